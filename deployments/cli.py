@@ -1,0 +1,282 @@
+"""The command ``agent-report``. Heavy imports are inside the commands, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+from pydantic import ValidationError
+
+from deployments.terminal import live_progress, one_line, open_console, print_json, print_report, print_reports
+from tasks.errors import AgentReportError, RefusedError
+
+if TYPE_CHECKING:
+    from deployments.runner import Order
+
+COMPLETED, FAILED, REFUSED = 0, 1, 2
+
+app = App(
+    name="agent-report",
+    help="Reports on teams of LLM agents: which do their job, which got worse, why, and what it costs.",
+    version=lambda: metadata.version("agent-report"),
+    help_format="markdown",
+    default_parameter=Parameter(negative=""),
+)
+Flag = Annotated[bool, Parameter(show_default=False)]
+
+
+@app.command
+def run(
+    environment: str,
+    /,
+    *,
+    name: Annotated[str, Parameter(show_default=False)] = "",
+    criteria: Path | None = None,
+    report_id: int | None = None,
+    judge_model: str | None = None,
+    runs_per_agent: int | None = None,
+    since: str | None = None,
+    filter_model: str | None = None,
+    agents: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    max_concurrent_evals: int | None = None,
+    max_concurrent_runs: int | None = None,
+    eval_timeout: float | None = None,
+    report_timeout: float | None = None,
+    fail_fast: Annotated[bool | None, Parameter(negative="--no-fail-fast")] = None,
+    fresh: Annotated[bool | None, Parameter(negative="--no-fresh")] = None,
+    dry_run: Flag = False,
+    json: Flag = False,
+    verbose: Flag = False,
+) -> int:
+    """Make a report on an environment, in this process.
+
+    Exit code 0: completed, 1: failed or cancelled, 2: refused (nothing was paid for).
+
+    Example: `agent-report run production --since 7d --agents billing-bot refund-desk --criteria criteria.yaml`
+
+    Parameters
+    ----------
+    environment
+        Name of the environment as the source has it.
+    name
+        A name for the report, for people.
+    criteria
+        YAML file with the keys team, default and agents.
+    report_id
+        Take up (or make again) this report instead of beginning a new one; its stored parameters hold.
+    judge_model
+        Model that judges, as the endpoint calls it.
+    runs_per_agent
+        The newest runs of each agent that are looked at.
+    since
+        Only runs since then: a span such as 7d, or a time such as 2026-01-31T08:00:00Z.
+    filter_model
+        Only runs of this model.
+    agents
+        Only these agents: names, or id:12.
+    max_concurrent_evals
+        Judge calls at once; 0 is unlimited.
+    max_concurrent_runs
+        Source and trace reads at once.
+    eval_timeout
+        Seconds for everything about one agent.
+    report_timeout
+        Seconds after which no new judge call starts; the report completes with what it has.
+    fail_fast
+        Start no judge call after the first failure.
+    fresh
+        Pay for new judge answers even where the same question was answered before.
+    dry_run
+        Show agents, runs, and estimated tokens and cost; ask nothing.
+    json
+        Print only `{"report": {…}, "agents": [{…}]}`.
+    verbose
+        Show Prefect's log.
+    """
+    from deployments.runner import Order, quiet_prefect
+
+    if not verbose:
+        quiet_prefect()
+    options = {
+        "judge_model": judge_model,
+        "runs_per_agent": runs_per_agent,
+        "since": since,
+        "filter_model": filter_model,
+        "agents": agents,
+        "max_concurrent_evals": max_concurrent_evals,
+        "max_concurrent_runs": max_concurrent_runs,
+        "eval_timeout_seconds": eval_timeout,
+        "report_timeout_seconds": report_timeout,
+        "fail_fast": fail_fast,
+        "fresh": fresh,
+    }
+    order = Order(environment, name, _criteria(criteria), _options(options), report_id)
+    if dry_run:
+        return _dry_run(order, as_json=json)
+    return make_report(order, as_json=json)
+
+
+def make_report(order: Order, *, as_json: bool = False) -> int:
+    """Run the flow for ``order`` with a live progress bar, print the report, and return the exit code."""
+    from deployments.runner import check_settings, prefect_api, run_report, running_report
+
+    report_id: int | None = None
+    try:
+        check_settings(order)
+        with live_progress(open_console(stderr=True), lambda: running_report(order)), prefect_api():
+            report_id = run_report(order)
+    except KeyboardInterrupt:
+        pass
+    if report_id is None:
+        _complain("Stopped", "no report was made")
+        return FAILED
+    return print_stored(report_id, as_json=as_json)
+
+
+def print_stored(report_id: int, *, as_json: bool) -> int:
+    """Print a report from the warehouse; the exit code says how it ended."""
+    from tasks.connections import warehouse
+
+    report = warehouse().load_report(report_id)
+    if report is None:
+        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
+    agents = warehouse().load_agents(report_id)
+    if as_json:
+        print_json({"report": report, "agents": agents})
+    else:
+        print_report(open_console(), report, agents)
+    return COMPLETED if report["status"] == "completed" else FAILED
+
+
+@app.command
+def show(report_id: int, /, *, json: Flag = False) -> int:
+    """Show a report from the warehouse.
+
+    Example: `agent-report show 12 --json`
+
+    Parameters
+    ----------
+    report_id
+        The report's id, as `agent-report list` shows it.
+    json
+        Print only `{"report": {…}, "agents": [{…}]}`.
+    """
+    print_stored(report_id, as_json=json)
+    return COMPLETED
+
+
+@app.command(name="list")
+def list_reports(*, environment: str | None = None, limit: int = 20, json: Flag = False) -> int:
+    """List the newest reports.
+
+    Example: `agent-report list --environment production --limit 5`
+
+    Parameters
+    ----------
+    environment
+        Only reports of this environment.
+    limit
+        At most so many.
+    json
+        Print the rows as JSON.
+    """
+    from tasks.connections import warehouse
+
+    if limit < 1:
+        raise RefusedError(f"--limit {limit}: at least 1")
+    rows = warehouse().list_reports(environment, limit=limit)
+    if json:
+        print_json(rows)
+    elif rows:
+        print_reports(open_console(), rows)
+    else:
+        open_console().print("No reports yet: `agent-report run ENVIRONMENT` makes one.")
+    return COMPLETED
+
+
+@app.command
+def demo(
+    *,
+    judge: str = "simulated",
+    agents: int = 14,
+    runs_per_agent: int = 20,
+    folder: Path = Path("agent-report-data/demo"),
+    json: Flag = False,
+) -> int:
+    """Make a report on a sample environment, with a simulated judge and a simulated Jaeger: no account, no key.
+
+    Example: `agent-report demo`
+
+    Parameters
+    ----------
+    judge
+        `simulated`, or `openai` for the real endpoint (OPENAI_API_KEY, and OPENAI_BASE_URL for another one).
+    agents
+        Agents in the sample.
+    runs_per_agent
+        Runs of each agent; the 14th has none.
+    folder
+        Where the sample, the warehouse and the demo's own Prefect home go.
+    json
+        Print only `{"report": {…}, "agents": [{…}]}`.
+    """
+    from deployments.demo.command import run_demo
+
+    return run_demo(judge=judge, agents=agents, runs_per_agent=runs_per_agent, folder=folder, as_json=json)
+
+
+def _dry_run(order: Order, *, as_json: bool) -> int:
+    from deployments.dry_run import estimate_report, print_estimate
+
+    estimate = estimate_report(order)
+    if as_json:
+        print_json(estimate)
+    else:
+        print_estimate(open_console(), estimate)
+    return COMPLETED
+
+
+def _criteria(path: Path | None) -> Any:
+    from tasks.judge.rubric import Criteria, load_criteria
+
+    return Criteria() if path is None else load_criteria(path)
+
+
+def _options(given: dict[str, Any]) -> Any:
+    from tasks.judge.rubric import describe_validation
+    from tasks.settings import ReportOptions
+
+    try:
+        return ReportOptions(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise RefusedError(describe_validation(error)) from None
+
+
+def _complain(what: str, why: object) -> None:
+    console = open_console(stderr=True)
+    console.print(one_line(f"{what}: {why}", "red"), soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line; errors are one line on stderr, and the exit code says what happened."""
+    try:
+        code = app(exit_on_error=False, print_error=False, result_action="return_value")
+    except (CycloptsError, RefusedError) as error:
+        _complain("Refused", error)
+        code = REFUSED
+    except AgentReportError as error:
+        _complain("Failed", error)
+        code = FAILED
+    except BrokenPipeError:
+        # Whoever read has seen enough; what is left in the buffer has nowhere to go when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = FAILED
+    sys.exit(code if isinstance(code, int) else COMPLETED)
+
+
+if __name__ == "__main__":
+    main()

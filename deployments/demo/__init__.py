@@ -1,0 +1,1 @@
+"""A sample environment with a simulated judge and a simulated Jaeger."""

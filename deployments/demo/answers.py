@@ -1,0 +1,153 @@
+"""What the simulated judge answers: derived from the facts and runs in the evidence it is sent, and repeatable."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+_RUNS = re.compile(r"^- runs analysed: (\d+) \((\d+) completed, (\d+) failed\)", re.MULTILINE)
+_TOOL = re.compile(r"^- tool (.+): (\d+) calls, (\d+) errors", re.MULTILINE)
+_FAILURE = re.compile(r"^- failure seen (\d+) times \(runs ([\d, ]+)\): (.+)$", re.MULTILINE)
+_REPEATS = re.compile(r"the same call repeated in (\d+) runs")
+_DURATION = re.compile(r"^- duration: ([\d.]+) s on average", re.MULTILINE)
+_RUN = re.compile(r"^### Run (\d+): status (\w+)", re.MULTILINE)
+_AGENT = re.compile(r"^## Agent (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the simulated judge takes from the evidence of one agent."""
+
+    runs: int
+    succeeded: int
+    tool_calls: int
+    tool_errors: int
+    repeats: int
+    duration_seconds: float
+    failures: tuple[tuple[int, list[int], str], ...]
+
+    @property
+    def rate(self) -> float:
+        return self.succeeded / self.runs if self.runs else 0.0
+
+    @property
+    def error_rate(self) -> float:
+        return self.tool_errors / self.tool_calls if self.tool_calls else 0.0
+
+
+def _see(text: str) -> _Seen:
+    runs = _RUNS.search(text)
+    tools = _TOOL.findall(text)
+    repeats = _REPEATS.search(text)
+    duration = _DURATION.search(text)
+    return _Seen(
+        runs=int(runs[1]) if runs else 0,
+        succeeded=int(runs[2]) if runs else 0,
+        tool_calls=sum(int(calls) for _, calls, _ in tools),
+        tool_errors=sum(int(errors) for _, _, errors in tools),
+        repeats=int(repeats[1]) if repeats else 0,
+        duration_seconds=float(duration[1]) if duration else 0.0,
+        failures=tuple(
+            (int(count), [int(run) for run in re.findall(r"\d+", ids)], pattern.strip())
+            for count, ids, pattern in _FAILURE.findall(text)
+        ),
+    )
+
+
+def derive_answer(evidence: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """An answer that follows ``schema``, for an agent's evidence or (when it asks for a summary) the team's."""
+    properties = schema["properties"]
+    names = list(properties["criteria"]["properties"])
+    if "executive_summary" in properties:
+        return _team(evidence, names)
+    return _agent(evidence, names)
+
+
+def _agent(evidence: str, names: list[str]) -> dict[str, Any]:
+    seen = _see(evidence)
+    shown = _RUN.findall(evidence)
+    failed = [int(run) for run, status in shown if status != "completed"]
+    ended = [int(run) for run, status in shown if status == "completed"]
+    weaknesses = [f"{count} runs failed in the same way: {pattern}" for count, _, pattern in seen.failures[:3]]
+    if seen.repeats:
+        weaknesses.append(f"In {seen.repeats} runs the same tool was called again with the same arguments.")
+    strengths = [f"{seen.succeeded} of {seen.runs} runs ended as completed."] if seen.rate >= 0.5 else []
+    if seen.tool_calls and not seen.tool_errors:
+        strengths.append(f"None of its {seen.tool_calls} tool calls returned an error.")
+    return {
+        "criteria": {name: _criterion(name, seen, failed, ended) for name in names},
+        "reasoning": (
+            f"{seen.succeeded} of {seen.runs} runs ended as completed; {seen.tool_errors} of {seen.tool_calls} tool "
+            f"calls returned an error."
+        ),
+        "strengths": strengths,
+        "weaknesses": weaknesses,
+        "recommendations": [_advice(pattern) for _, _, pattern in seen.failures[:3]]
+        + (["Keep the result of a call and do not ask again."] if seen.repeats else []),
+    }
+
+
+def _criterion(name: str, seen: _Seen, failed: list[int], ended: list[int]) -> dict[str, Any]:
+    if not seen.runs:
+        return {"reasoning": "No run is shown.", "score": None, "examples": []}
+    repeated = seen.repeats / seen.runs
+    folded = name.casefold()
+    if "effic" in folded or "cost" in folded:
+        score = 9.5 - 5 * repeated - 4 * seen.error_rate - (1.5 if seen.duration_seconds > 60 else 0)
+        reasoning = f"The same call was repeated in {seen.repeats} of {seen.runs} runs; runs take "
+        reasoning += f"{seen.duration_seconds:.0f} s on average."
+    elif "reliab" in folded:
+        score = 10 * seen.rate - 3 * seen.error_rate
+        reasoning = f"{seen.runs - seen.succeeded} of {seen.runs} runs did not end as completed."
+    else:
+        score = 2 + 7.5 * seen.rate - 2 * seen.error_rate
+        reasoning = f"What {seen.succeeded} of {seen.runs} runs answer agrees with what their tools returned."
+    examples = [{"run_id": run, "text": "Did not end as completed."} for run in failed[:2]]
+    examples += [{"run_id": run, "text": "Ended as completed."} for run in ended[: 2 - len(examples)]]
+    return {"reasoning": reasoning, "score": round(2 * min(10.0, max(0.0, score))) / 2, "examples": examples}
+
+
+def _advice(pattern: str) -> str:
+    folded = pattern.casefold()
+    if "timeout" in folded or "timed out" in folded or "time out" in folded:
+        return f"Give the call a time limit and a fallback: {pattern}"
+    if "permission" in folded or "denied" in folded or "forbidden" in folded:
+        return f"Check the agent's rights before its tasks are routed to it: {pattern}"
+    return f"Handle this error or fix its cause: {pattern}"
+
+
+def _team(evidence: str, names: list[str]) -> dict[str, Any]:
+    parts = _AGENT.split(evidence)[1:]
+    agents = [(name.strip(), _see(text)) for name, text in zip(parts[::2], parts[1::2], strict=True)]
+    measured = [(name, seen) for name, seen in agents if seen.runs]
+    runs = sum(seen.runs for _, seen in measured)
+    whole = _Seen(
+        runs=runs,
+        succeeded=sum(seen.succeeded for _, seen in measured),
+        tool_calls=sum(seen.tool_calls for _, seen in measured),
+        tool_errors=sum(seen.tool_errors for _, seen in measured),
+        repeats=sum(seen.repeats for _, seen in measured),
+        duration_seconds=sum(seen.duration_seconds * seen.runs for _, seen in measured) / runs if runs else 0.0,
+        failures=(),
+    )
+    worst = sorted(measured, key=lambda item: item[1].rate)[:3]
+    best = sorted(measured, key=lambda item: -item[1].rate)[:3]
+    weak = ", ".join(f"{name} ({seen.rate:.0%})" for name, seen in worst)
+    strong = ", ".join(f"{name} ({seen.rate:.0%})" for name, seen in best)
+    shown = [(int(run), status) for run, status in _RUN.findall(evidence)]
+    failed = [run for run, status in shown if status != "completed"]
+    ended = [run for run, status in shown if status == "completed"]
+    return {
+        "criteria": {name: _criterion(name, whole, failed, ended) for name in names},
+        "reasoning": f"{whole.succeeded} of {runs} runs of {len(measured)} agents ended as completed.",
+        "strengths": [f"Most dependable: {strong}."] if best else [],
+        "weaknesses": [f"Least dependable: {weak}."] if worst else [],
+        "recommendations": [
+            f"Look at {name} first: {seen.failures[0][2]}" for name, seen in worst if seen.failures and seen.rate < 0.8
+        ],
+        "executive_summary": (
+            f"The team ended {whole.succeeded} of {runs} runs as completed. Its most dependable agents are "
+            f"{strong}.\n\nWork is needed on {weak}: most of the failed runs are theirs."
+        ),
+    }

@@ -1,0 +1,108 @@
+"""What a report would look at and cost, without asking anything."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from deployments.runner import Order, check_settings
+from deployments.terminal import Column, one_line, print_table
+from tasks.evidence.prices import RunPrices, Tokens
+from tasks.judge.answer import build_schema
+from tasks.judge.exchange import Question
+from tasks.judge.prompts import build_messages
+from tasks.judge.selection import estimate_tokens
+from tasks.report.markdown import format_cost
+
+Row = dict[str, Any]
+_ANSWER_TOKENS = 1200
+"""Tokens of one answer: what an answer on three criteria with examples takes, near enough for an estimate."""
+
+
+def estimate_report(order: Order) -> Row:
+    """``{"agents": [{agent_id, agent_name, runs, prompt_tokens, error}], "prompt_tokens", "completion_tokens",
+    "cost_usd", "calls", …}``; costs are None when the model's price is unknown. Traces are not fetched for it.
+
+    Raises:
+        RefusedError, SourceError: as ``check_settings``; a key for the judge is not needed.
+    """
+    from tasks import connections
+    from tasks.errors import SourceError
+    from tasks.evidence.metrics import build_evidence
+    from tasks.judge.agent import build_agent_question
+    from tasks.judge.rubric import resolve_rubrics, select_agents
+    from tasks.judge.team import build_team_question
+    from tasks.settings import parse_since
+
+    check_settings(order, judge=False)
+    options = connections.read_settings().options(order.options)
+    until = datetime.now(UTC)
+    source, prices = connections.source(), connections.prices()
+    agents = source.load_agents(order.environment)
+    rubrics = resolve_rubrics(order.criteria, agents)
+    rows, evidences, missing = [], [], {}
+    for agent in select_agents(options.agents, agents):
+        row: Row = {"agent_id": agent.id, "agent_name": agent.name, "runs": 0, "prompt_tokens": 0, "error": None}
+        rows.append(row)
+        try:
+            runs = source.fetch_runs(
+                agent,
+                limit=options.runs_per_agent,
+                until=until,
+                since=parse_since(options.since, until) if options.since else None,
+                filter_model=options.filter_model,
+            )
+        except SourceError as error:
+            row["error"] = missing[agent.name] = str(error)
+            continue
+        evidence = build_evidence(agent, runs, (), prices)
+        evidences.append(evidence)
+        row["runs"] = evidence.metrics.runs_analyzed
+        if evidence.finished_runs:
+            row["prompt_tokens"] = _tokens(build_agent_question(evidence, rubrics[agent.id]))
+    asked = [row for row in rows if row["prompt_tokens"]]
+    team = _tokens(build_team_question(evidences, missing, order.criteria.team)) if asked else 0
+    calls = len(asked) + bool(asked)
+    total = sum(row["prompt_tokens"] for row in rows) + team
+    return {
+        "environment": order.environment,
+        "judge_model": options.judge_model,
+        "agents": rows,
+        "calls": calls,
+        "prompt_tokens": total,
+        "completion_tokens": calls * _ANSWER_TOKENS,
+        "cost_usd": _cost(prices, options.judge_model, total, calls * _ANSWER_TOKENS),
+    }
+
+
+def print_estimate(console: Console, estimate: Row) -> None:
+    """Print an estimate."""
+    rows = estimate["agents"]
+    tokens = [one_line(row["error"], "red") if row["error"] else f"{row['prompt_tokens']:,}" for row in rows]
+    columns = [
+        Column("Agent", [one_line(row["agent_name"]) for row in rows], folds=True),
+        Column("Runs", [str(row["runs"]) for row in rows], justify="right"),
+        Column("Prompt tokens", tokens, justify="right", folds=True),
+    ]
+    print_table(console, columns)
+    console.print(
+        Text.assemble(
+            f"{estimate['calls']} calls to ",
+            one_line(estimate["judge_model"]),
+            f", at most some {estimate['prompt_tokens']:,} prompt and {estimate['completion_tokens']:,} completion "
+            f"tokens; cost {format_cost(estimate['cost_usd'])}. Nothing was asked.",
+        )
+    )
+
+
+def _tokens(question: Question) -> int:
+    messages = build_messages(question.kind, question.rubric, question.text, question.goal)
+    schema = str(build_schema(question.kind, question.rubric))
+    return sum(estimate_tokens(text) for text in (schema, *(message["content"] for message in messages)))
+
+
+def _cost(prices: RunPrices, model: str, prompt: int, completion: int) -> float | None:
+    return prices.cost_usd(model, Tokens(prompt, completion), datetime.now(UTC))

@@ -1,0 +1,122 @@
+"""A Prefect server of our own for one command: started as a subprocess, gone when the command is, however it ends.
+
+Prefect would start one by itself, but later (at the first flow), more slowly, and it outlives a killed parent.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tasks.errors import AgentReportError
+
+_START_SECONDS = 120.0
+
+
+class ServerError(AgentReportError):
+    """The embedded Prefect server did not start."""
+
+
+@contextmanager
+def prefect_server(home: Path) -> Iterator[str]:
+    """A Prefect server on SQLite in ``home``; gives its API's URL at once, and ends it afterwards.
+
+    Call ``wait_until_healthy`` before using it: meanwhile imports can go on. The server ends itself when this process
+    is gone, even if it was killed: it reads from a pipe that only this process holds open.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServerError(f"the Prefect home {home} cannot be made: {error.strerror} (PREFECT_HOME)") from None
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")},
+        "PREFECT_HOME": str(home.resolve()),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # The record of a report is one flow run: its events need not be kept for a week.
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P1D",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
+    }
+    with socket.create_server(("127.0.0.1", 0)) as listener, (home / "agent-report-server.log").open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own module, no input
+            # -P: folders named tasks or flows where the command was called are not ours.
+            [sys.executable, "-P", "-m", "deployments.prefect_server", str(listener.fileno()), str(home.resolve())],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            pass_fds=[listener.fileno()],
+            env=environment,
+            # Ctrl-C is for the command: it still needs its server to say that it was cancelled.
+            start_new_session=True,
+        )
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+    try:
+        yield url
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_until_healthy(url: str, home: Path) -> None:
+    """Return when the server answers.
+
+    Raises:
+        ServerError: it ended, or did not answer within two minutes; its log is named.
+    """
+    deadline = time.monotonic() + _START_SECONDS
+    # The listening socket is there from the start, so the first request simply waits for the server.
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/health", timeout=_START_SECONDS, trust_env=False).status_code == httpx.codes.OK:
+                return
+        except httpx.ConnectError:
+            # Only the server holds it open: there is no server any more.
+            break
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.1)
+    raise ServerError(f"the embedded Prefect server did not start; its log is {home / 'agent-report-server.log'}")
+
+
+def _serve(descriptor: int, home: Path) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # Two servers that start on one fresh home race in the migrations, and one of them fails.
+    with (home / "agent-report-server.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        import uvicorn
+        from prefect.server.api.server import create_app
+
+        class Server(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                fcntl.flock(lock, fcntl.LOCK_UN)
+
+        config = uvicorn.Config(create_app(), log_level="warning", timeout_graceful_shutdown=2)
+        Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 4096):
+        pass
+    # Nothing in it is worth a graceful end: every write of the API is a transaction of its own.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,162 @@
+"""Running the flow in this process: against the configured Prefect API, or a server of our own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployments.prefect_server import ServerError, prefect_server, wait_until_healthy
+from tasks.errors import AgentReportError, RefusedError, scrub
+from tasks.judge.rubric import Criteria
+from tasks.settings import ReportOptions
+
+Row = dict[str, Any]
+_DRAIN_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One report as it was asked for on the command line."""
+
+    environment: str
+    name: str
+    criteria: Criteria
+    options: ReportOptions
+    report_id: int | None
+
+
+def quiet_prefect() -> None:
+    """Keep Prefect's log off the terminal (it is in its UI); what went wrong is in the report. Before any import."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_FLOW_RUNS_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_TASK_RUNS_LEVEL", "CRITICAL")
+    # A line for each of 300 task runs, sent to the API, says nothing that the task runs do not say.
+    os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "WARNING")
+    os.environ.setdefault("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+
+
+@contextmanager
+def prefect_api() -> Iterator[None]:
+    """The Prefect API that is configured; without one, a server of our own for as long as the block runs."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+    if PREFECT_API_URL.value():
+        with get_client(sync_client=True) as client:
+            problem = client.api_healthcheck()
+        if problem is not None:
+            raise ServerError(
+                f"the Prefect API at {scrub(PREFECT_API_URL.value())} cannot be used (PREFECT_API_URL): "
+                f"{_in_short(problem)}"
+            )
+        yield
+        return
+    reach_directly("127.0.0.1")
+    home = Path(PREFECT_HOME.value())
+    with prefect_server(home) as url:
+        # The flow's imports take as long as the server needs to start.
+        import flows.generate_report  # noqa: F401
+
+        wait_until_healthy(url, home)
+        with temporary_settings({PREFECT_API_URL: url}):
+            try:
+                yield
+            finally:
+                drain()
+
+
+def reach_directly(host: str) -> None:
+    """Ask ``host`` without the proxy that the environment may name for everything else."""
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = [known for known in os.environ.get(name, "").split(",") if known]
+        os.environ[name] = ",".join(dict.fromkeys([*hosts, host]))
+
+
+def drain() -> None:
+    """Send what Prefect still holds back: at exit, with the server gone, it would try for minutes."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=_DRAIN_SECONDS)
+    EventsWorker.drain_all(timeout=_DRAIN_SECONDS)
+
+
+def run_report(order: Order) -> int | None:
+    """Run the flow here and return the report's id, also when Ctrl-C stopped it; None when it left no report.
+
+    Raises:
+        RefusedError: what was asked for is wrong; nothing was paid for.
+        AgentReportError: nothing could be made of it (the source or the warehouse cannot be reached).
+    """
+    from flows.generate_report import generate_report
+
+    flow_runs: list[str] = []
+
+    def note(flow: Any, flow_run: Any, state: Any) -> None:
+        flow_runs.append(str(flow_run.id))
+
+    try:
+        state = generate_report.with_options(on_running=[note])(
+            order.environment, order.name, order.criteria, order.options, order.report_id, return_state=True
+        )
+    except KeyboardInterrupt:
+        return _report_of(order, flow_runs)
+    result: Any = state.result(raise_on_failure=False)
+    if isinstance(result, int):
+        return result
+    if isinstance(result, RefusedError):
+        raise result
+    report_id = _report_of(order, flow_runs)
+    if report_id is None and isinstance(result, Exception):
+        raise result if isinstance(result, AgentReportError) else AgentReportError(_in_short(result)) from None
+    return report_id
+
+
+def _report_of(order: Order, flow_runs: Sequence[str]) -> int | None:
+    return next((int(row["id"]) for row in _reports(order) if row["flow_run_id"] in flow_runs), None)
+
+
+def _in_short(error: BaseException) -> str:
+    return scrub(f"{type(error).__name__}: {error}")
+
+
+def running_report(order: Order) -> Row | None:
+    """The row of the report that this process is making, or None before there is one."""
+    return next((row for row in _reports(order) if row["owner"] and row["owner"]["pid"] == os.getpid()), None)
+
+
+def _reports(order: Order) -> list[Row]:
+    from tasks.connections import warehouse
+
+    if order.report_id is not None:
+        row = warehouse().load_report(order.report_id)
+        return [row] if row else []
+    return warehouse().list_reports(order.environment, limit=50)
+
+
+def check_settings(order: Order, *, judge: bool = True) -> None:
+    """Refuse at once what would only be refused when Prefect has started.
+
+    Raises:
+        RefusedError: a wrong or missing setting, an unknown environment, agent or report, a filter that cannot be
+            honoured.
+        SourceError: the source cannot be read.
+    """
+    from tasks import connections
+    from tasks.judge.rubric import resolve_rubrics, select_agents
+
+    options = connections.read_settings().options(order.options)
+    source = connections.source()
+    agents = source.load_agents(order.environment)
+    source.check_filter(options.filter_model)
+    resolve_rubrics(order.criteria, agents)
+    select_agents(options.agents, agents)
+    if order.report_id is not None and connections.warehouse().load_report(order.report_id) is None:
+        raise RefusedError(f"there is no report {order.report_id}: `agent-report list` shows those there are")
+    if judge:
+        connections.warm_up(options)

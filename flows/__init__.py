@@ -1,0 +1,1 @@
+"""The recipes: what is done, in which order."""

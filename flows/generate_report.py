@@ -1,0 +1,69 @@
+"""The recipe of a report: agents with their runs and traces, judged one by one and as a team, into the warehouse."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import flow, unmapped
+from prefect.task_runners import ConcurrentTaskRunner
+
+from tasks.judge.rubric import Criteria
+from tasks.judging import HandOver, judge_width, judging, open_findings
+from tasks.publishing import open_report, publish_artifacts, reporting, settle, write_report
+from tasks.quoting import quoted
+from tasks.report.build import Findings
+from tasks.settings import ReportOptions
+from tasks.sources import fetch_runs, fetch_traces, load_agents
+
+
+@flow(
+    name="generate_report",
+    flow_run_name="report on {environment}",
+    # The flow's own runner is there for what is submitted without another; Prefect's types do not fit each other here.
+    task_runner=ConcurrentTaskRunner(),  # type: ignore[arg-type]
+)
+def generate_report(
+    environment: str,
+    name: str = "",
+    criteria: Criteria = Criteria(),  # noqa: B008 - immutable, and the form in the UI shows it
+    options: ReportOptions = ReportOptions(),  # noqa: B008
+    report_id: int | None = None,
+) -> int:
+    """Report on the agents of an environment.
+
+    Args:
+        environment: Name of the environment as the source has it.
+        name: A name for the report, for people.
+        criteria: What to judge against; the defaults are accuracy, reliability and efficiency.
+        options: How to make the report; what is left out takes the setting's value.
+        report_id: Take up this report instead of beginning a new one; its stored parameters hold.
+
+    Returns:
+        The report's id in the warehouse.
+
+    Raises:
+        RefusedError: something asked for is wrong; nothing was paid and no row is left.
+        ReportFailedError: the report ended as ``failed``; its rows say why.
+    """
+    started_at = datetime.now(UTC)
+    plan = open_report(environment, name, criteria, options, report_id, started_at)
+    findings = Findings()
+    with (
+        reporting(plan, findings) as progress,
+        ConcurrentTaskRunner[Any](max_workers=plan.options.max_concurrent_runs) as readers,
+        ConcurrentTaskRunner[Any](max_workers=judge_width(plan)) as judges,
+        judging(plan) as judge,
+    ):
+        agents = load_agents(environment, plan.options.filter_model)
+        open_findings(findings, plan, agents, judge)
+        chosen = findings.chosen_agents
+        progress.reading(len(chosen))
+        runs = readers.map(fetch_runs, {"agent": chosen, "plan": unmapped(quoted(plan))})
+        evidence = readers.map(fetch_traces, {"agent": chosen, "runs": runs, "plan": unmapped(quoted(plan))})
+        for done in HandOver(plan, judge, findings, judges).evaluate(runs, evidence):
+            progress.evaluated(done, len(chosen))
+        progress.writing()
+        rows = write_report(plan, quoted(findings))
+    publish_artifacts(plan, quoted(rows))
+    return settle(plan, rows)

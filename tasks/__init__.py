@@ -1,0 +1,1 @@
+"""The steps of a report: plain Python in the subpackages, one Prefect task around each in the modules."""

@@ -1,0 +1,190 @@
+"""The connections of this process, each made once: source, warehouse, Jaeger, judge. Here settings become clients."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import openai
+from prefect_sqlalchemy import SqlAlchemyConnector
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from sqlalchemy import Engine
+
+from tasks.errors import RefusedError
+from tasks.evidence.connection import make_read_only, open_source
+from tasks.evidence.jaeger import JaegerClient, open_jaeger
+from tasks.evidence.prices import RunPrices, Tokens
+from tasks.evidence.runs import Source
+from tasks.judge.client import JudgeClient, open_endpoint
+from tasks.judge.gate import Gate
+from tasks.settings import ReportOptions, Settings
+from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.parquet import check_place
+from tasks.warehouse.sql import Warehouse, open_warehouse
+
+_OPENAI_URL = "https://api.openai.com/v1"
+T = TypeVar("T")
+_made: dict[tuple[Any, ...], Any] = {}
+_lock = threading.Lock()
+
+
+def read_settings() -> Settings:
+    """The settings as the environment and ``.env`` are now; read anew only when one of them has changed.
+
+    Raises:
+        RefusedError: a wrong setting, in one line that names it; values are not shown, as they can be secrets.
+    """
+    names = ("AGENT_REPORT_", "OPENAI_")
+    given = tuple(sorted(item for item in os.environ.items() if item[0].upper().startswith(names)))
+    file = Path(".env")
+    stamp = (file.resolve(), file.stat().st_mtime_ns) if file.exists() else None
+    return _settings(given, stamp)
+
+
+@lru_cache(maxsize=4)
+def _settings(_given: tuple[tuple[str, str], ...], _stamp: object) -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False))
+        raise RefusedError(f"wrong setting: {wrong}") from None
+    except SettingsError as error:
+        # It says which field holds no JSON, and not what it holds.
+        field = str(error).partition('field "')[2].partition('"')[0]
+        raise RefusedError(f"wrong setting: {_variable((field,))}: must be JSON") from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "setting"
+    if name.upper().startswith("OPENAI_"):
+        return name.upper()
+    return ".".join(["AGENT_REPORT_" + name.upper(), *(str(part) for part in location[1:])])
+
+
+def source() -> Source:
+    """The source of agents and runs, read-only.
+
+    Raises:
+        RefusedError: neither ``AGENT_REPORT_SOURCE_URL`` nor ``_SOURCE_BLOCK`` is set, or it cannot be used.
+    """
+    settings = read_settings()
+    if settings.source_block:
+        block = settings.source_block
+        return _once(("source block", block), lambda: Source(make_read_only(_block_engine(block))))
+    if settings.source_url is None:
+        raise RefusedError(
+            "no source: set AGENT_REPORT_SOURCE_URL (such as sqlite:///station.db), or AGENT_REPORT_SOURCE_BLOCK"
+        )
+    url = settings.source_url.get_secret_value()
+    return _once(("source", url), lambda: Source(open_source(url)))
+
+
+def warehouse() -> Warehouse:
+    """The warehouse, its tables up to date."""
+    settings = read_settings()
+    if settings.warehouse_block:
+        block = settings.warehouse_block
+        return _once(("warehouse block", block), lambda: open_warehouse(_block_engine(block).url))
+    url = settings.warehouse_url.get_secret_value()
+    return _once(("warehouse", url), lambda: open_warehouse(url))
+
+
+def ledger() -> SqlLedger:
+    """The ledger, in the warehouse."""
+    return SqlLedger(warehouse().database)
+
+
+def prices() -> RunPrices:
+    """Prices of models, looked up once each."""
+    return _once(("prices",), RunPrices)
+
+
+def jaeger(max_concurrent: int) -> JaegerClient | None:
+    """Jaeger, at most ``max_concurrent`` requests at once; None when none is configured."""
+    settings = read_settings()
+    if settings.jaeger_url is None:
+        return None
+    url = settings.jaeger_url.get_secret_value()
+    headers = {name: value.get_secret_value() for name, value in settings.jaeger_headers.items()}
+    key = ("jaeger", url, tuple(headers.items()), settings.jaeger_service, settings.jaeger_tag, max_concurrent)
+    return _once(
+        (*key, settings.jaeger_timeout_seconds),
+        lambda: open_jaeger(
+            url,
+            headers=headers,
+            service=settings.jaeger_service,
+            tag=settings.jaeger_tag,
+            max_concurrent=max_concurrent,
+            timeout_seconds=settings.jaeger_timeout_seconds,
+        ),
+    )
+
+
+def judge_client(options: ReportOptions) -> JudgeClient:
+    """The judge's client for these options, behind the gate of its endpoint and key.
+
+    Raises:
+        RefusedError: no key for OpenAI's own endpoint.
+    """
+    settings = read_settings()
+    base_url = settings.openai_base_url.rstrip("/") or _OPENAI_URL
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
+    if not key and base_url == _OPENAI_URL:
+        raise RefusedError("no key for the judge: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint")
+    client = _once(
+        ("openai", base_url, key),
+        lambda: open_endpoint(base_url, key),
+    )
+    gate = _once(("gate", base_url, key, options.judge_model), lambda: Gate(options.max_concurrent_evals))
+    gate.widen(options.max_concurrent_evals)
+    return JudgeClient(
+        openai=client,
+        gate=gate,
+        model=options.judge_model,
+        call_timeout_seconds=settings.judge_call_timeout_seconds,
+        max_attempts=settings.judge_max_attempts,
+        max_output_tokens=settings.judge_max_output_tokens,
+    )
+
+
+def _openai(key: str, base_url: str) -> openai.OpenAI:
+    # Another endpoint may want no key; the SDK wants one all the same.
+    client = openai.OpenAI(api_key=key or "none", base_url=base_url, max_retries=0)
+    # The SDK imports half a second of modules when this is first used: here, rather than in the first call's time.
+    _ = client.chat.completions.with_streaming_response
+    return client
+
+
+def warm_up(options: ReportOptions) -> None:
+    """Connect to everything and do what happens once only, so that no report's time is spent on it.
+
+    Raises:
+        RefusedError, WarehouseError, SourceError: what cannot be used.
+    """
+    source()
+    warehouse()
+    judge_client(options)
+    jaeger(options.max_concurrent_runs)
+    prices().cost_usd(options.judge_model, Tokens(1, 1), datetime.now(UTC))
+    check_place(read_settings().parquet_url)
+
+
+def _block_engine(name: str) -> Engine:
+    try:
+        block = SqlAlchemyConnector.load(name)
+    except ValueError:
+        raise RefusedError(f"there is no SqlAlchemyConnector block named {name!r} on this Prefect server") from None
+    return cast(Engine, cast(SqlAlchemyConnector, block).get_engine())
+
+
+def _once(key: tuple[Any, ...], make: Callable[[], T]) -> T:
+    with _lock:
+        if key not in _made:
+            _made[key] = make()
+        return cast(T, _made[key])

@@ -1,0 +1,285 @@
+"""Metrics: what an agent's runs add up to. Pure and deterministic: the evidence is fingerprinted.
+
+Everything is over the finished runs; the unfinished ones are only counted. No run at all gives zero counts, empty
+tuples and None for every rate, mean and total.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import NormalDist
+
+from tasks.evidence.failures import group_failures
+from tasks.evidence.prices import RunPrices, Tokens
+from tasks.evidence.types import (
+    Agent,
+    AgentRuns,
+    AgentTelemetry,
+    CriticalPath,
+    Evidence,
+    FailurePattern,
+    Metrics,
+    Run,
+    RunRef,
+    TelemetrySummary,
+    ToolUsage,
+    Trace,
+    TraceCounts,
+)
+
+
+def build_evidence(agent: Agent, agent_runs: AgentRuns, traces: Sequence[Trace], prices: RunPrices) -> Evidence:
+    """Everything that is known of ``agent``: its runs, their traces and costs, the metrics, the source's warnings.
+
+    Traces of other runs are dropped. Costs are of the finished runs, where model, price and tokens are known.
+    """
+    by_run = {trace.run_id: trace for trace in traces}
+    kept = {run.id: by_run[run.id] for run in agent_runs.runs if run.id in by_run}
+    costs = _costs(_finished(agent_runs.runs), kept, prices)
+    return Evidence(
+        agent=agent,
+        runs=agent_runs.runs,
+        traces=kept,
+        costs_usd=costs,
+        metrics=build_metrics(agent_runs.runs, kept, costs),
+        warnings=agent_runs.warnings,
+    )
+
+
+def build_metrics(runs: Sequence[Run], traces: Mapping[int, Trace], costs_usd: Mapping[int, float]) -> Metrics:
+    """The metrics of ``runs`` (newest first) with their traces and costs by run id; see the module for the empty case.
+
+    Means are over the runs where the value is known, None where it is known of none.
+    """
+    finished = _finished(runs)
+    failed = [run for run in finished if run.outcome == "failure"]
+    succeeded = len(finished) - len(failed)
+    low, high = wilson_interval(succeeded, len(finished)) or (None, None)
+    durations = [run.duration_seconds for run in finished if run.duration_seconds is not None]
+    tokens = [count for run in finished if (count := run_tokens(run, traces.get(run.id)).total) is not None]
+    costs = [costs_usd[run.id] for run in finished if run.id in costs_usd]
+    patterns = group_failures(failed, traces)
+    best = _best_run(finished, traces, costs_usd)
+    return Metrics(
+        runs_analyzed=len(finished),
+        runs_succeeded=succeeded,
+        runs_failed=len(failed),
+        runs_unfinished=len(runs) - len(finished),
+        success_rate=succeeded / len(finished) if finished else None,
+        success_rate_low=low,
+        success_rate_high=high,
+        avg_duration_seconds=_mean(durations),
+        p95_duration_seconds=percentile(durations, 0.95),
+        avg_tokens=_mean(tokens),
+        total_tokens=sum(tokens) if tokens else None,
+        avg_cost_usd=_mean(costs),
+        total_cost_usd=math.fsum(costs) if costs else None,
+        runs_with_cost=len(costs),
+        tool_usage=_tool_usage(finished, traces),
+        failure_patterns=patterns,
+        best_run=best,
+        worst_run=_worst_run(finished, traces, patterns, best),
+        traces=_trace_counts(finished, traces),
+        telemetry=_agent_telemetry(finished, traces),
+        models=_by_frequency(model for run in finished for model in _models(run, traces.get(run.id))),
+    )
+
+
+def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float] | None:
+    """The score interval of a proportion, both ends 0 to 1; None without trials. 14 of 20: 0.48 to 0.85.
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the American
+    Statistical Association 22 (1927), 209-212. Unlike the textbook interval it is of use for few trials and near 0
+    and 1: 3 of 3 gives 0.44 to 1.
+    """
+    if trials <= 0:
+        return None
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    rate = successes / trials
+    centre = (rate + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
+    # At the ends the interval is exactly 0 or 1, which rounding misses.
+    return (0.0 if successes == 0 else max(0.0, centre - half), 1.0 if successes == trials else min(1.0, centre + half))
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The ``share`` (0 to 1) quantile with linear interpolation between the two nearest values; None without values.
+
+    Definition 7 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The American Statistician 50
+    (1996), 361-365: numpy's and pandas' default, so that who recomputes it from the rows finds the same number.
+    """
+    if not values:
+        return None
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * share
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def run_tokens(run: Run, trace: Trace | None) -> Tokens:
+    """The tokens of ``run``: its row's, else its trace's, when that is complete: of a partial one some are missing.
+
+    The total is the row's, else input and output together where both are known. Cached tokens are known from a trace
+    alone.
+    """
+    telemetry = trace.telemetry if trace is not None and trace.state == "complete" else None
+    given, made = run.input_tokens, run.output_tokens
+    if (given is None or made is None) and telemetry is not None:
+        # Both or neither: what the two sources count need not be the same.
+        given, made = telemetry.input_tokens, telemetry.output_tokens
+    total = run.total_tokens
+    if total is None and given is not None and made is not None:
+        total = given + made
+    return Tokens(given, made, total, telemetry.cached_tokens if telemetry else None)
+
+
+def _costs(runs: Iterable[Run], traces: Mapping[int, Trace], prices: RunPrices) -> dict[int, float]:
+    costs: dict[int, float] = {}
+    for run in runs:
+        trace = traces.get(run.id)
+        models = _models(run, trace)
+        # A trace of several models does not say which tokens were whose.
+        model = models[0] if len(models) == 1 else None
+        cost = prices.cost_usd(model, run_tokens(run, trace), run.started_at)
+        if cost is not None:
+            costs[run.id] = cost
+    return costs
+
+
+def _tool_calls(run: Run, trace: Trace | None) -> list[tuple[str, bool, float | None]]:
+    """Name, whether it failed, and seconds of each call, from the trace or from the row: both would count twice.
+
+    The trace's, which are timed; the row's when the trace has none, or lacks spans and has fewer than the row.
+    """
+    telemetry = _telemetry(trace)
+    spans = telemetry.tool_calls if telemetry else ()
+    cut = trace is not None and (trace.state == "partial" or (telemetry and telemetry.tool_calls_left_out > 0))
+    if spans and not (cut and len(run.tool_calls) > len(spans)):
+        return [(span.name, span.error is not None, span.duration_seconds) for span in spans]
+    return [(call.name, call.error is not None, None) for call in run.tool_calls]
+
+
+def _tool_usage(runs: Iterable[Run], traces: Mapping[int, Trace]) -> tuple[ToolUsage, ...]:
+    calls: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
+    seconds: dict[str, list[float]] = {}
+    for run in runs:
+        for name, failed, duration in _tool_calls(run, traces.get(run.id)):
+            calls[name] += 1
+            errors[name] += failed
+            if duration is not None:
+                seconds.setdefault(name, []).append(duration)
+    return tuple(
+        ToolUsage(
+            name=name,
+            calls=count,
+            errors=errors[name],
+            duration_seconds=math.fsum(seconds[name]) if name in seconds else None,
+        )
+        for name, count in sorted(calls.items(), key=lambda item: (-item[1], item[0]))
+    )
+
+
+def _best_run(runs: Sequence[Run], traces: Mapping[int, Trace], costs_usd: Mapping[int, float]) -> RunRef | None:
+    """The success with the fewest tool errors, then the fastest, the cheapest, the newest; None without a success."""
+
+    def rank(run: Run) -> tuple[int, float, float]:
+        duration = math.inf if run.duration_seconds is None else run.duration_seconds
+        return _errors(run, traces), duration, costs_usd.get(run.id, math.inf)
+
+    # min takes the first of equals, which is the newest.
+    best = min((run for run in runs if run.outcome == "success"), key=rank, default=None)
+    if best is None:
+        return None
+    errors = _errors(best, traces)
+    quality = "without a tool error" if errors == 0 else f"with the fewest tool errors ({errors})"
+    pace = "the newest success" if best.duration_seconds is None else "the fastest success"
+    return _ref(best, f"{pace} {quality}")
+
+
+def _worst_run(
+    runs: Sequence[Run], traces: Mapping[int, Trace], patterns: Sequence[FailurePattern], best: RunRef | None
+) -> RunRef | None:
+    """The newest failure of the most frequent pattern; if none failed, another success than the best: the one with the
+    most tool errors, then the slowest, the newest. None where no run stands out: none finished, a single success, or
+    successes of which neither errors nor durations are known."""
+    if patterns:
+        worst = next(run for run in runs if run.id == patterns[0].run_ids[0])
+        times = f"{patterns[0].count} of {sum(pattern.count for pattern in patterns)} failures"
+        return _ref(worst, f"the newest failure of the most frequent kind ({times}): {patterns[0].pattern}")
+    others = [run for run in runs if best is None or run.id != best.run_id]
+    worst_other = max(others, key=lambda run: (_errors(run, traces), run.duration_seconds or 0.0), default=None)
+    if worst_other is None:
+        return None
+    if errors := _errors(worst_other, traces):
+        return _ref(worst_other, f"no run failed; the success with the most tool errors ({errors})")
+    if worst_other.duration_seconds is None:
+        return None
+    return _ref(worst_other, "no run failed and no tool call either; the slowest success")
+
+
+def _ref(run: Run, reason: str) -> RunRef:
+    return RunRef(run_id=run.id, status=run.status, reason=reason, duration_seconds=run.duration_seconds)
+
+
+def _errors(run: Run, traces: Mapping[int, Trace]) -> int:
+    return sum(failed for _, failed, _ in _tool_calls(run, traces.get(run.id)))
+
+
+def _trace_counts(runs: Iterable[Run], traces: Mapping[int, Trace]) -> TraceCounts:
+    """Traces by state, one for each run: one that was never asked for is unavailable."""
+    counts: dict[str, int] = Counter(traces[run.id].state if run.id in traces else "unavailable" for run in runs)
+    return TraceCounts(**counts)
+
+
+def _agent_telemetry(runs: Iterable[Run], traces: Mapping[int, Trace]) -> AgentTelemetry:
+    found = [told for run in runs if (told := _telemetry(traces.get(run.id))) is not None]
+    if not found:
+        return AgentTelemetry()
+    given = [told.input_tokens for told in found if told.input_tokens is not None]
+    made = [told.output_tokens for told in found if told.output_tokens is not None]
+    return AgentTelemetry(
+        runs_with_trace=len(found),
+        avg_wall_seconds=_mean([told.wall_seconds for told in found]),
+        avg_llm_seconds=_mean([told.llm_seconds for told in found]),
+        avg_tool_seconds=_mean([told.tool_seconds for told in found]),
+        avg_other_seconds=_mean([told.other_seconds for told in found]),
+        avg_llm_calls=_mean([told.llm_calls for told in found]),
+        avg_tool_calls=_mean([len(told.tool_calls) + told.tool_calls_left_out for told in found]),
+        runs_with_repeats=sum(bool(told.repeats) for told in found),
+        critical_path=CriticalPath(
+            llm_seconds=_mean([told.critical_path.llm_seconds for told in found]) or 0.0,
+            tool_seconds=_mean([told.critical_path.tool_seconds for told in found]) or 0.0,
+            other_seconds=_mean([told.critical_path.other_seconds for told in found]) or 0.0,
+        ),
+        input_tokens=sum(given) if given else None,
+        output_tokens=sum(made) if made else None,
+        models=_by_frequency(model for told in found for model in told.models),
+    )
+
+
+def _telemetry(trace: Trace | None) -> TelemetrySummary | None:
+    return trace.telemetry if trace is not None and trace.state in ("complete", "partial") else None
+
+
+def _models(run: Run, trace: Trace | None) -> tuple[str, ...]:
+    if run.model_name is not None:
+        return (run.model_name,)
+    telemetry = _telemetry(trace)
+    return telemetry.models if telemetry else ()
+
+
+def _finished(runs: Iterable[Run]) -> list[Run]:
+    return [run for run in runs if run.outcome != "unfinished"]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    # fsum: the same numbers in another order give the same mean.
+    return math.fsum(values) / len(values) if values else None
+
+
+def _by_frequency(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name, _ in sorted(Counter(names).items(), key=lambda item: (-item[1], item[0])))

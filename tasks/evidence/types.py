@@ -1,0 +1,248 @@
+"""The types of evidence: agents, runs, traces, and what an agent's runs add up to. Times are UTC and aware."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+TraceState = Literal["complete", "partial", "pending", "missing", "unavailable"]
+"""complete: a root and no orphan · partial: spans are missing · pending: not there yet, the run is young · missing:
+not found · unavailable: Jaeger could not be asked (or is not configured)."""
+
+Outcome = Literal["success", "failure", "unfinished"]
+
+
+class Fact(BaseModel):
+    """Base of every type here: immutable, strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Agent(Fact):
+    """One agent of an environment, as its row says. Columns that the source lacks are None."""
+
+    id: int
+    name: str
+    environment: str
+    description: str | None = None
+    prompt: str | None = None
+    max_steps: int | None = None
+
+
+class ToolCall(Fact):
+    """One call of a tool as the run's row (not its trace) says; arguments and result are text (JSON where it was)."""
+
+    name: str
+    arguments: str | None = None
+    result: str | None = None
+    error: str | None = None
+
+
+class Run(Fact):
+    """One execution of an agent on a task."""
+
+    id: int
+    agent_id: int
+    status: str
+    outcome: Outcome
+    started_at: datetime
+    completed_at: datetime | None = None
+    duration_seconds: float | None = None
+    task: str | None = None
+    final_response: str | None = None
+    error: str | None = None
+    steps_taken: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    model_name: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_calls_invalid: str | None = Field(None, description="The column's text, when it was not what it should be.")
+    execution_steps: str | None = Field(None, description="The column's text as it is.")
+    parent_run_id: int | None = None
+    trace_id: str | None = None
+
+
+class AgentRuns(Fact):
+    """What ``fetch_runs`` found: newest first, at most as many as asked for. ``warnings`` are for the report."""
+
+    runs: tuple[Run, ...] = ()
+    unreadable: int = Field(0, description="Rows left out because a value in them could not be read.")
+    warnings: tuple[str, ...] = ()
+
+
+class SpanCall(Fact):
+    """One tool call in a trace, in order of start. Offsets are from the start of the run's part of the trace."""
+
+    name: str
+    start_seconds: float
+    duration_seconds: float
+    error: str | None = None
+    arguments: str | None = None
+    result: str | None = None
+    span_id: str = ""
+
+
+class RepeatedCall(Fact):
+    """The same tool called with the same canonical arguments more than once."""
+
+    name: str
+    arguments: str | None
+    calls: int
+
+
+class SlowSpan(Fact):
+    """A span among those with the most self time (its duration without the time its children cover)."""
+
+    operation: str
+    kind: Literal["llm", "tool", "agent", "other"]
+    self_seconds: float
+
+
+class CriticalPath(Fact):
+    """Seconds of the critical path by kind of span; they add up to the wall time from the root's start to its end."""
+
+    llm_seconds: float = 0.0
+    tool_seconds: float = 0.0
+    other_seconds: float = 0.0
+
+
+class TelemetrySummary(Fact):
+    """What one run's trace says. Times in LLM, tools and other are interval unions, never sums.
+
+    Token counts are None when no span carried any: not measured is not zero.
+    """
+
+    spans: int
+    roots: int
+    orphans: int
+    depth: int
+    wall_seconds: float
+    llm_seconds: float
+    tool_seconds: float
+    other_seconds: float
+    llm_calls: int
+    tool_calls: tuple[SpanCall, ...] = ()
+    tool_calls_left_out: int = 0
+    errors: int = 0
+    error_messages: tuple[str, ...] = ()
+    repeats: tuple[RepeatedCall, ...] = ()
+    slowest: tuple[SlowSpan, ...] = ()
+    critical_path: CriticalPath = CriticalPath()
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    models: tuple[str, ...] = ()
+    conventions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Trace(Fact):
+    """The state of one run's trace and, when there is one, its summary."""
+
+    run_id: int
+    state: TraceState
+    trace_id: str | None = None
+    telemetry: TelemetrySummary | None = None
+    reason: str | None = Field(None, description="Why it is missing or unavailable.")
+
+
+class TraceCounts(Fact):
+    """How many of an agent's runs have a trace of each state."""
+
+    complete: int = 0
+    partial: int = 0
+    pending: int = 0
+    missing: int = 0
+    unavailable: int = 0
+
+
+class ToolUsage(Fact):
+    """One tool over all analysed runs. ``duration_seconds`` is None when no trace timed it."""
+
+    name: str
+    calls: int
+    errors: int
+    duration_seconds: float | None = None
+
+
+class FailurePattern(Fact):
+    """Failures whose normalised error texts are the same, most frequent first."""
+
+    pattern: str
+    count: int
+    run_ids: tuple[int, ...]
+    example: str
+
+
+class RunRef(Fact):
+    """A run that stands out, and why."""
+
+    run_id: int
+    status: str
+    reason: str
+    duration_seconds: float | None = None
+
+
+class AgentTelemetry(Fact):
+    """Means over the runs with a complete or partial trace; None where there is none."""
+
+    runs_with_trace: int = 0
+    avg_wall_seconds: float | None = None
+    avg_llm_seconds: float | None = None
+    avg_tool_seconds: float | None = None
+    avg_other_seconds: float | None = None
+    avg_llm_calls: float | None = None
+    avg_tool_calls: float | None = None
+    runs_with_repeats: int = 0
+    critical_path: CriticalPath | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    models: tuple[str, ...] = ()
+
+
+class Metrics(Fact):
+    """What all of an agent's fetched runs add up to. Rates are 0 to 1; None is not measured.
+
+    ``runs_analyzed`` counts the finished runs (success or failure); ``runs_unfinished`` the others, left out.
+    """
+
+    runs_analyzed: int
+    runs_succeeded: int
+    runs_failed: int
+    runs_unfinished: int
+    success_rate: float | None = None
+    success_rate_low: float | None = None
+    success_rate_high: float | None = None
+    avg_duration_seconds: float | None = None
+    p95_duration_seconds: float | None = None
+    avg_tokens: float | None = None
+    total_tokens: int | None = None
+    avg_cost_usd: float | None = None
+    total_cost_usd: float | None = None
+    runs_with_cost: int = 0
+    tool_usage: tuple[ToolUsage, ...] = ()
+    failure_patterns: tuple[FailurePattern, ...] = ()
+    best_run: RunRef | None = None
+    worst_run: RunRef | None = None
+    traces: TraceCounts = TraceCounts()
+    telemetry: AgentTelemetry = AgentTelemetry()
+    models: tuple[str, ...] = ()
+
+
+class Evidence(Fact):
+    """Everything that is known of one agent for one report. ``costs_usd`` holds a run's cost where it is known."""
+
+    agent: Agent
+    runs: tuple[Run, ...]
+    traces: dict[int, Trace] = Field(default_factory=dict, description="By run id.")
+    costs_usd: dict[int, float] = Field(default_factory=dict, description="By run id; absent is unknown.")
+    metrics: Metrics
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def finished_runs(self) -> tuple[Run, ...]:
+        """The runs that were analysed, newest first."""
+        return tuple(run for run in self.runs if run.outcome != "unfinished")

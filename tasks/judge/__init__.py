@@ -1,0 +1,1 @@
+"""What an LLM makes of the evidence."""

@@ -1,0 +1,251 @@
+"""What the judge is asked to answer (a JSON schema) and what is made of whatever comes back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tasks.errors import JudgeError
+from tasks.evidence.values import read_text
+from tasks.judge.rubric import Criterion, fold_name
+
+Kind = Literal["agent", "team"]
+# Each costs a pass over the rest: a page of opening braces must not take minutes.
+_MOST_BRACES_TRIED = 50
+_NUMBER = re.compile(r"^\s*[+-]?\d+(?:\.\d+)?\s*$")
+_RUN_ID = re.compile(r"^\s*(?:run\s*)?#?(\d{1,18})\s*$", re.IGNORECASE)
+
+
+class UnusableAnswerError(JudgeError):
+    """An answer from which no judgement can be taken; ``problems`` says why, one sentence each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A run that the judge cites, and what it says of it."""
+
+    run_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionAnswer:
+    """The judge on one criterion; ``score`` is 0 to 10, or None: not enough evidence."""
+
+    reasoning: str
+    score: float | None
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A usable answer. ``executive_summary`` is the team's; an agent's is empty."""
+
+    criteria: dict[str, CriterionAnswer]
+    reasoning: str = ""
+    strengths: tuple[str, ...] = ()
+    weaknesses: tuple[str, ...] = ()
+    recommendations: tuple[str, ...] = ()
+    executive_summary: str = ""
+    citations_dropped: int = 0
+    ignored: tuple[str, ...] = field(default=())
+
+
+def build_schema(kind: Kind, rubric: Mapping[str, Criterion]) -> dict[str, Any]:
+    """The JSON schema of an answer, strict: one required property per criterion, reasoning before score."""
+    criterion = _object(
+        {
+            "reasoning": {"type": "string"},
+            "score": {"type": ["number", "null"], "minimum": 0, "maximum": 10},
+            "examples": {
+                "type": "array",
+                "items": _object({"run_id": {"type": "integer"}, "text": {"type": "string"}}),
+            },
+        }
+    )
+    texts = {"type": "array", "items": {"type": "string"}}
+    properties: dict[str, Any] = {
+        "criteria": _object(dict.fromkeys(rubric, criterion)),
+        "reasoning": {"type": "string"},
+        "strengths": texts,
+        "weaknesses": texts,
+        "recommendations": texts,
+    }
+    if kind == "team":
+        properties["executive_summary"] = {"type": "string"}
+    return _object(properties)
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], run_ids: Collection[int]) -> Answer:
+    """``text`` as an answer to ``rubric``.
+
+    Fences and prose around the JSON are passed over; a number that came as a string is read; unknown criteria are
+    ignored, citations of runs that were not shown are dropped and counted. Lengths and list sizes do not matter.
+    Where two things could be meant (a key that comes twice, two objects), nothing is chosen.
+
+    Raises:
+        UnusableAnswerError: no JSON object, a criterion missing, a score that is no number from 0 to 10 or null, or a
+            team's executive summary missing. Never is a score guessed, clamped or set to zero.
+    """
+    data = _load(text)
+    problems: list[str] = []
+    found = data.get("criteria")
+    if not isinstance(found, dict):
+        # Some servers accept the schema and ignore it: the criteria may stand at the top.
+        found = {key: value for key, value in data.items() if isinstance(value, dict)}
+    alike: dict[str, list[str]] = {}
+    for key in found:
+        alike.setdefault(fold_name(key), []).append(key)
+    asked = {fold_name(name) for name in rubric}
+    criteria: dict[str, CriterionAnswer] = {}
+    dropped = 0
+    for name in rubric:
+        try:
+            given = _given(name, found, alike)
+            score = _score(name, given)
+        except ValueError as error:
+            problems.append(str(error))
+            continue
+        examples, lost = _examples(given.get("examples"), run_ids)
+        dropped += lost
+        criteria[name] = CriterionAnswer(_text(given.get("reasoning")), score, examples)
+    summary = _text(data.get("executive_summary"))
+    if kind == "team" and not summary.strip():
+        problems.append("executive_summary is missing")
+    if problems:
+        raise UnusableAnswerError(problems)
+    return Answer(
+        criteria=criteria,
+        reasoning=_text(data.get("reasoning")),
+        strengths=_texts(data.get("strengths")),
+        weaknesses=_texts(data.get("weaknesses")),
+        recommendations=_texts(data.get("recommendations")),
+        executive_summary=summary,
+        citations_dropped=dropped,
+        ignored=tuple(sorted(_text(key) for key in found if fold_name(key) not in asked)),
+    )
+
+
+def _load(text: str) -> dict[str, Any]:
+    if not text.strip():
+        raise UnusableAnswerError(["the answer is empty"])
+    objects = list(_objects(text))
+    answers = [found for _, found in objects if isinstance(found.get("criteria"), dict)]
+    if not answers and objects and objects[0][0] == text.find("{"):
+        # Not one from further on: that can be the inside of an object that was cut off.
+        answers = [objects[0][1]]
+    if not answers:
+        start = " ".join(text.split())[:80]
+        raise UnusableAnswerError([f"the answer is not a JSON object (it starts with {start!r})"])
+    if any(answer != answers[0] for answer in answers):
+        raise UnusableAnswerError(["the answer holds more than one JSON object with criteria"])
+    return answers[0]
+
+
+def _objects(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The JSON objects in ``text`` and where they start: within fences, prose, a list, or by themselves."""
+    decoder = json.JSONDecoder(strict=False, parse_int=_whole, object_pairs_hook=_single)
+    start = text.find("{")
+    for _ in range(_MOST_BRACES_TRIED):
+        if start < 0:
+            return
+        try:
+            found, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            end = start + 1
+        else:
+            yield start, found
+        start = text.find("{", end)
+
+
+def _whole(digits: str) -> float:
+    # int() refuses thousands of digits; as a float they are too large for a score or a run id, and no more than that.
+    return int(digits) if len(digits) <= 20 else float(digits)
+
+
+def _single(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found and found[key] != value:
+            raise UnusableAnswerError([f"the key {key[:60]!r} comes twice in one object, with different values"])
+        found[key] = value
+    return found
+
+
+def _given(name: str, found: Mapping[str, Any], alike: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    keys = [name] if name in found else alike.get(fold_name(name), [])
+    if not keys:
+        raise ValueError(f"criterion {name!r} is missing")
+    if len(keys) > 1:
+        raise ValueError(f"criterion {name!r} is answered {len(keys)} times")
+    given = found[keys[0]]
+    if not isinstance(given, dict):
+        raise ValueError(f"criterion {name!r} is no object with reasoning, score and examples")
+    return given
+
+
+def _score(name: str, given: dict[str, Any]) -> float | None:
+    if "score" not in given:
+        raise ValueError(f"criterion {name!r} has no score")
+    value = given["score"]
+    if value is None:
+        return None
+    if isinstance(value, str) and _NUMBER.match(value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"criterion {name!r}: score {str(value)[:40]!r} is not a number from 0 to 10 or null")
+    # NaN fails this comparison as well; so does an integer too large for a float.
+    if not 0 <= value <= 10:
+        raise ValueError(f"criterion {name!r}: score {str(value)[:40]} is not between 0 and 10")
+    return float(value)
+
+
+def _examples(given: object, run_ids: Collection[int]) -> tuple[tuple[Example, ...], int]:
+    kept: list[Example] = []
+    dropped = 0
+    for item in given if isinstance(given, list) else []:
+        run_id = _run_id(item.get("run_id")) if isinstance(item, dict) else None
+        if run_id is not None and run_id in run_ids:
+            kept.append(Example(run_id, _text(item.get("text"))))
+        else:
+            dropped += 1
+    return tuple(kept), dropped
+
+
+def _run_id(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, int):
+        return value
+    match = _RUN_ID.match(value) if isinstance(value, str) else None
+    return int(match[1]) if match else None
+
+
+def _text(value: object) -> str:
+    # An escape in JSON can stand for NUL or half a character, which no store takes.
+    return (read_text(value) or "") if isinstance(value, str) else ""
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [value]
+    items = value if isinstance(value, list) else []
+    return tuple(text for item in items if (text := _text(item).strip()))

@@ -1,0 +1,322 @@
+"""One call to the judge: the openai SDK for the protocol, our own retries, limits and reading of the reply.
+
+The SDK's retries are off: there is one owner of retries, it honours Retry-After, and it never repeats a call that was
+refused for quota or authentication.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import httpx2
+import openai
+
+from tasks.errors import JudgeError, scrub
+from tasks.judge.gate import DeadlineError, Gate, Stop
+
+_MOST_BYTES = 8 * 1024 * 1024
+_CONNECT_SECONDS = 10.0
+_LONGEST_BACKOFF_SECONDS = 20.0
+_MOST_TOKENS = 10**9
+# Shorter ones ("none", "simulated") are words that an answer may hold.
+_LENGTH_OF_KEYS = 16
+_QUOTA_CODES = frozenset(
+    {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "access_terminated"}
+)
+
+
+class EndpointError(JudgeError):
+    """The endpoint refused the call or kept failing; nothing was judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for one call. Tokens are None when the endpoint did not say; ``text`` is "" without content."""
+
+    text: str
+    finish_reason: str
+    refusal: str
+    model: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    latency_seconds: float
+    attempts: int
+    problem: str = ""
+
+    @property
+    def paid(self) -> bool:
+        """Whether this is a completion at all; a page of HTML is not."""
+        return not self.problem
+
+
+class _BoundedHttp(openai.DefaultHttpxClient):
+    """The SDK's HTTP client, which bounds the time and the size of a whole reply, of an error's too.
+
+    A time-out of HTTP libraries is one between two bytes: a reply that trickles in would have no end. And the SDK
+    reads the body of an error by itself, to its end.
+    """
+
+    def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        """As the SDK's client does; reading the reply raises ReadTimeout when the time of the whole call is up."""
+        timeout = request.extensions["timeout"]["read"]
+        until = None if timeout is None else time.monotonic() + timeout
+        response = super().send(request, **options)
+        response.stream = _BoundedStream(cast(httpx2.SyncByteStream, response.stream), request, until)
+        return response
+
+
+class _BoundedStream(httpx2.SyncByteStream):
+    def __init__(self, stream: httpx2.SyncByteStream, request: httpx2.Request, until: float | None) -> None:
+        self._stream, self._request, self._until = stream, request, until
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        for chunk in self._stream:
+            yield chunk
+            size += len(chunk)
+            if self._until is not None and time.monotonic() > self._until:
+                raise httpx2.ReadTimeout("the reply did not end in time", request=self._request)
+            if size > _MOST_BYTES:
+                raise httpx2.ReadError(f"the reply is longer than {_MOST_BYTES:,} bytes", request=self._request)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def open_endpoint(base_url: str, key: str) -> openai.OpenAI:
+    """The SDK's client for a judge's endpoint: without retries of its own, and with every reply bounded."""
+    return openai.OpenAI(
+        # An endpoint may want no key; the SDK wants one all the same.
+        api_key=key or "none",
+        base_url=base_url,
+        max_retries=0,
+        http_client=_BoundedHttp(base_url=base_url),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeClient:
+    """The judge's endpoint and how it is asked; shared by all threads of the process.
+
+    ``openai`` comes from ``open_endpoint``. ``call_timeout_seconds`` bounds one call, ``max_attempts`` those that fail
+    with 5xx or a broken connection; 429 is retried until the deadline. ``first_backoff_seconds`` doubles with every
+    attempt.
+    """
+
+    openai: openai.OpenAI
+    gate: Gate
+    model: str
+    call_timeout_seconds: float = 120.0
+    max_attempts: int = 5
+    max_output_tokens: int = 8000
+    first_backoff_seconds: float = 1.0
+    clock: Callable[[], float] = time.monotonic
+
+    def parameters(self) -> dict[str, Any]:
+        """What is sent beside the messages and the schema, and so goes into the fingerprint."""
+        return {"max_completion_tokens": self.max_output_tokens}
+
+    def complete(
+        self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], *, deadline: float, stop: Stop
+    ) -> Reply:
+        """Ask until there is a reply, the deadline (of ``clock``) is near, or asking is hopeless.
+
+        Raises:
+            DeadlineError: no reply in time.
+            JudgingEndedError: judging ended before this call could start.
+            EndpointError: the call was refused (for quota, authentication or an unknown model: then ``stop`` is ended
+                too, as no other call can succeed), or failed ``max_attempts`` times.
+        """
+        failures = 0
+        attempts = 0
+        while True:
+            attempts += 1
+            with self.gate.slot(deadline, stop):
+                try:
+                    return self._send(messages, schema, deadline, attempts)
+                except openai.APIStatusError as error:
+                    failure: Exception = error
+                    # Held before the slot is given back, so that nobody slips through in between.
+                    pause = _retry_after(error.response.headers) if error.status_code in (429, 503) else None
+                    if pause is not None:
+                        self.gate.hold(pause)
+                except openai.APITimeoutError as error:
+                    failure, pause = error, None
+                except openai.APIConnectionError as error:
+                    failure, pause = error, None
+            failures += not _limited(failure)
+            said = self._describe(failure)
+            self._give_up(failure, said, failures, stop)
+            pause = self._backoff(attempts) if pause is None else max(pause, self._shortest_pause(attempts))
+            try:
+                self.gate.wait(pause, deadline, stop)
+            except DeadlineError as error:
+                raise DeadlineError(f"{error} (last: {said})") from None
+
+    def _backoff(self, attempts: int) -> float:
+        pause = min(_LONGEST_BACKOFF_SECONDS, self.first_backoff_seconds * 2.0 ** min(attempts - 1, 10))
+        return pause * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
+
+    def _shortest_pause(self, attempts: int) -> float:
+        # An endpoint that says "Retry-After: 0" and stays limited would be asked hundreds of times a second.
+        return self.first_backoff_seconds * min(1.0, 0.1 * attempts)
+
+    def _give_up(self, failure: Exception, said: str, failures: int, stop: Stop) -> None:
+        """Raise when another attempt is of no use."""
+        if isinstance(failure, openai.APIStatusError):
+            status = failure.status_code
+            if ended := _ends_judging(failure):
+                reason = f"{ended}: {said}"
+                stop.end("endpoint", reason)
+                raise EndpointError(reason)
+            if status not in (408, 409, 429) and status < 500:
+                raise EndpointError(f"the judge's endpoint refused the call: {said}")
+        if failures >= self.max_attempts:
+            raise EndpointError(f"the judge's endpoint failed {failures} times: {said}")
+
+    def _send(
+        self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], deadline: float, attempts: int
+    ) -> Reply:
+        started = self.clock()
+        timeout = min(self.call_timeout_seconds, deadline - started)
+        if timeout <= 0:
+            raise DeadlineError("the time for this agent is up")
+        try:
+            body = self._receive(messages, schema, timeout)
+            if len(body) > _MOST_BYTES:
+                return _unread(f"the reply is longer than {_MOST_BYTES:,} bytes", self.model, attempts)
+        except httpx2.TimeoutException as error:
+            # The SDK translates what happens up to the reply's headers, and not what happens within its body.
+            raise openai.APITimeoutError(request=error.request) from error
+        except httpx2.RequestError as error:
+            raise openai.APIConnectionError(request=error.request) from error
+        key = self.openai.api_key.encode()
+        if len(key) >= _LENGTH_OF_KEYS:
+            # What an endpoint echoes goes into messages, the ledger and the report.
+            body = body.replace(key, b"[key]")
+        return _read(body, self.model, self.clock() - started, attempts)
+
+    def _receive(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], timeout: float) -> bytes:
+        with self.openai.chat.completions.with_streaming_response.create(
+            model=self.model,
+            messages=cast(Any, list(messages)),
+            response_format={
+                "type": "json_schema",
+                "json_schema": {"name": "judgement", "strict": True, "schema": dict(schema)},
+            },
+            timeout=httpx2.Timeout(timeout, connect=min(_CONNECT_SECONDS, timeout)),
+            **self.parameters(),
+        ) as response:
+            body = bytearray()
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > _MOST_BYTES:
+                    break
+            return bytes(body)
+
+    def _describe(self, failure: Exception) -> str:
+        """One line without the key, whatever the endpoint echoes."""
+        if isinstance(failure, openai.APITimeoutError):
+            text = "no reply in time"
+        elif isinstance(failure, openai.APIStatusError):
+            text = f"HTTP {failure.status_code}: {_message(failure)}"
+        else:
+            cause = failure.__cause__
+            text = f"the connection failed ({cause or failure})"
+        key = self.openai.api_key
+        return scrub(text.replace(key, "[key]") if len(key) > len("none") else text)
+
+
+def _ends_judging(error: openai.APIStatusError) -> str:
+    """Why no other call can succeed either, or ""."""
+    if error.status_code in (401, 403):
+        return "the judge's endpoint does not accept the key (OPENAI_API_KEY)"
+    # str(): they come as anything that JSON can hold.
+    if error.status_code == 402 or not _QUOTA_CODES.isdisjoint((str(error.code), str(error.type))):
+        return "the judge's quota is used up"
+    if error.status_code == 404:
+        return "the judge's endpoint does not know this model or path (AGENT_REPORT_JUDGE_MODEL, OPENAI_BASE_URL)"
+    return ""
+
+
+def _limited(failure: Exception) -> bool:
+    return isinstance(failure, openai.APIStatusError) and failure.status_code == 429
+
+
+def _message(error: openai.APIStatusError) -> str:
+    body = error.body
+    if isinstance(body, dict) and isinstance(body.get("message"), str):
+        return str(body["message"])
+    return error.message
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait as the endpoint says, or None when it does not say so in a way that can be read."""
+    if (milliseconds := _seconds(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    if (seconds := _seconds(value)) is not None:
+        return seconds
+    try:
+        moment = email.utils.parsedate_to_datetime(value or "")
+        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _seconds(value: str | None) -> float | None:
+    return float(value) if value and re.fullmatch(r"\s*\d{1,9}(\.\d+)?\s*", value) else None
+
+
+def _read(body: bytes, model: str, latency_seconds: float, attempts: int) -> Reply:
+    try:
+        data = json.loads(body)
+        choice = data["choices"][0]
+        message = choice["message"]
+        content = _content(message.get("content"))
+        refusal = message.get("refusal")
+        finish_reason = choice.get("finish_reason")
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        start = " ".join(body[:200].decode("utf-8", "replace").split())[:60]
+        what = "HTML" if start.lower().startswith(("<!doctype", "<html")) else f"{start!r}"
+        problem = f"the endpoint answered with {what}, not with a completion (is OPENAI_BASE_URL right?)"
+        return _unread(problem, model, attempts)
+    usage = data.get("usage") if isinstance(data.get("usage"), dict) else {}
+    details = usage.get("prompt_tokens_details")
+    said_model = data.get("model")
+    return Reply(
+        text=content,
+        finish_reason=finish_reason if isinstance(finish_reason, str) else "",
+        refusal=refusal if isinstance(refusal, str) else "",
+        model=said_model if isinstance(said_model, str) and said_model else model,
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        completion_tokens=_count(usage.get("completion_tokens")),
+        cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
+        latency_seconds=latency_seconds,
+        attempts=attempts,
+    )
+
+
+def _content(value: object) -> str:
+    """The text of a message; some endpoints send it in parts."""
+    parts = value if isinstance(value, list) else [{"text": value}]
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _unread(problem: str, model: str, attempts: int) -> Reply:
+    return Reply("", "", "", model, None, None, None, 0.0, attempts, problem=problem)
+
+
+def _count(value: object) -> int | None:
+    # More than any model reads is no count, and no database takes any whole number.
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS else None

@@ -1,0 +1,39 @@
+"""The outcome of judging one agent, or the team: a judgement, or the reason why there is none. Failure is data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tasks.judge.scoring import Verdict
+
+AgentStatus = Literal["evaluated", "no_evidence", "no_runs", "failed", "not_started", "skipped_budget"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One agent's evaluation; ``agent_id`` None is the team's. Scores are 0 to 10 and None for whatever failed.
+
+    ``prompt_tokens``, ``completion_tokens`` and ``cost_usd`` are what was paid for it in this report: 0 when the
+    answer was ``reused``, None when unknown. ``calls`` counts replies, useless ones too.
+    """
+
+    agent_id: int | None
+    status: AgentStatus
+    error: str | None = None
+    score: float | None = None
+    passed: bool | None = None
+    coverage: float = 0.0
+    verdicts: tuple[Verdict, ...] = ()
+    reasoning: str = ""
+    strengths: tuple[str, ...] = ()
+    weaknesses: tuple[str, ...] = ()
+    recommendations: tuple[str, ...] = ()
+    executive_summary: str = ""
+    calls: int = 0
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
+    cost_usd: float | None = 0.0
+    reused: bool = False
+    citations_dropped: int = 0
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,210 @@
+"""What the judge measures against: criteria for the team and for each agent, checked before anything is paid."""
+
+from __future__ import annotations
+
+import math
+import re
+import reprlib
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from tasks.errors import RefusedError
+from tasks.evidence.types import Agent
+
+DEFAULT_GOAL = "The agents do their tasks correctly, reliably and efficiently"
+_MOST_CRITERIA = 20
+_LONGEST_NAME = 60
+
+
+class Criterion(BaseModel):
+    """One thing that is scored from 0 to 10."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weight: float = Field(1.0, gt=0, le=1e6, allow_inf_nan=False, title="Weight", description="Relative to the others.")
+    description: str = Field("", title="What it means")
+    threshold: float = Field(
+        7.0, ge=0, le=10, allow_inf_nan=False, title="Threshold", description="Score from which it is passed, 0 to 10."
+    )
+
+
+def _checked_names(rubric: dict[str, Criterion]) -> dict[str, Criterion]:
+    if not rubric:
+        raise ValueError("no criteria: name at least one, or leave the key out for the defaults")
+    if len(rubric) > _MOST_CRITERIA:
+        raise ValueError(f"{len(rubric)} criteria are too many: {_MOST_CRITERIA} at most")
+    folded: dict[str, str] = {}
+    for name in rubric:
+        if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
+            raise ValueError(f"criterion name {name!r} must be 1 to {_LONGEST_NAME} printable characters")
+        if (twin := folded.setdefault(fold_name(name), name)) != name:
+            raise ValueError(f"criterion names {twin!r} and {name!r} differ only in case, white space, - or _")
+    return rubric
+
+
+def fold_name(name: str) -> str:
+    """``name`` without what judges change in names: case, white space, hyphens and underscores, composed letters."""
+    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name)).strip().casefold()
+
+
+Rubric = Annotated[dict[str, Criterion], AfterValidator(_checked_names)]
+"""Criteria by name, in the order in which they are asked."""
+
+
+def default_rubric() -> dict[str, Criterion]:
+    """The rubric of an agent (and of the team) for which none is given."""
+    return {
+        "accuracy": Criterion(
+            weight=0.4,
+            threshold=7,
+            description="What the agent answers and does is right, and follows from what its tools returned.",
+        ),
+        "reliability": Criterion(
+            weight=0.3,
+            threshold=7,
+            description="It finishes its tasks, handles errors of its tools, and behaves alike in like cases.",
+        ),
+        "efficiency": Criterion(
+            weight=0.3,
+            threshold=6,
+            description="No needless or repeated steps, calls, tokens or waiting for what the task asks.",
+        ),
+    }
+
+
+class TeamCriteria(BaseModel):
+    """The team's goal and the criteria for the team as a whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    goal: str = Field(DEFAULT_GOAL, title="The team's goal", json_schema_extra={"position": 0})
+    criteria: Rubric = Field(
+        default_factory=default_rubric, title="Criteria for the team", json_schema_extra={"position": 1}
+    )
+
+
+class Criteria(BaseModel):
+    """Criteria for the team, per agent, and for every agent that has none of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    team: TeamCriteria = Field(default_factory=TeamCriteria, title="The team", json_schema_extra={"position": 0})
+    default: Rubric = Field(
+        default_factory=default_rubric, title="Criteria for an agent", json_schema_extra={"position": 1}
+    )
+    agents: dict[str, Rubric] = Field(
+        default_factory=dict,
+        title="Criteria of single agents",
+        description='By "id:12" or "name:billing-bot", in place of those for an agent.',
+        json_schema_extra={"position": 2},
+    )
+
+
+def load_criteria(path: Path) -> Criteria:
+    """The criteria in a YAML (or JSON) file with the keys ``team``, ``default`` and ``agents``.
+
+    Raises:
+        RefusedError: the file cannot be read, is no mapping, or a key or value in it is wrong; both are named.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RefusedError(f"criteria file {str(path)!r} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedError(f"criteria file {str(path)!r} is no YAML: {' '.join(str(error).split())}") from None
+    if data is None:
+        raise RefusedError(f"criteria file {str(path)!r} is empty: it needs one of the keys team, default, agents")
+    if not isinstance(data, dict):
+        raise RefusedError(
+            f"criteria file {str(path)!r} holds a {type(data).__name__}, not the keys team, default, agents"
+        )
+    return parse_criteria(data, origin=f"criteria file {str(path)!r}")
+
+
+def parse_criteria(data: Any, *, origin: str = "criteria") -> Criteria:
+    """``data`` as criteria; a wrong key or value is a RefusedError that names both."""
+    try:
+        return Criteria.model_validate(data)
+    except ValidationError as error:
+        raise RefusedError(f"{origin}: {describe_validation(error)}") from None
+
+
+def describe_validation(error: ValidationError) -> str:
+    """A validation error in one line: key, what is wrong, the value. Secrets have no place in what is validated."""
+    parts = []
+    for item in error.errors(include_url=False)[:5]:
+        key = ".".join(str(part) for part in item["loc"]) or "(top)"
+        message = item["msg"].removeprefix("Value error, ")
+        value = "" if item["type"] == "missing" else f" (value: {_clipped(item['input'])})"
+        parts.append(f"{key}: {message}{value}")
+    more = error.error_count() - len(parts)
+    return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
+
+
+def _clipped(value: object) -> str:
+    # Of a part only: a file of a few lines can stand for gigabytes (YAML's anchors).
+    shortened = reprlib.Repr()
+    shortened.maxstring = shortened.maxother = 80
+    shortened.maxlevel = 2
+    text = shortened.repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def find_agent(key: str, agents: Sequence[Agent]) -> Agent | None:
+    """The agent that ``id:12``, ``name:billing-bot`` or a bare name means, or None."""
+    kind, colon, value = key.partition(":")
+    if colon and kind == "id":
+        return next((agent for agent in agents if str(agent.id) == value.strip()), None)
+    name = value if colon and kind == "name" else key
+    return next((agent for agent in agents if agent.name == name), None)
+
+
+def resolve_rubrics(criteria: Criteria, agents: Sequence[Agent]) -> dict[int, dict[str, Criterion]]:
+    """Each agent's rubric, by agent id: its own if ``criteria.agents`` names it, else the default.
+
+    Raises:
+        RefusedError: a key names no agent of the environment, or two keys name the same one.
+    """
+    rubrics = {agent.id: dict(criteria.default) for agent in agents}
+    taken: dict[int, str] = {}
+    for key, rubric in criteria.agents.items():
+        if not key.startswith(("id:", "name:")):
+            raise RefusedError(f'criteria: agents: key {key!r} must be "id:<number>" or "name:<agent>"')
+        agent = find_agent(key, agents)
+        if agent is None:
+            raise RefusedError(f"criteria: agents: {key!r} is no agent of this environment; {_known(agents)}")
+        if agent.id in taken:
+            raise RefusedError(f"criteria: agents: {taken[agent.id]!r} and {key!r} are the same agent; keep one")
+        taken[agent.id] = key
+        rubrics[agent.id] = dict(rubric)
+    return rubrics
+
+
+def select_agents(names: Sequence[str], agents: Sequence[Agent]) -> list[Agent]:
+    """The agents that ``names`` mean (all, when empty), in their own order; an unknown one is a RefusedError."""
+    if not names:
+        return list(agents)
+    chosen: set[int] = set()
+    for name in names:
+        agent = find_agent(name, agents)
+        if agent is None:
+            raise RefusedError(f"agents: {name!r} is no agent of this environment; {_known(agents)}")
+        chosen.add(agent.id)
+    return [agent for agent in agents if agent.id in chosen]
+
+
+def _known(agents: Sequence[Agent]) -> str:
+    names = ", ".join(agent.name for agent in agents[:10])
+    more = f" and {len(agents) - 10} more" if len(agents) > 10 else ""
+    return f"there are: {names}{more}" if agents else "it has no agents"
+
+
+def weighted_mean(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """Mean of ``(value, weight)`` pairs, None when there are none; exact sums, so that the order does not matter."""
+    total = math.fsum(weight for _, weight in pairs)
+    return math.fsum(value * weight for value, weight in pairs) / total if pairs else None

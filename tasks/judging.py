@@ -1,0 +1,285 @@
+"""Tasks that judge, both tagged ``llm``, and the order in which agents are handed over to them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.states import Failed
+from prefect.task_runners import ConcurrentTaskRunner
+
+from tasks import connections
+from tasks.errors import AgentReportError, scrub
+from tasks.evidence.types import Agent, Evidence
+from tasks.judge.agent import judge_agent
+from tasks.judge.evaluation import Evaluation
+from tasks.judge.exchange import Judge
+from tasks.judge.gate import Stop
+from tasks.judge.rubric import Criterion, resolve_rubrics, select_agents
+from tasks.judge.team import judge_team
+from tasks.quoting import quoted, unquoted
+from tasks.report.build import Ending, Findings
+from tasks.report.plan import ReportPlan
+
+LLM_TAG = "llm"
+_UNBOUNDED = 1000
+_TEAM_SLOT_SECONDS = 5.0
+# By report id. A judge holds sockets and locks, which are no parameters of a task.
+_judges: dict[int, Judge] = {}
+
+
+@contextmanager
+def judging(plan: ReportPlan) -> Iterator[Judge]:
+    """The judge of one report. Its judging ends after ``report_timeout_seconds`` or when the block is left by an error.
+
+    Raises:
+        RefusedError: the judge cannot be asked (no key).
+    """
+    judge = Judge(
+        client=connections.judge_client(plan.options),
+        ledger=connections.ledger(),
+        prices=connections.prices(),
+        stop=Stop(),
+        report_id=plan.id,
+        fresh=plan.options.fresh,
+    )
+    seconds = plan.options.report_timeout_seconds
+    timer = threading.Timer(
+        seconds, judge.stop.end, ("timeout", f"the report's time of {seconds:g} s was up (report_timeout_seconds)")
+    )
+    timer.daemon = True
+    timer.start()
+    _judges[plan.id] = judge
+    try:
+        yield judge
+    except BaseException:
+        judge.stop.end("cancelled", "the report was stopped")
+        raise
+    finally:
+        timer.cancel()
+        del _judges[plan.id]
+
+
+def open_findings(findings: Findings, plan: ReportPlan, agents: Sequence[Agent], judge: Judge) -> None:
+    """Note which agents there are, which are looked at, and what each is judged against.
+
+    Raises:
+        RefusedError: the criteria or the option ``agents`` name an agent that the environment does not have.
+    """
+    chosen = select_agents(plan.options.agents, agents)
+    findings.rubrics = resolve_rubrics(plan.criteria, agents)
+    findings.judge_settings = judge.settings()
+    findings.chosen = frozenset(agent.id for agent in chosen)
+    findings.agents = agents
+
+
+def judge_width(plan: ReportPlan) -> int:
+    """Threads that judge: as many as the LLM limit allows; those of an unlimited report come as they are needed."""
+    return plan.options.max_concurrent_evals or _UNBOUNDED
+
+
+@task(tags=[LLM_TAG], task_run_name="evaluate {agent.name}", cache_policy=NO_CACHE)
+def evaluate_agent(
+    agent: Agent, evidence: Evidence, rubric: dict[str, Criterion], plan: ReportPlan
+) -> Evaluation | State[Evaluation]:
+    """One agent's evaluation. A failed one is a failed task run whose state holds it."""
+    judge = _judges[plan.id]
+    evaluation = judge_agent(judge, evidence, rubric, timeout_seconds=plan.options.eval_timeout_seconds)
+    if evaluation.status == "failed" and plan.options.fail_fast:
+        # Here and not where the result arrives: by then another call could have started.
+        judge.stop.end("fail_fast", f"fail_fast: agent {agent.name} failed: {evaluation.error}")
+    return _as_result(evaluation)
+
+
+@task(tags=[LLM_TAG], task_run_name="evaluate the team of {plan.environment}", cache_policy=NO_CACHE)
+def evaluate_team(
+    evidences: Sequence[Evidence], without_evidence: dict[str, str], plan: ReportPlan
+) -> Evaluation | State[Evaluation]:
+    """The team's evaluation, once every agent's evidence is there."""
+    return _as_result(
+        judge_team(
+            _judges[plan.id],
+            evidences,
+            without_evidence,
+            plan.criteria.team,
+            timeout_seconds=plan.options.eval_timeout_seconds,
+        )
+    )
+
+
+def _as_result(evaluation: Evaluation) -> Evaluation | State[Evaluation]:
+    if evaluation.status != "failed":
+        return evaluation
+    return Failed(message=evaluation.error, data=evaluation)
+
+
+class HandOver:
+    """Hands agents over to ``evaluate_agent`` as their evidence arrives, never more at once than the LLM limit allows.
+
+    A task that waits in a runner for a slow trace would hold a slot, and a team call at the end of the queue would
+    cost its whole length: so agents wait here, and the team goes first as soon as the last evidence is in. A slot is
+    kept for it meanwhile, but not for long: a slow trace must not idle it.
+    """
+
+    def __init__(
+        self,
+        plan: ReportPlan,
+        judge: Judge,
+        findings: Findings,
+        judges: ConcurrentTaskRunner[Any],
+    ) -> None:
+        self._plan = plan
+        self._judge = judge
+        self._findings = findings
+        self._runner = judges
+        self._width = judge_width(plan)
+        self._events: SimpleQueue[Callable[[], Evaluation | None] | None] = SimpleQueue()
+        self._ready: deque[tuple[Agent, Evidence, PrefectFuture[Any]]] = deque()
+        self._missing: dict[str, str] = {}
+        self._expected = 0
+        self._in_flight = 0
+        self._team_is_due = bool(findings.chosen)
+        self._kept_until = time.monotonic() + _TEAM_SLOT_SECONDS
+
+    def evaluate(self, runs: Sequence[PrefectFuture[Any]], evidence: Sequence[PrefectFuture[Any]]) -> Iterator[int]:
+        """Fill ``findings`` up; yields the number of agents that are done, whenever one more is.
+
+        ``runs`` and ``evidence`` are the futures of the chosen agents, in their order. When judging ends early, what
+        has not started is left out; what is in flight is still waited for.
+        """
+        chosen = self._findings.chosen_agents
+        self._expected = len(chosen)
+        for agent, read, traced in zip(chosen, runs, evidence, strict=True):
+            traced.add_done_callback(self._event(self._arrived, agent, read))
+        with self._judge.stop.listening(lambda: self._events.put(None)):
+            while True:
+                self._hand_over(evidence)
+                if not (self._in_flight or self._awaits_evidence()):
+                    break
+                event = self._next_event()
+                evaluation = event() if event is not None else None
+                if evaluation is not None and evaluation.agent_id is not None:
+                    yield len(self._findings.evaluations)
+        if self._judge.stop.kind is not None:
+            self._findings.ending = Ending(self._judge.stop.kind, self._judge.stop.reason or "")
+
+    def _next_event(self) -> Callable[[], Evaluation | None] | None:
+        left = self._kept_until - time.monotonic()
+        try:
+            # When the slot is no longer kept for the team, an agent may be waiting for it.
+            return self._events.get(timeout=left if left > 0 and self._ready else None)
+        except Empty:
+            return None
+
+    def _awaits_evidence(self) -> bool:
+        # After a quota error the figures are still worth having; after a time-out or a cancel nobody waits for them.
+        return self._expected > 0 and self._judge.stop.kind not in ("timeout", "cancelled")
+
+    def _event(self, handle: Callable[..., Evaluation | None], *args: Any) -> Callable[[PrefectFuture[Any]], None]:
+        return lambda future: self._events.put(lambda: handle(*args, future))
+
+    def _hand_over(self, waited_for: Sequence[PrefectFuture[Any]]) -> None:
+        while self._in_flight < self._width and self._judge.stop.kind is None:
+            if self._expected and self._in_flight == self._width - 1 > 0 and time.monotonic() < self._kept_until:
+                return
+            if self._team_is_due and not self._expected:
+                self._team_is_due = False
+                known = self._findings.evidence
+                everything = [known[agent.id] for agent in self._findings.agents if agent.id in known]
+                parameters: dict[str, Any] = {
+                    "evidences": quoted(everything),
+                    "without_evidence": dict(self._missing),
+                    "plan": quoted(self._plan),
+                }
+                future = self._runner.submit(evaluate_team, parameters, wait_for=_done(waited_for))
+                future.add_done_callback(self._event(self._judged, None))
+            elif self._ready:
+                agent, evidence, traced = self._ready.popleft()
+                parameters = {
+                    "agent": agent,
+                    "evidence": quoted(evidence),
+                    "rubric": quoted(self._findings.rubrics[agent.id]),
+                    "plan": quoted(self._plan),
+                }
+                future = self._runner.submit(evaluate_agent, parameters, wait_for=[traced])
+                future.add_done_callback(self._event(self._judged, agent))
+            else:
+                return
+            self._in_flight += 1
+
+    def _arrived(self, agent: Agent, read: PrefectFuture[Any], traced: PrefectFuture[Any]) -> Evaluation | None:
+        """The evidence of one agent, or the reason why there is none."""
+        self._expected -= 1
+        for future in (read, traced):
+            if not _final(future).is_completed():
+                return self._unreadable(agent, future)
+        evidence: Evidence = unquoted(traced.result())
+        self._findings.evidence[agent.id] = evidence
+        if evidence.finished_runs:
+            self._ready.append((agent, evidence, traced))
+            return None
+        # Nothing to ask, so no slot is taken for it.
+        self._missing[agent.name] = "no finished run"
+        evaluation = judge_agent(self._judge, evidence, self._findings.rubrics[agent.id], timeout_seconds=1)
+        return self._keep(evaluation)
+
+    def _unreadable(self, agent: Agent, future: PrefectFuture[Any]) -> Evaluation:
+        reason = describe_failure(future)
+        self._missing[agent.name] = f"its runs could not be read ({reason})"
+        if self._plan.options.fail_fast:
+            self._judge.stop.end("fail_fast", f"fail_fast: agent {agent.name} failed: {reason}")
+        return self._keep(Evaluation(agent.id, "failed", error=reason))
+
+    def _judged(self, agent: Agent | None, future: PrefectFuture[Any]) -> Evaluation:
+        self._in_flight -= 1
+        state = _final(future)
+        result = state.result(raise_on_failure=False) if state.is_final() else None
+        if isinstance(result, Evaluation):
+            return self._keep(result)
+        evaluation = Evaluation(
+            agent.id if agent else None,
+            "failed",
+            error=describe_failure(future),
+            prompt_tokens=None,
+            completion_tokens=None,
+            cost_usd=None,
+        )
+        return self._keep(evaluation)
+
+    def _keep(self, evaluation: Evaluation) -> Evaluation:
+        if evaluation.agent_id is None:
+            self._findings.team = evaluation
+        else:
+            self._findings.evaluations[evaluation.agent_id] = evaluation
+        return evaluation
+
+
+def _done(futures: Sequence[PrefectFuture[Any]]) -> list[PrefectFuture[Any]]:
+    """Those that completed: a task that waits for a failed one never starts."""
+    return [future for future in futures if _final(future).is_completed()]
+
+
+def _final(future: PrefectFuture[Any]) -> State[Any]:
+    # Until somebody has waited for it, a future asks the API for its state.
+    future.wait()
+    return future.state
+
+
+def describe_failure(future: PrefectFuture[Any]) -> str:
+    """Why a task run did not complete, in one line. Errors that are not ours lose what could be credentials."""
+    state = _final(future)
+    error = state.result(raise_on_failure=False) if state.is_final() else None
+    if isinstance(error, AgentReportError):
+        return str(error)
+    if isinstance(error, BaseException):
+        return scrub(f"{type(error).__name__}: {error}")
+    return scrub(state.message or f"the task run ended as {state.name}")

@@ -1,0 +1,109 @@
+"""The progress of a report, in its row and as an artifact, from a thread that also keeps the owner's heartbeat."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.logging import get_run_logger
+
+from tasks.errors import WarehouseError
+from tasks.warehouse.sql import Warehouse
+
+_BEAT_SECONDS = 10.0
+_EVIDENCE, _JUDGED = 30, 90
+
+
+class Progress:
+    """What has been reached. Writing it never holds the flow up: steps that come faster than they can be written merge.
+
+    Neither a warehouse that stumbles nor a Prefect server that does is a reason to lose the report: both are logged.
+    """
+
+    def __init__(self, warehouse: Warehouse, report_id: int) -> None:
+        self._warehouse = warehouse
+        self._report_id = report_id
+        self._changed = threading.Condition()
+        self._latest: tuple[float, str, str] | None = None
+        self._closed = False
+        self._artifact: UUID | None = None
+        self._complained: set[str] = set()
+        self._logger = get_run_logger()
+        # The context says which flow run the artifact belongs to.
+        self._thread = threading.Thread(
+            target=contextvars.copy_context().run, args=(self._work,), name="progress", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def reading(self, agents: int) -> None:
+        """The agents are known, their runs and traces are being read."""
+        self._say(5, "generating_team", f"Reading runs and traces of {agents} agents")
+
+    def evaluated(self, done: int, total: int) -> None:
+        """``done`` of ``total`` agents have an evaluation, or a reason why not."""
+        share = done / total if total else 1.0
+        progress = _EVIDENCE + (_JUDGED - _EVIDENCE) * share
+        step = f"Evaluated {done}/{total} agents"
+        self._say(progress, "generating_agents", step if done < total else f"{step}, waiting for the team's")
+
+    def writing(self) -> None:
+        """Everything is judged, the report is being written."""
+        self._say(95, "generating_agents", "Writing the report")
+
+    def _say(self, progress: float, status: str, step: str) -> None:
+        with self._changed:
+            self._latest = (progress, status, step)
+            self._changed.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                if self._latest is None and not self._closed:
+                    self._changed.wait(_BEAT_SECONDS)
+                latest, self._latest = self._latest, None
+                if self._closed and latest is None:
+                    return
+            self._write_row(latest)
+            if latest is not None:
+                self._write_artifact(latest[0], latest[2])
+
+    def _write_row(self, latest: tuple[float, str, str] | None) -> None:
+        try:
+            if latest is None:
+                self._warehouse.beat(self._report_id)
+            else:
+                progress, status, step = latest
+                self._warehouse.record_progress(self._report_id, progress=progress, status=status, current_step=step)
+        except WarehouseError as error:
+            self._complain("row", error)
+
+    def _write_artifact(self, progress: float, step: str) -> None:
+        try:
+            if self._artifact is None:
+                key = f"report-{self._report_id}-progress"
+                created = create_progress_artifact(progress=progress, key=key, description=step)
+                self._artifact = created if isinstance(created, UUID) else None
+            else:
+                update_progress_artifact(artifact_id=self._artifact, progress=progress, description=step)
+        except Exception as error:  # noqa: BLE001 - whatever the API's client raises, the report goes on
+            self._complain("artifact", error)
+
+    def _complain(self, what: str, error: Exception) -> None:
+        if what not in self._complained:
+            self._complained.add(what)
+            self._logger.warning("The progress %s of report %s is not kept: %s", what, self._report_id, error)

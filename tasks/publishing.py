@@ -1,0 +1,150 @@
+"""Tasks that write: the report's row when it is opened, the report when it is done, and what the Prefect UI shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
+
+from tasks import connections
+from tasks.errors import RefusedError, ReportFailedError, scrub
+from tasks.judge.rubric import Criteria
+from tasks.progress import Progress
+from tasks.report.build import Ending, Findings, ReportRows, build_rows
+from tasks.report.markdown import agents_table, render_markdown
+from tasks.report.plan import ReportPlan, check_conflicts, restore_plan
+from tasks.settings import ReportOptions
+from tasks.warehouse.owner import current_owner
+from tasks.warehouse.parquet import stage_parquet
+from tasks.warehouse.sql import Row
+
+
+@task(task_run_name="open the report on {environment}", cache_policy=NO_CACHE)
+def open_report(
+    environment: str,
+    name: str,
+    criteria: Criteria,
+    options: ReportOptions,
+    report_id: int | None,
+    started_at: datetime,
+) -> ReportPlan:
+    """A new report's row (``pending``), or report ``report_id`` taken up with what is stored with it.
+
+    Raises:
+        RefusedError: no such report, its owner lives, or something is asked for that conflicts with what is stored.
+    """
+    warehouse = connections.warehouse()
+    context = FlowRunContext.get()
+    run_id = str(context.flow_run.id) if context and context.flow_run else None
+    if report_id is not None:
+        row = warehouse.load_report(report_id)
+        if row is not None:
+            check_conflicts(report_id, row["parameters"], (environment, row["environment"]), criteria, options)
+        taken = warehouse.take_report(report_id, {"flow_run_id": run_id, "generation_started_at": started_at})
+        return restore_plan(taken, started_at, fresh=options.fresh)
+    resolved = connections.read_settings().options(options)
+    values = {
+        "environment": environment,
+        "name": name,
+        "flow_run_id": run_id,
+        "parameters": {"criteria": criteria.model_dump(mode="json"), "options": resolved.model_dump(mode="json")},
+        "evidence_until": started_at,
+        "judge_model": resolved.judge_model,
+        "generation_started_at": started_at,
+    }
+    return ReportPlan(
+        id=warehouse.create_report(values),
+        environment=environment,
+        name=name,
+        criteria=criteria,
+        options=resolved,
+        evidence_until=started_at,
+        started_at=started_at,
+    )
+
+
+@contextmanager
+def reporting(plan: ReportPlan, findings: Findings) -> Iterator[Progress]:
+    """The life of a report: while the block runs its heart beats, and however the block is left, its rows say so.
+
+    A refusal leaves no row (a report that was taken up keeps its own); an error makes the report ``failed``; an
+    interruption (cancelled in the UI, Ctrl-C) makes it ``cancelled``. Of both last, what was found out is written.
+    """
+    try:
+        with Progress(connections.warehouse(), plan.id) as progress:
+            yield progress
+    except RefusedError as error:
+        if plan.taken_up:
+            connections.warehouse().end_report(plan.id, "failed", str(error))
+        else:
+            connections.warehouse().discard_report(plan.id)
+        raise
+    except Exception as error:
+        _write_ended(plan, findings, Ending("error", scrub(str(error) or type(error).__name__)))
+        raise
+    except BaseException:
+        _write_ended(plan, findings, Ending("cancelled", "the report was stopped before it was done"))
+        raise
+
+
+def _write_ended(plan: ReportPlan, findings: Findings, ending: Ending) -> None:
+    """Write what there is; when that fails too, at least the report's row says how it ended."""
+    findings.ending = ending
+    try:
+        if findings.agents:
+            write_rows(plan, findings)
+    except Exception as error:  # noqa: BLE001 - the error that brought us here is the one to raise
+        get_run_logger().warning("Report %s could not be written in full: %s", plan.id, scrub(str(error)))
+    # Does nothing to a report that has just been written.
+    connections.warehouse().end_report(plan.id, "cancelled" if ending.kind == "cancelled" else "failed", ending.reason)
+
+
+@task(task_run_name="write the report", cache_policy=NO_CACHE)
+def write_report(plan: ReportPlan, findings: Findings) -> ReportRows:
+    """Write the report to Parquet and SQL; SQL comes last, in one transaction, and is what readers trust."""
+    return write_rows(plan, findings)
+
+
+def write_rows(plan: ReportPlan, findings: Findings) -> ReportRows:
+    """What ``write_report`` does, also for a flow that can run no more tasks."""
+    rows = build_rows(plan, findings)
+    url = connections.read_settings().parquet_url
+    warehouse = connections.warehouse()
+    children = {"agent_report_details": rows.details, "criterion_scores": rows.criteria, "report_runs": rows.runs}
+    with stage_parquet(url, plan.environment, plan.id, children) as files:
+
+        def finish(row: Row) -> Row:
+            # As late as can be: the duration is stored in the very rows whose writing it counts.
+            completed_at = datetime.now(UTC)
+            ended = rows.report | {
+                "generation_completed_at": completed_at,
+                "generation_duration_seconds": (completed_at - plan.started_at).total_seconds(),
+            }
+            files.publish([{**row, **ended}])
+            return ended
+
+        warehouse.write_report(plan.id, finish, rows.details, rows.criteria, rows.runs, owner=current_owner())
+    return rows
+
+
+@task(task_run_name="publish the artifacts", cache_policy=NO_CACHE)
+def publish_artifacts(plan: ReportPlan, rows: ReportRows) -> None:
+    """A markdown artifact with the whole, a table artifact with every agent. They are not worth losing a report for."""
+    try:
+        create_markdown_artifact(render_markdown(rows), key=f"report-{plan.id}", description=f"Report {plan.id}")
+        create_table_artifact(agents_table(rows), key=f"report-{plan.id}-agents", description="Every agent")
+    except Exception as error:  # noqa: BLE001 - whatever the API's client raises, the report is written
+        get_run_logger().warning("The artifacts of report %s could not be written: %s", plan.id, scrub(str(error)))
+
+
+def settle(plan: ReportPlan, rows: ReportRows) -> int:
+    """The report's id; ReportFailedError when it ended as ``failed``, so that the flow run fails as well."""
+    if rows.report["status"] == "failed":
+        raise ReportFailedError(f"report {plan.id} failed: {rows.report['error']}")
+    return plan.id

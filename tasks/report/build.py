@@ -1,0 +1,279 @@
+"""The report as rows: what was seen and judged, put into the columns of the warehouse. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tasks.evidence.metrics import run_tokens
+from tasks.evidence.types import Agent, Evidence, Run
+from tasks.judge.evaluation import Evaluation
+from tasks.judge.ledger import fingerprint
+from tasks.judge.rubric import Criterion
+from tasks.judge.selection import clip
+from tasks.report.plan import ReportPlan
+from tasks.settings import SIMULATED_JUDGE_MODEL
+
+Row = dict[str, Any]
+_SUMMARY_CHARACTERS = 200
+_EXCERPT_CHARACTERS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What ended the judging before its time: endpoint, fail_fast, timeout, cancelled or error, and the reason."""
+
+    kind: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """Everything that was found out for a report, by agent id; empty at first, grows while the flow runs.
+
+    An agent may be in ``evidence`` and not in ``evaluations`` (never judged), or the other way round (its runs could
+    not be read, so that its evaluation is a failure).
+    """
+
+    agents: Sequence[Agent] = ()
+    chosen: frozenset[int] = frozenset()
+    rubrics: dict[int, dict[str, Criterion]] = field(default_factory=dict)
+    judge_settings: dict[str, Any] = field(default_factory=dict)
+    evidence: dict[int, Evidence] = field(default_factory=dict)
+    evaluations: dict[int, Evaluation] = field(default_factory=dict)
+    team: Evaluation | None = None
+    ending: Ending | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def chosen_agents(self) -> list[Agent]:
+        """The agents that this report looks at, by id; the others get a row all the same."""
+        return [agent for agent in self.agents if agent.id in self.chosen]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRows:
+    """The rows of one report; ``report`` lacks only the moments of its completion."""
+
+    report: Row
+    details: list[Row]
+    criteria: list[Row]
+    runs: list[Row]
+
+
+def build_rows(plan: ReportPlan, findings: Findings) -> ReportRows:
+    """Every agent of the environment has a row in ``details``, whatever happened to it."""
+    evaluations = {agent.id: _evaluation(agent, findings) for agent in findings.agents}
+    everyone = [*evaluations.values(), *([findings.team] if findings.team else [])]
+    return ReportRows(
+        report=_report(plan, findings, evaluations, everyone),
+        details=[_detail(agent, evaluations[agent.id], findings.evidence.get(agent.id)) for agent in findings.agents],
+        criteria=[row for evaluation in everyone for row in _criteria(evaluation)],
+        runs=[
+            _run(evidence, run)
+            for agent in findings.agents
+            if (evidence := findings.evidence.get(agent.id)) is not None
+            for run in evidence.runs
+        ],
+    )
+
+
+def cut(text: str, limit: int = _SUMMARY_CHARACTERS) -> str:
+    """``text`` on one line, in at most ``limit`` characters, cut between characters and not inside a composed one."""
+    line = " ".join(text.split())
+    if len(line) <= limit:
+        return line
+    end = limit - 1
+    while end > 0 and _joins(line[end - 1], line[end]):
+        end -= 1
+    return line[:end].rstrip() + "…"
+
+
+def _joins(before: str, after: str) -> bool:
+    """Whether the two code points belong to one character as it is seen (accents, emoji sequences, flags)."""
+    joiner, regional = "\u200d", range(0x1F1E6, 0x1F200)
+    return (
+        unicodedata.category(after) in ("Mn", "Me", "Mc")
+        or joiner in (before, after)
+        or ord(after) in range(0x1F3FB, 0x1F400)
+        or (ord(before) in regional and ord(after) in regional)
+    )
+
+
+def _evaluation(agent: Agent, findings: Findings) -> Evaluation:
+    if (evaluation := findings.evaluations.get(agent.id)) is not None:
+        return evaluation
+    if agent.id not in findings.chosen:
+        return Evaluation(agent.id, "not_started", error="not among the agents that this report was asked for")
+    evidence = findings.evidence.get(agent.id)
+    if evidence is not None and not evidence.finished_runs:
+        return Evaluation(agent.id, "no_runs", error="no finished run")
+    return Evaluation(agent.id, "not_started", error=findings.ending.reason if findings.ending else "not reached")
+
+
+def _report(
+    plan: ReportPlan, findings: Findings, evaluations: Mapping[int, Evaluation], everyone: Sequence[Evaluation]
+) -> Row:
+    scores = [e.score for e in evaluations.values() if e.status == "evaluated" and e.score is not None]
+    statuses: Counter[str] = Counter(e.status for e in evaluations.values())
+    status, error = _final_status(findings, evaluations)
+    team = findings.team
+    judged = team is not None and team.status == "evaluated"
+    steps = {"completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}
+    # A report that failed keeps the progress that it had.
+    progress = {"progress": 100} if status == "completed" else {}
+    return progress | {
+        "name": plan.name,
+        "environment": plan.environment,
+        "evidence_until": plan.evidence_until,
+        "status": status,
+        "current_step": steps[status],
+        "team_score": team.score if team else None,
+        "team_passed": team.passed if team else None,
+        "team_reasoning": (team.reasoning or None) if team else None,
+        "team_error": None if judged else _team_error(findings),
+        "executive_summary": (team.executive_summary or None) if team else None,
+        "agent_reports": {
+            str(agent_id): {"score": e.score, "summary": cut(_reasoning(e) or e.error or "")}
+            for agent_id, e in evaluations.items()
+        },
+        "avg_agent_score": sum(scores) / len(scores) if scores else None,
+        "judge_model": plan.options.judge_model,
+        "judge_fingerprint": fingerprint(findings.judge_settings | {"criteria": plan.criteria.model_dump(mode="json")}),
+        "total_agents": len(findings.agents),
+        "agents_evaluated": statuses["evaluated"],
+        "agents_failed": statuses["failed"],
+        "total_runs_analyzed": sum(e.metrics.runs_analyzed for e in findings.evidence.values()),
+        "citations_dropped": sum(e.citations_dropped for e in everyone),
+        "prompt_tokens": _total([e.prompt_tokens for e in everyone]),
+        "completion_tokens": _total([e.completion_tokens for e in everyone]),
+        "cost_usd": _total([e.cost_usd for e in everyone]),
+        "warnings": _warnings(plan, findings, statuses),
+        "error": error,
+    }
+
+
+def _final_status(findings: Findings, evaluations: Mapping[int, Evaluation]) -> tuple[str, str | None]:
+    ending = findings.ending
+    if ending is not None and ending.kind == "cancelled":
+        return "cancelled", ending.reason
+    if ending is not None and ending.kind in ("endpoint", "fail_fast", "error"):
+        return "failed", ending.reason
+    had_runs = [e for e in evaluations.values() if e.status in ("failed", "not_started", "no_evidence")]
+    had_runs = [e for e in had_runs if e.agent_id in findings.chosen]
+    if had_runs and not any(e.status == "evaluated" for e in evaluations.values()):
+        most, count = Counter(e.error or "the judge scored no criterion" for e in had_runs).most_common(1)[0]
+        return "failed", f"no agent could be evaluated; of {count} of {len(had_runs)} agents: {most}"
+    return "completed", None
+
+
+def _team_error(findings: Findings) -> str:
+    team = findings.team
+    if team is None:
+        return findings.ending.reason if findings.ending else "the team was not judged"
+    return team.error or "the judge found not enough evidence for any of the team's criteria"
+
+
+def _warnings(plan: ReportPlan, findings: Findings, statuses: Counter[str]) -> list[str]:
+    warnings = list(findings.warnings)
+    if plan.options.judge_model == SIMULATED_JUDGE_MODEL:
+        warnings.append("The judge was simulated: its scores follow from the figures, and no LLM has read the runs.")
+    unavailable = sum(e.metrics.traces.unavailable for e in findings.evidence.values())
+    if unavailable:
+        reasons = Counter(
+            trace.reason or "unknown"
+            for evidence in findings.evidence.values()
+            for trace in evidence.traces.values()
+            if trace.state == "unavailable"
+        )
+        reason = reasons.most_common(1)[0][0] if reasons else "unknown"
+        warnings.append(f"Without traces for {unavailable} runs: {reason}")
+    if findings.ending is not None and findings.ending.kind == "timeout":
+        warnings.append(f"{statuses['not_started']} agents were not judged: {findings.ending.reason}")
+    return warnings
+
+
+def _detail(agent: Agent, evaluation: Evaluation, evidence: Evidence | None) -> Row:
+    row: Row = {
+        "agent_id": agent.id,
+        "agent_name": agent.name,
+        "status": evaluation.status,
+        "score": evaluation.score,
+        "passed": evaluation.passed,
+        "coverage": evaluation.coverage if evaluation.status in ("evaluated", "no_evidence") else None,
+        "error": evaluation.error,
+        "reasoning": _reasoning(evaluation),
+        "strengths": list(evaluation.strengths),
+        "weaknesses": list(evaluation.weaknesses),
+        "recommendations": list(evaluation.recommendations),
+        "citations_dropped": evaluation.citations_dropped,
+        "prompt_tokens": evaluation.prompt_tokens,
+        "completion_tokens": evaluation.completion_tokens,
+        "judge_cost_usd": evaluation.cost_usd,
+        "reused": evaluation.reused,
+        "warnings": [*(evidence.warnings if evidence else ()), *evaluation.warnings],
+    }
+    if evidence is None:
+        return row
+    metrics = evidence.metrics
+    same = (
+        "runs_analyzed runs_unfinished success_rate success_rate_low success_rate_high avg_duration_seconds "
+        "p95_duration_seconds avg_tokens avg_cost_usd"
+    )
+    row |= {name: getattr(metrics, name) for name in same.split()}
+    dumped = metrics.model_dump(
+        include={"tool_usage", "failure_patterns", "best_run", "worst_run", "traces", "telemetry"}
+    )
+    row["telemetry_summary"] = dumped.pop("telemetry")
+    return row | dumped | {"run_ids": [run.id for run in evidence.finished_runs]}
+
+
+def _reasoning(evaluation: Evaluation) -> str | None:
+    if evaluation.status == "failed":
+        return f"Evaluation failed: {evaluation.error}"
+    return evaluation.reasoning or None
+
+
+def _criteria(evaluation: Evaluation) -> list[Row]:
+    return [
+        {
+            "agent_id": evaluation.agent_id,
+            "criterion": verdict.criterion,
+            "weight": verdict.weight,
+            "threshold": verdict.threshold,
+            "score": verdict.score,
+            "passed": verdict.passed,
+            "reasoning": verdict.reasoning,
+            "examples": [{"run_id": example.run_id, "text": example.text} for example in verdict.examples],
+        }
+        for verdict in evaluation.verdicts
+    ]
+
+
+def _run(evidence: Evidence, run: Run) -> Row:
+    trace = evidence.traces.get(run.id)
+    return {
+        "agent_id": evidence.agent.id,
+        "run_id": run.id,
+        "status": run.status,
+        "started_at": run.started_at,
+        "duration_seconds": run.duration_seconds,
+        "tokens": run_tokens(run, trace).total,
+        "cost_usd": evidence.costs_usd.get(run.id),
+        "model_name": run.model_name,
+        "error": clip(run.error, _EXCERPT_CHARACTERS) or None,
+        "trace_id": (trace.trace_id if trace else None) or run.trace_id,
+        "trace_state": trace.state if trace else None,
+        "telemetry": trace.telemetry if trace else None,
+        "task_excerpt": clip(run.task, _EXCERPT_CHARACTERS) or None,
+        "response_excerpt": clip(run.final_response, _EXCERPT_CHARACTERS) or None,
+    }
+
+
+def _total(values: Sequence[float | None]) -> float | None:
+    """The sum, None when any part is unknown: an unknown cost is never 0."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None

@@ -1,0 +1,92 @@
+"""What a report was asked to be: fixed when it is opened, stored with it, and held to when it is taken up again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tasks.errors import RefusedError
+from tasks.judge.rubric import Criteria
+from tasks.settings import ReportOptions, parse_since
+
+
+class ReportPlan(BaseModel):
+    """One report before there is anything in it. ``started_at`` is the flow's first statement; times are UTC."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    environment: str
+    name: str
+    criteria: Criteria
+    options: ReportOptions
+    evidence_until: datetime
+    started_at: datetime
+    taken_up: bool = False
+
+    @property
+    def since(self) -> datetime | None:
+        """Runs that started before are not looked at; None: no bound."""
+        return parse_since(self.options.since, self.evidence_until) if self.options.since else None
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as they are stored; no secret is among them."""
+        return {
+            "criteria": self.criteria.model_dump(mode="json"),
+            "options": self.options.model_dump(mode="json"),
+        }
+
+
+def restore_plan(row: dict[str, Any], started_at: datetime, *, fresh: bool) -> ReportPlan:
+    """The plan of a stored report: its parameters and ``evidence_until`` hold; ``fresh`` may be asked for anew.
+
+    Raises:
+        RefusedError: what is stored cannot be read by this version.
+    """
+    try:
+        stored = row["parameters"]
+        return ReportPlan(
+            id=row["id"],
+            environment=row["environment"],
+            name=row["name"],
+            criteria=Criteria.model_validate(stored["criteria"]),
+            options=ReportOptions.model_validate(stored["options"] | {"fresh": fresh}),
+            evidence_until=row["evidence_until"],
+            started_at=started_at,
+            taken_up=True,
+        )
+    except (ValidationError, TypeError, KeyError) as error:
+        raise RefusedError(
+            f"report {row['id']} cannot be taken up: its stored parameters cannot be read ({error})"
+        ) from None
+
+
+def check_conflicts(
+    report_id: int, stored: dict[str, Any], environment: tuple[str, str], criteria: Criteria, options: ReportOptions
+) -> None:
+    """Refuse what is asked for report ``report_id`` when it differs from what is stored with it.
+
+    ``environment`` is the one asked for and the stored one. Only what was given counts, not defaults; ``fresh`` may
+    be given, since it asks for new answers to the same questions.
+
+    Raises:
+        RefusedError: naming the key and both values.
+    """
+    asked, known = environment
+    if asked != known:
+        raise RefusedError(f"report {report_id} is of the environment {known!r}, not {asked!r}")
+    try:
+        known_options, known_criteria = dict(stored["options"]), stored["criteria"]
+    except (TypeError, KeyError, ValueError):
+        raise RefusedError(f"report {report_id} cannot be taken up: its stored parameters cannot be read") from None
+    for key in sorted(options.model_fields_set - {"fresh"}):
+        given, kept = getattr(options, key), known_options.get(key)
+        if given != kept:
+            raise RefusedError(
+                f"report {report_id} was begun with {key}={kept!r}, so {key}={given!r} is refused; "
+                "leave it out, or begin a new report"
+            )
+    if criteria.model_fields_set and criteria.model_dump(mode="json") != known_criteria:
+        raise RefusedError(f"report {report_id} was begun with other criteria; leave them out, or begin a new report")

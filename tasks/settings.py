@@ -1,0 +1,170 @@
+"""Every setting, once: report options with their defaults, and what only the environment may say (hosts, secrets)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEFAULT_JUDGE_MODEL = "gpt-5.4-mini"
+SIMULATED_JUDGE_MODEL = "simulated-judge"
+_SPAN = re.compile(r"^\s*(\d{1,9})\s*([smhdw])\s*$")
+_SPAN_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LONGEST_SECONDS = 30 * 86400
+
+
+def parse_since(value: str, until: datetime) -> datetime:
+    """The time that ``since`` means: ``7d``, ``12h`` (before ``until``) or an ISO time (UTC when it has no zone).
+
+    Raises:
+        ValueError: when it is neither, naming the value.
+    """
+    try:
+        if match := _SPAN.match(value):
+            return until - timedelta(seconds=int(match[1]) * _SPAN_SECONDS[match[2]])
+        moment = datetime.fromisoformat(value.strip())
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"since={value!r} is before the first year") from None
+    except ValueError:
+        raise ValueError(
+            f"since={value!r} is neither a span such as 7d or 12h nor a time such as 2026-01-31T08:00:00Z"
+        ) from None
+
+
+def _checked_since(value: str) -> str:
+    if value:
+        parse_since(value, datetime.now(UTC))
+    return value
+
+
+class ReportOptions(BaseModel):
+    """How a report is made. Every field has a default; a field that is not given takes the setting's value."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    judge_model: str = Field(
+        DEFAULT_JUDGE_MODEL,
+        min_length=1,
+        title="Judge model",
+        description="Model that judges, as the endpoint calls it.",
+        json_schema_extra={"position": 0},
+    )
+    runs_per_agent: int = Field(
+        20,
+        ge=1,
+        le=1000,
+        title="Runs per agent",
+        description="The newest runs of each agent that are looked at.",
+        json_schema_extra={"position": 1},
+    )
+    since: Annotated[str, AfterValidator(_checked_since)] = Field(
+        "",
+        title="Since",
+        description="Only runs since then: a span such as 7d or 12h, or a time such as 2026-01-31T08:00:00Z.",
+        json_schema_extra={"position": 2},
+    )
+    filter_model: str = Field(
+        "",
+        title="Only runs of this model",
+        description="Model name as it stands in the runs; empty: runs of every model.",
+        json_schema_extra={"position": 3},
+    )
+    agents: list[str] = Field(
+        default_factory=list,
+        title="Only these agents",
+        description="Names, or id:12; empty: all. The others get a row that says not_started.",
+        json_schema_extra={"position": 4},
+    )
+    max_concurrent_evals: int = Field(
+        10,
+        ge=0,
+        le=1000,
+        title="Judge calls at once",
+        description="0 is unlimited.",
+        json_schema_extra={"position": 5},
+    )
+    max_concurrent_runs: int = Field(
+        20,
+        ge=1,
+        le=200,
+        title="Source and trace reads at once",
+        json_schema_extra={"position": 6},
+    )
+    eval_timeout_seconds: float = Field(
+        300,
+        gt=0,
+        le=_LONGEST_SECONDS,
+        title="Time for one agent (seconds)",
+        description="Everything about one agent, from the moment its evaluation starts.",
+        json_schema_extra={"position": 7},
+    )
+    report_timeout_seconds: float = Field(
+        3600,
+        gt=0,
+        le=_LONGEST_SECONDS,
+        title="Time for the report (seconds)",
+        description="After that no new judge call starts; the rest is not_started and the report completes.",
+        json_schema_extra={"position": 8},
+    )
+    fail_fast: bool = Field(
+        False,
+        title="Stop at the first failure",
+        json_schema_extra={"position": 9},
+    )
+    fresh: bool = Field(
+        False,
+        title="Ask anew",
+        description="Pay for new judge answers even where the same question was answered before.",
+        json_schema_extra={"position": 10},
+    )
+
+
+class Settings(ReportOptions, BaseSettings):
+    """The process's settings: ``AGENT_REPORT_*`` from the environment or ``.env``; every report option has one too."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AGENT_REPORT_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    source_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the database with agents and runs.")
+    source_block: str = Field("", description="Name of a prefect-sqlalchemy SqlAlchemyConnector block, instead.")
+    warehouse_url: SecretStr = Field(
+        SecretStr("sqlite:///agent-report-data/warehouse.db"), description="SQLAlchemy URL of the warehouse."
+    )
+    warehouse_block: str = Field("", description="Name of a SqlAlchemyConnector block, instead.")
+    parquet_url: str = Field("agent-report-data/parquet", description="Folder or fsspec URL for Parquet files.")
+    jaeger_url: SecretStr | None = Field(None, description="Base URL of Jaeger's query service; none: no traces.")
+    jaeger_service: str = Field("station", description="Service whose spans carry the run's id.")
+    jaeger_tag: str = Field("run.id", description="Tag that holds the run's id.")
+    jaeger_headers: dict[str, SecretStr] = Field(
+        default_factory=dict, description='JSON object of headers, {"x-tenant": "a"}.'
+    )
+    jaeger_timeout_seconds: float = Field(30, gt=0, le=_LONGEST_SECONDS, description="Limit of one request to Jaeger.")
+    judge_call_timeout_seconds: float = Field(
+        120, gt=0, le=_LONGEST_SECONDS, description="Limit of one call to the judge."
+    )
+    judge_max_attempts: int = Field(5, ge=1, description="Attempts of one call, over 429, 5xx and broken connections.")
+    judge_max_output_tokens: int = Field(8000, ge=256, description="Most tokens in one judge answer.")
+    max_concurrent_evals_by_model: dict[str, Annotated[int, Field(ge=0, le=1000)]] = Field(
+        default_factory=dict, description='JSON object of judge calls at once by model, {"gpt-5.4": 3}.'
+    )
+    openai_base_url: str = Field("", validation_alias="OPENAI_BASE_URL")
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+
+    def options(self, given: ReportOptions) -> ReportOptions:
+        """``given`` with the settings' values for every option that it leaves unset."""
+        values: dict[str, Any] = {name: getattr(self, name) for name in ReportOptions.model_fields}
+        values.update({name: getattr(given, name) for name in given.model_fields_set})
+        if "max_concurrent_evals" not in given.model_fields_set:
+            by_model = self.max_concurrent_evals_by_model
+            values["max_concurrent_evals"] = by_model.get(values["judge_model"], values["max_concurrent_evals"])
+        return ReportOptions(**values)

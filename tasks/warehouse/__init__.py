@@ -1,0 +1,1 @@
+"""What lasts: tables, files and the ledger of paid answers."""

@@ -1,0 +1,207 @@
+"""The engine: how the warehouse's database is reached, SQLite or PostgreSQL, and what may be said when that fails."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from tasks.errors import RefusedError, WarehouseError
+
+_SECRET_WORDS = ("pass", "secret", "token", "key")
+_BUSY_SECONDS = 30
+# A report of 2,000 runs spends a second in the standard library's encoder.
+_JSON: dict[str, Any] = {
+    "json_serializer": lambda value: orjson.dumps(value).decode(),
+    "json_deserializer": orjson.loads,
+}
+
+
+class Database:
+    """The warehouse's database. ``reading`` and ``writing`` give a connection in a transaction of its own.
+
+    Safe to share between threads. Whatever SQLAlchemy raises inside comes out as a ``WarehouseError`` that names the
+    database without its credentials.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._secrets = _secrets(url)
+        self.shown = _shown(url)
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self._reader = _sqlite_engine(url, begin="BEGIN", pool_size=5)
+            # One connection for all writers: they queue up here, in order, instead of in SQLite's busy handler, which
+            # sleeps longer and longer and lets late comers pass.
+            self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, max_overflow=0, pool_timeout=120)
+        else:
+            self._reader = self._writer = _postgres_engine(url)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one consistent state (SQLite) or committed rows (PostgreSQL)."""
+        with self._translated("cannot be read"), self._reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection whose changes are committed at the end, or taken back when an error comes out."""
+        with self._translated("cannot be written"), self._writer.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close the pooled connections; the database can be used again afterwards."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+    def enable_wal(self) -> None:
+        """Let readers read while somebody writes (SQLite; the file remembers it). Call outside of a transaction."""
+        if not self.is_sqlite:
+            return
+        with self._translated("cannot be written"), self._reader.connect() as connection:
+            # The mode cannot change inside a transaction, and SQLAlchemy opens one at the first statement.
+            raw = connection.connection.driver_connection
+            if raw is not None and raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                _set_wal(raw)
+
+    def scrubbed(self, text: str) -> str:
+        """``text`` without the passwords of the URL."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            # Without the cause: SQLAlchemy's words hold the statement with its values, and a driver's can hold the
+            # whole connection string.
+            reason = self.scrubbed(_reason(error))
+            raise WarehouseError(f"The warehouse {self.shown} {what}: {reason}") from None
+
+
+def connect_database(url: str | URL, *, create: bool = True) -> Database:
+    """The database behind ``url``; nothing is opened yet, but the folder of a SQLite file is made.
+
+    With ``create=False`` a SQLite file has to be there already.
+
+    ``sqlite:///file``, ``postgresql://`` and ``postgres://`` (both by psycopg).
+
+    Raises:
+        RefusedError: for a URL of another kind, or SQLite without a file.
+        WarehouseError: when the folder cannot be made, or the file is not there.
+    """
+    parsed = _parsed(url)
+    # A "file:" URI names its file in SQLite's own way; who writes one makes the folder too.
+    if parsed.get_backend_name() == "sqlite" and not str(parsed.database).startswith("file:"):
+        file = Path(str(parsed.database))
+        if create:
+            _make_folder(file.parent)
+        elif not file.exists():
+            raise WarehouseError(f"There is no warehouse at {_shown(parsed)}.")
+    return Database(parsed)
+
+
+def _parsed(url: str | URL) -> URL:
+    if isinstance(url, str) and url.startswith("postgres://"):
+        url = "postgresql://" + url.removeprefix("postgres://")
+    try:
+        parsed = sa.make_url(url)
+    except (ArgumentError, ValueError):
+        raise RefusedError(
+            "The warehouse URL is no SQLAlchemy URL such as sqlite:///folder/warehouse.db or "
+            "postgresql://user@host/database (it is not shown, as it may hold a password)."
+        ) from None
+    if parsed.drivername in ("postgresql", "postgresql+psycopg"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise RefusedError(
+            f"The warehouse cannot be kept in {parsed.drivername}: use sqlite:///… or postgresql://… (by psycopg)."
+        )
+    if parsed.database in (None, "", ":memory:"):
+        raise RefusedError("The warehouse needs a file: sqlite:///folder/warehouse.db.")
+    return parsed
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WarehouseError(f"The warehouse's folder {folder} cannot be made: {error.strerror}.") from error
+
+
+def _sqlite_engine(url: URL, *, begin: str, **pool: Any) -> Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True, **_JSON, **pool)
+
+    # The driver opens transactions on its own, late and always deferred: a read that then wants to write fails as
+    # busy at once, however long the time-out. So the driver is told to keep out, and we say BEGIN.
+    @sa.event.listens_for(engine, "connect")
+    def _connected(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgres_engine(url: URL) -> Engine:
+    connect_args = {} if "connect_timeout" in url.query else {"connect_timeout": 10}
+    # READ COMMITTED whatever the server's default is: a statement behind a lock has to see what its holder committed.
+    return sa.create_engine(
+        url,
+        connect_args=connect_args,
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        hide_parameters=True,
+        **_JSON,
+    )
+
+
+def _set_wal(raw: Any) -> None:
+    """The busy handler does not cover this change: two processes that start together have to be patient themselves."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            raw.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _reason(error: Exception) -> str:
+    """The driver's own words. PostgreSQL's detail ("Failing row contains …") is left out, as it holds values."""
+    cause = getattr(error, "orig", None) or error
+    primary = getattr(getattr(cause, "diag", None), "message_primary", None)
+    return str(primary or cause).strip()
+
+
+def _is_secret(key: str) -> bool:
+    return any(word in key.lower() for word in _SECRET_WORDS)
+
+
+def _secrets(url: URL) -> list[str]:
+    found = [str(url.password)] if url.password else []
+    for key, value in url.query.items():
+        if _is_secret(key):
+            found += [value] if isinstance(value, str) else list(value)
+    spellings = {spelling for secret in found for spelling in (secret, quote(secret, safe=""), quote_plus(secret))}
+    return sorted(spellings - {""}, key=len, reverse=True)
+
+
+def _shown(url: URL) -> str:
+    query = {key: "***" if _is_secret(key) else value for key, value in url.query.items()}
+    return url.set(query=query).render_as_string(hide_password=True).replace(quote_plus("***"), "***")

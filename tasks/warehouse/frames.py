@@ -1,0 +1,117 @@
+"""Frames for notebooks: the tables of the warehouse as pandas frames, from SQL or from Parquet.
+
+Both give the same frame: integers as Int64, truth values as boolean, texts as string (``pd.NA`` is NULL), numbers as
+float64 (NaN is NULL), times as ``datetime64[us, UTC]``, nested values as dicts and lists (None is NULL). A table
+without rows has the same columns and dtypes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy import Column, Table
+
+from tasks.errors import WarehouseError
+from tasks.warehouse.columns import Clean, FreeJson
+from tasks.warehouse.engine import connect_database
+from tasks.warehouse.migrations import is_current
+from tasks.warehouse.parquet import read_parquet
+from tasks.warehouse.schema import (
+    REPORT_TABLES,
+    agent_report_details,
+    arrow_type,
+    criterion_scores,
+    report_runs,
+    reports,
+)
+
+
+def read_reports(warehouse_url: str, environment: str | None = None) -> pd.DataFrame:
+    """One row per report, by id, of one environment or of all; also those that are not done yet (see ``status``).
+
+    Raises:
+        WarehouseError: when there is no warehouse at this URL, or it cannot be read. Nothing is created or changed.
+    """
+    return _read_sql(warehouse_url, reports, environment)
+
+
+def read_agents(warehouse_url: str, environment: str | None = None) -> pd.DataFrame:
+    """One row per report and agent, by report id and agent id. Raises like ``read_reports``."""
+    return _read_sql(warehouse_url, agent_report_details, environment)
+
+
+def read_criteria(warehouse_url: str, environment: str | None = None) -> pd.DataFrame:
+    """One row per report, agent (NA: the team) and criterion, in that order. Raises like ``read_reports``."""
+    return _read_sql(warehouse_url, criterion_scores, environment)
+
+
+def read_runs(warehouse_url: str, environment: str | None = None) -> pd.DataFrame:
+    """One row per report, agent and run that was looked at, in that order. Raises like ``read_reports``."""
+    return _read_sql(warehouse_url, report_runs, environment)
+
+
+def read_parquet_table(url: str, table: str, environment: str | None = None) -> pd.DataFrame:
+    """The frame of a table (``reports``, ``agent_report_details``, ``criterion_scores``, ``report_runs``) from Parquet.
+
+    Raises:
+        WarehouseError: for an unknown table, or files that cannot be read.
+    """
+    stored = read_parquet(url, table, environment)
+    columns = {}
+    for column in REPORT_TABLES[table].columns:
+        values: list[Any] = stored[column.name].to_pylist()
+        if isinstance(column.type, Clean):
+            values = [column.type.from_parquet(value) for value in values]
+        columns[column.name] = values
+    return _build_frame(REPORT_TABLES[table], columns)
+
+
+def _read_sql(warehouse_url: str, table: Table, environment: str | None) -> pd.DataFrame:
+    database = connect_database(warehouse_url, create=False)
+    try:
+        if not is_current(database):
+            raise WarehouseError(
+                f"The warehouse {database.shown} is empty or older than this version: any `agent-report` command on it "
+                "brings it up to date."
+            )
+        query = sa.select(table).order_by(*_order(table))
+        if environment is not None:
+            of_environment = sa.select(reports.c.id).where(reports.c.environment == environment)
+            query = query.where(_report_key(table).in_(of_environment))
+        with database.reading() as connection:
+            rows = connection.execute(query).all()
+    finally:
+        database.close()
+    return _build_frame(
+        table, {column.name: [row[index] for row in rows] for index, column in enumerate(table.columns)}
+    )
+
+
+def _report_key(table: Table) -> Column[Any]:
+    return table.c.id if table is reports else table.c.report_id
+
+
+def _order(table: Table) -> list[Any]:
+    order: list[Any] = [_report_key(table)]
+    if table is not reports:
+        order += [table.c.agent_id.is_not(None), table.c.agent_id]
+    return order + [table.c[name] for name in ("criterion", "run_id") if name in table.c]
+
+
+def _build_frame(table: Table, columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(values, dtype=_dtype(table.c[name])) for name, values in columns.items()})
+
+
+def _dtype(column: Column[Any]) -> Any:
+    kind = arrow_type(column)
+    if isinstance(column.type, FreeJson) or pa.types.is_nested(kind):
+        return "object"
+    if pa.types.is_timestamp(kind):
+        return "datetime64[us, UTC]"
+    if pa.types.is_floating(kind):
+        return "float64"
+    return {pa.int64(): "Int64", pa.bool_(): "boolean"}.get(kind, "string")

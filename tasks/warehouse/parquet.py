@@ -1,0 +1,247 @@
+"""The warehouse in Parquet: one file per table and report, in a folder or behind any fsspec URL."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import posixpath
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+from urllib.parse import quote
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy import Column, Table
+
+from tasks.errors import AgentReportError, WarehouseError
+from tasks.warehouse.columns import Clean
+from tasks.warehouse.schema import LEASE, REPORT_TABLES, arrow_schema, arrow_type, complete_rows, reports
+
+# Most file systems take names of 255 bytes.
+_LONGEST_NAME = 200
+# Found by hand: URLs can be chained (simplecache::s3://…), which no parser of URLs knows.
+_CREDENTIALS = re.compile(r"://([^/?#]*)@")
+
+
+def write_parquet(
+    url: str, environment: str, report_id: int, tables: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[str]:
+    """Write a report's four tables, replacing its files of before; returns where they are.
+
+    All files are written under temporary names first, so that an error leaves the old ones as they were; readers never
+    see a temporary name, nor one that a killed writer left behind.
+
+    Args:
+        url: A folder, or an fsspec URL (``s3://bucket/folder``) whose package is installed.
+        environment: Names the folder, percent-encoded.
+        tables: Rows by table name, with the values that SQL gets. A table without rows, or absent, becomes a file
+            without rows. The row of ``reports`` has to be whole: ``{**warehouse.load_report(id), **report}``.
+
+    Raises:
+        WarehouseError: for an unknown table or column, a value that does not fit, or a place that cannot be written,
+            named without credentials.
+    """
+    unknown = tables.keys() - REPORT_TABLES.keys()
+    if unknown:
+        raise WarehouseError(f"No Parquet table {', '.join(sorted(unknown))}: there are {', '.join(REPORT_TABLES)}.")
+    children = {name: rows for name, rows in tables.items() if name != reports.name}
+    with stage_parquet(url, environment, report_id, children) as files:
+        return files.publish(tables.get(reports.name, ()))
+
+
+@contextmanager
+def stage_parquet(
+    url: str, environment: str, report_id: int, children: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> Iterator[StagedFiles]:
+    """Write all tables but ``reports`` under temporary names; ``publish`` adds that one and gives all their names.
+
+    For a report whose own row is known last. Left without ``publish``, the old files are as they were.
+    Arguments and errors as in ``write_parquet``.
+    """
+    with _translated(url, "cannot be written"):
+        staged = StagedFiles(url, environment, report_id)
+    try:
+        with _translated(url, "cannot be written"):
+            for name in REPORT_TABLES:
+                if name != reports.name:
+                    staged.write(name, children.get(name, ()))
+        # Outside of the translation: what the caller does meanwhile fails in its own words.
+        yield staged
+    finally:
+        staged.remove()
+
+
+class StagedFiles:
+    """A report's files while they have temporary names."""
+
+    def __init__(self, url: str, environment: str, report_id: int) -> None:
+        self._files, self._root = _file_system(url)
+        self._url = url
+        self._folder = encode_environment(environment)
+        self._report_id = report_id
+        self._pending: dict[str, str] = {}
+
+    def write(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write one table's file under a temporary name."""
+        content = _build_table(REPORT_TABLES[name], self._report_id, rows)
+        folder = posixpath.join(self._root, name, self._folder)
+        temporary = posixpath.join(folder, f".{self._report_id}.{uuid.uuid4().hex}.tmp")
+        self._pending[temporary] = posixpath.join(folder, f"{self._report_id}.parquet")
+        self._files.makedirs(folder, exist_ok=True)
+        with self._files.open(temporary, "wb") as file:
+            pq.write_table(content, file, compression="zstd")
+
+    def publish(self, report: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Write the table ``reports`` (one whole row) and rename every file; returns where they are."""
+        with _translated(self._url, "cannot be written"):
+            self.write(reports.name, report)
+            written = sorted(self._pending.values())
+            for temporary, final in list(self._pending.items()):
+                self._files.mv(temporary, final)
+                del self._pending[temporary]
+            is_local = "file" in _protocols(self._files)
+            return written if is_local else [str(self._files.unstrip_protocol(path)) for path in written]
+
+    def remove(self) -> None:
+        """Remove what was not published."""
+        for temporary in self._pending:
+            with suppress(Exception):  # The error that brought us here is the one to tell.
+                self._files.rm_file(temporary)
+
+
+def check_place(url: str) -> None:
+    """Raise a WarehouseError when ``url`` names no folder or file system that files could be written to.
+
+    Nothing is written; that the place can be reached is only known when it is.
+    """
+    with _translated(url, "cannot be written"):
+        _file_system(url)
+        # The writer's own modules are loaded here rather than while a report waits for them.
+        pq.write_table(arrow_schema(reports).empty_table(), io.BytesIO(), compression="zstd")
+
+
+def read_parquet(url: str, table: str, environment: str | None = None) -> pa.Table:
+    """All rows of a table in the current schema, by report id, of one environment or of all; empty when there are none.
+
+    Files of older versions are read as well: what they lack is null.
+
+    Raises:
+        WarehouseError: for an unknown table, or files that cannot be read.
+    """
+    if table not in REPORT_TABLES:
+        raise WarehouseError(f"No Parquet table {table}: there are {', '.join(REPORT_TABLES)}.")
+    with _translated(url, "cannot be read"):
+        files, root = _file_system(url)
+        files.invalidate_cache()
+        parts = []
+        for path in _report_files(files, posixpath.join(root, table), environment):
+            with files.open(path, "rb") as file:
+                # A ParquetFile, not a data set: that would read columns out of folder names.
+                parts.append(_to_current(REPORT_TABLES[table], pq.ParquetFile(file).read()))
+        schema = arrow_schema(REPORT_TABLES[table])
+        return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+def encode_environment(environment: str) -> str:
+    """The folder name of an environment: percent-encoded, never hidden, never "." or "..", at most 200 characters.
+
+    Readers of Parquet folders skip names that begin with "." or "_", so these are encoded too. An empty name becomes
+    "%", which no other name does.
+    """
+    name = quote(environment, safe="", errors="replace") or "%"
+    if name[0] in "._":
+        name = f"%{ord(name[0]):02X}{name[1:]}"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(environment.encode("utf-8", "replace")).hexdigest()[:16]
+    start = name[: _LONGEST_NAME - len(digest) - 1]
+    cut = start.rfind("%", len(start) - 2)
+    return f"{start[:cut] if cut != -1 else start}%{digest}"
+
+
+def _report_files(files: Any, folder: str, environment: str | None) -> list[str]:
+    """The files of finished writes below ``folder``, by report id. No glob: a folder's name may hold its wildcards."""
+    if environment is not None:
+        folder = posixpath.join(folder, encode_environment(environment))
+    found = {}
+    for path in files.find(folder):
+        stem, extension = posixpath.splitext(posixpath.basename(path))
+        if extension == ".parquet" and stem.isdecimal():
+            found[path] = int(stem)
+    return sorted(found, key=lambda path: (found[path], path))
+
+
+def _build_table(table: Table, report_id: int, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    complete = complete_rows(table, report_id, [dict(row) for row in rows])
+    arrays = []
+    for column in table.columns:
+        # Nobody works any more on a report that is written.
+        is_lease = table is reports and column.name in LEASE
+        arrays.append(_build_array(column, [None if is_lease else row[column.name] for row in complete]))
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(table))
+
+
+def _build_array(column: Column[Any], values: list[Any]) -> pa.Array[Any]:
+    try:
+        if isinstance(column.type, Clean):
+            values = [column.type.to_parquet(value) for value in values]
+        if not column.nullable and None in values:
+            raise ValueError("it cannot be empty")
+        return pa.array(values, type=arrow_type(column))
+    except (TypeError, ValueError, pa.ArrowException) as error:
+        raise WarehouseError(f"{column.table.name}.{column.name} cannot be stored: {error}") from error
+
+
+def _to_current(table: Table, stored: pa.Table) -> pa.Table:
+    schema = arrow_schema(table)
+    if stored.schema.equals(schema):
+        return stored
+    count = stored.num_rows
+    arrays = []
+    for column in table.columns:
+        values = stored[column.name].to_pylist() if column.name in stored.column_names else [None] * count
+        if isinstance(column.type, Clean):
+            values = [column.type.to_parquet(column.type.from_parquet(value)) for value in values]
+        arrays.append(pa.array(values, type=arrow_type(column)))
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    files, root = fsspec.core.url_to_fs(url)
+    return files, str(root).rstrip("/") or "/"
+
+
+def _protocols(files: Any) -> tuple[str, ...]:
+    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)
+
+
+@contextmanager
+def _translated(url: str, what: str) -> Iterator[None]:
+    """Every file system raises errors of its own kind, and some name the URL as it was given."""
+    try:
+        yield
+    except AgentReportError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        shown, secrets = _without_credentials(url)
+        reason = str(error) or type(error).__name__
+        for secret in secrets:
+            reason = reason.replace(secret, "***")
+        raise WarehouseError(f"The Parquet folder {shown} {what}: {reason}") from None
+
+
+def _without_credentials(url: str) -> tuple[str, list[str]]:
+    """``url`` as it may be shown, and the parts of it that may not: what stands before "@", and the query."""
+    if "://" not in url:
+        return url, []
+    secrets = []
+    for found in _CREDENTIALS.finditer(url):
+        name, _, password = found[1].partition(":")
+        secrets += [found[1], password, name]
+    place, _, query = _CREDENTIALS.sub("://***@", url).partition("?")
+    shown = f"{place}?***" if query else place
+    return shown, [secret for secret in (query, *secrets) if secret]

@@ -1,0 +1,227 @@
+"""The schema of the warehouse: every table and column, once. The DDL and the Parquet schema derive from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, Table
+
+from tasks.errors import WarehouseError
+from tasks.evidence.types import AgentTelemetry, FailurePattern, RunRef, TelemetrySummary, ToolUsage, TraceCounts
+from tasks.warehouse.columns import Clean, FreeJson, Nested, Real, Text, UtcTime, Whole
+from tasks.warehouse.nested import arrow_struct
+from tasks.warehouse.owner import Owner
+
+ENDED = ("completed", "failed", "cancelled")
+"""The statuses in which nobody works on a report any more."""
+
+LEASE = ("owner", "heartbeat")
+"""Columns of ``reports`` that say who is working on it: NULL as soon as it has ended, and so in every file."""
+
+metadata = sa.MetaData()
+
+# SQLite counts up by itself only in a column that is declared INTEGER, which is 64 bits wide there.
+_Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_texts = pa.list_(pa.string())
+_agent_report = pa.struct([("score", pa.float64()), ("summary", pa.string())])
+_example = pa.struct([("run_id", pa.int64()), ("text", pa.string())])
+
+
+def _report_id() -> Column[int]:
+    return Column("report_id", Whole(), ForeignKey("reports.id", ondelete="CASCADE"), nullable=False)
+
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("flow_run_id", Text()),
+    Column("name", Text(), nullable=False),
+    Column("environment", Text(), nullable=False),
+    Column("parameters", FreeJson()),
+    Column("evidence_until", UtcTime()),
+    Column("status", Text(), nullable=False),
+    Column("progress", Whole(), nullable=False),
+    Column("current_step", Text()),
+    Column("team_score", Real()),
+    Column("team_passed", sa.Boolean()),
+    Column("team_reasoning", Text()),
+    Column("team_error", Text()),
+    Column("executive_summary", Text()),
+    Column("agent_reports", Nested(pa.map_(pa.string(), _agent_report))),
+    Column("avg_agent_score", Real(), comment="Mean over the evaluated agents only; NULL when there is none."),
+    Column("judge_model", Text()),
+    Column("judge_fingerprint", Text()),
+    Column("total_agents", Whole()),
+    Column("agents_evaluated", Whole()),
+    Column("agents_failed", Whole()),
+    Column("total_runs_analyzed", Whole()),
+    Column("citations_dropped", Whole()),
+    Column("prompt_tokens", Whole()),
+    Column("completion_tokens", Whole()),
+    Column("cost_usd", Real()),
+    Column("warnings", Nested(_texts)),
+    Column("error", Text()),
+    Column("created_at", UtcTime(), nullable=False),
+    Column("generation_started_at", UtcTime()),
+    Column("generation_completed_at", UtcTime()),
+    Column("generation_duration_seconds", Real()),
+    Column("owner", Nested(arrow_struct(Owner))),
+    Column("heartbeat", UtcTime()),
+    Index("ix_reports_environment_id", "environment", "id"),
+    # An id that was given out is never given again, not even after its report was discarded.
+    sqlite_autoincrement=True,
+)
+
+agent_report_details = Table(
+    "agent_report_details",
+    metadata,
+    _report_id(),
+    Column("agent_id", Whole(), nullable=False, autoincrement=False),
+    Column("agent_name", Text(), nullable=False),
+    Column("status", Text(), nullable=False),
+    Column("score", Real()),
+    Column("passed", sa.Boolean()),
+    Column("coverage", Real(), comment="Share of the criteria's weight that was scored, 0 to 1."),
+    Column("error", Text()),
+    Column("reasoning", Text()),
+    Column("strengths", Nested(_texts)),
+    Column("weaknesses", Nested(_texts)),
+    Column("recommendations", Nested(_texts)),
+    Column("runs_analyzed", Whole()),
+    Column("runs_unfinished", Whole()),
+    Column("run_ids", Nested(pa.list_(pa.int64()))),
+    Column("success_rate", Real()),
+    Column("success_rate_low", Real()),
+    Column("success_rate_high", Real()),
+    Column("avg_duration_seconds", Real()),
+    Column("p95_duration_seconds", Real()),
+    Column("avg_tokens", Real()),
+    Column("avg_cost_usd", Real()),
+    Column("tool_usage", Nested(pa.list_(arrow_struct(ToolUsage)))),
+    Column("failure_patterns", Nested(pa.list_(arrow_struct(FailurePattern)))),
+    Column("best_run", Nested(arrow_struct(RunRef))),
+    Column("worst_run", Nested(arrow_struct(RunRef))),
+    Column("traces", Nested(arrow_struct(TraceCounts))),
+    Column("telemetry_summary", Nested(arrow_struct(AgentTelemetry))),
+    Column("citations_dropped", Whole()),
+    Column("prompt_tokens", Whole()),
+    Column("completion_tokens", Whole()),
+    Column("judge_cost_usd", Real()),
+    Column("reused", sa.Boolean()),
+    Column("warnings", Nested(_texts)),
+    PrimaryKeyConstraint("report_id", "agent_id", name="pk_agent_report_details"),
+    Index("ix_agent_report_details_agent_id", "agent_id", "report_id"),
+)
+
+criterion_scores = Table(
+    "criterion_scores",
+    metadata,
+    _report_id(),
+    Column("agent_id", Whole(), comment="NULL for the team."),
+    Column("criterion", Text(), nullable=False),
+    Column("weight", Real(), nullable=False),
+    Column("threshold", Real(), nullable=False),
+    Column("score", Real(), comment="NULL: not enough evidence."),
+    Column("passed", sa.Boolean()),
+    Column("reasoning", Text()),
+    Column("examples", Nested(pa.list_(_example))),
+    # A primary key cannot hold the team's NULL, and a unique index takes any number of NULLs: so there are two.
+    Index("uq_criterion_scores_agent", "report_id", "agent_id", "criterion", unique=True),
+    Index(
+        "uq_criterion_scores_team",
+        "report_id",
+        "criterion",
+        unique=True,
+        sqlite_where=sa.text("agent_id IS NULL"),
+        postgresql_where=sa.text("agent_id IS NULL"),
+    ),
+    Index("ix_criterion_scores_agent_id", "agent_id", "report_id"),
+)
+
+report_runs = Table(
+    "report_runs",
+    metadata,
+    _report_id(),
+    Column("agent_id", Whole(), nullable=False, autoincrement=False),
+    Column("run_id", Whole(), nullable=False, autoincrement=False),
+    Column("status", Text(), nullable=False),
+    Column("started_at", UtcTime()),
+    Column("duration_seconds", Real()),
+    Column("tokens", Whole()),
+    Column("cost_usd", Real()),
+    Column("model_name", Text()),
+    Column("error", Text()),
+    Column("trace_id", Text()),
+    Column("trace_state", Text()),
+    Column("telemetry", Nested(arrow_struct(TelemetrySummary))),
+    Column("task_excerpt", Text()),
+    Column("response_excerpt", Text()),
+    PrimaryKeyConstraint("report_id", "agent_id", "run_id", name="pk_report_runs"),
+    Index("ix_report_runs_agent_id", "agent_id", "run_id"),
+)
+
+# SQL only. No foreign key: what was paid for outlives the report that it was paid for.
+judge_calls = Table(
+    "judge_calls",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("fingerprint", Text(), nullable=False),
+    Column("status", Text(), nullable=False, comment="claimed or answered; answered is paid."),
+    Column("outcome", Text(), comment="usable, unparseable, refused, length, content_filter, …; NULL while claimed."),
+    Column("kind", Text(), nullable=False),
+    Column("model", Text(), nullable=False),
+    Column("answer", Text()),
+    Column("prompt_tokens", Whole()),
+    Column("completion_tokens", Whole()),
+    Column("cached_tokens", Whole()),
+    Column("cost_usd", Real()),
+    Column("latency_seconds", Real()),
+    Column("attempts", Whole()),
+    Column("report_id", Whole()),
+    Column("agent_id", Whole(), comment="NULL for the team."),
+    Column("created_at", UtcTime(), nullable=False),
+    Index("ix_judge_calls_fingerprint", "fingerprint", "id"),
+    Index("ix_judge_calls_report_id", "report_id"),
+    sqlite_autoincrement=True,
+)
+
+REPORT_TABLES = {table.name: table for table in (reports, agent_report_details, criterion_scores, report_runs)}
+"""The tables that make up a report, in SQL and Parquet alike."""
+
+
+def arrow_type(column: Column[Any]) -> pa.DataType:
+    """The Arrow type of a column: int64, float64, string, bool, timestamp[us, UTC], or its nested type."""
+    if isinstance(column.type, Clean):
+        return column.type.arrow_type
+    return pa.bool_() if isinstance(column.type, sa.Boolean) else pa.int64()
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The Parquet schema of ``table``: the same columns in the same order, nullable as in SQL."""
+    fields = [pa.field(column.name, arrow_type(column), nullable=bool(column.nullable)) for column in table.columns]
+    return pa.schema(fields)
+
+
+def complete_rows(table: Table, report_id: int, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """``rows`` with every column of ``table``: absent ones are None, the report's id is filled in.
+
+    Raises:
+        WarehouseError: for a key that is no column, or rows of another report.
+    """
+    names = [column.name for column in table.columns]
+    key = "id" if table is reports else "report_id"
+    complete = []
+    for row in rows:
+        unknown = row.keys() - set(names)
+        if unknown:
+            raise WarehouseError(f"The table {table.name} has no column {', '.join(sorted(unknown))}.")
+        if row.get(key) not in (None, report_id):
+            raise WarehouseError(
+                f"A row of report {row[key]} in {table.name} cannot be stored with report {report_id}."
+            )
+        complete.append({**{name: row.get(name) for name in names}, key: report_id})
+    return complete

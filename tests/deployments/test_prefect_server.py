@@ -1,0 +1,59 @@
+"""The embedded Prefect server ends with its parent, however that ends, and a server that is gone is noticed."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from deployments.prefect_server import ServerError, prefect_server, wait_until_healthy
+
+_PARENT = """
+import sys, time
+from pathlib import Path
+from deployments.prefect_server import prefect_server, wait_until_healthy
+home = Path(sys.argv[1])
+with prefect_server(home) as url:
+    wait_until_healthy(url, home)
+    print(url, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_the_server_ends_when_its_parent_is_killed_alone(tmp_path: Path) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, str(tmp_path / "home")], stdout=subprocess.PIPE, encoding="utf-8"
+    )
+    assert parent.stdout is not None
+    url = parent.stdout.readline().strip()
+    assert httpx.get(f"{url}/health", trust_env=False).json() is True
+    # Only this computer may ask it.
+    servers = psutil.Process(parent.pid).children(recursive=True)
+    assert {connection.laddr.ip for server in servers for connection in server.net_connections("tcp")} == {"127.0.0.1"}
+
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+
+    _, alive = psutil.wait_procs(servers, timeout=15)
+    assert not [server for server in alive if server.status() != psutil.STATUS_ZOMBIE]
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/health", trust_env=False)
+
+
+def test_a_server_that_has_ended_is_noticed_and_its_log_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ServerError, match=r"agent-report-server\.log"):
+        wait_until_healthy(f"http://127.0.0.1:{port}/api", tmp_path)
+
+
+def test_a_home_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    with pytest.raises(ServerError, match="PREFECT_HOME"), prefect_server(tmp_path / "home"):
+        pass

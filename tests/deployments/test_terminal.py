@@ -1,0 +1,176 @@
+"""What is printed for people fits its terminal, is whole in a file, and holds no markup of others."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from deployments.terminal import (
+    Column,
+    live_progress,
+    one_line,
+    open_console,
+    plain,
+    print_agents,
+    print_report,
+    print_reports,
+    print_table,
+)
+
+_LONG = "the-agent-that-reconciles-carrier-invoices-with-goods-receipts"
+_NAMES = ["invoice-matcher", "onboarding-guide", "ticket-router-2"]
+
+
+def _agent(name: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "agent_name": name,
+        "status": "evaluated",
+        "score": 7.25,
+        "passed": True,
+        "success_rate": 1.0,
+        "success_rate_low": 0.839,
+        "success_rate_high": 1.0,
+        "runs_analyzed": 20,
+        "avg_cost_usd": 0.0123,
+        "error": None,
+        "reasoning": None,
+        "weaknesses": [],
+    } | changes
+
+
+def _report(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": 1048576,
+        "environment": "production-eu",
+        "name": "after the release",
+        "status": "generating_agents",
+        "progress": 42,
+        "team_score": None,
+        "team_passed": None,
+        "team_error": None,
+        "error": None,
+        "warnings": [],
+        "executive_summary": None,
+        "total_agents": 14,
+        "agents_evaluated": 13,
+        "agents_failed": 1,
+        "avg_agent_score": 7.25,
+        "total_runs_analyzed": 258,
+        "cost_usd": None,
+        "judge_model": "some-model",
+        "created_at": datetime(2026, 1, 31, 8, 5, tzinfo=UTC),
+        "generation_duration_seconds": None,
+    } | changes
+
+
+def _printed(width: int, show: Any, *arguments: Any) -> str:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    show(console, *arguments)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines), default=0) <= width
+    return "\n".join(lines)
+
+
+def test_agents_fit_80_columns_with_whole_names() -> None:
+    agents = [_agent(name) for name in _NAMES] + [_agent("x", status="skipped_budget", score=None, passed=None)]
+    narrow = _printed(80, print_agents, agents)
+    for name in _NAMES:
+        assert f"\n{name} " in narrow
+    assert "skipped_budget" in narrow
+    assert "$0.0123" in narrow
+    assert "84–100%" not in narrow
+    assert "…" not in narrow
+    assert "84–100%" in _printed(100, print_agents, agents)
+
+
+def test_a_long_name_goes_on_in_the_next_line_and_is_whole_in_a_file() -> None:
+    folded = _printed(80, print_agents, [_agent(_LONG)])
+    parts = [line.split(" evaluated ")[0].strip() for line in folded.splitlines()]
+    assert "".join(parts).endswith(_LONG)
+    assert _LONG in _printed(400, print_agents, [_agent(_LONG)])
+
+
+def test_reports_fit_80_columns_with_whole_ids_and_times() -> None:
+    narrow = _printed(80, print_reports, [_report(generation_duration_seconds=5.44)])
+    for whole in ("1048576", "production-eu", "generating_agents", "13/14", "2026-01-31 08:05"):
+        assert f" {whole} " in f" {narrow} ".replace("\n", " "), narrow
+    wide = _printed(120, print_reports, [_report(generation_duration_seconds=5.44)])
+    assert "after the release" in wide
+    assert "5.4" in wide
+
+
+def test_columns_leave_in_the_order_of_their_rank() -> None:
+    columns = [Column("a", ["1" * 20]), Column("b", ["2" * 20], rank=1), Column("c", ["3" * 20], rank=2)]
+    assert "3" * 20 in _printed(80, print_table, columns)
+    assert "3" not in _printed(60, print_table, columns)
+    assert "2" * 20 in _printed(60, print_table, columns)
+    assert "2" not in _printed(30, print_table, columns)
+    assert "1" * 20 in _printed(30, print_table, columns)
+
+
+def test_a_report_says_why_agents_failed_or_did_not_pass() -> None:
+    agents = [
+        _agent("good", weaknesses=["slow"]),
+        _agent("weak", passed=False, weaknesses=["5 runs timed out"], reasoning="Often late."),
+        _agent("broken", status="failed", passed=None, error="no [b]usable[/b] answer\nat all"),
+    ]
+    report = _report(status="failed", error="no \x1b[31mmoney", team_error="not asked", judge_model="[red]m")
+    printed = _printed(120, print_report, report, agents)
+    assert "weak    5 runs timed out" in printed
+    assert "broken  no [b]usable[/b] answer at all" in printed
+    assert "slow" not in printed
+    assert "Error: no �[31mmoney" in printed
+    assert "Team not judged: not asked" in printed
+    assert "([red]m)" in printed
+
+
+def test_unfinished_reports_say_how_far_they_are() -> None:
+    assert "generating_agents, 42 %" in _printed(80, print_report, _report(), [])
+    assert "completed in 5.4 s" in _printed(
+        80, print_report, _report(status="completed", generation_duration_seconds=5.44), []
+    )
+
+
+@pytest.mark.parametrize("hostile", ["\x1b[2J", "\x07", "\x9b31m", "‮gnp.exe", "\x00", "\u2028"])
+def test_text_of_others_moves_no_cursor(hostile: str) -> None:
+    assert plain(f"a{hostile}b").plain.isprintable()
+    assert one_line(f"a\n{hostile}\tb").plain.isprintable()
+
+
+def test_a_file_is_no_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert open_console().width > 200
+    monkeypatch.setenv("COLUMNS", "90")
+    assert open_console().width == 90
+
+
+def test_progress_follows_the_row_and_survives_a_failing_look() -> None:
+    looks: list[int] = []
+
+    def look() -> dict[str, Any] | None:
+        looks.append(1)
+        if len(looks) == 1:
+            return None
+        if len(looks) == 2:
+            raise OSError("the warehouse is busy")
+        return {"progress": 40, "current_step": "Evaluated [b]7/14 agents", "status": "generating_agents"}
+
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, legacy_windows=False)
+    with live_progress(console, look):
+        while len(looks) < 5:
+            pass
+    assert isinstance(console.file, io.StringIO)
+    assert "Evaluated [b]7/14 agents" in console.file.getvalue()
+
+
+def test_no_progress_where_nobody_looks() -> None:
+    console = Console(file=io.StringIO())
+    with live_progress(console, lambda: pytest.fail("nobody asked")):
+        pass
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == ""

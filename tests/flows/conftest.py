@@ -1,0 +1,98 @@
+"""The real flow against a real Prefect server, and a sample with its services on loopback."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployments.demo.jaeger import SimulatedJaeger
+from deployments.demo.judge import SimulatedJudge
+from deployments.demo.sample import Sample, build_sample
+from deployments.prefect_server import prefect_server, wait_until_healthy
+from deployments.runner import drain
+from tasks.settings import ReportOptions
+from tasks.warehouse.sql import Warehouse
+
+
+@pytest.fixture(scope="session")
+def prefect_api() -> Iterator[None]:
+    """One embedded server for all flows of the tests."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    home = Path(os.environ["PREFECT_HOME"])
+    with prefect_server(home) as url:
+        wait_until_healthy(url, home)
+        with temporary_settings({PREFECT_API_URL: url}):
+            yield
+            drain()
+
+
+@pytest.fixture(scope="session")
+def sample() -> Sample:
+    """14 agents, 13 with runs."""
+    return build_sample(datetime.now(UTC), runs_per_agent=6)
+
+
+@dataclass
+class World:
+    """A sample in a database, its services, and how a report on it is asked for."""
+
+    folder: Path
+    judge: SimulatedJudge
+    jaeger: SimulatedJaeger
+
+    def report(self, **options: Any) -> dict[str, Any]:
+        """Run the flow to whatever end; the report's row."""
+        from flows.generate_report import generate_report
+
+        given = ReportOptions(judge_model="simulated-judge", **options)
+        state = generate_report("demo", options=given, return_state=True)
+        run_id = str(state.state_details.flow_run_id)
+        return next(row for row in self.warehouse.list_reports() if row["flow_run_id"] == run_id)
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """Where the reports are."""
+        from tasks import connections
+
+        return connections.warehouse()
+
+    def agents(self, report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """The report's agents by name."""
+        return {row["agent_name"]: row for row in self.warehouse.load_agents(report["id"])}
+
+
+@pytest.fixture
+def make_world(
+    prefect_api: None, sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., World]]:
+    """``make_world(respond=…, agent_seconds=…)``: a world of its own, with a judge that answers so."""
+    opened: list[Any] = []
+
+    def make(**judge: Any) -> World:
+        seconds = {"agent_seconds": 0.05, "team_seconds": 0.05} | judge
+        sample.write_sqlite(tmp_path / "source.db")
+        world = World(tmp_path, SimulatedJudge(**seconds), SimulatedJaeger(sample.traces))
+        for server in (world.judge, world.jaeger):
+            server.__enter__()
+            opened.append(server)
+        for name, value in {
+            "AGENT_REPORT_SOURCE_URL": f"sqlite:///{tmp_path / 'source.db'}",
+            "AGENT_REPORT_WAREHOUSE_URL": f"sqlite:///{tmp_path / 'warehouse.db'}",
+            "AGENT_REPORT_PARQUET_URL": str(tmp_path / "parquet"),
+            "AGENT_REPORT_JAEGER_URL": world.jaeger.url,
+            "OPENAI_BASE_URL": world.judge.base_url,
+            "OPENAI_API_KEY": "sk-planted-key-0123456789",
+        }.items():
+            monkeypatch.setenv(name, value)
+        return world
+
+    yield make
+    for server in opened:
+        server.__exit__(None, None, None)

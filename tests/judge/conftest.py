@@ -1,0 +1,241 @@
+"""Builders of evidence, questions and endpoints for the tests of the judge."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from deployments.demo.judge import SimulatedJudge, completion
+from deployments.demo.loopback import Response
+from tasks.evidence.metrics import build_evidence
+from tasks.evidence.prices import RunPrices
+from tasks.evidence.types import Agent, AgentRuns, Evidence, Run
+from tasks.judge.client import JudgeClient, open_endpoint
+from tasks.judge.exchange import Judge, Question
+from tasks.judge.gate import Gate, Stop
+from tasks.judge.ledger import PaidAnswer
+from tasks.judge.rubric import Criterion
+
+STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+KEY = "sk-secret-0123456789abcdef"
+
+
+class MemoryLedger:
+    """A ledger in memory, with what was committed in order."""
+
+    def __init__(self) -> None:
+        self.answers: list[PaidAnswer] = []
+
+    def find(self, fingerprint: str) -> PaidAnswer | None:
+        found = [a for a in self.answers if a.fingerprint == fingerprint and a.outcome == "usable"]
+        return found[-1] if found else None
+
+    def commit(self, answer: PaidAnswer) -> None:
+        self.answers.append(answer)
+
+
+class RawServer:
+    """Reads one request per connection, then sends ``pieces`` with ``pause_seconds`` after each, then closes."""
+
+    def __init__(self, pieces: Sequence[bytes], pause_seconds: float) -> None:
+        self._pieces, self._pause_seconds = pieces, pause_seconds
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._closing = threading.Event()
+        self.connections = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+
+    def close(self) -> None:
+        self._closing.set()
+        self._socket.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                self.connections += 1
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            received = b""
+            while b"\r\n\r\n" not in received:
+                received += connection.recv(65536)
+            head, _, body = received.partition(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+            while len(body) < length:
+                body += connection.recv(65536)
+            for piece in self._pieces:
+                connection.sendall(piece)
+                if self._closing.wait(self._pause_seconds):
+                    return
+
+
+@pytest.fixture
+def rubric() -> dict[str, Criterion]:
+    """Two criteria: accuracy (weight 3, threshold 7) and care (weight 1, threshold 5)."""
+    return {
+        "accuracy": Criterion(weight=3, threshold=7, description="Answers are right."),
+        "care": Criterion(weight=1, threshold=5, description="Nothing is broken on the way."),
+    }
+
+
+@pytest.fixture
+def make_answer() -> Callable[..., dict[str, Any]]:
+    """A usable answer to ``rubric`` as a dict; parts by name. ``accuracy=…`` and ``care=…`` change a criterion."""
+
+    def make(**parts: Any) -> dict[str, Any]:
+        criteria = {
+            name: {"reasoning": f"On {name}.", "score": score, "examples": [{"run_id": 1, "text": "Seen."}]}
+            | parts.pop(name, {})
+            for name, score in (("accuracy", 8), ("care", 6))
+        }
+        answer = {"criteria": criteria, "reasoning": "Over all.", "strengths": ["s"], "weaknesses": ["w"]}
+        return answer | {"recommendations": ["r"]} | parts
+
+    return make
+
+
+@pytest.fixture
+def make_agent() -> Callable[..., Agent]:
+    def make(agent_id: int = 1, name: str = "billing-bot", **fields: Any) -> Agent:
+        return Agent(id=agent_id, name=name, environment="prod", **fields)
+
+    return make
+
+
+@pytest.fixture
+def make_run() -> Callable[..., Run]:
+    """``make_run(7)``: a completed run of 10 s; run 1 is the newest."""
+
+    def make(run_id: int = 1, **fields: Any) -> Run:
+        status = fields.get("status", "completed")
+        outcomes = {"completed": "success", "failed": "failure"}
+        values: dict[str, Any] = {
+            "id": run_id,
+            "agent_id": 1,
+            "status": status,
+            "outcome": outcomes.get(status, "unfinished"),
+            "started_at": STARTED - timedelta(minutes=run_id),
+            "duration_seconds": 10.0,
+            "task": f"Task {run_id}",
+            "final_response": f"Done {run_id}",
+        }
+        return Run(**(values | fields))
+
+    return make
+
+
+@pytest.fixture
+def make_evidence(make_agent: Callable[..., Agent], make_run: Callable[..., Run]) -> Callable[..., Evidence]:
+    """``make_evidence([run, …], traces=…, agent=…)``; by default runs 1 and 2, of which the second failed."""
+
+    def make(runs: Sequence[Run] | None = None, **parts: Any) -> Evidence:
+        if runs is None:
+            runs = [make_run(1), make_run(2, status="failed", error="boom")]
+        found = AgentRuns(runs=tuple(runs), warnings=parts.get("warnings", ()))
+        return build_evidence(parts.get("agent", make_agent()), found, parts.get("traces", ()), RunPrices())
+
+    return make
+
+
+@pytest.fixture
+def question(rubric: dict[str, Criterion]) -> Question:
+    return Question(kind="agent", rubric=rubric, text="The evidence.", run_ids=frozenset({1, 2}), agent_id=5)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., SimulatedJudge]]:
+    """``serve(first, second, …)``: an endpoint whose n-th reply is the n-th, and the last one from then on.
+
+    A reply is a Response, or the text of a completion; a function is asked with the payload and the request.
+    """
+    with ExitStack() as stack:
+
+        def start(*replies: Any, seconds: float = 0.0) -> SimulatedJudge:
+            lock, left = threading.Lock(), list(replies)
+
+            def respond(payload: dict[str, Any], request: Any) -> Response | None:
+                with lock:
+                    reply = left.pop(0) if len(left) > 1 else (left[0] if left else None)
+                if callable(reply):
+                    reply = reply(payload, request)
+                if isinstance(reply, str):
+                    reply = completion(reply)
+                if isinstance(reply, dict):
+                    reply = Response(body=json.dumps(reply).encode())
+                if isinstance(reply, Response):  # A copy: the server fills in the delay.
+                    reply = Response(
+                        reply.status, reply.body, reply.content_type, reply.headers, reply.delay_seconds, reply.drop
+                    )
+                return reply
+
+            return stack.enter_context(SimulatedJudge(agent_seconds=seconds, team_seconds=seconds, respond=respond))
+
+        yield start
+
+
+@pytest.fixture
+def send_raw() -> Iterator[Callable[..., RawServer]]:
+    """``send_raw([b"HTTP/1.1 …", …], pause_seconds=…)``: an endpoint that sends these bytes, whatever it is asked."""
+    opened: list[RawServer] = []
+
+    def start(pieces: Sequence[bytes], pause_seconds: float = 0.0) -> RawServer:
+        opened.append(RawServer(pieces, pause_seconds))
+        return opened[-1]
+
+    yield start
+    for server in opened:
+        server.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing here is encrypted, and reading the certificates costs each client 50 ms."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("SSL_CERT_FILE", raising=False)
+        environment.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("certificates")))
+        yield
+
+
+@pytest.fixture
+def make_client() -> Iterator[Callable[..., JudgeClient]]:
+    """``make_client(server.base_url, width=…, …)``: a client with a real SDK, quick to retry."""
+    opened: list[JudgeClient] = []
+
+    def make(base_url: str, *, width: int = 0, key: str = KEY, **fields: Any) -> JudgeClient:
+        values: dict[str, Any] = {"model": "gpt-5.4-mini", "first_backoff_seconds": 0.02, "max_attempts": 3} | fields
+        opened.append(JudgeClient(openai=open_endpoint(base_url, key), gate=Gate(width), **values))
+        return opened[-1]
+
+    yield make
+    for client in opened:
+        client.openai.close()
+
+
+@pytest.fixture
+def make_judge() -> Callable[..., Judge]:
+    """``make_judge(client, ledger=…, prices=…, fresh=…)``."""
+
+    def make(client: JudgeClient, **parts: Any) -> Judge:
+        values: dict[str, Any] = {"ledger": MemoryLedger(), "prices": RunPrices(), "stop": Stop(), "report_id": 3}
+        return Judge(client=client, **(values | parts))
+
+    return make
+
+
+@pytest.fixture
+def soon() -> float:
+    """A deadline 20 s from now."""
+    return time.monotonic() + 20

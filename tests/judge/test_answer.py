@@ -1,0 +1,340 @@
+"""Every answer that a server can send: what is read from it, and what is refused instead of guessed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tasks.judge.answer import Answer, UnusableAnswerError, build_schema, parse_answer
+from tasks.judge.rubric import Criterion
+
+Make = Callable[..., dict[str, Any]]
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+RUN_IDS = frozenset({1, 2, 2**62})
+BAD: list[dict[str, Any]] = json.loads((FIXTURES / "bad_answers.json").read_text(encoding="utf-8"))
+
+
+def parse(text: str, rubric: dict[str, Criterion], kind: Any = "agent") -> Answer:
+    return parse_answer(text, kind, rubric, RUN_IDS)
+
+
+def with_score(make_answer: Make, literal: str) -> str:
+    """An answer with ``literal`` (JSON or not) as the score for accuracy."""
+    return json.dumps(make_answer(accuracy={"score": "SCORE"})).replace('"SCORE"', literal)
+
+
+def test_a_usable_answer_is_read_whole(rubric: dict[str, Criterion], make_answer: Make) -> None:
+    answer = parse(json.dumps(make_answer()), rubric)
+    assert {name: given.score for name, given in answer.criteria.items()} == {"accuracy": 8.0, "care": 6.0}
+    assert answer.criteria["care"].reasoning == "On care."
+    assert [(e.run_id, e.text) for e in answer.criteria["care"].examples] == [(1, "Seen.")]
+    assert (answer.reasoning, answer.strengths, answer.weaknesses) == ("Over all.", ("s",), ("w",))
+    assert (answer.recommendations, answer.citations_dropped, answer.ignored) == (("r",), 0, ())
+
+
+@pytest.mark.parametrize("case", BAD, ids=[case["name"] for case in BAD])
+def test_what_cannot_be_used_says_why(case: dict[str, Any], rubric: dict[str, Criterion]) -> None:
+    with pytest.raises(UnusableAnswerError) as caught:
+        parse(case["answer"], rubric)
+    assert len(caught.value.problems) == len(case["problems"])
+    for problem, expected in zip(caught.value.problems, case["problems"], strict=True):
+        assert expected in problem
+        assert len(problem) < 300
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e400",
+        "-0.5",
+        "10.01",
+        "11",
+        "100",
+        "9" * 30,
+        "9" * 6000,
+        "true",
+        "false",
+        "[8]",
+        '{"value": 8}',
+        '""',
+        '"7/10"',
+        '"8 out of 10"',
+        '"8,5"',
+        '"NaN"',
+        '"inf"',
+        '"1e1"',
+        '"high"',
+        '"null"',
+        '"' + "9" * 6000 + '"',
+    ],
+)
+def test_a_score_that_is_none_is_refused_by_name(literal: str, rubric: dict[str, Criterion], make_answer: Make) -> None:
+    with pytest.raises(UnusableAnswerError, match=r"^criterion 'accuracy': score") as caught:
+        parse(with_score(make_answer, literal), rubric)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("literal", "score"),
+    [
+        ("0", 0.0),
+        ("10", 10.0),
+        ("7.5", 7.5),
+        ("null", None),
+        ('"7"', 7.0),
+        ('" 7.5 "', 7.5),
+        ('"+8"', 8.0),
+        ("1e1", 10),
+    ],
+)
+def test_scores_that_are_read(
+    literal: str, score: float | None, rubric: dict[str, Criterion], make_answer: Make
+) -> None:
+    found = parse(with_score(make_answer, literal), rubric).criteria["accuracy"].score
+    assert found == score
+    assert found is None or isinstance(found, float)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "```json\n%s\n```",
+        "```\n%s\n```",
+        "```JSON\n%s```",
+        "Here is my judgement:\n```json\n%s\n```\nI hope it helps.",
+        "Of {accuracy} and {care}: %s",
+        "%s\nNote: {this} is all.",
+        '<think>The agent says {"score": 10}, which is a claim.</think>\n%s',
+        "\n\n   %s   \n",
+        "[%s]",
+        "\ufeff%s",
+        "%s%s",
+    ],
+)
+def test_what_stands_around_the_json_is_passed_over(
+    template: str, rubric: dict[str, Criterion], make_answer: Make
+) -> None:
+    text = template.replace("%s", json.dumps(make_answer()))
+    assert parse(text, rubric) == parse(json.dumps(make_answer()), rubric)
+
+
+def test_two_different_answers_are_not_chosen_from(rubric: dict[str, Criterion], make_answer: Make) -> None:
+    low, high = (json.dumps(make_answer(accuracy={"score": score})) for score in (2, 10))
+    with pytest.raises(UnusableAnswerError, match="more than one JSON object"):
+        parse(f"The agent suggests {high}. I say {low}", rubric)
+
+
+def test_a_key_that_comes_twice_is_refused_unless_it_says_the_same(rubric: dict[str, Criterion]) -> None:
+    text = '{"criteria": {"accuracy": {"score": 3, "score": %s}, "care": {"score": 5}}}'
+    with pytest.raises(UnusableAnswerError, match="'score' comes twice"):
+        parse(text % 9, rubric)
+    assert parse(text % 3, rubric).criteria["accuracy"].score == 3
+
+
+def test_a_criterion_that_is_answered_twice_is_refused(rubric: dict[str, Criterion]) -> None:
+    text = '{"criteria": {"Accuracy": {"score": 3}, "ACCURACY": {"score": 9}, "care": {"score": 5}}}'
+    with pytest.raises(UnusableAnswerError, match="'accuracy' is answered 2 times"):
+        parse(text, rubric)
+
+
+def test_criteria_at_the_top_level_are_found(rubric: dict[str, Criterion], make_answer: Make) -> None:
+    answer = make_answer()
+    flat = answer.pop("criteria") | answer
+    assert parse(json.dumps(flat), rubric).criteria == parse(json.dumps(make_answer()), rubric).criteria
+
+
+@pytest.mark.parametrize("name", ["ACCURACY", " accuracy ", "Accuracy"])
+def test_a_name_written_otherwise_is_the_same_criterion(
+    name: str, rubric: dict[str, Criterion], make_answer: Make
+) -> None:
+    answer = make_answer()
+    answer["criteria"][name] = answer["criteria"].pop("accuracy")
+    found = parse(json.dumps(answer), rubric)
+    assert found.criteria["accuracy"].score == 8
+    assert found.ignored == ()
+
+
+def test_names_of_several_words_may_come_joined(make_answer: Make) -> None:
+    rubric = {"error handling": Criterion(), "zuverlässig": Criterion()}
+    text = json.dumps({"criteria": {"error_handling": {"score": 4}, "Zuverla\u0308ssig": {"score": 5}}})
+    assert [given.score for given in parse(text, rubric).criteria.values()] == [4, 5]
+
+
+def test_an_exact_name_comes_before_one_that_is_alike(make_answer: Make, rubric: dict[str, Criterion]) -> None:
+    answer = make_answer()
+    answer["criteria"]["Accuracy"] = {"score": 1}
+    assert parse(json.dumps(answer), rubric).criteria["accuracy"].score == 8
+
+
+def test_extra_criteria_are_ignored_and_named(rubric: dict[str, Criterion], make_answer: Make) -> None:
+    answer = make_answer()
+    answer["criteria"] |= {"charm": {"score": 10}, "axe": 3}
+    found = parse(json.dumps(answer), rubric)
+    assert list(found.criteria) == ["accuracy", "care"]
+    assert found.ignored == ("axe", "charm")
+
+
+@pytest.mark.parametrize(
+    ("run_id", "kept"),
+    [
+        (1, 1),
+        (2**62, 2**62),
+        (1.0, 1),
+        ("2", 2),
+        ("run 2", 2),
+        ("#2", 2),
+        (3, None),
+        (1.5, None),
+        (True, None),
+        (None, None),
+        ("two", None),
+        (-1, None),
+        ([1], None),
+        (10**30, None),
+        ("9" * 5000, None),
+    ],
+)
+def test_citations_of_runs_that_were_not_shown_are_dropped_and_counted(
+    run_id: Any, kept: int | None, rubric: dict[str, Criterion], make_answer: Make
+) -> None:
+    answer = parse(json.dumps(make_answer(care={"examples": [{"run_id": run_id, "text": "t"}]})), rubric)
+    assert [example.run_id for example in answer.criteria["care"].examples] == ([] if kept is None else [kept])
+    assert answer.citations_dropped == (kept is None)
+
+
+@pytest.mark.parametrize("literal", ["1e400", "NaN", "-Infinity", "9" * 6000])
+def test_a_run_id_that_is_no_number_costs_only_its_citation(
+    literal: str, rubric: dict[str, Criterion], make_answer: Make
+) -> None:
+    text = json.dumps(make_answer(care={"examples": [{"run_id": "ID", "text": "t"}]})).replace('"ID"', literal)
+    assert parse(text, rubric).citations_dropped == 1
+
+
+@pytest.mark.parametrize(
+    ("examples", "dropped"), [(None, 0), ("run 1", 0), ({"run_id": 1}, 0), ([1, "1", None, []], 4), ([{}], 1)]
+)
+def test_examples_of_a_wrong_type_never_make_an_answer_unusable(
+    examples: Any, dropped: int, rubric: dict[str, Criterion], make_answer: Make
+) -> None:
+    answer = parse(json.dumps(make_answer(care={"examples": examples})), rubric)
+    assert answer.criteria["care"].examples == ()
+    assert answer.citations_dropped == dropped
+
+
+@pytest.mark.parametrize("wrong", [None, 7, True, {"a": 1}, [{"a": 1}, 3, None, "  "]])
+def test_texts_of_a_wrong_type_are_empty(wrong: Any, rubric: dict[str, Criterion], make_answer: Make) -> None:
+    parts = dict.fromkeys(("reasoning", "strengths", "weaknesses", "recommendations"), wrong)
+    answer = parse(json.dumps(make_answer(**parts, care={"reasoning": wrong})), rubric)
+    assert (answer.reasoning, answer.strengths, answer.weaknesses, answer.recommendations) == ("", (), (), ())
+    assert answer.criteria["care"].reasoning == ""
+
+
+def test_one_text_in_place_of_a_list_is_one_item(rubric: dict[str, Criterion], make_answer: Make) -> None:
+    assert parse(json.dumps(make_answer(strengths=" Fast. ")), rubric).strengths == ("Fast.",)
+
+
+def test_lengths_and_list_sizes_do_not_matter(rubric: dict[str, Criterion], make_answer: Make) -> None:
+    many = [{"run_id": 1, "text": "x" * 5000}] * 500
+    answer = parse(json.dumps(make_answer(strengths=["s"] * 5000, care={"examples": many})), rubric)
+    assert len(answer.strengths) == 5000
+    assert len(answer.criteria["care"].examples) == 500
+
+
+def test_nul_and_half_characters_are_replaced(rubric: dict[str, Criterion]) -> None:
+    text = r'{"criteria": {"accuracy": {"score": 1, "reasoning": "a\u0000b\ud800c\ud83d\ude00"}, "care": {"score": 1}}}'
+    reasoning = parse(text, rubric).criteria["accuracy"].reasoning
+    assert reasoning == "a\ufffdb?c😀"
+
+
+def test_raw_control_characters_in_texts_are_read(rubric: dict[str, Criterion], make_answer: Make) -> None:
+    text = json.dumps(make_answer(reasoning="one TAB two")).replace(" TAB ", "\n\t")
+    assert parse(text, rubric).reasoning == "one\n\ttwo"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" * 200_000,
+        '{"a":' * 100_000,
+        '{"criteria": ' + "[" * 100_000,
+        "```\n" + "\n" * 200_000 + "x",
+        "``` " * 50_000,
+        " " * 500_000 + "x",
+        '{"criteria": {' + '"accuracy": {"score": 1,' * 20_000,
+    ],
+)
+def test_hostile_text_takes_no_time(text: str, rubric: dict[str, Criterion]) -> None:
+    started = time.monotonic()
+    with pytest.raises(UnusableAnswerError):
+        parse(text, rubric)
+    assert time.monotonic() - started < 2
+
+
+def test_many_unknown_names_take_no_time(rubric: dict[str, Criterion], make_answer: Make) -> None:
+    answer = make_answer()
+    answer["criteria"] |= {f"name {number}": 1 for number in range(20_000)}
+    started = time.monotonic()
+    assert len(parse(json.dumps(answer), rubric).ignored) == 20_000
+    assert time.monotonic() - started < 2
+
+
+def test_the_team_needs_its_summary(rubric: dict[str, Criterion], make_answer: Make) -> None:
+    for summary in ("", "   ", None, 3, ["a"]):
+        with pytest.raises(UnusableAnswerError, match="executive_summary is missing"):
+            parse(json.dumps(make_answer(executive_summary=summary)), rubric, "team")
+    answer = parse(json.dumps(make_answer(executive_summary="One.\n\nTwo.")), rubric, "team")
+    assert answer.executive_summary == "One.\n\nTwo."
+
+
+def test_the_schema_accepts_what_is_asked_for_and_nothing_else(rubric: dict[str, Criterion], make_answer: Make) -> None:
+    schema = build_schema("agent", rubric)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(make_answer(accuracy={"score": None}))
+    assert not validator.is_valid(make_answer(accuracy={"score": 11}))
+    assert not validator.is_valid(make_answer(accuracy={"score": "8"}))
+    assert not validator.is_valid(make_answer(charm=1))
+    assert not validator.is_valid(make_answer(executive_summary="s"))
+    incomplete = make_answer()
+    del incomplete["criteria"]["care"]
+    assert not validator.is_valid(incomplete)
+    assert jsonschema.Draft202012Validator(build_schema("team", rubric)).is_valid(make_answer(executive_summary="s"))
+
+
+def test_the_schema_asks_for_reasoning_before_the_score(rubric: dict[str, Criterion]) -> None:
+    schema = build_schema("team", rubric)
+    criteria = schema["properties"]["criteria"]
+    assert list(criteria["properties"]) == criteria["required"] == ["accuracy", "care"]
+    for criterion in criteria["properties"].values():
+        assert list(criterion["properties"]) == criterion["required"] == ["reasoning", "score", "examples"]
+    assert list(schema["properties"]) == [
+        "criteria",
+        "reasoning",
+        "strengths",
+        "weaknesses",
+        "recommendations",
+        "executive_summary",
+    ]
+
+
+def test_the_schema_is_strict_everywhere(rubric: dict[str, Criterion]) -> None:
+    def walk(node: Any) -> int:
+        if isinstance(node, list):
+            return sum(walk(item) for item in node)
+        if not isinstance(node, dict):
+            return 0
+        if node.get("type") == "object":
+            assert node["additionalProperties"] is False
+            assert node["required"] == list(node["properties"])
+        return (node.get("type") == "object") + sum(walk(item) for item in node.values())
+
+    assert walk(build_schema("agent", rubric)) == 1 + 1 + 2 * 2

@@ -1,0 +1,315 @@
+"""One question to the judge: asked once more when it must be, paid once, kept, and found again."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from deployments.demo.judge import SimulatedJudge, completion
+from deployments.demo.loopback import Response
+from tasks.errors import JudgeError, JudgingEndedError
+from tasks.evidence.prices import RunPrices
+from tasks.judge.client import EndpointError, JudgeClient
+from tasks.judge.exchange import Judge, Question, Spent
+from tasks.judge.gate import DeadlineError
+from tasks.judge.rubric import Criterion
+
+Make = Callable[..., dict[str, Any]]
+Serve = Callable[..., SimulatedJudge]
+PRICES = RunPrices({"gpt-5.4-mini": {"input": 1.0, "output": 10.0, "cached": 0.1}})
+
+
+def usage(given: int, made: int, cached: int | None = None) -> dict[str, Any]:
+    details = {} if cached is None else {"prompt_tokens_details": {"cached_tokens": cached}}
+    return {"prompt_tokens": given, "completion_tokens": made, **details}
+
+
+def reply(content: str | None, given: int = 1000, made: int = 100, **changes: Any) -> dict[str, Any]:
+    return completion(content, model="gpt-5.4-mini", **({"usage": usage(given, made)} | changes))
+
+
+@pytest.fixture
+def good(make_answer: Make) -> str:
+    return json.dumps(make_answer())
+
+
+@pytest.fixture
+def asking(
+    serve: Serve, make_client: Callable[..., JudgeClient], make_judge: Callable[..., Judge]
+) -> Callable[..., tuple[Judge, SimulatedJudge]]:
+    """A judge before an endpoint that sends these replies."""
+
+    def make(*replies: Any, **parts: Any) -> tuple[Judge, SimulatedJudge]:
+        server = serve(*replies)
+        return make_judge(make_client(server.base_url), **({"prices": PRICES} | parts)), server
+
+    return make
+
+
+Asking = Callable[..., tuple[Judge, SimulatedJudge]]
+
+
+def test_a_usable_answer_is_paid_once_and_kept(asking: Asking, question: Question, good: str, soon: float) -> None:
+    judge, server = asking(reply(good, usage=usage(1000, 100, cached=600)))
+    spent = Spent()
+    answer, reused = judge.ask(question, deadline=soon, spent=spent)
+    assert (answer.criteria["accuracy"].score, reused) == (8, False)
+    cost = (400 * 1 + 600 * 0.1 + 100 * 10) / 1e6
+    assert (spent.calls, spent.prompt_tokens, spent.completion_tokens) == (1, 1000, 100)
+    assert spent.cost_usd == pytest.approx(cost)
+    [kept] = judge.ledger.answers
+    assert (kept.answer, kept.outcome, kept.kind, kept.model) == (good, "usable", "agent", "gpt-5.4-mini")
+    assert (kept.prompt_tokens, kept.completion_tokens, kept.cached_tokens) == (1000, 100, 600)
+    assert kept.cost_usd == pytest.approx(cost)
+    assert (kept.report_id, kept.agent_id, kept.attempts) == (3, 5, 1)
+    assert len(server.requests) == 1
+
+
+def test_what_was_paid_is_not_paid_again(asking: Asking, question: Question, good: str, soon: float) -> None:
+    judge, server = asking(reply(good))
+    first, _ = judge.ask(question, deadline=soon, spent=Spent())
+    spent = Spent()
+    second, reused = judge.ask(question, deadline=soon, spent=spent)
+    assert (second, reused, spent.calls) == (first, True, 0)
+    assert len(server.requests) == len(judge.ledger.answers) == 1
+
+
+def test_fresh_asks_anew_and_keeps_the_new_answer(
+    asking: Asking, question: Question, make_answer: Make, soon: float
+) -> None:
+    old, new = (json.dumps(make_answer(accuracy={"score": score})) for score in (2, 9))
+    judge, server = asking(reply(old), reply(new))
+    judge.ask(question, deadline=soon, spent=Spent())
+    answer, reused = replace(judge, fresh=True).ask(question, deadline=soon, spent=Spent())
+    assert (answer.criteria["accuracy"].score, reused) == (9, False)
+    answer, reused = judge.ask(question, deadline=soon, spent=Spent())
+    assert (answer.criteria["accuracy"].score, reused) == (9, True)
+    assert len(server.requests) == 2
+
+
+def test_a_kept_answer_that_can_be_used_no_more_is_asked_for_anew(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    judge, server = asking(reply(good))
+    judge.ask(question, deadline=soon, spent=Spent())
+    judge.ledger.answers[0] = judge.ledger.answers[0].model_copy(update={"answer": "garbage"})
+    _, reused = judge.ask(question, deadline=soon, spent=Spent())
+    assert not reused
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "outcome", "problem"),
+    [
+        (reply("garbage"), "unparseable", "not a JSON object"),
+        (reply(""), "unparseable", "the answer is empty"),
+        (reply(None), "unparseable", "the answer is empty"),
+        (reply(None, refusal="I cannot help with that."), "refused", "the judge refused: I cannot help with that."),
+        (reply('{"criteria": {"acc', finish_reason="length"), "length", "cut off at its length limit"),
+        (reply("", finish_reason="content_filter"), "content_filter", "content filter"),
+    ],
+    ids=["garbage", "empty", "null", "refusal", "length", "content_filter"],
+)
+def test_an_answer_that_cannot_be_used_is_asked_for_once_more_with_the_reason(
+    first: Any, outcome: str, problem: str, asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    judge, server = asking(first, reply(good))
+    spent = Spent()
+    answer, reused = judge.ask(question, deadline=soon, spent=spent)
+    assert (answer.criteria["care"].score, reused, spent.calls) == (6, False, 2)
+    assert [kept.outcome for kept in judge.ledger.answers] == [outcome, "usable"]
+    asked, again = (json.loads(request.body)["messages"] for request in server.requests)
+    assert again[: len(asked)] == asked
+    assert [message["role"] for message in again[len(asked) :]] == ["assistant", "user"]
+    assert problem in again[-1]["content"]
+    assert again[-2]["content"]
+
+
+def test_a_length_limit_holds_even_when_the_json_is_whole(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    judge, _ = asking(reply(good, finish_reason="length"))
+    with pytest.raises(JudgeError, match="length limit"):
+        judge.ask(question, deadline=soon, spent=Spent())
+
+
+def test_garbage_twice_fails_and_both_are_counted_and_kept(asking: Asking, question: Question, soon: float) -> None:
+    judge, server = asking(reply("garbage", 1000, 100), reply('{"criteria": {"accuracy": {"score": 99}}}', 2000, 50))
+    spent = Spent()
+    with pytest.raises(JudgeError, match=r"nor could the second: .*score 99 is not between 0 and 10; .*'care'"):
+        judge.ask(question, deadline=soon, spent=spent)
+    assert (spent.calls, spent.prompt_tokens, spent.completion_tokens) == (2, 3000, 150)
+    assert spent.cost_usd == pytest.approx((3000 + 1500) / 1e6)
+    assert [kept.outcome for kept in judge.ledger.answers] == ["unparseable", "unparseable"]
+    assert sum(kept.cost_usd for kept in judge.ledger.answers) == pytest.approx(spent.cost_usd)
+    assert len(server.requests) == 2
+
+
+def test_useless_answers_are_never_found_again(asking: Asking, question: Question, good: str, soon: float) -> None:
+    judge, server = asking(reply("garbage"), reply("garbage"), reply(good))
+    with pytest.raises(JudgeError):
+        judge.ask(question, deadline=soon, spent=Spent())
+    _, reused = judge.ask(question, deadline=soon, spent=Spent())
+    assert not reused
+    assert len(server.requests) == 3
+
+
+def test_a_page_of_html_is_not_paid_and_not_kept(asking: Asking, question: Question, good: str, soon: float) -> None:
+    page = Response(body=b"<html>Sign in</html>", content_type="text/html")
+    judge, _ = asking(page, page)
+    with pytest.raises(JudgeError, match=r"answered with HTML, not with a completion \(is OPENAI_BASE_URL right\?\)"):
+        judge.ask(question, deadline=soon, spent=Spent())
+    assert judge.ledger.answers == []
+    judge, _ = asking(page, reply(good))
+    answer, _ = judge.ask(question, deadline=soon, spent=Spent())
+    assert answer.criteria["care"].score == 6
+    assert [kept.outcome for kept in judge.ledger.answers] == ["usable"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (usage(10, 1), usage(20, 2), (30, 3, True)),
+        (None, usage(20, 2), (None, None, False)),
+        (usage(10, 1), None, (None, None, False)),
+        (usage(10, 1), {"prompt_tokens": 20}, (30, None, False)),
+    ],
+)
+def test_one_unknown_part_makes_the_sum_unknown(
+    first: Any, second: Any, expected: Any, asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    judge, _ = asking(reply("garbage", usage=first), reply(good, usage=second))
+    spent = Spent()
+    judge.ask(question, deadline=soon, spent=spent)
+    assert (spent.prompt_tokens, spent.completion_tokens, spent.cost_usd is not None) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "cost"),
+    [
+        ("gpt-5.4-mini", "the-proxy's-name", 0.002),
+        ("gpt-5.4-mini", "dear", 0.2),
+        ("a-model-of-mine", "a-model-of-mine", None),
+    ],
+)
+def test_the_cost_is_that_of_the_model_that_answered(
+    asked: str,
+    said: str,
+    cost: float | None,
+    serve: Serve,
+    make_client: Callable[..., JudgeClient],
+    make_judge: Callable[..., Judge],
+    question: Question,
+    good: str,
+    soon: float,
+) -> None:
+    prices = RunPrices({"gpt-5.4-mini": {"input": 1, "output": 10}, "dear": {"input": 100, "output": 1000}})
+    server = serve(completion(good, model=said, usage=usage(1000, 100)))
+    judge = make_judge(make_client(server.base_url, model=asked), prices=prices)
+    spent = Spent()
+    judge.ask(question, deadline=soon, spent=spent)
+    assert spent.cost_usd == (None if cost is None else pytest.approx(cost))
+    assert judge.ledger.answers[0].model == said
+
+
+def test_an_endpoint_that_fails_costs_nothing_that_is_known(asking: Asking, question: Question, soon: float) -> None:
+    judge, _ = asking(Response(400, b'{"error": {"message": "context too long"}}'))
+    spent = Spent()
+    with pytest.raises(EndpointError, match="context too long"):
+        judge.ask(question, deadline=soon, spent=spent)
+    assert (spent.calls, judge.ledger.answers) == (0, [])
+
+
+def test_no_second_turn_begins_when_judging_has_ended(asking: Asking, question: Question, soon: float) -> None:
+    def garbage(payload: Any, request: Any) -> dict[str, Any]:
+        judge.stop.end("fail_fast", "another agent failed")
+        return reply("garbage")
+
+    judge, server = asking(garbage)
+    spent = Spent()
+    with pytest.raises(JudgingEndedError, match="another agent failed"):
+        judge.ask(question, deadline=soon, spent=spent)
+    assert (len(server.requests), spent.calls, len(judge.ledger.answers)) == (1, 1, 1)
+
+
+def test_the_deadline_holds_for_both_turns(asking: Asking, question: Question) -> None:
+    def slow(payload: Any, request: Any) -> Response:
+        return Response(body=json.dumps(reply("garbage")).encode(), delay_seconds=0.3)
+
+    judge, server = asking(slow)
+    spent, started = Spent(), time.monotonic()
+    with pytest.raises(DeadlineError):
+        judge.ask(question, deadline=started + 0.45, spent=spent)
+    assert time.monotonic() - started < 1.5
+    assert (len(server.requests), spent.calls) == (2, 1)
+
+
+def test_texts_that_json_cannot_hold_reach_the_endpoint(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    judge, server = asking(reply("broken \ud800\x00"), reply(good))
+    judge.ask(replace(question, text="a\x00b\ud800c", goal="\udfff"), deadline=soon, spent=Spent())
+    messages = json.loads(server.requests[1].body)["messages"]
+    assert messages[1]["content"] == "a\ufffdb?c"
+    assert messages[0]["content"].count("The team's goal: ?") == 1
+
+
+KEPT = "not asked again"
+ASKED = "asked again"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, KEPT),
+        ({"client": {"model": "gpt-5.5"}}, ASKED),
+        ({"client": {"max_output_tokens": 4000}}, ASKED),
+        ({"client": {"call_timeout_seconds": 7.0, "max_attempts": 9}}, KEPT),
+        ({"question": {"text": "Other evidence."}}, ASKED),
+        ({"question": {"goal": "Another goal."}}, ASKED),
+        ({"question": {"kind": "team"}}, ASKED),
+        ({"question": {"agent_id": 6}}, KEPT),
+        ({"criterion": {"description": "Answers are right and short."}}, ASKED),
+        ({"criterion": {"weight": 0.1}}, KEPT),
+        ({"criterion": {"threshold": 2}}, KEPT),
+        ({"order": True}, ASKED),
+        ({"extra": True}, ASKED),
+    ],
+    ids=str,
+)
+def test_what_makes_it_another_question(
+    change: dict[str, Any],
+    expected: str,
+    asking: Asking,
+    question: Question,
+    rubric: dict[str, Criterion],
+    make_answer: Make,
+    soon: float,
+) -> None:
+    answer = make_answer(executive_summary="Sum.")
+    answer["criteria"]["extra"] = {"score": 1}
+    judge, server = asking(reply(json.dumps(answer)))
+    judge.ask(question, deadline=soon, spent=Spent())
+    changed = rubric | {"accuracy": rubric["accuracy"].model_copy(update=change.get("criterion", {}))}
+    if "order" in change:
+        changed = dict(reversed(changed.items()))
+    if "extra" in change:
+        changed["extra"] = Criterion()
+    other = replace(judge, client=replace(judge.client, **change.get("client", {})), report_id=99)
+    other.ask(replace(question, **({"rubric": changed} | change.get("question", {}))), deadline=soon, spent=Spent())
+    assert len(server.requests) == (1 if expected == KEPT else 2)
+
+
+def test_the_prompt_version_is_part_of_the_question(asking: Asking) -> None:
+    judge, _ = asking()
+    assert judge.settings()["prompt_version"]
+    assert judge.settings() == {
+        "model": "gpt-5.4-mini",
+        "parameters": {"max_completion_tokens": 8000},
+        "prompt_version": judge.settings()["prompt_version"],
+    }

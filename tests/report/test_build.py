@@ -1,0 +1,108 @@
+"""The report as rows: every agent has one, a failure is no score, an unknown cost is not 0."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tasks.evidence.types import Agent
+from tasks.judge.evaluation import Evaluation
+from tasks.judge.rubric import Criteria
+from tasks.report.build import Ending, Findings, build_rows, cut
+from tasks.report.markdown import render_markdown
+from tasks.report.plan import ReportPlan
+from tasks.settings import ReportOptions
+
+_NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def _plan() -> ReportPlan:
+    return ReportPlan(
+        id=1,
+        environment="prod",
+        name="",
+        criteria=Criteria(),
+        options=ReportOptions(),
+        evidence_until=_NOW,
+        started_at=_NOW,
+    )
+
+
+def _findings(*evaluations: Evaluation, ending: Ending | None = None) -> Findings:
+    agents = [Agent(id=number, name=f"agent-{number}", environment="prod") for number in (1, 2, 3)]
+    return Findings(
+        agents=agents,
+        chosen=frozenset({1, 2, 3}),
+        evaluations={e.agent_id: e for e in evaluations if e.agent_id is not None},
+        ending=ending,
+    )
+
+
+def _good(agent_id: int, score: float, **more: Any) -> Evaluation:
+    return Evaluation(agent_id, "evaluated", score=score, passed=True, coverage=1.0, **more)
+
+
+def test_every_agent_has_a_row_and_failures_stay_out_of_the_mean() -> None:
+    rows = build_rows(_plan(), _findings(_good(1, 8.0), Evaluation(2, "failed", error="no reply in time")))
+    assert [row["status"] for row in rows.details] == ["evaluated", "failed", "not_started"]
+    assert rows.details[1]["score"] is None
+    assert rows.details[1]["reasoning"] == "Evaluation failed: no reply in time"
+    assert rows.report["avg_agent_score"] == 8.0
+    assert (rows.report["agents_evaluated"], rows.report["agents_failed"]) == (1, 1)
+    assert rows.report["status"] == "completed"
+
+
+def test_an_unknown_cost_makes_the_sum_unknown() -> None:
+    rows = build_rows(_plan(), _findings(_good(1, 8.0, cost_usd=0.5), _good(2, 8.0, cost_usd=None)))
+    assert rows.report["cost_usd"] is None
+    rows = build_rows(_plan(), _findings(_good(1, 8.0, cost_usd=0.5), _good(2, 8.0, cost_usd=0.25)))
+    assert rows.report["cost_usd"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("cancelled", "cancelled"),
+        ("endpoint", "failed"),
+        ("fail_fast", "failed"),
+        ("error", "failed"),
+        ("timeout", "completed"),
+    ],
+)
+def test_what_ended_the_judging_decides_the_status(kind: str, status: str) -> None:
+    rows = build_rows(_plan(), _findings(_good(1, 8.0), ending=Ending(kind, "the reason")))
+    assert rows.report["status"] == status
+    assert rows.details[2]["status"] == "not_started"
+    assert rows.details[2]["error"] == "the reason"
+
+
+def test_no_agent_evaluated_although_some_had_runs_is_a_failed_report() -> None:
+    failures = [Evaluation(number, "failed", error="no reply") for number in (1, 2, 3)]
+    rows = build_rows(_plan(), _findings(*failures))
+    assert rows.report["status"] == "failed"
+    assert "no reply" in rows.report["error"]
+    idle = [Evaluation(number, "no_runs", error="no runs") for number in (1, 2, 3)]
+    assert build_rows(_plan(), _findings(*idle)).report["status"] == "completed"
+
+
+@pytest.mark.parametrize("text", ["x" * 500, "e\u0301" * 300, "👩\u200d👩\u200d👧" * 90, "🇩🇪" * 200, "word " * 100])
+def test_a_summary_is_cut_between_characters(text: str) -> None:
+    summary = cut(text)
+    assert len(summary) <= 200
+    assert summary.endswith("…")
+    kept = summary[:-1]
+    following = " ".join(text.split())[len(kept)]
+    assert following not in "\u0301\u200d"
+    assert not kept.endswith("\u200d")
+    assert cut("short") == "short"
+
+
+def test_hostile_text_is_no_markup_in_markdown() -> None:
+    evil = "<script>alert(1)</script> | [x](javascript:1) **b**"
+    rows = build_rows(_plan(), _findings(_good(1, 8.0), Evaluation(2, "failed", error=evil)))
+    text = render_markdown(rows)
+    assert "<script" not in text
+    assert "](javascript" not in text
+    assert "\\*\\*b\\*\\*" in text

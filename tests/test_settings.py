@@ -1,0 +1,68 @@
+"""Settings: every option has one, what is given wins, and a wrong one is one line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tasks.connections import read_settings
+from tasks.errors import RefusedError
+from tasks.settings import ReportOptions, parse_since
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_an_option_that_is_not_given_takes_the_settings_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_REPORT_RUNS_PER_AGENT", "7")
+    monkeypatch.setenv("AGENT_REPORT_FAIL_FAST", "true")
+    options = read_settings().options(ReportOptions(fail_fast=False))
+    assert options.runs_per_agent == 7
+    assert options.fail_fast is False
+
+
+def test_dotenv_is_read_anew_when_it_changes(tmp_path: Path) -> None:
+    assert read_settings().runs_per_agent == 20
+    (tmp_path / ".env").write_text("AGENT_REPORT_RUNS_PER_AGENT=9\n", encoding="utf-8")
+    assert read_settings().runs_per_agent == 9
+
+
+def test_the_width_of_a_model_holds_unless_another_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_REPORT_MAX_CONCURRENT_EVALS_BY_MODEL", '{"large": 3}')
+    settings = read_settings()
+    assert settings.options(ReportOptions(judge_model="large")).max_concurrent_evals == 3
+    assert settings.options(ReportOptions(judge_model="small")).max_concurrent_evals == 10
+    assert settings.options(ReportOptions(judge_model="large", max_concurrent_evals=5)).max_concurrent_evals == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AGENT_REPORT_RUNS_PER_AGENT", "hunter2"),
+        ("AGENT_REPORT_JAEGER_HEADERS", "hunter2"),
+        ("AGENT_REPORT_SINCE", "hunter2 ago"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_its_value_is_not_shown(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(RefusedError) as caught:
+        read_settings()
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+    if name != "AGENT_REPORT_SINCE":
+        assert "hunter2" not in str(caught.value)
+
+
+def test_since_is_a_span_or_a_time() -> None:
+    until = datetime(2026, 2, 8, tzinfo=UTC)
+    assert parse_since("7d", until) == datetime(2026, 2, 1, tzinfo=UTC)
+    assert parse_since("2026-01-31T08:00:00", until) == datetime(2026, 1, 31, 8, tzinfo=UTC)
+    assert parse_since("2026-01-31T08:00:00+02:00", until) == datetime(2026, 1, 31, 6, tzinfo=UTC)
+    with pytest.raises(ValueError, match="yesterday"):
+        parse_since("yesterday", until)

@@ -1,0 +1,222 @@
+"""A fresh warehouse on each database, a report's worth of rows, and processes that start together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.evidence.types import (
+    AgentTelemetry,
+    CriticalPath,
+    FailurePattern,
+    RepeatedCall,
+    RunRef,
+    SlowSpan,
+    SpanCall,
+    TelemetrySummary,
+    ToolUsage,
+    TraceCounts,
+)
+from tasks.warehouse.sql import Warehouse, open_warehouse
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A SQLite file that is not there yet, in a folder that is not there yet."""
+    return f"sqlite:///{tmp_path}/data/warehouse.db"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def warehouse_url(request: pytest.FixtureRequest) -> str:
+    """A fresh database of each kind."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def warehouse(warehouse_url: str) -> Iterator[Warehouse]:
+    opened = open_warehouse(warehouse_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def together() -> Callable[..., list[str]]:
+    """Runs ``imports`` in one process per code, and all codes at the same moment; returns what each printed."""
+
+    def run(imports: str, *codes: str) -> list[str]:
+        start = f"{imports}\nprint('ready', flush=True)\ninput()\n"
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", start + code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=ROOT,
+            )
+            for code in codes
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            process.stdout.readline()
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        outputs = [process.communicate(timeout=120) for process in processes]
+        assert [process.returncode for process in processes] == [0] * len(codes), outputs
+        return [printed.strip() for printed, _ in outputs]
+
+    return run
+
+
+@pytest.fixture
+def telemetry() -> TelemetrySummary:
+    """A summary with something in every field."""
+    return TelemetrySummary(
+        spans=9,
+        roots=1,
+        orphans=0,
+        depth=3,
+        wall_seconds=4.25,
+        llm_seconds=3.1,
+        tool_seconds=0.1 + 0.2,
+        other_seconds=0.85,
+        llm_calls=2,
+        tool_calls=(
+            SpanCall(name="search", start_seconds=0.5, duration_seconds=0.1, arguments='{"q": "ü"}', span_id="ab12"),
+            SpanCall(name="refund", start_seconds=1.5, duration_seconds=0.2, error="refused 🙅"),
+        ),
+        tool_calls_left_out=3,
+        errors=1,
+        error_messages=("refused 🙅",),
+        repeats=(RepeatedCall(name="search", arguments=None, calls=2),),
+        slowest=(SlowSpan(operation="chat", kind="llm", self_seconds=2.0),),
+        critical_path=CriticalPath(llm_seconds=3.0, tool_seconds=0.25, other_seconds=1.0),
+        input_tokens=1200,
+        output_tokens=None,
+        cached_tokens=0,
+        models=("gpt-5.4-mini",),
+        conventions=("otel-genai",),
+        warnings=("clock skew",),
+    )
+
+
+@pytest.fixture
+def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a finished report by table: two agents (one without runs), the team, two runs. Every column has a
+    value in some row; texts that are hard to store are among them."""
+    moment = datetime(2026, 3, 1, 2, 3, 4, 567891, tzinfo=UTC)
+    report = {
+        "flow_run_id": "0f8e",
+        "name": "Nightly",
+        "environment": "prod/eu",
+        "parameters": {"options": {"since": "7d", "agents": []}, "limit": 2.5, "none": None},
+        "evidence_until": moment,
+        "status": "completed",
+        "progress": 100,
+        "current_step": "Done",
+        "team_score": 7.300000000000001,
+        "team_passed": True,
+        "team_reasoning": 'Quote " backslash \\ line\nbreak',
+        "team_error": "",
+        "executive_summary": "Zwei Absätze.\n\n数字 and 👩‍🚀",
+        "agent_reports": {"1": {"score": 8.1, "summary": "ok"}, "2": {"score": None, "summary": "no runs"}},
+        "avg_agent_score": 8.1,
+        "judge_model": "gpt-5.4-mini",
+        "judge_fingerprint": "ab" * 32,
+        "total_agents": 2,
+        "agents_evaluated": 1,
+        "agents_failed": 0,
+        "total_runs_analyzed": 2,
+        "citations_dropped": 1,
+        "prompt_tokens": 12_345_678_901,
+        "completion_tokens": 17,
+        "cost_usd": 0.1 + 0.2,
+        "warnings": ["Jaeger could not be asked"],
+        "error": "none to speak of",
+        "created_at": moment,
+        "generation_started_at": moment,
+        "generation_completed_at": moment.replace(minute=9, microsecond=0),
+        "generation_duration_seconds": 5.25,
+    }
+    details = [
+        {
+            "agent_id": 1,
+            "agent_name": "billing-bot",
+            "status": "evaluated",
+            "score": 8.1,
+            "passed": True,
+            "coverage": 1.0,
+            "error": None,
+            "reasoning": "Good.",
+            "strengths": ["fast", "kind"],
+            "weaknesses": [],
+            "recommendations": ["retry"],
+            "runs_analyzed": 2,
+            "runs_unfinished": 1,
+            "run_ids": [11, 12],
+            "success_rate": 0.5,
+            "success_rate_low": 0.0945,
+            "success_rate_high": 0.9055,
+            "avg_duration_seconds": 3.5,
+            "p95_duration_seconds": 4.0,
+            "avg_tokens": 900.5,
+            "avg_cost_usd": 1e-7,
+            "tool_usage": [ToolUsage(name="search", calls=4, errors=1, duration_seconds=None)],
+            "failure_patterns": [FailurePattern(pattern="refused", count=1, run_ids=(12,), example="refused 🙅")],
+            "best_run": RunRef(run_id=11, status="completed", reason="fastest", duration_seconds=3.0),
+            "worst_run": RunRef(run_id=12, status="failed", reason="failed"),
+            "traces": TraceCounts(complete=1, missing=1),
+            "telemetry_summary": AgentTelemetry(runs_with_trace=1, avg_wall_seconds=4.25, models=("gpt-5.4-mini",)),
+            "citations_dropped": 1,
+            "prompt_tokens": 1000,
+            "completion_tokens": 200,
+            "judge_cost_usd": 0.003,
+            "reused": False,
+            "warnings": ["one row unreadable"],
+        },
+        {"agent_id": 2, "agent_name": "idle", "status": "no_runs", "error": "no runs", "runs_analyzed": 0},
+    ]
+    criteria = [
+        {"agent_id": None, "criterion": "accuracy", "weight": 0.4, "threshold": 7.0, "score": None, "passed": False},
+        {
+            "agent_id": 1,
+            "criterion": "accuracy",
+            "weight": 0.4,
+            "threshold": 7.0,
+            "score": 8.1,
+            "passed": True,
+            "reasoning": "Run 11 says so.",
+            "examples": [{"run_id": 11, "text": "done"}, {"run_id": None, "text": "no run"}],
+        },
+    ]
+    runs = [
+        {
+            "agent_id": 1,
+            "run_id": 11,
+            "status": "completed",
+            "started_at": moment,
+            "duration_seconds": 3.0,
+            "tokens": 901,
+            "cost_usd": 0.001,
+            "model_name": "gpt-5.4-mini",
+            "error": "none",
+            "trace_id": "4bf92f",
+            "trace_state": "complete",
+            "telemetry": telemetry,
+            "task_excerpt": "Refund order 7",
+            "response_excerpt": "Done.",
+        },
+        {"agent_id": 1, "run_id": 12, "status": "failed", "error": "refused 🙅", "trace_state": "missing"},
+    ]
+    return {"reports": [report], "agent_report_details": details, "criterion_scores": criteria, "report_runs": runs}
