@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.evidence.types import Evidence, Run, SpanCall, ToolCall, Trace
@@ -14,6 +15,8 @@ _SHARES = (("task", 0.2), ("response", 0.3), ("error", 0.1), ("calls", 0.4))
 _MOST_CALLS = 40
 _LEAST_SHARE = 1500
 _LEAST_TEXT = 40
+_MOST_NAME = 80
+_CALL_OVERHEAD = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,7 @@ def _excerpt(evidence: Evidence, run: Run, share: int) -> RunExcerpt:
     limits = {part: int(share * fraction) for part, fraction in _SHARES}
     trace = evidence.traces.get(run.id)
     calls = _calls(run, trace)
-    shown = calls[: min(_MOST_CALLS, limits["calls"] // _LEAST_TEXT)]
-    per_text = max(_LEAST_TEXT, limits["calls"] // max(1, 2 * len(shown)))
+    shown = _shown(calls, limits["calls"])
     return RunExcerpt(
         run=run,
         trace=trace,
@@ -90,18 +92,29 @@ def _excerpt(evidence: Evidence, run: Run, share: int) -> RunExcerpt:
         task=clip(run.task, limits["task"]),
         response=clip(run.final_response, limits["response"]),
         error=clip(run.error, limits["error"]),
-        calls=tuple(
-            CallExcerpt(
-                name=clip(call.name, 120),
-                arguments=clip(call.arguments, per_text),
-                result=clip(call.result, per_text),
-                error=clip(call.error, per_text),
-                duration_seconds=call.duration_seconds if isinstance(call, SpanCall) else None,
-            )
-            for call in shown
-        ),
+        calls=shown,
         calls_left_out=len(calls) - len(shown),
     )
+
+
+def _shown(calls: Sequence[ToolCall | SpanCall], limit: int) -> tuple[CallExcerpt, ...]:
+    """The first calls, each clipped, as many as ``limit`` characters hold; what surrounds a text counts too."""
+    shown: list[CallExcerpt] = []
+    per_text = max(_LEAST_TEXT, limit // max(1, 2 * min(len(calls), _MOST_CALLS)))
+    for call in calls[:_MOST_CALLS]:
+        excerpt = CallExcerpt(
+            name=clip(call.name, _MOST_NAME),
+            arguments=clip(call.arguments, per_text),
+            result=clip(call.result, per_text),
+            error=clip(call.error, per_text),
+            duration_seconds=call.duration_seconds if isinstance(call, SpanCall) else None,
+        )
+        texts = (excerpt.name, excerpt.arguments, excerpt.result, excerpt.error)
+        limit -= _CALL_OVERHEAD + sum(map(len, texts))
+        if limit < 0:
+            break
+        shown.append(excerpt)
+    return tuple(shown)
 
 
 def _calls(run: Run, trace: Trace | None) -> list[ToolCall | SpanCall]:
