@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tasks.errors import AgentReportError
 
@@ -107,8 +108,27 @@ def _serve(descriptor: int, home: Path) -> None:
                 await super().startup(sockets)
                 fcntl.flock(lock, fcntl.LOCK_UN)
 
-        config = uvicorn.Config(create_app(), log_level="warning", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(_soon_again(create_app()), log_level="warning", timeout_graceful_shutdown=2)
         Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+
+
+def _soon_again(app: ASGIApp) -> ASGIApp:
+    """``app``, with a word on when to ask again in its answers that SQLite is busy (503, which it says for no else).
+
+    That is over in milliseconds, but a client that is told nothing waits two seconds, the next time four, and the task
+    runs that wait for a slot of a tag wait behind it, whether that tag has a limit or not.
+    """
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == httpx.codes.SERVICE_UNAVAILABLE:
+                # With the second header a client does not count its tries, and gives none up.
+                message["headers"] = [*message["headers"], (b"retry-after", b"0.1"), (b"prefect-maintenance", b"true")]
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return wrapped
 
 
 def _end_with_parent() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from prefect import flow, unmapped
+from prefect import flow
 from prefect.task_runners import ConcurrentTaskRunner
 
 from tasks.judge.rubric import Criteria
@@ -14,7 +14,7 @@ from tasks.publishing import open_report, publish_artifacts, reporting, settle, 
 from tasks.quoting import quoted
 from tasks.report.build import Findings
 from tasks.settings import ReportOptions
-from tasks.sources import fetch_runs, fetch_traces, load_agents
+from tasks.sources import load_agents, read_evidence
 
 
 @flow(
@@ -59,8 +59,7 @@ def generate_report(
         open_findings(findings, plan, agents, judge)
         chosen = findings.chosen_agents
         progress.reading(len(chosen))
-        runs = readers.map(fetch_runs, {"agent": chosen, "plan": unmapped(quoted(plan))})
-        evidence = readers.map(fetch_traces, {"agent": chosen, "runs": runs, "plan": unmapped(quoted(plan))})
+        runs, evidence = read_evidence(readers, chosen, plan)
         for done in HandOver(plan, judge, findings, judges).evaluate(runs, evidence):
             progress.evaluated(done, len(chosen))
         progress.writing()

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from prefect import task
+from collections.abc import Sequence
+from typing import Any
+
+from prefect import task, unmapped
 from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ConcurrentTaskRunner
 
 from tasks.connections import jaeger, prices, source
 from tasks.evidence.metrics import build_evidence
@@ -37,12 +42,36 @@ def fetch_runs(agent: Agent, plan: ReportPlan) -> AgentRuns:
 
 
 @task(task_run_name="traces of {agent.name}", cache_policy=NO_CACHE)
-def fetch_traces(agent: Agent, runs: AgentRuns, plan: ReportPlan) -> Evidence:
-    """The traces of ``runs``, and with them all that is known of ``agent``; Jaeger's faults are states of traces."""
-    found = unquoted(runs)
+def fetch_traces(agent: Agent, runs: Sequence[AgentRuns], plan: ReportPlan) -> Evidence:
+    """The traces of ``runs`` (in a list of one), and with them all that is known of ``agent``.
+
+    Jaeger's faults are states of traces.
+    """
+    found = unquoted(runs[0])
     client = jaeger(plan.options.max_concurrent_runs)
     if client is None:
         traces = [Trace(run_id=run.id, state="unavailable", reason=NO_JAEGER) for run in found.runs]
     else:
         traces = client.fetch_traces(found.runs, now=plan.evidence_until)
     return quoted(build_evidence(agent, found, traces, prices()))
+
+
+def read_evidence(
+    readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], plan: ReportPlan
+) -> tuple[list[PrefectFuture[Any]], list[PrefectFuture[Any]]]:
+    """``fetch_runs`` and ``fetch_traces`` mapped over ``agents``: the futures of their runs and of their evidence.
+
+    In turns: a runner starts tasks in the order they came in, so with all the runs first no agent's evidence would be
+    there, and nobody judged, until the last agent's runs are.
+    """
+    runs: list[PrefectFuture[Any]] = []
+    evidence: list[PrefectFuture[Any]] = []
+    turn = max(1, plan.options.max_concurrent_runs // 2)
+    for start in range(0, len(agents), turn):
+        chosen = agents[start : start + turn]
+        reading = readers.map(fetch_runs, {"agent": chosen, "plan": unmapped(quoted(plan))})
+        # A future that is a parameter itself is asked after at the API by every task run, one in a list is not.
+        waiting = [[future] for future in reading]
+        evidence += readers.map(fetch_traces, {"agent": chosen, "runs": waiting, "plan": unmapped(quoted(plan))})
+        runs += reading
+    return runs, evidence
