@@ -59,8 +59,8 @@ def generate_report(
         open_findings(findings, plan, agents, judge)
         chosen = findings.chosen_agents
         progress.reading(len(chosen))
-        runs, evidence = read_evidence(readers, chosen, plan)
-        for done in HandOver(plan, judge, findings, judges).evaluate(runs, evidence):
+        evidence = read_evidence(readers, chosen, plan)
+        for done in HandOver(plan, judge, findings, judges).evaluate(evidence):
             progress.evaluated(done, len(chosen))
         progress.writing()
         rows = write_report(plan, quoted(findings))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -29,6 +29,7 @@ from tasks.judge.team import judge_team
 from tasks.quoting import quoted, unquoted
 from tasks.report.build import Ending, Findings
 from tasks.report.plan import ReportPlan
+from tasks.sources import Reading
 
 LLM_TAG = "llm"
 _UNBOUNDED = 1000
@@ -145,32 +146,39 @@ class HandOver:
         self._events: SimpleQueue[Callable[[], Evaluation | None] | None] = SimpleQueue()
         self._ready: deque[tuple[Agent, Evidence, PrefectFuture[Any]]] = deque()
         self._missing: dict[str, str] = {}
+        self._read: list[PrefectFuture[Any]] = []
         self._expected = 0
         self._in_flight = 0
         self._team_is_due = bool(findings.chosen)
         self._kept_until = time.monotonic() + _TEAM_SLOT_SECONDS
 
-    def evaluate(self, runs: Sequence[PrefectFuture[Any]], evidence: Sequence[PrefectFuture[Any]]) -> Iterator[int]:
+    def evaluate(self, readings: Iterable[Reading]) -> Iterator[int]:
         """Fill ``findings`` up; yields the number of agents that are done, whenever one more is.
 
-        ``runs`` and ``evidence`` are the futures of the chosen agents, in their order. When judging ends early, what
-        has not started is left out; what is in flight is still waited for.
+        ``readings`` has every chosen agent once; it may submit what it gives as it is asked for it. When judging ends
+        early, what has not started is left out; what is in flight is still waited for.
         """
-        chosen = self._findings.chosen_agents
-        self._expected = len(chosen)
-        for agent, read, traced in zip(chosen, runs, evidence, strict=True):
-            traced.add_done_callback(self._event(self._arrived, agent, read))
+        coming = iter(readings)
+        self._expected = len(self._findings.chosen_agents)
         with self._judge.stop.listening(lambda: self._events.put(None)):
             while True:
-                self._hand_over(evidence)
+                self._hand_over()
                 if not (self._in_flight or self._awaits_evidence()):
                     break
+                # What has arrived goes before what could be asked for: the first agent is not to wait for the last.
+                if self._events.empty() and self._awaits_evidence() and (reading := next(coming, None)) is not None:
+                    self._await(reading)
+                    continue
                 event = self._next_event()
                 evaluation = event() if event is not None else None
                 if evaluation is not None and evaluation.agent_id is not None:
                     yield len(self._findings.evaluations)
         if self._judge.stop.kind is not None:
             self._findings.ending = Ending(self._judge.stop.kind, self._judge.stop.reason or "")
+
+    def _await(self, reading: Reading) -> None:
+        self._read.append(reading.evidence)
+        reading.evidence.add_done_callback(self._event(self._arrived, reading.agent, reading.runs))
 
     def _next_event(self) -> Callable[[], Evaluation | None] | None:
         left = self._kept_until - time.monotonic()
@@ -187,7 +195,7 @@ class HandOver:
     def _event(self, handle: Callable[..., Evaluation | None], *args: Any) -> Callable[[PrefectFuture[Any]], None]:
         return lambda future: self._events.put(lambda: handle(*args, future))
 
-    def _hand_over(self, waited_for: Sequence[PrefectFuture[Any]]) -> None:
+    def _hand_over(self) -> None:
         while self._in_flight < self._width and self._judge.stop.kind is None:
             if self._expected and self._in_flight == self._width - 1 > 0 and time.monotonic() < self._kept_until:
                 return
@@ -200,7 +208,7 @@ class HandOver:
                     "without_evidence": dict(self._missing),
                     "plan": quoted(self._plan),
                 }
-                future = self._runner.submit(evaluate_team, parameters, wait_for=_done(waited_for))
+                future = self._runner.submit(evaluate_team, parameters, wait_for=_done(self._read))
                 future.add_done_callback(self._event(self._judged, None))
             elif self._ready:
                 agent, evidence, traced = self._ready.popleft()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from prefect import task, unmapped
 from prefect.cache_policies import NO_CACHE
@@ -56,22 +56,25 @@ def fetch_traces(agent: Agent, runs: Sequence[AgentRuns], plan: ReportPlan) -> E
     return quoted(build_evidence(agent, found, traces, prices()))
 
 
-def read_evidence(
-    readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], plan: ReportPlan
-) -> tuple[list[PrefectFuture[Any]], list[PrefectFuture[Any]]]:
-    """``fetch_runs`` and ``fetch_traces`` mapped over ``agents``: the futures of their runs and of their evidence.
+class Reading(NamedTuple):
+    """The futures of one agent's runs and evidence."""
+
+    agent: Agent
+    runs: PrefectFuture[Any]
+    evidence: PrefectFuture[Any]
+
+
+def read_evidence(readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], plan: ReportPlan) -> Iterator[Reading]:
+    """``fetch_runs`` and ``fetch_traces`` mapped over ``agents``, in turns that are submitted as this is iterated.
 
     In turns: a runner starts tasks in the order they came in, so with all the runs first no agent's evidence would be
     there, and nobody judged, until the last agent's runs are.
     """
-    runs: list[PrefectFuture[Any]] = []
-    evidence: list[PrefectFuture[Any]] = []
     turn = max(1, plan.options.max_concurrent_runs // 2)
     for start in range(0, len(agents), turn):
         chosen = agents[start : start + turn]
-        reading = readers.map(fetch_runs, {"agent": chosen, "plan": unmapped(quoted(plan))})
+        runs = readers.map(fetch_runs, {"agent": chosen, "plan": unmapped(quoted(plan))})
         # A future that is a parameter itself is asked after at the API by every task run, one in a list is not.
-        waiting = [[future] for future in reading]
-        evidence += readers.map(fetch_traces, {"agent": chosen, "runs": waiting, "plan": unmapped(quoted(plan))})
-        runs += reading
-    return runs, evidence
+        waiting = [[future] for future in runs]
+        evidence = readers.map(fetch_traces, {"agent": chosen, "runs": waiting, "plan": unmapped(quoted(plan))})
+        yield from map(Reading, chosen, runs, evidence)
