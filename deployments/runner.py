@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -63,11 +64,22 @@ def prefect_api() -> Iterator[None]:
         import flows.generate_report  # noqa: F401
 
         wait_until_healthy(url, home)
+        _calm_collector()
         with temporary_settings({PREFECT_API_URL: url}):
             try:
                 yield
             finally:
                 drain()
+
+
+def _calm_collector() -> None:
+    """Let the garbage collector look at what a report makes, and not time and again at all that was imported.
+
+    Measured with 100 agents: 1.0 s of its 6 s of CPU time went into collections, 0.2 s afterwards.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def reach_directly(host: str) -> None:

@@ -34,6 +34,8 @@ from tasks.sources import Reading
 LLM_TAG = "llm"
 _UNBOUNDED = 1000
 _TEAM_SLOT_SECONDS = 5.0
+# Evidence comes in faster than this while it is read as fast as it can be.
+_PAUSE_SECONDS = 0.3
 # By report id. A judge holds sockets and locks, which are no parameters of a task.
 _judges: dict[int, Judge] = {}
 
@@ -127,8 +129,10 @@ class HandOver:
     """Hands agents over to ``evaluate_agent`` as their evidence arrives, never more at once than the LLM limit allows.
 
     A task that waits in a runner for a slow trace would hold a slot, and a team call at the end of the queue would
-    cost its whole length: so agents wait here, and the team goes first as soon as the last evidence is in. A slot is
-    kept for it meanwhile, but not for long: a slow trace must not idle it.
+    cost its whole length: so agents wait here, and the team goes first as soon as the last evidence is in. Near the
+    end a slot is kept for it meanwhile; and where there is a slot for everybody, the agents wait as well, as their
+    judging would slow down the reading that the longest call of all is waiting for. Neither takes long: a slow trace
+    must not idle what others could use.
     """
 
     def __init__(
@@ -150,7 +154,8 @@ class HandOver:
         self._expected = 0
         self._in_flight = 0
         self._team_is_due = bool(findings.chosen)
-        self._kept_until = time.monotonic() + _TEAM_SLOT_SECONDS
+        self._arrived_at = time.monotonic()
+        self._kept_until = self._arrived_at + _TEAM_SLOT_SECONDS
 
     def evaluate(self, readings: Iterable[Reading]) -> Iterator[int]:
         """Fill ``findings`` up; yields the number of agents that are done, whenever one more is.
@@ -181,10 +186,10 @@ class HandOver:
         reading.evidence.add_done_callback(self._event(self._arrived, reading.agent, reading.runs))
 
     def _next_event(self) -> Callable[[], Evaluation | None] | None:
-        left = self._kept_until - time.monotonic()
         try:
-            # When the slot is no longer kept for the team, an agent may be waiting for it.
-            return self._events.get(timeout=left if left > 0 and self._ready else None)
+            # When no slot is kept for the team any more, an agent may be waiting for it.
+            waits = bool(self._ready) and self._expected > 0 and time.monotonic() < self._kept_until
+            return self._events.get(timeout=_PAUSE_SECONDS if waits else None)
         except Empty:
             return None
 
@@ -197,7 +202,7 @@ class HandOver:
 
     def _hand_over(self) -> None:
         while self._in_flight < self._width and self._judge.stop.kind is None:
-            if self._expected and self._in_flight == self._width - 1 > 0 and time.monotonic() < self._kept_until:
+            if self._expected and self._is_kept_for_the_team():
                 return
             if self._team_is_due and not self._expected:
                 self._team_is_due = False
@@ -224,9 +229,19 @@ class HandOver:
                 return
             self._in_flight += 1
 
+    def _is_kept_for_the_team(self) -> bool:
+        now = time.monotonic()
+        if now >= self._kept_until:
+            return False
+        if self._width > len(self._findings.chosen_agents):
+            return now < self._arrived_at + _PAUSE_SECONDS
+        left = self._expected + len(self._ready)
+        return self._in_flight == self._width - 1 > 0 and left <= 2 * self._width
+
     def _arrived(self, agent: Agent, read: PrefectFuture[Any], traced: PrefectFuture[Any]) -> Evaluation | None:
         """The evidence of one agent, or the reason why there is none."""
         self._expected -= 1
+        self._arrived_at = time.monotonic()
         for future in (read, traced):
             if not _final(future).is_completed():
                 return self._unreadable(agent, future)
