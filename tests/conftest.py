@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from deployments.runner import quiet_prefect
+
 # Before anything imports Prefect: no test reads or writes the user's profiles and database.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="prefect-")
-os.environ["DO_NOT_TRACK"] = "1"
+quiet_prefect()
 
 
 @pytest.hookimpl(wrapper=True)

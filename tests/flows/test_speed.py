@@ -1,0 +1,88 @@
+"""How much of the sequential time judging takes: ratios inside one run. Figures proper are in `benchmarks/`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import flow
+from prefect.task_runners import ConcurrentTaskRunner
+
+from deployments.demo.judge import is_team
+from deployments.demo.sample import build_sample
+from tasks.judge.rubric import Criteria
+from tasks.judging import HandOver, judge_width, judging, open_findings
+from tasks.publishing import open_report
+from tasks.report.build import Findings
+from tasks.settings import ReportOptions
+from tasks.sources import load_agents, read_evidence
+
+
+@flow
+def judge_only(width: int) -> float:
+    """What the report's flow does between the last evidence and the last evaluation; the seconds that it took."""
+    options = ReportOptions(judge_model="simulated-judge", max_concurrent_evals=width, fresh=True)
+    plan = open_report("demo", "", Criteria(), options, None, datetime.now(UTC))
+    findings = Findings()
+    with (
+        ConcurrentTaskRunner[Any](max_workers=20) as readers,
+        ConcurrentTaskRunner[Any](max_workers=judge_width(plan)) as judges,
+        judging(plan) as judge,
+    ):
+        agents = load_agents("demo")
+        open_findings(findings, plan, agents, judge)
+        readings = list(read_evidence(readers, agents, plan))
+        for reading in readings:
+            reading.evidence.wait()
+        started = time.monotonic()
+        for _ in HandOver(plan, judge, findings, judges).evaluate(readings):
+            pass
+        seconds = time.monotonic() - started
+    assert {evaluation.status for evaluation in findings.evaluations.values()} == {"evaluated"}
+    assert findings.team is not None
+    return seconds
+
+
+@pytest.mark.parametrize(("agents", "share"), [(14, 0.36), (100, 0.15)])
+def test_judging_takes_a_share_of_its_sequential_time(
+    agents: int, share: float, make_world: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(agent_seconds=0.1, team_seconds=0.1)
+    monkeypatch.delenv("AGENT_REPORT_JAEGER_URL")
+    monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", f"sqlite:///{tmp_path / 'many.db'}")
+    build_sample(datetime.now(UTC), agents=agents, runs_per_agent=2, idle=False).write_sqlite(tmp_path / "many.db")
+    one_by_one = judge_only(1)
+    assert world.judge.most_in_flight == 1
+    # The best of three: a neighbour on the machine is no property of ours.
+    at_once = min(judge_only(10) for _ in range(3))
+    assert world.judge.most_in_flight == 10
+    assert len(world.judge.requests) == 4 * (agents + 1)
+    assert at_once <= share * one_by_one, f"{at_once:.2f} s of {one_by_one:.2f} s"
+
+
+@pytest.mark.parametrize("width", [10, 0])
+def test_a_slow_trace_delays_its_own_agent_only(width: int, make_world: Callable[..., Any]) -> None:
+    world = make_world()
+    report = world.report(max_concurrent_evals=width)
+    slow = next(row for row in world.warehouse.load_runs(report["id"]) if row["trace_state"] == "complete")
+    agents = world.warehouse.load_agents(report["id"])
+    name = next(row["agent_name"] for row in agents if row["agent_id"] == slow["agent_id"])
+    world.jaeger.slow = {slow["trace_id"]: 2.0}
+    before = len(world.judge.requests)
+    again = world.report(max_concurrent_evals=width, fresh=True)
+    asked = world.judge.requests[before:]
+    assert len(asked) == 14
+    late = [request for request in asked if request.at > asked[0].at + 1.0]
+    assert [_subject(request.body) for request in late] in (["team", name], [name, "team"])
+    assert world.agents(again)[name]["traces"] == world.agents(report)[name]["traces"]
+
+
+def _subject(body: bytes) -> str:
+    payload = json.loads(body)
+    text: str = payload["messages"][1]["content"]
+    return "team" if is_team(payload) else text.partition("\n")[0].removeprefix("# Agent ")
