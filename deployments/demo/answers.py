@@ -131,8 +131,8 @@ def _team(evidence: str, names: list[str]) -> dict[str, Any]:
         duration_seconds=sum(seen.duration_seconds * seen.runs for _, seen in measured) / runs if runs else 0.0,
         failures=(),
     )
-    worst = sorted(measured, key=lambda item: item[1].rate)[:3]
     best = sorted(measured, key=lambda item: -item[1].rate)[:3]
+    worst = sorted((item for item in measured if item[1].rate < 1), key=lambda item: item[1].rate)[:3]
     weak = ", ".join(f"{name} ({seen.rate:.0%})" for name, seen in worst)
     strong = ", ".join(f"{name} ({seen.rate:.0%})" for name, seen in best)
     shown = [(int(run), status) for run, status in _RUN.findall(evidence)]
@@ -148,6 +148,7 @@ def _team(evidence: str, names: list[str]) -> dict[str, Any]:
         ],
         "executive_summary": (
             f"The team ended {whole.succeeded} of {runs} runs as completed. Its most dependable agents are "
-            f"{strong}.\n\nWork is needed on {weak}: most of the failed runs are theirs."
-        ),
+            f"{strong}.\n\n"
+        )
+        + (f"Most of the failed runs are those of {weak}." if worst else "No run failed."),
     }
