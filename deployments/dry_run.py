@@ -12,9 +12,8 @@ from deployments.runner import Order, check_settings
 from deployments.terminal import Column, one_line, print_table
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.answer import build_schema
-from tasks.judge.exchange import Question
-from tasks.judge.prompts import build_messages
-from tasks.judge.selection import estimate_tokens
+from tasks.judge.exchange import Question, compose
+from tasks.judge.tokens import estimate_tokens
 from tasks.report.markdown import format_cost
 
 Row = dict[str, Any]
@@ -38,7 +37,8 @@ def estimate_report(order: Order) -> Row:
     from tasks.settings import parse_since
 
     check_settings(order, judge=False)
-    options = connections.read_settings().options(order.options)
+    settings = connections.read_settings()
+    options, budget = settings.options(order.options), settings.evidence_tokens
     until = datetime.now(UTC)
     source, prices = connections.source(), connections.prices()
     agents = source.load_agents(order.environment)
@@ -62,11 +62,11 @@ def estimate_report(order: Order) -> Row:
         evidences.append(evidence)
         row["runs"] = evidence.metrics.runs_analyzed
         if evidence.finished_runs:
-            row["prompt_tokens"] = _tokens(build_agent_question(evidence, rubrics[agent.id]))
+            row["prompt_tokens"] = _tokens(build_agent_question(evidence, rubrics[agent.id]), budget)
     asked = [row for row in rows if row["prompt_tokens"]]
-    team = _tokens(build_team_question(evidences, missing, order.criteria.team)) if asked else 0
-    calls = len(asked) + bool(asked)
-    total = sum(row["prompt_tokens"] for row in rows) + team
+    team = _tokens(build_team_question(evidences, missing, order.criteria.team), budget) if asked else 0
+    calls = (len(asked) + bool(asked)) * options.judge_samples
+    total = (sum(row["prompt_tokens"] for row in rows) + team) * options.judge_samples
     return {
         "environment": order.environment,
         "judge_model": options.judge_model,
@@ -98,8 +98,8 @@ def print_estimate(console: Console, estimate: Row) -> None:
     )
 
 
-def _tokens(question: Question) -> int:
-    messages = build_messages(question.kind, question.rubric, question.text, question.goal)
+def _tokens(question: Question, budget: int) -> int:
+    messages = compose(question, budget)
     schema = str(build_schema(question.kind, question.rubric))
     return sum(estimate_tokens(text) for text in (schema, *(message["content"] for message in messages)))
 

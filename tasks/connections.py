@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable
@@ -10,7 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import openai
 from prefect_sqlalchemy import SqlAlchemyConnector
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -23,6 +23,7 @@ from tasks.evidence.prices import RunPrices, Tokens
 from tasks.evidence.runs import Source
 from tasks.judge.client import JudgeClient, open_endpoint
 from tasks.judge.gate import Gate
+from tasks.judge.tokens import TokenScale
 from tasks.settings import ReportOptions, Settings
 from tasks.warehouse.ledger import SqlLedger
 from tasks.warehouse.parquet import check_place
@@ -101,8 +102,13 @@ def ledger() -> SqlLedger:
 
 
 def prices() -> RunPrices:
-    """Prices of models, looked up once each."""
-    return _once(("prices",), RunPrices)
+    """Prices of models, looked up once each; those of the settings come first.
+
+    Raises:
+        RefusedError: a price in the settings that is none.
+    """
+    own = read_settings().prices
+    return _once(("prices", json.dumps(own, sort_keys=True)), lambda: RunPrices(own))
 
 
 def jaeger(max_concurrent: int) -> JaegerClient | None:
@@ -153,12 +159,10 @@ def judge_client(options: ReportOptions) -> JudgeClient:
     )
 
 
-def _openai(key: str, base_url: str) -> openai.OpenAI:
-    # Another endpoint may want no key; the SDK wants one all the same.
-    client = openai.OpenAI(api_key=key or "none", base_url=base_url, max_retries=0)
-    # The SDK imports half a second of modules when this is first used: here, rather than in the first call's time.
-    _ = client.chat.completions.with_streaming_response
-    return client
+def token_scale(options: ReportOptions) -> TokenScale:
+    """What is known of how the judge's model counts tokens, for as long as the process lives."""
+    base_url = read_settings().openai_base_url.rstrip("/") or _OPENAI_URL
+    return _once(("token scale", base_url, options.judge_model), TokenScale)
 
 
 def warm_up(options: ReportOptions) -> None:

@@ -18,12 +18,13 @@ from prefect.states import Failed
 from prefect.task_runners import ConcurrentTaskRunner
 
 from tasks import connections
-from tasks.errors import AgentReportError, scrub
+from tasks.errors import AgentReportError, RefusedError, scrub
 from tasks.evidence.types import Agent, Evidence
 from tasks.judge.agent import judge_agent
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.gate import Stop
+from tasks.judge.purse import Purse
 from tasks.judge.rubric import Criterion, resolve_rubrics, select_agents
 from tasks.judge.team import judge_team
 from tasks.quoting import quoted, unquoted
@@ -45,16 +46,21 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
     """The judge of one report. Its judging ends after ``report_timeout_seconds`` or when the block is left by an error.
 
     Raises:
-        RefusedError: the judge cannot be asked (no key).
+        RefusedError: the judge cannot be asked (no key), or its price is not known and there is a limit to its cost.
     """
     judge = Judge(
         client=connections.judge_client(plan.options),
         ledger=connections.ledger(),
         prices=connections.prices(),
         stop=Stop(),
+        purse=Purse(plan.options.max_report_cost_usd),
+        scale=connections.token_scale(plan.options),
+        evidence_tokens=connections.read_settings().evidence_tokens,
+        samples=plan.options.judge_samples,
         report_id=plan.id,
         fresh=plan.options.fresh,
     )
+    _check_price(judge)
     seconds = plan.options.report_timeout_seconds
     timer = threading.Timer(
         seconds, judge.stop.end, ("timeout", f"the report's time of {seconds:g} s was up (report_timeout_seconds)")
@@ -70,6 +76,14 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
     finally:
         timer.cancel()
         del _judges[plan.id]
+
+
+def _check_price(judge: Judge) -> None:
+    if judge.purse.limit_usd and judge.most_usd([]) is None:
+        raise RefusedError(
+            f"max_report_cost_usd={judge.purse.limit_usd:g} cannot be kept, as the price of {judge.client.model!r} is "
+            "not known: name it in AGENT_REPORT_PRICES, or leave the limit out"
+        )
 
 
 def open_findings(findings: Findings, plan: ReportPlan, agents: Sequence[Agent], judge: Judge) -> None:

@@ -14,6 +14,7 @@ SIMULATED_JUDGE_MODEL = "simulated-judge"
 _SPAN = re.compile(r"^\s*(\d{1,9})\s*([smhdw])\s*$")
 _SPAN_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST_SECONDS = 30 * 86400
+_INSTRUCTION_TOKENS = 3_000
 
 
 def parse_since(value: str, until: datetime) -> datetime:
@@ -110,16 +111,33 @@ class ReportOptions(BaseModel):
         description="After that no new judge call starts; the rest is not_started and the report completes.",
         json_schema_extra={"position": 8},
     )
+    judge_samples: int = Field(
+        1,
+        ge=1,
+        le=9,
+        title="Samples",
+        description="How often each question is asked; scores are the means, and their spread is shown.",
+        json_schema_extra={"position": 9},
+    )
+    max_report_cost_usd: float = Field(
+        0,
+        ge=0,
+        le=1e6,
+        allow_inf_nan=False,
+        title="Most that judging may cost (USD)",
+        description="No call starts that could pass it; the agents left are skipped_budget. 0 is no limit.",
+        json_schema_extra={"position": 10},
+    )
     fail_fast: bool = Field(
         False,
         title="Stop at the first failure",
-        json_schema_extra={"position": 9},
+        json_schema_extra={"position": 11},
     )
     fresh: bool = Field(
         False,
         title="Ask anew",
         description="Pay for new judge answers even where the same question was answered before.",
-        json_schema_extra={"position": 10},
+        json_schema_extra={"position": 12},
     )
 
 
@@ -154,11 +172,27 @@ class Settings(ReportOptions, BaseSettings):
     )
     judge_max_attempts: int = Field(5, ge=1, description="Attempts of one call, over 429, 5xx and broken connections.")
     judge_max_output_tokens: int = Field(8000, ge=256, description="Most tokens in one judge answer.")
+    judge_context_tokens: int = Field(128_000, ge=4_000, description="Tokens that the judge's model holds in all.")
+    judge_evidence_tokens: int = Field(
+        0, ge=0, description="Tokens of evidence in one question; 0: what judge_context_tokens holds comfortably."
+    )
+    prices: dict[str, dict[str, float]] = Field(
+        default_factory=dict,
+        description='JSON object of your own prices, USD for a million tokens, {"my-model": {"input": 1, "output": 4}}.',
+    )
     max_concurrent_evals_by_model: dict[str, Annotated[int, Field(ge=0, le=1000)]] = Field(
         default_factory=dict, description='JSON object of judge calls at once by model, {"gpt-5.4": 3}.'
     )
     openai_base_url: str = Field("", validation_alias="OPENAI_BASE_URL")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+
+    @property
+    def evidence_tokens(self) -> int:
+        """The budget of evidence in one question: 70 % of what instructions and answer leave of the context."""
+        if self.judge_evidence_tokens:
+            return self.judge_evidence_tokens
+        left = self.judge_context_tokens - self.judge_max_output_tokens - _INSTRUCTION_TOKENS
+        return max(1_000, int(left * 0.7))
 
     def options(self, given: ReportOptions) -> ReportOptions:
         """``given`` with the settings' values for every option that it leaves unset."""

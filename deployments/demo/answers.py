@@ -8,10 +8,13 @@ from typing import Any
 
 _RUNS = re.compile(r"^- runs analysed: (\d+) \((\d+) completed, (\d+) failed\)", re.MULTILINE)
 _TOOL = re.compile(r"^- tool (.+): (\d+) calls, (\d+) errors", re.MULTILINE)
-_FAILURE = re.compile(r"^- failure seen (\d+) times \(runs ([\d, ]+)\): (.+)$", re.MULTILINE)
+_FAILURE = re.compile(r"^- failure seen (\d+) times(?: \([R\d, ]+\))?: (.+)$", re.MULTILINE)
 _REPEATS = re.compile(r"the same call repeated in (\d+) runs")
 _DURATION = re.compile(r"^- duration: ([\d.]+) s on average", re.MULTILINE)
-_RUN = re.compile(r"^### Run (\d+): status (\w+)", re.MULTILINE)
+_RUN = re.compile(r"^### (R\d+): status (\w+)(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
+_ERROR = re.compile(r"^Error of the run \(observation\):\n\| (.+)$", re.MULTILINE)
+_RESPONSE = re.compile(r"^Final response \(claim\):\n\| (.+)$", re.MULTILINE)
+_QUOTED = 80
 _AGENT = re.compile(r"^## Agent (.+)$", re.MULTILINE)
 
 
@@ -25,7 +28,7 @@ class _Seen:
     tool_errors: int
     repeats: int
     duration_seconds: float
-    failures: tuple[tuple[int, list[int], str], ...]
+    failures: tuple[tuple[int, str], ...]
 
     @property
     def rate(self) -> float:
@@ -48,10 +51,7 @@ def _see(text: str) -> _Seen:
         tool_errors=sum(int(errors) for _, _, errors in tools),
         repeats=int(repeats[1]) if repeats else 0,
         duration_seconds=float(duration[1]) if duration else 0.0,
-        failures=tuple(
-            (int(count), [int(run) for run in re.findall(r"\d+", ids)], pattern.strip())
-            for count, ids, pattern in _FAILURE.findall(text)
-        ),
+        failures=tuple((int(count), pattern.strip()) for count, pattern in _FAILURE.findall(text)),
     )
 
 
@@ -66,16 +66,15 @@ def derive_answer(evidence: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _agent(evidence: str, names: list[str]) -> dict[str, Any]:
     seen = _see(evidence)
-    shown = _RUN.findall(evidence)
-    failed = [int(run) for run, status in shown if status != "completed"]
-    ended = [int(run) for run, status in shown if status == "completed"]
-    weaknesses = [f"{count} runs failed in the same way: {pattern}" for count, _, pattern in seen.failures[:3]]
+    weaknesses = [f"{count} runs failed in the same way: {pattern}" for count, pattern in seen.failures[:3]]
+    failed, ended = _examples(evidence)
     if seen.repeats:
         weaknesses.append(f"In {seen.repeats} runs the same tool was called again with the same arguments.")
     strengths = [f"{seen.succeeded} of {seen.runs} runs ended as completed."] if seen.rate >= 0.5 else []
     if seen.tool_calls and not seen.tool_errors:
         strengths.append(f"None of its {seen.tool_calls} tool calls returned an error.")
     return {
+        "contradictions": [],
         "criteria": {name: _criterion(name, seen, failed, ended) for name in names},
         "reasoning": (
             f"{seen.succeeded} of {seen.runs} runs ended as completed; {seen.tool_errors} of {seen.tool_calls} tool "
@@ -83,12 +82,29 @@ def _agent(evidence: str, names: list[str]) -> dict[str, Any]:
         ),
         "strengths": strengths,
         "weaknesses": weaknesses,
-        "recommendations": [_advice(pattern) for _, _, pattern in seen.failures[:3]]
+        "recommendations": [_advice(pattern) for _, pattern in seen.failures[:3]]
         + (["Keep the result of a call and do not ask again."] if seen.repeats else []),
     }
 
 
-def _criterion(name: str, seen: _Seen, failed: list[int], ended: list[int]) -> dict[str, Any]:
+def _examples(evidence: str) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """A citation of every run that is shown: of those that failed, and of those that ended."""
+    failed, ended = [], []
+    for label, status, text in _RUN.findall(evidence):
+        if status == "completed":
+            words = _RESPONSE.search(text)
+            ended.append({"label": label, "quote": _quote(words, status), "text": "Ended as completed, saying this."})
+        else:
+            words = _ERROR.search(text)
+            failed.append({"label": label, "quote": _quote(words, status), "text": "Did not end as completed."})
+    return failed, ended
+
+
+def _quote(words: re.Match[str] | None, status: str) -> str:
+    return words[1][:_QUOTED] if words else f"status {status}"
+
+
+def _criterion(name: str, seen: _Seen, failed: list[dict[str, str]], ended: list[dict[str, str]]) -> dict[str, Any]:
     if not seen.runs:
         return {"reasoning": "No run is shown.", "score": None, "examples": []}
     repeated = seen.repeats / seen.runs
@@ -103,8 +119,7 @@ def _criterion(name: str, seen: _Seen, failed: list[int], ended: list[int]) -> d
     else:
         score = 2 + 7.5 * seen.rate - 2 * seen.error_rate
         reasoning = f"What {seen.succeeded} of {seen.runs} runs answer agrees with what their tools returned."
-    examples = [{"run_id": run, "text": "Did not end as completed."} for run in failed[:2]]
-    examples += [{"run_id": run, "text": "Ended as completed."} for run in ended[: 2 - len(examples)]]
+    examples = [*failed[:2], *ended][:2]
     return {"reasoning": reasoning, "score": round(2 * min(10.0, max(0.0, score))) / 2, "examples": examples}
 
 
@@ -135,16 +150,14 @@ def _team(evidence: str, names: list[str]) -> dict[str, Any]:
     worst = sorted((item for item in measured if item[1].rate < 1), key=lambda item: item[1].rate)[:3]
     weak = ", ".join(f"{name} ({seen.rate:.0%})" for name, seen in worst)
     strong = ", ".join(f"{name} ({seen.rate:.0%})" for name, seen in best)
-    shown = [(int(run), status) for run, status in _RUN.findall(evidence)]
-    failed = [run for run, status in shown if status != "completed"]
-    ended = [run for run, status in shown if status == "completed"]
+    failed, ended = _examples(evidence)
     return {
         "criteria": {name: _criterion(name, whole, failed, ended) for name in names},
         "reasoning": f"{whole.succeeded} of {runs} runs of {len(measured)} agents ended as completed.",
         "strengths": [f"Most dependable: {strong}."] if best else [],
         "weaknesses": [f"Least dependable: {weak}."] if worst else [],
         "recommendations": [
-            f"Look at {name} first: {seen.failures[0][2]}" for name, seen in worst if seen.failures and seen.rate < 0.8
+            f"Look at {name} first: {seen.failures[0][1]}" for name, seen in worst if seen.failures and seen.rate < 0.8
         ],
         "executive_summary": (
             f"The team ended {whole.succeeded} of {runs} runs as completed. Its most dependable agents are "

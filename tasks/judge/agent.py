@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from pydantic_core import PydanticSerializationError
 
 from tasks.evidence.types import Evidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge, Question
+from tasks.judge.exhibits import Exhibit, Exhibits
 from tasks.judge.judgement import judge_question
-from tasks.judge.prompts import render_agent
+from tasks.judge.ledger import fingerprint
+from tasks.judge.prompts import describe_selection, render_agent
 from tasks.judge.rubric import Criterion
-from tasks.judge.selection import select_runs
+from tasks.judge.selection import label_runs, select_runs
+from tasks.judge.suspicion import find_suspicions
 
 
-def build_agent_question(evidence: Evidence, rubric: Mapping[str, Criterion]) -> Question:
-    """The question about one agent; citations may name any run that is shown."""
-    excerpts = select_runs(evidence)
+def build_agent_question(
+    evidence: Evidence, rubric: Mapping[str, Criterion], exhibits: Sequence[Exhibit] | None = None
+) -> Question:
+    """The question about one agent; citations may name any of its finished runs (``exhibits``, when labelled)."""
+    labelled = label_runs(evidence) if exhibits is None else exhibits
+
+    def render(budget_tokens: int, rotation: float) -> str:
+        return render_agent(evidence, select_runs(evidence, labelled, budget_tokens, rotation))
+
     return Question(
         kind="agent",
         rubric=rubric,
-        text=render_agent(evidence, excerpts),
-        run_ids=frozenset(excerpt.run.id for excerpt in excerpts),
+        digest=digest_evidence(evidence),
+        exhibits=Exhibits(labelled),
+        render=render,
         agent_id=evidence.agent.id,
     )
 
@@ -33,4 +47,45 @@ def judge_agent(
         unfinished = evidence.metrics.runs_unfinished
         why = f"no finished run ({unfinished} unfinished)" if unfinished else "no runs"
         return Evaluation(agent_id=evidence.agent.id, status="no_runs", error=why)
-    return judge_question(judge, build_agent_question(evidence, rubric), timeout_seconds=timeout_seconds)
+    exhibits = label_runs(evidence)
+    question = build_agent_question(evidence, rubric, exhibits)
+    evaluation = judge_question(judge, question, timeout_seconds=timeout_seconds)
+    selection = select_runs(evidence, exhibits, judge.evidence_tokens)
+    return replace(
+        evaluation,
+        suspicions=find_suspicions(_all_texts(evidence, exhibits)),
+        runs_shown=len(selection.runs),
+        sampling=describe_selection(selection) if selection.is_sample else "",
+    )
+
+
+def digest_evidence(evidence: Evidence) -> str:
+    """SHA-256 over all that could be shown of the evidence: a run that is still going says nothing but that it is."""
+    finished = evidence.finished_runs
+    known = {run.id for run in finished}
+    canonical = evidence.model_copy(
+        update={
+            "runs": finished,
+            "traces": {run_id: trace for run_id, trace in evidence.traces.items() if run_id in known},
+        }
+    )
+    try:
+        return hashlib.sha256(canonical.__pydantic_serializer__.to_json(canonical)).hexdigest()
+    except PydanticSerializationError:  # A lone surrogate, which agents' texts can hold.
+        return fingerprint({"evidence": canonical})
+
+
+def _all_texts(evidence: Evidence, exhibits: Sequence[Exhibit]) -> Iterator[tuple[int | None, str, str | None]]:
+    yield None, "description", evidence.agent.description
+    for exhibit in exhibits:
+        run = exhibit.run
+        yield run.id, "task", run.task
+        yield run.id, "final response", run.final_response
+        yield run.id, "error", run.error
+        for step in exhibit.steps:
+            place = f"step {step.number}"
+            for text in (step.name, step.arguments, step.result, step.error, step.text):
+                yield run.id, place, text
+        telemetry = exhibit.trace.telemetry if exhibit.trace else None
+        for message in telemetry.error_messages if telemetry else ():
+            yield run.id, "trace", message

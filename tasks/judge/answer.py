@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tasks.errors import JudgeError
 from tasks.evidence.values import read_text
+from tasks.judge.exhibits import Exhibits, Found, Side
 from tasks.judge.rubric import Criterion, fold_name
 
 Kind = Literal["agent", "team"]
 # Each costs a pass over the rest: a page of opening braces must not take minutes.
 _MOST_BRACES_TRIED = 50
 _NUMBER = re.compile(r"^\s*[+-]?\d+(?:\.\d+)?\s*$")
-_RUN_ID = re.compile(r"^\s*(?:run\s*)?#?(\d{1,18})\s*$", re.IGNORECASE)
 
 
 class UnusableAnswerError(JudgeError):
@@ -28,10 +28,34 @@ class UnusableAnswerError(JudgeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """A run that the judge cites, and what it says of it."""
+class Citation:
+    """A quote that was found where the judge said: under ``label``, in that run (and span, "" when it has none)."""
 
+    label: str
     run_id: int
+    span_id: str
+    quote: str
+
+    @classmethod
+    def of(cls, found: Found, quote: str) -> Citation:
+        """The citation of ``quote`` where it was found."""
+        return cls(found.label, found.run_id, found.span_id, quote)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A citation, and what the judge says that it shows."""
+
+    citation: Citation
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """A claim of the agent that an observation contradicts, and how; both quotes were found."""
+
+    claim: Citation
+    observation: Citation
     text: str
 
 
@@ -54,32 +78,40 @@ class Answer:
     weaknesses: tuple[str, ...] = ()
     recommendations: tuple[str, ...] = ()
     executive_summary: str = ""
+    contradictions: tuple[Contradiction, ...] = ()
     citations_dropped: int = 0
     ignored: tuple[str, ...] = field(default=())
 
 
 def build_schema(kind: Kind, rubric: Mapping[str, Criterion]) -> dict[str, Any]:
-    """The JSON schema of an answer, strict: one required property per criterion, reasoning before score."""
+    """The JSON schema of an answer, strict: one required property per criterion, reasoning before score.
+
+    Contradictions come first: what an agent claims and what was observed are held against each other before anything
+    is scored.
+    """
+    text = {"type": "string"}
+    texts = {"type": "array", "items": text}
+    examples = {"type": "array", "items": _object({"label": text, "quote": text, "text": text})}
     criterion = _object(
         {
-            "reasoning": {"type": "string"},
+            "reasoning": text,
             "score": {"type": ["number", "null"], "minimum": 0, "maximum": 10},
-            "examples": {
-                "type": "array",
-                "items": _object({"run_id": {"type": "integer"}, "text": {"type": "string"}}),
-            },
+            "examples": examples,
         }
     )
-    texts = {"type": "array", "items": {"type": "string"}}
-    properties: dict[str, Any] = {
+    names = ("claim_label", "claim_quote", "observation_label", "observation_quote", "text")
+    properties: dict[str, Any] = {}
+    if kind == "agent":
+        properties["contradictions"] = {"type": "array", "items": _object(dict.fromkeys(names, text))}
+    properties |= {
         "criteria": _object(dict.fromkeys(rubric, criterion)),
-        "reasoning": {"type": "string"},
+        "reasoning": text,
         "strengths": texts,
         "weaknesses": texts,
         "recommendations": texts,
     }
     if kind == "team":
-        properties["executive_summary"] = {"type": "string"}
+        properties["executive_summary"] = text
     return _object(properties)
 
 
@@ -92,11 +124,12 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], run_ids: Collection[int]) -> Answer:
+def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], exhibits: Exhibits) -> Answer:
     """``text`` as an answer to ``rubric``.
 
     Fences and prose around the JSON are passed over; a number that came as a string is read; unknown criteria are
-    ignored, citations of runs that were not shown are dropped and counted. Lengths and list sizes do not matter.
+    ignored; citations of what there is not, or of words that do not stand there, are dropped and counted. Lengths and
+    list sizes do not matter.
     Where two things could be meant (a key that comes twice, two objects), nothing is chosen.
 
     Raises:
@@ -122,7 +155,7 @@ def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], run_ids
         except ValueError as error:
             problems.append(str(error))
             continue
-        examples, lost = _examples(given.get("examples"), run_ids)
+        examples, lost = _examples(given.get("examples"), exhibits)
         dropped += lost
         criteria[name] = CriterionAnswer(_text(given.get("reasoning")), score, examples)
     summary = _text(data.get("executive_summary"))
@@ -130,6 +163,7 @@ def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], run_ids
         problems.append("executive_summary is missing")
     if problems:
         raise UnusableAnswerError(problems)
+    contradictions, lost = _contradictions(data.get("contradictions"), exhibits)
     return Answer(
         criteria=criteria,
         reasoning=_text(data.get("reasoning")),
@@ -137,7 +171,8 @@ def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], run_ids
         weaknesses=_texts(data.get("weaknesses")),
         recommendations=_texts(data.get("recommendations")),
         executive_summary=summary,
-        citations_dropped=dropped,
+        contradictions=contradictions,
+        citations_dropped=dropped + lost,
         ignored=tuple(sorted(_text(key) for key in found if fold_name(key) not in asked)),
     )
 
@@ -216,27 +251,38 @@ def _score(name: str, given: dict[str, Any]) -> float | None:
     return float(value)
 
 
-def _examples(given: object, run_ids: Collection[int]) -> tuple[tuple[Example, ...], int]:
+def _examples(given: object, exhibits: Exhibits) -> tuple[tuple[Example, ...], int]:
     kept: list[Example] = []
     dropped = 0
     for item in given if isinstance(given, list) else []:
-        run_id = _run_id(item.get("run_id")) if isinstance(item, dict) else None
-        if run_id is not None and run_id in run_ids:
-            kept.append(Example(run_id, _text(item.get("text"))))
+        citation = _citation(item, "", "any", exhibits)
+        if citation is not None:
+            kept.append(Example(citation, _text(item.get("text"))))
         else:
             dropped += 1
     return tuple(kept), dropped
 
 
-def _run_id(value: object) -> int | None:
-    if isinstance(value, bool):
+def _contradictions(given: object, exhibits: Exhibits) -> tuple[tuple[Contradiction, ...], int]:
+    kept: list[Contradiction] = []
+    dropped = 0
+    for item in given if isinstance(given, list) else []:
+        claim = _citation(item, "claim_", "claim", exhibits)
+        observation = _citation(item, "observation_", "observation", exhibits)
+        # Of two different runs neither can contradict the other.
+        if claim is not None and observation is not None and claim.run_id == observation.run_id:
+            kept.append(Contradiction(claim, observation, _text(item.get("text"))))
+        else:
+            dropped += 1
+    return tuple(kept), dropped
+
+
+def _citation(item: Any, prefix: str, side: Side, exhibits: Exhibits) -> Citation | None:
+    if not isinstance(item, dict):
         return None
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, int):
-        return value
-    match = _RUN_ID.match(value) if isinstance(value, str) else None
-    return int(match[1]) if match else None
+    quote = _text(item.get(f"{prefix}quote"))
+    found = exhibits.find(item.get(f"{prefix}label"), quote, side)
+    return Citation.of(found, quote) if found is not None else None
 
 
 def _text(value: object) -> str:

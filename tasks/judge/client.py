@@ -37,6 +37,10 @@ class EndpointError(JudgeError):
     """The endpoint refused the call or kept failing; nothing was judged."""
 
 
+class ContextLengthError(EndpointError):
+    """The messages are longer than the model's context."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back for one call. Tokens are None when the endpoint did not say; ``text`` is "" without content."""

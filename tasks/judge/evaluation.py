@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tasks.judge.answer import Contradiction
 from tasks.judge.scoring import Verdict
+from tasks.judge.suspicion import Suspicion
 
 AgentStatus = Literal["evaluated", "no_evidence", "no_runs", "failed", "not_started", "skipped_budget"]
 
@@ -15,7 +17,9 @@ class Evaluation:
     """One agent's evaluation; ``agent_id`` None is the team's. Scores are 0 to 10 and None for whatever failed.
 
     ``prompt_tokens``, ``completion_tokens`` and ``cost_usd`` are what was paid for it in this report: 0 when the
-    answer was ``reused``, None when unknown. ``calls`` counts replies, useless ones too.
+    answer was ``reused``, None when unknown; ``known_cost_usd`` is the part that is known. ``calls`` counts replies,
+    useless ones too, ``samples`` the answers that were used. ``sampling`` says which runs the judge saw when it did
+    not see all of them ("" otherwise); ``runs_shown`` is None when none were shown.
     """
 
     agent_id: int | None
@@ -34,6 +38,12 @@ class Evaluation:
     prompt_tokens: int | None = 0
     completion_tokens: int | None = 0
     cost_usd: float | None = 0.0
+    known_cost_usd: float = 0.0
+    samples: int = 0
     reused: bool = False
+    contradictions: tuple[Contradiction, ...] = ()
     citations_dropped: int = 0
+    suspicions: tuple[Suspicion, ...] = ()
+    runs_shown: int | None = None
+    sampling: str = ""
     warnings: tuple[str, ...] = ()

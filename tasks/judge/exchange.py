@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,21 +11,35 @@ from typing import Any
 from tasks.errors import JudgeError
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.answer import Answer, Kind, UnusableAnswerError, build_schema, parse_answer
-from tasks.judge.client import JudgeClient, Reply
+from tasks.judge.client import ContextLengthError, JudgeClient, Reply
+from tasks.judge.exhibits import Exhibits
+from tasks.judge.fence import Fence
 from tasks.judge.gate import Stop
 from tasks.judge.ledger import Ledger, PaidAnswer, fingerprint
 from tasks.judge.prompts import PROMPT_VERSION, build_messages, build_repair
+from tasks.judge.purse import Purse
 from tasks.judge.rubric import Criterion
+from tasks.judge.tokens import TokenScale, estimate_tokens
+
+_SHRINK = 0.7
+_FITTING_TRIES = 3
+# Framing of messages, and what the endpoint adds for a schema.
+_MESSAGE_OVERHEAD = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked: the rubric, and the evidence as it is sent. The same text is the same question."""
+    """What is asked. ``digest`` stands for the whole evidence, of which ``render`` gives what fits.
+
+    ``render(budget_tokens, rotation)`` is the evidence as text, without its fence, in about so many tokens (as
+    ``estimate_tokens`` has it), its runs from the ``rotation``-th part (0 to 1) on.
+    """
 
     kind: Kind
     rubric: Mapping[str, Criterion]
-    text: str
-    run_ids: frozenset[int]
+    digest: str
+    exhibits: Exhibits
+    render: Callable[[int, float], str]
     goal: str = ""
     agent_id: int | None = None
 
@@ -38,11 +52,13 @@ class Spent:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cost_usd: float | None = None
+    known_cost_usd: float = 0.0
     unknown: set[str] = field(default_factory=set)
 
     def add(self, reply: Reply, cost_usd: float | None) -> None:
         """Count one reply. One unknown part makes the sum unknown: it is never taken for 0."""
         self.calls += 1
+        self.known_cost_usd += cost_usd or 0.0
         for name, value in (
             ("prompt_tokens", reply.prompt_tokens),
             ("completion_tokens", reply.completion_tokens),
@@ -57,37 +73,43 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Everything a judgement needs beside its question; one per report."""
+    """Everything a judgement needs beside its question; one per report.
+
+    ``evidence_tokens`` is the budget of evidence in one question, ``samples`` how often each question is asked.
+    """
 
     client: JudgeClient
     ledger: Ledger
     prices: RunPrices
     stop: Stop
+    purse: Purse = field(default_factory=Purse)
+    scale: TokenScale = field(default_factory=TokenScale)
+    evidence_tokens: int = 80_000
+    samples: int = 1
     report_id: int | None = None
     fresh: bool = False
 
-    def ask(self, question: Question, *, deadline: float, spent: Spent) -> tuple[Answer, bool]:
+    def ask(self, question: Question, *, deadline: float, spent: Spent, sample: int = 0) -> tuple[Answer, bool]:
         """A usable answer, and whether it came from the ledger. ``spent`` is filled in also when this raises.
 
+        ``sample`` counts from 0: the same question asked again is another answer.
+
         Raises:
+            BudgetError: there is no money for the call.
             JudgeError: both answers were unusable, the endpoint failed, time was up, or judging has ended.
         """
         schema = build_schema(question.kind, question.rubric)
-        messages = build_messages(question.kind, question.rubric, question.text, question.goal)
-        key = fingerprint(self.settings() | {"kind": question.kind, **self._parts(question, schema)})
+        key = self._fingerprint(question, schema, sample)
         if not self.fresh and (known := self.ledger.find(key)) is not None:
             # An answer that an earlier version could use and this one cannot is asked for anew.
             with suppress(UnusableAnswerError):
-                return parse_answer(known.answer, question.kind, question.rubric, question.run_ids), True
+                return parse_answer(known.answer, question.kind, question.rubric, question.exhibits), True
+        messages, reply = self._first(question, schema, sample, deadline, spent)
         problems: tuple[str, ...] = ()
-        answered = ""
         for turn in range(2):
-            self.stop.check()
-            sent = messages + build_repair(answered, problems) if turn else messages
-            reply = self.client.complete(sent, schema, deadline=deadline, stop=self.stop)
-            cost = self._cost(reply)
-            spent.add(reply, cost)
-            answered = reply.text
+            if turn:
+                repair = messages + build_repair(reply.text, problems)
+                reply = self._call(repair, schema, deadline, spent)
             outcome, answer = "usable", None
             try:
                 answer = _use(reply, question)
@@ -95,14 +117,54 @@ class Judge:
                 problems = error.problems
                 outcome = _outcome(reply)
             if reply.paid:
-                self.ledger.commit(self._paid(key, question, reply, outcome, cost))
+                self.ledger.commit(self._paid(key, question, reply, outcome))
             if answer is not None:
                 return answer, False
         raise JudgeError(f"the judge's answer could not be used, nor could the second: {'; '.join(problems)}")
 
     def settings(self) -> dict[str, Any]:
-        """What of the judge decides an answer, whatever the evidence."""
-        return {"model": self.client.model, "parameters": self.client.parameters(), "prompt_version": PROMPT_VERSION}
+        """What of the judge decides an answer, whatever the evidence and the criteria."""
+        return {
+            "model": self.client.model,
+            "parameters": self.client.parameters(),
+            "prompt_version": PROMPT_VERSION,
+            "evidence_tokens": self.evidence_tokens,
+        }
+
+    def most_usd(self, messages: list[dict[str, str]]) -> float | None:
+        """What a call with these messages can cost at the most; None when the model's price is not known."""
+        prompt = self._estimate(messages) * max(1.0, self.scale.factor)
+        return self.prices.cost_usd(
+            self.client.model, Tokens(round(prompt), self.client.max_output_tokens), datetime.now(UTC)
+        )
+
+    def _first(
+        self, question: Question, schema: Mapping[str, Any], sample: int, deadline: float, spent: Spent
+    ) -> tuple[list[dict[str, str]], Reply]:
+        """The first reply; a question that the model's context does not hold is asked once more, shorter by 30 %."""
+        budget = self.evidence_tokens
+        rotation = sample / self.samples
+        for last in (False, True):
+            messages = compose(question, budget, self.scale, rotation)
+            try:
+                return messages, self._call(messages, schema, deadline, spent)
+            except ContextLengthError as error:
+                if last:
+                    raise JudgeError(f"the evidence is too long for the judge, shortened as well: {error}") from None
+                budget = int(budget * _SHRINK)
+        raise AssertionError("unreachable")
+
+    def _call(self, messages: list[dict[str, str]], schema: Mapping[str, Any], deadline: float, spent: Spent) -> Reply:
+        self.stop.check()
+        with self.purse.pay(self.most_usd(messages)) as payment:
+            reply = self.client.complete(messages, schema, deadline=deadline, stop=self.stop)
+            payment.cost_usd = cost = self._cost(reply)
+        spent.add(reply, cost)
+        self.scale.learn(self._estimate(messages), reply.prompt_tokens)
+        return reply
+
+    def _estimate(self, messages: list[dict[str, str]]) -> int:
+        return sum(estimate_tokens(message["content"]) for message in messages) + _MESSAGE_OVERHEAD
 
     def _cost(self, reply: Reply) -> float | None:
         tokens = Tokens(reply.prompt_tokens, reply.completion_tokens, cached=reply.cached_tokens)
@@ -111,17 +173,23 @@ class Judge:
         # A proxy may answer with a name of its own; what was asked for is then the better name.
         return self.prices.cost_usd(self.client.model, tokens, now) if cost is None else cost
 
-    def _parts(self, question: Question, schema: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "schema": schema,
-            "goal": question.goal,
-            # Weights and thresholds are left out: they are never sent, code applies them afterwards.
-            "criteria": {name: criterion.description for name, criterion in question.rubric.items()},
-            "order": list(question.rubric),
-            "evidence": question.text,
-        }
+    def _fingerprint(self, question: Question, schema: Mapping[str, Any], sample: int) -> str:
+        return fingerprint(
+            self.settings()
+            | {
+                "kind": question.kind,
+                "schema": schema,
+                "goal": question.goal,
+                # Weights and thresholds are left out: they are never sent, code applies them afterwards.
+                "criteria": {name: criterion.description for name, criterion in question.rubric.items()},
+                "order": list(question.rubric),
+                "evidence": question.digest,
+                # The first of several is the same question as a single one.
+                "sample": [sample, self.samples] if sample else 0,
+            }
+        )
 
-    def _paid(self, key: str, question: Question, reply: Reply, outcome: str, cost: float | None) -> PaidAnswer:
+    def _paid(self, key: str, question: Question, reply: Reply, outcome: str) -> PaidAnswer:
         return PaidAnswer(
             fingerprint=key,
             kind=question.kind,
@@ -131,12 +199,29 @@ class Judge:
             prompt_tokens=reply.prompt_tokens,
             completion_tokens=reply.completion_tokens,
             cached_tokens=reply.cached_tokens,
-            cost_usd=cost,
+            cost_usd=self._cost(reply),
             latency_seconds=reply.latency_seconds,
             attempts=reply.attempts,
             report_id=self.report_id,
             agent_id=question.agent_id,
         )
+
+
+def compose(
+    question: Question, budget_tokens: int, scale: TokenScale | None = None, rotation: float = 0.0
+) -> list[dict[str, str]]:
+    """The messages of a question, its evidence in at most ``budget_tokens`` as far as this model's count is known."""
+    factor = scale.factor if scale else 1.0
+    room = int(budget_tokens / factor)
+    text = question.render(room, rotation)
+    for _ in range(_FITTING_TRIES):
+        size = estimate_tokens(text) * factor
+        if size <= budget_tokens:
+            break
+        # The facts and what stands between the runs are not in the runs' shares.
+        room = int(room * budget_tokens / size * 0.97)
+        text = question.render(room, rotation)
+    return build_messages(question.kind, question.rubric, Fence().around(text), question.goal)
 
 
 def _use(reply: Reply, question: Question) -> Answer:
@@ -148,7 +233,7 @@ def _use(reply: Reply, question: Question) -> Answer:
         raise UnusableAnswerError(["the endpoint's content filter cut the answer off"])
     if reply.finish_reason == "length":
         raise UnusableAnswerError(["the answer was cut off at its length limit; keep it shorter"])
-    return parse_answer(reply.text, question.kind, question.rubric, question.run_ids)
+    return parse_answer(reply.text, question.kind, question.rubric, question.exhibits)
 
 
 def _outcome(reply: Reply) -> str:

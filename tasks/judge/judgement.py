@@ -3,39 +3,57 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from tasks.errors import AgentReportError, JudgingEndedError
 from tasks.judge.answer import Answer
 from tasks.judge.evaluation import AgentStatus, Evaluation
 from tasks.judge.exchange import Judge, Question, Spent
-from tasks.judge.scoring import build_verdicts, score_verdicts
+from tasks.judge.purse import BudgetError
+from tasks.judge.scoring import Verdict, build_verdicts, score_verdicts, typical_first
 
 
 def judge_question(judge: Judge, question: Question, *, timeout_seconds: float) -> Evaluation:
     """Ask, score, and return an evaluation whatever happens: a failure is its error, never a score.
 
-    ``timeout_seconds`` counts from now and bounds everything: waiting, calls, retries, the second try.
+    Of several samples the first is asked alone, so that the others find its prompt in the endpoint's cache; one that
+    fails is left out and said so. ``timeout_seconds`` counts from now and bounds everything: waiting, calls, retries.
     """
     deadline = time.monotonic() + timeout_seconds
     spent = Spent()
-    try:
-        answer, reused = judge.ask(question, deadline=deadline, spent=spent)
-    except JudgingEndedError as error:
-        # Nothing was answered for this one, so nothing went wrong with it; a second try that was not made is a failure.
-        status: AgentStatus = "not_started" if spent.calls == 0 else "failed"
-        return _unjudged(question, status, str(error), spent)
-    except AgentReportError as error:
-        # Of the ledger too: an answer that cannot be kept must not take the report with it.
-        return _unjudged(question, "failed", str(error), spent)
-    return _judged(question, answer, spent, reused)
+    answers: list[Answer] = []
+    missing: list[str] = []
+    for sample in range(judge.samples):
+        try:
+            answer, _ = judge.ask(question, deadline=deadline, spent=spent, sample=sample)
+        except AgentReportError as error:
+            # Of the ledger too: an answer that cannot be kept must not take the report with it.
+            if not answers:
+                return _unjudged(question, _status(error, spent), str(error), spent)
+            missing.append(str(error))
+        else:
+            answers.append(answer)
+    warnings = [f"{len(missing)} of {judge.samples} samples are missing: {missing[0]}"] if missing else []
+    return _judged(question, typical_first(answers, question.rubric), spent, warnings)
 
 
-def _judged(question: Question, answer: Answer, spent: Spent, reused: bool) -> Evaluation:
-    verdicts = build_verdicts(answer, question.rubric)
+def _status(error: AgentReportError, spent: Spent) -> AgentStatus:
+    """Nothing went wrong with what was never answered for; a second try that was not made is a failure."""
+    if spent.calls:
+        return "failed"
+    if isinstance(error, BudgetError):
+        return "skipped_budget"
+    return "not_started" if isinstance(error, JudgingEndedError) else "failed"
+
+
+def _judged(question: Question, answers: Sequence[Answer], spent: Spent, warnings: list[str]) -> Evaluation:
+    typical = answers[0]
+    verdicts = build_verdicts(answers, question.rubric)
     score = score_verdicts(verdicts)
-    warnings = []
-    if answer.ignored:
-        warnings.append(f"the judge also answered on what was not asked: {', '.join(answer.ignored)[:200]}")
+    if typical.ignored:
+        warnings.append(f"the judge also answered on what was not asked: {', '.join(typical.ignored)[:200]}")
+    warnings += _doubts(verdicts)
+    reused = spent.calls == 0
     return Evaluation(
         agent_id=question.agent_id,
         status="no_evidence" if score.score is None else "evaluated",
@@ -43,19 +61,33 @@ def _judged(question: Question, answer: Answer, spent: Spent, reused: bool) -> E
         passed=score.passed,
         coverage=score.coverage,
         verdicts=verdicts,
-        reasoning=answer.reasoning,
-        strengths=answer.strengths,
-        weaknesses=answer.weaknesses,
-        recommendations=answer.recommendations,
-        executive_summary=answer.executive_summary,
+        reasoning=typical.reasoning,
+        strengths=typical.strengths,
+        weaknesses=typical.weaknesses,
+        recommendations=typical.recommendations,
+        executive_summary=typical.executive_summary,
+        contradictions=typical.contradictions,
         reused=reused,
-        citations_dropped=answer.citations_dropped,
+        samples=len(answers),
+        citations_dropped=sum(answer.citations_dropped for answer in answers),
         warnings=tuple(warnings),
         calls=spent.calls,
         prompt_tokens=0 if reused else spent.prompt_tokens,
         completion_tokens=0 if reused else spent.completion_tokens,
         cost_usd=0.0 if reused else spent.cost_usd,
+        known_cost_usd=spent.known_cost_usd,
     )
+
+
+def _doubts(verdicts: Sequence[Verdict]) -> list[str]:
+    unsupported = [verdict.criterion for verdict in verdicts if verdict.score is not None and not verdict.supported]
+    unstable = [verdict.criterion for verdict in verdicts if verdict.unstable]
+    doubts = []
+    if unsupported:
+        doubts.append(f"without a citation that holds: {', '.join(unsupported)}")
+    if unstable:
+        doubts.append(f"the judge's samples lie on both sides of the threshold: {', '.join(unstable)}")
+    return doubts
 
 
 def _unjudged(question: Question, status: AgentStatus, error: str, spent: Spent) -> Evaluation:
@@ -68,4 +100,5 @@ def _unjudged(question: Question, status: AgentStatus, error: str, spent: Spent)
         prompt_tokens=spent.prompt_tokens if asked else 0,
         completion_tokens=spent.completion_tokens if asked else 0,
         cost_usd=spent.cost_usd if asked else 0.0,
+        known_cost_usd=spent.known_cost_usd,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from tasks.judge.answer import Answer, Example
 from tasks.judge.rubric import Criterion, weighted_mean
@@ -11,7 +12,12 @@ from tasks.judge.rubric import Criterion, weighted_mean
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judge on one criterion, held against its threshold; ``score`` and ``passed`` are None without evidence."""
+    """The judge on one criterion, held against its threshold; ``score`` and ``passed`` are None without evidence.
+
+    ``supported``: at least one citation holds. Of several samples ``score`` is the mean, ``spread`` the difference
+    between the highest and the lowest (None for less than two scores), ``unstable`` that they lie on both sides of the
+    threshold.
+    """
 
     criterion: str
     weight: float
@@ -20,6 +26,10 @@ class Verdict:
     passed: bool | None
     reasoning: str
     examples: tuple[Example, ...]
+    supported: bool
+    scores: tuple[float, ...] = ()
+    spread: float | None = None
+    unstable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +44,55 @@ class Score:
     coverage: float
 
 
-def build_verdicts(answer: Answer, rubric: Mapping[str, Criterion]) -> tuple[Verdict, ...]:
-    """One verdict per criterion of ``rubric``, in its order."""
+def build_verdicts(answers: Sequence[Answer], rubric: Mapping[str, Criterion]) -> tuple[Verdict, ...]:
+    """One verdict per criterion of ``rubric``, in its order, over all samples (at least one).
+
+    The words and citations are those of the first answer: see ``typical_first``. A criterion is scored when more
+    samples scored it than did not.
+    """
     verdicts = []
     for name, criterion in rubric.items():
-        given = answer.criteria[name]
+        words = answers[0].criteria[name]
+        given = [answer.criteria[name].score for answer in answers]
+        scores = tuple(score for score in given if score is not None)
+        score = fmean(scores) if 2 * len(scores) > len(given) else None
+        sides = {value >= criterion.threshold for value in scores}
         verdicts.append(
             Verdict(
                 criterion=name,
                 weight=criterion.weight,
                 threshold=criterion.threshold,
-                score=given.score,
-                passed=None if given.score is None else given.score >= criterion.threshold,
-                reasoning=given.reasoning,
-                examples=given.examples,
+                score=score,
+                passed=None if score is None else score >= criterion.threshold,
+                reasoning=words.reasoning,
+                examples=words.examples,
+                supported=bool(words.examples),
+                scores=scores,
+                spread=max(scores) - min(scores) if len(scores) > 1 else None,
+                unstable=len(sides) > 1,
             )
         )
     return tuple(verdicts)
+
+
+def typical_first(answers: Sequence[Answer], rubric: Mapping[str, Criterion]) -> list[Answer]:
+    """``answers`` with the one in front whose scores are nearest to the means: its words go with the scores."""
+    means = {
+        name: fmean(scores)
+        for name in rubric
+        if (scores := [score for answer in answers if (score := answer.criteria[name].score) is not None])
+    }
+
+    def distance(answer: Answer) -> float:
+        scores = {name: answer.criteria[name].score for name in means}
+        # One that abstained where others scored is as far off as can be.
+        return sum(
+            rubric[name].weight * (10.0 if score is None else abs(score - means[name]))
+            for name, score in scores.items()
+        )
+
+    first = min(answers, key=distance)
+    return [first, *(answer for answer in answers if answer is not first)]
 
 
 def score_verdicts(verdicts: tuple[Verdict, ...]) -> Score:

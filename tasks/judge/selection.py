@@ -1,52 +1,78 @@
-"""Which part of the evidence a judgement sees: the newest finished runs, each clipped to an equal share of a budget."""
+"""Which part of the evidence a judgement sees: runs of every kind, within a budget of tokens that one run cannot eat.
+
+Rates and totals are never taken from here: they are computed from all runs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
-from tasks.evidence.types import Evidence, Run, SpanCall, ToolCall, Trace
+from tasks.evidence.types import Evidence, Run
+from tasks.judge.exhibits import Exhibit
+from tasks.judge.steps import Step
+from tasks.judge.tokens import estimate_tokens
 
-BYTES_PER_TOKEN = 2.5
-"""Low on purpose: English is at 4.2 bytes a token, tool JSON at 2.8, hexadecimal at 1.8."""
-
-DEFAULT_BUDGET_TOKENS = 60_000
-_SHARES = (("task", 0.2), ("response", 0.3), ("error", 0.1), ("calls", 0.4))
-_MOST_CALLS = 40
-_LEAST_SHARE = 1500
-_LEAST_TEXT = 40
-_MOST_NAME = 80
-_CALL_OVERHEAD = 30
+_RUN_OVERHEAD = 60
+_STEP_OVERHEAD = 16
+# Below this nothing of a run can be understood, so fewer runs are shown instead.
+_LEAST_RUN_TOKENS = 400
+_HEAD = 2 / 3
+# The density of a text of megabytes is taken from so much of its start and of its end.
+_PROBE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class CallExcerpt:
-    """One tool call as the judge sees it."""
+class ShownStep:
+    """A step as the judge sees it: clipped texts, under the number that it has in the whole run."""
 
-    name: str
+    step: Step
     arguments: str
     result: str
     error: str
-    duration_seconds: float | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
-class RunExcerpt:
-    """One run as the judge sees it; texts are clipped in the middle and say so."""
+class ShownRun:
+    """A run as the judge sees it; texts are clipped in the middle and say so."""
 
-    run: Run
-    trace: Trace | None
+    exhibit: Exhibit
     cost_usd: float | None
     task: str
     response: str
     error: str
-    calls: tuple[CallExcerpt, ...]
-    calls_left_out: int
+    steps: tuple[ShownStep, ...]
+
+    @property
+    def run(self) -> Run:
+        """The whole run."""
+        return self.exhibit.run
 
 
-def estimate_tokens(text: str) -> int:
-    """Tokens of ``text``, estimated high; 0 for no text. Bytes rather than characters: other scripts cost more."""
-    return round(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN)
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The runs that are shown, in the order in which they are, and how many finished runs of each kind there are."""
+
+    runs: tuple[ShownRun, ...]
+    succeeded: int
+    failed: int
+
+    @property
+    def shown_failed(self) -> int:
+        """How many of the shown runs failed."""
+        return sum(shown.run.outcome == "failure" for shown in self.runs)
+
+    @property
+    def shown_succeeded(self) -> int:
+        """How many of the shown runs succeeded."""
+        return len(self.runs) - self.shown_failed
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether there are runs that are not shown."""
+        return len(self.runs) < self.succeeded + self.failed
 
 
 def clip(text: str | None, limit: int) -> str:
@@ -56,69 +82,181 @@ def clip(text: str | None, limit: int) -> str:
     mark = f" [… {len(text) - limit:,} characters left out] "
     if len(text) <= limit + len(mark):
         return text
-    head = max(0, limit * 2 // 3)
+    head = max(0, int(limit * _HEAD))
     tail = max(0, limit - head)
     return text[:head] + mark + (text[-tail:] if tail else "")
 
 
-def select_runs(evidence: Evidence, budget_tokens: int = DEFAULT_BUDGET_TOKENS) -> list[RunExcerpt]:
-    """The finished runs, newest first, each within an equal share of ``budget_tokens``; none: an empty list.
+def clip_tokens(text: str, limit: int) -> str:
+    """``text`` in at most about ``limit`` tokens, by its own density; clipped as ``clip`` does."""
+    size = text_tokens(text)
+    return text if size <= limit else clip(text, int(len(text) * limit / size))
 
-    Of more runs than the budget has room for, the newest are taken.
+
+def text_tokens(text: str) -> int:
+    """``estimate_tokens``; of a text of megabytes only head and tail are looked at."""
+    if len(text) <= 4 * _PROBE:
+        return estimate_tokens(text)
+    return round(estimate_tokens(text[:_PROBE] + text[-_PROBE:]) * len(text) / (2 * _PROBE))
+
+
+def water_fill(sizes: Sequence[int], total: int) -> list[int]:
+    """``total`` shared among demands of ``sizes``: who wants less than an equal share gets it all, the others share.
+
+    The sum is at most ``total``; nobody gets more than was asked for.
     """
-    budget = int(budget_tokens * BYTES_PER_TOKEN)
-    runs = evidence.finished_runs[: max(1, budget // _LEAST_SHARE)]
-    if not runs:
-        return []
-    share = max(_LEAST_SHARE, budget // len(runs))
-    return [_excerpt(evidence, run, share) for run in runs]
+    given = [0] * len(sizes)
+    left = max(0, total)
+    for waiting, index in zip(range(len(sizes), 0, -1), sorted(range(len(sizes)), key=sizes.__getitem__), strict=True):
+        given[index] = min(sizes[index], left // waiting)
+        left -= given[index]
+    return given
 
 
-def select_run(evidence: Evidence, run_id: int, budget_tokens: int) -> RunExcerpt | None:
-    """One run within ``budget_tokens``, or None when it is not among the finished runs."""
-    share = max(400, int(budget_tokens * BYTES_PER_TOKEN))
-    return next((_excerpt(evidence, run, share) for run in evidence.finished_runs if run.id == run_id), None)
+def label_runs(evidence: Evidence) -> list[Exhibit]:
+    """Every finished run as an exhibit, R1 the newest."""
+    return [
+        Exhibit(f"R{number}", run, evidence.traces.get(run.id))
+        for number, run in enumerate(evidence.finished_runs, start=1)
+    ]
 
 
-def _excerpt(evidence: Evidence, run: Run, share: int) -> RunExcerpt:
-    limits = {part: int(share * fraction) for part, fraction in _SHARES}
-    trace = evidence.traces.get(run.id)
-    calls = _calls(run, trace)
-    shown = _shown(calls, limits["calls"])
-    return RunExcerpt(
-        run=run,
-        trace=trace,
-        cost_usd=evidence.costs_usd.get(run.id),
-        task=clip(run.task, limits["task"]),
-        response=clip(run.final_response, limits["response"]),
-        error=clip(run.error, limits["error"]),
-        calls=shown,
-        calls_left_out=len(calls) - len(shown),
+def select_runs(
+    evidence: Evidence, exhibits: Sequence[Exhibit], budget_tokens: int, rotation: float = 0.0
+) -> Selection:
+    """Runs of every kind within ``budget_tokens``; none: an empty selection.
+
+    When all of them find room they are all shown. Otherwise the newest of every class of failure (the most frequent
+    first) and the newest success come first, then the second newest of each, and so on. They are shown newest first,
+    from the ``rotation``-th part (0 to 1) on: judges lean towards what they read first.
+
+    The same evidence gives the same selection.
+    """
+    order = _by_stratum(evidence, exhibits)
+    chosen = {id(exhibit) for exhibit in order[: max(1, budget_tokens // _LEAST_RUN_TOKENS)]}
+    shown = [exhibit for exhibit in exhibits if id(exhibit) in chosen]
+    sizes = [_whole_size(exhibit) for exhibit in shown]
+    if sum(sizes) <= budget_tokens:
+        runs = [_whole(exhibit, evidence) for exhibit in shown]
+    else:
+        shares = water_fill(sizes, budget_tokens)
+        runs = [
+            _whole(exhibit, evidence) if share >= size else _clipped(exhibit, evidence, share)
+            for exhibit, size, share in zip(shown, sizes, shares, strict=True)
+        ]
+    turn = round(rotation * len(runs)) % len(runs) if runs else 0
+    return Selection(
+        runs=tuple(runs[turn:] + runs[:turn]),
+        succeeded=evidence.metrics.runs_succeeded,
+        failed=evidence.metrics.runs_failed,
     )
 
 
-def _shown(calls: Sequence[ToolCall | SpanCall], limit: int) -> tuple[CallExcerpt, ...]:
-    """The first calls, each clipped, as many as ``limit`` characters hold; what surrounds a text counts too."""
-    shown: list[CallExcerpt] = []
-    per_text = max(_LEAST_TEXT, limit // max(1, 2 * min(len(calls), _MOST_CALLS)))
-    for call in calls[:_MOST_CALLS]:
-        excerpt = CallExcerpt(
-            name=clip(call.name, _MOST_NAME),
-            arguments=clip(call.arguments, per_text),
-            result=clip(call.result, per_text),
-            error=clip(call.error, per_text),
-            duration_seconds=call.duration_seconds if isinstance(call, SpanCall) else None,
-        )
-        texts = (excerpt.name, excerpt.arguments, excerpt.result, excerpt.error)
-        limit -= _CALL_OVERHEAD + sum(map(len, texts))
-        if limit < 0:
+def show_run(evidence: Evidence, exhibit: Exhibit, budget_tokens: int) -> ShownRun:
+    """One run within ``budget_tokens``."""
+    if _whole_size(exhibit) <= budget_tokens:
+        return _whole(exhibit, evidence)
+    return _clipped(exhibit, evidence, budget_tokens)
+
+
+def _by_stratum(evidence: Evidence, exhibits: Sequence[Exhibit]) -> list[Exhibit]:
+    """All exhibits, the newest of each stratum first: the classes of failure, then successes, then other failures."""
+    class_of = {
+        run_id: place for place, pattern in enumerate(evidence.metrics.failure_patterns) for run_id in pattern.run_ids
+    }
+    successes, others = len(evidence.metrics.failure_patterns), len(evidence.metrics.failure_patterns) + 1
+    strata: list[list[Exhibit]] = [[] for _ in range(others + 1)]
+    for exhibit in exhibits:
+        place = class_of.get(exhibit.run.id, successes if exhibit.run.outcome == "success" else others)
+        strata[place].append(exhibit)
+    return [exhibit for rank in zip_longest(*strata) for exhibit in rank if exhibit is not None]
+
+
+def _texts(step: Step) -> tuple[str, ...]:
+    return step.name, step.arguments, step.result, step.error, step.text
+
+
+def _whole_size(exhibit: Exhibit) -> int:
+    run, steps = exhibit.run, exhibit.steps
+    texts = [run.task or "", run.final_response or "", run.error or ""]
+    texts += (text for step in steps for text in _texts(step) if text)
+    return text_tokens("\n".join(texts)) + _RUN_OVERHEAD + _STEP_OVERHEAD * len(steps)
+
+
+def _whole(exhibit: Exhibit, evidence: Evidence) -> ShownRun:
+    run = exhibit.run
+    return ShownRun(
+        exhibit=exhibit,
+        cost_usd=evidence.costs_usd.get(run.id),
+        task=run.task or "",
+        response=run.final_response or "",
+        error=run.error or "",
+        steps=tuple(ShownStep(step, step.arguments, step.result, step.error, step.text) for step in exhibit.steps),
+    )
+
+
+def _clipped(exhibit: Exhibit, evidence: Evidence, budget_tokens: int) -> ShownRun:
+    """A run in ``budget_tokens``, what matters most first: task, response, error, calls and arguments, results, words.
+
+    Each of them takes at most half of what is left, so that something of the next ones is to be seen; what they leave
+    over is given out in a second round, in the same order.
+    """
+    run = exhibit.run
+    left = max(1, budget_tokens - _RUN_OVERHEAD)
+    steps = _steps_that_fit(exhibit.steps, left // 2)
+    left -= sum(_STEP_OVERHEAD + text_tokens(step.name) for step in steps)
+    groups: list[list[str]] = [
+        [run.task or ""],
+        [run.final_response or ""],
+        [run.error or ""],
+        [step.arguments for step in steps],
+        [text for step in steps for text in (step.error, step.result)],
+        [step.text for step in steps],
+    ]
+    sizes = [[text_tokens(text) for text in group] for group in groups]
+    given = _shares([sum(group) for group in sizes], max(0, left))
+    clipped = [
+        [clip_tokens(text, limit) for text, limit in zip(group, water_fill(size, share), strict=True)]
+        for group, size, share in zip(groups, sizes, given, strict=True)
+    ]
+    [task], [response], [error], arguments, outcomes, words = clipped
+    shown = zip(steps, arguments, outcomes[::2], outcomes[1::2], words, strict=True)
+    return replace(
+        _whole(exhibit, evidence),
+        task=task,
+        response=response,
+        error=error,
+        steps=tuple(
+            ShownStep(step, arguments=asked, result=result, error=failure, text=text)
+            for step, asked, failure, result, text in shown
+        ),
+    )
+
+
+def _shares(needs: Sequence[int], total: int) -> list[int]:
+    given = []
+    left = total
+    for place, need in enumerate(needs):
+        waits = any(needs[place + 1 :])
+        given.append(min(need, left // 2 if waits else left))
+        left -= given[-1]
+    for place, need in enumerate(needs):
+        more = min(need - given[place], left)
+        given[place] += more
+        left -= more
+    return given
+
+
+def _steps_that_fit(steps: Sequence[Step], limit_tokens: int) -> list[Step]:
+    """As many steps as find room with a little of their texts: those that failed, then the first and the last ones."""
+    most = max(1, limit_tokens // (3 * _STEP_OVERHEAD))
+    if len(steps) <= most:
+        return list(steps)
+    kept: dict[int, Step] = {}
+    ends: Iterable[Step] = (step for pair in zip(steps, reversed(steps), strict=True) for step in pair)
+    failed = [step for step in steps if step.error]
+    for step in [*failed[: most // 2], *ends]:
+        if len(kept) == most:
             break
-        shown.append(excerpt)
-    return tuple(shown)
-
-
-def _calls(run: Run, trace: Trace | None) -> list[ToolCall | SpanCall]:
-    # The row keeps whole results; the trace has times and errors but clips. The row wins where it has calls.
-    if run.tool_calls:
-        return list(run.tool_calls)
-    return list(trace.telemetry.tool_calls) if trace and trace.telemetry else []
+        kept[step.number] = step
+    return [kept[number] for number in sorted(kept)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tasks.evidence.metrics import run_tokens
@@ -120,6 +120,8 @@ def _report(
     scores = [e.score for e in evaluations.values() if e.status == "evaluated" and e.score is not None]
     statuses: Counter[str] = Counter(e.status for e in evaluations.values())
     status, error = _final_status(findings, evaluations)
+    known_costs = [evidence.metrics.total_cost_usd for evidence in findings.evidence.values()]
+    runs_costs = [cost for cost in known_costs if cost is not None]
     team = findings.team
     judged = team is not None and team.status == "evaluated"
     steps = {"completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}
@@ -151,6 +153,9 @@ def _report(
         "prompt_tokens": _total([e.prompt_tokens for e in everyone]),
         "completion_tokens": _total([e.completion_tokens for e in everyone]),
         "cost_usd": _total([e.cost_usd for e in everyone]),
+        "known_cost_usd": sum(e.known_cost_usd for e in everyone),
+        "runs_cost_usd": sum(runs_costs) if runs_costs else None,
+        "runs_with_cost": sum(e.metrics.runs_with_cost for e in findings.evidence.values()),
         "warnings": _warnings(plan, findings, statuses),
         "error": error,
     }
@@ -191,6 +196,9 @@ def _warnings(plan: ReportPlan, findings: Findings, statuses: Counter[str]) -> l
         )
         reason = reasons.most_common(1)[0][0] if reasons else "unknown"
         warnings.append(f"Without traces for {unavailable} runs: {reason}")
+    if statuses["skipped_budget"]:
+        limit = plan.options.max_report_cost_usd
+        warnings.append(f"{statuses['skipped_budget']} agents were not judged: max_report_cost_usd is ${limit:g}")
     if findings.ending is not None and findings.ending.kind == "timeout":
         warnings.append(f"{statuses['not_started']} agents were not judged: {findings.ending.reason}")
     return warnings
@@ -209,7 +217,12 @@ def _detail(agent: Agent, evaluation: Evaluation, evidence: Evidence | None) -> 
         "strengths": list(evaluation.strengths),
         "weaknesses": list(evaluation.weaknesses),
         "recommendations": list(evaluation.recommendations),
+        "contradictions": [asdict(contradiction) for contradiction in evaluation.contradictions],
         "citations_dropped": evaluation.citations_dropped,
+        "suspicions": [asdict(suspicion) for suspicion in evaluation.suspicions],
+        "runs_shown": evaluation.runs_shown,
+        "sampling": evaluation.sampling or None,
+        "samples": evaluation.samples,
         "prompt_tokens": evaluation.prompt_tokens,
         "completion_tokens": evaluation.completion_tokens,
         "judge_cost_usd": evaluation.cost_usd,
@@ -221,7 +234,7 @@ def _detail(agent: Agent, evaluation: Evaluation, evidence: Evidence | None) -> 
     metrics = evidence.metrics
     same = (
         "runs_analyzed runs_unfinished success_rate success_rate_low success_rate_high avg_duration_seconds "
-        "p95_duration_seconds avg_tokens avg_cost_usd"
+        "p95_duration_seconds avg_tokens avg_cost_usd total_cost_usd runs_with_cost"
     )
     row |= {name: getattr(metrics, name) for name in same.split()}
     dumped = metrics.model_dump(
@@ -247,7 +260,11 @@ def _criteria(evaluation: Evaluation) -> list[Row]:
             "score": verdict.score,
             "passed": verdict.passed,
             "reasoning": verdict.reasoning,
-            "examples": [{"run_id": example.run_id, "text": example.text} for example in verdict.examples],
+            "examples": [asdict(example.citation) | {"text": example.text} for example in verdict.examples],
+            "supported": verdict.supported,
+            "scores": list(verdict.scores),
+            "spread": verdict.spread,
+            "unstable": verdict.unstable,
         }
         for verdict in evaluation.verdicts
     ]

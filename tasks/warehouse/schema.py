@@ -27,7 +27,17 @@ metadata = sa.MetaData()
 _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _texts = pa.list_(pa.string())
 _agent_report = pa.struct([("score", pa.float64()), ("summary", pa.string())])
-_example = pa.struct([("run_id", pa.int64()), ("text", pa.string())])
+_citation: list[tuple[str, pa.DataType]] = [
+    ("run_id", pa.int64()),
+    ("label", pa.string()),
+    ("span_id", pa.string()),
+    ("quote", pa.string()),
+]
+_example = pa.struct([*_citation, ("text", pa.string())])
+_contradiction = pa.struct(
+    [("claim", pa.struct(_citation)), ("observation", pa.struct(_citation)), ("text", pa.string())]
+)
+_suspicion = pa.struct([("run_id", pa.int64()), ("place", pa.string()), ("text", pa.string())])
 
 
 def _report_id() -> Column[int]:
@@ -62,7 +72,10 @@ reports = Table(
     Column("citations_dropped", Whole()),
     Column("prompt_tokens", Whole()),
     Column("completion_tokens", Whole()),
-    Column("cost_usd", Real()),
+    Column("cost_usd", Real(), comment="Of judging; NULL when a part of it is not known."),
+    Column("known_cost_usd", Real(), comment="The part of cost_usd that is known: judging cost at least this."),
+    Column("runs_cost_usd", Real(), comment="Of the agents' own runs, as far as it is known; NULL: of none."),
+    Column("runs_with_cost", Whole(), comment="Over how many runs runs_cost_usd is."),
     Column("warnings", Nested(_texts)),
     Column("error", Text()),
     Column("created_at", UtcTime(), nullable=False),
@@ -101,13 +114,21 @@ agent_report_details = Table(
     Column("p95_duration_seconds", Real()),
     Column("avg_tokens", Real()),
     Column("avg_cost_usd", Real()),
+    Column("total_cost_usd", Real(), comment="Of the runs of which it is known."),
+    Column("runs_with_cost", Whole()),
     Column("tool_usage", Nested(pa.list_(arrow_struct(ToolUsage)))),
     Column("failure_patterns", Nested(pa.list_(arrow_struct(FailurePattern)))),
     Column("best_run", Nested(arrow_struct(RunRef))),
     Column("worst_run", Nested(arrow_struct(RunRef))),
     Column("traces", Nested(arrow_struct(TraceCounts))),
     Column("telemetry_summary", Nested(arrow_struct(AgentTelemetry))),
+    Column("contradictions", Nested(pa.list_(_contradiction))),
     Column("citations_dropped", Whole()),
+    Column("suspicions", Nested(pa.list_(_suspicion)), comment="What looks like an attempt to talk the judge round."),
+    Column("redactions", Nested(pa.map_(pa.string(), pa.int64())), comment="How much was redacted, by its label."),
+    Column("runs_shown", Whole(), comment="How many runs the judge saw, of runs_analyzed."),
+    Column("sampling", Text(), comment="Which runs the judge saw; NULL: all of them."),
+    Column("samples", Whole(), comment="Judge answers that the scores are the means of."),
     Column("prompt_tokens", Whole()),
     Column("completion_tokens", Whole()),
     Column("judge_cost_usd", Real()),
@@ -129,6 +150,10 @@ criterion_scores = Table(
     Column("passed", sa.Boolean()),
     Column("reasoning", Text()),
     Column("examples", Nested(pa.list_(_example))),
+    Column("supported", sa.Boolean(), comment="At least one citation holds."),
+    Column("scores", Nested(pa.list_(pa.float64())), comment="Of every sample that scored it."),
+    Column("spread", Real(), comment="Between the highest and the lowest of several samples."),
+    Column("unstable", sa.Boolean(), comment="The samples lie on both sides of the threshold."),
     # A primary key cannot hold the team's NULL, and a unique index takes any number of NULLs: so there are two.
     Index("uq_criterion_scores_agent", "report_id", "agent_id", "criterion", unique=True),
     Index(

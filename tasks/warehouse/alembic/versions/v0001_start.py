@@ -59,7 +59,14 @@ def _create_reports() -> None:
         *_columns(sa.Text(), "judge_model", "judge_fingerprint"),
         *_columns(sa.BigInteger(), "total_agents", "agents_evaluated", "agents_failed", "total_runs_analyzed"),
         *_columns(sa.BigInteger(), "citations_dropped", "prompt_tokens", "completion_tokens"),
-        *_columns(sa.Double(), "cost_usd"),
+        sa.Column("cost_usd", sa.Double(), comment="Of judging; NULL when a part of it is not known."),
+        sa.Column(
+            "known_cost_usd", sa.Double(), comment="The part of cost_usd that is known: judging cost at least this."
+        ),
+        sa.Column(
+            "runs_cost_usd", sa.Double(), comment="Of the agents' own runs, as far as it is known; NULL: of none."
+        ),
+        sa.Column("runs_with_cost", sa.BigInteger(), comment="Over how many runs runs_cost_usd is."),
         *_columns(_JSON, "warnings"),
         *_columns(sa.Text(), "error"),
         *_required(_TIME, "created_at"),
@@ -87,8 +94,17 @@ def _create_details() -> None:
         *_columns(_JSON, "run_ids"),
         *_columns(sa.Double(), "success_rate", "success_rate_low", "success_rate_high"),
         *_columns(sa.Double(), "avg_duration_seconds", "p95_duration_seconds", "avg_tokens", "avg_cost_usd"),
+        sa.Column("total_cost_usd", sa.Double(), comment="Of the runs of which it is known."),
+        *_columns(sa.BigInteger(), "runs_with_cost"),
         *_columns(_JSON, "tool_usage", "failure_patterns", "best_run", "worst_run", "traces", "telemetry_summary"),
-        *_columns(sa.BigInteger(), "citations_dropped", "prompt_tokens", "completion_tokens"),
+        *_columns(_JSON, "contradictions"),
+        *_columns(sa.BigInteger(), "citations_dropped"),
+        sa.Column("suspicions", _JSON, comment="What looks like an attempt to talk the judge round."),
+        sa.Column("redactions", _JSON, comment="How much was redacted, by its label."),
+        sa.Column("runs_shown", sa.BigInteger(), comment="How many runs the judge saw, of runs_analyzed."),
+        sa.Column("sampling", sa.Text(), comment="Which runs the judge saw; NULL: all of them."),
+        sa.Column("samples", sa.BigInteger(), comment="Judge answers that the scores are the means of."),
+        *_columns(sa.BigInteger(), "prompt_tokens", "completion_tokens"),
         *_columns(sa.Double(), "judge_cost_usd"),
         *_columns(sa.Boolean(), "reused"),
         *_columns(_JSON, "warnings"),
@@ -108,6 +124,10 @@ def _create_criteria() -> None:
         *_columns(sa.Boolean(), "passed"),
         *_columns(sa.Text(), "reasoning"),
         *_columns(_JSON, "examples"),
+        sa.Column("supported", sa.Boolean(), comment="At least one citation holds."),
+        sa.Column("scores", _JSON, comment="Of every sample that scored it."),
+        sa.Column("spread", sa.Double(), comment="Between the highest and the lowest of several samples."),
+        sa.Column("unstable", sa.Boolean(), comment="The samples lie on both sides of the threshold."),
     )
     op.create_index(
         "uq_criterion_scores_agent", "criterion_scores", ["report_id", "agent_id", "criterion"], unique=True

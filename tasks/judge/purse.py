@@ -1,0 +1,76 @@
+"""The purse: what a report may spend on judging. No call starts that could pass it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tasks.errors import JudgeError
+
+
+class BudgetError(JudgeError):
+    """The next call could cost more than is left of ``max_report_cost_usd``; it was not made."""
+
+
+class Payment:
+    """One call's share of the purse. ``cost_usd`` is what it came to; None as long as it is not known."""
+
+    def __init__(self, most_usd: float) -> None:
+        self.most_usd = most_usd
+        self.cost_usd: float | None = None
+
+
+class Purse:
+    """Money for the calls of one report, shared by its threads. ``limit_usd`` 0 is no limit.
+
+    Once a call has been refused all later ones are: which agents are judged must not hang on which is the cheapest.
+    """
+
+    def __init__(self, limit_usd: float = 0.0) -> None:
+        self.limit_usd = limit_usd
+        self._lock = threading.Lock()
+        self._spent_usd = self._reserved_usd = 0.0
+        self._empty = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether a call has been refused."""
+        return self._empty
+
+    @contextmanager
+    def pay(self, most_usd: float | None) -> Iterator[Payment]:
+        """Hold ``most_usd`` back for one call, and count what it came to afterwards (set on what this gives).
+
+        A call whose cost is not known in the end counts at its most, unless it raised: then nothing came back.
+
+        Raises:
+            BudgetError: it could pass the limit, an earlier call was refused, or its most is not known (None).
+        """
+        payment = Payment(most_usd or 0.0)
+        if not self.limit_usd:
+            yield payment
+            return
+        with self._lock:
+            left = self.limit_usd - self._spent_usd - self._reserved_usd
+            if self._empty or most_usd is None or most_usd > left:
+                self._empty = True
+                raise BudgetError(self._refusal(most_usd, left))
+            self._reserved_usd += most_usd
+        came_back = False
+        try:
+            yield payment
+            came_back = True
+        finally:
+            with self._lock:
+                self._reserved_usd -= payment.most_usd
+                unknown = payment.most_usd if came_back else 0.0
+                self._spent_usd += unknown if payment.cost_usd is None else payment.cost_usd
+
+    def _refusal(self, most_usd: float | None, left: float) -> str:
+        if most_usd is None:
+            return "the price of a judge call is not known, so max_report_cost_usd cannot be kept"
+        return (
+            f"a call of up to ${most_usd:.4f} could pass max_report_cost_usd (${self.limit_usd:g}, of which "
+            f"${max(0.0, left):.4f} is left)"
+        )

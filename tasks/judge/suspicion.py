@@ -1,0 +1,66 @@
+"""Text that looks like an attempt to talk the judge round: flagged for the report's readers, and left where it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tasks.judge.fence import neutralise
+
+_AROUND = 60
+_MOST = 20
+# What a text must hold before the expressions are tried on it: most texts hold none of it.
+_NEEDLES = (
+    "ignore", "disregard", "forget", "instruction", "judge", "grader", "evaluator", "system prompt", "full marks",
+    "score", "10/10", "<|", "[inst", "<evidence", "</evidence", "you are now", "end of evidence",
+)  # fmt: skip
+_ATTACK = re.compile(
+    r"(?:ignore|disregard|forget|override)\s+(?:\w+\s+){0,3}?(?:instructions?|prompts?|rules|criteria|above|previous)"
+    r"|(?:new|updated|real)\s+(?:system\s+)?instructions?\s*:"
+    r"|you\s+are\s+now\s+(?:a|an|the|in)\b"
+    r"|(?:note|message|instructions?|attention|dear)\s*(?:to|for|:)?\s*(?:the\s+)?(?:judge|grader|evaluator)\b"
+    r"|(?:judge|grader|evaluator|you)\s+(?:must|should|will|shall|has\s+to|have\s+to)\s+"
+    r"(?:give|award|assign|score|rate|return|output)"
+    r"|(?:give|award|assign|return|output)\s+(?:\w+\s+){0,4}?(?:full\s+marks|10/10|(?:a\s+)?(?:score|rating)\s+of\s+\d+"
+    r"|(?:top|maximum|perfect|highest)\s+(?:score|rating|marks))"
+    r"|[\"']score[\"']\s*:\s*(?:10|9(?:\.\d+)?)\b"
+    r"|<\|[\w ]{1,40}\|>|\[/?INST\]|</?\s*evidence[-\w]*\s*>|end\s+of\s+(?:the\s+)?evidence",
+    re.IGNORECASE,
+)
+_HIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\U000e0000-\U000e0fff]|[\u200b\u2060\ufeff]{3,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """One place that looks like an attack: the run (None: the agent's own row), the part of it, and the words."""
+
+    run_id: int | None
+    place: str
+    text: str
+
+
+def find_suspicions(texts: Iterable[tuple[int | None, str, str | None]]) -> tuple[Suspicion, ...]:
+    """The suspicious places in ``texts`` (run id, place, text), one for each text and at most twenty in all."""
+    found: list[Suspicion] = []
+    for run_id, place, text in texts:
+        if text and (words := _suspicious(text)):
+            found.append(Suspicion(run_id, place, words))
+            if len(found) == _MOST:
+                break
+    return tuple(found)
+
+
+def _suspicious(text: str) -> str:
+    for match in _matches(text):
+        start, end = max(0, match.start() - _AROUND), min(len(text), match.end() + _AROUND)
+        return " ".join(neutralise(text[start:end]).split())
+    return ""
+
+
+def _matches(text: str) -> Iterator[re.Match[str]]:
+    if not text.isascii() and (hidden := _HIDDEN.search(text)):
+        yield hidden
+    folded = text.lower()
+    if any(needle in folded for needle in _NEEDLES) and (found := _ATTACK.search(text)):
+        yield found
