@@ -178,7 +178,7 @@ class Settings(ReportOptions, BaseSettings):
     )
     prices: dict[str, dict[str, float]] = Field(
         default_factory=dict,
-        description='JSON object of your own prices, USD for a million tokens, {"my-model": {"input": 1, "output": 4}}.',
+        description='JSON object of own prices, USD for a million tokens: {"my-model": {"input": 1, "output": 4}}.',
     )
     max_concurrent_evals_by_model: dict[str, Annotated[int, Field(ge=0, le=1000)]] = Field(
         default_factory=dict, description='JSON object of judge calls at once by model, {"gpt-5.4": 3}.'

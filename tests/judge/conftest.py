@@ -20,6 +20,7 @@ from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Run
 from tasks.judge.client import JudgeClient, open_endpoint
 from tasks.judge.exchange import Judge, Question
+from tasks.judge.exhibits import Exhibit, Exhibits
 from tasks.judge.gate import Gate, Stop
 from tasks.judge.ledger import PaidAnswer
 from tasks.judge.rubric import Criterion
@@ -97,11 +98,21 @@ def make_answer() -> Callable[..., dict[str, Any]]:
 
     def make(**parts: Any) -> dict[str, Any]:
         criteria = {
-            name: {"reasoning": f"On {name}.", "score": score, "examples": [{"run_id": 1, "text": "Seen."}]}
+            name: {
+                "reasoning": f"On {name}.",
+                "score": score,
+                "examples": [{"label": "R1", "quote": "Done 1", "text": "Seen."}],
+            }
             | parts.pop(name, {})
             for name, score in (("accuracy", 8), ("care", 6))
         }
-        answer = {"criteria": criteria, "reasoning": "Over all.", "strengths": ["s"], "weaknesses": ["w"]}
+        answer = {
+            "contradictions": [],
+            "criteria": criteria,
+            "reasoning": "Over all.",
+            "strengths": ["s"],
+            "weaknesses": ["w"],
+        }
         return answer | {"recommendations": ["r"]} | parts
 
     return make
@@ -151,8 +162,21 @@ def make_evidence(make_agent: Callable[..., Agent], make_run: Callable[..., Run]
 
 
 @pytest.fixture
-def question(rubric: dict[str, Criterion]) -> Question:
-    return Question(kind="agent", rubric=rubric, text="The evidence.", run_ids=frozenset({1, 2}), agent_id=5)
+def exhibits(make_run: Callable[..., Run]) -> Exhibits:
+    """R1 and R2, the runs 1 and 2."""
+    return Exhibits([Exhibit(f"R{number}", make_run(number), None) for number in (1, 2)])
+
+
+@pytest.fixture
+def question(rubric: dict[str, Criterion], exhibits: Exhibits) -> Question:
+    return Question(
+        kind="agent",
+        rubric=rubric,
+        digest="of the evidence",
+        exhibits=exhibits,
+        render=lambda budget, rotation: "The evidence.",
+        agent_id=5,
+    )
 
 
 @pytest.fixture

@@ -5,23 +5,41 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from tasks.evidence.types import Run, ToolCall
 from tasks.judge.answer import Answer, UnusableAnswerError, build_schema, parse_answer
+from tasks.judge.exhibits import Exhibit, Exhibits
 from tasks.judge.rubric import Criterion
 
 Make = Callable[..., dict[str, Any]]
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-RUN_IDS = frozenset({1, 2, 2**62})
 BAD: list[dict[str, Any]] = json.loads((FIXTURES / "bad_answers.json").read_text(encoding="utf-8"))
 
 
+STARTED = datetime(2026, 3, 1, tzinfo=UTC)
+CALL = ToolCall(name="refund", arguments='{"order": 7}', error="HTTP 500 from the provider")
+RUN = Run(
+    id=41,
+    agent_id=1,
+    status="completed",
+    outcome="success",
+    started_at=STARTED,
+    task="Refund order 7.",
+    final_response="I have refunded order 7.",
+    tool_calls=(CALL,),
+)
+OTHER = RUN.model_copy(update={"id": 42, "tool_calls": (), "final_response": "Done 1"})
+EXHIBITS = Exhibits([Exhibit("R1", OTHER, None), Exhibit("R2", RUN, None)])
+
+
 def parse(text: str, rubric: dict[str, Criterion], kind: Any = "agent") -> Answer:
-    return parse_answer(text, kind, rubric, RUN_IDS)
+    return parse_answer(text, kind, rubric, EXHIBITS)
 
 
 def with_score(make_answer: Make, literal: str) -> str:
@@ -33,7 +51,7 @@ def test_a_usable_answer_is_read_whole(rubric: dict[str, Criterion], make_answer
     answer = parse(json.dumps(make_answer()), rubric)
     assert {name: given.score for name, given in answer.criteria.items()} == {"accuracy": 8.0, "care": 6.0}
     assert answer.criteria["care"].reasoning == "On care."
-    assert [(e.run_id, e.text) for e in answer.criteria["care"].examples] == [(1, "Seen.")]
+    assert [(e.citation.run_id, e.text) for e in answer.criteria["care"].examples] == [(42, "Seen.")]
     assert (answer.reasoning, answer.strengths, answer.weaknesses) == ("Over all.", ("s",), ("w",))
     assert (answer.recommendations, answer.citations_dropped, answer.ignored) == (("r",), 0, ())
 
@@ -184,43 +202,89 @@ def test_extra_criteria_are_ignored_and_named(rubric: dict[str, Criterion], make
 
 
 @pytest.mark.parametrize(
-    ("run_id", "kept"),
+    ("label", "quote", "where"),
     [
-        (1, 1),
-        (2**62, 2**62),
-        (1.0, 1),
-        ("2", 2),
-        ("run 2", 2),
-        ("#2", 2),
-        (3, None),
-        (1.5, None),
-        (True, None),
-        (None, None),
-        ("two", None),
-        (-1, None),
-        ([1], None),
-        (10**30, None),
-        ("9" * 5000, None),
+        ("R2", "refunded order 7", ("R2", 41)),
+        ("r2", "refunded  order\n7", ("R2", 41)),
+        ("[R2.1]", "HTTP 500", ("R2.1", 41)),
+        ("R2", "HTTP 500 from the provider", ("R2.1", 41)),
+        ("R1", "refunded order 7", None),
+        ("R2.1", "refunded order 7", None),
+        ("R2.2", "HTTP 500", None),
+        ("R9", "HTTP 500", None),
+        ("41", "HTTP 500", None),
+        ("R2", "refunded order 8", None),
+        ("R2", "", None),
+        ("R2", None, None),
+        (None, "HTTP 500", None),
+        (2, "HTTP 500", None),
+        ("R" + "9" * 5000, "HTTP 500", None),
+        ([], "HTTP 500", None),
+        ("R2", ["HTTP 500"], None),
     ],
 )
-def test_citations_of_runs_that_were_not_shown_are_dropped_and_counted(
-    run_id: Any, kept: int | None, rubric: dict[str, Criterion], make_answer: Make
+def test_a_citation_that_does_not_hold_is_dropped_and_counted(
+    label: Any, quote: Any, where: tuple[str, int] | None, rubric: dict[str, Criterion], make_answer: Make
 ) -> None:
-    answer = parse(json.dumps(make_answer(care={"examples": [{"run_id": run_id, "text": "t"}]})), rubric)
-    assert [example.run_id for example in answer.criteria["care"].examples] == ([] if kept is None else [kept])
-    assert answer.citations_dropped == (kept is None)
+    example = {"label": label, "quote": quote, "text": "t"}
+    answer = parse(json.dumps(make_answer(care={"examples": [example]})), rubric)
+    cited = [(example.citation.label, example.citation.run_id) for example in answer.criteria["care"].examples]
+    assert cited == ([] if where is None else [where])
+    assert answer.citations_dropped == (where is None)
 
 
-@pytest.mark.parametrize("literal", ["1e400", "NaN", "-Infinity", "9" * 6000])
-def test_a_run_id_that_is_no_number_costs_only_its_citation(
-    literal: str, rubric: dict[str, Criterion], make_answer: Make
-) -> None:
-    text = json.dumps(make_answer(care={"examples": [{"run_id": "ID", "text": "t"}]})).replace('"ID"', literal)
-    assert parse(text, rubric).citations_dropped == 1
+def contradiction(**parts: Any) -> dict[str, Any]:
+    return {
+        "claim_label": "R2",
+        "claim_quote": "I have refunded order 7",
+        "observation_label": "R2.1",
+        "observation_quote": "HTTP 500",
+        "text": "The refund failed.",
+    } | parts
+
+
+def test_a_contradiction_names_claim_and_observation(rubric: dict[str, Criterion], make_answer: Make) -> None:
+    answer = parse(json.dumps(make_answer(contradictions=[contradiction()])), rubric)
+    [found] = answer.contradictions
+    assert (found.claim.label, found.observation.label, found.text) == ("R2", "R2.1", "The refund failed.")
+    assert (found.claim.quote, found.observation.run_id) == ("I have refunded order 7", 41)
+    assert answer.citations_dropped == 0
 
 
 @pytest.mark.parametrize(
-    ("examples", "dropped"), [(None, 0), ("run 1", 0), ({"run_id": 1}, 0), ([1, "1", None, []], 4), ([{}], 1)]
+    "wrong",
+    [
+        {"claim_quote": "I have never"},
+        {"claim_label": "R2.1", "claim_quote": "HTTP 500"},
+        {"claim_quote": "Refund order 7."},
+        {"observation_label": "R2", "observation_quote": "I have refunded order 7"},
+        {"claim_label": "R1", "claim_quote": "Done 1"},
+        {"observation_label": None},
+    ],
+    ids=[
+        "not said",
+        "an observation as a claim",
+        "the task as a claim",
+        "a claim as an observation",
+        "other run",
+        "no",
+    ],
+)
+def test_a_contradiction_of_which_a_side_does_not_hold_is_dropped_and_counted(
+    wrong: dict[str, Any], rubric: dict[str, Criterion], make_answer: Make
+) -> None:
+    answer = parse(json.dumps(make_answer(contradictions=[contradiction(**wrong)])), rubric)
+    assert (answer.contradictions, answer.citations_dropped) == ((), 1)
+
+
+@pytest.mark.parametrize("given", [None, "none", {}, 3])
+def test_contradictions_of_a_wrong_type_are_none(given: Any, rubric: dict[str, Criterion], make_answer: Make) -> None:
+    answer = parse(json.dumps(make_answer(contradictions=given)), rubric)
+    assert (answer.contradictions, answer.citations_dropped) == ((), 0)
+
+
+@pytest.mark.parametrize(
+    ("examples", "dropped"), [(None, 0), ("R1", 0), ({"label": "R1"}, 0), ([1, "R1", None, []], 4), ([{}], 1)]
 )
 def test_examples_of_a_wrong_type_never_make_an_answer_unusable(
     examples: Any, dropped: int, rubric: dict[str, Criterion], make_answer: Make
@@ -243,7 +307,7 @@ def test_one_text_in_place_of_a_list_is_one_item(rubric: dict[str, Criterion], m
 
 
 def test_lengths_and_list_sizes_do_not_matter(rubric: dict[str, Criterion], make_answer: Make) -> None:
-    many = [{"run_id": 1, "text": "x" * 5000}] * 500
+    many = [{"label": "R1", "quote": "Done 1", "text": "x" * 5000}] * 500
     answer = parse(json.dumps(make_answer(strengths=["s"] * 5000, care={"examples": many})), rubric)
     assert len(answer.strengths) == 5000
     assert len(answer.criteria["care"].examples) == 500
@@ -307,7 +371,9 @@ def test_the_schema_accepts_what_is_asked_for_and_nothing_else(rubric: dict[str,
     incomplete = make_answer()
     del incomplete["criteria"]["care"]
     assert not validator.is_valid(incomplete)
-    assert jsonschema.Draft202012Validator(build_schema("team", rubric)).is_valid(make_answer(executive_summary="s"))
+    team = make_answer(executive_summary="s")
+    del team["contradictions"]
+    assert jsonschema.Draft202012Validator(build_schema("team", rubric)).is_valid(team)
 
 
 def test_the_schema_asks_for_reasoning_before_the_score(rubric: dict[str, Criterion]) -> None:
@@ -337,4 +403,4 @@ def test_the_schema_is_strict_everywhere(rubric: dict[str, Criterion]) -> None:
             assert node["required"] == list(node["properties"])
         return (node.get("type") == "object") + sum(walk(item) for item in node.values())
 
-    assert walk(build_schema("agent", rubric)) == 1 + 1 + 2 * 2
+    assert walk(build_schema("agent", rubric)) == 1 + 1 + 1 + 2 * 2

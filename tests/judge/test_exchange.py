@@ -253,9 +253,10 @@ def test_texts_that_json_cannot_hold_reach_the_endpoint(
     asking: Asking, question: Question, good: str, soon: float
 ) -> None:
     judge, server = asking(reply("broken \ud800\x00"), reply(good))
-    judge.ask(replace(question, text="a\x00b\ud800c", goal="\udfff"), deadline=soon, spent=Spent())
+    broken = replace(question, render=lambda budget, rotation: "a\x00b\ud800c", goal="\udfff")
+    judge.ask(broken, deadline=soon, spent=Spent())
     messages = json.loads(server.requests[1].body)["messages"]
-    assert messages[1]["content"] == "a\ufffdb?c"
+    assert "\na\ufffdb?c\n" in messages[1]["content"]
     assert messages[0]["content"].count("The team's goal: ?") == 1
 
 
@@ -270,7 +271,10 @@ ASKED = "asked again"
         ({"client": {"model": "gpt-5.5"}}, ASKED),
         ({"client": {"max_output_tokens": 4000}}, ASKED),
         ({"client": {"call_timeout_seconds": 7.0, "max_attempts": 9}}, KEPT),
-        ({"question": {"text": "Other evidence."}}, ASKED),
+        ({"question": {"digest": "of other evidence"}}, ASKED),
+        ({"question": {"render": lambda budget, rotation: "The same evidence in other words."}}, KEPT),
+        ({"judge": {"evidence_tokens": 500}}, ASKED),
+        ({"judge": {"samples": 3}}, KEPT),
         ({"question": {"goal": "Another goal."}}, ASKED),
         ({"question": {"kind": "team"}}, ASKED),
         ({"question": {"agent_id": 6}}, KEPT),
@@ -300,7 +304,8 @@ def test_what_makes_it_another_question(
         changed = dict(reversed(changed.items()))
     if "extra" in change:
         changed["extra"] = Criterion()
-    other = replace(judge, client=replace(judge.client, **change.get("client", {})), report_id=99)
+    client = replace(judge.client, **change.get("client", {}))
+    other = replace(judge, **({"client": client, "report_id": 99} | change.get("judge", {})))
     other.ask(replace(question, **({"rubric": changed} | change.get("question", {}))), deadline=soon, spent=Spent())
     assert len(server.requests) == (1 if expected == KEPT else 2)
 
@@ -312,4 +317,5 @@ def test_the_prompt_version_is_part_of_the_question(asking: Asking) -> None:
         "model": "gpt-5.4-mini",
         "parameters": {"max_completion_tokens": 8000},
         "prompt_version": judge.settings()["prompt_version"],
+        "evidence_tokens": 80_000,
     }

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.judge.answer import Answer, CriterionAnswer, Example
+from tasks.judge.answer import Answer, Citation, CriterionAnswer, Example
 from tasks.judge.rubric import Criterion
-from tasks.judge.scoring import Score, build_verdicts, score_verdicts
+from tasks.judge.scoring import Score, build_verdicts, score_verdicts, typical_first
 
 
 def score(scores: dict[str, float | None], rubric: dict[str, Criterion]) -> Score:
     answer = Answer({name: CriterionAnswer("why", value) for name, value in scores.items()})
-    return score_verdicts(build_verdicts(answer, rubric))
+    return score_verdicts(build_verdicts([answer], rubric))
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,52 @@ def test_weights_are_relative() -> None:
 
 
 def test_verdicts_come_in_the_order_of_the_rubric(rubric: dict[str, Criterion]) -> None:
-    examples = (Example(3, "Seen."),)
+    examples = (Example(Citation("R1", 3, "", "ok"), "Seen."),)
     answer = Answer({"care": CriterionAnswer("why", None), "accuracy": CriterionAnswer("because", 7.0, examples)})
-    first, second = build_verdicts(answer, rubric)
+    first, second = build_verdicts([answer], rubric)
     assert (first.criterion, first.weight, first.threshold, first.score, first.passed) == ("accuracy", 3, 7, 7, True)
     assert (first.reasoning, first.examples) == ("because", examples)
     assert (second.criterion, second.score, second.passed, second.examples) == ("care", None, None, ())
+    assert (first.supported, second.supported) == (True, False)
+    assert (first.scores, first.spread, first.unstable) == ((7.0,), None, False)
+
+
+def answers(*accuracies: float | None) -> list[Answer]:
+    """An answer for each score for accuracy; its reasoning is the score."""
+    return [
+        Answer({"accuracy": CriterionAnswer(str(score), score), "care": CriterionAnswer("", 6)}) for score in accuracies
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "score", "spread", "unstable"),
+    [
+        ([8.0, 9.0, 7.0], 8.0, 2.0, False),
+        ([6.0, 8.0], 7.0, 2.0, True),
+        ([6.5, 6.0, 2.0], 4.833, 4.5, False),
+        ([8.0, None, 9.0], 8.5, 1.0, False),
+        ([8.0, None, None], None, None, False),
+        ([8.0, None], None, None, False),
+        ([None, None], None, None, False),
+    ],
+)
+def test_of_several_samples_the_mean_and_the_spread(
+    given: list[float | None], score: float | None, spread: float | None, unstable: bool, rubric: dict[str, Criterion]
+) -> None:
+    accuracy, care = build_verdicts(answers(*given), rubric)
+    assert accuracy.score == (None if score is None else pytest.approx(score, abs=1e-3))
+    assert (accuracy.spread, accuracy.unstable) == (spread, unstable)
+    assert accuracy.scores == tuple(value for value in given if value is not None)
+    assert (care.score, care.unstable) == (6, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "first"),
+    [([2.0, 8.0, 7.0], "7.0"), ([None, 5.0], "5.0"), ([5.0, 5.0], "5.0"), ([None, None], "None")],
+)
+def test_the_words_are_those_of_the_sample_nearest_to_the_mean(
+    given: list[float | None], first: str, rubric: dict[str, Criterion]
+) -> None:
+    ordered = typical_first(answers(*given), rubric)
+    assert ordered[0].criteria["accuracy"].reasoning == first
+    assert len(ordered) == len(given)
