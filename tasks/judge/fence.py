@@ -14,7 +14,7 @@ MARK = "| "
 
 _NAME = "evidence"
 # Imitations of the fence, and of what chat templates put between messages.
-_TAG = re.compile(rf"<(?=/?\s*{_NAME})", re.IGNORECASE)
+_TAG = re.compile(rf"<(?=\s*/?\s*{_NAME})", re.IGNORECASE)
 _TEMPLATE = re.compile(r"<(?=\|)|(?<=\|)>|\[(?=/?(?:INST|SYS)\b)|<(?=</?SYS>)|<(?=/?s>|/?(?:start|end)_of_turn>)")
 # Invisible characters carry words past a reader: tags, bidirectional controls, zero widths, other format characters.
 _INVISIBLE = re.compile(
