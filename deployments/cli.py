@@ -46,6 +46,8 @@ def run(
     max_concurrent_runs: int | None = None,
     eval_timeout: float | None = None,
     report_timeout: float | None = None,
+    judge_samples: int | None = None,
+    max_report_cost_usd: float | None = None,
     fail_fast: Annotated[bool | None, Parameter(negative="--no-fail-fast")] = None,
     fresh: Annotated[bool | None, Parameter(negative="--no-fresh")] = None,
     dry_run: Flag = False,
@@ -86,6 +88,10 @@ def run(
         Seconds for everything about one agent.
     report_timeout
         Seconds after which no new judge call starts; the report completes with what it has.
+    judge_samples
+        How often each question is asked; scores are the means, and their spread is shown.
+    max_report_cost_usd
+        Most that judging may cost; no call starts that could pass it. 0 is no limit.
     fail_fast
         Start no judge call after the first failure.
     fresh
@@ -111,6 +117,8 @@ def run(
         "max_concurrent_runs": max_concurrent_runs,
         "eval_timeout_seconds": eval_timeout,
         "report_timeout_seconds": report_timeout,
+        "judge_samples": judge_samples,
+        "max_report_cost_usd": max_report_cost_usd,
         "fail_fast": fail_fast,
         "fresh": fresh,
     }

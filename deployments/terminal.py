@@ -110,7 +110,13 @@ def print_table(console: Console, columns: Sequence[Column]) -> None:
 
 def print_report(console: Console, report: Row, agents: Sequence[Row]) -> None:
     """A report: verdict, warnings, summary, every agent in a table, and why some failed or did not pass."""
-    from tasks.report.markdown import describe_mean, format_cost, format_score
+    from tasks.report.markdown import (
+        describe_doubts,
+        describe_mean,
+        describe_runs_cost,
+        format_judging_cost,
+        format_score,
+    )
 
     head = Text.assemble(
         ("Report ", "bold"), (str(report["id"]), "bold"), " on ", one_line(report["environment"], "bold"), ": "
@@ -136,9 +142,10 @@ def print_report(console: Console, report: Row, agents: Sequence[Row]) -> None:
         console.print(f"Agents: {describe_mean(report)}; {report['agents_failed']} failed")
         console.print(
             Text.assemble(
-                f"Runs analysed: {report['total_runs_analyzed']}; judging cost {format_cost(report['cost_usd'])} (",
+                f"Runs analysed: {report['total_runs_analyzed']}; judging cost {format_judging_cost(report)} (",
                 one_line(report["judge_model"]),
                 ")",
+                f"; {costs}" if (costs := describe_runs_cost(report)) else "",
             )
         )
     if report["error"]:
@@ -158,6 +165,13 @@ def print_report(console: Console, report: Row, agents: Sequence[Row]) -> None:
             reasons.add_row(one_line(row["agent_name"], "red"), one_line(why))
     if reasons.rows:
         console.print(reasons)
+    notes = Table.grid(padding=(0, 2, 0, 0))
+    for row in agents:
+        if doubts := describe_doubts(row):
+            notes.add_row(one_line(row["agent_name"], "yellow"), one_line(doubts))
+    if notes.rows:
+        console.print()
+        console.print(notes)
 
 
 def _why_not(row: Row) -> str | None:

@@ -41,6 +41,40 @@ def format_cost(cost_usd: float | None) -> str:
     return f"${cost_usd:.2f}" if cost_usd >= 1 or cost_usd == 0 else f"${cost_usd:.4f}"
 
 
+def format_judging_cost(report: Row) -> str:
+    """What judging cost; where a part is unknown, at least what is known of it."""
+    if report["cost_usd"] is None and report["known_cost_usd"]:
+        return f"at least {format_cost(report['known_cost_usd'])}"
+    return format_cost(report["cost_usd"])
+
+
+def describe_runs_cost(report: Row) -> str:
+    """What the agents' own runs cost, over how many of them; "" when it is known of none."""
+    if report["runs_cost_usd"] is None:
+        return ""
+    known, total = report["runs_with_cost"], report["total_runs_analyzed"]
+    if known == total:
+        return f"the runs cost {format_cost(report['runs_cost_usd'])}"
+    return f"the runs cost at least {format_cost(report['runs_cost_usd'])} (known for {known} of {total})"
+
+
+def describe_doubts(row: Row) -> str:
+    """What a reader should know of how an agent was judged: sample, redactions, suspicions, dropped citations."""
+    doubts = []
+    if row.get("sampling"):
+        doubts.append(f"the judge saw {row['sampling']}")
+    if row.get("suspicions"):
+        count = len(row["suspicions"])
+        doubts.append(f"{count} text{'s look' if count > 1 else ' looks'} like an attempt to talk the judge round")
+    if row.get("contradictions"):
+        doubts.append(f"{len(row['contradictions'])} claims contradicted by what was observed")
+    if row.get("citations_dropped"):
+        doubts.append(f"{row['citations_dropped']} citations did not hold and were dropped")
+    if row.get("redactions"):
+        doubts.append("redacted: " + ", ".join(f"{count} × {label}" for label, count in row["redactions"].items()))
+    return "; ".join([*doubts, *(row.get("warnings") or [])])
+
+
 def format_passed(passed: bool | None) -> str:
     """Yes, no, or a dash when nothing was judged."""
     return "–" if passed is None else ("yes" if passed else "no")
@@ -65,7 +99,8 @@ def render_markdown(rows: ReportRows) -> str:
         f"**Team {format_score(report['team_score'])} / 10**"
         + (" (passed)" if report["team_passed"] else "")
         + f" · agents {describe_mean(report)} · {report['total_runs_analyzed']} runs · judging cost "
-        f"{format_cost(report['cost_usd'])} ({escape(report['judge_model'])})",
+        f"{format_judging_cost(report)} ({escape(report['judge_model'])})"
+        + (f" · {costs}" if (costs := describe_runs_cost(report)) else ""),
     ]
     if report["error"]:
         lines += ["", f"**{report['status'].capitalize()}:** {escape(report['error'])}"]
@@ -94,6 +129,10 @@ def render_markdown(rows: ReportRows) -> str:
     if failed:
         lines += ["", "## Failed", ""]
         lines += [f"- {escape(row['agent_name'])}: {escape(cut(row['error'] or '', 400))}" for row in failed]
+    doubts = [(row["agent_name"], doubt) for row in rows.details if (doubt := describe_doubts(row))]
+    if doubts:
+        lines += ["", "## Notes", ""]
+        lines += [f"- {escape(name)}: {escape(cut(doubt, 400))}" for name, doubt in doubts]
     return "\n".join(lines) + "\n"
 
 

@@ -14,7 +14,7 @@ from tasks.warehouse.parquet import read_parquet
 
 
 def _agent_of(payload: dict[str, Any]) -> str:
-    return payload["messages"][1]["content"].partition("\n")[0].removeprefix("# Agent ")
+    return payload["messages"][1]["content"].partition("\n# Agent ")[2].partition("\n")[0]
 
 
 def test_a_report_has_every_agent_and_sql_and_parquet_hold_the_same(make_world: Callable[..., Any]) -> None:

@@ -87,4 +87,4 @@ def test_a_slow_trace_delays_its_own_agent_only(width: int, make_world: Callable
 def _subject(body: bytes) -> str:
     payload = json.loads(body)
     text: str = payload["messages"][1]["content"]
-    return "team" if is_team(payload) else text.partition("\n")[0].removeprefix("# Agent ")
+    return "team" if is_team(payload) else text.partition("\n# Agent ")[2].partition("\n")[0]

@@ -89,7 +89,9 @@ def test_arrow_schema_of_nested_columns() -> None:
     assert str(detail.field("traces").type) == (
         "struct<complete: int64, partial: int64, pending: int64, missing: int64, unavailable: int64>"
     )
-    assert str(score.field("examples").type) == "list<item: struct<run_id: int64, text: string>>"
+    assert str(score.field("examples").type) == (
+        "list<item: struct<run_id: int64, label: string, span_id: string, quote: string, text: string>>"
+    )
 
 
 @pytest.mark.parametrize(

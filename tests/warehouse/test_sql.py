@@ -254,7 +254,9 @@ def test_a_written_report_reads_as_it_was_written(warehouse: Warehouse, written:
     assert (second["agent_name"], second["score"], second["passed"], second["run_ids"]) == ("idle", None, None, None)
     team, agent = warehouse.load_criteria(report_id)
     assert (team["agent_id"], team["score"], team["passed"], team["examples"]) == (None, None, False, None)
-    assert agent["examples"] == [{"run_id": 11, "text": "done"}, {"run_id": None, "text": "no run"}]
+    done, unknown = agent["examples"]
+    assert (done["run_id"], done["label"], done["quote"], done["text"]) == (11, "R1.2", 'said "done"', "done")
+    assert (unknown["run_id"], unknown["text"]) == (None, "no run")
     newest, undated = warehouse.load_runs(report_id)
     assert (newest["run_id"], undated["run_id"]) == (11, 12)
     telemetry = written["report_runs"][0]["telemetry"]
