@@ -95,6 +95,7 @@ def open_findings(findings: Findings, plan: ReportPlan, agents: Sequence[Agent],
     chosen = select_agents(plan.options.agents, agents)
     findings.rubrics = resolve_rubrics(plan.criteria, agents)
     findings.judge_settings = judge.settings()
+    findings.redacted = connections.read_settings().redact
     findings.chosen = frozenset(agent.id for agent in chosen)
     findings.agents = agents
 

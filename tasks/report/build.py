@@ -47,6 +47,7 @@ class Findings:
     team: Evaluation | None = None
     ending: Ending | None = None
     warnings: list[str] = field(default_factory=list)
+    redacted: bool = True
 
     @property
     def chosen_agents(self) -> list[Agent]:
@@ -196,6 +197,8 @@ def _warnings(plan: ReportPlan, findings: Findings, statuses: Counter[str]) -> l
         )
         reason = reasons.most_common(1)[0][0] if reasons else "unknown"
         warnings.append(f"Without traces for {unavailable} runs: {reason}")
+    if not findings.redacted:
+        warnings.append("Nothing was redacted (AGENT_REPORT_REDACT is false): texts went to the judge as they are.")
     if statuses["skipped_budget"]:
         limit = plan.options.max_report_cost_usd
         warnings.append(f"{statuses['skipped_budget']} agents were not judged: max_report_cost_usd is ${limit:g}")
@@ -241,6 +244,7 @@ def _detail(agent: Agent, evaluation: Evaluation, evidence: Evidence | None) -> 
         include={"tool_usage", "failure_patterns", "best_run", "worst_run", "traces", "telemetry"}
     )
     row["telemetry_summary"] = dumped.pop("telemetry")
+    row["redactions"] = evidence.redactions
     return row | dumped | {"run_ids": [run.id for run in evidence.finished_runs]}
 
 
