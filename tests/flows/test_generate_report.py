@@ -47,8 +47,9 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     plain = dict(row)
     if isinstance(plain.get("parameters"), str):
         plain["parameters"] = json.loads(plain["parameters"])
-    if isinstance(plain.get("agent_reports"), list):
-        plain["agent_reports"] = dict(plain["agent_reports"])
+    for name in ("agent_reports", "redactions"):
+        if isinstance(plain.get(name), list):
+            plain[name] = dict(plain[name])
     return plain
 
 

@@ -1,0 +1,19 @@
+"""The pages under docs/ show what the program does now."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+_DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_the_prompt_in_the_docs_is_the_one_that_is_sent() -> None:
+    page = runpy.run_path(str(_DOCS / "make_prompt.py"))["render"]()
+    stored = (_DOCS / "prompt.md").read_text(encoding="utf-8")
+    assert _without_nonces(page) == _without_nonces(stored), "run docs/make_prompt.py"
+
+
+def _without_nonces(page: str) -> str:
+    return re.sub(r"evidence-[0-9a-f]{16}", "evidence-…", page)
