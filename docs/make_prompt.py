@@ -35,9 +35,9 @@ def render() -> str:
     schema = json.dumps(build_schema("agent", rubric)["properties"]["criteria"]["properties"]["accuracy"], indent=2)
     return f"""# What the judge is sent
 
-The messages about `{_AGENT}`, an agent of the demo, with its newest {_RUNS} runs and a budget of {_BUDGET_TOKENS:,} tokens
-(a report looks at 20 runs, in some {Settings().evidence_tokens:,} tokens), so that cuts are to be seen. Made by
-`docs/make_prompt.py`.
+The messages about `{_AGENT}`, an agent of the demo, with its newest {_RUNS} runs and a budget of
+{_BUDGET_TOKENS:,} tokens (a report looks at 20 runs, in some {Settings().evidence_tokens:,} tokens), so that cuts are to
+be seen. Made by `docs/make_prompt.py`.
 
 ## System
 
