@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 from collections.abc import Callable
@@ -16,10 +17,11 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from sqlalchemy import Engine
 
-from tasks.errors import RefusedError
+from tasks.errors import RefusedError, scrub
 from tasks.evidence.connection import make_read_only, open_source
 from tasks.evidence.jaeger import JaegerClient, open_jaeger
 from tasks.evidence.prices import RunPrices, Tokens
+from tasks.evidence.redaction import Hook, Redactor
 from tasks.evidence.runs import Source
 from tasks.judge.client import JudgeClient, open_endpoint
 from tasks.judge.gate import Gate
@@ -71,18 +73,58 @@ def source() -> Source:
     """The source of agents and runs, read-only.
 
     Raises:
-        RefusedError: neither ``AGENT_REPORT_SOURCE_URL`` nor ``_SOURCE_BLOCK`` is set, or it cannot be used.
+        RefusedError: neither ``AGENT_REPORT_SOURCE_URL`` nor ``_SOURCE_BLOCK`` is set, or it cannot be used; or as
+            ``redactor``.
     """
     settings = read_settings()
+    own = redactor()
+    hide = own.redact if own is not None else None
     if settings.source_block:
         block = settings.source_block
-        return _once(("source block", block), lambda: Source(make_read_only(_block_engine(block))))
+        return _once(
+            ("source block", block, *_redaction(settings)), lambda: Source(make_read_only(_block_engine(block)), hide)
+        )
     if settings.source_url is None:
         raise RefusedError(
             "no source: set AGENT_REPORT_SOURCE_URL (such as sqlite:///station.db), or AGENT_REPORT_SOURCE_BLOCK"
         )
     url = settings.source_url.get_secret_value()
-    return _once(("source", url), lambda: Source(open_source(url)))
+    return _once(("source", url, *_redaction(settings)), lambda: Source(open_source(url), hide))
+
+
+def redactor() -> Redactor | None:
+    """What replaces secrets and personal data in agents' texts; None when ``AGENT_REPORT_REDACT`` is off.
+
+    Raises:
+        RefusedError: a wrong expression in ``AGENT_REPORT_REDACT_PATTERNS``, or ``_REDACT_HOOK`` is no function that
+            can be imported.
+    """
+    settings = read_settings()
+    if not settings.redact:
+        return None
+    return _once(
+        ("redactor", *_redaction(settings)),
+        lambda: Redactor(settings.redact_patterns, _load_hook(settings.redact_hook) if settings.redact_hook else None),
+    )
+
+
+def _redaction(settings: Settings) -> tuple[Any, ...]:
+    return settings.redact, tuple(settings.redact_patterns.items()), settings.redact_hook
+
+
+def _load_hook(place: str) -> Hook:
+    wrong = f"redact_hook={place!r} (AGENT_REPORT_REDACT_HOOK)"
+    module, colon, name = place.partition(":")
+    if not (module and colon and name):
+        raise RefusedError(f"{wrong} is not of the form module:function")
+    try:
+        hook = getattr(importlib.import_module(module), name)
+    except Exception as error:  # noqa: BLE001
+        # Whatever the module does when it is imported.
+        raise RefusedError(f"{wrong} cannot be imported: {scrub(f'{type(error).__name__}: {error}')}") from None
+    if not callable(hook):
+        raise RefusedError(f"{wrong} is no function")
+    return cast(Hook, hook)
 
 
 def warehouse() -> Warehouse:

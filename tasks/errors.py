@@ -15,6 +15,10 @@ class SourceError(AgentReportError):
     """The source of agents and runs cannot be read, or an agent's rows in it cannot."""
 
 
+class RedactionError(AgentReportError):
+    """An agent's texts could not be redacted, so nothing of it is used."""
+
+
 class TraceError(AgentReportError):
     """Jaeger cannot be asked, or its answer cannot be used."""
 

@@ -157,6 +157,12 @@ class Settings(ReportOptions, BaseSettings):
     max_concurrent_evals_by_model: dict[str, Annotated[int, Field(ge=0, le=1000)]] = Field(
         default_factory=dict, description='JSON object of judge calls at once by model, {"gpt-5.4": 3}.'
     )
+    redact: bool = Field(True, description="Replace secrets and personal data in agents' texts before all else.")
+    redact_patterns: dict[str, str] = Field(
+        default_factory=dict,
+        description='JSON object of own regular expressions by label, {"customer": "K-[0-9]{6}"}.',
+    )
+    redact_hook: str = Field("", description="Own code, module:function, text to text, after all patterns.")
     openai_base_url: str = Field("", validation_alias="OPENAI_BASE_URL")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from prefect import task, unmapped
@@ -10,8 +11,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ConcurrentTaskRunner
 
-from tasks.connections import jaeger, prices, source
+from tasks.connections import jaeger, prices, redactor, source
+from tasks.errors import AgentReportError, RedactionError, SourceError
 from tasks.evidence.metrics import build_evidence
+from tasks.evidence.redaction import Redactor
+from tasks.evidence.tally import Tally
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Trace
 from tasks.quoting import quoted, unquoted
 from tasks.report.plan import ReportPlan
@@ -30,30 +34,60 @@ def load_agents(environment: str, filter_model: str = "") -> list[Agent]:
 
 @task(task_run_name="runs of {agent.name}", cache_policy=NO_CACHE)
 def fetch_runs(agent: Agent, plan: ReportPlan) -> AgentRuns:
-    """The newest runs of ``agent`` up to the report's ``evidence_until``; fails when none of its rows can be read."""
-    runs = source().fetch_runs(
-        agent,
-        limit=plan.options.runs_per_agent,
-        until=plan.evidence_until,
-        since=plan.since,
-        filter_model=plan.options.filter_model,
-    )
-    return quoted(runs)
+    """The newest runs of ``agent`` up to the report's ``evidence_until``, redacted.
+
+    Fails when none of its rows can be read, or redacted.
+    """
+    hide = redactor()
+    with redacting_errors(hide):
+        runs = source().fetch_runs(
+            agent,
+            limit=plan.options.runs_per_agent,
+            until=plan.evidence_until,
+            since=plan.since,
+            filter_model=plan.options.filter_model,
+        )
+        return quoted(Tally(hide).redact_runs(runs))
 
 
 @task(task_run_name="traces of {agent.name}", cache_policy=NO_CACHE)
 def fetch_traces(agent: Agent, runs: Sequence[AgentRuns], plan: ReportPlan) -> Evidence:
-    """The traces of ``runs`` (in a list of one), and with them all that is known of ``agent``.
+    """The traces of ``runs`` (in a list of one), and with them all that is known of ``agent``, redacted.
 
-    Jaeger's faults are states of traces.
+    Jaeger's faults are states of traces. Fails when a text cannot be redacted.
     """
     found = unquoted(runs[0])
-    client = jaeger(plan.options.max_concurrent_runs)
-    if client is None:
-        traces = [Trace(run_id=run.id, state="unavailable", reason=NO_JAEGER) for run in found.runs]
-    else:
-        traces = client.fetch_traces(found.runs, now=plan.evidence_until)
-    return quoted(build_evidence(agent, found, traces, prices()))
+    hide = redactor()
+    with redacting_errors(hide):
+        tally = Tally(hide, found.redactions)
+        agent = tally.redact_agent(agent)
+        client = jaeger(plan.options.max_concurrent_runs)
+        if client is None:
+            traces = [Trace(run_id=run.id, state="unavailable", reason=NO_JAEGER) for run in found.runs]
+        else:
+            traces = client.fetch_traces(found.runs, now=plan.evidence_until, redact=tally.redact_telemetry)
+        return quoted(build_evidence(agent, found, traces, prices(), tally.counts))
+
+
+@contextmanager
+def redacting_errors(hide: Redactor | None) -> Iterator[None]:
+    """Errors of the block with their messages redacted: the report shows them, and Prefect keeps them in its log.
+
+    Of an error that is not ours only its kind and message stay: what a driver raises can hold whole rows.
+    """
+    try:
+        yield
+    except RedactionError:
+        # It holds no text, and what hides texts has just failed.
+        raise
+    except AgentReportError as error:
+        if hide is None:
+            raise
+        raise type(error)(hide.redact(str(error))) from None
+    except Exception as error:
+        if hide is None:
+            raise
+        raise SourceError(hide.redact(f"{type(error).__name__}: {error}")) from None
 
 
 class Reading(NamedTuple):

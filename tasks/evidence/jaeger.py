@@ -17,7 +17,7 @@ from tasks.evidence.circuit import Circuit
 from tasks.evidence.jaeger_http import Answer, JaegerHttp, open_http
 from tasks.evidence.span_tree import SpanTree, cut_run
 from tasks.evidence.spans import Span, normalized_trace_id, parse_v1, parse_v3
-from tasks.evidence.telemetry import summarize_tree
+from tasks.evidence.telemetry import Redact, summarize_tree
 from tasks.evidence.trace_routes import Routes, TraceRoutes, search_v3
 from tasks.evidence.trace_window import TraceWindow, ended_at, window_of
 from tasks.evidence.types import Run, Trace, TraceState
@@ -83,8 +83,9 @@ class JaegerClient:
         )
         self._pool = ThreadPoolExecutor(max_workers=max_concurrent, thread_name_prefix="jaeger")
 
-    def fetch_traces(self, runs: Sequence[Run], *, now: datetime) -> list[Trace]:
+    def fetch_traces(self, runs: Sequence[Run], *, now: datetime, redact: Redact | None = None) -> list[Trace]:
         """One ``Trace`` per run, in their order; no runs, an empty list. ``now`` (aware) decides what is young.
+        ``redact`` (see ``summarize_tree``) is applied to every summary, in the thread that asks.
 
         Whatever Jaeger does is data: a trace that could not be had is ``unavailable`` with the reason (without
         credentials), one that Jaeger does not have is ``missing``, or ``pending`` while its run ended less than two
@@ -112,7 +113,8 @@ class JaegerClient:
         outcomes.update((run.id, search.result()) for run, search in searches)
         trees: dict[str, SpanTree] = {}
         return [
-            self._trace(run, outcomes[run.id], trees, now) if run.id in outcomes else self._invalid(run) for run in runs
+            self._trace(run, outcomes[run.id], trees, now, redact) if run.id in outcomes else self._invalid(run)
+            for run in runs
         ]
 
     def close(self) -> None:
@@ -223,7 +225,9 @@ class JaegerClient:
         trace_id = min(carrying, key=lambda key: abs(carrying[key].start_us - started_us))
         return _Found(trace_id, traces[trace_id])
 
-    def _trace(self, run: Run, found: _Found, trees: dict[str, SpanTree], now: datetime) -> Trace:
+    def _trace(
+        self, run: Run, found: _Found, trees: dict[str, SpanTree], now: datetime, redact: Redact | None
+    ) -> Trace:
         if not found.asked:
             return Trace(run_id=run.id, state="unavailable", trace_id=found.trace_id, reason=found.reason)
         young = _is_young(run, now)
@@ -241,7 +245,7 @@ class JaegerClient:
             notes.append(f"the spans of {others} other runs are inside")
         if strays:
             notes.append(f"{strays} spans lost their parent and may belong to this run or another one of the trace")
-        telemetry = summarize_tree(part, notes)
+        telemetry = summarize_tree(part, notes, redact)
         if not part.roots and young:
             state = "pending"
         elif part.orphans or strays or not part.roots:

@@ -30,10 +30,17 @@ from tasks.evidence.types import (
 )
 
 
-def build_evidence(agent: Agent, agent_runs: AgentRuns, traces: Sequence[Trace], prices: RunPrices) -> Evidence:
+def build_evidence(
+    agent: Agent,
+    agent_runs: AgentRuns,
+    traces: Sequence[Trace],
+    prices: RunPrices,
+    redactions: Mapping[str, int] | None = None,
+) -> Evidence:
     """Everything that is known of ``agent``: its runs, their traces and costs, the metrics, the source's warnings.
 
-    Traces of other runs are dropped. Costs are of the finished runs, where model, price and tokens are known.
+    Traces of other runs are dropped. Costs are of the finished runs, where model, price and tokens are known. The texts
+    come redacted; ``redactions`` counts their placeholders by label, by default those of the runs alone.
     """
     by_run = {trace.run_id: trace for trace in traces}
     kept = {run.id: by_run[run.id] for run in agent_runs.runs if run.id in by_run}
@@ -45,6 +52,7 @@ def build_evidence(agent: Agent, agent_runs: AgentRuns, traces: Sequence[Trace],
         costs_usd=costs,
         metrics=build_metrics(agent_runs.runs, kept, costs),
         warnings=agent_runs.warnings,
+        redactions=dict(agent_runs.redactions if redactions is None else redactions),
     )
 
 

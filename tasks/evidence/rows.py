@@ -12,22 +12,24 @@ from tasks.errors import SourceError
 from tasks.evidence.calls import parse_calls
 from tasks.evidence.moments import parse_moment
 from tasks.evidence.types import Agent, Outcome, Run
-from tasks.evidence.values import clip, read_filled, read_float, read_id, read_int, read_text
+from tasks.evidence.values import Redact, clip, read_filled, read_float, read_id, read_int, read_text
 
 Row = Mapping[str, Any] | RowMapping
 
 _OUTCOMES: dict[str, Outcome] = {"completed": "success", "failed": "failure", "timeout": "failure", "error": "failure"}
 
 
-def read_agent(row: Row, environment: str) -> Agent:
-    """The agent in a row of ``agents``.
+def read_agent(row: Row, environment: str, redact: Redact | None = None) -> Agent:
+    """The agent in a row of ``agents``; ``redact`` is for the value that an error quotes.
 
     Raises:
         SourceError: its id is no whole number.
     """
     number = read_id(row["id"])
     if number is None:
-        raise SourceError(f"An agent of {environment} has the id {clip(row['id'])}, which is not a whole number")
+        raise SourceError(
+            f"An agent of {environment} has the id {clip(row['id'], redact)}, which is not a whole number"
+        )
     return Agent(
         id=number,
         name=read_filled(row["name"]) or f"agent {number}",

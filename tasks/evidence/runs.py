@@ -33,7 +33,7 @@ from tasks.evidence.connection import describe, make_read_only, open_source, rea
 from tasks.evidence.moments import parse_moment
 from tasks.evidence.rows import Row, read_agent, read_run
 from tasks.evidence.types import Agent, AgentRuns, Run
-from tasks.evidence.values import clip, read_filled, read_id, read_text
+from tasks.evidence.values import Redact, clip, read_filled, read_id, read_text
 
 __all__ = ["Source", "make_read_only", "open_source"]
 
@@ -89,11 +89,12 @@ class Source:
     """Agents and runs of one database. Any number of threads may use it at once.
 
     ``engine`` should be one of ``open_source`` or ``make_read_only``. Which columns there are is asked once for each
-    engine.
+    engine. ``redact`` is applied to the values that messages quote, not to what is read.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, redact: Redact | None = None) -> None:
         self._engine = engine
+        self._redact = redact
 
     def load_agents(self, environment: str) -> list[Agent]:
         """The agents of ``environment``, by id; empty when it has none.
@@ -110,7 +111,7 @@ class Source:
                 raise RefusedError(_unknown(environment, [read_text(row["name"]) or "" for row in rows]))
             query = self._select(tables, "agents", _AGENTS)
             found = connection.execute(query.where(self._key(tables, "agents", "environment_id").in_(ids)))
-            agents = [read_agent(row, environment) for row in found.mappings()]
+            agents = [read_agent(row, environment, self._redact) for row in found.mappings()]
         return sorted(agents, key=lambda agent: agent.id)
 
     def check_filter(self, filter_model: str) -> None:
@@ -150,7 +151,7 @@ class Source:
             if filter_model:
                 model = cast(column(tables["agent_runs"].names["model_name"]), Text)
                 query = query.where(model == literal(filter_model, Text))
-            index = _choose(connection.execute(query), agent, since, until)
+            index = _choose(connection.execute(query), agent, since, until, self._redact)
             chosen = index.chosen[:limit]
             rows = self._rows(connection, tables, [raw for _, _, raw in chosen])
         runs = [read_run(rows[number], agent, started_at, until) for started_at, number, _ in chosen if number in rows]
@@ -240,7 +241,9 @@ def _columns(connection: Connection, name: str) -> _Columns:
     )
 
 
-def _choose(rows: Iterable[Any], agent: Agent, since: datetime | None, until: datetime) -> _Index:
+def _choose(
+    rows: Iterable[Any], agent: Agent, since: datetime | None, until: datetime, redact: Redact | None
+) -> _Index:
     chosen: dict[int, tuple[datetime, int, Any]] = {}
     seen = 0
     unreadable = 0
@@ -254,7 +257,7 @@ def _choose(rows: Iterable[Any], agent: Agent, since: datetime | None, until: da
         number, moment = read_id(raw["id"]), parse_moment(value)
         if number is None or moment is None:
             unreadable += 1
-            example = example or _example(raw["id"], number, value)
+            example = example or _example(raw["id"], number, value, redact)
         elif moment <= until and (since is None or moment >= since):
             chosen[number] = (moment, number, raw["id"])
     if unreadable and unreadable == seen:
@@ -266,12 +269,12 @@ def _choose(rows: Iterable[Any], agent: Agent, since: datetime | None, until: da
     return _Index(sorted(chosen.values(), key=lambda entry: entry[:2], reverse=True), unreadable, warnings)
 
 
-def _example(raw_id: object, number: int | None, value: object) -> str:
+def _example(raw_id: object, number: int | None, value: object, redact: Redact | None) -> str:
     if number is None:
-        return f"the id {clip(raw_id)} is not a whole number"
+        return f"the id {clip(raw_id, redact)} is not a whole number"
     if read_filled(value) is None:
         return f"run {number} has no started_at"
-    return f"run {number} has started_at {clip(value)}, which is no date"
+    return f"run {number} has started_at {clip(value, redact)}, which is no date"
 
 
 def _others(count: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import nlargest
 from typing import NamedTuple
 
@@ -19,12 +19,24 @@ from tasks.evidence.types import CriticalPath, RepeatedCall, SlowSpan, SpanCall,
 
 TEXT_LIMIT = 400
 TOOL_CALLS_LIMIT = 200
+_NAME_LIMIT = 200
+# Read beyond the cut, so that what redacts sees whole what would be cut in half: longer keys are known by their start.
+_BEYOND = 400
 _SLOWEST = 5
 _REPEATS = 20
 _ERROR_MESSAGES = 10
 _WARNINGS = 10
 _MODELS = 20
 _NUMBER = re.compile(r"\d+")
+_MARK = re.compile(r"… \[(\d+) more characters\]\Z")
+_LONGEST_MARK = 60
+_CLIPPED = {
+    "tool_calls": ("name", "error", "arguments", "result"),
+    "repeats": ("name", "arguments"),
+    "slowest": ("operation",),
+}
+Redact = Callable[[TelemetrySummary], TelemetrySummary]
+"""A summary to the same without secrets and personal data in its texts."""
 
 
 def summarize(spans: Sequence[Span]) -> TelemetrySummary:
@@ -43,8 +55,17 @@ def summarize(spans: Sequence[Span]) -> TelemetrySummary:
     return summarize_tree(SpanTree(spans))
 
 
-def summarize_tree(tree: SpanTree, notes: Iterable[str] = ()) -> TelemetrySummary:
-    """``summarize`` for spans that are linked already; ``notes`` go before the warnings."""
+def summarize_tree(tree: SpanTree, notes: Iterable[str] = (), redact: Redact | None = None) -> TelemetrySummary:
+    """``summarize`` for spans that are linked already; ``notes`` go before the warnings.
+
+    ``redact`` gets the summary with its texts cut a good deal later than they are in the end, as half a secret is one
+    too and does not look like one.
+    """
+    summary = _summarize(tree, notes)
+    return _shortened(redact(summary) if redact is not None else summary)
+
+
+def _summarize(tree: SpanTree, notes: Iterable[str]) -> TelemetrySummary:
     spans = tree.spans
     found = [conventions.classify(span) for span in spans]
     reading = _Reading(tree, found)
@@ -72,7 +93,7 @@ def summarize_tree(tree: SpanTree, notes: Iterable[str] = ()) -> TelemetrySummar
         tool_calls=tuple(_span_call(call) for call in calls[:TOOL_CALLS_LIMIT]),
         tool_calls_left_out=max(0, len(calls) - TOOL_CALLS_LIMIT),
         errors=messages.total(),
-        error_messages=tuple(clip(message) for message, _ in messages.most_common(_ERROR_MESSAGES)),
+        error_messages=tuple(_wide(message) for message, _ in messages.most_common(_ERROR_MESSAGES)),
         repeats=_repeats(calls),
         slowest=_slowest(tree, reading),
         critical_path=_path_by_kind(tree, reading),
@@ -88,10 +109,39 @@ def summarize_tree(tree: SpanTree, notes: Iterable[str] = ()) -> TelemetrySummar
 def clip(text: str, limit: int = TEXT_LIMIT) -> str:
     """``text``, or its first ``limit`` characters and a mark that says how many were left out.
 
-    NUL, which PostgreSQL cannot store, becomes the replacement character.
+    NUL, which PostgreSQL cannot store, becomes the replacement character. A text that was clipped before is clipped
+    again, and its mark counts all that is left out.
     """
     text = text.replace("\x00", "\ufffd")
-    return text if len(text) <= limit else f"{text[:limit]}… [{len(text) - limit} more characters]"
+    if len(text) <= limit:
+        return text
+    marked = _MARK.search(text, max(0, len(text) - _LONGEST_MARK))
+    left_out = int(marked[1]) if marked else 0
+    end = marked.start() if marked else len(text)
+    return text if end <= limit else f"{text[:limit]}… [{end - limit + left_out} more characters]"
+
+
+def _wide(text: str, limit: int = TEXT_LIMIT) -> str:
+    return clip(text, limit + _BEYOND)
+
+
+def _shortened(summary: TelemetrySummary) -> TelemetrySummary:
+    """``summary`` with its texts cut to their final length."""
+    limits = {"name": _NAME_LIMIT, "operation": _NAME_LIMIT}
+    changed: dict[str, object] = {}
+    for field, names in _CLIPPED.items():
+        items: Sequence[SpanCall | RepeatedCall | SlowSpan] = getattr(summary, field)
+        cut = []
+        for item in items:
+            long = {
+                name: clip(text, limits.get(name, TEXT_LIMIT))
+                for name in names
+                if (text := getattr(item, name)) is not None and len(text) > limits.get(name, TEXT_LIMIT)
+            }
+            cut.append(item.model_copy(update=long) if long else item)
+        changed[field] = tuple(cut)
+    changed["error_messages"] = tuple(map(clip, summary.error_messages))
+    return summary.model_copy(update=changed)
 
 
 def canonical(arguments: str) -> str:
@@ -235,12 +285,12 @@ def _tool_calls(tree: SpanTree, reading: _Reading, begin: int) -> list[_Call]:
 
 def _span_call(call: _Call) -> SpanCall:
     return SpanCall(
-        name=clip(call.name, 200),
+        name=_wide(call.name, _NAME_LIMIT),
         start_seconds=_seconds(call.offset_us),
         duration_seconds=_seconds(call.span.end_us - call.span.start_us),
-        error=None if call.error is None else clip(call.error),
-        arguments=None if call.arguments is None else clip(call.arguments),
-        result=None if call.result is None else clip(call.result),
+        error=None if call.error is None else _wide(call.error),
+        arguments=None if call.arguments is None else _wide(call.arguments),
+        result=None if call.result is None else _wide(call.result),
         span_id=call.span.span_id,
     )
 
@@ -254,7 +304,7 @@ def _repeats(calls: list[_Call]) -> tuple[RepeatedCall, ...]:
         (call.name, canonical(call.arguments)) for call in calls if call.arguments is not None and names[call.name] > 1
     )
     return tuple(
-        RepeatedCall(name=clip(name, 200), arguments=clip(arguments), calls=count)
+        RepeatedCall(name=_wide(name, _NAME_LIMIT), arguments=_wide(arguments), calls=count)
         for (name, arguments), count in counted.most_common(_REPEATS)
         if count > 1
     )
@@ -279,7 +329,7 @@ def _slowest(tree: SpanTree, reading: _Reading) -> tuple[SlowSpan, ...]:
         kind = reading.found[-negative].kind
         slowest.append(
             SlowSpan(
-                operation=clip(tree.spans[-negative].operation, 200),
+                operation=_wide(tree.spans[-negative].operation, _NAME_LIMIT),
                 kind=reading.counted[-negative] if kind == "other" else kind,
                 self_seconds=_seconds(duration),
             )

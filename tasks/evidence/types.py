@@ -71,6 +71,7 @@ class AgentRuns(Fact):
     runs: tuple[Run, ...] = ()
     unreadable: int = Field(0, description="Rows left out because a value in them could not be read.")
     warnings: tuple[str, ...] = ()
+    redactions: dict[str, int] = Field(default_factory=dict, description="Placeholders in the texts, by label.")
 
 
 class SpanCall(Fact):
@@ -241,6 +242,9 @@ class Evidence(Fact):
     costs_usd: dict[int, float] = Field(default_factory=dict, description="By run id; absent is unknown.")
     metrics: Metrics
     warnings: tuple[str, ...] = ()
+    redactions: dict[str, int] = Field(
+        default_factory=dict, description="Placeholders in all texts of the agent, by label; empty: none was found."
+    )
 
     @property
     def finished_runs(self) -> tuple[Run, ...]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 _LARGEST_INT = 2**63 - 1
 _LONGEST_NUMBER = 64
 _LONGEST_CLIP = 60
+_LONGEST_READ = 1000
+
+Redact = Callable[[str], str]
+"""Text to text without secrets and personal data."""
 
 
 def read_text(value: object) -> str | None:
@@ -35,9 +40,11 @@ def read_filled(value: object) -> str | None:
     return (text.strip() or None) if text is not None else None
 
 
-def clip(value: object) -> str:
-    """``value`` quoted for a message, at most some 60 characters of it."""
-    shown = read_text(value) or ""
+def clip(value: object, redact: Redact | None = None) -> str:
+    """``value`` quoted for a message, at most some 60 characters of it, redacted before it is cut."""
+    shown = (read_text(value) or "")[:_LONGEST_READ]
+    if redact is not None:
+        shown = redact(shown)
     return repr(shown if len(shown) <= _LONGEST_CLIP else shown[:_LONGEST_CLIP] + "…")
 
 

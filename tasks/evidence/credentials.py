@@ -1,0 +1,295 @@
+"""Credentials in agents' texts: keys and tokens by their shapes, values beside their names, passwords in URLs.
+
+A place in, a span or None out. Shapes are those that the vendors document and that gitleaks' rules
+(https://github.com/gitleaks/gitleaks, MIT) give; each quantifier is possessive or bounded, so that hostile texts cost
+no more than long ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tasks.evidence.personal import Span, find_email
+
+API_KEY = "api key"
+TOKEN = "access token"  # noqa: S105 - labels
+PRIVATE_KEY = "private key"
+PASSWORD = "password"  # noqa: S105
+SECRET = "secret"  # noqa: S105
+
+PLACEHOLDER = re.compile(r"\[[A-Za-z][\w -]{0,39}\]")
+"""What stands in the place of something that was replaced: a label, whose form this is, in brackets."""
+
+Find = Callable[[str, int], Span | None]
+
+
+class Rule(NamedTuple):
+    """``find`` is called with a text and a place where one of ``anchors`` (see ``Anchors``) is."""
+
+    anchors: tuple[str, ...]
+    find: Find
+    fold: bool = False
+
+
+def _shape(label: str, literal: str, rest: str, check: Callable[[str], bool] | None = None) -> Find:
+    """A key that begins with ``literal`` where a word begins; the n of a JSON text's ``\\n`` is no part of a word."""
+    width = re.compile(literal)
+    pattern = re.compile(literal + rest)
+
+    def find(text: str, place: int) -> Span | None:
+        if not _begins(text, place) or not width.match(text, place):
+            return None
+        match = pattern.match(text, place)
+        if match is None or (check is not None and not check(match[0])):
+            return None
+        return match.start(), match.end(), label
+
+    return find
+
+
+_CODED = re.compile("u?[0-9a-fA-F]{2,4}")
+
+
+def _begins(text: str, place: int) -> bool:
+    if place == 0:
+        return True
+    before = text[place - 1]
+    if not (before.isalnum() or before in "_-"):
+        return True
+    # JSON writes a new line as \n, and Go's < > & as \u003c and so on; URLs write = as %3D.
+    return (
+        (text[max(0, place - 2)] == "\\" and before in "nrtbf")
+        or (text[max(0, place - 6)] == "\\" and _CODED.fullmatch(text, place - 5, place) is not None)
+        or (text[max(0, place - 3)] == "%" and _CODED.fullmatch(text, place - 2, place) is not None)
+    )
+
+
+def _is_random(key: str) -> bool:
+    """Rather a key than a name in words (``sk-toggleable__control``)."""
+    return sum(letter.isdigit() for letter in key) >= 3 or len(key) >= 60
+
+
+_PEM_REST = (
+    r"[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+    # To its end, else (a text that was cut) as far as lines of base64 go.
+    r"(?:[^-\x00]{0,20000}+(?:-(?!----)[^-\x00]{0,2000}+){0,8}-----END[A-Z0-9 ]{0,60}-----"
+    r"|(?:(?:\s|\\[nr]){0,8}[A-Za-z0-9+/=]{16,}+)*+(?:(?:\s|\\[nr]){1,8}[A-Za-z0-9+/=]{1,15}(?=\W|\Z))?)"
+)
+
+
+def _find_pem(text: str, place: int) -> Span | None:
+    match = _PEM.match(text, place - 2) if place >= 2 else None
+    return (match.start(), match.end(), PRIVATE_KEY) if match else None
+
+
+_PEM = re.compile("-----BEGIN " + _PEM_REST)
+
+_URL_WORD = re.compile(r"[\s\"'`<>\\\x00]")
+_LONGEST_URL = 400
+
+
+def find_at(text: str, at: int) -> Span | None:
+    """What an @ gives away: the password of a URL, or an e-mail address."""
+    userinfo = text[max(0, at - _LONGEST_URL) : at].rpartition("://")
+    if userinfo[1] and not _URL_WORD.search(userinfo[2]):
+        user, colon, password = userinfo[2].partition(":")
+        authority = re.split(r"[/?#]", userinfo[2], maxsplit=1)[0]
+        if authority == userinfo[2] or (
+            # A slash in a password that nobody has percent-encoded, and not a port or a path with an @ in it.
+            colon and "@" not in authority and not re.search(r"[/?#]", user) and not re.match(r"\d{1,5}[/?#]", password)
+        ):
+            if not colon or not password or _says_nothing(password) or text.startswith("@sha256:", at):
+                return None
+            return at - len(password), at, PASSWORD
+    return find_email(text, at)
+
+
+def _find_coded_at(text: str, at: int) -> Span | None:
+    return find_email(text, at, 3) if text[at : at + 3] == "%40" else None
+
+
+# --- values beside their names
+
+_SEPARATOR = (
+    r"(?P<close>\\{0,3}[\"'`])?\]?[ \t]{0,3}(?:(?P<sep>=>|:=|[:=]{1,2}|>|%3[DAda])[ \t]{0,3}|(?P<space> {1,3}))"
+)
+_VALUE = (
+    r"(?:(?P<quote>\\{0,3}[\"'`])(?P<quoted>(?:(?!(?P=quote))(?:\\[^\n\x00]|[^\n\x00])){1,10000})"
+    r"|(?P<bare>[^\s\"'`,;&<>\\\x00|]{1,500}+))"
+)
+_NOTHING = re.compile(
+    r"none|null|nil|undefined|true|false|yes|no|str|string|text|int|bytes|any|optional|"
+    r"required|must|is|was|are|be|has|not|incorrect|invalid|wrong|missing|empty|expired|"
+    r"changed|failed|blank|set|unset|given|hidden|redacted|masked|removed|secret|token|"
+    r"password|passwd|username|user|key|value|prompt|authentication|reset|login|example|field|"
+    r"for|from|in|to|the|a|an|of|and|or|with|you|your|this|that|it",
+    re.IGNORECASE,
+)
+_REFERENCE = re.compile(
+    r"\$\{?\w+\}?|\$\(.*|%\(?\w*\)?s|\{\{?.*|<.*|\$\{\{.*|@\w+@|[A-Za-z_][\w.]*\(.*|[A-Za-z_][\w.]*\[.*"
+    r"|(?:self|os|settings|config|cfg|env|args|process|request|req|options|opts|ctx|this|vault|secrets)\.[A-Za-z_.]+"
+)
+_MASK = re.compile(r"[*xX•.…#_-]+")
+_CAPITAL_NAME = re.compile(r"[A-Z][A-Z_]*")
+
+
+def _says_nothing(value: str) -> bool:
+    """Whether ``value`` is no secret itself: a placeholder, a mask, a variable, a word about a secret."""
+    return (
+        _NOTHING.fullmatch(value.strip(".:!?")) is not None
+        or PLACEHOLDER.match(value) is not None
+        or _MASK.fullmatch(value) is not None
+        or _REFERENCE.fullmatch(value) is not None
+    )
+
+
+def _beside(label: str, name: str, offset: int, check: Callable[[str, re.Match[str]], bool]) -> Find:
+    """A value beside a name that ends as ``name`` says; its anchor is ``offset`` characters into the name."""
+    pattern = re.compile(f"(?i:{name}){_SEPARATOR}{_VALUE}")
+
+    def find(text: str, place: int) -> Span | None:
+        match = pattern.match(text, place - offset) if place >= offset else None
+        if match is None:
+            return None
+        before = text[max(0, match.start() - 40) : match.start()]
+        if match["space"] and not re.search(r"(?:^|\s|[\"'\[\\])--?[\w-]{0,30}\Z", before):
+            return None
+        if match["sep"] == ">" and not re.search(r"<[\w.:-]{0,30}\Z", before):
+            return None
+        group = "quoted" if match["quote"] else "bare"
+        start, end = match.span(group)
+        if group == "bare":
+            while end > start and text[end - 1] in ")]}":
+                if text.count("(", start, end) + text.count("[", start, end) + text.count("{", start, end):
+                    break
+                end -= 1
+        value = text[start:end]
+        if not value or PLACEHOLDER.match(text, start) or _says_nothing(value):
+            return None
+        if value.startswith("-----BEGIN") or not check(text, match):
+            return None
+        return start, end, label
+
+    return find
+
+
+def _password_like(text: str, match: re.Match[str]) -> bool:
+    bare = match["bare"]
+    if bare is None or match["sep"] not in (":",) or match["close"]:
+        return True
+    # "password: click here to reset it" is prose, "password: swordfish" at the end of a line is not.
+    return not bare.isalpha() or not text[match.end() : match.end() + 1].strip("\n\r\x00,;\"'`\\")
+
+
+def _key_like(text: str, match: re.Match[str]) -> bool:
+    value = match["quoted"] or match["bare"]
+    if any(letter.isspace() for letter in value) or _CAPITAL_NAME.fullmatch(value):
+        return False
+    if match["quoted"]:
+        return len(value) >= 4
+    return len(value) >= 6 and (any(letter.isdigit() for letter in value) or (len(value) >= 20 and "." not in value))
+
+
+_OTHER_TOKENS = re.compile(
+    r"(?:"
+    r"page|next|prev|previous|continuation|sync|cursor|cancellation|cancel|eos|bos|pad|unk|"
+    r"mask|stop|max|min|num|start|end|first|last|per|resume|pagination|marker|idempotency|"
+    r"sep|cls|special|input|output|total|prompt|completion"
+    r")[-_ ]?\Z",
+    re.IGNORECASE,
+)
+
+
+def _token_like(text: str, match: re.Match[str]) -> bool:
+    value = match["quoted"] or match["bare"]
+    if _OTHER_TOKENS.search(text[max(0, match.start() - 16) : match.start()]) or any(
+        letter.isspace() for letter in value
+    ):
+        return False
+    return len(value) >= 8 and any(letter.isdigit() for letter in value)
+
+
+_AUTHORIZATION = re.compile(
+    r"(?i:authori[sz]ation)(?:\\{0,3}[\"'])?[ \t]{0,3}[:=][ \t]{0,3}(?:\\{0,3}[\"'])?"
+    r"(?P<scheme>(?i:bearer|basic|token|digest|apikey|key|negotiate|aws4-hmac-sha256) +)?(?P<value>[\w.~+/=:-]{8,}+)"
+)
+_BEARER = re.compile(r"(?i:bearer) +(?P<value>[\w.~+/=-]{8,}+)")
+
+
+def _find_authorization(text: str, place: int) -> Span | None:
+    match = _AUTHORIZATION.match(text, place - 4) if place >= 4 else None
+    if match is None or not _opaque(match["value"]):
+        return None
+    basic = (match["scheme"] or "").strip().lower() == "basic"
+    return *match.span("value"), PASSWORD if basic else TOKEN
+
+
+def _find_bearer(text: str, place: int) -> Span | None:
+    match = _BEARER.match(text, place)
+    return (*match.span("value"), TOKEN) if match and _opaque(match["value"]) else None
+
+
+def _opaque(value: str) -> bool:
+    return any(letter.isdigit() for letter in value) or len(value) >= 24
+
+
+RULES: tuple[tuple[Rule, ...], ...] = (
+    (Rule(("@",), find_at),),
+    (
+        Rule(("%40",), _find_coded_at),
+        Rule(("---B",), _find_pem),
+        Rule(("eyJ",), _shape(TOKEN, "eyJ", r"[\w-]{8,}+\.[\w-]{8,}+(?:\.[\w-]*+){0,3}")),
+    ),
+    (
+        Rule(("sk-",), _shape(API_KEY, "sk-", r"[\w-]{20,}+", _is_random)),
+        Rule(("xox[abeoprs]",), _shape(TOKEN, "xox[abeoprs]", r"(?:\.xox[bp])?-[\w-]{10,}+")),
+        Rule(("xapp",), _shape(TOKEN, "xapp-", r"\d-[\w-]{10,}+")),
+        Rule(("xai-",), _shape(API_KEY, "xai-", r"[A-Za-z0-9]{40,}+")),
+        Rule(("pplx",), _shape(API_KEY, "pplx-", r"[A-Za-z0-9]{32,}+")),
+    ),
+    (
+        Rule(("AKIA", "ASIA"), _shape(API_KEY, "A[KS]IA", r"[A-Z0-9]{16}(?![A-Za-z0-9])")),
+        Rule(("AIza",), _shape(API_KEY, "AIza", r"[\w-]{35,}+")),
+        Rule(("GOCS",), _shape(SECRET, "GOCSPX-", r"[\w-]{20,}+")),
+        Rule(("ya29",), _shape(TOKEN, r"ya29\.", r"[\w.-]{20,}+")),
+        Rule(("SG.",), _shape(API_KEY, r"SG\.", r"[\w-]{16,64}\.[\w-]{16,}+")),
+    ),
+    (
+        Rule(("gh[pousr]_",), _shape(TOKEN, "gh[pousr]_", r"\w{30,}+")),
+        Rule(("gith",), _shape(TOKEN, "github_pat_", r"\w{22,}+")),
+        Rule(
+            ("glpa", "gldt", "glrt", "glcb", "glpt", "glft", "glso", "glim", "glag", "gloa"),
+            _shape(TOKEN, "gl(?:pat|dt|rt|cbt|ptt|ft|soat|imt|agent|oas)-", r"[\w-]{20,}+(?:\.[\w-]+)*"),
+        ),
+        Rule(("gsk_",), _shape(API_KEY, "gsk_", r"[A-Za-z0-9]{32,}+")),
+        Rule(("hf_",), _shape(TOKEN, "hf_", r"[A-Za-z0-9]{30,}+")),
+        Rule(("npm_",), _shape(TOKEN, "npm_", r"[A-Za-z0-9]{36,}+")),
+        Rule(("pypi",), _shape(TOKEN, "pypi-", r"AgE[\w-]{50,}+")),
+    ),
+    (
+        Rule(("sk_[lt]", "rk_[lt]"), _shape(API_KEY, "[sr]k_", r"(?:live|test)_[A-Za-z0-9]{10,}+")),
+        Rule(("whse",), _shape(SECRET, "whsec_", r"[A-Za-z0-9+/=]{20,}+")),
+        Rule(("hook",), _shape(TOKEN, r"hooks\.slack\.com", r"/(?:services|workflows)/[\w/+-]{20,}+")),
+    ),
+    (
+        Rule(("assw",), _beside(PASSWORD, r"passw(?:or[dt]|d)\d?", 1, _password_like), fold=True),
+        Rule(("assp",), _beside(PASSWORD, r"passphrase", 1, _password_like), fold=True),
+        Rule(("pwd[ =:\"'\\`%>\t]",), _beside(PASSWORD, r"pwd", 0, _password_like), fold=True),
+        Rule(
+            ("secr",),
+            _beside(SECRET, r"secret(?:[-_ ]?(?:access[-_ ]?)?key)?(?:[-_]?base)?", 0, _key_like),
+            fold=True,
+        ),
+        Rule(("oriz", "oris"), _find_authorization, fold=True),
+        Rule(("bear",), _find_bearer, fold=True),
+    ),
+    (
+        Rule(("ken[ =:\"'\\`%>\t]",), _beside(TOKEN, r"token", 2, _token_like), fold=True),
+        Rule(("pi[_ -]k", "pike"), _beside(API_KEY, r"api[-_ ]?key\d?", 1, _key_like), fold=True),
+        Rule(("ss[_ -]k", "sske"), _beside(API_KEY, r"access[-_ ]?key(?:[-_ ]?id)?\d?", 4, _key_like), fold=True),
+        Rule(("te[_ -]k", "teke"), _beside(PRIVATE_KEY, r"private[-_ ]?key", 5, _key_like), fold=True),
+    ),
+)
+"""The rules in the groups in which their anchors are looked for: those of similar anchors together."""
