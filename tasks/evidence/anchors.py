@@ -43,16 +43,18 @@ class Anchors:
         self._tables = [bytes(table) for table in tables]
         self._widths = sorted({len(shape) for shape in self._exact}, reverse=True)
 
-    def find(self, text: str) -> Iterator[tuple[int, int]]:
-        """Place and number of every anchor in ``text``, by place; shapes are numbered through all groups from 0."""
-        # One byte for each character, so that places are those in the text; what is not Latin-1 becomes "?".
-        coded = text.encode("latin-1", "replace") + b"\x00" * (_WIDTH - 1)
+    def find(self, text: str, coded: bytes) -> Iterator[tuple[int, int]]:
+        """Place and number of every anchor in ``text``, by place; shapes are numbered through all groups from 0.
+
+        ``coded`` is the text with one byte for each character, what is not Latin-1 as any other byte.
+        """
+        coded += b"\x00" * (_WIDTH - 1)
         length = len(text)
         found = np.frombuffer(coded.translate(self._tables[0]), np.uint8)[:length]
         for shift, table in enumerate(self._tables[1:], 1):
             found = found & np.frombuffer(coded.translate(table), np.uint8)[shift : shift + length]
         exact = self._exact
-        for place in np.flatnonzero(found).tolist():
+        for place in np.flatnonzero(found != 0).tolist():
             for width in self._widths:
                 for number in exact.get(text[place : place + width], ()):
                     yield place, number

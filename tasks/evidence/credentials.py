@@ -235,48 +235,49 @@ def _opaque(value: str) -> bool:
     return any(letter.isdigit() for letter in value) or len(value) >= 24
 
 
+_ENDS = " =:\"'\\`%>\t"
+_gitlab = _shape(TOKEN, "gl(?:pat|dt|rt|cbt|ptt|ft|soat|imt|agent|oas)-", r"[\w-]{20,}+(?:\.[\w-]+)*")
+
 RULES: tuple[tuple[Rule, ...], ...] = (
     (Rule(("@",), find_at),),
     (
         Rule(("%40",), _find_coded_at),
-        Rule(("---B",), _find_pem),
         Rule(("eyJ",), _shape(TOKEN, "eyJ", r"[\w-]{8,}+\.[\w-]{8,}+(?:\.[\w-]*+){0,3}")),
-    ),
-    (
         Rule(("sk-",), _shape(API_KEY, "sk-", r"[\w-]{20,}+", _is_random)),
-        Rule(("xox[abeoprs]",), _shape(TOKEN, "xox[abeoprs]", r"(?:\.xox[bp])?-[\w-]{10,}+")),
-        Rule(("xapp",), _shape(TOKEN, "xapp-", r"\d-[\w-]{10,}+")),
-        Rule(("xai-",), _shape(API_KEY, "xai-", r"[A-Za-z0-9]{40,}+")),
-        Rule(("pplx",), _shape(API_KEY, "pplx-", r"[A-Za-z0-9]{32,}+")),
+        Rule(("SG.",), _shape(API_KEY, r"SG\.", r"[\w-]{16,64}\.[\w-]{16,}+")),
+        Rule(("hf_",), _shape(TOKEN, "hf_", r"[A-Za-z0-9]{30,}+")),
     ),
     (
+        Rule(("---B",), _find_pem),
+        Rule(("gith",), _shape(TOKEN, "github_pat_", r"\w{22,}+")),
         Rule(("AKIA", "ASIA"), _shape(API_KEY, "A[KS]IA", r"[A-Z0-9]{16}(?![A-Za-z0-9])")),
         Rule(("AIza",), _shape(API_KEY, "AIza", r"[\w-]{35,}+")),
         Rule(("GOCS",), _shape(SECRET, "GOCSPX-", r"[\w-]{20,}+")),
         Rule(("ya29",), _shape(TOKEN, r"ya29\.", r"[\w.-]{20,}+")),
-        Rule(("SG.",), _shape(API_KEY, r"SG\.", r"[\w-]{16,64}\.[\w-]{16,}+")),
     ),
     (
         Rule(("gh[pousr]_",), _shape(TOKEN, "gh[pousr]_", r"\w{30,}+")),
-        Rule(("gith",), _shape(TOKEN, "github_pat_", r"\w{22,}+")),
-        Rule(
-            ("glpa", "gldt", "glrt", "glcb", "glpt", "glft", "glso", "glim", "glag", "gloa"),
-            _shape(TOKEN, "gl(?:pat|dt|rt|cbt|ptt|ft|soat|imt|agent|oas)-", r"[\w-]{20,}+(?:\.[\w-]+)*"),
-        ),
         Rule(("gsk_",), _shape(API_KEY, "gsk_", r"[A-Za-z0-9]{32,}+")),
-        Rule(("hf_",), _shape(TOKEN, "hf_", r"[A-Za-z0-9]{30,}+")),
         Rule(("npm_",), _shape(TOKEN, "npm_", r"[A-Za-z0-9]{36,}+")),
         Rule(("pypi",), _shape(TOKEN, "pypi-", r"AgE[\w-]{50,}+")),
+        Rule((f"pwd[{_ENDS}]", f"Pwd[{_ENDS}]", f"PWD[{_ENDS}]"), _beside(PASSWORD, r"pwd", 0, _password_like)),
     ),
     (
+        Rule(("glpa", "gldt", "glrt", "glcb", "glpt", "glft", "glso"), _gitlab),
         Rule(("sk_[lt]", "rk_[lt]"), _shape(API_KEY, "[sr]k_", r"(?:live|test)_[A-Za-z0-9]{10,}+")),
+    ),
+    (
+        Rule(("glim", "glag", "gloa"), _gitlab),
+        Rule(("xox[abeoprs]",), _shape(TOKEN, "xox[abeoprs]", r"(?:\.xox[bp])?-[\w-]{10,}+")),
+        Rule(("xapp",), _shape(TOKEN, "xapp-", r"\d-[\w-]{10,}+")),
+        Rule(("xai-",), _shape(API_KEY, "xai-", r"[A-Za-z0-9]{40,}+")),
+        Rule(("pplx",), _shape(API_KEY, "pplx-", r"[A-Za-z0-9]{32,}+")),
         Rule(("whse",), _shape(SECRET, "whsec_", r"[A-Za-z0-9+/=]{20,}+")),
         Rule(("hook",), _shape(TOKEN, r"hooks\.slack\.com", r"/(?:services|workflows)/[\w/+-]{20,}+")),
     ),
     (
         Rule(("assw",), _beside(PASSWORD, r"passw(?:or[dt]|d)\d?", 1, _password_like), fold=True),
         Rule(("assp",), _beside(PASSWORD, r"passphrase", 1, _password_like), fold=True),
-        Rule(("pwd[ =:\"'\\`%>\t]",), _beside(PASSWORD, r"pwd", 0, _password_like), fold=True),
         Rule(
             ("secr",),
             _beside(SECRET, r"secret(?:[-_ ]?(?:access[-_ ]?)?key)?(?:[-_]?base)?", 0, _key_like),
@@ -286,10 +287,10 @@ RULES: tuple[tuple[Rule, ...], ...] = (
         Rule(("bear",), _find_bearer, fold=True),
     ),
     (
-        Rule(("ken[ =:\"'\\`%>\t]",), _beside(TOKEN, r"token", 2, _token_like), fold=True),
+        Rule((f"ken[{_ENDS}]",), _beside(TOKEN, r"token", 2, _token_like), fold=True),
         Rule(("pi[_ -]k", "pike"), _beside(API_KEY, r"api[-_ ]?key\d?", 1, _key_like), fold=True),
         Rule(("ss[_ -]k", "sske"), _beside(API_KEY, r"access[-_ ]?key(?:[-_ ]?id)?\d?", 4, _key_like), fold=True),
         Rule(("te[_ -]k", "teke"), _beside(PRIVATE_KEY, r"private[-_ ]?key", 5, _key_like), fold=True),
     ),
 )
-"""The rules in the groups in which their anchors are looked for: those of similar anchors together."""
+"""The rules, in the groups in which their anchors are looked for: grouped so that few other words look like them."""

@@ -79,13 +79,13 @@ def _escape_length(text: str, start: int) -> int:
     return len(escaped[0]) if escaped else 0
 
 
-def find_cards(text: str) -> Iterator[Span]:
+def find_cards(text: str, latin: bytes) -> Iterator[Span]:
     """Every payment card number of 13 to 19 digits, also in groups with spaces or dashes, by place.
 
     Its check digit (Luhn) and its issuer's prefix and length are right, and it is not part of a longer number or name;
-    short groups behind it (expiry date, CVC) are let be.
+    short groups behind it (expiry date, CVC) are let be. ``latin`` is the text with one byte for each character.
     """
-    coded = text.encode("latin-1", "replace").translate(_TO_DIGITS)
+    coded = latin.translate(_TO_DIGITS)
     if not any(shape in coded for shape in _CARD_SHAPES):
         return
     done = 0

@@ -116,8 +116,10 @@ def _replace(text: str, counts: Counter[str]) -> str:
 
 
 def _find(text: str) -> Iterator[Span]:
+    # One byte for each character, so that places are those in the text; what is not Latin-1 becomes "?".
+    coded = text.encode("latin-1", "replace")
     covered = 0
-    for place, number in _ANCHORS.find(text):
+    for place, number in _ANCHORS.find(text, coded):
         # What stands inside a secret is gone with it; without this hostile texts would be read again and again.
         if place < covered:
             continue
@@ -125,7 +127,7 @@ def _find(text: str) -> Iterator[Span]:
         if span is not None:
             covered = max(covered, span[1])
             yield span
-    yield from find_cards(text)
+    yield from find_cards(text, coded)
 
 
 def _merged(spans: Sequence[Span]) -> list[Span]:
