@@ -36,8 +36,8 @@ def render() -> str:
     return f"""# What the judge is sent
 
 The messages about `{_AGENT}`, an agent of the demo, with its newest {_RUNS} runs and a budget of
-{_BUDGET_TOKENS:,} tokens (a report looks at 20 runs, in some {Settings().evidence_tokens:,} tokens), so that cuts are to
-be seen. Made by `docs/make_prompt.py`.
+{_BUDGET_TOKENS:,} tokens (a report looks at 20 runs, in some {Settings().evidence_tokens:,} tokens), so that cuts are
+to be seen. Made by `docs/make_prompt.py`.
 
 ## System
 

@@ -113,7 +113,7 @@ def _find_coded_at(text: str, at: int) -> Span | None:
 # --- values beside their names
 
 _SEPARATOR = (
-    r"(?P<close>\\{0,3}[\"'`])?\]?[ \t]{0,3}(?:(?P<sep>=>|:=|[:=]{1,2}|>|%3[DAda])[ \t]{0,3}|(?P<space> {1,3}))"
+    r"(?:(?P<close>\\{0,3}[\"'`])\]?)?[ \t]{0,3}(?:(?P<sep>=>|:=|[:=]{1,2}|>|%3[DAda])[ \t]{0,3}|(?P<space> {1,3}))"
 )
 _VALUE = (
     r"(?:(?P<quote>\\{0,3}[\"'`])(?P<quoted>(?:(?!(?P=quote))(?:\\[^\n\x00]|[^\n\x00])){1,10000})"
@@ -128,7 +128,7 @@ _NOTHING = re.compile(
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(
-    r"\$\{?\w+\}?|\$\(.*|%\(?\w*\)?s|\{\{?.*|<.*|\$\{\{.*|@\w+@|[A-Za-z_][\w.]*\(.*|[A-Za-z_][\w.]*\[.*"
+    r"\$\{?\w+\}?|\$\(.*|%\(?\w*\)?s|\{\{?.*|<.*|\$\{\{.*|@\w+@|[A-Za-z_.]+\(.*|[A-Za-z_.]+\[.*"
     r"|(?:self|os|settings|config|cfg|env|args|process|request|req|options|opts|ctx|this|vault|secrets)\.[A-Za-z_.]+"
 )
 _MASK = re.compile(r"[*xX•.…#_-]+")
