@@ -23,6 +23,7 @@ from tasks.evidence.jaeger import JaegerClient, open_jaeger
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.evidence.redaction import Hook, Redactor
 from tasks.evidence.runs import Source
+from tasks.judge.capabilities import Capabilities
 from tasks.judge.client import JudgeClient, open_endpoint
 from tasks.judge.gate import Gate
 from tasks.judge.tokens import TokenScale
@@ -190,7 +191,7 @@ def judge_client(options: ReportOptions) -> JudgeClient:
         lambda: open_endpoint(base_url, key),
     )
     gate = _once(("gate", base_url, key, options.judge_model), lambda: Gate(options.max_concurrent_evals))
-    gate.widen(options.max_concurrent_evals)
+    gate.widen(options.max_concurrent_evals, settings.judge_requests_per_minute)
     return JudgeClient(
         openai=client,
         gate=gate,
@@ -198,6 +199,8 @@ def judge_client(options: ReportOptions) -> JudgeClient:
         call_timeout_seconds=settings.judge_call_timeout_seconds,
         max_attempts=settings.judge_max_attempts,
         max_output_tokens=settings.judge_max_output_tokens,
+        temperature=settings.judge_temperature,
+        capabilities=_once(("capabilities", base_url, options.judge_model), Capabilities),
     )
 
 

@@ -172,6 +172,10 @@ class Settings(ReportOptions, BaseSettings):
     )
     judge_max_attempts: int = Field(5, ge=1, description="Attempts of one call, over 429, 5xx and broken connections.")
     judge_max_output_tokens: int = Field(8000, ge=256, description="Most tokens in one judge answer.")
+    judge_temperature: float | None = Field(
+        None, ge=0, le=2, allow_inf_nan=False, description="Sent when it is set, and only to models that take one."
+    )
+    judge_requests_per_minute: int = Field(0, ge=0, description="Most judge calls a minute, retries too; 0: no bound.")
     judge_context_tokens: int = Field(128_000, ge=4_000, description="Tokens that the judge's model holds in all.")
     judge_evidence_tokens: int = Field(
         0, ge=0, description="Tokens of evidence in one question; 0: what judge_context_tokens holds comfortably."

@@ -12,7 +12,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ import httpx2
 import openai
 
 from tasks.errors import JudgeError, scrub
+from tasks.judge.capabilities import Capabilities, Form, is_too_long
 from tasks.judge.gate import DeadlineError, Gate, Stop
 
 _MOST_BYTES = 8 * 1024 * 1024
@@ -122,12 +123,15 @@ class JudgeClient:
     call_timeout_seconds: float = 120.0
     max_attempts: int = 5
     max_output_tokens: int = 8000
+    temperature: float | None = None
+    capabilities: Capabilities = field(default_factory=Capabilities)
     first_backoff_seconds: float = 1.0
     clock: Callable[[], float] = time.monotonic
 
     def parameters(self) -> dict[str, Any]:
-        """What is sent beside the messages and the schema, and so goes into the fingerprint."""
-        return {"max_completion_tokens": self.max_output_tokens}
+        """What is wanted beside the messages and the schema, and so goes into the fingerprint."""
+        chosen = {} if self.temperature is None else {"temperature": self.temperature}
+        return {"max_completion_tokens": self.max_output_tokens, **chosen}
 
     def complete(
         self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], *, deadline: float, stop: Stop
@@ -137,26 +141,35 @@ class JudgeClient:
         Raises:
             DeadlineError: no reply in time.
             JudgingEndedError: judging ended before this call could start.
+            ContextLengthError: the messages are longer than the model's context.
             EndpointError: the call was refused (for quota, authentication or an unknown model: then ``stop`` is ended
                 too, as no other call can succeed), or failed ``max_attempts`` times.
         """
         failures = 0
         attempts = 0
+        turn = self.gate.turn()
         while True:
             attempts += 1
-            with self.gate.slot(deadline, stop):
+            form = self.capabilities.form
+            with self.gate.slot(deadline, stop, turn) as permit:
                 try:
-                    return self._send(messages, schema, deadline, attempts)
+                    reply = self._send(form, messages, schema, deadline, attempts)
+                    permit.answered()
+                    return reply
                 except openai.APIStatusError as error:
                     failure: Exception = error
                     # Held before the slot is given back, so that nobody slips through in between.
                     pause = _retry_after(error.response.headers) if error.status_code in (429, 503) else None
-                    if pause is not None:
+                    if _limited(error) and not _ends_judging(error):
+                        permit.refused(pause)
+                    elif pause is not None:
                         self.gate.hold(pause)
                 except openai.APITimeoutError as error:
                     failure, pause = error, None
                 except openai.APIConnectionError as error:
                     failure, pause = error, None
+            if self._learns(form, failure):
+                continue
             failures += not _limited(failure)
             said = self._describe(failure)
             self._give_up(failure, said, failures, stop)
@@ -165,6 +178,13 @@ class JudgeClient:
                 self.gate.wait(pause, deadline, stop)
             except DeadlineError as error:
                 raise DeadlineError(f"{error} (last: {said})") from None
+
+    def _learns(self, form: Form, failure: Exception) -> bool:
+        """Whether the refusal is of how it was asked, and there is another way; asking so is no further failure."""
+        if not isinstance(failure, openai.APIStatusError):
+            return False
+        parameter = failure.param if isinstance(failure.param, str) else ""
+        return self.capabilities.learn(form, self.parameters(), failure.status_code, _message(failure), parameter)
 
     def _backoff(self, attempts: int) -> float:
         pause = min(_LONGEST_BACKOFF_SECONDS, self.first_backoff_seconds * 2.0 ** min(attempts - 1, 10))
@@ -178,6 +198,8 @@ class JudgeClient:
         """Raise when another attempt is of no use."""
         if isinstance(failure, openai.APIStatusError):
             status = failure.status_code
+            if status in (400, 413, 422) and is_too_long(_message(failure), str(failure.code)):
+                raise ContextLengthError(f"the messages are too long for {self.model}: {said}")
             if ended := _ends_judging(failure):
                 reason = f"{ended}: {said}"
                 stop.end("endpoint", reason)
@@ -188,14 +210,19 @@ class JudgeClient:
             raise EndpointError(f"the judge's endpoint failed {failures} times: {said}")
 
     def _send(
-        self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], deadline: float, attempts: int
+        self,
+        form: Form,
+        messages: Sequence[Mapping[str, str]],
+        schema: Mapping[str, Any],
+        deadline: float,
+        attempts: int,
     ) -> Reply:
         started = self.clock()
         timeout = min(self.call_timeout_seconds, deadline - started)
         if timeout <= 0:
             raise DeadlineError("the time for this agent is up")
         try:
-            body = self._receive(messages, schema, timeout)
+            body = self._receive(form, messages, schema, timeout)
             if len(body) > _MOST_BYTES:
                 return _unread(f"the reply is longer than {_MOST_BYTES:,} bytes", self.model, attempts)
         except httpx2.TimeoutException as error:
@@ -209,16 +236,15 @@ class JudgeClient:
             body = body.replace(key, b"[key]")
         return _read(body, self.model, self.clock() - started, attempts)
 
-    def _receive(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], timeout: float) -> bytes:
+    def _receive(
+        self, form: Form, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], timeout: float
+    ) -> bytes:
         with self.openai.chat.completions.with_streaming_response.create(
             model=self.model,
-            messages=cast(Any, list(messages)),
-            response_format={
-                "type": "json_schema",
-                "json_schema": {"name": "judgement", "strict": True, "schema": dict(schema)},
-            },
+            messages=cast(Any, form.messages(messages, schema)),
             timeout=httpx2.Timeout(timeout, connect=min(_CONNECT_SECONDS, timeout)),
-            **self.parameters(),
+            # As extra fields, since the SDK would walk through the whole schema, for a millisecond a call.
+            extra_body={**form.parameters(self.parameters()), **form.response_format(schema)},
         ) as response:
             body = bytearray()
             for chunk in response.iter_bytes():

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from tasks.evidence.types import Evidence, Metrics
@@ -177,11 +176,6 @@ def render_facts(metrics: Metrics, labels: Mapping[int, str]) -> list[str]:
             f"the same call repeated in {telemetry.runs_with_repeats} runs"
         )
     return [f"- {fact}" for fact in facts]
-
-
-def schema_as_text(schema: Mapping[str, object]) -> str:
-    """The schema in words, for endpoints that take none."""
-    return "Answer with one JSON object that follows this JSON schema, and nothing else:\n" + json.dumps(schema)
 
 
 def _criterion(name: str, criterion: Criterion) -> str:
