@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from tasks.judge.answer import Kind
+
 
 class PaidAnswer(BaseModel):
-    """One answer that the endpoint charged for, usable or not. Unknown tokens and costs are None."""
+    """One answer that the endpoint charged for, usable or not. Unknown tokens and costs are None.
+
+    ``sample`` is its number among the answers to the same question, from 0; it is part of the fingerprint.
+    """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     fingerprint: str
-    kind: Literal["agent", "team"]
+    kind: Kind
     model: str
     answer: str
     outcome: str
@@ -28,16 +34,53 @@ class PaidAnswer(BaseModel):
     attempts: int
     report_id: int | None
     agent_id: int | None
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to pay for the answer under ``fingerprint``; ``id`` is of this claim alone and never used again."""
+
+    id: int
+    fingerprint: str
 
 
 class Ledger(Protocol):
-    """Where paid answers are kept; safe to call from many threads."""
+    """Where paid answers are kept, and claimed before they are paid for; safe to call from many threads."""
 
-    def find(self, fingerprint: str) -> PaidAnswer | None:
-        """The newest usable answer under this fingerprint, or None."""
+    def find(self, fingerprint: str, *, since: datetime | None = None) -> PaidAnswer | None:
+        """The newest usable answer under this fingerprint, or None.
 
-    def commit(self, answer: PaidAnswer) -> None:
-        """Keep ``answer`` for good; returns once it is durable."""
+        One that arrived before ``since`` (aware) does not count.
+        """
+
+    def claim(
+        self,
+        fingerprint: str,
+        *,
+        kind: Kind,
+        model: str,
+        report_id: int | None,
+        agent_id: int | None,
+        seconds: float,
+        sample: int = 0,
+        since: datetime | None = None,
+    ) -> PaidAnswer | Claim | None:
+        """What ``find`` finds; else a claim, which the caller now holds; or None: another holds it, ask again soon.
+
+        At most one claim per fingerprint is held, by one thread of one process. It lapses after ``seconds``, or as soon
+        as its process is gone from this host, and the next caller takes it over.
+        """
+
+    def commit(self, answer: PaidAnswer, claim: Claim | None = None) -> None:
+        """Keep ``answer`` for good; returns once it is durable.
+
+        A usable one takes the place of ``claim``, in the same moment. Beside an unusable one the claim stays held.
+        Whether the claim has lapsed, and who holds it by now, does not matter to the answer: it is kept.
+        """
+
+    def release(self, claim: Claim) -> None:
+        """Give ``claim`` up; nothing happens when it was answered, released or taken over."""
 
 
 def fingerprint(parts: dict[str, Any]) -> str:

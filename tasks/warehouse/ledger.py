@@ -1,45 +1,158 @@
-"""The ledger in SQL: each paid answer, committed when it arrives."""
+"""The ledger in SQL: each answer is claimed before it is paid for, and committed when it arrives."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, RowMapping
 
-from tasks.judge.ledger import PaidAnswer
+from tasks.judge.answer import Kind
+from tasks.judge.ledger import Claim, PaidAnswer
 from tasks.warehouse.engine import Database
+from tasks.warehouse.owner import Owner, current_owner, is_alive
 from tasks.warehouse.schema import judge_calls
 
+_CLAIMED = "claimed"
 _ANSWERED = "answered"
 _USABLE = "usable"
 _FIELDS = tuple(PaidAnswer.model_fields)
 
 
 class SqlLedger:
-    """The judge's ``Ledger`` over the table ``judge_calls``; safe to call from many threads and processes."""
+    """The judge's ``Ledger`` over the table ``judge_calls``; safe to call from many threads and processes.
+
+    Every method raises WarehouseError when the database cannot be read or written.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, fingerprint: str) -> PaidAnswer | None:
-        """The newest usable answer under ``fingerprint``; None when there is none, or only unusable ones."""
-        query = (
-            sa.select(*(judge_calls.c[name] for name in _FIELDS))
-            .where(judge_calls.c.fingerprint == fingerprint)
-            .where(judge_calls.c.status == _ANSWERED, judge_calls.c.outcome == _USABLE)
-            .order_by(judge_calls.c.id.desc())
-            .limit(1)
-        )
-        with self._database.reading() as connection:
-            row = connection.execute(query).mappings().first()
-        return None if row is None else PaidAnswer.model_validate(dict(row))
+    def find(self, fingerprint: str, *, since: datetime | None = None) -> PaidAnswer | None:
+        """The newest usable answer under ``fingerprint``; None when there is none, or only unusable ones.
 
-    def commit(self, answer: PaidAnswer) -> None:
+        One that arrived before ``since`` (aware, by the clock of the host that kept it) does not count.
+        """
+        with self._database.reading() as connection:
+            return _answer(connection, fingerprint, since)
+
+    def claim(
+        self,
+        fingerprint: str,
+        *,
+        kind: Kind,
+        model: str,
+        report_id: int | None,
+        agent_id: int | None,
+        seconds: float,
+        sample: int = 0,
+        since: datetime | None = None,
+    ) -> PaidAnswer | Claim | None:
+        """What ``find`` finds; else a claim, which the caller now holds; or None: another holds it, ask again soon.
+
+        The claim lapses after ``seconds`` of the database's clock (at once for 0), or when this process is gone, as far
+        as those who ask are on this host; then whoever asks first takes it over.
+        """
+        with self._database.reading() as connection:
+            if (known := _answer(connection, fingerprint, since)) is not None:
+                return known
+            # Who asks again and again only reads: it does not stand in the line of the writers.
+            held = _held(connection, fingerprint)
+            if held is not None and not _has_lapsed(held, _now(connection)):
+                return None
+        values = {
+            "fingerprint": fingerprint,
+            "status": _CLAIMED,
+            "kind": kind,
+            "model": model,
+            "report_id": report_id,
+            "agent_id": agent_id,
+            "sample": sample,
+            "claimed_by": current_owner(),
+            "created_at": datetime.now(UTC),
+        }
+        with self._database.writing() as connection:
+            if held is not None:
+                # By its id, which is never used again: what somebody claimed since then is not touched.
+                connection.execute(_delete_claim(held["id"]))
+            values["claimed_until"] = _now(connection) + timedelta(seconds=seconds)
+            claim_id = connection.execute(_insert_unless_claimed(connection, values)).scalar()
+            if claim_id is None:
+                return None
+            # The one who held the claim may have answered after we looked. Whoever did has committed by now: until
+            # then the unique index made us wait (PostgreSQL), or the lock of the writers (SQLite).
+            if (known := _answer(connection, fingerprint, since)) is not None:
+                connection.execute(_delete_claim(claim_id))
+                return known
+        return Claim(id=claim_id, fingerprint=fingerprint)
+
+    def commit(self, answer: PaidAnswer, claim: Claim | None = None) -> None:
         """Keep ``answer`` for good, usable or not, in a transaction of its own; it is durable on return.
 
-        Raises:
-            WarehouseError: when it cannot be kept.
+        A usable one turns the row of ``claim`` into its own. An unusable one, and one whose claim is not held any more,
+        gets a row of its own.
         """
         values = {**answer.model_dump(), "status": _ANSWERED, "created_at": datetime.now(UTC)}
         with self._database.writing() as connection:
+            if claim is not None and answer.outcome == _USABLE:
+                turned = sa.update(judge_calls).where(_is_claim(claim.id))
+                if connection.execute(turned.values(**values, claimed_by=None, claimed_until=None)).rowcount:
+                    return
             connection.execute(sa.insert(judge_calls).values(values))
+
+    def release(self, claim: Claim) -> None:
+        """Give ``claim`` up; nothing happens when it was answered, released or taken over."""
+        with self._database.writing() as connection:
+            connection.execute(_delete_claim(claim.id))
+
+
+def _answer(connection: Connection, fingerprint: str, since: datetime | None) -> PaidAnswer | None:
+    query = (
+        sa.select(*(judge_calls.c[name] for name in _FIELDS))
+        .where(judge_calls.c.fingerprint == fingerprint)
+        .where(judge_calls.c.status == _ANSWERED, judge_calls.c.outcome == _USABLE)
+        .order_by(judge_calls.c.id.desc())
+        .limit(1)
+    )
+    if since is not None:
+        query = query.where(judge_calls.c.created_at >= since)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else PaidAnswer.model_validate(dict(row))
+
+
+def _held(connection: Connection, fingerprint: str) -> RowMapping | None:
+    query = sa.select(judge_calls.c.id, judge_calls.c.claimed_by, judge_calls.c.claimed_until)
+    query = query.where(judge_calls.c.fingerprint == fingerprint, judge_calls.c.status == _CLAIMED)
+    return connection.execute(query).mappings().first()
+
+
+def _has_lapsed(held: RowMapping, now: datetime) -> bool:
+    if held["claimed_by"] is None or held["claimed_until"] is None or held["claimed_until"] <= now:
+        return True
+    # A claim has no heartbeat. A process of another host cannot be looked at: there only the time counts.
+    return not is_alive(Owner(**held["claimed_by"]), heartbeat=now, now=now)
+
+
+def _now(connection: Connection) -> datetime:
+    """The time on the one clock that all processes of this database share; SQLite's is the host's."""
+    if connection.dialect.name != "postgresql":
+        return datetime.now(UTC)
+    # Not now(): that is when the transaction began, which can be long ago behind a lock.
+    moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    return moment.astimezone(UTC)
+
+
+def _insert_unless_claimed(connection: Connection, values: dict[str, Any]) -> sa.Executable:
+    """Inserts a claim and returns its id; returns no row when there is a claim of this fingerprint already."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return insert(judge_calls).values(values).on_conflict_do_nothing().returning(judge_calls.c.id)
+
+
+def _is_claim(claim_id: int) -> sa.ColumnElement[bool]:
+    return sa.and_(judge_calls.c.id == claim_id, judge_calls.c.status == _CLAIMED)
+
+
+def _delete_claim(claim_id: int) -> sa.Delete:
+    return sa.delete(judge_calls).where(_is_claim(claim_id))

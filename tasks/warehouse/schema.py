@@ -208,8 +208,19 @@ judge_calls = Table(
     Column("attempts", Whole()),
     Column("report_id", Whole()),
     Column("agent_id", Whole(), comment="NULL for the team."),
-    Column("created_at", UtcTime(), nullable=False),
+    Column("sample", Whole(), nullable=False, comment="Number among the answers to the same question, from 0."),
+    Column("claimed_by", Nested(arrow_struct(Owner)), comment="NULL once answered."),
+    Column("claimed_until", UtcTime(), comment="By the database's clock; NULL once answered."),
+    Column("created_at", UtcTime(), nullable=False, comment="When the answer arrived; of a claim, when it was made."),
     Index("ix_judge_calls_fingerprint", "fingerprint", "id"),
+    # At most one process pays for an answer.
+    Index(
+        "uq_judge_calls_claimed",
+        "fingerprint",
+        unique=True,
+        sqlite_where=sa.text("status = 'claimed'"),
+        postgresql_where=sa.text("status = 'claimed'"),
+    ),
     Index("ix_judge_calls_report_id", "report_id"),
     sqlite_autoincrement=True,
 )

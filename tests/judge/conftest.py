@@ -22,7 +22,7 @@ from tasks.judge.client import JudgeClient, open_endpoint
 from tasks.judge.exchange import Judge, Question
 from tasks.judge.exhibits import Exhibit, Exhibits
 from tasks.judge.gate import Gate, Stop
-from tasks.judge.ledger import PaidAnswer
+from tasks.judge.ledger import Claim, PaidAnswer
 from tasks.judge.rubric import Criterion
 
 STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -30,17 +30,46 @@ KEY = "sk-secret-0123456789abcdef"
 
 
 class MemoryLedger:
-    """A ledger in memory, with what was committed in order."""
+    """A ledger in memory: ``answers`` in the order of their commits, ``claims`` by fingerprint. Claims never lapse."""
 
     def __init__(self) -> None:
         self.answers: list[PaidAnswer] = []
+        self.claims: dict[str, Claim] = {}
+        self.claimed_seconds: list[float] = []
+        self._arrived: list[datetime] = []
+        self._lock = threading.RLock()
 
-    def find(self, fingerprint: str) -> PaidAnswer | None:
-        found = [a for a in self.answers if a.fingerprint == fingerprint and a.outcome == "usable"]
-        return found[-1] if found else None
+    def find(self, fingerprint: str, *, since: datetime | None = None) -> PaidAnswer | None:
+        with self._lock:
+            for answer, moment in zip(reversed(self.answers), reversed(self._arrived), strict=True):
+                old = since is not None and moment < since
+                if answer.fingerprint == fingerprint and answer.outcome == "usable" and not old:
+                    return answer
+        return None
 
-    def commit(self, answer: PaidAnswer) -> None:
-        self.answers.append(answer)
+    def claim(
+        self, fingerprint: str, *, seconds: float, since: datetime | None = None, **_: Any
+    ) -> PaidAnswer | Claim | None:
+        with self._lock:
+            if (known := self.find(fingerprint, since=since)) is not None:
+                return known
+            if fingerprint in self.claims:
+                return None
+            self.claimed_seconds.append(seconds)
+            self.claims[fingerprint] = Claim(id=len(self.claimed_seconds), fingerprint=fingerprint)
+            return self.claims[fingerprint]
+
+    def commit(self, answer: PaidAnswer, claim: Claim | None = None) -> None:
+        with self._lock:
+            self.answers.append(answer)
+            self._arrived.append(datetime.now(UTC))
+            if claim is not None and answer.outcome == "usable":
+                self.release(claim)
+
+    def release(self, claim: Claim) -> None:
+        with self._lock:
+            if self.claims.get(claim.fingerprint) == claim:
+                del self.claims[claim.fingerprint]
 
 
 class RawServer:
@@ -246,6 +275,11 @@ def make_client() -> Iterator[Callable[..., JudgeClient]]:
     yield make
     for client in opened:
         client.openai.close()
+
+
+@pytest.fixture
+def memory_ledger() -> MemoryLedger:
+    return MemoryLedger()
 
 
 @pytest.fixture

@@ -179,8 +179,27 @@ def _create_calls() -> None:
         *_columns(sa.Double(), "cost_usd", "latency_seconds"),
         *_columns(sa.BigInteger(), "attempts", "report_id"),
         sa.Column("agent_id", sa.BigInteger(), comment="NULL for the team."),
-        *_required(_TIME, "created_at"),
+        sa.Column(
+            "sample",
+            sa.BigInteger(),
+            nullable=False,
+            comment="Number among the answers to the same question, from 0.",
+        ),
+        sa.Column("claimed_by", _JSON, comment="NULL once answered."),
+        sa.Column("claimed_until", _TIME, comment="By the database's clock; NULL once answered."),
+        sa.Column(
+            "created_at", _TIME, nullable=False, comment="When the answer arrived; of a claim, when it was made."
+        ),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_judge_calls_fingerprint", "judge_calls", ["fingerprint", "id"])
+    claimed = sa.text("status = 'claimed'")
+    op.create_index(
+        "uq_judge_calls_claimed",
+        "judge_calls",
+        ["fingerprint"],
+        unique=True,
+        sqlite_where=claimed,
+        postgresql_where=claimed,
+    )
     op.create_index("ix_judge_calls_report_id", "judge_calls", ["report_id"])
