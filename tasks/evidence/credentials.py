@@ -123,12 +123,12 @@ _NOTHING = re.compile(
     r"none|null|nil|undefined|true|false|yes|no|str|string|text|int|bytes|any|optional|"
     r"required|must|is|was|are|be|has|not|incorrect|invalid|wrong|missing|empty|expired|"
     r"changed|failed|blank|set|unset|given|hidden|redacted|masked|removed|secret|token|"
-    r"password|passwd|username|user|key|value|prompt|authentication|reset|login|example|field|"
+    r"password|passwd|pwd|username|user|key|value|prompt|authentication|reset|login|example|field|"
     r"for|from|in|to|the|a|an|of|and|or|with|you|your|this|that|it",
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(
-    r"\$\{?\w+\}?|\$\(.*|%\(?\w*\)?s|\{\{?.*|<.*|\$\{\{.*|@\w+@|[A-Za-z_.]+\(.*|[A-Za-z_.]+\[.*"
+    r"\$\{?\w+\}?|\$\(.*|%\(?\w*\)?s|\{\{?.*|<.*|\$\{\{.*|@\w+@|[A-Za-z_.]+\(.*|[A-Za-z_]\w*(?:\.\w+)+\(.*|[A-Za-z_.]+\[.*"
     r"|(?:self|os|settings|config|cfg|env|args|process|request|req|options|opts|ctx|this|vault|secrets)\.[A-Za-z_.]+"
 )
 _MASK = re.compile(r"[*xX•.…#_-]+")
@@ -177,10 +177,18 @@ def _beside(label: str, name: str, offset: int, check: Callable[[str, re.Match[s
 
 def _password_like(text: str, match: re.Match[str]) -> bool:
     bare = match["bare"]
+    if match["quote"] and not match["close"] and re.match(r"[,;)] ?", match["quoted"]):
+        # The quote closes a text that ends in "Password: ".
+        return False
     if bare is None or match["sep"] not in (":",) or match["close"]:
         return True
     # "password: click here to reset it" is prose, "password: swordfish" at the end of a line is not.
     return not bare.isalpha() or not text[match.end() : match.end() + 1].strip("\n\r\x00,;\"'`\\")
+
+
+def _pwd_like(text: str, match: re.Match[str]) -> bool:
+    # The shell calls the directory it is in so.
+    return not re.match(r"[/~.]|[A-Za-z]:", match["quoted"] or match["bare"]) and _password_like(text, match)
 
 
 def _key_like(text: str, match: re.Match[str]) -> bool:
@@ -260,7 +268,7 @@ RULES: tuple[tuple[Rule, ...], ...] = (
         Rule(("gsk_",), _shape(API_KEY, "gsk_", r"[A-Za-z0-9]{32,}+")),
         Rule(("npm_",), _shape(TOKEN, "npm_", r"[A-Za-z0-9]{36,}+")),
         Rule(("pypi",), _shape(TOKEN, "pypi-", r"AgE[\w-]{50,}+")),
-        Rule((f"pwd[{_ENDS}]", f"Pwd[{_ENDS}]", f"PWD[{_ENDS}]"), _beside(PASSWORD, r"pwd", 0, _password_like)),
+        Rule((f"pwd[{_ENDS}]", f"Pwd[{_ENDS}]", f"PWD[{_ENDS}]"), _beside(PASSWORD, r"pwd", 0, _pwd_like)),
     ),
     (
         Rule(("glpa", "gldt", "glrt", "glcb", "glpt", "glft", "glso"), _gitlab),

@@ -122,6 +122,8 @@ def test_a_secret_is_replaced_and_what_surrounds_it_is_not(text: str, redacted: 
         "Error: wrong password: authentication failed for user",
         "password=None password=$DB_PASSWORD password=os.environ['X'] password=get_password() password=self.password",
         'api_key=os.environ["OPENAI_API_KEY"] api_key = settings.api_key "api_key": null, api key: missing',
+        "PWD=/home/agent/work pwd: ~/x self.pwd = pwd",
+        "getpass(prompt='Password: ', stream=None) token = base64.b64encode(text)",
         "the secret: be kind. secretary: Bob. Secrets are kept in Vault.",
         "Bearer authentication is required; authorization: header missing",
         "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
