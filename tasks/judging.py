@@ -58,7 +58,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         evidence_tokens=connections.read_settings().evidence_tokens,
         samples=plan.options.judge_samples,
         report_id=plan.id,
-        fresh=plan.options.fresh,
+        fresh_since=plan.started_at if plan.options.fresh else None,
     )
     _check_price(judge)
     seconds = plan.options.report_timeout_seconds

@@ -11,11 +11,12 @@ from typing import Any
 from tasks.errors import JudgeError
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.answer import Answer, Kind, UnusableAnswerError, build_schema, parse_answer
+from tasks.judge.claims import claimed
 from tasks.judge.client import ContextLengthError, JudgeClient, Reply
 from tasks.judge.exhibits import Exhibits
 from tasks.judge.fence import Fence
 from tasks.judge.gate import Stop
-from tasks.judge.ledger import Ledger, PaidAnswer, fingerprint
+from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint
 from tasks.judge.prompts import PROMPT_VERSION, build_messages, build_repair
 from tasks.judge.purse import Purse
 from tasks.judge.rubric import Criterion
@@ -75,7 +76,8 @@ class Spent:
 class Judge:
     """Everything a judgement needs beside its question; one per report.
 
-    ``evidence_tokens`` is the budget of evidence in one question, ``samples`` how often each question is asked.
+    ``evidence_tokens`` is the budget of evidence in one question, ``samples`` how often each question is asked. Answers
+    that were paid for before ``fresh_since`` (aware; None: no bound) are not used again.
     """
 
     client: JudgeClient
@@ -87,7 +89,7 @@ class Judge:
     evidence_tokens: int = 80_000
     samples: int = 1
     report_id: int | None = None
-    fresh: bool = False
+    fresh_since: datetime | None = None
 
     def ask(self, question: Question, *, deadline: float, spent: Spent, sample: int = 0) -> tuple[Answer, bool]:
         """A usable answer, and whether it came from the ledger. ``spent`` is filled in also when this raises.
@@ -100,10 +102,35 @@ class Judge:
         """
         schema = build_schema(question.kind, question.rubric)
         key = self._fingerprint(question, schema, sample)
-        if not self.fresh and (known := self.ledger.find(key)) is not None:
-            # An answer that an earlier version could use and this one cannot is asked for anew.
-            with suppress(UnusableAnswerError):
-                return parse_answer(known.answer, question.kind, question.rubric, question.exhibits), True
+        with claimed(
+            self.ledger,
+            key,
+            kind=question.kind,
+            model=self.client.model,
+            report_id=self.report_id,
+            agent_id=question.agent_id,
+            deadline=deadline,
+            stop=self.stop,
+            sample=sample,
+            since=self.fresh_since,
+        ) as held:
+            if isinstance(held, PaidAnswer):
+                # An answer that an earlier version could use and this one cannot is asked for anew.
+                with suppress(UnusableAnswerError):
+                    return parse_answer(held.answer, question.kind, question.rubric, question.exhibits), True
+            claim = held if isinstance(held, Claim) else None
+            return self._pay(question, schema, key, claim, sample, deadline, spent), False
+
+    def _pay(
+        self,
+        question: Question,
+        schema: Mapping[str, Any],
+        key: str,
+        claim: Claim | None,
+        sample: int,
+        deadline: float,
+        spent: Spent,
+    ) -> Answer:
         messages, reply = self._first(question, schema, sample, deadline, spent)
         problems: tuple[str, ...] = ()
         for turn in range(2):
@@ -117,9 +144,9 @@ class Judge:
                 problems = error.problems
                 outcome = _outcome(reply)
             if reply.paid:
-                self.ledger.commit(self._paid(key, question, reply, outcome))
+                self.ledger.commit(self._paid(key, question, reply, outcome, sample), claim)
             if answer is not None:
-                return answer, False
+                return answer
         raise JudgeError(f"the judge's answer could not be used, nor could the second: {'; '.join(problems)}")
 
     def settings(self) -> dict[str, Any]:
@@ -189,7 +216,7 @@ class Judge:
             }
         )
 
-    def _paid(self, key: str, question: Question, reply: Reply, outcome: str) -> PaidAnswer:
+    def _paid(self, key: str, question: Question, reply: Reply, outcome: str, sample: int) -> PaidAnswer:
         return PaidAnswer(
             fingerprint=key,
             kind=question.kind,
@@ -204,6 +231,7 @@ class Judge:
             attempts=reply.attempts,
             report_id=self.report_id,
             agent_id=question.agent_id,
+            sample=sample,
         )
 
 

@@ -24,6 +24,7 @@ _COOLDOWN_SECONDS = 1.0
 _BUSY_SHARE = 0.8
 _GROWTH = 0.1
 _MOST_ROUNDS = 16
+_FIRST_HOLD_SECONDS, _LONGEST_HOLD_SECONDS = 0.1, 10.0
 
 StopKind = Literal["endpoint", "fail_fast", "timeout", "cancelled"]
 
@@ -96,7 +97,8 @@ class Gate:
     ``width`` is the configured one, 0 without a bound. On a 429 the width becomes the number of calls in flight that
     were not refused (at least 1), at most once in a second: further refusals of the same burst only correct that
     number. It grows back by a tenth (at least 1) after a clean round at high use, never above the configured width;
-    when such a step is refused, the next one waits for twice as many rounds.
+    when such a step is refused, the next one waits for twice as many rounds. Where even a single call is refused and
+    nothing says for how long, the pauses double.
 
     ``per_minute`` spaces the starts of calls evenly, 0 not at all: providers count in windows of unknown borders, so a
     bucket that lets a burst through would be refused at one of them.
@@ -115,6 +117,7 @@ class Gate:
         self._grew = False
         self._clean = 0
         self._rounds = 1
+        self._refusals = 0
         self._turns = itertools.count()
         self._waiting: list[int] = []
         self._changed = threading.Condition()
@@ -204,6 +207,7 @@ class Gate:
 
     def _answered(self, permit: Permit) -> None:
         with self._changed:
+            self._refusals = 0
             if permit.began <= self._shrunk_at or self._in_flight < _BUSY_SHARE * self._width:
                 return
             self._clean += 1
@@ -226,8 +230,12 @@ class Gate:
                 self._shrunk_at = now
                 self._grew = False
             self._clean = 0
+            self._refusals += 1
             if pause_seconds is not None:
                 self._hold(pause_seconds)
+            elif self._in_flight == 0:
+                # Even one at a time is too many: it is a limit by time, which nobody has told us.
+                self._hold(min(_LONGEST_HOLD_SECONDS, _FIRST_HOLD_SECONDS * 2.0 ** min(self._refusals - 1, 10)))
             self._changed.notify_all()
 
     def _hold(self, seconds: float) -> None:

@@ -284,7 +284,7 @@ def memory_ledger() -> MemoryLedger:
 
 @pytest.fixture
 def make_judge() -> Callable[..., Judge]:
-    """``make_judge(client, ledger=…, prices=…, fresh=…)``."""
+    """``make_judge(client, ledger=…, prices=…, samples=…)``."""
 
     def make(client: JudgeClient, **parts: Any) -> Judge:
         values: dict[str, Any] = {"ledger": MemoryLedger(), "prices": RunPrices(), "stop": Stop(), "report_id": 3}

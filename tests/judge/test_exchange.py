@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -85,7 +86,7 @@ def test_fresh_asks_anew_and_keeps_the_new_answer(
     old, new = (json.dumps(make_answer(accuracy={"score": score})) for score in (2, 9))
     judge, server = asking(reply(old), reply(new))
     judge.ask(question, deadline=soon, spent=Spent())
-    answer, reused = replace(judge, fresh=True).ask(question, deadline=soon, spent=Spent())
+    answer, reused = replace(judge, fresh_since=datetime.now(UTC)).ask(question, deadline=soon, spent=Spent())
     assert (answer.criteria["accuracy"].score, reused) == (9, False)
     answer, reused = judge.ask(question, deadline=soon, spent=Spent())
     assert (answer.criteria["accuracy"].score, reused) == (9, True)
