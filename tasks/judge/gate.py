@@ -24,7 +24,7 @@ _COOLDOWN_SECONDS = 1.0
 _BUSY_SHARE = 0.8
 _GROWTH = 0.1
 _MOST_ROUNDS = 16
-_FIRST_HOLD_SECONDS, _LONGEST_HOLD_SECONDS = 0.1, 10.0
+_FIRST_HOLD_SECONDS, _LONGEST_HOLD_SECONDS = 0.1, 5.0
 
 StopKind = Literal["endpoint", "fail_fast", "timeout", "cancelled"]
 
@@ -230,12 +230,12 @@ class Gate:
                 self._shrunk_at = now
                 self._grew = False
             self._clean = 0
-            self._refusals += 1
             if pause_seconds is not None:
                 self._hold(pause_seconds)
-            elif self._in_flight == 0:
+            elif self._in_flight == 0 and permit.began > self._held_until:
                 # Even one at a time is too many: it is a limit by time, which nobody has told us.
-                self._hold(min(_LONGEST_HOLD_SECONDS, _FIRST_HOLD_SECONDS * 2.0 ** min(self._refusals - 1, 10)))
+                self._hold(min(_LONGEST_HOLD_SECONDS, _FIRST_HOLD_SECONDS * 2.0 ** min(self._refusals, 10)))
+                self._refusals += 1
             self._changed.notify_all()
 
     def _hold(self, seconds: float) -> None:

@@ -10,10 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
+
+from deployments.demo.sample import build_sample
 
 _RUN = [sys.executable, "-m", "deployments.cli", "run", "demo", "--json"]
 
@@ -23,21 +27,24 @@ def _answered(warehouse: Path) -> int:
         return 0
     try:
         with sqlite3.connect(f"file:{warehouse}?mode=ro", uri=True) as connection:
-            return int(connection.execute("select count(*) from judge_calls").fetchone()[0])
+            return int(connection.execute("select count(*) from judge_calls where status = 'answered'").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
 
 
+@pytest.mark.parametrize(("agents", "answered"), [(14, 7), (40, 20)])
 def test_a_killed_report_is_taken_up_and_pays_only_for_what_is_missing(
-    make_world: Callable[..., Any], tmp_path: Path
+    agents: int, answered: int, make_world: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = make_world(agent_seconds=0.5, team_seconds=0.5)
+    world = make_world(agent_seconds=0.4, team_seconds=0.4)
+    build_sample(datetime.now(UTC), agents=agents, runs_per_agent=3, idle=False).write_sqlite(tmp_path / "other.db")
+    monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", f"sqlite:///{tmp_path / 'other.db'}")
     environment = os.environ | {"PREFECT_HOME": str(tmp_path / "home")}
     environment.pop("PREFECT_API_URL", None)
     options = ["--judge-model", "simulated-judge", "--max-concurrent-evals", "3"]
     process = subprocess.Popen([*_RUN, *options], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while _answered(tmp_path / "warehouse.db") < 7 and time.monotonic() < deadline:
+    while _answered(tmp_path / "warehouse.db") < answered and time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.02)
     servers = psutil.Process(process.pid).children(recursive=True)
@@ -45,9 +52,9 @@ def test_a_killed_report_is_taken_up_and_pays_only_for_what_is_missing(
     process.send_signal(signal.SIGKILL)
     process.wait()
     paid = _answered(tmp_path / "warehouse.db")
-    assert 7 <= paid < 14
+    assert answered <= paid < agents
     # The judge still answers calls whose asker is gone; only what comes after counts.
-    time.sleep(0.7)
+    time.sleep(0.6)
     asked = len(world.judge.requests)
     report_id = world.warehouse.list_reports()[0]["id"]
 
@@ -56,8 +63,32 @@ def test_a_killed_report_is_taken_up_and_pays_only_for_what_is_missing(
     assert again.returncode == 0, again.stderr.decode()
     printed = json.loads(again.stdout)
     assert printed["report"]["status"] == "completed"
-    assert len(printed["agents"]) == 14
-    assert len(world.judge.requests) - asked == 14 - paid
+    assert len(printed["agents"]) == agents
+    assert len(world.judge.requests) - asked == agents + 1 - paid
     assert len(world.warehouse.list_reports()) == 1
     _, alive = psutil.wait_procs(servers, timeout=10)
     assert not [server for server in alive if server.is_running() and server.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_two_processes_at_once_pay_once_for_each_answer(make_world: Callable[..., Any], tmp_path: Path) -> None:
+    world = make_world(agent_seconds=0.3, team_seconds=0.3)
+    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "home")}
+    environment.pop("PREFECT_API_URL", None)
+    options = ["--judge-model", "simulated-judge", "--max-concurrent-evals", "4"]
+    both = [
+        subprocess.Popen([*_RUN, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    printed = []
+    for process in both:
+        out, errors = process.communicate(timeout=200)
+        assert process.returncode == 0, errors.decode()
+        printed.append(json.loads(out))
+    assert [found["report"]["status"] for found in printed] == ["completed"] * 2
+    assert printed[0]["report"]["id"] != printed[1]["report"]["id"]
+    assert printed[0]["report"]["team_score"] == printed[1]["report"]["team_score"]
+    assert len(world.judge.requests) == 14
+    with sqlite3.connect(tmp_path / "warehouse.db") as connection:
+        rows = connection.execute("select fingerprint, status from judge_calls").fetchall()
+    assert len(rows) == len(set(rows)) == 14
+    assert {status for _, status in rows} == {"answered"}
