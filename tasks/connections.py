@@ -26,6 +26,7 @@ from tasks.evidence.runs import Source
 from tasks.judge.capabilities import Capabilities
 from tasks.judge.client import JudgeClient, open_endpoint
 from tasks.judge.gate import Gate
+from tasks.judge.models import model_warning
 from tasks.judge.tokens import TokenScale
 from tasks.settings import ReportOptions, Settings
 from tasks.warehouse.ledger import SqlLedger
@@ -208,6 +209,12 @@ def token_scale(options: ReportOptions) -> TokenScale:
     """What is known of how the judge's model counts tokens, for as long as the process lives."""
     base_url = read_settings().openai_base_url.rstrip("/") or _OPENAI_URL
     return _once(("token scale", base_url, options.judge_model), TokenScale)
+
+
+def judge_warning(options: ReportOptions) -> str | None:
+    """What a reader should know of the judge's model (about to be shut down, unknown), or None."""
+    base_url = read_settings().openai_base_url.rstrip("/") or _OPENAI_URL
+    return model_warning(options.judge_model, base_url=base_url, prices=prices())
 
 
 def warm_up(options: ReportOptions) -> None:

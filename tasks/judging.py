@@ -14,6 +14,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
 from prefect.states import Failed
 from prefect.task_runners import ConcurrentTaskRunner
 
@@ -95,6 +96,9 @@ def open_findings(findings: Findings, plan: ReportPlan, agents: Sequence[Agent],
     chosen = select_agents(plan.options.agents, agents)
     findings.rubrics = resolve_rubrics(plan.criteria, agents)
     findings.judge_settings = judge.settings()
+    if (warning := connections.judge_warning(plan.options)) is not None:
+        findings.warnings.append(warning)
+        get_run_logger().warning(warning)
     findings.redacted = connections.read_settings().redact
     findings.chosen = frozenset(agent.id for agent in chosen)
     findings.agents = agents
