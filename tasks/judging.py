@@ -80,7 +80,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
 
 
 def _check_price(judge: Judge) -> None:
-    if judge.purse.limit_usd and judge.most_usd([]) is None:
+    if judge.purse.limit_usd and judge.most_usd(0) is None:
         raise RefusedError(
             f"max_report_cost_usd={judge.purse.limit_usd:g} cannot be kept, as the price of {judge.client.model!r} is "
             "not known: name it in AGENT_REPORT_PRICES, or leave the limit out"

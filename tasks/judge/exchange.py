@@ -158,9 +158,9 @@ class Judge:
             "evidence_tokens": self.evidence_tokens,
         }
 
-    def most_usd(self, messages: list[dict[str, str]]) -> float | None:
-        """What a call with these messages can cost at the most; None when the model's price is not known."""
-        prompt = self._estimate(messages) * max(1.0, self.scale.factor)
+    def most_usd(self, estimated_tokens: int) -> float | None:
+        """What a call of about so many prompt tokens can cost at the most; None when the price is not known."""
+        prompt = estimated_tokens * max(1.0, self.scale.factor)
         return self.prices.cost_usd(
             self.client.model, Tokens(round(prompt), self.client.max_output_tokens), datetime.now(UTC)
         )
@@ -183,15 +183,13 @@ class Judge:
 
     def _call(self, messages: list[dict[str, str]], schema: Mapping[str, Any], deadline: float, spent: Spent) -> Reply:
         self.stop.check()
-        with self.purse.pay(self.most_usd(messages)) as payment:
+        estimated = sum(estimate_tokens(message["content"]) for message in messages) + _MESSAGE_OVERHEAD
+        with self.purse.pay(self.most_usd(estimated)) as payment:
             reply = self.client.complete(messages, schema, deadline=deadline, stop=self.stop)
             payment.cost_usd = cost = self._cost(reply)
         spent.add(reply, cost)
-        self.scale.learn(self._estimate(messages), reply.prompt_tokens)
+        self.scale.learn(estimated, reply.prompt_tokens)
         return reply
-
-    def _estimate(self, messages: list[dict[str, str]]) -> int:
-        return sum(estimate_tokens(message["content"]) for message in messages) + _MESSAGE_OVERHEAD
 
     def _cost(self, reply: Reply) -> float | None:
         tokens = Tokens(reply.prompt_tokens, reply.completion_tokens, cached=reply.cached_tokens)

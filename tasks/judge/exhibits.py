@@ -11,6 +11,7 @@ from typing import Literal
 from tasks.evidence.types import Run, Trace
 from tasks.judge.fence import MARK, neutralise
 from tasks.judge.steps import Step, build_steps
+from tasks.judge.tokens import text_tokens
 
 Side = Literal["any", "claim", "observation"]
 
@@ -42,6 +43,15 @@ class Exhibit:
     def steps(self) -> tuple[Step, ...]:
         """The run's steps, numbered from 1."""
         return build_steps(self.run, self.trace)
+
+    @cached_property
+    def tokens(self) -> int:
+        """Tokens of all texts of the run, about."""
+        run = self.run
+        texts = [run.task or "", run.final_response or "", run.error or ""]
+        for step in self.steps:
+            texts += (step.name, step.arguments, step.result, step.error, step.text)
+        return text_tokens("\n".join(texts))
 
     @cached_property
     def _texts(self) -> dict[Side, list[str]]:

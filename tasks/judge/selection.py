@@ -12,15 +12,13 @@ from itertools import zip_longest
 from tasks.evidence.types import Evidence, Run
 from tasks.judge.exhibits import Exhibit
 from tasks.judge.steps import Step
-from tasks.judge.tokens import estimate_tokens
+from tasks.judge.tokens import text_tokens
 
 _RUN_OVERHEAD = 60
 _STEP_OVERHEAD = 16
 # Below this nothing of a run can be understood, so fewer runs are shown instead.
 _LEAST_RUN_TOKENS = 400
 _HEAD = 2 / 3
-# The density of a text of megabytes is taken from so much of its start and of its end.
-_PROBE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +89,6 @@ def clip_tokens(text: str, limit: int) -> str:
     """``text`` in at most about ``limit`` tokens, by its own density; clipped as ``clip`` does."""
     size = text_tokens(text)
     return text if size <= limit else clip(text, int(len(text) * limit / size))
-
-
-def text_tokens(text: str) -> int:
-    """``estimate_tokens``; of a text of megabytes only head and tail are looked at."""
-    if len(text) <= 4 * _PROBE:
-        return estimate_tokens(text)
-    return round(estimate_tokens(text[:_PROBE] + text[-_PROBE:]) * len(text) / (2 * _PROBE))
 
 
 def water_fill(sizes: Sequence[int], total: int) -> list[int]:
@@ -172,15 +163,8 @@ def _by_stratum(evidence: Evidence, exhibits: Sequence[Exhibit]) -> list[Exhibit
     return [exhibit for rank in zip_longest(*strata) for exhibit in rank if exhibit is not None]
 
 
-def _texts(step: Step) -> tuple[str, ...]:
-    return step.name, step.arguments, step.result, step.error, step.text
-
-
 def _whole_size(exhibit: Exhibit) -> int:
-    run, steps = exhibit.run, exhibit.steps
-    texts = [run.task or "", run.final_response or "", run.error or ""]
-    texts += (text for step in steps for text in _texts(step) if text)
-    return text_tokens("\n".join(texts)) + _RUN_OVERHEAD + _STEP_OVERHEAD * len(steps)
+    return exhibit.tokens + _RUN_OVERHEAD + _STEP_OVERHEAD * len(exhibit.steps)
 
 
 def _whole(exhibit: Exhibit, evidence: Evidence) -> ShownRun:

@@ -18,10 +18,9 @@ from tasks.judge.selection import (
     clip_tokens,
     label_runs,
     select_runs,
-    text_tokens,
     water_fill,
 )
-from tasks.judge.tokens import TokenScale, estimate_tokens
+from tasks.judge.tokens import TokenScale, estimate_tokens, text_tokens
 
 MakeRun = Callable[..., Run]
 MakeEvidence = Callable[..., Evidence]
