@@ -17,7 +17,7 @@ from tasks.judge.ledger import fingerprint
 from tasks.judge.prompts import describe_selection, render_agent
 from tasks.judge.rubric import Criterion
 from tasks.judge.selection import label_runs, select_runs
-from tasks.judge.suspicion import find_suspicions
+from tasks.judge.suspicion import find_suspicions, may_be_suspicious
 
 
 def build_agent_question(
@@ -79,6 +79,11 @@ def _all_texts(evidence: Evidence, exhibits: Sequence[Exhibit]) -> Iterator[tupl
     yield None, "description", evidence.agent.description
     for exhibit in exhibits:
         run = exhibit.run
+        telemetry = exhibit.trace.telemetry if exhibit.trace else None
+        for message in telemetry.error_messages if telemetry else ():
+            yield run.id, "trace", message
+        if not may_be_suspicious(exhibit.words):
+            continue
         yield run.id, "task", run.task
         yield run.id, "final response", run.final_response
         yield run.id, "error", run.error
@@ -86,6 +91,3 @@ def _all_texts(evidence: Evidence, exhibits: Sequence[Exhibit]) -> Iterator[tupl
             place = f"step {step.number}"
             for text in (step.name, step.arguments, step.result, step.error, step.text):
                 yield run.id, place, text
-        telemetry = exhibit.trace.telemetry if exhibit.trace else None
-        for message in telemetry.error_messages if telemetry else ():
-            yield run.id, "trace", message

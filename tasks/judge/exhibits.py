@@ -45,13 +45,18 @@ class Exhibit:
         return build_steps(self.run, self.trace)
 
     @cached_property
-    def tokens(self) -> int:
-        """Tokens of all texts of the run, about."""
+    def words(self) -> str:
+        """All texts of the run, one after the other."""
         run = self.run
         texts = [run.task or "", run.final_response or "", run.error or ""]
         for step in self.steps:
             texts += (step.name, step.arguments, step.result, step.error, step.text)
-        return text_tokens("\n".join(texts))
+        return "\n".join(texts)
+
+    @cached_property
+    def tokens(self) -> int:
+        """Tokens of all texts of the run, about."""
+        return text_tokens(self.words)
 
     @cached_property
     def _texts(self) -> dict[Side, list[str]]:

@@ -51,6 +51,12 @@ def find_suspicions(texts: Iterable[tuple[int | None, str, str | None]]) -> tupl
     return tuple(found)
 
 
+def may_be_suspicious(text: str) -> bool:
+    """Whether it is worth looking closer: quick, and sure when it says no."""
+    folded = text.lower()
+    return any(needle in folded for needle in _NEEDLES) or (not text.isascii() and bool(_HIDDEN.search(text)))
+
+
 def _suspicious(text: str) -> str:
     for match in _matches(text):
         start, end = max(0, match.start() - _AROUND), min(len(text), match.end() + _AROUND)
@@ -59,8 +65,5 @@ def _suspicious(text: str) -> str:
 
 
 def _matches(text: str) -> Iterator[re.Match[str]]:
-    if not text.isascii() and (hidden := _HIDDEN.search(text)):
-        yield hidden
-    folded = text.lower()
-    if any(needle in folded for needle in _NEEDLES) and (found := _ATTACK.search(text)):
-        yield found
+    if may_be_suspicious(text):
+        yield from (found for pattern in (_HIDDEN, _ATTACK) if (found := pattern.search(text)))

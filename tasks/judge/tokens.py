@@ -31,8 +31,7 @@ def estimate_tokens(text: str) -> int:
     raw = text.encode("utf-8", "replace")
     tokens = 0.0
     # Splitting is much faster than searching, and most texts have no word that is long enough.
-    blobs = [blob for word in raw.split() if len(word) >= _SHORTEST_BLOB for blob in _BLOB.findall(word)]
-    if blobs:
+    if max(map(len, raw.split()), default=0) >= _SHORTEST_BLOB and (blobs := _BLOB.findall(raw)):
         tokens = sum(len(blob) / (_HEX_BYTES if _HEX.fullmatch(blob) else _OTHER_BLOB_BYTES) for blob in blobs)
         raw = _BLOB.sub(b"", raw)
     size = len(raw)
