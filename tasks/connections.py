@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import openai
 from prefect_sqlalchemy import SqlAlchemyConnector
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -21,6 +20,7 @@ from tasks.evidence.connection import make_read_only, open_source
 from tasks.evidence.jaeger import JaegerClient, open_jaeger
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.evidence.runs import Source
+from tasks.judge.capabilities import Capabilities
 from tasks.judge.client import JudgeClient, open_endpoint
 from tasks.judge.gate import Gate
 from tasks.settings import ReportOptions, Settings
@@ -141,8 +141,9 @@ def judge_client(options: ReportOptions) -> JudgeClient:
         ("openai", base_url, key),
         lambda: open_endpoint(base_url, key),
     )
-    gate = _once(("gate", base_url, key, options.judge_model), lambda: Gate(options.max_concurrent_evals))
-    gate.widen(options.max_concurrent_evals)
+    width, per_minute = options.max_concurrent_evals, settings.judge_requests_per_minute
+    gate = _once(("gate", base_url, key, options.judge_model), lambda: Gate(width, per_minute))
+    gate.set_limits(width, per_minute)
     return JudgeClient(
         openai=client,
         gate=gate,
@@ -150,15 +151,9 @@ def judge_client(options: ReportOptions) -> JudgeClient:
         call_timeout_seconds=settings.judge_call_timeout_seconds,
         max_attempts=settings.judge_max_attempts,
         max_output_tokens=settings.judge_max_output_tokens,
+        temperature=settings.judge_temperature,
+        capabilities=_once(("capabilities", base_url, options.judge_model), Capabilities),
     )
-
-
-def _openai(key: str, base_url: str) -> openai.OpenAI:
-    # Another endpoint may want no key; the SDK wants one all the same.
-    client = openai.OpenAI(api_key=key or "none", base_url=base_url, max_retries=0)
-    # The SDK imports half a second of modules when this is first used: here, rather than in the first call's time.
-    _ = client.chat.completions.with_streaming_response
-    return client
 
 
 def warm_up(options: ReportOptions) -> None:

@@ -154,6 +154,12 @@ class Settings(ReportOptions, BaseSettings):
     )
     judge_max_attempts: int = Field(5, ge=1, description="Attempts of one call, over 429, 5xx and broken connections.")
     judge_max_output_tokens: int = Field(8000, ge=256, description="Most tokens in one judge answer.")
+    judge_temperature: float | None = Field(
+        None, ge=0, le=2, description="Sent to the judge only when set; dropped where the model refuses it."
+    )
+    judge_requests_per_minute: int = Field(
+        0, ge=0, description="Most calls to the judge that start in a minute, retries too; 0: no bound."
+    )
     max_concurrent_evals_by_model: dict[str, Annotated[int, Field(ge=0, le=1000)]] = Field(
         default_factory=dict, description='JSON object of judge calls at once by model, {"gpt-5.4": 3}.'
     )
