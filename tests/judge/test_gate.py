@@ -204,8 +204,8 @@ def test_the_width_becomes_what_was_not_refused(width: int, refused: int, left: 
     _shrink(gate, 10, refused)
     assert gate.width == left
     meter = Meter()
-    with ThreadPoolExecutor(12) as pool:
-        for future in [pool.submit(pass_through, gate, meter, 0.15) for _ in range(12)]:
+    with ThreadPoolExecutor(left + 2) as pool:
+        for future in [pool.submit(pass_through, gate, meter, 0.15) for _ in range(left + 2)]:
             future.result()
     assert meter.most == left
 
