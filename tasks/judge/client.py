@@ -28,6 +28,16 @@ _LONGEST_BACKOFF_SECONDS = 20.0
 _MOST_TOKENS = 10**9
 # Shorter ones ("none", "simulated") are words that an answer may hold.
 _LENGTH_OF_KEYS = 16
+# Proxies hand on the words of Mistral, Anthropic and Gemini.
+_FINISH_REASONS = {
+    "model_length": "length",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "safety": "content_filter",
+    "prohibited_content": "content_filter",
+    "recitation": "content_filter",
+    "refusal": "content_filter",
+}
 
 
 class EndpointError(JudgeError):
@@ -40,7 +50,10 @@ class ContextLengthError(EndpointError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back for one call. Tokens are None when the endpoint did not say; ``text`` is "" without content."""
+    """What came back for one call. Tokens are None when the endpoint did not say; ``text`` is "" without content.
+
+    ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it does not say.
+    """
 
     text: str
     finish_reason: str
@@ -255,7 +268,7 @@ class JudgeClient:
         with self.openai.chat.completions.with_streaming_response.create(
             model=self.model,
             messages=cast(Any, messages),
-            # Not as arguments: the SDK walks through those, and through a schema for longer than a millisecond.
+            # Not as the SDK's arguments, which are typed for OpenAI: names and parts differ from endpoint to endpoint.
             extra_body=beside,
             timeout=httpx2.Timeout(timeout, connect=min(_CONNECT_SECONDS, timeout)),
         ) as response:
@@ -297,7 +310,7 @@ def _read(body: bytes, model: str, latency_seconds: float, attempts: int) -> Rep
     said_model = data.get("model")
     return Reply(
         text=content,
-        finish_reason=finish_reason if isinstance(finish_reason, str) else "",
+        finish_reason=_finish_reason(finish_reason),
         refusal=refusal if isinstance(refusal, str) else "",
         model=said_model if isinstance(said_model, str) and said_model else model,
         prompt_tokens=_count(usage.get("prompt_tokens")),
@@ -306,6 +319,11 @@ def _read(body: bytes, model: str, latency_seconds: float, attempts: int) -> Rep
         latency_seconds=latency_seconds,
         attempts=attempts,
     )
+
+
+def _finish_reason(value: object) -> str:
+    reason = value.lower() if isinstance(value, str) else ""
+    return _FINISH_REASONS.get(reason, reason)
 
 
 def _content(value: object) -> str:
