@@ -105,13 +105,13 @@ def test_a_hold_beyond_the_deadline_is_known_at_once() -> None:
 
 def test_a_hold_beyond_the_deadline_reaches_those_who_wait_already() -> None:
     gate = Gate(1)
-    with ThreadPoolExecutor(1) as pool, gate.slot(time.monotonic() + 5, Stop()):
-        waiting = pool.submit(_enter, gate, 20)
+    with ThreadPoolExecutor(2) as pool, gate.slot(time.monotonic() + 5, Stop()):
+        waiting = [pool.submit(_enter, gate, seconds) for seconds in (10, 20)]
         time.sleep(0.05)
         gate.hold(60)
-        gate.set_limits(1)
-        with pytest.raises(DeadlineError, match="may not be asked again"):
-            waiting.result(timeout=3)
+        for future in waiting:
+            with pytest.raises(DeadlineError, match="may not be asked again"):
+                future.result(timeout=3)
 
 
 def test_the_end_wakes_everybody_who_waits() -> None:
@@ -258,12 +258,24 @@ def test_a_refusal_starts_the_way_back_anew() -> None:
 
 
 def test_after_a_refusal_within_a_round_the_round_begins_anew() -> None:
-    gate = Gate(4, cooldown_seconds=0)
-    _shrink(gate, 4, 3)
-    for _ in range(4):
-        _answer_rounds(gate, 1)
-    _shrink(gate, 1, 1)
-    assert gate.width == 1
+    gate = Gate(8, cooldown_seconds=0)
+    _shrink(gate, 8, 4)
+    with ExitStack() as stack:
+        *answered, refused = _take(gate, 4, stack)
+        for place in answered:
+            place.answered()
+        refused.refused()
+    assert _answer_rounds(gate, 4) == [3, 3, 3, 3]
+    with ExitStack() as stack:
+        for place, width in zip(_take(gate, 3, stack), (3, 3, 4), strict=True):
+            place.answered()
+            assert gate.width == width
+
+
+def test_a_wide_gate_grows_by_a_twentieth() -> None:
+    gate = Gate(100, cooldown_seconds=0)
+    _shrink(gate, 100, 40)
+    assert _answer_rounds(gate, 2) == [63, 66]
 
 
 def test_when_nobody_got_in_the_way_back_is_quick() -> None:
