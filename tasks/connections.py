@@ -191,8 +191,9 @@ def judge_client(options: ReportOptions) -> JudgeClient:
         ("openai", base_url, key),
         lambda: open_endpoint(base_url, key),
     )
-    gate = _once(("gate", base_url, key, options.judge_model), lambda: Gate(options.max_concurrent_evals))
-    gate.widen(options.max_concurrent_evals, settings.judge_requests_per_minute)
+    width, per_minute = options.max_concurrent_evals, settings.judge_requests_per_minute
+    gate = _once(("gate", base_url, key, options.judge_model), lambda: Gate(width, per_minute))
+    gate.set_limits(width, per_minute)
     return JudgeClient(
         openai=client,
         gate=gate,

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from deployments.demo.answers import derive_answer
 from deployments.demo.loopback import LoopbackServer, Request, Response
 from tasks.settings import SIMULATED_JUDGE_MODEL
 
-_SCHEMA_IN_WORDS = "that follows this JSON schema, and with nothing else:\n"
 
-
-def schema_of(payload: dict[str, Any]) -> dict[str, Any]:
-    """The schema that a chat request asks for: in its own field or, for endpoints without, in the instructions."""
-    given = payload.get("response_format", {}).get("json_schema")
-    if given is not None:
-        return dict(given["schema"])
-    text = payload["messages"][0]["content"].partition(_SCHEMA_IN_WORDS)[2]
-    return dict(json.loads(text)) if text else {"properties": {}}
+def asked_schema(payload: dict[str, Any]) -> dict[str, Any]:
+    """The schema of the answer that this chat request wants: as its format, or as the instructions' last line."""
+    form = payload.get("response_format", {})
+    if form.get("type") == "json_schema":
+        return cast(dict[str, Any], form["json_schema"]["schema"])
+    return cast(dict[str, Any], json.loads(payload["messages"][0]["content"].rsplit("\n", 1)[1]))
 
 
 def is_team(payload: dict[str, Any]) -> bool:
     """Whether this chat request asks about the team."""
-    return "executive_summary" in schema_of(payload)["properties"]
+    return "executive_summary" in asked_schema(payload).get("properties", {})
 
 
 def completion(content: str | None, *, model: str = SIMULATED_JUDGE_MODEL, **changes: Any) -> dict[str, Any]:
@@ -73,7 +70,7 @@ class SimulatedJudge(LoopbackServer):
         if self._override is not None and (response := self._override(payload, request)) is not None:
             response.delay_seconds = response.delay_seconds or delay
             return response
-        schema = schema_of(payload)
+        schema = asked_schema(payload)
         evidence = payload["messages"][1]["content"]
         answer = json.dumps(derive_answer(evidence, schema))
         usage = {

@@ -1,122 +1,167 @@
-"""What an endpoint and a model take: how an answer's form can be asked for, and which parameters they know.
-
-Found out by being refused, once, and remembered: servers that call themselves compatible differ in just this.
-"""
+"""What an endpoint's model can be asked: by which form of answer, and with which parameters; learned as it refuses."""
 
 from __future__ import annotations
 
 import json
 import re
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Rung = Literal["json_schema", "json_object", "prompt"]
 
-_RUNGS: tuple[Rung, ...] = ("json_schema", "json_object", "prompt")
-_REFUSALS = frozenset({400, 404, 415, 422, 501})
-_ABOUT_FORM = re.compile(
-    r"response[_ ]?format|json[_ ]?schema|json[_ ]?object|json mode|structured[_ ]?output|guided|grammar", re.IGNORECASE
-)
-_ABOUT_PARAMETERS = re.compile(
-    r"unsupported|not supported|unrecognized|unknown|unexpected|not permitted|not allowed|extra|invalid|deprecated"
-    r"|does not support|only the default|instead",
-    re.IGNORECASE,
-)
-_TOO_LONG = re.compile(
-    r"context[_ ]length|context window|context size|maximum context|prompt is too long|input is too long"
-    r"|too many (?:input )?tokens|reduce the length|exceeds? the (?:available )?context",
-    re.IGNORECASE,
-)
-# One meaning under two names: reasoning models take the first only, older servers the second.
-_OTHER_NAME = {"max_completion_tokens": "max_tokens", "max_tokens": "max_completion_tokens"}
+LIMIT = "max_completion_tokens"
+_OLD_LIMIT = "max_tokens"
+_FORMAT = "response_format"
+# An endpoint checks a request before it generates, so it refuses sooner than this.
+_REFUSES_WITHIN_SECONDS = 0.5
+# Further on, an error may echo the request, and with it what agents wrote.
+_MOST_READ = 1000
+_OF_THE_FORMAT = re.compile(r"response_?format|json_schema|json_object|json mode|structured[ _-]?output|guided|grammar")
+_UNSUPPORTED = re.compile(r"unsupported|not support|unrecognized|not permitted|unknown (?:parameter|field|argument)")
+_TOO_LARGE = re.compile(r"too large|at most|maximum|less than|exceed")
+_REFUSALS = frozenset({400, 422})
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One way of asking, as it was when a request was made of it."""
+    """How the judge is asked: the rung of the ladder, the name of the output limit, and what is not sent."""
 
-    rung: Rung
-    renamed: Mapping[str, str]
-    dropped: frozenset[str]
+    rung: Rung = "json_schema"
+    limit: str = LIMIT
+    dropped: frozenset[str] = frozenset()
 
-    def parameters(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """``wanted`` under the names that are known, without what is not."""
-        return {self.renamed.get(name, name): value for name, value in wanted.items() if name not in self.dropped}
-
-    def response_format(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """What of the request asks for the form of the answer; nothing on the last rung."""
+    def body(self, parameters: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+        """What is sent beside model and messages: ``parameters`` as they are taken, and the form of the answer."""
+        body = {self._name(name): value for name, value in parameters.items() if name not in self.dropped}
         if self.rung == "json_schema":
-            given = {"name": "judgement", "strict": True, "schema": schema}
-            return {"response_format": {"type": "json_schema", "json_schema": given}}
-        return {"response_format": {"type": "json_object"}} if self.rung == "json_object" else {}
+            body[_FORMAT] = {
+                "type": "json_schema",
+                "json_schema": {"name": "judgement", "strict": True, "schema": schema},
+            }
+        elif self.rung == "json_object":
+            body[_FORMAT] = {"type": "json_object"}
+        return body
 
     def messages(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> list[dict[str, str]]:
-        """The messages; where the request cannot hold the schema they do, after the instructions."""
-        copied = [dict(message) for message in messages]
-        if self.rung != "json_schema":
-            copied[0]["content"] += (
-                "\n\nAnswer with one JSON object that follows this JSON schema, and with nothing else:\n"
-                + json.dumps(schema, ensure_ascii=False)
-            )
-        return copied
+        """``messages``, with the schema as text where the endpoint does not enforce it.
+
+        It stands at the end of the instructions, on a line of its own: what is the same for every agent comes first,
+        or no prompt would be cached.
+        """
+        sent = [dict(message) for message in messages]
+        if self.rung == "json_schema":
+            return sent
+        text = (
+            "Answer with one JSON object and nothing around it: no words before or after it, no code fence. It must be "
+            f"valid by this JSON Schema:\n{json.dumps(schema, ensure_ascii=False, separators=(',', ':'))}"
+        )
+        if not sent or sent[0]["role"] != "system":
+            return [{"role": "system", "content": text}, *sent]
+        sent[0]["content"] += f"\n\n{text}"
+        return sent
+
+    def without(self, named: str, said: str) -> Form | None:
+        """The form to try next when ``named`` was refused with the words ``said``, or None when there is none left."""
+        if named == _FORMAT:
+            if self.rung == "prompt":
+                return None
+            return replace(self, rung="json_object" if self.rung == "json_schema" else "prompt")
+        if named == self.limit == LIMIT and not _TOO_LARGE.search(said):
+            return replace(self, limit=_OLD_LIMIT)
+        return replace(self, dropped=self.dropped | {LIMIT if named == self.limit else named})
+
+    def _name(self, parameter: str) -> str:
+        return self.limit if parameter == LIMIT else parameter
 
 
 class Capabilities:
-    """What has been found out about one endpoint and model; safe to share between threads."""
+    """The form in which one model at one base URL can be asked; shared by all threads, one per process.
+
+    It starts with everything and gives up what a 400 or 422 names, for good. A poor answer changes nothing.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._form = Form("json_schema", {}, frozenset())
+        self._changed = threading.Condition()
+        self._form = Form()
+        self._proven = False
+        # After a refusal, one call tries the next form and the others wait for what becomes of it.
+        self._trying = False
+        self._tried_since: float | None = None
 
     @property
     def form(self) -> Form:
-        """How to ask, as far as is known now."""
+        """How the next call is sent."""
         return self._form
 
-    def learn(self, form: Form, sent: Mapping[str, Any], status: int, message: str, parameter: str) -> bool:
-        """Whether a refusal of a request in ``form`` leaves something else to try; it is remembered.
+    def wait_turn(self) -> None:
+        """Wait, half a second for each form at most, while another call finds out whether the newest form is taken."""
+        with self._changed:
+            while self._trying:
+                now = time.monotonic()
+                if self._tried_since is None:
+                    self._tried_since = now
+                    return
+                left = self._tried_since + _REFUSES_WITHIN_SECONDS - now
+                if left <= 0:
+                    self._trying = False
+                    self._changed.notify_all()
+                else:
+                    self._changed.wait(left)
 
-        Args:
-            sent: The parameters that were wanted, under their own names.
-            message, parameter: What the endpoint said, and which parameter it named ("" when it named none).
+    def answered(self, form: Form) -> None:
+        """A call in this form was answered, however well: the form is taken."""
+        with self._changed:
+            if form == self._form and not self._proven:
+                self._proven, self._trying = True, False
+                self._changed.notify_all()
+
+    def refused(self, form: Form, status: int, param: object, message: str, sent: Collection[str]) -> bool:
+        """Learn from a refusal of a call in this form; whether another call can now do better.
+
+        ``param`` is what the error names, of any type, ``message`` its words, ``sent`` the names that the request had
+        beside model and messages. An error that names nothing of them and says no more than "unsupported" costs a rung
+        only while no call has been answered in this form.
         """
-        if status not in _REFUSALS or is_too_long(message, ""):
+        said = message[:_MOST_READ].lower()
+        if status not in _REFUSALS:
             return False
-        with self._lock:
-            if self._form != form:
-                # Another call has found it out meanwhile, or something else.
-                return True
-            changed = self._without_form(message, parameter) or self._without_parameter(sent, message, parameter)
-            if changed is None:
+        with self._changed:
+            named = _named(param, said, sent)
+            vague = named is None and _FORMAT in sent and _UNSUPPORTED.search(said) is not None
+            if vague and not (self._proven or _is_fixed(param)):
+                named = _FORMAT
+            following = form.without(named, said) if named else None
+            if following is None:
                 return False
-            self._form = changed
+            if form == self._form:
+                self._form, self._proven = following, False
+                self._trying, self._tried_since = True, None
+                self._changed.notify_all()
+            # Otherwise another call was refused first, and there is a newer form already.
             return True
 
-    def _without_form(self, message: str, parameter: str) -> Form | None:
-        form = self._form
-        if form.rung == "prompt" or not _ABOUT_FORM.search(f"{message} {parameter}"):
-            return None
-        return Form(_RUNGS[_RUNGS.index(form.rung) + 1], form.renamed, form.dropped)
 
-    def _without_parameter(self, sent: Mapping[str, Any], message: str, parameter: str) -> Form | None:
-        form = self._form
-        for name in sent:
-            if name in form.dropped:
-                continue
-            said = form.renamed.get(name, name)
-            named = parameter == said or (
-                re.search(rf"\b{re.escape(said)}\b", message) is not None and _ABOUT_PARAMETERS.search(message)
-            )
-            if not named:
-                continue
-            if said == name and name in _OTHER_NAME:
-                return Form(form.rung, {**form.renamed, name: _OTHER_NAME[name]}, form.dropped)
-            return Form(form.rung, form.renamed, form.dropped | {name})
+def _root(param: object) -> str:
+    return re.split(r"[.\[]", param, maxsplit=1)[0] if isinstance(param, str) else ""
+
+
+def _is_fixed(param: object) -> bool:
+    return _root(param) in ("model", "messages")
+
+
+def _named(param: object, said: str, sent: Collection[str]) -> str | None:
+    """Which of the names that were sent is refused: ``param``, or the first in ``said`` (lower case)."""
+    if _root(param) in sent:
+        return _root(param)
+    if _is_fixed(param):
         return None
-
-
-def is_too_long(message: str, code: str) -> bool:
-    """Whether an error says that the messages are longer than the model's context."""
-    return code == "context_length_exceeded" or _TOO_LONG.search(message) is not None
+    places: dict[str, int] = {}
+    for name in sent:
+        names = f"{LIMIT}|{_OLD_LIMIT}" if name in (LIMIT, _OLD_LIMIT) else re.escape(name)
+        pattern = _OF_THE_FORMAT if name == _FORMAT else re.compile(rf"\b(?:{names})\b")
+        if match := pattern.search(said):
+            places[name] = match.start()
+    return min(places, key=lambda name: places[name]) if places else None

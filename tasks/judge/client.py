@@ -6,22 +6,21 @@ refused for quota or authentication.
 
 from __future__ import annotations
 
-import email.utils
 import json
 import random
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import httpx2
 import openai
+from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
 from tasks.errors import JudgeError, scrub
-from tasks.judge.capabilities import Capabilities, Form, is_too_long
-from tasks.judge.gate import DeadlineError, Gate, Stop
+from tasks.judge.capabilities import LIMIT, Capabilities, Form
+from tasks.judge.gate import DeadlineError, Gate, Place, Stop
+from tasks.judge.refusal import is_rate_limit, is_too_long, message_of, retry_after_seconds, why_judging_ends
 
 _MOST_BYTES = 8 * 1024 * 1024
 _CONNECT_SECONDS = 10.0
@@ -29,9 +28,16 @@ _LONGEST_BACKOFF_SECONDS = 20.0
 _MOST_TOKENS = 10**9
 # Shorter ones ("none", "simulated") are words that an answer may hold.
 _LENGTH_OF_KEYS = 16
-_QUOTA_CODES = frozenset(
-    {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "access_terminated"}
-)
+# Proxies hand on the words of Mistral, Anthropic and Gemini.
+_FINISH_REASONS = {
+    "model_length": "length",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "safety": "content_filter",
+    "prohibited_content": "content_filter",
+    "recitation": "content_filter",
+    "refusal": "content_filter",
+}
 
 
 class EndpointError(JudgeError):
@@ -39,12 +45,15 @@ class EndpointError(JudgeError):
 
 
 class ContextLengthError(EndpointError):
-    """The messages are longer than the model's context."""
+    """The request is longer than the model or the endpoint's limit takes; a shorter one may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back for one call. Tokens are None when the endpoint did not say; ``text`` is "" without content."""
+    """What came back for one call. Tokens are None when the endpoint did not say; ``text`` is "" without content.
+
+    ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it does not say.
+    """
 
     text: str
     finish_reason: str
@@ -99,13 +108,16 @@ class _BoundedStream(httpx2.SyncByteStream):
 
 def open_endpoint(base_url: str, key: str) -> openai.OpenAI:
     """The SDK's client for a judge's endpoint: without retries of its own, and with every reply bounded."""
-    return openai.OpenAI(
+    client = openai.OpenAI(
         # An endpoint may want no key; the SDK wants one all the same.
         api_key=key or "none",
         base_url=base_url,
         max_retries=0,
         http_client=_BoundedHttp(base_url=base_url),
     )
+    # The SDK imports half a second of modules when this is first used: here, rather than in the first call's time.
+    _ = client.chat.completions.with_streaming_response
+    return client
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +126,8 @@ class JudgeClient:
 
     ``openai`` comes from ``open_endpoint``. ``call_timeout_seconds`` bounds one call, ``max_attempts`` those that fail
     with 5xx or a broken connection; 429 is retried until the deadline. ``first_backoff_seconds`` doubles with every
-    attempt.
+    attempt. ``temperature`` is sent only when it is set. ``capabilities`` is shared by the clients of one base URL and
+    model.
     """
 
     openai: openai.OpenAI
@@ -124,14 +137,17 @@ class JudgeClient:
     max_attempts: int = 5
     max_output_tokens: int = 8000
     temperature: float | None = None
-    capabilities: Capabilities = field(default_factory=Capabilities)
     first_backoff_seconds: float = 1.0
+    capabilities: Capabilities = field(default_factory=Capabilities)
     clock: Callable[[], float] = time.monotonic
 
     def parameters(self) -> dict[str, Any]:
-        """What is wanted beside the messages and the schema, and so goes into the fingerprint."""
+        """What is asked for beside the messages and the schema, and so goes into the fingerprint.
+
+        It is what is configured: which of it the endpoint takes, and under which name, does not make another question.
+        """
         chosen = {} if self.temperature is None else {"temperature": self.temperature}
-        return {"max_completion_tokens": self.max_output_tokens, **chosen}
+        return {LIMIT: self.max_output_tokens, **chosen}
 
     def complete(
         self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], *, deadline: float, stop: Stop
@@ -141,50 +157,62 @@ class JudgeClient:
         Raises:
             DeadlineError: no reply in time.
             JudgingEndedError: judging ended before this call could start.
-            ContextLengthError: the messages are longer than the model's context.
+            ContextLengthError: the request is too long.
             EndpointError: the call was refused (for quota, authentication or an unknown model: then ``stop`` is ended
                 too, as no other call can succeed), or failed ``max_attempts`` times.
         """
         failures = 0
         attempts = 0
-        turn = self.gate.turn()
-        while True:
-            attempts += 1
-            form = self.capabilities.form
-            with self.gate.slot(deadline, stop, turn) as permit:
-                try:
-                    reply = self._send(form, messages, schema, deadline, attempts)
-                    permit.answered()
-                    return reply
-                except openai.APIStatusError as error:
-                    failure: Exception = error
-                    # Held before the slot is given back, so that nobody slips through in between.
-                    pause = _retry_after(error.response.headers) if error.status_code in (429, 503) else None
-                    if _limited(error) and not _ends_judging(error):
-                        permit.refused(pause)
-                    elif pause is not None:
-                        self.gate.hold(pause)
-                except openai.APITimeoutError as error:
-                    failure, pause = error, None
-                except openai.APIConnectionError as error:
-                    failure, pause = error, None
-            if self._learns(form, failure):
-                continue
-            failures += not _limited(failure)
-            said = self._describe(failure)
-            self._give_up(failure, said, failures, stop)
-            pause = self._backoff(attempts) if pause is None else max(pause, self._shortest_pause(attempts))
-            try:
-                self.gate.wait(pause, deadline, stop)
-            except DeadlineError as error:
-                raise DeadlineError(f"{error} (last: {said})") from None
+        said = ""
+        try:
+            while True:
+                attempts += 1
+                self.capabilities.wait_turn()
+                with self.gate.slot(deadline, stop) as place:
+                    form = self.capabilities.form
+                    held = False
+                    try:
+                        reply = self._send(form, messages, schema, deadline, attempts)
+                    except APIStatusError as error:
+                        failure: APIError = error
+                        # Before the slot is given back, so that nobody slips through in between.
+                        held = self._slow_down(place, error, attempts)
+                    except APIConnectionError as error:
+                        failure = error
+                    else:
+                        if reply.paid:
+                            place.answered()
+                            self.capabilities.answered(form)
+                        return reply
+                said = self._describe(failure)
+                if self._learn(form, failure):
+                    continue
+                failures += not is_rate_limit(failure)
+                self._give_up(failure, said, failures, stop)
+                if not held:
+                    stop.wait(self._backoff(attempts), deadline)
+        except DeadlineError as error:
+            raise DeadlineError(f"{error} (last: {said})" if said else str(error)) from None
 
-    def _learns(self, form: Form, failure: Exception) -> bool:
-        """Whether the refusal is of how it was asked, and there is another way; asking so is no further failure."""
-        if not isinstance(failure, openai.APIStatusError):
+    def _slow_down(self, place: Place, error: APIStatusError, attempts: int) -> bool:
+        """Tell the gate of a limit; whether the gate now holds everybody back, this call included."""
+        if error.status_code not in (429, 503) or is_too_long(error):
             return False
-        parameter = failure.param if isinstance(failure.param, str) else ""
-        return self.capabilities.learn(form, self.parameters(), failure.status_code, _message(failure), parameter)
+        pause = retry_after_seconds(error.response.headers)
+        if pause is not None:
+            pause = max(pause, self._shortest_pause(attempts))
+        if is_rate_limit(error):
+            place.refused(pause)
+        elif pause is not None:
+            self.gate.hold(pause)
+        return pause is not None
+
+    def _learn(self, form: Form, failure: APIError) -> bool:
+        """Whether the endpoint only refused how it was asked, and can be asked otherwise."""
+        if not isinstance(failure, APIStatusError) or is_too_long(failure):
+            return False
+        sent = form.body(self.parameters(), {})
+        return self.capabilities.refused(form, failure.status_code, failure.param, message_of(failure), sent)
 
     def _backoff(self, attempts: int) -> float:
         pause = min(_LONGEST_BACKOFF_SECONDS, self.first_backoff_seconds * 2.0 ** min(attempts - 1, 10))
@@ -194,16 +222,16 @@ class JudgeClient:
         # An endpoint that says "Retry-After: 0" and stays limited would be asked hundreds of times a second.
         return self.first_backoff_seconds * min(1.0, 0.1 * attempts)
 
-    def _give_up(self, failure: Exception, said: str, failures: int, stop: Stop) -> None:
+    def _give_up(self, failure: APIError, said: str, failures: int, stop: Stop) -> None:
         """Raise when another attempt is of no use."""
-        if isinstance(failure, openai.APIStatusError):
+        if isinstance(failure, APIStatusError):
             status = failure.status_code
-            if status in (400, 413, 422) and is_too_long(_message(failure), str(failure.code)):
-                raise ContextLengthError(f"the messages are too long for {self.model}: {said}")
-            if ended := _ends_judging(failure):
+            if ended := why_judging_ends(failure):
                 reason = f"{ended}: {said}"
                 stop.end("endpoint", reason)
                 raise EndpointError(reason)
+            if is_too_long(failure):
+                raise ContextLengthError(f"the judge's endpoint refused the call: {said}")
             if status not in (408, 409, 429) and status < 500:
                 raise EndpointError(f"the judge's endpoint refused the call: {said}")
         if failures >= self.max_attempts:
@@ -222,29 +250,27 @@ class JudgeClient:
         if timeout <= 0:
             raise DeadlineError("the time for this agent is up")
         try:
-            body = self._receive(form, messages, schema, timeout)
+            body = self._receive(form.messages(messages, schema), form.body(self.parameters(), schema), timeout)
             if len(body) > _MOST_BYTES:
                 return _unread(f"the reply is longer than {_MOST_BYTES:,} bytes", self.model, attempts)
         except httpx2.TimeoutException as error:
             # The SDK translates what happens up to the reply's headers, and not what happens within its body.
-            raise openai.APITimeoutError(request=error.request) from error
+            raise APITimeoutError(request=error.request) from error
         except httpx2.RequestError as error:
-            raise openai.APIConnectionError(request=error.request) from error
+            raise APIConnectionError(request=error.request) from error
         key = self.openai.api_key.encode()
         if len(key) >= _LENGTH_OF_KEYS:
             # What an endpoint echoes goes into messages, the ledger and the report.
             body = body.replace(key, b"[key]")
         return _read(body, self.model, self.clock() - started, attempts)
 
-    def _receive(
-        self, form: Form, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], timeout: float
-    ) -> bytes:
+    def _receive(self, messages: list[dict[str, str]], beside: Mapping[str, Any], timeout: float) -> bytes:
         with self.openai.chat.completions.with_streaming_response.create(
             model=self.model,
-            messages=cast(Any, form.messages(messages, schema)),
+            messages=cast(Any, messages),
+            # Not as the SDK's arguments, which are typed for OpenAI: names and parts differ from endpoint to endpoint.
+            extra_body=beside,
             timeout=httpx2.Timeout(timeout, connect=min(_CONNECT_SECONDS, timeout)),
-            # As extra fields, since the SDK would walk through the whole schema, for a millisecond a call.
-            extra_body={**form.parameters(self.parameters()), **form.response_format(schema)},
         ) as response:
             body = bytearray()
             for chunk in response.iter_bytes():
@@ -253,58 +279,17 @@ class JudgeClient:
                     break
             return bytes(body)
 
-    def _describe(self, failure: Exception) -> str:
+    def _describe(self, failure: APIError) -> str:
         """One line without the key, whatever the endpoint echoes."""
-        if isinstance(failure, openai.APITimeoutError):
+        if isinstance(failure, APITimeoutError):
             text = "no reply in time"
-        elif isinstance(failure, openai.APIStatusError):
-            text = f"HTTP {failure.status_code}: {_message(failure)}"
+        elif isinstance(failure, APIStatusError):
+            text = f"HTTP {failure.status_code}: {message_of(failure)}"
         else:
             cause = failure.__cause__
             text = f"the connection failed ({cause or failure})"
         key = self.openai.api_key
         return scrub(text.replace(key, "[key]") if len(key) > len("none") else text)
-
-
-def _ends_judging(error: openai.APIStatusError) -> str:
-    """Why no other call can succeed either, or ""."""
-    if error.status_code in (401, 403):
-        return "the judge's endpoint does not accept the key (OPENAI_API_KEY)"
-    # str(): they come as anything that JSON can hold.
-    if error.status_code == 402 or not _QUOTA_CODES.isdisjoint((str(error.code), str(error.type))):
-        return "the judge's quota is used up"
-    if error.status_code == 404:
-        return "the judge's endpoint does not know this model or path (AGENT_REPORT_JUDGE_MODEL, OPENAI_BASE_URL)"
-    return ""
-
-
-def _limited(failure: Exception) -> bool:
-    return isinstance(failure, openai.APIStatusError) and failure.status_code == 429
-
-
-def _message(error: openai.APIStatusError) -> str:
-    body = error.body
-    if isinstance(body, dict) and isinstance(body.get("message"), str):
-        return str(body["message"])
-    return error.message
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait as the endpoint says, or None when it does not say so in a way that can be read."""
-    if (milliseconds := _seconds(headers.get("retry-after-ms"))) is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
-    if (seconds := _seconds(value)) is not None:
-        return seconds
-    try:
-        moment = email.utils.parsedate_to_datetime(value or "")
-        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
-    except (ValueError, OverflowError):
-        return None
-
-
-def _seconds(value: str | None) -> float | None:
-    return float(value) if value and re.fullmatch(r"\s*\d{1,9}(\.\d+)?\s*", value) else None
 
 
 def _read(body: bytes, model: str, latency_seconds: float, attempts: int) -> Reply:
@@ -325,7 +310,7 @@ def _read(body: bytes, model: str, latency_seconds: float, attempts: int) -> Rep
     said_model = data.get("model")
     return Reply(
         text=content,
-        finish_reason=finish_reason if isinstance(finish_reason, str) else "",
+        finish_reason=_finish_reason(finish_reason),
         refusal=refusal if isinstance(refusal, str) else "",
         model=said_model if isinstance(said_model, str) and said_model else model,
         prompt_tokens=_count(usage.get("prompt_tokens")),
@@ -334,6 +319,11 @@ def _read(body: bytes, model: str, latency_seconds: float, attempts: int) -> Rep
         latency_seconds=latency_seconds,
         attempts=attempts,
     )
+
+
+def _finish_reason(value: object) -> str:
+    reason = value.lower() if isinstance(value, str) else ""
+    return _FINISH_REASONS.get(reason, reason)
 
 
 def _content(value: object) -> str:

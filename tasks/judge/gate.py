@@ -1,30 +1,28 @@
-"""The gate bounds a process's calls to one endpoint: as many as are configured, or as many as the endpoint takes.
-
-Nobody knows a provider's limit beforehand, and it changes. So the width follows the refusals (429): down to the calls
-that were not refused, up again in small steps, each step the later the more steps before it have failed.
-"""
+"""The gate bounds a process's calls to one endpoint by what the endpoint takes, and holds all back when it says so."""
 
 from __future__ import annotations
 
-import itertools
+import math
 import threading
 import time
+from bisect import insort
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal
 
 from tasks.errors import JudgeError, JudgingEndedError
+
+_HIGH_USE = 0.8
+# What a clean round adds: a twentieth, or a fifth of a place where the gate is narrow. So a width that the endpoint
+# has just refused is tried again after five rounds, at the cost of one refusal.
+_GROWTH = 0.05
+_FIRST_STEP = 0.2
 
 
 class DeadlineError(JudgeError):
     """The time for one agent is up."""
 
-
-_COOLDOWN_SECONDS = 1.0
-_BUSY_SHARE = 0.8
-_GROWTH = 0.1
-_MOST_ROUNDS = 16
-_FIRST_HOLD_SECONDS, _LONGEST_HOLD_SECONDS = 0.1, 5.0
 
 StopKind = Literal["endpoint", "fail_fast", "timeout", "cancelled"]
 
@@ -60,6 +58,22 @@ class Stop:
         if self._ended is not None:
             raise JudgingEndedError(self._ended[1])
 
+    def wait(self, seconds: float, deadline: float) -> None:
+        """Wait ``seconds``, unless that would pass ``deadline`` (of ``time.monotonic``) or judging ends first.
+
+        Raises:
+            DeadlineError: at once, when the wait could not end in time.
+            JudgingEndedError: judging has ended.
+        """
+        if time.monotonic() + seconds >= deadline:
+            raise DeadlineError("the time for this agent is up before the endpoint may be asked again")
+        ended = threading.Event()
+        with self.listening(ended.set):
+            # Looked at between listening and waiting: an end just before would wake nobody.
+            self.check()
+            ended.wait(seconds)
+        self.check()
+
     @contextmanager
     def listening(self, wake: Callable[[], None]) -> Iterator[None]:
         """Call ``wake`` when judging ends."""
@@ -72,175 +86,190 @@ class Stop:
                 self._listeners.remove(wake)
 
 
-class Permit:
-    """One call's place behind the gate; the call says here how it went."""
+class Place:
+    """One call's place behind the gate; tells the gate how the endpoint took the call."""
 
-    __slots__ = ("_gate", "began", "refused_at")
-
-    def __init__(self, gate: Gate, began: float) -> None:
+    def __init__(self, gate: Gate, number: int) -> None:
         self._gate = gate
-        self.began = began
-        self.refused_at: float | None = None
+        self.number = number
 
     def answered(self) -> None:
-        """The endpoint took the call."""
-        self._gate._answered(self)
+        """The endpoint answered. Whoever says neither this nor ``refused`` (5xx, time-out) changes no width."""
+        self._gate._note_answer()
 
-    def refused(self, pause_seconds: float | None) -> None:
-        """The endpoint answered 429, and said to come back in ``pause_seconds`` (None: it did not say)."""
-        self._gate._refused(self, pause_seconds)
+    def refused(self, retry_after_seconds: float | None = None) -> None:
+        """The endpoint said 429; ``retry_after_seconds`` holds back everything behind the gate, None nothing."""
+        self._gate._note_refusal(self, retry_after_seconds)
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    deadline: float
+    changed: threading.Condition
 
 
 class Gate:
-    """At most so many calls in flight; a Retry-After holds back everything behind it. First come, first served.
+    """Bounds the calls to one endpoint, model and key; one per process, safe to use from many threads.
 
-    ``width`` is the configured one, 0 without a bound. On a 429 the width becomes the number of calls in flight that
-    were not refused (at least 1), at most once in a second: further refusals of the same burst only correct that
-    number. It grows back by a tenth (at least 1) after a clean round at high use, never above the configured width;
-    when such a step is refused, the next one waits for twice as many rounds. Where even a single call is refused and
-    nothing says for how long, the pauses double.
+    At most ``width`` calls are in flight (0: no bound until the endpoint sets one), and at most
+    ``requests_per_minute`` start (0: no bound), retries too. Who waits is let in by deadline, the nearest first, so a
+    call that was refused keeps its turn. Times are of ``time.monotonic``.
 
-    ``per_minute`` spaces the starts of calls evenly, 0 not at all: providers count in windows of unknown borders, so a
-    bucket that lets a burst through would be refused at one of them.
-
-    Times are of ``time.monotonic``. One per process, base URL, model and key; safe to use from many threads.
+    The width adapts. On a 429 it becomes the number of calls in flight that were not refused, at least 1, once in
+    ``cooldown_seconds``. It grows back, never beyond ``width``, after every round (as many answers as the gate is
+    wide) without a 429 in which at least 80 % of it was used.
     """
 
-    def __init__(self, width: int, per_minute: int = 0) -> None:
-        self._limit = float(width or "inf")
-        self._width = self._limit
-        self._spacing = 60 / per_minute if per_minute else 0.0
+    def __init__(self, width: int, requests_per_minute: int = 0, *, cooldown_seconds: float = 5.0) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[_Waiter] = []
+        self._most = width or math.inf
+        self._width = self._most
+        self._spacing = _spacing(requests_per_minute)
+        self._cooldown = cooldown_seconds
         self._in_flight = 0
-        self._held_until = 0.0
+        self._started = 0
         self._next_start = 0.0
-        self._shrunk_at = float("-inf")
-        self._grew = False
-        self._clean = 0
-        self._rounds = 1
-        self._refusals = 0
-        self._turns = itertools.count()
-        self._waiting: list[int] = []
-        self._changed = threading.Condition()
+        self._held_until = 0.0
+        # Of the last time that the width shrank: which calls were in flight then, and how many of them were refused.
+        self._shrunk_after = 0
+        self._shrunk_in_flight = 0
+        self._shrunk_refused = 0
+        self._shrunk_to = 0
+        self._cooling_until = 0.0
+        # Of the round: answers, the most in flight, and by how much a clean one widens the gate.
+        self._answers = 0
+        self._busiest = 0
+        self._step = _FIRST_STEP
 
     @property
-    def width(self) -> float:
-        """Calls that may be in flight now; infinite without a bound."""
-        return self._width
-
-    def turn(self) -> int:
-        """A place in the queue, to be kept over the attempts of one call: who was refused does not start at its end."""
-        with self._changed:
-            return next(self._turns)
+    def width(self) -> int:
+        """Calls that may be in flight now; 0: no bound."""
+        with self._lock:
+            return 0 if math.isinf(self._width) else int(self._width)
 
     @contextmanager
-    def slot(self, deadline: float, stop: Stop, turn: int | None = None) -> Iterator[Permit]:
+    def slot(self, deadline: float, stop: Stop) -> Iterator[Place]:
         """Hold one place; waits for it until ``deadline``.
 
         Raises:
             DeadlineError: no place came free in time, or none can, as the endpoint is held back for longer.
             JudgingEndedError: judging ended first.
         """
-        mine = self.turn() if turn is None else turn
-        with stop.listening(self._wake), self._changed:
-            self._waiting.append(mine)
+        waiter = _Waiter(deadline, threading.Condition(self._lock))
+        with stop.listening(lambda: self._wake(waiter)), self._lock:
+            insort(self._waiting, waiter, key=_deadline)
             try:
-                while (pause := self._pause(mine, deadline, stop)) > 0:
-                    self._changed.wait(pause)
+                self._wait_for_place(waiter, stop)
                 self._in_flight += 1
-                permit = Permit(self, time.monotonic())
-                self._next_start = permit.began + self._spacing
+                self._started += 1
+                self._busiest = max(self._busiest, self._in_flight)
+                self._next_start = max(self._next_start, time.monotonic()) + self._spacing
+                place = Place(self, self._started)
             finally:
-                self._waiting.remove(mine)
-                # Who is first now may have been waiting for this one only.
-                self._changed.notify_all()
+                self._waiting.remove(waiter)
+                self._wake_first()
         try:
-            yield permit
+            yield place
         finally:
-            with self._changed:
-                if permit.refused_at is None:
-                    self._in_flight -= 1
-                self._changed.notify_all()
+            with self._lock:
+                self._in_flight -= 1
+                self._wake_first()
 
     def hold(self, seconds: float) -> None:
-        """Start no call for ``seconds``: the endpoint said Retry-After."""
-        with self._changed:
+        """Start no call for ``seconds``: the endpoint said Retry-After. A hold never gets shorter."""
+        with self._lock:
             self._hold(seconds)
 
-    def wait(self, seconds: float, deadline: float, stop: Stop) -> None:
-        """Wait ``seconds`` before a retry, outside any slot; ends early when judging ends or time is up."""
-        until = time.monotonic() + seconds
-        if until >= deadline:
-            raise DeadlineError("the time for this agent is up before the endpoint may be asked again")
-        with stop.listening(self._wake), self._changed:
-            while (left := until - time.monotonic()) > 0:
-                stop.check()
-                self._changed.wait(left)
-        stop.check()
+    def set_limits(self, width: int, requests_per_minute: int = 0) -> None:
+        """Other limits for the next calls (reports of one process may come with different ones); 0: no bound.
 
-    def widen(self, width: int, per_minute: int = 0) -> None:
-        """Set what is configured for the next calls (reports of one process may come with different limits).
-
-        What was learned from refusals stays, within the new limit.
+        What the endpoint has taught stays: a gate that has shrunk grows to the new width and does not jump there.
         """
-        with self._changed:
-            limit = float(width or "inf")
-            self._width = limit if self._width == self._limit else min(self._width, limit)
-            self._limit = limit
-            self._spacing = 60 / per_minute if per_minute else 0.0
-            self._changed.notify_all()
+        with self._lock:
+            most = width or math.inf
+            self._width = most if self._width == self._most else min(self._width, most)
+            self._most = most
+            self._spacing = _spacing(requests_per_minute)
+            self._wake_first()
 
-    def _pause(self, turn: int, deadline: float, stop: Stop) -> float:
-        """Seconds after which to look again, 0 when the call of ``turn`` may start now."""
-        stop.check()
-        now = time.monotonic()
-        if now >= deadline:
-            raise DeadlineError("no judge call could start in the time for this agent")
-        if self._held_until >= deadline:
-            # A hold only ever grows: waiting for the deadline would be of no use.
-            raise DeadlineError("the endpoint may not be asked again in the time for this agent")
-        held = max(self._held_until, self._next_start) - now
-        if held > 0:
-            return min(deadline - now, held)
-        if self._in_flight < self._width and turn == min(self._waiting):
-            return 0.0
-        return deadline - now
-
-    def _answered(self, permit: Permit) -> None:
-        with self._changed:
-            self._refusals = 0
-            if permit.began <= self._shrunk_at or self._in_flight < _BUSY_SHARE * self._width:
-                return
-            self._clean += 1
-            if self._width < self._limit and self._clean >= self._rounds * self._width:
-                self._width = min(self._limit, self._width + max(1, int(self._width * _GROWTH)))
-                self._clean = 0
-                self._grew = True
-
-    def _refused(self, permit: Permit, pause_seconds: float | None) -> None:
-        with self._changed:
-            now = permit.refused_at = time.monotonic()
-            self._in_flight -= 1
-            taken = max(1, self._in_flight)
-            if permit.began <= self._shrunk_at:
-                # Of the same burst: when its first refusal came, not all of them had.
-                self._width = min(self._width, taken)
-            elif now - self._shrunk_at >= _COOLDOWN_SECONDS:
-                self._rounds = min(_MOST_ROUNDS, 2 * self._rounds) if self._grew else 1
-                self._width = min(self._width, taken)
-                self._shrunk_at = now
-                self._grew = False
-            self._clean = 0
-            if pause_seconds is not None:
-                self._hold(pause_seconds)
-            elif self._in_flight == 0 and permit.began > self._held_until:
-                # Even one at a time is too many: it is a limit by time, which nobody has told us.
-                self._hold(min(_LONGEST_HOLD_SECONDS, _FIRST_HOLD_SECONDS * 2.0 ** min(self._refusals, 10)))
-                self._refusals += 1
-            self._changed.notify_all()
+    def _wait_for_place(self, waiter: _Waiter, stop: Stop) -> None:
+        while True:
+            stop.check()
+            now = time.monotonic()
+            left = waiter.deadline - now
+            if left <= 0:
+                raise DeadlineError("no judge call could start in the time for this agent")
+            if self._held_until >= waiter.deadline:
+                # A hold only ever grows: waiting for the deadline would be of no use.
+                raise DeadlineError("the endpoint may not be asked again in the time for this agent")
+            if self._waiting[0] is waiter and self._in_flight + 1 <= self._width:
+                # Evenly spaced, and no bucket of saved-up starts: endpoints count a minute's limit by the second
+                # too, and a full bucket at its start would send twice the limit within one minute.
+                pause = max(self._held_until, self._next_start) - now
+                if pause <= 0:
+                    return
+                left = min(left, pause)
+            waiter.changed.wait(left)
 
     def _hold(self, seconds: float) -> None:
         self._held_until = max(self._held_until, time.monotonic() + seconds)
+        for waiter in self._waiting:
+            if waiter.deadline > self._held_until:
+                break
+            waiter.changed.notify()
 
-    def _wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+    def _note_refusal(self, place: Place, retry_after_seconds: float | None) -> None:
+        with self._lock:
+            if retry_after_seconds is not None:
+                self._hold(retry_after_seconds)
+            now = time.monotonic()
+            if place.number > self._shrunk_after:
+                if now < self._cooling_until:
+                    return
+                self._shrunk_after = self._started
+                self._shrunk_in_flight = self._in_flight
+                self._shrunk_refused = 0
+                self._cooling_until = now + self._cooldown
+            # The refusals of one burst come one by one: each says that there was room for one fewer of those that
+            # were in flight. What has been answered meanwhile was not refused and counts as room.
+            self._shrunk_refused += 1
+            room = self._shrunk_in_flight - self._shrunk_refused
+            self._shrunk_to = max(1, room)
+            self._width = min(self._width, self._shrunk_to)
+            # When not one got in, it was no matter of how many at once: the way back is quick.
+            self._step = _FIRST_STEP if room else 1.0
+            self._answers = self._busiest = 0
+
+    def _note_answer(self) -> None:
+        with self._lock:
+            if self._width >= self._most or time.monotonic() < self._cooling_until:
+                return
+            self._answers += 1
+            if self._answers < int(self._width):
+                return
+            if self._busiest >= _HIGH_USE * int(self._width):
+                growth = min(self._width, max(self._step, _GROWTH * self._width))
+                if int(self._width) > self._shrunk_to:
+                    # The endpoint bears more now than when it last refused: the way back gets quicker.
+                    self._step *= 2
+                self._width = min(self._most, self._width + growth)
+            self._answers, self._busiest = 0, self._in_flight
+            self._wake_first()
+
+    def _wake(self, waiter: _Waiter) -> None:
+        with self._lock:
+            waiter.changed.notify()
+
+    def _wake_first(self) -> None:
+        # One at a time, who wakes the next when he is through: a thousand who wait are not all woken for one place.
+        if self._waiting:
+            self._waiting[0].changed.notify()
+
+
+def _deadline(waiter: _Waiter) -> float:
+    return waiter.deadline
+
+
+def _spacing(requests_per_minute: int) -> float:
+    return 60 / requests_per_minute if requests_per_minute else 0.0

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from deployments.demo.answers import derive_answer
-from deployments.demo.judge import completion, is_team, schema_of
+from deployments.demo.judge import asked_schema, completion, is_team
 from deployments.demo.loopback import Request, Response
 
 Make = Callable[..., Any]
@@ -21,7 +21,7 @@ def _agent_of(payload: dict[str, Any]) -> str:
 
 
 def _answer(payload: dict[str, Any]) -> dict[str, Any]:
-    return derive_answer(payload["messages"][1]["content"], schema_of(payload))
+    return derive_answer(payload["messages"][1]["content"], asked_schema(payload))
 
 
 def _reply(content: str | None, **changes: Any) -> Response:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from deployments.demo.answers import derive_answer
-from deployments.demo.judge import SimulatedJudge, completion, schema_of
+from deployments.demo.judge import SimulatedJudge, asked_schema, completion
 from deployments.demo.loopback import Response
 from tasks.evidence.types import Evidence, Run, ToolCall
 from tasks.judge.agent import judge_agent
@@ -55,7 +55,7 @@ def count(text: str) -> int:
 
 def reply(payload: dict[str, Any], request: Any) -> Response:
     prompt = sum(count(message["content"]) for message in payload["messages"])
-    answer = json.dumps(derive_answer(payload["messages"][1]["content"], schema_of(payload)))
+    answer = json.dumps(derive_answer(payload["messages"][1]["content"], asked_schema(payload)))
     usage = {"prompt_tokens": prompt, "completion_tokens": 200}
     return Response(body=json.dumps(completion(answer, usage=usage)).encode())
 

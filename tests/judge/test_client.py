@@ -466,3 +466,53 @@ def test_a_judge_that_names_no_model_is_the_one_that_was_asked(serve: Serve, mak
         reply = completion("x") | {"model": model, "choices": [{"message": {"content": "x"}, "finish_reason": model}]}
         found = ask(make_client(serve(reply).base_url))
         assert (found.model, found.finish_reason) == ("gpt-5.4-mini", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("MAX_TOKENS", "length"),
+        ("model_length", "length"),
+        ("content_filter", "content_filter"),
+        ("SAFETY", "content_filter"),
+        ("refusal", "content_filter"),
+        (None, ""),
+        (["length"], ""),
+    ],
+)
+def test_why_an_answer_ended_has_one_name(said: Any, read: str, serve: Serve, make_client: MakeClient) -> None:
+    assert ask(make_client(serve(completion("x", finish_reason=said)).base_url)).finish_reason == read
+
+
+def test_a_limit_without_retry_after_narrows_the_gate_and_holds_nobody_else(
+    serve: Serve, make_client: MakeClient
+) -> None:
+    server = serve(error(429), "x")
+    client = make_client(server.base_url, width=8, first_backoff_seconds=1.5)
+    with ThreadPoolExecutor(1) as pool:
+        limited = pool.submit(ask, client)
+        while client.gate.width == 8:
+            time.sleep(0.005)
+        started = time.monotonic()
+        assert ask(client).attempts == 1
+        assert time.monotonic() - started < 0.8
+        assert limited.result().attempts == 2
+    assert client.gate.width == 1
+
+
+def test_an_overloaded_endpoint_that_says_when_holds_everybody_and_narrows_nothing(
+    serve: Serve, make_client: MakeClient
+) -> None:
+    server = serve(error(503, headers={"Retry-After-Ms": "300"}), "x")
+    client = make_client(server.base_url, width=8)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(ask, client)
+        while not server.requests:
+            time.sleep(0.005)
+        time.sleep(0.1)
+        others = [pool.submit(ask, client) for _ in range(3)]
+        assert [future.result().attempts for future in [first, *others]] == [2, 1, 1, 1]
+    assert min(request.at for request in server.requests[1:]) - server.requests[0].at >= 0.3
+    assert client.gate.width == 8

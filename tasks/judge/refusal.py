@@ -1,0 +1,86 @@
+"""What an endpoint's error means: wait, shorten, stop judging, or give up this call."""
+
+from __future__ import annotations
+
+import email.utils
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import openai
+
+_QUOTA_CODES = frozenset(
+    {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "access_terminated"}
+)
+_LENGTH_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
+# As OpenAI and most proxies, vLLM, llama.cpp, LM Studio, TGI, Anthropic, Bedrock, Gemini, Mistral and Cohere put it.
+_TOO_LONG = re.compile(
+    r"maximum context length"
+    r"|context (?:length|size|window|limit)[^.]*(?:is only|exceed|of only|overflow)"
+    r"|exceeds?[^.]{0,40} context (?:length|size|window|limit)"
+    r"|(?:prompt|input|request|message)s? (?:is|are|was) too (?:long|large)"
+    r"|(?:reduce|shorten)[^.]{0,20} length of (?:the|your) (?:messages|input|prompt)"
+    r"|request (?:entity )?too large"
+    r"|too many (?:input )?tokens"
+    r"|input token count[^.]{0,30} exceeds"
+    r"|`?inputs`? (?:tokens|must have less)[^.]*(?:must be <=|tokens)",
+    re.IGNORECASE,
+)
+# Further on, an error may echo the request, and with it what agents wrote.
+_MOST_READ = 1000
+
+
+def message_of(error: openai.APIStatusError) -> str:
+    """The endpoint's words; where it has none in the usual place, the SDK's."""
+    body = error.body
+    if isinstance(body, dict) and isinstance(body.get("message"), str):
+        return str(body["message"])
+    return error.message
+
+
+def is_rate_limit(error: Exception) -> bool:
+    """Whether the call was refused for now only, by a limit of calls or tokens."""
+    return isinstance(error, openai.APIStatusError) and error.status_code == 429
+
+
+def is_too_long(error: openai.APIStatusError) -> bool:
+    """Whether the request is longer than the model's context, or than a minute's tokens: it must become shorter."""
+    status = error.status_code
+    # llama.cpp said 500 once. Authentication, quota and an unknown model are never a matter of length.
+    if status not in (400, 413, 422, 429, 500):
+        return False
+    if status == 413 or not _LENGTH_CODES.isdisjoint((str(error.code), str(error.type))):
+        return True
+    said = message_of(error)[:_MOST_READ]
+    # "Too many tokens" as a 429 is a matter of time; a request that is larger than the limit itself is not.
+    return "request too large" in said.lower() if status == 429 else _TOO_LONG.search(said) is not None
+
+
+def why_judging_ends(error: openai.APIStatusError) -> str:
+    """Why no other call can succeed either, or ""."""
+    if error.status_code in (401, 403):
+        return "the judge's endpoint does not accept the key (OPENAI_API_KEY)"
+    # str(): they come as anything that JSON can hold.
+    if error.status_code == 402 or not _QUOTA_CODES.isdisjoint((str(error.code), str(error.type))):
+        return "the judge's quota is used up"
+    if error.status_code == 404:
+        return "the judge's endpoint does not know this model or path (AGENT_REPORT_JUDGE_MODEL, OPENAI_BASE_URL)"
+    return ""
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait as the endpoint says, or None when it does not say so in a way that can be read."""
+    if (milliseconds := _seconds(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    if (seconds := _seconds(value)) is not None:
+        return seconds
+    try:
+        moment = email.utils.parsedate_to_datetime(value or "")
+        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _seconds(value: str | None) -> float | None:
+    return float(value) if value and re.fullmatch(r"\s*\d{1,9}(\.\d+)?\s*", value) else None

@@ -1,0 +1,72 @@
+"""What the judge's settings become: one gate and one memory of capabilities for each endpoint and model."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tasks.connections import judge_client
+from tasks.judge.client import JudgeClient
+from tasks.judge.gate import DeadlineError, Stop
+from tasks.settings import ReportOptions
+
+_ports = itertools.count(20_001)
+Connect = Callable[..., JudgeClient]
+
+
+@pytest.fixture
+def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """``connect(model=…, width=…)``: the client for an endpoint that no other test has."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{next(_ports)}/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "first")
+
+    def make(model: str = "large", width: int = 10) -> JudgeClient:
+        return judge_client(ReportOptions(judge_model=model, max_concurrent_evals=width))
+
+    return make
+
+
+def test_reports_share_a_gate_by_endpoint_model_and_key(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = connect().gate
+    assert connect(width=3).gate is gate
+    assert gate.width == 3
+    assert connect("small").gate is not gate
+    monkeypatch.setenv("OPENAI_API_KEY", "second")
+    assert connect().gate is not gate
+
+
+def test_reports_share_what_was_learnt_by_endpoint_and_model(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = connect().capabilities
+    assert connect("small").capabilities is not known
+    monkeypatch.setenv("OPENAI_API_KEY", "second")
+    assert connect().capabilities is known
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{next(_ports)}/v1")
+    assert connect().capabilities is not known
+
+
+def test_the_temperature_is_part_of_the_question_only_when_it_is_set(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert connect().parameters() == {"max_completion_tokens": 8000}
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_TEMPERATURE", "0")
+    assert connect().parameters() == {"max_completion_tokens": 8000, "temperature": 0.0}
+
+
+def test_requests_per_minute_bound_the_starts(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_REQUESTS_PER_MINUTE", "1")
+    gate = connect().gate
+
+    def start() -> None:
+        with gate.slot(time.monotonic() + 0.1, Stop()):
+            pass
+
+    start()
+    with pytest.raises(DeadlineError):
+        start()
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_REQUESTS_PER_MINUTE", "0")
+    assert connect().gate is gate
