@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
 from deployments.terminal import live_progress, one_line, open_console, print_json, print_report, print_reports
-from tasks.errors import AgentReportError, RefusedError
+from tasks.errors import AgentReportError, RefusedError, scrub
 
 if TYPE_CHECKING:
     from deployments.runner import Order
@@ -21,7 +23,7 @@ COMPLETED, FAILED, REFUSED = 0, 1, 2
 
 app = App(
     name="agent-report",
-    help="Reports on teams of LLM agents: which do their job, which got worse, why, and what it costs.",
+    help="Reports on teams of LLM agents: which do their job, which do not, why, and what it costs.",
     version=lambda: metadata.version("agent-report"),
     help_format="markdown",
     default_parameter=Parameter(negative=""),
@@ -133,6 +135,7 @@ def make_report(order: Order, *, as_json: bool = False) -> int:
     from deployments.runner import check_settings, prefect_api, run_report, running_report
 
     report_id: int | None = None
+    signal.signal(signal.SIGINT, _stop)
     try:
         check_settings(order)
         with live_progress(open_console(stderr=True), lambda: running_report(order)), prefect_api():
@@ -143,6 +146,11 @@ def make_report(order: Order, *, as_json: bool = False) -> int:
         _complain("Stopped", "no report was made")
         return FAILED
     return print_stored(report_id, as_json=as_json)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    _complain("Stopping", "waiting for the judge calls in flight, which are paid for")
+    signal.default_int_handler(number, frame)
 
 
 def print_stored(report_id: int, *, as_json: bool) -> int:
@@ -282,6 +290,9 @@ def main() -> None:
     except BrokenPipeError:
         # Whoever read has seen enough; what is left in the buffer has nowhere to go when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = FAILED
+    except Exception as error:  # noqa: BLE001 - whatever it is, a traceback helps nobody on this command's terminal
+        _complain("Failed", scrub(f"{type(error).__name__}: {error}"))
         code = FAILED
     sys.exit(code if isinstance(code, int) else COMPLETED)
 

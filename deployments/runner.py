@@ -39,6 +39,7 @@ def quiet_prefect() -> None:
     os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "WARNING")
     os.environ.setdefault("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
 
 @contextmanager
@@ -124,13 +125,22 @@ def run_report(order: Order) -> int | None:
     if isinstance(result, RefusedError):
         raise result
     report_id = _report_of(order, flow_runs)
-    if report_id is None and isinstance(result, Exception):
+    if isinstance(result, Exception) and (report_id is None or not _has_ended(report_id)):
         raise result if isinstance(result, AgentReportError) else AgentReportError(_in_short(result)) from None
     return report_id
 
 
 def _report_of(order: Order, flow_runs: Sequence[str]) -> int | None:
     return next((int(row["id"]) for row in _reports(order) if row["flow_run_id"] in flow_runs), None)
+
+
+def _has_ended(report_id: int) -> bool:
+    """Whether the report's row tells how it ended; a warehouse that fails in the middle leaves one that does not."""
+    from tasks.connections import warehouse
+    from tasks.warehouse.schema import ENDED
+
+    row = warehouse().load_report(report_id)
+    return row is not None and row["status"] in ENDED
 
 
 def _in_short(error: BaseException) -> str:

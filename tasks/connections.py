@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 from prefect_sqlalchemy import SqlAlchemyConnector
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import ArgumentError
 
 from tasks.errors import RefusedError, scrub
 from tasks.evidence.connection import make_read_only, open_source
@@ -137,7 +139,27 @@ def warehouse() -> Warehouse:
         block = settings.warehouse_block
         return _once(("warehouse block", block), lambda: open_warehouse(_block_engine(block).url))
     url = settings.warehouse_url.get_secret_value()
+    if settings.source_url is not None and not settings.source_block:
+        _refuse_one_database(settings.source_url.get_secret_value(), url)
     return _once(("warehouse", url), lambda: open_warehouse(url))
+
+
+def _refuse_one_database(source_url: str, warehouse_url: str) -> None:
+    try:
+        both = [make_url(url) for url in (source_url, warehouse_url)]
+    except ArgumentError:
+        return  # Whoever opens it says so.
+    places = [
+        (Path(url.database or "").resolve(),)
+        if url.get_backend_name() == "sqlite"
+        else (url.get_backend_name().removesuffix("ql"), url.host, url.port or 5432, url.database)
+        for url in both
+    ]
+    if places[0] == places[1]:
+        raise RefusedError(
+            "AGENT_REPORT_SOURCE_URL and AGENT_REPORT_WAREHOUSE_URL name the same database: the source is only ever "
+            "read, so the warehouse has to be another one"
+        )
 
 
 def ledger() -> SqlLedger:
@@ -180,10 +202,12 @@ def judge_client(options: ReportOptions) -> JudgeClient:
     """The judge's client for these options, behind the gate of its endpoint and key.
 
     Raises:
-        RefusedError: no key for OpenAI's own endpoint.
+        RefusedError: no key for OpenAI's own endpoint, or an endpoint's URL that is none.
     """
     settings = read_settings()
     base_url = settings.openai_base_url.rstrip("/") or _OPENAI_URL
+    if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
+        raise RefusedError("wrong setting: OPENAI_BASE_URL: must be a URL such as http://localhost:8000/v1")
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
     if not key and base_url == _OPENAI_URL:
         raise RefusedError("no key for the judge: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint")

@@ -19,16 +19,18 @@ class RedactionError(AgentReportError):
     """An agent's texts could not be redacted, so nothing of it is used."""
 
 
-class TraceError(AgentReportError):
-    """Jaeger cannot be asked, or its answer cannot be used."""
-
-
 class WarehouseError(AgentReportError):
     """The warehouse cannot be read or written."""
 
 
+class ParquetError(WarehouseError):
+    """The warehouse's files cannot be read or written."""
+
+
 class JudgeError(AgentReportError):
-    """The judge gave no usable answer."""
+    """The judge gave no usable answer. ``unanswered`` calls were sent and may be charged, though nothing came back."""
+
+    unanswered: int = 0
 
 
 class JudgingEndedError(JudgeError):

@@ -54,12 +54,12 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         ledger=connections.ledger(),
         prices=connections.prices(),
         stop=Stop(),
-        purse=Purse(plan.options.max_report_cost_usd),
+        purse=Purse(plan.options.max_report_cost_usd, connections.ledger().spent_usd(plan.id)),
         scale=connections.token_scale(plan.options),
         evidence_tokens=connections.read_settings().evidence_tokens,
         samples=plan.options.judge_samples,
         report_id=plan.id,
-        fresh_since=plan.started_at if plan.options.fresh else None,
+        fresh_since=plan.fresh_since,
     )
     _check_price(judge)
     seconds = plan.options.report_timeout_seconds
@@ -185,20 +185,35 @@ class HandOver:
         coming = iter(readings)
         self._expected = len(self._findings.chosen_agents)
         with self._judge.stop.listening(lambda: self._events.put(None)):
-            while True:
-                self._hand_over()
-                if not (self._in_flight or self._awaits_evidence()):
-                    break
-                # What has arrived goes before what could be asked for: the first agent is not to wait for the last.
-                if self._events.empty() and self._awaits_evidence() and (reading := next(coming, None)) is not None:
-                    self._await(reading)
-                    continue
-                event = self._next_event()
-                evaluation = event() if event is not None else None
-                if evaluation is not None and evaluation.agent_id is not None:
-                    yield len(self._findings.evaluations)
+            try:
+                yield from self._judge_all(coming)
+            except BaseException:
+                # The calls in flight are paid for and waited for in any case: what they answer is kept.
+                self._judge.stop.end("cancelled", "the report was stopped")
+                while self._in_flight:
+                    if (event := self._events.get()) is not None:
+                        event()
+                raise
         if self._judge.stop.kind is not None:
             self._findings.ending = Ending(self._judge.stop.kind, self._judge.stop.reason or "")
+
+    def _judge_all(self, coming: Iterator[Reading]) -> Iterator[int]:
+        begun = False
+        while True:
+            self._hand_over()
+            if self._in_flight and not begun:
+                begun = True
+                yield len(self._findings.evaluations)
+            if not (self._in_flight or self._awaits_evidence()):
+                return
+            # What has arrived goes before what could be asked for: the first agent is not to wait for the last.
+            if self._events.empty() and self._awaits_evidence() and (reading := next(coming, None)) is not None:
+                self._await(reading)
+                continue
+            event = self._next_event()
+            evaluation = event() if event is not None else None
+            if evaluation is not None and evaluation.agent_id is not None:
+                yield len(self._findings.evaluations)
 
     def _await(self, reading: Reading) -> None:
         self._read.append(reading.evidence)
@@ -270,13 +285,17 @@ class HandOver:
             self._ready.append((agent, evidence, traced))
             return None
         # Nothing to ask, so no slot is taken for it.
-        self._missing[agent.name] = "no finished run"
+        self._miss(agent, "no finished run")
         evaluation = judge_agent(self._judge, evidence, self._findings.rubrics[agent.id], timeout_seconds=1)
         return self._keep(evaluation)
 
+    def _miss(self, agent: Agent, why: str) -> None:
+        # Two agents may have one name.
+        self._missing[agent.name if agent.name not in self._missing else f"{agent.name} (id {agent.id})"] = why
+
     def _unreadable(self, agent: Agent, future: PrefectFuture[Any]) -> Evaluation:
         reason = describe_failure(future)
-        self._missing[agent.name] = f"its runs could not be read ({reason})"
+        self._miss(agent, f"its runs could not be read ({reason})")
         if self._plan.options.fail_fast:
             self._judge.stop.end("fail_fast", f"fail_fast: agent {agent.name} failed: {reason}")
         return self._keep(Evaluation(agent.id, "failed", error=reason))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from prefect import task
@@ -13,7 +14,7 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 
 from tasks import connections
-from tasks.errors import RefusedError, ReportFailedError, scrub
+from tasks.errors import ParquetError, RefusedError, ReportFailedError, scrub
 from tasks.judge.rubric import Criteria
 from tasks.progress import Progress
 from tasks.report.build import Ending, Findings, ReportRows, build_rows
@@ -45,7 +46,7 @@ def open_report(
     if report_id is not None:
         row = warehouse.load_report(report_id)
         if row is not None:
-            check_conflicts(report_id, row["parameters"], (environment, row["environment"]), criteria, options)
+            check_conflicts(row, environment, name, criteria, options)
         taken = warehouse.take_report(report_id, {"flow_run_id": run_id, "generation_started_at": started_at})
         return restore_plan(taken, started_at, fresh=options.fresh)
     resolved = connections.read_settings().options(options)
@@ -66,6 +67,7 @@ def open_report(
         options=resolved,
         evidence_until=started_at,
         started_at=started_at,
+        fresh_since=started_at if resolved.fresh else None,
     )
 
 
@@ -112,25 +114,37 @@ def write_report(plan: ReportPlan, findings: Findings) -> ReportRows:
 
 
 def write_rows(plan: ReportPlan, findings: Findings) -> ReportRows:
-    """What ``write_report`` does, also for a flow that can run no more tasks."""
+    """What ``write_report`` does, also for a flow that can run no more tasks.
+
+    Files that cannot be written make the report ``failed``; its rows, which were paid for, are in SQL all the same.
+    """
     rows = build_rows(plan, findings)
     url = connections.read_settings().parquet_url
-    warehouse = connections.warehouse()
     children = {"agent_report_details": rows.details, "criterion_scores": rows.criteria, "report_runs": rows.runs}
-    with stage_parquet(url, plan.environment, plan.id, children) as files:
-
-        def finish(row: Row) -> Row:
-            # As late as can be: the duration is stored in the very rows whose writing it counts.
-            completed_at = datetime.now(UTC)
-            ended = rows.report | {
-                "generation_completed_at": completed_at,
-                "generation_duration_seconds": (completed_at - plan.started_at).total_seconds(),
-            }
-            files.publish([{**row, **ended}])
-            return ended
-
-        warehouse.write_report(plan.id, finish, rows.details, rows.criteria, rows.runs, owner=current_owner())
+    try:
+        with stage_parquet(url, plan.environment, plan.id, children) as files:
+            _write_sql(plan, rows, lambda row: files.publish([row]))
+    except ParquetError as error:
+        failed = {"status": "failed", "current_step": "Failed", "error": f"the files could not be written: {error}"}
+        # A report that failed keeps the progress that it had.
+        rows = replace(rows, report={**rows.report, **failed, "progress": 95})
+        _write_sql(plan, rows, lambda row: None)
     return rows
+
+
+def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[Row], object]) -> None:
+    def finish(row: Row) -> Row:
+        # As late as can be: the duration is stored in the very rows whose writing it counts.
+        completed_at = datetime.now(UTC)
+        ended = rows.report | {
+            "generation_completed_at": completed_at,
+            "generation_duration_seconds": (completed_at - plan.started_at).total_seconds(),
+        }
+        publish({**row, **ended})
+        return ended
+
+    warehouse = connections.warehouse()
+    warehouse.write_report(plan.id, finish, rows.details, rows.criteria, rows.runs, owner=current_owner())
 
 
 @task(task_run_name="publish the artifacts", cache_policy=NO_CACHE)

@@ -10,7 +10,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import httpx2
@@ -53,6 +53,7 @@ class Reply:
     """What came back for one call. Tokens are None when the endpoint did not say; ``text`` is "" without content.
 
     ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it does not say.
+    ``unanswered`` attempts before it were sent and may be charged, though nothing came back.
     """
 
     text: str
@@ -65,6 +66,7 @@ class Reply:
     latency_seconds: float
     attempts: int
     problem: str = ""
+    unanswered: int = 0
 
     @property
     def paid(self) -> bool:
@@ -163,6 +165,7 @@ class JudgeClient:
         """
         failures = 0
         attempts = 0
+        unanswered = 0
         said = ""
         try:
             while True:
@@ -179,11 +182,12 @@ class JudgeClient:
                         held = self._slow_down(place, error, attempts)
                     except APIConnectionError as error:
                         failure = error
+                        unanswered += _may_be_charged(error)
                     else:
                         if reply.paid:
                             place.answered()
                             self.capabilities.answered(form)
-                        return reply
+                        return replace(reply, unanswered=unanswered)
                 said = self._describe(failure)
                 if self._learn(form, failure):
                     continue
@@ -191,8 +195,10 @@ class JudgeClient:
                 self._give_up(failure, said, failures, stop)
                 if not held:
                     stop.wait(self._backoff(attempts), deadline)
-        except DeadlineError as error:
-            raise DeadlineError(f"{error} (last: {said})" if said else str(error)) from None
+        except JudgeError as error:
+            told = DeadlineError(f"{error} (last: {said})") if said and isinstance(error, DeadlineError) else error
+            told.unanswered = unanswered
+            raise told from None
 
     def _slow_down(self, place: Place, error: APIStatusError, attempts: int) -> bool:
         """Tell the gate of a limit; whether the gate now holds everybody back, this call included."""
@@ -319,6 +325,11 @@ def _read(body: bytes, model: str, latency_seconds: float, attempts: int) -> Rep
         latency_seconds=latency_seconds,
         attempts=attempts,
     )
+
+
+def _may_be_charged(error: APIConnectionError) -> bool:
+    """Whether the request went out: then the endpoint may have answered it, and charge for that, unheard."""
+    return not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol)
 
 
 def _finish_reason(value: object) -> str:

@@ -56,13 +56,13 @@ class Spent:
     known_cost_usd: float = 0.0
     unknown: set[str] = field(default_factory=set)
 
-    def add(self, reply: Reply, cost_usd: float | None) -> None:
+    def add(self, prompt_tokens: int | None, completion_tokens: int | None, cost_usd: float | None) -> None:
         """Count one reply. One unknown part makes the sum unknown: it is never taken for 0."""
         self.calls += 1
         self.known_cost_usd += cost_usd or 0.0
         for name, value in (
-            ("prompt_tokens", reply.prompt_tokens),
-            ("completion_tokens", reply.completion_tokens),
+            ("prompt_tokens", prompt_tokens),
+            ("completion_tokens", completion_tokens),
             ("cost_usd", cost_usd),
         ):
             if value is None or name in self.unknown:
@@ -70,6 +70,12 @@ class Spent:
                 setattr(self, name, None)
             else:
                 setattr(self, name, (getattr(self, name) or 0) + value)
+
+    def lose(self, calls: int) -> None:
+        """Note that ``calls`` were sent of which nothing came back: what they cost nobody knows."""
+        if calls:
+            self.unknown |= {"prompt_tokens", "completion_tokens", "cost_usd"}
+            self.prompt_tokens = self.completion_tokens = self.cost_usd = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,12 @@ class Judge:
             if isinstance(held, PaidAnswer):
                 # An answer that an earlier version could use and this one cannot is asked for anew.
                 with suppress(UnusableAnswerError):
-                    return parse_answer(held.answer, question.kind, question.rubric, question.exhibits), True
+                    answer = parse_answer(held.answer, question.kind, question.rubric, question.exhibits)
+                    if self.report_id is None or held.report_id != self.report_id:
+                        return answer, True
+                    # Paid for by this very report, before it was killed or made again: it is a cost of this report.
+                    spent.add(held.prompt_tokens, held.completion_tokens, held.cost_usd)
+                    return answer, False
             claim = held if isinstance(held, Claim) else None
             return self._pay(question, schema, key, claim, sample, deadline, spent), False
 
@@ -185,9 +196,14 @@ class Judge:
         self.stop.check()
         estimated = sum(estimate_tokens(message["content"]) for message in messages) + _MESSAGE_OVERHEAD
         with self.purse.pay(self.most_usd(estimated)) as payment:
-            reply = self.client.complete(messages, schema, deadline=deadline, stop=self.stop)
+            try:
+                reply = self.client.complete(messages, schema, deadline=deadline, stop=self.stop)
+            except JudgeError as error:
+                spent.lose(error.unanswered)
+                raise
             payment.cost_usd = cost = self._cost(reply)
-        spent.add(reply, cost)
+        spent.lose(reply.unanswered)
+        spent.add(reply.prompt_tokens, reply.completion_tokens, cost)
         self.scale.learn(estimated, reply.prompt_tokens)
         return reply
 

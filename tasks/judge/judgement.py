@@ -91,7 +91,7 @@ def _doubts(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _unjudged(question: Question, status: AgentStatus, error: str, spent: Spent) -> Evaluation:
-    asked = spent.calls > 0
+    asked = spent.calls > 0 or bool(spent.unknown)
     return Evaluation(
         agent_id=question.agent_id,
         status=status,

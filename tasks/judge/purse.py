@@ -24,13 +24,15 @@ class Payment:
 class Purse:
     """Money for the calls of one report, shared by its threads. ``limit_usd`` 0 is no limit.
 
-    Once a call has been refused all later ones are: which agents are judged must not hang on which is the cheapest.
+    ``spent_usd`` is gone already, in the life of the same report that was killed. Once a call has been refused all
+    later ones are: which agents are judged must not hang on which is the cheapest.
     """
 
-    def __init__(self, limit_usd: float = 0.0) -> None:
+    def __init__(self, limit_usd: float = 0.0, spent_usd: float = 0.0) -> None:
         self.limit_usd = limit_usd
         self._lock = threading.Lock()
-        self._spent_usd = self._reserved_usd = 0.0
+        self._spent_usd = spent_usd
+        self._reserved_usd = 0.0
         self._empty = False
 
     @property

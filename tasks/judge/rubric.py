@@ -156,12 +156,20 @@ def _clipped(value: object) -> str:
 
 
 def find_agent(key: str, agents: Sequence[Agent]) -> Agent | None:
-    """The agent that ``id:12``, ``name:billing-bot`` or a bare name means, or None."""
+    """The agent that ``id:12``, ``name:billing-bot`` or a bare name means, or None.
+
+    Raises:
+        RefusedError: several agents have this name.
+    """
     kind, colon, value = key.partition(":")
     if colon and kind == "id":
         return next((agent for agent in agents if str(agent.id) == value.strip()), None)
     name = value if colon and kind == "name" else key
-    return next((agent for agent in agents if agent.name == name), None)
+    named = [agent for agent in agents if agent.name == name]
+    if len(named) > 1:
+        ids = ", ".join(f"id:{agent.id}" for agent in named)
+        raise RefusedError(f"{len(named)} agents have the name {name!r}: name one of them by its id ({ids})")
+    return named[0] if named else None
 
 
 def resolve_rubrics(criteria: Criteria, agents: Sequence[Agent]) -> dict[int, dict[str, Criterion]]:

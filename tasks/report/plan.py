@@ -13,7 +13,10 @@ from tasks.settings import ReportOptions, parse_since
 
 
 class ReportPlan(BaseModel):
-    """One report before there is anything in it. ``started_at`` is the flow's first statement; times are UTC."""
+    """One report before there is anything in it. ``started_at`` is the flow's first statement; times are UTC.
+
+    Judge answers that were paid for before ``fresh_since`` are not used; None: all are.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,6 +27,7 @@ class ReportPlan(BaseModel):
     options: ReportOptions
     evidence_until: datetime
     started_at: datetime
+    fresh_since: datetime | None = None
     taken_up: bool = False
 
     @property
@@ -42,19 +46,23 @@ class ReportPlan(BaseModel):
 def restore_plan(row: dict[str, Any], started_at: datetime, *, fresh: bool) -> ReportPlan:
     """The plan of a stored report: its parameters and ``evidence_until`` hold; ``fresh`` may be asked for anew.
 
+    A report that was begun as ``fresh`` stays so: of the answers in the ledger it takes those since it was begun.
+
     Raises:
         RefusedError: what is stored cannot be read by this version.
     """
     try:
         stored = row["parameters"]
+        options = ReportOptions.model_validate(stored["options"])
         return ReportPlan(
             id=row["id"],
             environment=row["environment"],
             name=row["name"],
             criteria=Criteria.model_validate(stored["criteria"]),
-            options=ReportOptions.model_validate(stored["options"] | {"fresh": fresh}),
+            options=options,
             evidence_until=row["evidence_until"],
             started_at=started_at,
+            fresh_since=started_at if fresh else row["created_at"] if options.fresh else None,
             taken_up=True,
         )
     except (ValidationError, TypeError, KeyError) as error:
@@ -64,19 +72,21 @@ def restore_plan(row: dict[str, Any], started_at: datetime, *, fresh: bool) -> R
 
 
 def check_conflicts(
-    report_id: int, stored: dict[str, Any], environment: tuple[str, str], criteria: Criteria, options: ReportOptions
+    row: dict[str, Any], environment: str, name: str, criteria: Criteria, options: ReportOptions
 ) -> None:
-    """Refuse what is asked for report ``report_id`` when it differs from what is stored with it.
+    """Refuse what is asked for the report of ``row`` when it differs from what is stored with it.
 
-    ``environment`` is the one asked for and the stored one. Only what was given counts, not defaults; ``fresh`` may
+    Only what was given counts, not defaults; ``fresh`` may
     be given, since it asks for new answers to the same questions.
 
     Raises:
         RefusedError: naming the key and both values.
     """
-    asked, known = environment
-    if asked != known:
-        raise RefusedError(f"report {report_id} is of the environment {known!r}, not {asked!r}")
+    report_id, stored = row["id"], row["parameters"]
+    if environment != row["environment"]:
+        raise RefusedError(f"report {report_id} is of the environment {row['environment']!r}, not {environment!r}")
+    if name and name != row["name"]:
+        raise RefusedError(f"report {report_id} was begun with name={row['name']!r}, so name={name!r} is refused")
     try:
         known_options, known_criteria = dict(stored["options"]), stored["criteria"]
     except (TypeError, KeyError, ValueError):

@@ -88,6 +88,13 @@ class SqlLedger:
                 return known
         return Claim(id=claim_id, fingerprint=fingerprint)
 
+    def spent_usd(self, report_id: int) -> float:
+        """What was paid for a report's answers, as far as it is known; 0 without any."""
+        mine = (judge_calls.c.report_id == report_id) & (judge_calls.c.status == _ANSWERED)
+        query = sa.select(sa.func.coalesce(sa.func.sum(judge_calls.c.cost_usd), 0.0)).where(mine)
+        with self._database.reading() as connection:
+            return float(connection.execute(query).scalar_one())
+
     def commit(self, answer: PaidAnswer, claim: Claim | None = None) -> None:
         """Keep ``answer`` for good, usable or not, in a transaction of its own; it is durable on return.
 

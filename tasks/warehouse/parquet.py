@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Column, Table
 
-from tasks.errors import AgentReportError, WarehouseError
+from tasks.errors import AgentReportError, ParquetError, WarehouseError
 from tasks.warehouse.columns import Clean
 from tasks.warehouse.schema import LEASE, REPORT_TABLES, arrow_schema, arrow_type, complete_rows, reports
 
@@ -114,12 +114,13 @@ class StagedFiles:
 
 
 def check_place(url: str) -> None:
-    """Raise a WarehouseError when ``url`` names no folder or file system that files could be written to.
-
-    Nothing is written; that the place can be reached is only known when it is.
-    """
+    """Raise a ParquetError when files cannot be written to ``url``: one is, and removed again."""
     with _translated(url, "cannot be written"):
-        _file_system(url)
+        files, root = _file_system(url)
+        files.makedirs(root, exist_ok=True)
+        probe = posixpath.join(root, f".probe-{uuid.uuid4().hex}")
+        files.pipe_file(probe, b"")
+        files.rm_file(probe)
         # The writer's own modules are loaded here rather than while a report waits for them.
         pq.write_table(arrow_schema(reports).empty_table(), io.BytesIO(), compression="zstd")
 
@@ -231,7 +232,7 @@ def _translated(url: str, what: str) -> Iterator[None]:
         reason = str(error) or type(error).__name__
         for secret in secrets:
             reason = reason.replace(secret, "***")
-        raise WarehouseError(f"The Parquet folder {shown} {what}: {reason}") from None
+        raise ParquetError(f"The Parquet folder {shown} {what}: {reason}") from None
 
 
 def _without_credentials(url: str) -> tuple[str, list[str]]:

@@ -75,9 +75,48 @@ def test_what_was_paid_is_not_paid_again(asking: Asking, question: Question, goo
     judge, server = asking(reply(good))
     first, _ = judge.ask(question, deadline=soon, spent=Spent())
     spent = Spent()
-    second, reused = judge.ask(question, deadline=soon, spent=spent)
+    second, reused = replace(judge, report_id=4).ask(question, deadline=soon, spent=spent)
     assert (second, reused, spent.calls) == (first, True, 0)
     assert len(server.requests) == len(judge.ledger.answers) == 1
+
+
+def test_what_this_report_paid_for_before_is_a_cost_of_it(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    judge, server = asking(reply(good, usage=usage(1000, 100)))
+    judge.ask(question, deadline=soon, spent=Spent())
+    spent = Spent()
+    _, reused = judge.ask(question, deadline=soon, spent=spent)
+    assert (reused, spent.calls, spent.prompt_tokens, len(server.requests)) == (False, 1, 1000, 1)
+    assert spent.cost_usd == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize(
+    ("first", "unknown"),
+    [
+        (Response(drop=True), True),
+        (Response(503, b"{}"), False),
+    ],
+    ids=["a connection that broke", "an error"],
+)
+def test_a_call_of_which_nothing_came_back_may_have_cost_something(
+    first: Response, unknown: bool, asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    judge, server = asking(first, reply(good))
+    spent = Spent()
+    judge.ask(question, deadline=soon, spent=spent)
+    assert len(server.requests) == 2
+    assert (spent.cost_usd is None) == (spent.prompt_tokens is None) == unknown
+    assert spent.known_cost_usd == pytest.approx(0.002)
+
+
+def test_an_endpoint_that_is_not_there_costs_nothing(
+    make_client: Callable[..., JudgeClient], make_judge: Callable[..., Judge], question: Question, soon: float
+) -> None:
+    spent = Spent()
+    with pytest.raises(EndpointError):
+        make_judge(make_client("http://127.0.0.1:9/v1")).ask(question, deadline=soon, spent=spent)
+    assert spent.unknown == set()
 
 
 def test_fresh_asks_anew_and_keeps_the_new_answer(
@@ -88,7 +127,7 @@ def test_fresh_asks_anew_and_keeps_the_new_answer(
     judge.ask(question, deadline=soon, spent=Spent())
     answer, reused = replace(judge, fresh_since=datetime.now(UTC)).ask(question, deadline=soon, spent=Spent())
     assert (answer.criteria["accuracy"].score, reused) == (9, False)
-    answer, reused = judge.ask(question, deadline=soon, spent=Spent())
+    answer, reused = replace(judge, report_id=4).ask(question, deadline=soon, spent=Spent())
     assert (answer.criteria["accuracy"].score, reused) == (9, True)
     assert len(server.requests) == 2
 
