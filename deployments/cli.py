@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
+from rich.text import Text
 
 from deployments.terminal import live_progress, one_line, open_console, print_json, print_report, print_reports
 from tasks.errors import AgentReportError, RefusedError, scrub
@@ -210,7 +211,8 @@ def list_reports(*, environment: str | None = None, limit: int = 20, json: Flag 
     elif rows:
         print_reports(open_console(), rows)
     else:
-        open_console().print("No reports yet: `agent-report run ENVIRONMENT` makes one.")
+        of_it = Text.assemble(" of ", one_line(environment)) if environment else Text()
+        open_console().print(Text.assemble("No reports", of_it, " yet: `agent-report run ENVIRONMENT` makes one."))
     return COMPLETED
 
 

@@ -92,7 +92,7 @@ def print_estimate(console: Console, estimate: Row) -> None:
         Text.assemble(
             f"{estimate['calls']} calls to ",
             one_line(estimate["judge_model"]),
-            f", at most some {estimate['prompt_tokens']:,} prompt and {estimate['completion_tokens']:,} completion "
+            f", some {estimate['prompt_tokens']:,} prompt and {estimate['completion_tokens']:,} completion "
             f"tokens; cost {format_cost(estimate['cost_usd'])}. Nothing was asked.",
         )
     )

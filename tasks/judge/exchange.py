@@ -144,8 +144,10 @@ class Judge:
     ) -> Answer:
         messages, reply = self._first(question, schema, sample, deadline, spent)
         problems: tuple[str, ...] = ()
+        first = ""
         for turn in range(2):
             if turn:
+                first = "; ".join(problems)
                 repair = messages + build_repair(reply.text, problems)
                 reply = self._call(repair, schema, deadline, spent)
             outcome, answer = "usable", None
@@ -158,7 +160,7 @@ class Judge:
                 self.ledger.commit(self._paid(key, question, reply, outcome, sample), claim)
             if answer is not None:
                 return answer
-        raise JudgeError(f"the judge's answer could not be used, nor could the second: {'; '.join(problems)}")
+        raise JudgeError(f"the judge's answer could not be used ({first}), nor could the second: {'; '.join(problems)}")
 
     def settings(self) -> dict[str, Any]:
         """What of the judge decides an answer, whatever the evidence and the criteria."""

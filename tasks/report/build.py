@@ -179,12 +179,22 @@ def _final_status(findings: Findings, evaluations: Mapping[int, Evaluation]) -> 
 def _team_error(findings: Findings) -> str:
     team = findings.team
     if team is None:
-        return findings.ending.reason if findings.ending else "the team was not judged"
+        return findings.ending.reason if findings.ending else "there was no agent to judge"
     return team.error or "the judge found not enough evidence for any of the team's criteria"
 
 
 def _warnings(plan: ReportPlan, findings: Findings, statuses: Counter[str]) -> list[str]:
     warnings = list(findings.warnings)
+    if not findings.agents:
+        warnings.append(f"The environment {plan.environment!r} has no agents.")
+    elif not any(evidence.runs for evidence in findings.evidence.values()) and not statuses["failed"]:
+        narrowed = [
+            f"{key}={value!r}"
+            for key, value in (("since", plan.options.since), ("filter_model", plan.options.filter_model))
+            if value
+        ]
+        of_those = f" with {' and '.join(narrowed)}" if narrowed else ""
+        warnings.append(f"No agent has a run{of_those}.")
     if plan.options.judge_model == SIMULATED_JUDGE_MODEL:
         warnings.append("The judge was simulated: its scores follow from the figures, and no LLM has read the runs.")
     unavailable = sum(e.metrics.traces.unavailable for e in findings.evidence.values())

@@ -1,0 +1,147 @@
+"""Reports that do not end as they should: what was paid for stays, and every agent has its row."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.errors import RefusedError
+from tasks.warehouse.parquet import check_place
+
+Make = Callable[..., Any]
+
+
+def test_ctrl_c_keeps_the_answers_that_were_under_way(make_world: Make, tmp_path: Path) -> None:
+    world = make_world(agent_seconds=3.0, team_seconds=3.0)
+    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-m", "deployments.cli", "run", "demo", "--json", "--judge-model", "simulated-judge"]
+    process = subprocess.Popen(
+        [*command, "--max-concurrent-evals", "4"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 100
+    while len(world.judge.requests) < 4 and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert b"waiting for the judge calls in flight" in errors
+    report = world.warehouse.list_reports()[0]
+    assert report["status"] == "cancelled"
+    agents = world.agents(report)
+    assert len(agents) == 14
+    answered = len(world.judge.requests)
+    assert 4 <= answered <= 5
+    judged = [row for row in agents.values() if row["status"] == "evaluated"]
+    assert len(judged) + (report["team_score"] is not None) == answered
+    with sqlite3.connect(tmp_path / "warehouse.db") as warehouse:
+        [(paid,)] = warehouse.execute("select sum(prompt_tokens) from judge_calls").fetchall()
+    assert report["prompt_tokens"] == paid > 0
+
+
+def test_files_that_cannot_be_written_cost_no_rows(
+    make_world: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a file").touch()
+    monkeypatch.setenv("AGENT_REPORT_PARQUET_URL", str(tmp_path / "a file"))
+    world = make_world()
+    monkeypatch.setenv("AGENT_REPORT_PARQUET_URL", str(tmp_path / "a file"))
+    report = world.report()
+    assert report["status"] == "failed"
+    assert "files could not be written" in report["error"]
+    agents = world.agents(report)
+    assert len(agents) == 14
+    assert sum(row["score"] is not None for row in agents.values()) == 13
+    # Nothing is paid for again once there is room for them.
+    monkeypatch.setenv("AGENT_REPORT_PARQUET_URL", str(tmp_path / "parquet"))
+    asked = len(world.judge.requests)
+    assert world.report()["status"] == "completed"
+    assert len(world.judge.requests) == asked
+
+
+def test_a_place_for_files_is_tried_before_anything_is_paid(tmp_path: Path) -> None:
+    check_place(str(tmp_path / "new" / "folder"))
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+    (tmp_path / "a file").touch()
+    with pytest.raises(Exception, match="cannot be written"):
+        check_place(str(tmp_path / "a file"))
+
+
+@pytest.mark.parametrize("suffix", ["", "?mode=rw"])
+def test_the_source_is_never_the_warehouse(suffix: str, make_world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks import connections
+
+    world = make_world()
+    place = world.folder / "source.db"
+    before = place.read_bytes()
+    monkeypatch.setenv(
+        "AGENT_REPORT_WAREHOUSE_URL", f"sqlite:///{world.folder}/../{world.folder.name}/source.db{suffix}"
+    )
+    with pytest.raises(RefusedError, match="name the same database"):
+        connections.warehouse()
+    assert place.read_bytes() == before
+
+
+def test_a_fresh_report_that_is_taken_up_stays_fresh(make_world: Make) -> None:
+    from flows.generate_report import generate_report
+
+    world = make_world()
+    world.report()
+    fresh = world.report(fresh=True)
+    assert len(world.judge.requests) == 28
+    # As if it had been killed before it was answered: its answers are those of another time.
+    with sqlite3.connect(world.folder / "warehouse.db") as warehouse:
+        warehouse.execute("delete from judge_calls where report_id = ?", (fresh["id"],))
+    warehouse.close()
+    generate_report("demo", report_id=fresh["id"])
+    assert len(world.judge.requests) == 42
+
+
+def test_a_limit_to_the_cost_ends_the_judging_and_the_report_says_so(
+    make_world: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_REPORT_PRICES", '{"simulated-judge": {"input": 1.0, "output": 2.0}}')
+    world = make_world()
+    whole = world.report()
+    assert whole["cost_usd"] > 0
+    most_of_a_call = 2.0 * 8000 / 1e6 + 0.05
+    limit = most_of_a_call + whole["cost_usd"] / 3
+    report = world.report(max_report_cost_usd=limit, max_concurrent_evals=1, fresh=True)
+    statuses = [row["status"] for row in world.agents(report).values()]
+    assert report["status"] == "completed"
+    assert 0 < statuses.count("evaluated") < 13
+    assert statuses.count("skipped_budget") == 13 - statuses.count("evaluated")
+    assert report["cost_usd"] <= limit
+    assert any("max_report_cost_usd" in warning for warning in report["warnings"])
+    skipped = next(row for row in world.agents(report).values() if row["status"] == "skipped_budget")
+    assert (skipped["score"], skipped["judge_cost_usd"]) == (None, 0)
+
+
+def test_a_limit_needs_a_price(make_world: Make) -> None:
+    world = make_world()
+    from flows.generate_report import generate_report
+    from tasks.settings import ReportOptions
+
+    options = ReportOptions(judge_model="simulated-judge", max_report_cost_usd=1)
+    state = generate_report("demo", options=options, return_state=True)
+    assert "AGENT_REPORT_PRICES" in str(state.result(raise_on_failure=False))
+    assert world.judge.requests == []
+    assert world.warehouse.list_reports() == []
+
+
+def test_three_samples_are_three_answers(make_world: Make) -> None:
+    world = make_world()
+    report = world.report(judge_samples=3)
+    assert len(world.judge.requests) == 3 * 14
+    rows = world.warehouse.load_criteria(report["id"])
+    assert all(len(row["scores"]) == 3 and row["spread"] == 0 and row["unstable"] is False for row in rows)
+    assert {row["samples"] for row in world.agents(report).values() if row["status"] == "evaluated"} == {3}
