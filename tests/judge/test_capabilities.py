@@ -393,3 +393,34 @@ def test_what_is_sent_follows_the_form() -> None:
     form = Form(rung="json_object", limit="max_tokens", dropped=frozenset({"temperature"}))
     assert form.body(parameters, SCHEMA) == {"max_tokens": 5, "response_format": {"type": "json_object"}}
     assert set(Form().body(parameters, SCHEMA)) == set(SENT)
+
+
+def test_what_the_error_names_by_itself_comes_before_what_its_words_mention() -> None:
+    capabilities = Capabilities()
+    assert capabilities.refused(Form(), 400, "temperature", "not supported together with response_format", SENT)
+    assert capabilities.form == Form(dropped=frozenset({"temperature"}))
+
+
+def test_an_answer_proves_the_form_that_it_was_asked_for_in(serve: Serve, make_client: MakeClient) -> None:
+    server = serve(error(400, "json_schema is not supported"), "{}", error(400, "unsupported character"))
+    client = make_client(server.base_url)
+    assert ask(client).attempts == 2
+    with pytest.raises(EndpointError, match="unsupported character"):
+        ask(client)
+    assert len(server.requests) == 3
+    assert client.capabilities.form == Form(rung="json_object")
+
+
+def test_who_has_waited_for_a_place_asks_as_is_known_by_then(serve: Serve, make_client: MakeClient) -> None:
+    def refuse(payload: dict[str, Any]) -> Response | None:
+        for name in ("max_completion_tokens", "max_tokens", "response_format"):
+            if name in payload:
+                return error(400, f"unsupported: {name}", param=name)
+        return None
+
+    server = serve(refusing(refuse), seconds=0.05)
+    client = make_client(server.base_url, width=1)
+    with ThreadPoolExecutor(8) as pool:
+        assert len(list(pool.map(lambda _: ask(client), range(8)))) == 8
+    # Two names of the limit and two rungs are refused, each of them once.
+    assert len(server.requests) == 8 + 4

@@ -123,3 +123,12 @@ def test_a_failing_endpoint_is_asked_as_widely_as_before(endpoint: Endpoint) -> 
     replies, _ = ask_all(server, 20, gate)
     assert len(replies) == 20
     assert gate.width == 10
+
+
+def test_answers_widen_the_gate_again(endpoint: Endpoint) -> None:
+    left = [Response(429, b"{}", headers={"Retry-After-Ms": "5"}, delay_seconds=0.001)]
+    server = endpoint(lambda payload, request: left.pop() if left else Response(body=DONE, delay_seconds=0.001))
+    gate = Gate(4, cooldown_seconds=0)
+    ask_all(server, 1, gate, threads=1)
+    # Refused while it was alone: down to one, and by its answer up to two.
+    assert gate.width == 2
