@@ -99,9 +99,8 @@ def print_estimate(console: Console, estimate: Row) -> None:
 
 
 def _tokens(question: Question, budget: int) -> int:
-    messages = compose(question, budget)
-    schema = str(build_schema(question.kind, question.rubric))
-    return sum(estimate_tokens(text) for text in (schema, *(message["content"] for message in messages)))
+    _, estimated = compose(question, budget)
+    return estimated + estimate_tokens(str(build_schema(question.kind, question.rubric)))
 
 
 def _cost(prices: RunPrices, model: str, prompt: int, completion: int) -> float | None:

@@ -31,7 +31,7 @@ def render() -> str:
     evidence = _evidence()
     rubric = resolve_rubrics(Criteria(), [evidence.agent])[evidence.agent.id]
     question = build_agent_question(evidence, rubric)
-    system, user = (message["content"] for message in compose(question, _BUDGET_TOKENS))
+    system, user = (message["content"] for message in compose(question, _BUDGET_TOKENS)[0])
     schema = json.dumps(build_schema("agent", rubric)["properties"]["criteria"]["properties"]["accuracy"], indent=2)
     return f"""# What the judge is sent
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from tasks.judge.rubric import Criterion
 from tasks.judge.tokens import TokenScale, estimate_tokens
 
 _SHRINK = 0.7
-_FITTING_TRIES = 3
+_FITTING_TRIES = 4
 # Framing of messages, and what the endpoint adds for a schema.
 _MESSAGE_OVERHEAD = 200
 
@@ -149,7 +149,7 @@ class Judge:
             if turn:
                 first = "; ".join(problems)
                 repair = messages + build_repair(reply.text, problems)
-                reply = self._call(repair, schema, deadline, spent)
+                reply = self._call(repair, estimate_messages(repair), schema, deadline, spent)
             outcome, answer = "usable", None
             try:
                 answer = _use(reply, question)
@@ -185,18 +185,24 @@ class Judge:
         budget = self.evidence_tokens
         rotation = sample / self.samples
         for last in (False, True):
-            messages = compose(question, budget, self.scale, rotation)
+            messages, estimated = compose(question, budget, self.scale, rotation)
             try:
-                return messages, self._call(messages, schema, deadline, spent)
+                return messages, self._call(messages, estimated, schema, deadline, spent)
             except ContextLengthError as error:
                 if last:
                     raise JudgeError(f"the evidence is too long for the judge, shortened as well: {error}") from None
                 budget = int(budget * _SHRINK)
         raise AssertionError("unreachable")
 
-    def _call(self, messages: list[dict[str, str]], schema: Mapping[str, Any], deadline: float, spent: Spent) -> Reply:
+    def _call(
+        self,
+        messages: list[dict[str, str]],
+        estimated: int,
+        schema: Mapping[str, Any],
+        deadline: float,
+        spent: Spent,
+    ) -> Reply:
         self.stop.check()
-        estimated = sum(estimate_tokens(message["content"]) for message in messages) + _MESSAGE_OVERHEAD
         with self.purse.pay(self.most_usd(estimated)) as payment:
             try:
                 reply = self.client.complete(messages, schema, deadline=deadline, stop=self.stop)
@@ -253,19 +259,27 @@ class Judge:
 
 def compose(
     question: Question, budget_tokens: int, scale: TokenScale | None = None, rotation: float = 0.0
-) -> list[dict[str, str]]:
-    """The messages of a question, its evidence in at most ``budget_tokens`` as far as this model's count is known."""
+) -> tuple[list[dict[str, str]], int]:
+    """The messages of a question and their estimated tokens.
+
+    The evidence is in at most ``budget_tokens``, as far as this model's count is known.
+    """
     factor = scale.factor if scale else 1.0
     room = int(budget_tokens / factor)
-    text = question.render(room, rotation)
     for _ in range(_FITTING_TRIES):
-        size = estimate_tokens(text) * factor
-        if size <= budget_tokens:
+        text = question.render(room, rotation)
+        size = estimate_tokens(text)
+        if size * factor <= budget_tokens:
             break
         # The facts and what stands between the runs are not in the runs' shares.
-        room = int(room * budget_tokens / size * 0.97)
-        text = question.render(room, rotation)
-    return build_messages(question.kind, question.rubric, Fence().around(text), question.goal)
+        room = int(room * budget_tokens / (size * factor) * 0.97)
+    messages = build_messages(question.kind, question.rubric, Fence().around(text), question.goal)
+    return messages, size + estimate_messages(messages[:-1])
+
+
+def estimate_messages(messages: Sequence[Mapping[str, str]]) -> int:
+    """Estimated tokens of ``messages``, with what frames them."""
+    return sum(estimate_tokens(message["content"]) for message in messages) + _MESSAGE_OVERHEAD
 
 
 def _use(reply: Reply, question: Question) -> Answer:

@@ -12,6 +12,7 @@ _NOT_ASCII = bytes(range(128, 256))
 # Hexadecimal, base64, ids: no vocabulary has words for them.
 _SHORTEST_BLOB = 40
 _BLOB = re.compile(rb"[A-Za-z0-9+/=_-]{%d,}" % _SHORTEST_BLOB)
+_BLOBS_APART = bytes(code if re.match(rb"[A-Za-z0-9+/=_-]", bytes([code])) else 32 for code in range(256))
 _HEX = re.compile(rb"[0-9a-fA-F_-]+")
 _HEX_BYTES, _OTHER_BLOB_BYTES = 1.8, 1.5
 # Bytes a token by what they are, so that English comes to 4.2 in all, JSON of tools to 2.8 (measured for o200k).
@@ -30,8 +31,10 @@ def estimate_tokens(text: str) -> int:
     """
     raw = text.encode("utf-8", "replace")
     tokens = 0.0
-    # Splitting is much faster than searching, and most texts have no word that is long enough.
-    if max(map(len, raw.split()), default=0) >= _SHORTEST_BLOB and (blobs := _BLOB.findall(raw)):
+    # Two passes in C: a search by expression takes longer than all the rest.
+    words = raw.translate(_BLOBS_APART).split()
+    if max(map(len, words), default=0) >= _SHORTEST_BLOB:
+        blobs = [word for word in words if len(word) >= _SHORTEST_BLOB]
         tokens = sum(len(blob) / (_HEX_BYTES if _HEX.fullmatch(blob) else _OTHER_BLOB_BYTES) for blob in blobs)
         raw = _BLOB.sub(b"", raw)
     size = len(raw)

@@ -185,7 +185,7 @@ def test_the_budget_holds_whatever_the_runs_are(
     ]
     question = build_agent_question(make_evidence(runs), rubric)
     for budget in (10_000, 80_000):
-        sent = compose(question, budget)[1]["content"]
+        sent = compose(question, budget)[0][1]["content"]
         assert 0.6 * min(budget, 0.9 * budget) < estimate_tokens(sent) <= budget + 300
 
 
