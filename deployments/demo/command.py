@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, chdir, contextmanager
 from datetime import UTC, datetime
@@ -116,10 +117,12 @@ def _print_files(folder: Path, *, simulated: bool) -> None:
     console.print()
     if simulated:
         print_time(console, report, warehouse().load_agents(report["id"]))
+    url = f"sqlite:///{folder / 'warehouse.db'}"
     console.print(
         Text(
             f"SQL: {folder / 'warehouse.db'}   Parquet: {folder / 'parquet'}\n"
-            f"Again: AGENT_REPORT_WAREHOUSE_URL=sqlite:///{folder / 'warehouse.db'} agent-report show {report['id']}"
+            f"Again: AGENT_REPORT_WAREHOUSE_URL={shlex.quote(url)} "
+            f"agent-report show {report['id']}"
         ),
         soft_wrap=True,
     )
