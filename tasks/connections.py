@@ -147,7 +147,7 @@ def warehouse() -> Warehouse:
 def _refuse_one_database(source_url: str, warehouse_url: str) -> None:
     try:
         both = [make_url(url) for url in (source_url, warehouse_url)]
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return  # Whoever opens it says so.
     places = [
         (Path(url.database or "").resolve(),)
@@ -202,13 +202,16 @@ def judge_client(options: ReportOptions) -> JudgeClient:
     """The judge's client for these options, behind the gate of its endpoint and key.
 
     Raises:
-        RefusedError: no key for OpenAI's own endpoint, or an endpoint's URL that is none.
+        RefusedError: no key for OpenAI's own endpoint, a key that is none, or an endpoint's URL that is none.
     """
     settings = read_settings()
     base_url = settings.openai_base_url.rstrip("/") or _OPENAI_URL
     if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
         raise RefusedError("wrong setting: OPENAI_BASE_URL: must be a URL such as http://localhost:8000/v1")
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        # In a header it would raise, and the error would hold the key.
+        raise RefusedError("wrong setting: OPENAI_API_KEY: holds a space, a line break or a letter that no key has")
     if not key and base_url == _OPENAI_URL:
         raise RefusedError("no key for the judge: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint")
     client = _once(

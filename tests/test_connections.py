@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks import connections
 from tasks.connections import judge_client
+from tasks.errors import RefusedError
 from tasks.judge.client import JudgeClient
 from tasks.judge.gate import DeadlineError, Stop
 from tasks.settings import ReportOptions
@@ -70,3 +72,21 @@ def test_requests_per_minute_bound_the_starts(connect: Connect, monkeypatch: pyt
         start()
     monkeypatch.setenv("AGENT_REPORT_JUDGE_REQUESTS_PER_MINUTE", "0")
     assert connect().gate is gate
+
+
+@pytest.mark.parametrize("key", ["hush-key-1\u00a0", "hush-key\n", "hush key", "schlüssel"])
+def test_a_key_that_no_header_holds_is_refused_and_not_shown(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(RefusedError, match="OPENAI_API_KEY") as caught:
+        connections.judge_client(ReportOptions())
+    assert key.strip() not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:p@hush@127.0.0.1:9/db", "postgresql://me:hush/p@w:x@127.0.0.1:9/db"])
+def test_a_password_that_is_not_encoded_is_refused_and_not_shown(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", "sqlite:///station.db")
+    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url)
+    with pytest.raises(RefusedError, match="percent-encoded") as caught:
+        connections.warehouse()
+    assert "hush" not in str(caught.value)
+    assert "x@" not in str(caught.value)

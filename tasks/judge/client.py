@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -264,11 +265,15 @@ class JudgeClient:
             raise APITimeoutError(request=error.request) from error
         except httpx2.RequestError as error:
             raise APIConnectionError(request=error.request) from error
-        key = self.openai.api_key.encode()
-        if len(key) >= _LENGTH_OF_KEYS:
-            # What an endpoint echoes goes into messages, the ledger and the report.
-            body = body.replace(key, b"[key]")
-        return _read(body, self.model, self.clock() - started, attempts)
+        key = self.openai.api_key
+        if len(key) < _LENGTH_OF_KEYS:
+            return _read(body, self.model, self.clock() - started, attempts)
+        # What an endpoint echoes goes into messages, the ledger and the report; what is no JSON stays as it came.
+        reply = _read(body.replace(key.encode(), b"[key]"), self.model, self.clock() - started, attempts)
+        # JSON can write a character in other ways (\/, \u002b), and the text is JSON once more.
+        written = re.compile("".join(rf"(?:\\?{re.escape(char)}|(?i:\\u{ord(char):04x}))" for char in key))
+        texts = {name: written.sub("[key]", getattr(reply, name)) for name in ("text", "refusal", "model", "problem")}
+        return replace(reply, **cast(Any, texts))
 
     def _receive(self, messages: list[dict[str, str]], beside: Mapping[str, Any], timeout: float) -> bytes:
         with self.openai.chat.completions.with_streaming_response.create(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -154,8 +155,8 @@ def _report(
         "prompt_tokens": _total([e.prompt_tokens for e in everyone]),
         "completion_tokens": _total([e.completion_tokens for e in everyone]),
         "cost_usd": _total([e.cost_usd for e in everyone]),
-        "known_cost_usd": sum(e.known_cost_usd for e in everyone),
-        "runs_cost_usd": sum(runs_costs) if runs_costs else None,
+        "known_cost_usd": math.fsum(e.known_cost_usd for e in everyone),
+        "runs_cost_usd": math.fsum(runs_costs) if runs_costs else None,
         "runs_with_cost": sum(e.metrics.runs_with_cost for e in findings.evidence.values()),
         "warnings": _warnings(plan, findings, statuses),
         "error": error,

@@ -116,10 +116,13 @@ def _parsed(url: str | URL) -> URL:
         url = "postgresql://" + url.removeprefix("postgres://")
     try:
         parsed = sa.make_url(url)
+        if "@" in (parsed.host or ""):
+            raise ArgumentError("the host holds what follows the first @ of the password")
     except (ArgumentError, ValueError):
         raise RefusedError(
             "The warehouse URL is no SQLAlchemy URL such as sqlite:///folder/warehouse.db or "
-            "postgresql://user@host/database (it is not shown, as it may hold a password)."
+            "postgresql://user@host/database, special characters percent-encoded (it is not shown, as it may hold a "
+            "password)."
         ) from None
     if parsed.drivername in ("postgresql", "postgresql+psycopg"):
         return parsed.set(drivername="postgresql+psycopg")

@@ -516,3 +516,17 @@ def test_an_overloaded_endpoint_that_says_when_holds_everybody_and_narrows_nothi
         assert [future.result().attempts for future in [first, *others]] == [2, 1, 1, 1]
     assert min(request.at for request in server.requests[1:]) - server.requests[0].at >= 0.3
     assert client.gate.width == 8
+
+
+@pytest.mark.parametrize("how", ["as it is", "slashes", "unicode", "inside JSON"])
+def test_a_key_is_taken_out_however_json_writes_it(how: str, serve: Serve, make_client: MakeClient) -> None:
+    key = "hush/key+of-the-judge"
+    body = json.dumps(completion("it is KEY, no?"))
+    written = {
+        "as it is": key,
+        "slashes": key.replace("/", "\\/"),
+        "unicode": "".join(f"\\u{ord(char):04X}" for char in key),
+        "inside JSON": key.replace("/", "\\\\/").replace("+", "\\\\u002b"),
+    }[how]
+    server = serve(Response(body=body.replace("KEY", written).encode()))
+    assert ask(make_client(server.base_url, key=key)).text == "it is [key], no?"
