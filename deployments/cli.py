@@ -150,7 +150,7 @@ def make_report(order: Order, *, as_json: bool = False) -> int:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    _complain("Stopping", "waiting for the judge calls in flight, which are paid for")
+    _complain("Stopping", "waiting for the judge calls that are in flight, as they are paid for")
     signal.default_int_handler(number, frame)
 
 

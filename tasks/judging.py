@@ -54,7 +54,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         ledger=connections.ledger(),
         prices=connections.prices(),
         stop=Stop(),
-        purse=Purse(plan.options.max_report_cost_usd, connections.ledger().spent_usd(plan.id)),
+        purse=Purse(plan.options.max_report_cost_usd, connections.ledger().spent_usd(plan.id) if plan.taken_up else 0),
         scale=connections.token_scale(plan.options),
         evidence_tokens=connections.read_settings().evidence_tokens,
         samples=plan.options.judge_samples,

@@ -127,7 +127,8 @@ def write_rows(plan: ReportPlan, findings: Findings) -> ReportRows:
     except ParquetError as error:
         failed = {"status": "failed", "current_step": "Failed", "error": f"the files could not be written: {error}"}
         # A report that failed keeps the progress that it had.
-        rows = replace(rows, report={**rows.report, **failed, "progress": 95})
+        known = {name: value for name, value in rows.report.items() if name != "progress"}
+        rows = replace(rows, report=known | failed)
         _write_sql(plan, rows, lambda row: None)
     return rows
 

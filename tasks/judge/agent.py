@@ -50,10 +50,12 @@ def judge_agent(
     exhibits = label_runs(evidence)
     question = build_agent_question(evidence, rubric, exhibits)
     evaluation = judge_question(judge, question, timeout_seconds=timeout_seconds)
-    selection = select_runs(evidence, exhibits, judge.evidence_tokens)
+    evaluation = replace(evaluation, suspicions=find_suspicions(_all_texts(evidence, exhibits)))
+    if not evaluation.samples:
+        return evaluation
+    selection = select_runs(evidence, exhibits, int(judge.evidence_tokens / judge.scale.factor))
     return replace(
         evaluation,
-        suspicions=find_suspicions(_all_texts(evidence, exhibits)),
         runs_shown=len(selection.runs),
         sampling=describe_selection(selection) if selection.is_sample else "",
     )

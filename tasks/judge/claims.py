@@ -78,7 +78,7 @@ def claimed(
     try:
         yield held
     finally:
-        if isinstance(held, Claim):
+        if isinstance(held, Claim) and not held.answered:
             _release(ledger, held)
 
 

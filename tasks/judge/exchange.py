@@ -207,9 +207,11 @@ class Judge:
             try:
                 reply = self.client.complete(messages, schema, deadline=deadline, stop=self.stop)
             except JudgeError as error:
+                payment.cost_usd = error.unanswered * payment.most_usd
                 spent.lose(error.unanswered)
                 raise
-            payment.cost_usd = cost = self._cost(reply)
+            cost = self._cost(reply)
+            payment.cost_usd = (payment.most_usd if cost is None else cost) + reply.unanswered * payment.most_usd
         spent.lose(reply.unanswered)
         spent.add(reply.prompt_tokens, reply.completion_tokens, cost)
         self.scale.learn(estimated, reply.prompt_tokens)

@@ -37,12 +37,16 @@ class PaidAnswer(BaseModel):
     sample: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claim:
-    """The right to pay for the answer under ``fingerprint``; ``id`` is of this claim alone and never used again."""
+    """The right to pay for the answer under ``fingerprint``; ``id`` is of this claim alone and never used again.
+
+    ``answered`` is set by the ledger with the commit that takes the claim's place: then nothing is left to release.
+    """
 
     id: int
     fingerprint: str
+    answered: bool = False
 
 
 class Ledger(Protocol):

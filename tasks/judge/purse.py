@@ -14,11 +14,11 @@ class BudgetError(JudgeError):
 
 
 class Payment:
-    """One call's share of the purse. ``cost_usd`` is what it came to; None as long as it is not known."""
+    """One call's share of the purse. ``cost_usd`` is what it came to, as far as it can be told; 0 until it is said."""
 
     def __init__(self, most_usd: float) -> None:
         self.most_usd = most_usd
-        self.cost_usd: float | None = None
+        self.cost_usd = 0.0
 
 
 class Purse:
@@ -35,16 +35,11 @@ class Purse:
         self._reserved_usd = 0.0
         self._empty = False
 
-    @property
-    def empty(self) -> bool:
-        """Whether a call has been refused."""
-        return self._empty
-
     @contextmanager
     def pay(self, most_usd: float | None) -> Iterator[Payment]:
         """Hold ``most_usd`` back for one call, and count what it came to afterwards (set on what this gives).
 
-        A call whose cost is not known in the end counts at its most, unless it raised: then nothing came back.
+        A call whose cost is not known should be set to its most: it may have cost that.
 
         Raises:
             BudgetError: it could pass the limit, an earlier call was refused, or its most is not known (None).
@@ -59,15 +54,12 @@ class Purse:
                 self._empty = True
                 raise BudgetError(self._refusal(most_usd, left))
             self._reserved_usd += most_usd
-        came_back = False
         try:
             yield payment
-            came_back = True
         finally:
             with self._lock:
                 self._reserved_usd -= payment.most_usd
-                unknown = payment.most_usd if came_back else 0.0
-                self._spent_usd += unknown if payment.cost_usd is None else payment.cost_usd
+                self._spent_usd += payment.cost_usd
 
     def _refusal(self, most_usd: float | None, left: float) -> str:
         if most_usd is None:

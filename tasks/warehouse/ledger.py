@@ -105,9 +105,11 @@ class SqlLedger:
         with self._database.writing() as connection:
             if claim is not None and answer.outcome == _USABLE:
                 turned = sa.update(judge_calls).where(_is_claim(claim.id))
-                if connection.execute(turned.values(**values, claimed_by=None, claimed_until=None)).rowcount:
-                    return
-            connection.execute(sa.insert(judge_calls).values(values))
+                claim.answered = bool(
+                    connection.execute(turned.values(**values, claimed_by=None, claimed_until=None)).rowcount
+                )
+            if claim is None or not claim.answered:
+                connection.execute(sa.insert(judge_calls).values(values))
 
     def release(self, claim: Claim) -> None:
         """Give ``claim`` up; nothing happens when it was answered, released or taken over."""

@@ -64,6 +64,7 @@ class MemoryLedger:
             self.answers.append(answer)
             self._arrived.append(datetime.now(UTC))
             if claim is not None and answer.outcome == "usable":
+                claim.answered = True
                 self.release(claim)
 
     def release(self, claim: Claim) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ from tasks.evidence.prices import RunPrices
 from tasks.judge.client import EndpointError, JudgeClient
 from tasks.judge.exchange import Judge, Question, Spent
 from tasks.judge.gate import DeadlineError
+from tasks.judge.purse import BudgetError, Purse
 from tasks.judge.rubric import Criterion
 
 Make = Callable[..., dict[str, Any]]
@@ -359,3 +361,34 @@ def test_the_prompt_version_is_part_of_the_question(asking: Asking) -> None:
         "prompt_version": judge.settings()["prompt_version"],
         "evidence_tokens": 80_000,
     }
+
+
+@pytest.mark.parametrize(
+    ("first", "left"),
+    [(reply("{}", usage=None), False), (Response(drop=True), False), (Response(503, b"{}"), True)],
+    ids=["an unknown cost", "nothing came back", "an error"],
+)
+def test_what_may_have_been_paid_is_taken_from_the_purse(
+    first: Any, left: bool, asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    judge, _ = asking(first, reply(good))
+    most = judge.most_usd(1000)
+    assert most is not None
+    judge = replace(judge, purse=Purse(1.6 * most))
+    with suppress(JudgeError):
+        judge.ask(question, deadline=soon, spent=Spent())
+    with nullcontext() if left else pytest.raises(BudgetError), judge.purse.pay(most):
+        pass
+
+
+def test_an_answered_claim_is_released_once(asking: Asking, question: Question, good: str, soon: float) -> None:
+    released = []
+
+    class Watched(type(asking()[0].ledger)):  # type: ignore[misc]
+        def release(self, claim: Any) -> None:
+            released.append(claim.answered)
+            super().release(claim)
+
+    judge, _ = asking(reply(good), ledger=Watched())
+    judge.ask(question, deadline=soon, spent=Spent())
+    assert released == [True], "by the commit alone"
