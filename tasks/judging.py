@@ -38,6 +38,8 @@ _UNBOUNDED = 1000
 _TEAM_SLOT_SECONDS = 5.0
 # Evidence comes in faster than this while it is read as fast as it can be.
 _PAUSE_SECONDS = 0.3
+_TEAM_START_SECONDS = 0.15
+_MANY = 20
 # By report id. A judge holds sockets and locks, which are no parameters of a task.
 _judges: dict[int, Judge] = {}
 
@@ -173,6 +175,7 @@ class HandOver:
         self._expected = 0
         self._in_flight = 0
         self._team_is_due = bool(findings.chosen)
+        self._team_started_at: float | None = None
         self._arrived_at = time.monotonic()
         self._kept_until = self._arrived_at + _TEAM_SLOT_SECONDS
 
@@ -223,7 +226,8 @@ class HandOver:
         try:
             # When no slot is kept for the team any more, an agent may be waiting for it.
             waits = bool(self._ready) and self._expected > 0 and time.monotonic() < self._kept_until
-            return self._events.get(timeout=_PAUSE_SECONDS if waits else None)
+            pause = _PAUSE_SECONDS if waits else None
+            return self._events.get(timeout=_TEAM_START_SECONDS if self._lets_the_team_start() else pause)
         except Empty:
             return None
 
@@ -236,7 +240,7 @@ class HandOver:
 
     def _hand_over(self) -> None:
         while self._in_flight < self._width and self._judge.stop.kind is None:
-            if self._expected and self._is_kept_for_the_team():
+            if (self._expected and self._is_kept_for_the_team()) or self._lets_the_team_start():
                 return
             if self._team_is_due and not self._expected:
                 self._team_is_due = False
@@ -249,6 +253,8 @@ class HandOver:
                 }
                 future = self._runner.submit(evaluate_team, parameters, wait_for=_done(self._read))
                 future.add_done_callback(self._event(self._judged, None))
+                if self._width > len(self._ready) > _MANY:
+                    self._team_started_at = time.monotonic()
             elif self._ready:
                 agent, evidence, traced = self._ready.popleft()
                 parameters = {
@@ -272,6 +278,10 @@ class HandOver:
             return self._in_flight > 0 and now < self._arrived_at + _PAUSE_SECONDS
         left = self._expected + len(self._ready)
         return self._in_flight == self._width - 1 > 0 and left <= 2 * self._width
+
+    def _lets_the_team_start(self) -> bool:
+        """Whether the team's call is being prepared, which a hundred agents' at the same moment would delay."""
+        return self._team_started_at is not None and time.monotonic() < self._team_started_at + _TEAM_START_SECONDS
 
     def _arrived(self, agent: Agent, read: PrefectFuture[Any], traced: PrefectFuture[Any]) -> Evaluation | None:
         """The evidence of one agent, or the reason why there is none."""
