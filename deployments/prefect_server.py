@@ -1,4 +1,4 @@
-"""A Prefect server of our own for one command: started as a subprocess, gone when the command is, however it ends.
+"""A Prefect server of our own, for one command or for all: a subprocess, gone when its parent is, however that ends.
 
 Prefect would start one by itself, but later (at the first flow), more slowly, and it outlives a killed parent.
 """
@@ -28,10 +28,33 @@ class ServerError(AgentReportError):
     """The embedded Prefect server did not start."""
 
 
-@contextmanager
-def prefect_server(home: Path) -> Iterator[str]:
-    """A Prefect server on SQLite in ``home``; gives its API's URL at once, and ends it afterwards.
+def server_environment(home: Path, database_url: str = "") -> dict[str, str]:
+    """What a Prefect server of ours needs in its environment; without ``database_url`` it is on SQLite in ``home``."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")},
+        "PREFECT_HOME": str(home.resolve()),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
+    }
+    if not database_url:
+        # The record of a report is one flow run: its events need not be kept for a week.
+        return environment | {"PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P1D"}
+    return environment | {
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url,
+        # In memory, a restart of the server would leak the slots that were taken then.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        # A task run that is denied a slot asks again after a second at the most, and not after ten.
+        "PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
+    }
 
+
+@contextmanager
+def prefect_server(home: Path, *, database_url: str = "", port: int = 0) -> Iterator[str]:
+    """A Prefect server with its files in ``home``; gives its API's URL at once, and ends it afterwards.
+
+    Without ``database_url`` it is on SQLite, for this one process; a shared one needs PostgreSQL. Port 0: any free one.
     Call ``wait_until_healthy`` before using it: meanwhile imports can go on. The server ends itself when this process
     is gone, even if it was killed: it reads from a pipe that only this process holds open.
     """
@@ -39,17 +62,7 @@ def prefect_server(home: Path) -> Iterator[str]:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ServerError(f"the Prefect home {home} cannot be made: {error.strerror} (PREFECT_HOME)") from None
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")},
-        "PREFECT_HOME": str(home.resolve()),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-        # The record of a report is one flow run: its events need not be kept for a week.
-        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P1D",
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
-    }
-    with socket.create_server(("127.0.0.1", 0)) as listener, (home / "agent-report-server.log").open("ab") as log:
+    with socket.create_server(("127.0.0.1", port)) as listener, (home / "agent-report-server.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own module, no input
             # -P: folders named tasks or flows where the command was called are not ours.
             [sys.executable, "-P", "-m", "deployments.prefect_server", str(listener.fileno()), str(home.resolve())],
@@ -57,7 +70,7 @@ def prefect_server(home: Path) -> Iterator[str]:
             stdout=log,
             stderr=log,
             pass_fds=[listener.fileno()],
-            env=environment,
+            env=server_environment(home, database_url),
             # Ctrl-C is for the command: it still needs its server to say that it was cancelled.
             start_new_session=True,
         )

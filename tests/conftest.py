@@ -66,3 +66,18 @@ def _autocommit(url: sa.URL) -> Iterator[sa.Connection]:
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with engine.connect() as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def shared_server(postgres_server: sa.URL) -> Iterator[str]:
+    """The API's URL of a Prefect server as a team shares it, on PostgreSQL; not what ``PREFECT_API_URL`` says."""
+    from deployments.prefect_server import prefect_server, wait_until_healthy
+
+    with _autocommit(postgres_server) as connection:
+        connection.execute(sa.text("CREATE DATABASE prefect"))
+    database = postgres_server.set(drivername="postgresql+asyncpg", database="prefect", password="")
+    home = Path(tempfile.mkdtemp(prefix="shared-"))
+    with prefect_server(home, database_url=database.render_as_string(hide_password=False)) as url:
+        wait_until_healthy(url, home)
+        yield url
+    shutil.rmtree(home, ignore_errors=True)

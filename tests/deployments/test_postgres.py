@@ -1,0 +1,50 @@
+"""The embedded PostgreSQL, and a Prefect server on it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from deployments.postgres import PostgresError, embedded_postgres
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """Not below pytest's own folder: a socket's path has to be short, and as root the server runs as another user."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_what_was_written_is_there_when_it_starts_again(short_folder: Path) -> None:
+    for expected in (1, 2):
+        with embedded_postgres(short_folder / "data") as server:
+            engine = sa.create_engine(server.database("agents"), poolclass=sa.NullPool)
+            with engine.begin() as connection:
+                connection.execute(sa.text("CREATE TABLE IF NOT EXISTS noted (id SERIAL)"))
+                connection.execute(sa.text("INSERT INTO noted DEFAULT VALUES"))
+                assert connection.execute(sa.text("SELECT count(*) FROM noted")).scalar_one() == expected
+    with pytest.raises(sa.exc.OperationalError):
+        engine.connect()
+
+
+def test_one_that_does_not_start_is_said_with_its_log(short_folder: Path) -> None:
+    data = short_folder / "data"
+    data.mkdir()
+    (data / "PG_VERSION").write_text("9.6\n")
+    with pytest.raises(PostgresError, match=f"{data} did not start .*{data / 'log'}"), embedded_postgres(data):
+        pass
+
+
+def test_a_shared_prefect_server_is_on_postgresql_and_keeps_its_leases(shared_server: str) -> None:
+    assert httpx.get(f"{shared_server}/health").json() is True
+    settings = httpx.get(f"{shared_server}/admin/settings").json()["server"]
+    assert settings["concurrency"]["lease_storage"] == "prefect.server.concurrency.lease_storage.filesystem"
+    assert settings["tasks"]["tag_concurrency_slot_wait_seconds"] == 1
+    assert settings["analytics_enabled"] is False
