@@ -248,3 +248,9 @@ def process(deploy: Callable[[], Deployed], tmp_path_factory: pytest.TempPathFac
 def start_receiver(tmp_path: Path) -> Callable[..., Any]:
     """Serves a receiver with settings of its own: ``with start_receiver(api_url, VARIABLE=value) as running``."""
     return lambda api_url, **variables: serve(tmp_path, api_url, **variables)
+
+
+@pytest.fixture(scope="session")
+def serve_in() -> Callable[..., Any]:
+    """The same, with its files in a folder of one's own, for fixtures of a longer life."""
+    return serve

@@ -45,7 +45,7 @@ class FakePrefect:
         async def used() -> Any:
             transport = {"transport": httpx.MockTransport(self)}
             async with PrefectClient("http://prefect.test/api", httpx_settings=transport) as client:
-                return await act(FlowRuns(client, "generate_report/on-webhook", call_seconds=seconds))
+                return await act(FlowRuns(client, "generate_report/on-webhook", seconds=seconds))
 
         try:
             return asyncio.run(used())
