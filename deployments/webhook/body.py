@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from deployments.webhook.problems import ProblemError
 
 MAX_BODY_BYTES = 65_536
+_MOST_DISCARDED_BYTES = 16 * MAX_BODY_BYTES
 _READ_SECONDS = 10.0
 _MOST_AT_ONCE = 256
 _MAX_DEPTH = 16
@@ -34,7 +35,7 @@ class BodyReader:
             ProblemError: 413, 408 when it takes too long, 429 when too many are being read, 400 when it breaks off.
         """
         announced = request.headers.get("content-length", "0")
-        if not announced.isdecimal() or int(announced[:12]) > MAX_BODY_BYTES:
+        if not announced.isdecimal() or int(announced[:12]) > _MOST_DISCARDED_BYTES:
             raise _too_large()
         if self._reading >= self._at_once:
             raise ProblemError(429, "Too many bodies are being received at once. Send it again later.", retry_after=5)
@@ -53,10 +54,19 @@ class BodyReader:
 
 async def _read(request: Request) -> bytes:
     body = bytearray()
+    arrived = 0
     async for chunk in request.stream():
-        if len(body) + len(chunk) > MAX_BODY_BYTES:
+        arrived += len(chunk)
+        if arrived > _MOST_DISCARDED_BYTES:
             raise _too_large()
-        body += chunk
+        if arrived > MAX_BODY_BYTES:
+            # Read on, for a while, and keep nothing: a connection that is closed before all is read is reset, and the
+            # sender may never see the answer.
+            body.clear()
+        else:
+            body += chunk
+    if arrived > MAX_BODY_BYTES:
+        raise _too_large()
     return bytes(body)
 
 

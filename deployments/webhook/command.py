@@ -66,6 +66,7 @@ def open_server(settings: Settings) -> uvicorn.Server:
     import uvicorn
 
     from deployments.webhook.app import Rates, Receiver, build_app
+    from deployments.webhook.connections import PromptProtocol
     from deployments.webhook.orders import open_allow_list
     from deployments.webhook.rate import Rate
     from deployments.webhook.reports import load_report
@@ -92,7 +93,7 @@ def open_server(settings: Settings) -> uvicorn.Server:
         server_header=False,
         # Which client it was plays no part in what is served.
         proxy_headers=False,
-        http="h11",
+        http=PromptProtocol,
         h11_max_incomplete_event_size=_HEADER_BYTES,
         ws="none",
         timeout_keep_alive=_IDLE_SECONDS,

@@ -183,6 +183,8 @@ def _problems(statuses: list[int]) -> Part:
 
 def _problem(status: int) -> Part:
     headers: Part = {"Cache-Control": _NO_STORE}
+    if status in (408, 413, 415):
+        headers["Connection"] = {"description": "close", "schema": {"type": "string"}}
     if status == 401:
         headers["WWW-Authenticate"] = {"description": "Names the scheme.", "schema": {"type": "string"}}
     if status in (429, 503):

@@ -35,7 +35,7 @@ class FlowRuns:
         self._client = client
         self._seconds = seconds
         self._calls = asyncio.Semaphore(_CALLS_AT_ONCE)
-        self._prefix = f"webhook:{_digest(deployment)[:16]}:"
+        self.key_prefix = f"webhook:{_digest(deployment)[:16]}:"
         self._deployment_id: UUID | None = None
         self._found_at = 0.0
         self._ready: tuple[float, ProblemError | None] | None = None
@@ -72,7 +72,7 @@ class FlowRuns:
             self._client.create_flow_run_from_deployment(
                 deployment_id,
                 parameters=parameters,
-                idempotency_key=self._prefix + _digest(delivery),
+                idempotency_key=self.key_prefix + _digest(delivery),
             )
         )
 
@@ -86,7 +86,7 @@ class FlowRuns:
             run = await self._in_time(self._call(self._client.read_flow_run(flow_run_id)))
         except ObjectNotFound:
             return None
-        return run if (run.idempotency_key or "").startswith(self._prefix) else None
+        return run if (run.idempotency_key or "").startswith(self.key_prefix) else None
 
     async def check_ready(self) -> None:
         """Return when Prefect answers and has the deployment; asked at most once in some seconds.

@@ -98,6 +98,14 @@ def test_an_event_of_ours_that_lacks_something_says_what(receiver: Any, event: s
     assert answer.json()["detail"]
 
 
+def test_a_busy_repository_leaves_room_for_what_counts(deployed: Any, start_receiver: Any) -> None:
+    settings = {"AGENT_REPORT_WEBHOOK_DEPLOYMENT": deployed.name, "AGENT_REPORT_WEBHOOK_DELIVERIES_PER_MINUTE": "1"}
+    with start_receiver(deployed.api_url, **settings) as running:
+        assert {running.order_github({"ref": "x"}, "push").status_code for _ in range(20)} == {200}
+        assert running.order_github(_deployment(id=4001), "deployment_status").status_code == 202
+        assert running.order_github(_deployment(id=4002), "deployment_status").status_code == 429
+
+
 def test_deployments_order_nothing_as_long_as_no_environment_is_named(deployed: Any, start_receiver: Any) -> None:
     settings = {"AGENT_REPORT_WEBHOOK_DEPLOYMENT": deployed.name, "AGENT_REPORT_WEBHOOK_ENVIRONMENTS": "[]"}
     with start_receiver(deployed.api_url, **settings) as running:
