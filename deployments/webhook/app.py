@@ -111,9 +111,9 @@ class Receiver:
         and no line is logged; but a signature that holds is served all the same: a flood of bad ones shuts nobody out.
         """
         try:
+            body = await self.bodies.read(request)
             if request.method == "POST":
                 check_content_type(request)
-            body = await self.bodies.read(request)
             delivery = self.signatures.verify(request.headers, body, only=only)
         except ProblemError as error:
             if wait := self.rates.failures.take():

@@ -13,7 +13,6 @@ from starlette.requests import ClientDisconnect, Request
 from deployments.webhook.problems import ProblemError
 
 MAX_BODY_BYTES = 65_536
-_MOST_DISCARDED_BYTES = 16 * MAX_BODY_BYTES
 _READ_SECONDS = 10.0
 _MOST_AT_ONCE = 256
 _MAX_DEPTH = 16
@@ -34,11 +33,11 @@ class BodyReader:
         Raises:
             ProblemError: 413, 408 when it takes too long, 429 when too many are being read, 400 when it breaks off.
         """
-        announced = request.headers.get("content-length", "0")
-        if not announced.isdecimal() or int(announced[:12]) > _MOST_DISCARDED_BYTES:
-            raise _too_large()
         if self._reading >= self._at_once:
             raise ProblemError(429, "Too many bodies are being received at once. Send it again later.", retry_after=5)
+        announced = request.headers.get("content-length", "0")
+        if not announced.isdecimal() or int(announced[:12]) > MAX_BODY_BYTES:
+            raise _too_large()
         self._reading += 1
         try:
             async with asyncio.timeout(self._seconds):
@@ -54,19 +53,12 @@ class BodyReader:
 
 async def _read(request: Request) -> bytes:
     body = bytearray()
-    arrived = 0
     async for chunk in request.stream():
-        arrived += len(chunk)
-        if arrived > _MOST_DISCARDED_BYTES:
+        if len(body) + len(chunk) > MAX_BODY_BYTES:
+            # The rest is read and dropped, while the answer goes out, by the connection: one that is closed before all
+            # is read is reset, and its sender may never see the answer.
             raise _too_large()
-        if arrived > MAX_BODY_BYTES:
-            # Read on, for a while, and keep nothing: a connection that is closed before all is read is reset, and the
-            # sender may never see the answer.
-            body.clear()
-        else:
-            body += chunk
-    if arrived > MAX_BODY_BYTES:
-        raise _too_large()
+        body += chunk
     return bytes(body)
 
 

@@ -96,6 +96,8 @@ def open_server(settings: Settings) -> uvicorn.Server:
         http=PromptProtocol,
         h11_max_incomplete_event_size=_HEADER_BYTES,
         ws="none",
+        # So many are taken before the first of them can be turned away.
+        backlog=128,
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
@@ -105,6 +107,6 @@ def open_server(settings: Settings) -> uvicorn.Server:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=512)
+        return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         raise AgentReportError(f"--host {host} --port {port} cannot be listened on: {error}") from None

@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 _PROBLEM_TYPE = "application/problem+json"
-_UNREAD = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 _WHAT_TO_DO = {
     404: "There is nothing at this path; /openapi.json lists what there is.",
     405: "Use one of the methods in the header Allow.",
@@ -66,9 +65,6 @@ def problem_response(error: ProblemError, headers: dict[str, str] | None = None)
     if error.status == HTTPStatus.UNAUTHORIZED:
         # A 401 has to name a scheme; there is no registered one for signatures like these.
         sent["WWW-Authenticate"] = 'Webhook-Signature realm="agent-report"'
-    if error.status in _UNREAD:
-        # The rest of the body would be read, and dropped, for as long as somebody sends it.
-        sent["Connection"] = "close"
     # Whether a body was read or not, nothing of these answers is worth keeping anywhere.
     sent["Cache-Control"] = "no-store"
     return JSONResponse(problem.model_dump(exclude_defaults=True), error.status, headers=sent, media_type=_PROBLEM_TYPE)

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -27,9 +27,10 @@ HEAD = b"POST /webhooks/reports HTTP/1.1\r\nHost: x\r\nContent-Type: application
 
 
 class Hasty(PromptProtocol):
-    """Looks more often."""
+    """Looks more often, and has room for fewer."""
 
     seconds_between_looks = 0.4
+    most_at_once = 20
 
 
 @contextmanager
@@ -68,13 +69,11 @@ def _serve(load_report: Any) -> Iterator[str]:
 def _send_all(connection: socket.socket, parts: list[bytes], *, seconds: float = 0) -> list[bytes]:
     """Those of ``parts`` that were sent before the other side closed."""
     sent: list[bytes] = []
-    try:
+    with suppress(ConnectionError):
         for part in parts:
             connection.sendall(part)
             sent.append(part)
             time.sleep(seconds)
-    except ConnectionError:
-        pass
     return sent
 
 
@@ -120,6 +119,31 @@ def test_a_connection_on_which_no_request_comes_is_closed(first: bytes) -> None:
             assert len(_send_all(connection, drops, seconds=0.1)) < 80
 
 
+def test_where_there_are_too_many_connections_an_idle_one_makes_room() -> None:
+    with _serve(lambda _: None) as url, ExitStack() as stack:
+        port = int(url.rpartition(":")[2])
+        order = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=15))
+        order.sendall(HEAD + b"Content-Length: 2\r\n\r\n{")
+        time.sleep(0.2)
+        for _ in range(Hasty.most_at_once * 2):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=15))
+            assert httpx.get(url + "/healthz", timeout=30, trust_env=False).status_code == 200
+        order.sendall(b"}")
+        assert order.recv(4096).startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.parametrize("length", ["81920", "9999999"])
+def test_whoever_sends_too_much_sees_the_answer(length: str) -> None:
+    with _serve(lambda _: None) as url:
+        for _ in range(20):
+            headers = {"content-type": "application/json", "content-length": length}
+            content = iter([b"x" * 16_384] * (int(length) // 16_384) + [b"x" * (int(length) % 16_384)])
+            answer = httpx.post(
+                url + "/webhooks/reports", content=content, headers=headers, timeout=30, trust_env=False
+            )
+            assert answer.status_code == 413
+
+
 def test_a_request_that_takes_its_time_is_not_closed() -> None:
     with _serve(lambda _: None) as url:
         port = int(url.rpartition(":")[2])
@@ -136,6 +160,5 @@ def test_a_body_that_never_ends_ends_the_connection() -> None:
         port = int(url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), timeout=15) as connection:
             connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
-            chunks = [b"10000\r\n" + b"x" * 65_536 + b"\r\n"] * 1000
-            # What the kernel holds of it comes on top.
-            assert len(_send_all(connection, chunks)) < 500
+            chunks = [b"10000\r\n" + b"x" * 65_536 + b"\r\n"] * 20_000
+            assert len(_send_all(connection, chunks, seconds=0.001)) < 15_000

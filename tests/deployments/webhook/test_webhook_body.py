@@ -48,17 +48,10 @@ def test_a_body_of_the_greatest_length_is_read() -> None:
 def test_no_more_is_read_than_may_be_whatever_is_announced(announced: dict[str, str]) -> None:
     receive, taken = _chunks(*[b"x" * 16_384] * 200)
     assert asyncio.run(_refused(BodyReader().read(_request(receive, **announced)))) == 413
-    assert sum(taken) <= 2**20 + 16_384
+    assert sum(taken) <= MAX_BODY_BYTES + 16_384
 
 
-def test_a_body_that_is_a_little_too_long_is_read_to_its_end() -> None:
-    """Or else its sender would see a connection reset instead of an answer."""
-    receive, taken = _chunks(*[b"x" * 16_384] * 5)
-    assert asyncio.run(_refused(BodyReader().read(_request(receive, content_length="81920")))) == 413
-    assert len(taken) == 5
-
-
-@pytest.mark.parametrize("announced", ["1048577", "9" * 500, "-1", "1.5", "x"])
+@pytest.mark.parametrize("announced", ["65537", "9" * 500, "-1", "1.5", "x"])
 def test_a_body_that_is_announced_as_too_long_is_not_read(announced: str) -> None:
     receive, taken = _chunks(b"{}")
     assert asyncio.run(_refused(BodyReader().read(_request(receive, content_length=announced)))) == 413

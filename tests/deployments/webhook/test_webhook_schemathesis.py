@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -36,12 +37,21 @@ schema = schemathesis.openapi.from_dict(build_document())
 bounds = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
 def _sign(request: Any) -> Any:
     """Sign a request of the library requests, whatever else it holds; a read with its run's id."""
     body = request.body or b""
     body = body.encode() if isinstance(body, str) else body
-    delivery = request.path_url.rpartition("/")[2] if request.method == "GET" else f"msg_{uuid.uuid4().hex}"
-    at = str(int(time.time()))
+    # What is made up as an id, or as a timestamp that is none, is signed as it is.
+    delivery = _text(request.headers.get("webhook-id", f"msg_{uuid.uuid4().hex}"))
+    if request.method == "GET":
+        delivery = request.path_url.rpartition("/")[2]
+    at = _text(request.headers.get("webhook-timestamp", "0"))
+    if re.fullmatch("[0-9]{1,11}", at):
+        at = str(int(time.time()))
     signed = hmac.new(KEY, f"{delivery}.{at}.".encode() + body, hashlib.sha256).digest()
     for name in ("X-Hub-Signature-256", "X-GitHub-Event", "X-GitHub-Delivery"):
         request.headers.pop(name, None)
