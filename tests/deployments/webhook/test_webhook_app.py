@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 import time
@@ -27,14 +28,20 @@ HEAD = b"POST /webhooks/reports HTTP/1.1\r\nHost: x\r\nContent-Type: application
 
 
 class Hasty(PromptProtocol):
-    """Looks more often, and has room for fewer."""
+    """Looks more often."""
 
     seconds_between_looks = 0.4
+
+
+class Crowded(PromptProtocol):
+    """Has room for few."""
+
     most_at_once = 20
+    seconds_between_looks = 60.0
 
 
 @contextmanager
-def _serve(load_report: Any) -> Iterator[str]:
+def _serve(load_report: Any, protocol: type[PromptProtocol] = Hasty) -> Iterator[str]:
     """A receiver before a Prefect that knows every run, and was ordered every one of them here."""
     names: list[str] = []
 
@@ -53,7 +60,7 @@ def _serve(load_report: Any) -> Iterator[str]:
             yield Receiver(signatures, open_allow_list([], []), rates, runs, load_report, load_seconds=0.5)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(build_app(opened), http=Hasty, log_config=None, access_log=False, ws="none")
+        config = uvicorn.Config(build_app(opened), http=protocol, log_config=None, access_log=False, ws="none")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -120,16 +127,19 @@ def test_a_connection_on_which_no_request_comes_is_closed(first: bytes) -> None:
 
 
 def test_where_there_are_too_many_connections_an_idle_one_makes_room() -> None:
-    with _serve(lambda _: None) as url, ExitStack() as stack:
+    with _serve(lambda _: None, Crowded) as url, ExitStack() as stack:
         port = int(url.rpartition(":")[2])
         order = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=15))
         order.sendall(HEAD + b"Content-Length: 2\r\n\r\n{")
         time.sleep(0.2)
-        for _ in range(Hasty.most_at_once * 2):
-            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=15))
+        idle = []
+        for _ in range(50):
+            idle.append(stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=15)))
             assert httpx.get(url + "/healthz", timeout=30, trust_env=False).status_code == 200
         order.sendall(b"}")
         assert order.recv(4096).startswith(b"HTTP/1.1 401")
+        closed, _, _ = select.select(idle, [], [], 1)
+        assert 30 <= len(closed) <= 32
 
 
 @pytest.mark.parametrize("length", ["81920", "9999999"])

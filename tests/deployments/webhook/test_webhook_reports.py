@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -70,6 +72,13 @@ def test_a_read_is_signed_for_its_run_only(receiver: Any, ordered: dict[str, Any
     assert other.status_code == 401
     assert "flow run's id" in other.json()["detail"]
     assert receiver.show(run_id, at=datetime.now(UTC) - timedelta(minutes=6)).status_code == 401
+
+
+def test_githubs_signature_does_not_read(receiver: Any, ordered: dict[str, Any]) -> None:
+    """That of an empty body is the same for every run, and for ever."""
+    digest = hmac.new(b"a-secret-of-github-1", b"", hashlib.sha256).hexdigest()
+    headers = {"x-hub-signature-256": f"sha256={digest}", "x-github-delivery": ordered["flow_run_id"]}
+    assert receiver.http.get(receiver.url + ordered["status_path"], headers=headers).status_code == 401
 
 
 def test_an_environment_that_is_no_longer_allowed_is_not_shown(
