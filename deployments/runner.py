@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from deployments.prefect_server import ServerError, prefect_server, wait_until_healthy
 from tasks.errors import AgentReportError, RefusedError, scrub
 from tasks.judge.rubric import Criteria
@@ -37,6 +39,8 @@ def quiet_prefect() -> None:
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_TASK_RUNS_LEVEL", "CRITICAL")
     # A line for each of 300 task runs, sent to the API, says nothing that the task runs do not say.
     os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "WARNING")
+    # Prefect's own threads say whole events when the API is away for a moment; what that does to a report, it says.
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -117,9 +121,12 @@ def run_report(order: Order) -> int | None:
         state = generate_report.with_options(on_running=[note])(
             order.environment, order.name, order.criteria, order.options, order.report_id, return_state=True
         )
+        result: Any = state.result(raise_on_failure=False)
     except KeyboardInterrupt:
         return _report_of(order, flow_runs)
-    result: Any = state.result(raise_on_failure=False)
+    except httpx.TransportError as error:
+        # The flow run's last state could not be told to the API; the report is in the warehouse all the same.
+        result = error
     if isinstance(result, int):
         return result
     if isinstance(result, RefusedError):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -19,7 +19,7 @@ from prefect.states import Failed
 from prefect.task_runners import ConcurrentTaskRunner
 
 from tasks import connections
-from tasks.errors import AgentReportError, RefusedError, scrub
+from tasks.errors import AgentReportError, PrefectApiError, RefusedError, scrub
 from tasks.evidence.types import Agent, Evidence
 from tasks.judge.agent import judge_agent
 from tasks.judge.evaluation import Evaluation
@@ -28,6 +28,7 @@ from tasks.judge.gate import Stop
 from tasks.judge.purse import Purse
 from tasks.judge.rubric import Criterion, resolve_rubrics, select_agents
 from tasks.judge.team import judge_team
+from tasks.prefect_api import api_answers
 from tasks.quoting import quoted, unquoted
 from tasks.report.build import Ending, Findings
 from tasks.report.plan import ReportPlan
@@ -40,6 +41,9 @@ _TEAM_SLOT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.3
 _TEAM_START_SECONDS = 0.15
 _MANY = 20
+# How long Prefect's API may be away in the middle of a report, and how often a task run may get lost by that.
+_OUTAGE_SECONDS = 30.0
+_MOST_LOSSES = 3
 # By report id. A judge holds sockets and locks, which are no parameters of a task.
 _judges: dict[int, Judge] = {}
 
@@ -146,6 +150,14 @@ def _as_result(evaluation: Evaluation) -> Evaluation | State[Evaluation]:
     return Failed(message=evaluation.error, data=evaluation)
 
 
+class Ready(NamedTuple):
+    """An agent whose evidence is there, and the task run that brought it."""
+
+    agent: Agent
+    evidence: Evidence
+    traced: PrefectFuture[Any]
+
+
 class HandOver:
     """Hands agents over to ``evaluate_agent`` as their evidence arrives, never more at once than the LLM limit allows.
 
@@ -169,7 +181,8 @@ class HandOver:
         self._runner = judges
         self._width = judge_width(plan)
         self._events: SimpleQueue[Callable[[], Evaluation | None] | None] = SimpleQueue()
-        self._ready: deque[tuple[Agent, Evidence, PrefectFuture[Any]]] = deque()
+        self._ready: deque[Ready] = deque()
+        self._lost: Counter[int | None] = Counter()
         self._missing: dict[str, str] = {}
         self._read: list[PrefectFuture[Any]] = []
         self._expected = 0
@@ -256,15 +269,15 @@ class HandOver:
                 if self._width > len(self._ready) > _MANY:
                     self._team_started_at = time.monotonic()
             elif self._ready:
-                agent, evidence, traced = self._ready.popleft()
+                ready = self._ready.popleft()
                 parameters = {
-                    "agent": agent,
-                    "evidence": quoted(evidence),
-                    "rubric": quoted(self._findings.rubrics[agent.id]),
+                    "agent": ready.agent,
+                    "evidence": quoted(ready.evidence),
+                    "rubric": quoted(self._findings.rubrics[ready.agent.id]),
                     "plan": quoted(self._plan),
                 }
-                future = self._runner.submit(evaluate_agent, parameters, wait_for=[traced])
-                future.add_done_callback(self._event(self._judged, agent))
+                future = self._runner.submit(evaluate_agent, parameters, wait_for=[ready.traced])
+                future.add_done_callback(self._event(self._judged, ready))
             else:
                 return
             self._in_flight += 1
@@ -293,7 +306,7 @@ class HandOver:
         evidence: Evidence = unquoted(traced.result())
         self._findings.evidence[agent.id] = evidence
         if evidence.finished_runs:
-            self._ready.append((agent, evidence, traced))
+            self._ready.append(Ready(agent, evidence, traced))
             return None
         # Nothing to ask, so no slot is taken for it.
         self._miss(agent, "no finished run")
@@ -311,9 +324,15 @@ class HandOver:
             self._judge.stop.end("fail_fast", f"fail_fast: agent {agent.name} failed: {reason}")
         return self._keep(Evaluation(agent.id, "failed", error=reason))
 
-    def _judged(self, agent: Agent | None, future: PrefectFuture[Any]) -> Evaluation:
+    def _judged(self, ready: Ready | None, future: PrefectFuture[Any]) -> Evaluation | None:
         self._in_flight -= 1
-        state = _final(future)
+        agent = ready.agent if ready else None
+        try:
+            state = _final(future)
+        except Exception as error:  # noqa: BLE001
+            # What the task raises is in its state: this is Prefect, which could not take or give back the tag's slot.
+            self._take_back(ready, error)
+            return None
         result = state.result(raise_on_failure=False) if state.is_final() else None
         if isinstance(result, Evaluation):
             return self._keep(result)
@@ -326,6 +345,25 @@ class HandOver:
             cost_usd=None,
         )
         return self._keep(evaluation)
+
+    def _take_back(self, ready: Ready | None, error: Exception) -> None:
+        """Let those whom Prefect lost be handed over once more when its API answers again.
+
+        That costs nothing twice: an answer that was paid for is in the ledger.
+        """
+        lost = ready.agent.id if ready else None
+        self._lost[lost] += 1
+        if self._judge.stop.kind is not None:
+            return
+        if self._lost[lost] > _MOST_LOSSES or not api_answers(within_seconds=_OUTAGE_SECONDS):
+            why = scrub(str(error) or type(error).__name__)
+            raise PrefectApiError(
+                f"the Prefect API could not be reached any more ({why}): when it can be, take the report up by its id"
+            ) from error
+        if ready is None:
+            self._team_is_due = True
+        else:
+            self._ready.append(ready)
 
     def _keep(self, evaluation: Evaluation) -> Evaluation:
         if evaluation.agent_id is None:
