@@ -48,6 +48,7 @@ def _status(error: AgentReportError, spent: Spent) -> AgentStatus:
 
 def _judged(question: Question, answers: Sequence[Answer], spent: Spent, warnings: list[str]) -> Evaluation:
     typical = answers[0]
+    shown = next((answer.shown for answer in answers if answer.shown is not None), None)
     verdicts = build_verdicts(answers, question.rubric)
     score = score_verdicts(verdicts)
     if typical.ignored:
@@ -69,6 +70,8 @@ def _judged(question: Question, answers: Sequence[Answer], spent: Spent, warning
         contradictions=typical.contradictions,
         reused=reused,
         samples=len(answers),
+        runs_shown=shown.runs if shown else None,
+        sampling=shown.sampling if shown else "",
         citations_dropped=sum(answer.citations_dropped for answer in answers),
         warnings=tuple(warnings),
         calls=spent.calls,
