@@ -203,7 +203,7 @@ class Judge:
         spent: Spent,
     ) -> Reply:
         self.stop.check()
-        with self.purse.pay(self.most_usd(estimated)) as payment:
+        with self.purse.pay(self.most_usd(estimated), deadline=deadline, stop=self.stop) as payment:
             try:
                 reply = self.client.complete(messages, schema, deadline=deadline, stop=self.stop)
             except JudgeError as error:

@@ -153,8 +153,8 @@ class Exhibits:
         """Where ``quote`` stands in what ``label`` names; None when there is no such label or it does not stand there.
 
         White space is folded, quotation marks around it are passed over, and dots may stand for words left out: the
-        parts must then follow each other. Of a few letters it holds only where it is all of a text. ``side`` wants it among
-        the agent's claims, or among the observations.
+        parts must then follow each other. Of a few letters it holds only where it is all of a text. ``side`` wants it
+        among the agent's claims, or among the observations.
         """
         match = _LABEL.match(label) if isinstance(label, str) else None
         exhibit = self._by_label.get(match[1].upper()) if match else None
