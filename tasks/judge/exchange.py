@@ -160,7 +160,8 @@ class Judge:
                 self.ledger.commit(self._paid(key, question, reply, outcome, sample), claim)
             if answer is not None:
                 return replace(answer, shown=shown)
-        raise JudgeError(f"the judge's answer could not be used ({first}), nor could the second: {'; '.join(problems)}")
+        second = "; ".join(problems)
+        raise UnusableAnswerError([f"the judge's answer could not be used ({first}), nor could the second: {second}"])
 
     def settings(self) -> dict[str, Any]:
         """What of the judge decides an answer, whatever the evidence and the criteria."""
