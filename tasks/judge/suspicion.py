@@ -17,20 +17,21 @@ _NEEDLES = (
     "score", "10/10", "out of 10", "rating", "marks", "override", "<|", "[inst", "<evidence", "</evidence",
     "you are now", "end of evidence", "end of the evidence",
 )  # fmt: skip
+# Bounded white space: a text may hold a million of them.
 _ATTACK = re.compile(
-    r"(?:ignore|disregard|forget|override)\s+(?:\w+\s+){0,3}?(?:instructions?|prompts?|rules|criteria|above|previous)"
-    r"|(?:new|updated|real)\s+(?:system\s+)?instructions?\s*:"
-    r"|you\s+are\s+now\s+(?:a|an|the|in)\b"
-    r"|(?:note|message|instructions?|attention|dear)\s*(?:to|for|:)?\s*(?:the\s+)?(?:judge|grader|evaluator)\b"
-    r"|(?:judge|grader|evaluator)\s+(?:must|should|will|shall|has\s+to|have\s+to)\s+"
+    r"(?:ignore|disregard|forget|override)\s{1,20}(?:\w+\s{1,20}){0,3}?(?:instructions?|prompts?|rules|criteria|above|previous)"
+    r"|(?:new|updated|real)\s{1,20}(?:system\s{1,20})?instructions?\s{0,20}:"
+    r"|you\s{1,20}are\s{1,20}now\s{1,20}(?:a|an|the|in)\b"
+    r"|(?:note|message|instructions?|attention|dear)\s{0,20}(?:to|for|:)?\s{0,20}(?:the\s{1,20})?(?:judge|grader|evaluator)\b"
+    r"|(?:judge|grader|evaluator)\s{1,20}(?:must|should|will|shall|has\s{1,20}to|have\s{1,20}to)\s{1,20}"
     r"(?:give|award|assign|score|rate|return|output)"
-    r"|you\s+(?:must|should|shall|have\s+to)\s+(?:give|award|assign|score|rate)\s+(?:\S+\s+){0,5}?"
+    r"|you\s{1,20}(?:must|should|shall|have\s{1,20}to)\s{1,20}(?:give|award|assign|score|rate)\s{1,20}(?:\S+\s{1,20}){0,5}?"
     r"(?:full|top|maximum|perfect|highest|10\b)"
-    r"|(?:rate|score)\s+(?:\w+\s+){0,4}?(?:10/10|10\s+out\s+of\s+10)"
-    r"|(?:give|award|assign|return|output)\s+(?:\w+\s+){0,4}?(?:full\s+marks|10/10|(?:a\s+)?(?:score|rating)\s+of\s+\d+"
-    r"|(?:top|maximum|perfect|highest)\s+(?:scores?|ratings?|marks))"
-    r"|[\"']score[\"']\s*:\s*(?:10|9(?:\.\d+)?)\b"
-    r"|<\|[\w ]{1,40}\|>|\[/?INST\]|</?\s*evidence[-\w]*\s*>|end\s+of\s+(?:the\s+)?evidence",
+    r"|(?:rate|score)\s{1,20}(?:\w+\s{1,20}){0,4}?(?:10/10|10\s{1,20}out\s{1,20}of\s{1,20}10)"
+    r"|(?:give|award|assign|return|output)\s{1,20}(?:\w+\s{1,20}){0,4}?(?:full\s{1,20}marks|10/10|(?:a\s{1,20})?(?:score|rating)\s{1,20}of\s{1,20}\d+"
+    r"|(?:top|maximum|perfect|highest)\s{1,20}(?:scores?|ratings?|marks))"
+    r"|[\"']score[\"']\s{0,20}:\s{0,20}(?:10|9(?:\.\d+)?)\b"
+    r"|<\|[\w ]{1,40}\|>|\[/?INST\]|</?\s{0,20}evidence[-\w]*\s{0,20}>|end\s{1,20}of\s{1,20}(?:the\s{1,20})?evidence",
     re.IGNORECASE,
 )
 _HIDDEN = re.compile(

@@ -200,7 +200,7 @@ def test_ordinary_words_are_not_flagged(text: str) -> None:
 @pytest.mark.parametrize(
     "piece", [" ", "ignore ", "ignore a b ", "<", "<|a", "\u200b", "give a b c ", "| ", "judge ", "rate a b "]
 )
-@pytest.mark.parametrize("start", ["", "<", "<evidence> ignore"])
+@pytest.mark.parametrize("start", ["", "<", "<evidence> ignore", "score this: note"])
 def test_hostile_texts_take_linear_time(start: str, piece: str) -> None:
     def seconds(size: int) -> float:
         text = start + piece * (size // len(piece))

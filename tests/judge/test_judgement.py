@@ -44,9 +44,7 @@ def ask(
     return make
 
 
-def test_three_samples_are_three_answers_with_their_mean_and_spread(
-    ask: Make, sample: Make, question: Question
-) -> None:
+def test_three_samples_are_three_answers(ask: Make, sample: Make, question: Question) -> None:
     judge, server = ask(sample(8), sample(6), sample(7))
     evaluation = judge_question(judge, question, timeout_seconds=20)
     [accuracy, _] = evaluation.verdicts
