@@ -98,6 +98,8 @@ class Purse:
     def _refusal(self, most_usd: float | None, left: float) -> str:
         if most_usd is None:
             return "the price of a judge call is not known, so max_report_cost_usd cannot be kept"
+        if most_usd <= left:
+            return f"an earlier call could have passed max_report_cost_usd (${self.limit_usd:g}); none is made after it"
         return (
             f"a call of up to ${most_usd:.4f} could pass max_report_cost_usd (${self.limit_usd:g}, of which "
             f"${max(0.0, left):.4f} is left)"

@@ -49,7 +49,7 @@ def test_after_the_first_refusal_no_cheaper_call_slips_through() -> None:
     purse = Purse(1.0)
     with pytest.raises(BudgetError):
         spend(purse, 2.0, 0.1)
-    with pytest.raises(BudgetError):
+    with pytest.raises(BudgetError, match=r"^an earlier call could have passed max_report_cost_usd \(\$1\)"):
         spend(purse, 0.01, 0.01)
 
 
