@@ -213,6 +213,11 @@ def _warnings(plan: ReportPlan, findings: Findings, statuses: Counter[str]) -> l
     if statuses["skipped_budget"]:
         limit = plan.options.max_report_cost_usd
         warnings.append(f"{statuses['skipped_budget']} agents were not judged: max_report_cost_usd is ${limit:g}")
+    if findings.team is not None:
+        # It has no row of its own for them, as an agent has.
+        warnings += [f"The team's judgement: {warning}" for warning in findings.team.warnings]
+        if dropped := findings.team.citations_dropped:
+            warnings.append(f"The team's judgement: {dropped} citations did not hold and were dropped")
     if findings.ending is not None and findings.ending.kind == "timeout":
         warnings.append(f"{statuses['not_started']} agents were not judged: {findings.ending.reason}")
     return warnings

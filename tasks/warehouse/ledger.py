@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection, RowMapping
 from tasks.judge.answer import Kind
 from tasks.judge.ledger import Claim, PaidAnswer
 from tasks.warehouse.engine import Database
-from tasks.warehouse.owner import Owner, current_owner, is_alive
-from tasks.warehouse.schema import judge_calls
+from tasks.warehouse.owner import Owner, current_owner, is_alive, is_local
+from tasks.warehouse.schema import judge_calls, reports
 
 _CLAIMED = "claimed"
 _ANSWERED = "answered"
@@ -52,15 +52,16 @@ class SqlLedger:
     ) -> PaidAnswer | Claim | None:
         """What ``find`` finds; else a claim, which the caller now holds; or None: another holds it, ask again soon.
 
-        The claim lapses after ``seconds`` of the database's clock (at once for 0), or when this process is gone, as far
-        as those who ask are on this host; then whoever asks first takes it over.
+        The claim lapses after ``seconds`` of the database's clock (at once for 0), or when this process is gone: for
+        those on this host at once, for others when its report has had no heartbeat for a minute or belongs to another
+        process by now. Then whoever asks first takes it over.
         """
         with self._database.reading() as connection:
             if (known := _answer(connection, fingerprint, since)) is not None:
                 return known
             # Who asks again and again only reads: it does not stand in the line of the writers.
             held = _held(connection, fingerprint)
-            if held is not None and not _has_lapsed(held, _now(connection)):
+            if held is not None and not _has_lapsed(connection, held, _now(connection)):
                 return None
         values = {
             "fingerprint": fingerprint,
@@ -132,16 +133,24 @@ def _answer(connection: Connection, fingerprint: str, since: datetime | None) ->
 
 
 def _held(connection: Connection, fingerprint: str) -> RowMapping | None:
-    query = sa.select(judge_calls.c.id, judge_calls.c.claimed_by, judge_calls.c.claimed_until)
+    columns = (judge_calls.c.id, judge_calls.c.report_id, judge_calls.c.claimed_by, judge_calls.c.claimed_until)
+    query = sa.select(*columns)
     query = query.where(judge_calls.c.fingerprint == fingerprint, judge_calls.c.status == _CLAIMED)
     return connection.execute(query).mappings().first()
 
 
-def _has_lapsed(held: RowMapping, now: datetime) -> bool:
+def _has_lapsed(connection: Connection, held: RowMapping, now: datetime) -> bool:
     if held["claimed_by"] is None or held["claimed_until"] is None or held["claimed_until"] <= now:
         return True
-    # A claim has no heartbeat. A process of another host cannot be looked at: there only the time counts.
-    return not is_alive(Owner(**held["claimed_by"]), heartbeat=now, now=now)
+    owner = Owner(**held["claimed_by"])
+    if is_local(owner):
+        return not is_alive(owner, heartbeat=None, now=now)
+    # A process of another host cannot be looked at: there its report's heart beats for it, or only the time counts.
+    query = sa.select(reports.c.owner, reports.c.heartbeat).where(reports.c.id == held["report_id"])
+    report = connection.execute(query).mappings().first()
+    if report is None:
+        return False
+    return report["owner"] != held["claimed_by"] or not is_alive(owner, report["heartbeat"], now)
 
 
 def _now(connection: Connection) -> datetime:

@@ -61,6 +61,17 @@ def test_an_unknown_cost_makes_the_sum_unknown() -> None:
     assert rows.report["cost_usd"] == 0.75
 
 
+def test_doubts_about_the_teams_judgement_stand_in_the_report() -> None:
+    findings = _findings(_good(1, 8.0))
+    findings.team = Evaluation(
+        None, "evaluated", score=7.0, citations_dropped=3, warnings=("1 of 3 samples are missing: no reply in time",)
+    )
+    rows = build_rows(_plan(), findings)
+    for said in ("1 of 3 samples are missing: no reply in time", "3 citations did not hold and were dropped"):
+        assert f"The team's judgement: {said}" in rows.report["warnings"]
+        assert said in render_markdown(rows)
+
+
 @pytest.mark.parametrize(
     ("kind", "status"),
     [
