@@ -12,8 +12,6 @@ def enter_clone(directory: str = "") -> dict[str, str]:
 
     Prefect's own step takes a path that is the same on every machine, and an empty one for an error.
     """
-    from prefect.deployments.steps import set_working_directory
+    from prefect.deployments.steps.pull import set_working_directory
 
-    # Prefect declares no type of it that mypy could see.
-    entered: dict[str, str] = set_working_directory(directory or str(ROOT))
-    return entered
+    return set_working_directory(directory or str(ROOT))

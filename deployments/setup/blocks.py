@@ -105,9 +105,9 @@ def _components(url: str, variable: str) -> dict[str, Any]:
         # Its message holds the URL.
         raise RefusedError(f"wrong setting: {variable}: is no SQLAlchemy URL") from None
     database = parsed.database
-    if parsed.get_backend_name() == "sqlite" and database not in (None, "", ":memory:"):
+    if parsed.get_backend_name() == "sqlite" and database and database != ":memory:":
         # Runs are made in another folder.
-        database = str(Path(cast(str, database)).resolve())
+        database = str(Path(database).resolve())
     return {
         # The block takes a driver with its name only.
         "driver": parsed.drivername if "+" in parsed.drivername else _DRIVERS.get(parsed.drivername, parsed.drivername),
@@ -127,4 +127,4 @@ def _block(held: Held) -> Block:
     assert held.values is not None
     if held.slug == SECRET:
         return Secret(value=held.values["value"])
-    return SqlAlchemyConnector(connection_info=ConnectionComponents(**held.values))
+    return cast(Block, SqlAlchemyConnector(connection_info=ConnectionComponents(**held.values)))
