@@ -282,8 +282,8 @@ def _abandoned(row: Row) -> str:
     owner = row["owner"]
     who = "nobody worked on it" if owner is None else f"process {owner['pid']} on {owner['host']} was killed or lost"
     return (
-        f"{who} at {row['progress']} %: take it up with report_id={row['id']} (`agent-report run … --report-id "
-        f"{row['id']}`); what was paid for is not paid for again"
+        f"{who} at {row['progress']} %: report_id={row['id']} (`--report-id {row['id']}`) takes it up, and what was "
+        "paid for is not paid for again"
     )
 
 
