@@ -1,4 +1,4 @@
-"""prefect.yaml is read strictly: what Prefect would silently ignore, or deploy to fail at night, is refused in a line."""
+"""prefect.yaml is read strictly: what Prefect would silently ignore, or fail with at night, is refused in a line."""
 
 from __future__ import annotations
 

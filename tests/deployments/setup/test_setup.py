@@ -27,7 +27,7 @@ KEY, PASSWORD = "sk-planted-key-0123456789", "hunter2-planted"
 _MADE = {
     "block agent-report-source",
     "block agent-report-warehouse",
-    "block agent-report-openai-key",
+    "block agent-report-judge-key",
     "work pool agent-report",
     "limit on the tag llm",
     "deployment generate_report/nightly",
@@ -119,13 +119,13 @@ def test_blocks_hold_the_values_and_runs_are_told_to_use_them(story: dict[str, A
     warehouse: Any = SqlAlchemyConnector.load("agent-report-warehouse")
     # A run is made in another folder, so the file's whole path is in the block.
     assert warehouse.connection_info.database == str(folder / "warehouse.db")
-    key: Any = Secret.load("agent-report-openai-key")
+    key: Any = Secret.load("agent-report-judge-key")
     assert key.get() == KEY
     (pool,) = (row for row in story["made"]["pools"] if row["name"] == "agent-report")
     assert pool["base_job_template"]["variables"]["properties"]["env"]["default"] == {
         "AGENT_REPORT_SOURCE_BLOCK": "agent-report-source",
         "AGENT_REPORT_WAREHOUSE_BLOCK": "agent-report-warehouse",
-        "AGENT_REPORT_OPENAI_KEY_BLOCK": "agent-report-openai-key",
+        "AGENT_REPORT_JUDGE_KEY_BLOCK": "agent-report-judge-key",
     }
 
 
@@ -253,12 +253,12 @@ def test_a_block_that_a_setting_names_is_used_and_never_written(
     story: dict[str, Any], run_setup: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Secret(value="their own").save("agent-report-of-theirs", overwrite=True)
-    monkeypatch.setenv("AGENT_REPORT_OPENAI_KEY_BLOCK", "agent-report-of-theirs")
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_KEY_BLOCK", "agent-report-of-theirs")
     said = _states(run_setup())
     assert "block agent-report-of-theirs" in said["there"]
     own: Any = Secret.load("agent-report-of-theirs")
     assert own.get() == "their own"
-    monkeypatch.setenv("AGENT_REPORT_OPENAI_KEY_BLOCK", "nobodys")
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_KEY_BLOCK", "nobodys")
     monkeypatch.delenv("OPENAI_API_KEY")
     assert _states(run_setup(check=True))["missing"] == {"block nobodys"}
     with pytest.raises(RefusedError, match="nobodys"):
@@ -275,7 +275,7 @@ def test_a_block_that_notifies_is_found_and_used(
     with pytest.raises(RefusedError, match="type/name"):
         run_setup(notify="team")
     with pytest.raises(RefusedError, match="sends no notifications"):
-        run_setup(notify="secret/agent-report-openai-key")
+        run_setup(notify="secret/agent-report-judge-key")
     with LoopbackServer(lambda _: Response()) as team:
         body = {"text": "{{subject}}|{{body}}"}
         block = CustomWebhookNotificationBlock(name="team", url=team.url, json_data=body)

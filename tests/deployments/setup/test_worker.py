@@ -1,4 +1,4 @@
-"""With a worker: events and people start reports, killed ones are marked, and the log says what a shared server lacks."""
+"""With a worker: events and people start reports, killed ones are marked, and a missing limit is said."""
 
 from __future__ import annotations
 
@@ -148,9 +148,9 @@ def test_an_event_starts_a_report_with_its_parameters_as_they_are(
     nothing = by_name["", ""]
     assert nothing["parameters"] == {**left_out, "environment": "", "options": {}}
     assert eventually(lambda: _end_of(client, UUID(nothing["id"]))) == "FAILED"
-    assert (
-        "There is no environment ''; there is demo" in (client.read_flow_run(UUID(nothing["id"])).state or "").message
-    )
+    state = client.read_flow_run(UUID(nothing["id"])).state
+    assert state is not None
+    assert "There is no environment ''; there is demo" in str(state.message)
     run_id = UUID(elsewhere["id"])
     assert eventually(lambda: _end_of(client, run_id)) == "COMPLETED", team.log
     report = _report_of(team, run_id)
