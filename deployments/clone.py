@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def enter_clone(directory: str = "") -> dict[str, str]:
-    """The pull step of the deployments: what follows runs in ``directory``, in ``AGENT_REPORT_CLONE``, or where this is.
+    """The pull step of the deployments: a run works in ``directory``, in ``AGENT_REPORT_CLONE``, or where this is.
 
     Prefect's own step takes a path that is the same on every machine, and an empty one for an error.
     """

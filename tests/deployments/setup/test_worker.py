@@ -216,6 +216,11 @@ def test_a_killed_report_is_marked_failed_and_a_living_one_is_not(
     assert "was killed or lost" in report["error"]
     assert f"--report-id {report['id']}" in report["error"]
     assert report["owner"] is None
+    # Whoever wants to hear of failed reports hears of this one as well.
+    failed = {"event": {"name": ["agent-report.failed"]}}
+    (event,) = eventually(lambda: post("/events/filter", filter=failed)["events"])
+    assert event["payload"]["report_id"] == report["id"]
+    assert event["resource"]["agent-report.needs-attention"] == "yes"
     kept = team.warehouse.load_report(living)
     assert kept is not None
     assert kept["status"] == "pending"
