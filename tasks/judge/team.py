@@ -12,7 +12,7 @@ from tasks.judge.exhibits import Exhibit, Exhibits
 from tasks.judge.judgement import judge_question
 from tasks.judge.ledger import fingerprint
 from tasks.judge.prompts import render_team
-from tasks.judge.rubric import TeamCriteria
+from tasks.judge.rubric import TeamCriteria, in_order
 from tasks.judge.selection import show_run, water_fill
 
 # What the facts of one agent take, about.
@@ -37,7 +37,7 @@ def build_team_question(
 
     return Question(
         kind="team",
-        rubric=criteria.criteria,
+        rubric=in_order(criteria.criteria),
         digest=fingerprint(
             {"agents": [digest_evidence(evidence) for evidence in evidences], "without": dict(without_evidence)}
         ),
