@@ -36,6 +36,9 @@ def server_environment(home: Path, database_url: str = "") -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # The UI asks the server that it came from. It would ask port 4200 of this computer, whatever port we have.
+        "PREFECT_SERVER_UI_API_URL": "/api",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
     }
     if not database_url:
@@ -121,7 +124,7 @@ def _serve(descriptor: int, home: Path) -> None:
                 await super().startup(sockets)
                 fcntl.flock(lock, fcntl.LOCK_UN)
 
-        config = uvicorn.Config(_soon_again(create_app()), log_level="warning", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(_kept_here(_soon_again(create_app())), log_level="warning", timeout_graceful_shutdown=2)
         Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
@@ -137,6 +140,23 @@ def _soon_again(app: ASGIApp) -> ASGIApp:
             if message["type"] == "http.response.start" and message["status"] == httpx.codes.SERVICE_UNAVAILABLE:
                 # With the second header a client does not count its tries, and gives none up.
                 message["headers"] = [*message["headers"], (b"retry-after", b"0.1"), (b"prefect-maintenance", b"true")]
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return wrapped
+
+
+def _kept_here(app: ASGIApp) -> ASGIApp:
+    """``app``, whose pages may ask no other server: the UI would, as its statistics are set up before they are off."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message["headers"],
+                    (b"content-security-policy", b"connect-src 'self' blob: data:"),
+                ]
             await send(message)
 
         await app(scope, receive, sent)

@@ -106,6 +106,16 @@ def open_findings(findings: Findings, plan: ReportPlan, agents: Sequence[Agent],
     if (warning := connections.judge_warning(plan.options)) is not None:
         findings.warnings.append(warning)
         get_run_logger().warning(warning)
+    get_run_logger().info(
+        "Report %s on %s: %s agents, the newest %s runs of each%s, judged by %s, %s at once",
+        plan.id,
+        plan.environment,
+        len(chosen),
+        plan.options.runs_per_agent,
+        f" since {plan.options.since}" if plan.options.since else "",
+        plan.options.judge_model,
+        plan.options.max_concurrent_evals or "all",
+    )
     findings.redacted = connections.read_settings().redact
     findings.chosen = frozenset(agent.id for agent in chosen)
     findings.agents = agents
@@ -192,6 +202,7 @@ class HandOver:
         self._team_started_at: float | None = None
         self._arrived_at = time.monotonic()
         self._kept_until = self._arrived_at + _TEAM_SLOT_SECONDS
+        self._logger = get_run_logger()
 
     def evaluate(self, readings: Iterable[Reading]) -> Iterator[int]:
         """Fill ``findings`` up; yields the number of agents that are done, whenever one more is.
@@ -213,6 +224,7 @@ class HandOver:
                 raise
         if self._judge.stop.kind is not None:
             self._findings.ending = Ending(self._judge.stop.kind, self._judge.stop.reason or "")
+            self._logger.warning("No further agent is judged: %s", self._judge.stop.reason)
 
     def _judge_all(self, coming: Iterator[Reading]) -> Iterator[int]:
         begun = False
@@ -299,6 +311,13 @@ class HandOver:
 
     def _arrived(self, agent: Agent, read: PrefectFuture[Any], traced: PrefectFuture[Any]) -> Evaluation | None:
         """The evidence of one agent, or the reason why there is none."""
+        evaluation = self._take(agent, read, traced)
+        if not self._expected:
+            everything = self._findings.evidence.values()
+            self._logger.info("Evidence is read: %s", describe_evidence(list(everything)))
+        return evaluation
+
+    def _take(self, agent: Agent, read: PrefectFuture[Any], traced: PrefectFuture[Any]) -> Evaluation | None:
         self._expected -= 1
         self._arrived_at = time.monotonic()
         for future in (read, traced):
@@ -323,7 +342,7 @@ class HandOver:
         self._miss(agent, f"its runs could not be read ({reason})")
         if self._plan.options.fail_fast:
             self._judge.stop.end("fail_fast", f"fail_fast: agent {agent.name} failed: {reason}")
-        return self._keep(Evaluation(agent.id, "failed", error=reason))
+        return self._keep(Evaluation(agent.id, "failed", error=reason), agent)
 
     def _judged(self, ready: Ready | None, future: PrefectFuture[Any]) -> Evaluation | None:
         self._in_flight -= 1
@@ -336,7 +355,7 @@ class HandOver:
             return None
         result = state.result(raise_on_failure=False) if state.is_final() else None
         if isinstance(result, Evaluation):
-            return self._keep(result)
+            return self._keep(result, agent)
         evaluation = Evaluation(
             agent.id if agent else None,
             "failed",
@@ -345,7 +364,7 @@ class HandOver:
             completion_tokens=None,
             cost_usd=None,
         )
-        return self._keep(evaluation)
+        return self._keep(evaluation, agent)
 
     def _take_back(self, ready: Ready | None, error: Exception) -> None:
         """Let those whom Prefect lost be handed over once more when its API answers again.
@@ -366,12 +385,25 @@ class HandOver:
         else:
             self._ready.append(ready)
 
-    def _keep(self, evaluation: Evaluation) -> Evaluation:
+    def _keep(self, evaluation: Evaluation, agent: Agent | None = None) -> Evaluation:
         if evaluation.agent_id is None:
             self._findings.team = evaluation
         else:
             self._findings.evaluations[evaluation.agent_id] = evaluation
+        if evaluation.status == "failed":
+            whose = f"Agent {agent.name}" if agent else "The team's judgement"
+            self._logger.warning("%s failed: %s", whose, evaluation.error)
         return evaluation
+
+
+def describe_evidence(evidences: Sequence[Evidence]) -> str:
+    """How much there is to judge, in a line: runs, of how many agents, and in which state their traces are."""
+    runs = sum(evidence.metrics.runs_analyzed for evidence in evidences)
+    counts: Counter[str] = Counter()
+    for evidence in evidences:
+        counts.update(evidence.metrics.traces.model_dump())
+    traces = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none"
+    return f"{runs} runs of {sum(bool(evidence.finished_runs) for evidence in evidences)} agents; traces: {traces}"
 
 
 def _done(futures: Sequence[PrefectFuture[Any]]) -> list[PrefectFuture[Any]]:

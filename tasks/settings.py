@@ -6,7 +6,16 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_JUDGE_MODEL = "gpt-5.4-mini"
@@ -42,10 +51,24 @@ def _checked_since(value: str) -> str:
     return value
 
 
-class ReportOptions(BaseModel):
-    """How a report is made. Every field has a default; a field that is not given takes the setting's value."""
+def _say_defaults(schema: dict[str, Any]) -> None:
+    """Name each field's default in its description, and leave the field empty.
 
-    model_config = ConfigDict(extra="forbid")
+    A form sends all that it shows: what it had filled in would be given, and win over the settings of whoever runs the
+    worker, without anybody having asked for it.
+    """
+    for field in schema["properties"].values():
+        default = field.pop("default", None)
+        field.pop("minLength", None)
+        if default and default is not True:
+            shown = f"{default:g}" if isinstance(default, float) else default
+            field["description"] = f"{field.get('description', '')} Default: {shown}.".strip()
+
+
+class ReportOptions(BaseModel):
+    """How a report is made. A field that is left empty takes the value of the worker's setting, or else its default."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_say_defaults)
 
     judge_model: str = Field(
         DEFAULT_JUDGE_MODEL,
@@ -85,7 +108,7 @@ class ReportOptions(BaseModel):
         ge=0,
         le=1000,
         title="Judge calls at once",
-        description="0 is unlimited.",
+        description="How many agents are judged at the same time; 0 is unlimited.",
         json_schema_extra={"position": 5},
     )
     max_concurrent_runs: int = Field(
@@ -93,6 +116,7 @@ class ReportOptions(BaseModel):
         ge=1,
         le=200,
         title="Source and trace reads at once",
+        description="How many agents' runs and traces are read at the same time.",
         json_schema_extra={"position": 6},
     )
     eval_timeout_seconds: float = Field(
@@ -131,6 +155,7 @@ class ReportOptions(BaseModel):
     fail_fast: bool = Field(
         False,
         title="Stop at the first failure",
+        description="Start no judge call after an agent could not be evaluated.",
         json_schema_extra={"position": 11},
     )
     fresh: bool = Field(
@@ -139,6 +164,22 @@ class ReportOptions(BaseModel):
         description="Pay for new judge answers even where the same question was answered before.",
         json_schema_extra={"position": 12},
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_empty(cls, data: Any) -> Any:
+        """What a form sends for an empty field is not given; what is typed loses the line breaks around it."""
+        if not isinstance(data, dict):
+            return data
+        tidy = {key: value.strip() if isinstance(value, str) else value for key, value in data.items()}
+        if isinstance(agents := tidy.get("agents"), list):
+            tidy["agents"] = [name.strip() if isinstance(name, str) else name for name in agents if name]
+        return {key: value for key, value in tidy.items() if value not in (None, "", [])}
+
+    @model_serializer(mode="wrap")
+    def _dump_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Only what is given: read back, a default would be given, and the setting would not hold."""
+        return {key: value for key, value in dump(self).items() if key in self.model_fields_set}
 
 
 class Settings(ReportOptions, BaseSettings):
@@ -161,6 +202,7 @@ class Settings(ReportOptions, BaseSettings):
     warehouse_block: str = Field("", description="Name of a SqlAlchemyConnector block, instead.")
     parquet_url: str = Field("agent-report-data/parquet", description="Folder or fsspec URL for Parquet files.")
     jaeger_url: SecretStr | None = Field(None, description="Base URL of Jaeger's query service; none: no traces.")
+    jaeger_ui_url: str = Field("", description="Jaeger's UI as people reach it, for links to traces; none: no links.")
     jaeger_service: str = Field("station", description="Service whose spans carry the run's id.")
     jaeger_tag: str = Field("run.id", description="Tag that holds the run's id.")
     jaeger_headers: dict[str, SecretStr] = Field(
@@ -236,4 +278,5 @@ class Settings(ReportOptions, BaseSettings):
         if "max_concurrent_evals" not in given.model_fields_set:
             by_model = self.max_concurrent_evals_by_model
             values["max_concurrent_evals"] = by_model.get(values["judge_model"], values["max_concurrent_evals"])
-        return ReportOptions(**values)
+        # Every value has been validated, and all of them are given from here on, the empty ones too.
+        return ReportOptions.model_construct(set(values), **values)

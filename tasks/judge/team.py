@@ -13,7 +13,7 @@ from tasks.judge.exhibits import Exhibit, Exhibits
 from tasks.judge.judgement import judge_question
 from tasks.judge.ledger import fingerprint
 from tasks.judge.prompts import TEAM_DETAILS, Detail, render_member, render_team
-from tasks.judge.rubric import TeamCriteria
+from tasks.judge.rubric import TeamCriteria, in_order
 from tasks.judge.selection import run_size, show_run, water_fill
 from tasks.judge.tokens import estimate_tokens
 
@@ -47,7 +47,7 @@ def build_team_question(
 
     return Question(
         kind="team",
-        rubric=criteria.criteria,
+        rubric=in_order(criteria.criteria),
         digest=fingerprint({"agents": [digest_evidence(evidence) for evidence in evidences], "without": without}),
         exhibits=Exhibits([exhibit for exhibit in worst if exhibit is not None]),
         render=render,

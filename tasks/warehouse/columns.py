@@ -141,11 +141,10 @@ class Nested(Clean):
 
 
 class FreeJson(Clean):
-    """JSON whose keys nobody knows beforehand, in the order in which they came: JSON in SQL; in Parquet a string that
-    holds JSON, for a struct has to name its fields and a map has values of one type only."""
+    """JSON whose keys nobody knows beforehand: JSON in SQL; in Parquet a string that holds JSON, for a struct has to
+    name its fields and a map has values of one type only."""
 
-    # Not JSONB, which sorts keys: the order of criteria is a part of the question that was paid for.
-    impl = sa.JSON(none_as_null=True)
+    impl = _JSON
     cache_ok = True
 
     def clean(self, value: Any) -> Any:

@@ -9,6 +9,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -123,6 +124,14 @@ def check_place(url: str) -> None:
         files.rm_file(probe)
         # The writer's own modules are loaded here rather than while a report waits for them.
         pq.write_table(arrow_schema(reports).empty_table(), io.BytesIO(), compression="zstd")
+
+
+def list_files(url: str, environment: str, report_id: int) -> list[str]:
+    """The places of a report's files as they may be shown: local ones from the root on, no credentials in URLs."""
+    shown, _ = _without_credentials(url)
+    folder = shown if "://" in shown else Path(shown).resolve().as_posix()
+    name = f"{encode_environment(environment)}/{report_id}.parquet"
+    return [f"{folder.rstrip('/')}/{table}/{name}" for table in REPORT_TABLES]
 
 
 def read_parquet(url: str, table: str, environment: str | None = None) -> pa.Table:

@@ -190,7 +190,7 @@ def test_each_agent_has_its_own_rubric_or_the_default(agents: list[Agent]) -> No
     rubrics = resolve_rubrics(parse_criteria({"agents": {"name:billing-bot": own, "id:12": own}}), agents)
     assert {agent_id: list(rubric) for agent_id, rubric in rubrics.items()} == {
         1: ["care"],
-        2: ["accuracy", "reliability", "efficiency"],
+        2: ["accuracy", "efficiency", "reliability"],
         12: ["care"],
     }
 
