@@ -118,8 +118,10 @@ def _report_of(team: Team, run_id: UUID) -> dict[str, Any]:
 
 
 def _messages(post: Callable[..., Any], run_id: UUID) -> str:
+    """The run's log when it is whole, which it can be a little after the run's end; until then nothing."""
     rows = post("/logs/filter", logs={"flow_run_id": {"any_": [str(run_id)]}})
-    return "\n".join(row["message"] for row in rows)
+    messages = [row["message"] for row in rows]
+    return "\n".join(messages) if any("Finished in state" in message for message in messages) else ""
 
 
 def _runs_of(client: SyncPrefectClient, post: Callable[..., Any], name: str) -> list[dict[str, Any]]:
@@ -171,7 +173,7 @@ def test_a_report_on_demand_completes_by_the_blocks_and_shows_no_secret(
     assert eventually(lambda: _end_of(client, run.id)) == "COMPLETED", team.log
     report = _report_of(team, run.id)
     assert (report["status"], report["agents_evaluated"]) == ("completed", 4)
-    assert "limit on the tag" not in _messages(post, run.id)
+    assert "limit on the tag" not in eventually(lambda: _messages(post, run.id))
     assert KEY not in team.log
     assert KEY not in str(post("/flow_runs/filter")) + str(post("/events/filter"))
 
@@ -191,7 +193,8 @@ def test_without_the_limit_a_run_says_so_once(
         assert eventually(lambda: _end_of(client, run.id)) == "COMPLETED", team.log
     finally:
         client.upsert_global_concurrency_limit_by_name("tag:llm", limit)
-    said = [line for line in _messages(post, run.id).splitlines() if "limit on the tag llm" in line]
+    log = eventually(lambda: _messages(post, run.id))
+    said = [line for line in log.splitlines() if "limit on the tag llm" in line]
     assert len(said) == 1
     assert "`prefect concurrency-limit create llm 3`" in said[0]
 
