@@ -50,6 +50,12 @@ def server_environment(home: Path, database_url: str = "") -> dict[str, str]:
     }
 
 
+def server_command(listener: socket.socket, home: Path) -> list[str]:
+    """What runs the server on ``listener``, which has to be passed on, until its standard input ends."""
+    # -P: folders named tasks or flows where the command was called are not ours.
+    return [sys.executable, "-P", "-m", "deployments.prefect_server", str(listener.fileno()), str(home.resolve())]
+
+
 @contextmanager
 def prefect_server(home: Path, *, database_url: str = "", port: int = 0) -> Iterator[str]:
     """A Prefect server with its files in ``home``; gives its API's URL at once, and ends it afterwards.
@@ -64,8 +70,7 @@ def prefect_server(home: Path, *, database_url: str = "", port: int = 0) -> Iter
         raise ServerError(f"the Prefect home {home} cannot be made: {error.strerror} (PREFECT_HOME)") from None
     with socket.create_server(("127.0.0.1", port)) as listener, (home / "agent-report-server.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own module, no input
-            # -P: folders named tasks or flows where the command was called are not ours.
-            [sys.executable, "-P", "-m", "deployments.prefect_server", str(listener.fileno()), str(home.resolve())],
+            server_command(listener, home),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
