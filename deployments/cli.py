@@ -247,6 +247,42 @@ def demo(
     return run_demo(judge=judge, agents=agents, runs_per_agent=runs_per_agent, folder=folder, as_json=json)
 
 
+@app.command
+def setup(
+    *, check: Flag = False, notify: Annotated[str, Parameter(show_default=False)] = "", json: Flag = False
+) -> int:
+    """Make what reports need on a Prefect server: work pool, limit, blocks, deployments, automations.
+
+    The server is the one that PREFECT_API_URL names. Called again, it changes only what is missing or different.
+
+    Exit code 0: everything is there, 1: something is missing or different (`--check`), or failed, 2: refused.
+
+    Example: `agent-report setup --notify slack-webhook/team`
+
+    Parameters
+    ----------
+    check
+        Change nothing: say what is there, missing or different.
+    notify
+        Notification block, `type/name`, that hears of failed reports and of agents below their threshold.
+    json
+        Print only `[{"what": …, "state": …, "detail": …}]`.
+    """
+    from deployments.runner import quiet_prefect
+
+    quiet_prefect()
+    from deployments.setup.command import print_line, set_up
+
+    lines = []
+    for line in set_up(check=check, notify=notify):
+        lines.append(line)
+        if not json:
+            print_line(open_console(), line)
+    if json:
+        print_json([{"what": found.what, "state": state, "detail": found.detail} for state, found in lines])
+    return FAILED if any(found.is_due for _, found in lines) else COMPLETED
+
+
 def _dry_run(order: Order, *, as_json: bool) -> int:
     from deployments.dry_run import estimate_report, print_estimate
 

@@ -45,17 +45,12 @@ def quiet_prefect() -> None:
 @contextmanager
 def prefect_api() -> Iterator[None]:
     """The Prefect API that is configured; without one, a server of our own for as long as the block runs."""
-    from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+    from tasks.llm_limit import server_of_its_own
+
     if PREFECT_API_URL.value():
-        with get_client(sync_client=True) as client:
-            problem = client.api_healthcheck()
-        if problem is not None:
-            raise ServerError(
-                f"the Prefect API at {scrub(PREFECT_API_URL.value())} cannot be used (PREFECT_API_URL): "
-                f"{_in_short(problem)}"
-            )
+        check_api()
         yield
         return
     reach_directly("127.0.0.1")
@@ -66,11 +61,29 @@ def prefect_api() -> Iterator[None]:
 
         wait_until_healthy(url, home)
         _calm_collector()
-        with temporary_settings({PREFECT_API_URL: url}):
+        with temporary_settings({PREFECT_API_URL: url}), server_of_its_own():
             try:
                 yield
             finally:
                 drain()
+
+
+def check_api() -> None:
+    """Ask the configured Prefect API whether it is there.
+
+    Raises:
+        ServerError: it is not, or takes nothing from us.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL
+
+    with get_client(sync_client=True) as client:
+        problem = client.api_healthcheck()
+    if problem is not None:
+        raise ServerError(
+            f"the Prefect API at {scrub(PREFECT_API_URL.value() or '')} cannot be used (PREFECT_API_URL): "
+            f"{_in_short(problem)}"
+        )
 
 
 def _calm_collector() -> None:

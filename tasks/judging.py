@@ -28,12 +28,12 @@ from tasks.judge.gate import Stop
 from tasks.judge.purse import Purse
 from tasks.judge.rubric import Criterion, resolve_rubrics, select_agents
 from tasks.judge.team import judge_team
+from tasks.llm_limit import LLM_TAG, warn_without_limit
 from tasks.quoting import quoted, unquoted
 from tasks.report.build import Ending, Findings
 from tasks.report.plan import ReportPlan
 from tasks.sources import Reading
 
-LLM_TAG = "llm"
 _UNBOUNDED = 1000
 _TEAM_SLOT_SECONDS = 5.0
 # Evidence comes in faster than this while it is read as fast as it can be.
@@ -64,6 +64,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         fresh_since=plan.fresh_since,
     )
     _check_price(judge)
+    warn_without_limit(plan.options.max_concurrent_evals)
     seconds = plan.options.report_timeout_seconds
     timer = threading.Timer(
         seconds, judge.stop.end, ("timeout", f"the report's time of {seconds:g} s was up (report_timeout_seconds)")

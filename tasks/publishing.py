@@ -14,6 +14,7 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 
 from tasks import connections
+from tasks.announcements import announce, announce_failure
 from tasks.errors import ParquetError, RefusedError, ReportFailedError, scrub
 from tasks.judge.rubric import Criteria
 from tasks.progress import Progress
@@ -98,13 +99,15 @@ def reporting(plan: ReportPlan, findings: Findings) -> Iterator[Progress]:
 def _write_ended(plan: ReportPlan, findings: Findings, ending: Ending) -> None:
     """Write what there is; when that fails too, at least the report's row says how it ended."""
     findings.ending = ending
+    status = "cancelled" if ending.kind == "cancelled" else "failed"
     try:
         if findings.agents:
             write_rows(plan, findings)
+            return
     except Exception as error:  # noqa: BLE001 - the error that brought us here is the one to raise
         get_run_logger().warning("Report %s could not be written in full: %s", plan.id, scrub(str(error)))
-    # Does nothing to a report that has just been written.
-    connections.warehouse().end_report(plan.id, "cancelled" if ending.kind == "cancelled" else "failed", ending.reason)
+    announce_failure(plan, status, ending.reason)
+    connections.warehouse().end_report(plan.id, status, ending.reason)
 
 
 @task(task_run_name="write the report", cache_policy=NO_CACHE)
@@ -130,6 +133,7 @@ def write_rows(plan: ReportPlan, findings: Findings) -> ReportRows:
         known = {name: value for name, value in rows.report.items() if name != "progress"}
         rows = replace(rows, report=known | failed)
         _write_sql(plan, rows, lambda row: None)
+    announce(plan, rows)
     return rows
 
 
