@@ -313,6 +313,27 @@ def up(
     return run_up(demo=demo, folder=folder, port=port, webhook_port=webhook_port)
 
 
+@app.command
+def webhook(*, host: str = "127.0.0.1", port: int = 8765) -> int:
+    """Receive signed webhooks, and run the deployment for each.
+
+    Needs `PREFECT_API_URL` and `AGENT_REPORT_WEBHOOK_SECRETS` (or `AGENT_REPORT_WEBHOOK_GITHUB_SECRETS`).
+
+    Example: `agent-report webhook --port 8765`
+
+    Parameters
+    ----------
+    host
+        Address to listen on; behind a proxy that speaks TLS, the one that it reaches.
+    port
+        Port to listen on; 0 for any free one, which is printed.
+    """
+    from deployments.webhook.command import run_webhook
+
+    run_webhook(host, port)
+    return COMPLETED
+
+
 def _dry_run(order: Order, *, as_json: bool) -> int:
     from deployments.dry_run import estimate_report, print_estimate
 

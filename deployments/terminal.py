@@ -47,11 +47,15 @@ def open_console(*, stderr: bool = False) -> Console:
 
 def print_json(value: object) -> None:
     """``value`` as indented JSON on stdout, in UTF-8 whatever the locale; times in ISO."""
-    text = json.dumps(value, default=_plain_value, indent=2, ensure_ascii=False, allow_nan=False)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(json_text(value) + "\n")
     sys.stdout.flush()
+
+
+def json_text(value: object) -> str:
+    """``value`` as indented JSON, times in ISO."""
+    return json.dumps(value, default=_plain_value, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _plain_value(value: object) -> str:

@@ -197,6 +197,27 @@ class Settings(ReportOptions, BaseSettings):
     environment: str = Field("production", min_length=1, description="Environment that nightly reports on.")
     clone: str = Field("", description="Folder in which workers find the flows; empty: where this package is.")
     notify_block: str = Field("", description="Notification block, type/name, for reports that somebody should see.")
+    webhook_secrets: list[SecretStr] = Field(
+        default_factory=list, description='JSON array of secrets of Standard Webhooks, ["whsec_…"]; each of them holds.'
+    )
+    webhook_github_secrets: list[SecretStr] = Field(
+        default_factory=list, description="JSON array of secrets of GitHub's webhooks; each of them holds."
+    )
+    webhook_environments: list[str] = Field(
+        default_factory=list, description="JSON array of environments that webhooks may order; empty: every one."
+    )
+    webhook_parameters: list[str] = Field(
+        default_factory=list,
+        description='JSON array of parameters that webhooks may give, ["name", "options.since"]; empty: every one.',
+    )
+    webhook_deployment: str = Field(
+        "generate_report/on-webhook", pattern="^[^/]+/[^/]+$", description="Deployment that webhooks run, flow/name."
+    )
+    webhook_deliveries_per_minute: int = Field(60, ge=1, le=100_000, description="Most signed deliveries a minute.")
+    webhook_reads_per_minute: int = Field(600, ge=1, le=100_000, description="Most signed reads a minute.")
+    webhook_failures_per_minute: int = Field(
+        60, ge=1, le=100_000, description="Requests without a valid signature a minute; above, 429 and no log line."
+    )
     openai_base_url: str = Field("", validation_alias="OPENAI_BASE_URL")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
 

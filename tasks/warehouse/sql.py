@@ -59,6 +59,12 @@ class Warehouse:
         rows = self._load(sa.select(reports).where(reports.c.id == report_id))
         return rows[0] if rows else None
 
+    def find_report(self, flow_run_id: str) -> Row | None:
+        """The newest report that this flow run made, as in ``load_report``; None when there is none."""
+        query = sa.select(reports).where(reports.c.flow_run_id == flow_run_id)
+        rows = self._load(query.order_by(reports.c.id.desc()).limit(1))
+        return rows[0] if rows else None
+
     def load_agents(self, report_id: int) -> list[Row]:
         """The report's rows of ``agent_report_details`` by agent id; empty until it is written."""
         table = agent_report_details

@@ -1,0 +1,1 @@
+"""The webhook receiver: signed requests become flow runs of one deployment."""

@@ -1,0 +1,17 @@
+"""Reports as the warehouse has them, by the flow run that made them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def load_report(flow_run_id: str) -> dict[str, Any] | None:
+    """``{"report": …, "agents": […]}`` of the newest report that this flow run made, or None.
+
+    Raises:
+        RefusedError, WarehouseError: the warehouse cannot be used.
+    """
+    from tasks.connections import warehouse
+
+    report = warehouse().find_report(flow_run_id)
+    return report and {"report": report, "agents": warehouse().load_agents(report["id"])}

@@ -1,0 +1,197 @@
+"""The receiver as a process of its own, before a real Prefect server with a deployment of the real flow."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prefect.client.orchestration import SyncPrefectClient
+from standardwebhooks import Webhook
+
+OLD, NEW = ("whsec_" + "b2xk" * 8, "whsec_" + "bmV3" * 8)
+GITHUB = "a-secret-of-github-1"
+# More than any test sends: those about the bounds set their own.
+WIDE = {
+    "AGENT_REPORT_WEBHOOK_DELIVERIES_PER_MINUTE": "100000",
+    "AGENT_REPORT_WEBHOOK_READS_PER_MINUTE": "100000",
+    "AGENT_REPORT_WEBHOOK_FAILURES_PER_MINUTE": "100000",
+}
+
+
+@dataclass
+class Running:
+    """A receiver, what it has logged, and requests to it that are signed as the arguments say."""
+
+    url: str
+    process: subprocess.Popen[str]
+    log: deque[str]
+    http: httpx.Client = field(repr=False)
+
+    def order(self, body: Any, *, delivery: str | None = None, secret: str = NEW, **more: Any) -> httpx.Response:
+        """``POST /webhooks/reports``; ``at`` is the timestamp, ``headers`` come last."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"content-type": "application/json", **self.signed(content, delivery or new_id(), secret, more)}
+        return self.http.post(self.url + "/webhooks/reports", content=content, headers=headers)
+
+    def order_github(self, body: Any, event: str = "", *, delivery: str | None = None) -> httpx.Response:
+        """The same, signed as GitHub does."""
+        content = json.dumps(body).encode()
+        digest = hmac.new(GITHUB.encode(), content, hashlib.sha256).hexdigest()
+        headers = {
+            "content-type": "application/json",
+            "x-hub-signature-256": f"sha256={digest}",
+            "x-github-delivery": delivery or new_id(),
+            **({"x-github-event": event} if event else {}),
+        }
+        return self.http.post(self.url + "/webhooks/reports", content=content, headers=headers)
+
+    def show(self, flow_run_id: str, *, delivery: str | None = None, **more: Any) -> httpx.Response:
+        """``GET /webhooks/reports/{flow_run_id}``."""
+        headers = self.signed(b"", delivery or flow_run_id, NEW, more)
+        return self.http.get(f"{self.url}/webhooks/reports/{flow_run_id}", headers=headers)
+
+    @staticmethod
+    def signed(content: bytes, delivery: str, secret: str, more: dict[str, Any]) -> dict[str, str]:
+        """The three headers of Standard Webhooks."""
+        at = more.get("at", datetime.now(UTC))
+        return {
+            "webhook-id": delivery,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": Webhook(secret).sign(delivery, at, content.decode("utf-8", "replace")),
+            **more.get("headers", {}),
+        }
+
+    @property
+    def memory(self) -> int:
+        """What it holds in memory, in bytes."""
+        text = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii")
+        return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def new_id() -> str:
+    return f"msg_{uuid.uuid4().hex}"
+
+
+@contextmanager
+def start(folder: Path, api_url: str, **variables: str) -> Iterator[Running]:
+    """``agent-report webhook`` on a free port."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "PREFECT_HOME": str(folder / "prefect"),
+        "DO_NOT_TRACK": "1",
+        "PREFECT_API_URL": api_url,
+        "AGENT_REPORT_WAREHOUSE_URL": f"sqlite:///{folder}/warehouse.db",
+        "AGENT_REPORT_WEBHOOK_SECRETS": json.dumps([OLD, NEW]),
+        "AGENT_REPORT_WEBHOOK_GITHUB_SECRETS": json.dumps(["another-of-github", GITHUB]),
+        "AGENT_REPORT_WEBHOOK_ENVIRONMENTS": '["production", "staging"]',
+        **WIDE,
+        **variables,
+    }
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("agent-report"), "webhook", "--port", "0"],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stderr is not None
+    log: deque[str] = deque(maxlen=50_000)
+    line = process.stderr.readline()
+    found = re.search(r"http://\S+:\d+", line)
+    assert found, line + process.stderr.read()
+    reader = threading.Thread(target=lambda: log.extend(process.stderr or ()), daemon=True)
+    reader.start()
+    limits = httpx.Limits(max_connections=100)
+    try:
+        with httpx.Client(trust_env=False, timeout=60, limits=limits) as http:
+            # The socket is there from the start: this waits until somebody answers.
+            assert http.get(found[0] + "/healthz").status_code == 200
+            yield Running(found[0], process, log, http)
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+            reader.join(5)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A bare deployment of the flow on a real Prefect server."""
+
+    api_url: str
+    name: str
+    client: SyncPrefectClient
+
+    def runs(self) -> list[Any]:
+        """All its flow runs, whoever made them."""
+        from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+
+        deployed = DeploymentFilter(name=DeploymentFilterName(any_=[self.name.partition("/")[2]]))
+        found: list[Any] = []
+        while page := self.client.read_flow_runs(deployment_filter=deployed, limit=200, offset=len(found)):
+            found += page
+        return found
+
+
+@pytest.fixture(scope="session")
+def deploy(shared_server: str) -> Iterator[Callable[[], Deployed]]:
+    """Makes a deployment with a name of its own."""
+    from prefect.utilities.callables import parameter_schema
+
+    from flows.generate_report import generate_report
+
+    with SyncPrefectClient(shared_server) as client:
+
+        def made() -> Deployed:
+            name = f"webhook-{uuid.uuid4().hex[:8]}"
+            client.create_deployment(
+                flow_id=client.create_flow(generate_report),
+                name=name,
+                parameter_openapi_schema=parameter_schema(generate_report).model_dump(),
+                enforce_parameter_schema=True,
+            )
+            return Deployed(shared_server, f"generate_report/{name}", client)
+
+        yield made
+
+
+@pytest.fixture(scope="module")
+def deployed(deploy: Callable[[], Deployed]) -> Deployed:
+    """The deployment of one module's tests."""
+    return deploy()
+
+
+@pytest.fixture(scope="module")
+def receiver(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The receiver of one module's tests."""
+    folder = tmp_path_factory.mktemp("receiver")
+    with start(folder, deployed.api_url, AGENT_REPORT_WEBHOOK_DEPLOYMENT=deployed.name) as running:
+        yield running
+
+
+@pytest.fixture
+def start_receiver(tmp_path: Path) -> Callable[..., Any]:
+    """Starts a receiver with settings of its own: ``with start_receiver(api_url, VARIABLE=value) as running``."""
+    return lambda api_url, **variables: start(tmp_path, api_url, **variables)
