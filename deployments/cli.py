@@ -310,7 +310,8 @@ def up(
     """
     from deployments.stack.command import run_up
 
-    return run_up(demo=demo, folder=folder, port=port, webhook_port=webhook_port)
+    run_up(demo=demo, folder=folder, port=port, webhook_port=webhook_port)
+    return COMPLETED
 
 
 @app.command

@@ -60,7 +60,8 @@ class Postgres:
     def command(self) -> list[str]:
         """What runs the server in the foreground; SIGINT ends it soon and cleanly, SIGTERM waits for its clients."""
         # No TCP: nobody else on the network, and no port that may be taken.
-        return [str(self.program), "-D", str(self.folder), "-k", str(self.sockets), "-p", _PORT, "-c", "listen_addresses="]
+        options = ["-D", str(self.folder), "-k", str(self.sockets), "-p", _PORT, "-c", "listen_addresses="]
+        return [str(self.program), *options]
 
     def is_ready(self) -> bool:
         """Whether it takes connections."""

@@ -37,7 +37,9 @@ _HTML: _Reply = (
 
 
 class SimulatedJaeger:
-    """Serves ``traces`` (v1 JSON objects: traceID, spans, processes) at ``url`` while it is entered; ``port`` 0 is any free one.
+    """Serves ``traces`` (v1 JSON objects: traceID, spans, processes) at ``url`` while it is entered.
+
+    ``port`` 0 is any free one.
 
     Attributes to set, before or while it runs:
         fail_with: a status (500, 503, 401) that answers every request; None for none.

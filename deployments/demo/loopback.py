@@ -43,8 +43,9 @@ class _Server(ThreadingHTTPServer):
 
 
 class LoopbackServer:
-    """Serves ``respond(request)`` on 127.0.0.1, ``port`` or (0) any free one, a thread per connection, while used as a context.
+    """Serves ``respond(request)`` on 127.0.0.1, a thread per connection, while used as a context.
 
+    ``port`` 0 is any free one.
     ``requests`` holds every request in order of arrival, ``most_in_flight`` the most that were being answered at once.
     """
 

@@ -16,7 +16,7 @@ _LOG_BYTES = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a child runs. ``is_ready`` is told when it was started, says whether it does its work, and is asked often."""
+    """What a child runs. ``is_ready`` says whether it does its work since it was started then, and is asked often."""
 
     name: str
     command: Sequence[str]
@@ -61,7 +61,7 @@ class Child:
     _process: subprocess.Popen[bytes] | None = None
     _deaths: deque[float] = field(default_factory=deque)
     _started_at: float = 0.0
-    _started: datetime = datetime.min
+    _started: datetime = field(default_factory=lambda: datetime.now(UTC))
     _due_at: float = 0.0
 
     @property

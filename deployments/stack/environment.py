@@ -75,9 +75,10 @@ def client_environment(home: Path, api: str, settings: Mapping[str, str]) -> dic
 
 
 def worker_environment(home: Path, api: str, settings: Mapping[str, str]) -> dict[str, str]:
-    """``client_environment`` for a worker that is asked to be quick."""
+    """``client_environment`` for a worker that is asked to be quick, without what is the receiver's."""
+    wanted = {name: value for name, value in settings.items() if not name.startswith("AGENT_REPORT_WEBHOOK_")}
     return {
-        **client_environment(home, api, settings),
+        **client_environment(home, api, wanted),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
     }

@@ -15,8 +15,7 @@ def keep_secret(path: Path) -> str:
         unfinished.unlink(missing_ok=True)
         text = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}\n"
         # Never readable for others, not for a moment.
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="ascii") as file:
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
         unfinished.rename(path)
     return path.read_text(encoding="ascii").strip()

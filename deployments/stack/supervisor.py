@@ -63,9 +63,7 @@ def wish_by_signal() -> Iterator[Wish]:
 class Supervisor:
     """The children of one stack; ``logs`` is a folder. A context: what is running is ended with it."""
 
-    def __init__(
-        self, logs: Path, wish: Wish, say: Callable[[str], None], *, patience: Patience | None = None
-    ) -> None:
+    def __init__(self, logs: Path, wish: Wish, say: Callable[[str], None], *, patience: Patience | None = None) -> None:
         self._logs = logs
         self._wish = wish
         self._say = say
