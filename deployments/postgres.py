@@ -138,7 +138,8 @@ def _initialise(embedded: Any, folder: Path, system_user: str | None) -> None:
     if system_user is not None:
         shutil.chown(unfinished, system_user)
     options = ["--auth=trust", "--encoding=utf8", "--no-locale", "-U", "postgres"]
-    embedded.initdb(options, pgdata=unfinished, user=system_user)
+    # Not in the session of the terminal, whose Ctrl-C is for the command.
+    embedded.initdb(options, pgdata=unfinished, user=system_user, start_new_session=True)
     # An empty folder may be there already.
     unfinished.rename(folder)
 

@@ -27,19 +27,25 @@ class Program:
     """None: the end of its standard input."""
     stop_seconds: float = 10.0
     user: str | None = None
+    after: Callable[[Callable[[], bool]], None] | None = None
+    """What is to be done when it was stopped, before anything else is; it is told whether there is hurry."""
     descriptors: Sequence[int] = ()
     """Open files that it is given under the same numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often a child may end: ``deaths`` within ``seconds`` are too many. Waits double from ``first_wait``."""
+    """How often a child may end: ``deaths`` within ``seconds`` are too many. Waits double from ``first_wait``.
+
+    ``ready_seconds`` is how long it may take to begin its work, ``run_seconds`` how long what runs to its end may take.
+    """
 
     deaths: int = 5
     seconds: float = 120.0
     first_wait: float = 0.25
     longest_wait: float = 8.0
     ready_seconds: float = 120.0
+    run_seconds: float = 300.0
 
 
 class GivenUpError(Exception):
@@ -125,7 +131,7 @@ class Child:
         count = len(self._deaths)
         said = f"{self.program.name} {how}; its log is {self.log}"
         if count >= self.patience.deaths:
-            raise GivenUpError(f"{said}; that was the {count}th time within {self.patience.seconds:g} s")
+            raise GivenUpError(f"{said}; that makes {count} times within {self.patience.seconds:g} s")
         wait = min(self.patience.first_wait * 2 ** (count - 1), self.patience.longest_wait)
         self._due_at = now + wait
         self.say(f"{said}; it is started again")
@@ -141,16 +147,16 @@ class Child:
 
     def stop(self, hurry: Callable[[], bool]) -> None:
         """Let it end, and end it when it does not, or when there is ``hurry``."""
-        if self._process is None:
-            return
         self.ask_to_stop()
         deadline = time.monotonic() + self.program.stop_seconds
-        while self._process.poll() is None:
+        while self._process is not None and self._process.poll() is None:
             if hurry() or time.monotonic() > deadline:
                 self.say(f"{self.program.name} did not stop by itself and is killed")
                 self.kill()
             time.sleep(0.02)
         self._close()
+        if self.program.after is not None:
+            self.program.after(hurry)
 
     def kill(self) -> None:
         """End it at once."""

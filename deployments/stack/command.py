@@ -75,18 +75,7 @@ def run_up(*, demo: bool, folder: Path, port: int, webhook_port: int) -> None:
         show(_overview(stack))
         for line in _next_steps(stack):
             show(line)
-        place.write_state(
-            {
-                "pid": os.getpid(),
-                "ui": _ui(stack),
-                "api": stack.api,
-                "webhooks": stack.webhooks,
-                "warehouse": stack.warehouse,
-                "parquet": stack.settings["AGENT_REPORT_PARQUET_URL"],
-                "children": {child.program.name: child.pid for child in supervisor.children},
-            }
-        )
-        supervisor.watch()
+        supervisor.watch(lambda: place.write_state(_state(stack, supervisor)))
 
 
 def _start(
@@ -115,7 +104,7 @@ def _start(
     say("Setting up the work pool, the limit and the deployments")
     supervisor.run(programs.setup(api, stack.settings))
     say("Starting a worker and the webhook receiver")
-    children.append(supervisor.start(programs.worker(api, stack.settings)))
+    children.append(supervisor.start(programs.worker(api, stack.settings, say)))
     children.append(supervisor.start(programs.receiver(api, stack.settings, webhooks)))
     supervisor.wait_until_ready(*children)
     return stack
@@ -138,6 +127,18 @@ def _ui(stack: _Stack) -> str:
     return stack.api.removesuffix("/api")
 
 
+def _state(stack: _Stack, supervisor: Supervisor) -> dict[str, object]:
+    return {
+        "pid": os.getpid(),
+        "children": {child.program.name: child.pid for child in supervisor.children},
+        "ui": _ui(stack),
+        "api": stack.api,
+        "webhooks": stack.webhooks,
+        "warehouse": stack.warehouse,
+        "parquet": stack.settings["AGENT_REPORT_PARQUET_URL"],
+    }
+
+
 def _overview(stack: _Stack) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
@@ -158,8 +159,9 @@ def _next_steps(stack: _Stack) -> list[Text]:
     """What to do now, each in a line that can be copied whole."""
     environment = stack.settings.get("AGENT_REPORT_ENVIRONMENT", "ENVIRONMENT")
     steps = {
-        "A report": f"{_ui(stack)}/deployments, on-demand, Run, environment {environment}; or "
-        f"PREFECT_API_URL={stack.api} prefect deployment run generate_report/on-demand -p environment={environment}",
+        "A report": f"in the UI: Deployments, on-demand, Run, and the environment {environment}",
+        "Or": f"PREFECT_API_URL={stack.api} prefect deployment run generate_report/on-demand "
+        f"-p environment={environment}",
     }
     if stack.warehouse:
         steps["All reports"] = f"AGENT_REPORT_WAREHOUSE_URL={shlex.quote(stack.warehouse)} agent-report list"

@@ -16,7 +16,8 @@ from tasks.settings import SIMULATED_JUDGE_MODEL, Settings
 _OURS = ("AGENT_REPORT_", "OPENAI_")
 _KEPT_OF_PREFECT = "PREFECT_LOGGING_"
 # Runs are told by the worker's environment. As blocks they would outlive what they are copies of.
-_NOT_FOR_SETUP = ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_WAREHOUSE_URL", "OPENAI_API_KEY")
+_BLOCKS = ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_WAREHOUSE_URL", "OPENAI_API_KEY")
+_WEBHOOKS = "AGENT_REPORT_WEBHOOK_"
 
 
 def read_user_settings() -> dict[str, str]:
@@ -76,7 +77,7 @@ def client_environment(home: Path, api: str, settings: Mapping[str, str]) -> dic
 
 def worker_environment(home: Path, api: str, settings: Mapping[str, str]) -> dict[str, str]:
     """``client_environment`` for a worker that is asked to be quick, without what is the receiver's."""
-    wanted = {name: value for name, value in settings.items() if not name.startswith("AGENT_REPORT_WEBHOOK_")}
+    wanted = {name: value for name, value in settings.items() if not name.startswith(_WEBHOOKS)}
     return {
         **client_environment(home, api, wanted),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
@@ -85,8 +86,8 @@ def worker_environment(home: Path, api: str, settings: Mapping[str, str]) -> dic
 
 
 def setup_environment(home: Path, api: str, settings: Mapping[str, str]) -> dict[str, str]:
-    """``client_environment`` without the values that setup would make blocks of."""
-    wanted = {name: value for name, value in settings.items() if name not in _NOT_FOR_SETUP}
+    """``client_environment`` without the values that setup would make blocks of, and what is the receiver's."""
+    wanted = {name: value for name, value in settings.items() if name not in _BLOCKS and not name.startswith(_WEBHOOKS)}
     return client_environment(home, api, wanted)
 
 

@@ -6,7 +6,7 @@ import json
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,17 +16,20 @@ from deployments.postgres import Postgres
 from deployments.prefect_server import server_command, server_settings
 from deployments.stack.child import Program
 from deployments.stack.environment import base_environment, client_environment, setup_environment, worker_environment
-from deployments.stack.leftovers import mark
+from deployments.stack.leftovers import end_marked, find_marked, mark
 from deployments.stack.place import Place
 from deployments.stack.secret import keep_secret
 
 _POOL, _WORKER = "agent-report", "agent-report-up"
+_WORKER_PART = "worker"
+# A judge call may take two minutes.
+_FLOW_RUN_SECONDS = 150.0
 _SECRETS = "AGENT_REPORT_WEBHOOK_SECRETS"
 
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """What runs in ``place``; ``start`` names this start of the stack. Without ``settings`` no program reads any."""
+    """What runs in ``place``; ``start`` names this start of the stack."""
 
     place: Place
     start: str
@@ -60,7 +63,12 @@ class Programs:
 
     def server(self, listener: socket.socket, api: str, database: str) -> Program:
         """Prefect's server, on a socket that outlives it: what is asked meanwhile waits for the next one."""
-        settings = {**server_settings(self.place.home, database), "PREFECT_UI_API_URL": api}
+        settings = {
+            **server_settings(self.place.home, database),
+            # The page in the browser asks the API where this says, which would be on port 4200.
+            "PREFECT_UI_API_URL": api,
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        }
         return Program(
             "server",
             server_command(listener, self.place.home),
@@ -87,18 +95,24 @@ class Programs:
         environment = self._marked(setup_environment(self.place.home, api, settings))
         return Program("setup", _python("deployments.cli", "setup"), environment, self.place.folder, _at_once)
 
-    def worker(self, api: str, settings: Mapping[str, str]) -> Program:
-        """Runs flows; they inherit what it has in its environment."""
+    def worker(self, api: str, settings: Mapping[str, str], say: Callable[[str], None]) -> Program:
+        """Runs flows; they inherit what it has in its environment, and outlive it."""
         arguments = ["worker", "start", "--pool", _POOL, "--type", "process", "--name", _WORKER]
         return Program(
             "worker",
             _python("prefect", *arguments),
-            self._marked(worker_environment(self.place.home, api, settings)),
+            self._marked(worker_environment(self.place.home, api, settings), _WORKER_PART),
             self.place.folder,
             lambda since: _has_worker(api, since),
-            # It waits for its flow runs, which wait for the judge calls in flight.
-            stop_seconds=60,
+            after=lambda hurry: self._end_flow_runs(say, hurry),
         )
+
+    def _end_flow_runs(self, say: Callable[[str], None], hurry: Callable[[], bool]) -> None:
+        # While the server and the databases are still there: they keep what was paid for, and say that they ended.
+        which = self.place.folder, self.start, _WORKER_PART
+        if count := len(find_marked(*which)):
+            say(f"Ending {count} flow runs, which wait for the judge calls that are in flight (Ctrl-C: at once)")
+            end_marked(*which, seconds=_FLOW_RUN_SECONDS, hurry=hurry)
 
     def receiver(self, api: str, settings: Mapping[str, str], url: str) -> Program:
         """The webhook receiver at ``url``."""
@@ -112,8 +126,8 @@ class Programs:
             stop_seconds=15,
         )
 
-    def _marked(self, environment: Mapping[str, str]) -> dict[str, str]:
-        return {**environment, **mark(self.place.folder, self.start)}
+    def _marked(self, environment: Mapping[str, str], part: str = "") -> dict[str, str]:
+        return {**environment, **mark(self.place.folder, self.start, part)}
 
 
 def _python(module: str, *arguments: str) -> list[str]:

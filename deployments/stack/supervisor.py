@@ -95,14 +95,18 @@ class Supervisor:
         while not all(child.is_ready for child in children):
             self._tend()
 
-    def watch(self) -> None:
-        """Bring back what ends, for ever.
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Bring back what ends, for ever. ``changed`` is called at first, and when there is another process.
 
         Raises:
             StackError: a child ended too often.
             StoppedError: the end was asked for.
         """
+        known: list[int | None] = []
         while True:
+            if (now := [child.pid for child in self.children]) != known:
+                known = now
+                changed()
             self._tend()
 
     def run(self, program: Program) -> None:
@@ -123,11 +127,11 @@ class Supervisor:
                 env=program.environment,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + self._patience.ready_seconds
+        deadline = time.monotonic() + self._patience.run_seconds
         try:
             while process.poll() is None:
                 if time.monotonic() > deadline:
-                    raise StackError(f"{program.name} takes more than {self._patience.ready_seconds:g} s; {_see(log)}")
+                    raise StackError(f"{program.name} takes more than {self._patience.run_seconds:g} s; {_see(log)}")
                 self._tend()
         finally:
             if process.poll() is None:
