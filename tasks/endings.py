@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect.client.schemas.objects import State
@@ -53,6 +54,8 @@ def checked(run: Callable[P, T]) -> Callable[P, T]:
     In the place of Prefect's own validation, whose message is several lines and does not name the values.
     """
 
+    parameters = signature(run)
+
     @validate_call
     @wraps(run)
     def validated(*args: Any, **kwargs: Any) -> Any:
@@ -60,8 +63,10 @@ def checked(run: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(run)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        # By name, since the message would count those that are given by their place.
+        given = parameters.bind(*args, **kwargs).arguments
         try:
-            args, kwargs = validated(*args, **kwargs)
+            args, kwargs = validated(**given)
         except ValidationError as error:
             raise RefusedError(describe_validation(error)) from None
         return run(*args, **kwargs)

@@ -117,7 +117,9 @@ class Progress:
         except WarehouseError as error:
             self._complain("row", error)
 
-    def _write_artifact(self, progress: float, step: str) -> None:
+    def _write_artifact(self, reached: float, step: str) -> None:
+        # The UI shows every digit that there is.
+        progress = float(round(reached))
         try:
             if self._artifact is None:
                 key = f"report-{self._report_id}-progress"

@@ -75,7 +75,7 @@ class ReportOptions(BaseModel):
         min_length=1,
         title="Judge model",
         description="Model that judges, as the endpoint calls it.",
-        json_schema_extra={"position": 0},
+        json_schema_extra={"position": 4},
     )
     runs_per_agent: int = Field(
         20,
@@ -83,25 +83,25 @@ class ReportOptions(BaseModel):
         le=1000,
         title="Runs per agent",
         description="The newest runs of each agent that are looked at.",
-        json_schema_extra={"position": 1},
+        json_schema_extra={"position": 2},
     )
     since: Annotated[str, AfterValidator(_checked_since)] = Field(
         "",
         title="Since",
         description="Only runs since then: a span such as 7d or 12h, or a time such as 2026-01-31T08:00:00Z.",
-        json_schema_extra={"position": 2},
+        json_schema_extra={"position": 1},
     )
     filter_model: str = Field(
         "",
         title="Only runs of this model",
-        description="Model name as it stands in the runs; empty: runs of every model.",
+        description="Model name as it stands in the runs. Empty: runs of every model.",
         json_schema_extra={"position": 3},
     )
     agents: list[str] = Field(
         default_factory=list,
         title="Only these agents",
-        description="Names, or id:12; empty: all. The others get a row that says not_started.",
-        json_schema_extra={"position": 4},
+        description="Names, or id:12. Without any: all of the environment.",
+        json_schema_extra={"position": 0},
     )
     max_concurrent_evals: int = Field(
         10,
@@ -109,7 +109,7 @@ class ReportOptions(BaseModel):
         le=1000,
         title="Judge calls at once",
         description="How many agents are judged at the same time; 0 is unlimited.",
-        json_schema_extra={"position": 5},
+        json_schema_extra={"position": 9},
     )
     max_concurrent_runs: int = Field(
         20,
@@ -117,7 +117,7 @@ class ReportOptions(BaseModel):
         le=200,
         title="Source and trace reads at once",
         description="How many agents' runs and traces are read at the same time.",
-        json_schema_extra={"position": 6},
+        json_schema_extra={"position": 10},
     )
     eval_timeout_seconds: float = Field(
         300,
@@ -125,15 +125,15 @@ class ReportOptions(BaseModel):
         le=_LONGEST_SECONDS,
         title="Time for one agent (seconds)",
         description="Everything about one agent, from the moment its evaluation starts.",
-        json_schema_extra={"position": 7},
+        json_schema_extra={"position": 11},
     )
     report_timeout_seconds: float = Field(
         3600,
         gt=0,
         le=_LONGEST_SECONDS,
         title="Time for the report (seconds)",
-        description="After that no new judge call starts; the rest is not_started and the report completes.",
-        json_schema_extra={"position": 8},
+        description="After that no new judge call starts; the report completes with what it has.",
+        json_schema_extra={"position": 12},
     )
     judge_samples: int = Field(
         1,
@@ -141,7 +141,7 @@ class ReportOptions(BaseModel):
         le=9,
         title="Samples",
         description="How often each question is asked; scores are the means, and their spread is shown.",
-        json_schema_extra={"position": 9},
+        json_schema_extra={"position": 5},
     )
     max_report_cost_usd: float = Field(
         0,
@@ -149,20 +149,20 @@ class ReportOptions(BaseModel):
         le=1e6,
         allow_inf_nan=False,
         title="Most that judging may cost (USD)",
-        description="No call starts that could pass it; the agents left are skipped_budget. 0 is no limit.",
-        json_schema_extra={"position": 10},
+        description="No call starts that could pass it; the agents left are skipped. 0 is no limit.",
+        json_schema_extra={"position": 6},
     )
     fail_fast: bool = Field(
         False,
         title="Stop at the first failure",
         description="Start no judge call after an agent could not be evaluated.",
-        json_schema_extra={"position": 11},
+        json_schema_extra={"position": 8},
     )
     fresh: bool = Field(
         False,
         title="Ask anew",
         description="Pay for new judge answers even where the same question was answered before.",
-        json_schema_extra={"position": 12},
+        json_schema_extra={"position": 7},
     )
 
     @model_validator(mode="before")
