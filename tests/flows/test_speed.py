@@ -17,10 +17,11 @@ from deployments.demo.judge import is_team
 from deployments.demo.sample import build_sample
 from tasks.judge.rubric import Criteria
 from tasks.judging import HandOver, judge_width, judging, open_findings
-from tasks.publishing import open_report
-from tasks.report.build import Findings
+from tasks.publishing import open_report, prepare_runs
+from tasks.report.build import EncodedRuns, Findings, build_run_rows
 from tasks.settings import ReportOptions
 from tasks.sources import load_agents, read_evidence
+from tasks.warehouse.parquet import encode_table
 
 
 @flow
@@ -46,6 +47,40 @@ def judge_only(width: int) -> float:
     assert {evaluation.status for evaluation in findings.evaluations.values()} == {"evaluated"}
     assert findings.team is not None
     return seconds
+
+
+@flow
+def judge_and_note() -> list[int]:
+    """Judge; how many agents were done whenever there was nothing to do but wait for the judge."""
+    plan = open_report("demo", "", Criteria(), ReportOptions(judge_model="simulated-judge"), None, datetime.now(UTC))
+    findings = Findings()
+    notes: list[int] = []
+
+    def when_quiet() -> None:
+        notes.append(sum(evaluation.status == "evaluated" for evaluation in findings.evaluations.values()))
+        prepare_runs(plan, findings)
+
+    with (
+        ConcurrentTaskRunner[Any](max_workers=20) as readers,
+        ConcurrentTaskRunner[Any](max_workers=judge_width(plan)) as judges,
+        judging(plan) as judge,
+    ):
+        agents = load_agents("demo")
+        open_findings(findings, plan, agents, judge)
+        for _ in HandOver(plan, judge, findings, judges, when_quiet).evaluate(read_evidence(readers, agents, plan)):
+            pass
+    assert findings.runs is not None
+    rows = build_run_rows(findings)
+    assert findings.runs.result() == EncodedRuns(rows, encode_table("report_runs", plan.id, rows))
+    assert len(rows) == 13 * 6
+    return notes
+
+
+def test_what_the_evidence_decides_is_made_while_the_judge_is_waited_for(make_world: Callable[..., Any]) -> None:
+    make_world(agent_seconds=1.0, team_seconds=1.0)
+    [done] = judge_and_note()
+    # With ten at once, 14 calls take two rounds.
+    assert done < 13
 
 
 # Of 100 agents at ten calls at once 0.1 is the ideal; 0.18 to 0.21 are measured on two cores, where judging is bound by
