@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,10 @@ class Services:
 
 
 @contextmanager
-def services(folder: Path, agents: int) -> Iterator[Services]:
-    """The sample's services while the block runs."""
-    command = [sys.executable, "-m", "benchmarks.services", str(folder), str(agents)]
+def services(folder: Path, *, sample: Mapping[str, Any], judge: Mapping[str, Any]) -> Iterator[Services]:
+    """The sample's services while the block runs, made with these arguments."""
+    options = json.dumps({"sample": sample, "judge": judge})
+    command = [sys.executable, "-m", "benchmarks.services", str(folder), options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield Services(process)
         assert process.stdin is not None
@@ -62,7 +63,7 @@ def main() -> None:
             for agents in (14, 100):
                 place = folder / str(agents)
                 place.mkdir()
-                with services(place, agents) as others:
+                with services(place, sample={"agents": agents}, judge={}) as others:
                     for limit in (10, 0):
                         measure(others, place, agents, limit, rounds)
 
