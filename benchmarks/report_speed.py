@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,10 @@ class Services:
 
 
 @contextmanager
-def services(folder: Path, agents: int) -> Iterator[Services]:
-    """The sample's services while the block runs."""
-    command = [sys.executable, "-m", "benchmarks.services", str(folder), str(agents)]
+def services(folder: Path, *, sample: Mapping[str, Any], judge: Mapping[str, Any]) -> Iterator[Services]:
+    """The sample's services while the block runs, made with these arguments."""
+    options = json.dumps({"sample": sample, "judge": judge})
+    command = [sys.executable, "-m", "benchmarks.services", str(folder), options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield Services(process)
         assert process.stdin is not None
@@ -105,7 +106,7 @@ def measure_sample(folder: Path, agents: int, limits: list[int], rounds: int, wa
     """Lines for one number of agents."""
     place = folder / str(agents)
     place.mkdir()
-    with services(place, agents) as others:
+    with services(place, sample={"agents": agents}, judge={}) as others:
         settings(others, place, warehouse_url)
         for limit in limits:
             measure(others, agents, limit, rounds)
@@ -145,7 +146,7 @@ def measure_two(folder: Path, rounds: int, warehouse_url: str) -> None:
     place = folder / "two"
     place.mkdir()
     command = [sys.executable, "-m", "deployments.cli", "run", "demo", "--judge-model", "simulated-judge", "--fresh"]
-    with services(place, 14) as others:
+    with services(place, sample={"agents": 14}, judge={}) as others:
         settings(others, place, warehouse_url)
         seconds = []
         before = others.counts()

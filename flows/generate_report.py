@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from prefect import flow
@@ -11,7 +12,7 @@ from prefect.task_runners import ConcurrentTaskRunner
 from tasks.endings import checked, told
 from tasks.judge.rubric import Criteria
 from tasks.judging import HandOver, judge_width, judging, open_findings
-from tasks.publishing import open_report, publish_artifacts, reporting, settle, write_report
+from tasks.publishing import open_report, prepare_runs, publish_artifacts, reporting, settle, write_report
 from tasks.quoting import quoted
 from tasks.report.build import Findings
 from tasks.settings import ReportOptions
@@ -64,7 +65,7 @@ def generate_report(
         chosen = findings.chosen_agents
         progress.reading(len(chosen))
         evidence = read_evidence(readers, chosen, plan)
-        for done in HandOver(plan, judge, findings, judges).evaluate(evidence):
+        for done in HandOver(plan, judge, findings, judges, partial(prepare_runs, plan, findings)).evaluate(evidence):
             progress.evaluated(done, len(chosen))
         progress.writing()
         rows = write_report(plan, quoted(findings))

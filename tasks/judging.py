@@ -177,6 +177,8 @@ class HandOver:
     end a slot is kept for it meanwhile; and where there is a slot for everybody, the agents wait as well, as their
     judging would slow down the reading that the longest call of all is waiting for. Neither takes long: a slow trace
     must not idle what others could use.
+
+    ``when_quiet`` is called, at most once, when all evidence is in and the judge is all that is waited for.
     """
 
     def __init__(
@@ -185,11 +187,13 @@ class HandOver:
         judge: Judge,
         findings: Findings,
         judges: ConcurrentTaskRunner[Any],
+        when_quiet: Callable[[], None] | None = None,
     ) -> None:
         self._plan = plan
         self._judge = judge
         self._findings = findings
         self._runner = judges
+        self._when_quiet = when_quiet
         self._width = judge_width(plan)
         self._events: SimpleQueue[Callable[[], Evaluation | None] | None] = SimpleQueue()
         self._ready: deque[Ready] = deque()
@@ -249,13 +253,21 @@ class HandOver:
         reading.evidence.add_done_callback(self._event(self._arrived, reading.agent, reading.runs))
 
     def _next_event(self) -> Callable[[], Evaluation | None] | None:
+        # When no slot is kept for the team any more, an agent may be waiting for it.
+        waits = bool(self._ready) and self._expected > 0 and time.monotonic() < self._kept_until
+        becomes_quiet = self._when_quiet is not None and self._waits_for_the_judge()
+        pause = _PAUSE_SECONDS if waits or becomes_quiet else None
         try:
-            # When no slot is kept for the team any more, an agent may be waiting for it.
-            waits = bool(self._ready) and self._expected > 0 and time.monotonic() < self._kept_until
-            pause = _PAUSE_SECONDS if waits else None
             return self._events.get(timeout=_TEAM_START_SECONDS if self._lets_the_team_start() else pause)
         except Empty:
+            if becomes_quiet and self._when_quiet is not None:
+                self._when_quiet()
+                self._when_quiet = None
             return None
+
+    def _waits_for_the_judge(self) -> bool:
+        handed_over = not self._ready or self._in_flight == self._width
+        return handed_over and not self._expected and not self._lets_the_team_start()
 
     def _awaits_evidence(self) -> bool:
         # After a quota error the figures are still worth having; after a time-out or a cancel nobody waits for them.

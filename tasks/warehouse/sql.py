@@ -237,7 +237,7 @@ class Warehouse:
 
     def _update_running(self, report_id: int, values: Row) -> None:
         running: ColumnElement[bool] = (reports.c.id == report_id) & reports.c.status.not_in(ENDED)
-        with self.database.writing() as connection:
+        with self.database.writing(durable=False) as connection:
             connection.execute(sa.update(reports).where(running).values(values))
 
     def _check_owner(self, row: Row | None, report_id: int, owner: Owner | None) -> Row:
