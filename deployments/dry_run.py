@@ -99,7 +99,7 @@ def print_estimate(console: Console, estimate: Row) -> None:
 
 
 def _tokens(question: Question, budget: int) -> int:
-    _, estimated = compose(question, budget)
+    *_, estimated = compose(question, budget)
     return estimated + estimate_tokens(str(build_schema(question.kind, question.rubric)))
 
 

@@ -30,24 +30,38 @@ class ServerError(AgentReportError):
 
 def server_environment(home: Path, database_url: str = "") -> dict[str, str]:
     """What a Prefect server of ours needs in its environment; without ``database_url`` it is on SQLite in ``home``."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")},
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")}
+    return {**kept, **server_settings(home, database_url)}
+
+
+def server_settings(home: Path, database_url: str = "") -> dict[str, str]:
+    """The variables that make a Prefect server one of ours."""
+    settings = {
         "PREFECT_HOME": str(home.resolve()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # The UI asks the server that it came from. It would ask port 4200 of this computer, whatever port we have.
+        "PREFECT_SERVER_UI_API_URL": "/api",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
     }
     if not database_url:
         # The record of a report is one flow run: its events need not be kept for a week.
-        return environment | {"PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P1D"}
-    return environment | {
+        return settings | {"PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P1D"}
+    return settings | {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url,
         # In memory, a restart of the server would leak the slots that were taken then.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         # A task run that is denied a slot asks again after a second at the most, and not after ten.
         "PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
     }
+
+
+def server_command(listener: socket.socket, home: Path) -> list[str]:
+    """What runs the server on ``listener``, which has to be passed on, until its standard input ends."""
+    # -P: folders named tasks or flows where the command was called are not ours.
+    return [sys.executable, "-P", "-m", "deployments.prefect_server", str(listener.fileno()), str(home.resolve())]
 
 
 @contextmanager
@@ -64,8 +78,7 @@ def prefect_server(home: Path, *, database_url: str = "", port: int = 0) -> Iter
         raise ServerError(f"the Prefect home {home} cannot be made: {error.strerror} (PREFECT_HOME)") from None
     with socket.create_server(("127.0.0.1", port)) as listener, (home / "agent-report-server.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own module, no input
-            # -P: folders named tasks or flows where the command was called are not ours.
-            [sys.executable, "-P", "-m", "deployments.prefect_server", str(listener.fileno()), str(home.resolve())],
+            server_command(listener, home),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -121,7 +134,7 @@ def _serve(descriptor: int, home: Path) -> None:
                 await super().startup(sockets)
                 fcntl.flock(lock, fcntl.LOCK_UN)
 
-        config = uvicorn.Config(_soon_again(create_app()), log_level="warning", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(_kept_here(_soon_again(create_app())), log_level="warning", timeout_graceful_shutdown=2)
         Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
@@ -137,6 +150,23 @@ def _soon_again(app: ASGIApp) -> ASGIApp:
             if message["type"] == "http.response.start" and message["status"] == httpx.codes.SERVICE_UNAVAILABLE:
                 # With the second header a client does not count its tries, and gives none up.
                 message["headers"] = [*message["headers"], (b"retry-after", b"0.1"), (b"prefect-maintenance", b"true")]
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return wrapped
+
+
+def _kept_here(app: ASGIApp) -> ASGIApp:
+    """``app``, whose pages may ask no other server: the UI would, as its statistics are set up before they are off."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message["headers"],
+                    (b"content-security-policy", b"connect-src 'self' blob: data:"),
+                ]
             await send(message)
 
         await app(scope, receive, sent)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from deployments.prefect_server import ServerError, prefect_server, wait_until_healthy
 from tasks.errors import AgentReportError, RefusedError, scrub
 from tasks.judge.rubric import Criteria
@@ -37,6 +39,8 @@ def quiet_prefect() -> None:
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_TASK_RUNS_LEVEL", "CRITICAL")
     # A line for each of 300 task runs, sent to the API, says nothing that the task runs do not say.
     os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "WARNING")
+    # Prefect's own threads say whole events when the API is away for a moment; what that does to a report, it says.
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -45,17 +49,12 @@ def quiet_prefect() -> None:
 @contextmanager
 def prefect_api() -> Iterator[None]:
     """The Prefect API that is configured; without one, a server of our own for as long as the block runs."""
-    from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+    from tasks.llm_limit import server_of_its_own
+
     if PREFECT_API_URL.value():
-        with get_client(sync_client=True) as client:
-            problem = client.api_healthcheck()
-        if problem is not None:
-            raise ServerError(
-                f"the Prefect API at {scrub(PREFECT_API_URL.value())} cannot be used (PREFECT_API_URL): "
-                f"{_in_short(problem)}"
-            )
+        check_api()
         yield
         return
     reach_directly("127.0.0.1")
@@ -66,11 +65,29 @@ def prefect_api() -> Iterator[None]:
 
         wait_until_healthy(url, home)
         _calm_collector()
-        with temporary_settings({PREFECT_API_URL: url}):
+        with temporary_settings({PREFECT_API_URL: url}), server_of_its_own():
             try:
                 yield
             finally:
                 drain()
+
+
+def check_api() -> None:
+    """Ask the configured Prefect API whether it is there.
+
+    Raises:
+        ServerError: it is not, or takes nothing from us.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL
+
+    with get_client(sync_client=True) as client:
+        problem = client.api_healthcheck()
+    if problem is not None:
+        raise ServerError(
+            f"the Prefect API at {scrub(PREFECT_API_URL.value() or '')} cannot be used (PREFECT_API_URL): "
+            f"{_in_short(problem)}"
+        )
 
 
 def _calm_collector() -> None:
@@ -117,9 +134,12 @@ def run_report(order: Order) -> int | None:
         state = generate_report.with_options(on_running=[note])(
             order.environment, order.name, order.criteria, order.options, order.report_id, return_state=True
         )
+        result: Any = state.result(raise_on_failure=False)
     except KeyboardInterrupt:
         return _report_of(order, flow_runs)
-    result: Any = state.result(raise_on_failure=False)
+    except httpx.TransportError as error:
+        # The flow run's last state could not be told to the API; the report is in the warehouse all the same.
+        result = error
     if isinstance(result, int):
         return result
     if isinstance(result, RefusedError):

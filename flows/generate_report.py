@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from prefect import flow
 from prefect.task_runners import ConcurrentTaskRunner
 
+from tasks.endings import checked, told
 from tasks.judge.rubric import Criteria
 from tasks.judging import HandOver, judge_width, judging, open_findings
-from tasks.publishing import open_report, publish_artifacts, reporting, settle, write_report
+from tasks.publishing import open_report, prepare_runs, publish_artifacts, reporting, settle, write_report
 from tasks.quoting import quoted
 from tasks.report.build import Findings
 from tasks.settings import ReportOptions
@@ -22,7 +24,10 @@ from tasks.sources import load_agents, read_evidence
     flow_run_name="report on {environment}",
     # The flow's own runner is there for what is submitted without another; Prefect's types do not fit each other here.
     task_runner=ConcurrentTaskRunner(),  # type: ignore[arg-type]
+    validate_parameters=False,
 )
+@told
+@checked
 def generate_report(
     environment: str,
     name: str = "",
@@ -33,11 +38,11 @@ def generate_report(
     """Report on the agents of an environment.
 
     Args:
-        environment: Name of the environment as the source has it.
-        name: A name for the report, for people.
-        criteria: What to judge against; the defaults are accuracy, reliability and efficiency.
-        options: How to make the report; what is left out takes the setting's value.
-        report_id: Take up this report instead of beginning a new one; its stored parameters hold.
+        environment: The environment whose agents are reported on, by its name in the source.
+        name: A name for the report, for people. May stay empty.
+        criteria: What to judge against. As it stands: accuracy, reliability and efficiency.
+        options: How to make the report. An empty field takes the worker's setting, or else the default that it names.
+        report_id: The id of a report that was killed, to take it up; its stored parameters hold. Empty: a new report.
 
     Returns:
         The report's id in the warehouse.
@@ -55,14 +60,15 @@ def generate_report(
         ConcurrentTaskRunner[Any](max_workers=judge_width(plan)) as judges,
         judging(plan) as judge,
     ):
-        agents = load_agents(environment, plan.options.filter_model)
+        agents = load_agents(plan.environment, plan.options.filter_model)
         open_findings(findings, plan, agents, judge)
         chosen = findings.chosen_agents
         progress.reading(len(chosen))
         evidence = read_evidence(readers, chosen, plan)
-        for done in HandOver(plan, judge, findings, judges).evaluate(evidence):
+        for done in HandOver(plan, judge, findings, judges, partial(prepare_runs, plan, findings)).evaluate(evidence):
             progress.evaluated(done, len(chosen))
         progress.writing()
         rows = write_report(plan, quoted(findings))
+        progress.ended(rows)
     publish_artifacts(plan, quoted(rows))
     return settle(plan, rows)

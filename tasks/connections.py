@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
+from prefect.blocks.system import Secret
 from prefect_sqlalchemy import SqlAlchemyConnector
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -208,10 +209,11 @@ def judge_client(options: ReportOptions) -> JudgeClient:
     base_url = settings.openai_base_url.rstrip("/") or _OPENAI_URL
     if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
         raise RefusedError("wrong setting: OPENAI_BASE_URL: must be a URL such as http://localhost:8000/v1")
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
+    key = _judge_key(settings)
     if not (key.isascii() and key.isprintable()) or " " in key:
         # In a header it would raise, and the error would hold the key.
-        raise RefusedError("wrong setting: OPENAI_API_KEY: holds a space, a line break or a letter that no key has")
+        name = "AGENT_REPORT_JUDGE_KEY_BLOCK" if settings.judge_key_block else "OPENAI_API_KEY"
+        raise RefusedError(f"wrong setting: {name}: holds a space, a line break or a letter that no key has")
     if not key and base_url == _OPENAI_URL:
         raise RefusedError("no key for the judge: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint")
     client = _once(
@@ -231,6 +233,22 @@ def judge_client(options: ReportOptions) -> JudgeClient:
         temperature=settings.judge_temperature,
         capabilities=_once(("capabilities", base_url, options.judge_model), Capabilities),
     )
+
+
+def _judge_key(settings: Settings) -> str:
+    if not settings.judge_key_block:
+        return settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
+    return _once(("judge key block", settings.judge_key_block), lambda: _secret(settings.judge_key_block))
+
+
+def _secret(name: str) -> str:
+    try:
+        block = Secret.load(name)
+    except ValueError:
+        raise RefusedError(
+            f"there is no Secret block named {name!r} on this Prefect server (AGENT_REPORT_JUDGE_KEY_BLOCK)"
+        ) from None
+    return str(cast(Any, block).get())
 
 
 def token_scale(options: ReportOptions) -> TokenScale:

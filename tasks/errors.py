@@ -37,6 +37,10 @@ class JudgingEndedError(JudgeError):
     """No further call is made for this report: quota, authentication, fail-fast, time-out or cancel."""
 
 
+class PrefectApiError(AgentReportError):
+    """Prefect's API was away in the middle of a report, and did not come back in time."""
+
+
 class ReportFailedError(AgentReportError):
     """The report ended as ``failed``; its rows are in the warehouse."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -19,7 +19,7 @@ from prefect.states import Failed
 from prefect.task_runners import ConcurrentTaskRunner
 
 from tasks import connections
-from tasks.errors import AgentReportError, RefusedError, scrub
+from tasks.errors import AgentReportError, PrefectApiError, RefusedError, scrub
 from tasks.evidence.types import Agent, Evidence
 from tasks.judge.agent import judge_agent
 from tasks.judge.evaluation import Evaluation
@@ -28,18 +28,22 @@ from tasks.judge.gate import Stop
 from tasks.judge.purse import Purse
 from tasks.judge.rubric import Criterion, resolve_rubrics, select_agents
 from tasks.judge.team import judge_team
+from tasks.llm_limit import LLM_TAG, warn_without_limit
+from tasks.prefect_api import api_answers
 from tasks.quoting import quoted, unquoted
 from tasks.report.build import Ending, Findings
 from tasks.report.plan import ReportPlan
 from tasks.sources import Reading
 
-LLM_TAG = "llm"
 _UNBOUNDED = 1000
 _TEAM_SLOT_SECONDS = 5.0
 # Evidence comes in faster than this while it is read as fast as it can be.
 _PAUSE_SECONDS = 0.3
 _TEAM_START_SECONDS = 0.15
 _MANY = 20
+# How long Prefect's API may be away in the middle of a report, and how often a task run may get lost by that.
+_OUTAGE_SECONDS = 30.0
+_MOST_LOSSES = 3
 # By report id. A judge holds sockets and locks, which are no parameters of a task.
 _judges: dict[int, Judge] = {}
 
@@ -64,6 +68,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         fresh_since=plan.fresh_since,
     )
     _check_price(judge)
+    warn_without_limit(plan.options.max_concurrent_evals)
     seconds = plan.options.report_timeout_seconds
     timer = threading.Timer(
         seconds, judge.stop.end, ("timeout", f"the report's time of {seconds:g} s was up (report_timeout_seconds)")
@@ -101,6 +106,16 @@ def open_findings(findings: Findings, plan: ReportPlan, agents: Sequence[Agent],
     if (warning := connections.judge_warning(plan.options)) is not None:
         findings.warnings.append(warning)
         get_run_logger().warning(warning)
+    get_run_logger().info(
+        "Report %s on %s: %s agents, the newest %s runs of each%s, judged by %s, %s at once",
+        plan.id,
+        plan.environment,
+        len(chosen),
+        plan.options.runs_per_agent,
+        f" since {plan.options.since}" if plan.options.since else "",
+        plan.options.judge_model,
+        plan.options.max_concurrent_evals or "all",
+    )
     findings.redacted = connections.read_settings().redact
     findings.chosen = frozenset(agent.id for agent in chosen)
     findings.agents = agents
@@ -146,6 +161,14 @@ def _as_result(evaluation: Evaluation) -> Evaluation | State[Evaluation]:
     return Failed(message=evaluation.error, data=evaluation)
 
 
+class Ready(NamedTuple):
+    """An agent whose evidence is there, and the task run that brought it."""
+
+    agent: Agent
+    evidence: Evidence
+    traced: PrefectFuture[Any]
+
+
 class HandOver:
     """Hands agents over to ``evaluate_agent`` as their evidence arrives, never more at once than the LLM limit allows.
 
@@ -154,6 +177,8 @@ class HandOver:
     end a slot is kept for it meanwhile; and where there is a slot for everybody, the agents wait as well, as their
     judging would slow down the reading that the longest call of all is waiting for. Neither takes long: a slow trace
     must not idle what others could use.
+
+    ``when_quiet`` is called, at most once, when all evidence is in and the judge is all that is waited for.
     """
 
     def __init__(
@@ -162,14 +187,17 @@ class HandOver:
         judge: Judge,
         findings: Findings,
         judges: ConcurrentTaskRunner[Any],
+        when_quiet: Callable[[], None] | None = None,
     ) -> None:
         self._plan = plan
         self._judge = judge
         self._findings = findings
         self._runner = judges
+        self._when_quiet = when_quiet
         self._width = judge_width(plan)
         self._events: SimpleQueue[Callable[[], Evaluation | None] | None] = SimpleQueue()
-        self._ready: deque[tuple[Agent, Evidence, PrefectFuture[Any]]] = deque()
+        self._ready: deque[Ready] = deque()
+        self._lost: Counter[int | None] = Counter()
         self._missing: dict[str, str] = {}
         self._read: list[PrefectFuture[Any]] = []
         self._expected = 0
@@ -178,6 +206,7 @@ class HandOver:
         self._team_started_at: float | None = None
         self._arrived_at = time.monotonic()
         self._kept_until = self._arrived_at + _TEAM_SLOT_SECONDS
+        self._logger = get_run_logger()
 
     def evaluate(self, readings: Iterable[Reading]) -> Iterator[int]:
         """Fill ``findings`` up; yields the number of agents that are done, whenever one more is.
@@ -199,6 +228,7 @@ class HandOver:
                 raise
         if self._judge.stop.kind is not None:
             self._findings.ending = Ending(self._judge.stop.kind, self._judge.stop.reason or "")
+            self._logger.warning("No further agent is judged: %s", self._judge.stop.reason)
 
     def _judge_all(self, coming: Iterator[Reading]) -> Iterator[int]:
         begun = False
@@ -223,13 +253,21 @@ class HandOver:
         reading.evidence.add_done_callback(self._event(self._arrived, reading.agent, reading.runs))
 
     def _next_event(self) -> Callable[[], Evaluation | None] | None:
+        # When no slot is kept for the team any more, an agent may be waiting for it.
+        waits = bool(self._ready) and self._expected > 0 and time.monotonic() < self._kept_until
+        becomes_quiet = self._when_quiet is not None and self._waits_for_the_judge()
+        pause = _PAUSE_SECONDS if waits or becomes_quiet else None
         try:
-            # When no slot is kept for the team any more, an agent may be waiting for it.
-            waits = bool(self._ready) and self._expected > 0 and time.monotonic() < self._kept_until
-            pause = _PAUSE_SECONDS if waits else None
             return self._events.get(timeout=_TEAM_START_SECONDS if self._lets_the_team_start() else pause)
         except Empty:
+            if becomes_quiet and self._when_quiet is not None:
+                self._when_quiet()
+                self._when_quiet = None
             return None
+
+    def _waits_for_the_judge(self) -> bool:
+        handed_over = not self._ready or self._in_flight == self._width
+        return handed_over and not self._expected and not self._lets_the_team_start()
 
     def _awaits_evidence(self) -> bool:
         # After a quota error the figures are still worth having; after a time-out or a cancel nobody waits for them.
@@ -256,15 +294,15 @@ class HandOver:
                 if self._width > len(self._ready) > _MANY:
                     self._team_started_at = time.monotonic()
             elif self._ready:
-                agent, evidence, traced = self._ready.popleft()
+                ready = self._ready.popleft()
                 parameters = {
-                    "agent": agent,
-                    "evidence": quoted(evidence),
-                    "rubric": quoted(self._findings.rubrics[agent.id]),
+                    "agent": ready.agent,
+                    "evidence": quoted(ready.evidence),
+                    "rubric": quoted(self._findings.rubrics[ready.agent.id]),
                     "plan": quoted(self._plan),
                 }
-                future = self._runner.submit(evaluate_agent, parameters, wait_for=[traced])
-                future.add_done_callback(self._event(self._judged, agent))
+                future = self._runner.submit(evaluate_agent, parameters, wait_for=[ready.traced])
+                future.add_done_callback(self._event(self._judged, ready))
             else:
                 return
             self._in_flight += 1
@@ -285,6 +323,13 @@ class HandOver:
 
     def _arrived(self, agent: Agent, read: PrefectFuture[Any], traced: PrefectFuture[Any]) -> Evaluation | None:
         """The evidence of one agent, or the reason why there is none."""
+        evaluation = self._take(agent, read, traced)
+        if not self._expected:
+            everything = self._findings.evidence.values()
+            self._logger.info("Evidence is read: %s", describe_evidence(list(everything)))
+        return evaluation
+
+    def _take(self, agent: Agent, read: PrefectFuture[Any], traced: PrefectFuture[Any]) -> Evaluation | None:
         self._expected -= 1
         self._arrived_at = time.monotonic()
         for future in (read, traced):
@@ -293,7 +338,7 @@ class HandOver:
         evidence: Evidence = unquoted(traced.result())
         self._findings.evidence[agent.id] = evidence
         if evidence.finished_runs:
-            self._ready.append((agent, evidence, traced))
+            self._ready.append(Ready(agent, evidence, traced))
             return None
         # Nothing to ask, so no slot is taken for it.
         self._miss(agent, "no finished run")
@@ -309,14 +354,20 @@ class HandOver:
         self._miss(agent, f"its runs could not be read ({reason})")
         if self._plan.options.fail_fast:
             self._judge.stop.end("fail_fast", f"fail_fast: agent {agent.name} failed: {reason}")
-        return self._keep(Evaluation(agent.id, "failed", error=reason))
+        return self._keep(Evaluation(agent.id, "failed", error=reason), agent)
 
-    def _judged(self, agent: Agent | None, future: PrefectFuture[Any]) -> Evaluation:
+    def _judged(self, ready: Ready | None, future: PrefectFuture[Any]) -> Evaluation | None:
         self._in_flight -= 1
-        state = _final(future)
+        agent = ready.agent if ready else None
+        try:
+            state = _final(future)
+        except Exception as error:  # noqa: BLE001
+            # What the task raises is in its state: this is Prefect, which could not take or give back the tag's slot.
+            self._take_back(ready, error)
+            return None
         result = state.result(raise_on_failure=False) if state.is_final() else None
         if isinstance(result, Evaluation):
-            return self._keep(result)
+            return self._keep(result, agent)
         evaluation = Evaluation(
             agent.id if agent else None,
             "failed",
@@ -325,14 +376,46 @@ class HandOver:
             completion_tokens=None,
             cost_usd=None,
         )
-        return self._keep(evaluation)
+        return self._keep(evaluation, agent)
 
-    def _keep(self, evaluation: Evaluation) -> Evaluation:
+    def _take_back(self, ready: Ready | None, error: Exception) -> None:
+        """Let those whom Prefect lost be handed over once more when its API answers again.
+
+        That costs nothing twice: an answer that was paid for is in the ledger.
+        """
+        lost = ready.agent.id if ready else None
+        self._lost[lost] += 1
+        if self._judge.stop.kind is not None:
+            return
+        if self._lost[lost] > _MOST_LOSSES or not api_answers(within_seconds=_OUTAGE_SECONDS):
+            why = scrub(str(error) or type(error).__name__)
+            raise PrefectApiError(
+                f"the Prefect API could not be reached any more ({why}): when it can be, take the report up by its id"
+            ) from error
+        if ready is None:
+            self._team_is_due = True
+        else:
+            self._ready.append(ready)
+
+    def _keep(self, evaluation: Evaluation, agent: Agent | None = None) -> Evaluation:
         if evaluation.agent_id is None:
             self._findings.team = evaluation
         else:
             self._findings.evaluations[evaluation.agent_id] = evaluation
+        if evaluation.status == "failed":
+            whose = f"Agent {agent.name}" if agent else "The team's judgement"
+            self._logger.warning("%s failed: %s", whose, evaluation.error)
         return evaluation
+
+
+def describe_evidence(evidences: Sequence[Evidence]) -> str:
+    """How much there is to judge, in a line: runs, of how many agents, and in which state their traces are."""
+    runs = sum(evidence.metrics.runs_analyzed for evidence in evidences)
+    counts: Counter[str] = Counter()
+    for evidence in evidences:
+        counts.update(evidence.metrics.traces.model_dump())
+    traces = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none"
+    return f"{runs} runs of {sum(bool(evidence.finished_runs) for evidence in evidences)} agents; traces: {traces}"
 
 
 def _done(futures: Sequence[PrefectFuture[Any]]) -> list[PrefectFuture[Any]]:

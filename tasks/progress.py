@@ -11,7 +11,8 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
-from tasks.errors import WarehouseError
+from tasks.errors import WarehouseError, scrub
+from tasks.report.build import ReportRows
 from tasks.warehouse.sql import Warehouse
 
 _BEAT_SECONDS = 10.0
@@ -31,6 +32,8 @@ class Progress:
         self._changed = threading.Condition()
         self._latest: tuple[float, str, str] | None = None
         self._closed = False
+        self._reached = 0.0
+        self._last: tuple[float, str] | None = None
         self._artifact: UUID | None = None
         self._complained: set[str] = set()
         self._logger = get_run_logger()
@@ -50,6 +53,13 @@ class Progress:
             self._closed = True
             self._changed.notify()
         self._thread.join()
+        if self._last is None and error is not None:
+            self._last = (
+                self._reached,
+                "Stopped" if not isinstance(error, Exception) else f"Failed: {scrub(str(error))}",
+            )
+        if self._last is not None:
+            self._write_artifact(*self._last)
 
     def reading(self, agents: int) -> None:
         """The agents are known, their runs and traces are being read."""
@@ -66,9 +76,17 @@ class Progress:
         """Everything is judged, the report is being written."""
         self._say(95, "generating_agents", "Writing the report")
 
+    def ended(self, rows: ReportRows) -> None:
+        """The report is written, and with it its row; the artifact ends as it does."""
+        report = rows.report
+        progress = 100.0 if report["status"] == "completed" else self._reached
+        step = report["current_step"]
+        self._last = (progress, f"{step}: {report['error']}" if report["error"] else step)
+
     def _say(self, progress: float, status: str, step: str) -> None:
         with self._changed:
             self._latest = (progress, status, step)
+            self._reached = progress
             self._changed.notify()
 
     def _work(self) -> None:
@@ -99,7 +117,9 @@ class Progress:
         except WarehouseError as error:
             self._complain("row", error)
 
-    def _write_artifact(self, progress: float, step: str) -> None:
+    def _write_artifact(self, reached: float, step: str) -> None:
+        # The UI shows every digit that there is.
+        progress = float(round(reached))
         try:
             if self._artifact is None:
                 key = f"report-{self._report_id}-progress"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,21 +13,33 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
+from prefect.utilities.urls import url_for
 
 from tasks import connections
+from tasks.announcements import announce, announce_end
+from tasks.endings import raising, told
 from tasks.errors import ParquetError, RefusedError, ReportFailedError, scrub
 from tasks.judge.rubric import Criteria
 from tasks.progress import Progress
-from tasks.report.build import Ending, Findings, ReportRows, build_rows
-from tasks.report.markdown import agents_table, render_markdown
+from tasks.report.build import EncodedRuns, Ending, Findings, ReportRows, build_rows, build_run_rows
+from tasks.report.markdown import (
+    Links,
+    agents_table,
+    describe_mean,
+    format_judging_cost,
+    format_score,
+    render_markdown,
+)
 from tasks.report.plan import ReportPlan, check_conflicts, restore_plan
 from tasks.settings import ReportOptions
 from tasks.warehouse.owner import current_owner
-from tasks.warehouse.parquet import stage_parquet
+from tasks.warehouse.parquet import encode_table, list_files, stage_parquet
 from tasks.warehouse.sql import Row
 
 
+@raising
 @task(task_run_name="open the report on {environment}", cache_policy=NO_CACHE)
+@told
 def open_report(
     environment: str,
     name: str,
@@ -41,6 +54,7 @@ def open_report(
         RefusedError: no such report, its owner lives, or something is asked for that conflicts with what is stored.
     """
     warehouse = connections.warehouse()
+    environment, name = environment.strip(), name.strip()
     context = FlowRunContext.get()
     run_id = str(context.flow_run.id) if context and context.flow_run else None
     if report_id is not None:
@@ -98,16 +112,39 @@ def reporting(plan: ReportPlan, findings: Findings) -> Iterator[Progress]:
 def _write_ended(plan: ReportPlan, findings: Findings, ending: Ending) -> None:
     """Write what there is; when that fails too, at least the report's row says how it ended."""
     findings.ending = ending
+    status = "cancelled" if ending.kind == "cancelled" else "failed"
     try:
         if findings.agents:
             write_rows(plan, findings)
+            return
     except Exception as error:  # noqa: BLE001 - the error that brought us here is the one to raise
         get_run_logger().warning("Report %s could not be written in full: %s", plan.id, scrub(str(error)))
-    # Does nothing to a report that has just been written.
-    connections.warehouse().end_report(plan.id, "cancelled" if ending.kind == "cancelled" else "failed", ending.reason)
+    row = {"id": plan.id, "environment": plan.environment, "name": plan.name}
+    announce_end({**row, "status": status, "error": ending.reason})
+    connections.warehouse().end_report(plan.id, status, ending.reason)
 
 
-@task(task_run_name="write the report", cache_policy=NO_CACHE)
+def prepare_runs(plan: ReportPlan, findings: Findings) -> None:
+    """Begin to make the rows of the runs and their file, which are most of a report, while the judge is waited for.
+
+    For when all evidence is in. They stay in memory: nothing is written before the report's end.
+    """
+
+    def encode() -> EncodedRuns:
+        rows = build_run_rows(findings)
+        return EncodedRuns(rows, encode_table("report_runs", plan.id, rows))
+
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="report-runs")
+    findings.runs = executor.submit(encode)
+    executor.shutdown(wait=False)
+
+
+def _prepared(findings: Findings) -> EncodedRuns | None:
+    """What ``prepare_runs`` made; None when it was not asked, or failed: then the write fails too, and tells of it."""
+    return findings.runs.result() if findings.runs is not None and findings.runs.exception() is None else None
+
+
+@task(task_run_name="write the report on {plan.environment}", cache_policy=NO_CACHE)
 def write_report(plan: ReportPlan, findings: Findings) -> ReportRows:
     """Write the report to Parquet and SQL; SQL comes last, in one transaction, and is what readers trust."""
     return write_rows(plan, findings)
@@ -118,9 +155,14 @@ def write_rows(plan: ReportPlan, findings: Findings) -> ReportRows:
 
     Files that cannot be written make the report ``failed``; its rows, which were paid for, are in SQL all the same.
     """
-    rows = build_rows(plan, findings)
+    ahead = _prepared(findings)
+    rows = build_rows(plan, findings, ahead.rows if ahead else None)
     url = connections.read_settings().parquet_url
-    children = {"agent_report_details": rows.details, "criterion_scores": rows.criteria, "report_runs": rows.runs}
+    children = {
+        "agent_report_details": rows.details,
+        "criterion_scores": rows.criteria,
+        "report_runs": ahead.file if ahead else rows.runs,
+    }
     try:
         with stage_parquet(url, plan.environment, plan.id, children) as files:
             _write_sql(plan, rows, lambda row: files.publish([row]))
@@ -130,6 +172,7 @@ def write_rows(plan: ReportPlan, findings: Findings) -> ReportRows:
         known = {name: value for name, value in rows.report.items() if name != "progress"}
         rows = replace(rows, report=known | failed)
         _write_sql(plan, rows, lambda row: None)
+    announce(plan, rows)
     return rows
 
 
@@ -148,18 +191,42 @@ def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[Row], obje
     warehouse.write_report(plan.id, finish, rows.details, rows.criteria, rows.runs, owner=current_owner())
 
 
-@task(task_run_name="publish the artifacts", cache_policy=NO_CACHE)
+@task(task_run_name="publish the report on {plan.environment}", cache_policy=NO_CACHE)
 def publish_artifacts(plan: ReportPlan, rows: ReportRows) -> None:
     """A markdown artifact with the whole, a table artifact with every agent. They are not worth losing a report for."""
     try:
-        create_markdown_artifact(render_markdown(rows), key=f"report-{plan.id}", description=f"Report {plan.id}")
-        create_table_artifact(agents_table(rows), key=f"report-{plan.id}-agents", description="Every agent")
+        what = f"Report {plan.id} on {plan.environment}"
+        create_markdown_artifact(render_markdown(rows, _links(plan)), key=f"report-{plan.id}", description=what)
+        create_table_artifact(
+            agents_table(rows), key=f"report-{plan.id}-agents", description=f"{what}: every agent, the worst first"
+        )
     except Exception as error:  # noqa: BLE001 - whatever the API's client raises, the report is written
         get_run_logger().warning("The artifacts of report %s could not be written: %s", plan.id, scrub(str(error)))
 
 
+def _links(plan: ReportPlan) -> Links:
+    settings = connections.read_settings()
+    context = FlowRunContext.get()
+    return Links(
+        flow_run_url=(url_for(context.flow_run) or "") if context and context.flow_run else "",
+        files=list_files(settings.parquet_url, plan.environment, plan.id),
+        jaeger_ui_url=settings.jaeger_ui_url,
+    )
+
+
 def settle(plan: ReportPlan, rows: ReportRows) -> int:
     """The report's id; ReportFailedError when it ended as ``failed``, so that the flow run fails as well."""
+    report = rows.report
+    get_run_logger().info(
+        "Report %s %s after %.1f s: team %s of 10; %s; %s failed; judging cost %s",
+        plan.id,
+        report["status"],
+        (datetime.now(UTC) - plan.started_at).total_seconds(),
+        format_score(report["team_score"]),
+        describe_mean(report),
+        report["agents_failed"],
+        format_judging_cost(report),
+    )
     if rows.report["status"] == "failed":
         raise ReportFailedError(f"report {plan.id} failed: {rows.report['error']}")
     return plan.id

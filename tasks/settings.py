@@ -6,7 +6,16 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_JUDGE_MODEL = "gpt-5.4-mini"
@@ -42,17 +51,31 @@ def _checked_since(value: str) -> str:
     return value
 
 
-class ReportOptions(BaseModel):
-    """How a report is made. Every field has a default; a field that is not given takes the setting's value."""
+def _say_defaults(schema: dict[str, Any]) -> None:
+    """Name each field's default in its description, and leave the field empty.
 
-    model_config = ConfigDict(extra="forbid")
+    A form sends all that it shows: what it had filled in would be given, and win over the settings of whoever runs the
+    worker, without anybody having asked for it.
+    """
+    for field in schema["properties"].values():
+        default = field.pop("default", None)
+        field.pop("minLength", None)
+        if default and default is not True:
+            shown = f"{default:g}" if isinstance(default, float) else default
+            field["description"] = f"{field.get('description', '')} Default: {shown}.".strip()
+
+
+class ReportOptions(BaseModel):
+    """How a report is made. A field that is left empty takes the value of the worker's setting, or else its default."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_say_defaults)
 
     judge_model: str = Field(
         DEFAULT_JUDGE_MODEL,
         min_length=1,
         title="Judge model",
         description="Model that judges, as the endpoint calls it.",
-        json_schema_extra={"position": 0},
+        json_schema_extra={"position": 4},
     )
     runs_per_agent: int = Field(
         20,
@@ -60,40 +83,41 @@ class ReportOptions(BaseModel):
         le=1000,
         title="Runs per agent",
         description="The newest runs of each agent that are looked at.",
-        json_schema_extra={"position": 1},
+        json_schema_extra={"position": 2},
     )
     since: Annotated[str, AfterValidator(_checked_since)] = Field(
         "",
         title="Since",
         description="Only runs since then: a span such as 7d or 12h, or a time such as 2026-01-31T08:00:00Z.",
-        json_schema_extra={"position": 2},
+        json_schema_extra={"position": 1},
     )
     filter_model: str = Field(
         "",
         title="Only runs of this model",
-        description="Model name as it stands in the runs; empty: runs of every model.",
+        description="Model name as it stands in the runs. Empty: runs of every model.",
         json_schema_extra={"position": 3},
     )
     agents: list[str] = Field(
         default_factory=list,
         title="Only these agents",
-        description="Names, or id:12; empty: all. The others get a row that says not_started.",
-        json_schema_extra={"position": 4},
+        description="Names, or id:12. Without any: all of the environment.",
+        json_schema_extra={"position": 0},
     )
     max_concurrent_evals: int = Field(
         10,
         ge=0,
         le=1000,
         title="Judge calls at once",
-        description="0 is unlimited.",
-        json_schema_extra={"position": 5},
+        description="How many agents are judged at the same time; 0 is unlimited.",
+        json_schema_extra={"position": 9},
     )
     max_concurrent_runs: int = Field(
         20,
         ge=1,
         le=200,
         title="Source and trace reads at once",
-        json_schema_extra={"position": 6},
+        description="How many agents' runs and traces are read at the same time.",
+        json_schema_extra={"position": 10},
     )
     eval_timeout_seconds: float = Field(
         300,
@@ -101,15 +125,15 @@ class ReportOptions(BaseModel):
         le=_LONGEST_SECONDS,
         title="Time for one agent (seconds)",
         description="Everything about one agent, from the moment its evaluation starts.",
-        json_schema_extra={"position": 7},
+        json_schema_extra={"position": 11},
     )
     report_timeout_seconds: float = Field(
         3600,
         gt=0,
         le=_LONGEST_SECONDS,
         title="Time for the report (seconds)",
-        description="After that no new judge call starts; the rest is not_started and the report completes.",
-        json_schema_extra={"position": 8},
+        description="After that no new judge call starts; the report completes with what it has.",
+        json_schema_extra={"position": 12},
     )
     judge_samples: int = Field(
         1,
@@ -117,7 +141,7 @@ class ReportOptions(BaseModel):
         le=9,
         title="Samples",
         description="How often each question is asked; scores are the means, and their spread is shown.",
-        json_schema_extra={"position": 9},
+        json_schema_extra={"position": 5},
     )
     max_report_cost_usd: float = Field(
         0,
@@ -125,20 +149,37 @@ class ReportOptions(BaseModel):
         le=1e6,
         allow_inf_nan=False,
         title="Most that judging may cost (USD)",
-        description="No call starts that could pass it; the agents left are skipped_budget. 0 is no limit.",
-        json_schema_extra={"position": 10},
+        description="No call starts that could pass it; the agents left are skipped. 0 is no limit.",
+        json_schema_extra={"position": 6},
     )
     fail_fast: bool = Field(
         False,
         title="Stop at the first failure",
-        json_schema_extra={"position": 11},
+        description="Start no judge call after an agent could not be evaluated.",
+        json_schema_extra={"position": 8},
     )
     fresh: bool = Field(
         False,
         title="Ask anew",
         description="Pay for new judge answers even where the same question was answered before.",
-        json_schema_extra={"position": 12},
+        json_schema_extra={"position": 7},
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_empty(cls, data: Any) -> Any:
+        """What a form sends for an empty field is not given; what is typed loses the line breaks around it."""
+        if not isinstance(data, dict):
+            return data
+        tidy = {key: value.strip() if isinstance(value, str) else value for key, value in data.items()}
+        if isinstance(agents := tidy.get("agents"), list):
+            tidy["agents"] = [name.strip() if isinstance(name, str) else name for name in agents if name]
+        return {key: value for key, value in tidy.items() if value not in (None, "", [])}
+
+    @model_serializer(mode="wrap")
+    def _dump_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Only what is given: read back, a default would be given, and the setting would not hold."""
+        return {key: value for key, value in dump(self).items() if key in self.model_fields_set}
 
 
 class Settings(ReportOptions, BaseSettings):
@@ -161,6 +202,7 @@ class Settings(ReportOptions, BaseSettings):
     warehouse_block: str = Field("", description="Name of a SqlAlchemyConnector block, instead.")
     parquet_url: str = Field("agent-report-data/parquet", description="Folder or fsspec URL for Parquet files.")
     jaeger_url: SecretStr | None = Field(None, description="Base URL of Jaeger's query service; none: no traces.")
+    jaeger_ui_url: str = Field("", description="Jaeger's UI as people reach it, for links to traces; none: no links.")
     jaeger_service: str = Field("station", description="Service whose spans carry the run's id.")
     jaeger_tag: str = Field("run.id", description="Tag that holds the run's id.")
     jaeger_headers: dict[str, SecretStr] = Field(
@@ -193,6 +235,10 @@ class Settings(ReportOptions, BaseSettings):
         description='JSON object of own regular expressions by label, {"customer": "K-[0-9]{6}"}.',
     )
     redact_hook: str = Field("", description="Own code, module:function, text to text, after all patterns.")
+    judge_key_block: str = Field("", description="Name of a Secret block with the judge's key, instead.")
+    environment: str = Field("production", min_length=1, description="Environment that nightly reports on.")
+    clone: str = Field("", description="Folder in which workers find the flows; empty: where this package is.")
+    notify_block: str = Field("", description="Notification block, type/name, for reports that somebody should see.")
     webhook_secrets: list[SecretStr] = Field(
         default_factory=list, description='JSON array of secrets of Standard Webhooks, ["whsec_…"]; each of them holds.'
     )
@@ -232,4 +278,5 @@ class Settings(ReportOptions, BaseSettings):
         if "max_concurrent_evals" not in given.model_fields_set:
             by_model = self.max_concurrent_evals_by_model
             values["max_concurrent_evals"] = by_model.get(values["judge_model"], values["max_concurrent_evals"])
-        return ReportOptions(**values)
+        # Every value has been validated, and all of them are given from here on, the empty ones too.
+        return ReportOptions.model_construct(set(values), **values)

@@ -12,6 +12,7 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ConcurrentTaskRunner
 
 from tasks.connections import jaeger, prices, redactor, source
+from tasks.endings import raising, told
 from tasks.errors import AgentReportError, RedactionError, SourceError
 from tasks.evidence.metrics import build_evidence
 from tasks.evidence.redaction import Redactor
@@ -23,7 +24,9 @@ from tasks.report.plan import ReportPlan
 NO_JAEGER = "no Jaeger is configured (AGENT_REPORT_JAEGER_URL)"
 
 
+@raising
 @task(task_run_name="agents of {environment}", cache_policy=NO_CACHE)
+@told
 def load_agents(environment: str, filter_model: str = "") -> list[Agent]:
     """The agents of ``environment`` by id; refused when it is unknown or the model filter cannot be honoured."""
     reader = source()
@@ -33,6 +36,7 @@ def load_agents(environment: str, filter_model: str = "") -> list[Agent]:
 
 
 @task(task_run_name="runs of {agent.name}", cache_policy=NO_CACHE)
+@told
 def fetch_runs(agent: Agent, plan: ReportPlan) -> AgentRuns:
     """The newest runs of ``agent`` up to the report's ``evidence_until``, redacted.
 
@@ -51,6 +55,7 @@ def fetch_runs(agent: Agent, plan: ReportPlan) -> AgentRuns:
 
 
 @task(task_run_name="traces of {agent.name}", cache_policy=NO_CACHE)
+@told
 def fetch_traces(agent: Agent, runs: Sequence[AgentRuns], plan: ReportPlan) -> Evidence:
     """The traces of ``runs`` (in a list of one), and with them all that is known of ``agent``, redacted.
 

@@ -66,3 +66,33 @@ def test_since_is_a_span_or_a_time() -> None:
     assert parse_since("2026-01-31T08:00:00+02:00", until) == datetime(2026, 1, 31, 6, tzinfo=UTC)
     with pytest.raises(ValueError, match="yesterday"):
         parse_since("yesterday", until)
+
+
+def test_what_a_form_sends_for_empty_fields_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_MODEL", "ours")
+    monkeypatch.setenv("AGENT_REPORT_SINCE", "7d")
+    empty = dict.fromkeys(ReportOptions.model_fields)
+    for sent in ({}, empty, empty | {"judge_model": "", "since": " \n", "agents": []}, {"agents": [""]}):
+        options = read_settings().options(ReportOptions.model_validate(sent))
+        assert (options.judge_model, options.since, options.runs_per_agent, options.agents) == ("ours", "7d", 20, [])
+    typed = ReportOptions.model_validate(
+        {"judge_model": "mine\n", "agents": [" billing-bot ", ""], "runs_per_agent": 5.0}
+    )
+    assert (typed.judge_model, typed.agents, typed.runs_per_agent) == ("mine", ["billing-bot"], 5)
+
+
+def test_options_that_are_read_back_are_those_that_were_given() -> None:
+    options = ReportOptions(since="7d", fresh=False)
+    assert options.model_dump(mode="json") == {"since": "7d", "fresh": False}
+    assert ReportOptions.model_validate(options.model_dump()).model_fields_set == {"since", "fresh"}
+    # What is stored with a report is all of them, whatever the settings say when it is taken up.
+    assert set(read_settings().options(options).model_dump()) == set(ReportOptions.model_fields)
+
+
+def test_the_form_names_defaults_and_fills_in_none() -> None:
+    fields = ReportOptions.model_json_schema()["properties"]
+    assert not [name for name, field in fields.items() if "default" in field]
+    assert all(field["title"] and field["description"] for field in fields.values())
+    assert sorted(field["position"] for field in fields.values()) == list(range(len(fields)))
+    assert fields["runs_per_agent"]["description"].endswith("Default: 20.")
+    assert (fields["runs_per_agent"]["minimum"], fields["runs_per_agent"]["maximum"]) == (1, 1000)

@@ -39,6 +39,8 @@ _HTML: _Reply = (
 class SimulatedJaeger:
     """Serves ``traces`` (v1 JSON objects: traceID, spans, processes) at ``url`` while it is entered.
 
+    ``port`` 0 is any free one.
+
     Attributes to set, before or while it runs:
         fail_with: a status (500, 503, 401) that answers every request; None for none.
         html: every request is answered by a page with 200, as under a wrong base path.
@@ -59,7 +61,9 @@ class SimulatedJaeger:
         latency_seconds: float = 0.0,
         slow: Mapping[str, float] | None = None,
         base_path: str = "",
+        port: int = 0,
     ) -> None:
+        self._port = port
         self.generation = generation
         self.latency_seconds = latency_seconds
         self.slow = {_padded(trace_id): seconds for trace_id, seconds in (slow or {}).items()}
@@ -117,7 +121,7 @@ class SimulatedJaeger:
 
     def __enter__(self) -> Self:
         self._closed.clear()
-        self._server = _Server(self)
+        self._server = _Server(self, self._port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         return self
@@ -241,11 +245,11 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 512
 
-    def __init__(self, jaeger: SimulatedJaeger) -> None:
+    def __init__(self, jaeger: SimulatedJaeger, port: int) -> None:
         self.jaeger = jaeger
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _Connection)
+        super().__init__(("127.0.0.1", port), _Connection)
 
     def opened(self, connection: socket.socket) -> None:
         with self._open_lock:

@@ -51,8 +51,9 @@ class SimulatedJudge(LoopbackServer):
         agent_seconds: float = 2.0,
         team_seconds: float = 3.0,
         respond: Callable[[dict[str, Any], Request], Response | None] | None = None,
+        port: int = 0,
     ) -> None:
-        super().__init__(self._chat)
+        super().__init__(self._chat, port=port)
         self._agent_seconds = agent_seconds
         self._team_seconds = team_seconds
         self._override = respond

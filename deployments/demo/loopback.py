@@ -43,19 +43,20 @@ class _Server(ThreadingHTTPServer):
 
 
 class LoopbackServer:
-    """Serves ``respond(request)`` on a free port of 127.0.0.1, a thread per connection, while used as a context.
+    """Serves ``respond(request)`` on 127.0.0.1, a thread per connection, while used as a context.
 
+    ``port`` 0 is any free one.
     ``requests`` holds every request in order of arrival, ``most_in_flight`` the most that were being answered at once.
     """
 
-    def __init__(self, respond: Callable[[Request], Response]) -> None:
+    def __init__(self, respond: Callable[[Request], Response], *, port: int = 0) -> None:
         self._respond = respond
         self._lock = threading.Lock()
         self._in_flight = 0
         self._closing = threading.Event()
         self.requests: list[Request] = []
         self.most_in_flight = 0
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", port), self._handler())
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, name="loopback", daemon=True
         )

@@ -44,11 +44,16 @@ def _shape(label: str, literal: str, rest: str, check: Callable[[str], bool] | N
         match = pattern.match(text, place)
         if match is None or (check is not None and not check(match[0])):
             return None
-        return match.start(), match.end(), label
+        end = match.end()
+        # Quoted-printable mail breaks its lines wherever they are full.
+        while (broken := _SOFT_BREAK.match(text, end)) is not None:
+            end = broken.end()
+        return match.start(), end, label
 
     return find
 
 
+_SOFT_BREAK = re.compile(r"=(?:\r?\n|(?:\\r)?\\n)[\w+/-]{1,76}+")
 _CODED = re.compile("u?[0-9a-fA-F]{2,4}")
 
 
@@ -113,7 +118,8 @@ def _find_coded_at(text: str, at: int) -> Span | None:
 # --- values beside their names
 
 _SEPARATOR = (
-    r"(?:(?P<close>\\{0,3}[\"'`])\]?)?[ \t]{0,3}(?:(?P<sep>=>|:=|[:=]{1,2}|>|%3[DAda])[ \t]{0,3}|(?P<space> {1,3}))"
+    r"(?:(?P<close>\\{0,3}[\"'`])\]?)?[ \t]{0,3}"
+    r"(?:(?P<sep>=>|:=|=3[Dd]|[:=]{1,2}|>|%3[DAda])[ \t]{0,3}|(?P<space> {1,3}))"
 )
 _VALUE = (
     r"(?:(?P<quote>\\{0,3}[\"'`])(?P<quoted>(?:(?!(?P=quote))(?:\\[^\n\x00]|[^\n\x00])){1,10000})"
@@ -226,6 +232,15 @@ _AUTHORIZATION = re.compile(
 _BEARER = re.compile(r"(?i:bearer) +(?P<value>[\w.~+/=-]{8,}+)")
 
 
+_BOT = re.compile(r"(?<!\d)\d{8,10}:AA[\w-]{33,}+")
+
+
+def _find_bot(text: str, place: int) -> Span | None:
+    """A Telegram bot's token, from the colon within it."""
+    match = _BOT.search(text, max(0, place - 10), place + 60)
+    return (match.start(), match.end(), TOKEN) if match and match.start() < place else None
+
+
 def _find_authorization(text: str, place: int) -> Span | None:
     match = _AUTHORIZATION.match(text, place - 4) if place >= 4 else None
     if match is None or not _opaque(match["value"]):
@@ -243,6 +258,76 @@ def _opaque(value: str) -> bool:
     return any(letter.isdigit() for letter in value) or len(value) >= 24
 
 
+def _is_mixed(value: str) -> bool:
+    """Rather a password than a word: letters and digits."""
+    return len(value) >= 6 and any(letter.isdigit() for letter in value) and any(letter.isalpha() for letter in value)
+
+
+def _pass_like(text: str, match: re.Match[str]) -> bool:
+    # "pass" is a word of tests as well: "pass: 12, fail: 1", and compass, bypass are words of their own.
+    return not text[max(0, match.start() - 1) : match.start()].isalpha() and _is_mixed(match["quoted"] or match["bare"])
+
+
+_PASSWORD_IS = re.compile(
+    r"(?i:passw(?:or[dt]|d) (?:is|was|ist)(?: now)?:? )(?P<quote>[\"'`]?)(?P<value>[^\s\"'`\x00]{6,200})"
+)
+
+
+def _find_password_in_prose(text: str, place: int) -> Span | None:
+    match = _PASSWORD_IS.match(text, place - 1) if place else None
+    if match is None:
+        return None
+    value = match["value"].rstrip(".,;:!?)")
+    return (match.start("value"), match.start("value") + len(value), PASSWORD) if _is_mixed(value) else None
+
+
+def _below(label: str, name: str, offset: int) -> Find:
+    """A value on the line after its name: alone there, so that it is no key of what is nested under the name."""
+    pattern = re.compile(
+        f"(?i:{name})"
+        r"[\"'`]?[ \t]{0,3}[:=][ \t]{0,3}(?:\r?\n|(?:\\r)?\\n)[ \t]{1,20}(?P<quote>[\"'`]?)"
+        r"(?P<value>[^\s\"'`\\\x00]{6,500})"
+        r"(?P=quote)[,;]?[ \t]{0,20}(?=[\r\n\x00\\]|\Z)"
+    )
+
+    def find(text: str, place: int) -> Span | None:
+        match = pattern.match(text, place - offset) if place >= offset else None
+        if match is None or match["value"].endswith(":") or not _is_mixed(match["value"]):
+            return None
+        return *match.span("value"), label
+
+    return find
+
+
+_CURL_USER = re.compile(
+    r"(?:-u[ =]?|--user[ =])(?P<quote>[\"'`]?)[^\s:\"'`\x00]{1,100}:"
+    r"(?P<value>[^\s\"'`\x00]{1,200})"
+)
+
+
+def _find_curl_user(text: str, place: int) -> Span | None:
+    """The password of ``curl -u bob:secret``; ``docker run -u 1000:1000`` is a user and a group."""
+    match = _CURL_USER.match(text, place + 1)
+    if match is None or "curl" not in text[max(0, place - 300) : place] or _says_nothing(match["value"]):
+        return None
+    return *match.span("value"), PASSWORD
+
+
+_COOKIE = re.compile(
+    r"(?i:cookies?)\\{0,3}[\"']?[ \t]{0,3}[:=][ \t]{0,3}\\{0,3}[\"']?"
+    r"(?P<value>[\w.-]{1,60}=[^\s\"'\\;\x00]{8,4000}+(?:; ?[\w.-]{1,60}=[^\s\"'\\;\x00]{1,4000}+){0,50})"
+)
+
+
+def _find_cookie(text: str, place: int) -> Span | None:
+    match = _COOKIE.match(text, place - 2) if place >= 2 else None
+    return (*match.span("value"), TOKEN) if match and _opaque(match["value"]) else None
+
+
+def _sig_like(text: str, match: re.Match[str]) -> bool:
+    return text[max(0, match.start() - 1) : match.start()] in ("?", "&", ";") and len(match["bare"] or "") >= 20
+
+
 _ENDS = " =:\"'\\`%>\t"
 _gitlab = _shape(TOKEN, "gl(?:pat|dt|rt|cbt|ptt|ft|soat|imt|agent|oas)-", r"[\w-]{20,}+(?:\.[\w-]+)*")
 
@@ -254,6 +339,7 @@ RULES: tuple[tuple[Rule, ...], ...] = (
         Rule(("sk-",), _shape(API_KEY, "sk-", r"[\w-]{20,}+", _is_random)),
         Rule(("SG.",), _shape(API_KEY, r"SG\.", r"[\w-]{16,64}\.[\w-]{16,}+")),
         Rule(("hf_",), _shape(TOKEN, "hf_", r"[A-Za-z0-9]{30,}+")),
+        Rule(("hvs.", "hvb."), _shape(TOKEN, r"hv[sb]\.", r"[\w-]{24,}+")),
     ),
     (
         Rule(("---B",), _find_pem),
@@ -262,17 +348,28 @@ RULES: tuple[tuple[Rule, ...], ...] = (
         Rule(("AIza",), _shape(API_KEY, "AIza", r"[\w-]{35,}+")),
         Rule(("GOCS",), _shape(SECRET, "GOCSPX-", r"[\w-]{20,}+")),
         Rule(("ya29",), _shape(TOKEN, r"ya29\.", r"[\w.-]{20,}+")),
+        Rule(("ATAT",), _shape(TOKEN, "ATATT3", r"[\w-]{20,}+(?:=[A-F0-9]{8})?")),
+        Rule(("NRAK",), _shape(API_KEY, "NRAK-", r"[A-Z0-9]{20,}+")),
+        Rule(("AGE-",), _shape(PRIVATE_KEY, "AGE-SECRET-KEY-1", r"[A-Z0-9]{50,}+")),
+        Rule((":AA[EFGH]",), _find_bot),
     ),
     (
         Rule(("gh[pousr]_",), _shape(TOKEN, "gh[pousr]_", r"\w{30,}+")),
         Rule(("gsk_",), _shape(API_KEY, "gsk_", r"[A-Za-z0-9]{32,}+")),
         Rule(("npm_",), _shape(TOKEN, "npm_", r"[A-Za-z0-9]{36,}+")),
         Rule(("pypi",), _shape(TOKEN, "pypi-", r"AgE[\w-]{50,}+")),
+        Rule(("dop_", "doo_", "dor_"), _shape(TOKEN, "do[por]_v1_", r"[a-f0-9]{60,}+")),
+        Rule(("dckr",), _shape(TOKEN, "dckr_pat_", r"[\w-]{20,}+")),
+        Rule(("dapi",), _shape(TOKEN, "dapi", r"[a-f0-9]{32}+(?:-\d)?(?!\w)")),
+        Rule(("sig=",), _beside(TOKEN, "sig", 0, _sig_like)),
         Rule((f"pwd[{_ENDS}]", f"Pwd[{_ENDS}]", f"PWD[{_ENDS}]"), _beside(PASSWORD, r"pwd", 0, _pwd_like)),
     ),
     (
         Rule(("glpa", "gldt", "glrt", "glcb", "glpt", "glft", "glso"), _gitlab),
         Rule(("sk_[lt]", "rk_[lt]"), _shape(API_KEY, "[sr]k_", r"(?:live|test)_[A-Za-z0-9]{10,}+")),
+        Rule(("shp[acps]",), _shape(TOKEN, "shp(?:at|ca|pa|ss)_", r"[a-fA-F0-9]{32,}+")),
+        Rule(("lin_",), _shape(API_KEY, "lin_api_", r"[A-Za-z0-9]{32,}+")),
+        Rule(("ntn_",), _shape(TOKEN, "ntn_", r"[A-Za-z0-9]{40,}+")),
     ),
     (
         Rule(("glim", "glag", "gloa"), _gitlab),
@@ -282,10 +379,14 @@ RULES: tuple[tuple[Rule, ...], ...] = (
         Rule(("pplx",), _shape(API_KEY, "pplx-", r"[A-Za-z0-9]{32,}+")),
         Rule(("whse",), _shape(SECRET, "whsec_", r"[A-Za-z0-9+/=]{20,}+")),
         Rule(("hook",), _shape(TOKEN, r"hooks\.slack\.com", r"/(?:services|workflows)/[\w/+-]{20,}+")),
+        Rule(("webh",), _shape(TOKEN, "webhooks", r"/\d{15,20}/[\w-]{50,}+")),
     ),
     (
         Rule(("assw",), _beside(PASSWORD, r"passw(?:or[dt]|d)\d?", 1, _password_like), fold=True),
+        Rule(("assw",), _find_password_in_prose, fold=True),
+        Rule(("assw",), _below(PASSWORD, r"passw(?:or[dt]|d)", 1), fold=True),
         Rule(("assp",), _beside(PASSWORD, r"passphrase", 1, _password_like), fold=True),
+        Rule(("ass=", "ass:", "ass[\"']"), _beside(PASSWORD, r"pass", 1, _pass_like), fold=True),
         Rule(
             ("secr",),
             _beside(SECRET, r"secret(?:[-_ ]?(?:access[-_ ]?)?key)?(?:[-_]?base)?", 0, _key_like),
@@ -293,10 +394,14 @@ RULES: tuple[tuple[Rule, ...], ...] = (
         ),
         Rule(("oriz", "oris"), _find_authorization, fold=True),
         Rule(("bear",), _find_bearer, fold=True),
+        Rule(("okie",), _find_cookie, fold=True),
+        Rule((" -u[ \"']", " --u"), _find_curl_user, fold=True),
     ),
     (
         Rule((f"ken[{_ENDS}]",), _beside(TOKEN, r"token", 2, _token_like), fold=True),
         Rule(("pi[_ -]k", "pike"), _beside(API_KEY, r"api[-_ ]?key\d?", 1, _key_like), fold=True),
+        Rule(("pi[_ -]k", "pike"), _below(API_KEY, r"api[-_ ]?key\d?", 1), fold=True),
+        Rule(("nt[_ -]k", "ntke"), _beside(API_KEY, r"account[-_ ]?key\d?", 5, _key_like), fold=True),
         Rule(("ss[_ -]k", "sske"), _beside(API_KEY, r"access[-_ ]?key(?:[-_ ]?id)?\d?", 4, _key_like), fold=True),
         Rule(("te[_ -]k", "teke"), _beside(PRIVATE_KEY, r"private[-_ ]?key", 5, _key_like), fold=True),
     ),

@@ -24,12 +24,14 @@ _REMOTE_USERS = frozenset({"git", "hg", "svn"})
 _REMOTE = re.compile(r":(?:\d+\b|[^\s:@\"']*/)")
 _ESCAPED = re.compile(r"u[0-9a-fA-F]{4}|[nrtbf]")
 
-_TO_DIGITS = bytes(0x30 if 0x30 <= code <= 0x39 else 0x20 if code == 0x2D else code for code in range(256))
+# Groups are set apart by a space, a dash, or the space that does not break.
+_TO_DIGITS = bytes(0x30 if 0x30 <= code <= 0x39 else 0x20 if code in (0x2D, 0xA0) else code for code in range(256))
 _CARD_SHAPES = (b"0" * 13, b"0000 0000 0000 ", b"0000 000000 0000")
 _LONGEST_RUN = 64
-_DIGITS_REVERSED = re.compile(r"(?:[ -]?\d)*+")
-_DIGITS = re.compile(r"\d(?:[ -]?\d)*+")
-_GROUPED = re.compile(r"\d{4}([ -])(?:\d{4}\1\d{4}\1\d{4}(?:\1\d{3}(?!\d))?|\d{6}\1\d{4,5})(?!\d)")
+_DIGITS_REVERSED = re.compile(r"(?:[ \xa0-]?\d)*+")
+_DIGITS = re.compile(r"\d(?:[ \xa0-]?\d)*+")
+_FIRST_GROUP = re.compile(r"\d+[ \xa0]")
+_GROUPED = re.compile(r"\d{4}([ \xa0-])(?:\d{4}\1\d{4}\1\d{4}(?:\1\d{3}(?!\d))?|\d{6}\1\d{4,5})(?!\d)")
 # https://en.wikipedia.org/wiki/Payment_card_number#Issuer_identification_number_(IIN): without these, one in ten of
 # all order numbers of this length would be a card. A time since the epoch begins with 1, which no card does.
 _ISSUERS = re.compile(
@@ -108,7 +110,7 @@ def _card_at(text: str, place: int) -> tuple[Span | None, int]:
     """The card in the run of digits around ``place``, and where that run ends."""
     before = _DIGITS_REVERSED.match(text[max(0, place - _LONGEST_RUN) : place][::-1])
     start = place - (before.end() if before else 0)
-    while text[start] in " -":
+    while text[start] in " \xa0-":
         start += 1
     run = _DIGITS.match(text, start)
     if run is None:
@@ -116,6 +118,13 @@ def _card_at(text: str, place: int) -> tuple[Span | None, int]:
     end = run.end()
     ahead, behind = text[max(0, start - 1) : start], text[end : end + 2]
     escaped = ahead in tuple("nrt") and text[max(0, start - 2) : start - 1] == "\\"
+    if ahead.isalnum() and not escaped and (first := _FIRST_GROUP.match(text, start, end)) is not None:
+        # The first digits end a word ("v2 4111 …").
+        start = first.end()
+        run = _DIGITS.match(text, start)
+        ahead = ""
+        if run is None:
+            return None, end
     if ahead and (ahead.isalnum() or ahead in "_.+-") and not escaped:
         return None, end
     if behind and (behind[0].isalnum() or behind[0] == "_" or re.fullmatch(r"[.,-]\w", behind)):
@@ -124,14 +133,14 @@ def _card_at(text: str, place: int) -> tuple[Span | None, int]:
         return (start, end, CARD), end
     grouped = _GROUPED.match(text, start, end)
     if grouped is not None and _is_card(grouped[0]):
-        rest = re.split(r"[ -]", text[grouped.end() : end])
+        rest = re.split(r"[ \xa0-]", text[grouped.end() : end])
         if all(len(group) <= 3 for group in rest):
             return (start, grouped.end(), CARD), end
     return None, end
 
 
 def _is_card(shown: str) -> bool:
-    digits = shown.replace(" ", "").replace("-", "")
+    digits = shown.replace(" ", "").replace("\xa0", "").replace("-", "")
     if not 13 <= len(digits) <= 19 or not digits.isascii() or not _ISSUERS.fullmatch(digits):
         return False
     doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pydantic_core import PydanticSerializationError
 
 from tasks.evidence.types import Evidence
+from tasks.judge.answer import Shown
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge, Question
 from tasks.judge.exhibits import Exhibit, Exhibits
@@ -16,7 +17,7 @@ from tasks.judge.judgement import judge_question
 from tasks.judge.ledger import fingerprint
 from tasks.judge.prompts import describe_selection, render_agent
 from tasks.judge.rubric import Criterion
-from tasks.judge.selection import label_runs, select_runs
+from tasks.judge.selection import Selection, label_runs, select_runs
 from tasks.judge.suspicion import find_suspicions, may_be_suspicious
 
 
@@ -26,8 +27,9 @@ def build_agent_question(
     """The question about one agent; citations may name any of its finished runs (``exhibits``, when labelled)."""
     labelled = label_runs(evidence) if exhibits is None else exhibits
 
-    def render(budget_tokens: int, rotation: float) -> str:
-        return render_agent(evidence, select_runs(evidence, labelled, budget_tokens, rotation))
+    def render(budget_tokens: int, rotation: float) -> Shown:
+        selection = select_runs(evidence, labelled, budget_tokens, rotation)
+        return Shown(render_agent(evidence, selection), len(selection.runs), _sampling(selection))
 
     return Question(
         kind="agent",
@@ -51,14 +53,15 @@ def judge_agent(
     question = build_agent_question(evidence, rubric, exhibits)
     evaluation = judge_question(judge, question, timeout_seconds=timeout_seconds)
     evaluation = replace(evaluation, suspicions=find_suspicions(_all_texts(evidence, exhibits)))
-    if not evaluation.samples:
+    if not evaluation.samples or evaluation.runs_shown is not None:
         return evaluation
+    # From the ledger alone: what the same budget shows today, which is what it was asked with.
     selection = select_runs(evidence, exhibits, int(judge.evidence_tokens / judge.scale.factor))
-    return replace(
-        evaluation,
-        runs_shown=len(selection.runs),
-        sampling=describe_selection(selection) if selection.is_sample else "",
-    )
+    return replace(evaluation, runs_shown=len(selection.runs), sampling=_sampling(selection))
+
+
+def _sampling(selection: Selection) -> str:
+    return describe_selection(selection) if selection.is_sample else ""
 
 
 def digest_evidence(evidence: Evidence) -> str:

@@ -69,8 +69,23 @@ class CriterionAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """The evidence as the judge was shown it, without its fence: the text, and how many runs are in it.
+
+    ``sampling`` says which they are when they are not all ("" otherwise); ``runs`` is None where nobody counts them.
+    """
+
+    text: str
+    runs: int | None = None
+    sampling: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A usable answer. ``executive_summary`` is the team's; an agent's is empty."""
+    """A usable answer. ``executive_summary`` is the team's; an agent's is empty.
+
+    ``shown`` is what was shown for it; None when it came from the ledger, which does not keep that.
+    """
 
     criteria: dict[str, CriterionAnswer]
     reasoning: str = ""
@@ -80,7 +95,8 @@ class Answer:
     executive_summary: str = ""
     contradictions: tuple[Contradiction, ...] = ()
     citations_dropped: int = 0
-    ignored: tuple[str, ...] = field(default=())
+    ignored: tuple[str, ...] = ()
+    shown: Shown | None = field(default=None, compare=False)
 
 
 def build_schema(kind: Kind, rubric: Mapping[str, Criterion]) -> dict[str, Any]:

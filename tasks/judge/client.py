@@ -233,7 +233,10 @@ class JudgeClient:
         """Raise when another attempt is of no use."""
         if isinstance(failure, APIStatusError):
             status = failure.status_code
-            if ended := why_judging_ends(failure):
+            # Moderation and firewalls refuse what stands in one agent's texts with a 403 too: where the key was good
+            # for other calls, that agent must not end everybody's judging.
+            of_this_call = status == 403 and self.gate.has_answered
+            if (ended := why_judging_ends(failure)) and not of_this_call:
                 reason = f"{ended}: {said}"
                 stop.end("endpoint", reason)
                 raise EndpointError(reason)

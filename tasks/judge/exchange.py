@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from tasks.errors import JudgeError
 from tasks.evidence.prices import RunPrices, Tokens
-from tasks.judge.answer import Answer, Kind, UnusableAnswerError, build_schema, parse_answer
+from tasks.judge.answer import Answer, Kind, Shown, UnusableAnswerError, build_schema, parse_answer
 from tasks.judge.claims import claimed
 from tasks.judge.client import ContextLengthError, JudgeClient, Reply
 from tasks.judge.exhibits import Exhibits
@@ -32,15 +32,15 @@ _MESSAGE_OVERHEAD = 200
 class Question:
     """What is asked. ``digest`` stands for the whole evidence, of which ``render`` gives what fits.
 
-    ``render(budget_tokens, rotation)`` is the evidence as text, without its fence, in about so many tokens (as
-    ``estimate_tokens`` has it), its runs from the ``rotation``-th part (0 to 1) on.
+    ``render(budget_tokens, rotation)`` is the evidence in about so many tokens (as ``estimate_tokens`` has it), its
+    runs from the ``rotation``-th part (0 to 1) on.
     """
 
     kind: Kind
     rubric: Mapping[str, Criterion]
     digest: str
     exhibits: Exhibits
-    render: Callable[[int, float], str]
+    render: Callable[[int, float], Shown]
     goal: str = ""
     agent_id: int | None = None
 
@@ -142,7 +142,7 @@ class Judge:
         deadline: float,
         spent: Spent,
     ) -> Answer:
-        messages, reply = self._first(question, schema, sample, deadline, spent)
+        messages, shown, reply = self._first(question, schema, sample, deadline, spent)
         problems: tuple[str, ...] = ()
         first = ""
         for turn in range(2):
@@ -159,8 +159,9 @@ class Judge:
             if reply.paid:
                 self.ledger.commit(self._paid(key, question, reply, outcome, sample), claim)
             if answer is not None:
-                return answer
-        raise JudgeError(f"the judge's answer could not be used ({first}), nor could the second: {'; '.join(problems)}")
+                return replace(answer, shown=shown)
+        second = "; ".join(problems)
+        raise UnusableAnswerError([f"the judge's answer could not be used ({first}), nor could the second: {second}"])
 
     def settings(self) -> dict[str, Any]:
         """What of the judge decides an answer, whatever the evidence and the criteria."""
@@ -180,14 +181,14 @@ class Judge:
 
     def _first(
         self, question: Question, schema: Mapping[str, Any], sample: int, deadline: float, spent: Spent
-    ) -> tuple[list[dict[str, str]], Reply]:
+    ) -> tuple[list[dict[str, str]], Shown, Reply]:
         """The first reply; a question that the model's context does not hold is asked once more, shorter by 30 %."""
         budget = self.evidence_tokens
         rotation = sample / self.samples
         for last in (False, True):
-            messages, estimated = compose(question, budget, self.scale, rotation)
+            messages, shown, estimated = compose(question, budget, self.scale, rotation)
             try:
-                return messages, self._call(messages, estimated, schema, deadline, spent)
+                return messages, shown, self._call(messages, estimated, schema, deadline, spent)
             except ContextLengthError as error:
                 if last:
                     raise JudgeError(f"the evidence is too long for the judge, shortened as well: {error}") from None
@@ -203,7 +204,7 @@ class Judge:
         spent: Spent,
     ) -> Reply:
         self.stop.check()
-        with self.purse.pay(self.most_usd(estimated)) as payment:
+        with self.purse.pay(self.most_usd(estimated), deadline=deadline, stop=self.stop) as payment:
             try:
                 reply = self.client.complete(messages, schema, deadline=deadline, stop=self.stop)
             except JudgeError as error:
@@ -261,22 +262,22 @@ class Judge:
 
 def compose(
     question: Question, budget_tokens: int, scale: TokenScale | None = None, rotation: float = 0.0
-) -> tuple[list[dict[str, str]], int]:
-    """The messages of a question and their estimated tokens.
+) -> tuple[list[dict[str, str]], Shown, int]:
+    """The messages of a question, what they show of the evidence, and their estimated tokens.
 
     The evidence is in at most ``budget_tokens``, as far as this model's count is known.
     """
     factor = scale.factor if scale else 1.0
     room = int(budget_tokens / factor)
     for _ in range(_FITTING_TRIES):
-        text = question.render(room, rotation)
-        size = estimate_tokens(text)
+        shown = question.render(room, rotation)
+        size = estimate_tokens(shown.text)
         if size * factor <= budget_tokens:
             break
         # The facts and what stands between the runs are not in the runs' shares.
         room = int(room * budget_tokens / (size * factor) * 0.97)
-    messages = build_messages(question.kind, question.rubric, Fence().around(text), question.goal)
-    return messages, size + estimate_messages(messages[:-1])
+    messages = build_messages(question.kind, question.rubric, Fence().around(shown.text), question.goal)
+    return messages, shown, size + estimate_messages(messages[:-1])
 
 
 def estimate_messages(messages: Sequence[Mapping[str, str]]) -> int:

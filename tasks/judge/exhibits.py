@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal
 
 from tasks.evidence.types import Run, Trace
-from tasks.judge.fence import MARK, neutralise
+from tasks.judge.fence import MARK, inline, neutralise
 from tasks.judge.steps import Step, build_steps
 from tasks.judge.tokens import text_tokens
 
@@ -18,7 +18,12 @@ Side = Literal["any", "claim", "observation"]
 _LABEL = re.compile(r"^\W*(?:run\s*|step\s*)?(R\d{1,6})(?:\s*\.\s*(\d{1,6}))?\W*$", re.IGNORECASE)
 # What stands for words left out: the judge's own dots, and the marks of our clipping.
 _GAP = re.compile(r"\s*\[?\s*(?:…|\.\.\.)(?:\s*[\d,]+ (?:characters|steps) left out)?\s*\]?\s*")
-_SHORTEST = 3
+# In bytes, as a word of two Chinese characters says as much as one of six letters. Shorter ones stand in almost any
+# text: they hold where they are all of it ("OK", an error of one word).
+_SHORTEST = 8
+_SHORTEST_PIECE = 3
+NO_RESPONSE = "(none)"
+"""What the judge is shown where a run has no final response: it may quote that."""
 _QUOTES = "\"'`“”‘’«»"
 
 
@@ -34,10 +39,46 @@ class Found:
 class Exhibit:
     """One run under its label, with everything that may be quoted of it; nothing is clipped here."""
 
-    def __init__(self, label: str, run: Run, trace: Trace | None) -> None:
+    def __init__(self, label: str, run: Run, trace: Trace | None, cost_usd: float | None = None) -> None:
         self.label = label
         self.run = run
         self.trace = trace
+        self.cost_usd = cost_usd
+
+    @cached_property
+    def heading(self) -> str:
+        """Status, start, duration, tokens, cost and model, as far as they are known, in one line."""
+        run = self.run
+        parts = [f"status {inline(run.status)}", f"started {run.started_at:%Y-%m-%d %H:%M} UTC"]
+        if run.duration_seconds is not None:
+            parts.append(f"{run.duration_seconds:.1f} s")
+        if run.total_tokens is not None:
+            parts.append(f"{run.total_tokens:,} tokens")
+        if self.cost_usd is not None:
+            parts.append(f"${self.cost_usd:.4f}")
+        if run.model_name:
+            parts.append(inline(run.model_name))
+        return ", ".join(parts)
+
+    @cached_property
+    def trace_line(self) -> str:
+        """Where the time of the run went, in one line; "" without a trace."""
+        telemetry = self.trace.telemetry if self.trace else None
+        if telemetry is None:
+            return ""
+        return (
+            f"Trace: {telemetry.wall_seconds:.1f} s, of which {telemetry.llm_seconds:.1f} s in {telemetry.llm_calls} "
+            f"LLM calls and {telemetry.tool_seconds:.1f} s in tools; {telemetry.errors} spans with errors"
+        )
+
+    @cached_property
+    def repeats(self) -> tuple[str, ...]:
+        """The calls that were made again with the same arguments, a line for each of the first three."""
+        telemetry = self.trace.telemetry if self.trace else None
+        return tuple(
+            f"Repeated {call.calls} times with the same arguments: {inline(call.name[:120])}"
+            for call in (telemetry.repeats[:3] if telemetry else ())
+        )
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -62,7 +103,9 @@ class Exhibit:
     def _texts(self) -> dict[Side, list[str]]:
         run = self.run
         claims = [run.final_response or ""]
-        observed = [run.error or "", f"status {run.status}", run.tool_calls_invalid or ""]
+        observed = [run.error or "", self.heading, self.trace_line, *self.repeats, run.tool_calls_invalid or ""]
+        if not run.final_response:
+            observed.append(NO_RESPONSE)
         if self.trace is not None and self.trace.telemetry is not None:
             observed += self.trace.telemetry.error_messages
         return _folded({"claim": claims, "observation": observed, "any": [*claims, *observed, run.task or ""]})
@@ -83,7 +126,7 @@ class Exhibit:
     def find(self, number: int | None, quote: str, side: Side) -> Found | None:
         """Where ``quote`` stands in step ``number``, or (None) anywhere in the run; None when it does not."""
         words = _words(quote)
-        if len(words) < _SHORTEST:
+        if not words:
             return None
         if number is not None:
             return self._find_step(number, words, side)
@@ -110,7 +153,8 @@ class Exhibits:
         """Where ``quote`` stands in what ``label`` names; None when there is no such label or it does not stand there.
 
         White space is folded, quotation marks around it are passed over, and dots may stand for words left out: the
-        parts must then follow each other. ``side`` wants it among the agent's claims, or among the observations.
+        parts must then follow each other. Of a few letters it holds only where it is all of a text. ``side`` wants it
+        among the agent's claims, or among the observations.
         """
         match = _LABEL.match(label) if isinstance(label, str) else None
         exhibit = self._by_label.get(match[1].upper()) if match else None
@@ -134,9 +178,9 @@ def _words(quote: str) -> str:
 
 def _holds(text: str, words: str) -> bool:
     if words in text:
-        return True
+        return _is_long(words) or words == text.strip(_QUOTES + " ")
     pieces = [bare for piece in _GAP.split(words) if (bare := piece.strip(_QUOTES + " "))]
-    if len(pieces) < 2 or any(len(piece) < _SHORTEST for piece in pieces):
+    if len(pieces) < 2 or any(len(piece) < _SHORTEST_PIECE for piece in pieces) or not any(map(_is_long, pieces)):
         return False
     at = 0
     for piece in pieces:
@@ -145,3 +189,7 @@ def _holds(text: str, words: str) -> bool:
             return False
         at += len(piece)
     return True
+
+
+def _is_long(words: str) -> bool:
+    return len(words) >= _SHORTEST or len(words.encode()) >= _SHORTEST

@@ -14,16 +14,22 @@ MARK = "| "
 
 _NAME = "evidence"
 # Imitations of the fence, and of what chat templates put between messages.
-_TAG = re.compile(rf"<(?=\s*/?\s*{_NAME})", re.IGNORECASE)
-_TEMPLATE = re.compile(r"<(?=\|)|(?<=\|)>|\[(?=/?(?:INST|SYS)\b)|<(?=</?SYS>)|<(?=/?s>|/?(?:start|end)_of_turn>)")
+_HIDDEN_SIGN = "\N{WHITE SQUARE}"
+# Bounded, as a text may hold a million spaces.
+_SPACE = rf"[\s{_HIDDEN_SIGN}]{{0,20}}+"
+_TAG = re.compile(rf"[<\uff1c\ufe64](?={_SPACE}[/\uff0f]?{_SPACE}{_NAME})", re.IGNORECASE)
+_TEMPLATE = re.compile(
+    r"<(?=[|\uff5c])|(?<=[|\uff5c])>|\[(?=/?(?:INST|SYS)\b)|<(?=</?SYS>)|<(?=/?s>|[be]os>|/?(?:start|end)_of_turn>)"
+)
 # Invisible characters carry words past a reader: tags, bidirectional controls, zero widths, other format characters.
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
     "\u3164\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
+    # One of them makes an emoji, three in a row carry bits.
+    "|[\u200c\u200d\ufe00-\ufe0f]{3,}"
 )
 _BREAK = re.compile("\r\n|[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
-_HIDDEN_SIGN = "\N{WHITE SQUARE}"
 _LONE = re.compile("[\ud800-\udfff]")
 
 

@@ -141,6 +141,12 @@ class Gate:
         self._answers = 0
         self._busiest = 0
         self._step = _FIRST_STEP
+        self._has_answered = False
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether any call was answered so far: then the endpoint takes the key."""
+        return self._has_answered
 
     @property
     def width(self) -> int:
@@ -243,6 +249,7 @@ class Gate:
 
     def _note_answer(self) -> None:
         with self._lock:
+            self._has_answered = True
             if self._width >= self._most or time.monotonic() < self._cooling_until:
                 return
             self._answers += 1

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from tasks.errors import AgentReportError, JudgingEndedError
-from tasks.judge.answer import Answer
+from tasks.judge.answer import Answer, UnusableAnswerError
 from tasks.judge.evaluation import AgentStatus, Evaluation
 from tasks.judge.exchange import Judge, Question, Spent
 from tasks.judge.purse import BudgetError
@@ -26,6 +26,8 @@ def judge_question(judge: Judge, question: Question, *, timeout_seconds: float) 
     for sample in range(judge.samples):
         try:
             answer, _ = judge.ask(question, deadline=deadline, spent=spent, sample=sample)
+        except UnusableAnswerError as error:
+            missing.append(str(error))
         except AgentReportError as error:
             # Of the ledger too: an answer that cannot be kept must not take the report with it.
             if not answers:
@@ -33,6 +35,8 @@ def judge_question(judge: Judge, question: Question, *, timeout_seconds: float) 
             missing.append(str(error))
         else:
             answers.append(answer)
+    if not answers:
+        return _unjudged(question, "failed", missing[0], spent)
     warnings = [f"{len(missing)} of {judge.samples} samples are missing: {missing[0]}"] if missing else []
     return _judged(question, typical_first(answers, question.rubric), spent, warnings)
 
@@ -48,6 +52,7 @@ def _status(error: AgentReportError, spent: Spent) -> AgentStatus:
 
 def _judged(question: Question, answers: Sequence[Answer], spent: Spent, warnings: list[str]) -> Evaluation:
     typical = answers[0]
+    shown = next((answer.shown for answer in answers if answer.shown is not None), None)
     verdicts = build_verdicts(answers, question.rubric)
     score = score_verdicts(verdicts)
     if typical.ignored:
@@ -69,6 +74,8 @@ def _judged(question: Question, answers: Sequence[Answer], spent: Spent, warning
         contradictions=typical.contradictions,
         reused=reused,
         samples=len(answers),
+        runs_shown=shown.runs if shown else None,
+        sampling=shown.sampling if shown else "",
         citations_dropped=sum(answer.citations_dropped for answer in answers),
         warnings=tuple(warnings),
         calls=spent.calls,

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from tasks.evidence.types import Evidence, Metrics
 from tasks.judge.answer import Kind
+from tasks.judge.exhibits import NO_RESPONSE
 from tasks.judge.fence import inline, marked
 from tasks.judge.rubric import Criterion
 from tasks.judge.selection import Selection, ShownRun, ShownStep, clip
+from tasks.judge.steps import NO_RESULT
 
-PROMPT_VERSION = "2"
+PROMPT_VERSION = "3"
 
 _INSTRUCTIONS = """\
 You judge LLM agents that work in production. You are given facts that were computed from all of an agent's runs, and \
@@ -29,11 +32,14 @@ and half points.
 timings are observations. Where they disagree, believe the observations. That an agent says it did something is no \
 sign that it did.
 - A run's status says whether it ended, not whether the task was done. Read the task, what was observed, the response.
+- Of a run, the tool calls come first, in their order, then what was said, in its order. The numbers are labels: a \
+lower one need not have come earlier.
 - Do not compute totals, averages or pass and fail: that is done elsewhere.
 
 How to cite:
 - Runs carry labels such as R7, their steps labels such as R7.3. An example names one label, quotes from it word for \
-word (a dozen words are enough; no paraphrase, nothing added), and says in one sentence what that shows.
+word (three words at least, or all of a shorter text; a dozen are enough; no paraphrase, nothing added), and says in \
+one sentence what that shows. What stands in a run's heading (status, seconds, tokens) can be quoted too.
 - Every quote is looked up. One that does not stand there is thrown away, and a criterion without one that holds is \
 reported as unsupported.
 - contradictions (of an agent): for each claim of the agent that an observation contradicts, quote the claim and \
@@ -53,6 +59,21 @@ _TEAM = """\
 This time you judge the team: whether the agents together reach their goal, where the team as a whole is strong or \
 weak, and what to do first. Who of a team caused a failure is a guess unless an observation shows it: say so. The \
 executive summary is two or three short paragraphs for someone who reads nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """How much of one agent's facts is written: characters of its description, tools, kinds of failure, the rest."""
+
+    description: int
+    tools: int = 12
+    failures: int = 6
+    measures: bool = True
+
+
+ALL_FACTS = Detail(1000)
+TEAM_DETAILS = (Detail(300), Detail(160, 4, 2), Detail(80, 0, 1), Detail(0, 0, 0, measures=False))
+"""The facts of one agent among others, from all of them to so little that a thousand agents find room."""
 
 
 def build_messages(
@@ -84,7 +105,8 @@ def build_repair(answer: str, problems: Sequence[str]) -> list[dict[str, str]]:
 def render_agent(evidence: Evidence, selection: Selection) -> str:
     """One agent's evidence as the judge reads it: who it is, the facts of all runs, the runs that are shown."""
     agent = evidence.agent
-    lines = [f"# Agent {inline(agent.name)}", "", "Description:", marked(clip(agent.description, 1000) or "none given")]
+    described = clip(agent.description, ALL_FACTS.description) or "none given"
+    lines = [f"# Agent {inline(agent.name)}", "", "Description:", marked(described)]
     if agent.prompt:
         lines += [
             "",
@@ -92,7 +114,7 @@ def render_agent(evidence: Evidence, selection: Selection) -> str:
             marked(clip(agent.prompt, 3000)),
         ]
     labels = {shown.run.id: shown.exhibit.label for shown in selection.runs}
-    lines += ["", "## Facts, computed from all runs", "", *render_facts(evidence.metrics, labels)]
+    lines += ["", "## Facts, computed from all runs", "", *render_facts(evidence.metrics, labels, ALL_FACTS)]
     lines += [f"- note: {inline(warning)}" for warning in evidence.warnings]
     lines += ["", f"## Runs shown: {describe_selection(selection)}"]
     for shown in selection.runs:
@@ -111,8 +133,10 @@ def describe_selection(selection: Selection) -> str:
     )
 
 
-def render_team(agents: Sequence[tuple[Evidence, ShownRun | None]], without_evidence: Mapping[str, str]) -> str:
-    """The team's evidence: every agent's facts, and of each agent one run (its worst, or none).
+def render_team(
+    agents: Sequence[tuple[Evidence, ShownRun | None]], without_evidence: Mapping[str, str], detail: Detail
+) -> str:
+    """The team's evidence: every agent's facts in this detail, and of each agent one run (its worst, or none).
 
     ``without_evidence`` says, by name, why an agent has none.
     """
@@ -125,10 +149,7 @@ def render_team(agents: Sequence[tuple[Evidence, ShownRun | None]], without_evid
         "The facts of each agent are computed from all its runs; of each at most one run is shown, its worst.",
     ]
     for evidence, shown in agents:
-        described = clip(evidence.agent.description, 300) or "No description."
-        labels = {shown.run.id: shown.exhibit.label} if shown else {}
-        lines += ["", f"## Agent {inline(evidence.agent.name)}", "", marked(described)]
-        lines += ["", *render_facts(evidence.metrics, labels)]
+        lines += ["", *render_member(evidence, shown, detail)]
         if shown is not None:
             lines += ["", *_render_run(shown)]
     if without_evidence:
@@ -137,7 +158,15 @@ def render_team(agents: Sequence[tuple[Evidence, ShownRun | None]], without_evid
     return "\n".join(lines)
 
 
-def render_facts(metrics: Metrics, labels: Mapping[int, str]) -> list[str]:
+def render_member(evidence: Evidence, shown: ShownRun | None, detail: Detail) -> list[str]:
+    """What the team's evidence says of one agent, without the run itself."""
+    lines = [f"## Agent {inline(evidence.agent.name)}", ""]
+    if detail.description:
+        lines += [marked(clip(evidence.agent.description, detail.description) or "No description."), ""]
+    return lines + render_facts(evidence.metrics, {shown.run.id: shown.exhibit.label} if shown else {}, detail)
+
+
+def render_facts(metrics: Metrics, labels: Mapping[int, str], detail: Detail) -> list[str]:
     """The facts as list items; what was not measured is left out, never shown as zero. ``labels`` are by run id."""
     facts = [
         f"runs analysed: {metrics.runs_analyzed} ({metrics.runs_succeeded} completed, {metrics.runs_failed} failed); "
@@ -150,6 +179,8 @@ def render_facts(metrics: Metrics, labels: Mapping[int, str]) -> list[str]:
     ):
         low, high = metrics.success_rate_low, metrics.success_rate_high
         facts.append(f"success rate: {metrics.success_rate:.0%} (95 % interval {low:.0%} to {high:.0%})")
+    if not detail.measures:
+        return [f"- {fact}" for fact in facts]
     if metrics.avg_duration_seconds is not None and metrics.p95_duration_seconds is not None:
         facts.append(
             f"duration: {metrics.avg_duration_seconds:.1f} s on average, "
@@ -161,13 +192,20 @@ def render_facts(metrics: Metrics, labels: Mapping[int, str]) -> list[str]:
         facts.append(f"cost per run: ${metrics.avg_cost_usd:.4f} (known for {metrics.runs_with_cost} runs)")
     if metrics.models:
         facts.append(f"models: {inline(', '.join(metrics.models))}")
-    for tool in metrics.tool_usage[:12]:
+    for tool in metrics.tool_usage[: detail.tools]:
         time = "" if tool.duration_seconds is None else f", {tool.duration_seconds:.1f} s in all"
         facts.append(f"tool {inline(clip(tool.name, 120))}: {tool.calls} calls, {tool.errors} errors{time}")
-    for pattern in metrics.failure_patterns[:6]:
+    if rest := metrics.tool_usage[detail.tools :]:
+        facts.append(
+            f"{'other ' if detail.tools else ''}tools: {len(rest)}, with {sum(tool.calls for tool in rest)} calls"
+        )
+    for pattern in metrics.failure_patterns[: detail.failures]:
         known = [labels[run_id] for run_id in pattern.run_ids if run_id in labels][:6]
         shown = f" ({', '.join(known)})" if known else ""
         facts.append(f"failure seen {pattern.count} times{shown}: {inline(clip(pattern.pattern, 300))}")
+    if others := metrics.failure_patterns[detail.failures :]:
+        # Without it the judge would take the kinds that it is told of for all of them.
+        facts.append(f"failures of other kinds: {sum(found.count for found in others)} runs, of {len(others)} kinds")
     telemetry = metrics.telemetry
     if telemetry.runs_with_trace and telemetry.avg_llm_seconds is not None and telemetry.avg_tool_seconds is not None:
         facts.append(
@@ -183,39 +221,26 @@ def _criterion(name: str, criterion: Criterion) -> str:
 
 
 def _render_run(shown: ShownRun) -> Iterator[str]:
-    run, label = shown.run, shown.exhibit.label
-    head = [f"status {inline(run.status)}", f"started {run.started_at:%Y-%m-%d %H:%M} UTC"]
-    if run.duration_seconds is not None:
-        head.append(f"{run.duration_seconds:.1f} s")
-    if run.total_tokens is not None:
-        head.append(f"{run.total_tokens:,} tokens")
-    if shown.cost_usd is not None:
-        head.append(f"${shown.cost_usd:.4f}")
-    if run.model_name:
-        head.append(inline(run.model_name))
-    yield f"### {label}: {', '.join(head)}"
+    run, exhibit = shown.run, shown.exhibit
+    yield f"### {exhibit.label}: {exhibit.heading}"
     yield "Task:"
     yield marked(shown.task or "(none)")
     yield from _render_steps(shown)
     if run.tool_calls_invalid:
         yield "Tool calls that cannot be read, as they are (observation):"
         yield marked(clip(run.tool_calls_invalid, 600))
-    telemetry = shown.exhibit.trace.telemetry if shown.exhibit.trace else None
+    telemetry = exhibit.trace.telemetry if exhibit.trace else None
     if telemetry is not None:
-        yield (
-            f"Trace: {telemetry.wall_seconds:.1f} s, of which {telemetry.llm_seconds:.1f} s in {telemetry.llm_calls} "
-            f"LLM calls and {telemetry.tool_seconds:.1f} s in tools; {telemetry.errors} spans with errors"
-        )
+        yield exhibit.trace_line
         for message in telemetry.error_messages[:3]:
             yield "Error in the trace (observation):"
             yield marked(clip(message, 300))
-        for call in telemetry.repeats[:3]:
-            yield f"Repeated {call.calls} times with the same arguments: {inline(clip(call.name, 120))}"
+        yield from exhibit.repeats
     if shown.error:
         yield "Error of the run (observation):"
         yield marked(shown.error)
     yield "Final response (claim):"
-    yield marked(shown.response or "(none)")
+    yield marked(shown.response or NO_RESPONSE)
 
 
 def _render_steps(shown: ShownRun) -> Iterator[str]:
@@ -236,15 +261,14 @@ def _render_step(label: str, shown: ShownStep) -> Iterator[str]:
         yield f"{head} the agent said (claim):" if step.kind == "said" else f"{head} the agent was told (observation):"
         yield marked(shown.text)
         return
-    seconds = "" if step.duration_seconds is None else f", {step.duration_seconds:.1f} s"
-    yield f"{head} called {inline(clip(step.name, 120))}{seconds}, with:"
+    yield f"{head} called {inline(clip(step.name, 120))}{step.seconds}, with:"
     yield marked(shown.arguments or "(nothing)")
     if shown.error:
         yield "It failed (observation):"
         yield marked(shown.error)
     if shown.result or not shown.error:
         yield "It returned (observation):"
-        yield marked(shown.result or "(nothing)")
+        yield marked(shown.result or NO_RESULT)
 
 
 def _gap(steps: int) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tasks.errors import JudgeError
+from tasks.judge.gate import Stop
 
 
 class BudgetError(JudgeError):
@@ -24,46 +28,78 @@ class Payment:
 class Purse:
     """Money for the calls of one report, shared by its threads. ``limit_usd`` 0 is no limit.
 
-    ``spent_usd`` is gone already, in the life of the same report that was killed. Once a call has been refused all
-    later ones are: which agents are judged must not hang on which is the cheapest.
+    ``spent_usd`` is gone already, in the life of the same report that was killed. A call is held back at its most and
+    comes to less, as a rule: who finds too little left waits for what the calls under way leave over, in the order of
+    coming. Once a call has been refused all later ones are: which agents are judged must not hang on which is the
+    cheapest.
     """
 
     def __init__(self, limit_usd: float = 0.0, spent_usd: float = 0.0) -> None:
         self.limit_usd = limit_usd
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._waiting: deque[object] = deque()
         self._spent_usd = spent_usd
         self._reserved_usd = 0.0
         self._empty = False
 
     @contextmanager
-    def pay(self, most_usd: float | None) -> Iterator[Payment]:
+    def pay(self, most_usd: float | None, *, deadline: float = math.inf, stop: Stop | None = None) -> Iterator[Payment]:
         """Hold ``most_usd`` back for one call, and count what it came to afterwards (set on what this gives).
 
-        A call whose cost is not known should be set to its most: it may have cost that.
+        Waits, until ``deadline`` (of ``time.monotonic``), while the money is held back for other calls. A call whose
+        cost is not known should be set to its most: it may have cost that.
 
         Raises:
-            BudgetError: it could pass the limit, an earlier call was refused, or its most is not known (None).
+            BudgetError: it could pass the limit, an earlier call was refused, its most is not known (None), or other
+                calls still held the money back at the deadline.
+            JudgingEndedError: judging ended while it waited.
         """
         payment = Payment(most_usd or 0.0)
         if not self.limit_usd:
             yield payment
             return
-        with self._lock:
-            left = self.limit_usd - self._spent_usd - self._reserved_usd
-            if self._empty or most_usd is None or most_usd > left:
-                self._empty = True
-                raise BudgetError(self._refusal(most_usd, left))
-            self._reserved_usd += most_usd
+        with (stop or Stop()).listening(self._wake), self._changed:
+            self._waiting.append(payment)
+            try:
+                while not self._has_room(payment, most_usd):
+                    if stop is not None:
+                        stop.check()
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        raise BudgetError(self._refusal(most_usd, self._left_usd() - self._reserved_usd))
+                    self._changed.wait(min(left, threading.TIMEOUT_MAX))
+                self._reserved_usd += payment.most_usd
+            finally:
+                self._waiting.remove(payment)
+                self._changed.notify_all()
         try:
             yield payment
         finally:
-            with self._lock:
+            with self._changed:
                 self._reserved_usd -= payment.most_usd
                 self._spent_usd += payment.cost_usd
+                self._changed.notify_all()
+
+    def _has_room(self, payment: Payment, most_usd: float | None) -> bool:
+        """Whether it is this call's turn and there is money for it; raises when there will never be."""
+        left = self._left_usd()
+        if self._empty or most_usd is None or most_usd > left:
+            self._empty = True
+            raise BudgetError(self._refusal(most_usd, left))
+        return self._waiting[0] is payment and most_usd <= left - self._reserved_usd
+
+    def _left_usd(self) -> float:
+        return self.limit_usd - self._spent_usd
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def _refusal(self, most_usd: float | None, left: float) -> str:
         if most_usd is None:
             return "the price of a judge call is not known, so max_report_cost_usd cannot be kept"
+        if most_usd <= left:
+            return f"an earlier call could have passed max_report_cost_usd (${self.limit_usd:g}); none is made after it"
         return (
             f"a call of up to ${most_usd:.4f} could pass max_report_cost_usd (${self.limit_usd:g}, of which "
             f"${max(0.0, left):.4f} is left)"

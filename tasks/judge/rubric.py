@@ -6,7 +6,7 @@ import math
 import re
 import reprlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +27,7 @@ class Criterion(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     weight: float = Field(1.0, gt=0, le=1e6, allow_inf_nan=False, title="Weight", description="Relative to the others.")
-    description: str = Field("", title="What it means")
+    description: str = Field("", title="What it means", description="For the judge, in a sentence.")
     threshold: float = Field(
         7.0, ge=0, le=10, allow_inf_nan=False, title="Threshold", description="Score from which it is passed, 0 to 10."
     )
@@ -53,7 +53,16 @@ def fold_name(name: str) -> str:
 
 
 Rubric = Annotated[dict[str, Criterion], AfterValidator(_checked_names)]
-"""Criteria by name, in the order in which they are asked."""
+"""Criteria by name."""
+
+
+def in_order(rubric: Mapping[str, Criterion]) -> dict[str, Criterion]:
+    """``rubric`` in the order in which it is asked, which is that of the names.
+
+    What went through Prefect's API has lost any other: its database keeps objects in an order of its own, and the same
+    criteria in another order would be another question, paid for again.
+    """
+    return dict(sorted(rubric.items()))
 
 
 def default_rubric() -> dict[str, Criterion]:
@@ -77,31 +86,56 @@ def default_rubric() -> dict[str, Criterion]:
     }
 
 
+_ENTRIES = 'By name: {"accuracy": {"weight": 0.4, "threshold": 7, "description": "What it means"}}.'
+
+
+def _form(position: int) -> dict[str, Any]:
+    """What a form has to know of a rubric: its default, from which null is no way out, and bounds that it can check."""
+    return {
+        "position": position,
+        "default": {name: criterion.model_dump() for name, criterion in default_rubric().items()},
+        "minProperties": 1,
+        "maxProperties": _MOST_CRITERIA,
+        "propertyNames": {"minLength": 1, "maxLength": _LONGEST_NAME},
+    }
+
+
 class TeamCriteria(BaseModel):
-    """The team's goal and the criteria for the team as a whole."""
+    """The goal of the team, and what the team as a whole is judged on."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    goal: str = Field(DEFAULT_GOAL, title="The team's goal", json_schema_extra={"position": 0})
+    goal: str = Field(
+        DEFAULT_GOAL,
+        title="The team's goal",
+        description="What the agents are there for, in a sentence.",
+        json_schema_extra={"position": 0},
+    )
     criteria: Rubric = Field(
-        default_factory=default_rubric, title="Criteria for the team", json_schema_extra={"position": 1}
+        default_factory=default_rubric,
+        title="Criteria for the team",
+        description=f"{_ENTRIES} Weights are relative to each other; a score of 0 to 10 passes from the threshold on.",
+        json_schema_extra=_form(1),
     )
 
 
 class Criteria(BaseModel):
-    """Criteria for the team, per agent, and for every agent that has none of its own."""
+    """Criteria for the team, for every agent, and for single agents that have their own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     team: TeamCriteria = Field(default_factory=TeamCriteria, title="The team", json_schema_extra={"position": 0})
     default: Rubric = Field(
-        default_factory=default_rubric, title="Criteria for an agent", json_schema_extra={"position": 1}
+        default_factory=default_rubric,
+        title="Criteria for every agent",
+        description=_ENTRIES,
+        json_schema_extra=_form(1),
     )
     agents: dict[str, Rubric] = Field(
         default_factory=dict,
         title="Criteria of single agents",
-        description='By "id:12" or "name:billing-bot", in place of those for an agent.',
-        json_schema_extra={"position": 2},
+        description='In place of the above: {"name:billing-bot": {"accuracy": {"threshold": 9}}}; or "id:12".',
+        json_schema_extra={"position": 2, "default": {}},
     )
 
 
@@ -178,7 +212,7 @@ def resolve_rubrics(criteria: Criteria, agents: Sequence[Agent]) -> dict[int, di
     Raises:
         RefusedError: a key names no agent of the environment, or two keys name the same one.
     """
-    rubrics = {agent.id: dict(criteria.default) for agent in agents}
+    rubrics = {agent.id: in_order(criteria.default) for agent in agents}
     taken: dict[int, str] = {}
     for key, rubric in criteria.agents.items():
         if not key.startswith(("id:", "name:")):
@@ -189,7 +223,7 @@ def resolve_rubrics(criteria: Criteria, agents: Sequence[Agent]) -> dict[int, di
         if agent.id in taken:
             raise RefusedError(f"criteria: agents: {taken[agent.id]!r} and {key!r} are the same agent; keep one")
         taken[agent.id] = key
-        rubrics[agent.id] = dict(rubric)
+        rubrics[agent.id] = in_order(rubric)
     return rubrics
 
 

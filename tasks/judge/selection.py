@@ -37,7 +37,6 @@ class ShownRun:
     """A run as the judge sees it; texts are clipped in the middle and say so."""
 
     exhibit: Exhibit
-    cost_usd: float | None
     task: str
     response: str
     error: str
@@ -107,7 +106,7 @@ def water_fill(sizes: Sequence[int], total: int) -> list[int]:
 def label_runs(evidence: Evidence) -> list[Exhibit]:
     """Every finished run as an exhibit, R1 the newest."""
     return [
-        Exhibit(f"R{number}", run, evidence.traces.get(run.id))
+        Exhibit(f"R{number}", run, evidence.traces.get(run.id), evidence.costs_usd.get(run.id))
         for number, run in enumerate(evidence.finished_runs, start=1)
     ]
 
@@ -117,24 +116,15 @@ def select_runs(
 ) -> Selection:
     """Runs of every kind within ``budget_tokens``; none: an empty selection.
 
-    When all of them find room they are all shown. Otherwise the newest of every class of failure (the most frequent
-    first) and the newest success come first, then the second newest of each, and so on. They are shown newest first,
-    from the ``rotation``-th part (0 to 1) on: judges lean towards what they read first.
+    As many as find room with a least share for each. The newest of every class of failure (the most frequent first) and
+    the newest success come first, then the second newest of each, and so on. They are shown newest first, from the
+    ``rotation``-th part (0 to 1) on: judges lean towards what they read first.
 
     The same evidence gives the same selection.
     """
-    order = _by_stratum(evidence, exhibits)
-    chosen = {id(exhibit) for exhibit in order[: max(1, budget_tokens // _LEAST_RUN_TOKENS)]}
-    shown = [exhibit for exhibit in exhibits if id(exhibit) in chosen]
-    sizes = [_whole_size(exhibit) for exhibit in shown]
-    if sum(sizes) <= budget_tokens:
-        runs = [_whole(exhibit, evidence) for exhibit in shown]
-    else:
-        shares = water_fill(sizes, budget_tokens)
-        runs = [
-            _whole(exhibit, evidence) if share >= size else _clipped(exhibit, evidence, share)
-            for exhibit, size, share in zip(shown, sizes, shares, strict=True)
-        ]
+    shown = _that_fit(evidence, exhibits, budget_tokens)
+    shares = water_fill([run_size(exhibit) for exhibit in shown], budget_tokens)
+    runs = [show_run(exhibit, share) for exhibit, share in zip(shown, shares, strict=True)]
     turn = round(rotation * len(runs)) % len(runs) if runs else 0
     return Selection(
         runs=tuple(runs[turn:] + runs[:turn]),
@@ -143,11 +133,27 @@ def select_runs(
     )
 
 
-def show_run(evidence: Evidence, exhibit: Exhibit, budget_tokens: int) -> ShownRun:
+def show_run(exhibit: Exhibit, budget_tokens: int) -> ShownRun:
     """One run within ``budget_tokens``."""
-    if _whole_size(exhibit) <= budget_tokens:
-        return _whole(exhibit, evidence)
-    return _clipped(exhibit, evidence, budget_tokens)
+    return _whole(exhibit) if run_size(exhibit) <= budget_tokens else _clipped(exhibit, budget_tokens)
+
+
+def run_size(exhibit: Exhibit) -> int:
+    """Tokens that the whole run takes, about."""
+    return exhibit.tokens + _RUN_OVERHEAD + _STEP_OVERHEAD * len(exhibit.steps)
+
+
+def _that_fit(evidence: Evidence, exhibits: Sequence[Exhibit], budget_tokens: int) -> Sequence[Exhibit]:
+    if budget_tokens >= len(exhibits) * _LEAST_RUN_TOKENS:
+        return exhibits
+    chosen: set[int] = set()
+    left = budget_tokens
+    for exhibit in _by_stratum(evidence, exhibits):
+        left -= min(_LEAST_RUN_TOKENS, run_size(exhibit))
+        if left < 0 and chosen:
+            break
+        chosen.add(id(exhibit))
+    return [exhibit for exhibit in exhibits if id(exhibit) in chosen]
 
 
 def _by_stratum(evidence: Evidence, exhibits: Sequence[Exhibit]) -> list[Exhibit]:
@@ -163,15 +169,10 @@ def _by_stratum(evidence: Evidence, exhibits: Sequence[Exhibit]) -> list[Exhibit
     return [exhibit for rank in zip_longest(*strata) for exhibit in rank if exhibit is not None]
 
 
-def _whole_size(exhibit: Exhibit) -> int:
-    return exhibit.tokens + _RUN_OVERHEAD + _STEP_OVERHEAD * len(exhibit.steps)
-
-
-def _whole(exhibit: Exhibit, evidence: Evidence) -> ShownRun:
+def _whole(exhibit: Exhibit) -> ShownRun:
     run = exhibit.run
     return ShownRun(
         exhibit=exhibit,
-        cost_usd=evidence.costs_usd.get(run.id),
         task=run.task or "",
         response=run.final_response or "",
         error=run.error or "",
@@ -179,7 +180,7 @@ def _whole(exhibit: Exhibit, evidence: Evidence) -> ShownRun:
     )
 
 
-def _clipped(exhibit: Exhibit, evidence: Evidence, budget_tokens: int) -> ShownRun:
+def _clipped(exhibit: Exhibit, budget_tokens: int) -> ShownRun:
     """A run in ``budget_tokens``, what matters most first: task, response, error, calls and arguments, results, words.
 
     Each of them takes at most half of what is left, so that something of the next ones is to be seen; what they leave
@@ -206,7 +207,7 @@ def _clipped(exhibit: Exhibit, evidence: Evidence, budget_tokens: int) -> ShownR
     [task], [response], [error], arguments, outcomes, words = clipped
     shown = zip(steps, arguments, outcomes[::2], outcomes[1::2], words, strict=True)
     return replace(
-        _whole(exhibit, evidence),
+        _whole(exhibit),
         task=task,
         response=response,
         error=error,

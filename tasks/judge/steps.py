@@ -14,9 +14,13 @@ StepKind = Literal["call", "said", "heard"]
 """call: of a tool · said: by the agent, so a claim · heard: by the agent, from its user or its surroundings."""
 
 _OWN_ROLES = frozenset({"assistant", "agent", "ai", "model", "thought", "reasoning"})
+# Of an item that has no role: what its type says is not the agent's own.
+_OTHER_TYPES = frozenset({"user", "human", "system", "developer", "environment", "observation"})
 _TEXT_KEYS = ("content", "text", "message", "thought", "thinking", "reasoning")
-_TOOL_ROLES = frozenset({"tool", "function", "tool_result"})
+_TOOL_ROLES = frozenset({"tool", "function", "tool_result", "tool_output", "function_call_output"})
 _MOST_DEPTH = 3
+NO_RESULT = "(nothing)"
+"""What the judge is shown where a call returned nothing: it may quote that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,11 @@ class Step:
     span_id: str = ""
 
     @property
+    def seconds(self) -> str:
+        """How long a call took, as words that follow its name; "" when that is not known."""
+        return "" if self.duration_seconds is None else f", {self.duration_seconds:.1f} s"
+
+    @property
     def claims(self) -> tuple[str, ...]:
         """The agent's own words, which nobody has checked."""
         return (self.text,) if self.kind == "said" else ()
@@ -46,7 +55,9 @@ class Step:
     def observations(self) -> tuple[str, ...]:
         """What was seen to happen: the call with its arguments, its result, its error; what the agent was told."""
         if self.kind == "call":
-            return (f"{self.name}({self.arguments})", self.name, self.arguments, self.result, self.error)
+            said = (f"{self.name}({self.arguments})", f"called {self.name}{self.seconds}", self.arguments)
+            nothing = () if self.result or self.error else (NO_RESULT,)
+            return (*said, self.name, self.result, self.error, *nothing)
         return (self.text,) if self.kind == "heard" else ()
 
 
@@ -130,7 +141,9 @@ def _turns(column: str | None, *, with_tools: bool) -> Iterator[tuple[StepKind, 
         role = str(item.get("role") or item.get("type") or "assistant").lower()
         if role in _TOOL_ROLES and not with_tools:
             continue
-        kind: StepKind = "said" if role in _OWN_ROLES or not item.get("role") else "heard"
+        others = _TOOL_ROLES | _OTHER_TYPES
+        own = role in _OWN_ROLES or (not item.get("role") and role not in others)
+        kind: StepKind = "said" if own else "heard"
         for key in _TEXT_KEYS:
             yield from ((kind, text) for text in _texts(item.get(key), _MOST_DEPTH))
 

@@ -6,41 +6,49 @@ from collections.abc import Mapping, Sequence
 
 from tasks.evidence.types import Evidence
 from tasks.judge.agent import digest_evidence
+from tasks.judge.answer import Shown
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge, Question
 from tasks.judge.exhibits import Exhibit, Exhibits
 from tasks.judge.judgement import judge_question
 from tasks.judge.ledger import fingerprint
-from tasks.judge.prompts import render_team
-from tasks.judge.rubric import TeamCriteria
-from tasks.judge.selection import show_run, water_fill
+from tasks.judge.prompts import TEAM_DETAILS, Detail, render_member, render_team
+from tasks.judge.rubric import TeamCriteria, in_order
+from tasks.judge.selection import run_size, show_run, water_fill
+from tasks.judge.tokens import estimate_tokens
 
-# What the facts of one agent take, about.
-_FACTS_TOKENS = 300
 _LEAST_RUN_TOKENS = 150
+# What the facts of all agents may take of the budget before they are written in less detail: runs say more.
+_FACTS_SHARE = 0.7
 
 
 def build_team_question(
     evidences: Sequence[Evidence], without_evidence: Mapping[str, str], criteria: TeamCriteria
 ) -> Question:
-    """The question about the team; ``without_evidence`` says by agent name why it has none."""
+    """The question about the team; ``without_evidence`` says by agent name why it has none.
+
+    An agent without a finished run has none either, and is said so once.
+    """
+    idle = {evidence.agent.name: "no finished run" for evidence in evidences if not evidence.finished_runs}
+    without = idle | dict(without_evidence)
+    evidences = [evidence for evidence in evidences if evidence.finished_runs]
     worst = [_worst(number, evidence) for number, evidence in enumerate(evidences, start=1)]
 
-    def render(budget_tokens: int, rotation: float) -> str:
-        shares = water_fill([budget_tokens] * len(evidences), budget_tokens - _FACTS_TOKENS * len(evidences))
+    def render(budget_tokens: int, rotation: float) -> Shown:
+        detail, facts_tokens = _detail(evidences, budget_tokens)
+        sizes = [run_size(exhibit) if exhibit else 0 for exhibit in worst]
+        shares = water_fill(sizes, budget_tokens - facts_tokens)
         shown = [
-            (evidence, show_run(evidence, exhibit, share) if exhibit and share >= _LEAST_RUN_TOKENS else None)
-            for evidence, exhibit, share in zip(evidences, worst, shares, strict=True)
+            (evidence, show_run(exhibit, share) if exhibit and share >= min(size, _LEAST_RUN_TOKENS) else None)
+            for evidence, exhibit, size, share in zip(evidences, worst, sizes, shares, strict=True)
         ]
         turn = round(rotation * len(shown)) % max(1, len(shown))
-        return render_team(shown[turn:] + shown[:turn], without_evidence)
+        return Shown(render_team(shown[turn:] + shown[:turn], without, detail))
 
     return Question(
         kind="team",
-        rubric=criteria.criteria,
-        digest=fingerprint(
-            {"agents": [digest_evidence(evidence) for evidence in evidences], "without": dict(without_evidence)}
-        ),
+        rubric=in_order(criteria.criteria),
+        digest=fingerprint({"agents": [digest_evidence(evidence) for evidence in evidences], "without": without}),
         exhibits=Exhibits([exhibit for exhibit in worst if exhibit is not None]),
         render=render,
         goal=criteria.goal,
@@ -62,8 +70,21 @@ def judge_team(
     return judge_question(judge, question, timeout_seconds=timeout_seconds)
 
 
+def _detail(evidences: Sequence[Evidence], budget_tokens: int) -> tuple[Detail, int]:
+    """In how much detail the facts of all agents find room, and the tokens that they take, about."""
+    size = 0
+    for detail in TEAM_DETAILS:
+        texts = ["\n".join(render_member(evidence, None, detail)) for evidence in evidences]
+        size = estimate_tokens("\n".join(texts))
+        if size <= _FACTS_SHARE * budget_tokens:
+            break
+    return detail, size
+
+
 def _worst(number: int, evidence: Evidence) -> Exhibit | None:
     """The agent's worst run under the agent's number, so that its label does not hang on what else is shown."""
     reference = evidence.metrics.worst_run
     run = next((run for run in evidence.finished_runs if reference and run.id == reference.run_id), None)
-    return Exhibit(f"R{number}", run, evidence.traces.get(run.id)) if run else None
+    if run is None:
+        return None
+    return Exhibit(f"R{number}", run, evidence.traces.get(run.id), evidence.costs_usd.get(run.id))

@@ -6,6 +6,7 @@ import math
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -31,12 +32,21 @@ class Ending:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class EncodedRuns:
+    """The rows of ``report_runs``, and the file that they are."""
+
+    rows: list[Row]
+    file: bytes
+
+
 @dataclass(slots=True)
 class Findings:
     """Everything that was found out for a report, by agent id; empty at first, grows while the flow runs.
 
     An agent may be in ``evidence`` and not in ``evaluations`` (never judged), or the other way round (its runs could
-    not be read, so that its evaluation is a failure).
+    not be read, so that its evaluation is a failure). ``runs`` is what was made of all evidence ahead of the report's
+    end, if anything was.
     """
 
     agents: Sequence[Agent] = ()
@@ -49,6 +59,7 @@ class Findings:
     ending: Ending | None = None
     warnings: list[str] = field(default_factory=list)
     redacted: bool = True
+    runs: Future[EncodedRuns] | None = None
 
     @property
     def chosen_agents(self) -> list[Agent]:
@@ -66,21 +77,29 @@ class ReportRows:
     runs: list[Row]
 
 
-def build_rows(plan: ReportPlan, findings: Findings) -> ReportRows:
-    """Every agent of the environment has a row in ``details``, whatever happened to it."""
+def build_rows(plan: ReportPlan, findings: Findings, runs: list[Row] | None = None) -> ReportRows:
+    """Every agent of the environment has a row in ``details``, whatever happened to it.
+
+    ``runs`` are those of ``build_run_rows`` when they are there already.
+    """
     evaluations = {agent.id: _evaluation(agent, findings) for agent in findings.agents}
     everyone = [*evaluations.values(), *([findings.team] if findings.team else [])]
     return ReportRows(
         report=_report(plan, findings, evaluations, everyone),
         details=[_detail(agent, evaluations[agent.id], findings.evidence.get(agent.id)) for agent in findings.agents],
         criteria=[row for evaluation in everyone for row in _criteria(evaluation)],
-        runs=[
-            _run(evidence, run)
-            for agent in findings.agents
-            if (evidence := findings.evidence.get(agent.id)) is not None
-            for run in evidence.runs
-        ],
+        runs=build_run_rows(findings) if runs is None else runs,
     )
+
+
+def build_run_rows(findings: Findings) -> list[Row]:
+    """The rows of ``report_runs``: they follow from the evidence alone, so they are known before anything is judged."""
+    return [
+        _run(evidence, run)
+        for agent in findings.agents
+        if (evidence := findings.evidence.get(agent.id)) is not None
+        for run in evidence.runs
+    ]
 
 
 def cut(text: str, limit: int = _SUMMARY_CHARACTERS) -> str:
@@ -213,6 +232,11 @@ def _warnings(plan: ReportPlan, findings: Findings, statuses: Counter[str]) -> l
     if statuses["skipped_budget"]:
         limit = plan.options.max_report_cost_usd
         warnings.append(f"{statuses['skipped_budget']} agents were not judged: max_report_cost_usd is ${limit:g}")
+    if findings.team is not None:
+        # It has no row of its own for them, as an agent has.
+        warnings += [f"The team's judgement: {warning}" for warning in findings.team.warnings]
+        if dropped := findings.team.citations_dropped:
+            warnings.append(f"The team's judgement: {dropped} citations did not hold and were dropped")
     if findings.ending is not None and findings.ending.kind == "timeout":
         warnings.append(f"{statuses['not_started']} agents were not judged: {findings.ending.reason}")
     return warnings

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from tasks.report.build import ReportRows, cut
 
 Row = dict[str, Any]
+_MOST_WORST = 5
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~])")
 # What makes a list, a rule or a heading at the start of a line, and a link anywhere.
 _START = re.compile(r"^([-=]|\d+(?=[.]))")
@@ -90,18 +94,25 @@ def describe_mean(report: Row) -> str:
     )
 
 
-def render_markdown(rows: ReportRows) -> str:
-    """The whole report in short: verdict, summary, every agent in a table (the worst first), what failed and why."""
-    report = rows.report
-    lines = [
-        f"# {escape(report['name'] or report['environment'])}: {report['status']}",
-        "",
-        f"**Team {format_score(report['team_score'])} / 10**"
-        + (" (passed)" if report["team_passed"] else "")
-        + f" · agents {describe_mean(report)} · {report['total_runs_analyzed']} runs · judging cost "
-        f"{format_judging_cost(report)} ({escape(report['judge_model'])})"
-        + (f" · {costs}" if (costs := describe_runs_cost(report)) else ""),
-    ]
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where a report leads to: its flow run's page, its files, and Jaeger's UI; what is not known is empty."""
+
+    flow_run_url: str = ""
+    files: Sequence[str] = ()
+    jaeger_ui_url: str = ""
+
+    def trace(self, trace_id: str | None) -> str:
+        """The page of a trace in Jaeger's UI; "" where it is not known."""
+        if not (trace_id and self.jaeger_ui_url.startswith(("http://", "https://"))):
+            return ""
+        return f"{self.jaeger_ui_url.rstrip('/')}/trace/{quote(trace_id, safe='')}"
+
+
+def render_markdown(rows: ReportRows, links: Links | None = None) -> str:
+    """The report in short: verdict, summary, the worst agents and why, every agent, costs, where it leads."""
+    report, links = rows.report, links or Links()
+    lines = [f"# {escape(report['name'] or report['environment'])}: {_verdict(report)}"]
     if report["error"]:
         lines += ["", f"**{report['status'].capitalize()}:** {escape(report['error'])}"]
     if report["team_error"]:
@@ -110,30 +121,82 @@ def render_markdown(rows: ReportRows) -> str:
     for paragraph in (report["executive_summary"] or "").split("\n\n"):
         if paragraph.strip():
             lines += ["", escape(paragraph)]
-    lines += ["", "| Agent | Status | Score | Passed | Success | Runs | Cost a run |", "|---|---|---|---|---|---|---|"]
-    for row in sorted(rows.details, key=_worst_first):
+    lines += ["", *_figures(report, rows.details)]
+    worst = [
+        row for row in sorted(rows.details, key=_worst_first) if row["status"] == "failed" or row["passed"] is False
+    ]
+    if worst:
+        lines += ["", "## Worst agents", ""]
+        lines += [_worst(row, _worst_trace(row, rows.runs, links)) for row in worst[:_MOST_WORST]]
+        if len(worst) > _MOST_WORST:
+            lines.append(f"- and {len(worst) - _MOST_WORST} more, in the table")
+    lines += ["", "## Every agent", "", *_table(rows.details)]
+    doubts = [(row["agent_name"], doubt) for row in rows.details if (doubt := describe_doubts(row))]
+    if doubts:
+        lines += ["", "## Notes", ""]
+        lines += [f"- {escape(name)}: {escape(cut(doubt, 400))}" for name, doubt in doubts]
+    lines += ["", *_places(links)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _verdict(report: Row) -> str:
+    if report["status"] != "completed" or report["team_score"] is None:
+        return str(report["status"])
+    return f"{format_score(report['team_score'])} of 10, {'passed' if report['team_passed'] else 'not passed'}"
+
+
+def _figures(report: Row, details: Sequence[Row]) -> list[str]:
+    not_passed = sum(row["passed"] is False for row in details)
+    counts = f"; {not_passed} did not pass" if not_passed else ""
+    failed = f"; {report['agents_failed']} failed" if report["agents_failed"] else ""
+    costs = f"; {costs}" if (costs := describe_runs_cost(report)) else ""
+    return [
+        f"- **Agents:** {describe_mean(report)}{counts}{failed}",
+        f"- **Runs:** {report['total_runs_analyzed']}{costs}",
+        f"- **Judging:** cost {format_judging_cost(report)}, by {escape(report['judge_model'])}",
+    ]
+
+
+def _worst(row: Row, trace: str) -> str:
+    if row["status"] == "failed":
+        return f"- **{escape(row['agent_name'])}** failed: {escape(cut(row['error'] or '', 400))}"
+    why = escape(cut(next(iter(row["weaknesses"] or []), None) or row["reasoning"] or "", 400))
+    return f"- **{escape(row['agent_name'])}** {format_score(row['score'])}: {why}{trace}"
+
+
+def _worst_trace(row: Row, runs: Sequence[Row], links: Links) -> str:
+    worst = row.get("worst_run")
+    if not worst:
+        return ""
+    trace_id = next((run["trace_id"] for run in runs if run["run_id"] == worst["run_id"]), None)
+    url = links.trace(trace_id)
+    return f" ([trace of run {worst['run_id']}]({url}))" if url else ""
+
+
+def _table(details: Sequence[Row]) -> list[str]:
+    lines = ["| Agent | Status | Score | Passed | Success | Runs | Cost a run |", "|---|---|---|---|---|---|---|"]
+    for row in sorted(details, key=_worst_first):
         success = format_rate(row.get("success_rate"))
         if row.get("success_rate_low") is not None:
             success += f" ({row['success_rate_low']:.0%}–{row['success_rate_high']:.0%})"
         cells = [
             escape(row["agent_name"]),
-            row["status"],
+            row["status"].replace("_", " "),
             format_score(row["score"]),
             format_passed(row["passed"]),
             success,
             "–" if row.get("runs_analyzed") is None else str(row["runs_analyzed"]),
-            format_cost(row.get("avg_cost_usd")),
+            "–" if not row.get("runs_analyzed") else format_cost(row.get("avg_cost_usd")),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    failed = [row for row in rows.details if row["status"] == "failed"]
-    if failed:
-        lines += ["", "## Failed", ""]
-        lines += [f"- {escape(row['agent_name'])}: {escape(cut(row['error'] or '', 400))}" for row in failed]
-    doubts = [(row["agent_name"], doubt) for row in rows.details if (doubt := describe_doubts(row))]
-    if doubts:
-        lines += ["", "## Notes", ""]
-        lines += [f"- {escape(name)}: {escape(cut(doubt, 400))}" for name, doubt in doubts]
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def _places(links: Links) -> list[str]:
+    lines = [f"- [The flow run]({links.flow_run_url})"] if links.flow_run_url else []
+    # In a code span nothing is markup but its own end.
+    lines += [f"- `{path.replace('`', '%60')}`" for path in links.files]
+    return ["## Where it is", "", *lines] if lines else []
 
 
 def agents_table(rows: ReportRows) -> list[dict[str, str]]:
@@ -141,12 +204,12 @@ def agents_table(rows: ReportRows) -> list[dict[str, str]]:
     return [
         {
             "agent": row["agent_name"],
-            "status": row["status"],
+            "status": row["status"].replace("_", " "),
             "score": format_score(row["score"]),
             "passed": format_passed(row["passed"]),
             "success rate": format_rate(row.get("success_rate")),
             "runs": "–" if row.get("runs_analyzed") is None else str(row["runs_analyzed"]),
-            "cost a run": format_cost(row.get("avg_cost_usd")),
+            "cost a run": "–" if not row.get("runs_analyzed") else format_cost(row.get("avg_cost_usd")),
             "judging": format_cost(row["judge_cost_usd"]),
             "summary": cut(row["reasoning"] or row["error"] or ""),
         }

@@ -42,8 +42,9 @@ class Database:
             # One connection for all writers: they queue up here, in order, instead of in SQLite's busy handler, which
             # sleeps longer and longer and lets late comers pass.
             self._writer = _sqlite_engine(url, begin="BEGIN IMMEDIATE", pool_size=1, max_overflow=0, pool_timeout=120)
+            self._passing: Engine = self._writer.execution_options(synchronous="NORMAL")
         else:
-            self._reader = self._writer = _postgres_engine(url)
+            self._reader = self._writer = self._passing = _postgres_engine(url)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -52,9 +53,13 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A connection whose changes are committed at the end, or taken back when an error comes out."""
-        with self._translated("cannot be written"), self._writer.begin() as connection:
+    def writing(self, *, durable: bool = True) -> Iterator[Connection]:
+        """A connection whose changes are committed at the end, or taken back when an error comes out.
+
+        What need not outlive a power failure (a claim, whose process would be gone too) is not ``durable``: SQLite then
+        does not wait for the disk, for which all writers would wait in turn. A killed process loses neither kind.
+        """
+        with self._translated("cannot be written"), (self._writer if durable else self._passing).begin() as connection:
             yield connection
 
     def close(self) -> None:
@@ -154,6 +159,9 @@ def _sqlite_engine(url: URL, *, begin: str, **pool: Any) -> Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
+        if begin != "BEGIN":
+            synchronous = connection.get_execution_options().get("synchronous", "FULL")
+            connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
         connection.exec_driver_sql(begin)
 
     return engine

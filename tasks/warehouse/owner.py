@@ -29,13 +29,18 @@ def current_owner() -> Owner:
     return Owner(host=socket.gethostname(), pid=os.getpid(), process_started=psutil.Process().create_time())
 
 
+def is_local(owner: Owner) -> bool:
+    """Whether the process is one of this host, so that it can be looked at."""
+    return owner.host == socket.gethostname()
+
+
 def is_alive(owner: Owner, heartbeat: datetime | None, now: datetime) -> bool:
     """Whether ``owner`` still works on its report.
 
     On this host the process table decides, so that a killed report can be taken up at once. A process of another host
     cannot be looked at: there the heartbeat decides, and without any the owner counts as dead.
     """
-    if owner.host == socket.gethostname():
+    if is_local(owner):
         return _runs_here(owner)
     return heartbeat is not None and now - heartbeat < HEARTBEAT_LAPSES
 

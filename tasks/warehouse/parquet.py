@@ -9,6 +9,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -53,14 +54,21 @@ def write_parquet(
         return files.publish(tables.get(reports.name, ()))
 
 
+def encode_table(name: str, report_id: int, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """The file of one table, for ``stage_parquet``; errors as in ``write_parquet``."""
+    with io.BytesIO() as file:
+        pq.write_table(_build_table(REPORT_TABLES[name], report_id, rows), file, compression="zstd")
+        return file.getvalue()
+
+
 @contextmanager
 def stage_parquet(
-    url: str, environment: str, report_id: int, children: Mapping[str, Sequence[Mapping[str, Any]]]
+    url: str, environment: str, report_id: int, children: Mapping[str, Sequence[Mapping[str, Any]] | bytes]
 ) -> Iterator[StagedFiles]:
     """Write all tables but ``reports`` under temporary names; ``publish`` adds that one and gives all their names.
 
     For a report whose own row is known last. Left without ``publish``, the old files are as they were.
-    Arguments and errors as in ``write_parquet``.
+    Arguments and errors as in ``write_parquet``; a table may also come as ``encode_table`` made it.
     """
     with _translated(url, "cannot be written"):
         staged = StagedFiles(url, environment, report_id)
@@ -85,15 +93,15 @@ class StagedFiles:
         self._report_id = report_id
         self._pending: dict[str, str] = {}
 
-    def write(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def write(self, name: str, rows: Sequence[Mapping[str, Any]] | bytes) -> None:
         """Write one table's file under a temporary name."""
-        content = _build_table(REPORT_TABLES[name], self._report_id, rows)
+        content = rows if isinstance(rows, bytes) else encode_table(name, self._report_id, rows)
         folder = posixpath.join(self._root, name, self._folder)
         temporary = posixpath.join(folder, f".{self._report_id}.{uuid.uuid4().hex}.tmp")
         self._pending[temporary] = posixpath.join(folder, f"{self._report_id}.parquet")
         self._files.makedirs(folder, exist_ok=True)
         with self._files.open(temporary, "wb") as file:
-            pq.write_table(content, file, compression="zstd")
+            file.write(content)
 
     def publish(self, report: Sequence[Mapping[str, Any]]) -> list[str]:
         """Write the table ``reports`` (one whole row) and rename every file; returns where they are."""
@@ -121,8 +129,18 @@ def check_place(url: str) -> None:
         probe = posixpath.join(root, f".probe-{uuid.uuid4().hex}")
         files.pipe_file(probe, b"")
         files.rm_file(probe)
-        # The writer's own modules are loaded here rather than while a report waits for them.
+        # The writer's own modules, and pandas, which Arrow looks for when it is given a list, are loaded here rather
+        # than while a report waits for them.
+        pa.array([0])
         pq.write_table(arrow_schema(reports).empty_table(), io.BytesIO(), compression="zstd")
+
+
+def list_files(url: str, environment: str, report_id: int) -> list[str]:
+    """The places of a report's files as they may be shown: local ones from the root on, no credentials in URLs."""
+    shown, _ = _without_credentials(url)
+    folder = shown if "://" in shown else Path(shown).resolve().as_posix()
+    name = f"{encode_environment(environment)}/{report_id}.parquet"
+    return [f"{folder.rstrip('/')}/{table}/{name}" for table in REPORT_TABLES]
 
 
 def read_parquet(url: str, table: str, environment: str | None = None) -> pa.Table:

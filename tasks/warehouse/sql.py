@@ -210,10 +210,24 @@ class Warehouse:
             row = _locked(connection, report_id)
             if row is None or row["status"] in ENDED:
                 return
-            started = row["generation_started_at"]
-            values: Row = {"status": status, "error": error, "generation_completed_at": now, **dict.fromkeys(LEASE)}
-            values["generation_duration_seconds"] = None if started is None else (now - started).total_seconds()
-            connection.execute(sa.update(reports).where(reports.c.id == report_id).values(values))
+            _end(connection, row, status, error, now)
+
+    def fail_abandoned(self, now: datetime | None = None) -> list[Row]:
+        """Mark the reports ``failed`` that have not ended and whose owner is dead; their rows as they are then, by id.
+
+        Each in a transaction of its own, in which its owner is looked at again: somebody may have taken it up.
+        """
+        now = now or datetime.now(UTC)
+        query = sa.select(reports).where(reports.c.status.not_in(ENDED)).order_by(reports.c.id)
+        marked: list[Row] = []
+        for known in self._load(query):
+            with self.database.writing() as connection:
+                row = _locked(connection, known["id"])
+                if row is None or row["status"] in ENDED or _owner_lives(row, now):
+                    continue
+                _end(connection, row, "failed", _abandoned(row), now)
+                marked += _read_rows(connection, sa.select(reports).where(reports.c.id == row["id"]))
+        return marked
 
     # Inside
 
@@ -223,7 +237,7 @@ class Warehouse:
 
     def _update_running(self, report_id: int, values: Row) -> None:
         running: ColumnElement[bool] = (reports.c.id == report_id) & reports.c.status.not_in(ENDED)
-        with self.database.writing() as connection:
+        with self.database.writing(durable=False) as connection:
             connection.execute(sa.update(reports).where(running).values(values))
 
     def _check_owner(self, row: Row | None, report_id: int, owner: Owner | None) -> Row:
@@ -259,11 +273,29 @@ def _locked(connection: Connection, report_id: int) -> Row | None:
     return rows[0] if rows else None
 
 
+def _end(connection: Connection, row: Row, status: str, error: str | None, now: datetime) -> None:
+    started = row["generation_started_at"]
+    values: Row = {"status": status, "error": error, "generation_completed_at": now, **dict.fromkeys(LEASE)}
+    values["generation_duration_seconds"] = None if started is None else (now - started).total_seconds()
+    connection.execute(sa.update(reports).where(reports.c.id == row["id"]).values(values))
+
+
+def _owner_lives(row: Row, now: datetime) -> bool:
+    return row["owner"] is not None and is_alive(Owner(**row["owner"]), row["heartbeat"], now)
+
+
+def _abandoned(row: Row) -> str:
+    owner = row["owner"]
+    who = "nobody worked on it" if owner is None else f"process {owner['pid']} on {owner['host']} was killed or lost"
+    return (
+        f"{who} at {row['progress']} %: report_id={row['id']} (`--report-id {row['id']}`) takes it up, and what was "
+        "paid for is not paid for again"
+    )
+
+
 def _refuse_living(row: Row, now: datetime) -> None:
-    if row["owner"] is None:
-        return
-    owner = Owner(**row["owner"])
-    if is_alive(owner, row["heartbeat"], now):
+    if _owner_lives(row, now):
+        owner = Owner(**row["owner"])
         lapse = int(HEARTBEAT_LAPSES.total_seconds())
         raise RefusedError(
             f"Report {row['id']} is being made by process {owner.pid} on {owner.host} ({row['status']}, "

@@ -57,3 +57,12 @@ def test_a_home_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "home").touch()
     with pytest.raises(ServerError, match="PREFECT_HOME"), prefect_server(tmp_path / "home"):
         pass
+
+
+def test_its_pages_ask_no_other_server(tmp_path: Path) -> None:
+    with prefect_server(tmp_path / "home") as url:
+        wait_until_healthy(url, tmp_path / "home")
+        ui = url.removesuffix("/api")
+        page = httpx.get(f"{ui}/v2/dashboard", trust_env=False)
+        assert page.headers["content-security-policy"] == "connect-src 'self' blob: data:"
+        assert httpx.get(f"{ui}/ui-settings", trust_env=False).json()["api_url"] == "/api"

@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from deployments.demo.judge import completion, is_team
 from deployments.demo.loopback import Request, Response
 from tasks.warehouse.parquet import read_parquet
@@ -17,8 +19,12 @@ def _agent_of(payload: dict[str, Any]) -> str:
     return payload["messages"][1]["content"].partition("\n# Agent ")[2].partition("\n")[0]
 
 
-def test_a_report_has_every_agent_and_sql_and_parquet_hold_the_same(make_world: Callable[..., Any]) -> None:
-    world = make_world()
+# With the slow judge there is time to make the file of the runs ahead.
+@pytest.mark.parametrize("seconds", [0.05, 0.8])
+def test_a_report_has_every_agent_and_sql_and_parquet_hold_the_same(
+    make_world: Callable[..., Any], seconds: float
+) -> None:
+    world = make_world(agent_seconds=seconds, team_seconds=seconds)
     before = hashlib.sha256((world.folder / "source.db").read_bytes()).hexdigest()
     report = world.report()
     agents = world.agents(report)

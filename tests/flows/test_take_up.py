@@ -92,3 +92,19 @@ def test_two_processes_at_once_pay_once_for_each_answer(make_world: Callable[...
         rows = connection.execute("select fingerprint, status from judge_calls").fetchall()
     assert len(rows) == len(set(rows)) == 14
     assert {status for _, status in rows} == {"answered"}
+
+
+def test_a_report_made_again_on_postgresql_asks_nothing_anew(
+    make_world: Callable[..., Any], postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL may give stored parameters back in another order, and the order of criteria is part of a question."""
+    world = make_world()
+    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", postgres_url)
+    report = world.report()
+    asked = len(world.judge.requests)
+    from flows.generate_report import generate_report
+
+    assert generate_report("demo", report_id=report["id"]) == report["id"]
+    again = world.warehouse.load_report(report["id"])
+    assert len(world.judge.requests) == asked == 14
+    assert again["judge_fingerprint"] == report["judge_fingerprint"]

@@ -18,6 +18,7 @@ from deployments.demo.loopback import Response
 from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Run
+from tasks.judge.answer import Shown
 from tasks.judge.client import JudgeClient, open_endpoint
 from tasks.judge.exchange import Judge, Question
 from tasks.judge.exhibits import Exhibit, Exhibits
@@ -204,7 +205,7 @@ def question(rubric: dict[str, Criterion], exhibits: Exhibits) -> Question:
         rubric=rubric,
         digest="of the evidence",
         exhibits=exhibits,
-        render=lambda budget, rotation: "The evidence.",
+        render=lambda budget, rotation: Shown("The evidence."),
         agent_id=5,
     )
 

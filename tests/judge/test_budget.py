@@ -108,7 +108,14 @@ def test_big_agents_are_judged_within_the_budget_and_by_near_estimates(
         assert evidence >= budget * 0.6
         if turn:
             assert estimated == pytest.approx(counted, rel=0.15)
-        assert evaluation.runs_shown == 20
+        assert (evaluation.runs_shown, evaluation.sampling) == said_in(messages)
+
+
+def said_in(messages: list[dict[str, str]]) -> tuple[int, str]:
+    """How many runs there are in a request, and what it says of the sample ("" of all)."""
+    evidence = messages[1]["content"]
+    said = re.findall(r"^## Runs shown: (.+)$", evidence, re.MULTILINE)[0]
+    return len(re.findall(r"^### R\d+: ", evidence, re.MULTILINE)), "" if said.startswith("all ") else said
 
 
 def test_a_context_that_is_too_short_shrinks_once_and_then_fails_without_a_score(
@@ -127,15 +134,20 @@ def test_a_context_that_is_too_short_shrinks_once_and_then_fails_without_a_score
 
         return respond
 
-    def judged(limit: int) -> tuple[Any, list[int]]:
+    def judged(limit: int, budget: int = 20_000) -> tuple[Any, list[int], tuple[int, str]]:
         server = serve(bounded(limit))
-        judge = make_judge(make_client(server.base_url), evidence_tokens=20_000)
+        judge = make_judge(make_client(server.base_url), evidence_tokens=budget)
         evaluation = judge_agent(judge, big["words"], rubric, timeout_seconds=60)
-        return evaluation, [len(json.loads(request.body)["messages"][1]["content"]) for request in server.requests]
+        asked = [json.loads(request.body)["messages"] for request in server.requests]
+        return evaluation, [len(messages[1]["content"]) for messages in asked], said_in(asked[-1])
 
-    evaluation, (first, second) = judged(80_000)
+    evaluation, (first, second), said = judged(80_000)
     assert evaluation.status == "evaluated"
     assert second == pytest.approx(0.7 * first, rel=0.08)
-    evaluation, sizes = judged(30_000)
+    assert (evaluation.runs_shown, evaluation.sampling) == said
+    evaluation, (first, second), said = judged(26_000, 7_000)
+    assert (evaluation.runs_shown, evaluation.sampling) == said, "what was sent in the end, not what was meant to be"
+    assert said[0] < 20
+    evaluation, sizes, _ = judged(30_000)
     assert (evaluation.status, evaluation.score, len(sizes)) == ("failed", None, 2)
     assert "too long" in evaluation.error

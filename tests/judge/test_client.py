@@ -245,6 +245,19 @@ def test_what_no_call_can_survive_ends_judging_with_one_request(
     assert len(server.requests) == 1
 
 
+def test_a_403_ends_judging_only_while_nothing_was_answered(serve: Serve, make_client: MakeClient) -> None:
+    server, stop = serve("{}", error(403, "your input was flagged"), "{}", error(401)), Stop()
+    client = make_client(server.base_url)
+    ask(client, stop=stop)
+    with pytest.raises(EndpointError, match="refused the call: HTTP 403: your input was flagged"):
+        ask(client, stop=stop)
+    assert stop.kind is None
+    ask(client, stop=stop)
+    with pytest.raises(EndpointError, match="does not accept the key"):
+        ask(client, stop=stop)
+    assert stop.kind == "endpoint"
+
+
 def test_when_judging_ends_nobody_who_waits_is_let_in(serve: Serve, make_client: MakeClient) -> None:
     server, stop = serve(error(401), seconds=0.2), Stop()
     client = make_client(server.base_url, width=2)

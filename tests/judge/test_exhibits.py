@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tasks.evidence.types import Run, SpanCall, TelemetrySummary, ToolCall, Trace
+from tasks.evidence.metrics import build_evidence
+from tasks.evidence.prices import RunPrices
+from tasks.evidence.types import Agent, AgentRuns, RepeatedCall, Run, SpanCall, TelemetrySummary, ToolCall, Trace
 from tasks.judge.exhibits import Exhibit, Exhibits
+from tasks.judge.prompts import render_agent
+from tasks.judge.selection import label_runs, select_runs
 from tasks.judge.steps import build_steps
 
 MakeRun = Callable[..., Run]
@@ -58,6 +63,13 @@ def test_the_conversation_follows_without_what_is_shown_elsewhere(make_run: Make
         (4, "said", "I should guess."),
         (5, "said", "A note."),
     ]
+    typed = [
+        {"type": "tool_result", "content": "42"},
+        {"type": "user", "text": "Hi"},
+        {"type": "thought", "text": "Hm"},
+    ]
+    kinds = [step.kind for step in build_steps(make_run(1, execution_steps=json.dumps(typed)), None)]
+    assert kinds == ["heard", "heard", "said"], "what a tool returned is no word of the agent's"
     without_calls = build_steps(make_run(1, execution_steps=json.dumps(turns)), None)
     assert ("heard", "42") in [(step.kind, step.text) for step in without_calls]
 
@@ -82,9 +94,12 @@ def exhibits(make_run: MakeRun) -> Exhibits:
         error="Timeout after 30 s",
         tool_calls=(call,),
         execution_steps='[{"role": "assistant", "content": "I will order now."}]',
+        total_tokens=1234,
+        model_name="gpt-4o",
     )
-    trace = traced(span("search", "beef"), error_messages=("socket closed",))
-    return Exhibits([Exhibit("R7", run, trace)])
+    repeat = RepeatedCall(name="search", arguments="{}", calls=3)
+    trace = traced(span("search", "beef"), error_messages=("socket closed",), repeats=(repeat,))
+    return Exhibits([Exhibit("R7", run, trace, 0.05)])
 
 
 @pytest.mark.parametrize(
@@ -107,6 +122,15 @@ def exhibits(make_run: MakeRun) -> Exhibits:
         ("R7", "right away … I found", None),
         ("R7", "I … it", None),
         ("R7", "a", None),
+        ("R7", "the tea", None),
+        ("R7", "you … the", None),
+        ("R7.1", "search", "R7.1"),
+        ("R7.1", "earch", None),
+        ("R7", "10.0 s", None),
+        ("R7", "started 2026-03-01 11:53 UTC, 10.0 s, 1,234 tokens, $0.0500, gpt-4o", "R7"),
+        ("R7", "Trace: 1.0 s, of which 1.0 s in 1 LLM calls", "R7"),
+        ("R7", "Repeated 3 times with the same arguments: search", "R7"),
+        ("R7.1", "called search, 1.5 s", "R7.1"),
         ("R7", "  ", None),
         ("R7", "…", None),
         ("R7.1", "Find the tea", None),
@@ -118,6 +142,31 @@ def exhibits(make_run: MakeRun) -> Exhibits:
 def test_a_quote_has_to_stand_there(label: str, quote: str, where: str | None, exhibits: Exhibits) -> None:
     found = exhibits.find(label, quote)
     assert (found.label if found else None) == where
+
+
+def test_what_is_all_of_a_text_may_be_short_and_what_is_missing_may_be_quoted(make_run: MakeRun) -> None:
+    run = make_run(1, error="boom", final_response="", tool_calls=(ToolCall(name="a", result="42"), ToolCall(name="b")))
+    found = Exhibits([Exhibit("R1", run, None)])
+    for label, quote in (("R1", "boom"), ("R1.1", "42"), ("R1", "(none)"), ("R1.2", "(nothing)")):
+        assert found.find(label, quote, "observation"), quote
+    for label, quote in (("R1", "oom"), ("R1.1", "(nothing)"), ("R1.1", "4"), ("R1", "…")):
+        assert not found.find(label, quote), quote
+
+
+def test_every_line_that_is_shown_of_a_run_can_be_quoted(make_run: MakeRun) -> None:
+    call = ToolCall(name="search", arguments='{"q": "green tea"}', result="line one\nline two")
+    run = make_run(1, status="failed", error="Timeout after 30 s", tool_calls=(call, ToolCall(name="ask_again")))
+    trace = traced(span("search", "beef"), repeats=(RepeatedCall(name="search", arguments="{}", calls=3),))
+    agent = Agent(id=1, name="bot", environment="prod")
+    evidence = build_evidence(agent, AgentRuns(runs=(run,)), [trace], RunPrices())
+    labelled = label_runs(evidence)
+    shown = render_agent(evidence, select_runs(evidence, labelled, 5000)).partition("\n### ")[2]
+    lines = [line for line in shown.splitlines() if line.startswith("| ") or not line.endswith(":")]
+    lines += [line for line in shown.splitlines() if " called " in line]
+    assert len(lines) == 13
+    for line in lines:
+        quote = re.sub(r"^(R1(\.\d)?:? |\| )|, with:$", "", line)
+        assert Exhibits(labelled).find("R1", quote), line
 
 
 def test_a_step_leads_to_its_span(exhibits: Exhibits) -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from tasks.errors import JudgingEndedError
+from tasks.judge.gate import Stop
 from tasks.judge.purse import BudgetError, Purse
 
 
@@ -43,7 +49,7 @@ def test_after_the_first_refusal_no_cheaper_call_slips_through() -> None:
     purse = Purse(1.0)
     with pytest.raises(BudgetError):
         spend(purse, 2.0, 0.1)
-    with pytest.raises(BudgetError):
+    with pytest.raises(BudgetError, match=r"^an earlier call could have passed max_report_cost_usd \(\$1\)"):
         spend(purse, 0.01, 0.01)
 
 
@@ -52,23 +58,90 @@ def test_an_unknown_price_is_refused() -> None:
         spend(Purse(1.0), None, 0.0)
 
 
-def test_what_is_under_way_is_held_back() -> None:
-    purse, gathered, go = Purse(1.0), threading.Barrier(5), threading.Event()
+@dataclass
+class UnderWay:
+    """Four calls of at most 0.25 USD that are under way, which is all of the purse, until ``end``."""
 
-    def call() -> bool:
-        try:
-            with purse.pay(0.25) as payment:
-                gathered.wait(10)
-                go.wait(10)
-                payment.cost_usd = 0.25
-        except BudgetError:
-            return False
-        return True
+    purse: Purse
+    calls: list[Future[None]]
+    go: threading.Event
+    cost: float = 0.25
 
-    with ThreadPoolExecutor(4) as pool:
-        calls = [pool.submit(call) for _ in range(4)]
-        gathered.wait(10)
+    def end(self, cost: float) -> None:
+        self.cost = cost
+        self.go.set()
+        for call in self.calls:
+            call.result(10)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(12) as opened:
+        yield opened
+
+
+@pytest.fixture
+def under_way(pool: ThreadPoolExecutor) -> Iterator[UnderWay]:
+    purse, gathered = Purse(1.0), threading.Barrier(5)
+    made = UnderWay(purse, [], threading.Event())
+
+    def call() -> None:
+        with purse.pay(0.25) as payment:
+            gathered.wait(10)
+            made.go.wait(10)
+            payment.cost_usd = made.cost
+
+    made.calls = [pool.submit(call) for _ in range(4)]
+    gathered.wait(10)
+    yield made
+    made.go.set()
+
+
+def wait_for(pool: ThreadPoolExecutor, purse: Purse, most: float, **more: Any) -> Future[None]:
+    """A call that is waiting for the purse when this returns."""
+
+    def call() -> None:
+        with purse.pay(most, **more) as payment:
+            payment.cost_usd = most
+
+    waiting = pool.submit(call)
+    time.sleep(0.1)
+    assert not waiting.done()
+    return waiting
+
+
+def test_what_calls_under_way_leave_over_is_waited_for(pool: ThreadPoolExecutor, under_way: UnderWay) -> None:
+    waiting = [wait_for(pool, under_way.purse, 0.2) for _ in range(3)]
+    under_way.end(0.05)
+    for call in waiting:
+        call.result(10)
+    with pytest.raises(BudgetError, match=r"\$0\.2000 is left"):
+        spend(under_way.purse, 0.21, 0.0)
+
+
+def test_who_waits_is_refused_when_nothing_is_left_over(pool: ThreadPoolExecutor, under_way: UnderWay) -> None:
+    waiting = wait_for(pool, under_way.purse, 0.25)
+    under_way.end(0.25)
+    with pytest.raises(BudgetError):
+        waiting.result(10)
+
+
+def test_a_cheaper_call_waits_for_its_turn(pool: ThreadPoolExecutor, under_way: UnderWay) -> None:
+    dear = wait_for(pool, under_way.purse, 0.9)
+    cheap = wait_for(pool, under_way.purse, 0.05)
+    under_way.end(0.2)
+    for call in (dear, cheap):
         with pytest.raises(BudgetError):
-            spend(purse, 0.25, 0.25)
-        go.set()
-        assert all(future.result() for future in calls)
+            call.result(10)
+
+
+def test_nobody_waits_beyond_the_deadline_or_the_end_of_judging(pool: ThreadPoolExecutor, under_way: UnderWay) -> None:
+    with pytest.raises(BudgetError, match=r"\$0\.0000 is left"), under_way.purse.pay(0.1, deadline=time.monotonic()):
+        pytest.fail("paid")
+    stop = Stop()
+    waiting = wait_for(pool, under_way.purse, 0.1, stop=stop)
+    stop.end("cancelled", "Ctrl-C")
+    with pytest.raises(JudgingEndedError, match="Ctrl-C"):
+        waiting.result(10)
+    under_way.end(0.0)
+    spend(under_way.purse, 1.0, 1.0)

@@ -190,7 +190,7 @@ def test_each_agent_has_its_own_rubric_or_the_default(agents: list[Agent]) -> No
     rubrics = resolve_rubrics(parse_criteria({"agents": {"name:billing-bot": own, "id:12": own}}), agents)
     assert {agent_id: list(rubric) for agent_id, rubric in rubrics.items()} == {
         1: ["care"],
-        2: ["accuracy", "reliability", "efficiency"],
+        2: ["accuracy", "efficiency", "reliability"],
         12: ["care"],
     }
 
@@ -231,3 +231,21 @@ def test_the_weighted_mean() -> None:
     assert weighted_mean([(8, 3), (4, 1)]) == 7
     pairs = [(0.1 * n, 1e-9 * (n + 1)) for n in range(50)]
     assert weighted_mean(pairs) == weighted_mean(list(reversed(pairs)))
+
+
+def test_the_order_of_criteria_makes_no_other_question(agents: list[Agent]) -> None:
+    names = ("zeal", "awe", "care")
+    rubrics = [
+        resolve_rubrics(parse_criteria({"default": {name: {} for name in order}}), agents)[1]
+        for order in (names, reversed(names))
+    ]
+    assert [list(rubric) for rubric in rubrics] == [["awe", "care", "zeal"]] * 2
+
+
+def test_a_form_has_the_defaults_to_begin_with() -> None:
+    schema = Criteria.model_json_schema()
+    for field in (schema["properties"]["default"], schema["$defs"]["TeamCriteria"]["properties"]["criteria"]):
+        assert parse_criteria({"default": field["default"]}).default == default_rubric()
+        assert field["minProperties"] == 1
+    for model in (schema, *schema["$defs"].values()):
+        assert all(field["title"] for field in model["properties"].values())

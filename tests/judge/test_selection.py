@@ -9,6 +9,7 @@ import pytest
 
 from tasks.evidence.types import Evidence, Run, ToolCall
 from tasks.judge.agent import build_agent_question
+from tasks.judge.answer import Shown
 from tasks.judge.exchange import Question, compose
 from tasks.judge.prompts import render_agent
 from tasks.judge.rubric import Criterion
@@ -107,6 +108,23 @@ def test_all_runs_are_shown_whole_where_there_is_room(make_run: MakeRun, make_ev
     assert "## Runs shown: all 20 (20 completed, 0 failed)" in render_agent(evidence, selection)
 
 
+def test_short_runs_are_all_shown_however_many_there_are(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
+    evidence = make_evidence([make_run(n) for n in range(1, 401)])
+    selection = select(evidence)
+    assert (len(selection.runs), selection.is_sample) == (400, False)
+    text = render_agent(evidence, select(evidence, budget_tokens=4000))
+    assert 2000 < estimate_tokens(text) < 4500, "as many as there is room for"
+
+
+def test_kinds_of_failure_that_are_not_listed_are_counted(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
+    names = ("disk", "memory", "network", "quota", "rights", "syntax", "time", "version")
+    runs = [make_run(n, status="failed", error=f"out of {name}") for n, name in enumerate([*names, "disk"], 1)]
+    evidence = make_evidence(runs)
+    text = render_agent(evidence, select(evidence))
+    assert text.count("- failure seen") == 6
+    assert "- failures of other kinds: 2 runs, of 2 kinds" in text
+
+
 def test_one_long_run_starves_nobody(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
     runs = [make_run(1, final_response="lots of words " * 100_000), *(make_run(n) for n in range(2, 11))]
     first, *others = select(make_evidence(runs), budget_tokens=5000).runs
@@ -192,9 +210,9 @@ def test_the_budget_holds_whatever_the_runs_are(
 def test_the_budget_is_the_models_own_count(question: Question) -> None:
     rooms: list[int] = []
 
-    def render(budget: int, rotation: float) -> str:
+    def render(budget: int, rotation: float) -> Shown:
         rooms.append(budget)
-        return "x"
+        return Shown("x")
 
     scale = TokenScale()
     scale.learn(1000, 1500)

@@ -11,7 +11,7 @@ from tasks.evidence.types import Agent
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.rubric import Criteria
 from tasks.report.build import Ending, Findings, build_rows, cut
-from tasks.report.markdown import render_markdown
+from tasks.report.markdown import Links, render_markdown
 from tasks.report.plan import ReportPlan
 from tasks.settings import ReportOptions
 
@@ -61,6 +61,17 @@ def test_an_unknown_cost_makes_the_sum_unknown() -> None:
     assert rows.report["cost_usd"] == 0.75
 
 
+def test_doubts_about_the_teams_judgement_stand_in_the_report() -> None:
+    findings = _findings(_good(1, 8.0))
+    findings.team = Evaluation(
+        None, "evaluated", score=7.0, citations_dropped=3, warnings=("1 of 3 samples are missing: no reply in time",)
+    )
+    rows = build_rows(_plan(), findings)
+    for said in ("1 of 3 samples are missing: no reply in time", "3 citations did not hold and were dropped"):
+        assert f"The team's judgement: {said}" in rows.report["warnings"]
+        assert said in render_markdown(rows)
+
+
 @pytest.mark.parametrize(
     ("kind", "status"),
     [
@@ -106,3 +117,27 @@ def test_hostile_text_is_no_markup_in_markdown() -> None:
     assert "<script" not in text
     assert "](javascript" not in text
     assert "\\*\\*b\\*\\*" in text
+
+
+def test_markdown_leads_to_flow_run_and_files_and_is_no_markup_there() -> None:
+    links = Links("http://ui/runs/flow-run/1", ["/data/`x`/1.parquet"], "https://jaeger.example/ui/")
+    text = render_markdown(build_rows(_plan(), _findings(_good(1, 8.0))), links)
+    assert "[The flow run](http://ui/runs/flow-run/1)" in text
+    assert "- `/data/%60x%60/1.parquet`" in text
+    assert "Where it is" not in render_markdown(build_rows(_plan(), _findings(_good(1, 8.0))))
+
+
+def test_a_trace_is_a_link_only_where_the_ui_is_known_and_on_the_web() -> None:
+    assert (
+        Links(jaeger_ui_url="https://jaeger.example/ui/").trace("ab)c/d")
+        == "https://jaeger.example/ui/trace/ab%29c%2Fd"
+    )
+    assert Links(jaeger_ui_url="javascript:alert(1)").trace("abc") == ""
+    assert Links(jaeger_ui_url="https://jaeger.example").trace(None) == ""
+    assert Links().trace("abc") == ""
+
+
+def test_the_worst_agents_are_named_with_the_reason() -> None:
+    rows = build_rows(_plan(), _findings(_good(1, 8.0), Evaluation(2, "failed", error="no reply")))
+    worst = render_markdown(rows).partition("## Worst agents")[2].partition("## Every agent")[0]
+    assert "failed: no reply" in worst

@@ -193,11 +193,28 @@ input()
 
 
 @pytest.mark.parametrize(("seconds", "lives"), [(60, True), (-1, False)])
-def test_of_a_process_elsewhere_only_the_time_counts(
+def test_of_a_process_elsewhere_without_a_report_only_the_time_counts(
     warehouse: Warehouse, ledger: SqlLedger, seconds: float, lives: bool
 ) -> None:
     held(ledger, seconds=seconds)
     elsewhere = Owner(host="elsewhere.example", pid=1, process_started=1.0)
+    with warehouse.database.writing() as connection:
+        connection.execute(sa.update(judge_calls).values(claimed_by=elsewhere))
+    assert (claim(ledger) is None) == lives
+
+
+@pytest.mark.parametrize(
+    ("silent_seconds", "taken_up", "lives"), [(5, False, True), (90, False, False), (5, True, False)]
+)
+def test_a_claim_of_a_process_elsewhere_lapses_with_its_report(
+    warehouse: Warehouse, ledger: SqlLedger, silent_seconds: float, taken_up: bool, lives: bool
+) -> None:
+    elsewhere = Owner(host="elsewhere.example", pid=1, process_started=1.0)
+    owner = Owner(host="third.example", pid=2, process_started=2.0) if taken_up else elsewhere
+    beat = datetime.now(UTC) - timedelta(seconds=silent_seconds)
+    report_id = warehouse.create_report({"environment": "prod", "owner": owner, "heartbeat": beat})
+    first = ledger.claim("f", kind="agent", model="m", report_id=report_id, agent_id=7, seconds=300)
+    assert isinstance(first, Claim)
     with warehouse.database.writing() as connection:
         connection.execute(sa.update(judge_calls).values(claimed_by=elsewhere))
     assert (claim(ledger) is None) == lives

@@ -139,6 +139,14 @@ def test_sqlite_keeps_its_promises(sqlite_url: str) -> None:
             assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
 
 
+def test_sqlite_waits_for_the_disk_unless_it_need_not(sqlite_url: str) -> None:
+    database = open_warehouse(sqlite_url).database
+    full, normal = 2, 1
+    for durable, expected in ((True, full), (False, normal), (True, full)):
+        with database.writing(durable=durable) as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == expected
+
+
 def test_a_warehouse_that_has_to_be_there_is_not_made(sqlite_url: str, tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match="There is no warehouse at"):
         connect_database(sqlite_url, create=False)

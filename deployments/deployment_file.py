@@ -1,0 +1,157 @@
+"""prefect.yaml, read strictly: Prefect ignores a key that it does not know, and deploys what nobody meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.events import DeploymentEventTrigger
+from prefect.utilities.callables import parameter_schema_from_entrypoint
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tasks.errors import RefusedError
+from tasks.judge.rubric import describe_validation
+from tasks.settings import Settings
+
+FILE_NAME = "prefect.yaml"
+POOL = "agent-report"
+TAG = "agent-report"
+_VARIABLE = re.compile(r"{{\s*\$(\w+)\s*}}")
+Step = dict[str, dict[str, Any]]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class Schedule(_Strict):
+    """When a deployment runs by itself."""
+
+    cron: str
+    timezone: str = "UTC"
+    active: bool = True
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    slug: str | None = None
+
+    @model_validator(mode="after")
+    def _is_a_cron(self) -> Self:
+        CronSchedule(cron=self.cron, timezone=self.timezone)
+        return self
+
+
+class ConcurrencyLimit(_Strict):
+    """How many runs of a deployment there are at once, and what becomes of one more."""
+
+    limit: Annotated[int, Field(ge=1)]
+    collision_strategy: Annotated[str, Field(pattern="^(ENQUEUE|CANCEL_NEW)$")]
+    grace_period_seconds: int | None = None
+
+
+class WorkPool(_Strict):
+    """Where runs go, and what their workers are told."""
+
+    name: str
+    work_queue_name: str | None = None
+    job_variables: dict[str, Any] = Field(default_factory=dict)
+
+
+class Trigger(DeploymentEventTrigger, extra="forbid"):
+    """An event that makes a deployment run."""
+
+
+class Deployment(_Strict):
+    """One way in which a flow is run."""
+
+    name: Annotated[str, Field(min_length=1)]
+    description: Annotated[str, Field(min_length=1)]
+    entrypoint: str
+    work_pool: WorkPool
+    tags: list[str] = Field(default_factory=list)
+    version: str | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    enforce_parameter_schema: bool | None = None
+    schedules: list[Schedule] = Field(default_factory=list)
+    concurrency_limit: ConcurrencyLimit | None = None
+    paused: bool | None = None
+    pull: list[Step] | None = None
+    triggers: list[Trigger] = Field(default_factory=list)
+
+
+class DeploymentFile(_Strict):
+    """The whole of prefect.yaml. What Prefect knows beside and this project does not use is refused as well."""
+
+    prefect_version: str | None = Field(None, alias="prefect-version")
+    name: str | None = None
+    pull: Annotated[list[Step], Field(min_length=1)]
+    deployments: list[Deployment]
+
+
+def template_variables(settings: Settings) -> dict[str, str]:
+    """What ``{{ $NAME }}`` may name in the file: every setting that is one value and no secret."""
+    values = {name: getattr(settings, name) for name in Settings.model_fields if not name.startswith("openai_")}
+    return {
+        f"AGENT_REPORT_{name.upper()}": str(value) for name, value in values.items() if isinstance(value, str | float)
+    }
+
+
+def load_deployment_file(path: Path, settings: Settings) -> DeploymentFile:
+    """The deployments in ``path``, with ``{{ $NAME }}`` replaced by the settings' values.
+
+    Raises:
+        RefusedError: no such file, no YAML, a key that is unknown, a missing entrypoint, another work pool, a parameter
+            that the flow does not have, a variable that is no setting; in one line that names key and value.
+    """
+    shown = path.name
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RefusedError(f"{path} cannot be read: {error.strerror}; it is in a clone of agent-report") from None
+    except yaml.YAMLError as error:
+        raise RefusedError(f"{shown} is not YAML: {' '.join(str(error).split())}") from None
+    try:
+        file = DeploymentFile.model_validate(_filled(content, template_variables(settings), shown))
+    except ValidationError as error:
+        raise RefusedError(f"{shown}: {describe_validation(error)}") from None
+    names = [deployment.name for deployment in file.deployments]
+    for deployment in file.deployments:
+        _check(deployment, path.parent, f"{shown}: deployment {deployment.name!r}:")
+        if names.count(deployment.name) > 1:
+            raise RefusedError(f"{shown}: deployment {deployment.name!r} is there twice")
+    return file
+
+
+def _filled(value: Any, variables: Mapping[str, str], shown: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(inner, variables, shown) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, variables, shown) for inner in value]
+    if not isinstance(value, str):
+        return value
+    for name in _VARIABLE.findall(value):
+        if name not in variables:
+            raise RefusedError(f"{shown}: {value!r}: {name} is no setting that can be filled in")
+    return _VARIABLE.sub(lambda found: variables[found[1]], value)
+
+
+def _check(deployment: Deployment, folder: Path, where: str) -> None:
+    if deployment.work_pool.name != POOL:
+        raise RefusedError(f"{where} work_pool.name: {deployment.work_pool.name!r} is not {POOL!r}")
+    path, colon, function = deployment.entrypoint.rpartition(":")
+    missing = f"{where} entrypoint: {deployment.entrypoint!r}"
+    if not colon or not (folder / path).is_file():
+        raise RefusedError(f"{missing}: there is no such file")
+    try:
+        known = parameter_schema_from_entrypoint(f"{folder / path}:{function}").properties
+    except ValueError:
+        raise RefusedError(f"{missing}: there is no function {function!r} in it") from None
+    given = [("parameters", deployment.parameters)]
+    given += [(f"schedules.{i}.parameters", schedule.parameters) for i, schedule in enumerate(deployment.schedules)]
+    given += [(f"triggers.{i}.parameters", trigger.parameters or {}) for i, trigger in enumerate(deployment.triggers)]
+    for place, parameters in given:
+        for name, value in parameters.items():
+            if name not in known:
+                raise RefusedError(f"{where} {place}.{name}: {value!r}: the flow has no such parameter")

@@ -1,0 +1,78 @@
+"""What `agent-report setup` does: piece by piece, looked at, made when it is due, and said in a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.settings import PREFECT_API_URL
+from rich.console import Console
+from rich.text import Text
+
+from deployments.clone import ROOT
+from deployments.deployment_file import FILE_NAME
+from deployments.runner import check_api
+from deployments.setup.automations import MarkKilledRuns, Notify, ReconcileCrashedRuns
+from deployments.setup.blocks import Blocks
+from deployments.setup.deployed import Deployed
+from deployments.setup.llm_limit import LlmLimit
+from deployments.setup.piece import Found, Piece
+from deployments.setup.work_pool import Pool
+from deployments.terminal import one_line
+from tasks.connections import read_settings
+from tasks.errors import RefusedError
+from tasks.settings import ReportOptions
+
+Line = tuple[str, Found]
+"""What was done (``created``, ``updated``) or found, and of what."""
+
+_COLOURS = {"missing": "red", "different": "red", "warning": "yellow", "created": "green", "updated": "green"}
+
+
+def set_up(*, check: bool, notify: str = "") -> Iterator[Line]:
+    """Make everything that is missing or different on the configured server (with ``check``: nothing), as it is done.
+
+    Raises:
+        RefusedError: no server is named, prefect.yaml is wrong, or a block that is named does not exist.
+        ServerError: the server cannot be reached.
+        DeployError: Prefect did not deploy.
+    """
+    if not PREFECT_API_URL.value():
+        raise RefusedError("no Prefect server is named: set PREFECT_API_URL, such as http://127.0.0.1:4200/api")
+    settings = read_settings()
+    blocks = Blocks(settings)
+    pieces: list[Piece] = [
+        blocks,
+        Pool(blocks.environment),
+        LlmLimit(settings.options(ReportOptions()).max_concurrent_evals),
+        Deployed(ROOT / FILE_NAME, settings),
+        MarkKilledRuns(),
+        ReconcileCrashedRuns(),
+        Notify(notify or settings.notify_block),
+    ]
+    check_api()
+    with get_client(sync_client=True) as client:
+        for piece in pieces:
+            yield from _look(client, piece) if check else _provide(client, piece)
+
+
+def _look(client: SyncPrefectClient, piece: Piece) -> Iterator[Line]:
+    yield from ((found.state, found) for found in piece.inspect(client))
+
+
+def _provide(client: SyncPrefectClient, piece: Piece) -> Iterator[Line]:
+    before = {found.what: found for found in piece.inspect(client) if found.is_due}
+    if before:
+        piece.make(client)
+    for found in piece.inspect(client):
+        earlier = before.get(found.what)
+        done = found.state == "there" and earlier is not None
+        yield ("created" if earlier and earlier.state == "missing" else "updated") if done else found.state, found
+
+
+def print_line(console: Console, line: Line) -> None:
+    """Print a line as it comes."""
+    word, found = line
+    text = Text(f"{word:<10}", _COLOURS.get(word, ""))
+    text.append_text(one_line(f"{found.what}: {found.detail}" if found.detail else found.what))
+    console.print(text, soft_wrap=True)

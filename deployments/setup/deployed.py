@@ -1,0 +1,122 @@
+"""The deployments of prefect.yaml, and whether the server has them as they are written there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
+
+from deployments.deployment_file import Deployment, load_deployment_file, template_variables
+from deployments.setup.piece import Found
+from tasks.errors import AgentReportError, scrub
+from tasks.settings import Settings
+
+
+class DeployError(AgentReportError):
+    """`prefect deploy` did not deploy."""
+
+
+class Deployed:
+    """Everything in ``path`` (prefect.yaml).
+
+    Raises:
+        RefusedError: as ``load_deployment_file``.
+    """
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self._path = path
+        self._settings = settings
+        self._file = load_deployment_file(path, settings)
+
+    def inspect(self, client: SyncPrefectClient) -> Sequence[Found]:
+        return [self._state(client, deployment) for deployment in self._file.deployments]
+
+    def make(self, client: SyncPrefectClient) -> None:
+        # What Prefect's own settings are here may come from a profile, or from a block of code around this.
+        known = get_current_settings().to_environment_variables(exclude_unset=True)
+        ended = subprocess.run(  # noqa: S603 - Prefect's own command, no input
+            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", self._path.name],
+            cwd=self._path.parent,
+            env=os.environ | known | template_variables(self._settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        if ended.returncode:
+            raise DeployError(f"`prefect deploy --all` failed: …{scrub(ended.stdout[-1000:])}")
+
+    def _state(self, client: SyncPrefectClient, deployment: Deployment) -> Found:
+        name = full_name(deployment)
+        what = f"deployment {name}"
+        try:
+            known = client.read_deployment_by_name(name)
+        except ObjectNotFound:
+            return Found(what, "missing")
+        wrong = list(self._differences(client, deployment, known))
+        if wrong:
+            return Found(what, "different", f"in its {', '.join(wrong)}")
+        # Somebody has paused it in the UI, and will know why.
+        idle = [schedule for schedule in known.schedules if not schedule.active]
+        return Found(what, "there", "its schedule is paused" if idle or known.paused else "")
+
+    def _differences(
+        self, client: SyncPrefectClient, deployment: Deployment, known: DeploymentResponse
+    ) -> Iterator[str]:
+        limit, options = deployment.concurrency_limit, known.concurrency_options
+        pairs: dict[str, tuple[Any, Any]] = {
+            "description": (deployment.description, known.description),
+            "tags": (sorted(deployment.tags), sorted(known.tags)),
+            "entrypoint": (deployment.entrypoint, known.entrypoint),
+            "parameters": (deployment.parameters, known.parameters),
+            "work pool": (deployment.work_pool.name, known.work_pool_name),
+            "job variables": (deployment.work_pool.job_variables, known.job_variables),
+            "pull steps": (deployment.pull or self._file.pull, known.pull_steps),
+            "schedules": (
+                sorted((schedule.cron, schedule.timezone) for schedule in deployment.schedules),
+                sorted(_cron(schedule.schedule) for schedule in known.schedules),
+            ),
+            "concurrency limit": (
+                limit and (limit.limit, limit.collision_strategy),
+                known.global_concurrency_limit
+                and (known.global_concurrency_limit.limit, options.collision_strategy.value if options else "ENQUEUE"),
+            ),
+        }
+        yield from (name for name, (wanted, found) in pairs.items() if wanted != found)
+        if deployment.triggers and not self._has_triggers(client, deployment, known):
+            yield "triggers"
+
+    def _has_triggers(self, client: SyncPrefectClient, deployment: Deployment, known: DeploymentResponse) -> bool:
+        found = {
+            automation.name: automation
+            for automation in client.read_resource_related_automations(f"prefect.deployment.{known.id}")
+        }
+        for trigger in deployment.triggers:
+            trigger.set_deployment_id(known.id)
+            wanted = trigger.as_automation()
+            there = found.get(wanted.name)
+            if there is None or any(
+                getattr(there, key) != getattr(wanted, key) for key in ("trigger", "actions", "enabled")
+            ):
+                return False
+        return True
+
+
+def full_name(deployment: Deployment) -> str:
+    """``flow/deployment``: every flow here is called as its function is."""
+    return f"{deployment.entrypoint.rpartition(':')[2]}/{deployment.name}"
+
+
+def _cron(schedule: object) -> tuple[str, str]:
+    return (schedule.cron, schedule.timezone or "UTC") if isinstance(schedule, CronSchedule) else ("", "")

@@ -1,0 +1,180 @@
+"""One long-running process of the stack: started, looked at, brought back when it ends, and ended."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+_LOG_BYTES = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a child runs. ``is_ready`` says whether it does its work since it was started then, and is asked often."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    folder: Path
+    is_ready: Callable[[datetime], bool]
+    stop_signal: signal.Signals | None = signal.SIGTERM
+    """None: the end of its standard input."""
+    stop_seconds: float = 10.0
+    user: str | None = None
+    after: Callable[[Callable[[], bool]], None] | None = None
+    """What is to be done when it was stopped, before anything else is; it is told whether there is hurry."""
+    descriptors: Sequence[int] = ()
+    """Open files that it is given under the same numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a child may end: ``deaths`` within ``seconds`` are too many. Waits double from ``first_wait``.
+
+    ``ready_seconds`` is how long it may take to begin its work, ``run_seconds`` how long what runs to its end may take.
+    """
+
+    deaths: int = 5
+    seconds: float = 120.0
+    first_wait: float = 0.25
+    longest_wait: float = 8.0
+    ready_seconds: float = 120.0
+    run_seconds: float = 300.0
+
+
+class GivenUpError(Exception):
+    """A child ended again and again."""
+
+
+@dataclass
+class Child:
+    """A program and its process; ``tend`` it several times a second. ``logs`` is a folder, each child has a file there.
+
+    ``say`` is told in a line when it ended and when it is back.
+    """
+
+    program: Program
+    logs: Path
+    say: Callable[[str], None]
+    patience: Patience = Patience()
+    is_ready: bool = False
+    _process: subprocess.Popen[bytes] | None = None
+    _deaths: deque[float] = field(default_factory=deque)
+    _started_at: float = 0.0
+    _started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _due_at: float = 0.0
+
+    @property
+    def log(self) -> Path:
+        """The file with all that it writes."""
+        return self.logs / f"{self.program.name}.log"
+
+    @property
+    def pid(self) -> int | None:
+        """The process, when there is one."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the process. It has a pipe as standard input that only this process holds the other end of."""
+        if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        self._started = datetime.now(UTC)
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - programs of ours and of what is installed, no input
+                self.program.command,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                cwd=self.program.folder,
+                env=self.program.environment,
+                user=self.program.user,
+                pass_fds=self.program.descriptors,
+                # Ctrl-C on the terminal is for the command, which ends its children in their order.
+                start_new_session=True,
+            )
+        self._started_at = time.monotonic()
+        self.is_ready = False
+
+    def tend(self) -> None:
+        """Notice whether it has ended or become ready; start it again when its time has come.
+
+        Raises:
+            GivenUpError: it has ended too often; the message says all about it.
+        """
+        now = time.monotonic()
+        if self._process is None:
+            if now >= self._due_at:
+                self.start()
+        elif (code := self._process.poll()) is not None:
+            self._ended(now, how_it_ended(code))
+        elif not self.is_ready:
+            if self.program.is_ready(self._started):
+                self.is_ready = True
+                if self._deaths:
+                    self.say(f"{self.program.name} is back")
+            elif now - self._started_at > self.patience.ready_seconds:
+                self.kill()
+                self._ended(now, f"did not begin its work within {self.patience.ready_seconds:g} s")
+
+    def _ended(self, now: float, how: str) -> None:
+        self._close()
+        self.is_ready = False
+        self._deaths.append(now)
+        while now - self._deaths[0] > self.patience.seconds:
+            self._deaths.popleft()
+        count = len(self._deaths)
+        said = f"{self.program.name} {how}; its log is {self.log}"
+        if count >= self.patience.deaths:
+            raise GivenUpError(f"{said}; that makes {count} times within {self.patience.seconds:g} s")
+        wait = min(self.patience.first_wait * 2 ** (count - 1), self.patience.longest_wait)
+        self._due_at = now + wait
+        self.say(f"{said}; it is started again")
+
+    def ask_to_stop(self) -> None:
+        """Let it end, without waiting for it."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        if self.program.stop_signal is not None:
+            self._process.send_signal(self.program.stop_signal)
+        elif self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def stop(self, hurry: Callable[[], bool]) -> None:
+        """Let it end, and end it when it does not, or when there is ``hurry``."""
+        self.ask_to_stop()
+        deadline = time.monotonic() + self.program.stop_seconds
+        while self._process is not None and self._process.poll() is None:
+            if hurry() or time.monotonic() > deadline:
+                self.say(f"{self.program.name} did not stop by itself and is killed")
+                self.kill()
+            time.sleep(0.02)
+        self._close()
+        if self.program.after is not None:
+            self.program.after(hurry)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _close(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process = None
+
+
+def how_it_ended(code: int) -> str:
+    """``code`` of a process in words."""
+    if code >= 0:
+        return f"ended (exit code {code})"
+    try:
+        return f"was killed ({signal.Signals(-code).name})"
+    except ValueError:
+        return f"was killed (signal {-code})"

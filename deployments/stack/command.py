@@ -1,0 +1,174 @@
+"""The command ``agent-report up``: what is started in which order, and what is said about it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from deployments.postgres import Postgres, prepare_postgres
+from deployments.runner import reach_directly
+from deployments.stack.environment import demo_settings, read_user_settings
+from deployments.stack.leftovers import end_marked
+from deployments.stack.place import Place, take_place
+from deployments.stack.port import free_port, listen, port_of
+from deployments.stack.programs import Programs
+from deployments.stack.supervisor import StoppedError, Supervisor, wish_by_signal
+from deployments.terminal import one_line, open_console
+
+_HOST = "127.0.0.1"
+_JAEGER_PORT, _JUDGE_PORT = 8766, 8767
+
+
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    """A stack that runs: where things are, and the settings of its flow runs."""
+
+    place: Place
+    api: str
+    webhooks: str
+    warehouse: str
+    settings: dict[str, str]
+
+
+def run_up(*, demo: bool, folder: Path, port: int, webhook_port: int) -> None:
+    """Run the stack in ``folder`` until Ctrl-C.
+
+    Raises:
+        RefusedError: another runs in the folder, or a setting is wrong.
+        StackError: something does not start, or ends again and again; everything else was ended.
+        PostgresError: the wheel is not installed, or its data cannot be made.
+    """
+    settings = None if demo else read_user_settings()
+    reach_directly(_HOST)
+    console = open_console()
+
+    def show(what: RenderableType) -> None:
+        # A terminal that is gone is no reason to leave anything running.
+        with suppress(OSError):
+            console.print(what, soft_wrap=True)
+
+    def say(line: str) -> None:
+        show(one_line(line))
+
+    with take_place(folder) as place, wish_by_signal() as wish, suppress(StoppedError), ExitStack() as context:
+        if left := end_marked(place.folder):
+            say(f"Ended {left} processes that an earlier stack in this folder had left")
+        listener = context.enter_context(listen(port))
+        if port_of(listener) != port:
+            say(f"Port {port} is taken: the Prefect server is on {port_of(listener)}")
+        receiver_port = free_port(webhook_port)
+        if receiver_port != webhook_port:
+            say(f"Port {webhook_port} is taken: the webhook receiver is on {receiver_port}")
+        supervisor = context.enter_context(Supervisor(place.logs, wish, say))
+        context.callback(say, "Stopping")
+        stack = _start(supervisor, place, listener, _url(receiver_port), settings, say)
+        show(_overview(stack))
+        for line in _next_steps(stack):
+            show(line)
+        supervisor.watch(lambda: place.write_state(_state(stack, supervisor)))
+
+
+def _start(
+    supervisor: Supervisor,
+    place: Place,
+    listener: socket.socket,
+    webhooks: str,
+    settings: dict[str, str] | None,
+    say: Callable[[str], None],
+) -> _Stack:
+    """Start everything in its order; without ``settings`` with the demo's services. When it returns all are ready."""
+    programs = Programs(place, uuid.uuid4().hex)
+    say("Starting PostgreSQL and the Prefect server")
+    supervisor.start(programs.keeper())
+    postgres = prepare_postgres(place.postgres)
+    children = [supervisor.start(programs.postgres(postgres))]
+    if settings is None:
+        jaeger, judge = _url(free_port(_JAEGER_PORT)), _url(free_port(_JUDGE_PORT))
+        settings = demo_settings(place.demo, jaeger, judge)
+        children.append(supervisor.start(programs.demo(jaeger, judge)))
+    supervisor.wait_until_ready(children[0])
+    api = f"{_url(port_of(listener))}/api"
+    stack = _Stack(place, api, webhooks, *_warehouse(settings, place, postgres))
+    children.append(supervisor.start(programs.server(listener, api, postgres.database("prefect", "asyncpg"))))
+    supervisor.wait_until_ready(*children)
+    say("Setting up the work pool, the limit and the deployments")
+    supervisor.run(programs.setup(api, stack.settings))
+    say("Starting a worker and the webhook receiver")
+    children.append(supervisor.start(programs.worker(api, stack.settings, say)))
+    children.append(supervisor.start(programs.receiver(api, stack.settings, webhooks)))
+    supervisor.wait_until_ready(*children)
+    return stack
+
+
+def _warehouse(settings: dict[str, str], place: Place, postgres: Postgres) -> tuple[str, dict[str, str]]:
+    """The warehouse's URL (none where the user has another), and ``settings`` that lead to it."""
+    settings = {"AGENT_REPORT_PARQUET_URL": str(place.parquet), **settings}
+    if any(name in settings for name in ("AGENT_REPORT_WAREHOUSE_URL", "AGENT_REPORT_WAREHOUSE_BLOCK")):
+        return "", settings
+    url = postgres.database("warehouse")
+    return url, {**settings, "AGENT_REPORT_WAREHOUSE_URL": url}
+
+
+def _url(port: int) -> str:
+    return f"http://{_HOST}:{port}"
+
+
+def _ui(stack: _Stack) -> str:
+    return stack.api.removesuffix("/api")
+
+
+def _state(stack: _Stack, supervisor: Supervisor) -> dict[str, object]:
+    return {
+        "pid": os.getpid(),
+        "children": {child.program.name: child.pid for child in supervisor.children},
+        "ui": _ui(stack),
+        "api": stack.api,
+        "webhooks": stack.webhooks,
+        "warehouse": stack.warehouse,
+        "parquet": stack.settings["AGENT_REPORT_PARQUET_URL"],
+    }
+
+
+def _overview(stack: _Stack) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in {
+        "Prefect UI": _ui(stack),
+        "Prefect API": stack.api,
+        "Webhooks": f"{stack.webhooks}/webhooks/reports",
+        "Warehouse": stack.warehouse or "yours, as AGENT_REPORT_WAREHOUSE_URL or _BLOCK says",
+        "Parquet": stack.settings["AGENT_REPORT_PARQUET_URL"],
+        "Logs": str(stack.place.logs),
+    }.items():
+        table.add_row(name, one_line(value))
+    return table
+
+
+def _next_steps(stack: _Stack) -> list[Text]:
+    """What to do now, each in a line that can be copied whole."""
+    environment = stack.settings.get("AGENT_REPORT_ENVIRONMENT", "ENVIRONMENT")
+    steps = {
+        "A report": f"in the UI: Deployments, on-demand, Run, and the environment {environment}",
+        "Or": f"PREFECT_API_URL={stack.api} prefect deployment run generate_report/on-demand "
+        f"-p environment={environment}",
+    }
+    if stack.warehouse:
+        steps["All reports"] = f"AGENT_REPORT_WAREHOUSE_URL={shlex.quote(stack.warehouse)} agent-report list"
+    if not stack.settings.get("AGENT_REPORT_WEBHOOK_SECRETS"):
+        steps["Webhooks are signed with the secret in"] = str(stack.place.secret)
+    lines = [Text()]
+    if not stack.settings.get("OPENAI_API_KEY") and not stack.settings.get("OPENAI_BASE_URL"):
+        lines.append(one_line("There is no OPENAI_API_KEY: reports will be refused", "yellow"))
+    lines += [Text.assemble(f"{name}: ", one_line(value)) for name, value in steps.items()]
+    return [*lines, Text("Ctrl-C stops everything.")]

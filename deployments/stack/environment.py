@@ -1,0 +1,115 @@
+"""What the processes of a stack have in their environment: the stack's own settings, and the user's where they hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import sqlalchemy as sa
+from dotenv import dotenv_values
+from pydantic import ValidationError
+
+from tasks.errors import RefusedError
+from tasks.settings import SIMULATED_JUDGE_MODEL, Settings
+
+_OURS = ("AGENT_REPORT_", "OPENAI_")
+_KEPT_OF_PREFECT = "PREFECT_LOGGING_"
+# Runs are told by the worker's environment. As blocks they would outlive what they are copies of.
+_BLOCKS = ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_WAREHOUSE_URL", "OPENAI_API_KEY")
+_WEBHOOKS = "AGENT_REPORT_WEBHOOK_"
+
+
+def read_user_settings() -> dict[str, str]:
+    """The user's settings of this project: the environment, and ``.env`` where the command is called.
+
+    Raises:
+        RefusedError: one of them is wrong, or there is no source.
+    """
+    given = {**dotenv_values(".env"), **os.environ}
+    values = {name: value for name, value in given.items() if name.startswith(_OURS) and value}
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        from tasks.judge.rubric import describe_validation
+
+        raise RefusedError(f"wrong setting: {describe_validation(error)}") from None
+    if settings.source_url is None and not settings.source_block:
+        raise RefusedError("no source: set AGENT_REPORT_SOURCE_URL, or try it with --demo")
+    return _absolute(values)
+
+
+def demo_settings(folder: Path, jaeger_url: str, judge_url: str) -> dict[str, str]:
+    """The settings that lead to the demo's services, with their source in ``folder``."""
+    return {
+        "AGENT_REPORT_ENVIRONMENT": "demo",
+        "AGENT_REPORT_SOURCE_URL": f"sqlite:///{folder / 'source.db'}",
+        "AGENT_REPORT_JAEGER_URL": jaeger_url,
+        "AGENT_REPORT_JUDGE_MODEL": SIMULATED_JUDGE_MODEL,
+        "OPENAI_BASE_URL": f"{judge_url}/v1",
+        "OPENAI_API_KEY": "simulated",
+    }
+
+
+def base_environment() -> dict[str, str]:
+    """This process's environment without what leads to another Prefect, and without settings of this project."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_OURS) and (not name.startswith("PREFECT_") or name.startswith(_KEPT_OF_PREFECT))
+    }
+
+
+def client_environment(home: Path, api: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """What the worker, the receiver and setup need to reach the stack's server and to know the ``settings``."""
+    return {
+        **base_environment(),
+        "PREFECT_HOME": str(home),
+        # Not the user's profiles, which may name another server.
+        "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
+        "PREFECT_API_URL": api,
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        **settings,
+    }
+
+
+def worker_environment(home: Path, api: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """``client_environment`` for a worker that is asked to be quick, without what is the receiver's."""
+    wanted = {name: value for name, value in settings.items() if not name.startswith(_WEBHOOKS)}
+    return {
+        **client_environment(home, api, wanted),
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
+    }
+
+
+def setup_environment(home: Path, api: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """``client_environment`` without the values that setup would make blocks of, and what is the receiver's."""
+    wanted = {name: value for name, value in settings.items() if name not in _BLOCKS and not name.startswith(_WEBHOOKS)}
+    return client_environment(home, api, wanted)
+
+
+def _absolute(values: Mapping[str, str]) -> dict[str, str]:
+    """``values`` with paths that also hold in another folder, as runs are made in theirs."""
+    changed = dict(values)
+    for name in ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_WAREHOUSE_URL"):
+        if name in changed:
+            changed[name] = _absolute_url(changed[name])
+    parquet = changed.get("AGENT_REPORT_PARQUET_URL", "")
+    if parquet and "://" not in parquet:
+        changed["AGENT_REPORT_PARQUET_URL"] = str(Path(parquet).resolve())
+    return changed
+
+
+def _absolute_url(text: str) -> str:
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        # Whoever reads it will say what is wrong with it.
+        return text
+    database = url.database
+    if url.get_backend_name() != "sqlite" or not database or database == ":memory:" or database.startswith("file:"):
+        return text
+    return url.set(database=str(Path(database).resolve())).render_as_string(hide_password=False)

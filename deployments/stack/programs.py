@@ -1,0 +1,156 @@
+"""The programs of a stack: how each is started, and how it is known to do its work."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+
+from deployments.postgres import Postgres
+from deployments.prefect_server import server_command, server_settings
+from deployments.stack.child import Program
+from deployments.stack.environment import base_environment, client_environment, setup_environment, worker_environment
+from deployments.stack.leftovers import end_marked, find_marked, mark
+from deployments.stack.place import Place
+from deployments.stack.secret import keep_secret
+
+_POOL, _WORKER = "agent-report", "agent-report-up"
+_WORKER_PART = "worker"
+# A judge call may take two minutes.
+_FLOW_RUN_SECONDS = 150.0
+_SECRETS = "AGENT_REPORT_WEBHOOK_SECRETS"
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """What runs in ``place``; ``start`` names this start of the stack."""
+
+    place: Place
+    start: str
+
+    def keeper(self) -> Program:
+        """Ends what is left when the stack is killed."""
+        return Program(
+            "keeper",
+            _python("deployments.stack.keeper", str(self.place.folder), self.start),
+            # Without the mark, so that it does not end itself.
+            base_environment(),
+            self.place.folder,
+            _at_once,
+            stop_signal=None,
+            stop_seconds=20,
+        )
+
+    def postgres(self, server: Postgres) -> Program:
+        """The databases."""
+        return Program(
+            "postgres",
+            server.command,
+            self._marked(base_environment()),
+            self.place.folder,
+            lambda _: server.is_ready(),
+            # Fast: SIGTERM would wait for the clients.
+            stop_signal=signal.SIGINT,
+            stop_seconds=30,
+            user=server.system_user,
+        )
+
+    def server(self, listener: socket.socket, api: str, database: str) -> Program:
+        """Prefect's server, on a socket that outlives it: what is asked meanwhile waits for the next one."""
+        settings = {
+            **server_settings(self.place.home, database),
+            # The page in the browser asks the API where this says, which would be on port 4200.
+            "PREFECT_UI_API_URL": api,
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        }
+        return Program(
+            "server",
+            server_command(listener, self.place.home),
+            self._marked({**base_environment(), **settings}),
+            self.place.folder,
+            lambda _: _answers(f"{api}/ready"),
+            descriptors=(listener.fileno(),),
+        )
+
+    def demo(self, jaeger: str, judge: str) -> Program:
+        """The demo's simulated services at these URLs, and its source."""
+        ports = [url.rpartition(":")[2] for url in (jaeger, judge)]
+        return Program(
+            "demo",
+            _python("deployments.demo.services", str(self.place.demo), *ports),
+            self._marked(base_environment()),
+            self.place.folder,
+            lambda _: all(_answers(url, ok=False) for url in (jaeger, judge)),
+            stop_signal=None,
+        )
+
+    def setup(self, api: str, settings: Mapping[str, str]) -> Program:
+        """Makes the work pool, the limit and the deployments, and ends."""
+        environment = self._marked(setup_environment(self.place.home, api, settings))
+        return Program("setup", _python("deployments.cli", "setup"), environment, self.place.folder, _at_once)
+
+    def worker(self, api: str, settings: Mapping[str, str], say: Callable[[str], None]) -> Program:
+        """Runs flows; they inherit what it has in its environment, and outlive it."""
+        arguments = ["worker", "start", "--pool", _POOL, "--type", "process", "--name", _WORKER]
+        return Program(
+            "worker",
+            _python("prefect", *arguments),
+            self._marked(worker_environment(self.place.home, api, settings), _WORKER_PART),
+            self.place.folder,
+            lambda since: _has_worker(api, since),
+            after=lambda hurry: self._end_flow_runs(say, hurry),
+        )
+
+    def _end_flow_runs(self, say: Callable[[str], None], hurry: Callable[[], bool]) -> None:
+        # While the server and the databases are still there: they keep what was paid for, and say that they ended.
+        which = self.place.folder, self.start, _WORKER_PART
+        if count := len(find_marked(*which)):
+            say(f"Ending {count} flow runs, which wait for the judge calls that are in flight (Ctrl-C: at once)")
+            end_marked(*which, seconds=_FLOW_RUN_SECONDS, hurry=hurry)
+
+    def receiver(self, api: str, settings: Mapping[str, str], url: str) -> Program:
+        """The webhook receiver at ``url``."""
+        secrets = settings.get(_SECRETS) or json.dumps([keep_secret(self.place.secret)])
+        return Program(
+            "receiver",
+            _python("deployments.cli", "webhook", "--port", url.rpartition(":")[2]),
+            self._marked({**client_environment(self.place.home, api, settings), _SECRETS: secrets}),
+            self.place.folder,
+            lambda _: _answers(f"{url}/readyz"),
+            stop_seconds=15,
+        )
+
+    def _marked(self, environment: Mapping[str, str], part: str = "") -> dict[str, str]:
+        return {**environment, **mark(self.place.folder, self.start, part)}
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    # -P: modules that lie where the process runs are not ours.
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def _at_once(since: datetime) -> bool:
+    return True
+
+
+def _answers(url: str, *, ok: bool = True) -> bool:
+    try:
+        status = httpx.get(url, timeout=1, trust_env=False).status_code
+    except httpx.HTTPError:
+        return False
+    return status == httpx.codes.OK or not ok
+
+
+def _has_worker(api: str, since: datetime) -> bool:
+    body = {"workers": {"last_heartbeat_time": {"after_": since.isoformat()}}}
+    try:
+        answer = httpx.post(f"{api}/work_pools/{_POOL}/workers/filter", json=body, timeout=1, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return answer.status_code == httpx.codes.OK and any(row["name"] == _WORKER for row in answer.json())

@@ -1,0 +1,153 @@
+"""Keeps children running until it is told to stop: started one after the other, brought back, ended in reverse."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from deployments.stack.child import Child, GivenUpError, Patience, Program, how_it_ended
+from tasks.errors import AgentReportError
+
+_TEND_SECONDS = 0.1
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StackError(AgentReportError):
+    """The stack could not start, or a child ended again and again."""
+
+
+class StoppedError(Exception):
+    """Ctrl-C, or another signal that asks for the end."""
+
+
+class Wish:
+    """Whether somebody wants the end: asked for once, it is clean; asked for again, there is hurry."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+        self._event = threading.Event()
+
+    def ask(self, number: int = 0, frame: FrameType | None = None) -> None:
+        """Ask for the end, as a signal's handler does."""
+        self._asked += 1
+        self._event.set()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, and raise StoppedError when the end is asked for."""
+        if self._event.wait(seconds):
+            raise StoppedError
+
+    def hurry(self) -> bool:
+        """Whether the end was asked for again."""
+        return self._asked > 1
+
+
+@contextmanager
+def wish_by_signal() -> Iterator[Wish]:
+    """A wish that Ctrl-C, SIGTERM and the end of the terminal express while the block runs."""
+    wish = Wish()
+    before = {number: signal.signal(number, wish.ask) for number in _SIGNALS}
+    try:
+        yield wish
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Supervisor:
+    """The children of one stack; ``logs`` is a folder. A context: what is running is ended with it."""
+
+    def __init__(self, logs: Path, wish: Wish, say: Callable[[str], None], *, patience: Patience | None = None) -> None:
+        self._logs = logs
+        self._wish = wish
+        self._say = say
+        self._patience = patience or Patience()
+        self.children: list[Child] = []
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Supervisor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in reversed(self.children):
+            child.stop(self._wish.hurry)
+
+    def start(self, program: Program) -> Child:
+        """Start a child; from now on it is brought back."""
+        child = Child(program, self._logs, self._say, self._patience)
+        child.start()
+        self.children.append(child)
+        return child
+
+    def wait_until_ready(self, *children: Child) -> None:
+        """Return when all of them do their work.
+
+        Raises:
+            StackError: a child ended too often.
+            StoppedError: the end was asked for.
+        """
+        while not all(child.is_ready for child in children):
+            self._tend()
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Bring back what ends, for ever. ``changed`` is called at first, and when there is another process.
+
+        Raises:
+            StackError: a child ended too often.
+            StoppedError: the end was asked for.
+        """
+        known: list[int | None] = []
+        while True:
+            if (now := [child.pid for child in self.children]) != known:
+                known = now
+                changed()
+            self._tend()
+
+    def run(self, program: Program) -> None:
+        """Run a program to its end while the children are kept running.
+
+        Raises:
+            StackError: it failed, or a child ended too often.
+            StoppedError: the end was asked for.
+        """
+        log = self._logs / f"{program.name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603 - programs of ours, no input
+                program.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=program.folder,
+                env=program.environment,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + self._patience.run_seconds
+        try:
+            while process.poll() is None:
+                if time.monotonic() > deadline:
+                    raise StackError(f"{program.name} takes more than {self._patience.run_seconds:g} s; {_see(log)}")
+                self._tend()
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        if process.returncode:
+            raise StackError(f"{program.name} {how_it_ended(process.returncode)}; {_see(log)}")
+
+    def _tend(self) -> None:
+        try:
+            for child in self.children:
+                child.tend()
+        except GivenUpError as error:
+            raise StackError(str(error)) from None
+        self._wish.wait(_TEND_SECONDS)
+
+
+def _see(log: Path) -> str:
+    return f"its log is {log}"

@@ -1,0 +1,126 @@
+"""Makes the README's pictures of the Prefect UI: somebody asks for a report on the demo's environment and watches it.
+
+``python docs/make_screenshots.py http://127.0.0.1:4200``, with the UI of a server that has ``on-demand``.
+The tests do the same in the same browser.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+_DOCS = Path(__file__).parent
+_ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+_START_SECONDS, _REPORT_SECONDS = 240, 120
+_EVALUATED = re.compile(r"Evaluated (\d+)/(\d+) agents")
+_CRITERIA = '{"name:billing-bot": {"accuracy": {"weight": 1, "threshold": 9, "description": "Right to the cent"}}}'
+
+
+def find_chromium() -> str | None:
+    """The browser of this machine; None where there is none."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@contextmanager
+def open_browser(*, width: int = 1120, height: int = 860) -> Iterator[Page]:
+    """A page in a headless browser of its own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(_ARGUMENTS))
+        try:
+            page = browser.new_page(viewport={"width": width, "height": height})
+            page.set_default_timeout(30_000)
+            yield page
+        finally:
+            browser.close()
+
+
+def open_form(page: Page, ui_url: str) -> None:
+    """From the UI's first page to the form of ``on-demand``, as somebody gets there who looks for it."""
+    page.goto(ui_url)
+    page.get_by_role("link", name="Deployments", exact=True).click()
+    page.get_by_role("link", name="on-demand").first.click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Custom Run").click()
+    expect(page.get_by_text("Only these agents")).to_be_visible()
+
+
+def fill_in(page: Page, environment: str, name: str) -> None:
+    """The environment, a name, a criterion of one agent and some options; the rest stays as it is."""
+    page.get_by_label("environment").fill(environment)
+    page.get_by_label("name (Optional)").fill(name)
+    page.locator(".cm-content").last.fill(_CRITERIA)
+    page.get_by_label("Since").fill("30d")
+    page.get_by_label("Runs per agent").fill("10")
+    page.get_by_label("Ask anew").click()
+
+
+def submit(page: Page) -> str:
+    """Send the form, and go to the new run's page, whose address is returned."""
+    with page.expect_response(lambda response: response.url.endswith("/create_flow_run")) as sent:
+        page.get_by_role("button", name="Submit").click()
+    # Not by the link in the message that says so: that is gone after a moment.
+    run_url = f"{page.url.partition('/deployments')[0]}/runs/flow-run/{sent.value.json()['id']}"
+    page.goto(run_url)
+    return run_url
+
+
+def open_artifact(page: Page, run_url: str, kind: str) -> None:
+    """From the run's page to the page of its artifact of this kind (progress, markdown, table), once it is there."""
+    card = page.get_by_role("link").filter(has_text=re.compile(rf"^\s*{kind}", re.I)).first
+    deadline = time.monotonic() + _START_SECONDS
+    while not card.is_visible():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"there is no artifact of the kind {kind} after {_START_SECONDS} s")
+        # The list does not grow while one looks at it.
+        page.goto(f"{run_url}?tab=Artifacts")
+        page.wait_for_timeout(1000)
+    card.click()
+    # Its key's page has all the artifacts of this key, here one.
+    page.get_by_role("main").get_by_role("link").filter(has_text=re.compile(r"^[0-9a-f]{8}$")).first.click()
+    expect(page.get_by_role("tab", name="Raw")).to_be_visible()
+    # What Markdown has in it comes after what is around it.
+    page.wait_for_timeout(1000)
+
+
+def wait_for_agents(page: Page, *, least: int) -> int:
+    """Wait on the progress artifact's page until this many agents are evaluated; how many they are now."""
+    deadline = time.monotonic() + _REPORT_SECONDS
+    while time.monotonic() < deadline:
+        found = _EVALUATED.search(page.inner_text("body"))
+        if found and int(found[1]) >= least:
+            return int(found[1])
+        time.sleep(0.2)
+        page.reload()
+    raise TimeoutError(f"fewer than {least} agents are evaluated after {_REPORT_SECONDS} s")
+
+
+def main(ui_url: str) -> None:
+    """Write ``docs/form.png``, ``docs/progress.png`` and ``docs/report.png``."""
+    with open_browser() as page:
+        open_form(page, ui_url)
+        fill_in(page, "demo", "Weekly")
+        page.get_by_label("name (Optional)").scroll_into_view_if_needed()
+        page.mouse.move(600, 400)
+        page.mouse.wheel(0, -10_000)
+        page.wait_for_timeout(1000)
+        page.screenshot(path=_DOCS / "form.png")
+        run_url = submit(page)
+        open_artifact(page, run_url, "progress")
+        wait_for_agents(page, least=3)
+        page.screenshot(path=_DOCS / "progress.png")
+        open_artifact(page, run_url, "markdown")
+        page.screenshot(path=_DOCS / "report.png")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

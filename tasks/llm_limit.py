@@ -1,0 +1,53 @@
+"""The limit on the tag ``llm``, which bounds the judge calls of all processes that share a Prefect server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.logging import get_run_logger
+from prefect.settings import PREFECT_API_URL
+
+LLM_TAG = "llm"
+LIMIT_NAME = f"tag:{LLM_TAG}"
+"""The name under which Prefect keeps the limit on a tag among its global limits."""
+
+_alone = False
+
+
+@contextmanager
+def server_of_its_own() -> Iterator[None]:
+    """While the block runs, nobody but this process uses the Prefect server, and its own width is limit enough."""
+    global _alone
+    _alone = True
+    try:
+        yield
+    finally:
+        _alone = False
+
+
+def warn_without_limit(width: int) -> None:
+    """Say in the run's log when the server is a shared one, and nothing there bounds ``width`` judge calls of each."""
+    if _alone or not PREFECT_API_URL.value():
+        return
+    try:
+        with get_client(sync_client=True) as client:
+            limit = client.read_global_concurrency_limit_by_name(LIMIT_NAME)
+    except ObjectNotFound:
+        problem = f"there is no limit on the tag {LLM_TAG}"
+    except Exception:  # noqa: BLE001 - what cannot be asked is no reason to lose a report, and not worth a word
+        return
+    else:
+        if limit.active:
+            return
+        problem = f"the limit on the tag {LLM_TAG} is not active"
+    get_run_logger().warning(
+        "On this Prefect server %s: each report keeps to its own %s judge calls at once, several together do not. "
+        "`agent-report setup` makes it, and so does `prefect concurrency-limit create %s %d`.",
+        problem,
+        width or "unlimited",
+        LLM_TAG,
+        width or 10,
+    )

@@ -1,0 +1,130 @@
+"""What a stack's processes are told, and where things are in its folder."""
+
+from __future__ import annotations
+
+import socket
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from deployments.demo.services import keep_sample
+from deployments.stack.environment import (
+    base_environment,
+    read_user_settings,
+    setup_environment,
+    worker_environment,
+)
+from deployments.stack.place import take_place
+from deployments.stack.port import free_port, listen, port_of
+from deployments.stack.secret import keep_secret
+from tasks.errors import RefusedError
+
+_HOME, _API = Path("/stack/prefect"), "http://127.0.0.1:4200/api"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which the command is called, with nothing of this project set."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("AGENT_REPORT_SOURCE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_settings_come_from_env_files_and_the_environment_and_hold_in_another_folder(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / ".env").write_text(
+        "AGENT_REPORT_SOURCE_URL=sqlite:///station.db\nAGENT_REPORT_PARQUET_URL=files\nOPENAI_API_KEY=sk-file\nOTHER=1\n"
+    )
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-environment")
+    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", "postgresql+psycopg://me:secret@db/reports")
+    assert read_user_settings() == {
+        "AGENT_REPORT_SOURCE_URL": f"sqlite:///{here / 'station.db'}",
+        "AGENT_REPORT_PARQUET_URL": str(here / "files"),
+        "AGENT_REPORT_WAREHOUSE_URL": "postgresql+psycopg://me:secret@db/reports",
+        "OPENAI_API_KEY": "sk-environment",
+    }
+
+
+def test_a_wrong_setting_or_no_source_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RefusedError, match="no source: set AGENT_REPORT_SOURCE_URL, or try it with --demo"):
+        read_user_settings()
+    monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", "sqlite:////data/station.db")
+    monkeypatch.setenv("AGENT_REPORT_RUNS_PER_AGENT", "many")
+    with pytest.raises(RefusedError, match=r"wrong setting: .*runs_per_agent"):
+        read_user_settings()
+
+
+def test_the_users_prefect_is_not_the_stacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PREFECT_API_KEY", "PREFECT_PROFILE", "PREFECT_SERVER_DATABASE_CONNECTION_URL", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, "theirs")
+    monkeypatch.setenv("PREFECT_LOGGING_LEVEL", "DEBUG")
+    monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", "theirs")
+    assert "theirs" not in base_environment().values()
+    assert base_environment()["PREFECT_LOGGING_LEVEL"] == "DEBUG"
+    told = worker_environment(_HOME, _API, {"AGENT_REPORT_SOURCE_URL": "ours"})
+    assert "theirs" not in told.values()
+    assert (told["PREFECT_API_URL"], told["AGENT_REPORT_SOURCE_URL"]) == (_API, "ours")
+    assert (told["PREFECT_HOME"], told["PREFECT_PROFILES_PATH"]) == ("/stack/prefect", "/stack/prefect/profiles.toml")
+    assert told["PREFECT_WORKER_QUERY_SECONDS"] == "1"
+
+
+def test_nobody_is_told_a_secret_that_is_not_for_him() -> None:
+    settings = {
+        "AGENT_REPORT_SOURCE_URL": "postgresql://me:secret@db/source",
+        "AGENT_REPORT_WAREHOUSE_URL": "postgresql://me:secret@db/warehouse",
+        "AGENT_REPORT_WEBHOOK_SECRETS": '["secret"]',
+        "AGENT_REPORT_MAX_CONCURRENT_EVALS": "3",
+        "OPENAI_API_KEY": "secret",
+    }
+    assert "AGENT_REPORT_WEBHOOK_SECRETS" not in worker_environment(_HOME, _API, settings)
+    assert worker_environment(_HOME, _API, settings)["OPENAI_API_KEY"] == "secret"
+    told = setup_environment(_HOME, _API, settings)
+    assert not [name for name, value in told.items() if "secret" in value and name in settings]
+    assert told["AGENT_REPORT_MAX_CONCURRENT_EVALS"] == "3"
+
+
+def test_a_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    secret = keep_secret(path)
+    assert secret.startswith("whsec_")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert keep_secret(path) == secret
+    assert keep_secret(tmp_path / "other") != secret
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["other", "secret"]
+
+
+def test_a_folder_is_one_processes_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "stack"
+    for _ in range(2):
+        with take_place(folder) as place:
+            place.write_state({"ui": "here"})
+            with pytest.raises(RefusedError, match=r"another `agent-report up` runs in .* \(process \d+\)"):
+                take_place(folder).__enter__()
+            assert place.state.exists()
+        assert not place.state.exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(RefusedError, match=r"--folder .* cannot be used"):
+        take_place(tmp_path / "file" / "stack").__enter__()
+
+
+def test_a_port_is_the_wanted_one_or_another() -> None:
+    with listen(0) as first:
+        wanted = port_of(first)
+        with listen(wanted) as second:
+            assert port_of(second) not in (0, wanted)
+        assert free_port(wanted) != wanted
+    assert free_port(wanted) == wanted
+    with socket.create_server(("0.0.0.0", wanted)):
+        assert free_port(wanted) != wanted
+
+
+def test_the_sample_is_the_same_when_it_is_kept(tmp_path: Path) -> None:
+    first = keep_sample(tmp_path / "demo", datetime(2026, 1, 31, 8, tzinfo=UTC))
+    database = (tmp_path / "demo" / "source.db").read_bytes()
+    again = keep_sample(tmp_path / "demo", datetime(2026, 3, 1, 8, tzinfo=UTC))
+    assert again == first
+    assert (tmp_path / "demo" / "source.db").read_bytes() == database

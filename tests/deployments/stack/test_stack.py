@@ -1,0 +1,227 @@
+"""``agent-report up --demo`` as a user runs it: used, interrupted, killed piece by piece and killed as a whole.
+
+The tests are one story, in this order, as each start of a stack takes a while.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+_READY_SECONDS = 200.0
+_REPORT_SECONDS = 120.0
+
+
+class Up:
+    """The command in its folder, which is started several times."""
+
+    def __init__(self, command: Any) -> None:
+        self.command = command
+        self.folder: Path = command.folder / "agent-report-data" / "stack"
+        self.printed = command.folder / "printed"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *arguments: str) -> None:
+        """Start it and wait until all is ready."""
+        with self.printed.open("wb") as output:
+            self.process = subprocess.Popen(
+                [Path(sys.executable).with_name("agent-report"), "up", "--demo", *arguments],
+                cwd=self.command.folder,
+                # What the user has set up for another Prefect and another source is not the stack's.
+                env=self.command.environment(
+                    PREFECT_API_URL="http://127.0.0.1:1/api",
+                    PREFECT_PROFILE="theirs",
+                    PREFECT_SERVER_DATABASE_CONNECTION_URL="sqlite+aiosqlite:////nowhere/theirs.db",
+                    AGENT_REPORT_SOURCE_URL="sqlite:////nowhere/theirs.db",
+                    OPENAI_API_KEY="sk-theirs",
+                    PGPORT="1",
+                ),
+                stdout=output,
+                stderr=output,
+            )
+        self.until(lambda: (self.folder / "stack.json").exists(), _READY_SECONDS)
+
+    @property
+    def text(self) -> str:
+        """What it has printed since its last start."""
+        return self.printed.read_text(encoding="utf-8")
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What its file for other programs says."""
+        return dict(json.loads((self.folder / "stack.json").read_text()))
+
+    def until(self, holds: Callable[[], bool], seconds: float) -> None:
+        """Wait until it holds."""
+        assert self.process is not None
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert self.process.poll() is None, self.explained
+            assert time.monotonic() < deadline, self.explained
+            time.sleep(0.1)
+
+    @property
+    def explained(self) -> str:
+        """What was printed and logged, for a test that fails."""
+        logs = "".join(f"\n== {path.name}\n{path.read_text()[-2000:]}" for path in (self.folder / "logs").iterdir())
+        return f"{self.text}\n{logs}"
+
+    def end(self, number: signal.Signals) -> int:
+        """Send it a signal and wait for its end."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+    def order(self) -> str:
+        """Have the worker make a report; the flow run's id."""
+        found = httpx.get(f"{self.state['api']}/deployments/name/generate_report/on-demand").json()
+        body = {"parameters": {"environment": "demo", "options": {"fresh": True}}}
+        return str(httpx.post(f"{self.state['api']}/deployments/{found['id']}/create_flow_run", json=body).json()["id"])
+
+    def state_of(self, flow_run: str) -> str:
+        """The type of its state."""
+        return str(httpx.get(f"{self.state['api']}/flow_runs/{flow_run}").json()["state"]["type"])
+
+    def completes(self, flow_run: str) -> None:
+        """Wait until the flow run has ended, as it should."""
+        final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+        self.until(lambda: self.state_of(flow_run) in final, _REPORT_SECONDS)
+        assert self.state_of(flow_run) == "COMPLETED", self.explained
+
+    def reports(self) -> list[dict[str, Any]]:
+        """The rows of the warehouse, newest first, as the command that it prints lists them."""
+        url = self.state["warehouse"]
+        assert url in self.text
+        listed = self.command.run("list", "--json", AGENT_REPORT_WAREHOUSE_URL=url)
+        return list(json.loads(listed.out))
+
+    def left(self) -> list[str]:
+        """The processes that have to do with its folder, by their environment or their command line."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                known = f"{process.cmdline()} {process.environ()} {process.cwd()}"
+                if str(self.folder) in known and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(str(process))
+            except (psutil.Error, OSError):
+                continue
+        return found
+
+
+@pytest.fixture(scope="module")
+def up(make_command: Callable[[str], Any]) -> Iterator[Up]:
+    """The stack of this module, of which nothing is left whatever happens."""
+    up = Up(make_command("up"))
+    try:
+        yield up
+    finally:
+        if up.process is not None and up.process.poll() is None:
+            up.process.terminate()
+            up.process.wait(60)
+
+
+def test_it_starts_on_another_port_where_its_own_is_taken(up: Up) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        up.start("--port", str(port), "--webhook-port", "0")
+    state = up.state
+    assert f"Port {port} is taken: the Prefect server is on " in up.text
+    for shown in (state["ui"], state["api"], f"{state['webhooks']}/webhooks/reports", state["warehouse"]):
+        assert shown in up.text
+    assert str(port) not in state["api"]
+    # The page in the browser asks the API here.
+    assert httpx.get(f"{state['ui']}/ui-settings").json()["api_url"] == state["api"]
+    page = httpx.get(state["ui"], headers={"Accept": "text/html"}, follow_redirects=True)
+    assert (page.status_code, "<html" in page.text) == (200, True)
+    settings = httpx.get(f"{state['api']}/admin/settings").json()["server"]
+    assert settings["concurrency"]["lease_storage"] == "prefect.server.concurrency.lease_storage.filesystem"
+    assert settings["tasks"]["tag_concurrency_slot_wait_seconds"] == 1
+    assert settings["analytics_enabled"] is False
+
+
+def test_the_secret_is_its_owners_alone_and_nowhere_else(up: Up) -> None:
+    path = up.folder / "webhook-secret"
+    secret = path.read_text().strip()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert str(path) in up.text
+    assert httpx.get(f"{up.state['webhooks']}/readyz").status_code == 200
+    processes = [psutil.Process(up.state["pid"]), *psutil.Process(up.state["pid"]).children(recursive=True)]
+    logs = [log.read_text() for log in (up.folder / "logs").iterdir()]
+    for text in (up.text, *logs, *(" ".join(process.cmdline()) for process in processes)):
+        assert secret not in text
+    holders = [name for name, pid in up.state["children"].items() if secret in str(psutil.Process(pid).environ())]
+    assert holders == ["receiver"]
+
+
+def test_a_second_one_in_its_folder_is_refused(up: Up) -> None:
+    ended = up.command.run("up", "--demo")
+    assert ended.code == 2
+    assert f"another `agent-report up` runs in {up.folder} (process {up.state['pid']})" in " ".join(ended.err.split())
+
+
+def test_a_report_runs(up: Up) -> None:
+    up.completes(up.order())
+    report = up.reports()[0]
+    assert (report["status"], report["agents_evaluated"]) == ("completed", 13)
+    assert (up.folder / "parquet" / "reports" / "demo" / f"{report['id']}.parquet").exists()
+
+
+def test_ctrl_c_ends_a_report_in_good_order_and_leaves_no_process(up: Up) -> None:
+    up.order()
+    up.until(lambda: up.reports()[0]["status"] == "generating_agents", _REPORT_SECONDS)
+    assert up.left()
+
+    assert up.end(signal.SIGINT) == 0
+
+    assert not up.left()
+    assert "Ending 1 flow runs" in up.text
+    assert "killed" not in up.text
+    assert not (up.folder / "stack.json").exists()
+
+
+def test_started_again_it_is_as_it_was(up: Up) -> None:
+    secret = (up.folder / "webhook-secret").read_text()
+    up.start("--port", "0", "--webhook-port", "0")
+    assert (up.folder / "webhook-secret").read_text() == secret
+    assert [report["status"] for report in up.reports()] == ["cancelled", "completed"]
+    runs = httpx.post(f"{up.state['api']}/flow_runs/filter", json={"sort": "START_TIME_ASC"}).json()
+    assert [run["state"]["type"] for run in runs if run["name"] == "report on demo"] == ["COMPLETED", "CRASHED"]
+
+
+def test_what_is_killed_is_said_and_comes_back(up: Up) -> None:
+    api = up.state["api"]
+    for name, pid in up.state["children"].items():
+        os.kill(pid, signal.SIGKILL)
+        said = f"{name} was killed (SIGKILL); its log is {up.folder / 'logs' / name}.log; it is started again\n"
+        up.until(lambda said=said: said in up.text, 10)  # type: ignore[misc]
+        up.until(lambda name=name: f"{name} is back\n" in up.text, 60)  # type: ignore[misc]
+        assert up.state["children"][name] != pid
+    assert up.state["api"] == api
+    up.completes(up.order())
+    assert up.reports()[0]["status"] == "completed"
+
+
+def test_killed_itself_it_leaves_nothing_and_can_start_again(up: Up) -> None:
+    assert len(up.left()) > 6
+    up.end(signal.SIGKILL)
+    deadline = time.monotonic() + 15
+    while left := up.left():
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
+
+    up.start("--port", "0", "--webhook-port", "0")
+    assert [report["status"] for report in up.reports()] == ["completed", "cancelled", "completed"]
+    assert up.end(signal.SIGTERM) == 0
+    assert not up.left()

@@ -1,0 +1,111 @@
+"""What the form lets through is accepted; what it cannot check is refused in one line, which is the run's state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from prefect.client.schemas.objects import State
+from prefect.utilities.callables import parameter_schema
+from prefect.utilities.schema_tools import validate
+
+Make = Callable[..., Any]
+_MODEL = {"judge_model": "simulated-judge"}
+
+
+def _run(**parameters: Any) -> State[Any]:
+    """The flow as a worker calls it: with what the API has stored, which its schema has let through."""
+    from flows.generate_report import generate_report
+
+    validate(parameters, parameter_schema(generate_report).model_dump(), raise_on_error=True)
+    state: State[Any] = generate_report(**json.loads(json.dumps(parameters)), return_state=True)
+    return state
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"name": "", "criteria": {}, "options": {}, "report_id": None},
+        {
+            "options": {
+                "since": None,
+                "agents": None,
+                "runs_per_agent": None,
+                "max_report_cost_usd": None,
+                "fresh": None,
+            }
+        },
+        {"name": "Weekly\n", "options": {"since": "", "filter_model": " ", "agents": ["sql-analyst\n", ""]}},
+        {"criteria": {"team": {}, "agents": {"name:sql-analyst": {"care": {}}}}, "options": {"runs_per_agent": 3.0}},
+    ],
+)
+def test_what_the_form_lets_through_makes_a_report(
+    parameters: dict[str, Any], make_world: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_MODEL", "simulated-judge")
+    world = make_world(agent_seconds=0, team_seconds=0)
+    state = _run(environment="demo\n", **parameters)
+    assert state.is_completed(), state.message
+    [report] = world.warehouse.list_reports()
+    assert report["environment"] == "demo"
+    assert report["name"] == parameters.get("name", "").strip()
+    # The form's own defaults, in whatever order, ask what a report without any criteria asks.
+    if not parameters:
+        asked = len(world.judge.requests)
+        assert _run(environment="demo", criteria=_reversed(report["parameters"]["criteria"])).is_completed()
+        assert len(world.judge.requests) == asked
+
+
+def _reversed(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _reversed(value[key]) for key in reversed(value)}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"environment": "prod"}, "Refused: There is no environment 'prod'; there is demo"),
+        ({"environment": ""}, "Refused: There is no environment ''; there is demo"),
+        (
+            {"environment": "demo", "options": _MODEL | {"agents": ["nobody"]}},
+            "Refused: agents: 'nobody' is no agent of this environment; there are: ",
+        ),
+        (
+            {"environment": "demo", "options": {"since": "yesterday"}},
+            "Refused: options.since: since='yesterday' is neither a span such as 7d or 12h nor a time",
+        ),
+        (
+            {"environment": "demo", "criteria": {"default": {"Tool use": {}, "tool-use": {}}}},
+            "Refused: criteria.default: criterion names 'Tool use' and 'tool-use' differ only in",
+        ),
+        (
+            {"environment": "demo", "options": _MODEL, "criteria": {"agents": {"nobody": {"care": {}}}}},
+            'Refused: criteria: agents: key \'nobody\' must be "id:<number>" or "name:<agent>"',
+        ),
+        ({"environment": "demo", "report_id": 99}, "Refused: "),
+    ],
+)
+def test_what_it_cannot_check_is_refused_at_once_in_one_line(
+    parameters: dict[str, Any], message: str, make_world: Make
+) -> None:
+    world = make_world()
+    state = _run(**parameters)
+    assert state.is_failed()
+    assert state.message is not None
+    assert state.message.startswith(message)
+    assert "\n" not in state.message
+    assert world.judge.requests == []
+    assert world.warehouse.list_reports() == []
+
+
+def test_the_caller_still_gets_the_error(make_world: Make) -> None:
+    from flows.generate_report import generate_report
+    from tasks.errors import RefusedError
+
+    make_world()
+    with pytest.raises(RefusedError, match="no environment 'prod'"):
+        generate_report("prod")

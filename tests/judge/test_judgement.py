@@ -1,0 +1,83 @@
+"""A question asked several times: one after the other, and what becomes of the samples that fail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from deployments.demo.judge import SimulatedJudge, completion
+from deployments.demo.loopback import Response
+from tasks.evidence.prices import RunPrices
+from tasks.judge.client import JudgeClient
+from tasks.judge.exchange import Judge, Question
+from tasks.judge.judgement import judge_question
+
+Make = Callable[..., Any]
+PRICES = RunPrices({"gpt-5.4-mini": {"input": 1.0, "output": 10.0}})
+USAGE = {"prompt_tokens": 1000, "completion_tokens": 100}
+
+
+def reply(content: str) -> dict[str, Any]:
+    return completion(content, model="gpt-5.4-mini", usage=USAGE)
+
+
+@pytest.fixture
+def sample(make_answer: Make) -> Callable[[float], dict[str, Any]]:
+    """A completion that scores accuracy so."""
+    return lambda score: reply(json.dumps(make_answer(accuracy={"score": score})))
+
+
+@pytest.fixture
+def ask(
+    serve: Callable[..., SimulatedJudge],
+    make_client: Callable[..., JudgeClient],
+    make_judge: Callable[..., Judge],
+) -> Callable[..., tuple[Judge, SimulatedJudge]]:
+    def make(*replies: Any) -> tuple[Judge, SimulatedJudge]:
+        server = serve(*replies)
+        return make_judge(make_client(server.base_url), prices=PRICES, samples=3), server
+
+    return make
+
+
+def test_three_samples_are_three_answers(ask: Make, sample: Make, question: Question) -> None:
+    judge, server = ask(sample(8), sample(6), sample(7))
+    evaluation = judge_question(judge, question, timeout_seconds=20)
+    [accuracy, _] = evaluation.verdicts
+    assert (accuracy.score, accuracy.spread, accuracy.unstable) == (7, 2, True)
+    assert (evaluation.samples, evaluation.calls, len(server.requests)) == (3, 3, 3)
+    assert evaluation.cost_usd == pytest.approx(0.006)
+    again = judge_question(replace(judge, report_id=9), question, timeout_seconds=20)
+    assert (again.reused, again.verdicts, len(server.requests)) == (True, evaluation.verdicts, 3)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_sample_that_cannot_be_used_is_left_out_whichever_it_is(
+    place: int, ask: Make, sample: Make, question: Question
+) -> None:
+    good, useless = [[sample(8)], [sample(6)]], [reply("garbage"), reply("garbage")]
+    turns = [*good[:place], useless, *good[place:]]
+    judge, server = ask(*[given for turn in turns for given in turn])
+    evaluation = judge_question(judge, question, timeout_seconds=20)
+    assert (evaluation.status, evaluation.samples, len(server.requests)) == ("evaluated", 2, 4)
+    assert evaluation.verdicts[0].score == 7
+    assert evaluation.cost_usd == pytest.approx(0.008), "what could not be used is paid for as well"
+    [missing] = [warning for warning in evaluation.warnings if "missing" in warning]
+    assert missing.startswith("1 of 3 samples are missing: the judge's answer could not be used")
+
+
+def test_when_no_sample_can_be_used_it_failed(ask: Make, question: Question) -> None:
+    judge, server = ask(reply("garbage"))
+    evaluation = judge_question(judge, question, timeout_seconds=20)
+    assert (evaluation.status, evaluation.score, evaluation.calls, len(server.requests)) == ("failed", None, 6, 6)
+    assert "not a JSON object" in (evaluation.error or "")
+
+
+def test_an_endpoint_that_fails_the_first_is_not_asked_for_the_others(ask: Make, question: Question) -> None:
+    judge, server = ask(Response(400, b'{"error": {"message": "no"}}'))
+    evaluation = judge_question(judge, question, timeout_seconds=20)
+    assert (evaluation.status, len(server.requests)) == ("failed", 1)
