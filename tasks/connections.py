@@ -212,7 +212,7 @@ def judge_client(options: ReportOptions) -> JudgeClient:
     key = _judge_key(settings)
     if not (key.isascii() and key.isprintable()) or " " in key:
         # In a header it would raise, and the error would hold the key.
-        name = "AGENT_REPORT_OPENAI_KEY_BLOCK" if settings.openai_key_block else "OPENAI_API_KEY"
+        name = "AGENT_REPORT_JUDGE_KEY_BLOCK" if settings.judge_key_block else "OPENAI_API_KEY"
         raise RefusedError(f"wrong setting: {name}: holds a space, a line break or a letter that no key has")
     if not key and base_url == _OPENAI_URL:
         raise RefusedError("no key for the judge: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint")
@@ -236,9 +236,9 @@ def judge_client(options: ReportOptions) -> JudgeClient:
 
 
 def _judge_key(settings: Settings) -> str:
-    if not settings.openai_key_block:
+    if not settings.judge_key_block:
         return settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
-    return _once(("openai key block", settings.openai_key_block), lambda: _secret(settings.openai_key_block))
+    return _once(("judge key block", settings.judge_key_block), lambda: _secret(settings.judge_key_block))
 
 
 def _secret(name: str) -> str:
@@ -246,7 +246,7 @@ def _secret(name: str) -> str:
         block = Secret.load(name)
     except ValueError:
         raise RefusedError(
-            f"there is no Secret block named {name!r} on this Prefect server (AGENT_REPORT_OPENAI_KEY_BLOCK)"
+            f"there is no Secret block named {name!r} on this Prefect server (AGENT_REPORT_JUDGE_KEY_BLOCK)"
         ) from None
     return str(cast(Any, block).get())
 

@@ -14,7 +14,7 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 
 from tasks import connections
-from tasks.announcements import announce, announce_failure
+from tasks.announcements import announce, announce_end
 from tasks.errors import ParquetError, RefusedError, ReportFailedError, scrub
 from tasks.judge.rubric import Criteria
 from tasks.progress import Progress
@@ -106,7 +106,8 @@ def _write_ended(plan: ReportPlan, findings: Findings, ending: Ending) -> None:
             return
     except Exception as error:  # noqa: BLE001 - the error that brought us here is the one to raise
         get_run_logger().warning("Report %s could not be written in full: %s", plan.id, scrub(str(error)))
-    announce_failure(plan, status, ending.reason)
+    row = {"id": plan.id, "environment": plan.environment, "name": plan.name}
+    announce_end({**row, "status": status, "error": ending.reason})
     connections.warehouse().end_report(plan.id, status, ending.reason)
 
 

@@ -193,7 +193,7 @@ class Settings(ReportOptions, BaseSettings):
         description='JSON object of own regular expressions by label, {"customer": "K-[0-9]{6}"}.',
     )
     redact_hook: str = Field("", description="Own code, module:function, text to text, after all patterns.")
-    openai_key_block: str = Field("", description="Name of a Secret block with the judge's key, instead.")
+    judge_key_block: str = Field("", description="Name of a Secret block with the judge's key, instead.")
     environment: str = Field("production", min_length=1, description="Environment that nightly reports on.")
     clone: str = Field("", description="Folder in which workers find the flows; empty: where this package is.")
     notify_block: str = Field("", description="Notification block, type/name, for reports that somebody should see.")

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from prefect.blocks.system import Secret
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks import connections
 from tasks.connections import judge_client
@@ -90,3 +92,19 @@ def test_a_password_that_is_not_encoded_is_refused_and_not_shown(url: str, monke
         connections.warehouse()
     assert "hush" not in str(caught.value)
     assert "x@" not in str(caught.value)
+
+
+def test_the_key_can_come_from_a_block(connect: Connect, shared_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with temporary_settings({PREFECT_API_URL: shared_server}):
+        Secret(value="from a block").save("judge-key", overwrite=True)
+        Secret(value="sk-from-a-block").save("judge-key-2", overwrite=True)
+        monkeypatch.setenv("AGENT_REPORT_JUDGE_KEY_BLOCK", "judge-key")
+        # The block wins over OPENAI_API_KEY, and what is wrong with it is said of it.
+        with pytest.raises(RefusedError, match="AGENT_REPORT_JUDGE_KEY_BLOCK") as caught:
+            connect()
+        assert "from a block" not in str(caught.value)
+        monkeypatch.setenv("AGENT_REPORT_JUDGE_KEY_BLOCK", "judge-key-2")
+        assert connect().openai.api_key == "sk-from-a-block"
+        monkeypatch.setenv("AGENT_REPORT_JUDGE_KEY_BLOCK", "nobodys")
+        with pytest.raises(RefusedError, match="no Secret block named 'nobodys'"):
+            connect()

@@ -65,16 +65,16 @@ def test_every_command_exists_with_its_options(readme: str) -> None:
             # Raises for an unknown command or option.
             app.parse_args(words[1:], exit_on_error=False, print_error=False)
         elif words[0] == "export":
-            assert words[1].partition("=")[0].lower() in _names(), line
+            assert words[1].partition("=")[0].lower() in {*_names(), "prefect_api_url"}, line
         else:
-            assert words[:2] == ["prefect", "concurrency-limit"], line
+            assert words[:2] in (["prefect", "concurrency-limit"], ["prefect", "worker"]), line
 
 
 def test_every_option_named_is_one_of_a_command(readme: str) -> None:
     named = set(re.findall(r"`(--[a-z-]+)`", readme))
     options = {
         option
-        for name in ("run", "demo", "list", "show", "webhook")
+        for name in ("run", "demo", "list", "show", "setup", "up", "webhook")
         for argument in app[name].assemble_argument_collection()
         for option in argument.names
     }
@@ -91,7 +91,7 @@ def test_the_criteria_example_is_accepted(readme: str) -> None:
 def test_the_notebook_example_runs(readme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     open_warehouse("sqlite:///agent-report-data/warehouse.db").close()
-    (block,) = _blocks(readme, "python")
+    block, _ = _blocks(readme, "python")
     names: dict[str, Any] = {}
     exec(block, names)
     assert list(names["agents"].columns) == list(names["same"].columns)

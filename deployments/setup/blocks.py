@@ -46,7 +46,7 @@ class Blocks:
         self._add(settings, "source", CONNECTOR, settings.source_url)
         given = "warehouse_url" in settings.model_fields_set
         self._add(settings, "warehouse", CONNECTOR, settings.warehouse_url if given else None)
-        self._add(settings, "openai_key", SECRET, settings.openai_api_key)
+        self._add(settings, "judge_key", SECRET, settings.openai_api_key)
 
     @property
     def environment(self) -> dict[str, str]:

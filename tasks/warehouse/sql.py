@@ -212,21 +212,21 @@ class Warehouse:
                 return
             _end(connection, row, status, error, now)
 
-    def fail_abandoned(self, now: datetime | None = None) -> dict[int, str]:
-        """Mark the reports ``failed`` that have not ended and whose owner is dead; what their rows now say, by id.
+    def fail_abandoned(self, now: datetime | None = None) -> list[Row]:
+        """Mark the reports ``failed`` that have not ended and whose owner is dead; their rows as they are then, by id.
 
         Each in a transaction of its own, in which its owner is looked at again: somebody may have taken it up.
         """
         now = now or datetime.now(UTC)
         query = sa.select(reports).where(reports.c.status.not_in(ENDED)).order_by(reports.c.id)
-        marked: dict[int, str] = {}
+        marked: list[Row] = []
         for known in self._load(query):
             with self.database.writing() as connection:
                 row = _locked(connection, known["id"])
                 if row is None or row["status"] in ENDED or _owner_lives(row, now):
                     continue
-                marked[row["id"]] = _abandoned(row)
-                _end(connection, row, "failed", marked[row["id"]], now)
+                _end(connection, row, "failed", _abandoned(row), now)
+                marked += _read_rows(connection, sa.select(reports).where(reports.c.id == row["id"]))
         return marked
 
     # Inside
@@ -288,8 +288,8 @@ def _abandoned(row: Row) -> str:
     owner = row["owner"]
     who = "nobody worked on it" if owner is None else f"process {owner['pid']} on {owner['host']} was killed or lost"
     return (
-        f"{who} at {row['progress']} %: take it up with report_id={row['id']} (`agent-report run … --report-id "
-        f"{row['id']}`); what was paid for is not paid for again"
+        f"{who} at {row['progress']} %: report_id={row['id']} (`--report-id {row['id']}`) takes it up, and what was "
+        "paid for is not paid for again"
     )
 
 

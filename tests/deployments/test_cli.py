@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -92,7 +93,7 @@ def test_what_is_wrong_is_one_line_without_secrets(refused: dict[str, Any], name
     assert _KEY not in ended.err
 
 
-@pytest.mark.parametrize("name", ["run", "demo", "list", "show"])
+@pytest.mark.parametrize("name", ["run", "demo", "list", "show", "setup"])
 def test_help_shows_an_example_without_importing_what_is_slow(name: str) -> None:
     code = (
         "import sys\nfrom deployments import cli\n"
@@ -158,6 +159,14 @@ def test_a_used_up_quota_ends_the_report_and_the_key_is_nowhere(runs: dict[str, 
     assert any(path.suffix == ".parquet" for path in files)
     assert not [path for path in files if _KEY.encode() in path.read_bytes()]
     assert _KEY not in runs["good"].printed + runs["failed"].printed
+
+
+def test_the_server_of_one_process_is_not_missing_a_limit(runs: dict[str, Any]) -> None:
+    with sqlite3.connect(runs["command"].folder / "prefect" / "prefect.db") as connection:
+        messages = [message for (message,) in connection.execute("SELECT message FROM log")]
+    connection.close()
+    assert any("Finished in state" in message for message in messages)
+    assert not [message for message in messages if "limit on the tag" in message]
 
 
 @pytest.fixture(scope="session")

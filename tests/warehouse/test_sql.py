@@ -200,6 +200,37 @@ def test_a_report_without_an_owner_can_be_taken(warehouse: Warehouse) -> None:
     assert Owner(**warehouse.take_report(report_id)["owner"]) == current_owner()
 
 
+def test_only_reports_whose_owner_is_dead_are_marked_and_once(warehouse: Warehouse, dead: Owner) -> None:
+    lost = {"owner": ELSEWHERE, "heartbeat": NOW - timedelta(seconds=61)}
+    silent = {"owner": ELSEWHERE, "heartbeat": NOW - timedelta(seconds=50)}
+    started = {"environment": "x", "generation_started_at": NOW - timedelta(seconds=90)}
+    ours = warehouse.create_report(started)
+    waiting = warehouse.create_report({**started, **silent})
+    killed = warehouse.create_report({**started, "owner": dead, "progress": 40, "status": "generating_agents"})
+    gone = warehouse.create_report({**started, **lost})
+    nobodys = warehouse.create_report({**started, "owner": None})
+    ended = warehouse.create_report({**started, "owner": dead})
+    warehouse.end_report(ended, "cancelled", "stopped")
+
+    marked = warehouse.fail_abandoned(NOW)
+
+    assert [row["id"] for row in marked] == [killed, gone, nobodys]
+    row = load(warehouse, killed)
+    assert row == marked[0]
+    assert (row["status"], row["progress"]) == ("failed", 40)
+    assert f"process {dead.pid} on {dead.host} was killed or lost at 40 %" in row["error"]
+    assert f"--report-id {killed}" in row["error"]
+    assert row["generation_completed_at"] == NOW
+    assert row["generation_duration_seconds"] == pytest.approx(90)
+    assert row["owner"] is None
+    for report_id, status in ((ours, "pending"), (waiting, "pending"), (ended, "cancelled")):
+        assert load(warehouse, report_id)["status"] == status
+    assert warehouse.fail_abandoned(NOW) == []
+    assert load(warehouse, killed) == row
+    # Whoever wants it can still take it up.
+    assert warehouse.take_report(killed)["status"] == "pending"
+
+
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 def test_a_report_that_has_ended_starts_again(warehouse: Warehouse, written: Rows, status: str) -> None:
     report_id = warehouse.create_report({"environment": "prod"})

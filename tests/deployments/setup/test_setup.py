@@ -1,0 +1,350 @@
+"""setup on a real shared server: made once, found the second time, and put right when somebody changed a piece."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.blocks.system import Secret
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import DeploymentUpdate, GlobalConcurrencyLimitUpdate, WorkPoolUpdate
+from prefect.events import emit_event
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect_sqlalchemy import SqlAlchemyConnector
+from pydantic import SecretStr
+
+from deployments.demo.loopback import LoopbackServer, Response
+from deployments.prefect_server import prefect_server, wait_until_healthy
+from deployments.runner import drain
+from deployments.setup.llm_limit import LlmLimit
+from tasks.errors import RefusedError
+
+KEY, PASSWORD = "sk-planted-key-0123456789", "hunter2-planted"
+_MADE = {
+    "block agent-report-source",
+    "block agent-report-warehouse",
+    "block agent-report-judge-key",
+    "work pool agent-report",
+    "limit on the tag llm",
+    "deployment generate_report/nightly",
+    "deployment generate_report/on-demand",
+    "deployment generate_report/on-webhook",
+    "deployment reconcile_reports/reconcile-reports",
+    "automation 'agent-report: killed runs are marked crashed'",
+    "automation 'agent-report: reports of crashed runs are marked failed'",
+}
+_NOTIFY = "automation 'agent-report: somebody hears of failed reports and agents below their threshold'"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(settings_in: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where setup is called, with the settings of a team."""
+    made = tmp_path_factory.mktemp("setup")
+    with pytest.MonkeyPatch.context() as patch:
+        settings_in(patch, made)
+        yield made
+
+
+def _snapshot(post: Callable[..., Any]) -> dict[str, Any]:
+    """Everything of ours that the API returns, without what every deploy makes anew."""
+    passing = ("id", "created", "updated", "automation_id", "concurrency_limit_id", "last_polled", "version_id")
+
+    def strip(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: strip(inner) for key, inner in value.items() if key not in passing}
+        return [strip(inner) for inner in value] if isinstance(value, list) else value
+
+    everything = {
+        "deployments": post("/deployments/filter"),
+        "automations": post("/automations/filter"),
+        "blocks": post("/block_documents/filter", include_secrets=True),
+        "pools": post("/work_pools/filter"),
+        "limits": post("/v2/concurrency_limits/filter"),
+    }
+    return {name: sorted(map(strip, rows), key=lambda row: str(row["name"])) for name, rows in everything.items()}
+
+
+@pytest.fixture(scope="module")
+def story(post: Callable[..., Any], run_setup: Callable[..., Any]) -> dict[str, Any]:
+    """A check, setup, setup again, a check; and what was on the server after each setup."""
+    found: dict[str, Any] = {"before": run_setup(check=True)}
+    found["untouched"] = _snapshot(post)
+    found["first"] = run_setup()
+    found["made"] = _snapshot(post)
+    found["second"] = run_setup()
+    found["kept"] = _snapshot(post)
+    found["after"] = run_setup(check=True)
+    return found
+
+
+def _states(lines: Any) -> dict[str, set[str]]:
+    """By state or word, of which things it was said."""
+    said: dict[str, set[str]] = {}
+    for word, found in lines:
+        said.setdefault(word, set()).add(found.what)
+    return said
+
+
+def test_a_check_says_what_is_missing_and_changes_nothing(story: dict[str, Any]) -> None:
+    assert _states(story["before"]) == {"missing": _MADE, "skipped": {_NOTIFY}}
+    assert not story["untouched"]["deployments"]
+    assert not story["untouched"]["automations"]
+
+
+def test_everything_is_made_once_and_found_the_second_time(story: dict[str, Any]) -> None:
+    assert _states(story["first"]) == {"created": _MADE, "skipped": {_NOTIFY}}
+    assert _states(story["second"]) == {"there": _MADE, "skipped": {_NOTIFY}}
+    assert _states(story["after"]) == {"there": _MADE, "skipped": {_NOTIFY}}
+    assert story["kept"] == story["made"]
+    assert {row["name"] for row in story["made"]["limits"]} >= {"tag:llm"}
+    assert [row["type"] for row in story["made"]["pools"] if row["name"] == "agent-report"] == ["process"]
+
+
+def test_blocks_hold_the_values_and_runs_are_told_to_use_them(story: dict[str, Any], folder: Path) -> None:
+    source: Any = SqlAlchemyConnector.load("agent-report-source")
+    parts = source.connection_info.model_dump()
+    assert parts.pop("password").get_secret_value() == PASSWORD
+    assert parts == {
+        "driver": source.connection_info.driver,
+        "username": "reader",
+        "host": "db.example.com",
+        "port": 5433,
+        "database": "station",
+        "query": {"sslmode": "require"},
+    }
+    warehouse: Any = SqlAlchemyConnector.load("agent-report-warehouse")
+    # A run is made in another folder, so the file's whole path is in the block.
+    assert warehouse.connection_info.database == str(folder / "warehouse.db")
+    key: Any = Secret.load("agent-report-judge-key")
+    assert key.get() == KEY
+    (pool,) = (row for row in story["made"]["pools"] if row["name"] == "agent-report")
+    assert pool["base_job_template"]["variables"]["properties"]["env"]["default"] == {
+        "AGENT_REPORT_SOURCE_BLOCK": "agent-report-source",
+        "AGENT_REPORT_WAREHOUSE_BLOCK": "agent-report-warehouse",
+        "AGENT_REPORT_JUDGE_KEY_BLOCK": "agent-report-judge-key",
+    }
+
+
+def test_no_secret_is_in_what_is_said_nor_in_what_the_server_shows(story: dict[str, Any]) -> None:
+    said = [found.what + found.detail for name in ("before", "first", "second", "after") for _, found in story[name]]
+    assert not [line for line in said if KEY in line or PASSWORD in line]
+    shown = json.dumps({name: rows for name, rows in story["made"].items() if name != "blocks"})
+    assert KEY not in shown
+    assert PASSWORD not in shown
+
+
+def _delete_limit(client: SyncPrefectClient) -> None:
+    client.delete_global_concurrency_limit_by_name("tag:llm")
+
+
+def _narrow_limit(client: SyncPrefectClient) -> None:
+    client.update_global_concurrency_limit("tag:llm", GlobalConcurrencyLimitUpdate(limit=3))
+
+
+def _stop_limit(client: SyncPrefectClient) -> None:
+    client.update_global_concurrency_limit("tag:llm", GlobalConcurrencyLimitUpdate(active=False))
+
+
+def _delete_deployment(client: SyncPrefectClient) -> None:
+    client.delete_deployment(client.read_deployment_by_name("generate_report/nightly").id)
+
+
+def _retag_deployment(client: SyncPrefectClient) -> None:
+    deployment = client.read_deployment_by_name("generate_report/on-demand")
+    client.update_deployment(deployment.id, DeploymentUpdate(tags=["other"]))
+
+
+def _reparametrise_deployment(client: SyncPrefectClient) -> None:
+    deployment = client.read_deployment_by_name("generate_report/nightly")
+    client.update_deployment(deployment.id, DeploymentUpdate(parameters={"environment": "other"}))
+
+
+def _delete_automation(client: SyncPrefectClient) -> None:
+    (automation,) = client.read_automations_by_name("agent-report: killed runs are marked crashed")
+    client.delete_automation(automation.id)
+
+
+def _pause_automation(client: SyncPrefectClient) -> None:
+    (automation,) = client.read_automations_by_name("agent-report: reports of crashed runs are marked failed")
+    client.pause_automation(automation.id)
+
+
+def _delete_trigger(client: SyncPrefectClient) -> None:
+    (automation,) = client.read_automations_by_name("agent-report: a report that an event asks for")
+    client.delete_automation(automation.id)
+
+
+def _change_password(client: SyncPrefectClient) -> None:
+    block: Any = SqlAlchemyConnector.load("agent-report-source")
+    changed = block.connection_info.model_copy(update={"password": SecretStr("another")})
+    SqlAlchemyConnector(connection_info=changed).save("agent-report-source", overwrite=True)
+
+
+def _forget_blocks(client: SyncPrefectClient) -> None:
+    template = client.read_work_pool("agent-report").base_job_template
+    template["variables"]["properties"]["env"]["default"] = {"OWN": "kept"}
+    client.update_work_pool("agent-report", WorkPoolUpdate(base_job_template=template))
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "what", "says"),
+    [
+        (_delete_limit, "missing", "limit on the tag llm", "10 judge calls"),
+        (_narrow_limit, "different", "limit on the tag llm", "it is 3, not 10"),
+        (_stop_limit, "different", "limit on the tag llm", "not active"),
+        (_delete_deployment, "missing", "deployment generate_report/nightly", ""),
+        (_retag_deployment, "different", "deployment generate_report/on-demand", "tags"),
+        (_reparametrise_deployment, "different", "deployment generate_report/nightly", "parameters"),
+        (_delete_automation, "missing", "automation 'agent-report: killed runs are marked crashed'", ""),
+        (
+            _pause_automation,
+            "different",
+            "automation 'agent-report: reports of crashed runs are marked failed'",
+            "enabled",
+        ),
+        (_delete_trigger, "different", "deployment generate_report/on-webhook", "triggers"),
+        (_change_password, "different", "block agent-report-source", "another password"),
+        (_forget_blocks, "different", "work pool agent-report", "AGENT_REPORT_SOURCE_BLOCK"),
+    ],
+)
+def test_what_somebody_changed_is_said_and_put_right(
+    story: dict[str, Any],
+    client: SyncPrefectClient,
+    run_setup: Callable[..., Any],
+    change: Callable[[SyncPrefectClient], None],
+    state: str,
+    what: str,
+    says: str,
+) -> None:
+    change(client)
+    due = [found for _, found in run_setup(check=True) if found.is_due]
+    assert [(found.state, found.what) for found in due] == [(state, what)]
+    assert says in due[0].detail
+    again = _states(run_setup())
+    assert again["created" if state == "missing" else "updated"] == {what}
+    assert not [found for _, found in run_setup(check=True) if found.is_due]
+
+
+def test_what_a_person_has_set_in_the_pool_stays(story: dict[str, Any], client: SyncPrefectClient) -> None:
+    environment = client.read_work_pool("agent-report").base_job_template["variables"]["properties"]["env"]["default"]
+    assert environment["OWN"] == "kept"
+
+
+def test_the_limit_follows_the_setting(
+    story: dict[str, Any], client: SyncPrefectClient, run_setup: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_REPORT_MAX_CONCURRENT_EVALS", "4")
+    assert _states(run_setup())["updated"] == {"limit on the tag llm"}
+    assert client.read_global_concurrency_limit_by_name("tag:llm").limit == 4
+    monkeypatch.setenv("AGENT_REPORT_MAX_CONCURRENT_EVALS", "0")
+    run_setup()
+    assert not client.read_global_concurrency_limit_by_name("tag:llm").active
+    monkeypatch.delenv("AGENT_REPORT_MAX_CONCURRENT_EVALS")
+    run_setup()
+    limit = client.read_global_concurrency_limit_by_name("tag:llm")
+    assert (limit.limit, limit.active) == (10, True)
+
+
+def test_a_block_that_a_setting_names_is_used_and_never_written(
+    story: dict[str, Any], run_setup: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Secret(value="their own").save("agent-report-of-theirs", overwrite=True)
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_KEY_BLOCK", "agent-report-of-theirs")
+    said = _states(run_setup())
+    assert "block agent-report-of-theirs" in said["there"]
+    own: Any = Secret.load("agent-report-of-theirs")
+    assert own.get() == "their own"
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_KEY_BLOCK", "nobodys")
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert _states(run_setup(check=True))["missing"] == {"block nobodys"}
+    with pytest.raises(RefusedError, match="nobodys"):
+        run_setup()
+    monkeypatch.undo()
+    run_setup()
+
+
+def test_a_block_that_notifies_is_found_and_used(
+    story: dict[str, Any], run_setup: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    with pytest.raises(RefusedError, match="no block slack-webhook/nobody"):
+        run_setup(notify="slack-webhook/nobody")
+    with pytest.raises(RefusedError, match="type/name"):
+        run_setup(notify="team")
+    with pytest.raises(RefusedError, match="sends no notifications"):
+        run_setup(notify="secret/agent-report-judge-key")
+    with LoopbackServer(lambda _: Response()) as team:
+        body = {"text": "{{subject}}|{{body}}"}
+        block = CustomWebhookNotificationBlock(name="team", url=team.url, json_data=body)
+        block.save("agent-report-team", overwrite=True)
+        assert _states(run_setup(check=True, notify="custom-webhook/agent-report-team"))["missing"] == {_NOTIFY}
+        assert _states(run_setup(notify="custom-webhook/agent-report-team"))["created"] == {_NOTIFY}
+        # Whoever does not name it the next time does not lose it.
+        assert _NOTIFY in _states(run_setup())["there"]
+        for number, attention in ((1, "no"), (2, "yes")):
+            emit_event(
+                "agent-report.completed",
+                resource={
+                    "prefect.resource.id": f"agent-report.report.{number}",
+                    "agent-report.needs-attention": attention,
+                },
+                payload={"environment": "demo", "status": "completed", "text": f"Report {number} has something"},
+            )
+        drain()
+        (request,) = eventually(lambda: list(team.requests))
+    assert json.loads(request.body)["text"].startswith("agent-report: demo completed|Report 2 has something")
+
+
+def test_on_sqlite_the_limit_is_made_and_warned_of(tmp_path: Path) -> None:
+    from prefect.client.orchestration import get_client
+
+    with prefect_server(tmp_path / "home") as url:
+        wait_until_healthy(url, tmp_path / "home")
+        with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
+            LlmLimit(10).make(client)
+            found = LlmLimit(10).inspect(client)
+    assert [piece.state for piece in found] == ["there", "warning"]
+    assert "PostgreSQL" in found[1].detail
+
+
+def test_the_command_says_the_same_in_lines_and_as_json(
+    story: dict[str, Any], bare_server: str, make_command: Callable[[str], Any], client: SyncPrefectClient
+) -> None:
+    command = make_command("setup")
+    # On the command's own settings: no secret is given, so the blocks of the others are left alone.
+    variables = {"PREFECT_API_URL": bare_server, "AGENT_REPORT_ENVIRONMENT": "demo"}
+    _delete_limit(client)
+    missing = command.run("setup", "--check", **variables)
+    assert missing.code == 1, missing.err
+    assert "missing   limit on the tag llm: 10 judge calls at once" in missing.out.splitlines()
+    made = command.run("setup", OPENAI_API_KEY=KEY, **variables)
+    assert made.code == 0, made.err
+    assert "created   limit on the tag llm: 10 judge calls at once" in made.out.splitlines()
+    checked = command.run("setup", "--check", "--json", OPENAI_API_KEY=KEY, **variables)
+    assert checked.code == 0, checked.err
+    lines = json.loads(checked.out)
+    assert {"what": "limit on the tag llm", "state": "there", "detail": "10 judge calls at once"} in lines
+    for ended in (missing, made, checked):
+        assert KEY not in ended.printed
+        assert ended.err == ""
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "says"),
+    [
+        ({}, 2, "PREFECT_API_URL"),
+        ({"PREFECT_API_URL": "http://admin:hunter2@127.0.0.1:1/api"}, 1, "PREFECT_API_URL"),
+        ({"PREFECT_API_URL": "http://127.0.0.1:1/api", "AGENT_REPORT_SOURCE_URL": "hunter2"}, 2, "SOURCE_URL"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    make_command: Callable[[str], Any], variables: dict[str, str], code: int, says: str
+) -> None:
+    ended = make_command("refused-setup").run("setup", **variables)
+    assert ended.code == code
+    assert says in ended.err
+    assert len(ended.err.splitlines()) == 1
+    assert "hunter2" not in ended.printed

@@ -1,0 +1,238 @@
+"""With a worker: events and people start reports, killed ones are marked, and a missing limit is said."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.deployments import run_deployment
+from prefect.events import emit_event
+from prefect.states import Running
+
+from deployments.demo.jaeger import SimulatedJaeger
+from deployments.demo.judge import SimulatedJudge
+from deployments.demo.sample import build_sample
+from deployments.runner import drain
+from tasks.warehouse.sql import Warehouse, open_warehouse
+
+KEY = "sk-planted-key-0123456789"
+_MODEL = {"judge_model": "simulated-judge"}
+
+
+@dataclass
+class Team:
+    """A worker of a team, and what its runs work with."""
+
+    folder: Path
+    warehouse: Warehouse
+    killed_run: UUID
+    """A run of which one heartbeat came, and no more."""
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "worker.log").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def team(
+    bare_server: str,
+    client: SyncPrefectClient,
+    run_setup: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Team]:
+    """Source, warehouse and key come from the blocks that setup made: the worker itself has none of them."""
+    folder = tmp_path_factory.mktemp("team")
+    sample = build_sample(datetime.now(UTC), agents=4, runs_per_agent=4)
+    sample.write_sqlite(folder / "source.db")
+    warehouse_url = f"sqlite:///{folder / 'warehouse.db'}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("AGENT_REPORT_SOURCE_URL", f"sqlite:///{folder / 'source.db'}")
+        patch.setenv("AGENT_REPORT_WAREHOUSE_URL", warehouse_url)
+        patch.setenv("OPENAI_API_KEY", KEY)
+        run_setup()
+    killed = _lose_a_run(client)
+    with (
+        SimulatedJudge(agent_seconds=0.05, team_seconds=0.05) as judge,
+        SimulatedJaeger(sample.traces) as jaeger,
+        (folder / "worker.log").open("wb") as log,
+    ):
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "LANG": "C.UTF-8",
+            "DO_NOT_TRACK": "1",
+            "PREFECT_HOME": str(folder / "prefect"),
+            "PREFECT_API_URL": bare_server,
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "AGENT_REPORT_PARQUET_URL": str(folder / "parquet"),
+            "AGENT_REPORT_JAEGER_URL": jaeger.url,
+            "OPENAI_BASE_URL": judge.base_url,
+        }
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "worker", "start", "--pool", "agent-report"],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+        yield Team(folder, open_warehouse(warehouse_url), killed)
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(30)
+
+
+def _lose_a_run(client: SyncPrefectClient) -> UUID:
+    deployment = client.read_deployment_by_name("generate_report/on-demand")
+    run = client.create_flow_run_from_deployment(deployment.id, parameters={"environment": "demo"}, state=Running())
+    emit_event(
+        "prefect.flow-run.heartbeat",
+        resource={"prefect.resource.id": f"prefect.flow-run.{run.id}"},
+        related=[{"prefect.resource.id": f"prefect.tag.{tag}", "prefect.resource.role": "tag"} for tag in run.tags],
+    )
+    drain()
+    return run.id
+
+
+def _state_of(client: SyncPrefectClient, run_id: UUID) -> str:
+    state = client.read_flow_run(run_id).state
+    return state.type.value if state else ""
+
+
+def _end_of(client: SyncPrefectClient, run_id: UUID) -> str:
+    state = _state_of(client, run_id)
+    return state if state in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else ""
+
+
+def _report_of(team: Team, run_id: UUID) -> dict[str, Any]:
+    return next((row for row in team.warehouse.list_reports() if row["flow_run_id"] == str(run_id)), {})
+
+
+def _messages(post: Callable[..., Any], run_id: UUID) -> str:
+    """The run's log when it is whole, which it can be a little after the run's end; until then nothing."""
+    rows = post("/logs/filter", logs={"flow_run_id": {"any_": [str(run_id)]}})
+    messages = [row["message"] for row in rows]
+    return "\n".join(messages) if any("Finished in state" in message for message in messages) else ""
+
+
+def _runs_of(client: SyncPrefectClient, post: Callable[..., Any], name: str) -> list[dict[str, Any]]:
+    deployment = client.read_deployment_by_name(name)
+    runs = post("/flow_runs/filter", flow_runs={"deployment_id": {"any_": [str(deployment.id)]}})
+    return sorted(runs, key=lambda run: str(run["created"]))
+
+
+def test_an_event_starts_a_report_with_its_parameters_as_they_are(
+    team: Team, client: SyncPrefectClient, post: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    criteria = {"default": {"accuracy": {"weight": 1.5, "description": 'Says "right" things', "threshold": 6}}}
+    options = {**_MODEL, "runs_per_agent": 3, "fail_fast": True, "agents": ["id:1", "id:2"]}
+    full = {"environment": "demo", "name": "From elsewhere", "criteria": criteria, "options": options}
+    for payload in (full, {"environment": "demo", "options": _MODEL}, {"options": None}):
+        emit_event("agent-report.requested", resource={"prefect.resource.id": "other.system"}, payload=payload)
+    drain()
+    runs = eventually(lambda: (found := _runs_of(client, post, "generate_report/on-webhook"))[2:] and found)
+    assert len(runs) == 3
+    by_name = {(run["parameters"]["name"], run["parameters"]["environment"]): run for run in runs}
+    elsewhere = by_name["From elsewhere", "demo"]
+    assert elsewhere["parameters"] == {**full, "report_id": None}
+    left_out = {"name": "", "criteria": {}, "report_id": None}
+    assert by_name["", "demo"]["parameters"] == {**left_out, "environment": "demo", "options": _MODEL}
+    # What no environment comes with is refused where somebody sees it.
+    nothing = by_name["", ""]
+    assert nothing["parameters"] == {**left_out, "environment": "", "options": {}}
+    assert eventually(lambda: _end_of(client, UUID(nothing["id"]))) == "FAILED"
+    state = client.read_flow_run(UUID(nothing["id"])).state
+    assert state is not None
+    assert "There is no environment ''; there is demo" in str(state.message)
+    run_id = UUID(elsewhere["id"])
+    assert eventually(lambda: _end_of(client, run_id)) == "COMPLETED", team.log
+    report = _report_of(team, run_id)
+    assert report["name"] == "From elsewhere"
+    assert report["parameters"]["options"]["runs_per_agent"] == 3
+    assert report["agents_evaluated"] == 2
+
+
+def test_a_report_on_demand_completes_by_the_blocks_and_shows_no_secret(
+    team: Team, client: SyncPrefectClient, post: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    run: Any = run_deployment(
+        "generate_report/on-demand",
+        parameters={"environment": "demo", "options": _MODEL},
+        timeout=0,
+        as_subflow=False,
+    )
+    assert eventually(lambda: _end_of(client, run.id)) == "COMPLETED", team.log
+    report = _report_of(team, run.id)
+    assert (report["status"], report["agents_evaluated"]) == ("completed", 4)
+    assert "limit on the tag" not in eventually(lambda: _messages(post, run.id))
+    assert KEY not in team.log
+    assert KEY not in str(post("/flow_runs/filter")) + str(post("/events/filter"))
+
+
+def test_without_the_limit_a_run_says_so_once(
+    team: Team, client: SyncPrefectClient, post: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    limit = client.read_global_concurrency_limit_by_name("tag:llm").limit
+    client.delete_global_concurrency_limit_by_name("tag:llm")
+    try:
+        run: Any = run_deployment(
+            "generate_report/on-demand",
+            parameters={"environment": "demo", "options": {**_MODEL, "max_concurrent_evals": 3}},
+            timeout=0,
+            as_subflow=False,
+        )
+        assert eventually(lambda: _end_of(client, run.id)) == "COMPLETED", team.log
+    finally:
+        client.upsert_global_concurrency_limit_by_name("tag:llm", limit)
+    log = eventually(lambda: _messages(post, run.id))
+    said = [line for line in log.splitlines() if "limit on the tag llm" in line]
+    assert len(said) == 1
+    assert "`prefect concurrency-limit create llm 3`" in said[0]
+
+
+def test_a_killed_report_is_marked_failed_and_a_living_one_is_not(
+    team: Team, client: SyncPrefectClient, post: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    living = team.warehouse.create_report({"environment": "demo"})
+    with SimulatedJudge(agent_seconds=30, team_seconds=30) as slow:
+        run: Any = run_deployment(
+            "generate_report/on-demand",
+            parameters={"environment": "demo", "options": {**_MODEL, "fresh": True}},
+            job_variables={"env": {"OPENAI_BASE_URL": slow.base_url}},
+            timeout=0,
+            as_subflow=False,
+        )
+        eventually(lambda: slow.requests)
+        os.kill(_report_of(team, run.id)["owner"]["pid"], signal.SIGKILL)
+    assert eventually(lambda: _end_of(client, run.id)) == "CRASHED"
+    # The automation runs the deployment, and that marks the report.
+    report = eventually(lambda: (row := _report_of(team, run.id))["status"] == "failed" and row)
+    assert "was killed or lost" in report["error"]
+    assert f"--report-id {report['id']}" in report["error"]
+    assert report["owner"] is None
+    # Whoever wants to hear of failed reports hears of this one as well.
+    failed = {"event": {"name": ["agent-report.failed"]}}
+    (event,) = eventually(lambda: post("/events/filter", filter=failed)["events"])
+    assert event["payload"]["report_id"] == report["id"]
+    assert event["resource"]["agent-report.needs-attention"] == "yes"
+    kept = team.warehouse.load_report(living)
+    assert kept is not None
+    assert kept["status"] == "pending"
+
+
+def test_a_run_whose_heartbeat_is_missing_is_marked_crashed(
+    team: Team, client: SyncPrefectClient, eventually: Callable[..., Any]
+) -> None:
+    assert eventually(lambda: _end_of(client, team.killed_run), seconds=150) == "CRASHED"
+    state = client.read_flow_run(team.killed_run).state
+    assert state is not None
+    assert "No heartbeat" in str(state.message)
