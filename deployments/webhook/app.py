@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -52,10 +53,11 @@ class Receiver:
     runs: FlowRuns
     load_report: LoadReport
     bodies: BodyReader = field(default_factory=BodyReader)
+    load_seconds: float = 8.0
 
     async def order(self, request: Request) -> Response:
         """A delivery: checked from the cheapest to the dearest, and nothing of it is read before it is signed."""
-        delivery, body = await self._authenticate(request, self.rates.deliveries)
+        delivery, body = await self._authenticate(request)
         data = parse_object(body)
         delivery_id = delivery.id
         if delivery.scheme == "github":
@@ -64,6 +66,8 @@ class Receiver:
                 LOG.info("delivery %s: ignored (%s)", delivery.id, asked)
                 return JSONResponse({"status": "ignored", "detail": asked})
             data, delivery_id = asked.parameters, asked.signed_id or delivery.id
+        # Not before: GitHub sends every event of a busy repository, and the one that counts only once.
+        _spend(self.rates.deliveries)
         order = parse_order(data)
         self.allowed.check(order)
         run = await self.runs.create(f"{delivery.scheme}:{delivery_id}", order.parameters())
@@ -77,7 +81,8 @@ class Receiver:
 
     async def show(self, request: Request, flow_run_id: str) -> Response:
         """The status of a run that was ordered here, and its report as far as there is one."""
-        delivery, body = await self._authenticate(request, self.rates.reads, only="standard")
+        delivery, body = await self._authenticate(request, only="standard")
+        _spend(self.rates.reads)
         if delivery.id != flow_run_id:
             # Or else whoever saw one signed request could read every report with it, for five minutes.
             raise ProblemError(401, "Sign this request with the flow run's id as its webhook-id.")
@@ -87,9 +92,10 @@ class Receiver:
         if run is None or not self._may_see(run):
             raise _not_ours()
         try:
-            report = await anyio.to_thread.run_sync(self.load_report, str(run.id))
-        except AgentReportError as error:
-            LOG.warning("the warehouse cannot be read: %s", scrub(str(error)))
+            async with asyncio.timeout(self.load_seconds):
+                report = await anyio.to_thread.run_sync(self.load_report, str(run.id), abandon_on_cancel=True)
+        except (AgentReportError, TimeoutError) as error:
+            LOG.warning("the warehouse cannot be read: %s", scrub(str(error)) or "no answer in time")
             raise ProblemError(503, "The warehouse cannot be read. Ask again later.", retry_after=30) from None
         shown = {**_describe(run), **(report or {"report": None, "agents": []})}
         return Response(json_text(shown), media_type="application/json", headers={"Cache-Control": "no-store"})
@@ -98,18 +104,16 @@ class Receiver:
         allowed = self.allowed.environments
         return not allowed or run.parameters.get("environment") in allowed
 
-    async def _authenticate(
-        self, request: Request, rate: Rate, *, only: Scheme | None = None
-    ) -> tuple[Delivery, bytes]:
+    async def _authenticate(self, request: Request, *, only: Scheme | None = None) -> tuple[Delivery, bytes]:
         """The delivery and its body.
 
         Whatever is refused before a signature holds is taken from one budget. When that is used up the answer is 429,
         and no line is logged; but a signature that holds is served all the same: a flood of bad ones shuts nobody out.
         """
         try:
+            body = await self.bodies.read(request)
             if request.method == "POST":
                 check_content_type(request)
-            body = await self.bodies.read(request)
             delivery = self.signatures.verify(request.headers, body, only=only)
         except ProblemError as error:
             if wait := self.rates.failures.take():
@@ -118,9 +122,12 @@ class Receiver:
                 ) from None
             LOG.warning("refused with %d, unsigned: %s", error.status, error.detail)
             raise
-        if wait := rate.take():
-            raise ProblemError(429, "Too many requests. Send it again with the same id.", retry_after=wait)
         return delivery, body
+
+
+def _spend(rate: Rate) -> None:
+    if wait := rate.take():
+        raise ProblemError(429, "Too many requests. Send it again with the same id.", retry_after=wait)
 
 
 def _describe(run: FlowRun) -> Row:

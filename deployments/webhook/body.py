@@ -33,11 +33,11 @@ class BodyReader:
         Raises:
             ProblemError: 413, 408 when it takes too long, 429 when too many are being read, 400 when it breaks off.
         """
+        if self._reading >= self._at_once:
+            raise ProblemError(429, "Too many bodies are being received at once. Send it again later.", retry_after=5)
         announced = request.headers.get("content-length", "0")
         if not announced.isdecimal() or int(announced[:12]) > MAX_BODY_BYTES:
             raise _too_large()
-        if self._reading >= self._at_once:
-            raise ProblemError(429, "Too many bodies are being received at once. Send it again later.", retry_after=5)
         self._reading += 1
         try:
             async with asyncio.timeout(self._seconds):
@@ -55,6 +55,8 @@ async def _read(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         if len(body) + len(chunk) > MAX_BODY_BYTES:
+            # The rest is read and dropped, while the answer goes out, by the connection: one that is closed before all
+            # is read is reset, and its sender may never see the answer.
             raise _too_large()
         body += chunk
     return bytes(body)

@@ -6,13 +6,16 @@ import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from deployments.terminal import open_console
 from tasks.errors import AgentReportError, RefusedError
 from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    import uvicorn
 
 _HEADER_BYTES = 16_384
 _IDLE_SECONDS = 10
@@ -40,11 +43,7 @@ def run_webhook(host: str, port: int) -> None:
             "no Prefect server: set PREFECT_API_URL (such as http://127.0.0.1:4200/api, or Prefect Cloud's), the one "
             "on which the flow is deployed"
         )
-    import uvicorn
-
-    from deployments.webhook.app import build_app
-
-    receiver = _opener(settings)
+    server = open_server(settings)
     with _listen(host, port) as listener:
         bound = listener.getsockname()
         name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
@@ -53,27 +52,21 @@ def run_webhook(host: str, port: int) -> None:
         )
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("agent_report.webhook").setLevel(logging.INFO)
-        config = uvicorn.Config(
-            build_app(receiver),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            # Which client it was plays no part in what is served.
-            proxy_headers=False,
-            http="h11",
-            h11_max_incomplete_event_size=_HEADER_BYTES,
-            ws="none",
-            timeout_keep_alive=_IDLE_SECONDS,
-            timeout_graceful_shutdown=_STOP_SECONDS,
-        )
         # It has stopped by the time it raises this, in good order.
         with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
+            server.run(sockets=[listener])
 
 
-def _opener(settings: Settings) -> Any:
-    """What opens the receiver, everything about it that a setting can get wrong already checked."""
-    from deployments.webhook.app import Rates, Receiver
+def open_server(settings: Settings) -> uvicorn.Server:
+    """The server of a receiver with these settings, for a listening socket.
+
+    Raises:
+        RefusedError: a setting that is wrong.
+    """
+    import uvicorn
+
+    from deployments.webhook.app import Rates, Receiver, build_app
+    from deployments.webhook.connections import PromptProtocol
     from deployments.webhook.orders import open_allow_list
     from deployments.webhook.rate import Rate
     from deployments.webhook.reports import load_report
@@ -93,12 +86,27 @@ def _opener(settings: Settings) -> Any:
         async with open_flow_runs(settings.webhook_deployment) as runs:
             yield Receiver(signatures, allowed, rates, runs, load_report)
 
-    return opened
+    config = uvicorn.Config(
+        build_app(opened),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Which client it was plays no part in what is served.
+        proxy_headers=False,
+        http=PromptProtocol,
+        h11_max_incomplete_event_size=_HEADER_BYTES,
+        ws="none",
+        # So many are taken before the first of them can be turned away.
+        backlog=128,
+        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    return uvicorn.Server(config)
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=512)
+        return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         raise AgentReportError(f"--host {host} --port {port} cannot be listened on: {error}") from None

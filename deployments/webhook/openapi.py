@@ -111,7 +111,7 @@ def _order() -> Part:
         "parameters": [
             _header("webhook-id", "Id of the delivery, without a full stop.", pattern=r"^[!-\-/-~]{1,200}$"),
             _header("webhook-timestamp", "Seconds since 1970, within 5 minutes.", pattern="^[0-9]{1,11}$"),
-            _header("X-GitHub-Delivery", "Id of the delivery.", pattern=r"^[!-\-/-~]{1,200}$"),
+            _header("X-GitHub-Delivery", "Id of the delivery, as webhook-id is."),
             _header("X-GitHub-Event", "Kind of the event; without it the body holds the parameters."),
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(ReportOrder)}}},

@@ -22,7 +22,7 @@ _RENDERED_KEY = "__prefect_kind"
 class ReportOrder(BaseModel):
     """The parameters of the flow ``generate_report``. What is left out takes the deployment's value."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     environment: str = Field(min_length=1, max_length=200, description="Name of the environment as the source has it.")
     name: str = Field("", max_length=200, description="A name for the report, for people.")
@@ -95,7 +95,7 @@ def parse_order(data: dict[str, Any]) -> ReportOrder:
         )
     try:
         # From JSON, as strict validation of Python values wants instances of the models.
-        return ReportOrder.model_validate_json(json.dumps(data))
+        return ReportOrder.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
         raise ProblemError(
             422,

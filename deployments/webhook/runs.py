@@ -19,7 +19,8 @@ from prefect.utilities.urls import url_for
 from deployments.webhook.problems import ProblemError
 
 T = TypeVar("T")
-_CALL_SECONDS = 10.0
+# GitHub gives up after ten.
+_SECONDS = 8.0
 _CALLS_AT_ONCE = 10
 _DEPLOYMENT_SECONDS = 30.0
 _READY_SECONDS = 3.0
@@ -29,12 +30,12 @@ _RETRY_SECONDS = 5.0
 class FlowRuns:
     """The flow runs of one deployment, through one client. For one event loop."""
 
-    def __init__(self, client: PrefectClient, deployment: str, *, call_seconds: float = _CALL_SECONDS) -> None:
+    def __init__(self, client: PrefectClient, deployment: str, *, seconds: float = _SECONDS) -> None:
         self.deployment = deployment
         self._client = client
-        self._call_seconds = call_seconds
+        self._seconds = seconds
         self._calls = asyncio.Semaphore(_CALLS_AT_ONCE)
-        self._prefix = f"webhook:{_digest(deployment)[:16]}:"
+        self.key_prefix = f"webhook:{_digest(deployment)[:16]}:"
         self._deployment_id: UUID | None = None
         self._found_at = 0.0
         self._ready: tuple[float, ProblemError | None] | None = None
@@ -47,6 +48,9 @@ class FlowRuns:
             ProblemError: 409 when the delivery ordered something else the first time, 422 when Prefect does not take
                 the parameters, 503 when it cannot be reached or lacks the deployment.
         """
+        return await self._in_time(self._create_or_find(delivery, parameters))
+
+    async def _create_or_find(self, delivery: str, parameters: dict[str, Any]) -> FlowRun:
         deployment_id = await self._find_deployment()
         try:
             run = await self._create(deployment_id, delivery, parameters)
@@ -68,7 +72,7 @@ class FlowRuns:
             self._client.create_flow_run_from_deployment(
                 deployment_id,
                 parameters=parameters,
-                idempotency_key=self._prefix + _digest(delivery),
+                idempotency_key=self.key_prefix + _digest(delivery),
             )
         )
 
@@ -79,10 +83,10 @@ class FlowRuns:
             ProblemError: 503.
         """
         try:
-            run = await self._call(self._client.read_flow_run(flow_run_id))
+            run = await self._in_time(self._call(self._client.read_flow_run(flow_run_id)))
         except ObjectNotFound:
             return None
-        return run if (run.idempotency_key or "").startswith(self._prefix) else None
+        return run if (run.idempotency_key or "").startswith(self.key_prefix) else None
 
     async def check_ready(self) -> None:
         """Return when Prefect answers and has the deployment; asked at most once in some seconds.
@@ -94,7 +98,7 @@ class FlowRuns:
             if self._ready is None or time.monotonic() - self._ready[0] > _READY_SECONDS:
                 self._deployment_id = None
                 try:
-                    await self._find_deployment()
+                    await self._in_time(self._find_deployment())
                 except ProblemError as error:
                     self._ready = time.monotonic(), error
                 else:
@@ -115,10 +119,17 @@ class FlowRuns:
         self._deployment_id, self._found_at = found.id, time.monotonic()
         return found.id
 
-    async def _call(self, call: Awaitable[T]) -> T:
-        """``call``, within its time. The client tries again by itself; a delivery does that without harm."""
+    async def _in_time(self, work: Awaitable[T]) -> T:
+        """``work``, with all that it waits for; the client alone would try again for minutes."""
         try:
-            async with asyncio.timeout(self._call_seconds), self._calls:
+            async with asyncio.timeout(self._seconds):
+                return await work
+        except TimeoutError:
+            raise _unavailable("Prefect does not answer in time.") from None
+
+    async def _call(self, call: Awaitable[T]) -> T:
+        try:
+            async with self._calls:
                 return await call
         except httpx.HTTPStatusError as error:
             status = error.response.status_code
@@ -130,8 +141,8 @@ class FlowRuns:
                     f"The deployment {self.deployment} does not take these parameters; it may be of another version.",
                 ) from None
             raise _unavailable(f"Prefect answers with status {status}.") from None
-        except (httpx.HTTPError, OSError, TimeoutError, RuntimeError, ValueError) as error:
-            # OSError and below: what stands in for Prefect does not speak as it does.
+        except (httpx.HTTPError, OSError, RuntimeError, ValueError) as error:
+            # ValueError: what stands in for Prefect does not speak as it does.
             raise _unavailable(f"Prefect cannot be reached ({type(error).__name__}).") from None
 
 

@@ -1,13 +1,15 @@
-"""The receiver as a process of its own, before a real Prefect server with a deployment of the real flow."""
+"""The receiver, in a thread or as a process, before a real Prefect server with a deployment of the real flow."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import json
+import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -23,7 +25,11 @@ from typing import Any
 import httpx
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from standardwebhooks import Webhook
+
+from deployments.webhook.command import open_server
+from tasks.connections import read_settings
 
 OLD, NEW = ("whsec_" + "b2xk" * 8, "whsec_" + "bmV3" * 8)
 GITHUB = "a-secret-of-github-1"
@@ -40,9 +46,11 @@ class Running:
     """A receiver, what it has logged, and requests to it that are signed as the arguments say."""
 
     url: str
-    process: subprocess.Popen[str]
-    log: deque[str]
     http: httpx.Client = field(repr=False)
+    warehouse_url: str
+    log: deque[str] = field(default_factory=deque, repr=False)
+    process_id: int = 0
+    deployed: Any = None
 
     def order(self, body: Any, *, delivery: str | None = None, secret: str = NEW, **more: Any) -> httpx.Response:
         """``POST /webhooks/reports``; ``at`` is the timestamp, ``headers`` come last."""
@@ -81,7 +89,7 @@ class Running:
     @property
     def memory(self) -> int:
         """What it holds in memory, in bytes."""
-        text = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii")
+        text = Path(f"/proc/{self.process_id}/statm").read_text(encoding="ascii")
         return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -89,16 +97,8 @@ def new_id() -> str:
     return f"msg_{uuid.uuid4().hex}"
 
 
-@contextmanager
-def start(folder: Path, api_url: str, **variables: str) -> Iterator[Running]:
-    """``agent-report webhook`` on a free port."""
-    folder.mkdir(parents=True, exist_ok=True)
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "PREFECT_HOME": str(folder / "prefect"),
-        "DO_NOT_TRACK": "1",
-        "PREFECT_API_URL": api_url,
+def _variables(folder: Path, variables: dict[str, str]) -> dict[str, str]:
+    return {
         "AGENT_REPORT_WAREHOUSE_URL": f"sqlite:///{folder}/warehouse.db",
         "AGENT_REPORT_WEBHOOK_SECRETS": json.dumps([OLD, NEW]),
         "AGENT_REPORT_WEBHOOK_GITHUB_SECRETS": json.dumps(["another-of-github", GITHUB]),
@@ -106,10 +106,51 @@ def start(folder: Path, api_url: str, **variables: str) -> Iterator[Running]:
         **WIDE,
         **variables,
     }
+
+
+def _http() -> httpx.Client:
+    return httpx.Client(trust_env=False, timeout=60, limits=httpx.Limits(max_connections=100))
+
+
+@contextmanager
+def serve(folder: Path, api_url: str, **variables: str) -> Iterator[Running]:
+    """The receiver's server in a thread: a process of its own would import Prefect for seconds."""
+    given = _variables(folder, variables)
+    with pytest.MonkeyPatch.context() as patch, socket.create_server(("127.0.0.1", 0)) as listener:
+        for name, value in given.items():
+            patch.setenv(name, value)
+        server = open_server(read_settings())
+
+        def run() -> None:
+            with temporary_settings({PREFECT_API_URL: api_url}):
+                server.run(sockets=[listener])
+
+        log: deque[str] = deque()
+        handler = logging.Handler()
+        handler.emit = lambda record: log.append(record.getMessage())  # type: ignore[method-assign]
+        logging.getLogger("agent_report.webhook").addHandler(handler)
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            with _http() as http:
+                url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+                assert http.get(url + "/healthz").status_code == 200
+                yield Running(url, http, given["AGENT_REPORT_WAREHOUSE_URL"], log)
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            logging.getLogger("agent_report.webhook").removeHandler(handler)
+
+
+@contextmanager
+def start(folder: Path, api_url: str, **variables: str) -> Iterator[Running]:
+    """``agent-report webhook`` as a process, on a free port."""
+    given = _variables(folder, variables)
+    home = {"HOME": str(folder), "PREFECT_HOME": str(folder / "prefect"), "DO_NOT_TRACK": "1"}
     process = subprocess.Popen(
         [Path(sys.executable).with_name("agent-report"), "webhook", "--port", "0"],
         cwd=folder,
-        env=environment,
+        env={"PATH": os.environ["PATH"], "PREFECT_API_URL": api_url, **home, **given},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         encoding="utf-8",
@@ -121,12 +162,11 @@ def start(folder: Path, api_url: str, **variables: str) -> Iterator[Running]:
     assert found, line + process.stderr.read()
     reader = threading.Thread(target=lambda: log.extend(process.stderr or ()), daemon=True)
     reader.start()
-    limits = httpx.Limits(max_connections=100)
     try:
-        with httpx.Client(trust_env=False, timeout=60, limits=limits) as http:
+        with _http() as http:
             # The socket is there from the start: this waits until somebody answers.
             assert http.get(found[0] + "/healthz").status_code == 200
-            yield Running(found[0], process, log, http)
+            yield Running(found[0], http, given["AGENT_REPORT_WAREHOUSE_URL"], log, process.pid)
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -147,10 +187,13 @@ class Deployed:
     def runs(self) -> list[Any]:
         """All its flow runs, whoever made them."""
         from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+        from prefect.client.schemas.sorting import FlowRunSort
 
         deployed = DeploymentFilter(name=DeploymentFilterName(any_=[self.name.partition("/")[2]]))
         found: list[Any] = []
-        while page := self.client.read_flow_runs(deployment_filter=deployed, limit=200, offset=len(found)):
+        while page := self.client.read_flow_runs(
+            deployment_filter=deployed, sort=FlowRunSort.ID_DESC, limit=200, offset=len(found)
+        ):
             found += page
         return found
 
@@ -187,11 +230,27 @@ def deployed(deploy: Callable[[], Deployed]) -> Deployed:
 def receiver(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The receiver of one module's tests."""
     folder = tmp_path_factory.mktemp("receiver")
+    with serve(folder, deployed.api_url, AGENT_REPORT_WEBHOOK_DEPLOYMENT=deployed.name) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def process(deploy: Callable[[], Deployed], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A receiver as people start it, and its deployment."""
+    deployed = deploy()
+    folder = tmp_path_factory.mktemp("process")
     with start(folder, deployed.api_url, AGENT_REPORT_WEBHOOK_DEPLOYMENT=deployed.name) as running:
+        running.deployed = deployed
         yield running
 
 
 @pytest.fixture
 def start_receiver(tmp_path: Path) -> Callable[..., Any]:
-    """Starts a receiver with settings of its own: ``with start_receiver(api_url, VARIABLE=value) as running``."""
-    return lambda api_url, **variables: start(tmp_path, api_url, **variables)
+    """Serves a receiver with settings of its own: ``with start_receiver(api_url, VARIABLE=value) as running``."""
+    return lambda api_url, **variables: serve(tmp_path, api_url, **variables)
+
+
+@pytest.fixture(scope="session")
+def serve_in() -> Callable[..., Any]:
+    """The same, with its files in a folder of one's own, for fixtures of a longer life."""
+    return serve
