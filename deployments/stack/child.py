@@ -27,8 +27,8 @@ class Program:
     """None: the end of its standard input."""
     stop_seconds: float = 10.0
     user: str | None = None
-    after: Callable[[Callable[[], bool]], None] | None = None
-    """What is to be done when it was stopped, before anything else is; it is told whether there is hurry."""
+    before_stop: Callable[[int | None, Callable[[], bool]], None] | None = None
+    """What is to be done before it is stopped; it is told the process, if there is one, and whether there is hurry."""
     descriptors: Sequence[int] = ()
     """Open files that it is given under the same numbers."""
 
@@ -147,6 +147,9 @@ class Child:
 
     def stop(self, hurry: Callable[[], bool]) -> None:
         """Let it end, and end it when it does not, or when there is ``hurry``."""
+        if self.program.before_stop is not None:
+            alive = self._process is not None and self._process.poll() is None
+            self.program.before_stop(self.pid if alive else None, hurry)
         self.ask_to_stop()
         deadline = time.monotonic() + self.program.stop_seconds
         while self._process is not None and self._process.poll() is None:
@@ -155,8 +158,6 @@ class Child:
                 self.kill()
             time.sleep(0.02)
         self._close()
-        if self.program.after is not None:
-            self.program.after(hurry)
 
     def kill(self) -> None:
         """End it at once."""

@@ -64,10 +64,10 @@ def run_up(*, demo: bool, folder: Path, port: int, webhook_port: int) -> None:
         if left := end_marked(place.folder):
             say(f"Ended {left} processes that an earlier stack in this folder had left")
         listener = context.enter_context(listen(port))
-        if port_of(listener) != port:
+        if port not in (0, port_of(listener)):
             say(f"Port {port} is taken: the Prefect server is on {port_of(listener)}")
         receiver_port = free_port(webhook_port)
-        if receiver_port != webhook_port:
+        if webhook_port not in (0, receiver_port):
             say(f"Port {webhook_port} is taken: the webhook receiver is on {receiver_port}")
         supervisor = context.enter_context(Supervisor(place.logs, wish, say))
         context.callback(say, "Stopping")
@@ -88,7 +88,7 @@ def _start(
 ) -> _Stack:
     """Start everything in its order; without ``settings`` with the demo's services. When it returns all are ready."""
     programs = Programs(place, uuid.uuid4().hex)
-    say("Starting PostgreSQL and the Prefect server")
+    say("Starting PostgreSQL and the Prefect server, and setting it up")
     supervisor.start(programs.keeper())
     postgres = prepare_postgres(place.postgres)
     children = [supervisor.start(programs.postgres(postgres))]
@@ -100,8 +100,7 @@ def _start(
     api = f"{_url(port_of(listener))}/api"
     stack = _Stack(place, api, webhooks, *_warehouse(settings, place, postgres))
     children.append(supervisor.start(programs.server(listener, api, postgres.database("prefect", "asyncpg"))))
-    supervisor.wait_until_ready(*children)
-    say("Setting up the work pool, the limit and the deployments")
+    # Its imports take as long as the server's; what it asks waits for the answer.
     supervisor.run(programs.setup(api, stack.settings))
     say("Starting a worker and the webhook receiver")
     children.append(supervisor.start(programs.worker(api, stack.settings, say)))

@@ -88,7 +88,8 @@ def worker_environment(home: Path, api: str, settings: Mapping[str, str]) -> dic
 def setup_environment(home: Path, api: str, settings: Mapping[str, str]) -> dict[str, str]:
     """``client_environment`` without the values that setup would make blocks of, and what is the receiver's."""
     wanted = {name: value for name, value in settings.items() if name not in _BLOCKS and not name.startswith(_WEBHOOKS)}
-    return client_environment(home, api, wanted)
+    # It begins while the server still starts: the first answer may take long.
+    return {**client_environment(home, api, wanted), "PREFECT_API_REQUEST_TIMEOUT": "180"}
 
 
 def _absolute(values: Mapping[str, str]) -> dict[str, str]:

@@ -19,13 +19,13 @@ def mark(folder: Path, start: str, part: str = "") -> dict[str, str]:
     return {MARK: _value(folder, start, part)}
 
 
-def find_marked(folder: Path, start: str = "", part: str = "") -> list[psutil.Process]:
-    """The processes of a stack: of one part, of one start, or of any in ``folder``."""
+def find_marked(folder: Path, start: str = "", part: str = "", *, spare: int | None = None) -> list[psutil.Process]:
+    """The processes of a stack: of one part, of one start, or of any in ``folder``; without the process ``spare``."""
     wanted = _value(folder, start, part)
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get(MARK, "").startswith(wanted):
+            if process.environ().get(MARK, "").startswith(wanted) and process.pid != spare:
                 found.append(process)
         except (psutil.Error, OSError):
             # Gone meanwhile, or another user's. PostgreSQL's own children have no environment; they follow it.
@@ -38,13 +38,14 @@ def end_marked(
     start: str = "",
     part: str = "",
     *,
+    spare: int | None = None,
     seconds: float = _ASK_SECONDS,
     hurry: Callable[[], bool] = lambda: False,
 ) -> int:
     """End them: asked to at first, killed after ``seconds`` or when there is ``hurry``. How many there were."""
     asked: set[psutil.Process] = set()
     deadline = time.monotonic() + seconds
-    while found := find_marked(folder, start, part):
+    while found := find_marked(folder, start, part, spare=spare):
         for process in found:
             with suppress(psutil.Error):
                 if hurry() or time.monotonic() > deadline:

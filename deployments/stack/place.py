@@ -87,6 +87,8 @@ def take_place(folder: Path) -> Iterator[Place]:
         lock.flush()
         place = Place(folder)
         place.home.mkdir(exist_ok=True)
+        # Of a stack that was killed.
+        place.state.unlink(missing_ok=True)
         try:
             yield place
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -96,7 +97,7 @@ class Programs:
         return Program("setup", _python("deployments.cli", "setup"), environment, self.place.folder, _at_once)
 
     def worker(self, api: str, settings: Mapping[str, str], say: Callable[[str], None]) -> Program:
-        """Runs flows; they inherit what it has in its environment, and outlive it."""
+        """Runs flows; they inherit what it has in its environment."""
         arguments = ["worker", "start", "--pool", _POOL, "--type", "process", "--name", _WORKER]
         return Program(
             "worker",
@@ -104,15 +105,22 @@ class Programs:
             self._marked(worker_environment(self.place.home, api, settings), _WORKER_PART),
             self.place.folder,
             lambda since: _has_worker(api, since),
-            after=lambda hurry: self._end_flow_runs(say, hurry),
+            before_stop=lambda worker, hurry: self._end_flow_runs(worker, say, hurry),
         )
 
-    def _end_flow_runs(self, say: Callable[[str], None], hurry: Callable[[], bool]) -> None:
-        # While the server and the databases are still there: they keep what was paid for, and say that they ended.
-        which = self.place.folder, self.start, _WORKER_PART
-        if count := len(find_marked(*which)):
-            say(f"Ending {count} flow runs, which wait for the judge calls that are in flight (Ctrl-C: at once)")
-            end_marked(*which, seconds=_FLOW_RUN_SECONDS, hurry=hurry)
+    def _end_flow_runs(self, worker: int | None, say: Callable[[str], None], hurry: Callable[[], bool]) -> None:
+        # Asked to stop, the worker kills its flow runs at once. Asked themselves, while the server and the databases
+        # are there, they keep what was paid for and say that they ended. Meanwhile the worker must not start others.
+        if worker is not None:
+            os.kill(worker, signal.SIGSTOP)
+        try:
+            which = self.place.folder, self.start, _WORKER_PART
+            if count := len(find_marked(*which, spare=worker)):
+                say(f"Ending {count} flow runs, which wait for the judge calls that are in flight (Ctrl-C: at once)")
+                end_marked(*which, spare=worker, seconds=_FLOW_RUN_SECONDS, hurry=hurry)
+        finally:
+            if worker is not None:
+                os.kill(worker, signal.SIGCONT)
 
     def receiver(self, api: str, settings: Mapping[str, str], url: str) -> Program:
         """The webhook receiver at ``url``."""

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from deployments.postgres import PostgresError, embedded_postgres
+from deployments.postgres import PostgresError, embedded_postgres, prepare_postgres
 
 
 @pytest.fixture
@@ -57,3 +57,33 @@ def test_the_server_takes_what_its_own_client_sends(shared_server: str) -> None:
     with SyncPrefectClient(shared_server) as client:
         # With a newer fastapi the nulls of what is left out are refused.
         assert client.read_flow_runs() == []
+
+
+def test_a_path_too_long_for_a_socket_has_its_socket_where_only_its_owner_may_enter(
+    short_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # That of other servers.
+    monkeypatch.setenv("PGPORT", "1")
+    data = short_folder / ("x" * 60) / ("y" * 60) / "data"
+    with embedded_postgres(data) as server:
+        assert server.is_ready()
+        assert server.sockets.parent == Path(tempfile.gettempdir()).resolve()
+        assert server.sockets.stat().st_mode & 0o777 == 0o700
+        assert server.sockets.owner() == data.owner()
+    sockets = server.sockets
+    try:
+        assert prepare_postgres(data).sockets == sockets
+        sockets.chmod(0o777)
+        with pytest.raises(PostgresError, match=f"{sockets}, where the socket .* is somebody else's: remove it"):
+            prepare_postgres(data)
+    finally:
+        shutil.rmtree(sockets)
+
+
+def test_data_that_were_begun_and_not_finished_are_made_anew(short_folder: Path) -> None:
+    unfinished = short_folder / "data.unfinished"
+    unfinished.mkdir()
+    (unfinished / "PG_VERSION").write_text("18\n")
+    server = prepare_postgres(short_folder / "data")
+    assert (server.folder / "postgresql.conf").exists()
+    assert not unfinished.exists()

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
+
+from tasks.warehouse.frames import read_reports
 
 _READY_SECONDS = 200.0
 _REPORT_SECONDS = 120.0
@@ -51,7 +56,8 @@ class Up:
                 stdout=output,
                 stderr=output,
             )
-        self.until(lambda: (self.folder / "stack.json").exists(), _READY_SECONDS)
+        pid = self.process.pid
+        self.until(lambda: (self.folder / "stack.json").exists() and self.state["pid"] == pid, _READY_SECONDS)
 
     @property
     def text(self) -> str:
@@ -101,11 +107,9 @@ class Up:
         assert self.state_of(flow_run) == "COMPLETED", self.explained
 
     def reports(self) -> list[dict[str, Any]]:
-        """The rows of the warehouse, newest first, as the command that it prints lists them."""
-        url = self.state["warehouse"]
-        assert url in self.text
-        listed = self.command.run("list", "--json", AGENT_REPORT_WAREHOUSE_URL=url)
-        return list(json.loads(listed.out))
+        """The rows of the warehouse, newest first."""
+        rows = read_reports(self.state["warehouse"]).sort_values("id", ascending=False).to_dict("records")
+        return [{str(name): value for name, value in row.items()} for row in rows]
 
     def left(self) -> list[str]:
         """The processes that have to do with its folder, by their environment or their command line."""
@@ -123,13 +127,15 @@ class Up:
 @pytest.fixture(scope="module")
 def up(make_command: Callable[[str], Any]) -> Iterator[Up]:
     """The stack of this module, of which nothing is left whatever happens."""
-    up = Up(make_command("up"))
+    # Not below pytest's own folder: as root PostgreSQL runs as another user, whom the next pytest would lock out.
+    up = Up(replace(make_command("up"), folder=Path(tempfile.mkdtemp(prefix="up-")).resolve()))
     try:
         yield up
     finally:
         if up.process is not None and up.process.poll() is None:
             up.process.terminate()
             up.process.wait(60)
+        shutil.rmtree(up.command.folder, ignore_errors=True)
 
 
 def test_it_starts_on_another_port_where_its_own_is_taken(up: Up) -> None:
@@ -138,6 +144,7 @@ def test_it_starts_on_another_port_where_its_own_is_taken(up: Up) -> None:
         up.start("--port", str(port), "--webhook-port", "0")
     state = up.state
     assert f"Port {port} is taken: the Prefect server is on " in up.text
+    assert "Port 0" not in up.text
     for shown in (state["ui"], state["api"], f"{state['webhooks']}/webhooks/reports", state["warehouse"]):
         assert shown in up.text
     assert str(port) not in state["api"]
@@ -173,7 +180,7 @@ def test_a_second_one_in_its_folder_is_refused(up: Up) -> None:
 
 def test_a_report_runs(up: Up) -> None:
     up.completes(up.order())
-    report = up.reports()[0]
+    (report,) = json.loads(up.command.run("list", "--json", AGENT_REPORT_WAREHOUSE_URL=up.state["warehouse"]).out)
     assert (report["status"], report["agents_evaluated"]) == ("completed", 13)
     assert (up.folder / "parquet" / "reports" / "demo" / f"{report['id']}.parquet").exists()
 
@@ -202,12 +209,19 @@ def test_started_again_it_is_as_it_was(up: Up) -> None:
 
 def test_what_is_killed_is_said_and_comes_back(up: Up) -> None:
     api = up.state["api"]
-    for name, pid in up.state["children"].items():
+    before = up.state["children"]
+    assert list(before) == ["keeper", "postgres", "demo", "server", "worker", "receiver"]
+    for name, pid in before.items():
         os.kill(pid, signal.SIGKILL)
         said = f"{name} was killed (SIGKILL); its log is {up.folder / 'logs' / name}.log; it is started again\n"
         up.until(lambda said=said: said in up.text, 10)  # type: ignore[misc]
+        if name == "postgres":
+            # What comes after it would end once more without it.
+            up.until(lambda: "postgres is back\n" in up.text, 60)
+    for name, pid in before.items():
         up.until(lambda name=name: f"{name} is back\n" in up.text, 60)  # type: ignore[misc]
         assert up.state["children"][name] != pid
+    assert up.text.count("started again") == len(before)
     assert up.state["api"] == api
     up.completes(up.order())
     assert up.reports()[0]["status"] == "completed"

@@ -99,22 +99,24 @@ def test_one_that_does_not_stop_is_killed_when_its_time_is_over_or_there_is_hurr
     assert time.monotonic() - begun < 10
 
 
-def test_children_stop_in_reverse_and_what_comes_after_one_before_the_next(
+def test_children_stop_in_reverse_and_what_comes_before_the_end_of_one_is_done(
     tmp_path: Path, said: list[str], wish: Wish, program: Callable[..., Program]
 ) -> None:
-    tells = "import atexit, os, time; atexit.register(lambda: open('order', 'a').write({!r})); os.read(0, 1)"
+    tells = "import atexit, os; atexit.register(lambda: open('order', 'a').write({!r})); print('on', flush=True)"
+    code = f"{tells}; os.read(0, 1)"
+
+    def before(pid: int | None, hurry: Callable[[], bool]) -> None:
+        said.append(f"{pid} {psutil.pid_exists(pid or 0)} {hurry()} {(tmp_path / 'order').exists()}")
+
     with Supervisor(tmp_path / "logs", wish, said.append) as supervisor:
-        supervisor.start(program("first", tells.format("first "), stop_signal=None))
-        supervisor.start(
-            program(
-                "second",
-                tells.format("second "),
-                stop_signal=None,
-                after=lambda hurry: said.append((tmp_path / "order").read_text()),
-            )
-        )
-        time.sleep(0.5)
-    assert said == ["second "]
+        children = [
+            supervisor.start(program("first", code.format("first "), stop_signal=None)),
+            supervisor.start(program("second", code.format("second "), stop_signal=None, before_stop=before)),
+        ]
+        pid = children[1].pid
+        while not all(child.log.read_text() for child in children):
+            time.sleep(0.02)
+    assert said == [f"{pid} True False False"]
     assert (tmp_path / "order").read_text() == "second first "
 
 
@@ -160,6 +162,7 @@ def test_what_is_marked_is_found_and_ended_and_nothing_else(tmp_path: Path) -> N
     try:
         assert {process.pid for process in find_marked(tmp_path, "a", "worker")} == {worker.pid}
         assert {process.pid for process in find_marked(tmp_path, "a")} == {first.pid, worker.pid}
+        assert {process.pid for process in find_marked(tmp_path, "a", spare=first.pid)} == {worker.pid}
         assert end_marked(tmp_path, "a", "worker") == 1
         assert worker.poll() is not None
         assert first.poll() is None
