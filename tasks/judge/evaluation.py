@@ -12,7 +12,7 @@ from tasks.judge.suspicion import Suspicion
 AgentStatus = Literal["evaluated", "no_evidence", "no_runs", "failed", "not_started", "skipped_budget"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Evaluation:
     """One agent's evaluation; ``agent_id`` None is the team's. Scores are 0 to 10 and None for whatever failed.
 
@@ -47,3 +47,7 @@ class Evaluation:
     runs_shown: int | None = None
     sampling: str = ""
     warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        # Prefect logs the state of a failed task run, and with it what is in it.
+        return f"Evaluation(agent_id={self.agent_id!r}, status={self.status!r}, error={self.error!r})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import shutil
@@ -18,9 +19,11 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from deployments.demo.jaeger import SimulatedJaeger
-from deployments.demo.judge import SimulatedJudge
+from deployments.demo.judge import SimulatedJudge, completion, is_team
+from deployments.demo.loopback import Request, Response
 from deployments.demo.sample import build_sample
 from tasks.warehouse.sql import open_warehouse
 
@@ -92,7 +95,13 @@ def stack(shared_server: str) -> Iterator[Stack]:
     folder = Path(tempfile.mkdtemp(prefix="ui-"))
     sample = build_sample(datetime.now(UTC), runs_per_agent=6)
     sample.write_sqlite(folder / "source.db")
-    judge = SimulatedJudge(agent_seconds=_JUDGE_SECONDS, team_seconds=2 * _JUDGE_SECONDS)
+
+    def respond(payload: dict[str, Any], request: Request) -> Response | None:
+        if is_team(payload) or "\n# Agent sql-analyst\n" not in payload["messages"][1]["content"]:
+            return None
+        return Response(body=json.dumps(completion("I would say a solid seven.")).encode())
+
+    judge = SimulatedJudge(agent_seconds=_JUDGE_SECONDS, team_seconds=2 * _JUDGE_SECONDS, respond=respond)
     with judge, SimulatedJaeger(sample.traces) as jaeger:
         environment = os.environ | {
             "PREFECT_API_URL": shared_server,
@@ -132,6 +141,16 @@ def watched(stack: Stack) -> dict[str, Any]:
         seen["links"] = [link.get_attribute("href") for link in page.locator("main a").all()]
         _ui["open_artifact"](page, run_url, "table")
         seen["table"] = page.inner_text("main")
+        page.goto(run_url)
+        page.get_by_role("tab", name="Task Runs").click()
+        page.get_by_placeholder("Search by run name").fill("evaluate sql-analyst")
+        # The rows of before go when those that were searched for are there.
+        expect(page.get_by_text("write the report on demo", exact=True)).to_have_count(0)
+        row = page.get_by_text("evaluate sql-analyst", exact=True)
+        row.wait_for()
+        seen["failed"] = page.inner_text("main")
+        row.click()
+        page.get_by_text("not a JSON object").first.wait_for()
         page.goto(run_url)
         page.get_by_role("tab", name="Logs").click()
         page.get_by_text("judging cost").first.wait_for()
@@ -173,7 +192,9 @@ def test_the_report_says_verdict_worst_agents_and_where_it_is(watched: dict[str,
     text = watched["report"]
     assert "Weekly: " in text
     assert "of 10, " in text
-    assert text.index("Worst agents") < text.index("access-broker") < text.index("Every agent")
+    worst = text.partition("Worst agents")[2].partition("Every agent")[0]
+    assert "access-broker" in worst
+    assert "sql-analyst failed: " in worst
     assert str(stack.parquet / "agent_report_details" / "demo") in text
     assert any(str(link).endswith(f"/runs/flow-run/{watched['run']}") for link in watched["links"])
     assert any("/trace/" in str(link) for link in watched["links"])
@@ -181,8 +202,23 @@ def test_the_report_says_verdict_worst_agents_and_where_it_is(watched: dict[str,
     assert "access-broker" in watched["table"]
 
 
+def test_a_failed_agent_is_seen_without_opening_logs(watched: dict[str, Any], stack: Stack) -> None:
+    assert "evaluate sql-analyst" in watched["failed"]
+    assert "Failed" in watched["failed"].partition("evaluate sql-analyst")[2]
+    body = {"flow_runs": {"id": {"any_": [watched["run"]]}}, "task_runs": {"state": {"type": {"any_": ["FAILED"]}}}}
+    [failed] = stack.post("task_runs/filter", body)
+    assert failed["name"] == "evaluate sql-analyst"
+    assert "not a JSON object" in failed["state"]["message"]
+    assert not failed["state"]["message"].startswith("Task run encountered")
+
+
 def test_the_log_is_a_dozen_lines_that_say_what_happened(watched: dict[str, Any], stack: Stack) -> None:
-    for words in ("Report 1 on demo: 14 agents", "Evidence is read: ", "Report 1 completed after "):
+    for words in (
+        "Report 1 on demo: 14 agents",
+        "Evidence is read: ",
+        "Agent sql-analyst failed: ",
+        "Report 1 completed after ",
+    ):
         assert words in watched["logs"]
     logs = stack.post("logs/filter", {"logs": {"flow_run_id": {"any_": [watched["run"]]}}})
     assert len(logs) <= 12
