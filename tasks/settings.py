@@ -171,10 +171,13 @@ class ReportOptions(BaseModel):
         """What a form sends for an empty field is not given; what is typed loses the line breaks around it."""
         if not isinstance(data, dict):
             return data
-        tidy = {key: value.strip() if isinstance(value, str) else value for key, value in data.items()}
+        # Of the options alone: the settings, which have these fields too, have others in which a space may count.
+        options = data.keys() & ReportOptions.model_fields.keys()
+        tidy = {key: data[key].strip() if isinstance(data[key], str) else data[key] for key in options}
         if isinstance(agents := tidy.get("agents"), list):
             tidy["agents"] = [name.strip() if isinstance(name, str) else name for name in agents if name]
-        return {key: value for key, value in tidy.items() if value not in (None, "", [])}
+        given = {key: value for key, value in tidy.items() if value not in (None, "", [])}
+        return {key: value for key, value in data.items() if key not in options} | given
 
     @model_serializer(mode="wrap")
     def _dump_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
