@@ -23,6 +23,8 @@ from tasks.settings import ReportOptions
 from tasks.sources import load_agents, read_evidence
 from tasks.warehouse.parquet import encode_table
 
+pytestmark = pytest.mark.alone
+
 
 @flow
 def judge_only(width: int) -> float:

@@ -20,6 +20,8 @@ from deployments.demo.loopback import Request, Response
 from tasks.judge.client import JudgeClient, Reply, open_endpoint
 from tasks.judge.gate import Gate, Stop
 
+pytestmark = pytest.mark.alone
+
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
 SCHEMA = {"type": "object", "properties": {}}
 CALL_SECONDS = 0.2
