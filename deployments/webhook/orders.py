@@ -93,6 +93,10 @@ def parse_order(data: dict[str, Any]) -> ReportOrder:
         raise ProblemError(
             422, "See errors.", errors=[FieldProblem(field=field, detail="Is no name that can be used.")]
         )
+    if field := _empty_option(data.get("options")):
+        raise ProblemError(
+            422, "See errors.", errors=[FieldProblem(field=field, detail="Is empty. Leave it out, or give a value.")]
+        )
     try:
         # From JSON, as strict validation of Python values wants instances of the models.
         return ReportOrder.model_validate_json(json.dumps(data), strict=True)
@@ -108,6 +112,16 @@ def parse_order(data: dict[str, Any]) -> ReportOrder:
                 for item in error.errors(include_url=False, include_input=False)[:_MOST_PROBLEMS]
             ],
         ) from None
+
+
+def _empty_option(options: Any) -> str:
+    """An option with no value, or with agents that are none: a form sends them for what was not filled in, a program
+    by mistake, and then "only these agents" would be all of them."""
+    if not isinstance(options, dict):
+        return ""
+    if isinstance(agents := options.get("agents"), list) and not all(agents):
+        return "options.agents"
+    return next((f"options.{name}"[:200] for name, value in options.items() if value is None), "")
 
 
 def _rendered_field(value: Any, place: str) -> str:

@@ -100,6 +100,9 @@ def test_a_restarted_receiver_knows_its_deliveries(deployed: Any, start_receiver
         ({"environment": "production", "nmae": "x"}, "nmae"),
         ({"environment": "production", "options": {"runs_per_agent": "20"}}, "options.runs_per_agent"),
         ({"environment": "production", "options": {"since": "yesterday"}}, "options.since"),
+        ({"environment": "production", "options": {"agents": [None]}}, "options.agents"),
+        ({"environment": "production", "options": {"agents": ["billing-bot", ""]}}, "options.agents"),
+        ({"environment": "production", "options": {"judge_samples": None}}, "options.judge_samples"),
         ({"environment": "production", "criteria": {"default": {}}}, "criteria.default"),
         ({"environment": "production", "criteria": {"default": {"a": {"weight": -1}}}}, "criteria.default.a.weight"),
         # Prefect's server would render these.
