@@ -66,8 +66,6 @@ class Programs:
         """Prefect's server, on a socket that outlives it: what is asked meanwhile waits for the next one."""
         settings = {
             **server_settings(self.place.home, database),
-            # The page in the browser asks the API where this says, which would be on port 4200.
-            "PREFECT_UI_API_URL": api,
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         }
         return Program(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -327,7 +328,8 @@ ASKED = "asked again"
         ({"order": True}, ASKED),
         ({"extra": True}, ASKED),
     ],
-    ids=str,
+    # Without the address of a function, which is another in each process of a run.
+    ids=lambda value: re.sub(r" at 0x[0-9a-f]+", "", str(value)),
 )
 def test_what_makes_it_another_question(
     change: dict[str, Any],

@@ -148,8 +148,8 @@ def test_it_starts_on_another_port_where_its_own_is_taken(up: Up) -> None:
     for shown in (state["ui"], state["api"], f"{state['webhooks']}/webhooks/reports", state["warehouse"]):
         assert shown in up.text
     assert str(port) not in state["api"]
-    # The page in the browser asks the API here.
-    assert httpx.get(f"{state['ui']}/ui-settings").json()["api_url"] == state["api"]
+    # The page in the browser asks the API where it came from itself.
+    assert httpx.get(f"{state['ui']}/ui-settings").json()["api_url"] == "/api"
     page = httpx.get(state["ui"], headers={"Accept": "text/html"}, follow_redirects=True)
     assert (page.status_code, "<html" in page.text) == (200, True)
     settings = httpx.get(f"{state['api']}/admin/settings").json()["server"]
