@@ -171,10 +171,13 @@ class ReportOptions(BaseModel):
         """What a form sends for an empty field is not given; what is typed loses the line breaks around it."""
         if not isinstance(data, dict):
             return data
-        tidy = {key: value.strip() if isinstance(value, str) else value for key, value in data.items()}
+        # Of the settings, which inherit this, the others keep what they have: a key with a line break is refused.
+        typed = {key: value for key, value in data.items() if key in ReportOptions.model_fields}
+        tidy = {key: value.strip() if isinstance(value, str) else value for key, value in typed.items()}
         if isinstance(agents := tidy.get("agents"), list):
             tidy["agents"] = [name.strip() if isinstance(name, str) else name for name in agents if name]
-        return {key: value for key, value in tidy.items() if value not in (None, "", [])}
+        given = {key: value for key, value in tidy.items() if value not in (None, "", [])}
+        return {key: value for key, value in data.items() if key not in typed} | given
 
     @model_serializer(mode="wrap")
     def _dump_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
