@@ -14,6 +14,7 @@ import pytest
 
 from deployments.demo.sample import build_sample
 from tasks.connections import redactor, source
+from tasks.endings import raising
 from tasks.errors import RedactionError, RefusedError, SourceError
 from tasks.evidence.types import Agent, Evidence
 from tasks.quoting import unquoted
@@ -51,8 +52,8 @@ def read() -> Read:
     def read() -> Evidence:
         plan: Any = SimpleNamespace(options=ReportOptions(), evidence_until=NOW + timedelta(days=1), since=None)
         agent = next(agent for agent in source().load_agents("demo") if agent.id == 1)
-        runs = unquoted(fetch_runs.fn(agent, plan))
-        return unquoted(fetch_traces.fn(agent, [runs], plan))
+        runs = unquoted(raising(fetch_runs.fn)(agent, plan))
+        return unquoted(raising(fetch_traces.fn)(agent, [runs], plan))
 
     return read
 
