@@ -171,13 +171,13 @@ class ReportOptions(BaseModel):
         """What a form sends for an empty field is not given; what is typed loses the line breaks around it."""
         if not isinstance(data, dict):
             return data
-        # Of the settings, which inherit this, the others keep what they have: a key with a line break is refused.
-        typed = {key: value for key, value in data.items() if key in ReportOptions.model_fields}
-        tidy = {key: value.strip() if isinstance(value, str) else value for key, value in typed.items()}
+        # Of the options alone: the settings, which have these fields too, have others in which a space may count.
+        options = data.keys() & ReportOptions.model_fields.keys()
+        tidy = {key: data[key].strip() if isinstance(data[key], str) else data[key] for key in options}
         if isinstance(agents := tidy.get("agents"), list):
             tidy["agents"] = [name.strip() if isinstance(name, str) else name for name in agents if name]
         given = {key: value for key, value in tidy.items() if value not in (None, "", [])}
-        return {key: value for key, value in data.items() if key not in typed} | given
+        return {key: value for key, value in data.items() if key not in options} | given
 
     @model_serializer(mode="wrap")
     def _dump_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -238,6 +238,31 @@ class Settings(ReportOptions, BaseSettings):
         description='JSON object of own regular expressions by label, {"customer": "K-[0-9]{6}"}.',
     )
     redact_hook: str = Field("", description="Own code, module:function, text to text, after all patterns.")
+    judge_key_block: str = Field("", description="Name of a Secret block with the judge's key, instead.")
+    environment: str = Field("production", min_length=1, description="Environment that nightly reports on.")
+    clone: str = Field("", description="Folder in which workers find the flows; empty: where this package is.")
+    notify_block: str = Field("", description="Notification block, type/name, for reports that somebody should see.")
+    webhook_secrets: list[SecretStr] = Field(
+        default_factory=list, description='JSON array of secrets of Standard Webhooks, ["whsec_…"]; each of them holds.'
+    )
+    webhook_github_secrets: list[SecretStr] = Field(
+        default_factory=list, description="JSON array of secrets of GitHub's webhooks; each of them holds."
+    )
+    webhook_environments: list[str] = Field(
+        default_factory=list, description="JSON array of environments that webhooks may order; empty: every one."
+    )
+    webhook_parameters: list[str] = Field(
+        default_factory=list,
+        description='JSON array of parameters that webhooks may give, ["name", "options.since"]; empty: every one.',
+    )
+    webhook_deployment: str = Field(
+        "generate_report/on-webhook", pattern="^[^/]+/[^/]+$", description="Deployment that webhooks run, flow/name."
+    )
+    webhook_deliveries_per_minute: int = Field(60, ge=1, le=100_000, description="Most signed deliveries a minute.")
+    webhook_reads_per_minute: int = Field(600, ge=1, le=100_000, description="Most signed reads a minute.")
+    webhook_failures_per_minute: int = Field(
+        60, ge=1, le=100_000, description="Requests without a valid signature a minute; above, 429 and no log line."
+    )
     openai_base_url: str = Field("", validation_alias="OPENAI_BASE_URL")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
 
