@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.deployments import run_deployment
 from prefect.events import emit_event
-from prefect.states import Running
+from prefect.states import Cancelling, Running
 
 from deployments.demo.jaeger import SimulatedJaeger
 from deployments.demo.judge import SimulatedJudge
@@ -176,6 +177,53 @@ def test_a_report_on_demand_completes_by_the_blocks_and_shows_no_secret(
     assert "limit on the tag" not in eventually(lambda: _messages(post, run.id))
     assert KEY not in team.log
     assert KEY not in str(post("/flow_runs/filter")) + str(post("/events/filter"))
+
+
+def test_a_run_that_is_ordered_is_there_at_once_and_runs_soon(
+    team: Team, client: SyncPrefectClient, eventually: Callable[..., Any]
+) -> None:
+    ordered = time.monotonic()
+    run: Any = run_deployment(
+        "generate_report/on-webhook",
+        parameters={"environment": "demo", "options": _MODEL},
+        timeout=0,
+        as_subflow=False,
+    )
+    assert time.monotonic() - ordered < 2
+    # A worker that has nothing else to do; what takes the time is a new process that imports Prefect.
+    assert eventually(lambda: _state_of(client, run.id) in ("RUNNING", "COMPLETED"), seconds=15)
+    assert eventually(lambda: _end_of(client, run.id)) == "COMPLETED", team.log
+
+
+def test_a_cancelled_report_asks_nothing_more_and_is_taken_up_from_the_ledger(
+    team: Team, client: SyncPrefectClient, eventually: Callable[..., Any]
+) -> None:
+    with SimulatedJudge(agent_seconds=1, team_seconds=1) as judge:
+        order = {"job_variables": {"env": {"OPENAI_BASE_URL": judge.base_url}}, "timeout": 0, "as_subflow": False}
+        options = {**_MODEL, "fresh": True, "max_concurrent_evals": 1}
+        run: Any = run_deployment(
+            "generate_report/on-demand", parameters={"environment": "demo", "options": options}, **order
+        )
+        eventually(lambda: len(judge.requests) == 2)
+        client.set_flow_run_state(run.id, Cancelling())
+        report = eventually(lambda: (row := _report_of(team, run.id))["status"] == "cancelled" and row)
+        asked = len(judge.requests)
+        # One may have begun before the worker heard of it.
+        assert asked <= 3
+        assert eventually(lambda: _end_of(client, run.id)) == "CANCELLED"
+        # All five calls take five seconds: one more would have begun by now.
+        time.sleep(1.5)
+        assert len(judge.requests) == asked
+        assert "stopped" in report["error"]
+        assert report["agents_evaluated"] == asked
+        again: Any = run_deployment(
+            "generate_report/on-demand", parameters={"environment": "demo", "report_id": report["id"]}, **order
+        )
+        assert eventually(lambda: _end_of(client, again.id)) == "COMPLETED", team.log
+        assert len(judge.requests) == 5
+    kept = team.warehouse.load_report(report["id"])
+    assert kept is not None
+    assert (kept["status"], kept["agents_evaluated"]) == ("completed", 4)
 
 
 def test_without_the_limit_a_run_says_so_once(
