@@ -71,11 +71,24 @@ def _autocommit(url: sa.URL) -> Iterator[sa.Connection]:
 @pytest.fixture(scope="session")
 def shared_server(postgres_server: sa.URL) -> Iterator[str]:
     """The API's URL of a Prefect server as a team shares it, on PostgreSQL; not what ``PREFECT_API_URL`` says."""
+    with _team_server(postgres_server, "prefect") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def fresh_server(postgres_server: sa.URL) -> Iterator[str]:
+    """The same, but of one module alone: nobody else's deployments and runs are in it."""
+    with _team_server(postgres_server, f"prefect_{uuid.uuid4().hex[:12]}") as url:
+        yield url
+
+
+@contextmanager
+def _team_server(postgres_server: sa.URL, name: str) -> Iterator[str]:
     from deployments.prefect_server import prefect_server, wait_until_healthy
 
     with _autocommit(postgres_server) as connection:
-        connection.execute(sa.text("CREATE DATABASE prefect"))
-    database = postgres_server.set(drivername="postgresql+asyncpg", database="prefect", password="")
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    database = postgres_server.set(drivername="postgresql+asyncpg", database=name, password="")
     home = Path(tempfile.mkdtemp(prefix="shared-"))
     with prefect_server(home, database_url=database.render_as_string(hide_password=False)) as url:
         wait_until_healthy(url, home)

@@ -90,7 +90,7 @@ def _deploy(api_url: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def stack(shared_server: str) -> Iterator[Stack]:
+def stack(fresh_server: str) -> Iterator[Stack]:
     """A server, a worker, and the demo's services, with a judge that is slow enough to be watched."""
     folder = Path(tempfile.mkdtemp(prefix="ui-"))
     sample = build_sample(datetime.now(UTC), runs_per_agent=6)
@@ -104,7 +104,7 @@ def stack(shared_server: str) -> Iterator[Stack]:
     judge = SimulatedJudge(agent_seconds=_JUDGE_SECONDS, team_seconds=2 * _JUDGE_SECONDS, respond=respond)
     with judge, SimulatedJaeger(sample.traces) as jaeger:
         environment = os.environ | {
-            "PREFECT_API_URL": shared_server,
+            "PREFECT_API_URL": fresh_server,
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "AGENT_REPORT_SOURCE_URL": f"sqlite:///{folder / 'source.db'}",
             "AGENT_REPORT_WAREHOUSE_URL": f"sqlite:///{folder / 'warehouse.db'}",
@@ -117,9 +117,9 @@ def stack(shared_server: str) -> Iterator[Stack]:
             "OPENAI_API_KEY": "sk-planted-key-0123456789",
         }
         with _worker(environment, folder):
-            _deploy(shared_server)
+            _deploy(fresh_server)
             warehouse = f"sqlite:///{folder / 'warehouse.db'}"
-            yield Stack(shared_server.removesuffix("/api"), shared_server, warehouse, folder / "parquet")
+            yield Stack(fresh_server.removesuffix("/api"), fresh_server, warehouse, folder / "parquet")
     shutil.rmtree(folder, ignore_errors=True)
 
 

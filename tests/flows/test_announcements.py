@@ -19,7 +19,7 @@ KEY = "sk-planted-key-0123456789"
 def _events(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Our events about the report, the oldest first."""
     drain()
-    body = {"filter": {"event": {"prefix": ["agent-report."]}, "order": "ASC"}, "limit": 50}
+    body = {"filter": {"event": {"prefix": ["agent-report."]}, "order": "DESC"}, "limit": 50}
     for _ in range(100):
         found = httpx.post(f"{PREFECT_API_URL.value()}/events/filter", json=body, trust_env=False).json()["events"]
         # Ids begin anew in every warehouse, those of flow runs do not.
@@ -27,7 +27,7 @@ def _events(report: dict[str, Any]) -> list[dict[str, Any]]:
         ours = [event for event in found if run in [about["prefect.resource.id"] for about in event["related"]]]
         if any(event["event"] != "agent-report.agent-below-threshold" for event in ours):
             assert KEY not in json.dumps(found)
-            return ours
+            return ours[::-1]
         time.sleep(0.1)
     raise AssertionError("no event came")
 
