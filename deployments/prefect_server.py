@@ -25,7 +25,7 @@ _START_SECONDS = 120.0
 
 
 class ServerError(AgentReportError):
-    """The embedded Prefect server did not start."""
+    """A Prefect server cannot be reached, or did not start."""
 
 
 def server_environment(home: Path, database_url: str = "") -> dict[str, str]:
@@ -44,6 +44,8 @@ def server_settings(home: Path, database_url: str = "") -> dict[str, str]:
         # The UI asks the server that it came from. It would ask port 4200 of this computer, whatever port we have.
         "PREFECT_SERVER_UI_API_URL": "/api",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        # So nobody else's page needs to ask it: by default any page in a browser on this computer could run anything.
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": "https://nobody.invalid",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
     }
     if not database_url:

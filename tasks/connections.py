@@ -36,6 +36,9 @@ from tasks.warehouse.ledger import SqlLedger
 from tasks.warehouse.parquet import check_place
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
+NO_ENV_FILE = "AGENT_REPORT_NO_ENV_FILE"
+"""When this variable is there, the environment alone holds the settings, and no ``.env`` is read."""
+
 _OPENAI_URL = "https://api.openai.com/v1"
 T = TypeVar("T")
 _made: dict[tuple[Any, ...], Any] = {}
@@ -51,14 +54,14 @@ def read_settings() -> Settings:
     names = ("AGENT_REPORT_", "OPENAI_")
     given = tuple(sorted(item for item in os.environ.items() if item[0].upper().startswith(names)))
     file = Path(".env")
-    stamp = (file.resolve(), file.stat().st_mtime_ns) if file.exists() else None
+    stamp = (file.resolve(), file.stat().st_mtime_ns) if file.exists() and NO_ENV_FILE not in os.environ else None
     return _settings(given, stamp)
 
 
 @lru_cache(maxsize=4)
-def _settings(_given: tuple[tuple[str, str], ...], _stamp: object) -> Settings:
+def _settings(_given: tuple[tuple[str, str], ...], stamp: object) -> Settings:
     try:
-        return Settings()
+        return Settings(_env_file=".env" if stamp else None)
     except ValidationError as error:
         wrong = "; ".join(f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False))
         raise RefusedError(f"wrong setting: {wrong}") from None

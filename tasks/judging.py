@@ -387,8 +387,12 @@ class HandOver:
         self._lost[lost] += 1
         if self._judge.stop.kind is not None:
             return
-        if self._lost[lost] > _MOST_LOSSES or not api_answers(within_seconds=_OUTAGE_SECONDS):
-            why = scrub(str(error) or type(error).__name__)
+        why = scrub(str(error) or type(error).__name__)
+        if self._lost[lost] > _MOST_LOSSES:
+            raise PrefectApiError(
+                f"Prefect lost one task run {self._lost[lost]} times, the last time by: {why}"
+            ) from error
+        if not api_answers(within_seconds=_OUTAGE_SECONDS):
             raise PrefectApiError(
                 f"the Prefect API could not be reached any more ({why}): when it can be, take the report up by its id"
             ) from error

@@ -97,7 +97,7 @@ def reporting(plan: ReportPlan, findings: Findings) -> Iterator[Progress]:
             yield progress
     except RefusedError as error:
         if plan.taken_up:
-            connections.warehouse().end_report(plan.id, "failed", str(error))
+            _end_report(plan, "failed", str(error))
         else:
             connections.warehouse().discard_report(plan.id)
         raise
@@ -119,9 +119,14 @@ def _write_ended(plan: ReportPlan, findings: Findings, ending: Ending) -> None:
             return
     except Exception as error:  # noqa: BLE001 - the error that brought us here is the one to raise
         get_run_logger().warning("Report %s could not be written in full: %s", plan.id, scrub(str(error)))
-    row = {"id": plan.id, "environment": plan.environment, "name": plan.name}
-    announce_end({**row, "status": status, "error": ending.reason})
-    connections.warehouse().end_report(plan.id, status, ending.reason)
+    _end_report(plan, status, ending.reason)
+
+
+def _end_report(plan: ReportPlan, status: str, reason: str) -> None:
+    """End the report's row, and announce that; not when it has ended before, or is somebody else's by now."""
+    if connections.warehouse().end_report(plan.id, status, reason, owner=current_owner()):
+        row = {"id": plan.id, "environment": plan.environment, "name": plan.name}
+        announce_end({**row, "status": status, "error": reason})
 
 
 def prepare_runs(plan: ReportPlan, findings: Findings) -> None:

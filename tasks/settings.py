@@ -215,7 +215,7 @@ class Settings(ReportOptions, BaseSettings):
     judge_call_timeout_seconds: float = Field(
         120, gt=0, le=_LONGEST_SECONDS, description="Limit of one call to the judge."
     )
-    judge_max_attempts: int = Field(5, ge=1, description="Attempts of one call, over 429, 5xx and broken connections.")
+    judge_max_attempts: int = Field(5, ge=1, description="Attempts of one call, over 5xx and broken connections.")
     judge_max_output_tokens: int = Field(8000, ge=256, description="Most tokens in one judge answer.")
     judge_temperature: float | None = Field(
         None, ge=0, le=2, allow_inf_nan=False, description="Sent when it is set, and only to models that take one."

@@ -108,3 +108,11 @@ def test_the_key_can_come_from_a_block(connect: Connect, shared_server: str, mon
         monkeypatch.setenv("AGENT_REPORT_JUDGE_KEY_BLOCK", "nobodys")
         with pytest.raises(RefusedError, match="no Secret block named 'nobodys'"):
             connect()
+
+
+def test_without_its_file_the_environment_alone_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("AGENT_REPORT_RUNS_PER_AGENT=7\n")
+    assert connections.read_settings().runs_per_agent == 7
+    monkeypatch.setenv(connections.NO_ENV_FILE, "1")
+    assert connections.read_settings().runs_per_agent == 20

@@ -55,7 +55,9 @@ class Deployed:
             check=False,
         )
         if ended.returncode:
-            raise DeployError(f"`prefect deploy --all` failed: …{scrub(ended.stdout[-1000:])}")
+            # Line by line, and cut afterwards: the rest of half a secret would not be known for one.
+            said = " ".join(scrub(line) for line in ended.stdout.splitlines() if line.strip())
+            raise DeployError(f"`prefect deploy --all` failed: …{said[-1000:]}")
 
     def _state(self, client: SyncPrefectClient, deployment: Deployment) -> Found:
         name = full_name(deployment)

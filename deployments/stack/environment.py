@@ -8,10 +8,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from dotenv import dotenv_values
-from pydantic import ValidationError
 
+from tasks.connections import NO_ENV_FILE, read_settings
 from tasks.errors import RefusedError
-from tasks.settings import SIMULATED_JUDGE_MODEL, Settings
+from tasks.settings import SIMULATED_JUDGE_MODEL
 
 _OURS = ("AGENT_REPORT_", "OPENAI_")
 _KEPT_OF_PREFECT = "PREFECT_LOGGING_"
@@ -28,12 +28,7 @@ def read_user_settings() -> dict[str, str]:
     """
     given = {**dotenv_values(".env"), **os.environ}
     values = {name: value for name, value in given.items() if name.startswith(_OURS) and value}
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        from tasks.judge.rubric import describe_validation
-
-        raise RefusedError(f"wrong setting: {describe_validation(error)}") from None
+    settings = read_settings()
     if settings.source_url is None and not settings.source_block:
         raise RefusedError("no source: set AGENT_REPORT_SOURCE_URL, or try it with --demo")
     return _absolute(values)
@@ -71,6 +66,8 @@ def client_environment(home: Path, api: str, settings: Mapping[str, str]) -> dic
         "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        # Runs are made in the clone, and what stands in a file there is not what this stack was started with.
+        NO_ENV_FILE: "1",
         **settings,
     }
 

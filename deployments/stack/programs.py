@@ -64,10 +64,7 @@ class Programs:
 
     def server(self, listener: socket.socket, api: str, database: str) -> Program:
         """Prefect's server, on a socket that outlives it: what is asked meanwhile waits for the next one."""
-        settings = {
-            **server_settings(self.place.home, database),
-            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        }
+        settings = server_settings(self.place.home, database)
         return Program(
             "server",
             server_command(listener, self.place.home),

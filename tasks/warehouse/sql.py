@@ -198,10 +198,11 @@ class Warehouse:
             values = _known(final) | dict.fromkeys(LEASE)
             connection.execute(sa.update(reports).where(reports.c.id == report_id).values(values))
 
-    def end_report(self, report_id: int, status: str, error: str | None = None) -> None:
+    def end_report(self, report_id: int, status: str, error: str | None = None, owner: Owner | None = None) -> bool:
         """End a report that cannot be written in full: its status (failed, cancelled), why, when, and after how long.
 
-        A report that has ended already, or is gone, stays as it is.
+        A report that has ended already, or is gone, stays as it is, and so does one that another than ``owner`` (when
+        given) has taken up. Whether it was ended.
         """
         if status not in ENDED:
             raise WarehouseError(f"Report {report_id} cannot end as {status!r}.")
@@ -209,8 +210,11 @@ class Warehouse:
         with self.database.writing() as connection:
             row = _locked(connection, report_id)
             if row is None or row["status"] in ENDED:
-                return
+                return False
+            if owner is not None and row["owner"] is not None and Owner(**row["owner"]) != owner:
+                return False
             _end(connection, row, status, error, now)
+            return True
 
     def fail_abandoned(self, now: datetime | None = None) -> list[Row]:
         """Mark the reports ``failed`` that have not ended and whose owner is dead; their rows as they are then, by id.

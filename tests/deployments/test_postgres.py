@@ -49,6 +49,9 @@ def test_a_shared_prefect_server_is_on_postgresql_and_keeps_its_leases(shared_se
     assert settings["concurrency"]["lease_storage"] == "prefect.server.concurrency.lease_storage.filesystem"
     assert settings["tasks"]["tag_concurrency_slot_wait_seconds"] == 1
     assert settings["analytics_enabled"] is False
+    # What a page of somebody else's, in a browser on this computer, is told.
+    answer = httpx.get(f"{shared_server}/health", headers={"Origin": "https://somebody.example"})
+    assert "access-control-allow-origin" not in answer.headers
 
 
 def test_the_server_takes_what_its_own_client_sends(shared_server: str) -> None:

@@ -20,7 +20,8 @@ def _events(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Our events about the report, the oldest first."""
     drain()
     body = {"filter": {"event": {"prefix": ["agent-report."]}, "order": "DESC"}, "limit": 50}
-    for _ in range(100):
+    # The server writes events in batches, on a busy machine some time after they came.
+    for _ in range(400):
         found = httpx.post(f"{PREFECT_API_URL.value()}/events/filter", json=body, trust_env=False).json()["events"]
         # Ids begin anew in every warehouse, those of flow runs do not.
         run = f"prefect.flow-run.{report['flow_run_id']}"

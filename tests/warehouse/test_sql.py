@@ -411,3 +411,12 @@ def paid(report_id: int) -> PaidAnswer:
         report_id=report_id,
         agent_id=None,
     )
+
+
+def test_whoever_lost_a_report_does_not_end_it(warehouse: Warehouse) -> None:
+    report_id = warehouse.create_report({"environment": "prod", "owner": ELSEWHERE})
+    assert not warehouse.end_report(report_id, "failed", "mine", owner=current_owner())
+    assert load(warehouse, report_id)["status"] == "pending"
+    assert warehouse.end_report(report_id, "failed", "theirs", owner=ELSEWHERE)
+    assert load(warehouse, report_id)["error"] == "theirs"
+    assert not warehouse.end_report(report_id, "cancelled", "again", owner=ELSEWHERE)

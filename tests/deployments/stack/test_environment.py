@@ -54,8 +54,25 @@ def test_a_wrong_setting_or_no_source_is_refused(here: Path, monkeypatch: pytest
         read_user_settings()
     monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", "sqlite:////data/station.db")
     monkeypatch.setenv("AGENT_REPORT_RUNS_PER_AGENT", "many")
-    with pytest.raises(RefusedError, match=r"wrong setting: .*runs_per_agent"):
+    with pytest.raises(RefusedError, match="wrong setting: AGENT_REPORT_RUNS_PER_AGENT"):
         read_user_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AGENT_REPORT_WEBHOOK_SECRETS", '{"a": "whsec_hush"}'),
+        ("AGENT_REPORT_WEBHOOK_SECRETS", "whsec_hush"),
+        ("AGENT_REPORT_JAEGER_HEADERS", '["Bearer hush"]'),
+    ],
+)
+def test_a_wrong_secret_is_refused_and_not_shown(
+    name: str, value: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(RefusedError, match=name) as caught:
+        read_user_settings()
+    assert "hush" not in str(caught.value)
 
 
 def test_the_users_prefect_is_not_the_stacks(monkeypatch: pytest.MonkeyPatch) -> None:
