@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import stat
 from datetime import UTC, datetime
@@ -28,8 +29,8 @@ _HOME, _API = Path("/stack/prefect"), "http://127.0.0.1:4200/api"
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which the command is called, with nothing of this project set."""
     monkeypatch.chdir(tmp_path)
-    for name in ("AGENT_REPORT_SOURCE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith(("AGENT_REPORT_", "OPENAI_"))]:
+        monkeypatch.delenv(name)
     return tmp_path
 
 

@@ -14,6 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
+# It takes all of the machine, and Prefect has eight seconds to answer.
+pytestmark = pytest.mark.alone
+
 KEY = base64.b64decode("bmV3" * 8)
 GITHUB = b"a-secret-of-github-1"
 HONEST = b'{"environment": "production"}'
