@@ -140,6 +140,17 @@ class TelemetrySummary(Fact):
     warnings: tuple[str, ...] = ()
 
 
+class WaterfallSpan(Fact):
+    """One span as a waterfall shows it, in order of start. Offsets are from the start of the run's part of a trace."""
+
+    name: str
+    kind: Literal["llm", "tool", "agent", "other"]
+    depth: int
+    start_seconds: float
+    duration_seconds: float
+    error: bool = False
+
+
 class Trace(Fact):
     """The state of one run's trace and, when there is one, its summary."""
 

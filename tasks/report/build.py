@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from tasks.evidence.metrics import run_tokens
@@ -166,6 +167,7 @@ def _report(
         "avg_agent_score": sum(scores) / len(scores) if scores else None,
         "judge_model": plan.options.judge_model,
         "judge_fingerprint": fingerprint(findings.judge_settings | {"criteria": plan.criteria.model_dump(mode="json")}),
+        "judge_settings": findings.judge_settings,
         "total_agents": len(findings.agents),
         "agents_evaluated": statuses["evaluated"],
         "agents_failed": statuses["failed"],
@@ -315,6 +317,7 @@ def _run(evidence: Evidence, run: Run) -> Row:
         "agent_id": evidence.agent.id,
         "run_id": run.id,
         "status": run.status,
+        "succeeded": None if run.outcome == "unfinished" else run.outcome == "success",
         "started_at": run.started_at,
         "duration_seconds": run.duration_seconds,
         "tokens": run_tokens(run, trace).total,
@@ -324,6 +327,7 @@ def _run(evidence: Evidence, run: Run) -> Row:
         "trace_id": (trace.trace_id if trace else None) or run.trace_id,
         "trace_state": trace.state if trace else None,
         "telemetry": trace.telemetry if trace else None,
+        "task_hash": sha256(run.task.encode(errors="replace")).hexdigest() if run.task else None,
         "task_excerpt": clip(run.task, _EXCERPT_CHARACTERS) or None,
         "response_excerpt": clip(run.final_response, _EXCERPT_CHARACTERS) or None,
     }

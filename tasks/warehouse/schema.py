@@ -10,7 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, Table
 
 from tasks.errors import WarehouseError
-from tasks.evidence.types import AgentTelemetry, FailurePattern, RunRef, TelemetrySummary, ToolUsage, TraceCounts
+from tasks.evidence.types import (
+    AgentTelemetry,
+    FailurePattern,
+    RunRef,
+    TelemetrySummary,
+    ToolUsage,
+    TraceCounts,
+    WaterfallSpan,
+)
 from tasks.warehouse.columns import Clean, FreeJson, Nested, Real, Text, UtcTime, Whole
 from tasks.warehouse.nested import arrow_struct
 from tasks.warehouse.owner import Owner
@@ -65,6 +73,7 @@ reports = Table(
     Column("avg_agent_score", Real(), comment="Mean over the evaluated agents only; NULL when there is none."),
     Column("judge_model", Text()),
     Column("judge_fingerprint", Text()),
+    Column("judge_settings", FreeJson(), comment="What of the judge decides an answer; its fingerprint is of this."),
     Column("total_agents", Whole()),
     Column("agents_evaluated", Whole()),
     Column("agents_failed", Whole()),
@@ -120,6 +129,7 @@ agent_report_details = Table(
     Column("failure_patterns", Nested(pa.list_(arrow_struct(FailurePattern)))),
     Column("best_run", Nested(arrow_struct(RunRef))),
     Column("worst_run", Nested(arrow_struct(RunRef))),
+    Column("typical_run", Nested(arrow_struct(RunRef))),
     Column("traces", Nested(arrow_struct(TraceCounts))),
     Column("telemetry_summary", Nested(arrow_struct(AgentTelemetry))),
     Column("contradictions", Nested(pa.list_(_contradiction))),
@@ -174,6 +184,7 @@ report_runs = Table(
     Column("agent_id", Whole(), nullable=False, autoincrement=False),
     Column("run_id", Whole(), nullable=False, autoincrement=False),
     Column("status", Text(), nullable=False),
+    Column("succeeded", sa.Boolean(), comment="NULL: not finished, and so left out of every figure."),
     Column("started_at", UtcTime()),
     Column("duration_seconds", Real()),
     Column("tokens", Whole()),
@@ -183,6 +194,8 @@ report_runs = Table(
     Column("trace_id", Text()),
     Column("trace_state", Text()),
     Column("telemetry", Nested(arrow_struct(TelemetrySummary))),
+    Column("waterfall", Nested(pa.list_(arrow_struct(WaterfallSpan))), comment="Of the typical and the worst run."),
+    Column("task_hash", Text(), comment="Of the whole task: the same task has the same."),
     Column("task_excerpt", Text()),
     Column("response_excerpt", Text()),
     PrimaryKeyConstraint("report_id", "agent_id", "run_id", name="pk_report_runs"),
@@ -222,6 +235,59 @@ judge_calls = Table(
         postgresql_where=sa.text("status = 'claimed'"),
     ),
     Index("ix_judge_calls_report_id", "report_id"),
+    sqlite_autoincrement=True,
+)
+
+# SQL only, as is what follows: made after the reports' files were written.
+report_comparisons = Table(
+    "report_comparisons",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("baseline_id", Whole(), ForeignKey("reports.id", ondelete="CASCADE"), nullable=False),
+    _report_id(),
+    Column("agent_id", Whole(), comment="NULL for the team. Of an agent that is gone, the one in the baseline."),
+    Column("agent_name", Text()),
+    Column("presence", Text(), nullable=False, comment="both, new, gone or renamed."),
+    Column("metric", Text(), nullable=False, comment="overall, score, criterion:NAME, success_rate, …"),
+    Column("before", Real()),
+    Column("after", Real()),
+    Column("difference", Real(), comment="after - before"),
+    Column("low", Real(), comment="Of the difference, 95 %."),
+    Column("high", Real(), comment="Of the difference, 95 %."),
+    Column("p_value", Real(), comment="Corrected for the number of agents and metrics."),
+    Column("detectable", Real(), comment="The smallest difference that could have been told from noise."),
+    Column("verdict", Text(), nullable=False, comment="better, worse, no_change or not_comparable."),
+    Column("method", Text(), comment="How low, high and p_value were found."),
+    Column("reason", Text(), comment="Why it is not comparable."),
+    Column("created_at", UtcTime(), nullable=False),
+    Index("ix_report_comparisons_report_id", "report_id", "baseline_id"),
+    Index("ix_report_comparisons_baseline_id", "baseline_id"),
+    sqlite_autoincrement=True,
+)
+
+# No foreign key: what people said outlives the report that they said it of, so the judge's word stands here as well.
+labels = Table(
+    "labels",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("report_id", Whole(), nullable=False),
+    Column("environment", Text(), nullable=False),
+    Column("agent_id", Whole(), nullable=False),
+    Column("agent_name", Text()),
+    Column("run_id", Whole(), comment="NULL: of the agent as a whole."),
+    Column("criterion", Text(), nullable=False),
+    Column("labeler", Text(), nullable=False),
+    Column("score", Real(), comment="0 to 10; NULL when only passed was given."),
+    Column("passed", sa.Boolean(), comment="As given, or whether score is at the threshold."),
+    Column("note", Text()),
+    Column("threshold", Real()),
+    Column("judge_model", Text()),
+    Column("judge_fingerprint", Text()),
+    Column("judge_score", Real(), comment="Of the agent on this criterion, in the report."),
+    Column("judge_passed", sa.Boolean()),
+    Column("created_at", UtcTime(), nullable=False),
+    Index("ix_labels_report_id", "report_id", "agent_id", "criterion"),
+    Index("ix_labels_environment", "environment", "criterion"),
     sqlite_autoincrement=True,
 )
 

@@ -51,8 +51,9 @@ def test_a_report_has_every_agent_and_sql_and_parquet_hold_the_same(
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     plain = dict(row)
-    if isinstance(plain.get("parameters"), str):
-        plain["parameters"] = json.loads(plain["parameters"])
+    for name in ("parameters", "judge_settings"):
+        if isinstance(plain.get(name), str):
+            plain[name] = json.loads(plain[name])
     for name in ("agent_reports", "redactions"):
         if isinstance(plain.get(name), list):
             plain[name] = dict(plain[name])

@@ -22,6 +22,7 @@ from tasks.evidence.types import (
     TelemetrySummary,
     ToolUsage,
     TraceCounts,
+    WaterfallSpan,
 )
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
@@ -134,6 +135,7 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
         "avg_agent_score": 8.1,
         "judge_model": "gpt-5.4-mini",
         "judge_fingerprint": "ab" * 32,
+        "judge_settings": {"model": "gpt-5.4-mini", "parameters": {"temperature": 0}, "prompt_version": 3},
         "total_agents": 2,
         "agents_evaluated": 1,
         "agents_failed": 0,
@@ -182,6 +184,7 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
             "failure_patterns": [FailurePattern(pattern="refused", count=1, run_ids=(12,), example="refused 🙅")],
             "best_run": RunRef(run_id=11, status="completed", reason="fastest", duration_seconds=3.0),
             "worst_run": RunRef(run_id=12, status="failed", reason="failed"),
+            "typical_run": RunRef(run_id=11, status="completed", reason="median duration", duration_seconds=3.0),
             "traces": TraceCounts(complete=1, missing=1),
             "telemetry_summary": AgentTelemetry(runs_with_trace=1, avg_wall_seconds=4.25, models=("gpt-5.4-mini",)),
             "contradictions": [{"claim": citation, "observation": citation, "text": "It was not."}],
@@ -221,6 +224,7 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
             "agent_id": 1,
             "run_id": 11,
             "status": "completed",
+            "succeeded": True,
             "started_at": moment,
             "duration_seconds": 3.0,
             "tokens": 901,
@@ -230,6 +234,8 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
             "trace_id": "4bf92f",
             "trace_state": "complete",
             "telemetry": telemetry,
+            "waterfall": [WaterfallSpan(name="chat", kind="llm", depth=1, start_seconds=0.5, duration_seconds=1.5)],
+            "task_hash": "cd" * 32,
             "task_excerpt": "Refund order 7",
             "response_excerpt": "Done.",
         },

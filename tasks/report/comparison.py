@@ -1,0 +1,64 @@
+"""What comparing two reports found: one change a metric, one comparison an agent, and the team's. Failure is data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Verdict = Literal["better", "worse", "no_change", "not_comparable"]
+"""``no_change``: none that could be told from noise."""
+
+Presence = Literal["both", "new", "gone", "renamed"]
+
+
+class Compared(BaseModel):
+    """Base of the types here: immutable, strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Change(Compared):
+    """One metric of one agent, or of the team, before and after.
+
+    ``metric`` is ``score``, ``criterion:NAME``, ``success_rate`` (0 to 1), ``avg_duration_seconds`` or
+    ``avg_cost_usd``. ``low`` and ``high`` bound ``difference`` (after - before) with 95 % confidence; ``p_value`` is
+    corrected for everything that was compared beside it; ``detectable`` is the smallest difference that could have
+    been told from noise. None is not measured, or not known.
+    """
+
+    metric: str
+    verdict: Verdict
+    before: float | None = None
+    after: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    detectable: float | None = None
+    method: str | None = None
+    reason: str | None = None
+
+
+class AgentComparison(Compared):
+    """One agent, or with ``agent_id`` None the team. Of an agent that is gone, id and name are those it had."""
+
+    agent_id: int | None
+    agent_name: str
+    presence: Presence = "both"
+    baseline_name: str | None = None
+    verdict: Verdict
+    reason: str | None = None
+    changes: tuple[Change, ...] = ()
+
+
+class Comparison(Compared):
+    """Report ``report_id`` against ``baseline_id``; ``reasons`` say why scores are not comparable, if they are not."""
+
+    baseline_id: int
+    report_id: int
+    baseline_created_at: datetime | None = None
+    reasons: tuple[str, ...] = ()
+    team: AgentComparison
+    agents: tuple[AgentComparison, ...] = ()
