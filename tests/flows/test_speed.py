@@ -15,8 +15,9 @@ from prefect.task_runners import ConcurrentTaskRunner
 
 from benchmarks.report_speed import services
 from deployments.demo.judge import is_team
+from tasks.handing_over import HandOver
 from tasks.judge.rubric import Criteria
-from tasks.judging import HandOver, judge_width, judging, open_findings
+from tasks.judging import judge_width, judging, open_findings
 from tasks.publishing import open_report, prepare_runs
 from tasks.report.build import EncodedRuns, Findings, build_run_rows
 from tasks.settings import ReportOptions
