@@ -146,7 +146,12 @@ def make_report(order: Order, *, as_json: bool = False) -> int:
     if report_id is None:
         _complain("Stopped", "no report was made")
         return FAILED
-    return print_stored(report_id, as_json=as_json)
+    code = print_stored(report_id, as_json=as_json)
+    if not as_json:
+        from deployments.page import print_place
+
+        print_place(open_console(), report_id)
+    return code
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -170,18 +175,29 @@ def print_stored(report_id: int, *, as_json: bool) -> int:
 
 
 @app.command
-def show(report_id: int, /, *, json: Flag = False) -> int:
+def show(
+    report_id: int, /, *, html: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None, json: Flag = False
+) -> int:
     """Show a report from the warehouse.
 
-    Example: `agent-report show 12 --json`
+    Example: `agent-report show 12 --html report.html`
 
     Parameters
     ----------
     report_id
         The report's id, as `agent-report list` shows it.
+    html
+        Write the report's page to this file (- for stdout) and print nothing else.
     json
         Print only `{"report": {…}, "agents": [{…}]}`.
     """
+    if html is not None:
+        from deployments.page import save_page
+
+        if json:
+            raise RefusedError("--html and --json: one of them")
+        save_page(report_id, html)
+        return COMPLETED
     print_stored(report_id, as_json=json)
     return COMPLETED
 

@@ -204,11 +204,11 @@ def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[Row], obje
 
 
 @task(task_run_name="publish the report on {plan.environment}", cache_policy=NO_CACHE)
-def publish_artifacts(plan: ReportPlan, rows: ReportRows) -> None:
+def publish_artifacts(plan: ReportPlan, rows: ReportRows, page: str = "") -> None:
     """A markdown artifact with the whole, a table artifact with every agent. They are not worth losing a report for."""
     try:
         what = f"Report {plan.id} on {plan.environment}"
-        create_markdown_artifact(render_markdown(rows, _links(plan)), key=f"report-{plan.id}", description=what)
+        create_markdown_artifact(render_markdown(rows, _links(plan, page)), key=f"report-{plan.id}", description=what)
         create_table_artifact(
             agents_table(rows), key=f"report-{plan.id}-agents", description=f"{what}: every agent, the worst first"
         )
@@ -216,12 +216,12 @@ def publish_artifacts(plan: ReportPlan, rows: ReportRows) -> None:
         get_run_logger().warning("The artifacts of report %s could not be written: %s", plan.id, scrub(str(error)))
 
 
-def _links(plan: ReportPlan) -> Links:
+def _links(plan: ReportPlan, page: str) -> Links:
     settings = connections.read_settings()
     context = FlowRunContext.get()
     return Links(
         flow_run_url=(url_for(context.flow_run) or "") if context and context.flow_run else "",
-        files=list_files(settings.parquet_url, plan.environment, plan.id),
+        files=[*([page] if page else []), *list_files(settings.parquet_url, plan.environment, plan.id)],
         jaeger_ui_url=settings.jaeger_ui_url,
     )
 
