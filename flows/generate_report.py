@@ -12,7 +12,7 @@ from prefect.task_runners import ConcurrentTaskRunner
 from tasks.endings import checked, told
 from tasks.handing_over import HandOver
 from tasks.judge.rubric import Criteria
-from tasks.judging import judge_width, judging, open_findings
+from tasks.judging import judge_threads, judging, open_findings
 from tasks.paging import write_page
 from tasks.publishing import open_report, prepare_runs, publish_artifacts, reporting, settle, write_report
 from tasks.quoting import quoted
@@ -59,7 +59,7 @@ def generate_report(
     with (
         reporting(plan, findings) as progress,
         ConcurrentTaskRunner[Any](max_workers=plan.options.max_concurrent_runs) as readers,
-        ConcurrentTaskRunner[Any](max_workers=judge_width(plan)) as judges,
+        ConcurrentTaskRunner[Any](max_workers=judge_threads(plan)) as judges,
         judging(plan) as judge,
     ):
         agents = load_agents(plan.environment, plan.options.filter_model)

@@ -64,6 +64,8 @@ def open_report(
             check_conflicts(row, environment, name, criteria, options)
         taken = warehouse.take_report(report_id, {"flow_run_id": run_id, "generation_started_at": started_at})
         return _bounded(restore_plan(taken, started_at, fresh=options.fresh))
+    if not environment:
+        raise RefusedError("environment is empty: name the environment to report on, as the source has it")
     resolved = connections.read_settings().options(options)
     values = {
         "environment": environment,
