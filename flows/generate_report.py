@@ -10,8 +10,9 @@ from prefect import flow
 from prefect.task_runners import ConcurrentTaskRunner
 
 from tasks.endings import checked, told
+from tasks.handing_over import HandOver
 from tasks.judge.rubric import Criteria
-from tasks.judging import HandOver, judge_width, judging, open_findings
+from tasks.judging import judge_width, judging, open_findings
 from tasks.publishing import open_report, prepare_runs, publish_artifacts, reporting, settle, write_report
 from tasks.quoting import quoted
 from tasks.report.build import Findings

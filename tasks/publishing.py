@@ -20,6 +20,7 @@ from tasks.announcements import announce, announce_end
 from tasks.endings import raising, told
 from tasks.errors import ParquetError, RefusedError, ReportFailedError, scrub
 from tasks.judge.rubric import Criteria
+from tasks.llm_limit import find_limit
 from tasks.progress import Progress
 from tasks.report.build import EncodedRuns, Ending, Findings, ReportRows, build_rows, build_run_rows
 from tasks.report.markdown import (
@@ -62,7 +63,7 @@ def open_report(
         if row is not None:
             check_conflicts(row, environment, name, criteria, options)
         taken = warehouse.take_report(report_id, {"flow_run_id": run_id, "generation_started_at": started_at})
-        return restore_plan(taken, started_at, fresh=options.fresh)
+        return _bounded(restore_plan(taken, started_at, fresh=options.fresh))
     resolved = connections.read_settings().options(options)
     values = {
         "environment": environment,
@@ -73,7 +74,7 @@ def open_report(
         "judge_model": resolved.judge_model,
         "generation_started_at": started_at,
     }
-    return ReportPlan(
+    plan = ReportPlan(
         id=warehouse.create_report(values),
         environment=environment,
         name=name,
@@ -83,6 +84,12 @@ def open_report(
         started_at=started_at,
         fresh_since=started_at if resolved.fresh else None,
     )
+    return _bounded(plan)
+
+
+def _bounded(plan: ReportPlan) -> ReportPlan:
+    """``plan`` within the server's limit: a task run more than that would be sent back, and stall those behind it."""
+    return plan.model_copy(update={"server_limit": find_limit(plan.options.max_concurrent_evals)})
 
 
 @contextmanager
