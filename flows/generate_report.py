@@ -9,6 +9,7 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ConcurrentTaskRunner
 
+from tasks.comparing import compare_with_last
 from tasks.endings import checked, told
 from tasks.handing_over import HandOver
 from tasks.judge.rubric import Criteria
@@ -71,5 +72,6 @@ def generate_report(
         progress.writing()
         rows = write_report(plan, quoted(findings))
         progress.ended(rows)
-    publish_artifacts(plan, quoted(rows))
+    comparison = compare_with_last(plan, quoted(rows))
+    publish_artifacts(plan, quoted(rows), quoted(comparison))
     return settle(plan, rows)

@@ -51,6 +51,18 @@ def runs_reason(baseline: Reading, report: Reading) -> str | None:
     return None if before == after else _differs("filter_model", before or "every model", after or "every model")
 
 
+def agents_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
+    """What is to be said when one of the reports is over only some agents (option ``agents``), or over other ones."""
+    asked = [sorted(reading.option("agents") or []) for reading in (baseline, report)]
+    if asked[0] == asked[1]:
+        return ()
+    return tuple(
+        f"report {reading.id} is over only {len(names)} of {len(reading.details)} agents (option agents)"
+        for reading, names in zip((baseline, report), asked, strict=True)
+        if names
+    )
+
+
 def rubric_reason(
     before: Mapping[str, Row], after: Mapping[str, Row], descriptions: tuple[Mapping[str, str], Mapping[str, str]]
 ) -> str | None:

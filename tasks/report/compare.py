@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.report.comparability import (
+    agents_reasons,
     describe_criteria,
     judge_reasons,
     rubric_reason,
@@ -25,6 +26,7 @@ from tasks.report.measures import (
     team_rate_draft,
 )
 from tasks.report.noise import Noise, RunNoise, measure_noise
+from tasks.report.rates import tasks_matter
 from tasks.report.reading import Pair, Reading, Row, ScoreRow, match_agents
 from tasks.report.samples import Samples
 from tasks.report.scores import Judged, score_drafts
@@ -59,7 +61,9 @@ def compare_reports(baseline: Reading, report: Reading, history: Sequence[ScoreR
     common = _Common(baseline, report, measure_noise((baseline, report), history))
     pairs = list(match_agents(baseline, report))
     measured = [common.measure(pair) for pair in pairs]
-    team = _Subject(None, "team", drafts=_team_drafts(common, [runs for runs in measured if runs is not None]))
+    known = [runs for runs in measured if runs is not None]
+    common.by_task = tasks_matter([runs.success for runs in known])
+    team = _Subject(None, "team", drafts=_team_drafts(common, known))
     agents = [_agent(common, pair, runs) for pair, runs in zip(pairs, measured, strict=True)]
     changes = iter(decide([draft for subject in (team, *agents) for draft in subject.drafts]))
     finished = [_finish(subject, [next(changes) for _ in subject.drafts]) for subject in (team, *agents)]
@@ -67,7 +71,7 @@ def compare_reports(baseline: Reading, report: Reading, history: Sequence[ScoreR
         baseline_id=baseline.id,
         report_id=report.id,
         baseline_created_at=baseline.report["created_at"],
-        reasons=(*common.judge, *([common.runs] if common.runs else [])),
+        reasons=(*common.judge, *([common.runs] if common.runs else []), *common.agents),
         team=finished[0],
         agents=tuple(finished[1:]),
     )
@@ -80,12 +84,15 @@ class _Common:
     baseline: Reading
     report: Reading
     noise: Noise
+    by_task: bool = False
     judge: tuple[str, ...] = field(init=False)
     runs: str | None = field(init=False)
+    agents: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.judge = judge_reasons(self.baseline, self.report)
         self.runs = runs_reason(self.baseline, self.report)
+        self.agents = agents_reasons(self.baseline, self.report)
 
     @property
     def ids(self) -> tuple[int, int]:
@@ -144,7 +151,7 @@ def _agent(common: _Common, pair: Pair, measured: Measured | None) -> _Subject:
     judged = Judged((before["score"], after["score"]), rubrics, common.ids, _run_noise([measured.success]))
     subject.drafts = [
         *score_drafts(judged, common.noise, reason),
-        rate_draft(measured, common.runs),
+        rate_draft(measured, common.runs, by_task=common.by_task),
         *(amount_draft(metric, measured, common.runs) for metric in AMOUNTS),
     ]
     return subject
@@ -165,13 +172,14 @@ def _team_drafts(common: _Common, measured: Sequence[Measured]) -> list[Draft]:
     reason = (
         common.no_scores
         or next(iter(missing), None)
+        or next(iter(common.agents), None)
         or ("other goal of the team" if goals[0] != goals[1] else None)
         or rubric_reason(*rubrics, (describe_criteria(baseline, None), describe_criteria(report, None)))
     )
     judged = Judged(scores, rubrics, common.ids, _run_noise([runs.success for runs in measured]))
     return [
         *score_drafts(judged, common.noise, reason),
-        team_rate_draft(measured, common.runs),
+        team_rate_draft(measured, common.runs, by_task=common.by_task),
         *(team_amount_draft(metric, measured, common.runs) for metric in AMOUNTS),
     ]
 

@@ -20,10 +20,10 @@ class Weights:
     """
 
     fall: float = 1.0
-    rise: float = 0.2
-    score: float = 0.03
-    criterion: float = 0.01
-    amount: float = 0.01
+    rise: float = 0.1
+    score: float = 0.02
+    criterion: float = 0.006
+    amount: float = 0.006
 
 
 WEIGHTS = Weights()

@@ -57,15 +57,17 @@ def _column(name: str, run: Row) -> float | None:
     return None if value is None else float(value)
 
 
-def rate_draft(measured: Measured, reason: str | None) -> Draft:
+def rate_draft(measured: Measured, reason: str | None, *, by_task: bool) -> Draft:
     """The change of an agent's success rate; with ``reason`` it is not comparable."""
     samples = measured.success
     if not samples.measured and reason is None:
         reason = "no finished run before" if not samples.before else "no finished run now"
-    return _rate(samples.before, samples.after, lambda: strata_of(samples), samples.same_runs, reason, "")
+    return _rate(
+        samples.before, samples.after, lambda: strata_of(samples, by_task=by_task), samples.same_runs, reason, ""
+    )
 
 
-def team_rate_draft(agents: Sequence[Measured], reason: str | None) -> Draft:
+def team_rate_draft(agents: Sequence[Measured], reason: str | None, *, by_task: bool) -> Draft:
     """The change of the success rate of all runs of the agents that have some in both reports, tested within agents:
     that one agent had more runs than before is no change."""
     agents = [agent for agent in agents if agent.success.measured]
@@ -75,7 +77,11 @@ def team_rate_draft(agents: Sequence[Measured], reason: str | None) -> Draft:
     after = [value for agent in agents for value in agent.success.after]
     same = bool(agents) and all(agent.success.same_runs for agent in agents)
     over = f" within {len(agents)} agents"
-    return _rate(before, after, lambda: [s for agent in agents for s in strata_of(agent.success)], same, reason, over)
+
+    def strata() -> list[Stratum]:
+        return [stratum for agent in agents for stratum in strata_of(agent.success, by_task=by_task)]
+
+    return _rate(before, after, strata, same, reason, over)
 
 
 def _rate(

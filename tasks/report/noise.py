@@ -12,11 +12,11 @@ from scipy import special
 
 from tasks.report.reading import Reading, Row, ScoreRow
 
-JUDGE_SD = 0.8
+JUDGE_SD = 0.9
 """Standard deviation of one judge answer's weighted score, in points of 10, where nothing better is known. Chosen on
 the high side: judges asked the same twice differ by half a point to a point on such scales."""
 
-CRITERION_SD = 1.0
+CRITERION_SD = 1.2
 """The same of one criterion, which no other averages out."""
 
 _LEAST_DIFFERENCES = 12

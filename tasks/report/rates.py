@@ -18,6 +18,7 @@ POWER = 0.8
 """How likely a change of the size that is called detectable would have been found."""
 
 _MOST_EXACT = 200
+_ALIKE = 0.2
 _RATES = np.linspace(0.0, 1.0, 101)
 
 
@@ -36,9 +37,30 @@ Stratum = tuple[int, int, int, int]
 """Runs before, successes before, runs after, successes after: of runs that are alike but for the report."""
 
 
-def strata_of(samples: Samples) -> list[Stratum]:
-    """The strata of an agent's runs: one for each task that repeats, or one of all runs."""
-    if samples.paired:
+def tasks_matter(agents: Sequence[Samples]) -> bool:
+    """Whether pairing by task pays: whether tasks that repeat come out alike in both reports.
+
+    Where they do not (a correlation below 0.2 within agents, over all of them) a test of pairs only finds less, and
+    one of all runs is as exact. Asked of all agents at once, so that hardly anything hangs on the runs of any. Where
+    tasks have several runs in a report they always matter: these runs depend on each other.
+    """
+    products = np.zeros(3)
+    for samples in agents:
+        if not samples.paired:
+            continue
+        keys = [key for key in samples.old if key in samples.new]
+        if any(len(samples.old[key]) > 1 or len(samples.new[key]) > 1 for key in keys):
+            return True
+        before, after = (np.array([side[key][0] for key in keys]) for side in (samples.old, samples.new))
+        before, after = before - before.mean(), after - after.mean()
+        products += (before @ after, before @ before, after @ after)
+    both, first, last = products
+    return bool(both > _ALIKE * math.sqrt(first * last))
+
+
+def strata_of(samples: Samples, *, by_task: bool) -> list[Stratum]:
+    """The strata of an agent's runs: one for each task that repeats where these matter, else one of all runs."""
+    if samples.paired and by_task:
         common = [key for key in samples.old if key in samples.new]
         return [_stratum(samples.old[key], samples.new[key]) for key in common]
     effect = design_effect(samples.old, samples.new)
@@ -60,6 +82,8 @@ def design_effect(*sides: Mapping[Hashable, Sequence[float]]) -> float:
 
     Kish's 1 + (m - 1) ρ, with the intraclass correlation ρ by analysis of variance over the tasks of each side.
     """
+    if all(len(runs) == 1 for tasks in sides for runs in tasks.values()):
+        return 1.0
     between = within = 0.0
     free_between = free_within = 0
     sizes: list[int] = []

@@ -52,17 +52,17 @@ class World:
             seconds = truth.seconds * np.exp(rng.normal(0, truth.spread, self.runs))
             seconds[~succeeded & (rng.random(self.runs) < 0.5)] = self.timeout_seconds
             costs = truth.cost_usd * np.exp(rng.normal(0, truth.spread, self.runs))
-            for index in range(self.runs):
-                runs.append(
-                    {
-                        "agent_id": number,
-                        "run_id": report_id * 100_000 + number * 1000 + index,
-                        "succeeded": bool(succeeded[index]),
-                        "duration_seconds": float(seconds[index]),
-                        "cost_usd": float(costs[index]),
-                        "task_hash": f"t{index % self.tasks}" if self.tasks else f"{report_id}-{number}-{index}",
-                    }
-                )
+            runs += [
+                {
+                    "agent_id": number,
+                    "run_id": report_id * 100_000 + number * 1000 + index,
+                    "succeeded": bool(succeeded[index]),
+                    "duration_seconds": float(seconds[index]),
+                    "cost_usd": float(costs[index]),
+                    "task_hash": f"t{index % self.tasks}" if self.tasks else f"{report_id}-{number}-{index}",
+                }
+                for index in range(self.runs)
+            ]
             rate = float(succeeded.mean())
             # The judge sees these runs, not the truth behind them.
             score, rows = self._judge(rng, number, [10 * rate, truth.efficiency, 10 * rate])
