@@ -176,7 +176,7 @@ def _team_drafts(common: _Common, measured: Sequence[Measured]) -> list[Draft]:
         or ("other goal of the team" if goals[0] != goals[1] else None)
         or rubric_reason(*rubrics, (describe_criteria(baseline, None), describe_criteria(report, None)))
     )
-    judged = Judged(scores, rubrics, common.ids, _run_noise([runs.success for runs in measured]))
+    judged = Judged(scores, rubrics, common.ids, _run_noise([runs.success for runs in measured]), is_team=True)
     return [
         *score_drafts(judged, common.noise, reason),
         team_rate_draft(measured, common.runs, by_task=common.by_task),

@@ -26,6 +26,7 @@ class Judged:
     rubrics: Rubrics
     report_ids: tuple[int, int]
     runs: tuple[RunNoise, RunNoise]
+    is_team: bool = False
 
 
 def score_drafts(judged: Judged, noise: Noise, reason: str | None) -> list[Draft]:
@@ -39,11 +40,15 @@ def score_drafts(judged: Judged, noise: Noise, reason: str | None) -> list[Draft
     unscored = {name: why for name in shared if (why := _unscored(name, judged))}
     whole = reason or next(iter(unscored.values()), None)
     samples = count_samples(list(before.values())), count_samples(list(after.values()))
-    drafts = [_draft("score", judged.scores, noise.spread(criterion=False, samples=samples, runs=judged.runs), whole)]
+    factor = WEIGHTS.team if judged.is_team else 1.0
+    spread = noise.spread(criterion=False, samples=samples, runs=judged.runs)
+    drafts = [_draft("score", judged.scores, spread, factor * WEIGHTS.score, whole)]
     spread = noise.spread(criterion=True, samples=samples, runs=judged.runs)
     for name in shared:
         scores = before[name]["score"], after[name]["score"]
-        drafts.append(_draft(f"criterion:{name}", scores, spread, reason or unscored.get(name)))
+        drafts.append(
+            _draft(f"criterion:{name}", scores, spread, factor * WEIGHTS.criterion, reason or unscored.get(name))
+        )
     return drafts
 
 
@@ -54,7 +59,9 @@ def _unscored(name: str, judged: Judged) -> str | None:
     return f"{name} was not scored in report {judged.report_ids[given.index(None)]}: not enough evidence"
 
 
-def _draft(metric: str, scores: tuple[float | None, float | None], spread: Spread, reason: str | None) -> Draft:
+def _draft(
+    metric: str, scores: tuple[float | None, float | None], spread: Spread, weight: float, reason: str | None
+) -> Draft:
     before, after = scores
     if before is None or after is None or reason is not None:
         reason = reason or "the judge found not enough evidence in both reports"
@@ -71,7 +78,6 @@ def _draft(metric: str, scores: tuple[float | None, float | None], spread: Sprea
         high=min(10.0, difference + half),
         method=spread.method,
     )
-    weight = WEIGHTS.score if metric == "score" else WEIGHTS.criterion
     hypothesis = Hypothesis(spread.p_value(difference), weight)
     return Draft(change, Test((hypothesis,), partial(_detectable, spread, weight)))
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tasks.report.reading import Reading, ScoreRow
+from tasks.warehouse.sql import Warehouse
 
 CRITERIA = {"accuracy": (0.4, 7.0), "efficiency": (0.3, 6.0), "reliability": (0.3, 7.0)}
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -133,3 +134,14 @@ def team_of(kind: str, rng: np.random.Generator, agents: int = 14) -> tuple[Trut
         Truth(float(rate), float(rng.uniform(2, 60)), float(rng.uniform(0.001, 0.1)), float(rng.uniform(0.3, 1.0)))
         for rate in rates
     )
+
+
+def store(warehouse: Warehouse, reading: Reading) -> int:
+    """Write ``reading`` as a new report of the warehouse; its id there."""
+    values = {name: value for name, value in reading.report.items() if name not in ("id", "status")}
+    report_id = warehouse.create_report(values | {"status": "pending"})
+    details = [row | {"passed": None} for row in reading.details]
+    runs = [row | {"status": "completed" if row["succeeded"] else "failed"} for row in reading.runs]
+    end = {"status": reading.report["status"]}
+    warehouse.write_report(report_id, end, details, list(reading.criteria), runs)
+    return report_id
