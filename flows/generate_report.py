@@ -9,6 +9,7 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ConcurrentTaskRunner
 
+from tasks.comparing import compare_with_last
 from tasks.endings import checked, told
 from tasks.handing_over import HandOver
 from tasks.judge.rubric import Criteria
@@ -72,6 +73,7 @@ def generate_report(
         progress.writing()
         rows = write_report(plan, quoted(findings))
         progress.ended(rows)
+    comparison = compare_with_last(plan, quoted(rows))
     page = write_page(plan)
-    publish_artifacts(plan, quoted(rows), page)
+    publish_artifacts(plan, quoted(rows), quoted(comparison), page)
     return settle(plan, rows)
