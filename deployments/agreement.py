@@ -97,8 +97,8 @@ def _print_criteria(console: Console, criteria: Sequence[CriterionAgreement]) ->
     if whole is not None and whole.sampling_noise is not None and whole.noise.value:
         console.print(
             Text(
-                f"People have seen only some of the runs: that alone makes a noise of about {whole.sampling_noise:.1f}, "
-                "which more runs an agent make smaller.",
+                f"People have seen only some of the runs: that alone makes a noise of about "
+                f"{whole.sampling_noise:.1f}, which more runs an agent make smaller.",
                 style="dim",
             )
         )

@@ -251,7 +251,7 @@ def label(
     labeler
         Who labels; without it, the name that you are logged in with.
     blind
-        Keep the judge's score back until you have answered on all runs of an agent.
+        Keep the judge's scores back until the end; with --no-blind they are shown with each question.
     csv
         Take labels from this CSV file instead: all of them, or none if a line is wrong. Columns: agent (name, or
         id:12), run_id (empty: the agent as a whole), criterion, score (0 to 10) or passed (yes, no), labeler, note.
@@ -259,7 +259,9 @@ def label(
         Write the sample as a CSV file to fill in instead.
     """
     from deployments.labels import LabelOrder, run_label
+    from deployments.runner import quiet_prefect
 
+    quiet_prefect()
     return run_label(LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template))
 
 
@@ -281,6 +283,9 @@ def agreement(report_id: int | None = None, /, *, environment: str | None = None
         Print only the figures, as JSON.
     """
     from deployments.agreement import print_agreement
+    from deployments.runner import quiet_prefect
+
+    quiet_prefect()
     from tasks.connections import warehouse
     from tasks.measuring import find_report, measure
 

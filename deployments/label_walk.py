@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.label_answer import HELP, Answer, parse_answer
-from deployments.terminal import one_line, plain
+from deployments.terminal import Column, one_line, plain, print_table
 from tasks.report.label_sample import RunToLabel
 from tasks.report.words import Label
 
@@ -46,7 +46,7 @@ class Walk:
         self.known = {(label.agent_id, label.run_id, label.criterion): label for label in report.stored(labeler)}
         self.descriptions = report.descriptions()
         self.skipped: set[int] = set()
-        self.given = 0
+        self.given: set[tuple[int, int | None, str]] = set()
         self._shown: RunToLabel | None = None
 
     def run(self) -> int:
@@ -61,7 +61,7 @@ class Walk:
         )
         self._say(HELP)
         if self.blind:
-            self._say("The judge's score is shown when no run of the agent is left to ask about on that criterion.")
+            self._say("The judge's scores are shown at the end, beside yours.")
         try:
             self._ask_all()
         except (KeyboardInterrupt, EOFError) as stop:
@@ -76,6 +76,7 @@ class Walk:
             question = self.questions[position]
             answer = self._ask(position)
             if answer.kind == "quit":
+                self._reveal()
                 self._end("Stopped")
                 return
             if answer.kind == "back":
@@ -88,8 +89,8 @@ class Walk:
             else:
                 self._store(question, answer)
                 self.skipped.discard(position)
-            self._reveal(question)
             position = self._next_open(position)
+        self._reveal()
         self._end("Done")
 
     def _next_open(self, after: int) -> int | None:
@@ -138,17 +139,27 @@ class Walk:
         label = self.report.make_label(question.judged, run_id, self.labeler, answer.score, answer.passed)
         self.report.store([(label, answer.note)])
         self.known[agent_id, run_id, criterion] = label
-        self.given += 1
+        self.given.add(question.key)
 
-    def _reveal(self, question: Question) -> None:
-        """Show the judge's score when it can sway no answer any more: no run of this agent is open on the criterion."""
-        agent_id, _, criterion = question.key
-        same = [(p, q) for p, q in enumerate(self.questions) if (q.key[0], q.key[2]) == (agent_id, criterion)]
-        said = [label for _, q in same if (label := self.known.get(q.key)) is not None]
-        if not self.blind or not said or any(self._is_open(position) for position, _ in same):
+    def _reveal(self) -> None:
+        """The judge's word beside this person's, on what they have nothing left to answer about."""
+        left = {(q.key[0], q.key[2]) for p, q in enumerate(self.questions) if self._is_open(p)}
+        said: dict[tuple[int, str], list[Label]] = {}
+        judged = {}
+        for question in self.questions:
+            agent_id, _, criterion = question.key
+            if (agent_id, criterion) not in left and (label := self.known.get(question.key)) is not None:
+                said.setdefault((agent_id, criterion), []).append(label)
+                judged[agent_id, criterion] = question
+        if not said:
             return
-        mine = ", ".join(_said(label) for label in said)
-        self._say(f"You: {mine}. The judge, on the agent over all its runs: {_judge(question.judged)}.")
+        columns = [
+            Column("Agent", [one_line(judged[key].of.agent["agent_name"]) for key in said], folds=True),
+            Column("Criterion", [one_line(key[1]) for key in said], folds=True),
+            Column("You", [", ".join(_said(label) for label in labels) for labels in said.values()], folds=True),
+            Column("The judge, over all runs", [_judge(judged[key].judged) for key in said]),
+        ]
+        print_table(self.console, columns)
 
     def _show_run(self, of: RunToLabel) -> None:
         run = of.run
@@ -192,9 +203,10 @@ class Walk:
     def _end(self, how: str) -> None:
         open_ones = sum(question.key not in self.known for question in self.questions)
         report_id = self.report.report["id"]
+        answers = f"{len(self.given)} {'answer' if len(self.given) == 1 else 'answers'}"
         left = f"; {open_ones} are open, and the same command goes on with them" if open_ones else ""
         self._say(
-            f"{how}: {self.given} answers stored{left}. `agent-report agreement {report_id}` says how far the judge "
+            f"{how}: {answers} stored{left}. `agent-report agreement {report_id}` says how far the judge "
             "and people agree."
         )
 

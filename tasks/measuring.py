@@ -6,7 +6,7 @@ from tasks import connections
 from tasks.errors import RefusedError
 from tasks.report.agreement import Agreement
 from tasks.report.judging import Judging
-from tasks.warehouse.labels import find_judged_report, load_judged, load_labels, load_repeated_answers
+from tasks.warehouse.labels import find_judged_report, has_labels, load_judged, load_labels, load_repeated_answers
 from tasks.warehouse.sql import Row, Warehouse
 
 
@@ -23,8 +23,9 @@ def load_agreement(report_id: int, warehouse: Warehouse | None = None) -> Agreem
     report = warehouse.load_report(report_id)
     if report is None:
         raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
-    found = measure(warehouse, report)
-    return found if found.labels or found.left_out else None
+    if not has_labels(warehouse.database, report["environment"]):
+        return None
+    return measure(warehouse, report)
 
 
 def find_report(warehouse: Warehouse, report_id: int | None, environment: str | None) -> Row:

@@ -13,7 +13,7 @@ from tasks.report.judging import JudgedReport
 from tasks.report.resampling import Floats, effective_share, share_estimate
 from tasks.report.words import Unit, Word
 
-_DRAWS = 20_000
+_DRAWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)

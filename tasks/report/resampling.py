@@ -53,7 +53,8 @@ def effective_share(hits: Floats, keys: Codes, weights: Floats | None = None) ->
     """The weighted share of ``hits`` (0 or 1), and of how many independent ones it is worth.
 
     That number is p(1-p) over the variance between clusters (the design effect of Kish 1965), at most Kish's number for
-    the weights, at least the number of clusters where all are alike; (NaN, 0) without any.
+    the weights, at least the number of clusters where all are alike; less where few clusters say what the variance is
+    (the degrees of freedom of Korn and Graubard 1998). (NaN, 0) without any.
     """
     if not len(hits):
         return float("nan"), 0.0
@@ -66,12 +67,10 @@ def effective_share(hits: Floats, keys: Codes, weights: Floats | None = None) ->
         return share, 1.0
     residuals = np.bincount(codes, weights * (hits - share), groups) / total
     variance = float((residuals**2).sum() * groups / (groups - 1))
-    least = min(most, 1.0 * groups)
-    if variance <= 0:
-        return share, least
-    # Few clusters give a poor estimate of their own variance: with it alone a lucky sample would look certain.
-    worth = share * (1 - share) / variance
-    return share, float(np.clip(worth, min(least, 2.0), most))
+    # Where all are alike nothing is known of how they vary.
+    worth = share * (1 - share) / variance if variance > 0 else 1.0 * groups
+    few = (stats.norm.ppf(0.975) / stats.t.ppf(0.975, groups - 1)) ** 2
+    return share, float(min(worth, most) * few)
 
 
 def share_estimate(hits: Floats, keys: Codes) -> Estimate:

@@ -58,6 +58,13 @@ def load_labels(
         return [Label(**row) for row in connection.execute(query).mappings()]
 
 
+def has_labels(database: Database, environment: str) -> bool:
+    """Whether anybody has labelled anything of this environment."""
+    query = sa.select(labels.c.id).where(labels.c.environment == environment).limit(1)
+    with database.reading() as connection:
+        return connection.execute(query).first() is not None
+
+
 def find_judged_report(database: Database, environment: str | None = None) -> Row | None:
     """The newest completed report (of this environment), as a row of ``reports``; None without any."""
     query = sa.select(reports).where(reports.c.status == "completed").order_by(reports.c.id.desc()).limit(1)
