@@ -278,6 +278,88 @@ def compare(
 
 
 @app.command
+def label(
+    report_id: int,
+    /,
+    *,
+    agents: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    count: int = 20,
+    seed: int = 0,
+    labeler: str | None = None,
+    blind: Annotated[bool, Parameter(negative="--no-blind")] = True,
+    csv: Path | None = None,
+    template: Path | None = None,
+) -> int:
+    """Say yourself how good runs of a report are, so that the judge can be measured.
+
+    Walks through a sample of its runs and asks for a score or a pass on every criterion. Each answer is stored at once;
+    called again, it goes on where it was left.
+
+    Exit code 0: done or stopped with q, 1: stopped with Ctrl-C, 2: refused.
+
+    Example: `agent-report label 12 --count 30 --labeler ana`
+
+    Parameters
+    ----------
+    report_id
+        The report's id, as `agent-report list` shows it.
+    agents
+        Only runs of these agents: names, or id:12.
+    count
+        At most so many runs.
+    seed
+        Another number draws another sample of runs; people who use the same one see the same runs.
+    labeler
+        Who labels; without it, the name that you are logged in with.
+    blind
+        Keep the judge's scores back until the end; with --no-blind they are shown with each question.
+    csv
+        Take labels from this CSV file instead: all of them, or none if a line is wrong. Columns: agent (name, or
+        id:12), run_id (empty: the agent as a whole), criterion, score (0 to 10) or passed (yes, no), labeler, note.
+    template
+        Write the sample as a CSV file to fill in instead.
+    """
+    from deployments.labels import LabelOrder, run_label
+    from deployments.runner import quiet_prefect
+
+    quiet_prefect()
+    return run_label(LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template))
+
+
+@app.command
+def agreement(report_id: int | None = None, /, *, environment: str | None = None, json: Flag = False) -> int:
+    """Say how far the judge and people agree, and what that means for the pass rate.
+
+    Over all labels of the report's environment by the same judge's model (`agent-report label` takes them).
+
+    Example: `agent-report agreement --environment production`
+
+    Parameters
+    ----------
+    report_id
+        The report whose judge and pass rate it is about; without it, the newest completed one.
+    environment
+        Without a report's id: the newest completed report of this environment.
+    json
+        Print only the figures, as JSON.
+    """
+    from deployments.agreement import print_agreement
+    from deployments.runner import quiet_prefect
+
+    quiet_prefect()
+    from tasks.connections import warehouse
+    from tasks.measuring import find_report, measure
+
+    stored = warehouse()
+    found = measure(stored, find_report(stored, report_id, environment))
+    if json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        print_agreement(open_console(), found)
+    return COMPLETED
+
+
+@app.command
 def check(
     report_id: int | None = None,
     /,

@@ -317,7 +317,21 @@ labels = Table(
     Column("judge_score", Real(), comment="Of the agent on this criterion, in the report."),
     Column("judge_passed", sa.Boolean()),
     Column("created_at", UtcTime(), nullable=False),
-    Index("ix_labels_report_id", "report_id", "agent_id", "criterion"),
+    # One label a person and thing: labelled again, it is replaced. Two, since NULLs are never equal.
+    Index(
+        "uq_labels_run",
+        *("report_id", "agent_id", "criterion", "labeler", "run_id"),
+        unique=True,
+        sqlite_where=sa.text("run_id IS NOT NULL"),
+        postgresql_where=sa.text("run_id IS NOT NULL"),
+    ),
+    Index(
+        "uq_labels_agent",
+        *("report_id", "agent_id", "criterion", "labeler"),
+        unique=True,
+        sqlite_where=sa.text("run_id IS NULL"),
+        postgresql_where=sa.text("run_id IS NULL"),
+    ),
     Index("ix_labels_environment", "environment", "criterion"),
     sqlite_autoincrement=True,
 )
