@@ -148,7 +148,12 @@ def make_report(order: Order, *, as_json: bool = False) -> int:
     if report_id is None:
         _complain("Stopped", "no report was made")
         return FAILED
-    return COMPLETED if show_report(report_id, as_json=as_json)["status"] == "completed" else FAILED
+    report = show_report(report_id, as_json=as_json)
+    if not as_json:
+        from deployments.page import print_place
+
+        print_place(open_console(), report_id)
+    return COMPLETED if report["status"] == "completed" else FAILED
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -157,7 +162,14 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 @app.command
-def show(report_id: int, /, *, agent: str | None = None, json: Flag = False) -> int:
+def show(
+    report_id: int,
+    /,
+    *,
+    agent: str | None = None,
+    html: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    json: Flag = False,
+) -> int:
     """Show a report from the warehouse: verdict, what changed, what needs work and why; or one agent in full.
 
     Example: `agent-report show 12 --agent billing-bot`
@@ -168,12 +180,21 @@ def show(report_id: int, /, *, agent: str | None = None, json: Flag = False) -> 
         The report's id, as `agent-report list` shows it.
     agent
         Only this agent (name, or id:12): criteria with reasons and citations, tools, failures, runs.
+    html
+        Write the report's page to this file (- for stdout) and print nothing else.
     json
         Print only `{"report": {…}, "agents": [{…}]}`; of one agent
         `{"report": {…}, "agent": {…}, "criteria": [{…}], "runs": [{…}]}`.
     """
     from deployments.show import show_agent, show_report
 
+    if html is not None:
+        from deployments.page import save_page
+
+        if json or agent is not None:
+            raise RefusedError(f"--html and {'--json' if json else '--agent'}: one of them")
+        save_page(report_id, html)
+        return COMPLETED
     if agent is None:
         show_report(report_id, as_json=json)
     else:

@@ -6,12 +6,12 @@ import csv
 import io
 import re
 import sys
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from deployments.out_file import replace_file
 from deployments.show import load_report
 from deployments.terminal import Row, json_text
 from tasks.errors import RefusedError
@@ -111,15 +111,10 @@ def _cell(value: Any) -> Any:
 def _write(content: str, out: str) -> None:
     data = content.encode("utf-8", "replace")
     if out == "-":
-        sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
-    path = Path(out)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        replace_file(Path(out).expanduser(), data)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RefusedError(f"--out {out} cannot be written: {error.strerror}") from None
+        raise RefusedError(f"--out {out} cannot be written: {error.strerror or error}") from None

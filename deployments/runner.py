@@ -32,6 +32,14 @@ class Order:
     report_id: int | None
 
 
+CLIENT_SETTINGS = {
+    "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+}
+"""For every process that speaks to a Prefect server of ours: no token for each request, and nothing is counted."""
+
+
 def quiet_prefect() -> None:
     """Keep Prefect's log off the terminal (it is in its UI); what went wrong is in the report. Before any import."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
@@ -41,9 +49,8 @@ def quiet_prefect() -> None:
     os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "WARNING")
     # Prefect's own threads say whole events when the API is away for a moment; what that does to a report, it says.
     os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED", "false")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    for name, value in CLIENT_SETTINGS.items():
+        os.environ.setdefault(name, value)
 
 
 @contextmanager

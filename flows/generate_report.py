@@ -10,8 +10,10 @@ from prefect import flow
 from prefect.task_runners import ConcurrentTaskRunner
 
 from tasks.endings import checked, told
+from tasks.handing_over import HandOver
 from tasks.judge.rubric import Criteria
-from tasks.judging import HandOver, judge_width, judging, open_findings
+from tasks.judging import judge_width, judging, open_findings
+from tasks.paging import write_page
 from tasks.publishing import open_report, prepare_runs, publish_artifacts, reporting, settle, write_report
 from tasks.quoting import quoted
 from tasks.report.build import Findings
@@ -70,5 +72,6 @@ def generate_report(
         progress.writing()
         rows = write_report(plan, quoted(findings))
         progress.ended(rows)
-    publish_artifacts(plan, quoted(rows))
+    page = write_page(plan)
+    publish_artifacts(plan, quoted(rows), page)
     return settle(plan, rows)

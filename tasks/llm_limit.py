@@ -28,21 +28,38 @@ def server_of_its_own() -> Iterator[None]:
         _alone = False
 
 
-def warn_without_limit(width: int) -> None:
-    """Say in the run's log when the server is a shared one, and nothing there bounds ``width`` judge calls of each."""
+def find_limit(width: int) -> int | None:
+    """The limit that a shared server has on the tag; None when there is none, or it could not be asked.
+
+    Says in the run's log when nothing there bounds the ``width`` (0: unlimited) judge calls of each report, and when
+    it bounds them to fewer than were asked for.
+    """
     if _alone or not PREFECT_API_URL.value():
-        return
+        return None
     try:
         with get_client(sync_client=True) as client:
             limit = client.read_global_concurrency_limit_by_name(LIMIT_NAME)
     except ObjectNotFound:
-        problem = f"there is no limit on the tag {LLM_TAG}"
+        _warn(f"there is no limit on the tag {LLM_TAG}", width)
+        return None
     except Exception:  # noqa: BLE001 - what cannot be asked is no reason to lose a report, and not worth a word
-        return
-    else:
-        if limit.active:
-            return
-        problem = f"the limit on the tag {LLM_TAG} is not active"
+        return None
+    if not limit.active:
+        _warn(f"the limit on the tag {LLM_TAG} is not active", width)
+        return None
+    if not 0 < width <= limit.limit:
+        get_run_logger().warning(
+            "max_concurrent_evals=%s is more than the limit of %d on the tag %s, which holds: raise it with "
+            "`prefect concurrency-limit create %s N` if the LLM takes more.",
+            width or "0 (unlimited)",
+            limit.limit,
+            LLM_TAG,
+            LLM_TAG,
+        )
+    return limit.limit
+
+
+def _warn(problem: str, width: int) -> None:
     get_run_logger().warning(
         "On this Prefect server %s: each report keeps to its own %s judge calls at once, several together do not. "
         "`agent-report setup` makes it, and so does `prefect concurrency-limit create %s %d`.",

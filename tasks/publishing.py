@@ -20,6 +20,7 @@ from tasks.announcements import announce, announce_end
 from tasks.endings import raising, told
 from tasks.errors import ParquetError, RefusedError, ReportFailedError, scrub
 from tasks.judge.rubric import Criteria
+from tasks.llm_limit import find_limit
 from tasks.progress import Progress
 from tasks.report.build import EncodedRuns, Ending, Findings, ReportRows, build_rows, build_run_rows
 from tasks.report.markdown import (
@@ -62,7 +63,7 @@ def open_report(
         if row is not None:
             check_conflicts(row, environment, name, criteria, options)
         taken = warehouse.take_report(report_id, {"flow_run_id": run_id, "generation_started_at": started_at})
-        return restore_plan(taken, started_at, fresh=options.fresh)
+        return _bounded(restore_plan(taken, started_at, fresh=options.fresh))
     resolved = connections.read_settings().options(options)
     values = {
         "environment": environment,
@@ -73,7 +74,7 @@ def open_report(
         "judge_model": resolved.judge_model,
         "generation_started_at": started_at,
     }
-    return ReportPlan(
+    plan = ReportPlan(
         id=warehouse.create_report(values),
         environment=environment,
         name=name,
@@ -83,6 +84,12 @@ def open_report(
         started_at=started_at,
         fresh_since=started_at if resolved.fresh else None,
     )
+    return _bounded(plan)
+
+
+def _bounded(plan: ReportPlan) -> ReportPlan:
+    """``plan`` within the server's limit: a task run more than that would be sent back, and stall those behind it."""
+    return plan.model_copy(update={"server_limit": find_limit(plan.options.max_concurrent_evals)})
 
 
 @contextmanager
@@ -197,11 +204,11 @@ def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[Row], obje
 
 
 @task(task_run_name="publish the report on {plan.environment}", cache_policy=NO_CACHE)
-def publish_artifacts(plan: ReportPlan, rows: ReportRows) -> None:
+def publish_artifacts(plan: ReportPlan, rows: ReportRows, page: str = "") -> None:
     """A markdown artifact with the whole, a table artifact with every agent. They are not worth losing a report for."""
     try:
         what = f"Report {plan.id} on {plan.environment}"
-        create_markdown_artifact(render_markdown(rows, _links(plan)), key=f"report-{plan.id}", description=what)
+        create_markdown_artifact(render_markdown(rows, _links(plan, page)), key=f"report-{plan.id}", description=what)
         create_table_artifact(
             agents_table(rows), key=f"report-{plan.id}-agents", description=f"{what}: every agent, the worst first"
         )
@@ -209,12 +216,12 @@ def publish_artifacts(plan: ReportPlan, rows: ReportRows) -> None:
         get_run_logger().warning("The artifacts of report %s could not be written: %s", plan.id, scrub(str(error)))
 
 
-def _links(plan: ReportPlan) -> Links:
+def _links(plan: ReportPlan, page: str) -> Links:
     settings = connections.read_settings()
     context = FlowRunContext.get()
     return Links(
         flow_run_url=(url_for(context.flow_run) or "") if context and context.flow_run else "",
-        files=list_files(settings.parquet_url, plan.environment, plan.id),
+        files=[*([page] if page else []), *list_files(settings.parquet_url, plan.environment, plan.id)],
         jaeger_ui_url=settings.jaeger_ui_url,
     )
 

@@ -2,19 +2,60 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+from uuid import UUID
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import ObjectNotFound
 from prefect.logging import get_run_logger
 
 from tasks import connections
 from tasks.announcements import announce_end
+from tasks.warehouse.owner import HEARTBEAT_LAPSES, Owner, is_local
+from tasks.warehouse.sql import Row
 
 
 @task(task_run_name="mark abandoned reports", cache_policy=NO_CACHE)
 def mark_abandoned() -> list[int]:
-    """Mark every report ``failed`` that is not done and whose owner is dead; their ids. Called again, it finds none."""
-    marked = connections.warehouse().fail_abandoned()
+    """Mark every report ``failed`` that is not done and whose owner is dead; their ids. Called again, it finds none.
+
+    A process of another host counts as alive until its last heartbeat is a minute old. Where Prefect knows that its
+    run has ended, that minute is waited for: this is called when a run crashed, and the next call may be an hour away.
+    """
+    warehouse = connections.warehouse()
+    marked = warehouse.fail_abandoned()
+    lost = [row for row in warehouse.load_unfinished() if _is_elsewhere(row)]
+    if lost and (ended := _ended(lost)):
+        get_run_logger().info("Waiting for the last heartbeats of the reports %s", [row["id"] for row in ended])
+        lapsed_at = max(row["heartbeat"] for row in ended) + HEARTBEAT_LAPSES
+        time.sleep(max(0.0, (lapsed_at - datetime.now(UTC)).total_seconds()))
+        marked += warehouse.fail_abandoned()
     for row in marked:
         get_run_logger().warning("Report %s is marked failed: %s", row["id"], row["error"])
         announce_end(row)
     return [row["id"] for row in marked]
+
+
+def _is_elsewhere(row: Row) -> bool:
+    return row["owner"] is not None and row["heartbeat"] is not None and not is_local(Owner(**row["owner"]))
+
+
+def _ended(rows: list[Row]) -> list[Row]:
+    """Those whose flow run has ended, or is gone; none while Prefect cannot be asked."""
+    try:
+        with get_client(sync_client=True) as client:
+            return [row for row in rows if row["flow_run_id"] and _has_ended(client, UUID(row["flow_run_id"]))]
+    except Exception as error:  # noqa: BLE001 - then the heartbeat alone decides, in the next call
+        get_run_logger().warning("Prefect cannot be asked for the runs of reports: %s", type(error).__name__)
+        return []
+
+
+def _has_ended(client: SyncPrefectClient, flow_run_id: UUID) -> bool:
+    try:
+        state = client.read_flow_run(flow_run_id).state
+    except ObjectNotFound:
+        return True
+    return state is not None and state.is_final()

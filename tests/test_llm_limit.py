@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from prefect import flow
@@ -13,7 +14,10 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.runner import drain
-from tasks.llm_limit import LIMIT_NAME, server_of_its_own, warn_without_limit
+from tasks.judge.rubric import Criteria
+from tasks.llm_limit import LIMIT_NAME, find_limit, server_of_its_own
+from tasks.report.plan import ReportPlan
+from tasks.settings import ReportOptions
 
 
 @pytest.fixture
@@ -45,8 +49,8 @@ class _Heard(logging.Handler):
 
 
 @flow
-def _judging(width: int) -> None:
-    warn_without_limit(width)
+def _judging(width: int) -> int | None:
+    return find_limit(width)
 
 
 def _said(width: int = 10) -> list[str]:
@@ -75,6 +79,29 @@ def test_a_limit_is_enough_while_it_is_active(client: SyncPrefectClient) -> None
     assert _said() == []
     client.update_global_concurrency_limit(LIMIT_NAME, GlobalConcurrencyLimitUpdate(active=False))
     assert "not active" in _said()[0]
+
+
+def test_more_than_the_limit_is_said_and_the_limit_holds(client: SyncPrefectClient) -> None:
+    client.upsert_global_concurrency_limit_by_name(LIMIT_NAME, 4)
+    for width, named in ((5, "max_concurrent_evals=5"), (0, "max_concurrent_evals=0 (unlimited)")):
+        (said,) = _said(width)
+        assert named in said
+        assert "limit of 4 on the tag llm" in said
+    assert _said(4) == []
+    assert _judging(5) == 4
+    plan = ReportPlan(
+        id=1,
+        environment="prod",
+        name="",
+        criteria=Criteria(),
+        options=ReportOptions(max_concurrent_evals=0),
+        evidence_until=datetime.now(UTC),
+        started_at=datetime.now(UTC),
+    )
+    assert plan.judges_at_once == 0
+    assert plan.model_copy(update={"server_limit": 4}).judges_at_once == 4
+    wide = plan.model_copy(update={"server_limit": 4, "options": ReportOptions(max_concurrent_evals=3)})
+    assert wide.judges_at_once == 3
 
 
 def test_a_process_with_a_server_of_its_own_needs_none(client: SyncPrefectClient) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from dotenv import dotenv_values
 
+from deployments.runner import CLIENT_SETTINGS
 from tasks.connections import NO_ENV_FILE, read_settings
 from tasks.errors import RefusedError
 from tasks.settings import SIMULATED_JUDGE_MODEL
@@ -63,9 +64,7 @@ def client_environment(home: Path, api: str, settings: Mapping[str, str]) -> dic
         # Not the user's profiles, which may name another server.
         "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
         "PREFECT_API_URL": api,
-        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
+        **CLIENT_SETTINGS,
         # Runs are made in the clone, and what stands in a file there is not what this stack was started with.
         NO_ENV_FILE: "1",
         **settings,

@@ -13,6 +13,7 @@ from datetime import datetime
 
 import httpx
 
+from deployments.deployment_file import POOL
 from deployments.postgres import Postgres
 from deployments.prefect_server import server_command, server_settings
 from deployments.stack.child import Program
@@ -21,7 +22,7 @@ from deployments.stack.leftovers import end_marked, find_marked, mark
 from deployments.stack.place import Place
 from deployments.stack.secret import keep_secret
 
-_POOL, _WORKER = "agent-report", "agent-report-up"
+_WORKER = "agent-report-up"
 _WORKER_PART = "worker"
 # A judge call may take two minutes.
 _FLOW_RUN_SECONDS = 150.0
@@ -93,7 +94,7 @@ class Programs:
 
     def worker(self, api: str, settings: Mapping[str, str], say: Callable[[str], None]) -> Program:
         """Runs flows; they inherit what it has in its environment."""
-        arguments = ["worker", "start", "--pool", _POOL, "--type", "process", "--name", _WORKER]
+        arguments = ["worker", "start", "--pool", POOL, "--type", "process", "--name", _WORKER]
         return Program(
             "worker",
             _python("prefect", *arguments),
@@ -153,7 +154,7 @@ def _answers(url: str, *, ok: bool = True) -> bool:
 def _has_worker(api: str, since: datetime) -> bool:
     body = {"workers": {"last_heartbeat_time": {"after_": since.isoformat()}}}
     try:
-        answer = httpx.post(f"{api}/work_pools/{_POOL}/workers/filter", json=body, timeout=1, trust_env=False)
+        answer = httpx.post(f"{api}/work_pools/{POOL}/workers/filter", json=body, timeout=1, trust_env=False)
     except httpx.HTTPError:
         return False
     return answer.status_code == httpx.codes.OK and any(row["name"] == _WORKER for row in answer.json())

@@ -15,7 +15,8 @@ from tasks.settings import ReportOptions, parse_since
 class ReportPlan(BaseModel):
     """One report before there is anything in it. ``started_at`` is the flow's first statement; times are UTC.
 
-    Judge answers that were paid for before ``fresh_since`` are not used; None: all are.
+    Judge answers that were paid for before ``fresh_since`` are not used; None: all are. ``server_limit`` is what the
+    Prefect server allows all reports together; None: nothing that is known of.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,6 +30,13 @@ class ReportPlan(BaseModel):
     started_at: datetime
     fresh_since: datetime | None = None
     taken_up: bool = False
+    server_limit: int | None = None
+
+    @property
+    def judges_at_once(self) -> int:
+        """Judge calls of this report at once: as asked for, within the server's limit; 0: unlimited."""
+        bounds = [bound for bound in (self.options.max_concurrent_evals, self.server_limit) if bound]
+        return min(bounds, default=0)
 
     @property
     def since(self) -> datetime | None:

@@ -89,6 +89,10 @@ class Warehouse:
             query = query.where(reports.c.environment == environment)
         return self._load(query)
 
+    def load_unfinished(self) -> list[Row]:
+        """The reports that have not ended, by id; rows as in ``load_report``."""
+        return self._load(sa.select(reports).where(reports.c.status.not_in(ENDED)).order_by(reports.c.id))
+
     # While a report is made
 
     def create_report(self, values: Row) -> int:
@@ -222,9 +226,8 @@ class Warehouse:
         Each in a transaction of its own, in which its owner is looked at again: somebody may have taken it up.
         """
         now = now or datetime.now(UTC)
-        query = sa.select(reports).where(reports.c.status.not_in(ENDED)).order_by(reports.c.id)
         marked: list[Row] = []
-        for known in self._load(query):
+        for known in self.load_unfinished():
             with self.database.writing() as connection:
                 row = _locked(connection, known["id"])
                 if row is None or row["status"] in ENDED or _owner_lives(row, now):

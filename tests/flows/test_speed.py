@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,23 +16,30 @@ from prefect.task_runners import ConcurrentTaskRunner
 
 from benchmarks.report_speed import services
 from deployments.demo.judge import is_team
+from tasks.handing_over import HandOver
 from tasks.judge.rubric import Criteria
-from tasks.judging import HandOver, judge_width, judging, open_findings
+from tasks.judging import judge_width, judging, open_findings
 from tasks.publishing import open_report, prepare_runs
 from tasks.report.build import EncodedRuns, Findings, build_run_rows
+from tasks.report.plan import ReportPlan
 from tasks.settings import ReportOptions
-from tasks.sources import load_agents, read_evidence
+from tasks.sources import Reading, load_agents, read_evidence
 from tasks.warehouse.parquet import encode_table
 
 pytestmark = pytest.mark.alone
 
 
-@flow
-def judge_only(width: int) -> float:
-    """What the report's flow does between the last evidence and the last evaluation; the seconds that it took."""
-    options = ReportOptions(judge_model="simulated-judge", max_concurrent_evals=width, fresh=True)
-    plan = open_report("demo", "", Criteria(), options, None, datetime.now(UTC))
-    findings = Findings()
+def new_plan(**options: Any) -> ReportPlan:
+    """Of a new report."""
+    given = ReportOptions(judge_model="simulated-judge", fresh=True, **options)
+    return open_report("demo", "", Criteria(), given, None, datetime.now(UTC))
+
+
+@contextmanager
+def opened(
+    plan: ReportPlan, findings: Findings, when_quiet: Callable[[], None] | None = None
+) -> Iterator[tuple[HandOver, Iterator[Reading]]]:
+    """The report that is about to be judged, and its evidence, which is read as it is asked for."""
     with (
         ConcurrentTaskRunner[Any](max_workers=20) as readers,
         ConcurrentTaskRunner[Any](max_workers=judge_width(plan)) as judges,
@@ -39,11 +47,19 @@ def judge_only(width: int) -> float:
     ):
         agents = load_agents("demo")
         open_findings(findings, plan, agents, judge)
-        readings = list(read_evidence(readers, agents, plan))
-        for reading in readings:
-            reading.evidence.wait()
+        yield HandOver(plan, judge, findings, judges, when_quiet), read_evidence(readers, agents, plan)
+
+
+@flow
+def judge_only(width: int) -> float:
+    """What the report's flow does between the last evidence and the last evaluation; the seconds that it took."""
+    findings = Findings()
+    with opened(new_plan(max_concurrent_evals=width), findings) as (hand_over, reading):
+        readings = list(reading)
+        for each in readings:
+            each.evidence.wait()
         started = time.monotonic()
-        for _ in HandOver(plan, judge, findings, judges).evaluate(readings):
+        for _ in hand_over.evaluate(readings):
             pass
         seconds = time.monotonic() - started
     assert {evaluation.status for evaluation in findings.evaluations.values()} == {"evaluated"}
@@ -54,22 +70,15 @@ def judge_only(width: int) -> float:
 @flow
 def judge_and_note() -> list[int]:
     """Judge; how many agents were done whenever there was nothing to do but wait for the judge."""
-    plan = open_report("demo", "", Criteria(), ReportOptions(judge_model="simulated-judge"), None, datetime.now(UTC))
-    findings = Findings()
+    plan, findings = new_plan(), Findings()
     notes: list[int] = []
 
     def when_quiet() -> None:
         notes.append(sum(evaluation.status == "evaluated" for evaluation in findings.evaluations.values()))
         prepare_runs(plan, findings)
 
-    with (
-        ConcurrentTaskRunner[Any](max_workers=20) as readers,
-        ConcurrentTaskRunner[Any](max_workers=judge_width(plan)) as judges,
-        judging(plan) as judge,
-    ):
-        agents = load_agents("demo")
-        open_findings(findings, plan, agents, judge)
-        for _ in HandOver(plan, judge, findings, judges, when_quiet).evaluate(read_evidence(readers, agents, plan)):
+    with opened(plan, findings, when_quiet) as (hand_over, reading):
+        for _ in hand_over.evaluate(reading):
             pass
     assert findings.runs is not None
     rows = build_run_rows(findings)
