@@ -8,9 +8,11 @@ from prefect.logging import get_run_logger
 
 from tasks import connections
 from tasks.errors import RefusedError, scrub
+from tasks.measuring import load_agreement
 from tasks.report.html import render_html
 from tasks.report.page import Page
 from tasks.report.plan import ReportPlan
+from tasks.warehouse.comparisons import load_comparison
 from tasks.warehouse.history import load_history, load_judging_stats
 from tasks.warehouse.pages import has_page, page_place, write_page_file
 
@@ -59,6 +61,8 @@ def load_page(report_id: int) -> Page:
         agents=warehouse.load_agents(report_id),
         criteria=warehouse.load_criteria(report_id),
         runs=warehouse.load_runs(report_id),
+        comparison=load_comparison(warehouse, report_id),
+        agreement=load_agreement(report_id, warehouse),
         history=load_history(warehouse.database, report),
         judging=load_judging_stats(warehouse.database, report_id),
         jaeger_ui_url=connections.read_settings().jaeger_ui_url,

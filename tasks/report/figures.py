@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from tasks.report.changed import format_difference
 from tasks.report.page import HistoryPoint
 
 MOST_POINTS = 12
@@ -50,17 +51,7 @@ def format_day(moment: datetime) -> str:
 
 def format_signed(value: float | None, metric: str) -> str:
     """A difference with its sign in the metric's own unit; a dash when it is not known."""
-    if value is None:
-        return "–"
-    sign = "+" if value > 0 else "−" if value < 0 else "±"
-    size = abs(value)
-    if metric == "success_rate":
-        return f"{sign}{size * 100:.0f}\u00a0points"
-    if metric == "avg_duration_seconds":
-        return f"{sign}{format_seconds(size)}"
-    if metric.endswith("cost_usd"):
-        return f"{sign}${size:.4f}"
-    return f"{sign}{size:.1f}"
+    return format_difference(metric, value).replace("-", "−").replace(" ", "\u00a0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tasks.report import changes, figures, markdown
+from tasks.report import changed, changes, figures, markdown
+from tasks.report.agreement import describe_kappa
 from tasks.report.hostile import finalize, said
 from tasks.report.overview import build_overview
 from tasks.report.page import Page
@@ -103,9 +104,10 @@ def _environment() -> Environment:
         "setting": _describe_setting,
     }
     environment.globals |= {
-        "told": changes.told,
-        "name_metric": changes.name_metric,
-        "format_metric": changes.format_metric,
+        "told": changed.told_changes,
+        "name_metric": changed.metric_title,
+        "format_metric": changed.format_value,
+        "describe_kappa": describe_kappa,
     }
     return environment
 

@@ -67,7 +67,7 @@ def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
         "trace in Jaeger", "Looks like an attempt to talk the judge round", "Redacted:", "citations of the judge",
         "Judging failed.", "Skipped: budget.", "Not judged.", "No runs", "Not fully judged",
         "Fingerprint", "4 outcome in 5 attempts; 1.5 s on average, 3.0 s at most", "Answers used again",
-        "People gave 40 labels (2 people", "0.61 (0.40 to 0.80)", "corrected for its known errors 61% (40% to 80%)",
+        "40 labels of 2 people", "0.61 (0.40 to 0.80) substantial", "corrected for its known errors 61% (40% to 80%)",
         "New:", "Gone:", "is now",
     ):  # fmt: skip
         assert part in words, part
