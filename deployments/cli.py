@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
-from rich.text import Text
 
-from deployments.terminal import live_progress, one_line, open_console, print_json, print_report, print_reports
+from deployments.terminal import one_line, open_console, print_json
 from tasks.errors import AgentReportError, RefusedError, scrub
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ app = App(
     default_parameter=Parameter(negative=""),
 )
 Flag = Annotated[bool, Parameter(show_default=False)]
+Status = Literal["pending", "generating_agents", "generating_team", "completed", "failed", "cancelled"]
 
 
 @app.command
@@ -134,7 +134,9 @@ def run(
 
 def make_report(order: Order, *, as_json: bool = False) -> int:
     """Run the flow for ``order`` with a live progress bar, print the report, and return the exit code."""
+    from deployments.progress_bar import live_progress
     from deployments.runner import check_settings, prefect_api, run_report, running_report
+    from deployments.show import show_report
 
     report_id: int | None = None
     signal.signal(signal.SIGINT, _stop)
@@ -147,7 +149,12 @@ def make_report(order: Order, *, as_json: bool = False) -> int:
     if report_id is None:
         _complain("Stopped", "no report was made")
         return FAILED
-    return print_stored(report_id, as_json=as_json)
+    report = show_report(report_id, as_json=as_json)
+    if not as_json:
+        from deployments.page import print_place
+
+        print_place(open_console(), report_id)
+    return COMPLETED if report["status"] == "completed" else FAILED
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -155,65 +162,192 @@ def _stop(number: int, frame: FrameType | None) -> None:
     signal.default_int_handler(number, frame)
 
 
-def print_stored(report_id: int, *, as_json: bool) -> int:
-    """Print a report from the warehouse; the exit code says how it ended."""
-    from tasks.connections import warehouse
+@app.command
+def show(
+    report_id: int,
+    /,
+    *,
+    agent: str | None = None,
+    html: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    json: Flag = False,
+) -> int:
+    """Show a report from the warehouse: verdict, what changed, what needs work and why; or one agent in full.
 
-    report = warehouse().load_report(report_id)
-    if report is None:
-        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
-    agents = warehouse().load_agents(report_id)
-    if as_json:
-        print_json({"report": report, "agents": agents})
+    Example: `agent-report show 12 --agent billing-bot`
+
+    Parameters
+    ----------
+    report_id
+        The report's id, as `agent-report list` shows it.
+    agent
+        Only this agent (name, or id:12): criteria with reasons and citations, tools, failures, runs.
+    html
+        Write the report's page to this file (- for stdout) and print nothing else.
+    json
+        Print only `{"report": {…}, "agents": [{…}]}`; of one agent
+        `{"report": {…}, "agent": {…}, "criteria": [{…}], "runs": [{…}]}`.
+    """
+    from deployments.show import show_agent, show_report
+
+    if html is not None:
+        from deployments.page import save_page
+
+        if json or agent is not None:
+            raise RefusedError(f"--html and {'--json' if json else '--agent'}: one of them")
+        save_page(report_id, html)
+        return COMPLETED
+    if agent is None:
+        show_report(report_id, as_json=json)
     else:
-        print_report(open_console(), report, agents)
-    return COMPLETED if report["status"] == "completed" else FAILED
+        show_agent(report_id, agent, as_json=json)
+    return COMPLETED
+
+
+@app.command(name="list")
+def list_reports(
+    *,
+    environment: str | None = None,
+    status: Annotated[list[Status] | None, Parameter(consume_multiple=True)] = None,
+    since: str | None = None,
+    name: str | None = None,
+    judge_model: str | None = None,
+    limit: int = 20,
+    json: Flag = False,
+) -> int:
+    """List the newest reports.
+
+    Example: `agent-report list --environment production --status completed failed --since 7d`
+
+    Parameters
+    ----------
+    environment
+        Only reports of this environment.
+    status
+        Only reports in one of these statuses.
+    since
+        Only reports begun since then: a span such as 7d, or a time such as 2026-01-31T08:00:00Z.
+    name
+        Only reports with this in their name, whatever its case.
+    judge_model
+        Only reports by this judge.
+    limit
+        At most so many.
+    json
+        Print the rows as JSON.
+    """
+    from deployments.report_list import list_stored
+
+    list_stored(
+        environment=environment,
+        statuses=status or (),
+        since=since,
+        name=name,
+        judge_model=judge_model,
+        limit=limit,
+        as_json=json,
+    )
+    return COMPLETED
 
 
 @app.command
-def show(report_id: int, /, *, json: Flag = False) -> int:
-    """Show a report from the warehouse.
+def watch(report_id: int, /, *, json: Flag = False) -> int:
+    """Follow a report that is being made until it ends, and show it. Ctrl-C leaves the report alone.
 
-    Example: `agent-report show 12 --json`
+    Exit code 0: completed, 1: failed, cancelled, or nobody works on it any more, 130: Ctrl-C came first.
+
+    Example: `agent-report watch 12`
 
     Parameters
     ----------
     report_id
         The report's id, as `agent-report list` shows it.
     json
-        Print only `{"report": {…}, "agents": [{…}]}`.
+        Print only a line of JSON for every step: id, environment, name, status, progress, current_step, error.
     """
-    print_stored(report_id, as_json=json)
-    return COMPLETED
+    from deployments.watch import INTERRUPTED, watch_report
+
+    completed = watch_report(report_id, as_json=json)
+    return INTERRUPTED if completed is None else COMPLETED if completed else FAILED
 
 
-@app.command(name="list")
-def list_reports(*, environment: str | None = None, limit: int = 20, json: Flag = False) -> int:
-    """List the newest reports.
+@app.command
+def export(
+    report_id: int,
+    /,
+    *,
+    format: Literal["csv", "json"],  # noqa: A002 - the option's name
+    table: Literal["agents", "criteria", "runs", "reports"] | None = None,
+    out: str = "-",
+    bom: Flag = False,
+) -> int:
+    """Write a report for other programs: as one JSON document, or one of its tables as CSV. All in UTF-8.
 
-    Example: `agent-report list --environment production --limit 5`
+    In CSV lists and structs are JSON, and text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    Example: `agent-report export 12 --format csv --table runs --out runs.csv`
 
     Parameters
     ----------
+    report_id
+        The report's id, as `agent-report list` shows it.
+    format
+        `json` is `{"report": {…}, "agents": […], "criteria": […], "runs": […]}`, with a table an array of its rows.
+    table
+        Which table; as CSV the agents unless another is named.
+    out
+        File to write, replaced when it is there; - is the terminal, or the pipe.
+    bom
+        Begin with a byte order mark, without which Excel does not take a CSV file for UTF-8.
+    """
+    from deployments.export import export_report
+
+    export_report(report_id, kind=format, table=table, out=out, byte_order_mark=bom)
+    return COMPLETED
+
+
+@app.command
+def prune(
+    *, keep: str, keep_last: int = 1, environment: str | None = None, yes: Flag = False, json: Flag = False
+) -> int:
+    """Remove reports that ended long ago: rows, paid answers that nothing needs, and files. A dry run without `--yes`.
+
+    Reports in progress, the newest completed ones of each environment, what a kept report is compared with, and what
+    people labelled always stay. Interrupted, it loses nothing that is kept, and the same again goes on.
+
+    Example: `agent-report prune --keep 90d --keep-last 10 --yes`
+
+    Parameters
+    ----------
+    keep
+        Keep what ended since then: a span such as 90d, or a time such as 2026-01-31T08:00:00Z.
+    keep_last
+        Keep so many completed reports of each environment, however old they are.
     environment
         Only reports of this environment.
-    limit
-        At most so many.
+    yes
+        Remove; without it nothing is changed.
     json
-        Print the rows as JSON.
+        Print only `{"before": …, "reports": [{…}], "rows": {…}, "files": …, "bytes": …, "leftover_files": …,
+        "removed": …}`.
     """
-    from tasks.connections import warehouse
+    from deployments.prune import prune as prune_reports
 
-    if limit < 1:
-        raise RefusedError(f"--limit {limit}: at least 1")
-    rows = warehouse().list_reports(environment, limit=limit)
-    if json:
-        print_json(rows)
-    elif rows:
-        print_reports(open_console(), rows)
-    else:
-        of_it = Text.assemble(" of ", one_line(environment)) if environment else Text()
-        open_console().print(Text.assemble("No reports", of_it, " yet: `agent-report run ENVIRONMENT` makes one."))
+    prune_reports(keep=keep, keep_last=keep_last, environment=environment, yes=yes, as_json=json)
+    return COMPLETED
+
+
+@app.command
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
+    """Print the completion script of a shell: `source <(agent-report completion bash)` in `~/.bashrc`.
+
+    Example: `agent-report completion fish > ~/.config/fish/completions/agent-report.fish`
+
+    Parameters
+    ----------
+    shell
+        bash, zsh or fish.
+    """
+    sys.stdout.write(app.generate_completion(shell=shell))
     return COMPLETED
 
 
@@ -259,6 +393,88 @@ def compare(
         across_environments=across_environments,
         as_json=json,
     )
+    return COMPLETED
+
+
+@app.command
+def label(
+    report_id: int,
+    /,
+    *,
+    agents: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    count: int = 20,
+    seed: int = 0,
+    labeler: str | None = None,
+    blind: Annotated[bool, Parameter(negative="--no-blind")] = True,
+    csv: Path | None = None,
+    template: Path | None = None,
+) -> int:
+    """Say yourself how good runs of a report are, so that the judge can be measured.
+
+    Walks through a sample of its runs and asks for a score or a pass on every criterion. Each answer is stored at once;
+    called again, it goes on where it was left.
+
+    Exit code 0: done or stopped with q, 1: stopped with Ctrl-C, 2: refused.
+
+    Example: `agent-report label 12 --count 30 --labeler ana`
+
+    Parameters
+    ----------
+    report_id
+        The report's id, as `agent-report list` shows it.
+    agents
+        Only runs of these agents: names, or id:12.
+    count
+        At most so many runs.
+    seed
+        Another number draws another sample of runs; people who use the same one see the same runs.
+    labeler
+        Who labels; without it, the name that you are logged in with.
+    blind
+        Keep the judge's scores back until the end; with --no-blind they are shown with each question.
+    csv
+        Take labels from this CSV file instead: all of them, or none if a line is wrong. Columns: agent (name, or
+        id:12), run_id (empty: the agent as a whole), criterion, score (0 to 10) or passed (yes, no), labeler, note.
+    template
+        Write the sample as a CSV file to fill in instead.
+    """
+    from deployments.labels import LabelOrder, run_label
+    from deployments.runner import quiet_prefect
+
+    quiet_prefect()
+    return run_label(LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template))
+
+
+@app.command
+def agreement(report_id: int | None = None, /, *, environment: str | None = None, json: Flag = False) -> int:
+    """Say how far the judge and people agree, and what that means for the pass rate.
+
+    Over all labels of the report's environment by the same judge's model (`agent-report label` takes them).
+
+    Example: `agent-report agreement --environment production`
+
+    Parameters
+    ----------
+    report_id
+        The report whose judge and pass rate it is about; without it, the newest completed one.
+    environment
+        Without a report's id: the newest completed report of this environment.
+    json
+        Print only the figures, as JSON.
+    """
+    from deployments.agreement import print_agreement
+    from deployments.runner import quiet_prefect
+
+    quiet_prefect()
+    from tasks.connections import warehouse
+    from tasks.measuring import find_report, measure
+
+    stored = warehouse()
+    found = measure(stored, find_report(stored, report_id, environment))
+    if json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        print_agreement(open_console(), found)
     return COMPLETED
 
 

@@ -90,5 +90,10 @@ def _create_labels() -> None:
         sa.Column("created_at", _TIME, nullable=False),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_labels_report_id", "labels", ["report_id", "agent_id", "criterion"])
+    of_agent = ["report_id", "agent_id", "criterion", "labeler"]
+    for name, columns, where in (
+        ("uq_labels_run", [*of_agent, "run_id"], sa.text("run_id IS NOT NULL")),
+        ("uq_labels_agent", of_agent, sa.text("run_id IS NULL")),
+    ):
+        op.create_index(name, "labels", columns, unique=True, sqlite_where=where, postgresql_where=where)
     op.create_index("ix_labels_environment", "labels", ["environment", "criterion"])
