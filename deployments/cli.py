@@ -146,7 +146,12 @@ def make_report(order: Order, *, as_json: bool = False) -> int:
     if report_id is None:
         _complain("Stopped", "no report was made")
         return FAILED
-    return print_stored(report_id, as_json=as_json)
+    code = print_stored(report_id, as_json=as_json)
+    if not as_json:
+        from deployments.page import print_place
+
+        print_place(open_console(), report_id)
+    return code
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -170,18 +175,29 @@ def print_stored(report_id: int, *, as_json: bool) -> int:
 
 
 @app.command
-def show(report_id: int, /, *, json: Flag = False) -> int:
+def show(
+    report_id: int, /, *, html: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None, json: Flag = False
+) -> int:
     """Show a report from the warehouse.
 
-    Example: `agent-report show 12 --json`
+    Example: `agent-report show 12 --html report.html`
 
     Parameters
     ----------
     report_id
         The report's id, as `agent-report list` shows it.
+    html
+        Write the report's page to this file (- for stdout) and print nothing else.
     json
         Print only `{"report": {…}, "agents": [{…}]}`.
     """
+    if html is not None:
+        from deployments.page import save_page
+
+        if json:
+            raise RefusedError("--html and --json: one of them")
+        save_page(report_id, html)
+        return COMPLETED
     print_stored(report_id, as_json=json)
     return COMPLETED
 
@@ -296,6 +312,108 @@ def agreement(report_id: int | None = None, /, *, environment: str | None = None
     else:
         print_agreement(open_console(), found)
     return COMPLETED
+
+
+@app.command
+def compare(
+    baseline_id: int | None = None,
+    report_id: int | None = None,
+    /,
+    *,
+    last: int | None = None,
+    environment: str | None = None,
+    across_environments: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Say what got better or worse between two reports, beyond what noise explains.
+
+    Score, criteria, success rate, duration and cost of the team and of every agent, with 95 % intervals.
+
+    Example: `agent-report compare 12 17`, or `agent-report compare --last 2 --environment production`
+
+    Parameters
+    ----------
+    baseline_id
+        The earlier report.
+    report_id
+        The later report.
+    last
+        Instead of two ids: the newest completed report, and of the last so many the earliest; 2 is the one before it.
+    environment
+        Of which environment the last reports are; needed where there are several.
+    across_environments
+        Compare reports of different environments too; agents are the same where their names are.
+    json
+        Print only the comparison as JSON.
+    """
+    from deployments.comparison import run_compare
+
+    run_compare(
+        baseline_id,
+        report_id,
+        last=last,
+        environment=environment,
+        across_environments=across_environments,
+        as_json=json,
+    )
+    return COMPLETED
+
+
+@app.command
+def check(
+    report_id: int | None = None,
+    /,
+    *,
+    environment: str | None = None,
+    min_score: float | None = None,
+    min_success_rate: float | None = None,
+    max_failed: int | None = None,
+    no_worse_than: str | None = None,
+    junit: Path | None = None,
+    summary: Path | None = None,
+    json: Flag = False,
+) -> int:
+    """Hold a report against rules, for a pipeline: one line for every rule that is broken.
+
+    Exit code 0: all rules hold, 1: one is broken (a report that failed or was cancelled breaks any), 2: refused.
+
+    Example: `agent-report check --environment staging --min-score 7 --no-worse-than last --max-failed 0`
+
+    Parameters
+    ----------
+    report_id
+        The report.
+    environment
+        Instead of an id: its newest report that has ended.
+    min_score
+        Least score, 0 to 10, of the team and of every agent; one that has runs and was not judged breaks it.
+    min_success_rate
+        Least share of successful runs, 0 to 1, of every agent that has finished runs.
+    max_failed
+        Most agents whose evaluation failed.
+    no_worse_than
+        Report by id, or `last` (the last comparable one), than which nothing may be worse beyond noise.
+    junit
+        Write the rules as JUnit XML to this file.
+    summary
+        Append the result as Markdown to this file, such as `$GITHUB_STEP_SUMMARY`.
+    json
+        Print only the result as JSON.
+    """
+    from deployments.gate import run_check
+
+    held = run_check(
+        report_id,
+        environment,
+        min_score=min_score,
+        min_success_rate=min_success_rate,
+        max_failed=max_failed,
+        no_worse_than=no_worse_than,
+        junit=junit,
+        summary=summary,
+        as_json=json,
+    )
+    return COMPLETED if held else FAILED
 
 
 @app.command

@@ -30,6 +30,9 @@ _TEAM_SLOT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.3
 _TEAM_START_SECONDS = 0.15
 _MANY = 20
+# Evidence that is there, or being read, in rounds of the judge: the team's call starts when all of it is in, and takes
+# longer than an agent's.
+_ROUNDS_AHEAD = 3
 # How long Prefect's API may be away in the middle of a report, and how often a task run may get lost by that.
 _OUTAGE_SECONDS = 30.0
 _MOST_LOSSES = 3
@@ -114,7 +117,12 @@ class HandOver:
             if not (self._in_flight or self._awaits_evidence()):
                 return
             # What has arrived goes before what could be asked for: the first agent is not to wait for the last.
-            if self._events.empty() and self._awaits_evidence() and (reading := next(coming, None)) is not None:
+            if (
+                self._events.empty()
+                and self._awaits_evidence()
+                and not self._reads_far_ahead()
+                and (reading := next(coming, None)) is not None
+            ):
                 self._await(reading)
                 continue
             event = self._next_event()
@@ -146,6 +154,14 @@ class HandOver:
     def _awaits_evidence(self) -> bool:
         # After a quota error the figures are still worth having; after a time-out or a cancel nobody waits for them.
         return self._expected > 0 and self._judge.stop.kind not in ("timeout", "cancelled")
+
+    def _reads_far_ahead(self) -> bool:
+        """Whether the judge has enough to do for now: reading takes from it what it needs to get on."""
+        if self._judge.stop.kind is not None:
+            return False
+        arrived = len(self._findings.chosen_agents) - self._expected
+        ahead = len(self._read) - arrived + len(self._ready)
+        return ahead >= max(_ROUNDS_AHEAD * self._width, self._plan.options.max_concurrent_runs)
 
     def _event(self, handle: Callable[..., Evaluation | None], *args: Any) -> Callable[[PrefectFuture[Any]], None]:
         return lambda future: self._events.put(lambda: handle(*args, future))

@@ -16,8 +16,10 @@ from tasks.endings import raising, told
 from tasks.errors import AgentReportError, RedactionError, SourceError
 from tasks.evidence.metrics import build_evidence
 from tasks.evidence.redaction import Redactor
+from tasks.evidence.span_tree import SpanTree
 from tasks.evidence.tally import Tally
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Trace
+from tasks.evidence.waterfall import build_waterfalls
 from tasks.quoting import quoted, unquoted
 from tasks.report.plan import ReportPlan
 
@@ -67,11 +69,17 @@ def fetch_traces(agent: Agent, runs: Sequence[AgentRuns], plan: ReportPlan) -> E
         tally = Tally(hide, found.redactions)
         agent = tally.redact_agent(agent)
         client = jaeger(plan.options.max_concurrent_runs)
+        parts: dict[int, SpanTree] = {}
         if client is None:
             traces = [Trace(run_id=run.id, state="unavailable", reason=NO_JAEGER) for run in found.runs]
         else:
-            traces = client.fetch_traces(found.runs, now=plan.evidence_until, redact=tally.redact_telemetry)
-        return quoted(build_evidence(agent, found, traces, prices(), tally.counts))
+            traces = client.fetch_traces(
+                found.runs, now=plan.evidence_until, redact=tally.redact_telemetry, parts=parts
+            )
+        evidence = build_evidence(agent, found, traces, prices(), tally.counts)
+        # The trees end here: what travels on is a few spans of two runs.
+        waterfalls = build_waterfalls(evidence.metrics, parts, tally.redact_names)
+        return quoted(evidence.model_copy(update={"waterfalls": waterfalls}))
 
 
 @contextmanager

@@ -17,3 +17,8 @@ def test_the_prompt_in_the_docs_is_the_one_that_is_sent() -> None:
 
 def _without_nonces(page: str) -> str:
     return re.sub(r"evidence-[0-9a-f]{16}", "evidence-…", page)
+
+
+def test_the_tables_in_the_docs_are_those_of_the_warehouse() -> None:
+    page = runpy.run_path(str(_DOCS / "make_tables.py"))["render"]()
+    assert page == (_DOCS / "tables.md").read_text(encoding="utf-8"), "run docs/make_tables.py"

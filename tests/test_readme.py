@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,8 @@ from deployments.cli import app
 from tasks.judge.evaluation import AgentStatus
 from tasks.judge.rubric import parse_criteria
 from tasks.settings import ReportOptions, Settings
-from tasks.warehouse.schema import ENDED, REPORT_TABLES
+from tasks.warehouse.parquet import write_parquet
+from tasks.warehouse.schema import ENDED, REPORT_TABLES, agent_report_details
 from tasks.warehouse.sql import open_warehouse
 
 _ROOT = Path(__file__).parents[1]
@@ -91,10 +93,31 @@ def test_the_criteria_example_is_accepted(readme: str) -> None:
 def test_the_notebook_example_runs(readme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     open_warehouse("sqlite:///agent-report-data/warehouse.db").close()
-    block, _ = _blocks(readme, "python")
+    names = _run_block(readme, "read_view")
+    assert list(names["agents"].columns) == list(names["same"].columns)
+
+
+def test_other_readers_take_the_parquet_files_in_a_line_each(
+    readme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for report_id, environment in enumerate(("prod/eu", "a=b"), start=1):
+        rows = [{"agent_id": number, "agent_name": "a", "status": "no_runs"} for number in range(report_id)]
+        report = {"environment": environment, "name": "", "status": "completed", "progress": 100}
+        tables = {"reports": [report | {"created_at": datetime.now(UTC)}], "agent_report_details": rows}
+        write_parquet("agent-report-data/parquet", environment, report_id, tables)
+    names = _run_block(readme, "duckdb")
+    found = (names["by_duckdb"].pl(), names["by_pandas"], names["by_polars"])
+    for frame in found:
+        assert list(frame.columns) == agent_report_details.columns.keys()
+        assert sorted(frame["report_id"]) == [1, 2, 2]
+
+
+def _run_block(readme: str, word: str) -> dict[str, Any]:
+    (block,) = [block for block in _blocks(readme, "python") if word in block]
     names: dict[str, Any] = {}
     exec(block, names)
-    assert list(names["agents"].columns) == list(names["same"].columns)
+    return names
 
 
 def _names() -> dict[str, str]:

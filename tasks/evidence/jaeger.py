@@ -83,9 +83,17 @@ class JaegerClient:
         )
         self._pool = ThreadPoolExecutor(max_workers=max_concurrent, thread_name_prefix="jaeger")
 
-    def fetch_traces(self, runs: Sequence[Run], *, now: datetime, redact: Redact | None = None) -> list[Trace]:
+    def fetch_traces(
+        self,
+        runs: Sequence[Run],
+        *,
+        now: datetime,
+        redact: Redact | None = None,
+        parts: dict[int, SpanTree] | None = None,
+    ) -> list[Trace]:
         """One ``Trace`` per run, in their order; no runs, an empty list. ``now`` (aware) decides what is young.
-        ``redact`` (see ``summarize_tree``) is applied to every summary, in the thread that asks.
+        ``redact`` (see ``summarize_tree``) is applied to every summary, in the thread that asks. ``parts`` gets each
+        run's part of its trace by the run's id, as Jaeger has it, for who needs more than the summary.
 
         Whatever Jaeger does is data: a trace that could not be had is ``unavailable`` with the reason (without
         credentials), one that Jaeger does not have is ``missing``, or ``pending`` while its run ended less than two
@@ -113,7 +121,7 @@ class JaegerClient:
         outcomes.update((run.id, search.result()) for run, search in searches)
         trees: dict[str, SpanTree] = {}
         return [
-            self._trace(run, outcomes[run.id], trees, now, redact) if run.id in outcomes else self._invalid(run)
+            self._trace(run, outcomes[run.id], trees, now, redact, parts) if run.id in outcomes else self._invalid(run)
             for run in runs
         ]
 
@@ -226,7 +234,13 @@ class JaegerClient:
         return _Found(trace_id, traces[trace_id])
 
     def _trace(
-        self, run: Run, found: _Found, trees: dict[str, SpanTree], now: datetime, redact: Redact | None
+        self,
+        run: Run,
+        found: _Found,
+        trees: dict[str, SpanTree],
+        now: datetime,
+        redact: Redact | None,
+        parts: dict[int, SpanTree] | None,
     ) -> Trace:
         if not found.asked:
             return Trace(run_id=run.id, state="unavailable", trace_id=found.trace_id, reason=found.reason)
@@ -240,6 +254,8 @@ class JaegerClient:
         if tree is None:
             tree = trees[found.trace_id] = SpanTree(found.spans)
         part, strays, others = cut_run(tree, self._tag, run.id)
+        if parts is not None:
+            parts[run.id] = part
         notes = []
         if others:
             notes.append(f"the spans of {others} other runs are inside")

@@ -89,6 +89,7 @@ def build_metrics(runs: Sequence[Run], traces: Mapping[int, Trace], costs_usd: M
         failure_patterns=patterns,
         best_run=best,
         worst_run=_worst_run(finished, traces, patterns, best),
+        typical_run=_typical_run(finished, traces),
         traces=_trace_counts(finished, traces),
         telemetry=_agent_telemetry(finished, traces),
         models=_by_frequency(model for run in finished for model in _models(run, traces.get(run.id))),
@@ -227,6 +228,18 @@ def _worst_run(
     if worst_other.duration_seconds is None:
         return None
     return _ref(worst_other, "no run failed and no tool call either; the slowest success")
+
+
+def _typical_run(runs: Sequence[Run], traces: Mapping[int, Trace]) -> RunRef | None:
+    """The run whose duration is the median (of two in the middle the shorter) among those with a trace; where there is
+    no trace at all, among all. None where no duration is known."""
+    timed = [run for run in runs if run.duration_seconds is not None]
+    traced = [run for run in timed if _telemetry(traces.get(run.id)) is not None]
+    ordered = sorted(traced or timed, key=lambda run: run.duration_seconds or 0.0)
+    if not ordered:
+        return None
+    which = "with a trace" if traced else "that are timed"
+    return _ref(ordered[(len(ordered) - 1) // 2], f"its duration is the median of the {len(ordered)} runs {which}")
 
 
 def _ref(run: Run, reason: str) -> RunRef:

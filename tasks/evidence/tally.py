@@ -96,6 +96,12 @@ class Tally:
         """One text; None stays None."""
         return self._redactor.redact_texts([text], self._counts)[0] if self._redactor else text
 
+    def redact_names(self, names: Sequence[str]) -> list[str]:
+        """``names`` of spans redacted, uncounted: most of them are in the summary as well, and were counted there."""
+        if self._redactor is None:
+            return list(names)
+        return [name or "" for name in self._redactor.redact_texts(names, Counter())]
+
     def _redact(self, batch: _Batch) -> bool:
         """Whether anything was replaced; the batch is read from its beginning afterwards."""
         if self._redactor is None:

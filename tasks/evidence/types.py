@@ -239,6 +239,7 @@ class Metrics(Fact):
     failure_patterns: tuple[FailurePattern, ...] = ()
     best_run: RunRef | None = None
     worst_run: RunRef | None = None
+    typical_run: RunRef | None = None
     traces: TraceCounts = TraceCounts()
     telemetry: AgentTelemetry = AgentTelemetry()
     models: tuple[str, ...] = ()
@@ -251,6 +252,9 @@ class Evidence(Fact):
     runs: tuple[Run, ...]
     traces: dict[int, Trace] = Field(default_factory=dict, description="By run id.")
     costs_usd: dict[int, float] = Field(default_factory=dict, description="By run id; absent is unknown.")
+    waterfalls: dict[int, tuple[WaterfallSpan, ...]] = Field(
+        default_factory=dict, description="Of the typical and the worst run, by run id, where they have a trace."
+    )
     metrics: Metrics
     warnings: tuple[str, ...] = ()
     redactions: dict[str, int] = Field(

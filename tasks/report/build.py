@@ -278,7 +278,7 @@ def _detail(agent: Agent, evaluation: Evaluation, evidence: Evidence | None) -> 
     )
     row |= {name: getattr(metrics, name) for name in same.split()}
     dumped = metrics.model_dump(
-        include={"tool_usage", "failure_patterns", "best_run", "worst_run", "traces", "telemetry"}
+        include={"tool_usage", "failure_patterns", "best_run", "worst_run", "typical_run", "traces", "telemetry"}
     )
     row["telemetry_summary"] = dumped.pop("telemetry")
     row["redactions"] = evidence.redactions
@@ -327,6 +327,7 @@ def _run(evidence: Evidence, run: Run) -> Row:
         "trace_id": (trace.trace_id if trace else None) or run.trace_id,
         "trace_state": trace.state if trace else None,
         "telemetry": trace.telemetry if trace else None,
+        "waterfall": evidence.waterfalls.get(run.id),
         "task_hash": sha256(run.task.encode(errors="replace")).hexdigest() if run.task else None,
         "task_excerpt": clip(run.task, _EXCERPT_CHARACTERS) or None,
         "response_excerpt": clip(run.final_response, _EXCERPT_CHARACTERS) or None,

@@ -28,6 +28,7 @@ from tasks.warehouse.schema import (
     report_runs,
     reports,
 )
+from tasks.warehouse.views import VIEWS
 
 
 def read_reports(warehouse_url: str, environment: str | None = None) -> pd.DataFrame:
@@ -54,6 +55,19 @@ def read_runs(warehouse_url: str, environment: str | None = None) -> pd.DataFram
     return _read_sql(warehouse_url, report_runs, environment)
 
 
+def read_view(warehouse_url: str, name: str, environment: str | None = None) -> pd.DataFrame:
+    """A view (``latest_agent_scores``, ``failing_agents``, …), of one environment or of all. Raises like
+    ``read_reports``, and for a name that no view has."""
+    if name not in VIEWS:
+        raise WarehouseError(f"No view {name}: there are {', '.join(VIEWS)}.")
+    view = VIEWS[name].table
+    order = [view.c[column] for column in ("environment", "agent_id", "report_id", "criterion") if column in view.c]
+    query = sa.select(view).order_by(*order)
+    if environment is not None:
+        query = query.where(view.c.environment == environment)
+    return _read_query(warehouse_url, view, query)
+
+
 def read_parquet_table(url: str, table: str, environment: str | None = None) -> pd.DataFrame:
     """The frame of a table (``reports``, ``agent_report_details``, ``criterion_scores``, ``report_runs``) from Parquet.
 
@@ -71,6 +85,14 @@ def read_parquet_table(url: str, table: str, environment: str | None = None) -> 
 
 
 def _read_sql(warehouse_url: str, table: Table, environment: str | None) -> pd.DataFrame:
+    query = sa.select(table).order_by(*_order(table))
+    if environment is not None:
+        of_environment = sa.select(reports.c.id).where(reports.c.environment == environment)
+        query = query.where(_report_key(table).in_(of_environment))
+    return _read_query(warehouse_url, table, query)
+
+
+def _read_query(warehouse_url: str, table: Table, query: sa.Select[Any]) -> pd.DataFrame:
     database = connect_database(warehouse_url, create=False)
     try:
         if not is_current(database):
@@ -78,10 +100,6 @@ def _read_sql(warehouse_url: str, table: Table, environment: str | None) -> pd.D
                 f"The warehouse {database.shown} is empty or older than this version: any `agent-report` command on it "
                 "brings it up to date."
             )
-        query = sa.select(table).order_by(*_order(table))
-        if environment is not None:
-            of_environment = sa.select(reports.c.id).where(reports.c.environment == environment)
-            query = query.where(_report_key(table).in_(of_environment))
         with database.reading() as connection:
             rows = connection.execute(query).all()
     finally:

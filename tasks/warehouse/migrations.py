@@ -16,7 +16,7 @@ from tasks.warehouse.schema import metadata
 
 logger = logging.getLogger(__name__)
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision there is, oldest first. Kept here as well, so that the check at each start needs no Alembic, whose
 import takes longer than everything else about it."""
 
@@ -77,7 +77,11 @@ def _refuse_foreign_tables(connection: Connection, database: Database) -> None:
     inspector = sa.inspect(connection)
     if inspector.has_table(VERSION_TABLE):
         return
-    foreign = sorted(set(inspector.get_table_names()) & set(metadata.tables))
+    # Only here, as a warehouse that is up to date needs no views at its start.
+    from tasks.warehouse.views import VIEWS
+
+    there = {*inspector.get_table_names(), *inspector.get_view_names()}
+    foreign = sorted(there & {*metadata.tables, *VIEWS})
     if foreign:
         raise WarehouseError(
             f"The warehouse {database.shown} already holds tables of another program ({', '.join(foreign)}): "

@@ -121,6 +121,35 @@ class StagedFiles:
                 self._files.rm_file(temporary)
 
 
+def write_file(url: str, names: Sequence[str], content: bytes) -> str:
+    """Write one file of another kind beside the tables, at ``names`` below ``url``; returns where it is.
+
+    Under a temporary name first, like the tables, so that nobody reads half of it. Errors as in ``write_parquet``.
+    """
+    with _translated(url, "cannot be written"):
+        files, root = _file_system(url)
+        final = posixpath.join(root, *names)
+        folder = posixpath.dirname(final)
+        temporary = posixpath.join(folder, f".{uuid.uuid4().hex}.tmp")
+        files.makedirs(folder, exist_ok=True)
+        try:
+            files.pipe_file(temporary, content)
+            files.mv(temporary, final)
+        except Exception:
+            with suppress(Exception):  # The error that brought us here is the one to tell.
+                files.rm_file(temporary)
+            raise
+        return final if "file" in _protocols(files) else str(files.unstrip_protocol(final))
+
+
+def is_file(url: str, names: Sequence[str]) -> bool:
+    """Whether there is a file at ``names`` below ``url``; errors as in ``read_parquet``."""
+    with _translated(url, "cannot be read"):
+        files, root = _file_system(url)
+        files.invalidate_cache()
+        return bool(files.isfile(posixpath.join(root, *names)))
+
+
 def check_place(url: str) -> None:
     """Raise a ParquetError when files cannot be written to ``url``: one is, and removed again."""
     with _translated(url, "cannot be written"):
@@ -137,10 +166,15 @@ def check_place(url: str) -> None:
 
 def list_files(url: str, environment: str, report_id: int) -> list[str]:
     """The places of a report's files as they may be shown: local ones from the root on, no credentials in URLs."""
+    name = f"{encode_environment(environment)}/{report_id}.parquet"
+    return [show_place(url, f"{table}/{name}") for table in REPORT_TABLES]
+
+
+def show_place(url: str, name: str) -> str:
+    """The place of the file ``name`` below ``url`` as it may be shown; see ``list_files``."""
     shown, _ = _without_credentials(url)
     folder = shown if "://" in shown else Path(shown).resolve().as_posix()
-    name = f"{encode_environment(environment)}/{report_id}.parquet"
-    return [f"{folder.rstrip('/')}/{table}/{name}" for table in REPORT_TABLES]
+    return f"{folder.rstrip('/')}/{name}"
 
 
 def read_parquet(url: str, table: str, environment: str | None = None) -> pa.Table:

@@ -187,6 +187,7 @@ _REFUSED: list[tuple[LabelOrder, str]] = [
 def here(labelled: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The same, for commands that run in this process."""
     monkeypatch.chdir(labelled.folder)
+    monkeypatch.setenv("COLUMNS", "220")
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", f"sqlite:///{labelled.folder}/warehouse.db")
     return labelled
 
@@ -218,7 +219,7 @@ def test_from_nothing_labelled_to_the_measured_judge(here: Any, capsys: pytest.C
     shown = run("agreement", "1")
     assert "12 labels by 1 person" in shown
     assert re.search(r"Criterion +Agents +Same verdict +Kappa +Weighted kappa +Rank +Bias +Noise", shown)
-    assert re.search(r"^all criteria +6 +50% \(\d+ to \d+%\) ", shown, re.MULTILINE)
+    assert re.search(r"^all criteria +6 +75% \(\d+ to \d+%\) ", shown, re.MULTILINE)
     assert "Pass rate of report 1 (agents and criteria): by the judge 50%" in shown
     assert "labels of at least 10 agents are needed" in shown
     assert "Next: label more agents" in shown
@@ -228,6 +229,8 @@ def test_from_nothing_labelled_to_the_measured_judge(here: Any, capsys: pytest.C
     expected = sum(8 - 6.5 if agent % 2 else 5 - (4 + agent / 10) for agent in range(1, 7)) / 6
     assert bias["value"] == pytest.approx(expected)
     assert bias["low"] < expected < bias["high"]
+    run("show", "1", "--html", "page.html")
+    assert "People gave 12 labels" in (here.folder / "page.html").read_text(encoding="utf-8")
     assert "6 lines to fill in" in run("label", "1", "--template", "t.csv", "--count", "3")
     assert (here.folder / "t.csv").exists()
 

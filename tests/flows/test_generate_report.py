@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -163,3 +164,25 @@ def test_the_key_is_nowhere(make_world: Callable[..., Any]) -> None:
     for path in world.folder.rglob("*"):
         if path.is_file():
             assert b"sk-planted-key" not in path.read_bytes(), path
+
+
+def test_reading_stays_a_few_rounds_ahead_of_the_judge(
+    make_world: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """All of it at once would take from the first judge calls the CPU time that they need."""
+    read: list[int] = []
+
+    def note(payload: dict[str, Any], request: Any) -> None:
+        read.append(len(world.jaeger.requests))
+
+    world = make_world(agent_seconds=0.4, respond=note)
+    with caplog.at_level(logging.WARNING):
+        report = world.report(max_concurrent_evals=1, max_concurrent_runs=2)
+    assert "dead-lock" not in caplog.text
+    assert world.judge.most_in_flight == 1
+    assert report["agents_evaluated"] == 13
+    probes = 2
+    # At its third call: two agents are judged, the third is, three wait or are being read, and one turn more at most.
+    assert read[2] <= 7 + probes
+    # The team is asked once all is read, which is before the last agents are.
+    assert read[-1] >= 13

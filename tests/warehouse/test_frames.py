@@ -11,10 +11,11 @@ import pytest
 
 from tasks.errors import WarehouseError
 from tasks.evidence.types import TelemetrySummary
-from tasks.warehouse.frames import read_agents, read_criteria, read_parquet_table, read_reports, read_runs
+from tasks.warehouse.frames import read_agents, read_criteria, read_parquet_table, read_reports, read_runs, read_view
 from tasks.warehouse.parquet import write_parquet
 from tasks.warehouse.schema import REPORT_TABLES
 from tasks.warehouse.sql import Warehouse
+from tasks.warehouse.views import VIEWS
 
 Rows = dict[str, list[dict[str, Any]]]
 READERS: dict[str, Callable[..., pd.DataFrame]] = {
@@ -101,3 +102,20 @@ def test_nothing_in_parquet_is_an_empty_frame(tmp_path: Path) -> None:
     assert list(frame.columns) == [column.name for column in REPORT_TABLES["report_runs"].columns]
     with pytest.raises(WarehouseError, match="No Parquet table judge_calls"):
         read_parquet_table(str(tmp_path), "judge_calls")
+
+
+@pytest.mark.parametrize("name", list(VIEWS))
+def test_views_come_as_frames_too(warehouse_url: str, filled: str, name: str) -> None:
+    table = VIEWS[name].table
+    frame = read_view(warehouse_url, name)
+    assert list(frame.columns) == table.columns.keys()
+    for environment in ("prod", "nowhere"):
+        part = read_view(warehouse_url, name, environment)
+        assert [str(kind) for kind in part.dtypes] == [str(kind) for kind in frame.dtypes]
+        assert len(part) == (0 if environment == "nowhere" else len(frame) / 2)
+    assert len(frame) == {"judge_costs": 0, "failing_agents": 0, "criterion_history": 4}.get(name, 4)
+
+
+def test_a_view_that_does_not_exist_is_refused(warehouse_url: str) -> None:
+    with pytest.raises(WarehouseError, match="No view nope: there are latest_agent_scores"):
+        read_view(warehouse_url, "nope")

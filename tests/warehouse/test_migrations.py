@@ -80,7 +80,7 @@ def test_a_newer_warehouse_is_refused_and_left_alone(warehouse_url: str) -> None
     database = open_warehouse(warehouse_url).database
     with database.writing() as connection:
         connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
-    with pytest.raises(WarehouseError, match=r"has schema 9999.*knows 0002.*update agent-report"):
+    with pytest.raises(WarehouseError, match=rf"has schema 9999.*knows {REVISIONS[-1]}.*update agent-report"):
         open_warehouse(warehouse_url)
     with database.reading() as connection:
         assert connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() == "9999"
@@ -96,6 +96,13 @@ def test_a_database_with_tables_of_another_program_is_refused_and_left_alone(tmp
         open_warehouse(f"sqlite:///{file}")
     assert hashlib.sha256(file.read_bytes()).hexdigest() == before
     assert [path.name for path in tmp_path.iterdir()] == ["station.db"]
+
+
+def test_a_view_of_another_program_is_no_view_of_ours(warehouse_url: str) -> None:
+    with connect_database(warehouse_url).writing() as connection:
+        connection.execute(sa.text("CREATE VIEW failing_agents AS SELECT 1 AS id"))
+    with pytest.raises(WarehouseError, match=r"tables of another program \(failing_agents\)"):
+        open_warehouse(warehouse_url)
 
 
 def test_a_database_that_prefect_uses_too_is_no_hindrance(warehouse_url: str) -> None:

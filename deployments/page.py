@@ -1,0 +1,80 @@
+"""``agent-report show ID --html FILE``: a report's page from the warehouse, into a file or to stdout."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from deployments.terminal import one_line, open_console
+from tasks.errors import RefusedError
+
+STDOUT = "-"
+
+
+def save_page(report_id: int, target: str) -> None:
+    """Write the page of a report to the file ``target``, or with ``-`` to stdout; a file that is there is replaced.
+
+    Replacing is what a command that is told a file's name does (``-o`` of a compiler, say), and a page can be made
+    again at any time; only another kind of file, which no page was written to, is refused.
+
+    Raises:
+        RefusedError: no such report, a folder, a file that is no page, or a place that cannot be written.
+    """
+    from tasks.paging import load_page
+    from tasks.report.html import render_html
+
+    path = None if target == STDOUT else _check(Path(target).expanduser(), target)
+    html = render_html(load_page(report_id)).encode()
+    if path is None:
+        sys.stdout.buffer.write(html)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        _replace(path, html)
+    except OSError as error:
+        raise RefusedError(f"--html {target}: {error.strerror or error}") from None
+    open_console(stderr=True).print(one_line(f"The page of report {report_id}: {path}"), soft_wrap=True)
+
+
+def print_place(console: Console, report_id: int) -> None:
+    """Say where the page is that a report wrote; where there is none, how to get one."""
+    from tasks.paging import find_page
+
+    place = find_page(report_id)
+    console.print()
+    console.print(
+        one_line(f"Page: {place}" if place else f"Page: `agent-report show {report_id} --html report.html` makes it"),
+        soft_wrap=True,
+    )
+
+
+def _check(path: Path, target: str) -> Path:
+    if path.is_dir():
+        raise RefusedError(f"--html {target} is a folder: name a file in it, such as {target.rstrip('/')}/report.html")
+    if path.is_file() and path.suffix.lower() not in (".html", ".htm") and path.stat().st_size:
+        raise RefusedError(f"--html {target} is there already and no .html file: name another one")
+    return path
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write all of ``content`` or leave what was there; a device or a pipe is written to as it is."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
+    folder = path.resolve().parent
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        # As any new file: mkstemp's is for its owner alone.
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(path.resolve())
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

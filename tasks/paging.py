@@ -1,0 +1,67 @@
+"""The report's page: put together from the warehouse, and written beside the Parquet files."""
+
+from __future__ import annotations
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from tasks import connections
+from tasks.errors import RefusedError, scrub
+from tasks.measuring import load_agreement
+from tasks.report.html import render_html
+from tasks.report.page import Page
+from tasks.report.plan import ReportPlan
+from tasks.warehouse.history import load_history, load_judging_stats
+from tasks.warehouse.pages import has_page, page_place, write_page_file
+
+
+@task(task_run_name="write the page of {plan.environment}", cache_policy=NO_CACHE)
+def write_page(plan: ReportPlan) -> str:
+    """Write the page of a report that is written; returns where it is, "" when it could not be.
+
+    What is in the warehouse can be made a page at any time, so a failure is a warning and loses nothing.
+    """
+    try:
+        url = connections.read_settings().parquet_url
+        write_page_file(url, plan.environment, plan.id, render_html(load_page(plan.id)))
+        return page_place(url, plan.environment, plan.id)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the report is written
+        get_run_logger().warning(
+            "The page of report %s could not be written (`agent-report show %s --html FILE` tries again): %s",
+            plan.id,
+            plan.id,
+            scrub(str(error) or type(error).__name__),
+        )
+        return ""
+
+
+def find_page(report_id: int) -> str:
+    """Where the page of a report is, as it may be shown; "" when there is no such report, or no page of it."""
+    report = connections.warehouse().load_report(report_id)
+    if report is None:
+        return ""
+    url = connections.read_settings().parquet_url
+    return page_place(url, report["environment"], report_id) if has_page(url, report["environment"], report_id) else ""
+
+
+def load_page(report_id: int) -> Page:
+    """Everything that the page of a report is made of, as the warehouse has it now.
+
+    Raises:
+        RefusedError: there is no such report.
+    """
+    warehouse = connections.warehouse()
+    report = warehouse.load_report(report_id)
+    if report is None:
+        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
+    return Page(
+        report=report,
+        agents=warehouse.load_agents(report_id),
+        criteria=warehouse.load_criteria(report_id),
+        agreement=load_agreement(report_id, warehouse),
+        runs=warehouse.load_runs(report_id),
+        history=load_history(warehouse.database, report),
+        judging=load_judging_stats(warehouse.database, report_id),
+        jaeger_ui_url=connections.read_settings().jaeger_ui_url,
+    )

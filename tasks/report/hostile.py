@@ -1,0 +1,38 @@
+"""Hostile text made harmless for a page: what a browser would obey, or a file could not hold, becomes visible."""
+
+from __future__ import annotations
+
+import re
+
+from markupsafe import Markup, escape
+
+LONGEST = 4_000
+_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# Controls but tab and new line, lone surrogates (no UTF-8 file can hold them), and what Unicode calls no character.
+_INVALID = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+
+
+def tame(text: str, limit: int = LONGEST) -> str:
+    """``text`` in at most ``limit`` characters and a mark, with nothing in it that turns the text around it.
+
+    Overrides and isolates of the writing direction are shown as ``[U+202E]``; control characters and lone surrogates
+    become U+FFFD. Arabic and Hebrew stay as they are. Markup is not escaped here.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if len(text) > limit:
+        text = f"{text[:limit].rstrip()}… [{len(text) - limit} more characters]"
+    return _BIDI.sub(lambda found: f"[U+{ord(found[0]):04X}]", _INVALID.sub("\ufffd", text))
+
+
+def said(text: object, limit: int = LONGEST) -> Markup:
+    """What an agent, a judge or a trace said, escaped and isolated from the direction of what is around it."""
+    return Markup("<bdi>{}</bdi>").format(escape(tame(str(text), limit)))
+
+
+def finalize(value: object) -> object:
+    """What every expression of a template goes through before it is escaped: None is a dash, text is tamed."""
+    if value is None:
+        return "–"
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return tame(value)

@@ -1,0 +1,86 @@
+"""What came before a report in the warehouse, and what judging it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from tasks.report.page import HistoryPoint, JudgingStats
+from tasks.warehouse.engine import Database
+from tasks.warehouse.schema import agent_report_details, judge_calls, reports
+
+Row = dict[str, Any]
+_FIGURES = ("score", "success_rate", "success_rate_low", "success_rate_high")
+
+
+def load_history(database: Database, report: Row, limit: int = 12) -> dict[int | None, tuple[HistoryPoint, ...]]:
+    """The last ``limit`` completed reports of the environment up to ``report`` (its row), and it: the oldest first.
+
+    By agent id, that of the team under None. A report in which an agent has no row is not in its history; agents that
+    are gone by now have theirs.
+    """
+    columns = [reports.c[name] for name in ("id", "created_at", "team_score", "judge_fingerprint")]
+    earlier = (
+        sa.select(*columns)
+        .where(reports.c.environment == report["environment"], reports.c.id < report["id"])
+        .where(reports.c.status == "completed")
+        .order_by(reports.c.id.desc())
+        .limit(limit - 1)
+    )
+    table = agent_report_details
+    with database.reading() as connection:
+        found: list[Mapping[Any, Any]] = [*reversed(connection.execute(earlier).mappings().all()), report]
+        details = connection.execute(
+            sa.select(table.c.report_id, table.c.agent_id, *(table.c[name] for name in _FIGURES))
+            .where(table.c.report_id.in_([row["id"] for row in found]))
+            .order_by(table.c.report_id)
+        ).all()
+    by_id = {row["id"]: row for row in found}
+    fingerprint = report["judge_fingerprint"]
+
+    def point(
+        report_id: int,
+        score: float | None,
+        rate: float | None = None,
+        low: float | None = None,
+        high: float | None = None,
+    ) -> HistoryPoint:
+        row = by_id[report_id]
+        same = fingerprint is not None and row["judge_fingerprint"] == fingerprint
+        return HistoryPoint(report_id, row["created_at"], score, rate, low, high, same)
+
+    history: dict[int | None, list[HistoryPoint]] = {None: [point(row["id"], row["team_score"]) for row in found]}
+    for report_id, agent_id, *figures in details:
+        history.setdefault(agent_id, []).append(point(report_id, *figures))
+    return {agent_id: tuple(points) for agent_id, points in history.items()}
+
+
+def load_judging_stats(database: Database, report_id: int) -> JudgingStats:
+    """What the ledger has on this report: the answers that were paid for it. None of any: zeros and None."""
+    calls = judge_calls
+    query = (
+        sa.select(
+            sa.func.coalesce(calls.c.outcome, "unknown"),
+            sa.func.count(),
+            sa.func.sum(calls.c.attempts),
+            sa.func.sum(calls.c.latency_seconds),
+            sa.func.count(calls.c.latency_seconds),
+            sa.func.max(calls.c.latency_seconds),
+            sa.func.sum(calls.c.cached_tokens),
+        )
+        .where(calls.c.report_id == report_id, calls.c.status == "answered")
+        .group_by(sa.func.coalesce(calls.c.outcome, "unknown"))
+    )
+    with database.reading() as connection:
+        rows = connection.execute(query).all()
+    timed = sum(row[4] for row in rows)
+    cached = [int(row[6]) for row in rows if row[6] is not None]
+    return JudgingStats(
+        outcomes={row[0]: row[1] for row in sorted(rows, key=lambda row: (-row[1], row[0]))},
+        attempts=sum(int(row[2] or 0) for row in rows),
+        avg_latency_seconds=sum(float(row[3] or 0) for row in rows) / timed if timed else None,
+        max_latency_seconds=max((float(row[5]) for row in rows if row[5] is not None), default=None),
+        cached_tokens=sum(cached) if cached else None,
+    )
