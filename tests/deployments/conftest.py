@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from deployments.demo.sample import build_sample
-from tasks.settings import ReportOptions
+from tasks.settings import ReportOptions, Settings
 from tasks.warehouse.sql import open_warehouse
 
 COMMAND = Path(sys.executable).with_name("agent-report")
@@ -150,7 +150,7 @@ def _write_report(folder: Path, agents: int = 6, runs: int = 3) -> str:
         "judge_model": "judge-1",
         "judge_fingerprint": "f1",
         "parameters": {
-            "options": ReportOptions().model_dump(mode="json"),
+            "options": Settings(_env_file=None).options(ReportOptions()).model_dump(mode="json"),
             "criteria": {
                 "default": {
                     n: {"weight": 1, "description": f"What {n} is", "threshold": 7} for n in ("accuracy", "tone")
