@@ -8,13 +8,12 @@ import sys
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
-from rich.text import Text
 
-from deployments.terminal import live_progress, one_line, open_console, print_json, print_report, print_reports
+from deployments.terminal import one_line, open_console, print_json
 from tasks.errors import AgentReportError, RefusedError, scrub
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ app = App(
     default_parameter=Parameter(negative=""),
 )
 Flag = Annotated[bool, Parameter(show_default=False)]
+Status = Literal["pending", "generating_agents", "generating_team", "completed", "failed", "cancelled"]
 
 
 @app.command
@@ -133,7 +133,9 @@ def run(
 
 def make_report(order: Order, *, as_json: bool = False) -> int:
     """Run the flow for ``order`` with a live progress bar, print the report, and return the exit code."""
+    from deployments.progress_bar import live_progress
     from deployments.runner import check_settings, prefect_api, run_report, running_report
+    from deployments.show import show_report
 
     report_id: int | None = None
     signal.signal(signal.SIGINT, _stop)
@@ -146,12 +148,12 @@ def make_report(order: Order, *, as_json: bool = False) -> int:
     if report_id is None:
         _complain("Stopped", "no report was made")
         return FAILED
-    code = print_stored(report_id, as_json=as_json)
+    report = show_report(report_id, as_json=as_json)
     if not as_json:
         from deployments.page import print_place
 
         print_place(open_console(), report_id)
-    return code
+    return COMPLETED if report["status"] == "completed" else FAILED
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -159,76 +161,237 @@ def _stop(number: int, frame: FrameType | None) -> None:
     signal.default_int_handler(number, frame)
 
 
-def print_stored(report_id: int, *, as_json: bool) -> int:
-    """Print a report from the warehouse; the exit code says how it ended."""
-    from tasks.connections import warehouse
-
-    report = warehouse().load_report(report_id)
-    if report is None:
-        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
-    agents = warehouse().load_agents(report_id)
-    if as_json:
-        print_json({"report": report, "agents": agents})
-    else:
-        print_report(open_console(), report, agents)
-    return COMPLETED if report["status"] == "completed" else FAILED
-
-
 @app.command
 def show(
-    report_id: int, /, *, html: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None, json: Flag = False
+    report_id: int,
+    /,
+    *,
+    agent: str | None = None,
+    html: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    json: Flag = False,
 ) -> int:
-    """Show a report from the warehouse.
+    """Show a report from the warehouse: verdict, what changed, what needs work and why; or one agent in full.
 
-    Example: `agent-report show 12 --html report.html`
+    Example: `agent-report show 12 --agent billing-bot`
 
     Parameters
     ----------
     report_id
         The report's id, as `agent-report list` shows it.
+    agent
+        Only this agent (name, or id:12): criteria with reasons and citations, tools, failures, runs.
     html
         Write the report's page to this file (- for stdout) and print nothing else.
     json
-        Print only `{"report": {…}, "agents": [{…}]}`.
+        Print only `{"report": {…}, "agents": [{…}]}`; of one agent
+        `{"report": {…}, "agent": {…}, "criteria": [{…}], "runs": [{…}]}`.
     """
+    from deployments.show import show_agent, show_report
+
     if html is not None:
         from deployments.page import save_page
 
-        if json:
-            raise RefusedError("--html and --json: one of them")
+        if json or agent is not None:
+            raise RefusedError(f"--html and {'--json' if json else '--agent'}: one of them")
         save_page(report_id, html)
         return COMPLETED
-    print_stored(report_id, as_json=json)
+    if agent is None:
+        show_report(report_id, as_json=json)
+    else:
+        show_agent(report_id, agent, as_json=json)
     return COMPLETED
 
 
 @app.command(name="list")
-def list_reports(*, environment: str | None = None, limit: int = 20, json: Flag = False) -> int:
+def list_reports(
+    *,
+    environment: str | None = None,
+    status: Annotated[list[Status] | None, Parameter(consume_multiple=True)] = None,
+    since: str | None = None,
+    name: str | None = None,
+    judge_model: str | None = None,
+    limit: int = 20,
+    json: Flag = False,
+) -> int:
     """List the newest reports.
 
-    Example: `agent-report list --environment production --limit 5`
+    Example: `agent-report list --environment production --status completed failed --since 7d`
 
     Parameters
     ----------
     environment
         Only reports of this environment.
+    status
+        Only reports in one of these statuses.
+    since
+        Only reports begun since then: a span such as 7d, or a time such as 2026-01-31T08:00:00Z.
+    name
+        Only reports with this in their name, whatever its case.
+    judge_model
+        Only reports by this judge.
     limit
         At most so many.
     json
         Print the rows as JSON.
     """
-    from tasks.connections import warehouse
+    from deployments.report_list import list_stored
 
-    if limit < 1:
-        raise RefusedError(f"--limit {limit}: at least 1")
-    rows = warehouse().list_reports(environment, limit=limit)
-    if json:
-        print_json(rows)
-    elif rows:
-        print_reports(open_console(), rows)
-    else:
-        of_it = Text.assemble(" of ", one_line(environment)) if environment else Text()
-        open_console().print(Text.assemble("No reports", of_it, " yet: `agent-report run ENVIRONMENT` makes one."))
+    list_stored(
+        environment=environment,
+        statuses=status or (),
+        since=since,
+        name=name,
+        judge_model=judge_model,
+        limit=limit,
+        as_json=json,
+    )
+    return COMPLETED
+
+
+@app.command
+def watch(report_id: int, /, *, json: Flag = False) -> int:
+    """Follow a report that is being made until it ends, and show it. Ctrl-C leaves the report alone.
+
+    Exit code 0: completed, 1: failed, cancelled, or nobody works on it any more, 130: Ctrl-C came first.
+
+    Example: `agent-report watch 12`
+
+    Parameters
+    ----------
+    report_id
+        The report's id, as `agent-report list` shows it.
+    json
+        Print only a line of JSON for every step: id, environment, name, status, progress, current_step, error.
+    """
+    from deployments.watch import INTERRUPTED, watch_report
+
+    completed = watch_report(report_id, as_json=json)
+    return INTERRUPTED if completed is None else COMPLETED if completed else FAILED
+
+
+@app.command
+def export(
+    report_id: int,
+    /,
+    *,
+    format: Literal["csv", "json"],  # noqa: A002 - the option's name
+    table: Literal["agents", "criteria", "runs", "reports"] | None = None,
+    out: str = "-",
+    bom: Flag = False,
+) -> int:
+    """Write a report for other programs: as one JSON document, or one of its tables as CSV. All in UTF-8.
+
+    In CSV lists and structs are JSON, and text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    Example: `agent-report export 12 --format csv --table runs --out runs.csv`
+
+    Parameters
+    ----------
+    report_id
+        The report's id, as `agent-report list` shows it.
+    format
+        `json` is `{"report": {…}, "agents": […], "criteria": […], "runs": […]}`, with a table an array of its rows.
+    table
+        Which table; as CSV the agents unless another is named.
+    out
+        File to write, replaced when it is there; - is the terminal, or the pipe.
+    bom
+        Begin with a byte order mark, without which Excel does not take a CSV file for UTF-8.
+    """
+    from deployments.export import export_report
+
+    export_report(report_id, kind=format, table=table, out=out, byte_order_mark=bom)
+    return COMPLETED
+
+
+@app.command
+def prune(
+    *, keep: str, keep_last: int = 1, environment: str | None = None, yes: Flag = False, json: Flag = False
+) -> int:
+    """Remove reports that ended long ago: rows, paid answers that nothing needs, and files. A dry run without `--yes`.
+
+    Reports in progress, the newest completed ones of each environment, what a kept report is compared with, and what
+    people labelled always stay. Interrupted, it loses nothing that is kept, and the same again goes on.
+
+    Example: `agent-report prune --keep 90d --keep-last 10 --yes`
+
+    Parameters
+    ----------
+    keep
+        Keep what ended since then: a span such as 90d, or a time such as 2026-01-31T08:00:00Z.
+    keep_last
+        Keep so many completed reports of each environment, however old they are.
+    environment
+        Only reports of this environment.
+    yes
+        Remove; without it nothing is changed.
+    json
+        Print only `{"before": …, "reports": [{…}], "rows": {…}, "files": …, "bytes": …, "leftover_files": …,
+        "removed": …}`.
+    """
+    from deployments.prune import prune as prune_reports
+
+    prune_reports(keep=keep, keep_last=keep_last, environment=environment, yes=yes, as_json=json)
+    return COMPLETED
+
+
+@app.command
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
+    """Print the completion script of a shell: `source <(agent-report completion bash)` in `~/.bashrc`.
+
+    Example: `agent-report completion fish > ~/.config/fish/completions/agent-report.fish`
+
+    Parameters
+    ----------
+    shell
+        bash, zsh or fish.
+    """
+    sys.stdout.write(app.generate_completion(shell=shell))
+    return COMPLETED
+
+
+@app.command
+def compare(
+    baseline_id: int | None = None,
+    report_id: int | None = None,
+    /,
+    *,
+    last: int | None = None,
+    environment: str | None = None,
+    across_environments: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Say what got better or worse between two reports, beyond what noise explains.
+
+    Score, criteria, success rate, duration and cost of the team and of every agent, with 95 % intervals.
+
+    Example: `agent-report compare 12 17`, or `agent-report compare --last 2 --environment production`
+
+    Parameters
+    ----------
+    baseline_id
+        The earlier report.
+    report_id
+        The later report.
+    last
+        Instead of two ids: the newest completed report, and of the last so many the earliest; 2 is the one before it.
+    environment
+        Of which environment the last reports are; needed where there are several.
+    across_environments
+        Compare reports of different environments too; agents are the same where their names are.
+    json
+        Print only the comparison as JSON.
+    """
+    from deployments.comparison import run_compare
+
+    run_compare(
+        baseline_id,
+        report_id,
+        last=last,
+        environment=environment,
+        across_environments=across_environments,
+        as_json=json,
+    )
     return COMPLETED
 
 
@@ -311,51 +474,6 @@ def agreement(report_id: int | None = None, /, *, environment: str | None = None
         print_json(found.model_dump(mode="json"))
     else:
         print_agreement(open_console(), found)
-    return COMPLETED
-
-
-@app.command
-def compare(
-    baseline_id: int | None = None,
-    report_id: int | None = None,
-    /,
-    *,
-    last: int | None = None,
-    environment: str | None = None,
-    across_environments: Flag = False,
-    json: Flag = False,
-) -> int:
-    """Say what got better or worse between two reports, beyond what noise explains.
-
-    Score, criteria, success rate, duration and cost of the team and of every agent, with 95 % intervals.
-
-    Example: `agent-report compare 12 17`, or `agent-report compare --last 2 --environment production`
-
-    Parameters
-    ----------
-    baseline_id
-        The earlier report.
-    report_id
-        The later report.
-    last
-        Instead of two ids: the newest completed report, and of the last so many the earliest; 2 is the one before it.
-    environment
-        Of which environment the last reports are; needed where there are several.
-    across_environments
-        Compare reports of different environments too; agents are the same where their names are.
-    json
-        Print only the comparison as JSON.
-    """
-    from deployments.comparison import run_compare
-
-    run_compare(
-        baseline_id,
-        report_id,
-        last=last,
-        environment=environment,
-        across_environments=across_environments,
-        as_json=json,
-    )
     return COMPLETED
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 from rich.console import Console
 
+from deployments.out_file import replace_file
 from deployments.terminal import one_line, open_console
 from tasks.errors import RefusedError
 
@@ -34,7 +33,7 @@ def save_page(report_id: int, target: str) -> None:
         sys.stdout.buffer.flush()
         return
     try:
-        _replace(path, html)
+        replace_file(path, html)
     except OSError as error:
         raise RefusedError(f"--html {target}: {error.strerror or error}") from None
     open_console(stderr=True).print(one_line(f"The page of report {report_id}: {path}"), soft_wrap=True)
@@ -58,23 +57,3 @@ def _check(path: Path, target: str) -> Path:
     if path.is_file() and path.suffix.lower() not in (".html", ".htm") and path.stat().st_size:
         raise RefusedError(f"--html {target} is there already and no .html file: name another one")
     return path
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write all of ``content`` or leave what was there; a device or a pipe is written to as it is."""
-    if path.exists() and not path.is_file():
-        path.write_bytes(content)
-        return
-    folder = path.resolve().parent
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # As any new file: mkstemp's is for its owner alone.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path.resolve())
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

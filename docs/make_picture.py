@@ -11,7 +11,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from deployments.demo.command import print_time
-from deployments.terminal import print_report
+from deployments.report_front import print_report
 from tasks.warehouse.sql import open_warehouse
 
 _ROOT = Path(__file__).parents[1]
@@ -71,7 +71,7 @@ def main() -> None:
     agents = warehouse.load_agents(report["id"])
     console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, highlight=False)
     console.print(Text.assemble(("$ ", "green"), ("agent-report demo", "bold")))
-    print_report(console, report, agents)
+    print_report(console, report, agents, warehouse.load_criteria(report["id"]))
     console.print()
     print_time(console, report, agents)
     svg = console.export_svg(

@@ -11,7 +11,7 @@ from tasks.judge.answer import Kind
 from tasks.judge.ledger import Claim, PaidAnswer
 from tasks.warehouse.engine import Database
 from tasks.warehouse.owner import Owner, current_owner, is_alive, is_local
-from tasks.warehouse.schema import judge_calls, reports
+from tasks.warehouse.schema import judge_calls, reports, reused_answers
 
 _CLAIMED = "claimed"
 _ANSWERED = "answered"
@@ -32,7 +32,7 @@ _CLAIM_FIELDS = (
 
 # Statements are made once: of the 3.1 ms of CPU that an answer took in the ledger, making them anew took 1.8.
 _ANSWER = (
-    sa.select(*(judge_calls.c[name] for name in _FIELDS))
+    sa.select(judge_calls.c.id, *(judge_calls.c[name] for name in _FIELDS))
     .where(judge_calls.c.fingerprint == sa.bindparam("fingerprint"))
     .where(judge_calls.c.status == _ANSWERED, judge_calls.c.outcome == _USABLE)
     .order_by(judge_calls.c.id.desc())
@@ -44,6 +44,9 @@ _HELD = sa.select(
 ).where(judge_calls.c.fingerprint == sa.bindparam("fingerprint"), judge_calls.c.status == _CLAIMED)
 _IS_CLAIM = sa.and_(judge_calls.c.id == sa.bindparam("claim_id"), judge_calls.c.status == _CLAIMED)
 _DELETE_CLAIM = sa.delete(judge_calls).where(_IS_CLAIM)
+_INSERT_REUSE = sa.text(
+    f"INSERT INTO {reused_answers.name} (report_id, judge_call_id) VALUES (:report_id, :call_id) ON CONFLICT DO NOTHING"  # noqa: S608
+)
 _ANSWERED_FIELDS = (*_FIELDS, "status", "created_at")
 _ANSWER_CLAIM = (
     sa.update(judge_calls)
@@ -73,7 +76,8 @@ class SqlLedger:
         One that arrived before ``since`` (aware, by the clock of the host that kept it) does not count.
         """
         with self._database.reading() as connection:
-            return _answer(connection, fingerprint, since)
+            row = _answer(connection, fingerprint, since)
+        return None if row is None else _paid(row)
 
     def claim(
         self,
@@ -92,14 +96,21 @@ class SqlLedger:
         The claim lapses after ``seconds`` of the database's clock (at once for 0), or when this process is gone: for
         those on this host at once, for others when its report has had no heartbeat for a minute or belongs to another
         process by now. Then whoever asks first takes it over.
+
+        That report ``report_id`` took an answer which another one paid for is noted: the answer is kept as long as
+        either of them is.
         """
         with self._database.reading() as connection:
-            if (known := _answer(connection, fingerprint, since)) is not None:
-                return known
+            known = _answer(connection, fingerprint, since)
             # Who asks again and again only reads: it does not stand in the line of the writers.
-            held = _held(connection, fingerprint)
+            held = None if known is not None else _held(connection, fingerprint)
             if held is not None and not _has_lapsed(connection, held, _now(connection)):
                 return None
+        if known is not None:
+            if report_id not in (None, known["report_id"]):
+                with self._database.writing(durable=False) as connection:
+                    _note_reuse(connection, report_id, known)
+            return _paid(known)
         values = {
             "fingerprint": fingerprint,
             "status": _CLAIMED,
@@ -123,7 +134,8 @@ class SqlLedger:
             # then the unique index made us wait (PostgreSQL), or the lock of the writers (SQLite).
             if (known := _answer(connection, fingerprint, since)) is not None:
                 connection.execute(_DELETE_CLAIM, {"claim_id": claim_id})
-                return known
+                _note_reuse(connection, report_id, known)
+                return _paid(known)
         return Claim(id=claim_id, fingerprint=fingerprint)
 
     def spent_usd(self, report_id: int) -> float:
@@ -153,10 +165,18 @@ class SqlLedger:
             connection.execute(_DELETE_CLAIM, {"claim_id": claim.id})
 
 
-def _answer(connection: Connection, fingerprint: str, since: datetime | None) -> PaidAnswer | None:
+def _answer(connection: Connection, fingerprint: str, since: datetime | None) -> RowMapping | None:
     parameters = {"fingerprint": fingerprint} if since is None else {"fingerprint": fingerprint, "since": since}
-    row = connection.execute(_ANSWER if since is None else _ANSWER_SINCE, parameters).mappings().first()
-    return None if row is None else PaidAnswer.model_validate(dict(row))
+    return connection.execute(_ANSWER if since is None else _ANSWER_SINCE, parameters).mappings().first()
+
+
+def _paid(row: RowMapping) -> PaidAnswer:
+    return PaidAnswer(**{name: row[name] for name in _FIELDS})
+
+
+def _note_reuse(connection: Connection, report_id: int | None, known: RowMapping) -> None:
+    if report_id not in (None, known["report_id"]):
+        connection.execute(_INSERT_REUSE, {"report_id": report_id, "call_id": known["id"]})
 
 
 def _held(connection: Connection, fingerprint: str) -> RowMapping | None:

@@ -70,10 +70,10 @@ def stage_parquet(
     For a report whose own row is known last. Left without ``publish``, the old files are as they were.
     Arguments and errors as in ``write_parquet``; a table may also come as ``encode_table`` made it.
     """
-    with _translated(url, "cannot be written"):
+    with translate_errors(url, "cannot be written"):
         staged = StagedFiles(url, environment, report_id)
     try:
-        with _translated(url, "cannot be written"):
+        with translate_errors(url, "cannot be written"):
             for name in REPORT_TABLES:
                 if name != reports.name:
                     staged.write(name, children.get(name, ()))
@@ -87,7 +87,7 @@ class StagedFiles:
     """A report's files while they have temporary names."""
 
     def __init__(self, url: str, environment: str, report_id: int) -> None:
-        self._files, self._root = _file_system(url)
+        self._files, self._root = open_folder(url)
         self._url = url
         self._folder = encode_environment(environment)
         self._report_id = report_id
@@ -105,7 +105,7 @@ class StagedFiles:
 
     def publish(self, report: Sequence[Mapping[str, Any]]) -> list[str]:
         """Write the table ``reports`` (one whole row) and rename every file; returns where they are."""
-        with _translated(self._url, "cannot be written"):
+        with translate_errors(self._url, "cannot be written"):
             self.write(reports.name, report)
             written = sorted(self._pending.values())
             for temporary, final in list(self._pending.items()):
@@ -126,11 +126,13 @@ def write_file(url: str, names: Sequence[str], content: bytes) -> str:
 
     Under a temporary name first, like the tables, so that nobody reads half of it. Errors as in ``write_parquet``.
     """
-    with _translated(url, "cannot be written"):
-        files, root = _file_system(url)
+    with translate_errors(url, "cannot be written"):
+        files, root = open_folder(url)
         final = posixpath.join(root, *names)
         folder = posixpath.dirname(final)
-        temporary = posixpath.join(folder, f".{uuid.uuid4().hex}.tmp")
+        # With the report's id in it, as the tables' have: so it can be told of which a killed writer left one.
+        stem = posixpath.splitext(names[-1])[0]
+        temporary = posixpath.join(folder, f".{stem}.{uuid.uuid4().hex}.tmp")
         files.makedirs(folder, exist_ok=True)
         try:
             files.pipe_file(temporary, content)
@@ -144,16 +146,16 @@ def write_file(url: str, names: Sequence[str], content: bytes) -> str:
 
 def is_file(url: str, names: Sequence[str]) -> bool:
     """Whether there is a file at ``names`` below ``url``; errors as in ``read_parquet``."""
-    with _translated(url, "cannot be read"):
-        files, root = _file_system(url)
+    with translate_errors(url, "cannot be read"):
+        files, root = open_folder(url)
         files.invalidate_cache()
         return bool(files.isfile(posixpath.join(root, *names)))
 
 
 def check_place(url: str) -> None:
     """Raise a ParquetError when files cannot be written to ``url``: one is, and removed again."""
-    with _translated(url, "cannot be written"):
-        files, root = _file_system(url)
+    with translate_errors(url, "cannot be written"):
+        files, root = open_folder(url)
         files.makedirs(root, exist_ok=True)
         probe = posixpath.join(root, f".probe-{uuid.uuid4().hex}")
         files.pipe_file(probe, b"")
@@ -187,8 +189,8 @@ def read_parquet(url: str, table: str, environment: str | None = None) -> pa.Tab
     """
     if table not in REPORT_TABLES:
         raise WarehouseError(f"No Parquet table {table}: there are {', '.join(REPORT_TABLES)}.")
-    with _translated(url, "cannot be read"):
-        files, root = _file_system(url)
+    with translate_errors(url, "cannot be read"):
+        files, root = open_folder(url)
         files.invalidate_cache()
         parts = []
         for path in _report_files(files, posixpath.join(root, table), environment):
@@ -263,7 +265,8 @@ def _to_current(table: Table, stored: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _file_system(url: str) -> tuple[Any, str]:
+def open_folder(url: str) -> tuple[Any, str]:
+    """The fsspec file system behind ``url``, and the path there; whatever either raises, ``translate_errors`` says."""
     files, root = fsspec.core.url_to_fs(url)
     return files, str(root).rstrip("/") or "/"
 
@@ -273,7 +276,7 @@ def _protocols(files: Any) -> tuple[str, ...]:
 
 
 @contextmanager
-def _translated(url: str, what: str) -> Iterator[None]:
+def translate_errors(url: str, what: str) -> Iterator[None]:
     """Every file system raises errors of its own kind, and some name the URL as it was given."""
     try:
         yield

@@ -93,7 +93,10 @@ def test_what_is_wrong_is_one_line_without_secrets(refused: dict[str, Any], name
     assert _KEY not in ended.err
 
 
-@pytest.mark.parametrize("name", ["run", "demo", "list", "show", "setup", "label", "agreement"])
+@pytest.mark.parametrize(
+    "name",
+    ["run", "demo", "list", "show", "setup", "label", "agreement", "watch", "export", "prune", "completion"],
+)
 def test_help_shows_an_example_without_importing_what_is_slow(name: str) -> None:
     code = (
         "import sys\nfrom deployments import cli\n"
@@ -198,7 +201,7 @@ def test_list_shows_the_reports(shown: dict[str, Any]) -> None:
     assert re.search(r"^ *1 +demo +good \[bold\]one +completed .* 3/3 ", shown["list"].out, re.MULTILINE)
     rows = json.loads(shown["list json"].out)
     assert [(row["id"], row["status"]) for row in rows] == [(1, "completed")]
-    assert "No reports" in shown["none"].out
+    assert "No report is like that" in shown["none"].out
 
 
 def test_hostile_names_are_only_text(shown: dict[str, Any]) -> None:

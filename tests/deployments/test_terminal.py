@@ -9,17 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from deployments.terminal import (
-    Column,
-    live_progress,
-    one_line,
-    open_console,
-    plain,
-    print_agents,
-    print_report,
-    print_reports,
-    print_table,
-)
+from deployments.progress_bar import live_progress
+from deployments.report_front import print_agents, print_report
+from deployments.report_list import print_reports
+from deployments.terminal import Column, one_line, open_console, plain, print_table
 
 _LONG = "the-agent-that-reconciles-carrier-invoices-with-goods-receipts"
 _NAMES = ["invoice-matcher", "onboarding-guide", "ticket-router-2"]

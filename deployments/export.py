@@ -1,0 +1,120 @@
+"""A report as a file for other programs: one JSON document, or one table as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from deployments.out_file import replace_file
+from deployments.show import load_report
+from deployments.terminal import Row, json_text
+from tasks.errors import RefusedError
+
+Format = Literal["csv", "json"]
+TableName = Literal["agents", "criteria", "runs", "reports"]
+
+# What a spreadsheet takes for the start of a formula, also in full width and behind white space (OWASP, CSV injection).
+_FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")
+# Line feeds and tabs are text; the rest of the control characters moves cursors.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def export_report(
+    report_id: int, *, kind: Format, table: TableName | None, out: str, byte_order_mark: bool = False
+) -> None:
+    """Write a report to the file ``out``, or for ``-`` to stdout. An old file stays until the new one is whole.
+
+    JSON is ``{"report": {…}, "agents": […], "criteria": […], "runs": […]}``, or with ``table`` an array of its rows.
+    CSV is one table, by default the agents.
+
+    Raises:
+        RefusedError: there is no such report, it is not done, or the file cannot be written.
+    """
+    from tasks.warehouse.schema import ENDED
+
+    report = load_report(report_id)
+    if report["status"] not in ENDED:
+        raise RefusedError(
+            f"report {report_id} is not done ({report['status']}, {report['progress']} %): "
+            f"`agent-report watch {report_id}` waits for it"
+        )
+    if kind == "json":
+        content = _json(report, table)
+    else:
+        name = table or "agents"
+        content = write_csv(_columns(name), _rows(report, name))
+    _write(("\ufeff" if byte_order_mark else "") + content, out)
+
+
+def _json(report: Row, table: TableName | None) -> str:
+    if table is not None:
+        return json_text(_rows(report, table)) + "\n"
+    names: tuple[TableName, ...] = ("agents", "criteria", "runs")
+    children: dict[str, Any] = {name: _rows(report, name) for name in names}
+    return json_text({"report": report, **children}) + "\n"
+
+
+def _rows(report: Row, table: TableName) -> list[Row]:
+    from tasks.connections import warehouse
+
+    if table == "reports":
+        return [report]
+    if table == "agents":
+        return warehouse().load_agents(report["id"])
+    return warehouse().load_criteria(report["id"]) if table == "criteria" else warehouse().load_runs(report["id"])
+
+
+def _columns(table: TableName) -> list[str]:
+    from tasks.warehouse import schema
+
+    tables = {
+        "reports": schema.reports,
+        "agents": schema.agent_report_details,
+        "criteria": schema.criterion_scores,
+        "runs": schema.report_runs,
+    }
+    return list(tables[table].columns.keys())
+
+
+def write_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
+    """Rows as CSV (RFC 4180, but lines end in a line feed) under a line of titles; no rows: the titles alone.
+
+    NULL is an empty cell, as is an empty text; numbers are numbers, truth values true and false, times ISO, lists and
+    structs JSON. Text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    with io.StringIO(newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow([_cell(row[name]) for name in columns])
+        return file.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None or isinstance(value, int | float):
+        return value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    text = value if isinstance(value, str) else json_text(value, indent=None)
+    text = _CONTROLS.sub("\ufffd", text)
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _write(content: str, out: str) -> None:
+    data = content.encode("utf-8", "replace")
+    if out == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        replace_file(Path(out).expanduser(), data)
+    except OSError as error:
+        raise RefusedError(f"--out {out} cannot be written: {error.strerror or error}") from None

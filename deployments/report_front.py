@@ -1,0 +1,211 @@
+"""The first page of a report: verdict, what changed, what needs work and why, every agent, what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deployments.terminal import (
+    PASSED_STYLES,
+    PROSE_WIDTH,
+    Column,
+    Row,
+    dash,
+    format_interval,
+    one_line,
+    plain,
+    print_table,
+    status,
+)
+
+_MOST_WORST = 5
+_MOST_CHANGES = 8
+
+
+def print_report(
+    console: Console,
+    report: Row,
+    agents: Sequence[Row],
+    criteria: Sequence[Row] = (),
+    changes: Sequence[Row] = (),
+) -> None:
+    """A report's first page.
+
+    Args:
+        agents: Its rows of ``agent_report_details``; empty until it is written.
+        criteria: Its rows of ``criterion_scores``; without them scores are shown, but not what they are made of.
+        changes: Its rows of ``report_comparisons`` with one other report; empty when it was not compared.
+    """
+    _print_verdict(console, report)
+    for line in _notes(report):
+        console.print(line)
+    if report["executive_summary"]:
+        console.print()
+        console.print(plain(report["executive_summary"]), width=min(console.width, PROSE_WIDTH))
+    if changes:
+        console.print()
+        print_changes(console, changes)
+    ordered = sorted(agents, key=_worst_first)
+    if needy := [row for row in ordered if needs_work(row)]:
+        console.print()
+        _print_needy(console, needy, len(agents), criteria)
+    if agents:
+        print_agents(console, ordered)
+    _print_doubts(console, ordered)
+
+
+def needs_work(row: Row) -> bool:
+    """Whether an agent did not pass, or could not be judged."""
+    return row["status"] == "failed" or row["passed"] is False
+
+
+def _print_verdict(console: Console, report: Row) -> None:
+    from tasks.report.markdown import describe_mean, describe_runs_cost, format_judging_cost, format_score
+
+    head = Text.assemble(("Report ", "bold"), (str(report["id"]), "bold"), " on ")
+    head.append_text(Text.assemble(one_line(report["environment"], "bold"), ": ", status(report)))
+    if report["generation_duration_seconds"] is not None:
+        head.append(f" in {report['generation_duration_seconds']:.1f} s")
+    elif report["status"] != "completed":
+        head.append(f", {report['progress']} %")
+    if report["name"]:
+        head.append_text(Text.assemble(" · ", one_line(report["name"])))
+    console.print(head)
+    if report["team_score"] is not None:
+        passed = ("passed", "green") if report["team_passed"] else ("not passed", "red")
+        console.print(Text.assemble("Team: ", (format_score(report["team_score"]), "bold"), " of 10, ", passed))
+    if report["total_agents"] is not None:
+        console.print(f"Agents: {describe_mean(report)}; {report['agents_failed']} failed")
+        runs_cost = describe_runs_cost(report)
+        console.print(
+            Text.assemble(
+                f"Runs analysed: {report['total_runs_analyzed']}; judging cost {format_judging_cost(report)} (",
+                one_line(report["judge_model"]),
+                f"); {runs_cost}" if runs_cost else ")",
+            )
+        )
+
+
+def _notes(report: Row) -> Iterator[Text]:
+    if report["error"]:
+        yield Text.assemble(("Error: ", "bold red"), one_line(report["error"]))
+    if report["team_error"]:
+        yield Text.assemble(("Team not judged: ", "yellow"), one_line(report["team_error"]))
+    for warning in report["warnings"] or []:
+        yield Text.assemble(("Note: ", "yellow"), one_line(warning))
+
+
+def print_changes(console: Console, changes: Sequence[Row]) -> None:
+    """What changed since another report, by its rows of ``report_comparisons``: how many agents, and which."""
+    overall = [row for row in changes if row["metric"] == "overall"]
+    agents = [row for row in overall if row["agent_id"] is not None]
+    words = {"better": "better", "worse": "worse", "no_change": "no change that could be told from noise"}
+    words |= {"not_comparable": "not comparable"}
+    counts = [f"{sum(row['verdict'] == verdict for row in agents)} {word}" for verdict, word in words.items()]
+    shown = ", ".join(count for count in counts if not count.startswith("0 "))
+    console.print(Text.assemble((f"Since report {changes[0]['baseline_id']}: ", "bold"), shown or "nothing compared"))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    told = [row for row in overall if row["verdict"] in ("better", "worse") or row["presence"] != "both"]
+    for row in sorted(told, key=lambda row: (row["agent_id"] is not None, row["verdict"] != "worse"))[:_MOST_CHANGES]:
+        word = row["verdict"].replace("_", " ") if row["presence"] in ("both", "renamed") else row["presence"]
+        who = "the team" if row["agent_id"] is None else row["agent_name"]
+        table.add_row(
+            Text(word, {"better": "green", "worse": "red"}.get(row["verdict"], "")),
+            one_line(who),
+            one_line("; ".join(_moves(changes, row["agent_id"]))),
+        )
+    if table.rows:
+        console.print(table)
+    if len(told) > _MOST_CHANGES:
+        console.print(f"and {len(told) - _MOST_CHANGES} more")
+    if reasons := {row["reason"] for row in overall if row["verdict"] == "not_comparable" and row["reason"]}:
+        console.print(one_line("Not comparable: " + "; ".join(sorted(reasons))))
+
+
+def _moves(changes: Sequence[Row], agent_id: int | None) -> Iterator[str]:
+    for row in changes:
+        if row["agent_id"] == agent_id and row["metric"] != "overall" and row["verdict"] in ("better", "worse"):
+            before, after = (_figure(row["metric"], row[side]) for side in ("before", "after"))
+            yield f"{row['metric'].removeprefix('criterion:').replace('_', ' ')} {before} → {after}"
+
+
+def _figure(metric: str, value: float | None) -> str:
+    if metric == "success_rate":
+        return dash(value, "{:.0%}".format)
+    if metric.endswith("_usd"):
+        return dash(value, "${:.4f}".format)
+    return dash(value, "{:.1f} s".format if metric.endswith("_seconds") else "{:.1f}".format)
+
+
+def _print_needy(console: Console, needy: Sequence[Row], total: int, criteria: Sequence[Row]) -> None:
+    console.print(Text(f"Needs work: {len(needy)} of {total} agents", "bold"))
+    by_agent: dict[Any, list[Row]] = {}
+    for row in criteria:
+        by_agent.setdefault(row["agent_id"], []).append(row)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for row in needy[:_MOST_WORST]:
+        table.add_row(one_line(row["agent_name"], "red"), one_line(_why(row)))
+        if scores := by_agent.get(row.get("agent_id")):
+            table.add_row("", describe_criteria(scores))
+    console.print(table)
+    if len(needy) > _MOST_WORST:
+        console.print(f"and {len(needy) - _MOST_WORST} more, in the table")
+
+
+def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
+    """Criteria against their thresholds on one line, those that fail first, and in red."""
+    parts = []
+    for row in sorted(rows, key=lambda row: row["passed"] is True):
+        if row["score"] is None:
+            against = "– (not enough evidence)"
+        else:
+            against = f"{row['score']:.1f} {'≥' if row['passed'] else '<'} {row['threshold']:g}"
+        parts.append(one_line(f"{row['criterion']} {against}", "" if row["passed"] else "red"))
+    return Text(" · ").join(parts)
+
+
+def _why(row: Row) -> str:
+    from tasks.report.build import cut
+
+    if row["status"] == "failed":
+        return str(row["error"])
+    return cut(next(iter(row["weaknesses"] or []), None) or row["reasoning"] or "")
+
+
+def _worst_first(row: Row) -> tuple[bool, bool, float]:
+    return (row["status"] != "failed", row["score"] is None, row["score"] or 0.0)
+
+
+def print_agents(console: Console, agents: Sequence[Row]) -> None:
+    """Every agent in a row: status, score, passed, success rate with its interval, runs, cost of a run."""
+    from tasks.report.markdown import format_cost, format_passed, format_rate, format_score
+
+    passed = [(row, PASSED_STYLES.get(row["passed"], "")) for row in agents]
+    ranges = [format_interval(row["success_rate_low"], row["success_rate_high"]) for row in agents]
+    costs = ["–" if not row["runs_analyzed"] else format_cost(row["avg_cost_usd"]) for row in agents]
+    columns = [
+        Column("Agent", [one_line(row["agent_name"]) for row in agents], folds=True),
+        Column("Status", [status(row) for row in agents]),
+        Column("Score", [Text(format_score(row["score"]), style) for row, style in passed], justify="right"),
+        Column("Passed", [Text(format_passed(row["passed"]), style) for row, style in passed], justify="right"),
+        Column("Success", [format_rate(row["success_rate"]) for row in agents], justify="right"),
+        Column("95% range", ranges, rank=1, justify="right"),
+        Column("Runs", [dash(row["runs_analyzed"]) for row in agents], justify="right"),
+        Column("Cost a run", costs, justify="right"),
+    ]
+    print_table(console, columns)
+
+
+def _print_doubts(console: Console, agents: Sequence[Row]) -> None:
+    from tasks.report.markdown import describe_doubts
+
+    notes = Table.grid(padding=(0, 2, 0, 0))
+    for row in agents:
+        if doubts := describe_doubts(row):
+            notes.add_row(one_line(row["agent_name"], "yellow"), one_line(doubts))
+    if notes.rows:
+        console.print(notes)

@@ -1,0 +1,71 @@
+"""The files that reports left in the Parquet folder: tables, pages, and what a killed writer left behind."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tasks.warehouse.parquet import encode_environment, open_folder, translate_errors
+from tasks.warehouse.schema import REPORT_TABLES
+
+FOLDERS = (*REPORT_TABLES, "pages")
+"""The folders below the Parquet URL that hold a folder for every environment."""
+
+_FINAL = re.compile(r"(\d{1,18})\.(?:parquet|html)")
+_TEMPORARY = re.compile(r"\.(\d{1,18})\.[0-9a-f]{32}\.tmp")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file of a report, or one that its writer had begun and not finished."""
+
+    path: str
+    report_id: int
+    size_bytes: int
+    is_temporary: bool
+
+
+def list_stored(url: str, environments: Iterable[str]) -> list[StoredFile]:
+    """The files of these environments' reports, whatever SQL says of them; empty where there is no folder.
+
+    What has a name of another kind is none of ours, and left out.
+
+    Raises:
+        ParquetError: a place that cannot be read, named without credentials.
+    """
+    with translate_errors(url, "cannot be read"):
+        files, root = open_folder(url)
+        files.invalidate_cache()
+        found: list[StoredFile] = []
+        for environment in environments:
+            for name in FOLDERS:
+                folder = posixpath.join(root, name, encode_environment(environment))
+                try:
+                    entries = files.ls(folder, detail=True)
+                except FileNotFoundError:
+                    continue
+                for entry in entries:
+                    base = posixpath.basename(entry["name"])
+                    final, temporary = _FINAL.fullmatch(base), _TEMPORARY.fullmatch(base)
+                    if entry["type"] == "file" and (match := final or temporary):
+                        size = int(entry["size"] or 0)
+                        found.append(StoredFile(entry["name"], int(match[1]), size, final is None))
+        return found
+
+
+def remove_stored(url: str, stored: Iterable[StoredFile]) -> Iterator[StoredFile]:
+    """Remove files one by one, and give each that was there when it is gone.
+
+    Raises:
+        ParquetError: one that cannot be removed; those before it are gone.
+    """
+    with translate_errors(url, "cannot be cleaned"):
+        files, _ = open_folder(url)
+        for each in stored:
+            try:
+                files.rm_file(each.path)
+            except FileNotFoundError:  # Somebody else was faster.
+                continue
+            yield each
