@@ -8,6 +8,7 @@ from prefect.logging import get_run_logger
 
 from tasks import connections
 from tasks.errors import RefusedError, scrub
+from tasks.measuring import load_agreement
 from tasks.report.html import render_html
 from tasks.report.page import Page
 from tasks.report.plan import ReportPlan
@@ -58,6 +59,7 @@ def load_page(report_id: int) -> Page:
         report=report,
         agents=warehouse.load_agents(report_id),
         criteria=warehouse.load_criteria(report_id),
+        agreement=load_agreement(report_id, warehouse),
         runs=warehouse.load_runs(report_id),
         history=load_history(warehouse.database, report),
         judging=load_judging_stats(warehouse.database, report_id),
