@@ -158,8 +158,12 @@ def _print_needy(console: Console, needy: Sequence[Row], total: int, criteria: S
 
 def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
     """Criteria against their thresholds on one line, those that fail first, and in red."""
+
+    def order(row: Mapping[str, Any]) -> tuple[bool, bool, float]:
+        return (row["passed"] is True, row["score"] is None, (row["score"] or 0.0) - row["threshold"])
+
     parts = []
-    for row in sorted(rows, key=lambda row: row["passed"] is True):
+    for row in sorted(rows, key=order):
         if row["score"] is None:
             against = "– (not enough evidence)"
         else:
@@ -169,7 +173,7 @@ def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
 
 
 def _why(row: Row) -> str:
-    from tasks.report.build import cut
+    from tasks.report.shortening import cut
 
     if row["status"] == "failed":
         return str(row["error"])
