@@ -352,6 +352,190 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
 
 
 @app.command
+def compare(
+    baseline_id: int | None = None,
+    report_id: int | None = None,
+    /,
+    *,
+    last: int | None = None,
+    environment: str | None = None,
+    across_environments: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Say what got better or worse between two reports, beyond what noise explains.
+
+    Score, criteria, success rate, duration and cost of the team and of every agent, with 95 % intervals.
+
+    Example: `agent-report compare 12 17`, or `agent-report compare --last 2 --environment production`
+
+    Parameters
+    ----------
+    baseline_id
+        The earlier report.
+    report_id
+        The later report.
+    last
+        Instead of two ids: the newest completed report, and of the last so many the earliest; 2 is the one before it.
+    environment
+        Of which environment the last reports are; needed where there are several.
+    across_environments
+        Compare reports of different environments too; agents are the same where their names are.
+    json
+        Print only the comparison as JSON.
+    """
+    from deployments.comparison import run_compare
+
+    run_compare(
+        baseline_id,
+        report_id,
+        last=last,
+        environment=environment,
+        across_environments=across_environments,
+        as_json=json,
+    )
+    return COMPLETED
+
+
+@app.command
+def label(
+    report_id: int,
+    /,
+    *,
+    agents: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    count: int = 20,
+    seed: int = 0,
+    labeler: str | None = None,
+    blind: Annotated[bool, Parameter(negative="--no-blind")] = True,
+    csv: Path | None = None,
+    template: Path | None = None,
+) -> int:
+    """Say yourself how good runs of a report are, so that the judge can be measured.
+
+    Walks through a sample of its runs and asks for a score or a pass on every criterion. Each answer is stored at once;
+    called again, it goes on where it was left.
+
+    Exit code 0: done or stopped with q, 1: stopped with Ctrl-C, 2: refused.
+
+    Example: `agent-report label 12 --count 30 --labeler ana`
+
+    Parameters
+    ----------
+    report_id
+        The report's id, as `agent-report list` shows it.
+    agents
+        Only runs of these agents: names, or id:12.
+    count
+        At most so many runs.
+    seed
+        Another number draws another sample of runs; people who use the same one see the same runs.
+    labeler
+        Who labels; without it, the name that you are logged in with.
+    blind
+        Keep the judge's scores back until the end; with --no-blind they are shown with each question.
+    csv
+        Take labels from this CSV file instead: all of them, or none if a line is wrong. Columns: agent (name, or
+        id:12), run_id (empty: the agent as a whole), criterion, score (0 to 10) or passed (yes, no), labeler, note.
+    template
+        Write the sample as a CSV file to fill in instead.
+    """
+    from deployments.labels import LabelOrder, run_label
+    from deployments.runner import quiet_prefect
+
+    quiet_prefect()
+    return run_label(LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template))
+
+
+@app.command
+def agreement(report_id: int | None = None, /, *, environment: str | None = None, json: Flag = False) -> int:
+    """Say how far the judge and people agree, and what that means for the pass rate.
+
+    Over all labels of the report's environment by the same judge's model (`agent-report label` takes them).
+
+    Example: `agent-report agreement --environment production`
+
+    Parameters
+    ----------
+    report_id
+        The report whose judge and pass rate it is about; without it, the newest completed one.
+    environment
+        Without a report's id: the newest completed report of this environment.
+    json
+        Print only the figures, as JSON.
+    """
+    from deployments.agreement import print_agreement
+    from deployments.runner import quiet_prefect
+
+    quiet_prefect()
+    from tasks.connections import warehouse
+    from tasks.measuring import find_report, measure
+
+    stored = warehouse()
+    found = measure(stored, find_report(stored, report_id, environment))
+    if json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        print_agreement(open_console(), found)
+    return COMPLETED
+
+
+@app.command
+def check(
+    report_id: int | None = None,
+    /,
+    *,
+    environment: str | None = None,
+    min_score: float | None = None,
+    min_success_rate: float | None = None,
+    max_failed: int | None = None,
+    no_worse_than: str | None = None,
+    junit: Path | None = None,
+    summary: Path | None = None,
+    json: Flag = False,
+) -> int:
+    """Hold a report against rules, for a pipeline: one line for every rule that is broken.
+
+    Exit code 0: all rules hold, 1: one is broken (a report that failed or was cancelled breaks any), 2: refused.
+
+    Example: `agent-report check --environment staging --min-score 7 --no-worse-than last --max-failed 0`
+
+    Parameters
+    ----------
+    report_id
+        The report.
+    environment
+        Instead of an id: its newest report that has ended.
+    min_score
+        Least score, 0 to 10, of the team and of every agent; one that has runs and was not judged breaks it.
+    min_success_rate
+        Least share of successful runs, 0 to 1, of every agent that has finished runs.
+    max_failed
+        Most agents whose evaluation failed.
+    no_worse_than
+        Report by id, or `last` (the last comparable one), than which nothing may be worse beyond noise.
+    junit
+        Write the rules as JUnit XML to this file.
+    summary
+        Append the result as Markdown to this file, such as `$GITHUB_STEP_SUMMARY`.
+    json
+        Print only the result as JSON.
+    """
+    from deployments.gate import run_check
+
+    held = run_check(
+        report_id,
+        environment,
+        min_score=min_score,
+        min_success_rate=min_success_rate,
+        max_failed=max_failed,
+        no_worse_than=no_worse_than,
+        junit=junit,
+        summary=summary,
+        as_json=json,
+    )
+    return COMPLETED if held else FAILED
+
+
+@app.command
 def demo(
     *,
     judge: str = "simulated",

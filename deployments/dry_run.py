@@ -70,6 +70,8 @@ def estimate_report(order: Order) -> Row:
     return {
         "environment": order.environment,
         "judge_model": options.judge_model,
+        "since": options.since,
+        "filter_model": options.filter_model,
         "agents": rows,
         "calls": calls,
         "prompt_tokens": total,
@@ -88,6 +90,10 @@ def print_estimate(console: Console, estimate: Row) -> None:
         Column("Prompt tokens", tokens, justify="right", folds=True),
     ]
     print_table(console, columns)
+    if rows and not any(row["runs"] or row["error"] for row in rows):
+        narrowed = [f"{key}={estimate[key]!r}" for key in ("since", "filter_model") if estimate[key]]
+        of_those = f" with {' and '.join(narrowed)}" if narrowed else ""
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(f"no agent has a finished run{of_those}")))
     console.print(
         Text.assemble(
             f"{estimate['calls']} calls to ",

@@ -9,10 +9,11 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ConcurrentTaskRunner
 
+from tasks.comparing import compare_with_last
 from tasks.endings import checked, told
 from tasks.handing_over import HandOver
 from tasks.judge.rubric import Criteria
-from tasks.judging import judge_width, judging, open_findings
+from tasks.judging import judge_threads, judging, open_findings
 from tasks.paging import write_page
 from tasks.publishing import open_report, prepare_runs, publish_artifacts, reporting, settle, write_report
 from tasks.quoting import quoted
@@ -59,7 +60,7 @@ def generate_report(
     with (
         reporting(plan, findings) as progress,
         ConcurrentTaskRunner[Any](max_workers=plan.options.max_concurrent_runs) as readers,
-        ConcurrentTaskRunner[Any](max_workers=judge_width(plan)) as judges,
+        ConcurrentTaskRunner[Any](max_workers=judge_threads(plan)) as judges,
         judging(plan) as judge,
     ):
         agents = load_agents(plan.environment, plan.options.filter_model)
@@ -72,6 +73,7 @@ def generate_report(
         progress.writing()
         rows = write_report(plan, quoted(findings))
         progress.ended(rows)
+    comparison = compare_with_last(plan, quoted(rows))
     page = write_page(plan)
-    publish_artifacts(plan, quoted(rows), page)
+    publish_artifacts(plan, quoted(rows), quoted(comparison), page)
     return settle(plan, rows)

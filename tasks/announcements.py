@@ -28,11 +28,15 @@ def announce(plan: ReportPlan, rows: ReportRows) -> None:
     below = [row for row in rows.details if row["status"] == "evaluated" and row["passed"] is False]
     for row in below:
         missed = [
-            {name: criterion[name] for name in ("criterion", "score", "threshold")}
+            {
+                "criterion": criterion["criterion"],
+                "score": _round(criterion["score"]),
+                "threshold": criterion["threshold"],
+            }
             for criterion in rows.criteria
             if criterion["agent_id"] == row["agent_id"] and not criterion["passed"]
         ]
-        agent = {name: row[name] for name in ("agent_id", "agent_name", "score")}
+        agent = {"agent_id": row["agent_id"], "agent_name": row["agent_name"], "score": _round(row["score"])}
         related = {
             "prefect.resource.id": f"agent-report.agent.{row['agent_id']}",
             "prefect.resource.name": str(row["agent_name"]),
@@ -46,6 +50,7 @@ def announce_end(report: Row, below: Sequence[str] = ()) -> None:
     """Emit how the report of this row ended; ``below`` names the agents below their threshold."""
     error = scrub(report["error"]) if report.get("error") else None
     payload = {name: report.get(name) for name in ("status", *_FIGURES)}
+    payload["team_score"] = _round(payload["team_score"])
     payload |= {"error": error, "agents_below_threshold": list(below), "text": _text(report, error, below)}
     attention = report["status"] == "failed" or bool(below)
     _emit(f"agent-report.{report['status']}", report, payload, attention=attention)
@@ -69,6 +74,11 @@ def _emit(
         )
     except Exception as error:  # noqa: BLE001 - whatever Prefect makes of it, the report is written
         get_run_logger().warning("The event %s of report %s is lost: %s", event, report_id, scrub(str(error)))
+
+
+def _round(score: float | None) -> float | None:
+    """Messages show it as it comes, so 6.8500000000000005 is 6.85."""
+    return None if score is None else round(score, 2)
 
 
 def _text(report: Row, error: str | None, below: Sequence[str]) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from tasks.errors import RefusedError, scrub
@@ -36,6 +39,10 @@ if TYPE_CHECKING:
 NO_ENV_FILE = "AGENT_REPORT_NO_ENV_FILE"
 """When this variable is there, the environment alone holds the settings, and no ``.env`` is read."""
 
+_PREFIX = "AGENT_REPORT_"
+# No settings: the mark of what `up` started, and what CI tells the tests.
+_OTHER_VARIABLES = {NO_ENV_FILE, "AGENT_REPORT_STACK", "AGENT_REPORT_NO_SKIPS"}
+_HARMLESS = (int, float, bool, float | None)
 _OPENAI_URL = "https://api.openai.com/v1"
 T = TypeVar("T")
 _made: dict[tuple[Any, ...], Any] = {}
@@ -46,7 +53,8 @@ def read_settings() -> Settings:
     """The settings as the environment and ``.env`` are now; read anew only when one of them has changed.
 
     Raises:
-        RefusedError: a wrong setting, in one line that names it; values are not shown, as they can be secrets.
+        RefusedError: a wrong setting, or one that there is none of, in one line that names it. Values are shown only of
+            numbers, switches and models: others can hold secrets.
     """
     names = ("AGENT_REPORT_", "OPENAI_")
     given = tuple(sorted(item for item in os.environ.items() if item[0].upper().startswith(names)))
@@ -57,15 +65,38 @@ def read_settings() -> Settings:
 
 @lru_cache(maxsize=4)
 def _settings(_given: tuple[tuple[str, str], ...], stamp: object) -> Settings:
+    _refuse_unknown([name for name, _ in _given] + ([*dotenv_values(".env")] if stamp else []))
     try:
         return Settings(_env_file=".env" if stamp else None)
     except ValidationError as error:
-        wrong = "; ".join(f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False))
+        wrong = "; ".join(f"{_variable(item['loc'])}: {item['msg']}{_shown(item)}" for item in error.errors())
         raise RefusedError(f"wrong setting: {wrong}") from None
     except SettingsError as error:
         # It says which field holds no JSON, and not what it holds.
         field = str(error).partition('field "')[2].partition('"')[0]
-        raise RefusedError(f"wrong setting: {_variable((field,))}: must be JSON") from None
+        described = Settings.model_fields[field].description if field in Settings.model_fields else None
+        example = f" ({described})" if described else ""
+        raise RefusedError(f"wrong setting: {_variable((field,))}: must be JSON{example}") from None
+
+
+def _refuse_unknown(names: Sequence[str]) -> None:
+    """A mistyped setting would leave the default in force, without a word: a limit to the cost, say."""
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    for name in names:
+        variable = name.upper()
+        if variable.startswith(_PREFIX) and variable not in known:
+            own = variable.removeprefix(_PREFIX)
+            near = difflib.get_close_matches(own, [other.removeprefix(_PREFIX) for other in sorted(known)], n=1)
+            hint = f"did you mean {_PREFIX}{near[0]}?" if near else "the README lists those there are"
+            raise RefusedError(f"wrong setting: there is no {variable}: {hint}")
+
+
+def _shown(item: ErrorDetails) -> str:
+    """The value that is wrong, of a setting that can hold no secret."""
+    field = Settings.model_fields.get(str(item["loc"][0]).lower()) if item["loc"] else None
+    if field is None or field.annotation not in _HARMLESS:
+        return ""
+    return f" (value: {str(item['input'])[:100]!r})"
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

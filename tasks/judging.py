@@ -108,6 +108,11 @@ def judge_width(plan: ReportPlan) -> int:
     return plan.judges_at_once or _UNBOUNDED
 
 
+def judge_threads(plan: ReportPlan) -> int:
+    """Threads for them: with one alone Prefect warns of a dead-lock at every agent, which cannot be here."""
+    return max(2, judge_width(plan))
+
+
 @task(tags=[LLM_TAG], task_run_name="evaluate {agent.name}", cache_policy=NO_CACHE)
 def evaluate_agent(
     agent: Agent, evidence: Evidence, rubric: dict[str, Criterion], plan: ReportPlan

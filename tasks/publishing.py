@@ -23,6 +23,8 @@ from tasks.judge.rubric import Criteria
 from tasks.llm_limit import find_limit
 from tasks.progress import Progress
 from tasks.report.build import EncodedRuns, Ending, Findings, ReportRows, build_rows, build_run_rows
+from tasks.report.changed import render_changed
+from tasks.report.comparison import Comparison
 from tasks.report.markdown import (
     Links,
     agents_table,
@@ -64,6 +66,8 @@ def open_report(
             check_conflicts(row, environment, name, criteria, options)
         taken = warehouse.take_report(report_id, {"flow_run_id": run_id, "generation_started_at": started_at})
         return _bounded(restore_plan(taken, started_at, fresh=options.fresh))
+    if not environment:
+        raise RefusedError("environment is empty: name the environment to report on, as the source has it")
     resolved = connections.read_settings().options(options)
     values = {
         "environment": environment,
@@ -204,11 +208,16 @@ def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[Row], obje
 
 
 @task(task_run_name="publish the report on {plan.environment}", cache_policy=NO_CACHE)
-def publish_artifacts(plan: ReportPlan, rows: ReportRows, page: str = "") -> None:
-    """A markdown artifact with the whole, a table artifact with every agent. They are not worth losing a report for."""
+def publish_artifacts(plan: ReportPlan, rows: ReportRows, comparison: Comparison | None = None, page: str = "") -> None:
+    """A markdown artifact with the whole and what changed, and a table artifact with every agent.
+
+    They are not worth losing a report for. ``comparison`` is with the last comparable report; None: there is none.
+    ``page`` is where the report's HTML page is; "": there is none.
+    """
     try:
         what = f"Report {plan.id} on {plan.environment}"
-        create_markdown_artifact(render_markdown(rows, _links(plan, page)), key=f"report-{plan.id}", description=what)
+        text = render_markdown(rows, _links(plan, page), render_changed(comparison) if comparison else ())
+        create_markdown_artifact(text, key=f"report-{plan.id}", description=what)
         create_table_artifact(
             agents_table(rows), key=f"report-{plan.id}-agents", description=f"{what}: every agent, the worst first"
         )

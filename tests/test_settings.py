@@ -42,7 +42,6 @@ def test_the_width_of_a_model_holds_unless_another_is_given(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("AGENT_REPORT_RUNS_PER_AGENT", "hunter2"),
         ("AGENT_REPORT_JAEGER_HEADERS", "hunter2"),
         ("AGENT_REPORT_SINCE", "hunter2 ago"),
     ],

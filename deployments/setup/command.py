@@ -17,6 +17,7 @@ from deployments.setup.blocks import Blocks
 from deployments.setup.deployed import Deployed
 from deployments.setup.llm_limit import LlmLimit
 from deployments.setup.piece import Found, Piece
+from deployments.setup.readable import Readable
 from deployments.setup.work_pool import Pool
 from deployments.terminal import one_line
 from tasks.connections import read_settings
@@ -42,6 +43,7 @@ def set_up(*, check: bool, notify: str = "") -> Iterator[Line]:
     settings = read_settings()
     blocks = Blocks(settings)
     pieces: list[Piece] = [
+        Readable(settings),
         blocks,
         Pool(blocks.environment),
         LlmLimit(settings.options(ReportOptions()).max_concurrent_evals),

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from deployments.postgres import Postgres, prepare_postgres
 from deployments.runner import reach_directly
-from deployments.stack.environment import demo_settings, read_user_settings
+from deployments.stack.environment import check_source, demo_settings, read_user_settings
 from deployments.stack.leftovers import end_marked
 from deployments.stack.place import Place, take_place
 from deployments.stack.port import free_port, listen, port_of
@@ -45,10 +45,13 @@ def run_up(*, demo: bool, folder: Path, port: int, webhook_port: int) -> None:
 
     Raises:
         RefusedError: another runs in the folder, or a setting is wrong.
+        SourceError: the source cannot be read.
         StackError: something does not start, or ends again and again; everything else was ended.
         PostgresError: the wheel is not installed, or its data cannot be made.
     """
     settings = None if demo else read_user_settings()
+    if not demo:
+        check_source()
     reach_directly(_HOST)
     console = open_console()
 

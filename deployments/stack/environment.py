@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from dotenv import dotenv_values
 
 from deployments.runner import CLIENT_SETTINGS
-from tasks.connections import NO_ENV_FILE, read_settings
+from tasks.connections import NO_ENV_FILE, read_settings, source
 from tasks.errors import RefusedError
 from tasks.settings import SIMULATED_JUDGE_MODEL
 
@@ -33,6 +33,17 @@ def read_user_settings() -> dict[str, str]:
     if settings.source_url is None and not settings.source_block:
         raise RefusedError("no source: set AGENT_REPORT_SOURCE_URL, or try it with --demo")
     return _absolute(values)
+
+
+def check_source() -> None:
+    """Return when the source can be read; a block is looked up by the runs, as its server is yet to be started.
+
+    Raises:
+        SourceError: it cannot be read.
+        RefusedError: as ``connections.source``.
+    """
+    if not read_settings().source_block:
+        source().check()
 
 
 def demo_settings(folder: Path, jaeger_url: str, judge_url: str) -> dict[str, str]:

@@ -52,7 +52,9 @@ class AllowList:
         """
         if self.environments and order.environment not in self.environments:
             raise ProblemError(
-                403, "Webhooks may not order reports on this environment (AGENT_REPORT_WEBHOOK_ENVIRONMENTS)."
+                403,
+                f"Webhooks may not order reports on the environment {order.environment!r} "
+                "(AGENT_REPORT_WEBHOOK_ENVIRONMENTS).",
             )
         if not self.parameters:
             return

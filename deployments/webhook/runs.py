@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ _CALLS_AT_ONCE = 10
 _DEPLOYMENT_SECONDS = 30.0
 _READY_SECONDS = 3.0
 _RETRY_SECONDS = 5.0
+_ORDER_LABEL = "agent-report.order"
 
 
 class FlowRuns:
@@ -61,7 +63,7 @@ class FlowRuns:
                 run = await self._create(await self._find_deployment(), delivery, parameters)
             except ObjectNotFound:
                 raise _unavailable(f"The deployment {self.deployment} is being replaced.") from None
-        if any(run.parameters.get(name) != value for name, value in parameters.items()):
+        if run.labels.get(_ORDER_LABEL) != _order(parameters):
             raise ProblemError(
                 409, f"This delivery's id was used before, for other parameters (flow run {run.id}). Send a new id."
             )
@@ -73,6 +75,7 @@ class FlowRuns:
                 deployment_id,
                 parameters=parameters,
                 idempotency_key=self.key_prefix + _digest(delivery),
+                labels={_ORDER_LABEL: _order(parameters)},
             )
         )
 
@@ -148,6 +151,11 @@ class FlowRuns:
 
 def _unavailable(why: str) -> ProblemError:
     return ProblemError(503, f"{why} Send it again with the same id.", retry_after=_RETRY_SECONDS)
+
+
+def _order(parameters: dict[str, Any]) -> str:
+    """What was ordered, to tell it from another order. The run's parameters hold what the deployment adds as well."""
+    return _digest(json.dumps(parameters, sort_keys=True))
 
 
 def _digest(text: str) -> str:

@@ -114,6 +114,15 @@ class Source:
             agents = [read_agent(row, environment, self._redact) for row in found.mappings()]
         return sorted(agents, key=lambda agent: agent.id)
 
+    def check(self) -> None:
+        """Return when the source is there and has the tables that are needed.
+
+        Raises:
+            SourceError: as ``load_agents``.
+        """
+        with reading(self._engine) as connection:
+            self._tables(connection)
+
     def check_filter(self, filter_model: str) -> None:
         """Refuse a model filter that the source cannot honour, before anything is read or paid.
 

@@ -112,8 +112,11 @@ class Links:
         return f"{self.jaeger_ui_url.rstrip('/')}/trace/{quote(trace_id, safe='')}"
 
 
-def render_markdown(rows: ReportRows, links: Links | None = None) -> str:
-    """The report in short: verdict, summary, the worst agents and why, every agent, costs, where it leads."""
+def render_markdown(rows: ReportRows, links: Links | None = None, changed: Sequence[str] = ()) -> str:
+    """The report in short: verdict, summary, what changed, the worst agents and why, every agent, where it leads.
+
+    ``changed`` are the lines of ``render_changed``; empty where there is nothing to compare with.
+    """
     report, links = rows.report, links or Links()
     lines = [f"# {escape(report['name'] or report['environment'])}: {_verdict(report)}"]
     if report["error"]:
@@ -125,6 +128,7 @@ def render_markdown(rows: ReportRows, links: Links | None = None) -> str:
         if paragraph.strip():
             lines += ["", escape(paragraph)]
     lines += ["", *_figures(report, rows.details)]
+    lines += ["", *changed] if changed else []
     worst = [
         row for row in sorted(rows.details, key=_worst_first) if row["status"] == "failed" or row["passed"] is False
     ]

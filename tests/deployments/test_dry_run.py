@@ -49,6 +49,15 @@ def test_nothing_is_asked_and_nothing_written(command: Any, source: Path) -> Non
     assert {path.name for path in command.folder.iterdir()} <= {"prefect"}
 
 
+def test_a_model_that_no_run_is_of_is_said(command: Any, source: Path) -> None:
+    url = f"sqlite:///{source}"
+    ended = command.run("run", "demo", "--dry-run", "--filter-model", "none-such", AGENT_REPORT_SOURCE_URL=url)
+    assert ended.code == 0, ended.err
+    assert "Note: no agent has a finished run with filter_model='none-such'" in ended.out
+    ended = command.run("run", "demo", "--dry-run", AGENT_REPORT_SOURCE_URL=url)
+    assert "Note:" not in ended.out
+
+
 def test_it_adds_up(own_source: Path) -> None:
     estimate = estimate_report(_order())
     agents = estimate["agents"]

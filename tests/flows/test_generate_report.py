@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -165,7 +166,9 @@ def test_the_key_is_nowhere(make_world: Callable[..., Any]) -> None:
             assert b"sk-planted-key" not in path.read_bytes(), path
 
 
-def test_reading_stays_a_few_rounds_ahead_of_the_judge(make_world: Callable[..., Any]) -> None:
+def test_reading_stays_a_few_rounds_ahead_of_the_judge(
+    make_world: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     """All of it at once would take from the first judge calls the CPU time that they need."""
     read: list[int] = []
 
@@ -173,7 +176,10 @@ def test_reading_stays_a_few_rounds_ahead_of_the_judge(make_world: Callable[...,
         read.append(len(world.jaeger.requests))
 
     world = make_world(agent_seconds=0.4, respond=note)
-    report = world.report(max_concurrent_evals=1, max_concurrent_runs=2)
+    with caplog.at_level(logging.WARNING):
+        report = world.report(max_concurrent_evals=1, max_concurrent_runs=2)
+    assert "dead-lock" not in caplog.text
+    assert world.judge.most_in_flight == 1
     assert report["agents_evaluated"] == 13
     probes = 2
     # At its third call: two agents are judged, the third is, three wait or are being read, and one turn more at most.

@@ -69,7 +69,7 @@ def _reversed(value: Any) -> Any:
     ("parameters", "message"),
     [
         ({"environment": "prod"}, "Refused: There is no environment 'prod'; there is demo"),
-        ({"environment": ""}, "Refused: There is no environment ''; there is demo"),
+        ({"environment": ""}, "Refused: environment is empty: name the environment to report on, as the source has it"),
         (
             {"environment": "demo", "options": _MODEL | {"agents": ["nobody"]}},
             "Refused: agents: 'nobody' is no agent of this environment; there are: ",

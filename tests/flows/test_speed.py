@@ -18,7 +18,7 @@ from benchmarks.report_speed import services
 from deployments.demo.judge import is_team
 from tasks.handing_over import HandOver
 from tasks.judge.rubric import Criteria
-from tasks.judging import judge_width, judging, open_findings
+from tasks.judging import judge_threads, judging, open_findings
 from tasks.publishing import open_report, prepare_runs
 from tasks.report.build import EncodedRuns, Findings, build_run_rows
 from tasks.report.plan import ReportPlan
@@ -42,7 +42,7 @@ def opened(
     """The report that is about to be judged, and its evidence, which is read as it is asked for."""
     with (
         ConcurrentTaskRunner[Any](max_workers=20) as readers,
-        ConcurrentTaskRunner[Any](max_workers=judge_width(plan)) as judges,
+        ConcurrentTaskRunner[Any](max_workers=judge_threads(plan)) as judges,
         judging(plan) as judge,
     ):
         agents = load_agents("demo")

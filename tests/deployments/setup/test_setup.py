@@ -90,15 +90,15 @@ def _states(lines: Any) -> dict[str, set[str]]:
 
 
 def test_a_check_says_what_is_missing_and_changes_nothing(story: dict[str, Any]) -> None:
-    assert _states(story["before"]) == {"missing": _MADE, "skipped": {_NOTIFY}}
+    assert _states(story["before"]) == {"missing": _MADE, "skipped": {_NOTIFY}, "warning": {"source"}}
     assert not story["untouched"]["deployments"]
     assert not story["untouched"]["automations"]
 
 
 def test_everything_is_made_once_and_found_the_second_time(story: dict[str, Any]) -> None:
-    assert _states(story["first"]) == {"created": _MADE, "skipped": {_NOTIFY}}
-    assert _states(story["second"]) == {"there": _MADE, "skipped": {_NOTIFY}}
-    assert _states(story["after"]) == {"there": _MADE, "skipped": {_NOTIFY}}
+    assert _states(story["first"]) == {"created": _MADE, "skipped": {_NOTIFY}, "warning": {"source"}}
+    assert _states(story["second"]) == {"there": _MADE, "skipped": {_NOTIFY}, "warning": {"source"}}
+    assert _states(story["after"]) == {"there": _MADE, "skipped": {_NOTIFY}, "warning": {"source"}}
     assert story["kept"] == story["made"]
     assert {row["name"] for row in story["made"]["limits"]} >= {"tag:llm"}
     assert [row["type"] for row in story["made"]["pools"] if row["name"] == "agent-report"] == ["process"]
@@ -327,7 +327,13 @@ def test_the_command_says_the_same_in_lines_and_as_json(
     assert checked.code == 0, checked.err
     lines = json.loads(checked.out)
     assert {"what": "limit on the tag llm", "state": "there", "detail": "10 judge calls at once"} in lines
-    for ended in (missing, made, checked):
+    nowhere = {**variables, "AGENT_REPORT_SOURCE_URL": "sqlite:////nowhere/station.db"}
+    warned = command.run("setup", "--check", **nowhere)
+    assert any(
+        line.startswith("warning   source: The source /nowhere/station.db does not exist")
+        for line in warned.out.splitlines()
+    ), warned.out
+    for ended in (missing, made, checked, warned):
         assert KEY not in ended.printed
         assert ended.err == ""
 

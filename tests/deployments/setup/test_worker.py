@@ -153,7 +153,7 @@ def test_an_event_starts_a_report_with_its_parameters_as_they_are(
     assert eventually(lambda: _end_of(client, UUID(nothing["id"]))) == "FAILED"
     state = client.read_flow_run(UUID(nothing["id"])).state
     assert state is not None
-    assert "There is no environment ''; there is demo" in str(state.message)
+    assert "environment is empty: name the environment to report on" in str(state.message)
     run_id = UUID(elsewhere["id"])
     assert eventually(lambda: _end_of(client, run_id)) == "COMPLETED", team.log
     report = _report_of(team, run_id)

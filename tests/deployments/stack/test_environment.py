@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import stat
 from datetime import UTC, datetime
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from deployments.demo.services import keep_sample
+from deployments.stack.command import run_up
 from deployments.stack.environment import (
     base_environment,
+    check_source,
     read_user_settings,
     setup_environment,
     worker_environment,
@@ -20,7 +23,8 @@ from deployments.stack.environment import (
 from deployments.stack.place import take_place
 from deployments.stack.port import free_port, listen, port_of
 from deployments.stack.secret import keep_secret
-from tasks.errors import RefusedError
+from tasks.connections import read_settings
+from tasks.errors import RefusedError, SourceError
 
 _HOME, _API = Path("/stack/prefect"), "http://127.0.0.1:4200/api"
 
@@ -57,6 +61,47 @@ def test_a_wrong_setting_or_no_source_is_refused(here: Path, monkeypatch: pytest
     monkeypatch.setenv("AGENT_REPORT_RUNS_PER_AGENT", "many")
     with pytest.raises(RefusedError, match="wrong setting: AGENT_REPORT_RUNS_PER_AGENT"):
         read_user_settings()
+
+
+def test_a_source_that_is_not_there_is_refused_before_anything_starts(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", "sqlite:///nope.db")
+    with pytest.raises(SourceError, match=r"nope\.db does not exist"):
+        run_up(demo=False, folder=here / "stack", port=0, webhook_port=0)
+    assert not (here / "stack").exists()
+    monkeypatch.setenv("AGENT_REPORT_SOURCE_BLOCK", "team-source")
+    check_source()
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("AGENT_REPORT_MAX_CONCURENT_EVALS", "did you mean AGENT_REPORT_MAX_CONCURRENT_EVALS?"),
+        ("AGENT_REPORT_XQJ", "the README lists those there are"),
+    ],
+)
+def test_a_mistyped_setting_is_refused_with_the_nearest(
+    variable: str, said: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "3")
+    with pytest.raises(RefusedError, match=f"there is no {variable}: {re.escape(said)}"):
+        read_settings()
+    monkeypatch.delenv(variable)
+    read_settings()
+    (here / ".env").write_text(f"{variable}=3\n")
+    with pytest.raises(RefusedError, match=f"there is no {variable}"):
+        read_settings()
+
+
+def test_a_wrong_value_is_shown_where_it_can_be_no_secret(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_REPORT_MAX_CONCURRENT_EVALS", "many")
+    with pytest.raises(RefusedError, match=r"MAX_CONCURRENT_EVALS: .*\(value: 'many'\)"):
+        read_settings()
+    monkeypatch.delenv("AGENT_REPORT_MAX_CONCURRENT_EVALS")
+    monkeypatch.setenv("AGENT_REPORT_PRICES", "{x")
+    with pytest.raises(RefusedError, match=r"AGENT_REPORT_PRICES: must be JSON \(.*my-model"):
+        read_settings()
 
 
 @pytest.mark.parametrize(

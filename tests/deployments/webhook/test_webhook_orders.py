@@ -57,9 +57,25 @@ def test_a_replayed_delivery_is_the_same_flow_run(receiver: Any, deployed: Any) 
     assert len({answer.json()["flow_run_id"] for answer in (first, again, later)}) == 1
     assert len(deployed.runs()) == before
 
-    other = receiver.order({"environment": "production"}, delivery="msg_replayed")
-    assert other.status_code == 409
-    assert first.json()["flow_run_id"] in other.json()["detail"]
+    for body in ({"environment": "production"}, {"environment": "staging", "name": "Weekly"}):
+        other = receiver.order(body, delivery="msg_replayed")
+        assert other.status_code == 409
+        assert first.json()["flow_run_id"] in other.json()["detail"]
+
+
+def test_a_replay_that_leaves_a_parameter_out_orders_something_else(receiver: Any) -> None:
+    body = {"environment": "staging", "options": {"since": "30d", "runs_per_agent": 5}}
+    assert receiver.order(body, delivery="msg_bounded").status_code == 202
+    shuffled = {"options": {"runs_per_agent": 5, "since": "30d"}, "environment": "staging"}
+    assert receiver.order(shuffled, delivery="msg_bounded").status_code == 202
+    assert receiver.order({"environment": "staging"}, delivery="msg_bounded").status_code == 409
+    body["options"].pop("since")
+    assert receiver.order(body, delivery="msg_bounded").status_code == 409
+
+
+def test_another_delivery_is_another_flow_run(receiver: Any) -> None:
+    body = {"environment": "staging"}
+    first = receiver.order(body)
     assert receiver.order(body).json()["flow_run_id"] != first.json()["flow_run_id"]
 
 

@@ -37,7 +37,7 @@ class FakePrefect:
         if request.url.path == f"/api/deployments/{self.deployment_id}/create_flow_run":
             sent = json.loads(request.content)
             run = {"id": str(uuid.uuid4()), "name": "r", "flow_id": str(uuid.uuid4()), "parameters": sent["parameters"]}
-            return httpx.Response(201, json={**run, "idempotency_key": sent["idempotency_key"]})
+            return httpx.Response(201, json={**run, **{name: sent[name] for name in ("idempotency_key", "labels")}})
         return httpx.Response(404, json={"detail": "not found"})
 
     def use(self, act: Callable[[FlowRuns], Coroutine[Any, Any, Any]], seconds: float = 5) -> Any:

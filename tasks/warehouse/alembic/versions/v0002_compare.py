@@ -48,6 +48,7 @@ def _create_comparisons() -> None:
             comment="NULL for the team. Of an agent that is gone, the one in the baseline.",
         ),
         sa.Column("agent_name", sa.Text()),
+        sa.Column("baseline_name", sa.Text(), comment="Of an agent that was renamed, the name it had."),
         sa.Column("presence", sa.Text(), nullable=False, comment="both, new, gone or renamed."),
         sa.Column("metric", sa.Text(), nullable=False, comment="overall, score, criterion:NAME, success_rate, …"),
         sa.Column("before", sa.Double()),
@@ -59,7 +60,7 @@ def _create_comparisons() -> None:
         sa.Column("detectable", sa.Double(), comment="The smallest difference that could have been told from noise."),
         sa.Column("verdict", sa.Text(), nullable=False, comment="better, worse, no_change or not_comparable."),
         sa.Column("method", sa.Text(), comment="How low, high and p_value were found."),
-        sa.Column("reason", sa.Text(), comment="Why it is not comparable."),
+        sa.Column("reason", sa.Text(), comment="Why it is not comparable; of overall, what else to know."),
         sa.Column("created_at", _TIME, nullable=False),
         sqlite_autoincrement=True,
     )
@@ -89,5 +90,10 @@ def _create_labels() -> None:
         sa.Column("created_at", _TIME, nullable=False),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_labels_report_id", "labels", ["report_id", "agent_id", "criterion"])
+    of_agent = ["report_id", "agent_id", "criterion", "labeler"]
+    for name, columns, where in (
+        ("uq_labels_run", [*of_agent, "run_id"], sa.text("run_id IS NOT NULL")),
+        ("uq_labels_agent", of_agent, sa.text("run_id IS NULL")),
+    ):
+        op.create_index(name, "labels", columns, unique=True, sqlite_where=where, postgresql_where=where)
     op.create_index("ix_labels_environment", "labels", ["environment", "criterion"])

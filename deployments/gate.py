@@ -1,0 +1,124 @@
+"""The body of ``agent-report check``: a report held against rules, on the terminal and in files for a pipeline."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from deployments.comparison import newest_ended
+from deployments.terminal import one_line, open_console, print_json
+from tasks import connections
+from tasks.comparing import compare_stored
+from tasks.errors import RefusedError
+from tasks.report.comparison import Comparison
+from tasks.report.gate import Finding, Rules, check_report
+from tasks.report.gate_files import render_junit, render_summary
+from tasks.report.reading import Reading
+from tasks.warehouse.comparisons import load_reading
+from tasks.warehouse.schema import ENDED
+
+_OPTIONS = "--min-score, --min-success-rate, --max-failed, --no-worse-than"
+
+
+def run_check(
+    report_id: int | None,
+    environment: str | None,
+    *,
+    min_score: float | None,
+    min_success_rate: float | None,
+    max_failed: int | None,
+    no_worse_than: str | None,
+    junit: Path | None,
+    summary: Path | None,
+    as_json: bool,
+) -> bool:
+    """Whether all rules hold; what is broken is printed, and written to ``junit`` and ``summary``.
+
+    Raises:
+        RefusedError: no rule, a bound that is none, no such report or baseline, or a file that cannot be written.
+    """
+    rules = Rules(min_score, min_success_rate, max_failed, no_worse_than)
+    _check_rules(rules)
+    reading = _read(report_id, environment)
+    findings = check_report(reading, rules, _compare(reading, no_worse_than))
+    broken = [finding for finding in findings if finding.state == "broken"]
+    if junit is not None:
+        _write(junit, render_junit(reading.report, findings), "--junit")
+    if summary is not None:
+        _append(summary, render_summary(reading.report, findings), "--summary")
+    if as_json:
+        row = reading.report
+        report = {name: row[name] for name in ("id", "environment", "name", "status")}
+        print_json({"passed": not broken, "report": report, "findings": [asdict(finding) for finding in findings]})
+    else:
+        _print(open_console(), reading, findings)
+    return not broken
+
+
+def _check_rules(rules: Rules) -> None:
+    if not rules:
+        raise RefusedError(f"which rules? Give at least one of {_OPTIONS}")
+    bounds = (("--min-score", rules.min_score, 10), ("--min-success-rate", rules.min_success_rate, 1))
+    for option, value, most in bounds:
+        if value is not None and not (math.isfinite(value) and 0 <= value <= most):
+            raise RefusedError(f"{option} {value:g}: from 0 to {most}")
+    if rules.max_failed is not None and rules.max_failed < 0:
+        raise RefusedError(f"--max-failed {rules.max_failed}: at least 0")
+
+
+def _read(report_id: int | None, environment: str | None) -> Reading:
+    if report_id is None and environment is None:
+        raise RefusedError("which report? Give its id, or --environment for its newest one")
+    if report_id is not None and environment is not None:
+        raise RefusedError(f"report {report_id} and --environment {environment} exclude each other: give one of them")
+    report_id = report_id if report_id is not None else newest_ended(environment or "")
+    reading = load_reading(connections.warehouse(), report_id)
+    if reading is None:
+        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
+    if reading.report["status"] not in ENDED:
+        raise RefusedError(f"report {report_id} is not done yet ({reading.report['status']}): wait for it")
+    return reading
+
+
+def _compare(reading: Reading, baseline: str | None) -> Comparison | None:
+    """The comparison that ``no_worse_than`` asks for; None without one, and for a report that has no agents."""
+    if baseline is None:
+        return None
+    if baseline != "last" and not baseline.isdecimal():
+        raise RefusedError(f"--no-worse-than {baseline}: a report's id, or last")
+    if not reading.details:
+        return None
+    return compare_stored(reading.id, None if baseline == "last" else int(baseline))
+
+
+def _print(console: Console, reading: Reading, findings: list[Finding]) -> None:
+    broken = [finding for finding in findings if finding.state == "broken"]
+    for finding in broken:
+        console.print(one_line(finding.line, "red"), soft_wrap=True)
+    for finding in findings:
+        if finding.state == "not_applied":
+            console.print(Text.assemble(("Note: ", "yellow"), one_line(finding.line)), soft_wrap=True)
+    held = sum(finding.state == "held" for finding in findings)
+    verdict = Text("passed", "bold green") if not broken else Text(f"{len(broken)} broken", "bold red")
+    console.print(Text.assemble(f"Report {reading.id} on ", one_line(reading.report["environment"]), ": ", verdict,
+                                f", {held} held"))  # fmt: skip
+
+
+def _write(path: Path, content: bytes, option: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise RefusedError(f"{option} {path} cannot be written: {error.strerror}") from None
+
+
+def _append(path: Path, text: str, option: str) -> None:
+    try:
+        with path.open("a", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+    except OSError as error:
+        raise RefusedError(f"{option} {path} cannot be written: {error.strerror}") from None

@@ -1,0 +1,223 @@
+"""Asking a person about runs, one criterion after another, and storing every answer at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from deployments.label_answer import HELP, Answer, parse_answer
+from deployments.terminal import Column, one_line, plain, print_table
+from tasks.report.label_sample import RunToLabel
+from tasks.report.words import Label
+
+if TYPE_CHECKING:
+    from deployments.labels import LabelledReport
+
+Row = dict[str, Any]
+_TOOL_CALLS = 12
+_COMPLETED, _STOPPED = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One run on one criterion."""
+
+    of: RunToLabel
+    judged: Row
+
+    @property
+    def key(self) -> tuple[int, int | None, str]:
+        """Agent, run, criterion."""
+        return self.of.agent["agent_id"], self.of.run["run_id"], self.judged["criterion"]
+
+
+class Walk:
+    """A walk through questions: what this person has answered before is not asked again, unless they go back."""
+
+    def __init__(
+        self, report: LabelledReport, chosen: Sequence[RunToLabel], labeler: str, *, blind: bool, console: Console
+    ) -> None:
+        self.report, self.labeler, self.blind, self.console = report, labeler, blind, console
+        self.questions = [Question(of, judged) for of in chosen for judged in of.criteria]
+        self.known = {(label.agent_id, label.run_id, label.criterion): label for label in report.stored(labeler)}
+        self.descriptions = report.descriptions()
+        self.skipped: set[int] = set()
+        self.given: set[tuple[int, int | None, str]] = set()
+        self._shown: RunToLabel | None = None
+
+    def run(self) -> int:
+        """Ask until all is answered, or the person stops. The exit code: 1 when Ctrl-C did."""
+        total = len(self.questions)
+        before = sum(question.key in self.known for question in self.questions)
+        runs = len({(q.key[0], q.key[1]) for q in self.questions})
+        agents = len({q.key[0] for q in self.questions})
+        self._say(
+            f"Report {self.report.report['id']} on {self.report.report['environment']}: {runs} runs of {agents} "
+            f"agents, {total} questions for {self.labeler}, {before} answered before."
+        )
+        self._say(HELP)
+        if self.blind:
+            self._say("The judge's scores are shown at the end, beside yours.")
+        try:
+            self._ask_all()
+        except (KeyboardInterrupt, EOFError) as stop:
+            self.console.print()
+            self._end("Stopped")
+            return _STOPPED if isinstance(stop, KeyboardInterrupt) else _COMPLETED
+        return _COMPLETED
+
+    def _ask_all(self) -> None:
+        position = self._next_open(-1)
+        while position is not None:
+            question = self.questions[position]
+            answer = self._ask(position)
+            if answer.kind == "quit":
+                self._reveal()
+                self._end("Stopped")
+                return
+            if answer.kind == "back":
+                if position == 0:
+                    self._say("This is the first question.")
+                position = max(0, position - 1)
+                continue
+            if answer.kind == "skip":
+                self.skipped.add(position)
+            else:
+                self._store(question, answer)
+                self.skipped.discard(position)
+            position = self._next_open(position)
+        self._reveal()
+        self._end("Done")
+
+    def _next_open(self, after: int) -> int | None:
+        for position in range(after + 1, len(self.questions)):
+            if self._is_open(position):
+                return position
+        # What was left open before the place from which the person went on.
+        return next((position for position in range(after + 1) if self._is_open(position)), None)
+
+    def _is_open(self, position: int) -> bool:
+        return position not in self.skipped and self.questions[position].key not in self.known
+
+    def _ask(self, position: int) -> Answer:
+        question = self.questions[position]
+        if self._shown is not question.of:
+            self._show_run(question.of)
+            self._shown = question.of
+        agent_id, _, criterion = question.key
+        head = Text.assemble(
+            f"\n[{position + 1}/{len(self.questions)}] ",
+            one_line(criterion, "bold"),
+            f" (passes from {question.judged['threshold']:g})",
+        )
+        if (description := self.descriptions.get((agent_id, criterion))) is not None:
+            head.append_text(Text.assemble(": ", one_line(description)))
+        self.console.print(head)
+        if not self.blind:
+            self._say(f"The judge, on the agent over all its runs: {_judge(question.judged)}")
+        if (label := self.known.get(question.key)) is not None:
+            self._say(f"Your answer so far: {_said(label)}")
+        while True:
+            try:
+                line = input("0-10, p, f, s, b, q, ? > ")
+            except UnicodeDecodeError:
+                line = "\0"
+            answer = parse_answer(line)
+            if answer.kind == "help":
+                self._say(HELP)
+            elif answer.kind == "unclear":
+                self._say(answer.note or "")
+            else:
+                return answer
+
+    def _store(self, question: Question, answer: Answer) -> None:
+        agent_id, run_id, criterion = question.key
+        label = self.report.make_label(question.judged, run_id, self.labeler, answer.score, answer.passed)
+        self.report.store([(label, answer.note)])
+        self.known[agent_id, run_id, criterion] = label
+        self.given.add(question.key)
+
+    def _reveal(self) -> None:
+        """The judge's word beside this person's, on what they have nothing left to answer about."""
+        left = {(q.key[0], q.key[2]) for p, q in enumerate(self.questions) if self._is_open(p)}
+        said: dict[tuple[int, str], list[Label]] = {}
+        judged = {}
+        for question in self.questions:
+            agent_id, _, criterion = question.key
+            if (agent_id, criterion) not in left and (label := self.known.get(question.key)) is not None:
+                said.setdefault((agent_id, criterion), []).append(label)
+                judged[agent_id, criterion] = question
+        if not said:
+            return
+        columns = [
+            Column("Agent", [one_line(judged[key].of.agent["agent_name"]) for key in said], folds=True),
+            Column("Criterion", [one_line(key[1]) for key in said], folds=True),
+            Column("You", [", ".join(_said(label) for label in labels) for labels in said.values()], folds=True),
+            Column("The judge, over all runs", [_judge(judged[key].judged) for key in said]),
+        ]
+        print_table(self.console, columns)
+
+    def _show_run(self, of: RunToLabel) -> None:
+        run = of.run
+        self.console.print()
+        self.console.rule(style="dim")
+        head = Text.assemble(one_line(of.agent["agent_name"], "bold"), f" · run {run['run_id']} · ")
+        head.append_text(one_line(run["status"], "green" if run["succeeded"] else "red"))
+        for value, shown in ((run["duration_seconds"], "{:.1f} s"), (run["tokens"], "{} tokens")):
+            if value is not None:
+                head.append(f" · {shown.format(value)}")
+        self.console.print(head)
+        for title, name in (("Task", "task_excerpt"), ("Response", "response_excerpt"), ("Error", "error")):
+            if run[name]:
+                self.console.print(Text.assemble((f"{title}: ", "bold"), plain(run[name])))
+        if not (run["task_excerpt"] or run["response_excerpt"]):
+            self._say("The report holds no excerpt of task and response.")
+        self._show_calls(run["telemetry"])
+
+    def _show_calls(self, telemetry: Row | None) -> None:
+        if telemetry is None:
+            self._say("No trace of this run.")
+            return
+        calls = telemetry["tool_calls"] or []
+        count = len(calls) + (telemetry["tool_calls_left_out"] or 0)
+        self.console.print(
+            Text(
+                f"Trace: {telemetry['llm_calls']} LLM calls, {count} tool calls, {telemetry['errors']} errors, "
+                f"{telemetry['wall_seconds']:.1f} s",
+                style="dim",
+            )
+        )
+        for call in calls[:_TOOL_CALLS]:
+            line = Text.assemble("  ", one_line(call["name"], "cyan"))
+            for name, before in (("arguments", " "), ("result", " → "), ("error", " ✗ ")):
+                if call.get(name):
+                    line.append_text(Text.assemble(before, one_line(str(call[name])[:200])))
+            self.console.print(line)
+        if len(calls) > _TOOL_CALLS:
+            self._say(f"  and {len(calls) - _TOOL_CALLS} more")
+
+    def _end(self, how: str) -> None:
+        open_ones = sum(question.key not in self.known for question in self.questions)
+        report_id = self.report.report["id"]
+        answers = f"{len(self.given)} {'answer' if len(self.given) == 1 else 'answers'}"
+        left = f"; {open_ones} are open, and the same command goes on with them" if open_ones else ""
+        self._say(
+            f"{how}: {answers} stored{left}. `agent-report agreement {report_id}` says how far the judge "
+            "and people agree."
+        )
+
+    def _say(self, text: str) -> None:
+        self.console.print(plain(text))
+
+
+def _said(label: Label) -> str:
+    passed = "passed" if label.passed else "not passed"
+    return passed if label.score is None else f"{label.score:g} ({passed})"
+
+
+def _judge(judged: Row) -> str:
+    return f"{judged['score']:.1f} ({'passed' if judged['passed'] else 'not passed'})"

@@ -1,0 +1,29 @@
+"""The recipe of a comparison: two reports that are stored, held against each other."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from tasks.comparing import compare_two, publish_comparison
+from tasks.endings import checked, told
+from tasks.quoting import quoted
+
+
+@flow(name="compare_reports", flow_run_name="compare report {report_id}", validate_parameters=False)
+@told
+@checked
+def compare_reports(report_id: int, baseline_id: int | None = None) -> list[str]:
+    """Say what got better or worse between two reports, beyond what noise explains.
+
+    Args:
+        report_id: The report in question, by its id in the warehouse.
+        baseline_id: The earlier report that it is compared with. Empty: the last comparable one.
+
+    Returns:
+        The names of the agents that got worse.
+
+    Raises:
+        RefusedError: there is no such report, it is not done, or there is nothing to compare it with.
+    """
+    comparison = compare_two(report_id, baseline_id)
+    return publish_comparison(quoted(comparison))

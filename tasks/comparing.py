@@ -1,0 +1,134 @@
+"""Tasks that compare reports: a report that is done with the last comparable one, and any two that are stored."""
+
+from __future__ import annotations
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from tasks import connections
+from tasks.endings import raising, told
+from tasks.errors import RefusedError, scrub
+from tasks.report.build import ReportRows
+from tasks.report.changed import render_changed
+from tasks.report.comparison import AgentComparison, Comparison
+from tasks.report.plan import ReportPlan
+from tasks.report.reading import Reading
+from tasks.warehouse.comparisons import find_baseline, load_history, load_reading, write_comparison
+from tasks.warehouse.schema import ENDED
+
+
+def compare_stored(report_id: int, baseline_id: int | None, *, across_environments: bool = False) -> Comparison | None:
+    """Two stored reports compared, and what was found stored; None when no earlier report is there to compare with.
+
+    Args:
+        report_id: The later report.
+        baseline_id: The earlier one; None: the last comparable report (``find_baseline``).
+        across_environments: Whether the two may be of different environments.
+
+    Raises:
+        RefusedError: no such report, one that has not ended or has no rows, one with itself, or two environments.
+    """
+    warehouse = connections.warehouse()
+    report = read_ended(report_id)
+    if baseline_id is None:
+        baseline_id = find_baseline(warehouse, report.report)
+        if baseline_id is None:
+            return None
+    if baseline_id == report_id:
+        raise RefusedError(f"report {report_id} cannot be compared with itself: name another, or --last 2")
+    baseline = read_ended(baseline_id)
+    names = [reading.report["environment"] for reading in (baseline, report)]
+    if names[0] != names[1] and not across_environments:
+        raise RefusedError(
+            f"report {baseline_id} is of the environment {names[0]!r}, report {report_id} of {names[1]!r}: "
+            "--across-environments compares them all the same, agents by their names"
+        )
+    # SciPy takes a second to import: only where there is something to compare.
+    from tasks.report.compare import compare_reports
+
+    comparison = compare_reports(baseline, report, load_history(warehouse, report.report))
+    write_comparison(warehouse, comparison)
+    return comparison
+
+
+def read_ended(report_id: int) -> Reading:
+    """A stored report that has ended and has agents.
+
+    Raises:
+        RefusedError: there is none of this id, it is still made, or it ended before it had anything.
+    """
+    reading = load_reading(connections.warehouse(), report_id)
+    if reading is None:
+        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
+    status = reading.report["status"]
+    if status not in ENDED:
+        raise RefusedError(
+            f"report {report_id} is not done yet ({status}, {reading.report['progress']} %): wait for it"
+        )
+    if not reading.details:
+        raise RefusedError(f"report {report_id} {status} before it had any agent: there is nothing to compare")
+    return reading
+
+
+@task(task_run_name="compare the report on {plan.environment}", cache_policy=NO_CACHE)
+def compare_with_last(plan: ReportPlan, rows: ReportRows) -> Comparison | None:
+    """What changed since the last comparable report; None without one, or of a report that did not complete.
+
+    The report is written by now: whatever goes wrong here is a warning in the log, and no more.
+    """
+    if rows.report["status"] != "completed" or not rows.details:
+        return None
+    try:
+        comparison = compare_stored(plan.id, None)
+    except Exception as error:  # noqa: BLE001 - no error is worth a report that is done
+        get_run_logger().warning("Report %s could not be compared with the last: %s", plan.id, scrub(str(error)))
+        return None
+    if comparison is not None:
+        _tell(comparison)
+    return comparison
+
+
+@raising
+@task(task_run_name="compare report {report_id}", cache_policy=NO_CACHE)
+@told
+def compare_two(report_id: int, baseline_id: int | None) -> Comparison:
+    """Report ``report_id`` compared with ``baseline_id``, or with the last comparable one.
+
+    Raises:
+        RefusedError: as ``compare_stored``, or there is nothing to compare with.
+    """
+    comparison = compare_stored(report_id, baseline_id)
+    if comparison is None:
+        raise RefusedError(f"there is no completed report of this environment before report {report_id}")
+    _tell(comparison)
+    return comparison
+
+
+@task(task_run_name="publish the comparison", cache_policy=NO_CACHE)
+def publish_comparison(comparison: Comparison) -> list[str]:
+    """A markdown artifact that says what changed; the names of the agents that got worse."""
+    text = "\n".join([f"# Report {comparison.report_id}", "", *render_changed(comparison)]) + "\n"
+    description = f"Report {comparison.report_id} against {comparison.baseline_id}"
+    key = f"comparison-{comparison.report_id}-{comparison.baseline_id}"
+    try:
+        create_markdown_artifact(text, key=key, description=description)
+    except Exception as error:  # noqa: BLE001 - whatever the API's client raises, the comparison is stored
+        get_run_logger().warning("The artifact of the comparison could not be written: %s", scrub(str(error)))
+    return [agent.agent_name for agent in _worse(comparison)]
+
+
+def _tell(comparison: Comparison) -> None:
+    better = sum(agent.verdict == "better" for agent in comparison.agents)
+    get_run_logger().info(
+        "Report %s against %s: %s agents worse, %s better",
+        comparison.report_id,
+        comparison.baseline_id,
+        len(_worse(comparison)),
+        better,
+    )
+
+
+def _worse(comparison: Comparison) -> list[AgentComparison]:
+    return [agent for agent in comparison.agents if agent.verdict == "worse"]

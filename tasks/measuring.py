@@ -1,0 +1,73 @@
+"""The measurement of the judge, from what the warehouse holds: for the commands, the HTML page and the artifact."""
+
+from __future__ import annotations
+
+from tasks import connections
+from tasks.errors import RefusedError
+from tasks.report.agreement import Agreement
+from tasks.report.judging import Judging
+from tasks.warehouse.labels import find_judged_report, has_labels, load_judged, load_labels, load_repeated_answers
+from tasks.warehouse.sql import Row, Warehouse
+
+
+def load_agreement(report_id: int, warehouse: Warehouse | None = None) -> Agreement | None:
+    """How far the judge of a report and people agree, over all labels of its environment; None without any label.
+
+    ``warehouse`` is the configured one unless it is given. The report has to be written; what is measured may grow
+    with every label, so nothing of it is stored.
+
+    Raises:
+        RefusedError: there is no such report.
+    """
+    warehouse = warehouse or connections.warehouse()
+    report = warehouse.load_report(report_id)
+    if report is None:
+        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
+    if not has_labels(warehouse.database, report["environment"]):
+        return None
+    return measure(warehouse, report)
+
+
+def find_report(warehouse: Warehouse, report_id: int | None, environment: str | None) -> Row:
+    """The report of this id, or the newest completed one (of ``environment``).
+
+    Raises:
+        RefusedError: there is none, or it is of another environment.
+    """
+    if report_id is None:
+        report = find_judged_report(warehouse.database, environment)
+        of_it = f" of {environment!r}" if environment is not None else ""
+        if report is None:
+            raise RefusedError(f"there is no completed report{of_it}: `agent-report list` shows those there are")
+        return report
+    report = warehouse.load_report(report_id)
+    if report is None:
+        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
+    if environment is not None and report["environment"] != environment:
+        raise RefusedError(f"report {report_id} is of {report['environment']!r}, not of {environment!r}: leave one out")
+    return report
+
+
+def measure(warehouse: Warehouse, report: Row) -> Agreement:
+    """The agreement as it is now, for ``report`` (a row of ``reports``); without labels only what needs none."""
+    # Imported when it is needed: scipy and statsmodels take a second, and most reports have no labels.
+    from tasks.report.agree import measure_agreement
+
+    database = warehouse.database
+    labels = load_labels(database, report["environment"])
+    judged, runs, asked = load_judged(database, {report["id"], *(label.report_id for label in labels)})
+    model = report["judge_model"]
+    if model is not None:
+        asked += load_repeated_answers(database, report["environment"], model)
+    return measure_agreement(
+        Judging(
+            environment=report["environment"],
+            report_id=report["id"],
+            model=model,
+            fingerprint=report["judge_fingerprint"],
+            runs=runs,
+            reports=judged,
+            asked=asked,
+        ),
+        labels,
+    )

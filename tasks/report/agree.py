@@ -1,0 +1,110 @@
+"""Measuring the judge: its verdicts against people's labels, and its answers against each other. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from statistics import fmean
+
+from tasks.report.agreement import ALL, ENOUGH_AGENTS, MINIMUM_AGENTS, Agreement, CriterionAgreement
+from tasks.report.judging import Asked, Judging
+from tasks.report.pairs import Repeat, build_pairs, compare_pairs, compare_repeats
+from tasks.report.pass_rate import correct_pass_rate
+from tasks.report.words import Label, Opinion, Word, build_words
+
+
+def measure_agreement(judging: Judging, labels: Sequence[Label]) -> Agreement:
+    """How far the judge and people agree, over the labels of this judge's model; those of others are counted only.
+
+    Without any label that counts there is stability and the judge's own pass rate, and the rest is empty.
+    """
+    counted = [label for label in labels if label.judge_model == judging.model]
+    words = build_words(counted, judging.runs)
+    rates = correct_pass_rate(words, judging.reports, judging.report_id)
+    return Agreement(
+        environment=judging.environment,
+        report_id=judging.report_id,
+        labels=len(counted),
+        labelers=len({label.labeler for label in counted}),
+        left_out=len(labels) - len(counted),
+        last_labeled_at=max((label.created_at for label in counted), default=None),
+        judge_model=judging.model,
+        criteria=tuple(_criterion(name, of) for name, of in _by_criterion(words).items()),
+        stability=_stability(judging.asked),
+        people=_people(words),
+        pass_rate=rates.judged,
+        corrected_pass_rate=rates.corrected,
+        uncorrected=rates.uncorrected,
+        sensitivity=rates.sensitivity,
+        specificity=rates.specificity,
+        warnings=tuple(_warnings(judging, counted, words, len(labels) - len(counted))),
+    )
+
+
+def _by_criterion(words: Sequence[Word]) -> dict[str, list[Word]]:
+    """All words first, then those of each criterion, by name; empty without any."""
+    names = sorted({word.unit[2] for word in words})
+    own = {name: [word for word in words if word.unit[2] == name] for name in names}
+    # A criterion may be called "all" itself; then it is the one that stands under its name.
+    return ({ALL: list(words)} if words else {}) | own
+
+
+def _criterion(name: str, words: Sequence[Word]) -> CriterionAgreement:
+    found = compare_pairs(name, build_pairs([(word.agent_id, word.judge, word.people) for word in words]))
+    sampled = [word.sampling_variance for word in words if word.sampling_variance is not None]
+    if not sampled or found.noise.value is None:
+        return found
+    return found.model_copy(update={"sampling_noise": sqrt(fmean(sampled))})
+
+
+def _stability(asked: Sequence[Asked]) -> tuple[CriterionAgreement, ...]:
+    def repeat(question: Asked) -> Repeat:
+        threshold = question.threshold
+        passes = [None if threshold is None else score >= threshold for score in question.scores]
+        opinions = (Opinion(score, passed) for score, passed in zip(question.scores, passes, strict=True))
+        return Repeat(question.agent_id, tuple(opinions))
+
+    several = [question for question in asked if len(question.scores) > 1]
+    names = sorted({question.criterion for question in several})
+    groups = {ALL: [repeat(question) for question in several]} if several else {}
+    groups |= {name: [repeat(q) for q in several if q.criterion == name] for name in names}
+    return tuple(compare_repeats(name, repeats) for name, repeats in groups.items())
+
+
+def _people(words: Sequence[Word]) -> tuple[CriterionAgreement, ...]:
+    shared = [word for word in words if len(word.labelers) > 1]
+    return tuple(
+        compare_repeats(name, [Repeat(word.agent_id, tuple(word.labelers.values())) for word in of])
+        for name, of in _by_criterion(shared).items()
+    )
+
+
+def _warnings(judging: Judging, counted: Sequence[Label], words: Sequence[Word], left_out: int) -> list[str]:
+    warnings = []
+    if left_out:
+        warnings.append(
+            f"{left_out} labels are of reports by another judge than {judging.model}, and are left out: label a report "
+            "of this judge"
+        )
+    if not counted:
+        return warnings
+    agents = len({word.agent_id for word in words})
+    if agents < MINIMUM_AGENTS:
+        warnings.append(
+            f"{len(counted)} labels of {agents} agents: labels of at least {MINIMUM_AGENTS} agents are needed for any "
+            f"figure, and of {ENOUGH_AGENTS} for one to rely on"
+        )
+    elif agents < ENOUGH_AGENTS:
+        warnings.append(
+            f"{len(counted)} labels of {agents} agents: labels of at least {ENOUGH_AGENTS} agents are needed for "
+            "figures to rely on; look at the intervals"
+        )
+    other = sum(1 for label in counted if label.judge_fingerprint != judging.fingerprint)
+    if other:
+        warnings.append(
+            f"{other} labels are of reports by the same model with other criteria, parameters or another prompt"
+        )
+    one_sided = {word.people.passed for word in words if word.people.passed is not None}
+    if len(one_sided) == 1 and agents >= MINIMUM_AGENTS:
+        warnings.append(f"people label everything as {'pass' if True in one_sided else 'fail'}: kappa needs both")
+    return warnings

@@ -1,0 +1,155 @@
+"""Rules that a report is held against before a release: which hold, which are broken, by whom. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tasks.report.changed import describe_change, told_changes
+from tasks.report.comparison import AgentComparison, Comparison
+from tasks.report.markdown import format_rate, format_score
+from tasks.report.reading import Reading, Row
+
+State = Literal["held", "broken", "not_applied"]
+TEAM = "team"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a report has to keep; None is no rule. ``min_score`` 0 to 10, ``min_success_rate`` 0 to 1."""
+
+    min_score: float | None = None
+    min_success_rate: float | None = None
+    max_failed: int | None = None
+    no_worse_than: str | None = None
+
+    def __bool__(self) -> bool:
+        return any(value is not None for value in (self.min_score, self.min_success_rate, self.max_failed)) or (
+            self.no_worse_than is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule for one subject (an agent's name, ``team`` or ``report``), and what there is to say in a line."""
+
+    rule: str
+    subject: str
+    state: State
+    message: str
+
+    @property
+    def line(self) -> str:
+        """The finding as a line of its own: rule, who, and what."""
+        return f"{self.rule}: {self.subject}: {self.message}"
+
+
+def check_report(reading: Reading, rules: Rules, comparison: Comparison | None = None) -> list[Finding]:
+    """Every rule for the report, the team and every agent, in this order.
+
+    ``comparison`` is with the report of ``no_worse_than``; None where there is no earlier report: then that rule is
+    not applied, so that an environment's first report can pass.
+
+    - A report that failed or was cancelled breaks the gate whatever the rules are.
+    - An agent that was to be judged and has no score (failed, no_evidence, skipped_budget, not_started) breaks
+      ``min_score``, as nobody knows whether it is good enough; with ``max_failed`` the failed ones are counted there
+      instead. Agents without finished runs, or that the report was not asked for, are held to nothing, and that is
+      said.
+    - ``no_worse_than`` is broken by what the comparison calls worse: changes that noise explains do not break it. What
+      cannot be compared is said; when nothing at all can be compared, it is broken.
+    """
+    report = reading.report
+    findings = []
+    if report["status"] != "completed":
+        findings.append(Finding("status", "report", "broken", f"ended as {report['status']}"))
+    if rules.max_failed is not None:
+        findings.append(_count_failed(reading.details, rules.max_failed))
+    if rules.min_score is not None:
+        findings += _scores(reading, rules.min_score, failed_counted=rules.max_failed is not None)
+    if rules.min_success_rate is not None:
+        findings += [_success(row, rules.min_success_rate) for row in _asked(reading)]
+    if rules.no_worse_than is not None:
+        findings += _not_worse(comparison)
+    return findings
+
+
+def _asked(reading: Reading) -> list[Row]:
+    """The agents that the report was asked for: all of them, but with the option ``agents``."""
+    names = set(reading.option("agents") or ())
+    if not names:
+        return list(reading.details)
+    return [row for row in reading.details if names & {row["agent_name"], f"id:{row['agent_id']}"}]
+
+
+def _count_failed(details: Sequence[Row], most: int) -> Finding:
+    failed = [row["agent_name"] for row in details if row["status"] == "failed"]
+    named = f": {', '.join(failed)}" if failed else ""
+    state: State = "broken" if len(failed) > most else "held"
+    return Finding("max-failed", "report", state, f"{len(failed)} agents failed, at most {most} may{named}")
+
+
+def _scores(reading: Reading, least: float, *, failed_counted: bool) -> Iterator[Finding]:
+    team = reading.report["team_score"]
+    if team is None:
+        yield Finding("min-score", TEAM, "broken", f"no score (at least {least:g}): the team was not judged")
+    else:
+        yield _at_least(TEAM, team, least)
+    for row in _asked(reading):
+        if row["score"] is not None:
+            yield _at_least(row["agent_name"], row["score"], least)
+        elif row["status"] == "no_runs":
+            yield Finding("min-score", row["agent_name"], "not_applied", "no finished run, so nothing was judged")
+        elif row["status"] == "failed" and failed_counted:
+            yield Finding("min-score", row["agent_name"], "not_applied", "failed, which max-failed counts")
+        else:
+            why = f"no score (at least {least:g}): {row['status'].replace('_', ' ')}"
+            yield Finding("min-score", row["agent_name"], "broken", why)
+
+
+def _at_least(name: str, score: float, least: float) -> Finding:
+    # Not rounded up: 6.96 is not 7.
+    shown = format_score(score) if float(format_score(score)) < least or score >= least else f"{score:.3g}"
+    return Finding("min-score", name, "held" if score >= least else "broken", f"score {shown}, at least {least:g}")
+
+
+def _success(row: Row, least: float) -> Finding:
+    rate = row["success_rate"]
+    if rate is None:
+        why = "its runs could not be read" if row["status"] == "failed" else "no finished run"
+        return Finding("min-success-rate", row["agent_name"], "not_applied", why)
+    shown = format_rate(rate) if round(rate, 2) < least or rate >= least else f"{rate:.1%}"
+    over = f" of {row['runs_analyzed']} runs" if row.get("runs_analyzed") else ""
+    state: State = "held" if rate >= least else "broken"
+    return Finding("min-success-rate", row["agent_name"], state, f"{shown}{over} succeeded, at least {least:.4g}")
+
+
+def _not_worse(comparison: Comparison | None) -> Iterator[Finding]:
+    rule = "no-worse-than"
+    if comparison is None:
+        yield Finding(rule, "report", "not_applied", "there is no earlier report to compare with")
+        return
+    against = f"than in report {comparison.baseline_id}"
+    subjects = [comparison.team, *comparison.agents]
+    if all(subject.verdict == "not_comparable" for subject in subjects):
+        why = "; ".join(comparison.reasons) or "no agent is in both reports"
+        yield Finding(rule, "report", "broken", f"nothing can be compared with report {comparison.baseline_id}: {why}")
+        return
+    for reason in comparison.reasons:
+        yield Finding(rule, "report", "not_applied", reason)
+    for subject in subjects:
+        name = TEAM if subject.agent_id is None else subject.agent_name
+        worse = [change for change in told_changes(subject) if change.verdict == "worse"]
+        if worse:
+            for change in worse:
+                yield Finding(rule, name, "broken", f"worse {against}: {describe_change(change)}")
+        elif subject.presence in ("new", "gone"):
+            yield Finding(rule, name, "not_applied", subject.reason or subject.presence)
+        elif subject.verdict == "not_comparable":
+            yield Finding(rule, name, "not_applied", _why(subject))
+        else:
+            yield Finding(rule, name, "held", f"not worse {against}")
+
+
+def _why(subject: AgentComparison) -> str:
+    return next((change.reason for change in subject.changes if change.reason), None) or "not comparable"

@@ -1,0 +1,72 @@
+"""What a pipeline reads of a gate: JUnit XML, and a step summary in Markdown. Agents' names are no markup there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from tasks.report.gate import Finding
+from tasks.report.markdown import escape
+from tasks.report.reading import Row
+
+# What XML 1.0 cannot hold in any form, and what makes text run backwards.
+_UNFIT = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+_MOST_LINES = 50
+_CLASS = "agent-report"
+
+
+def render_junit(report: Row, findings: Sequence[Finding]) -> bytes:
+    """JUnit XML: a case for every rule and subject, a failure where it is broken, skipped where it is not applied."""
+    suite = TestSuite(_clean(f"agent-report check: report {report['id']} on {report['environment']}"))
+    for (rule, subject), group in groupby(findings, key=lambda finding: (finding.rule, finding.subject)):
+        found = list(group)
+        case = TestCase(_clean(f"{rule}: {subject}"), f"{_CLASS}.{rule}", 0.0)
+        broken = [finding.message for finding in found if finding.state == "broken"]
+        if broken:
+            failure = Failure(_clean(broken[0]), rule)
+            failure.text = _clean("\n".join(broken))
+            case.result = [failure]
+        elif all(finding.state == "not_applied" for finding in found):
+            case.result = [Skipped(_clean(found[0].message))]
+        suite.add_testcase(case)
+    xml: Any = JUnitXml("agent-report check")
+    xml.add_testsuite(suite)
+    xml.update_statistics()
+    text: bytes = xml.tostring()
+    return text
+
+
+def _clean(text: str) -> str:
+    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def render_summary(report: Row, findings: Sequence[Finding]) -> str:
+    """The step summary: what holds, a table of what is broken, and what was not applied, in short."""
+    broken = [finding for finding in findings if finding.state == "broken"]
+    said = [finding for finding in findings if finding.state == "not_applied"]
+    held = sum(finding.state == "held" for finding in findings)
+    verdict = f"{len(broken)} rules broken" if broken else "passed"
+    lines = [f"## agent-report: report {report['id']} on {escape(report['environment'])}: {verdict}", ""]
+    if broken:
+        lines += ["| Rule | Who | What |", "|---|---|---|"]
+        lines += [
+            f"| {finding.rule} | {escape(_clean(finding.subject))} | {escape(_clean(finding.message))} |"
+            for finding in broken[:_MOST_LINES]
+        ]
+        if len(broken) > _MOST_LINES:
+            lines.append(f"| | | and {len(broken) - _MOST_LINES} more |")
+        lines.append("")
+    lines.append(f"{held} checks held.")
+    if said:
+        lines += ["", f"Not applied ({len(said)}):", ""]
+        lines += [
+            f"- {finding.rule}, {escape(_clean(finding.subject))}: {escape(_clean(finding.message))}"
+            for finding in said[:_MOST_LINES]
+        ]
+    return "\n".join(lines) + "\n\n"

@@ -1,0 +1,67 @@
+"""Which runs of a report people are asked about."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunToLabel:
+    """A run with its agent, as rows of the warehouse, and the rows of the criteria that it is asked about."""
+
+    agent: Row
+    run: Row
+    criteria: tuple[Row, ...]
+
+
+def choose_runs(
+    agents: Sequence[Row],
+    criteria: Sequence[Row],
+    runs: Sequence[Row],
+    *,
+    count: int,
+    seed: int,
+    only: Collection[int] = (),
+) -> list[RunToLabel]:
+    """At most ``count`` runs in the order in which they tell most; the same for the same report and ``seed``.
+
+    Each agent gets one run before any gets a second, and agents that the judge passed and did not pass take turns: what
+    is known of the judge's errors grows with agents, and of either kind with its own. The runs of an agent are drawn at
+    random, so that their mean stands for all of them. Left out are criteria that the judge did not score, runs that
+    have not finished, and agents (of ``only``, when given) that have nothing else.
+    """
+    draw = random.Random(seed)  # noqa: S311 - a sample, not a secret
+    scored: dict[int, list[Row]] = defaultdict(list)
+    for row in criteria:
+        if row["agent_id"] is not None and row["score"] is not None:
+            scored[row["agent_id"]].append(row)
+    finished: dict[int, list[Row]] = defaultdict(list)
+    for row in sorted(runs, key=lambda row: row["run_id"]):
+        # In rows of an older version it is not known who finished.
+        if row["succeeded"] is not None or row["status"] not in ("running", "pending", "cancelled"):
+            finished[row["agent_id"]].append(row)
+    wanted = [row for row in agents if (not only or row["agent_id"] in only) and scored[row["agent_id"]]]
+    order = _in_turns([row for row in wanted if finished[row["agent_id"]]], draw)
+    rounds = [
+        [
+            RunToLabel(agent, run, tuple(scored[agent["agent_id"]]))
+            for run in draw.sample(finished[agent["agent_id"]], len(finished[agent["agent_id"]]))
+        ]
+        for agent in order
+    ]
+    chosen = [found for turn in zip_longest(*rounds) for found in turn if found is not None]
+    return chosen[:count]
+
+
+def _in_turns(agents: Sequence[Row], draw: random.Random) -> list[Row]:
+    """Agents that passed and that did not, each in random order, alternating for as long as there are both."""
+    sides = [[row for row in agents if row["passed"] is not True], [row for row in agents if row["passed"] is True]]
+    shuffled = [draw.sample(side, len(side)) for side in sides]
+    return [row for turn in zip_longest(*shuffled) for row in turn if row is not None]

@@ -1,0 +1,196 @@
+"""What is counted and measured of runs, before and after, of an agent and of the team: success, duration, cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import NormalDist, fmean
+from typing import Any
+
+from tasks.report.amounts import AmountTest, compare_amounts
+from tasks.report.comparison import Change
+from tasks.report.correction import Hypothesis
+from tasks.report.drafts import WEIGHTS, Draft, Test
+from tasks.report.rates import Stratum, compare_rates, detectable_rate, newcombe_interval, strata_of
+from tasks.report.samples import Samples, pair_samples
+
+Row = dict[str, Any]
+AMOUNTS = {"avg_duration_seconds": "duration_seconds", "avg_cost_usd": "cost_usd"}
+"""Metrics that are means over runs, and the column of ``report_runs`` that each is the mean of."""
+
+_NORMAL = NormalDist()
+_POWER_SD = _NORMAL.inv_cdf(0.8)
+_SAME = "the same runs in both reports"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the runs of one agent give: their success, and for each metric of ``AMOUNTS`` what is known of it."""
+
+    runs: tuple[int, int]
+    success: Samples
+    amounts: Mapping[str, Samples]
+    tests: Mapping[str, AmountTest | None]
+
+
+def measure_runs(before: Sequence[Row], after: Sequence[Row], *, same_source: bool) -> Measured:
+    """The finished runs of an agent in both reports, measured; ``same_source`` when run ids mean the same in both."""
+    amounts = {
+        metric: pair_samples(before, after, partial(_column, column), same_source=same_source)
+        for metric, column in AMOUNTS.items()
+    }
+    return Measured(
+        runs=(len(before), len(after)),
+        success=pair_samples(before, after, partial(_column, "succeeded"), same_source=same_source),
+        amounts=amounts,
+        tests={
+            metric: compare_amounts(samples) if samples.measured and not samples.same_runs else None
+            for metric, samples in amounts.items()
+        },
+    )
+
+
+def _column(name: str, run: Row) -> float | None:
+    value = run[name]
+    return None if value is None else float(value)
+
+
+def rate_draft(measured: Measured, reason: str | None, *, by_task: bool) -> Draft:
+    """The change of an agent's success rate; with ``reason`` it is not comparable."""
+    samples = measured.success
+    if not samples.measured and reason is None:
+        reason = "no finished run before" if not samples.before else "no finished run now"
+    return _rate(
+        samples.before, samples.after, lambda: strata_of(samples, by_task=by_task), samples.same_runs, reason, ""
+    )
+
+
+def team_rate_draft(agents: Sequence[Measured], reason: str | None, *, by_task: bool) -> Draft:
+    """The change of the success rate of all runs of the agents that have some in both reports, tested within agents:
+    that one agent had more runs than before is no change."""
+    agents = [agent for agent in agents if agent.success.measured]
+    if not agents and reason is None:
+        reason = "no agent has finished runs in both reports"
+    before = [value for agent in agents for value in agent.success.before]
+    after = [value for agent in agents for value in agent.success.after]
+    same = bool(agents) and all(agent.success.same_runs for agent in agents)
+    over = f" within {len(agents)} agents"
+
+    def strata() -> list[Stratum]:
+        return [stratum for agent in agents for stratum in strata_of(agent.success, by_task=by_task)]
+
+    return _rate(before, after, strata, same, reason, over)
+
+
+def _rate(
+    before: Sequence[float],
+    after: Sequence[float],
+    strata: Callable[[], list[Stratum]],
+    same_runs: bool,
+    reason: str | None,
+    over: str,
+) -> Draft:
+    change = _start("success_rate", before, after)
+    if reason is not None:
+        return _not_comparable(change, reason)
+    if same_runs:
+        return _unchanged(change)
+    found = strata()
+    test = compare_rates(found)
+    n1, n2 = sum(stratum[0] for stratum in found), sum(stratum[2] for stratum in found)
+    x1 = sum(stratum[1] for stratum in found)
+    low, high = newcombe_interval(*_worth(before, n1), *_worth(after, n2))
+    return Draft(
+        change.model_copy(update={"low": low, "high": high, "method": f"{test.method}{over}, Newcombe's interval"}),
+        Test(
+            hypotheses=(
+                Hypothesis(test.worse, WEIGHTS.fall, test.attainable_worse),
+                Hypothesis(test.better, WEIGHTS.rise, test.attainable_better),
+            ),
+            detectable=lambda bound: detectable_rate(n1, x1, n2, WEIGHTS.fall * bound, WEIGHTS.rise * bound),
+        ),
+    )
+
+
+def _worth(values: Sequence[float], most: int) -> tuple[float, int]:
+    """Successes and runs; fewer of both where runs of one task are worth fewer, and those of both reports count."""
+    size = max(1, min(len(values), most) if most else len(values))
+    return sum(values) * size / len(values), size
+
+
+def amount_draft(metric: str, measured: Measured, reason: str | None) -> Draft:
+    """The change of a mean over an agent's runs; runs that were not measured are left out, and that is said."""
+    samples, test = measured.amounts[metric], measured.tests[metric]
+    change = _start(metric, samples.before, samples.after)
+    if reason is None and not samples.measured:
+        reason = "not measured before" if not samples.before else "not measured now"
+    if reason is not None:
+        return _not_comparable(change, reason)
+    if samples.same_runs:
+        return _unchanged(change)
+    if test is None:
+        return _not_comparable(change, "fewer than two runs to compare")
+    counts = [len(samples.before), len(samples.after)]
+    known = "" if counts == list(measured.runs) else (
+        f"; known for {counts[0]} of {measured.runs[0]} runs before, {counts[1]} of {measured.runs[1]} now"
+    )  # fmt: skip
+    return _tested(
+        change.model_copy(update={"low": test.low, "high": test.high, "method": test.method + known}),
+        test.p_value,
+        test.standard_error,
+        test.direction,
+    )
+
+
+def team_amount_draft(metric: str, agents: Sequence[Measured], reason: str | None) -> Draft:
+    """The change of a mean over the team's runs, from the agents that were measured in both reports.
+
+    Each agent counts with its share of all runs of both reports, the same before and after; the agents' tests are put
+    together by Stouffer's method with the same weights.
+    """
+    known = [(agent.amounts[metric], test) for agent in agents if (test := agent.tests[metric]) is not None]
+    if not known:
+        return _not_comparable(Change(metric=metric, verdict="no_change"), reason or "measured of no agent in both")
+    total = sum(len(samples.before) + len(samples.after) for samples, _ in known)
+    shares = [(len(samples.before) + len(samples.after)) / total for samples, _ in known]
+    before = math.fsum(share * fmean(samples.before) for share, (samples, _) in zip(shares, known, strict=True))
+    after = math.fsum(share * fmean(samples.after) for share, (samples, _) in zip(shares, known, strict=True))
+    change = _start(metric, [before], [after])
+    if reason is not None:
+        return _not_comparable(change, reason)
+    error = math.hypot(*(share * test.standard_error for share, (_, test) in zip(shares, known, strict=True)))
+    centre = math.fsum(share * (test.low + test.high) / 2 for share, (_, test) in zip(shares, known, strict=True))
+    weights = [math.sqrt(share) for share in shares]
+    z = math.fsum(weight * test.direction for weight, (_, test) in zip(weights, known, strict=True))
+    z /= math.hypot(*weights)
+    if len(known) == 1:
+        low, high = known[0][1].low, known[0][1].high
+    else:
+        low, high = centre - 1.96 * error, centre + 1.96 * error
+    method = f"the tests of {len(known)} agents put together, interval from their errors"
+    p_value = min(1.0, 2 * _NORMAL.cdf(-abs(z)))
+    return _tested(change.model_copy(update={"low": low, "high": high, "method": method}), p_value, error, z)
+
+
+def _tested(change: Change, p_value: float, error: float, direction: float) -> Draft:
+    def detectable(bound: float) -> float:
+        return (_POWER_SD - _NORMAL.inv_cdf(max(WEIGHTS.amount * bound, 1e-15) / 2)) * error
+
+    hypotheses = (Hypothesis(p_value, WEIGHTS.amount),)
+    return Draft(change, Test(hypotheses, detectable, falling_is_better=True, direction=direction))
+
+
+def _start(metric: str, before: Sequence[float], after: Sequence[float]) -> Change:
+    first, last = fmean(before) if before else None, fmean(after) if after else None
+    difference = None if first is None or last is None else last - first
+    return Change(metric=metric, verdict="no_change", before=first, after=last, difference=difference)
+
+
+def _not_comparable(change: Change, reason: str) -> Draft:
+    return Draft(change.model_copy(update={"verdict": "not_comparable", "difference": None, "reason": reason}))
+
+
+def _unchanged(change: Change) -> Draft:
+    return Draft(change.model_copy(update={"method": _SAME, "p_value": 1.0}))

@@ -1,0 +1,110 @@
+"""A report as it is read back from the warehouse: the rows that a comparison or a rule looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One report: its row of ``reports``, and its rows of the other tables; empty when it ended before it had any.
+
+    Of ``runs`` only agent_id, run_id, succeeded, duration_seconds, cost_usd and task_hash are looked at.
+    """
+
+    report: Row
+    details: Sequence[Row] = ()
+    criteria: Sequence[Row] = ()
+    runs: Sequence[Row] = ()
+    _runs: dict[int, list[Row]] = field(init=False, repr=False, default_factory=dict)
+    _criteria: dict[int | None, dict[str, Row]] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for run in self.runs:
+            self._runs.setdefault(run["agent_id"], []).append(run)
+        for row in self.criteria:
+            self._criteria.setdefault(row["agent_id"], {})[row["criterion"]] = row
+
+    @property
+    def id(self) -> int:
+        """The report's id."""
+        return int(self.report["id"])
+
+    def runs_of(self, agent_id: int) -> list[Row]:
+        """The finished runs of an agent: those that count in its figures. Empty when there are none."""
+        return [run for run in self._runs.get(agent_id, ()) if run["succeeded"] is not None]
+
+    def criteria_of(self, agent_id: int | None) -> dict[str, Row]:
+        """The criteria of an agent, or with None of the team, by name; empty when it was not judged."""
+        return self._criteria.get(agent_id, {})
+
+    def option(self, name: str) -> Any:
+        """An option that the report was made with; None when it is not stored."""
+        parameters = self.report.get("parameters") or {}
+        return (parameters.get("options") or {}).get(name)
+
+    def team_goal(self) -> str | None:
+        """The goal that the team was judged against; None when it is not stored."""
+        criteria = (self.report.get("parameters") or {}).get("criteria") or {}
+        goal = (criteria.get("team") or {}).get("goal")
+        return None if goal is None else str(goal)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """A score of an earlier report: of a criterion, or with ``criterion`` None the whole score. ``agent_id`` None is
+    the team. ``reused`` when the answer was one that an earlier report had paid for: it then holds no noise."""
+
+    report_id: int
+    agent_id: int | None
+    criterion: str | None
+    score: float
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One agent in both reports (``before`` and ``after`` are rows of its details), or in one of them only."""
+
+    before: Row | None
+    after: Row | None
+    reason: str | None = None
+
+    @property
+    def presence(self) -> str:
+        """As in ``AgentComparison``."""
+        if self.before is None or self.after is None:
+            return "new" if self.before is None else "gone"
+        return "both" if self.before["agent_name"] == self.after["agent_name"] else "renamed"
+
+
+def match_agents(baseline: Reading, report: Reading) -> Iterator[Pair]:
+    """The agents of both, in the order of ``report``, then those that are gone.
+
+    The same id is the same agent, whatever its name: it was renamed. An agent that is new and has the name of one that
+    is gone is the same agent under a new id (a source that was filled anew gives others), and so it says. Between
+    environments ids mean nothing: there only names match.
+    """
+    known = {row["agent_id"]: row for row in baseline.details}
+    if baseline.report["environment"] != report.report["environment"]:
+        by_id: dict[int, Row] = {}
+    else:
+        by_id = {row["agent_id"]: known[row["agent_id"]] for row in report.details if row["agent_id"] in known}
+    taken = {id(row) for row in by_id.values()}
+    by_name = {row["agent_name"]: row for row in baseline.details if id(row) not in taken}
+    matched: set[int] = set()
+    for after in report.details:
+        before = by_id.get(after["agent_id"])
+        reason = None
+        if before is None and (before := by_name.get(after["agent_name"])) is not None:
+            reason = f"the same name under another id: {before['agent_id']} before, {after['agent_id']} now"
+        if before is not None:
+            matched.add(id(before))
+        yield Pair(before, after, reason)
+    for before in baseline.details:
+        if id(before) not in matched:
+            yield Pair(before, None)

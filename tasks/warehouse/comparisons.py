@@ -1,0 +1,203 @@
+"""Comparisons in the warehouse: what one is made from, which report it is made with, and what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from tasks.errors import WarehouseError
+from tasks.report.comparison import AgentComparison, Change, Comparison
+from tasks.report.reading import Reading, ScoreRow
+from tasks.warehouse.schema import (
+    agent_report_details,
+    criterion_scores,
+    report_comparisons,
+    report_runs,
+    reports,
+)
+from tasks.warehouse.sql import Row, Warehouse
+
+_RUN_COLUMNS = ("agent_id", "run_id", "status", "succeeded", "duration_seconds", "cost_usd", "task_hash")
+_AGENT_COLUMNS = (
+    *("agent_id", "agent_name", "status", "score", "passed", "success_rate"),
+    *("avg_duration_seconds", "avg_cost_usd", "runs_analyzed", "reused"),
+)
+_SUCCEEDED, _FAILED = "completed", ("failed", "timeout", "error")
+_MOST_HISTORY = 10
+_MOST_CANDIDATES = 50
+
+
+def load_reading(warehouse: Warehouse, report_id: int) -> Reading | None:
+    """A report as comparisons and rules look at it; None when there is none of this id.
+
+    Of a report that was made before schema 0002 a run's success follows from its status.
+    """
+    with warehouse.database.reading() as connection:
+
+        def load(query: sa.Select[Any]) -> list[Row]:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+        found = load(sa.select(reports).where(reports.c.id == report_id))
+        if not found:
+            return None
+        runs = load(_of(report_runs, _RUN_COLUMNS, report_id).order_by(report_runs.c.agent_id, report_runs.c.run_id))
+        details = _of(agent_report_details, _AGENT_COLUMNS, report_id).order_by(agent_report_details.c.agent_id)
+        criteria = _of(criterion_scores, criterion_scores.c.keys(), report_id).order_by(
+            criterion_scores.c.weight.desc(), criterion_scores.c.criterion
+        )
+        for run in runs:
+            if run["succeeded"] is None and run["status"] in (_SUCCEEDED, *_FAILED):
+                run["succeeded"] = run["status"] == _SUCCEEDED
+        return Reading(found[0], load(details), load(criteria), runs)
+
+
+def _of(table: sa.Table, names: Sequence[str], report_id: int) -> sa.Select[Any]:
+    return sa.select(*(table.c[name] for name in names)).where(table.c.report_id == report_id)
+
+
+def load_history(warehouse: Warehouse, report: Row) -> list[ScoreRow]:
+    """The agents' scores in the last 10 completed reports before ``report`` that were judged as it was: by the same
+    judge, in the same words, against the same criteria. Empty without any."""
+    alike = (
+        (reports.c.environment == report["environment"])
+        & (reports.c.id < report["id"])
+        & (reports.c.status == "completed")
+        & (reports.c.judge_fingerprint == report["judge_fingerprint"])
+    )
+    agents, criteria = agent_report_details, criterion_scores
+    with warehouse.database.reading() as connection:
+        newest = sa.select(reports.c.id).where(alike).order_by(reports.c.id.desc()).limit(_MOST_HISTORY)
+        ids = list(connection.execute(newest).scalars())
+        whole = connection.execute(
+            sa.select(agents.c.report_id, agents.c.agent_id, agents.c.score, agents.c.reused).where(
+                agents.c.report_id.in_(ids) & agents.c.score.is_not(None)
+            )
+        ).all()
+        single = connection.execute(
+            sa.select(criteria.c.report_id, criteria.c.agent_id, criteria.c.criterion, criteria.c.score).where(
+                criteria.c.report_id.in_(ids) & criteria.c.score.is_not(None) & criteria.c.agent_id.is_not(None)
+            )
+        ).all()
+    reused = {(report_id, agent_id): bool(flag) for report_id, agent_id, _, flag in whole}
+    return [
+        *(ScoreRow(report_id, agent_id, None, score, bool(flag)) for report_id, agent_id, score, flag in whole),
+        *(
+            ScoreRow(report_id, agent_id, criterion, score, reused.get((report_id, agent_id), False))
+            for report_id, agent_id, criterion, score in single
+        ),
+    ]
+
+
+def find_baseline(warehouse: Warehouse, report: Row) -> int | None:
+    """The report that ``report`` is to be compared with: a completed one before it of the same environment.
+
+    The newest that was judged by the same judge and asked for the same agents; else the newest asked for the same
+    agents; else the newest of all, of which ``compare_reports`` then says what is different. None without any.
+    """
+    earlier = (
+        (reports.c.environment == report["environment"])
+        & (reports.c.id < report["id"])
+        & (reports.c.status == "completed")
+    )
+    query = sa.select(reports.c.id, reports.c.judge_settings, reports.c.judge_model, reports.c.parameters)
+    with warehouse.database.reading() as connection:
+        rows = connection.execute(query.where(earlier).order_by(reports.c.id.desc()).limit(_MOST_CANDIDATES)).mappings()
+        candidates = [dict(row) for row in rows]
+    judged = _judge(report)
+    same_agents = [row for row in candidates if _asked(row) == _asked(report)]
+    same_judge = [row for row in same_agents if _judge(row) == judged]
+    return next((int(row["id"]) for row in (*same_judge, *same_agents, *candidates)), None)
+
+
+def _judge(report: Row) -> Any:
+    return report["judge_settings"] or report["judge_model"]
+
+
+def _asked(report: Row) -> tuple[list[str], str]:
+    options = (report["parameters"] or {}).get("options") or {}
+    return sorted(options.get("agents") or []), options.get("filter_model") or ""
+
+
+def write_comparison(warehouse: Warehouse, comparison: Comparison) -> None:
+    """Store what was found in the place of what was known of this pair of reports, in one transaction.
+
+    A row for every change, and one with the metric ``overall`` for the team and every agent.
+
+    Raises:
+        WarehouseError: one of the reports is gone, or nothing could be written.
+    """
+    now = datetime.now(UTC)
+    pair = {"baseline_id": comparison.baseline_id, "report_id": comparison.report_id, "created_at": now}
+    rows = [
+        pair | row
+        for subject in (comparison.team, *comparison.agents)
+        for row in _rows(subject, comparison.reasons if subject.agent_id is None else ())
+    ]
+    table = report_comparisons
+    with warehouse.database.writing() as connection:
+        # Whoever compares the same two at the same time waits here, so that the rows are there once.
+        ids = sorted((comparison.baseline_id, comparison.report_id))
+        locked = sa.select(reports.c.id).where(reports.c.id.in_(ids)).order_by(reports.c.id).with_for_update()
+        if list(connection.execute(locked).scalars()) != ids:
+            raise WarehouseError(f"Reports {ids[0]} and {ids[1]} are not both in the warehouse any more.")
+        same = (table.c.baseline_id == comparison.baseline_id) & (table.c.report_id == comparison.report_id)
+        connection.execute(sa.delete(table).where(same))
+        connection.execute(sa.insert(table), rows)
+
+
+def _rows(subject: AgentComparison, reasons: Sequence[str]) -> list[Row]:
+    whose = {
+        "agent_id": subject.agent_id,
+        "agent_name": None if subject.agent_id is None else subject.agent_name,
+        "baseline_name": subject.baseline_name,
+        "presence": subject.presence,
+    }
+    empty = dict.fromkeys(Change.model_fields)
+    overall = {"metric": "overall", "verdict": subject.verdict, "reason": "; ".join(reasons) or subject.reason}
+    return [whose | empty | overall, *(whose | change.model_dump() for change in subject.changes)]
+
+
+def load_comparison(warehouse: Warehouse, report_id: int, baseline_id: int | None = None) -> Comparison | None:
+    """The stored comparison of a report, with ``baseline_id`` None the one that was made last; None without any."""
+    table = report_comparisons
+    with warehouse.database.reading() as connection:
+        if baseline_id is None:
+            last = sa.select(table.c.baseline_id).where(table.c.report_id == report_id).order_by(table.c.id.desc())
+            baseline_id = connection.execute(last.limit(1)).scalar()
+        same = (table.c.report_id == report_id) & (table.c.baseline_id == baseline_id)
+        rows = [dict(row) for row in connection.execute(sa.select(table).where(same).order_by(table.c.id)).mappings()]
+        created = connection.execute(sa.select(reports.c.created_at).where(reports.c.id == baseline_id)).scalar()
+    if not rows or baseline_id is None:
+        return None
+    subjects: list[AgentComparison] = []
+    reasons: tuple[str, ...] = ()
+    for row in rows:
+        if row["metric"] != "overall":
+            change = Change(**{name: row[name] for name in Change.model_fields})
+            last_one = subjects[-1]
+            subjects[-1] = last_one.model_copy(update={"changes": (*last_one.changes, change)})
+            continue
+        is_team = row["agent_id"] is None
+        if is_team and row["reason"]:
+            reasons = tuple(row["reason"].split("; "))
+        subjects.append(
+            AgentComparison(
+                agent_id=row["agent_id"],
+                agent_name="team" if is_team else row["agent_name"],
+                presence=row["presence"],
+                baseline_name=row["baseline_name"],
+                verdict=row["verdict"],
+                reason=None if is_team else row["reason"],
+            )
+        )
+    return Comparison(
+        baseline_id=baseline_id,
+        report_id=report_id,
+        baseline_created_at=created,
+        reasons=reasons,
+        team=subjects[0],
+        agents=tuple(subjects[1:]),
+    )

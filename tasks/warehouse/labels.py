@@ -1,0 +1,164 @@
+"""People's labels in SQL, and what measuring the judge by them needs of the reports that they are of."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import Connection
+
+from tasks.report.judging import Asked, JudgedReport
+from tasks.report.words import Label
+from tasks.warehouse.engine import Database
+from tasks.warehouse.schema import agent_report_details, criterion_scores, judge_calls, labels, reports
+
+Row = dict[str, Any]
+_LABEL = tuple(labels.c[field.name] for field in fields(Label))
+_OF_AGENT = ("report_id", "agent_id", "criterion", "labeler")
+
+
+def write_labels(database: Database, environment: str, given: Sequence[tuple[Label, str | None, str | None]]) -> None:
+    """Store labels, each with the agent's name and a note, in one transaction: all of them or none.
+
+    A label by the same person of the same thing (report, agent, run, criterion) takes the place of the earlier one.
+    """
+    insert = sqlite_insert if database.is_sqlite else postgres_insert
+    with database.writing() as connection:
+        for label, agent_name, note in given:
+            row = asdict(label) | {"environment": environment, "agent_name": agent_name, "note": note}
+            statement = insert(labels).values(row)
+            new = {name: statement.excluded[name] for name in row if name not in (*_OF_AGENT, "run_id")}
+            whole = label.run_id is None
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=list(_OF_AGENT) if whole else [*_OF_AGENT, "run_id"],
+                    index_where=sa.text("run_id IS NULL" if whole else "run_id IS NOT NULL"),
+                    set_=new,
+                )
+            )
+
+
+def load_labels(
+    database: Database, environment: str | None = None, *, report_id: int | None = None, labeler: str | None = None
+) -> list[Label]:
+    """The labels of an environment, a report, a person (or all), in the order in which they were first given."""
+    query = sa.select(*_LABEL).order_by(labels.c.id)
+    for column, value in ((labels.c.environment, environment), (labels.c.report_id, report_id)):
+        if value is not None:
+            query = query.where(column == value)
+    if labeler is not None:
+        query = query.where(labels.c.labeler == labeler)
+    with database.reading() as connection:
+        return [Label(**row) for row in connection.execute(query).mappings()]
+
+
+def has_labels(database: Database, environment: str) -> bool:
+    """Whether anybody has labelled anything of this environment."""
+    query = sa.select(labels.c.id).where(labels.c.environment == environment).limit(1)
+    with database.reading() as connection:
+        return connection.execute(query).first() is not None
+
+
+def find_judged_report(database: Database, environment: str | None = None) -> Row | None:
+    """The newest completed report (of this environment), as a row of ``reports``; None without any."""
+    query = sa.select(reports).where(reports.c.status == "completed").order_by(reports.c.id.desc()).limit(1)
+    if environment is not None:
+        query = query.where(reports.c.environment == environment)
+    with database.reading() as connection:
+        row = connection.execute(query).mappings().first()
+    return None if row is None else dict(row)
+
+
+def load_judged(
+    database: Database, report_ids: Collection[int]
+) -> tuple[dict[int, JudgedReport], dict[tuple[int, int], int], list[Asked]]:
+    """What the judge said in these reports; one that is gone, or judged nothing, is not among them.
+
+    Its verdicts by report; over how many runs they are, by report and agent; and the questions that it answered
+    several times over (option ``judge_samples``).
+    """
+    details, scores = agent_report_details, criterion_scores
+    with database.reading() as connection:
+        agents = connection.execute(
+            sa.select(details.c.report_id, details.c.agent_id, details.c.passed, details.c.runs_analyzed).where(
+                details.c.report_id.in_(report_ids)
+            )
+        ).all()
+        verdicts = connection.execute(
+            sa.select(
+                *(scores.c[name] for name in ("report_id", "agent_id", "criterion", "passed", "threshold", "scores"))
+            ).where(scores.c.report_id.in_(report_ids), scores.c.agent_id.is_not(None))
+        ).all()
+    units: dict[int, dict[tuple[int, int, str], bool]] = defaultdict(dict)
+    asked = []
+    for report_id, agent_id, criterion, passed, threshold, several in verdicts:
+        if passed is not None:
+            units[report_id][report_id, agent_id, criterion] = passed
+        if several and len(several) > 1:
+            asked.append(Asked(agent_id, criterion, threshold, tuple(several)))
+    judged = {
+        report_id: JudgedReport(of, {agent: passed for report, agent, passed, _ in agents if report == report_id})
+        for report_id, of in units.items()
+    }
+    return judged, {(report, agent): runs for report, agent, _, runs in agents if runs is not None}, asked
+
+
+def load_repeated_answers(database: Database, environment: str, model: str) -> list[Asked]:
+    """The questions about agents that the judge was paid several times for answering, with all its scores.
+
+    They have one fingerprint: all that went in is the same. Answers that were asked for anew (option ``fresh``) are
+    such; several samples in one report are not, as each has a fingerprint of its own. An answer whose report is gone
+    is left out: its thresholds are not known any more.
+    """
+    calls, scores = judge_calls, criterion_scores
+    usable = (calls.c.status == "answered") & (calls.c.outcome == "usable") & (calls.c.kind == "agent")
+    of_environment = sa.select(reports.c.id).where(reports.c.environment == environment, reports.c.judge_model == model)
+    mine = usable & calls.c.report_id.in_(of_environment)
+    repeated = sa.select(calls.c.fingerprint).where(mine).group_by(calls.c.fingerprint).having(sa.func.count() > 1)
+    with database.reading() as connection:
+        answers = connection.execute(
+            sa.select(calls.c.fingerprint, calls.c.report_id, calls.c.agent_id, calls.c.answer)
+            .where(mine, calls.c.fingerprint.in_(repeated))
+            .order_by(calls.c.id)
+        ).all()
+        thresholds = _thresholds(connection, scores, {row.report_id for row in answers})
+    found: dict[tuple[str, int, str], list[float]] = defaultdict(list)
+    newest: dict[tuple[str, int, str], float | None] = {}
+    for fingerprint, report_id, agent_id, answer in answers:
+        for criterion, score in read_scores(answer).items():
+            if (report_id, agent_id, criterion) in thresholds:
+                found[fingerprint, agent_id, criterion].append(score)
+                newest[fingerprint, agent_id, criterion] = thresholds[report_id, agent_id, criterion]
+    return [Asked(key[1], key[2], newest[key], tuple(several)) for key, several in found.items() if len(several) > 1]
+
+
+def _thresholds(
+    connection: Connection, scores: sa.Table, report_ids: Collection[int]
+) -> dict[tuple[int, int, str], float]:
+    rows = connection.execute(
+        sa.select(scores.c.report_id, scores.c.agent_id, scores.c.criterion, scores.c.threshold).where(
+            scores.c.report_id.in_(report_ids), scores.c.agent_id.is_not(None)
+        )
+    )
+    return {(row.report_id, row.agent_id, row.criterion): row.threshold for row in rows}
+
+
+def read_scores(answer: str | None) -> dict[str, float]:
+    """The scores of a stored answer by criterion; what does not read as one was usable to an earlier version only."""
+    text = answer or ""
+    try:
+        found = json.loads(text[text.find("{") : text.rfind("}") + 1])
+        criteria = found["criteria"].items()
+        return {
+            name: float(given["score"])
+            for name, given in criteria
+            if isinstance(given, dict) and given.get("score") is not None
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}

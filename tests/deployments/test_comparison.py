@@ -1,0 +1,168 @@
+"""compare and check as they are called: tables, JSON, exit codes, files, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.simulated_reports import Truth, World, store
+from deployments.cli import main
+from tasks.report.reading import Reading
+from tasks.warehouse.sql import Warehouse, open_warehouse
+
+HOSTILE = "[bold red]evil[/] \x1b[2J | <b>"
+_WORLD = World((Truth(0.9), Truth(0.95)))
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    """Reports 1 and 2 of prod, of which the second's first agent fell; 3 of staging; 4 that is not done."""
+    monkeypatch.chdir(tmp_path)
+    url = f"sqlite:///{tmp_path}/w.db"
+    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url)
+    monkeypatch.delenv("AGENT_REPORT_SOURCE_URL", raising=False)
+    opened = open_warehouse(url)
+    rng = np.random.default_rng(1)
+    store(opened, _hostile(_WORLD.report(rng, 1)))
+    store(opened, _hostile(_WORLD.changed(0, success_rate=0.1).report(rng, 2)))
+    staging = _hostile(_WORLD.report(rng, 3))
+    store(opened, Reading(staging.report | {"environment": "staging"}, staging.details, staging.criteria, staging.runs))
+    opened.create_report({"environment": "prod"})
+    return opened
+
+
+def _hostile(reading: Reading) -> Reading:
+    rows = [row | {"agent_name": HOSTILE} if row["agent_id"] == 1 else row for row in reading.details]
+    return Reading(reading.report, rows, reading.criteria, reading.runs)
+
+
+@pytest.fixture
+def call(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """``agent-report`` with these arguments: exit code, and what it printed."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["agent-report", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+def test_compare_prints_the_worst_first_and_no_control_characters(call: Callable[..., Any]) -> None:
+    code, out, _ = call("compare", "1", "2")
+    assert code == 0
+    assert "Report 2 against report 1" in out
+    assert out.index("evil") < out.index("agent-2")
+    assert "worse: success rate" in out
+    assert "p < 0.0001" in out or "p = " in out
+    assert "\x1b" not in out
+    assert "[bold red]evil[/]" in out
+
+
+def test_compare_as_json_is_the_comparison_and_it_is_stored(call: Callable[..., Any], warehouse: Warehouse) -> None:
+    code, out, err = call("compare", "--last", "2", "--environment", "prod", "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert (found["baseline_id"], found["report_id"]) == (1, 2)
+    assert found["agents"][0]["verdict"] == "worse"
+    from tasks.warehouse.comparisons import load_comparison
+
+    stored = load_comparison(warehouse, 2, 1)
+    assert stored is not None
+    assert stored.agents[0].verdict == "worse"
+
+
+def test_reports_of_two_environments_are_compared_when_told(call: Callable[..., Any]) -> None:
+    code, out, _ = call("compare", "3", "2", "--across-environments", "--json")
+    assert code == 0
+    assert [agent["presence"] for agent in json.loads(out)["agents"]] == ["both", "both"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["compare"], "two ids"),
+        (["compare", "1"], "two ids"),
+        (["compare", "1", "99"], "no report 99"),
+        (["compare", "1", "1"], "with itself"),
+        (["compare", "3", "2"], "'staging', report 2 of 'prod': --across-environments"),
+        (["compare", "1", "4"], "report 4 is not done yet"),
+        (["compare", "--last", "1"], "--last 1: at least 2"),
+        (["compare", "--last", "2"], "--environment is one of: prod, staging"),
+        (["compare", "--last", "9", "--environment", "prod"], "there are 2 completed reports of prod"),
+        (["compare", "1", "2", "--last", "2"], "exclude each other"),
+        (["compare", "1", "2", "--environment", "prod"], "goes with --last"),
+        (["check", "2"], "which rules"),
+        (["check", "--min-score", "7"], "which report"),
+        (["check", "2", "--environment", "prod", "--min-score", "7"], "exclude each other"),
+        (["check", "99", "--min-score", "7"], "no report 99"),
+        (["check", "4", "--min-score", "7"], "not done yet"),
+        (["check", "--environment", "nope", "--min-score", "7"], "'nope'"),
+        (["check", "2", "--min-score", "70"], "--min-score 70: from 0 to 10"),
+        (["check", "2", "--min-score", "nan"], "--min-score nan"),
+        (["check", "2", "--min-success-rate", "80"], "--min-success-rate 80: from 0 to 1"),
+        (["check", "2", "--max-failed", "-1"], "--max-failed"),
+        (["check", "2", "--no-worse-than", "yesterday"], "--no-worse-than yesterday"),
+        (["check", "2", "--no-worse-than", "99"], "no report 99"),
+        (["check", "2", "--max-failed", "0", "--junit", "w.db/x.xml"], "--junit w.db/x.xml cannot be written"),
+        (["check", "2", "--max-failed", "0", "--summary", "nope/x.md"], "--summary nope/x.md cannot be written"),
+    ],
+)
+def test_what_is_wrong_is_refused_in_one_line(call: Callable[..., Any], arguments: list[str], said: str) -> None:
+    code, out, err = call(*arguments)
+    assert code == 2
+    assert out == ""
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_gate_that_holds_exits_0(call: Callable[..., Any]) -> None:
+    code, out, _ = call("check", "--environment", "staging", "--max-failed", "0", "--no-worse-than", "last")
+    assert code == 0
+    assert "passed" in out
+    assert "no earlier report to compare with" in out
+
+
+def test_a_gate_that_is_broken_exits_1_with_a_line_for_every_rule_and_files(
+    call: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "summary.md").write_text("earlier step\n", encoding="utf-8")
+    files = ["--junit", "out/junit.xml", "--summary", "summary.md"]
+    code, out, _ = call("check", "2", "--no-worse-than", "1", "--min-success-rate", "0.8", *files)
+    assert code == 1
+    broken = [line for line in out.splitlines() if "evil" in line]
+    assert len(broken) >= 2
+    assert any("min-success-rate" in line and "at least 0.8" in line for line in broken)
+    assert any("worse than in report 1: success rate" in line for line in broken)
+    assert "\x1b" not in out
+    root = ET.parse(tmp_path / "out/junit.xml").getroot()
+    assert int(root.get("failures", "0")) >= 2
+    text = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert text.startswith("earlier step\n")
+    assert "| min-success-rate |" in text
+
+
+def test_check_as_json(call: Callable[..., Any]) -> None:
+    code, out, _ = call("check", "--environment", "prod", "--min-score", "9.9", "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert found["passed"] is False
+    assert found["report"] == {"id": 2, "environment": "prod", "name": "", "status": "completed"}
+    assert {"rule", "subject", "state", "message"} == set(found["findings"][0])
+
+
+def test_a_failed_report_breaks_the_gate(call: Callable[..., Any], warehouse: Warehouse) -> None:
+    warehouse.end_report(4, "failed", "the judge is gone")
+    code, out, _ = call("check", "--environment", "prod", "--max-failed", "5", "--no-worse-than", "last")
+    assert code == 1
+    assert "status: report: ended as failed" in out

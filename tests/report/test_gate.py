@@ -1,0 +1,160 @@
+"""Rules for a release: what breaks them, who is held to them, and the files that a pipeline reads."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import pytest
+from junitparser import JUnitXml
+
+from benchmarks.simulated_reports import report_row
+from tasks.report.comparison import AgentComparison, Change, Comparison, Verdict
+from tasks.report.gate import Finding, Rules, check_report
+from tasks.report.gate_files import render_junit, render_summary
+from tasks.report.reading import Reading
+
+_HOSTILE = 'evil" <b>&\x00\x1b[2J\ud800 \u202e | ]]> `x`'
+
+
+def _row(
+    agent_id: int, status: str = "evaluated", score: float | None = 8.0, rate: float | None = 0.9
+) -> dict[str, Any]:
+    name = f"agent-{agent_id}"
+    return {"agent_id": agent_id, "agent_name": name, "status": status, "score": score, "success_rate": rate}
+
+
+def _reading(*rows: dict[str, Any], **report: Any) -> Reading:
+    return Reading(report_row(5, **report), rows)
+
+
+def _broken(reading: Reading, rules: Rules, comparison: Comparison | None = None) -> list[str]:
+    return [finding.line for finding in check_report(reading, rules, comparison) if finding.state == "broken"]
+
+
+def test_a_low_score_breaks_the_rule_and_names_agent_value_and_bound() -> None:
+    reading = _reading(_row(1), _row(2, score=6.96), team_score=6.5)
+    assert _broken(reading, Rules(min_score=7)) == [
+        "min-score: team: score 6.5, at least 7",
+        "min-score: agent-2: score 6.96, at least 7",
+    ]
+    assert _broken(_reading(_row(1, score=7.0)), Rules(min_score=7)) == []
+
+
+def test_a_low_success_rate_breaks_the_rule() -> None:
+    reading = _reading(_row(1, rate=0.796), _row(2, rate=0.8), _row(3, "no_runs", None, None))
+    assert _broken(reading, Rules(min_success_rate=0.8)) == ["min-success-rate: agent-1: 79.6% succeeded, at least 0.8"]
+
+
+@pytest.mark.parametrize("status", ["failed", "no_evidence", "skipped_budget", "not_started"])
+def test_an_agent_that_was_not_judged_breaks_min_score(status: str) -> None:
+    (line,) = _broken(_reading(_row(1, status, None)), Rules(min_score=1))
+    assert line == f"min-score: agent-1: no score (at least 1): {status.replace('_', ' ')}"
+
+
+def test_whoever_has_no_runs_or_was_not_asked_for_is_held_to_nothing() -> None:
+    idle = check_report(_reading(_row(1, "no_runs", None, None)), Rules(min_score=1))
+    assert [finding.state for finding in idle] == ["held", "not_applied"]
+    options = {"options": {"agents": ["agent-1"]}}
+    asked = _reading(_row(1), _row(2, "not_started", None, None), parameters=options)
+    assert {finding.subject for finding in check_report(asked, Rules(min_score=1))} == {"team", "agent-1"}
+
+
+def test_failed_agents_are_counted_where_that_is_a_rule() -> None:
+    reading = _reading(_row(1), _row(2, "failed", None), _row(3, "failed", None))
+    assert _broken(reading, Rules(max_failed=1)) == [
+        "max-failed: report: 2 agents failed, at most 1 may: agent-2, agent-3"
+    ]
+    assert _broken(reading, Rules(max_failed=2, min_score=1)) == []
+
+
+def test_a_team_without_a_score_breaks_min_score() -> None:
+    assert _broken(_reading(_row(1), team_score=None), Rules(min_score=1))[0].startswith("min-score: team: no score")
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_a_report_that_did_not_complete_breaks_every_gate(status: str) -> None:
+    reading = _reading(_row(1), status=status)
+    assert _broken(reading, Rules(max_failed=9)) == [f"status: report: ended as {status}"]
+
+
+def _subject(name: str, verdict: Verdict, **values: Any) -> AgentComparison:
+    change = Change(metric="success_rate", verdict=verdict, before=0.9, after=0.4, reason="other judge")
+    return AgentComparison(agent_id=1, agent_name=name, verdict=verdict, changes=(change,), **values)
+
+
+def _against(*agents: AgentComparison, team: Verdict = "no_change") -> Comparison:
+    return Comparison(baseline_id=3, report_id=5, team=_subject("team", team), agents=agents)
+
+
+def test_only_what_is_worse_beyond_noise_breaks_no_worse_than() -> None:
+    rules = Rules(no_worse_than="3")
+    comparison = _against(
+        _subject("a", "worse"),
+        _subject("b", "no_change"),
+        _subject("c", "better"),
+        _subject("d", "not_comparable"),
+        _subject("e", "not_comparable", presence="new"),
+    )
+    assert _broken(_reading(_row(1)), rules, comparison) == [
+        "no-worse-than: a: worse than in report 3: success rate 90% → 40%"
+    ]
+    states = {f.subject: f.state for f in check_report(_reading(_row(1)), rules, comparison)}
+    assert (states["b"], states["d"], states["e"]) == ("held", "not_applied", "not_applied")
+
+
+def test_the_first_report_has_nothing_to_be_worse_than_and_one_that_compares_with_nothing_breaks() -> None:
+    rules = Rules(no_worse_than="last")
+    assert _broken(_reading(_row(1)), rules, None) == []
+    nothing = _against(_subject("d", "not_comparable"), team="not_comparable")
+    assert "nothing can be compared with report 3" in _broken(_reading(_row(1)), rules, nothing)[0]
+
+
+def test_no_rule_is_no_gate() -> None:
+    assert not Rules()
+    assert Rules(max_failed=0)
+    assert Rules(min_score=0)
+
+
+def _findings() -> list[Finding]:
+    return [
+        Finding("min-score", "team", "held", "score 8.0, at least 7"),
+        Finding("min-score", _HOSTILE, "broken", f"score 3.0, at least 7 {_HOSTILE}"),
+        Finding("no-worse-than", "agent-1", "broken", "one"),
+        Finding("no-worse-than", "agent-1", "broken", "two"),
+        Finding("no-worse-than", "agent-2", "not_applied", "no score"),
+    ]
+
+
+def test_junit_is_well_formed_and_says_what_is_broken_whatever_names_hold() -> None:
+    text = render_junit(report_row(5, environment=_HOSTILE), _findings())
+    suites = ET.fromstring(text)
+    assert suites.tag == "testsuites"
+    (suite,) = suites
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "4",
+        "failures": "2",
+        "errors": "0",
+        "skipped": "1",
+    }
+    for case in suite:
+        assert case.tag == "testcase"
+        assert case.get("name")
+        assert case.get("classname", "").startswith("agent-report.")
+        assert [child.tag for child in case] in ([], ["failure"], ["skipped"])
+    assert suite[2][0].text == "one\ntwo"
+    shown = text.decode()
+    assert not {"\x00", "\x1b", "\u202e"} & set(shown)
+    assert "<b>" not in shown
+    assert JUnitXml.fromstring(text).failures == 2
+
+
+def test_the_summary_is_a_table_whose_cells_nothing_leaves() -> None:
+    text = render_summary(report_row(5, environment=_HOSTILE), _findings())
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + 3
+    assert "<b>" not in text
+    assert "\\|" in text
+    assert "3 rules broken" in text
+    assert "1 checks held" in text
+    assert "no-worse-than, agent-2: no score" in text

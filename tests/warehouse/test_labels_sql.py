@@ -1,0 +1,195 @@
+"""Labels on both databases, and what of the reports and of the ledger goes into measuring the judge."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tasks.errors import RefusedError, WarehouseError
+from tasks.judge.ledger import PaidAnswer
+from tasks.measuring import find_report, load_agreement, measure
+from tasks.report.words import Label
+from tasks.warehouse.labels import (
+    has_labels,
+    load_judged,
+    load_labels,
+    load_repeated_answers,
+    read_scores,
+    write_labels,
+)
+from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.sql import Warehouse
+
+_NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
+_LABEL = Label(1, 7, 70, "accuracy", "ana", 6.5, False, 7.0, "judge-1", "f1", 8.0, True, _NOW)
+
+
+def _store(warehouse: Warehouse, *labels: Label, environment: str = "prod") -> None:
+    write_labels(warehouse.database, environment, [(label, "bot", "a note") for label in labels])
+
+
+def _report(warehouse: Warehouse, *, environment: str = "prod", samples: bool = False, **values: Any) -> int:
+    """A completed report of 8 agents, of which every other passes."""
+    report_id = warehouse.create_report({"environment": environment})
+    agents: list[dict[str, Any]] = []
+    criteria: list[dict[str, Any]] = [{"criterion": "accuracy", "weight": 1.0, "threshold": 7.0, "score": 5.0}]
+    for agent in range(1, 9):
+        score = 8.0 if agent % 2 else 6.0
+        passed = score >= 7
+        agents.append(
+            {"agent_id": agent, "agent_name": f"a{agent}", "status": "evaluated", "passed": passed, "runs_analyzed": 20}
+        )
+        row = {"agent_id": agent, "criterion": "accuracy", "weight": 1.0, "threshold": 7.0, "score": score}
+        criteria.append(row | {"passed": passed, "scores": [score - 1, score + 1] if samples else [score]})
+    values = {"status": "completed", "judge_model": "judge-1", "judge_fingerprint": "f1", **values}
+    warehouse.write_report(report_id, values, agents, criteria, [])
+    return report_id
+
+
+def test_labels_read_as_they_were_written(warehouse: Warehouse) -> None:
+    whole = replace(_LABEL, run_id=None, score=None, passed=True)
+    _store(warehouse, _LABEL, whole)
+    assert load_labels(warehouse.database, "prod") == [_LABEL, whole]
+    assert load_labels(warehouse.database, report_id=1, labeler="ana") == [_LABEL, whole]
+    assert load_labels(warehouse.database, report_id=2) == load_labels(warehouse.database, "other") == []
+    assert load_labels(warehouse.database, labeler="ben") == []
+    assert has_labels(warehouse.database, "prod")
+    assert not has_labels(warehouse.database, "other")
+
+
+@pytest.mark.parametrize("run_id", [70, None])
+def test_labelled_again_by_the_same_person_it_is_replaced(warehouse: Warehouse, run_id: int | None) -> None:
+    first = replace(_LABEL, run_id=run_id)
+    again = replace(first, score=None, passed=True, judge_score=9.0, created_at=_NOW + timedelta(days=1))
+    others = [replace(first, labeler="ben"), replace(first, criterion="tone"), replace(first, report_id=2)]
+    _store(warehouse, first, *others)
+    _store(warehouse, again)
+    assert load_labels(warehouse.database) == [again, *others]
+
+
+def test_of_labels_that_cannot_all_be_stored_none_is(warehouse: Warehouse) -> None:
+    broken = replace(_LABEL, run_id=71, criterion=None)  # type: ignore[arg-type]
+    with pytest.raises(WarehouseError):
+        _store(warehouse, _LABEL, broken)
+    assert load_labels(warehouse.database) == []
+
+
+def test_labels_outlive_their_report(warehouse: Warehouse) -> None:
+    report_id = _report(warehouse)
+    _store(warehouse, replace(_LABEL, report_id=report_id))
+    warehouse.discard_report(report_id)
+    assert len(load_labels(warehouse.database, "prod")) == 1
+
+
+def test_the_judges_verdicts_of_a_report(warehouse: Warehouse) -> None:
+    report_id = _report(warehouse, samples=True)
+    judged, runs, asked = load_judged(warehouse.database, {report_id, 999})
+    assert list(judged) == [report_id]
+    assert judged[report_id].units[report_id, 1, "accuracy"] is True
+    assert judged[report_id].agents == {agent: bool(agent % 2) for agent in range(1, 9)}
+    assert runs[report_id, 3] == 20
+    assert [(one.agent_id, one.scores) for one in asked[:2]] == [(1, (7.0, 9.0)), (2, (5.0, 7.0))]
+    assert load_judged(warehouse.database, {_report(warehouse)})[2] == []
+
+
+def _answer(report_id: int, fingerprint: str, score: float | None, **changes: Any) -> PaidAnswer:
+    text = json.dumps({"criteria": {"accuracy": {"score": score, "reasoning": "x"}, "unknown": {"score": 1}}})
+    given: dict[str, Any] = {
+        "fingerprint": fingerprint,
+        "kind": "agent",
+        "model": "judge-1",
+        "answer": text,
+        "outcome": "usable",
+        "prompt_tokens": 1,
+        "completion_tokens": 1,
+        "cached_tokens": None,
+        "cost_usd": None,
+        "latency_seconds": 1.0,
+        "attempts": 1,
+        "report_id": report_id,
+        "agent_id": 1,
+    }
+    return PaidAnswer(**given | changes)
+
+
+def test_answers_to_the_same_question_are_found_in_the_ledger(warehouse: Warehouse) -> None:
+    first, second = _report(warehouse), _report(warehouse)
+    elsewhere, other_judge = _report(warehouse, environment="test"), _report(warehouse, judge_model="judge-0")
+    ledger = SqlLedger(warehouse.database)
+    for answer in (
+        _answer(first, "same", 6.0),
+        _answer(second, "same", 8.5),
+        _answer(second, "same", None),
+        _answer(second, "same", 1.0, outcome="refused"),
+        _answer(elsewhere, "same", 2.0),
+        _answer(other_judge, "same", 3.0),
+        _answer(first, "once", 4.0),
+        _answer(first, "team", 4.0, kind="team", agent_id=None),
+        _answer(second, "team", 5.0, kind="team", agent_id=None),
+    ):
+        ledger.commit(answer)
+    (found,) = load_repeated_answers(warehouse.database, "prod", "judge-1")
+    assert (found.agent_id, found.criterion, found.threshold, found.scores) == (1, "accuracy", 7.0, (6.0, 8.5))
+
+
+@pytest.mark.parametrize(
+    "answer", [None, "", "no JSON", "[1]", '{"criteria": 3}', '{"criteria": {"a": {"score": "x"}}}']
+)
+def test_an_answer_that_reads_as_none_has_no_scores(answer: str | None) -> None:
+    assert read_scores(answer) == {}
+
+
+def test_the_agreement_of_a_report_is_over_all_labels_of_its_environment(warehouse: Warehouse) -> None:
+    first, second = _report(warehouse), _report(warehouse)
+    assert load_agreement(first, warehouse) is None
+    _store(warehouse, replace(_LABEL, report_id=9), environment="other")
+    assert load_agreement(first, warehouse) is None
+    labels = [
+        replace(_LABEL, report_id=first, agent_id=agent, score=score - 1, judge_score=score, judge_passed=score >= 7)
+        for agent in range(1, 9)
+        for score in [8.0 if agent % 2 else 6.0]
+    ]
+    _store(warehouse, *labels)
+    for report_id in (first, second):
+        found = load_agreement(report_id, warehouse)
+        assert found is not None
+        assert (found.report_id, found.labels, found.labelers, found.judge_model) == (report_id, 8, 1, "judge-1")
+        assert found.criteria[0].bias.value == pytest.approx(1)
+        assert found.pass_rate.value == pytest.approx(0.5)
+    other = _report(warehouse, judge_model="judge-2")
+    found = load_agreement(other, warehouse)
+    assert found is not None
+    assert (found.labels, found.left_out) == (0, 8)
+    with pytest.raises(RefusedError, match="no report 999"):
+        load_agreement(999, warehouse)
+
+
+def test_without_labels_there_is_what_needs_none(warehouse: Warehouse) -> None:
+    report_id = _report(warehouse, samples=True)
+    row = warehouse.load_report(report_id)
+    assert row is not None
+    found = measure(warehouse, row)
+    assert found.labels == 0
+    assert found.pass_rate.value == pytest.approx(0.5)
+    # 7 and 9 both pass, 5 and 7 do not.
+    assert found.stability[0].unstable.value == pytest.approx(0.5)
+
+
+def test_the_report_is_the_one_named_or_the_newest_completed(warehouse: Warehouse) -> None:
+    with pytest.raises(RefusedError, match="no completed report: "):
+        find_report(warehouse, None, None)
+    first, second = _report(warehouse), _report(warehouse, environment="test")
+    warehouse.create_report({"environment": "prod"})
+    assert find_report(warehouse, None, None)["id"] == second
+    assert find_report(warehouse, None, "prod")["id"] == first
+    assert find_report(warehouse, first, "prod")["id"] == first
+    with pytest.raises(RefusedError, match="no completed report of 'none'"):
+        find_report(warehouse, None, "none")
+    with pytest.raises(RefusedError, match="no report 99"):
+        find_report(warehouse, 99, None)
+    with pytest.raises(RefusedError, match="is of 'prod', not of 'test'"):
+        find_report(warehouse, first, "test")
