@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shlex
 import signal
 import subprocess
@@ -18,9 +19,11 @@ import pytest
 
 from deployments import cli
 from deployments.export import write_csv
+from tasks.report.comparison import AgentComparison, Change, Comparison
+from tasks.warehouse.comparisons import write_comparison
 from tasks.warehouse.listing import STATUSES
 from tasks.warehouse.owner import Owner, current_owner
-from tasks.warehouse.schema import agent_report_details, report_comparisons, reports
+from tasks.warehouse.schema import agent_report_details, reports
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
 NOW = datetime.now(UTC)
@@ -194,24 +197,22 @@ def test_the_first_page_says_what_changed(
     warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
 ) -> None:
     before, after = write(warehouse), write(warehouse)
-    with warehouse.database.writing() as connection:
-        for agent_id, verdict, presence, metric in (
-            (None, "no_change", "both", "overall"),
-            (1, "better", "both", "overall"),
-            (1, "better", "both", "criterion:accuracy"),
-            (1, "no_change", "both", "score"),
-            (2, "worse", "both", "overall"),
-            (2, "worse", "both", "success_rate"),
-            (3, "not_comparable", "gone", "overall"),
-        ):
-            row = {"baseline_id": before, "report_id": after, "agent_id": agent_id, "metric": metric, "before": 0.9}
-            row |= {"agent_name": f"bot {agent_id}", "presence": presence, "verdict": verdict, "after": 0.4}
-            connection.execute(report_comparisons.insert().values(row | {"created_at": NOW}))
+    better = Change(metric="criterion:accuracy", verdict="better", before=7.0, after=9.0)
+    worse = Change(metric="success_rate", verdict="worse", before=0.9, after=0.4)
+    agents = (
+        AgentComparison(agent_id=1, agent_name="bot 1", verdict="better", changes=(better,)),
+        AgentComparison(agent_id=2, agent_name="bot \x1b[2J2", verdict="worse", changes=(worse,)),
+        AgentComparison(agent_id=3, agent_name="bot 3", verdict="not_comparable", presence="gone"),
+        AgentComparison(agent_id=4, agent_name="bot 4", verdict="no_change"),
+    )
+    team = AgentComparison(agent_id=None, agent_name="team", verdict="no_change")
+    write_comparison(warehouse, Comparison(baseline_id=before, report_id=after, team=team, agents=agents))
     out = agent_report("show", str(after))[1]
-    assert f"Since report {before}: 1 better, 1 worse, 1 not comparable" in out
-    assert "worse   bot 2  success rate 90% → 40%" in out
-    assert "better  bot 1  accuracy 0.9 → 0.4" in out
-    assert "gone    bot 3" in out
+    assert f"Since report {before}: 1 worse, 1 better, 1 gone; 1 agent without a change" in out
+    assert re.search(r"worse +bot �\[2J2 +success rate 90 ?% → 40 ?%", out), out
+    assert re.search(r"better +bot 1 +.*accuracy.* 7.0 → 9.0", out)
+    assert re.search(r"gone +bot 3", out)
+    assert "bot 4" not in out
     assert "Since report" not in agent_report("show", str(before))[1]
 
 

@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from benchmarks.history import ENVIRONMENT, build_history
-from tasks.warehouse.listing import list_reports, load_changes
+from tasks.warehouse.comparisons import load_comparison
+from tasks.warehouse.listing import list_reports
 from tasks.warehouse.sql import Warehouse
 from tasks.warehouse.views import VIEWS
 
@@ -34,7 +35,7 @@ def test_views_and_lists_of_a_long_history_answer_at_once(history: Warehouse) ->
     started = time.perf_counter()
     newest = list_reports(history.database)[0]["id"]
     assert len(history.load_agents(newest)) == 40
-    assert load_changes(history.database, newest)
+    assert load_comparison(history, newest) is not None
     assert time.perf_counter() - started < _BOUND_SECONDS
 
 
