@@ -687,8 +687,10 @@ def _complain(what: str, why: object) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line (None: as it was called); errors are one line on stderr, and the exit code says what
-    happened."""
+    """Run the command line (this process's, or ``arguments``) and exit.
+
+    Errors are one line on stderr, and the exit code says what happened.
+    """
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except (CycloptsError, RefusedError) as error:

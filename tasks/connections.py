@@ -22,8 +22,8 @@ from pydantic_settings import SettingsError
 from tasks.errors import RefusedError, scrub
 from tasks.settings import ReportOptions, Settings
 
-# What a command that only reads the warehouse never needs is imported where it is used: Prefect, the openai SDK and
-# the rest take two seconds of CPU time, `agent-report list` half a one.
+# What makes a connection is imported by the function that makes it: a command that only reads the warehouse would wait
+# two seconds for Prefect and the judge's SDK.
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
@@ -166,7 +166,7 @@ def _load_hook(place: str) -> Hook:
         raise RefusedError(f"{wrong} cannot be imported: {scrub(f'{type(error).__name__}: {error}')}") from None
     if not callable(hook):
         raise RefusedError(f"{wrong} is no function")
-    return cast(Hook, hook)
+    return cast("Hook", hook)
 
 
 def warehouse() -> Warehouse:
@@ -339,13 +339,12 @@ def warm_up(options: ReportOptions) -> None:
 
 def _block_engine(name: str) -> Engine:
     from prefect_sqlalchemy import SqlAlchemyConnector
-    from sqlalchemy import Engine
 
     try:
         block = SqlAlchemyConnector.load(name)
     except ValueError:
         raise RefusedError(f"there is no SqlAlchemyConnector block named {name!r} on this Prefect server") from None
-    return cast(Engine, cast(SqlAlchemyConnector, block).get_engine())
+    return cast("Engine", cast(SqlAlchemyConnector, block).get_engine())
 
 
 def _once(key: tuple[Any, ...], make: Callable[[], T]) -> T:
