@@ -12,6 +12,7 @@ from tasks.measuring import load_agreement
 from tasks.report.html import render_html
 from tasks.report.page import Page
 from tasks.report.plan import ReportPlan
+from tasks.warehouse.comparisons import load_comparison
 from tasks.warehouse.history import load_history, load_judging_stats
 from tasks.warehouse.pages import has_page, page_place, write_page_file
 
@@ -61,6 +62,8 @@ def load_page(report_id: int) -> Page:
         criteria=warehouse.load_criteria(report_id),
         agreement=load_agreement(report_id, warehouse),
         runs=warehouse.load_runs(report_id),
+        comparison=load_comparison(warehouse, report_id),
+        agreement=load_agreement(report_id, warehouse),
         history=load_history(warehouse.database, report),
         judging=load_judging_stats(warehouse.database, report_id),
         jaeger_ui_url=connections.read_settings().jaeger_ui_url,

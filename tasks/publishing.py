@@ -21,6 +21,7 @@ from tasks.endings import raising, told
 from tasks.errors import ParquetError, RefusedError, ReportFailedError, scrub
 from tasks.judge.rubric import Criteria
 from tasks.llm_limit import find_limit
+from tasks.measuring import load_agreement
 from tasks.progress import Progress
 from tasks.report.build import EncodedRuns, Ending, Findings, ReportRows, build_rows, build_run_rows
 from tasks.report.changed import render_changed
@@ -34,6 +35,7 @@ from tasks.report.markdown import (
     render_markdown,
 )
 from tasks.report.plan import ReportPlan, check_conflicts, restore_plan
+from tasks.report.trust import describe_trust
 from tasks.settings import ReportOptions
 from tasks.warehouse.owner import current_owner
 from tasks.warehouse.parquet import encode_table, list_files, stage_parquet
@@ -216,7 +218,9 @@ def publish_artifacts(plan: ReportPlan, rows: ReportRows, comparison: Comparison
     """
     try:
         what = f"Report {plan.id} on {plan.environment}"
-        text = render_markdown(rows, _links(plan, page), render_changed(comparison) if comparison else ())
+        changed = render_changed(comparison) if comparison else ()
+        trust = describe_trust(load_agreement(plan.id), plan.id)
+        text = render_markdown(rows, _links(plan, page), changed, trust)
         create_markdown_artifact(text, key=f"report-{plan.id}", description=what)
         create_table_artifact(
             agents_table(rows), key=f"report-{plan.id}-agents", description=f"{what}: every agent, the worst first"

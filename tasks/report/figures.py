@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from tasks.report.changed import format_difference
 from tasks.report.page import HistoryPoint
 
 MOST_POINTS = 12
@@ -25,10 +26,11 @@ def format_seconds(seconds: float | None) -> str:
     """``0.45 s``, ``8.0 s``, ``1 min 12 s``, ``2.1 h``; a dash when it was not measured."""
     if seconds is None:
         return "–"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.2f}\u00a0s" if seconds < 1 else f"{seconds:.1f}\u00a0s"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f}\u00a0min {seconds % 60:.0f}\u00a0s"
+    if seconds < 3599.5:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes}\u00a0min {rest}\u00a0s"
     return f"{seconds / 3600:.1f}\u00a0h"
 
 
@@ -49,44 +51,16 @@ def format_day(moment: datetime) -> str:
 
 def format_signed(value: float | None, metric: str) -> str:
     """A difference with its sign in the metric's own unit; a dash when it is not known."""
-    if value is None:
-        return "–"
-    sign = "+" if value > 0 else "−" if value < 0 else "±"
-    size = abs(value)
-    if metric == "success_rate":
-        return f"{sign}{size * 100:.0f}\u00a0points"
-    if metric == "avg_duration_seconds":
-        return f"{sign}{format_seconds(size)}"
-    if metric.endswith("cost_usd"):
-        return f"{sign}${size:.4f}"
-    return f"{sign}{size:.1f}"
-
-
-@dataclass(frozen=True, slots=True)
-class Dot:
-    """A point of a trend; places in percent. ``low`` and ``high`` are the ends of its interval, if it has one."""
-
-    x: str
-    y: str
-    solid: bool
-    low: str = ""
-    high: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line between two neighbours of a trend; dashed where they cannot be compared."""
-
-    x1: str
-    y1: str
-    x2: str
-    y2: str
-    solid: bool
+    return format_difference(metric, value).replace("-", "−").replace(" ", "\u00a0")
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """A small chart over the last reports, and the same in words."""
+    """A small chart over the last reports, and the same in words.
+
+    Its lines are SVG paths in a square of 100 by 100 that is drawn as wide as there is room; a dot is a line without a
+    length and with round ends. ``gap`` and ``others`` are what cannot be compared with the newest report.
+    """
 
     title: str
     top: str
@@ -94,8 +68,12 @@ class Trend:
     first: str
     last: str
     text: str
-    dots: Sequence[Dot]
-    lines: Sequence[Line]
+    line: str
+    gap: str
+    whiskers: str
+    dots: str
+    others: str
+    newest: str
 
 
 def score_trend(history: Sequence[HistoryPoint]) -> Trend | None:
@@ -117,7 +95,7 @@ def _trend(
     points: Sequence[tuple[HistoryPoint, float, float | None, float | None]],
     bottom: float,
     top: float,
-    shown: Any,
+    shown: Callable[[float], str],
     bottom_label: str,
     top_label: str,
 ) -> Trend | None:
@@ -125,30 +103,43 @@ def _trend(
     if len(points) < 2:
         return None
 
-    def height(value: float | None) -> str:
+    def height(value: float) -> str:
         # A little room above and below, so that no dot is cut.
-        return "" if value is None else percent(0.92 - 0.84 * (value - bottom) / (top - bottom))
+        return f"{92 - 84 * (value - bottom) / (top - bottom):.3g}"
 
-    def place(number: int) -> str:
-        return percent(0.03 + 0.94 * number / (len(points) - 1))
-
-    dots = [
-        Dot(place(number), height(value), point.comparable, height(low), height(high))
-        for number, (point, value, low, high) in enumerate(points)
-    ]
-    lines = [Line(a.x, a.y, b.x, b.y, a.solid and b.solid) for a, b in pairwise(dots)]
-    values = ", ".join(shown(value) for _, value, _, _ in points)
-    first, last = points[0][0].created_at, points[-1][0].created_at
+    across = [f"{2 + 96 * number / (len(points) - 1):.3g}" for number in range(len(points))]
+    places = [f"{x} {height(value)}" for x, (_, value, _, _) in zip(across, points, strict=True)]
+    comparable = [point.comparable for point, _, _, _ in points]
+    steps = list(pairwise(zip(places, comparable, strict=True)))
     return Trend(
         title=title,
         top=top_label,
         bottom=bottom_label,
-        first=format_day(first),
-        last=format_day(last),
-        text=f"{title} in the last {len(points)} reports, the newest last: {values}",
-        dots=dots,
-        lines=lines,
+        first=format_day(points[0][0].created_at),
+        last=format_day(points[-1][0].created_at),
+        text=f"{title} in the last {len(points)} reports, the newest last: "
+        + ", ".join(shown(value) for _, value, _, _ in points),
+        line=_joined(steps),
+        gap="".join(f"M{a}L{b}" for (a, here), (b, there) in steps if not (here and there)),
+        whiskers="".join(
+            f"M{x} {height(low)}V{height(high)}"
+            for x, (_, _, low, high) in zip(across, points, strict=True)
+            if low is not None and high is not None
+        ),
+        dots="".join(f"M{place}h0" for place, same in zip(places, comparable, strict=True) if same),
+        others="".join(f"M{place}h0" for place, same in zip(places, comparable, strict=True) if not same),
+        newest=f"M{places[-1]}h0",
     )
+
+
+def _joined(steps: Sequence[tuple[tuple[str, bool], tuple[str, bool]]]) -> str:
+    """The path along the steps of which both ends can be compared: one line for as long as they follow each other."""
+    path, end = "", ""
+    for (start, here), (stop, there) in steps:
+        if here and there:
+            path += f"L{stop}" if end == start else f"M{start}L{stop}"
+            end = stop
+    return path
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +162,19 @@ class Waterfall:
     bars: Sequence[Bar]
     seconds: str
     spans: int
-    kinds: Sequence[str]
 
 
 def build_waterfall(spans: Sequence[Mapping[str, Any]] | None, total: int | None, most: int) -> Waterfall | None:
-    """The ``most`` longest of ``spans`` (rows of ``waterfall``), of ``total`` in the trace; None without any."""
+    """The ``most`` longest of ``spans`` (rows of ``waterfall``), of ``total`` in the trace; None without any.
+
+    Where some are left out, calls of LLMs and tools stay rather than what holds them.
+    """
     if not spans:
         return None
-    longest = sorted(range(len(spans)), key=lambda index: -spans[index]["duration_seconds"])[:most]
+    # The longest of all, which holds the others, and then what the time went into rather than what was around it.
+    by_length = sorted(range(len(spans)), key=lambda index: -spans[index]["duration_seconds"])
+    works = [index for index in by_length[1:] if spans[index]["kind"] in ("llm", "tool")]
+    longest = list(dict.fromkeys([by_length[0], *works, *by_length] if len(spans) > most else by_length))[:most]
     kept = [spans[index] for index in sorted(longest)]
     begin = min(span["start_seconds"] for span in kept)
     end = max(span["start_seconds"] + span["duration_seconds"] for span in kept)
@@ -196,5 +192,4 @@ def build_waterfall(spans: Sequence[Mapping[str, Any]] | None, total: int | None
         )
         for span in kept
     ]
-    kinds = [kind for kind in ("agent", "llm", "tool", "other") if any(bar.kind == kind for bar in bars)]
-    return Waterfall(bars, format_seconds(length), max(total or 0, len(spans)), kinds)
+    return Waterfall(bars, format_seconds(length), max(total or 0, len(spans)))

@@ -7,20 +7,23 @@ import re
 from markupsafe import Markup, escape
 
 LONGEST = 4_000
+_MARKED = 400
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Controls but tab and new line, lone surrogates (no UTF-8 file can hold them), and what Unicode calls no character.
 _INVALID = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
 def tame(text: str, limit: int = LONGEST) -> str:
-    """``text`` in at most ``limit`` characters and a mark, with nothing in it that turns the text around it.
+    """At most ``limit`` characters of ``text`` (and a mark that it goes on), none of which turns what is around them.
 
     Overrides and isolates of the writing direction are shown as ``[U+202E]``; control characters and lone surrogates
     become U+FFFD. Arabic and Hebrew stay as they are. Markup is not escaped here.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if len(text) > limit:
-        text = f"{text[:limit].rstrip()}… [{len(text) - limit} more characters]"
+        # Of what is cut to a line anyway the mark would be a good part.
+        left = f" [{len(text) - limit} more characters]" if limit >= _MARKED else ""
+        text = f"{text[:limit].rstrip()}…{left}"
     return _BIDI.sub(lambda found: f"[U+{ord(found[0]):04X}]", _INVALID.sub("\ufffd", text))
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tasks.report import changes, figures, markdown
+from tasks.report import changed, changes, figures, markdown
+from tasks.report.agreement import describe_kappa
 from tasks.report.hostile import finalize, said
 from tasks.report.overview import build_overview
 from tasks.report.page import Page
@@ -20,11 +21,13 @@ MOST_BYTES = 1_000_000
 """What a page may have, if that can be: then less of each text and fewer runs are shown."""
 
 DETAILS = (
-    Detail(all_runs=True, excerpt=600, quote=400, text=4_000, spans=40),
-    Detail(all_runs=False, excerpt=600, quote=300, text=1_200, spans=24),
-    Detail(all_runs=False, excerpt=240, quote=200, text=600, spans=14),
-    Detail(all_runs=False, excerpt=160, quote=120, text=400, spans=8),
-    Detail(all_runs=False, excerpt=80, quote=80, text=160, spans=5),
+    Detail(all_runs=True, excerpt=600, quote=400, text=4_000, spans=40, items=30, tools=12, pattern_runs=3),
+    Detail(all_runs=False, excerpt=400, quote=300, text=1_200, spans=24, items=20, tools=12, pattern_runs=3),
+    Detail(all_runs=False, excerpt=240, quote=200, text=600, spans=14, items=10, tools=8, pattern_runs=2),
+    Detail(all_runs=False, excerpt=160, quote=140, text=400, spans=8, items=5, tools=6, pattern_runs=1),
+    Detail(all_runs=False, excerpt=100, quote=100, text=240, spans=5, items=3, tools=4, pattern_runs=1),
+    Detail(all_runs=False, excerpt=70, quote=70, text=140, spans=4, items=2, tools=3, pattern_runs=1),
+    Detail(all_runs=False, excerpt=40, quote=40, text=80, spans=2, items=1, tools=2, pattern_runs=1),
 )
 _TEMPLATES = Path(__file__).parent / "templates"
 _RUN_BYTES = 1_500
@@ -35,14 +38,21 @@ def render_html(page: Page) -> str:
 
     Pure: the same page gives the same text, which is valid UTF-8.
     """
-    # What surely does not fit is not tried.
-    first = 1 if len(page.runs) * _RUN_BYTES > MOST_BYTES else 0
-    text = ""
-    for detail in DETAILS[first:]:
-        text = _render(page, detail)
-        if len(text.encode()) < MOST_BYTES:
-            break
-    return text
+    if len(page.runs) * _RUN_BYTES <= MOST_BYTES and _fits(text := _render(page, DETAILS[0])):
+        return text
+    # Less detail is never more text: the first detail that fits is found by halves.
+    low, high, found = 1, len(DETAILS) - 1, ""
+    while low < high:
+        middle = (low + high) // 2
+        if _fits(text := _render(page, DETAILS[middle])):
+            high, found = middle, text
+        else:
+            low = middle + 1
+    return found or _render(page, DETAILS[high])
+
+
+def _fits(text: str) -> bool:
+    return len(text.encode()) < MOST_BYTES
 
 
 def _render(page: Page, detail: Detail) -> str:
@@ -94,9 +104,10 @@ def _environment() -> Environment:
         "setting": _describe_setting,
     }
     environment.globals |= {
-        "told": changes.told,
-        "name_metric": changes.name_metric,
-        "format_metric": changes.format_metric,
+        "told": changed.told_changes,
+        "name_metric": changed.metric_title,
+        "format_metric": changed.format_value,
+        "describe_kappa": describe_kappa,
     }
     return environment
 

@@ -112,10 +112,11 @@ class Links:
         return f"{self.jaeger_ui_url.rstrip('/')}/trace/{quote(trace_id, safe='')}"
 
 
-def render_markdown(rows: ReportRows, links: Links | None = None, changed: Sequence[str] = ()) -> str:
+def render_markdown(rows: ReportRows, links: Links | None = None, changed: Sequence[str] = (), trust: str = "") -> str:
     """The report in short: verdict, summary, what changed, the worst agents and why, every agent, where it leads.
 
-    ``changed`` are the lines of ``render_changed``; empty where there is nothing to compare with.
+    ``changed`` are the lines of ``render_changed``; empty where there is nothing to compare with. ``trust`` says how
+    far the judge can be trusted (``describe_trust``), as plain text.
     """
     report, links = rows.report, links or Links()
     lines = [f"# {escape(report['name'] or report['environment'])}: {_verdict(report)}"]
@@ -128,6 +129,7 @@ def render_markdown(rows: ReportRows, links: Links | None = None, changed: Seque
         if paragraph.strip():
             lines += ["", escape(paragraph)]
     lines += ["", *_figures(report, rows.details)]
+    lines += [f"- **The judge:** {escape(trust)}"] if trust else []
     lines += ["", *changed] if changed else []
     worst = [
         row for row in sorted(rows.details, key=_worst_first) if row["status"] == "failed" or row["passed"] is False
@@ -157,10 +159,14 @@ def _figures(report: Row, details: Sequence[Row]) -> list[str]:
     counts = f"; {not_passed} did not pass" if not_passed else ""
     failed = f"; {report['agents_failed']} failed" if report["agents_failed"] else ""
     costs = f"; {costs}" if (costs := describe_runs_cost(report)) else ""
+    asked = max((row.get("samples") or 0 for row in details), default=0)
+    times = f", asked {asked} times each" if asked > 1 else ""
+    reused = sum(bool(row.get("reused")) for row in details)
+    again = f"; {reused} answers paid for before and used again" if reused else ""
     return [
         f"- **Agents:** {describe_mean(report)}{counts}{failed}",
         f"- **Runs:** {report['total_runs_analyzed']}{costs}",
-        f"- **Judging:** cost {format_judging_cost(report)}, by {escape(report['judge_model'])}",
+        f"- **Judging:** cost {format_judging_cost(report)}, by {escape(report['judge_model'])}{times}{again}",
     ]
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.report.comparison import AgentComparison
-from tasks.report.figures import Trend, Waterfall, build_waterfall, rate_trend, score_trend
+from tasks.report.figures import MOST_POINTS, Trend, Waterfall, build_waterfall, rate_trend, score_trend
 from tasks.report.markdown import Links
 from tasks.report.page import Page, Row
 
+_ROOMY = 400
 STATES = {
     "needs_work": ("bad", "Needs work"),
     "failed": ("bad", "Judging failed"),
@@ -34,13 +35,17 @@ _CHANGES = {
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How much of a report its page shows: runs that nothing refers to or not, characters of texts, spans of a run."""
+    """How much of a report its page shows: runs that nothing refers to or not, characters of texts, spans of a run,
+    points of a list (strengths, citations, kinds of failures, …), tools, and runs of one kind of failure."""
 
     all_runs: bool
     excerpt: int
     quote: int
     text: int
     spans: int
+    items: int
+    tools: int
+    pattern_runs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +131,19 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
         runs.setdefault(row["agent_id"], []).append(row)
     compared = page.comparison.agents if page.comparison else ()
     changes = {found.agent_id: found for found in compared if found.presence != "gone"}
-    team_runs = set(_cited_by(criteria.get(None, ())))
+    team_runs = set(_cited_by(criteria.get(None, ()), detail))
     links = Links(jaeger_ui_url=page.jaeger_ui_url)
     sections = []
     for row in page.agents:
         agent_id = row["agent_id"]
         own = runs.get(agent_id, [])
-        cited = {*_cited_by(criteria.get(agent_id, ())), *_referred_to(row), *team_runs}
+        cited = {*_cited_by(criteria.get(agent_id, ()), detail), *_referred_to(row, detail), *team_runs}
         shown = [
             ShownRun(run, f"r{agent_id}-{run['run_id']}", links.trace(run["trace_id"]), run["run_id"] in cited)
             for run in own
             if detail.all_runs or run["run_id"] in cited
         ]
-        history = page.history.get(agent_id, ())
+        history = page.history.get(agent_id, ())[-MOST_POINTS if detail.text >= _ROOMY else -8 :]
         sections.append(
             Section(
                 row=row,
@@ -146,10 +151,14 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
                 state=_state(row),
                 criteria=criteria.get(agent_id, ()),
                 change=changes.get(agent_id),
-                trends=[trend for trend in (score_trend(history), rate_trend(history)) if trend],
+                trends=[
+                    trend
+                    for trend in (score_trend(history), rate_trend(history) if detail.text >= _ROOMY else None)
+                    if trend
+                ],
                 runs=shown,
                 strip=[run["succeeded"] for run in reversed(own)],
-                notable=_notable(row, own, links, detail.spans),
+                notable=_notable(row, own, links, detail),
                 anchors={run.row["run_id"]: run.anchor for run in shown},
             )
         )
@@ -169,37 +178,40 @@ def _worst_first(section: Section) -> tuple[int, bool, float, str]:
     return (list(STATES).index(section.state), not worse, 11.0 if score is None else score, section.row["agent_name"])
 
 
-def _cited_by(criteria: Iterable[Row]) -> Iterable[int]:
+def _cited_by(criteria: Iterable[Row], detail: Detail) -> Iterable[int]:
     for row in criteria:
-        for example in row["examples"] or ():
+        for example in (row["examples"] or ())[: detail.items]:
             if example["run_id"] is not None:
                 yield example["run_id"]
 
 
-def _referred_to(row: Row) -> Iterable[int]:
-    """The runs that an agent's own row refers to."""
-    for name in ("best_run", "typical_run", "worst_run"):
+def _referred_to(row: Row, detail: Detail) -> Iterable[int]:
+    """The runs that an agent's own row refers to; of a page that is short of room only those that something proves."""
+    for name in ("best_run", "typical_run", "worst_run") if detail.text >= _ROOMY else ("worst_run",):
         if row[name]:
             yield row[name]["run_id"]
-    for pattern in row["failure_patterns"] or ():
+    for pattern in (row["failure_patterns"] or ())[: detail.items]:
         # The newest of them: a pattern can have every run.
-        yield from pattern["run_ids"][:3]
-    for contradiction in row["contradictions"] or ():
+        yield from pattern["run_ids"][: detail.pattern_runs]
+    for contradiction in (row["contradictions"] or ())[: detail.items]:
         yield from (contradiction[side]["run_id"] for side in ("claim", "observation") if contradiction[side])
-    for suspicion in row["suspicions"] or ():
+    for suspicion in (row["suspicions"] or ())[: detail.items]:
         if suspicion["run_id"] is not None:
             yield suspicion["run_id"]
 
 
-def _notable(row: Row, runs: Sequence[Row], links: Links, most: int) -> list[NotableRun]:
+def _notable(row: Row, runs: Sequence[Row], links: Links, detail: Detail) -> list[NotableRun]:
     by_id = {run["run_id"]: run for run in runs}
     notable = []
     for title, name in (("Worst run", "worst_run"), ("Typical run", "typical_run"), ("Best run", "best_run")):
-        if not (ref := row[name]):
+        # The best run is the least of what a page without room can leave out.
+        if not (ref := row[name]) or (name == "best_run" and detail.items < 2):
             continue
         run = by_id.get(ref["run_id"], {})
         total = (run.get("telemetry") or {}).get("spans")
         notable.append(
-            NotableRun(title, ref, build_waterfall(run.get("waterfall"), total, most), links.trace(run.get("trace_id")))
+            NotableRun(
+                title, ref, build_waterfall(run.get("waterfall"), total, detail.spans), links.trace(run.get("trace_id"))
+            )
         )
     return notable

@@ -62,7 +62,7 @@ def load_judging_stats(database: Database, report_id: int) -> JudgingStats:
     calls = judge_calls
     query = (
         sa.select(
-            sa.func.coalesce(calls.c.outcome, "unknown"),
+            calls.c.outcome,
             sa.func.count(),
             sa.func.sum(calls.c.attempts),
             sa.func.sum(calls.c.latency_seconds),
@@ -71,14 +71,14 @@ def load_judging_stats(database: Database, report_id: int) -> JudgingStats:
             sa.func.sum(calls.c.cached_tokens),
         )
         .where(calls.c.report_id == report_id, calls.c.status == "answered")
-        .group_by(sa.func.coalesce(calls.c.outcome, "unknown"))
+        .group_by(calls.c.outcome)
     )
     with database.reading() as connection:
         rows = connection.execute(query).all()
     timed = sum(row[4] for row in rows)
     cached = [int(row[6]) for row in rows if row[6] is not None]
     return JudgingStats(
-        outcomes={row[0]: row[1] for row in sorted(rows, key=lambda row: (-row[1], row[0]))},
+        outcomes={row[0] or "unknown": row[1] for row in sorted(rows, key=lambda row: (-row[1], row[0] or ""))},
         attempts=sum(int(row[2] or 0) for row in rows),
         avg_latency_seconds=sum(float(row[3] or 0) for row in rows) / timed if timed else None,
         max_latency_seconds=max((float(row[5]) for row in rows if row[5] is not None), default=None),

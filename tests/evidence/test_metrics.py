@@ -312,3 +312,18 @@ def test_the_same_input_in_another_order_of_traces_gives_the_same_evidence() -> 
     one = build_evidence(AGENT, AgentRuns(runs=runs), traces, RunPrices())
     other = build_evidence(AGENT, AgentRuns(runs=runs), shuffled, RunPrices())
     assert one.model_dump_json() == other.model_dump_json()
+
+
+def test_the_typical_run_has_the_median_duration_of_those_with_a_trace() -> None:
+    runs = [make_run(number, duration_seconds=float(seconds)) for number, seconds in ((5, 9), (4, 1), (3, 5), (2, 3))]
+    traced = [make_trace(number) for number in (5, 3, 2)]
+    found = metrics_of(runs, traced).typical_run
+    assert found is not None
+    assert (found.run_id, found.duration_seconds) == (3, 5.0)
+    assert found.reason == "its duration is the median of the 3 runs with a trace"
+    # Of two in the middle the shorter; without any trace, of all that are timed; unfinished ones are nobody's median.
+    without = metrics_of([*runs, make_run(1, "running", duration_seconds=3.0)]).typical_run
+    assert without is not None
+    assert (without.run_id, without.reason) == (2, "its duration is the median of the 4 runs that are timed")
+    assert metrics_of([make_run(1)]).typical_run is None
+    assert metrics_of([]).typical_run is None

@@ -1,0 +1,170 @@
+"""What stands in the page of a report, and how large it is."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from html import unescape
+from itertools import pairwise
+
+import pytest
+
+from tasks.report.figures import build_waterfall, format_seconds, format_signed, percent, score_trend
+from tasks.report.html import DETAILS, MOST_BYTES, render_html
+from tasks.report.page import Page
+
+MakePage = Callable[..., Page]
+
+
+def _words(html: str) -> str:
+    """What is read of the page, on one line."""
+    body = html.partition("<body>")[2].partition("<script>")[0]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def test_a_hundred_agents_stay_below_a_megabyte(make_page: MakePage) -> None:
+    """With long words of judge and agents in every column, and names as long as names are."""
+    long = "The agent asked for the same invoice again although its answer had been there before. " * 8
+    names = ("name", "criterion", "tool", "model", "status", "state", "place", "key", "span")
+
+    def say(field: str) -> str:
+        return field[-16:] if any(name in field for name in names) else f"{field}: {long}"
+
+    page = make_page(say, agents=100, runs=20, spans=40)
+    for row in page.agents:
+        if row["agent_id"] % 5:
+            row.update(contradictions=[], suspicions=[], warnings=[], redactions={}, citations_dropped=0)
+    started = time.process_time()
+    html = render_html(page)
+    seconds = time.process_time() - started
+    assert len(html.encode()) < MOST_BYTES
+    assert seconds < 10
+    # Every agent is there with its criteria, trend and waterfalls, and every citation leads to an excerpt.
+    assert html.count('<details class="agent"') == 100
+    assert html.count('<ol class="wf"') == 200
+    assert html.count('class="trend"') >= 100
+    links = set(re.findall(r'href="#(r[\d-]+)"', html))
+    assert len(links) >= 300
+    assert links <= set(re.findall(r'id="(r[\d-]+)"', html))
+    assert "The table report_runs has them all" in _words(html)
+
+
+def test_the_same_page_gives_the_same_file(make_page: MakePage) -> None:
+    assert render_html(make_page(agents=3)) == render_html(make_page(agents=3))
+
+
+def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
+    words = _words(render_html(make_page(agents=7)))
+    for part in (
+        "7.8 of 10", "Team passed", "of 7 agents", "Since report 11", "1 worse", "1 better",
+        "with no change that could be told from noise", "about 37 points to be seen",
+        "needs 7.0", "weight 0.4", "unstable", "no citation holds", "not enough evidence", "2 samples, spread 0.5",
+        "Success rate 75% 53% to 89%", "2 of 3 runs, 1 unfinished left out", "Over the last reports",
+        "Weaknesses", "Recommendations", "Strengths", "Claims that what happened contradicts", "It was seen",
+        "How it fails", "5×", "Tools", "20 0 1.50 s".replace("1.50", "1.5"), "Worst run:", "Typical run:", "Best run:",
+        "trace in Jaeger", "Looks like an attempt to talk the judge round", "Redacted:", "citations of the judge",
+        "Judging failed.", "Skipped: budget.", "Not judged.", "No runs", "Not fully judged",
+        "Fingerprint", "4 outcome in 5 attempts; 1.5 s on average, 3.0 s at most", "Answers used again",
+        "40 labels of 2 people", "0.61 (0.40 to 0.80) substantial", "corrected for its known errors 61% (40% to 80%)",
+        "New:", "Gone:", "is now",
+    ):  # fmt: skip
+        assert part in words, part
+
+
+def test_an_unknown_cost_is_unknown_and_never_zero(make_page: MakePage) -> None:
+    page = make_page(agents=3)
+    page.report.update(cost_usd=None, known_cost_usd=0.0, runs_cost_usd=None)
+    words = _words(render_html(page))
+    assert "Cost of judging unknown" in words
+    assert "Cost of the runs unknown" in words
+    assert "$0.00" not in words
+    page.report.update(known_cost_usd=0.25)
+    assert "Cost of judging at least $0.25" in _words(render_html(page))
+
+
+def test_without_comparison_agreement_history_and_jaeger_it_says_so(make_page: MakePage) -> None:
+    page = make_page(agents=2, comparison=None, agreement=None, history={}, judging=None, jaeger_ui_url="")
+    html = render_html(page)
+    words = _words(html)
+    assert "There is no earlier report to compare with." in words
+    assert "Nobody has checked this judge against people yet. agent-report label 12 walks through" in words
+    assert "trace in Jaeger" not in words
+    assert 'class="trend"' not in html
+
+
+def test_scores_that_cannot_be_compared_say_why(make_page: MakePage) -> None:
+    page = make_page(agents=2)
+    assert page.comparison is not None
+    comparison = page.comparison.model_copy(update={"reasons": ("another judge: a, before b",)})
+    words = _words(render_html(replace(page, comparison=comparison)))
+    assert "scores cannot be compared." in words
+    assert "Scores are not comparable. another judge: a, before b" in words
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"status": "failed", "error": "the endpoint is gone", "team_score": None}, "The report failed . the endpoint"),
+        ({"status": "cancelled", "team_score": None, "team_error": "stopped"}, "Report cancelled"),
+        ({"team_score": None, "team_passed": None, "team_error": "no answer"}, "The team was not judged. no answer"),
+        ({"team_passed": False}, "Team did not pass"),
+    ],
+)
+def test_how_a_report_ended_is_seen_at_once(fields: dict[str, object], words: str, make_page: MakePage) -> None:
+    page = make_page(agents=2)
+    page.report.update(fields)
+    assert words in _words(render_html(page))
+
+
+def test_a_report_without_agents_or_that_was_never_written_is_a_page(make_page: MakePage) -> None:
+    page = make_page(agents=2)
+    bare = dict.fromkeys(page.report) | {
+        "id": 3, "environment": "demo", "name": "", "status": "pending", "created_at": page.report["created_at"]
+    }  # fmt: skip
+    words = _words(render_html(Page(bare, [], [], [])))
+    assert "There is no agent in this environment." in words
+    assert "Report pending" in words
+
+
+def test_those_that_need_work_come_first(make_page: MakePage) -> None:
+    html = render_html(make_page(lambda name: "", agents=7))
+    states = re.findall(r'<h3><bdi>.*?</h3>\s*<span class="facts"><span class="chip \w+">([^<]+)', html)
+    assert states[0] == "Needs work"
+    assert states[-1] == "No runs"
+    assert states == sorted(states, key=["Needs work", "Judging failed", "Not fully judged", "Passed",
+                                         "Skipped: budget", "Not judged", "No runs"].index)  # fmt: skip
+
+
+def test_less_detail_is_less_text(make_page: MakePage) -> None:
+    for more, less in pairwise(DETAILS):
+        for name in ("excerpt", "quote", "text", "spans", "items", "tools", "pattern_runs"):
+            assert getattr(more, name) >= getattr(less, name)
+
+
+def test_figures() -> None:
+    assert [format_seconds(value) for value in (None, 0.004, 59.96, 119.96, 3599.9, 7560)] == [
+        "–", "0.00\u00a0s", "1\u00a0min 0\u00a0s", "2\u00a0min 0\u00a0s", "1.0\u00a0h", "2.1\u00a0h"
+    ]  # fmt: skip
+    assert [percent(share) for share in (None, float("nan"), -1, 0.1234, 3)] == ["0%", "0%", "0%", "12.3%", "100%"]
+    assert format_signed(-0.21, "success_rate") == "−21\u00a0points"
+    assert format_signed(1.25, "score") == "+1.2"
+    assert format_signed(None, "score") == "–"
+    assert score_trend(()) is None
+
+
+def test_a_waterfall_that_is_cut_keeps_what_took_the_time() -> None:
+    spans = [
+        {"name": str(number), "kind": kind, "depth": number, "start_seconds": number / 10, "duration_seconds": length,
+         "error": False}
+        for number, (kind, length) in enumerate(
+            [("agent", 9.0), ("other", 8.5), ("llm", 4.0), ("other", 3.9), ("tool", 2.0)]
+        )
+    ]  # fmt: skip
+    found = build_waterfall(spans, 40, 3)
+    assert found is not None
+    assert [bar.name for bar in found.bars] == ["0", "2", "4"]
+    assert (found.spans, found.seconds) == (40, "9.0\u00a0s")
+    assert build_waterfall([], 40, 3) is None
+    assert build_waterfall(None, None, 3) is None
