@@ -192,7 +192,7 @@ def _compare(connection: sa.Connection, before: int, after: int, agents: int) ->
             "baseline_id": before,
             "report_id": after,
             "agent_id": agent,
-            "agent_name": f"agent-{agent}",
+            "agent_name": None if agent is None else f"agent-{agent}",
             "presence": "both",
             "metric": metric,
             "before": 7.0,
@@ -201,7 +201,7 @@ def _compare(connection: sa.Connection, before: int, after: int, agents: int) ->
             "verdict": "no_change" if agent else "worse",
             "created_at": now,
         }
-        for agent in range(agents)
+        for agent in (None, *range(agents))
         for metric in _METRICS
     ]
     connection.execute(sa.insert(report_comparisons), rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -685,10 +686,13 @@ def _complain(what: str, why: object) -> None:
     console.print(one_line(f"{what}: {why}", "red"), soft_wrap=True)
 
 
-def main() -> None:
-    """Run the command line; errors are one line on stderr, and the exit code says what happened."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line (this process's, or ``arguments``) and exit.
+
+    Errors are one line on stderr, and the exit code says what happened.
+    """
     try:
-        code = app(exit_on_error=False, print_error=False, result_action="return_value")
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except (CycloptsError, RefusedError) as error:
         _complain("Refused", error)
         code = REFUSED

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from deployments.terminal import Column, one_line, open_console, plain, print_json, print_table
 from tasks import connections
-from tasks.comparing import compare_stored
 from tasks.errors import RefusedError
 from tasks.report.changed import (
     count_rest,
@@ -22,6 +21,7 @@ from tasks.report.changed import (
     worst_first,
 )
 from tasks.report.comparison import AgentComparison, Change, Comparison
+from tasks.stored_reports import compare_stored
 from tasks.warehouse.schema import ENDED
 
 _STYLES = {"worse": "bold red", "better": "green", "not_comparable": "yellow"}

@@ -104,8 +104,8 @@ def _cell(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     text = value if isinstance(value, str) else json_text(value, indent=None)
-    text = _CONTROLS.sub("\ufffd", text)
-    return f"'{text}" if _FORMULA.match(text) else text
+    guard = "'" if _FORMULA.match(text) else ""
+    return guard + _CONTROLS.sub("\ufffd", text)
 
 
 def _write(content: str, out: str) -> None:

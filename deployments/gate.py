@@ -12,12 +12,12 @@ from rich.text import Text
 from deployments.comparison import newest_ended
 from deployments.terminal import one_line, open_console, print_json
 from tasks import connections
-from tasks.comparing import compare_stored
 from tasks.errors import RefusedError
 from tasks.report.comparison import Comparison
 from tasks.report.gate import Finding, Rules, check_report
 from tasks.report.gate_files import render_junit, render_summary
 from tasks.report.reading import Reading
+from tasks.stored_reports import compare_stored
 from tasks.warehouse.comparisons import load_reading
 from tasks.warehouse.schema import ENDED
 

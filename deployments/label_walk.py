@@ -204,7 +204,9 @@ class Walk:
         open_ones = sum(question.key not in self.known for question in self.questions)
         report_id = self.report.report["id"]
         answers = f"{len(self.given)} {'answer' if len(self.given) == 1 else 'answers'}"
-        left = f"; {open_ones} are open, and the same command goes on with them" if open_ones else ""
+        left = ""
+        if open_ones:
+            left = f"; {open_ones} {'is' if open_ones == 1 else 'are'} open, and the same command goes on from there"
         self._say(
             f"{how}: {answers} stored{left}. `agent-report agreement {report_id}` says how far the judge "
             "and people agree."

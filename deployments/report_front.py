@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -22,8 +22,12 @@ from deployments.terminal import (
     status,
 )
 
+if TYPE_CHECKING:
+    from tasks.report.comparison import Comparison
+
 _MOST_WORST = 5
 _MOST_CHANGES = 8
+_MOVED = ("new", "gone")
 
 
 def print_report(
@@ -31,14 +35,14 @@ def print_report(
     report: Row,
     agents: Sequence[Row],
     criteria: Sequence[Row] = (),
-    changes: Sequence[Row] = (),
+    comparison: Comparison | None = None,
 ) -> None:
     """A report's first page.
 
     Args:
         agents: Its rows of ``agent_report_details``; empty until it is written.
         criteria: Its rows of ``criterion_scores``; without them scores are shown, but not what they are made of.
-        changes: Its rows of ``report_comparisons`` with one other report; empty when it was not compared.
+        comparison: With the report that it was compared with last; None when it never was.
     """
     _print_verdict(console, report)
     for line in _notes(report):
@@ -46,9 +50,9 @@ def print_report(
     if report["executive_summary"]:
         console.print()
         console.print(plain(report["executive_summary"]), width=min(console.width, PROSE_WIDTH))
-    if changes:
+    if comparison is not None:
         console.print()
-        print_changes(console, changes)
+        print_changes(console, comparison)
     ordered = sorted(agents, key=_worst_first)
     if needy := [row for row in ordered if needs_work(row)]:
         console.print()
@@ -99,46 +103,30 @@ def _notes(report: Row) -> Iterator[Text]:
         yield Text.assemble(("Note: ", "yellow"), one_line(warning))
 
 
-def print_changes(console: Console, changes: Sequence[Row]) -> None:
-    """What changed since another report, by its rows of ``report_comparisons``: how many agents, and which."""
-    overall = [row for row in changes if row["metric"] == "overall"]
-    agents = [row for row in overall if row["agent_id"] is not None]
-    words = {"better": "better", "worse": "worse", "no_change": "no change that could be told from noise"}
-    words |= {"not_comparable": "not comparable"}
-    counts = [f"{sum(row['verdict'] == verdict for row in agents)} {word}" for verdict, word in words.items()]
-    shown = ", ".join(count for count in counts if not count.startswith("0 "))
-    console.print(Text.assemble((f"Since report {changes[0]['baseline_id']}: ", "bold"), shown or "nothing compared"))
+def print_changes(console: Console, comparison: Comparison) -> None:
+    """What changed since another report, in short: how many agents, and the worst of them (``agent-report compare`` has
+    the rest)."""
+    from tasks.report.changed import count_rest, describe_change, told_changes, worst_first
+
+    agents = worst_first(comparison.agents)
+    counts = [f"{count} {word}" for word in ("worse", "better") if (count := sum(a.verdict == word for a in agents))]
+    counts += [f"{count} {word}" for word in ("new", "gone") if (count := sum(a.presence == word for a in agents))]
+    shown = "; ".join([", ".join(counts), *count_rest(comparison)] if counts else count_rest(comparison))
+    console.print(Text.assemble((f"Since report {comparison.baseline_id}: ", "bold"), shown or "nothing to compare"))
+    for reason in comparison.reasons:
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(reason)))
+    told = [subject for subject in (comparison.team, *agents) if told_changes(subject) or subject.presence in _MOVED]
     table = Table.grid(padding=(0, 2, 0, 0))
-    told = [row for row in overall if row["verdict"] in ("better", "worse") or row["presence"] != "both"]
-    for row in sorted(told, key=lambda row: (row["agent_id"] is not None, row["verdict"] != "worse"))[:_MOST_CHANGES]:
-        word = row["verdict"].replace("_", " ") if row["presence"] in ("both", "renamed") else row["presence"]
-        who = "the team" if row["agent_id"] is None else row["agent_name"]
-        table.add_row(
-            Text(word, {"better": "green", "worse": "red"}.get(row["verdict"], "")),
-            one_line(who),
-            one_line("; ".join(_moves(changes, row["agent_id"]))),
-        )
+    for subject in told[:_MOST_CHANGES]:
+        word = subject.presence if subject.presence in _MOVED else subject.verdict.replace("_", " ")
+        style = {"better": "green", "worse": "red"}.get(subject.verdict, "")
+        moves = "; ".join(describe_change(change) for change in told_changes(subject))
+        table.add_row(Text(word, style), one_line(subject.agent_name), one_line(moves))
     if table.rows:
         console.print(table)
     if len(told) > _MOST_CHANGES:
-        console.print(f"and {len(told) - _MOST_CHANGES} more")
-    if reasons := {row["reason"] for row in overall if row["verdict"] == "not_comparable" and row["reason"]}:
-        console.print(one_line("Not comparable: " + "; ".join(sorted(reasons))))
-
-
-def _moves(changes: Sequence[Row], agent_id: int | None) -> Iterator[str]:
-    for row in changes:
-        if row["agent_id"] == agent_id and row["metric"] != "overall" and row["verdict"] in ("better", "worse"):
-            before, after = (_figure(row["metric"], row[side]) for side in ("before", "after"))
-            yield f"{row['metric'].removeprefix('criterion:').replace('_', ' ')} {before} → {after}"
-
-
-def _figure(metric: str, value: float | None) -> str:
-    if metric == "success_rate":
-        return dash(value, "{:.0%}".format)
-    if metric.endswith("_usd"):
-        return dash(value, "${:.4f}".format)
-    return dash(value, "{:.1f} s".format if metric.endswith("_seconds") else "{:.1f}".format)
+        line = f"and {len(told) - _MOST_CHANGES} more: `agent-report compare "
+        console.print(f"{line}{comparison.baseline_id} {comparison.report_id}`")
 
 
 def _print_needy(console: Console, needy: Sequence[Row], total: int, criteria: Sequence[Row]) -> None:
@@ -158,8 +146,12 @@ def _print_needy(console: Console, needy: Sequence[Row], total: int, criteria: S
 
 def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
     """Criteria against their thresholds on one line, those that fail first, and in red."""
+
+    def order(row: Mapping[str, Any]) -> tuple[bool, bool, float]:
+        return (row["passed"] is True, row["score"] is None, (row["score"] or 0.0) - row["threshold"])
+
     parts = []
-    for row in sorted(rows, key=lambda row: row["passed"] is True):
+    for row in sorted(rows, key=order):
         if row["score"] is None:
             against = "– (not enough evidence)"
         else:
@@ -169,7 +161,7 @@ def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
 
 
 def _why(row: Row) -> str:
-    from tasks.report.build import cut
+    from tasks.report.shortening import cut
 
     if row["status"] == "failed":
         return str(row["error"])

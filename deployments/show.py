@@ -15,15 +15,15 @@ def show_report(report_id: int, *, as_json: bool) -> Row:
         RefusedError: there is none of this id.
     """
     from tasks.connections import warehouse
-    from tasks.warehouse.listing import load_changes
+    from tasks.warehouse.comparisons import load_comparison
 
     report = load_report(report_id)
     agents = warehouse().load_agents(report_id)
     if as_json:
         print_json({"report": report, "agents": agents})
     else:
-        criteria, changes = warehouse().load_criteria(report_id), load_changes(warehouse().database, report_id)
-        print_report(open_console(), report, agents, criteria, changes)
+        criteria, comparison = warehouse().load_criteria(report_id), load_comparison(warehouse(), report_id)
+        print_report(open_console(), report, agents, criteria, comparison)
     return report
 
 

@@ -11,33 +11,30 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from prefect.blocks.system import Secret
-from prefect_sqlalchemy import SqlAlchemyConnector
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
-from sqlalchemy import Engine, make_url
-from sqlalchemy.exc import ArgumentError
 
 from tasks.errors import RefusedError, scrub
-from tasks.evidence.connection import make_read_only, open_source
-from tasks.evidence.jaeger import JaegerClient, open_jaeger
-from tasks.evidence.prices import RunPrices, Tokens
-from tasks.evidence.redaction import Hook, Redactor
-from tasks.evidence.runs import Source
-from tasks.judge.capabilities import Capabilities
-from tasks.judge.client import JudgeClient, open_endpoint
-from tasks.judge.gate import Gate
-from tasks.judge.models import model_warning
-from tasks.judge.tokens import TokenScale
 from tasks.settings import ReportOptions, Settings
-from tasks.warehouse.ledger import SqlLedger
-from tasks.warehouse.parquet import check_place
-from tasks.warehouse.sql import Warehouse, open_warehouse
+
+# What makes a connection is imported by the function that makes it: a command that only reads the warehouse would wait
+# two seconds for Prefect and the judge's SDK.
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tasks.evidence.jaeger import JaegerClient
+    from tasks.evidence.prices import RunPrices
+    from tasks.evidence.redaction import Hook, Redactor
+    from tasks.evidence.runs import Source
+    from tasks.judge.client import JudgeClient
+    from tasks.judge.tokens import TokenScale
+    from tasks.warehouse.ledger import SqlLedger
+    from tasks.warehouse.sql import Warehouse
 
 NO_ENV_FILE = "AGENT_REPORT_NO_ENV_FILE"
 """When this variable is there, the environment alone holds the settings, and no ``.env`` is read."""
@@ -116,6 +113,9 @@ def source() -> Source:
         RefusedError: neither ``AGENT_REPORT_SOURCE_URL`` nor ``_SOURCE_BLOCK`` is set, or it cannot be used; or as
             ``redactor``.
     """
+    from tasks.evidence.connection import make_read_only, open_source
+    from tasks.evidence.runs import Source
+
     settings = read_settings()
     own = redactor()
     hide = own.redact if own is not None else None
@@ -139,6 +139,8 @@ def redactor() -> Redactor | None:
         RefusedError: a wrong expression in ``AGENT_REPORT_REDACT_PATTERNS``, or ``_REDACT_HOOK`` is no function that
             can be imported.
     """
+    from tasks.evidence.redaction import Redactor
+
     settings = read_settings()
     if not settings.redact:
         return None
@@ -164,11 +166,13 @@ def _load_hook(place: str) -> Hook:
         raise RefusedError(f"{wrong} cannot be imported: {scrub(f'{type(error).__name__}: {error}')}") from None
     if not callable(hook):
         raise RefusedError(f"{wrong} is no function")
-    return cast(Hook, hook)
+    return cast("Hook", hook)
 
 
 def warehouse() -> Warehouse:
     """The warehouse, its tables up to date."""
+    from tasks.warehouse.sql import open_warehouse
+
     settings = read_settings()
     if settings.warehouse_block:
         block = settings.warehouse_block
@@ -180,6 +184,9 @@ def warehouse() -> Warehouse:
 
 
 def _refuse_one_database(source_url: str, warehouse_url: str) -> None:
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         both = [make_url(url) for url in (source_url, warehouse_url)]
     except (ArgumentError, ValueError):
@@ -199,6 +206,8 @@ def _refuse_one_database(source_url: str, warehouse_url: str) -> None:
 
 def ledger() -> SqlLedger:
     """The ledger, in the warehouse."""
+    from tasks.warehouse.ledger import SqlLedger
+
     return SqlLedger(warehouse().database)
 
 
@@ -208,12 +217,16 @@ def prices() -> RunPrices:
     Raises:
         RefusedError: a price in the settings that is none.
     """
+    from tasks.evidence.prices import RunPrices
+
     own = read_settings().prices
     return _once(("prices", json.dumps(own, sort_keys=True)), lambda: RunPrices(own))
 
 
 def jaeger(max_concurrent: int) -> JaegerClient | None:
     """Jaeger, at most ``max_concurrent`` requests at once; None when none is configured."""
+    from tasks.evidence.jaeger import open_jaeger
+
     settings = read_settings()
     if settings.jaeger_url is None:
         return None
@@ -239,6 +252,10 @@ def judge_client(options: ReportOptions) -> JudgeClient:
     Raises:
         RefusedError: no key for OpenAI's own endpoint, a key that is none, or an endpoint's URL that is none.
     """
+    from tasks.judge.capabilities import Capabilities
+    from tasks.judge.client import JudgeClient, open_endpoint
+    from tasks.judge.gate import Gate
+
     settings = read_settings()
     base_url = settings.openai_base_url.rstrip("/") or _OPENAI_URL
     if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
@@ -276,6 +293,8 @@ def _judge_key(settings: Settings) -> str:
 
 
 def _secret(name: str) -> str:
+    from prefect.blocks.system import Secret
+
     try:
         block = Secret.load(name)
     except ValueError:
@@ -287,12 +306,16 @@ def _secret(name: str) -> str:
 
 def token_scale(options: ReportOptions) -> TokenScale:
     """What is known of how the judge's model counts tokens, for as long as the process lives."""
+    from tasks.judge.tokens import TokenScale
+
     base_url = read_settings().openai_base_url.rstrip("/") or _OPENAI_URL
     return _once(("token scale", base_url, options.judge_model), TokenScale)
 
 
 def judge_warning(options: ReportOptions) -> str | None:
     """What a reader should know of the judge's model (about to be shut down, unknown), or None."""
+    from tasks.judge.models import model_warning
+
     base_url = read_settings().openai_base_url.rstrip("/") or _OPENAI_URL
     return model_warning(options.judge_model, base_url=base_url, prices=prices())
 
@@ -303,6 +326,9 @@ def warm_up(options: ReportOptions) -> None:
     Raises:
         RefusedError, WarehouseError, SourceError: what cannot be used.
     """
+    from tasks.evidence.prices import Tokens
+    from tasks.warehouse.parquet import check_place
+
     source()
     warehouse()
     judge_client(options)
@@ -312,11 +338,13 @@ def warm_up(options: ReportOptions) -> None:
 
 
 def _block_engine(name: str) -> Engine:
+    from prefect_sqlalchemy import SqlAlchemyConnector
+
     try:
         block = SqlAlchemyConnector.load(name)
     except ValueError:
         raise RefusedError(f"there is no SqlAlchemyConnector block named {name!r} on this Prefect server") from None
-    return cast(Engine, cast(SqlAlchemyConnector, block).get_engine())
+    return cast("Engine", cast(SqlAlchemyConnector, block).get_engine())
 
 
 def _once(key: tuple[Any, ...], make: Callable[[], T]) -> T:

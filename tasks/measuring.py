@@ -55,8 +55,9 @@ def measure(warehouse: Warehouse, report: Row) -> Agreement:
 
     database = warehouse.database
     labels = load_labels(database, report["environment"])
-    judged, runs, asked = load_judged(database, {report["id"], *(label.report_id for label in labels)})
     model = report["judge_model"]
+    ours = {label.report_id for label in labels if label.judge_model == model}
+    judged, runs, asked = load_judged(database, {report["id"], *ours})
     if model is not None:
         asked += load_repeated_answers(database, report["environment"], model)
     return measure_agreement(

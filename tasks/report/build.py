@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -18,10 +17,10 @@ from tasks.judge.ledger import fingerprint
 from tasks.judge.rubric import Criterion
 from tasks.judge.selection import clip
 from tasks.report.plan import ReportPlan
+from tasks.report.shortening import cut
 from tasks.settings import SIMULATED_JUDGE_MODEL
 
 Row = dict[str, Any]
-_SUMMARY_CHARACTERS = 200
 _EXCERPT_CHARACTERS = 600
 
 
@@ -101,28 +100,6 @@ def build_run_rows(findings: Findings) -> list[Row]:
         if (evidence := findings.evidence.get(agent.id)) is not None
         for run in evidence.runs
     ]
-
-
-def cut(text: str, limit: int = _SUMMARY_CHARACTERS) -> str:
-    """``text`` on one line, in at most ``limit`` characters, cut between characters and not inside a composed one."""
-    line = " ".join(text.split())
-    if len(line) <= limit:
-        return line
-    end = limit - 1
-    while end > 0 and _joins(line[end - 1], line[end]):
-        end -= 1
-    return line[:end].rstrip() + "…"
-
-
-def _joins(before: str, after: str) -> bool:
-    """Whether the two code points belong to one character as it is seen (accents, emoji sequences, flags)."""
-    joiner, regional = "\u200d", range(0x1F1E6, 0x1F200)
-    return (
-        unicodedata.category(after) in ("Mn", "Me", "Mc")
-        or joiner in (before, after)
-        or ord(after) in range(0x1F3FB, 0x1F400)
-        or (ord(before) in regional and ord(after) in regional)
-    )
 
 
 def _evaluation(agent: Agent, findings: Findings) -> Evaluation:

@@ -20,6 +20,7 @@ from tasks.report.measures import (
     AMOUNTS,
     Measured,
     amount_draft,
+    measure_amounts,
     measure_runs,
     rate_draft,
     team_amount_draft,
@@ -62,6 +63,7 @@ def compare_reports(baseline: Reading, report: Reading, history: Sequence[ScoreR
     pairs = list(match_agents(baseline, report))
     measured = [common.measure(pair) for pair in pairs]
     known = [runs for runs in measured if runs is not None]
+    measure_amounts(known)
     common.by_task = tasks_matter([runs.success for runs in known])
     team = _Subject(None, "team", drafts=_team_drafts(common, known))
     agents = [_agent(common, pair, runs) for pair, runs in zip(pairs, measured, strict=True)]

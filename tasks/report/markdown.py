@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tasks.report.build import ReportRows, cut
+from tasks.report.shortening import cut
+
+if TYPE_CHECKING:
+    from tasks.report.build import ReportRows
 
 Row = dict[str, Any]
 _MOST_WORST = 5

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from statistics import NormalDist, fmean
 from typing import Any
 
-from tasks.report.amounts import AmountTest, compare_amounts
+from tasks.report.amounts import AmountTest, compare_amounts, rank_all
 from tasks.report.comparison import Change
 from tasks.report.correction import Hypothesis
 from tasks.report.drafts import WEIGHTS, Draft, Test
@@ -27,12 +27,15 @@ _SAME = "the same runs in both reports"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the runs of one agent give: their success, and for each metric of ``AMOUNTS`` what is known of it."""
+    """What the runs of one agent give: their success, and for each metric of ``AMOUNTS`` what is known of it.
+
+    ``tests`` has those that can be tested, once ``measure_amounts`` has filled it in.
+    """
 
     runs: tuple[int, int]
     success: Samples
     amounts: Mapping[str, Samples]
-    tests: Mapping[str, AmountTest | None]
+    tests: dict[str, AmountTest | None] = field(default_factory=dict)
 
 
 def measure_runs(before: Sequence[Row], after: Sequence[Row], *, same_source: bool) -> Measured:
@@ -45,11 +48,20 @@ def measure_runs(before: Sequence[Row], after: Sequence[Row], *, same_source: bo
         runs=(len(before), len(after)),
         success=pair_samples(before, after, partial(_column, "succeeded"), same_source=same_source),
         amounts=amounts,
-        tests={
-            metric: compare_amounts(samples) if samples.measured and not samples.same_runs else None
-            for metric, samples in amounts.items()
-        },
     )
+
+
+def measure_amounts(agents: Sequence[Measured]) -> None:
+    """Fill in ``tests`` of every agent; all at once, as that takes a third of the time."""
+    tested = [
+        (agent, metric, samples)
+        for agent in agents
+        for metric, samples in agent.amounts.items()
+        if samples.measured and not samples.same_runs
+    ]
+    ranks = rank_all([samples for _, _, samples in tested])
+    for (agent, metric, samples), found in zip(tested, ranks, strict=True):
+        agent.tests[metric] = compare_amounts(samples, found)
 
 
 def _column(name: str, run: Row) -> float | None:
@@ -122,7 +134,7 @@ def _worth(values: Sequence[float], most: int) -> tuple[float, int]:
 
 def amount_draft(metric: str, measured: Measured, reason: str | None) -> Draft:
     """The change of a mean over an agent's runs; runs that were not measured are left out, and that is said."""
-    samples, test = measured.amounts[metric], measured.tests[metric]
+    samples, test = measured.amounts[metric], measured.tests.get(metric)
     change = _start(metric, samples.before, samples.after)
     if reason is None and not samples.measured:
         reason = "not measured before" if not samples.before else "not measured now"
@@ -150,7 +162,7 @@ def team_amount_draft(metric: str, agents: Sequence[Measured], reason: str | Non
     Each agent counts with its share of all runs of both reports, the same before and after; the agents' tests are put
     together by Stouffer's method with the same weights.
     """
-    known = [(agent.amounts[metric], test) for agent in agents if (test := agent.tests[metric]) is not None]
+    known = [(agent.amounts[metric], test) for agent in agents if (test := agent.tests.get(metric)) is not None]
     if not known:
         return _not_comparable(Change(metric=metric, verdict="no_change"), reason or "measured of no agent in both")
     total = sum(len(samples.before) + len(samples.after) for samples, _ in known)

@@ -160,12 +160,18 @@ def _estimate(judged: Estimate, q: Share, shares: tuple[Share, Share, Share], *,
 
     point = _Rates(*(np.array([0.0 if np.isnan(value) else value]) for value, _ in shares))
     drawn = _Rates(*(draw(share) for share in shares))
+    if not 0 < float(point.passed[0]) < 1:
+        # Only where a report was made again after it was labelled.
+        return PassRate(judged, uncorrected="what is labelled are verdicts that the report does not have any more")
     sensitivity = _percentiles(float(point.sensitivity[0]), drawn.sensitivity, n)
     specificity = _percentiles(float(point.specificity[0]), drawn.specificity, n)
     power = float((point.sensitivity + point.specificity)[0]) - 1
     powers = drawn.sensitivity + drawn.specificity - 1
     if power <= 0:
-        reason = "the judge is no better than chance: what it passes, people pass no more often than what it fails"
+        reason = (
+            "the judge is no better than chance: what it passes, people pass no more often than what it fails "
+            f"({float(point.passed[0]):.0%} of all)"
+        )
         return PassRate(judged, Estimate(), sensitivity, specificity, reason)
     if own:
         return PassRate(judged, _percentiles(float(point.passed[0]), drawn.passed, n), sensitivity, specificity)

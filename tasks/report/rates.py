@@ -17,7 +17,7 @@ from tasks.report.samples import Samples
 POWER = 0.8
 """How likely a change of the size that is called detectable would have been found."""
 
-_MOST_EXACT = 200
+_MOST_EXACT = 100
 _ALIKE = 0.2
 _RATES = np.linspace(0.0, 1.0, 101)
 
@@ -168,31 +168,27 @@ def detectable_rate(n1: int, x1: int, n2: int, worse: float, better: float) -> f
     if not n1 or not n2:
         return None
     before = (x1 + 0.5) / (n1 + 1)
-    found = _found(n1, n2, worse, False), _found(n1, n2, better, True)
-    first = stats.binom.pmf(np.arange(found[0].shape[0]), found[0].shape[0] - 1, before)
-    last = _binomials(found[0].shape[1] - 1)
-    falls = first @ found[0] @ last
-    rises = first @ found[1] @ last
+    # What is found shrinks with the root of the runs: above 100 it is calculated for 100.
+    size1, size2 = min(n1, _MOST_EXACT), min(n2, _MOST_EXACT)
+    scale = math.sqrt((1 / n1 + 1 / n2) / (1 / size1 + 1 / size2))
+    first = stats.binom.pmf(np.arange(size1 + 1), size1, before)
+    last = _binomials(size2)
+    falls = first @ (_fisher(size1, size2, False) <= worse) @ last
+    rises = first @ (_fisher(size1, size2, True) <= better) @ last
     low = _RATES[(before > _RATES) & (falls >= POWER)]
     high = _RATES[(before < _RATES) & (rises >= POWER)]
     if len(low):
-        return float(before - low[-1])
-    return float(high[0] - before) if len(high) else None
+        return float(before - low[-1]) * scale
+    return float(high[0] - before) * scale if len(high) else None
 
 
-@lru_cache(maxsize=256)
-def _found(n1: int, n2: int, bound: float, rise: bool) -> Floats:
-    """For each number of successes before (rows) and after (columns) 1 where Fisher's test says so, else 0.
-
-    Sizes above 200 are taken as 200: then the answer is a little too large.
-    """
-    n1, n2 = min(n1, _MOST_EXACT), min(n2, _MOST_EXACT)
+@lru_cache(maxsize=64)
+def _fisher(n1: int, n2: int, rise: bool) -> Floats:
+    """Fisher's one-sided p-value for each number of successes before (rows) and after (columns)."""
     x1, x2 = np.meshgrid(np.arange(n1 + 1), np.arange(n2 + 1), indexing="ij")
     if rise:
-        p_values = stats.hypergeom.sf(x2 - 1, n1 + n2, x1 + x2, n2)
-    else:
-        p_values = stats.hypergeom.cdf(x2, n1 + n2, x1 + x2, n2)
-    return np.asarray(p_values <= bound, dtype=float)
+        return np.asarray(stats.hypergeom.sf(x2 - 1, n1 + n2, x1 + x2, n2), dtype=float)
+    return np.asarray(stats.hypergeom.cdf(x2, n1 + n2, x1 + x2, n2), dtype=float)
 
 
 @lru_cache(maxsize=64)

@@ -81,7 +81,7 @@ def load_judged(
     """What the judge said in these reports; one that is gone, or judged nothing, is not among them.
 
     Its verdicts by report; over how many runs they are, by report and agent; and the questions that it answered
-    several times over (option ``judge_samples``).
+    several times over (option ``judge_samples``), once where a report took an earlier one's answers.
     """
     details, scores = agent_report_details, criterion_scores
     with database.reading() as connection:
@@ -96,17 +96,17 @@ def load_judged(
             ).where(scores.c.report_id.in_(report_ids), scores.c.agent_id.is_not(None))
         ).all()
     units: dict[int, dict[tuple[int, int, str], bool]] = defaultdict(dict)
-    asked = []
+    asked: dict[Asked, None] = {}
     for report_id, agent_id, criterion, passed, threshold, several in verdicts:
         if passed is not None:
             units[report_id][report_id, agent_id, criterion] = passed
         if several and len(several) > 1:
-            asked.append(Asked(agent_id, criterion, threshold, tuple(several)))
+            asked[Asked(agent_id, criterion, threshold, tuple(several))] = None
     judged = {
         report_id: JudgedReport(of, {agent: passed for report, agent, passed, _ in agents if report == report_id})
         for report_id, of in units.items()
     }
-    return judged, {(report, agent): runs for report, agent, _, runs in agents if runs is not None}, asked
+    return judged, {(report, agent): runs for report, agent, _, runs in agents if runs is not None}, list(asked)
 
 
 def load_repeated_answers(database: Database, environment: str, model: str) -> list[Asked]:

@@ -1,4 +1,4 @@
-"""Which reports there are, by filters, and what their stored comparisons say."""
+"""Which reports there are, by filters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from tasks.warehouse.engine import Database
-from tasks.warehouse.schema import ENDED, report_comparisons, reports
+from tasks.warehouse.schema import ENDED, reports
 from tasks.warehouse.sql import Row
 
 STATUSES = ("pending", "generating_agents", "generating_team", *ENDED)
@@ -43,25 +43,5 @@ def list_reports(database: Database, wanted: ReportFilter | None = None, limit: 
         query = query.where(reports.c.name.icontains(wanted.name, autoescape=True))
     if wanted.judge_model is not None:
         query = query.where(reports.c.judge_model == wanted.judge_model)
-    with database.reading() as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def load_changes(database: Database, report_id: int) -> list[Row]:
-    """The rows of ``report_comparisons`` of the newest comparison of this report with another, the team's first, then
-    by agent; empty when it was never compared."""
-    table = report_comparisons
-    newest = (
-        sa.select(table.c.baseline_id)
-        .where(table.c.report_id == report_id)
-        .order_by(table.c.created_at.desc(), table.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    query = (
-        sa.select(table)
-        .where(table.c.report_id == report_id, table.c.baseline_id == newest)
-        .order_by(table.c.agent_id.is_not(None), table.c.agent_id, table.c.id)
-    )
     with database.reading() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deployments.demo.sample import build_sample
+from tasks.settings import ReportOptions, Settings
+from tasks.warehouse.sql import open_warehouse
 
 COMMAND = Path(sys.executable).with_name("agent-report")
 HOSTILE = "[bold red]evil[/] \x1b[2J\x1b]0;owned\x07 | <b>"
@@ -97,3 +100,65 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.execute("UPDATE agents SET name = ? WHERE id = 3", (HOSTILE,))
     connection.close()
     return path
+
+
+@pytest.fixture(scope="session")
+def write_label_report() -> Callable[..., str]:
+    """Writes a report that people can label, as the first of a warehouse in this folder, and returns its URL."""
+    return _write_report
+
+
+def _telemetry(**values: Any) -> dict[str, Any]:
+    """A trace's summary with one tool call of hostile words."""
+    numbers = dict.fromkeys(("wall_seconds", "llm_seconds", "tool_seconds", "other_seconds"), 1.5)
+    counts = dict.fromkeys(("spans", "roots", "orphans", "depth", "llm_calls", "errors"), 1)
+    call = {"name": "refund\x1b[2J", "start_seconds": 0.0, "duration_seconds": 0.1, "arguments": '{"amount": 12}'}
+    return numbers | counts | {"tool_calls": [call], "tool_calls_left_out": 2} | values
+
+
+def _write_report(folder: Path, agents: int = 6, runs: int = 3) -> str:
+    """A report (id 1) of agents with two criteria, every other passed; the URL of its warehouse."""
+    url = f"sqlite:///{folder / 'warehouse.db'}"
+    warehouse = open_warehouse(url)
+    report_id = warehouse.create_report({"environment": "prod"})
+    details, criteria, rows = [], [], []
+    for agent in range(1, agents + 1):
+        score = 8.0 if agent % 2 else 5.0
+        name = HOSTILE if agent == 1 else "=SUM(A1)" if agent == 2 else f"bot-{agent}"
+        details.append(
+            {"agent_id": agent, "agent_name": name, "status": "evaluated", "passed": score >= 7, "runs_analyzed": runs}
+        )
+        for name, threshold in (("accuracy", 7.0), ("tone", 6.0)):
+            judged = {"agent_id": agent, "criterion": name, "weight": 0.5, "threshold": threshold}
+            criteria.append(judged | {"score": score, "passed": score >= threshold})
+        rows += [
+            {
+                "agent_id": agent,
+                "run_id": 100 * agent + run,
+                "status": "completed",
+                "succeeded": True,
+                "duration_seconds": 2.5,
+                "tokens": 900,
+                "task_excerpt": f"Task {100 * agent + run}: ü, \x1b[2J",
+                "response_excerpt": "Done.",
+                "telemetry": _telemetry(),
+            }
+            for run in range(1, runs + 1)
+        ]
+    values = {
+        "status": "completed",
+        "judge_model": "judge-1",
+        "judge_fingerprint": "f1",
+        "parameters": {
+            "options": Settings(_env_file=None).options(ReportOptions()).model_dump(mode="json"),
+            "criteria": {
+                "default": {
+                    n: {"weight": 1, "description": f"What {n} is", "threshold": 7} for n in ("accuracy", "tone")
+                }
+            },
+        },
+    }
+    warehouse.write_report(report_id, values, details, criteria, rows)
+    warehouse.create_report({"environment": "prod"})
+    warehouse.close()
+    return url

@@ -93,7 +93,10 @@ def test_what_is_wrong_is_one_line_without_secrets(refused: dict[str, Any], name
     assert _KEY not in ended.err
 
 
-@pytest.mark.parametrize("name", ["run", "demo", "list", "show", "setup", "watch", "export", "prune", "completion"])
+@pytest.mark.parametrize(
+    "name",
+    ["run", "demo", "list", "show", "setup", "label", "agreement", "watch", "export", "prune", "completion"],
+)
 def test_help_shows_an_example_without_importing_what_is_slow(name: str) -> None:
     code = (
         "import sys\nfrom deployments import cli\n"

@@ -43,15 +43,12 @@ def _hostile(reading: Reading) -> Reading:
 
 
 @pytest.fixture
-def call(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
+def call(warehouse: Warehouse, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """``agent-report`` with these arguments: exit code, and what it printed."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["agent-report", *arguments])
         with pytest.raises(SystemExit) as ended:
-            main()
+            main(arguments)
         printed = capsys.readouterr()
         return int(ended.value.code or 0), printed.out, printed.err
 

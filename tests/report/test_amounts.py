@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tasks.report.amounts import compare_amounts
+from tasks.report.amounts import compare_amounts, rank_all
 from tasks.report.samples import Samples, pair_samples
 
 
@@ -36,6 +36,17 @@ def test_without_pairs_it_is_mann_and_whitneys_test() -> None:
     assert found.p_value == pytest.approx(stats.mannwhitneyu(after, before).pvalue)
     assert found.direction > 0
     assert found.low < np.mean(after) - np.mean(before) < found.high
+
+
+def test_many_at_once_are_tested_as_each_alone() -> None:
+    rng = np.random.default_rng(9)
+    many = [_samples(rng.exponential(size=size), rng.exponential(size=20)) for size in (20, 20, 5, 20, 12)]
+    many.append(_samples(*rng.exponential(size=(2, 20)), tasks=True))
+    ranks = rank_all(many)
+    assert [found is None for found in ranks] == [False, False, True, False, False, True]
+    for samples, found in zip(many, ranks, strict=True):
+        assert compare_amounts(samples, found) == compare_amounts(samples)
+    assert rank_all([]) == []
 
 
 def test_tasks_that_repeat_are_pairs() -> None:

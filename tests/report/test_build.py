@@ -10,9 +10,10 @@ import pytest
 from tasks.evidence.types import Agent
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.rubric import Criteria
-from tasks.report.build import Ending, Findings, build_rows, cut
+from tasks.report.build import Ending, Findings, build_rows
 from tasks.report.markdown import Links, render_markdown
 from tasks.report.plan import ReportPlan
+from tasks.report.shortening import cut
 from tasks.settings import ReportOptions
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)

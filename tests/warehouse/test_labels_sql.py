@@ -94,6 +94,17 @@ def test_the_judges_verdicts_of_a_report(warehouse: Warehouse) -> None:
     assert runs[report_id, 3] == 20
     assert [(one.agent_id, one.scores) for one in asked[:2]] == [(1, (7.0, 9.0)), (2, (5.0, 7.0))]
     assert load_judged(warehouse.database, {_report(warehouse)})[2] == []
+    # The next night's report took the same answers from the ledger: they are no more answers for that.
+    reused = _report(warehouse, samples=True)
+    assert load_judged(warehouse.database, {report_id, reused})[2] == asked
+
+
+def test_how_stable_another_judge_is_says_nothing_of_this_one(warehouse: Warehouse) -> None:
+    other, ours = _report(warehouse, samples=True, judge_model="judge-0"), _report(warehouse)
+    _store(warehouse, replace(_LABEL, report_id=other, judge_model="judge-0"))
+    found = load_agreement(ours, warehouse)
+    assert found is not None
+    assert (found.left_out, found.stability) == (1, ())
 
 
 def _answer(report_id: int, fingerprint: str, score: float | None, **changes: Any) -> PaidAnswer:

@@ -1,0 +1,63 @@
+"""Reports that are stored: read back for rules, and held against each other. Imports no Prefect: commands need it."""
+
+from __future__ import annotations
+
+from tasks import connections
+from tasks.errors import RefusedError
+from tasks.report.comparison import Comparison
+from tasks.report.reading import Reading
+from tasks.warehouse.comparisons import find_baseline, load_history, load_reading, write_comparison
+from tasks.warehouse.schema import ENDED
+
+
+def compare_stored(report_id: int, baseline_id: int | None, *, across_environments: bool = False) -> Comparison | None:
+    """Two stored reports compared, and what was found stored; None when no earlier report is there to compare with.
+
+    Args:
+        report_id: The later report.
+        baseline_id: The earlier one; None: the last comparable report (``find_baseline``).
+        across_environments: Whether the two may be of different environments.
+
+    Raises:
+        RefusedError: no such report, one that has not ended or has no rows, one with itself, or two environments.
+    """
+    warehouse = connections.warehouse()
+    report = read_ended(report_id)
+    if baseline_id is None:
+        baseline_id = find_baseline(warehouse, report.report)
+        if baseline_id is None:
+            return None
+    if baseline_id == report_id:
+        raise RefusedError(f"report {report_id} cannot be compared with itself: name another, or --last 2")
+    baseline = read_ended(baseline_id)
+    names = [reading.report["environment"] for reading in (baseline, report)]
+    if names[0] != names[1] and not across_environments:
+        raise RefusedError(
+            f"report {baseline_id} is of the environment {names[0]!r}, report {report_id} of {names[1]!r}: "
+            "--across-environments compares them all the same, agents by their names"
+        )
+    # SciPy takes a second to import: only where there is something to compare.
+    from tasks.report.compare import compare_reports
+
+    comparison = compare_reports(baseline, report, load_history(warehouse, report.report))
+    write_comparison(warehouse, comparison)
+    return comparison
+
+
+def read_ended(report_id: int) -> Reading:
+    """A stored report that has ended and has agents.
+
+    Raises:
+        RefusedError: there is none of this id, it is still made, or it ended before it had anything.
+    """
+    reading = load_reading(connections.warehouse(), report_id)
+    if reading is None:
+        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
+    status = reading.report["status"]
+    if status not in ENDED:
+        raise RefusedError(
+            f"report {report_id} is not done yet ({status}, {reading.report['progress']} %): wait for it"
+        )
+    if not reading.details:
+        raise RefusedError(f"report {report_id} {status} before it had any agent: there is nothing to compare")
+    return reading
