@@ -63,7 +63,6 @@ def load_page(report_id: int) -> Page:
         agreement=load_agreement(report_id, warehouse),
         runs=warehouse.load_runs(report_id),
         comparison=load_comparison(warehouse, report_id),
-        agreement=load_agreement(report_id, warehouse),
         history=load_history(warehouse.database, report),
         judging=load_judging_stats(warehouse.database, report_id),
         jaeger_ui_url=connections.read_settings().jaeger_ui_url,
