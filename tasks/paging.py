@@ -60,7 +60,6 @@ def load_page(report_id: int) -> Page:
         report=report,
         agents=warehouse.load_agents(report_id),
         criteria=warehouse.load_criteria(report_id),
-        agreement=load_agreement(report_id, warehouse),
         runs=warehouse.load_runs(report_id),
         comparison=load_comparison(warehouse, report_id),
         history=load_history(warehouse.database, report),
