@@ -62,6 +62,7 @@ def load_page(report_id: int) -> Page:
         criteria=warehouse.load_criteria(report_id),
         runs=warehouse.load_runs(report_id),
         comparison=load_comparison(warehouse, report_id),
+        agreement=load_agreement(report_id, warehouse),
         history=load_history(warehouse.database, report),
         judging=load_judging_stats(warehouse.database, report_id),
         jaeger_ui_url=connections.read_settings().jaeger_ui_url,
