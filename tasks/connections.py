@@ -6,6 +6,7 @@ import difflib
 import importlib
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -42,6 +43,10 @@ NO_ENV_FILE = "AGENT_REPORT_NO_ENV_FILE"
 _PREFIX = "AGENT_REPORT_"
 # No settings: the mark of what `up` started, and what CI tells the tests.
 _OTHER_VARIABLES = {NO_ENV_FILE, "AGENT_REPORT_STACK", "AGENT_REPORT_NO_SKIPS"}
+# What Kubernetes puts into every container beside a service that is called agent-report.
+_OF_KUBERNETES = re.compile(
+    r"AGENT_REPORT_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
 _HARMLESS = (int, float, bool, float | None)
 _OPENAI_URL = "https://api.openai.com/v1"
 T = TypeVar("T")
@@ -84,7 +89,7 @@ def _refuse_unknown(names: Sequence[str]) -> None:
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
     for name in names:
         variable = name.upper()
-        if variable.startswith(_PREFIX) and variable not in known:
+        if variable.startswith(_PREFIX) and variable not in known and not _OF_KUBERNETES.fullmatch(variable):
             own = variable.removeprefix(_PREFIX)
             near = difflib.get_close_matches(own, [other.removeprefix(_PREFIX) for other in sorted(known)], n=1)
             hint = f"did you mean {_PREFIX}{near[0]}?" if near else "the README lists those there are"

@@ -17,7 +17,7 @@ class Samples:
     """What was measured of one agent before and after, by task; a run without a task is a task of its own.
 
     ``before`` and ``after`` hold a value for every run; ``old`` and ``new`` those of runs that only one report saw, by
-    task. ``paired`` when the tasks repeat.
+    task. ``paired`` when the tasks repeat. ``shared_runs`` is how many runs were measured in both.
     """
 
     before: Sequence[float]
@@ -48,18 +48,21 @@ def pair_samples(
     and ``new``; with ``same_source`` False the ids are of different things, and nothing is shared.
     """
     shared = {run["run_id"] for run in before} & {run["run_id"] for run in after} if same_source else set()
+    measured_in_both = shared.copy()
     sides = []
     for runs in (before, after):
         tasks: dict[Hashable, list[float]] = defaultdict(list)
         values = []
         for run in runs:
-            if (measured := value(run)) is not None:
-                values.append(float(measured))
-                if run["run_id"] not in shared:
-                    tasks[run["task_hash"] or ("run", run["run_id"])].append(float(measured))
+            if (measured := value(run)) is None:
+                measured_in_both.discard(run["run_id"])
+                continue
+            values.append(float(measured))
+            if run["run_id"] not in shared:
+                tasks[run["task_hash"] or ("run", run["run_id"])].append(float(measured))
         sides.append((values, dict(tasks)))
     (all_before, old), (all_after, new) = sides
     common = old.keys() & new.keys()
     covered = [sum(len(tasks[key]) for key in common) / max(1, sum(map(len, tasks.values()))) for tasks in (old, new)]
     paired = len(common) >= _LEAST_TASKS and min(covered) >= _MOST_SHARE
-    return Samples(all_before, all_after, old, new, paired, len(shared))
+    return Samples(all_before, all_after, old, new, paired, len(measured_in_both))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments.labels import LabelOrder, run_label
 from deployments.page import print_place, save_page
 from deployments.terminal import open_console
 from tasks import connections
@@ -90,3 +91,16 @@ def test_where_the_page_is_or_how_to_get_it(report_id: int, tmp_path: Path, caps
     assert find_page(report_id) == str(page)
     print_place(open_console(), report_id)
     assert f"Page: {page}" in capsys.readouterr().out
+
+
+def test_the_page_shows_the_agreement_of_the_labels_that_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_label_report: Callable[..., str]
+) -> None:
+    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", write_label_report(tmp_path))
+    lines = [f"id:{agent},accuracy,{6 + agent % 3},ana" for agent in range(1, 7)]
+    (tmp_path / "labels.csv").write_text("\n".join(["agent,criterion,score,labeler", *lines]) + "\n")
+    run_label(LabelOrder(1, csv=tmp_path / "labels.csv"))
+    save_page(1, str(tmp_path / "report.html"))
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "6 labels of 1 person" in html
+    assert "Nobody has checked this judge" not in html

@@ -77,6 +77,13 @@ def test_runs_that_both_saw_make_a_change_of_the_mean_smaller() -> None:
     assert found.high - found.low < 2.0
 
 
+def test_shared_runs_of_which_nothing_is_known_turn_no_interval_around() -> None:
+    found = compare_amounts(_samples([None] * 15 + [10, 11, 9, 12, 8], [None] * 15 + [30, 31, 29, 32, 28], shared=15))
+    assert found is not None
+    assert found.low < 20.0 < found.high
+    assert found.standard_error > 0
+
+
 def test_one_value_is_no_sample() -> None:
     assert compare_amounts(_samples([1.0], [1.0, 2.0])) is None
     assert not _samples([None, None], [1.0]).measured

@@ -191,3 +191,9 @@ def test_the_sample_is_the_same_when_it_is_kept(tmp_path: Path) -> None:
     again = keep_sample(tmp_path / "demo", datetime(2026, 3, 1, 8, tzinfo=UTC))
     assert again == first
     assert (tmp_path / "demo" / "source.db").read_bytes() == database
+
+
+def test_what_kubernetes_adds_beside_a_service_of_this_name_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8765_TCP", "PORT_8765_TCP_ADDR"):
+        monkeypatch.setenv(f"AGENT_REPORT_{name}", "tcp://10.0.0.7:8765")
+    read_settings()
