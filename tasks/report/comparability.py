@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.evidence.types import Agent
+from tasks.judge.rubric import find_agent
 from tasks.report.reading import Reading, Row
 
 _JUDGE = {
@@ -53,14 +55,24 @@ def runs_reason(baseline: Reading, report: Reading) -> str | None:
 
 def agents_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
     """What is to be said when one of the reports is over only some agents (option ``agents``), or over other ones."""
-    asked = [sorted(reading.option("agents") or []) for reading in (baseline, report)]
-    if asked[0] == asked[1]:
+    same_source = baseline.report["environment"] == report.report["environment"]
+    looked_at = [_looked_at(reading, "agent_id" if same_source else "agent_name") for reading in (baseline, report)]
+    if looked_at[0] == looked_at[1]:
         return ()
     return tuple(
-        f"report {reading.id} is over only {len(names)} of {len(reading.details)} agents (option agents)"
-        for reading, names in zip((baseline, report), asked, strict=True)
-        if names
+        f"report {reading.id} is over only {len(keys)} of {len(reading.details)} agents (option agents)"
+        for reading, keys in zip((baseline, report), looked_at, strict=True)
+        if len(keys) < len(reading.details)
     )
+
+
+def _looked_at(reading: Reading, key: str) -> frozenset[Any]:
+    """The agents that a report was asked for, by the column ``key``: all of them when none is named."""
+    names = reading.option("agents") or []
+    agents = [Agent(id=row["agent_id"], name=row["agent_name"], environment="") for row in reading.details]
+    # By name some may be gone from a report that was stored in part: what is not known of is not looked at.
+    chosen = {agent.id for name in names if (agent := find_agent(name, agents)) is not None}
+    return frozenset(row[key] for row in reading.details if not names or row["agent_id"] in chosen)
 
 
 def rubric_reason(

@@ -254,6 +254,26 @@ def test_a_report_over_some_agents_only_says_so() -> None:
     assert _change(comparison.agents[0], "score").verdict == "no_change"
 
 
+@pytest.mark.parametrize(
+    ("names", "others"),
+    [
+        (["agent-1", "name:agent-2", "id:3"], None),
+        (["id:1", "agent-2"], ["agent-2", "agent-1"]),
+        (None, ["agent-3", "agent-2", "agent-1"]),
+    ],
+)
+def test_the_agents_that_were_looked_at_count_and_not_how_they_were_named(
+    names: list[str] | None, others: list[str] | None
+) -> None:
+    readings = [
+        _with(reading, parameters=reading.report["parameters"] | {"options": {"agents": given}})
+        for reading, given in zip(_pair(), (names, others), strict=True)
+    ]
+    comparison = compare_reports(*readings)
+    assert comparison.reasons == ()
+    assert _change(comparison.team, "score").verdict == "no_change"
+
+
 def test_what_was_not_measured_is_not_zero() -> None:
     before, after = _pair()
     none = Reading(after.report, after.details, after.criteria, [run | {"cost_usd": None} for run in after.runs])

@@ -5,9 +5,10 @@ A simulated judge (the truth of the runs that it saw, and noise of 0.7 points an
 may have anything called changed, of any agent or the team; and a success rate that fell from 0.9 to 0.4 is to be called
 worse in at least 80 %.
 
-Measured with other seeds, 1,500 pairs each, success rates alone with room left for all other metrics: false alarms in
-2.5 % (every agent at 0.9), 3.3 % (anywhere from 0.5 to 0.98), 3.5 % (all at 0.5, the worst there is); the fall is found
-as one of 14 in 83, 77 and 75 %: what a test finds after a correction hangs on how much chance there is in the others.
+Measured with other seeds, 800 pairs each: false alarms in 3.3 % (every agent at 0.9), 4.8 % (anywhere from 0.5 to
+0.98), 3.4 % (all at 0.5); a fall from 0.9 to 0.4 is found as one of 14 in 85, 78 and 76 %: what a test finds after a
+correction hangs on how much chance there is in the others. With history, 200 pairs each at 0.8: of reports that share
+all but one run 3, 7 and 9, of such that share none 5, 10 and 11.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def test_of_200_pairs_hardly_any_is_called_changed_and_a_fall_is_found() -> None
 
 
 def test_of_200_pairs_with_other_rates_and_tasks_that_repeat_hardly_any_is_called_changed() -> None:
-    """14 agents anywhere from 0.5 to 0.98. Measured with other seeds: false alarms in 9 of 200, with history."""
+    """14 agents anywhere from 0.5 to 0.98. Without tasks that repeat, with another seed: in 38 of 800."""
     rng = np.random.default_rng(2)
     alarms = 0
     for _ in range(200):
@@ -57,7 +58,7 @@ def test_of_200_pairs_with_other_rates_and_tasks_that_repeat_hardly_any_is_calle
 def test_of_200_pairs_with_history_hardly_any_is_called_changed(step: int) -> None:
     """14 agents at 0.8, runs of the two reports not in common; six reports between them, each with ``step`` new runs of
     the newest 20, say how far scores move."""
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(4)
     world = World((Truth(0.8),) * 14, judge_sd=0.5)
     alarms = 0
     for _ in range(200):
