@@ -507,7 +507,8 @@ def check(
     min_score
         Least score, 0 to 10, of the team and of every agent; one that has runs and was not judged breaks it.
     min_success_rate
-        Least share of successful runs, 0 to 1, of every agent that has finished runs.
+        Least share of successful runs, 0 to 1, of every agent that has finished runs; one whose runs could not be
+        read breaks it.
     max_failed
         Most agents whose evaluation failed.
     no_worse_than

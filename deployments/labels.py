@@ -16,6 +16,7 @@ from tasks.evidence.types import Agent
 from tasks.judge.rubric import parse_criteria, resolve_rubrics, select_agents
 from tasks.report.label_sample import RunToLabel, choose_runs
 from tasks.report.words import Label
+from tasks.stored_reports import require_report
 from tasks.warehouse.labels import load_labels, write_labels
 from tasks.warehouse.sql import Warehouse
 
@@ -43,10 +44,7 @@ class LabelledReport:
     def __init__(self, warehouse: Warehouse, report_id: int) -> None:
         """Raises RefusedError when there is no such report, or the judge scored nothing in it."""
         self.warehouse = warehouse
-        report = warehouse.load_report(report_id)
-        if report is None:
-            raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
-        self.report = report
+        self.report = report = require_report(report_id, warehouse)
         self.agents = warehouse.load_agents(report_id)
         self.runs = warehouse.load_runs(report_id)
         self.criteria = [row for row in warehouse.load_criteria(report_id) if row["agent_id"] is not None]

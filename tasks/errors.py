@@ -11,6 +11,13 @@ class RefusedError(AgentReportError):
     """Bad input (a setting, an option, criteria, an unknown environment): refused before anything is paid."""
 
 
+class NoReportError(RefusedError):
+    """There is no report of this id."""
+
+    def __init__(self, report_id: int) -> None:
+        super().__init__(f"there is no report {report_id}: `agent-report list` shows those there are")
+
+
 class SourceError(AgentReportError):
     """The source of agents and runs cannot be read, or an agent's rows in it cannot."""
 

@@ -160,17 +160,42 @@ def _rows(subject: AgentComparison, reasons: Sequence[str]) -> list[Row]:
     return [whose | empty | overall, *(whose | change.model_dump() for change in subject.changes)]
 
 
-def load_comparison(warehouse: Warehouse, report_id: int, baseline_id: int | None = None) -> Comparison | None:
-    """The stored comparison of a report, with ``baseline_id`` None the one that was made last; None without any."""
+def _last_compared(warehouse: Warehouse, report_id: int) -> int | None:
+    """Of the reports that a report was compared with the one since which changes are told; None without any."""
+    report = warehouse.load_report(report_id)
+    if report is None:
+        return None
     table = report_comparisons
+    earlier = (
+        sa.select(table.c.baseline_id)
+        .distinct()
+        .join(reports, reports.c.id == table.c.baseline_id)
+        .where(table.c.report_id == report_id, reports.c.id < report_id)
+        .where(reports.c.environment == report["environment"])
+        .order_by(table.c.baseline_id.desc())
+    )
     with warehouse.database.reading() as connection:
+        compared = list(connection.execute(earlier).scalars())
+    last = find_baseline(warehouse, report) if len(compared) > 1 else None
+    return last if last in compared else next(iter(compared), None)
+
+
+def load_comparison(warehouse: Warehouse, report_id: int, baseline_id: int | None = None) -> Comparison | None:
+    """The stored comparison of a report with ``baseline_id``; None where it was never made.
+
+    Without ``baseline_id`` the one that says what changed: with the last comparable report (``find_baseline``), or
+    where that was never made, with the newest earlier report of the environment that it was compared with.
+    """
+    table = report_comparisons
+    if baseline_id is None:
+        baseline_id = _last_compared(warehouse, report_id)
         if baseline_id is None:
-            last = sa.select(table.c.baseline_id).where(table.c.report_id == report_id).order_by(table.c.id.desc())
-            baseline_id = connection.execute(last.limit(1)).scalar()
+            return None
+    with warehouse.database.reading() as connection:
         same = (table.c.report_id == report_id) & (table.c.baseline_id == baseline_id)
         rows = [dict(row) for row in connection.execute(sa.select(table).where(same).order_by(table.c.id)).mappings()]
         created = connection.execute(sa.select(reports.c.created_at).where(reports.c.id == baseline_id)).scalar()
-    if not rows or baseline_id is None:
+    if not rows:
         return None
     subjects: list[AgentComparison] = []
     reasons: tuple[str, ...] = ()

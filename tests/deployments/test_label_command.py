@@ -230,7 +230,7 @@ def test_from_nothing_labelled_to_the_measured_judge(here: Any, capsys: pytest.C
     assert bias["value"] == pytest.approx(expected)
     assert bias["low"] < expected < bias["high"]
     run("show", "1", "--html", "page.html")
-    assert "People gave 12 labels" in (here.folder / "page.html").read_text(encoding="utf-8")
+    assert "12 labels of 1 person" in (here.folder / "page.html").read_text(encoding="utf-8")
     assert "6 lines to fill in" in run("label", "1", "--template", "t.csv", "--count", "3")
     assert (here.folder / "t.csv").exists()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import sqlalchemy as sa
 
 from deployments import cli
 from deployments.export import write_csv
@@ -314,6 +315,29 @@ def test_a_report_that_nobody_works_on_is_said_to_be_so(
     assert code == 1
     assert "process 7 on elsewhere" in err
     assert f"`agent-report run prod --report-id {report_id}` takes it up" in err
+
+
+def test_a_report_that_ends_with_its_process_just_after_it_was_read_has_ended(
+    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
+) -> None:
+    dead = Owner(host="elsewhere", pid=7, process_started=1.0)
+    report_id = write(warehouse, status="generating_agents", owner=dead, heartbeat=NOW - timedelta(minutes=2))
+    reads = []
+
+    def end_it(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if statement.startswith("SELECT") and "FROM reports" in statement:
+            reads.append(statement)
+            if len(reads) == 1:
+                warehouse.end_report(report_id, "cancelled", "it was stopped")
+
+    # What the first look at the report brought is of the moment before.
+    sa.event.listen(sa.Engine, "after_cursor_execute", end_it)
+    try:
+        code, out, err = agent_report("watch", str(report_id), "--json")
+    finally:
+        sa.event.remove(sa.Engine, "after_cursor_execute", end_it)
+    assert (code, err) == (1, "")
+    assert [json.loads(line)["status"] for line in out.splitlines()] == ["pending", "cancelled"]
 
 
 def test_a_report_in_progress_is_followed_to_its_end(warehouse: Warehouse, tmp_path: Path) -> None:

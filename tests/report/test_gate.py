@@ -52,6 +52,17 @@ def test_an_agent_that_was_not_judged_breaks_min_score(status: str) -> None:
     assert line == f"min-score: agent-1: no score (at least 1): {status.replace('_', ' ')}"
 
 
+def test_a_success_rate_that_nobody_knows_breaks_the_rule() -> None:
+    reading = _reading(_row(1), _row(2, "failed", None, None), _row(3, "not_started", None, None))
+    assert _broken(reading, Rules(min_success_rate=0.8)) == [
+        "min-success-rate: agent-2: no success rate (at least 0.8): its runs could not be read",
+        "min-success-rate: agent-3: no success rate (at least 0.8): not started",
+    ]
+    assert _broken(_reading(_row(2, "failed", None, None)), Rules(min_success_rate=0.8, max_failed=1)) == []
+    # The judge failed, but the runs were read.
+    assert _broken(_reading(_row(2, "failed", None, 0.9)), Rules(min_success_rate=0.8)) == []
+
+
 def test_whoever_has_no_runs_or_was_not_asked_for_is_held_to_nothing() -> None:
     idle = check_report(_reading(_row(1, "no_runs", None, None)), Rules(min_score=1))
     assert [finding.state for finding in idle] == ["held", "not_applied"]
@@ -108,6 +119,9 @@ def test_the_first_report_has_nothing_to_be_worse_than_and_one_that_compares_wit
     assert _broken(_reading(_row(1)), rules, None) == []
     nothing = _against(_subject("d", "not_comparable"), team="not_comparable")
     assert "nothing can be compared with report 3" in _broken(_reading(_row(1)), rules, nothing)[0]
+    assert _broken(_reading(), rules, nothing) == [
+        "no-worse-than: report: nothing can be compared with report 3: this report has no agents"
+    ]
 
 
 def test_no_rule_is_no_gate() -> None:

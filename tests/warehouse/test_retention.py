@@ -306,6 +306,19 @@ def test_files_of_reports_that_are_gone_are_found(warehouse: Warehouse, folder: 
     assert (folder / "report_runs" / "of-another-warehouse" / "1.parquet").exists()
 
 
+def test_the_page_that_is_being_written_is_spared(warehouse: Warehouse, folder: Path, make: Callable[..., int]) -> None:
+    """It is written once the report has ended."""
+    begun = make(0)
+    temporary = folder / "pages" / "prod%2Feu" / f".{begun}.{'0a' * 16}.tmp"
+    temporary.write_bytes(b"x")
+    assert run(warehouse, folder).leftovers == ()
+    assert temporary.exists()
+    with warehouse.database.writing() as connection:
+        connection.execute(sa.update(reports).values(generation_completed_at=NOW - timedelta(hours=2)))
+    assert len(run(warehouse, folder).leftovers) == 1
+    assert not temporary.exists()
+
+
 def test_without_a_folder_there_are_no_files(warehouse: Warehouse, tmp_path: Path) -> None:
     warehouse.create_report({"environment": "prod"})
     found = Retention(warehouse.database, str(tmp_path / "nowhere"), RULE).find_removable()
