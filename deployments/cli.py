@@ -408,6 +408,7 @@ def label(
     blind: Annotated[bool, Parameter(negative="--no-blind")] = True,
     csv: Path | None = None,
     template: Path | None = None,
+    json: Flag = False,
 ) -> int:
     """Say yourself how good runs of a report are, so that the judge can be measured.
 
@@ -437,12 +438,14 @@ def label(
         id:12), run_id (empty: the agent as a whole), criterion, score (0 to 10) or passed (yes, no), labeler, note.
     template
         Write the sample as a CSV file to fill in instead.
+    json
+        With `--csv`: print only `{"report_id": …, "labels": [{…}], "empty_lines": …}`, what was stored.
     """
     from deployments.labels import LabelOrder, run_label
     from deployments.runner import quiet_prefect
 
     quiet_prefect()
-    return run_label(LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template))
+    return run_label(LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template, json))
 
 
 @app.command

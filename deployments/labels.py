@@ -5,12 +5,12 @@ from __future__ import annotations
 import getpass
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from deployments.terminal import open_console
+from deployments.terminal import open_console, print_json
 from tasks.errors import RefusedError
 from tasks.evidence.types import Agent
 from tasks.judge.rubric import parse_criteria, resolve_rubrics, select_agents
@@ -36,6 +36,7 @@ class LabelOrder:
     blind: bool = True
     csv: Path | None = None
     template: Path | None = None
+    as_json: bool = False
 
 
 class LabelledReport:
@@ -119,10 +120,12 @@ def run_label(order: LabelOrder) -> int:
         raise RefusedError(f"--count {order.count}: at least 1")
     if order.csv is not None and order.template is not None:
         raise RefusedError("--csv takes labels and --template writes a file to fill in: one of them at a time")
+    if order.as_json and order.csv is None:
+        raise RefusedError("--json goes with --csv: it prints the labels that were taken from the file")
     order = replace(order, labeler=_labeler(order.labeler))
     report = LabelledReport(warehouse(), order.report_id)
     if order.csv is not None:
-        return _take_file(report, order.csv, str(order.labeler))
+        return _take_file(report, order.csv, str(order.labeler), as_json=order.as_json)
     chosen = _choose(report, order)
     if order.template is not None:
         from deployments.label_sheet import write_template
@@ -166,11 +169,18 @@ def _labeler(given: str | None) -> str:
     return name
 
 
-def _take_file(report: LabelledReport, path: Path, labeler: str) -> int:
+def _take_file(report: LabelledReport, path: Path, labeler: str, *, as_json: bool) -> int:
     from deployments.label_sheet import read_labels
 
     found = read_labels(path, report, labeler)
     report.store(found.labels)
+    if as_json:
+        names = {row["agent_id"]: row["agent_name"] for row in report.agents}
+        labels = [
+            asdict(label) | {"agent_name": names.get(label.agent_id), "note": note} for label, note in found.labels
+        ]
+        print_json({"report_id": report.report["id"], "labels": labels, "empty_lines": found.empty})
+        return 0
     people = len({label.labeler for label, _ in found.labels})
     empty = f"; {found.empty} lines have neither score nor passed" if found.empty else ""
     open_console().print(

@@ -157,7 +157,7 @@ def test_check_as_json(call: Callable[..., Any]) -> None:
     assert code == 1
     assert found["passed"] is False
     assert found["report"] == {"id": 2, "environment": "prod", "name": "", "status": "completed"}
-    assert {"rule", "subject", "state", "message"} == set(found["findings"][0])
+    assert {"rule", "subject", "state", "message", "agent_id"} == set(found["findings"][0])
 
 
 @pytest.mark.parametrize("baseline", ["last", "1"])

@@ -163,6 +163,23 @@ def test_junit_is_well_formed_and_says_what_is_broken_whatever_names_hold() -> N
     assert JUnitXml.fromstring(text).failures == 2
 
 
+def test_two_agents_of_one_name_are_two_cases() -> None:
+    rows = [_row(number) | {"agent_name": "bot"} for number in (1, 2)]
+    findings = check_report(_reading(*rows), Rules(min_score=7, min_success_rate=0.95))
+    (suite,) = ET.fromstring(render_junit(report_row(5), findings))
+    assert [case.get("name") for case in suite] == [
+        "min-score: team",
+        "min-score: bot (id:1)",
+        "min-score: bot (id:2)",
+        "min-success-rate: bot (id:1)",
+        "min-success-rate: bot (id:2)",
+    ]
+    assert suite.get("failures") == "2"
+    compared = _against(_subject("bot", "worse"), _subject("bot", "no_change").model_copy(update={"agent_id": 2}))
+    findings = check_report(_reading(*rows), Rules(no_worse_than="3"), compared)
+    assert [finding.agent_id for finding in findings][1:] == [1, 2]
+
+
 def test_the_summary_is_a_table_whose_cells_nothing_leaves() -> None:
     text = render_summary(report_row(5, environment=_HOSTILE), _findings())
     rows = [line for line in text.splitlines() if line.startswith("|")]
