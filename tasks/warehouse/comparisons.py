@@ -72,7 +72,7 @@ def load_history(warehouse: Warehouse, report: Row) -> list[ScoreRow]:
         newest = sa.select(reports.c.id).where(alike).order_by(reports.c.id.desc()).limit(_MOST_HISTORY)
         ids = list(connection.execute(newest).scalars())
         whole = connection.execute(
-            sa.select(agents.c.report_id, agents.c.agent_id, agents.c.score, agents.c.reused).where(
+            sa.select(agents.c.report_id, agents.c.agent_id, agents.c.score, agents.c.reused, agents.c.run_ids).where(
                 agents.c.report_id.in_(ids) & agents.c.score.is_not(None)
             )
         ).all()
@@ -81,11 +81,14 @@ def load_history(warehouse: Warehouse, report: Row) -> list[ScoreRow]:
                 criteria.c.report_id.in_(ids) & criteria.c.score.is_not(None) & criteria.c.agent_id.is_not(None)
             )
         ).all()
-    reused = {(report_id, agent_id): bool(flag) for report_id, agent_id, _, flag in whole}
+    known = {
+        (report_id, agent_id): (bool(reused), frozenset(run_ids or ()))
+        for report_id, agent_id, _, reused, run_ids in whole
+    }
     return [
-        *(ScoreRow(report_id, agent_id, None, score, bool(flag)) for report_id, agent_id, score, flag in whole),
+        *(ScoreRow(row.report_id, row.agent_id, None, row.score, *known[row.report_id, row.agent_id]) for row in whole),
         *(
-            ScoreRow(report_id, agent_id, criterion, score, reused.get((report_id, agent_id), False))
+            ScoreRow(report_id, agent_id, criterion, score, *known.get((report_id, agent_id), ()))
             for report_id, agent_id, criterion, score in single
         ),
     ]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from tasks.judge.claims import claimed
+from tasks.judge.gate import Stop
 from tasks.judge.ledger import PaidAnswer
 from tasks.warehouse.ledger import SqlLedger
 from tasks.warehouse.parquet import read_parquet, write_parquet
@@ -82,6 +86,13 @@ def reuse(warehouse: Warehouse, report_id: int, fingerprint: str) -> None:
     ledger = SqlLedger(warehouse.database)
     known = ledger.claim(fingerprint, kind="agent", model="m", report_id=report_id, agent_id=1, seconds=60)
     assert isinstance(known, PaidAnswer)
+
+
+def reuse_late(warehouse: Warehouse, report_id: int, fingerprint: str) -> None:
+    """After the deadline, when nothing is claimed any more."""
+    late: dict[str, Any] = {"deadline": time.monotonic() - 1, "stop": Stop(), "report_id": report_id, "agent_id": 1}
+    with claimed(SqlLedger(warehouse.database), fingerprint, kind="agent", model="m", **late) as known:
+        assert isinstance(known, PaidAnswer)
 
 
 def compare(warehouse: Warehouse, baseline_id: int, report_id: int) -> None:
@@ -243,8 +254,9 @@ def test_labels_stay(warehouse: Warehouse, folder: Path, make: Callable[..., int
 # The ledger
 
 
+@pytest.mark.parametrize("reuse", [reuse, reuse_late], ids=["in time", "after the deadline"])
 def test_an_answer_stays_as_long_as_a_report_that_took_it(
-    warehouse: Warehouse, folder: Path, make: Callable[..., int]
+    warehouse: Warehouse, folder: Path, make: Callable[..., int], reuse: Callable[[Warehouse, int, str], None]
 ) -> None:
     payer, taker, newest = make(300), make(200), make(1)
     for report_id in (taker, newest):
