@@ -12,10 +12,13 @@ class RefusedError(AgentReportError):
 
 
 class NoReportError(RefusedError):
-    """There is no report of this id."""
+    """There is no report of this id in the warehouse, which is shown without credentials."""
 
-    def __init__(self, report_id: int) -> None:
-        super().__init__(f"there is no report {report_id}: `agent-report list` shows those there are")
+    def __init__(self, report_id: int, warehouse: str) -> None:
+        super().__init__(
+            f"there is no report {report_id} in {warehouse}: `agent-report list` shows those there are, "
+            "AGENT_REPORT_WAREHOUSE_URL names another warehouse"
+        )
 
 
 class SourceError(AgentReportError):

@@ -17,9 +17,10 @@ def require_report(report_id: int, warehouse: Warehouse | None = None) -> Row:
     Raises:
         RefusedError: there is none of this id.
     """
-    row = (warehouse or connections.warehouse()).load_report(report_id)
+    warehouse = warehouse or connections.warehouse()
+    row = warehouse.load_report(report_id)
     if row is None:
-        raise NoReportError(report_id)
+        raise NoReportError(report_id, warehouse.database.shown)
     return row
 
 
@@ -79,9 +80,10 @@ def read_ended(report_id: int, *, of_agents: bool = True) -> Reading:
     Raises:
         RefusedError: there is none of this id, it is still made, or it ended before it had anything.
     """
-    reading = load_reading(connections.warehouse(), report_id)
+    warehouse = connections.warehouse()
+    reading = load_reading(warehouse, report_id)
     if reading is None:
-        raise NoReportError(report_id)
+        raise NoReportError(report_id, warehouse.database.shown)
     status = reading.report["status"]
     if status not in ENDED:
         raise RefusedError(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
-from statistics import fmean
+
+import numpy as np
 
 from tasks.report.agreement import ALL, ENOUGH_AGENTS, MINIMUM_AGENTS, Agreement, CriterionAgreement
-from tasks.report.judging import Asked, Judging
-from tasks.report.pairs import Repeat, build_pairs, compare_pairs, compare_repeats
+from tasks.report.judging import Asked, JudgedReport, Judging
+from tasks.report.pairs import Pairs, Repeat, build_pairs, compare_pairs, compare_repeats
 from tasks.report.pass_rate import correct_pass_rate
+from tasks.report.resampling import Floats
+from tasks.report.weights import weigh_words
 from tasks.report.words import Label, Opinion, Word, build_words
 
 
@@ -29,7 +32,10 @@ def measure_agreement(judging: Judging, labels: Sequence[Label]) -> Agreement:
         left_out=len(labels) - len(counted),
         last_labeled_at=max((label.created_at for label in counted), default=None),
         judge_model=judging.model,
-        criteria=tuple(_criterion(name, of) for name, of in _by_criterion(words).items()),
+        criteria=tuple(
+            _criterion(name, of, judging.reports, whole=number == 0)
+            for number, (name, of) in enumerate(_by_criterion(words).items())
+        ),
         stability=_stability(judging.asked),
         people=_people(words),
         pass_rate=rates.judged,
@@ -49,12 +55,26 @@ def _by_criterion(words: Sequence[Word]) -> dict[str, list[Word]]:
     return ({ALL: list(words)} if words else {}) | own
 
 
-def _criterion(name: str, words: Sequence[Word]) -> CriterionAgreement:
-    found = compare_pairs(name, build_pairs([(word.agent_id, word.judge, word.people) for word in words]))
-    sampled = [word.sampling_variance for word in words if word.sampling_variance is not None]
+def _criterion(
+    name: str, words: Sequence[Word], reports: Mapping[int, JudgedReport], *, whole: bool
+) -> CriterionAgreement:
+    def weigh(of: Sequence[Word]) -> Floats:
+        return weigh_words(of, reports, None if whole else name)
+
+    def pairs(of: Sequence[Word]) -> Pairs:
+        return build_pairs([(word.agent_id, word.judge, word.people) for word in of], weigh(of))
+
+    found = compare_pairs(
+        name,
+        agents=len({word.agent_id for word in words}),
+        scored=pairs([word for word in words if None not in (word.judge.score, word.people.score)]),
+        decided=pairs([word for word in words if None not in (word.judge.passed, word.people.passed)]),
+    )
+    sampled = [word for word in words if word.sampling_variance is not None]
     if not sampled or found.noise.value is None:
         return found
-    return found.model_copy(update={"sampling_noise": sqrt(fmean(sampled))})
+    variance = np.average([word.sampling_variance or 0.0 for word in sampled], weights=weigh(sampled))
+    return found.model_copy(update={"sampling_noise": sqrt(variance)})
 
 
 def _stability(asked: Sequence[Asked]) -> tuple[CriterionAgreement, ...]:

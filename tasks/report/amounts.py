@@ -90,9 +90,9 @@ def compare_amounts(samples: Samples, ranks: Ranks | None = None) -> AmountTest 
         )
         method = "Mann and Whitney's test over tasks"
     low, high = np.percentile(means, _percentiles(size))
-    # The shared runs are the same on both sides: only the rest of each mean can have moved.
+    # Runs of both reports are the same on both sides: only what is new can have moved the means that are shown.
     centre = float(np.mean(samples.after) - np.mean(samples.before))
-    share = 1 - samples.shared_runs / max(len(samples.before), len(samples.after))
+    share = samples.reach
     offset = centre - share * float(np.mean(means))
     return AmountTest(
         p_value=p_value,

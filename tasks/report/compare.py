@@ -191,11 +191,11 @@ def _run_noise(samples: Sequence[Samples]) -> tuple[RunNoise, RunNoise]:
     before = RunNoise(
         succeeded=round(sum(sum(one.before) for one in samples)),
         runs=sum(len(one.before) for one in samples),
-        own=sum(len(runs) for one in samples for runs in one.old.values()),
+        own=sum(len(one.before) - one.shared_runs for one in samples),
     )
     after = RunNoise(
         succeeded=round(sum(sum(one.after) for one in samples)),
         runs=sum(len(one.after) for one in samples),
-        own=sum(len(runs) for one in samples for runs in one.new.values()),
+        own=sum(len(one.after) - one.shared_runs for one in samples),
     )
     return before, after

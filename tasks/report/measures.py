@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import NormalDist, fmean
@@ -13,8 +13,8 @@ from tasks.report.amounts import AmountTest, compare_amounts, rank_all
 from tasks.report.comparison import Change
 from tasks.report.correction import Hypothesis
 from tasks.report.drafts import WEIGHTS, Draft, Test
-from tasks.report.rates import Stratum, compare_rates, detectable_rate, newcombe_interval, strata_of
-from tasks.report.samples import Samples, pair_samples
+from tasks.report.rates import compare_rates, detectable_rate, newcombe_interval, strata_of
+from tasks.report.samples import Samples, pair_samples, reach_of
 
 Row = dict[str, Any]
 AMOUNTS = {"avg_duration_seconds": "duration_seconds", "avg_cost_usd": "cost_usd"}
@@ -22,7 +22,7 @@ AMOUNTS = {"avg_duration_seconds": "duration_seconds", "avg_cost_usd": "cost_usd
 
 _NORMAL = NormalDist()
 _POWER_SD = _NORMAL.inv_cdf(0.8)
-_SAME = "the same runs in both reports"
+_NOTHING_NEW = "no new runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def measure_amounts(agents: Sequence[Measured]) -> None:
         (agent, metric, samples)
         for agent in agents
         for metric, samples in agent.amounts.items()
-        if samples.measured and not samples.same_runs
+        if samples.measured and not samples.nothing_new
     ]
     ranks = rank_all([samples for _, _, samples in tested])
     for (agent, metric, samples), found in zip(tested, ranks, strict=True):
@@ -74,46 +74,39 @@ def rate_draft(measured: Measured, reason: str | None, *, by_task: bool) -> Draf
     samples = measured.success
     if not samples.measured and reason is None:
         reason = "no finished run before" if not samples.before else "no finished run now"
-    return _rate(
-        samples.before, samples.after, lambda: strata_of(samples, by_task=by_task), samples.same_runs, reason, ""
-    )
+    return _rate([samples], reason, "", by_task=by_task)
 
 
 def team_rate_draft(agents: Sequence[Measured], reason: str | None, *, by_task: bool) -> Draft:
     """The change of the success rate of all runs of the agents that have some in both reports, tested within agents:
     that one agent had more runs than before is no change."""
-    agents = [agent for agent in agents if agent.success.measured]
-    if not agents and reason is None:
+    known = [agent.success for agent in agents if agent.success.measured]
+    if not known and reason is None:
         reason = "no agent has finished runs in both reports"
-    before = [value for agent in agents for value in agent.success.before]
-    after = [value for agent in agents for value in agent.success.after]
-    same = bool(agents) and all(agent.success.same_runs for agent in agents)
-    over = f" within {len(agents)} agents"
-
-    def strata() -> list[Stratum]:
-        return [stratum for agent in agents for stratum in strata_of(agent.success, by_task=by_task)]
-
-    return _rate(before, after, strata, same, reason, over)
+    return _rate(known, reason, f" within {len(known)} agents", by_task=by_task)
 
 
-def _rate(
-    before: Sequence[float],
-    after: Sequence[float],
-    strata: Callable[[], list[Stratum]],
-    same_runs: bool,
-    reason: str | None,
-    over: str,
-) -> Draft:
-    change = _start("success_rate", before, after)
+def _rate(many: Sequence[Samples], reason: str | None, over: str, *, by_task: bool) -> Draft:
+    change = _start(
+        "success_rate",
+        [value for samples in many for value in samples.before],
+        [value for samples in many for value in samples.after],
+    )
     if reason is not None:
         return _not_comparable(change, reason)
-    if same_runs:
+    if all(samples.nothing_new for samples in many):
         return _unchanged(change)
-    found = strata()
-    test = compare_rates(found)
-    n1, n2 = sum(stratum[0] for stratum in found), sum(stratum[2] for stratum in found)
-    x1 = sum(stratum[1] for stratum in found)
-    low, high = newcombe_interval(*_worth(before, n1), *_worth(after, n2))
+    strata = [stratum for samples in many for stratum in strata_of(samples, by_task=by_task)]
+    test = compare_rates(strata)
+    n1, n2 = sum(stratum[0] for stratum in strata), sum(stratum[2] for stratum in strata)
+    x1 = sum(stratum[1] for stratum in strata)
+    low, high = _rate_interval(many, n1, n2, change.difference or 0.0)
+    share = sum(samples.share_new * len(samples.after) for samples in many) / sum(len(s.after) for s in many)
+
+    def detectable(bound: float) -> float | None:
+        size = detectable_rate(n1, x1, n2, WEIGHTS.fall * bound, WEIGHTS.rise * bound)
+        return None if size is None else size * share
+
     return Draft(
         change.model_copy(update={"low": low, "high": high, "method": f"{test.method}{over}, Newcombe's interval"}),
         Test(
@@ -121,13 +114,24 @@ def _rate(
                 Hypothesis(test.worse, WEIGHTS.fall, test.attainable_worse),
                 Hypothesis(test.better, WEIGHTS.rise, test.attainable_better),
             ),
-            detectable=lambda bound: detectable_rate(n1, x1, n2, WEIGHTS.fall * bound, WEIGHTS.rise * bound),
+            detectable=detectable,
         ),
     )
 
 
+def _rate_interval(many: Sequence[Samples], n1: int, n2: int, difference: float) -> tuple[float, float]:
+    """Newcombe's interval of new runs against old ones, taken to the difference that is shown: that of all runs."""
+    old = [value for samples in many for values in samples.old.values() for value in values]
+    new = [value for samples in many for values in samples.new.values() for value in values]
+    before, after = _worth(old, n1), _worth(new, n2)
+    low, high = newcombe_interval(*before, *after)
+    centre = after[0] / after[1] - before[0] / before[1]
+    reach = reach_of(many)
+    return max(-1.0, difference - reach * (centre - low)), min(1.0, difference + reach * (high - centre))
+
+
 def _worth(values: Sequence[float], most: int) -> tuple[float, int]:
-    """Successes and runs; fewer of both where runs of one task are worth fewer, and those of both reports count."""
+    """Successes and runs; fewer of both where runs of one task are worth fewer."""
     size = max(1, min(len(values), most) if most else len(values))
     return sum(values) * size / len(values), size
 
@@ -140,7 +144,7 @@ def amount_draft(metric: str, measured: Measured, reason: str | None) -> Draft:
         reason = "not measured before" if not samples.before else "not measured now"
     if reason is not None:
         return _not_comparable(change, reason)
-    if samples.same_runs:
+    if samples.nothing_new:
         return _unchanged(change)
     if test is None:
         return _not_comparable(change, "fewer than two runs to compare")
@@ -160,9 +164,14 @@ def team_amount_draft(metric: str, agents: Sequence[Measured], reason: str | Non
     """The change of a mean over the team's runs, from the agents that were measured in both reports.
 
     Each agent counts with its share of all runs of both reports, the same before and after; the agents' tests are put
-    together by Stouffer's method with the same weights.
+    together by Stouffer's method with the same weights. An agent without new runs counts as one that did not change.
     """
-    known = [(agent.amounts[metric], test) for agent in agents if (test := agent.tests.get(metric)) is not None]
+    known = [
+        (samples, test)
+        for agent in agents
+        if (samples := agent.amounts[metric]).measured
+        and ((test := agent.tests.get(metric)) is not None or samples.nothing_new)
+    ]
     if not known:
         return _not_comparable(Change(metric=metric, verdict="no_change"), reason or "measured of no agent in both")
     total = sum(len(samples.before) + len(samples.after) for samples, _ in known)
@@ -172,16 +181,26 @@ def team_amount_draft(metric: str, agents: Sequence[Measured], reason: str | Non
     change = _start(metric, [before], [after])
     if reason is not None:
         return _not_comparable(change, reason)
-    error = math.hypot(*(share * test.standard_error for share, (_, test) in zip(shares, known, strict=True)))
-    centre = math.fsum(share * (test.low + test.high) / 2 for share, (_, test) in zip(shares, known, strict=True))
-    weights = [math.sqrt(share) for share in shares]
-    z = math.fsum(weight * test.direction for weight, (_, test) in zip(weights, known, strict=True))
-    z /= math.hypot(*weights)
-    if len(known) == 1:
-        low, high = known[0][1].low, known[0][1].high
+    tested = [(share, test) for share, (_, test) in zip(shares, known, strict=True) if test is not None]
+    if not tested:
+        return _unchanged(change)
+    still = math.fsum(
+        share * (fmean(samples.after) - fmean(samples.before))
+        for share, (samples, test) in zip(shares, known, strict=True)
+        if test is None
+    )
+    error = math.hypot(*(share * test.standard_error for share, test in tested))
+    z = math.fsum(math.sqrt(share) * test.direction for share, test in tested)
+    z /= math.hypot(*(math.sqrt(share) for share, _ in tested))
+    if len(tested) == 1:
+        [(share, test)] = tested
+        low, high = still + share * test.low, still + share * test.high
     else:
+        centre = still + math.fsum(share * (test.low + test.high) / 2 for share, test in tested)
         low, high = centre - 1.96 * error, centre + 1.96 * error
-    method = f"the tests of {len(known)} agents put together, interval from their errors"
+    method = f"the tests of {len(tested)} agents put together, interval from their errors"
+    if len(tested) < len(known):
+        method += f"; {len(known) - len(tested)} without new runs count as unchanged"
     p_value = min(1.0, 2 * _NORMAL.cdf(-abs(z)))
     return _tested(change.model_copy(update={"low": low, "high": high, "method": method}), p_value, error, z)
 
@@ -205,4 +224,4 @@ def _not_comparable(change: Change, reason: str) -> Draft:
 
 
 def _unchanged(change: Change) -> Draft:
-    return Draft(change.model_copy(update={"method": _SAME, "p_value": 1.0}))
+    return Draft(change.model_copy(update={"method": _NOTHING_NEW, "p_value": 1.0}))

@@ -8,23 +8,26 @@ from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
-from scipy import stats
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.proportion import proportion_confint
 
 from tasks.report.agreement import MINIMUM_AGENTS, CriterionAgreement, Estimate
 from tasks.report.resampling import Codes, Floats, clusters_of, jackknife, positive_jackknife, share_estimate
+from tasks.report.weights import kish_share
 from tasks.report.words import Opinion
 
 _LEVELS = 11
 """Whole scores from 0 to 10."""
+
+_LEAST_RANKED = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
     """n pairs of opinions: ``scores`` and ``passed`` of shape (n, 2), NaN where one is not known; ``agents`` (n).
 
-    ``counts`` (n) is how much each counts: less than 1 where several pairs come of one question.
+    ``counts`` (n) is how much each counts, 1 on average where pairs stand for others (``weigh_words``); less than 1
+    where several pairs come of one question.
     """
 
     agents: Codes
@@ -33,13 +36,13 @@ class Pairs:
     counts: Floats
 
 
-def build_pairs(pairs: Sequence[tuple[int, Opinion, Opinion]]) -> Pairs:
-    """One pair for each (agent, first opinion, second opinion)."""
+def build_pairs(pairs: Sequence[tuple[int, Opinion, Opinion]], counts: Floats | None = None) -> Pairs:
+    """One pair for each (agent, first opinion, second opinion); each counts 1 without ``counts``."""
     return Pairs(
         agents=np.array([agent for agent, _, _ in pairs], dtype=np.intp),
         scores=_numbers([(first.score, second.score) for _, first, second in pairs]),
         passed=_numbers([(first.passed, second.passed) for _, first, second in pairs]),
-        counts=np.ones(len(pairs)),
+        counts=np.ones(len(pairs)) if counts is None else counts,
     )
 
 
@@ -47,17 +50,18 @@ def _numbers(values: Sequence[tuple[float | None, float | None]]) -> Floats:
     return np.array([[np.nan if v is None else float(v) for v in pair] for pair in values], dtype=float).reshape(-1, 2)
 
 
-def compare_pairs(criterion: str, pairs: Pairs) -> CriterionAgreement:
-    """First (the judge) against second (people); no figure for fewer than ``MINIMUM_AGENTS`` agents.
+def compare_pairs(criterion: str, *, agents: int, scored: Pairs, decided: Pairs) -> CriterionAgreement:
+    """First (the judge) against second (people) of ``agents`` agents, where both gave a score (``scored``) and where of
+    both it is known whether it passes (``decided``); no figure for fewer than ``MINIMUM_AGENTS`` agents.
 
-    Kappa: Cohen 1960, on pass or fail; weighted kappa: Cohen 1968, quadratic weights, on whole scores (both by
-    statsmodels); rank correlation: Spearman (scipy), interval by Bonett and Wright 2000 over the number of agents. The
-    other intervals leave out one agent at a time (``jackknife``).
+    Every pair counts as much as it stands for, in figures and intervals. Kappa: Cohen 1960, on pass or fail; weighted
+    kappa: Cohen 1968, quadratic weights, on whole scores (both by statsmodels); rank correlation: Spearman, interval
+    by Bonett and Wright 2000 over the number of agents. The other intervals leave out one agent at a time
+    (``jackknife``). Unequal pairs are worth fewer agents (Kish 1965).
     """
-    scored, decided = _known(pairs, pairs.scores), _known(pairs, pairs.passed)
     return CriterionAgreement(
         criterion=criterion,
-        agents=len(np.unique(pairs.agents)),
+        agents=agents,
         same_verdict=_same_verdict(decided),
         kappa=_pass_kappa(decided),
         weighted_kappa=_score_kappa(scored),
@@ -109,7 +113,7 @@ def _is_enough(agents: Codes) -> bool:
 def _same_verdict(pairs: Pairs) -> Estimate:
     if not _is_enough(pairs.agents):
         return Estimate(n=len(pairs.agents))
-    return share_estimate((pairs.passed[:, 0] == pairs.passed[:, 1]).astype(float), pairs.agents)
+    return share_estimate((pairs.passed[:, 0] == pairs.passed[:, 1]).astype(float), pairs.agents, pairs.counts)
 
 
 def _pass_kappa(pairs: Pairs) -> Estimate:
@@ -131,8 +135,13 @@ def _kappa(pairs: Pairs, levels: Codes, size: int) -> Estimate:
     whole = tables.sum(axis=0)
     value = _table_kappa(whole)
     if np.isfinite(value) and value >= 1 - 1e-9:
-        return _perfect(whole, groups, n)
-    return jackknife(value, kappas(whole - tables), n, lowest=-1, highest=1)
+        return _perfect(whole, _worth(pairs, groups), n)
+    return jackknife(value, kappas(whole - tables), n, lowest=-1, highest=1, worth=_worth(pairs, groups))
+
+
+def _worth(pairs: Pairs, groups: int) -> float:
+    """How many agents that count alike ``groups`` agents are worth."""
+    return groups * kish_share(pairs.counts)
 
 
 def _table_kappa(table: Floats) -> float:
@@ -154,7 +163,7 @@ def kappas(tables: Floats) -> Floats:
     return found
 
 
-def _perfect(table: Floats, groups: int, n: int) -> Estimate:
+def _perfect(table: Floats, groups: float, n: int) -> Estimate:
     """No disagreement was seen, which is not that there is none: Wilson's bound on it, over the number of agents."""
     lowest = float(proportion_confint(groups, groups, method="wilson")[0])
     shares = table / table.sum()
@@ -163,48 +172,59 @@ def _perfect(table: Floats, groups: int, n: int) -> Estimate:
 
 
 def _rank_correlation(pairs: Pairs) -> Estimate:
-    n, agents = len(pairs.agents), len(np.unique(pairs.agents))
-    first, second = pairs.scores.T
-    if not _is_enough(pairs.agents) or np.ptp(first) == 0 or np.ptp(second) == 0:
+    n = len(pairs.agents)
+    if not _is_enough(pairs.agents) or (np.ptp(pairs.scores, axis=0) == 0).any():
         return Estimate(n=n)
-    value = float(stats.spearmanr(first, second).statistic)
+    ranks = np.stack([_ranks(side, pairs.counts) for side in pairs.scores.T])
+    covariance = np.cov(ranks, aweights=pairs.counts)
+    value = float(np.clip(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), -1, 1))
+    agents = _worth(pairs, len(np.unique(pairs.agents)))
+    if agents <= _LEAST_RANKED:
+        return Estimate(value=value, n=n)
     error = np.sqrt((1 + value**2 / 2) / (agents - 3))
     low, high = np.tanh(np.arctanh(np.clip(value, -0.999999, 0.999999)) + np.array([-1.96, 1.96]) * error)
     return Estimate(value=value, low=min(float(low), value), high=max(float(high), value), n=n)
 
 
+def _ranks(values: Floats, counts: Floats) -> Floats:
+    """Mid-ranks, where a value that counts twice takes two ranks."""
+    _, codes = np.unique(values, return_inverse=True)
+    sizes = np.bincount(codes, counts)
+    ranks: Floats = (np.cumsum(sizes) - sizes / 2)[codes]
+    return ranks
+
+
 def _bias(pairs: Pairs) -> Estimate:
     if not _is_enough(pairs.agents):
         return Estimate(n=len(pairs.agents))
-    count, total, _ = _sums(pairs)
+    count, _, total, _ = _sums(pairs)
     value = total.sum() / count.sum()
     replicates = (total.sum() - total) / (count.sum() - count)
-    return jackknife(float(value), replicates, len(pairs.agents), lowest=-10, highest=10)
+    worth = _worth(pairs, len(count))
+    return jackknife(float(value), replicates, len(pairs.agents), lowest=-10, highest=10, worth=worth)
 
 
 def _noise(pairs: Pairs) -> Estimate:
     if not _is_enough(pairs.agents):
         return Estimate(n=len(pairs.agents))
     sums = _sums(pairs)
-    count, total, squares = (part.sum() for part in sums)
-    value = _deviation(count, total, squares)
-    replicates = _deviation(count - sums[0], total - sums[1], squares - sums[2])
-    return positive_jackknife(float(value), replicates, len(pairs.agents))
+    value = _deviation(*(part.sum() for part in sums))
+    replicates = _deviation(*(part.sum() - part for part in sums))
+    return positive_jackknife(float(value), replicates, len(pairs.agents), worth=_worth(pairs, len(sums[0])))
 
 
-def _sums(pairs: Pairs) -> tuple[Floats, Floats, Floats]:
-    """Number, sum and sum of squares of the differences, agent by agent."""
+def _sums(pairs: Pairs) -> tuple[Floats, Floats, Floats, Floats]:
+    """Number, sum of the squared counts, sum and sum of squares of the differences, agent by agent."""
     codes, groups = clusters_of(pairs.agents)
     difference = pairs.scores[:, 0] - pairs.scores[:, 1]
-    return (
-        np.bincount(codes, minlength=groups).astype(np.float64),
-        np.bincount(codes, difference, groups).astype(np.float64),
-        np.bincount(codes, difference**2, groups).astype(np.float64),
-    )
+    parts = (pairs.counts, pairs.counts**2, pairs.counts * difference, pairs.counts * difference**2)
+    number, squared, total, squares = (np.bincount(codes, part, groups).astype(np.float64) for part in parts)
+    return number, squared, total, squares
 
 
-def _deviation(count: Floats, total: Floats, squares: Floats) -> Floats:
-    deviation: Floats = np.sqrt(np.maximum(squares - total**2 / count, 0) / (count - 1))
+def _deviation(count: Floats, squared: Floats, total: Floats, squares: Floats) -> Floats:
+    # With equal counts of 1 the divisor is n - 1.
+    deviation: Floats = np.sqrt(np.maximum(squares - total**2 / count, 0) / (count - squared / count))
     return deviation
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from tasks.report.agreement import MINIMUM_AGENTS, Estimate
 from tasks.report.judging import JudgedReport
 from tasks.report.resampling import Floats, effective_share, share_estimate
-from tasks.report.words import Unit, Word
+from tasks.report.weights import weigh_words
+from tasks.report.words import Word
 
 _DRAWS = 10_000
 
@@ -73,7 +74,7 @@ def correct_pass_rate(words: Sequence[Word], reports: Mapping[int, JudgedReport]
     missing = _missing(known, target)
     if missing:
         return PassRate(judged, uncorrected=missing)
-    weights = _weights(known, reports)
+    weights = weigh_words(known, reports)
     agents = np.array([word.agent_id for word in known])
     by_judge = np.array([bool(word.judge.passed) for word in known])
     by_people = np.array([float(bool(word.people.passed)) for word in known])
@@ -106,22 +107,6 @@ def _verdicts(report: JudgedReport) -> tuple[Floats, np.ndarray[tuple[int], np.d
         np.array([float(passed) for passed in report.units.values()]),
         np.array([unit[1] for unit in report.units], dtype=np.intp),
     )
-
-
-def _weights(words: Sequence[Word], reports: Mapping[int, JudgedReport]) -> Floats:
-    """For how many units of its report each word stands, among agents of the same verdict; mean 1 within a report."""
-
-    def stratum(unit: Unit) -> tuple[int, bool | None]:
-        report = reports.get(unit[0])
-        return unit[0], None if report is None else report.agents.get(unit[1])
-
-    there = Counter(stratum(unit) for report in reports.values() for unit in report.units)
-    labelled = Counter(stratum(word.unit) for word in words)
-    weights = np.array([there.get(stratum(word.unit), 0) / labelled[stratum(word.unit)] or 1.0 for word in words])
-    of_report = np.array([word.unit[0] for word in words])
-    for report_id in np.unique(of_report):
-        weights[of_report == report_id] /= weights[of_report == report_id].mean()
-    return weights
 
 
 def _share_of_labelled(

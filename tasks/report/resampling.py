@@ -18,12 +18,14 @@ def clusters_of(keys: Codes) -> tuple[Codes, int]:
     return codes.astype(np.intp), len(unique)
 
 
-def jackknife(value: float, replicates: Floats, n: int, *, lowest: float, highest: float) -> Estimate:
+def jackknife(
+    value: float, replicates: Floats, n: int, *, lowest: float, highest: float, worth: float | None = None
+) -> Estimate:
     """``value`` with the interval of the delete-one-cluster jackknife and Student's t (Shao and Tu 1995, 2.2).
 
     ``replicates`` (one for each cluster) is the figure without that cluster. One that is not defined leaves no
     interval: the figure hangs on that cluster. Nor is there one where all replicates are equal, as that would be
-    certainty; and none for fewer than two clusters.
+    certainty; and none for fewer than two clusters. ``worth`` is how many clusters of equal weight they are worth.
     """
     groups = len(replicates)
     if not np.isfinite(value):
@@ -33,17 +35,17 @@ def jackknife(value: float, replicates: Floats, n: int, *, lowest: float, highes
     error = np.sqrt((groups - 1) / groups * np.sum((replicates - replicates.mean()) ** 2))
     if error < 1e-12:
         return Estimate(value=float(value), n=n)
-    reach = error * stats.t.ppf(0.975, groups - 1)
+    reach = error * stats.t.ppf(0.975, max(1.0, (groups if worth is None else worth) - 1))
     return Estimate(
         value=float(value), low=float(max(lowest, value - reach)), high=float(min(highest, value + reach)), n=n
     )
 
 
-def positive_jackknife(value: float, replicates: Floats, n: int) -> Estimate:
+def positive_jackknife(value: float, replicates: Floats, n: int, *, worth: float | None = None) -> Estimate:
     """As ``jackknife``, on the scale of logarithms: for a figure that cannot be negative, such as a deviation."""
     if not value > 0 or not np.all(replicates > 0):
         return Estimate(value=float(value), n=n) if np.isfinite(value) else Estimate(n=n)
-    found = jackknife(float(np.log(value)), np.log(replicates), n, lowest=-np.inf, highest=np.inf)
+    found = jackknife(float(np.log(value)), np.log(replicates), n, lowest=-np.inf, highest=np.inf, worth=worth)
     if found.low is None or found.high is None:
         return Estimate(value=float(value), n=n)
     return Estimate(value=float(value), low=float(np.exp(found.low)), high=float(np.exp(found.high)), n=n)
@@ -73,9 +75,9 @@ def effective_share(hits: Floats, keys: Codes, weights: Floats | None = None) ->
     return share, float(min(worth, most) * few)
 
 
-def share_estimate(hits: Floats, keys: Codes) -> Estimate:
+def share_estimate(hits: Floats, keys: Codes, weights: Floats | None = None) -> Estimate:
     """A share with Jeffreys' interval (Brown, Cai and DasGupta 2001) over the effective number of observations."""
-    share, worth = effective_share(hits, keys)
+    share, worth = effective_share(hits, keys, weights)
     if not len(hits):
         return Estimate()
     low, high = stats.beta.ppf([0.025, 0.975], share * worth + 0.5, (1 - share) * worth + 0.5)

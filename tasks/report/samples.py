@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ _MOST_SHARE = 0.8
 class Samples:
     """What was measured of one agent before and after, by task; a run without a task is a task of its own.
 
-    ``before`` and ``after`` hold a value for every run; ``old`` and ``new`` those of runs that only one report saw, by
-    task. ``paired`` when the tasks repeat. ``shared_runs`` is how many runs were measured in both.
+    ``before`` and ``after`` hold a value for every run. What is tested are two sides that have no run in common, by
+    task: ``new``, the runs that only the later report looked at, and ``old``, all runs of the earlier one; both empty
+    when nothing is new. ``paired`` when the tasks repeat. ``shared_runs`` is how many runs were measured in both.
     """
 
     before: Sequence[float]
@@ -33,9 +35,34 @@ class Samples:
         return bool(self.before) and bool(self.after)
 
     @property
-    def same_runs(self) -> bool:
-        """Whether one report saw no run that the other did not: what is the same cannot have changed."""
-        return self.measured and (not self.old or not self.new)
+    def nothing_new(self) -> bool:
+        """Whether the later report saw no run that the earlier one had not: what is the same cannot have changed."""
+        return self.measured and not self.new
+
+    @property
+    def share_new(self) -> float:
+        """The share (0 to 1) of the runs after that are new."""
+        return sum(map(len, self.new.values())) / max(1, len(self.after))
+
+    @property
+    def reach(self) -> float:
+        """The error of the difference between the means of all runs, relative to that between ``new`` and ``old``."""
+        return reach_of([self])
+
+
+def reach_of(many: Sequence[Samples]) -> float:
+    """``Samples.reach`` of the runs of several agents as if they were of one; 1 where no run is in both reports.
+
+    A run that is in both reports cancels out of the difference but for how much it counts in each; so, with n runs
+    before, m after and s of them in both, the variance is (m - s)/m² + s(1/m - 1/n)² + (n - s)/n² times that of a run,
+    and that of ``new`` against ``old`` 1/(m - s) + 1/n.
+    """
+    n, m = (sum(len(side) for side in sides) for sides in zip(*((one.before, one.after) for one in many), strict=True))
+    s = sum(one.shared_runs for one in many)
+    if not n or m <= s:
+        return 1.0
+    whole = (m - s) / m**2 + s * (1 / m - 1 / n) ** 2 + (n - s) / n**2
+    return math.sqrt(whole / (1 / (m - s) + 1 / n))
 
 
 def pair_samples(
@@ -43,26 +70,40 @@ def pair_samples(
 ) -> Samples:
     """The runs of both reports by task; those whose ``value`` is None are left out.
 
-    Tasks repeat (``paired``) when at least 80 % of the runs on either side are of tasks that both sides have, and
-    there are at least 5 of these. Runs that both reports looked at say nothing about a change, and are not in ``old``
-    and ``new``; with ``same_source`` False the ids are of different things, and nothing is shared.
+    A run that both reports looked at is one of the earlier report, and no second proof of how the agent does now. With
+    ``same_source`` False the ids are of different things, and nothing is shared.
+
+    Tasks repeat (``paired``) when at least 5 of them are on both sides, with at least 80 % of the runs on either side;
+    where reports have runs in common, of the new runs only, as then no more than a part of the tasks can repeat.
     """
     shared = {run["run_id"] for run in before} & {run["run_id"] for run in after} if same_source else set()
-    measured_in_both = shared.copy()
-    sides = []
-    for runs in (before, after):
-        tasks: dict[Hashable, list[float]] = defaultdict(list)
-        values = []
-        for run in runs:
-            if (measured := value(run)) is None:
-                measured_in_both.discard(run["run_id"])
-                continue
-            values.append(float(measured))
-            if run["run_id"] not in shared:
-                tasks[run["task_hash"] or ("run", run["run_id"])].append(float(measured))
-        sides.append((values, dict(tasks)))
-    (all_before, old), (all_after, new) = sides
+    measured = [{run["run_id"] for run in runs if value(run) is not None} for runs in (before, after)]
+    old = _by_task(before, value)
+    new = _by_task([run for run in after if run["run_id"] not in shared], value)
+    if not new:
+        old = {}
     common = old.keys() & new.keys()
-    covered = [sum(len(tasks[key]) for key in common) / max(1, sum(map(len, tasks.values()))) for tasks in (old, new)]
-    paired = len(common) >= _LEAST_TASKS and min(covered) >= _MOST_SHARE
-    return Samples(all_before, all_after, old, new, paired, len(measured_in_both))
+    covered = [
+        sum(len(tasks[key]) for key in common) / max(1, sum(map(len, tasks.values())))
+        for tasks in ((new,) if shared else (old, new))
+    ]
+    return Samples(
+        before=_values(before, value),
+        after=_values(after, value),
+        old=old,
+        new=new,
+        paired=len(common) >= _LEAST_TASKS and min(covered) >= _MOST_SHARE,
+        shared_runs=len(shared & measured[0] & measured[1]),
+    )
+
+
+def _values(runs: Sequence[Row], value: Callable[[Row], float | None]) -> list[float]:
+    return [float(measured) for run in runs if (measured := value(run)) is not None]
+
+
+def _by_task(runs: Sequence[Row], value: Callable[[Row], float | None]) -> dict[Hashable, list[float]]:
+    tasks: dict[Hashable, list[float]] = defaultdict(list)
+    for run in runs:
+        if (measured := value(run)) is not None:
+            tasks[run["task_hash"] or ("run", run["run_id"])].append(float(measured))
+    return dict(tasks)

@@ -28,6 +28,8 @@ from tasks.warehouse.schema import (
 Row = dict[str, Any]
 """One row by column name: times UTC and aware, nested values as dicts and lists, NULL as None."""
 
+# More bits no database keeps, and its driver would raise.
+_MOST_ID: Final = 2**63 - 1
 _CHILDREN: Final = (agent_report_details, criterion_scores, report_runs)
 
 
@@ -57,6 +59,8 @@ class Warehouse:
 
     def load_report(self, report_id: int) -> Row | None:
         """The report's row; None when there is none of this id."""
+        if not 0 < report_id <= _MOST_ID:
+            return None
         rows = self._load(sa.select(reports).where(reports.c.id == report_id))
         return rows[0] if rows else None
 
@@ -149,7 +153,7 @@ class Warehouse:
         with self.database.writing() as connection:
             row = _locked(connection, report_id)
             if row is None:
-                raise NoReportError(report_id)
+                raise NoReportError(report_id, self.database.shown)
             taken: Row = {**_known(values or {}), "owner": owner, "heartbeat": now}
             if row["status"] in ENDED:
                 taken |= {"status": "pending", "progress": 0, "current_step": None, "error": None}

@@ -36,6 +36,8 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     """The warehouse that the commands read, in a folder of its own."""
     url = f"sqlite:///{tmp_path}/warehouse.db"
     monkeypatch.chdir(tmp_path)
+    # A file is as wide as it needs to be; tests that run beside others are told of a terminal that is none.
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url)
     monkeypatch.setenv("AGENT_REPORT_PARQUET_URL", str(tmp_path / "parquet"))
     return open_warehouse(url)

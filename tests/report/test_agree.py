@@ -14,6 +14,7 @@ from statsmodels.stats.inter_rater import cohens_kappa
 from tasks.report.agree import measure_agreement
 from tasks.report.agreement import Agreement, CriterionAgreement, describe_kappa
 from tasks.report.judging import Asked, JudgedReport, Judging
+from tasks.report.label_sample import choose_runs
 from tasks.report.pairs import kappas
 from tasks.report.words import Label
 
@@ -99,6 +100,53 @@ def test_bias_noise_and_kappa_are_recovered_within_their_intervals_in_200_trials
         assert held[name] >= 0.9 * measured[name], (name, held[name], measured[name])
     # It is told from no bias at all: the interval is not wide for its own sake.
     assert np.mean(width) < 2 * _BIAS
+
+
+def _judged(rng: np.random.Generator, agents: int) -> tuple[Any, Any]:
+    """The judge's scores, of which 82 % pass, and people's."""
+    truth = rng.normal(7.5, 1.0, agents)
+    return truth + _BIAS + rng.normal(0, _NOISE, agents), truth + rng.normal(0, 0.4, agents)
+
+
+def test_the_figures_are_those_of_all_agents_though_labels_are_picked_by_the_judges_verdict() -> None:
+    """20 of 100 agents, as ``label`` picks them: as many that the judge passed as did not, who are 18 of 100."""
+    rng = np.random.default_rng(1)
+    judge, people = _judged(rng, 200_000)
+    verdicts = judge >= 7, people >= 7
+    table = [[np.sum((verdicts[0] == a) & (verdicts[1] == b)) for b in (True, False)] for a in (True, False)]
+    truth = {
+        "bias": _BIAS,
+        "noise": np.hypot(_NOISE, 0.4),
+        "same_verdict": np.mean(verdicts[0] == verdicts[1]),
+        "kappa": float(cohens_kappa(np.array(table), return_results=False)),
+        "rank_correlation": stats.spearmanr(judge, people).statistic,
+    }
+    held, measured, values = dict.fromkeys(truth, 0), dict.fromkeys(truth, 0), []
+    for trial in range(200):
+        judge, people = _judged(rng, 100)
+        passed = {agent: bool(score >= 7) for agent, score in enumerate(judge)}
+        chosen = choose_runs(
+            [{"agent_id": agent, "passed": side} for agent, side in passed.items()],
+            [{"agent_id": agent, "criterion": "accuracy", "score": judge[agent]} for agent in passed],
+            [{"agent_id": agent, "run_id": agent, "succeeded": True, "status": "completed"} for agent in passed],
+            count=20,
+            seed=trial,
+        )
+        labels = [_label(one.agent["agent_id"], *(float(side[one.agent["agent_id"]]) for side in (people, judge)))
+                  for one in chosen]  # fmt: skip
+        report = JudgedReport({(1, agent, "accuracy"): side for agent, side in passed.items()}, passed)
+        judging = Judging("prod", 1, "judge-1", "f1", {(1, agent): 1 for agent in passed}, {1: report})
+        whole = _whole(measure_agreement(judging, labels))
+        values.append(whole.bias.value)
+        for name, value in truth.items():
+            estimate = getattr(whole, name)
+            if estimate.low is not None:
+                measured[name] += 1
+                held[name] += estimate.low <= value <= estimate.high
+    assert abs(np.mean(values) - _BIAS) < 0.1
+    for name in truth:
+        assert measured[name] >= 190, (name, measured)
+        assert held[name] >= 180, (name, held)
 
 
 def test_the_figures_are_those_of_the_libraries() -> None:

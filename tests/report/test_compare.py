@@ -266,9 +266,42 @@ def test_the_same_runs_cannot_have_changed() -> None:
     before, after = _pair()
     same = Reading(after.report, before.details, before.criteria, before.runs)
     comparison = compare_reports(before, same)
-    for metric in ("success_rate", "avg_duration_seconds", "avg_cost_usd"):
-        change = _change(comparison.agents[0], metric)
-        assert (change.verdict, change.difference, change.method) == ("no_change", 0.0, "the same runs in both reports")
+    for subject in (comparison.team, *comparison.agents):
+        for metric in ("success_rate", "avg_duration_seconds", "avg_cost_usd"):
+            change = _change(subject, metric)
+            assert (change.verdict, change.difference, change.method) == ("no_change", 0.0, "no new runs"), metric
+
+
+def test_a_young_agent_whose_new_runs_fail_is_worse() -> None:
+    """Report 1 saw its 8 runs, report 2 the same 8 and 12 new ones: none is of the earlier report only."""
+    before, after = _pair(_WORLD.changed(0, success_rate=1.0))
+    first = [run for run in before.runs if run["agent_id"] == 1]
+    new = [
+        run | {"succeeded": False, "duration_seconds": 9 * run["duration_seconds"]}
+        for run in after.runs
+        if run["agent_id"] == 1
+    ]
+    others = [[run for run in reading.runs if run["agent_id"] != 1] for reading in (before, after)]
+    comparison = compare_reports(
+        Reading(before.report, before.details, before.criteria, first[:8] + others[0]),
+        Reading(after.report, after.details, after.criteria, first[:8] + new[:12] + others[1]),
+    )
+    rate, duration = (_change(comparison.agents[0], metric) for metric in ("success_rate", "avg_duration_seconds"))
+    assert (rate.verdict, rate.before, rate.after) == ("worse", 1.0, 0.4)
+    assert rate.high is not None
+    assert rate.high < 0
+    assert duration.verdict == "worse"
+
+
+def test_an_agent_without_new_runs_stays_in_the_figures_of_the_team() -> None:
+    before, after = _pair()
+    runs = [run for run in before.runs if run["agent_id"] == 1] + [run for run in after.runs if run["agent_id"] != 1]
+    comparison = compare_reports(before, Reading(after.report, after.details, after.criteria, runs))
+    change = _change(comparison.team, "avg_duration_seconds")
+    assert change.before == pytest.approx(np.mean([run["duration_seconds"] for run in before.runs]))
+    assert change.after == pytest.approx(np.mean([run["duration_seconds"] for run in runs]))
+    assert change.method is not None
+    assert "1 without new runs count as unchanged" in change.method
 
 
 def test_reports_without_agents_or_runs_are_no_error() -> None:

@@ -93,15 +93,33 @@ def test_few_common_tasks_are_no_pairs() -> None:
     assert not _samples(before[:4], _runs([True] * 4, 100, [f"t{index}" for index in range(4)])).paired
 
 
-def test_runs_that_both_reports_saw_prove_nothing() -> None:
+def test_new_runs_are_held_against_all_earlier_ones() -> None:
     shared = _runs([True] * 15, 1)
     samples = _samples(shared + _runs([True] * 5, 50), shared + _runs([False] * 5, 100))
     assert samples.shared_runs == 15
-    assert strata_of(samples, by_task=False) == [(5, 5, 5, 0)]
+    assert strata_of(samples, by_task=False) == [(20, 20, 5, 0)]
     assert len(samples.before) == 20
-    assert _samples(shared, shared).same_runs
+    assert samples.share_new == 0.25
+    # 5 of 20 are others: the difference of the means has a quarter of the error of 5 against 5.
+    assert samples.reach * (1 / 5 + 1 / 20) ** 0.5 == pytest.approx(0.25 * (2 / 5) ** 0.5)
+    assert _samples(_runs([True] * 4, 1), _runs([True] * 9, 50)).reach == 1
+    grown = _samples(shared, shared + _runs([False] * 5, 100))
+    assert strata_of(grown, by_task=False) == [(15, 15, 5, 0)]
+    assert grown.reach == pytest.approx(grown.share_new)
+    assert not grown.nothing_new
+    assert _samples(shared, shared).nothing_new
+    assert _samples(shared, shared[3:]).nothing_new
     # Between environments an id is another run.
-    assert not _samples(shared, shared, same_source=False).same_runs
+    assert not _samples(shared, shared, same_source=False).nothing_new
+
+
+def test_new_runs_of_some_tasks_are_held_against_the_same_tasks() -> None:
+    tasks = [f"t{index}" for index in range(20)]
+    shared = _runs([index >= 8 for index in range(20)], 1, tasks)
+    grown = _samples(shared, shared + _runs([False] * 8, 100, tasks[:8]))
+    assert grown.paired
+    # The same eight hard tasks fail as before.
+    assert compare_rates(strata_of(grown, by_task=True)).worse == 1.0
 
 
 def test_unfinished_runs_are_left_out() -> None:
