@@ -224,10 +224,12 @@ def publish_artifacts(plan: ReportPlan, rows: ReportRows, comparison: Comparison
         # Why it could not be measured is a warning of ``write_page``, which has asked before.
         agreement, unmeasured = try_agreement(plan.id)
         trust = _UNMEASURED if unmeasured else describe_trust(agreement, plan.id)
-        text = render_markdown(rows, _links(plan, page), changed, trust)
+        text = render_markdown(rows, _links(plan, page), changed, trust, comparison)
         create_markdown_artifact(text, key=f"report-{plan.id}", description=what)
         create_table_artifact(
-            agents_table(rows), key=f"report-{plan.id}-agents", description=f"{what}: every agent, the worst first"
+            agents_table(rows, comparison),
+            key=f"report-{plan.id}-agents",
+            description=f"{what}: every agent, the worst first",
         )
     except Exception as error:  # noqa: BLE001 - whatever the API's client raises, the report is written
         get_run_logger().warning("The artifacts of report %s could not be written: %s", plan.id, scrub(str(error)))

@@ -6,7 +6,7 @@ from tasks import connections
 from tasks.errors import NoReportError, RefusedError
 from tasks.report.comparison import Comparison
 from tasks.report.reading import Reading
-from tasks.warehouse.comparisons import find_baseline, load_history, load_reading, write_comparison
+from tasks.warehouse.comparisons import find_baseline, find_followers, load_history, load_reading, write_comparison
 from tasks.warehouse.schema import ENDED
 from tasks.warehouse.sql import Row, Warehouse
 
@@ -61,6 +61,17 @@ def compare_stored(
     if report.details:
         write_comparison(warehouse, comparison)
     return comparison
+
+
+def compare_followers(report_id: int) -> list[int]:
+    """Compare the later reports with a report that was made again, as what was found before went with what it said; the
+    ids of those reports.
+
+    Raises:
+        RefusedError: there is no such report.
+    """
+    followers = find_followers(connections.warehouse(), require_report(report_id))
+    return [follower for follower in followers if compare_stored(follower, report_id) is not None]
 
 
 def read_ended(report_id: int, *, of_agents: bool = True) -> Reading:

@@ -115,6 +115,20 @@ def find_baseline(warehouse: Warehouse, report: Row) -> int | None:
     return next((int(row["id"]) for row in (*same_judge, *same_agents, *candidates)), None)
 
 
+def find_followers(warehouse: Warehouse, report: Row) -> list[int]:
+    """The later reports that are to be compared with ``report`` (``find_baseline``), by id; of the next 50 at most."""
+    later = (
+        sa.select(reports)
+        .where(reports.c.environment == report["environment"], reports.c.id > report["id"])
+        .where(reports.c.status == "completed")
+        .order_by(reports.c.id)
+        .limit(_MOST_CANDIDATES)
+    )
+    with warehouse.database.reading() as connection:
+        rows = [dict(row) for row in connection.execute(later).mappings()]
+    return [row["id"] for row in rows if find_baseline(warehouse, row) == report["id"]]
+
+
 def _judge(report: Row) -> Any:
     return report["judge_settings"] or report["judge_model"]
 
