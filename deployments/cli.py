@@ -408,6 +408,7 @@ def label(
     blind: Annotated[bool, Parameter(negative="--no-blind")] = True,
     csv: Path | None = None,
     template: Path | None = None,
+    json: Flag = False,
 ) -> int:
     """Say yourself how good runs of a report are, so that the judge can be measured.
 
@@ -437,12 +438,14 @@ def label(
         id:12), run_id (empty: the agent as a whole), criterion, score (0 to 10) or passed (yes, no), labeler, note.
     template
         Write the sample as a CSV file to fill in instead.
+    json
+        With `--csv`: print only `{"report_id": …, "labels": [{…}], "empty_lines": …}`, what was stored.
     """
     from deployments.labels import LabelOrder, run_label
     from deployments.runner import quiet_prefect
 
     quiet_prefect()
-    return run_label(LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template))
+    return run_label(LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template, json))
 
 
 @app.command
@@ -507,7 +510,8 @@ def check(
     min_score
         Least score, 0 to 10, of the team and of every agent; one that has runs and was not judged breaks it.
     min_success_rate
-        Least share of successful runs, 0 to 1, of every agent that has finished runs.
+        Least share of successful runs, 0 to 1, of every agent that has finished runs; one whose runs could not be
+        read breaks it.
     max_failed
         Most agents whose evaluation failed.
     no_worse_than

@@ -22,11 +22,11 @@ from tasks.report.changed import (
 )
 from tasks.report.comparison import AgentComparison, Change, Comparison
 from tasks.stored_reports import compare_stored
+from tasks.warehouse.listing import ReportFilter, list_environments, list_reports
 from tasks.warehouse.schema import ENDED
 
 _STYLES = {"worse": "bold red", "better": "green", "not_comparable": "yellow"}
 _METRICS = (("Score", "score"), ("Success", "success_rate"), ("Duration", "avg_duration_seconds"))
-_MOST_LISTED = 100
 
 
 def run_compare(
@@ -68,11 +68,12 @@ def last_reports(count: int, environment: str | None) -> tuple[int, int]:
     """
     if count < 2:
         raise RefusedError(f"--last {count}: at least 2, the newest report and one before it")
-    rows = connections.warehouse().list_reports(environment, limit=max(_MOST_LISTED, 10 * count))
-    rows = [row for row in rows if row["status"] == "completed"]
-    names = sorted({row["environment"] for row in rows})
+    database = connections.warehouse().database
+    wanted = ReportFilter(environment, ("completed",))
+    names = list_environments(database, wanted)
     if len(names) > 1:
         raise RefusedError(f"which environment? --environment is one of: {', '.join(names)}")
+    rows = list_reports(database, wanted, limit=count)
     if len(rows) < count:
         of_it = f" of {environment}" if environment else ""
         raise RefusedError(f"--last {count}: there are {len(rows)} completed reports{of_it}: `agent-report list`")
@@ -85,11 +86,10 @@ def newest_ended(environment: str) -> int:
     Raises:
         RefusedError: there is none.
     """
-    rows = connections.warehouse().list_reports(environment, limit=_MOST_LISTED)
-    found = next((int(row["id"]) for row in rows if row["status"] in ENDED), None)
-    if found is None:
+    rows = list_reports(connections.warehouse().database, ReportFilter(environment, ENDED), limit=1)
+    if not rows:
         raise RefusedError(f"there is no report of the environment {environment!r} that has ended")
-    return found
+    return int(rows[0]["id"])
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:

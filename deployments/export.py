@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from deployments.cell import guard
 from deployments.out_file import replace_file
 from deployments.show import load_report
 from deployments.terminal import Row, json_text
@@ -19,8 +20,6 @@ from tasks.errors import RefusedError
 Format = Literal["csv", "json"]
 TableName = Literal["agents", "criteria", "runs", "reports"]
 
-# What a spreadsheet takes for the start of a formula, also in full width and behind white space (OWASP, CSV injection).
-_FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")
 # Line feeds and tabs are text; the rest of the control characters moves cursors.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -38,6 +37,8 @@ def export_report(
     """
     from tasks.warehouse.schema import ENDED
 
+    if byte_order_mark and kind == "json":
+        raise RefusedError("--bom is for --format csv: JSON has no byte order mark")
     report = load_report(report_id)
     if report["status"] not in ENDED:
         raise RefusedError(
@@ -104,8 +105,7 @@ def _cell(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     text = value if isinstance(value, str) else json_text(value, indent=None)
-    guard = "'" if _FORMULA.match(text) else ""
-    return guard + _CONTROLS.sub("\ufffd", text)
+    return _CONTROLS.sub("\ufffd", guard(text))
 
 
 def _write(content: str, out: str) -> None:

@@ -11,15 +11,12 @@ from rich.text import Text
 
 from deployments.comparison import newest_ended
 from deployments.terminal import one_line, open_console, print_json
-from tasks import connections
 from tasks.errors import RefusedError
 from tasks.report.comparison import Comparison
 from tasks.report.gate import Finding, Rules, check_report
 from tasks.report.gate_files import render_junit, render_summary
 from tasks.report.reading import Reading
-from tasks.stored_reports import compare_stored
-from tasks.warehouse.comparisons import load_reading
-from tasks.warehouse.schema import ENDED
+from tasks.stored_reports import compare_stored, read_ended
 
 _OPTIONS = "--min-score, --min-success-rate, --max-failed, --no-worse-than"
 
@@ -76,23 +73,16 @@ def _read(report_id: int | None, environment: str | None) -> Reading:
     if report_id is not None and environment is not None:
         raise RefusedError(f"report {report_id} and --environment {environment} exclude each other: give one of them")
     report_id = report_id if report_id is not None else newest_ended(environment or "")
-    reading = load_reading(connections.warehouse(), report_id)
-    if reading is None:
-        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
-    if reading.report["status"] not in ENDED:
-        raise RefusedError(f"report {report_id} is not done yet ({reading.report['status']}): wait for it")
-    return reading
+    return read_ended(report_id, of_agents=False)
 
 
 def _compare(reading: Reading, baseline: str | None) -> Comparison | None:
-    """The comparison that ``no_worse_than`` asks for; None without one, and for a report that has no agents."""
+    """The comparison that ``no_worse_than`` asks for; None when it asks for none, or no earlier report is there."""
     if baseline is None:
         return None
     if baseline != "last" and not baseline.isdecimal():
         raise RefusedError(f"--no-worse-than {baseline}: a report's id, or last")
-    if not reading.details:
-        return None
-    return compare_stored(reading.id, None if baseline == "last" else int(baseline))
+    return compare_stored(reading.id, None if baseline == "last" else int(baseline), of_agents=False)
 
 
 def _print(console: Console, reading: Reading, findings: list[Finding]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deployments.cell import guard, unguard
 from deployments.label_answer import FAILED, PASSED, parse_passed, parse_score
 from tasks.errors import RefusedError
 from tasks.judge.rubric import find_agent
@@ -26,7 +27,6 @@ SHOWN = ("agent_name", "threshold", "status", "task", "response", "error")
 
 _MOST_SHOWN = 20
 _LONGEST_NOTE = 2000
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,7 @@ def write_template(path: Path, chosen: Sequence[RunToLabel], labeler: str) -> in
 
 def _cell(text: object) -> str:
     """``text`` so that no spreadsheet takes an agent's words for a formula."""
-    shown = "" if text is None else str(text).replace("\0", "�")
-    return "'" + shown if shown.startswith(_FORMULAS) else shown
-
-
-def _unguarded(cell: str) -> str:
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULAS) else cell
+    return "" if text is None else guard(str(text).replace("\0", "�"))
 
 
 def read_labels(path: Path, report: LabelledReport, labeler: str) -> Sheet:
@@ -184,7 +179,7 @@ def _names(path: Path, cells: Sequence[str]) -> list[str]:
 def _named(path: Path, line: int, names: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     if any(cell.strip() for cell in cells[len(names) :]):
         raise RefusedError(f"{path}: line {line} has {len(cells)} cells, and line 1 names {len(names)} columns")
-    given = dict(zip(names, (_unguarded(cell.strip()) for cell in cells), strict=False))
+    given = dict(zip(names, (unguard(cell.strip()) for cell in cells), strict=False))
     return {name: given.get(name, "") for name in COLUMNS}
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import getpass
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from deployments.terminal import open_console
+from deployments.terminal import open_console, print_json
 from tasks.errors import RefusedError
 from tasks.evidence.types import Agent
 from tasks.judge.rubric import parse_criteria, resolve_rubrics, select_agents
 from tasks.report.label_sample import RunToLabel, choose_runs
 from tasks.report.words import Label
+from tasks.stored_reports import require_report
 from tasks.warehouse.labels import load_labels, write_labels
 from tasks.warehouse.sql import Warehouse
 
@@ -35,6 +36,7 @@ class LabelOrder:
     blind: bool = True
     csv: Path | None = None
     template: Path | None = None
+    as_json: bool = False
 
 
 class LabelledReport:
@@ -43,10 +45,7 @@ class LabelledReport:
     def __init__(self, warehouse: Warehouse, report_id: int) -> None:
         """Raises RefusedError when there is no such report, or the judge scored nothing in it."""
         self.warehouse = warehouse
-        report = warehouse.load_report(report_id)
-        if report is None:
-            raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
-        self.report = report
+        self.report = report = require_report(report_id, warehouse)
         self.agents = warehouse.load_agents(report_id)
         self.runs = warehouse.load_runs(report_id)
         self.criteria = [row for row in warehouse.load_criteria(report_id) if row["agent_id"] is not None]
@@ -121,10 +120,12 @@ def run_label(order: LabelOrder) -> int:
         raise RefusedError(f"--count {order.count}: at least 1")
     if order.csv is not None and order.template is not None:
         raise RefusedError("--csv takes labels and --template writes a file to fill in: one of them at a time")
+    if order.as_json and order.csv is None:
+        raise RefusedError("--json goes with --csv: it prints the labels that were taken from the file")
     order = replace(order, labeler=_labeler(order.labeler))
     report = LabelledReport(warehouse(), order.report_id)
     if order.csv is not None:
-        return _take_file(report, order.csv, str(order.labeler))
+        return _take_file(report, order.csv, str(order.labeler), as_json=order.as_json)
     chosen = _choose(report, order)
     if order.template is not None:
         from deployments.label_sheet import write_template
@@ -168,11 +169,18 @@ def _labeler(given: str | None) -> str:
     return name
 
 
-def _take_file(report: LabelledReport, path: Path, labeler: str) -> int:
+def _take_file(report: LabelledReport, path: Path, labeler: str, *, as_json: bool) -> int:
     from deployments.label_sheet import read_labels
 
     found = read_labels(path, report, labeler)
     report.store(found.labels)
+    if as_json:
+        names = {row["agent_id"]: row["agent_name"] for row in report.agents}
+        labels = [
+            asdict(label) | {"agent_name": names.get(label.agent_id), "note": note} for label, note in found.labels
+        ]
+        print_json({"report_id": report.report["id"], "labels": labels, "empty_lines": found.empty})
+        return 0
     people = len({label.labeler for label, _ in found.labels})
     empty = f"; {found.empty} lines have neither score nor passed" if found.empty else ""
     open_console().print(

@@ -27,7 +27,11 @@ def save_page(report_id: int, target: str) -> None:
     from tasks.report.html import render_html
 
     path = None if target == STDOUT else _check(Path(target).expanduser(), target)
-    html = render_html(load_page(report_id)).encode()
+    page = load_page(report_id)
+    if page.agreement_error:
+        note = f"Note: how far judge and people agree could not be measured: {page.agreement_error}"
+        open_console(stderr=True).print(one_line(note), soft_wrap=True)
+    html = render_html(page).encode()
     if path is None:
         sys.stdout.buffer.write(html)
         sys.stdout.buffer.flush()

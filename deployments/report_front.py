@@ -44,6 +44,8 @@ def print_report(
         criteria: Its rows of ``criterion_scores``; without them scores are shown, but not what they are made of.
         comparison: With the report that it was compared with last; None when it never was.
     """
+    from tasks.report.order import worst_agents_first
+
     _print_verdict(console, report)
     for line in _notes(report):
         console.print(line)
@@ -53,7 +55,7 @@ def print_report(
     if comparison is not None:
         console.print()
         print_changes(console, comparison)
-    ordered = sorted(agents, key=_worst_first)
+    ordered = worst_agents_first(agents, comparison)
     if needy := [row for row in ordered if needs_work(row)]:
         console.print()
         _print_needy(console, needy, len(agents), criteria)
@@ -166,10 +168,6 @@ def _why(row: Row) -> str:
     if row["status"] == "failed":
         return str(row["error"])
     return cut(next(iter(row["weaknesses"] or []), None) or row["reasoning"] or "")
-
-
-def _worst_first(row: Row) -> tuple[bool, bool, float]:
-    return (row["status"] != "failed", row["score"] is None, row["score"] or 0.0)
 
 
 def print_agents(console: Console, agents: Sequence[Row]) -> None:

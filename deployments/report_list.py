@@ -10,6 +10,8 @@ from rich.console import Console
 from deployments.terminal import Column, Row, dash, one_line, open_console, print_json, print_table, status
 from tasks.errors import RefusedError
 
+_MOST = 1_000_000
+
 
 def list_stored(
     *,
@@ -30,14 +32,15 @@ def list_stored(
     from tasks.settings import parse_since
     from tasks.warehouse.listing import ReportFilter, list_reports
 
-    if limit < 1:
-        raise RefusedError(f"--limit {limit}: at least 1")
+    if not 1 <= limit <= _MOST:
+        raise RefusedError(f"--limit {limit}: from 1 to {_MOST}")
     try:
         moment = None if since is None else parse_since(since, datetime.now(UTC))
     except ValueError as error:
         raise RefusedError(f"--since: {error}") from None
     wanted = ReportFilter(environment, tuple(statuses), moment, name, judge_model)
-    rows = list_reports(warehouse().database, wanted, limit)
+    database = warehouse().database
+    rows = list_reports(database, wanted, limit)
     if as_json:
         print_json(rows)
     elif rows:
@@ -45,7 +48,12 @@ def list_stored(
     elif any((environment, statuses, since, name, judge_model)):
         open_console().print("No report is like that: `agent-report list` shows the newest of all.")
     else:
-        open_console().print("No reports yet: `agent-report run ENVIRONMENT` makes one.")
+        open_console().print(
+            one_line(
+                f"No reports yet in {database.shown}: `agent-report run ENVIRONMENT` makes one, "
+                "AGENT_REPORT_WAREHOUSE_URL names another warehouse."
+            )
+        )
 
 
 def print_reports(console: Console, reports: Sequence[Row]) -> None:

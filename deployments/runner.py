@@ -198,6 +198,7 @@ def check_settings(order: Order, *, judge: bool = True) -> None:
     """
     from tasks import connections
     from tasks.judge.rubric import resolve_rubrics, select_agents
+    from tasks.stored_reports import require_report
 
     options = connections.read_settings().options(order.options)
     source = connections.source()
@@ -205,7 +206,7 @@ def check_settings(order: Order, *, judge: bool = True) -> None:
     source.check_filter(options.filter_model)
     resolve_rubrics(order.criteria, agents)
     select_agents(options.agents, agents)
-    if order.report_id is not None and connections.warehouse().load_report(order.report_id) is None:
-        raise RefusedError(f"there is no report {order.report_id}: `agent-report list` shows those there are")
+    if order.report_id is not None:
+        require_report(order.report_id)
     if judge:
         connections.warm_up(options)

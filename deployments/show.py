@@ -51,12 +51,9 @@ def load_report(report_id: int) -> Row:
     Raises:
         RefusedError: there is none of this id.
     """
-    from tasks.connections import warehouse
+    from tasks.stored_reports import require_report
 
-    report = warehouse().load_report(report_id)
-    if report is None:
-        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
-    return report
+    return require_report(report_id)
 
 
 def _find_agent(report_id: int, wanted: str, agents: list[Row]) -> Row:

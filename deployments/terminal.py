@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import IO, Any, Literal, cast
 
 from rich import box
 from rich.console import Console
@@ -35,17 +36,58 @@ PROSE_WIDTH = 100
 
 def open_console(*, stderr: bool = False) -> Console:
     """The console for people. What goes to a file or a pipe is not cut to the 80 columns of a terminal that is none."""
-    console = Console(stderr=stderr, highlight=False)
+    console = Console(
+        stderr=stderr, highlight=False, file=cast("IO[str]", _WorkflowLog(stderr)) if _in_workflow() else None
+    )
     if not console.is_terminal and not os.environ.get("COLUMNS"):
         console.width = _FILE_WIDTH
     return console
+
+
+def _in_workflow() -> bool:
+    """Whether this is a step of GitHub Actions, which reads commands out of what is printed."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+class _WorkflowLog(io.TextIOBase):
+    """stdout or stderr in which no line is a workflow command (``::add-mask::…``, ``##[…]``), whosever words it has."""
+
+    _STARTS = re.compile(r"^([^\S\n]*(?:\x1b\[[0-9;]*m)*[^\S\n]*):(?=:)", re.MULTILINE)
+
+    def __init__(self, stderr: bool) -> None:
+        super().__init__()
+        self._file = sys.stderr if stderr else sys.stdout
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._file.encoding
+
+    def isatty(self) -> bool:
+        return self._file.isatty()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def flush(self) -> None:
+        # Also called when this is collected, by when pytest, say, has closed the other one.
+        if not self._file.closed:
+            self._file.flush()
+
+    def write(self, text: str) -> int:
+        # Split by a space, a command is text that can still be read.
+        self._file.write(self._STARTS.sub(r"\1: ", text).replace("##[", "## ["))
+        return len(text)
 
 
 def print_json(value: object, *, indent: int | None = 2) -> None:
     """``value`` as JSON on stdout, in UTF-8 whatever the locale; times in ISO. On one line with ``indent=None``."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")
-    sys.stdout.write(json_text(value, indent=indent) + "\n")
+    text = json_text(value, indent=indent)
+    if _in_workflow():
+        # The older kind of command counts anywhere in a line; in JSON such a sign only stands in texts.
+        text = text.replace("##[", "#\\u0023[")
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 

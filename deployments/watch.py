@@ -58,8 +58,13 @@ def _steps(report_id: int) -> Iterator[Row]:
             yield row
         if row["status"] in ENDED:
             return
-        _check_owner(row)
         told = step
+        if not _has_owner(row):
+            # Its maker may have ended it, and itself, since the row was read.
+            row = _look(report_id)
+            if row["status"] in ENDED or _has_owner(row):
+                continue
+            raise AgentReportError(_abandoned(row))
         time.sleep(_POLL_SECONDS)
         row = _look(report_id)
 
@@ -82,14 +87,17 @@ def _look(report_id: int) -> Row:
     return row
 
 
-def _check_owner(row: Row) -> None:
+def _has_owner(row: Row) -> bool:
+    """Whether somebody who lives works on the report."""
     from tasks.warehouse.owner import Owner, is_alive
 
-    owner = None if row["owner"] is None else Owner(**row["owner"])
-    if owner is not None and is_alive(owner, row["heartbeat"], datetime.now(UTC)):
-        return
-    gone = "" if owner is None else f"process {owner.pid} on {one_line(owner.host).plain}, which made it, is gone: "
-    raise AgentReportError(
+    return row["owner"] is not None and is_alive(Owner(**row["owner"]), row["heartbeat"], datetime.now(UTC))
+
+
+def _abandoned(row: Row) -> str:
+    owner = row["owner"]
+    gone = f"process {owner['pid']} on {one_line(owner['host']).plain}, which made it, is gone: " if owner else ""
+    return (
         f"{gone}nobody works on report {row['id']} any more ({row['status']}, {row['progress']} %): "
         f"`agent-report run {one_line(row['environment']).plain} --report-id {row['id']}` takes it up"
     )

@@ -68,8 +68,11 @@ def submit(page: Page) -> str:
     """Send the form, and go to the new run's page, whose address is returned."""
     with page.expect_response(lambda response: response.url.endswith("/create_flow_run")) as sent:
         page.get_by_role("button", name="Submit").click()
+    answer = sent.value
+    if not answer.ok:
+        raise RuntimeError(f"the form was answered {answer.status}: {answer.text()[:500]}")
     # Not by the link in the message that says so: that is gone after a moment.
-    run_url = f"{page.url.partition('/deployments')[0]}/runs/flow-run/{sent.value.json()['id']}"
+    run_url = f"{page.url.partition('/deployments')[0]}/runs/flow-run/{answer.json()['id']}"
     page.goto(run_url)
     return run_url
 

@@ -13,12 +13,14 @@ from tasks.report.build import ReportRows
 from tasks.report.changed import render_changed
 from tasks.report.comparison import AgentComparison, Comparison
 from tasks.report.plan import ReportPlan
-from tasks.stored_reports import compare_stored
+from tasks.stored_reports import compare_followers, compare_stored
 
 
 @task(task_run_name="compare the report on {plan.environment}", cache_policy=NO_CACHE)
 def compare_with_last(plan: ReportPlan, rows: ReportRows) -> Comparison | None:
     """What changed since the last comparable report; None without one, or of a report that did not complete.
+
+    Of a report that is made again, also what changed from it to those that came after it.
 
     The report is written by now: whatever goes wrong here is a warning in the log, and no more.
     """
@@ -26,6 +28,8 @@ def compare_with_last(plan: ReportPlan, rows: ReportRows) -> Comparison | None:
         return None
     try:
         comparison = compare_stored(plan.id, None)
+        if plan.taken_up:
+            compare_followers(plan.id)
     except Exception as error:  # noqa: BLE001 - no error is worth a report that is done
         get_run_logger().warning("Report %s could not be compared with the last: %s", plan.id, scrub(str(error)))
         return None

@@ -11,6 +11,16 @@ class RefusedError(AgentReportError):
     """Bad input (a setting, an option, criteria, an unknown environment): refused before anything is paid."""
 
 
+class NoReportError(RefusedError):
+    """There is no report of this id in the warehouse, which is shown without credentials."""
+
+    def __init__(self, report_id: int, warehouse: str) -> None:
+        super().__init__(
+            f"there is no report {report_id} in {warehouse}: `agent-report list` shows those there are, "
+            "AGENT_REPORT_WAREHOUSE_URL names another warehouse"
+        )
+
+
 class SourceError(AgentReportError):
     """The source of agents and runs cannot be read, or an agent's rows in it cannot."""
 

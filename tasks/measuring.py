@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from tasks import connections
-from tasks.errors import RefusedError
+from tasks.errors import RefusedError, scrub
 from tasks.report.agreement import Agreement
 from tasks.report.judging import Judging
+from tasks.stored_reports import require_report
 from tasks.warehouse.labels import find_judged_report, has_labels, load_judged, load_labels, load_repeated_answers
 from tasks.warehouse.sql import Row, Warehouse
 
@@ -20,12 +21,19 @@ def load_agreement(report_id: int, warehouse: Warehouse | None = None) -> Agreem
         RefusedError: there is no such report.
     """
     warehouse = warehouse or connections.warehouse()
-    report = warehouse.load_report(report_id)
-    if report is None:
-        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
+    report = require_report(report_id, warehouse)
     if not has_labels(warehouse.database, report["environment"]):
         return None
     return measure(warehouse, report)
+
+
+def try_agreement(report_id: int, warehouse: Warehouse | None = None) -> tuple[Agreement | None, str]:
+    """``load_agreement`` for what is worth more than the agreement (a page, an artifact): whatever goes wrong is given
+    as a text beside None, and "" when nothing did."""
+    try:
+        return load_agreement(report_id, warehouse), ""
+    except Exception as error:  # noqa: BLE001 - labels, or what is computed of them, may be anything
+        return None, scrub(str(error) or type(error).__name__)
 
 
 def find_report(warehouse: Warehouse, report_id: int | None, environment: str | None) -> Row:
@@ -40,9 +48,7 @@ def find_report(warehouse: Warehouse, report_id: int | None, environment: str | 
         if report is None:
             raise RefusedError(f"there is no completed report{of_it}: `agent-report list` shows those there are")
         return report
-    report = warehouse.load_report(report_id)
-    if report is None:
-        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
+    report = require_report(report_id, warehouse)
     if environment is not None and report["environment"] != environment:
         raise RefusedError(f"report {report_id} is of {report['environment']!r}, not of {environment!r}: leave one out")
     return report

@@ -7,11 +7,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from tasks import connections
-from tasks.errors import RefusedError, scrub
-from tasks.measuring import load_agreement
+from tasks.errors import scrub
+from tasks.measuring import try_agreement
 from tasks.report.html import render_html
 from tasks.report.page import Page
 from tasks.report.plan import ReportPlan
+from tasks.stored_reports import require_report
 from tasks.warehouse.comparisons import load_comparison
 from tasks.warehouse.history import load_history, load_judging_stats
 from tasks.warehouse.pages import has_page, page_place, write_page_file
@@ -25,7 +26,12 @@ def write_page(plan: ReportPlan) -> str:
     """
     try:
         url = connections.read_settings().parquet_url
-        write_page_file(url, plan.environment, plan.id, render_html(load_page(plan.id)))
+        page = load_page(plan.id)
+        if page.agreement_error:
+            get_run_logger().warning(
+                "How far judge and people agree could not be measured for report %s: %s", plan.id, page.agreement_error
+            )
+        write_page_file(url, plan.environment, plan.id, render_html(page))
         return page_place(url, plan.environment, plan.id)
     except Exception as error:  # noqa: BLE001 - whatever it is, the report is written
         get_run_logger().warning(
@@ -53,16 +59,16 @@ def load_page(report_id: int) -> Page:
         RefusedError: there is no such report.
     """
     warehouse = connections.warehouse()
-    report = warehouse.load_report(report_id)
-    if report is None:
-        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
+    report = require_report(report_id, warehouse)
+    agreement, unmeasured = try_agreement(report_id, warehouse)
     return Page(
         report=report,
         agents=warehouse.load_agents(report_id),
         criteria=warehouse.load_criteria(report_id),
         runs=warehouse.load_runs(report_id),
         comparison=load_comparison(warehouse, report_id),
-        agreement=load_agreement(report_id, warehouse),
+        agreement=agreement,
+        agreement_error=unmeasured,
         history=load_history(warehouse.database, report),
         judging=load_judging_stats(warehouse.database, report_id),
         jaeger_ui_url=connections.read_settings().jaeger_ui_url,

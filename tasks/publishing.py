@@ -21,7 +21,7 @@ from tasks.endings import raising, told
 from tasks.errors import ParquetError, RefusedError, ReportFailedError, scrub
 from tasks.judge.rubric import Criteria
 from tasks.llm_limit import find_limit
-from tasks.measuring import load_agreement
+from tasks.measuring import try_agreement
 from tasks.progress import Progress
 from tasks.report.build import EncodedRuns, Ending, Findings, ReportRows, build_rows, build_run_rows
 from tasks.report.changed import render_changed
@@ -40,6 +40,8 @@ from tasks.settings import ReportOptions
 from tasks.warehouse.owner import current_owner
 from tasks.warehouse.parquet import encode_table, list_files, stage_parquet
 from tasks.warehouse.sql import Row
+
+_UNMEASURED = "how far it agrees with people could not be measured"
 
 
 @raising
@@ -219,11 +221,15 @@ def publish_artifacts(plan: ReportPlan, rows: ReportRows, comparison: Comparison
     try:
         what = f"Report {plan.id} on {plan.environment}"
         changed = render_changed(comparison) if comparison else ()
-        trust = describe_trust(load_agreement(plan.id), plan.id)
-        text = render_markdown(rows, _links(plan, page), changed, trust)
+        # Why it could not be measured is a warning of ``write_page``, which has asked before.
+        agreement, unmeasured = try_agreement(plan.id)
+        trust = _UNMEASURED if unmeasured else describe_trust(agreement, plan.id)
+        text = render_markdown(rows, _links(plan, page), changed, trust, comparison)
         create_markdown_artifact(text, key=f"report-{plan.id}", description=what)
         create_table_artifact(
-            agents_table(rows), key=f"report-{plan.id}-agents", description=f"{what}: every agent, the worst first"
+            agents_table(rows, comparison),
+            key=f"report-{plan.id}-agents",
+            description=f"{what}: every agent, the worst first",
         )
     except Exception as error:  # noqa: BLE001 - whatever the API's client raises, the report is written
         get_run_logger().warning("The artifacts of report %s could not be written: %s", plan.id, scrub(str(error)))

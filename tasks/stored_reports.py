@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 from tasks import connections
-from tasks.errors import RefusedError
+from tasks.errors import NoReportError, RefusedError
 from tasks.report.comparison import Comparison
 from tasks.report.reading import Reading
-from tasks.warehouse.comparisons import find_baseline, load_history, load_reading, write_comparison
+from tasks.warehouse.comparisons import find_baseline, find_followers, load_history, load_reading, write_comparison
 from tasks.warehouse.schema import ENDED
+from tasks.warehouse.sql import Row, Warehouse
 
 
-def compare_stored(report_id: int, baseline_id: int | None, *, across_environments: bool = False) -> Comparison | None:
+def require_report(report_id: int, warehouse: Warehouse | None = None) -> Row:
+    """The row of a report, in ``warehouse`` or the configured one.
+
+    Raises:
+        RefusedError: there is none of this id.
+    """
+    warehouse = warehouse or connections.warehouse()
+    row = warehouse.load_report(report_id)
+    if row is None:
+        raise NoReportError(report_id, warehouse.database.shown)
+    return row
+
+
+def compare_stored(
+    report_id: int, baseline_id: int | None, *, across_environments: bool = False, of_agents: bool = True
+) -> Comparison | None:
     """Two stored reports compared, and what was found stored; None when no earlier report is there to compare with.
 
     Args:
         report_id: The later report.
         baseline_id: The earlier one; None: the last comparable report (``find_baseline``).
         across_environments: Whether the two may be of different environments.
+        of_agents: Whether a later report that ended before it had any agent is refused; else nothing of it is
+            comparable, and nothing is stored.
 
     Raises:
         RefusedError: no such report, one that has not ended or has no rows, one with itself, or two environments.
     """
     warehouse = connections.warehouse()
-    report = read_ended(report_id)
+    report = read_ended(report_id, of_agents=of_agents)
     if baseline_id is None:
         baseline_id = find_baseline(warehouse, report.report)
         if baseline_id is None:
@@ -40,24 +58,37 @@ def compare_stored(report_id: int, baseline_id: int | None, *, across_environmen
     from tasks.report.compare import compare_reports
 
     comparison = compare_reports(baseline, report, load_history(warehouse, report.report))
-    write_comparison(warehouse, comparison)
+    if report.details:
+        write_comparison(warehouse, comparison)
     return comparison
 
 
-def read_ended(report_id: int) -> Reading:
-    """A stored report that has ended and has agents.
+def compare_followers(report_id: int) -> list[int]:
+    """Compare the later reports with a report that was made again, as what was found before went with what it said; the
+    ids of those reports.
+
+    Raises:
+        RefusedError: there is no such report.
+    """
+    followers = find_followers(connections.warehouse(), require_report(report_id))
+    return [follower for follower in followers if compare_stored(follower, report_id) is not None]
+
+
+def read_ended(report_id: int, *, of_agents: bool = True) -> Reading:
+    """A stored report that has ended and, unless ``of_agents`` is false, has agents.
 
     Raises:
         RefusedError: there is none of this id, it is still made, or it ended before it had anything.
     """
-    reading = load_reading(connections.warehouse(), report_id)
+    warehouse = connections.warehouse()
+    reading = load_reading(warehouse, report_id)
     if reading is None:
-        raise RefusedError(f"there is no report {report_id}: `agent-report list` shows those there are")
+        raise NoReportError(report_id, warehouse.database.shown)
     status = reading.report["status"]
     if status not in ENDED:
         raise RefusedError(
             f"report {report_id} is not done yet ({status}, {reading.report['progress']} %): wait for it"
         )
-    if not reading.details:
+    if of_agents and not reading.details:
         raise RefusedError(f"report {report_id} {status} before it had any agent: there is nothing to compare")
     return reading

@@ -72,6 +72,23 @@ def test_every_command_exists_with_its_options(readme: str) -> None:
             assert words[:2] in (["prefect", "concurrency-limit"], ["prefect", "worker"]), line
 
 
+def test_the_workflow_is_one_and_checks_the_very_report_that_it_made(readme: str) -> None:
+    (block,) = _blocks(readme, "yml")
+    job = yaml.safe_load(block)["jobs"]["agents"]
+    lines = [line for step in job["steps"] for line in step.get("run", "").splitlines()]
+    commands = [line[line.index("agent-report") :] for line in lines if "agent-report" in line]
+    assert [line.split()[1] for line in commands] == ["run", "check", "show"]
+    for line in commands:
+        words = shlex.split(re.sub(r"\$\{\{[^}]+\}\}", "12", line.partition(" > ")[0]))
+        app.parse_args(words[1:], exit_on_error=False, print_error=False)
+    assert "--json" in commands[0]
+    assert "--environment" not in commands[1]
+    assert "steps.report.outputs.id" in commands[1]
+    assert {name.lower() for name in job["env"]} <= set(_names())
+    assert "AGENT_REPORT_PARQUET_URL" in job["env"]
+    assert "upload-artifact" in job["steps"][-1]["uses"]
+
+
 def test_every_option_named_is_one_of_a_command(readme: str) -> None:
     named = set(re.findall(r"`(--[a-z-]+)`", readme))
     options = {

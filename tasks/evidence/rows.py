@@ -15,12 +15,15 @@ from tasks.evidence.types import Agent, Outcome, Run
 from tasks.evidence.values import Redact, clip, read_filled, read_float, read_id, read_int, read_text
 
 Row = Mapping[str, Any] | RowMapping
+_NAME_CHARACTERS = 200
 
 _OUTCOMES: dict[str, Outcome] = {"completed": "success", "failed": "failure", "timeout": "failure", "error": "failure"}
 
 
 def read_agent(row: Row, environment: str, redact: Redact | None = None) -> Agent:
     """The agent in a row of ``agents``; ``redact`` is for the value that an error quotes.
+
+    A name of more than 200 characters is cut: Prefect has it in every event, and takes none of more than 1.5 MB.
 
     Raises:
         SourceError: its id is no whole number.
@@ -30,9 +33,10 @@ def read_agent(row: Row, environment: str, redact: Redact | None = None) -> Agen
         raise SourceError(
             f"An agent of {environment} has the id {clip(row['id'], redact)}, which is not a whole number"
         )
+    name = read_filled(row["name"]) or f"agent {number}"
     return Agent(
         id=number,
-        name=read_filled(row["name"]) or f"agent {number}",
+        name=name if len(name) <= _NAME_CHARACTERS else name[: _NAME_CHARACTERS - 1] + "…",
         environment=environment,
         description=read_text(row.get("description")),
         prompt=read_text(row.get("prompt")),

@@ -66,6 +66,7 @@ _NEEDED = {
 }
 _KEYS = {"id", "agent_id", "environment_id"}
 _IDS_AT_ONCE = 500
+_SHOWN_CHARACTERS = 100
 _MOST_KNOWN = 10
 # PostgreSQL's type ids of bytea, and of text, character and varchar.
 _PG_BYTES = 17
@@ -291,7 +292,7 @@ def _others(count: int) -> str:
 
 
 def _unknown(environment: str, names: Sequence[str]) -> str:
-    known = sorted(set(names))
+    known = sorted({name if len(name) <= _SHOWN_CHARACTERS else name[:_SHOWN_CHARACTERS] + "…" for name in names})
     if not known:
         return f"There is no environment {environment!r}: the source has none"
     more = f" and {len(known) - _MOST_KNOWN} more" if len(known) > _MOST_KNOWN else ""

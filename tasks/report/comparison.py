@@ -54,7 +54,11 @@ class AgentComparison(Compared):
 
 
 class Comparison(Compared):
-    """Report ``report_id`` against ``baseline_id``; ``reasons`` say why scores are not comparable, if they are not."""
+    """Report ``report_id`` against ``baseline_id``.
+
+    ``reasons`` say in what the two differ as a whole (judge, agents asked for, model of the runs). What that leaves
+    comparable, the verdicts say: another judge leaves the runs, another choice of agents all but the team.
+    """
 
     baseline_id: int
     report_id: int

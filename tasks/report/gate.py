@@ -32,12 +32,16 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule for one subject (an agent's name, ``team`` or ``report``), and what there is to say in a line."""
+    """One rule for one subject (an agent's name, ``team`` or ``report``), and what there is to say in a line.
+
+    ``agent_id`` tells agents of one name apart; None for the team and the report.
+    """
 
     rule: str
     subject: str
     state: State
     message: str
+    agent_id: int | None = None
 
     @property
     def line(self) -> str:
@@ -49,13 +53,13 @@ def check_report(reading: Reading, rules: Rules, comparison: Comparison | None =
     """Every rule for the report, the team and every agent, in this order.
 
     ``comparison`` is with the report of ``no_worse_than``; None where there is no earlier report: then that rule is
-    not applied, so that an environment's first report can pass.
+    not applied, so that an environment's first report can pass. A report without agents breaks it otherwise.
 
     - A report that failed or was cancelled breaks the gate whatever the rules are.
     - An agent that was to be judged and has no score (failed, no_evidence, skipped_budget, not_started) breaks
-      ``min_score``, as nobody knows whether it is good enough; with ``max_failed`` the failed ones are counted there
-      instead. Agents without finished runs, or that the report was not asked for, are held to nothing, and that is
-      said.
+      ``min_score``, and one whose success rate is not known breaks ``min_success_rate``: nobody knows whether it is
+      good enough. With ``max_failed`` the failed ones are counted there instead. Agents without finished runs, or that
+      the report was not asked for, are held to nothing, and that is said.
     - ``no_worse_than`` is broken by what the comparison calls worse: changes that noise explains do not break it. What
       cannot be compared is said; when nothing at all can be compared, it is broken.
     """
@@ -68,9 +72,10 @@ def check_report(reading: Reading, rules: Rules, comparison: Comparison | None =
     if rules.min_score is not None:
         findings += _scores(reading, rules.min_score, failed_counted=rules.max_failed is not None)
     if rules.min_success_rate is not None:
-        findings += [_success(row, rules.min_success_rate) for row in _asked(reading)]
+        counted = rules.max_failed is not None
+        findings += [_success(row, rules.min_success_rate, failed_counted=counted) for row in _asked(reading)]
     if rules.no_worse_than is not None:
-        findings += _not_worse(comparison)
+        findings += _not_worse(reading, comparison)
     return findings
 
 
@@ -96,35 +101,43 @@ def _scores(reading: Reading, least: float, *, failed_counted: bool) -> Iterator
     else:
         yield _at_least(TEAM, team, least)
     for row in _asked(reading):
+        name, agent_id = row["agent_name"], row["agent_id"]
         if row["score"] is not None:
-            yield _at_least(row["agent_name"], row["score"], least)
+            yield _at_least(name, row["score"], least, agent_id)
         elif row["status"] == "no_runs":
-            yield Finding("min-score", row["agent_name"], "not_applied", "no finished run, so nothing was judged")
+            yield Finding("min-score", name, "not_applied", "no finished run, so nothing was judged", agent_id)
         elif row["status"] == "failed" and failed_counted:
-            yield Finding("min-score", row["agent_name"], "not_applied", "failed, which max-failed counts")
+            yield Finding("min-score", name, "not_applied", "failed, which max-failed counts", agent_id)
         else:
             why = f"no score (at least {least:g}): {row['status'].replace('_', ' ')}"
-            yield Finding("min-score", row["agent_name"], "broken", why)
+            yield Finding("min-score", name, "broken", why, agent_id)
 
 
-def _at_least(name: str, score: float, least: float) -> Finding:
+def _at_least(name: str, score: float, least: float, agent_id: int | None = None) -> Finding:
     # Not rounded up: 6.96 is not 7.
     shown = format_score(score) if float(format_score(score)) < least or score >= least else f"{score:.3g}"
-    return Finding("min-score", name, "held" if score >= least else "broken", f"score {shown}, at least {least:g}")
+    state: State = "held" if score >= least else "broken"
+    return Finding("min-score", name, state, f"score {shown}, at least {least:g}", agent_id)
 
 
-def _success(row: Row, least: float) -> Finding:
+def _success(row: Row, least: float, *, failed_counted: bool) -> Finding:
+    rule, name, agent_id = "min-success-rate", row["agent_name"], row["agent_id"]
     rate = row["success_rate"]
     if rate is None:
-        why = "its runs could not be read" if row["status"] == "failed" else "no finished run"
-        return Finding("min-success-rate", row["agent_name"], "not_applied", why)
+        status = row["status"]
+        if status == "no_runs":
+            return Finding(rule, name, "not_applied", "no finished run", agent_id)
+        if status == "failed" and failed_counted:
+            return Finding(rule, name, "not_applied", "failed, which max-failed counts", agent_id)
+        why = "its runs could not be read" if status == "failed" else status.replace("_", " ")
+        return Finding(rule, name, "broken", f"no success rate (at least {least:.4g}): {why}", agent_id)
     shown = format_rate(rate) if round(rate, 2) < least or rate >= least else f"{rate:.1%}"
     over = f" of {row['runs_analyzed']} runs" if row.get("runs_analyzed") else ""
     state: State = "held" if rate >= least else "broken"
-    return Finding("min-success-rate", row["agent_name"], state, f"{shown}{over} succeeded, at least {least:.4g}")
+    return Finding(rule, name, state, f"{shown}{over} succeeded, at least {least:.4g}", agent_id)
 
 
-def _not_worse(comparison: Comparison | None) -> Iterator[Finding]:
+def _not_worse(reading: Reading, comparison: Comparison | None) -> Iterator[Finding]:
     rule = "no-worse-than"
     if comparison is None:
         yield Finding(rule, "report", "not_applied", "there is no earlier report to compare with")
@@ -133,22 +146,25 @@ def _not_worse(comparison: Comparison | None) -> Iterator[Finding]:
     subjects = [comparison.team, *comparison.agents]
     if all(subject.verdict == "not_comparable" for subject in subjects):
         why = "; ".join(comparison.reasons) or "no agent is in both reports"
+        if not reading.details:
+            why = "this report has no agents"
         yield Finding(rule, "report", "broken", f"nothing can be compared with report {comparison.baseline_id}: {why}")
         return
     for reason in comparison.reasons:
         yield Finding(rule, "report", "not_applied", reason)
     for subject in subjects:
-        name = TEAM if subject.agent_id is None else subject.agent_name
+        agent_id = subject.agent_id
+        name = TEAM if agent_id is None else subject.agent_name
         worse = [change for change in told_changes(subject) if change.verdict == "worse"]
         if worse:
             for change in worse:
-                yield Finding(rule, name, "broken", f"worse {against}: {describe_change(change)}")
+                yield Finding(rule, name, "broken", f"worse {against}: {describe_change(change)}", agent_id)
         elif subject.presence in ("new", "gone"):
-            yield Finding(rule, name, "not_applied", subject.reason or subject.presence)
+            yield Finding(rule, name, "not_applied", subject.reason or subject.presence, agent_id)
         elif subject.verdict == "not_comparable":
-            yield Finding(rule, name, "not_applied", _why(subject))
+            yield Finding(rule, name, "not_applied", _why(subject), agent_id)
         else:
-            yield Finding(rule, name, "held", f"not worse {against}")
+            yield Finding(rule, name, "held", f"not worse {against}", agent_id)
 
 
 def _why(subject: AgentComparison) -> str:

@@ -24,9 +24,12 @@ _CLASS = "agent-report"
 def render_junit(report: Row, findings: Sequence[Finding]) -> bytes:
     """JUnit XML: a case for every rule and subject, a failure where it is broken, skipped where it is not applied."""
     suite = TestSuite(_clean(f"agent-report check: report {report['id']} on {report['environment']}"))
-    for (rule, subject), group in groupby(findings, key=lambda finding: (finding.rule, finding.subject)):
+    for (rule, subject, agent_id), group in groupby(
+        findings, lambda found: (found.rule, found.subject, found.agent_id)
+    ):
+        whose = "" if agent_id is None else f" (id:{agent_id})"
         found = list(group)
-        case = TestCase(_clean(f"{rule}: {subject}"), f"{_CLASS}.{rule}", 0.0)
+        case = TestCase(_clean(f"{rule}: {subject}{whose}"), f"{_CLASS}.{rule}", 0.0)
         broken = [finding.message for finding in found if finding.state == "broken"]
         if broken:
             failure = Failure(_clean(broken[0]), rule)

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tasks.report.order import worst_agents_first
 from tasks.report.shortening import cut
 
 if TYPE_CHECKING:
     from tasks.report.build import ReportRows
+    from tasks.report.comparison import Comparison
 
 Row = dict[str, Any]
 _MOST_WORST = 5
@@ -112,11 +114,17 @@ class Links:
         return f"{self.jaeger_ui_url.rstrip('/')}/trace/{quote(trace_id, safe='')}"
 
 
-def render_markdown(rows: ReportRows, links: Links | None = None, changed: Sequence[str] = (), trust: str = "") -> str:
+def render_markdown(
+    rows: ReportRows,
+    links: Links | None = None,
+    changed: Sequence[str] = (),
+    trust: str = "",
+    comparison: Comparison | None = None,
+) -> str:
     """The report in short: verdict, summary, what changed, the worst agents and why, every agent, where it leads.
 
     ``changed`` are the lines of ``render_changed``; empty where there is nothing to compare with. ``trust`` says how
-    far the judge can be trusted (``describe_trust``), as plain text.
+    far the judge can be trusted (``describe_trust``), as plain text. By ``comparison`` those that got worse come first.
     """
     report, links = rows.report, links or Links()
     lines = [f"# {escape(report['name'] or report['environment'])}: {_verdict(report)}"]
@@ -131,16 +139,15 @@ def render_markdown(rows: ReportRows, links: Links | None = None, changed: Seque
     lines += ["", *_figures(report, rows.details)]
     lines += [f"- **The judge:** {escape(trust)}"] if trust else []
     lines += ["", *changed] if changed else []
-    worst = [
-        row for row in sorted(rows.details, key=_worst_first) if row["status"] == "failed" or row["passed"] is False
-    ]
+    ordered = worst_agents_first(rows.details, comparison)
+    worst = [row for row in ordered if row["status"] == "failed" or row["passed"] is False]
     if worst:
         lines += ["", "## Worst agents", ""]
         lines += [_worst(row, _worst_trace(row, rows.runs, links)) for row in worst[:_MOST_WORST]]
         if len(worst) > _MOST_WORST:
             lines.append(f"- and {len(worst) - _MOST_WORST} more, in the table")
-    lines += ["", "## Every agent", "", *_table(rows.details)]
-    doubts = [(row["agent_name"], doubt) for row in rows.details if (doubt := describe_doubts(row))]
+    lines += ["", "## Every agent", "", *_table(ordered)]
+    doubts = [(row["agent_name"], doubt) for row in ordered if (doubt := describe_doubts(row))]
     if doubts:
         lines += ["", "## Notes", ""]
         lines += [f"- {escape(name)}: {escape(cut(doubt, 400))}" for name, doubt in doubts]
@@ -188,7 +195,7 @@ def _worst_trace(row: Row, runs: Sequence[Row], links: Links) -> str:
 
 def _table(details: Sequence[Row]) -> list[str]:
     lines = ["| Agent | Status | Score | Passed | Success | Runs | Cost a run |", "|---|---|---|---|---|---|---|"]
-    for row in sorted(details, key=_worst_first):
+    for row in details:
         success = format_rate(row.get("success_rate"))
         if row.get("success_rate_low") is not None:
             success += f" ({row['success_rate_low']:.0%}–{row['success_rate_high']:.0%})"
@@ -212,7 +219,7 @@ def _places(links: Links) -> list[str]:
     return ["## Where it is", "", *lines] if lines else []
 
 
-def agents_table(rows: ReportRows) -> list[dict[str, str]]:
+def agents_table(rows: ReportRows, comparison: Comparison | None = None) -> list[dict[str, str]]:
     """One row of plain text per agent, the worst first: what a table artifact shows."""
     return [
         {
@@ -226,11 +233,5 @@ def agents_table(rows: ReportRows) -> list[dict[str, str]]:
             "judging": format_cost(row["judge_cost_usd"]),
             "summary": cut(row["reasoning"] or row["error"] or ""),
         }
-        for row in sorted(rows.details, key=_worst_first)
+        for row in worst_agents_first(rows.details, comparison)
     ]
-
-
-def _worst_first(row: Row) -> tuple[bool, bool, float, str]:
-    """Failed ones, then by score from the lowest; those without a score and without a failure last."""
-    score = row["score"]
-    return (row["status"] != "failed", score is None, score or 0.0, row["agent_name"])

@@ -48,7 +48,8 @@ class Page:
     """One report as a page. Rows are those of ``reports``, ``agent_report_details``, ``criterion_scores``,
     ``report_runs``; ``history`` is by agent id, that of the team under None, the oldest first, this report the last.
 
-    Without ``comparison``, ``agreement`` or ``judging`` the page says that there is none. ``jaeger_ui_url`` is "" when
+    Without ``comparison``, ``agreement`` or ``judging`` the page says that there is none; of an agreement that could
+    not be measured ``agreement_error`` says why. ``jaeger_ui_url`` is "" when
     no trace can be linked.
     """
 
@@ -59,5 +60,6 @@ class Page:
     comparison: Comparison | None = None
     history: Mapping[int | None, Sequence[HistoryPoint]] = field(default_factory=dict)
     agreement: Agreement | None = None
+    agreement_error: str = ""
     judging: JudgingStats | None = None
     jaeger_ui_url: str = ""

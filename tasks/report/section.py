@@ -9,6 +9,7 @@ from typing import Any
 from tasks.report.comparison import AgentComparison
 from tasks.report.figures import MOST_POINTS, Trend, Waterfall, build_waterfall, rate_trend, score_trend
 from tasks.report.markdown import Links
+from tasks.report.order import agent_state, worst_agents_first
 from tasks.report.page import Page, Row
 
 _ROOMY = 400
@@ -22,7 +23,7 @@ STATES = {
     "not_started": ("calm", "Not judged"),
     "no_runs": ("calm", "No runs"),
 }
-"""What is said of an agent: tone and words; those that need somebody's work come first."""
+"""What is said of an agent in a state: tone and words."""
 
 _CHANGES = {
     "worse": ("bad", "▼", "Worse"),
@@ -134,7 +135,7 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
     team_runs = set(_cited_by(criteria.get(None, ()), detail))
     links = Links(jaeger_ui_url=page.jaeger_ui_url)
     sections = []
-    for row in page.agents:
+    for row in worst_agents_first(page.agents, page.comparison):
         agent_id = row["agent_id"]
         own = runs.get(agent_id, [])
         cited = {*_cited_by(criteria.get(agent_id, ()), detail), *_referred_to(row, detail), *team_runs}
@@ -148,7 +149,7 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
             Section(
                 row=row,
                 anchor=f"a{agent_id}",
-                state=_state(row),
+                state=agent_state(row),
                 criteria=criteria.get(agent_id, ()),
                 change=changes.get(agent_id),
                 trends=[
@@ -162,20 +163,7 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
                 anchors={run.row["run_id"]: run.anchor for run in shown},
             )
         )
-    return sorted(sections, key=_worst_first)
-
-
-def _state(row: Row) -> str:
-    status = row["status"]
-    if status == "evaluated":
-        return "unclear" if row["passed"] is None else "passed" if row["passed"] else "needs_work"
-    return status if status in STATES else "not_started"
-
-
-def _worst_first(section: Section) -> tuple[int, bool, float, str]:
-    worse = section.change is not None and section.change.verdict == "worse"
-    score = section.row["score"]
-    return (list(STATES).index(section.state), not worse, 11.0 if score is None else score, section.row["agent_name"])
+    return sections
 
 
 def _cited_by(criteria: Iterable[Row], detail: Detail) -> Iterable[int]:

@@ -35,14 +35,14 @@ def load_reading(warehouse: Warehouse, report_id: int) -> Reading | None:
 
     Of a report that was made before schema 0002 a run's success follows from its status.
     """
+    found = warehouse.load_report(report_id)
+    if found is None:
+        return None
     with warehouse.database.reading() as connection:
 
         def load(query: sa.Select[Any]) -> list[Row]:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-        found = load(sa.select(reports).where(reports.c.id == report_id))
-        if not found:
-            return None
         runs = load(_of(report_runs, _RUN_COLUMNS, report_id).order_by(report_runs.c.agent_id, report_runs.c.run_id))
         details = _of(agent_report_details, _AGENT_COLUMNS, report_id).order_by(agent_report_details.c.agent_id)
         criteria = _of(criterion_scores, criterion_scores.c.keys(), report_id).order_by(
@@ -51,7 +51,7 @@ def load_reading(warehouse: Warehouse, report_id: int) -> Reading | None:
         for run in runs:
             if run["succeeded"] is None and run["status"] in (_SUCCEEDED, *_FAILED):
                 run["succeeded"] = run["status"] == _SUCCEEDED
-        return Reading(found[0], load(details), load(criteria), runs)
+        return Reading(found, load(details), load(criteria), runs)
 
 
 def _of(table: sa.Table, names: Sequence[str], report_id: int) -> sa.Select[Any]:
@@ -115,6 +115,20 @@ def find_baseline(warehouse: Warehouse, report: Row) -> int | None:
     return next((int(row["id"]) for row in (*same_judge, *same_agents, *candidates)), None)
 
 
+def find_followers(warehouse: Warehouse, report: Row) -> list[int]:
+    """The later reports that are to be compared with ``report`` (``find_baseline``), by id; of the next 50 at most."""
+    later = (
+        sa.select(reports)
+        .where(reports.c.environment == report["environment"], reports.c.id > report["id"])
+        .where(reports.c.status == "completed")
+        .order_by(reports.c.id)
+        .limit(_MOST_CANDIDATES)
+    )
+    with warehouse.database.reading() as connection:
+        rows = [dict(row) for row in connection.execute(later).mappings()]
+    return [row["id"] for row in rows if find_baseline(warehouse, row) == report["id"]]
+
+
 def _judge(report: Row) -> Any:
     return report["judge_settings"] or report["judge_model"]
 
@@ -163,17 +177,42 @@ def _rows(subject: AgentComparison, reasons: Sequence[str]) -> list[Row]:
     return [whose | empty | overall, *(whose | change.model_dump() for change in subject.changes)]
 
 
-def load_comparison(warehouse: Warehouse, report_id: int, baseline_id: int | None = None) -> Comparison | None:
-    """The stored comparison of a report, with ``baseline_id`` None the one that was made last; None without any."""
+def _last_compared(warehouse: Warehouse, report_id: int) -> int | None:
+    """Of the reports that a report was compared with the one since which changes are told; None without any."""
+    report = warehouse.load_report(report_id)
+    if report is None:
+        return None
     table = report_comparisons
+    earlier = (
+        sa.select(table.c.baseline_id)
+        .distinct()
+        .join(reports, reports.c.id == table.c.baseline_id)
+        .where(table.c.report_id == report_id, reports.c.id < report_id)
+        .where(reports.c.environment == report["environment"])
+        .order_by(table.c.baseline_id.desc())
+    )
     with warehouse.database.reading() as connection:
+        compared = list(connection.execute(earlier).scalars())
+    last = find_baseline(warehouse, report) if len(compared) > 1 else None
+    return last if last in compared else next(iter(compared), None)
+
+
+def load_comparison(warehouse: Warehouse, report_id: int, baseline_id: int | None = None) -> Comparison | None:
+    """The stored comparison of a report with ``baseline_id``; None where it was never made.
+
+    Without ``baseline_id`` the one that says what changed: with the last comparable report (``find_baseline``), or
+    where that was never made, with the newest earlier report of the environment that it was compared with.
+    """
+    table = report_comparisons
+    if baseline_id is None:
+        baseline_id = _last_compared(warehouse, report_id)
         if baseline_id is None:
-            last = sa.select(table.c.baseline_id).where(table.c.report_id == report_id).order_by(table.c.id.desc())
-            baseline_id = connection.execute(last.limit(1)).scalar()
+            return None
+    with warehouse.database.reading() as connection:
         same = (table.c.report_id == report_id) & (table.c.baseline_id == baseline_id)
         rows = [dict(row) for row in connection.execute(sa.select(table).where(same).order_by(table.c.id)).mappings()]
         created = connection.execute(sa.select(reports.c.created_at).where(reports.c.id == baseline_id)).scalar()
-    if not rows or baseline_id is None:
+    if not rows:
         return None
     subjects: list[AgentComparison] = []
     reasons: tuple[str, ...] = ()

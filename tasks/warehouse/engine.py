@@ -91,6 +91,8 @@ class Database:
             # Without the cause: SQLAlchemy's words hold the statement with its values, and a driver's can hold the
             # whole connection string.
             reason = self.scrubbed(_reason(error))
+            if self.is_sqlite and any(words in reason for words in ("readonly database", "unable to open")):
+                reason += " (SQLite writes beside its file also to read: make the folder writable, or copy the file)"
             raise WarehouseError(f"The warehouse {self.shown} {what}: {reason}") from None
 
 

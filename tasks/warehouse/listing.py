@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -31,8 +32,19 @@ class ReportFilter:
 
 def list_reports(database: Database, wanted: ReportFilter | None = None, limit: int = 20) -> list[Row]:
     """The newest reports, newest first; rows as in ``Warehouse.load_report``, empty when there are none."""
-    wanted = wanted or ReportFilter()
     query = sa.select(reports).order_by(reports.c.id.desc()).limit(limit)
+    with database.reading() as connection:
+        return [dict(row) for row in connection.execute(_where(query, wanted or ReportFilter())).mappings()]
+
+
+def list_environments(database: Database, wanted: ReportFilter) -> list[str]:
+    """The environments that have such reports, by name; empty when there are none."""
+    query = sa.select(reports.c.environment).distinct().order_by(reports.c.environment)
+    with database.reading() as connection:
+        return list(connection.execute(_where(query, wanted)).scalars())
+
+
+def _where(query: sa.Select[Any], wanted: ReportFilter) -> sa.Select[Any]:
     if wanted.environment is not None:
         query = query.where(reports.c.environment == wanted.environment)
     if wanted.statuses:
@@ -43,5 +55,4 @@ def list_reports(database: Database, wanted: ReportFilter | None = None, limit: 
         query = query.where(reports.c.name.icontains(wanted.name, autoescape=True))
     if wanted.judge_model is not None:
         query = query.where(reports.c.judge_model == wanted.judge_model)
-    with database.reading() as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
+    return query

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +31,8 @@ from tasks.warehouse.sql import Row
 from tasks.warehouse.stored_files import StoredFile, list_stored, remove_stored
 
 _CHILDREN = (report_runs, criterion_scores, agent_report_details)
+# A report's page is written when the report has ended.
+_STILL_WRITING = timedelta(hours=1)
 _COLUMNS = ("id", "environment", "name", "status", "created_at", "generation_completed_at")
 
 
@@ -236,12 +238,15 @@ def _count(connection: Connection, table: sa.Table, condition: ColumnElement[boo
 def _leftovers(connection: Connection, stored: Sequence[StoredFile]) -> list[StoredFile]:
     """Those of the files that no report has. SQL is asked after the files were listed: who is not there by then never
     will be, as an id is given once and its row comes before its files. An id never given is of another warehouse."""
-    statuses = dict(connection.execute(sa.select(reports.c.id, reports.c.status)).tuples().all())
+    query = sa.select(reports.c.id, reports.c.status, reports.c.generation_completed_at)
+    known = {report_id: (status, ended) for report_id, status, ended in connection.execute(query).tuples()}
+    settled = datetime.now(UTC) - _STILL_WRITING
     highest = _highest_id(connection)
     found = []
     for each in stored:
-        status = statuses.get(each.report_id)
-        if each.report_id <= highest and (status is None or (each.is_temporary and status in ENDED)):
+        status, ended = known.get(each.report_id, (None, None))
+        killed = each.is_temporary and status in ENDED and (ended is None or ended < settled)
+        if each.report_id <= highest and (status is None or killed):
             found.append(each)
     return found
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, Table
 from sqlalchemy.engine import URL, Connection
 
-from tasks.errors import RefusedError, WarehouseError
+from tasks.errors import NoReportError, RefusedError, WarehouseError
 from tasks.warehouse.engine import Database, connect_database
 from tasks.warehouse.migrations import migrate
 from tasks.warehouse.owner import HEARTBEAT_LAPSES, Owner, current_owner, is_alive
@@ -20,6 +20,7 @@ from tasks.warehouse.schema import (
     agent_report_details,
     complete_rows,
     criterion_scores,
+    report_comparisons,
     report_runs,
     reports,
 )
@@ -27,6 +28,8 @@ from tasks.warehouse.schema import (
 Row = dict[str, Any]
 """One row by column name: times UTC and aware, nested values as dicts and lists, NULL as None."""
 
+# More bits no database keeps, and its driver would raise.
+_MOST_ID: Final = 2**63 - 1
 _CHILDREN: Final = (agent_report_details, criterion_scores, report_runs)
 
 
@@ -56,6 +59,8 @@ class Warehouse:
 
     def load_report(self, report_id: int) -> Row | None:
         """The report's row; None when there is none of this id."""
+        if not 0 < report_id <= _MOST_ID:
+            return None
         rows = self._load(sa.select(reports).where(reports.c.id == report_id))
         return rows[0] if rows else None
 
@@ -148,7 +153,7 @@ class Warehouse:
         with self.database.writing() as connection:
             row = _locked(connection, report_id)
             if row is None:
-                raise RefusedError(f"There is no report {report_id}: `agent-report list` shows those there are.")
+                raise NoReportError(report_id, self.database.shown)
             taken: Row = {**_known(values or {}), "owner": owner, "heartbeat": now}
             if row["status"] in ENDED:
                 taken |= {"status": "pending", "progress": 0, "current_step": None, "error": None}
@@ -179,7 +184,7 @@ class Warehouse:
         ``report`` needs a ``status`` that ends it; columns that are not in it keep their values. It may be a function
         that makes such a row from the stored one: it is called when everything else is written, so that the report can
         say how long it took. The others are all the rows of their tables (a missing column is NULL, the report's id is
-        filled in). The same call again leaves the same rows.
+        filled in). The same call again leaves the same rows. Comparisons with what a report said before go.
 
         Args:
             owner: When given, the write is refused if another process has taken the report up meanwhile.
@@ -195,8 +200,14 @@ class Warehouse:
         ]
         with self.database.writing() as connection:
             stored = self._check_owner(_locked(connection, report_id), report_id, owner)
-            for table, rows in zip(_CHILDREN, children, strict=True):
-                _replace(connection, table, report_id, rows)
+            was_written = [
+                _replace(connection, table, report_id, rows) for table, rows in zip(_CHILDREN, children, strict=True)
+            ]
+            if any(was_written):
+                # What was compared before is of a report that is no more.
+                compared = sa.or_(report_comparisons.c.report_id == report_id,
+                                  report_comparisons.c.baseline_id == report_id)  # fmt: skip
+                connection.execute(sa.delete(report_comparisons).where(compared))
             final = report(stored) if callable(report) else report
             _check_end(report_id, final)
             values = _known(final) | dict.fromkeys(LEASE)
@@ -311,7 +322,9 @@ def _refuse_living(row: Row, now: datetime) -> None:
         )
 
 
-def _replace(connection: Connection, table: Table, report_id: int, rows: list[Row]) -> None:
-    connection.execute(sa.delete(table).where(table.c.report_id == report_id))
+def _replace(connection: Connection, table: Table, report_id: int, rows: list[Row]) -> bool:
+    """Whether there was anything to be replaced."""
+    went = connection.execute(sa.delete(table).where(table.c.report_id == report_id)).rowcount
     if rows:
         connection.execute(sa.insert(table), rows)
+    return went > 0

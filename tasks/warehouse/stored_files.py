@@ -6,6 +6,9 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+
+from fsspec.implementations.local import LocalFileSystem
 
 from tasks.warehouse.parquet import encode_environment, open_folder, translate_errors
 from tasks.warehouse.schema import REPORT_TABLES
@@ -13,8 +16,8 @@ from tasks.warehouse.schema import REPORT_TABLES
 FOLDERS = (*REPORT_TABLES, "pages")
 """The folders below the Parquet URL that hold a folder for every environment."""
 
-_FINAL = re.compile(r"(\d{1,18})\.(?:parquet|html)")
-_TEMPORARY = re.compile(r"\.(\d{1,18})\.[0-9a-f]{32}\.tmp")
+_FINAL = re.compile(r"([1-9]\d{0,17})\.(?:parquet|html)")
+_TEMPORARY = re.compile(r"\.([1-9]\d{0,17})\.[0-9a-f]{32}\.tmp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class StoredFile:
 def list_stored(url: str, environments: Iterable[str]) -> list[StoredFile]:
     """The files of these environments' reports, whatever SQL says of them; empty where there is no folder.
 
-    What has a name of another kind is none of ours, and left out.
+    What has a name of another kind is none of ours, and left out, as is a folder that is a link to another place.
 
     Raises:
         ParquetError: a place that cannot be read, named without credentials.
@@ -42,6 +45,9 @@ def list_stored(url: str, environments: Iterable[str]) -> list[StoredFile]:
         for environment in environments:
             for name in FOLDERS:
                 folder = posixpath.join(root, name, encode_environment(environment))
+                if isinstance(files, LocalFileSystem) and Path(folder).is_symlink():
+                    # What it leads to is somebody else's.
+                    continue
                 try:
                     entries = files.ls(folder, detail=True)
                 except FileNotFoundError:

@@ -14,6 +14,7 @@ import pytest
 from benchmarks.simulated_reports import Truth, World, store
 from deployments.cli import main
 from tasks.report.reading import Reading
+from tasks.warehouse.comparisons import load_comparison
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
 HOSTILE = "[bold red]evil[/] \x1b[2J | <b>"
@@ -22,7 +23,7 @@ _WORLD = World((Truth(0.9), Truth(0.95)))
 
 @pytest.fixture
 def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
-    """Reports 1 and 2 of prod, of which the second's first agent fell; 3 of staging; 4 that is not done."""
+    """Reports 1 and 2 of prod, the second's first agent fell; 3 of staging; 4 that is not done; 5 that failed."""
     monkeypatch.chdir(tmp_path)
     url = f"sqlite:///{tmp_path}/w.db"
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url)
@@ -34,6 +35,7 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     staging = _hostile(_WORLD.report(rng, 3))
     store(opened, Reading(staging.report | {"environment": "staging"}, staging.details, staging.criteria, staging.runs))
     opened.create_report({"environment": "prod"})
+    opened.end_report(opened.create_report({"environment": "prod"}), "failed", "the source was gone")
     return opened
 
 
@@ -72,8 +74,6 @@ def test_compare_as_json_is_the_comparison_and_it_is_stored(call: Callable[..., 
     found = json.loads(out)
     assert (found["baseline_id"], found["report_id"]) == (1, 2)
     assert found["agents"][0]["verdict"] == "worse"
-    from tasks.warehouse.comparisons import load_comparison
-
     stored = load_comparison(warehouse, 2, 1)
     assert stored is not None
     assert stored.agents[0].verdict == "worse"
@@ -111,6 +111,8 @@ def test_reports_of_two_environments_are_compared_when_told(call: Callable[..., 
         (["check", "2", "--max-failed", "-1"], "--max-failed"),
         (["check", "2", "--no-worse-than", "yesterday"], "--no-worse-than yesterday"),
         (["check", "2", "--no-worse-than", "99"], "no report 99"),
+        (["check", "5", "--no-worse-than", "99"], "no report 99"),
+        (["check", "5", "--no-worse-than", "3"], "'staging', report 5 of 'prod'"),
         (["check", "2", "--max-failed", "0", "--junit", "w.db/x.xml"], "--junit w.db/x.xml cannot be written"),
         (["check", "2", "--max-failed", "0", "--summary", "nope/x.md"], "--summary nope/x.md cannot be written"),
     ],
@@ -150,16 +152,36 @@ def test_a_gate_that_is_broken_exits_1_with_a_line_for_every_rule_and_files(
 
 
 def test_check_as_json(call: Callable[..., Any]) -> None:
-    code, out, _ = call("check", "--environment", "prod", "--min-score", "9.9", "--json")
+    code, out, _ = call("check", "2", "--min-score", "9.9", "--json")
     found = json.loads(out)
     assert code == 1
     assert found["passed"] is False
     assert found["report"] == {"id": 2, "environment": "prod", "name": "", "status": "completed"}
-    assert {"rule", "subject", "state", "message"} == set(found["findings"][0])
+    assert {"rule", "subject", "state", "message", "agent_id"} == set(found["findings"][0])
 
 
-def test_a_failed_report_breaks_the_gate(call: Callable[..., Any], warehouse: Warehouse) -> None:
-    warehouse.end_report(4, "failed", "the judge is gone")
-    code, out, _ = call("check", "--environment", "prod", "--max-failed", "5", "--no-worse-than", "last")
+@pytest.mark.parametrize("baseline", ["last", "1"])
+def test_a_failed_report_breaks_the_gate(call: Callable[..., Any], warehouse: Warehouse, baseline: str) -> None:
+    code, out, _ = call("check", "--environment", "prod", "--max-failed", "5", "--no-worse-than", baseline)
     assert code == 1
     assert "status: report: ended as failed" in out
+    against = 2 if baseline == "last" else 1
+    assert f"nothing can be compared with report {against}: this report has no agents" in out
+    assert "no earlier report" not in out
+    # Nothing is kept of that, which would be told as what changed.
+    assert load_comparison(warehouse, 5) is None
+
+
+def test_after_a_hundred_failures_the_last_completed_reports_are_found(
+    call: Callable[..., Any], warehouse: Warehouse
+) -> None:
+    for number in range(101):
+        warehouse.create_report({"environment": "prod", "status": "failed" if number < 50 else "generating_agents"})
+    code, out, _ = call("compare", "--last", "2", "--environment", "prod", "--json")
+    assert code == 0
+    assert (json.loads(out)["baseline_id"], json.loads(out)["report_id"]) == (1, 2)
+    assert "prod, staging" in call("compare", "--last", "2")[2]
+    for _ in range(60):
+        warehouse.create_report({"environment": "prod"})
+    code, out, _ = call("check", "--environment", "prod", "--max-failed", "0", "--json")
+    assert (code, json.loads(out)["report"]["status"]) == (1, "failed")

@@ -173,6 +173,7 @@ def test_everything_answered_asks_nothing_and_another_person_is_asked_anew(label
 _REFUSED: list[tuple[LabelOrder, str]] = [
     (LabelOrder(1), "this is none: `--template labels.csv`"),
     (LabelOrder(99), "no report 99"),
+    (LabelOrder(1, as_json=True), "--json goes with --csv"),
     (LabelOrder(2), r"report 2 \(pending\) has no score"),
     (LabelOrder(1, agents=["nobody"]), "'nobody' is no agent"),
     (LabelOrder(1, count=0), "--count 0: at least 1"),
@@ -215,6 +216,13 @@ def test_from_nothing_labelled_to_the_measured_judge(here: Any, capsys: pytest.C
         lines += [f"id:{agent},{agent}01,{name},{score},ana" for name in ("accuracy", "tone")]
     (here.folder / "ana.csv").write_text("\n".join(lines))
     assert "12 labels by 1 person are stored" in run("label", "1", "--csv", "ana.csv")
+    stored = json.loads(run("label", "1", "--csv", "ana.csv", "--json"))
+    assert (stored["report_id"], len(stored["labels"]), stored["empty_lines"]) == (1, 12, 0)
+    assert stored["labels"][0] | {"agent_name": None, "created_at": None} == {
+        "report_id": 1, "agent_id": 1, "run_id": 101, "agent_name": None, "criterion": "accuracy", "labeler": "ana",
+        "score": 6.5, "passed": False, "threshold": 7.0, "judge_model": "judge-1", "judge_fingerprint": "f1",
+        "judge_score": 8.0, "judge_passed": True, "created_at": None, "note": None,
+    }  # fmt: skip
     assert len(_stored(here)) == 12
     shown = run("agreement", "1")
     assert "12 labels by 1 person" in shown
@@ -230,7 +238,7 @@ def test_from_nothing_labelled_to_the_measured_judge(here: Any, capsys: pytest.C
     assert bias["value"] == pytest.approx(expected)
     assert bias["low"] < expected < bias["high"]
     run("show", "1", "--html", "page.html")
-    assert "People gave 12 labels" in (here.folder / "page.html").read_text(encoding="utf-8")
+    assert "12 labels of 1 person" in (here.folder / "page.html").read_text(encoding="utf-8")
     assert "6 lines to fill in" in run("label", "1", "--template", "t.csv", "--count", "3")
     assert (here.folder / "t.csv").exists()
 

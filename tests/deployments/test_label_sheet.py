@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments.cell import guard, unguard
 from deployments.label_sheet import read_labels, write_template
 from deployments.labels import LabelledReport
 from tasks.errors import RefusedError
@@ -29,6 +30,21 @@ def _read(report: LabelledReport, tmp_path: Path, data: str | bytes) -> list[tup
         (label.agent_id, label.run_id, label.criterion, label.score, label.passed, label.labeler, note)
         for label, note in read_labels(path, report, "me").labels
     ]
+
+
+@pytest.mark.parametrize("formula", ["=1", " =1", "\n=1", "＝1", "\t@x", "-2"])
+def test_no_cell_of_a_template_is_a_formula(report: LabelledReport, tmp_path: Path, formula: str) -> None:
+    chosen = choose_runs(report.agents, report.criteria, report.runs, count=1, seed=0, only={3})
+    chosen[0].agent["agent_name"] = formula
+    write_template(tmp_path / "t.csv", chosen, "me")
+    with (tmp_path / "t.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert next(csv.DictReader(file))["agent_name"] == "'" + formula
+
+
+@pytest.mark.parametrize("formula", ["=1", " =1", "＝1", "\n=1"])
+def test_a_criterion_that_looks_like_a_formula_is_read_back(formula: str) -> None:
+    assert unguard(guard(formula)) == formula
+    assert unguard("'plain'") == "'plain'"
 
 
 def test_a_plain_file(report: LabelledReport, tmp_path: Path) -> None:

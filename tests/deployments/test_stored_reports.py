@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import sqlalchemy as sa
 
 from deployments import cli
 from deployments.export import write_csv
@@ -35,6 +36,8 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     """The warehouse that the commands read, in a folder of its own."""
     url = f"sqlite:///{tmp_path}/warehouse.db"
     monkeypatch.chdir(tmp_path)
+    # A file is as wide as it needs to be; tests that run beside others are told of a terminal that is none.
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url)
     monkeypatch.setenv("AGENT_REPORT_PARQUET_URL", str(tmp_path / "parquet"))
     return open_warehouse(url)
@@ -146,7 +149,7 @@ def test_an_empty_warehouse_says_what_makes_a_report(agent_report: Callable[...,
     ("arguments", "says"),
     [
         (["list", "--since", "yesterday"], "yesterday"),
-        (["list", "--limit", "0"], "--limit 0: at least 1"),
+        (["list", "--limit", "0"], "--limit 0: from 1 to 1000000"),
         (["list", "--status", "done"], "done"),
         (["show", "9"], "no report 9"),
         (["show", "1", "--agent", "nope"], "there are good-bot"),
@@ -316,6 +319,29 @@ def test_a_report_that_nobody_works_on_is_said_to_be_so(
     assert f"`agent-report run prod --report-id {report_id}` takes it up" in err
 
 
+def test_a_report_that_ends_with_its_process_just_after_it_was_read_has_ended(
+    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
+) -> None:
+    dead = Owner(host="elsewhere", pid=7, process_started=1.0)
+    report_id = write(warehouse, status="generating_agents", owner=dead, heartbeat=NOW - timedelta(minutes=2))
+    reads = []
+
+    def end_it(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if statement.startswith("SELECT") and "FROM reports" in statement:
+            reads.append(statement)
+            if len(reads) == 1:
+                warehouse.end_report(report_id, "cancelled", "it was stopped")
+
+    # What the first look at the report brought is of the moment before.
+    sa.event.listen(sa.Engine, "after_cursor_execute", end_it)
+    try:
+        code, out, err = agent_report("watch", str(report_id), "--json")
+    finally:
+        sa.event.remove(sa.Engine, "after_cursor_execute", end_it)
+    assert (code, err) == (1, "")
+    assert [json.loads(line)["status"] for line in out.splitlines()] == ["pending", "cancelled"]
+
+
 def test_a_report_in_progress_is_followed_to_its_end(warehouse: Warehouse, tmp_path: Path) -> None:
     report_id = write(warehouse, status="pending", owner=current_owner())
     with _started(tmp_path, "watch", str(report_id), "--json") as process:
@@ -439,3 +465,40 @@ def test_reading_the_warehouse_loads_neither_prefect_nor_the_judge(
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "99999999999999999999"),
+        ("watch", "99999999999999999999"),
+        ("export", "99999999999999999999", "--format", "json"),
+        ("check", "99999999999999999999", "--min-score", "1"),
+        ("show", "-5"),
+        ("show", "7"),
+    ],
+)
+def test_an_id_that_is_none_is_refused_with_the_warehouse_that_was_asked(
+    arguments: tuple[str, ...], warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, _, error = agent_report(*arguments)
+    assert code == 2
+    assert f"there is no report {arguments[1]} in sqlite:///" in error
+    assert "AGENT_REPORT_WAREHOUSE_URL" in error
+
+
+def test_an_empty_list_names_the_warehouse(
+    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, out, _ = agent_report("list")
+    assert code == 0
+    assert f"No reports yet in {warehouse.database.shown}" in out
+    code, _, error = agent_report("list", "--limit", "99999999999999999999")
+    assert code == 2
+    assert "--limit 99999999999999999999: from 1 to 1000000" in error
+
+
+def test_json_has_no_byte_order_mark(warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]) -> None:
+    code, _, error = agent_report("export", str(write(warehouse)), "--format", "json", "--bom")
+    assert code == 2
+    assert "--bom is for --format csv" in error

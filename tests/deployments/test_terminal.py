@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +14,7 @@ from rich.console import Console
 from deployments.progress_bar import live_progress
 from deployments.report_front import print_agents, print_report
 from deployments.report_list import print_reports
-from deployments.terminal import Column, one_line, open_console, plain, print_table
+from deployments.terminal import Column, one_line, open_console, plain, print_json, print_table
 
 _LONG = "the-agent-that-reconciles-carrier-invoices-with-goods-receipts"
 _NAMES = ["invoice-matcher", "onboarding-guide", "ticket-router-2"]
@@ -170,3 +172,34 @@ def test_no_progress_where_nobody_looks() -> None:
         pass
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue() == ""
+
+
+_COMMAND = re.compile(r"^\s*::|##\[", re.MULTILINE)
+
+
+@pytest.mark.parametrize("width", [400, 60])
+def test_no_line_is_a_command_of_github_actions(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = ["::add-mask::x", "  ::error::y", "##[error]z", "fine::name", "a word ::stop-commands::" + "x" * 60]
+
+    def printed() -> str:
+        for stderr in (False, True):
+            console = open_console(stderr=stderr)
+            print_agents(console, [_agent(name) for name in names])
+            for name in names:
+                console.print(one_line(name), soft_wrap=True)
+        return "".join(capsys.readouterr())
+
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    assert _COMMAND.search(printed())
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    shown = printed()
+    assert not _COMMAND.search(shown)
+    assert "fine::name" in shown
+    assert ": :add-mask::x" in shown
+    print_json({"agents": names})
+    text = capsys.readouterr().out
+    assert not _COMMAND.search(text)
+    assert json.loads(text) == {"agents": names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -40,6 +41,24 @@ def test_a_report_says_what_changed_since_the_last_comparable_one(make_world: Ca
     assert compare_reports(second["id"], first["id"]) == []
     assert compare_reports(second["id"]) == []
     assert "13 agents" in _artifact(f"comparison-{second['id']}-{first['id']}")
+
+
+def test_a_report_that_is_made_again_is_compared_again_with_those_around_it(make_world: Callable[..., Any]) -> None:
+    from flows.generate_report import generate_report
+
+    world = make_world()
+    ids = [world.report()["id"] for _ in range(3)]
+    with world.warehouse.database.reading() as connection:
+        before = set(connection.execute(sa.select(report_comparisons.c.id)).scalars())
+    assert generate_report("demo", report_id=ids[1]) == ids[1]
+    with world.warehouse.database.reading() as connection:
+        after = set(connection.execute(sa.select(report_comparisons.c.id)).scalars())
+    assert len(before) == len(after)
+    assert not before & after
+    for earlier, later in pairwise(ids):
+        comparison = load_comparison(world.warehouse, later)
+        assert comparison is not None
+        assert comparison.baseline_id == earlier
 
 
 def test_a_comparison_that_fails_costs_no_report(make_world: Callable[..., Any]) -> None:

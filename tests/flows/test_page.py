@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from tasks.paging import find_page
+from tasks.warehouse.schema import labels
 
 
 def _artifact(report: dict[str, Any]) -> str:
@@ -53,6 +56,21 @@ def test_a_report_leaves_its_page_and_the_next_one_says_what_changed(make_world:
     text = _artifact(second)
     assert f"- `{place}`" in text
     assert f"agent\\-report label {second['id']}" in text or f"agent-report label {second['id']}" in text
+
+
+def test_labels_that_cannot_be_read_cost_neither_page_nor_artifacts(
+    make_world: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    world = make_world()
+    with world.warehouse.database.writing() as connection:
+        labels.drop(connection)
+    report = world.report()
+    text = _artifact(report)
+    assert "how far it agrees with people could not be measured" in text
+    html = Path(find_page(report["id"])).read_text(encoding="utf-8")
+    assert "could not be measured" in html
+    assert html.count('<details class="agent"') == 14
+    assert len([line for line in caplog.messages if "could not be" in line]) == 1
 
 
 def test_a_page_that_cannot_be_written_costs_no_report(make_world: Callable[..., Any]) -> None:

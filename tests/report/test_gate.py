@@ -52,6 +52,17 @@ def test_an_agent_that_was_not_judged_breaks_min_score(status: str) -> None:
     assert line == f"min-score: agent-1: no score (at least 1): {status.replace('_', ' ')}"
 
 
+def test_a_success_rate_that_nobody_knows_breaks_the_rule() -> None:
+    reading = _reading(_row(1), _row(2, "failed", None, None), _row(3, "not_started", None, None))
+    assert _broken(reading, Rules(min_success_rate=0.8)) == [
+        "min-success-rate: agent-2: no success rate (at least 0.8): its runs could not be read",
+        "min-success-rate: agent-3: no success rate (at least 0.8): not started",
+    ]
+    assert _broken(_reading(_row(2, "failed", None, None)), Rules(min_success_rate=0.8, max_failed=1)) == []
+    # The judge failed, but the runs were read.
+    assert _broken(_reading(_row(2, "failed", None, 0.9)), Rules(min_success_rate=0.8)) == []
+
+
 def test_whoever_has_no_runs_or_was_not_asked_for_is_held_to_nothing() -> None:
     idle = check_report(_reading(_row(1, "no_runs", None, None)), Rules(min_score=1))
     assert [finding.state for finding in idle] == ["held", "not_applied"]
@@ -108,6 +119,9 @@ def test_the_first_report_has_nothing_to_be_worse_than_and_one_that_compares_wit
     assert _broken(_reading(_row(1)), rules, None) == []
     nothing = _against(_subject("d", "not_comparable"), team="not_comparable")
     assert "nothing can be compared with report 3" in _broken(_reading(_row(1)), rules, nothing)[0]
+    assert _broken(_reading(), rules, nothing) == [
+        "no-worse-than: report: nothing can be compared with report 3: this report has no agents"
+    ]
 
 
 def test_no_rule_is_no_gate() -> None:
@@ -147,6 +161,23 @@ def test_junit_is_well_formed_and_says_what_is_broken_whatever_names_hold() -> N
     assert not {"\x00", "\x1b", "\u202e"} & set(shown)
     assert "<b>" not in shown
     assert JUnitXml.fromstring(text).failures == 2
+
+
+def test_two_agents_of_one_name_are_two_cases() -> None:
+    rows = [_row(number) | {"agent_name": "bot"} for number in (1, 2)]
+    findings = check_report(_reading(*rows), Rules(min_score=7, min_success_rate=0.95))
+    (suite,) = ET.fromstring(render_junit(report_row(5), findings))
+    assert [case.get("name") for case in suite] == [
+        "min-score: team",
+        "min-score: bot (id:1)",
+        "min-score: bot (id:2)",
+        "min-success-rate: bot (id:1)",
+        "min-success-rate: bot (id:2)",
+    ]
+    assert suite.get("failures") == "2"
+    compared = _against(_subject("bot", "worse"), _subject("bot", "no_change").model_copy(update={"agent_id": 2}))
+    findings = check_report(_reading(*rows), Rules(no_worse_than="3"), compared)
+    assert [finding.agent_id for finding in findings][1:] == [1, 2]
 
 
 def test_the_summary_is_a_table_whose_cells_nothing_leaves() -> None:

@@ -305,7 +305,7 @@ def test_files_of_reports_that_are_gone_are_found(warehouse: Warehouse, folder: 
         connection.execute(sa.delete(reports).where(reports.c.id == gone))
     place = folder / "report_runs" / "prod%2Feu"
     left = [f".{each}.{'0a' * 16}.tmp" for each in (gone, kept, running)]
-    others = ["9999.parquet", "notes.txt", "x.parquet"]
+    others = ["9999.parquet", "notes.txt", "x.parquet", f"0{gone}.parquet"]
     for name in (*left, *others):
         (place / name).write_bytes(b"x")
     (folder / "report_runs" / "of-another-warehouse").mkdir()
@@ -316,6 +316,33 @@ def test_files_of_reports_that_are_gone_are_found(warehouse: Warehouse, folder: 
     # That of the report in progress is its writer's, an id never given is of another warehouse.
     assert there == {f"{kept}.parquet", left[2], *others}
     assert (folder / "report_runs" / "of-another-warehouse" / "1.parquet").exists()
+
+
+def test_what_a_link_leads_to_is_somebody_elses(
+    warehouse: Warehouse, folder: Path, make: Callable[..., int], tmp_path: Path
+) -> None:
+    gone, _ = make(200), make(1)
+    with warehouse.database.writing() as connection:
+        connection.execute(sa.delete(reports).where(reports.c.id == gone))
+    pages, elsewhere = folder / "pages" / "prod%2Feu", tmp_path / "elsewhere"
+    pages.rename(elsewhere)
+    pages.symlink_to(elsewhere)
+    run(warehouse, folder)
+    assert (elsewhere / f"{gone}.html").exists()
+    assert not (folder / "reports" / "prod%2Feu" / f"{gone}.parquet").exists()
+
+
+def test_the_page_that_is_being_written_is_spared(warehouse: Warehouse, folder: Path, make: Callable[..., int]) -> None:
+    """It is written once the report has ended."""
+    begun = make(0)
+    temporary = folder / "pages" / "prod%2Feu" / f".{begun}.{'0a' * 16}.tmp"
+    temporary.write_bytes(b"x")
+    assert run(warehouse, folder).leftovers == ()
+    assert temporary.exists()
+    with warehouse.database.writing() as connection:
+        connection.execute(sa.update(reports).values(generation_completed_at=NOW - timedelta(hours=2)))
+    assert len(run(warehouse, folder).leftovers) == 1
+    assert not temporary.exists()
 
 
 def test_without_a_folder_there_are_no_files(warehouse: Warehouse, tmp_path: Path) -> None:

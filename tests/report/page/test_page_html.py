@@ -73,6 +73,38 @@ def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
         assert part in words, part
 
 
+def test_what_became_worse_is_counted_and_told_also_where_the_reports_differ(make_page: MakePage) -> None:
+    page = make_page(agents=4)
+    assert page.comparison is not None
+    comparison = page.comparison.model_copy(update={"reasons": ("report 11 is over only 3 of 4 agents",)})
+    words = _words(render_html(replace(page, comparison=comparison)))
+    assert "Since report 11: 1 worse , 1 better" in words
+    assert "The two reports differ ." in words
+    assert "Note: report 11 is over only 3 of 4 agents" in words
+    assert "cores are not comparable" not in words
+    assert "cores cannot be compared" not in words
+
+
+def test_where_nothing_is_comparable_no_change_is_not_said_to_be_noise(make_page: MakePage) -> None:
+    page = make_page(agents=2)
+    assert page.comparison is not None
+    agents = [
+        agent.model_copy(update={"verdict": "not_comparable", "presence": "both", "changes": ()})
+        for agent in page.comparison.agents[:2]
+    ]
+    comparison = page.comparison.model_copy(update={"reasons": ("other model",), "agents": tuple(agents)})
+    words = _words(render_html(replace(page, comparison=comparison)))
+    assert "2 not comparable" in words
+    assert "No agent can be compared." in words
+    assert "No agent's change" not in words
+
+
+def test_an_agreement_that_could_not_be_measured_is_not_said_to_be_none(make_page: MakePage) -> None:
+    words = _words(render_html(replace(make_page(), agreement=None, agreement_error="no such table: <labels>")))
+    assert "could not be measured: no such table: <labels>" in words
+    assert "Nobody has checked" not in words
+
+
 def test_an_unknown_cost_is_unknown_and_never_zero(make_page: MakePage) -> None:
     page = make_page(agents=3)
     page.report.update(cost_usd=None, known_cost_usd=0.0, runs_cost_usd=None)
@@ -92,15 +124,6 @@ def test_without_comparison_agreement_history_and_jaeger_it_says_so(make_page: M
     assert "Nobody has checked this judge against people yet. agent-report label 12 walks through" in words
     assert "trace in Jaeger" not in words
     assert 'class="trend"' not in html
-
-
-def test_scores_that_cannot_be_compared_say_why(make_page: MakePage) -> None:
-    page = make_page(agents=2)
-    assert page.comparison is not None
-    comparison = page.comparison.model_copy(update={"reasons": ("another judge: a, before b",)})
-    words = _words(render_html(replace(page, comparison=comparison)))
-    assert "scores cannot be compared." in words
-    assert "Scores are not comparable. another judge: a, before b" in words
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,43 @@
+"""The order in which a report's agents are read, wherever they stand: page, terminal, Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.report.comparison import Comparison
+
+Row = dict[str, Any]
+STATES = (
+    "needs_work",
+    "failed",
+    "unclear",
+    "passed",
+    "no_evidence",
+    "skipped_budget",
+    "not_started",
+    "no_runs",
+)
+"""What an agent can be, those that need somebody's work first."""
+
+
+def agent_state(row: Row) -> str:
+    """One of ``STATES``, from an agent's row: its status, or of an evaluated one how it passed."""
+    status = row["status"]
+    if status == "evaluated":
+        return "unclear" if row["passed"] is None else "passed" if row["passed"] else "needs_work"
+    return status if status in STATES else "not_started"
+
+
+def worst_agents_first(rows: Iterable[Row], comparison: Comparison | None = None) -> list[Row]:
+    """Rows of agents by state; within one those that got worse first, then by score from the lowest, then by name."""
+    compared = comparison.agents if comparison is not None else ()
+    worse = {agent.agent_id for agent in compared if agent.verdict == "worse" and agent.presence != "gone"}
+
+    def key(row: Row) -> tuple[int, bool, float, str]:
+        score = row["score"]
+        is_worse = row.get("agent_id") in worse
+        return STATES.index(agent_state(row)), not is_worse, 11.0 if score is None else score, row["agent_name"]
+
+    return sorted(rows, key=key)
