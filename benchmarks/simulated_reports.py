@@ -46,40 +46,83 @@ class World:
         return replace(self, agents=tuple(agents))
 
     def report(self, rng: np.random.Generator, report_id: int) -> Reading:
-        """One report on this world."""
+        """One report on this world, of runs that no other has."""
         details, criteria, runs = [], [], []
         for number, truth in enumerate(self.agents, 1):
-            succeeded = rng.random(self.runs) < truth.success_rate
-            seconds = truth.seconds * np.exp(rng.normal(0, truth.spread, self.runs))
-            seconds[~succeeded & (rng.random(self.runs) < 0.5)] = self.timeout_seconds
-            costs = truth.cost_usd * np.exp(rng.normal(0, truth.spread, self.runs))
-            runs += [
-                {
-                    "agent_id": number,
-                    "run_id": report_id * 100_000 + number * 1000 + index,
-                    "succeeded": bool(succeeded[index]),
-                    "duration_seconds": float(seconds[index]),
-                    "cost_usd": float(costs[index]),
-                    "task_hash": f"t{index % self.tasks}" if self.tasks else f"{report_id}-{number}-{index}",
-                }
+            tasks = [
+                f"t{index % self.tasks}" if self.tasks else f"{report_id}-{number}-{index}"
                 for index in range(self.runs)
             ]
-            rate = float(succeeded.mean())
-            # The judge sees these runs, not the truth behind them.
-            score, rows = self._judge(rng, number, [10 * rate, truth.efficiency, 10 * rate])
-            criteria += rows
-            details.append(
-                {
-                    "agent_id": number,
-                    "agent_name": f"agent-{number}",
-                    "status": "evaluated",
-                    "score": score,
-                    "success_rate": rate,
-                    "avg_duration_seconds": float(seconds.mean()),
-                    "avg_cost_usd": float(costs.mean()),
-                    "reused": False,
-                }
-            )
+            rows = self._run(rng, number, truth, report_id * 100_000 + number * 1000, tasks)
+            detail, given = self._read(rng, number, truth, rows)
+            details.append(detail)
+            criteria += given
+            runs += rows
+        return self._report(rng, report_id, details, criteria, runs)
+
+    def windows(self, rng: np.random.Generator, starts: Sequence[int]) -> list[Reading]:
+        """Reports 1, 2, … on this world, each over ``runs`` runs of every agent from its start on: reports whose starts
+        lie closer have runs in common."""
+        tasks = [f"run-{index}" for index in range(max(starts) + self.runs)]
+        made = [self._run(rng, number, truth, number * 1000, tasks) for number, truth in enumerate(self.agents, 1)]
+        readings = []
+        for report_id, start in enumerate(starts, 1):
+            windows = [rows[start : start + self.runs] for rows in made]
+            read = [
+                self._read(rng, number, truth, rows)
+                for number, (truth, rows) in enumerate(zip(self.agents, windows, strict=True), 1)
+            ]
+            criteria = [row for _, given in read for row in given]
+            runs = [row for rows in windows for row in rows]
+            readings.append(self._report(rng, report_id, [detail for detail, _ in read], criteria, runs))
+        return readings
+
+    def _run(
+        self, rng: np.random.Generator, number: int, truth: Truth, first_id: int, tasks: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        size = len(tasks)
+        succeeded = rng.random(size) < truth.success_rate
+        seconds = truth.seconds * np.exp(rng.normal(0, truth.spread, size))
+        seconds[~succeeded & (rng.random(size) < 0.5)] = self.timeout_seconds
+        costs = truth.cost_usd * np.exp(rng.normal(0, truth.spread, size))
+        return [
+            {
+                "agent_id": number,
+                "run_id": first_id + index,
+                "succeeded": bool(succeeded[index]),
+                "duration_seconds": float(seconds[index]),
+                "cost_usd": float(costs[index]),
+                "task_hash": task,
+            }
+            for index, task in enumerate(tasks)
+        ]
+
+    def _read(
+        self, rng: np.random.Generator, number: int, truth: Truth, runs: Sequence[dict[str, Any]]
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        rate = float(np.mean([run["succeeded"] for run in runs]))
+        # The judge sees these runs, not the truth behind them.
+        score, criteria = self._judge(rng, number, [10 * rate, truth.efficiency, 10 * rate])
+        detail = {
+            "agent_id": number,
+            "agent_name": f"agent-{number}",
+            "status": "evaluated",
+            "score": score,
+            "success_rate": rate,
+            "avg_duration_seconds": float(np.mean([run["duration_seconds"] for run in runs])),
+            "avg_cost_usd": float(np.mean([run["cost_usd"] for run in runs])),
+            "reused": False,
+        }
+        return detail, criteria
+
+    def _report(
+        self,
+        rng: np.random.Generator,
+        report_id: int,
+        details: list[dict[str, Any]],
+        criteria: list[dict[str, Any]],
+        runs: list[dict[str, Any]],
+    ) -> Reading:
         team, rows = self._judge(rng, None, [10 * float(np.mean([run["succeeded"] for run in runs])), 7.0, 7.0])
         return Reading(report_row(report_id, team_score=team), details, criteria + rows, runs)
 
@@ -122,9 +165,15 @@ def report_row(report_id: int, **values: Any) -> dict[str, Any]:
 
 
 def score_rows(reading: Reading) -> list[ScoreRow]:
-    """A report's scores as a history has them."""
-    whole = [ScoreRow(reading.id, row["agent_id"], None, row["score"]) for row in reading.details]
-    return whole + [ScoreRow(reading.id, row["agent_id"], row["criterion"], row["score"]) for row in reading.criteria]
+    """A report's scores of agents as a history has them."""
+    runs = {
+        row["agent_id"]: frozenset(run["run_id"] for run in reading.runs_of(row["agent_id"])) for row in reading.details
+    }
+    whole = [(row["agent_id"], None, row["score"]) for row in reading.details]
+    single = [
+        (row["agent_id"], row["criterion"], row["score"]) for row in reading.criteria if row["agent_id"] is not None
+    ]
+    return [ScoreRow(reading.id, *row, run_ids=runs[row[0]]) for row in (*whole, *single)]
 
 
 def team_of(kind: str, rng: np.random.Generator, agents: int = 14) -> tuple[Truth, ...]:
@@ -140,7 +189,10 @@ def store(warehouse: Warehouse, reading: Reading) -> int:
     """Write ``reading`` as a new report of the warehouse; its id there."""
     values = {name: value for name, value in reading.report.items() if name not in ("id", "status")}
     report_id = warehouse.create_report(values | {"status": "pending"})
-    details = [row | {"passed": None} for row in reading.details]
+    details = [
+        row | {"passed": None, "run_ids": [run["run_id"] for run in reading.runs_of(row["agent_id"])]}
+        for row in reading.details
+    ]
     runs = [row | {"status": "completed" if row["succeeded"] else "failed"} for row in reading.runs]
     end = {"status": reading.report["status"]}
     warehouse.write_report(report_id, end, details, list(reading.criteria), runs)

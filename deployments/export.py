@@ -37,6 +37,8 @@ def export_report(
     """
     from tasks.warehouse.schema import ENDED
 
+    if byte_order_mark and kind == "json":
+        raise RefusedError("--bom is for --format csv: JSON has no byte order mark")
     report = load_report(report_id)
     if report["status"] not in ENDED:
         raise RefusedError(

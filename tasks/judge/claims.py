@@ -53,7 +53,7 @@ def claimed(
     def ask() -> PaidAnswer | Claim | None:
         left = deadline - time.monotonic()
         if left <= 0 or stop.kind is not None:
-            return ledger.find(fingerprint, since=since)
+            return ledger.find(fingerprint, since=since, report_id=report_id)
         return ledger.claim(
             fingerprint,
             kind=kind,

@@ -52,10 +52,12 @@ class Claim:
 class Ledger(Protocol):
     """Where paid answers are kept, and claimed before they are paid for; safe to call from many threads."""
 
-    def find(self, fingerprint: str, *, since: datetime | None = None) -> PaidAnswer | None:
+    def find(
+        self, fingerprint: str, *, since: datetime | None = None, report_id: int | None = None
+    ) -> PaidAnswer | None:
         """The newest usable answer under this fingerprint, or None.
 
-        One that arrived before ``since`` (aware) does not count.
+        One that arrived before ``since`` (aware) does not count. With ``report_id`` this report takes it.
         """
 
     def claim(

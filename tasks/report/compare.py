@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from tasks.report.comparability import (
@@ -29,7 +30,7 @@ from tasks.report.measures import (
 from tasks.report.noise import Noise, RunNoise, measure_noise
 from tasks.report.rates import tasks_matter
 from tasks.report.reading import Pair, Reading, Row, ScoreRow, match_agents
-from tasks.report.samples import Samples
+from tasks.report.samples import Samples, variance_factor
 from tasks.report.scores import Judged, score_drafts
 
 
@@ -59,11 +60,12 @@ def compare_reports(baseline: Reading, report: Reading, history: Sequence[ScoreR
     changed. An agent's verdict is worse when anything of it is, else better when anything is, else no_change; it is
     not_comparable when nothing could be compared.
     """
-    common = _Common(baseline, report, measure_noise((baseline, report), history))
+    common = _Common(baseline, report)
     pairs = list(match_agents(baseline, report))
     measured = [common.measure(pair) for pair in pairs]
     known = [runs for runs in measured if runs is not None]
     measure_amounts(known)
+    common.noise = measure_noise((baseline, report), history, _typical_factor(known))
     common.by_task = tasks_matter([runs.success for runs in known])
     team = _Subject(None, "team", drafts=_team_drafts(common, known))
     agents = [_agent(common, pair, runs) for pair, runs in zip(pairs, measured, strict=True)]
@@ -85,7 +87,7 @@ class _Common:
 
     baseline: Reading
     report: Reading
-    noise: Noise
+    noise: Noise = field(default_factory=Noise)
     by_task: bool = False
     judge: tuple[str, ...] = field(init=False)
     runs: str | None = field(init=False)
@@ -188,14 +190,18 @@ def _team_drafts(common: _Common, measured: Sequence[Measured]) -> list[Draft]:
 
 def _run_noise(samples: Sequence[Samples]) -> tuple[RunNoise, RunNoise]:
     """What the choice of runs does to the scores before and after."""
-    before = RunNoise(
-        succeeded=round(sum(sum(one.before) for one in samples)),
-        runs=sum(len(one.before) for one in samples),
-        own=sum(len(one.before) - one.shared_runs for one in samples),
+    before, after = sum(len(one.before) for one in samples), sum(len(one.after) for one in samples)
+    shared = sum(one.shared_runs for one in samples)
+    # What a run of both counts more in one report than in the other is put on both halves.
+    uneven = shared * (1 / after - 1 / before) ** 2 / 2 if before and after else 0.0
+    return (
+        RunNoise(round(sum(sum(one.before) for one in samples)), before, before - shared + before**2 * uneven),
+        RunNoise(round(sum(sum(one.after) for one in samples)), after, after - shared + after**2 * uneven),
     )
-    after = RunNoise(
-        succeeded=round(sum(sum(one.after) for one in samples)),
-        runs=sum(len(one.after) for one in samples),
-        own=sum(len(one.after) - one.shared_runs for one in samples),
-    )
-    return before, after
+
+
+def _typical_factor(measured: Sequence[Measured]) -> float:
+    """How much other runs make of the difference between the two reports, of an agent in the middle; 0 without any."""
+    known = [runs.success for runs in measured if runs.success.measured]
+    factors = [variance_factor(len(one.before), len(one.after), one.shared_runs) for one in known]
+    return median(factors) if factors else 0.0

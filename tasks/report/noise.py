@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from scipy import special
 
 from tasks.report.reading import Reading, Row, ScoreRow
+from tasks.report.samples import variance_factor
 
 JUDGE_SD = 0.9
 """Standard deviation of one judge answer's weighted score, in points of 10, where nothing better is known. Chosen on
@@ -24,6 +24,8 @@ _LEAST_DIFFERENCES = 12
 _PRIOR_WORTH = 6
 # A median absolute deviation says as much of a normal spread as a standard deviation over 37 % of the values does.
 _MAD_EFFICIENCY = 0.37
+# A run more or less makes no other pair of reports.
+_ALIKE = 0.89
 _MAD_TO_SD = 1.4826
 _TENTH_TO_SD = 1.6449
 
@@ -54,10 +56,12 @@ class Noise:
     """What is known of the noise of the scores in two reports; ``spread`` has it for one agent.
 
     ``judge_variance`` is of one answer on one criterion, from reports that asked several times; ``moved`` how far
-    scores moved between earlier comparable reports, as a standard deviation, and over how many differences.
+    scores moved between earlier comparable reports, as a standard deviation, and over how many differences, between
+    which as many runs were others as give ``moved_factor`` (see ``variance_factor``), or more.
     """
 
     judge_variance: float | None = None
+    moved_factor: float = 0.0
     moved: tuple[float, int] | None = None
     moved_criterion: tuple[float, int] | None = None
 
@@ -68,7 +72,7 @@ class Noise:
         runs: a report sees some 20 of all that might have been, and a score of 0 to 10 that follows their success
         varies as ten times the success rate does. History: from 12 differences between earlier comparable reports on,
         their robust spread, which holds both and everything else that moves scores, is weighed against the sum of the
-        first two, that sum being worth 6 differences.
+        first two, that sum being worth 6 differences. What an agent's fewer or other runs add to that comes on top.
         """
         assumed = CRITERION_SD if criterion else JUDGE_SD
         answer = assumed**2 if self.judge_variance is None else max(self.judge_variance, 0.01)
@@ -80,6 +84,9 @@ class Noise:
             return Spread(expected**0.5, None, f"judge's noise {words}, runs' from the success rate")
         worth = _MAD_EFFICIENCY * moved[1]
         variance = (worth * moved[0] ** 2 + _PRIOR_WORTH * expected) / (worth + _PRIOR_WORTH)
+        factor = runs[0].factor + runs[1].factor
+        if factor > self.moved_factor:
+            variance += (1 - self.moved_factor / factor) * (runs[0].variance + runs[1].variance)
         if self.judge_variance is not None:
             # Scores cannot be steadier than the judge is with itself.
             variance = max(variance, judge)
@@ -88,30 +95,40 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class RunNoise:
-    """The variance of a score (points of 10) that comes from which runs there were; ``own`` of ``runs`` were looked at
-    by this report only: those that both saw cannot make a difference."""
+    """The variance of a score (points of 10) that comes from which runs there were; as if ``own`` of ``runs`` were
+    looked at by this report only: those that both saw make no difference, unless one had fewer, and each counted more.
+    """
 
     succeeded: int
     runs: int
-    own: int
+    own: float
+
+    @property
+    def factor(self) -> float:
+        """How often the variance of one run; 0 without runs."""
+        return self.own / self.runs**2 if self.runs else 0.0
 
     @property
     def variance(self) -> float:
         """By the rule of succession, as 20 of 20 are no proof of a rate of 1; 0 without runs."""
         rate = (self.succeeded + 1) / (self.runs + 2)
-        return 100 * rate * (1 - rate) * self.own / self.runs**2 if self.runs else 0.0
+        return 100 * rate * (1 - rate) * self.factor
 
 
-def measure_noise(readings: Sequence[Reading], history: Sequence[ScoreRow]) -> Noise:
+def measure_noise(readings: Sequence[Reading], history: Sequence[ScoreRow], factor: float = 0.0) -> Noise:
     """The noise from the several answers in ``readings`` and from the scores of earlier comparable reports.
 
-    A score that was reused (the same answer, from the ledger) says nothing of noise, and is left out.
+    ``factor`` is how much other runs make of the difference between the two that are compared (``variance_factor``).
+    Reports that have more runs in common move less: such a pair says nothing of these, and each is held against the
+    next one that has as many others. A score that was reused (the same answer, from the ledger) says nothing of noise,
+    and is left out.
     """
     answers = [row["scores"] for reading in readings for row in reading.criteria if len(row["scores"] or ()) > 1]
     return Noise(
         judge_variance=_pooled(answers),
-        moved=_moved([row for row in history if row.criterion is None]),
-        moved_criterion=_moved([row for row in history if row.criterion is not None]),
+        moved_factor=factor,
+        moved=_moved([row for row in history if row.criterion is None], factor),
+        moved_criterion=_moved([row for row in history if row.criterion is not None], factor),
     )
 
 
@@ -122,8 +139,8 @@ def _pooled(answers: Sequence[Sequence[float]]) -> float | None:
     return float(sum((len(scores) - 1) * np.var(scores, ddof=1) for scores in answers)) / freedom
 
 
-def _moved(rows: Sequence[ScoreRow]) -> tuple[float, int] | None:
-    """The robust standard deviation of the moves from one report to the next, and their number; None without any.
+def _moved(rows: Sequence[ScoreRow], factor: float) -> tuple[float, int] | None:
+    """The robust standard deviation of the moves from one report to a later one, and their number; None without any.
 
     The median's share holds whatever few agents really changed; the tenth largest of a hundred tells of some agents
     that move more than most, whom a median over all does not see: the larger of both counts.
@@ -131,15 +148,25 @@ def _moved(rows: Sequence[ScoreRow]) -> tuple[float, int] | None:
     series: dict[tuple[int | None, str | None], list[ScoreRow]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.report_id):
         series[row.agent_id, row.criterion].append(row)
-    moves = [
-        abs(later.score - earlier.score)
-        for scores in series.values()
-        for earlier, later in pairwise(scores)
-        if not later.reused
-    ]
+    moves = [move for scores in series.values() for move in _moves(scores, factor)]
     if not moves:
         return None
     return max(_MAD_TO_SD * float(np.median(moves)), float(np.percentile(moves, 90)) / _TENTH_TO_SD), len(moves)
+
+
+def _moves(scores: Sequence[ScoreRow], factor: float) -> Iterator[float]:
+    """How far one score moved, from each report to the next that has enough other runs, and on from there."""
+    earlier: ScoreRow | None = None
+    for later in scores:
+        if earlier is None:
+            earlier = later
+        elif not later.reused and _factor(earlier, later) >= _ALIKE * factor:
+            yield abs(later.score - earlier.score)
+            earlier = later
+
+
+def _factor(earlier: ScoreRow, later: ScoreRow) -> float:
+    return variance_factor(len(earlier.run_ids), len(later.run_ids), len(earlier.run_ids & later.run_ids))
 
 
 def count_samples(rows: Sequence[Row]) -> int:

@@ -57,13 +57,15 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
     """A score of an earlier report: of a criterion, or with ``criterion`` None the whole score. ``agent_id`` None is
-    the team. ``reused`` when the answer was one that an earlier report had paid for: it then holds no noise."""
+    the team. ``reused`` when the answer was one that an earlier report had paid for: it then holds no noise. It is over
+    the runs ``run_ids``."""
 
     report_id: int
     agent_id: int | None
     criterion: str | None
     score: float
     reused: bool = False
+    run_ids: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,16 +53,22 @@ class Samples:
 def reach_of(many: Sequence[Samples]) -> float:
     """``Samples.reach`` of the runs of several agents as if they were of one; 1 where no run is in both reports.
 
-    A run that is in both reports cancels out of the difference but for how much it counts in each; so, with n runs
-    before, m after and s of them in both, the variance is (m - s)/m² + s(1/m - 1/n)² + (n - s)/n² times that of a run,
-    and that of ``new`` against ``old`` 1/(m - s) + 1/n.
+    A run that is in both reports cancels out of the difference of all runs but for how much it counts in each.
     """
     n, m = (sum(len(side) for side in sides) for sides in zip(*((one.before, one.after) for one in many), strict=True))
     s = sum(one.shared_runs for one in many)
     if not n or m <= s:
         return 1.0
-    whole = (m - s) / m**2 + s * (1 / m - 1 / n) ** 2 + (n - s) / n**2
-    return math.sqrt(whole / (1 / (m - s) + 1 / n))
+    return math.sqrt(variance_factor(n, m, s) / (1 / (m - s) + 1 / n))
+
+
+def variance_factor(before: int, after: int, shared: int) -> float:
+    """The variance of the difference of two means over runs, ``shared`` of them the same, if that of a run is 1; 0 for
+    the same runs, infinite without any on a side."""
+    if not before or not after:
+        return math.inf
+    own = (before - shared) / before**2 + (after - shared) / after**2
+    return own + shared * (1 / after - 1 / before) ** 2
 
 
 def pair_samples(

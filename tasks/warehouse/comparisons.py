@@ -35,14 +35,14 @@ def load_reading(warehouse: Warehouse, report_id: int) -> Reading | None:
 
     Of a report that was made before schema 0002 a run's success follows from its status.
     """
+    found = warehouse.load_report(report_id)
+    if found is None:
+        return None
     with warehouse.database.reading() as connection:
 
         def load(query: sa.Select[Any]) -> list[Row]:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-        found = load(sa.select(reports).where(reports.c.id == report_id))
-        if not found:
-            return None
         runs = load(_of(report_runs, _RUN_COLUMNS, report_id).order_by(report_runs.c.agent_id, report_runs.c.run_id))
         details = _of(agent_report_details, _AGENT_COLUMNS, report_id).order_by(agent_report_details.c.agent_id)
         criteria = _of(criterion_scores, criterion_scores.c.keys(), report_id).order_by(
@@ -51,7 +51,7 @@ def load_reading(warehouse: Warehouse, report_id: int) -> Reading | None:
         for run in runs:
             if run["succeeded"] is None and run["status"] in (_SUCCEEDED, *_FAILED):
                 run["succeeded"] = run["status"] == _SUCCEEDED
-        return Reading(found[0], load(details), load(criteria), runs)
+        return Reading(found, load(details), load(criteria), runs)
 
 
 def _of(table: sa.Table, names: Sequence[str], report_id: int) -> sa.Select[Any]:
@@ -72,7 +72,7 @@ def load_history(warehouse: Warehouse, report: Row) -> list[ScoreRow]:
         newest = sa.select(reports.c.id).where(alike).order_by(reports.c.id.desc()).limit(_MOST_HISTORY)
         ids = list(connection.execute(newest).scalars())
         whole = connection.execute(
-            sa.select(agents.c.report_id, agents.c.agent_id, agents.c.score, agents.c.reused).where(
+            sa.select(agents.c.report_id, agents.c.agent_id, agents.c.score, agents.c.reused, agents.c.run_ids).where(
                 agents.c.report_id.in_(ids) & agents.c.score.is_not(None)
             )
         ).all()
@@ -81,11 +81,14 @@ def load_history(warehouse: Warehouse, report: Row) -> list[ScoreRow]:
                 criteria.c.report_id.in_(ids) & criteria.c.score.is_not(None) & criteria.c.agent_id.is_not(None)
             )
         ).all()
-    reused = {(report_id, agent_id): bool(flag) for report_id, agent_id, _, flag in whole}
+    known = {
+        (report_id, agent_id): (bool(reused), frozenset(run_ids or ()))
+        for report_id, agent_id, _, reused, run_ids in whole
+    }
     return [
-        *(ScoreRow(report_id, agent_id, None, score, bool(flag)) for report_id, agent_id, score, flag in whole),
+        *(ScoreRow(row.report_id, row.agent_id, None, row.score, *known[row.report_id, row.agent_id]) for row in whole),
         *(
-            ScoreRow(report_id, agent_id, criterion, score, reused.get((report_id, agent_id), False))
+            ScoreRow(report_id, agent_id, criterion, score, *known.get((report_id, agent_id), ()))
             for report_id, agent_id, criterion, score in single
         ),
     ]

@@ -70,14 +70,25 @@ class SqlLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, fingerprint: str, *, since: datetime | None = None) -> PaidAnswer | None:
+    def find(
+        self, fingerprint: str, *, since: datetime | None = None, report_id: int | None = None
+    ) -> PaidAnswer | None:
         """The newest usable answer under ``fingerprint``; None when there is none, or only unusable ones.
 
-        One that arrived before ``since`` (aware, by the clock of the host that kept it) does not count.
+        One that arrived before ``since`` (aware, by the clock of the host that kept it) does not count. With
+        ``report_id`` this report takes it, which is noted as by ``claim``.
         """
         with self._database.reading() as connection:
             row = _answer(connection, fingerprint, since)
-        return None if row is None else _paid(row)
+        if row is None:
+            return None
+        self._take(row, report_id)
+        return _paid(row)
+
+    def _take(self, known: RowMapping, report_id: int | None) -> None:
+        if report_id not in (None, known["report_id"]):
+            with self._database.writing(durable=False) as connection:
+                _note_reuse(connection, report_id, known)
 
     def claim(
         self,
@@ -107,9 +118,7 @@ class SqlLedger:
             if held is not None and not _has_lapsed(connection, held, _now(connection)):
                 return None
         if known is not None:
-            if report_id not in (None, known["report_id"]):
-                with self._database.writing(durable=False) as connection:
-                    _note_reuse(connection, report_id, known)
+            self._take(known, report_id)
             return _paid(known)
         values = {
             "fingerprint": fingerprint,

@@ -16,6 +16,9 @@ from tasks.warehouse.schema import judge_calls, reports
 NOT_LOOKED_AT = ("not_started", "skipped_budget")
 """Statuses of an agent that a report left out: they say nothing of the agent, and hide nothing of what is known."""
 
+NOTHING_SEEN = ("no_runs", "no_evidence")
+"""Statuses of an agent that a report looked at and could say nothing of: it is neither failing nor fine for that."""
+
 
 def _real(expression: ColumnElement[Any]) -> ColumnElement[Any]:
     return sa.type_coerce(expression, Real())
@@ -63,10 +66,11 @@ _looked_at = details.c.status.not_in(NOT_LOOKED_AT)
 
 def _looks() -> CTE:
     """Every look that a completed report had at an agent: its place counted from the newest, which is 1, whether it
-    found the agent failing, and the newest one that did not (0: none)."""
+    found the agent failing, and the newest one that found it fine (0: none)."""
     failing = sa.or_(details.c.status == "failed", sa.func.coalesce(details.c.passed, sa.true()) == sa.false())
     agent = (reports.c.environment, details.c.agent_id)
-    fine = sa.case((sa.not_(failing), details.c.report_id))
+    saw_nothing = details.c.status.in_(NOTHING_SEEN)
+    fine = sa.case((sa.not_(sa.or_(failing, saw_nothing)), details.c.report_id))
     return (
         sa.select(
             reports.c.environment,
@@ -206,7 +210,7 @@ def select_failing_agents() -> Select[Any]:
             sa.func.min(looks.c.report_id).label("since_id"),
             sa.func.count().label("reports"),
         )
-        .where(looks.c.report_id > looks.c.fine_in)
+        .where(looks.c.report_id > looks.c.fine_in, looks.c.failing == 1)
         .group_by(looks.c.environment, looks.c.agent_id)
         .cte("streak")
     )

@@ -125,8 +125,8 @@ judge_costs = View(
 )
 failing_agents = View(
     "failing_agents",
-    "A row for every agent that needs work now: in the newest completed report that looked at it, it did not pass or "
-    "could not be judged. An agent that is gone is not in it, nor one without runs or evidence.",
+    "A row for every agent that needs work now: in the newest completed report that could say, it did not pass or "
+    "could not be judged. One that had no runs or no evidence for it says nothing. An agent that is gone is not in it.",
     select_failing_agents(),
     {
         "status": "evaluated (it did not pass) or failed (no usable answer; see error).",

@@ -149,7 +149,7 @@ def test_an_empty_warehouse_says_what_makes_a_report(agent_report: Callable[...,
     ("arguments", "says"),
     [
         (["list", "--since", "yesterday"], "yesterday"),
-        (["list", "--limit", "0"], "--limit 0: at least 1"),
+        (["list", "--limit", "0"], "--limit 0: from 1 to 1000000"),
         (["list", "--status", "done"], "done"),
         (["show", "9"], "no report 9"),
         (["show", "1", "--agent", "nope"], "there are good-bot"),
@@ -465,3 +465,40 @@ def test_reading_the_warehouse_loads_neither_prefect_nor_the_judge(
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "99999999999999999999"),
+        ("watch", "99999999999999999999"),
+        ("export", "99999999999999999999", "--format", "json"),
+        ("check", "99999999999999999999", "--min-score", "1"),
+        ("show", "-5"),
+        ("show", "7"),
+    ],
+)
+def test_an_id_that_is_none_is_refused_with_the_warehouse_that_was_asked(
+    arguments: tuple[str, ...], warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, _, error = agent_report(*arguments)
+    assert code == 2
+    assert f"there is no report {arguments[1]} in sqlite:///" in error
+    assert "AGENT_REPORT_WAREHOUSE_URL" in error
+
+
+def test_an_empty_list_names_the_warehouse(
+    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, out, _ = agent_report("list")
+    assert code == 0
+    assert f"No reports yet in {warehouse.database.shown}" in out
+    code, _, error = agent_report("list", "--limit", "99999999999999999999")
+    assert code == 2
+    assert "--limit 99999999999999999999: from 1 to 1000000" in error
+
+
+def test_json_has_no_byte_order_mark(warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]) -> None:
+    code, _, error = agent_report("export", str(write(warehouse)), "--format", "json", "--bom")
+    assert code == 2
+    assert "--bom is for --format csv" in error

@@ -136,6 +136,17 @@ def test_at_most_ten_environments_are_listed(build_sqlite: Build, tmp_path: Path
         source.load_agents("prd")
 
 
+def test_names_of_any_length_are_shown_in_short(build_sqlite: Build, tmp_path: Path) -> None:
+    """Prefect takes no event of more than 1.5 MB, and has the agent's name in several."""
+    source = build_sqlite([])
+    with sa.create_engine(f"sqlite:///{tmp_path / 'station.db'}").begin() as connection:
+        connection.execute(sa.text("UPDATE agents SET name = :name"), {"name": "x" * 1_000_000})
+        connection.execute(sa.text("INSERT INTO environments VALUES (9, :name)"), {"name": "a" * 300})
+    assert {agent.name for agent in source.load_agents("prod")} == {"x" * 199 + "…"}
+    with pytest.raises(RefusedError, match=f"there is {'a' * 100}…, prod"):
+        source.load_agents("prd")
+
+
 def test_an_environment_without_agents_is_empty(build_sqlite: Build, tmp_path: Path) -> None:
     source = build_sqlite([])
     with sa.create_engine(f"sqlite:///{tmp_path / 'station.db'}").begin() as connection:

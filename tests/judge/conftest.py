@@ -40,7 +40,9 @@ class MemoryLedger:
         self._arrived: list[datetime] = []
         self._lock = threading.RLock()
 
-    def find(self, fingerprint: str, *, since: datetime | None = None) -> PaidAnswer | None:
+    def find(
+        self, fingerprint: str, *, since: datetime | None = None, report_id: int | None = None
+    ) -> PaidAnswer | None:
         with self._lock:
             for answer, moment in zip(reversed(self.answers), reversed(self._arrived), strict=True):
                 old = since is not None and moment < since

@@ -13,8 +13,9 @@ as one of 14 in 83, 77 and 75 %: what a test finds after a correction hangs on h
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from benchmarks.simulated_reports import Truth, World, team_of
+from benchmarks.simulated_reports import Truth, World, score_rows, team_of
 from tasks.report.compare import compare_reports
 from tasks.report.comparison import Comparison
 
@@ -49,6 +50,20 @@ def test_of_200_pairs_with_other_rates_and_tasks_that_repeat_hardly_any_is_calle
     for _ in range(200):
         world = World(team_of("mixed", rng), tasks=20)
         alarms += _changed(compare_reports(world.report(rng, 1), world.report(rng, 2)))
+    assert alarms <= 10
+
+
+@pytest.mark.parametrize("step", [1, 20])
+def test_of_200_pairs_with_history_hardly_any_is_called_changed(step: int) -> None:
+    """14 agents at 0.8, runs of the two reports not in common; six reports between them, each with ``step`` new runs of
+    the newest 20, say how far scores move."""
+    rng = np.random.default_rng(3)
+    world = World((Truth(0.8),) * 14, judge_sd=0.5)
+    alarms = 0
+    for _ in range(200):
+        baseline, *earlier, report = world.windows(rng, [0, *(20 + step * number for number in range(7))])
+        history = [row for reading in earlier for row in score_rows(reading)]
+        alarms += _changed(compare_reports(baseline, report, history))
     assert alarms <= 10
 
 

@@ -49,6 +49,43 @@ def test_agents_that_really_changed_do_not_hide_in_history_as_noise() -> None:
     assert shaken[0] < 1.15 * calm[0]
 
 
+def test_reports_that_share_most_runs_say_nothing_of_two_that_share_none() -> None:
+    """Scores of ten reports of the newest 20 runs each, one of them new each time: they hardly move from one to the
+    next, and from a report to the one that is 20 later as far as they do."""
+    rows = [
+        ScoreRow(report, agent, None, report / 20, run_ids=frozenset(range(report, report + 20)))
+        for report in range(41)
+        for agent in range(14)
+    ]
+    next_ones, disjoint = (measure_noise([], rows, factor).moved for factor in (2 * 1 / 20**2, 2 * 20 / 20**2))
+    assert next_ones is not None
+    assert next_ones[1] == 40 * 14
+    assert disjoint is not None
+    # Those that are 18 later are alike enough.
+    assert disjoint[1] == 2 * 14
+    assert disjoint[0] == pytest.approx(18 * next_ones[0])
+    assert measure_noise([], rows[: 10 * 14], 2 / 20).moved is None
+
+
+def test_an_agent_with_fewer_runs_than_the_others_moves_more() -> None:
+    calm = [ScoreRow(report, agent, None, 7.0) for report in range(9) for agent in range(14)]
+    noise = measure_noise([], calm, 2 / 20)
+    usual, few = (
+        noise.spread(criterion=False, samples=(1, 1), runs=(RunNoise(n - 1, n, n), RunNoise(n - 1, n, n))).sd
+        for n in (20, 5)
+    )
+    assert few > 2 * usual
+
+
+def test_runs_of_both_reports_that_count_more_in_one_of_them_are_noise() -> None:
+    """8 runs before, the same and 12 more after: their means differ by 0.6 of that between 8 and 12 other runs."""
+    from tasks.report.samples import variance_factor
+
+    assert variance_factor(8, 20, 8) == pytest.approx(0.6**2 * (1 / 8 + 1 / 12))
+    assert variance_factor(20, 20, 20) == 0
+    assert variance_factor(20, 20, 0) == pytest.approx(0.1)
+
+
 def test_an_answer_that_was_reused_is_no_proof_of_steadiness() -> None:
     reused = [ScoreRow(report, agent, None, 7.0, reused=True) for report in range(5) for agent in range(14)]
     assert measure_noise([], reused).moved is None

@@ -29,10 +29,13 @@ def test_with_too_few_it_gives_no_figure() -> None:
 def test_the_figure_of_all_criteria_with_its_interval() -> None:
     other = CriterionAgreement(criterion="accuracy", weighted_kappa=Estimate(value=0.1))
     found = _agreement(criteria=(other, CriterionAgreement(criterion=ALL, weighted_kappa=_KAPPA)))
-    text = "its agreement with people is substantial (kappa 0.61, 95 %: 0.40 to 0.80; 40 labels of 2 people)"
+    text = (
+        "its agreement with people is substantial "
+        "(weighted kappa of the scores 0.61, 95 %: 0.40 to 0.80; 40 labels of 2 people)"
+    )
     assert describe_trust(found, 12) == text
     # Where only passed or not was said there is the plain kappa alone.
     plain = _agreement(criteria=(CriterionAgreement(criterion=ALL, kappa=Estimate(value=0.3)),))
-    assert "is fair (kappa 0.30; 40 labels" in describe_trust(plain, 12)
+    assert "is fair (kappa of pass and fail 0.30; 40 labels" in describe_trust(plain, 12)
     corrected = found.model_copy(update={"pass_rate": Estimate(value=0.8), "corrected_pass_rate": Estimate(value=0.7)})
     assert describe_trust(corrected, 12) == f"{text}; it passes 80%, corrected for its known errors 70%"

@@ -83,6 +83,11 @@ def test_history_is_of_reports_that_were_judged_alike(warehouse: Warehouse) -> N
     assert {score.report_id for score in rows} == {first, second}
     assert len(rows) == 2 * (2 + 2 * 3)
     assert {score.criterion for score in rows} == {None, "accuracy", "efficiency", "reliability"}
+    # Of which runs says how far two of them may have moved.
+    reading = load_reading(warehouse, first)
+    assert reading is not None
+    runs = {agent: {run["run_id"] for run in reading.runs_of(agent)} for agent in (1, 2)}
+    assert all(score.run_ids == runs[score.agent_id or 0] for score in rows)
 
 
 def test_a_comparison_is_kept_once_for_each_pair_and_reads_back(warehouse: Warehouse) -> None:

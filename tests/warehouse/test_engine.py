@@ -161,3 +161,15 @@ def test_postgresql_reads_what_is_committed_whatever_its_default(postgres_url: s
         connection.execute(sa.text(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'"))
     with connect_database(postgres_url).writing() as connection:
         assert connection.execute(sa.text("SHOW transaction_isolation")).scalar() == "read committed"
+
+
+def test_a_read_only_file_in_a_folder_that_takes_nothing_is_told_the_way_out(tmp_path: Path) -> None:
+    database = connect_database(f"sqlite:///{tmp_path}/warehouse.db")
+
+    def write() -> None:
+        with database.writing() as connection:
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+            connection.exec_driver_sql("CREATE TABLE t (x)")
+
+    with pytest.raises(WarehouseError, match=r"warehouse\.db cannot be written: .*readonly.*make the folder writable"):
+        write()

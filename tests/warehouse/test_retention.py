@@ -5,13 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from tasks.judge.claims import claimed
+from tasks.judge.gate import Stop
 from tasks.judge.ledger import PaidAnswer
 from tasks.warehouse.ledger import SqlLedger
 from tasks.warehouse.parquet import read_parquet, write_parquet
@@ -82,6 +86,13 @@ def reuse(warehouse: Warehouse, report_id: int, fingerprint: str) -> None:
     ledger = SqlLedger(warehouse.database)
     known = ledger.claim(fingerprint, kind="agent", model="m", report_id=report_id, agent_id=1, seconds=60)
     assert isinstance(known, PaidAnswer)
+
+
+def reuse_late(warehouse: Warehouse, report_id: int, fingerprint: str) -> None:
+    """After the deadline, when nothing is claimed any more."""
+    late: dict[str, Any] = {"deadline": time.monotonic() - 1, "stop": Stop(), "report_id": report_id, "agent_id": 1}
+    with claimed(SqlLedger(warehouse.database), fingerprint, kind="agent", model="m", **late) as known:
+        assert isinstance(known, PaidAnswer)
 
 
 def compare(warehouse: Warehouse, baseline_id: int, report_id: int) -> None:
@@ -243,8 +254,9 @@ def test_labels_stay(warehouse: Warehouse, folder: Path, make: Callable[..., int
 # The ledger
 
 
+@pytest.mark.parametrize("reuse", [reuse, reuse_late], ids=["in time", "after the deadline"])
 def test_an_answer_stays_as_long_as_a_report_that_took_it(
-    warehouse: Warehouse, folder: Path, make: Callable[..., int]
+    warehouse: Warehouse, folder: Path, make: Callable[..., int], reuse: Callable[[Warehouse, int, str], None]
 ) -> None:
     payer, taker, newest = make(300), make(200), make(1)
     for report_id in (taker, newest):
@@ -293,7 +305,7 @@ def test_files_of_reports_that_are_gone_are_found(warehouse: Warehouse, folder: 
         connection.execute(sa.delete(reports).where(reports.c.id == gone))
     place = folder / "report_runs" / "prod%2Feu"
     left = [f".{each}.{'0a' * 16}.tmp" for each in (gone, kept, running)]
-    others = ["9999.parquet", "notes.txt", "x.parquet"]
+    others = ["9999.parquet", "notes.txt", "x.parquet", f"0{gone}.parquet"]
     for name in (*left, *others):
         (place / name).write_bytes(b"x")
     (folder / "report_runs" / "of-another-warehouse").mkdir()
@@ -304,6 +316,20 @@ def test_files_of_reports_that_are_gone_are_found(warehouse: Warehouse, folder: 
     # That of the report in progress is its writer's, an id never given is of another warehouse.
     assert there == {f"{kept}.parquet", left[2], *others}
     assert (folder / "report_runs" / "of-another-warehouse" / "1.parquet").exists()
+
+
+def test_what_a_link_leads_to_is_somebody_elses(
+    warehouse: Warehouse, folder: Path, make: Callable[..., int], tmp_path: Path
+) -> None:
+    gone, _ = make(200), make(1)
+    with warehouse.database.writing() as connection:
+        connection.execute(sa.delete(reports).where(reports.c.id == gone))
+    pages, elsewhere = folder / "pages" / "prod%2Feu", tmp_path / "elsewhere"
+    pages.rename(elsewhere)
+    pages.symlink_to(elsewhere)
+    run(warehouse, folder)
+    assert (elsewhere / f"{gone}.html").exists()
+    assert not (folder / "reports" / "prod%2Feu" / f"{gone}.parquet").exists()
 
 
 def test_the_page_that_is_being_written_is_spared(warehouse: Warehouse, folder: Path, make: Callable[..., int]) -> None:

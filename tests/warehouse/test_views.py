@@ -247,8 +247,8 @@ def test_costs_are_of_all_answers_whatever_became_of_the_report(
 def test_failing_agents_are_those_that_need_work_now(
     read: Callable[..., list[Row]], report: Callable[..., int]
 ) -> None:
-    report({1: 4.0, 2: 8.0, 3: 4.0, 4: 4.0, 5: 4.0, 6: 4.0})
-    report({1: 8.0, 2: 5.0, 3: 4.0, 4: 4.0, 5: 4.0, 6: 3.0})
+    report({1: 4.0, 2: 8.0, 3: 4.0, 4: "no_runs", 5: 4.0, 6: 4.0})
+    report({1: 8.0, 2: 5.0, 3: 4.0, 4: "no_evidence", 5: 4.0, 6: 3.0})
     report({1: 9.0, 2: 6.0, 3: 8.0, 4: "no_runs", 5: "failed", 6: "not_started"})
     report({1: 1.0, 2: 9.0}, status="failed")
     columns = ("agent_id", "report_id", "status", "score", "reports_failing", "failing_since_report_id")
@@ -263,6 +263,19 @@ def test_failing_agents_are_those_that_need_work_now(
         (5, 0, None, None, START + timedelta(days=1)),
         (6, 3, "tone", 2.0, START + timedelta(days=1)),
     ]
+
+
+@pytest.mark.parametrize("nothing", ["no_runs", "no_evidence"])
+def test_a_look_that_saw_nothing_neither_ends_nor_hides_that_an_agent_fails(
+    nothing: str, read: Callable[..., list[Row]], report: Callable[..., int]
+) -> None:
+    report({1: 9.0, 2: 4.0})
+    report({1: 4.0, 2: 4.0})
+    report({1: nothing, 2: nothing})
+    report({1: 3.0, 2: 9.0})
+    report({1: nothing, 2: nothing})
+    columns = ("agent_id", "report_id", "score", "reports_failing", "failing_since_report_id")
+    assert [tuple(row.values()) for row in read("failing_agents", *columns)] == [(1, 4, 3.0, 2, 2)]
 
 
 def test_an_agent_that_is_gone_needs_no_work(read: Callable[..., list[Row]], report: Callable[..., int]) -> None:

@@ -44,8 +44,8 @@ agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.sta
 coalesce(agent_report_details.passed, 1) = 0) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION BY
 reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
 coalesce(max(CASE WHEN (NOT (agent_report_details.status = 'failed' OR coalesce(agent_report_details.passed, 1)
-= 0)) THEN agent_report_details.report_id END) OVER (PARTITION BY reports.environment,
-agent_report_details.agent_id), 0) AS fine_in
+= 0 OR agent_report_details.status IN ('no_runs', 'no_evidence'))) THEN agent_report_details.report_id END) OVER
+(PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
 FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
 WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
 newest AS
@@ -112,15 +112,15 @@ agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.sta
 coalesce(agent_report_details.passed, 1) = 0) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION BY
 reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
 coalesce(max(CASE WHEN (NOT (agent_report_details.status = 'failed' OR coalesce(agent_report_details.passed, 1)
-= 0)) THEN agent_report_details.report_id END) OVER (PARTITION BY reports.environment,
-agent_report_details.agent_id), 0) AS fine_in
+= 0 OR agent_report_details.status IN ('no_runs', 'no_evidence'))) THEN agent_report_details.report_id END) OVER
+(PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
 FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
 WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
 streak AS
 (SELECT looks.environment AS environment, looks.agent_id AS agent_id, max(looks.report_id) AS report_id,
 min(looks.report_id) AS since_id, count(*) AS reports
 FROM looks
-WHERE looks.report_id > looks.fine_in GROUP BY looks.environment, looks.agent_id),
+WHERE looks.report_id > looks.fine_in AND looks.failing = 1 GROUP BY looks.environment, looks.agent_id),
 newest AS
 (SELECT reports.environment AS environment, max(reports.id) AS report_id
 FROM reports
@@ -157,8 +157,8 @@ agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.sta
 coalesce(agent_report_details.passed, true) = false) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION
 BY reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
 coalesce(max(CASE WHEN (NOT (agent_report_details.status = 'failed' OR coalesce(agent_report_details.passed,
-true) = false)) THEN agent_report_details.report_id END) OVER (PARTITION BY reports.environment,
-agent_report_details.agent_id), 0) AS fine_in
+true) = false OR agent_report_details.status IN ('no_runs', 'no_evidence'))) THEN agent_report_details.report_id
+END) OVER (PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
 FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
 WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
 newest AS
@@ -225,15 +225,15 @@ agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.sta
 coalesce(agent_report_details.passed, true) = false) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION
 BY reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
 coalesce(max(CASE WHEN (NOT (agent_report_details.status = 'failed' OR coalesce(agent_report_details.passed,
-true) = false)) THEN agent_report_details.report_id END) OVER (PARTITION BY reports.environment,
-agent_report_details.agent_id), 0) AS fine_in
+true) = false OR agent_report_details.status IN ('no_runs', 'no_evidence'))) THEN agent_report_details.report_id
+END) OVER (PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
 FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
 WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
 streak AS
 (SELECT looks.environment AS environment, looks.agent_id AS agent_id, max(looks.report_id) AS report_id,
 min(looks.report_id) AS since_id, count(*) AS reports
 FROM looks
-WHERE looks.report_id > looks.fine_in GROUP BY looks.environment, looks.agent_id),
+WHERE looks.report_id > looks.fine_in AND looks.failing = 1 GROUP BY looks.environment, looks.agent_id),
 newest AS
 (SELECT reports.environment AS environment, max(reports.id) AS report_id
 FROM reports
