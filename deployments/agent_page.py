@@ -60,6 +60,7 @@ def print_agent(console: Console, report: Row, agent: Row, criteria: Sequence[Ro
 
 
 def _figures(agent: Row) -> Iterator[Text]:
+    from tasks.report.durations import format_duration
     from tasks.report.markdown import format_cost, format_rate
 
     if not agent["runs_analyzed"]:
@@ -70,10 +71,9 @@ def _figures(agent: Row) -> Iterator[Text]:
         f"Runs: {agent['runs_analyzed']}{unfinished}; "
         f"success {format_rate(agent['success_rate'])} (95% range {interval})"
     )
-    seconds = "{:.1f} s".format
     yield Text(
-        f"A run: {dash(agent['avg_duration_seconds'], seconds)} on average, 95 % within "
-        f"{dash(agent['p95_duration_seconds'], seconds)}; {dash(agent['avg_tokens'], '{:.0f}'.format)} tokens; "
+        f"A run: {format_duration(agent['avg_duration_seconds'])} on average, 95 % within "
+        f"{format_duration(agent['p95_duration_seconds'])}; {dash(agent['avg_tokens'], '{:.0f}'.format)} tokens; "
         f"cost {format_cost(agent['avg_cost_usd'])}"
     )
     traces = agent["traces"] or {}

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from deployments.label_answer import HELP, Answer, parse_answer
 from deployments.terminal import Column, one_line, plain, print_table
+from tasks.report.durations import format_duration
 from tasks.report.label_sample import RunToLabel
 from tasks.report.words import Label
 
@@ -167,9 +168,9 @@ class Walk:
         self.console.rule(style="dim")
         head = Text.assemble(one_line(of.agent["agent_name"], "bold"), f" · run {run['run_id']} · ")
         head.append_text(one_line(run["status"], "green" if run["succeeded"] else "red"))
-        for value, shown in ((run["duration_seconds"], "{:.1f} s"), (run["tokens"], "{} tokens")):
+        for value, shown in ((run["duration_seconds"], format_duration), (run["tokens"], "{} tokens".format)):
             if value is not None:
-                head.append(f" · {shown.format(value)}")
+                head.append(f" · {shown(value)}")
         self.console.print(head)
         for title, name in (("Task", "task_excerpt"), ("Response", "response_excerpt"), ("Error", "error")):
             if run[name]:
@@ -187,7 +188,7 @@ class Walk:
         self.console.print(
             Text(
                 f"Trace: {telemetry['llm_calls']} LLM calls, {count} tool calls, {telemetry['errors']} errors, "
-                f"{telemetry['wall_seconds']:.1f} s",
+                f"{format_duration(telemetry['wall_seconds'])}",
                 style="dim",
             )
         )

@@ -70,12 +70,13 @@ def needs_work(row: Row) -> bool:
 
 
 def _print_verdict(console: Console, report: Row) -> None:
+    from tasks.report.durations import format_duration
     from tasks.report.markdown import describe_mean, describe_runs_cost, format_judging_cost, format_score
 
     head = Text.assemble(("Report ", "bold"), (str(report["id"]), "bold"), " on ")
     head.append_text(Text.assemble(one_line(report["environment"], "bold"), ": ", status(report)))
     if report["generation_duration_seconds"] is not None:
-        head.append(f" in {report['generation_duration_seconds']:.1f} s")
+        head.append(f" in {format_duration(report['generation_duration_seconds'])}")
     elif report["status"] != "completed":
         head.append(f", {report['progress']} %")
     if report["name"]:

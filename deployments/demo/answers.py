@@ -14,7 +14,7 @@ _DURATION = re.compile(r"^- duration: ([\d.]+) s on average", re.MULTILINE)
 _RUN = re.compile(r"^### (R\d+): status (\w+)(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 _ERROR = re.compile(r"^Error of the run \(observation\):\n\| (.+)$", re.MULTILINE)
 _RESPONSE = re.compile(r"^Final response \(claim\):\n\| (.+)$", re.MULTILINE)
-_QUOTED = 80
+_QUOTED = 120
 _AGENT = re.compile(r"^## Agent (.+)$", re.MULTILINE)
 
 
@@ -101,7 +101,13 @@ def _examples(evidence: str) -> tuple[list[dict[str, str]], list[dict[str, str]]
 
 
 def _quote(words: re.Match[str] | None, status: str) -> str:
-    return words[1][:_QUOTED] if words else f"status {status}"
+    """The run's own words, which have to stand in the evidence as they are: whole ones, and no mark where they end."""
+    if words is None:
+        return f"status {status}"
+    if len(words[1]) <= _QUOTED:
+        return words[1]
+    whole = words[1][: _QUOTED + 1].rsplit(None, 1)
+    return whole[0].rstrip() if len(whole) > 1 else words[1][:_QUOTED]
 
 
 def _criterion(name: str, seen: _Seen, failed: list[dict[str, str]], ended: list[dict[str, str]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tasks.report.comparison import AgentComparison, Change, Comparison
+from tasks.report.durations import format_duration
 from tasks.report.markdown import escape, format_cost, format_rate, format_score
 
 _ORDER = ("worse", "better", "no_change", "not_comparable")
@@ -24,7 +25,7 @@ def format_value(metric: str, value: float | None) -> str:
     if metric == "avg_cost_usd":
         return format_cost(value)
     if metric == "avg_duration_seconds":
-        return f"{value:.1f} s"
+        return format_duration(value)
     return format_rate(value) if metric == "success_rate" else format_score(value)
 
 
@@ -34,9 +35,9 @@ def format_difference(metric: str, value: float | None) -> str:
         return "–"
     if metric == "success_rate":
         return f"{100 * value:+.0f} points"
-    if metric == "avg_cost_usd":
-        return f"{'-' if value < 0 else '+'}{format_cost(abs(value))}"
-    return f"{value:+.1f}{' s' if metric == 'avg_duration_seconds' else ''}"
+    if metric in ("avg_cost_usd", "avg_duration_seconds"):
+        return f"{'-' if value < 0 else '+'}{format_value(metric, abs(value))}"
+    return f"{value:+.1f}"
 
 
 def worst_first(agents: Sequence[AgentComparison]) -> list[AgentComparison]:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.report.changed import worst_first
-from tasks.report.comparison import AgentComparison, Comparison
+from tasks.report.changed import told_changes, worst_first
+from tasks.report.comparison import AgentComparison, Change, Comparison
+
+_LEAST_SCORE, _MOST_SCORE = 2.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """A comparison by what it means; ``detectable`` is the smallest change of a success rate that most agents' runs
-    could have shown (0 to 1), None where nothing is known of that."""
+    """A comparison by what it means.
+
+    ``detectable`` is the smallest change of a success rate that most agents' runs could have shown (0 to 1), None where
+    nothing is known of that. ``widest_score`` is how far a bar of a score's change has to reach to either side.
+    """
 
     comparison: Comparison
     worse: Sequence[AgentComparison]
@@ -23,6 +28,7 @@ class Changes:
     gone: Sequence[AgentComparison]
     renamed: Sequence[AgentComparison]
     detectable: float | None
+    widest_score: float
 
 
 def sort_changes(comparison: Comparison | None) -> Changes | None:
@@ -46,4 +52,19 @@ def sort_changes(comparison: Comparison | None) -> Changes | None:
         gone=[agent for agent in comparison.agents if agent.presence == "gone"],
         renamed=[agent for agent in comparison.agents if agent.presence == "renamed"],
         detectable=found[len(found) // 2] if found else None,
+        widest_score=_widest_score([comparison.team, *both]),
     )
+
+
+def _widest_score(agents: Sequence[AgentComparison]) -> float:
+    """The largest bound of a change of a score that is told, at most the 10 by which one can move.
+
+    At least 2: what is a small step of a score looks like one.
+    """
+    told = [change for agent in agents for change in told_changes(agent) if _is_score(change)]
+    bounds = [abs(bound) for change in told for bound in (change.difference, change.low, change.high) if bound]
+    return min(_MOST_SCORE, max([_LEAST_SCORE, *bounds]))
+
+
+def _is_score(change: Change) -> bool:
+    return change.metric == "score" or change.metric.startswith("criterion:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +11,11 @@ from itertools import pairwise
 from typing import Any
 
 from tasks.report.changed import format_difference
+from tasks.report.durations import format_duration
 from tasks.report.page import HistoryPoint
 
 MOST_POINTS = 12
+_BEFORE_UNIT = re.compile(r"(?<=\d) ")
 
 
 def percent(share: float | None) -> str:
@@ -23,15 +26,8 @@ def percent(share: float | None) -> str:
 
 
 def format_seconds(seconds: float | None) -> str:
-    """``0.45 s``, ``8.0 s``, ``1 min 12 s``, ``2.1 h``; a dash when it was not measured."""
-    if seconds is None:
-        return "–"
-    if seconds < 59.95:
-        return f"{seconds:.2f}\u00a0s" if seconds < 1 else f"{seconds:.1f}\u00a0s"
-    if seconds < 3599.5:
-        minutes, rest = divmod(round(seconds), 60)
-        return f"{minutes}\u00a0min {rest}\u00a0s"
-    return f"{seconds / 3600:.1f}\u00a0h"
+    """``1 min 12 s`` with no line that begins with a unit; a dash when it was not measured."""
+    return _BEFORE_UNIT.sub("\u00a0", format_duration(seconds))
 
 
 def format_count(count: float | None) -> str:

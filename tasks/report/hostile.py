@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 
 LONGEST = 4_000
 _MARKED = 400
+_PARTS = re.compile(r"(?<=[_.:/-])(?=\w)")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Controls but tab and new line, lone surrogates (no UTF-8 file can hold them), and what Unicode calls no character.
 _INVALID = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
@@ -30,6 +31,12 @@ def tame(text: str, limit: int = LONGEST) -> str:
 def said(text: object, limit: int = LONGEST) -> Markup:
     """What an agent, a judge or a trace said, escaped and isolated from the direction of what is around it."""
     return Markup("<bdi>{}</bdi>").format(escape(tame(str(text), limit)))
+
+
+def named(text: object, limit: int = LONGEST) -> Markup:
+    """As ``said``, of a name of parts (``grant_access``): a line that has to end in it ends between two of them."""
+    parts = _PARTS.split(tame(str(text), limit))
+    return Markup("<bdi>{}</bdi>").format(Markup("<wbr>").join(parts))
 
 
 def finalize(value: object) -> object:

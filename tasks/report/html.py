@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from tasks.report import changed, changes, figures, markdown
 from tasks.report.agreement import describe_kappa
-from tasks.report.hostile import finalize, said
+from tasks.report.hostile import finalize, named, said
 from tasks.report.overview import build_overview
 from tasks.report.page import Page
 from tasks.report.section import Detail, build_sections
@@ -27,7 +27,7 @@ DETAILS = (
     Detail(all_runs=False, excerpt=160, quote=140, text=400, spans=8, items=5, tools=6, pattern_runs=1),
     Detail(all_runs=False, excerpt=100, quote=100, text=240, spans=5, items=3, tools=4, pattern_runs=1),
     Detail(all_runs=False, excerpt=70, quote=70, text=140, spans=4, items=2, tools=3, pattern_runs=1),
-    Detail(all_runs=False, excerpt=40, quote=40, text=80, spans=2, items=1, tools=2, pattern_runs=1),
+    Detail(all_runs=False, excerpt=40, quote=40, text=72, spans=2, items=1, tools=2, pattern_runs=1),
 )
 _TEMPLATES = Path(__file__).parent / "templates"
 _RUN_BYTES = 1_500
@@ -92,6 +92,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "said": said,
+        "named": named,
         "pct": figures.percent,
         "seconds": figures.format_seconds,
         "count": figures.format_count,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +13,23 @@ from tasks.report.page import Page, Row
 from tasks.report.section import Section
 
 _MOST_WORST = 6
+_MOST_PAPER = 24
 _WORK = ("needs_work", "failed")
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The first screen of a page. ``headline`` is one sentence; ``worst`` are at most six of those that need work."""
+    """The first screen of a page. ``headline`` is one sentence; ``worst`` are at most six of those that need work.
+
+    ``paper`` has the anchors of the agents that a printer gets with more than their line of the table: of the
+    ``paper_wanted`` that need work, or became worse or better, the first.
+    """
 
     headline: str
     needs_work: int
     worst: Sequence[Section]
+    paper: Set[str]
+    paper_wanted: int
     left: Sequence[tuple[str, int]]
     runs: int
     succeeded: int
@@ -43,6 +50,7 @@ class Overview:
 def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
     """The overview of ``page``; ``sections`` are all of its agents, the worst first."""
     worst = [section for section in sections if section.state in _WORK]
+    wanted = [section for section in sections if section.state in _WORK or _moved(section)]
     counts = Counter(section.state for section in sections)
     redactions: Counter[str] = Counter()
     for section in sections:
@@ -52,6 +60,8 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
         headline=_headline(len(worst), counts, len(sections)),
         needs_work=len(worst),
         worst=worst[:_MOST_WORST],
+        paper={section.anchor for section in wanted[:_MOST_PAPER]},
+        paper_wanted=len(wanted),
         left=[
             (section_label, counts[state])
             for state, section_label in _OTHERS.items()
@@ -74,6 +84,10 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
         ],
         options=parameters.get("options") or {},
     )
+
+
+def _moved(section: Section) -> bool:
+    return section.change is not None and section.change.verdict in ("worse", "better")
 
 
 _OTHERS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from tasks.report.order import agent_state, worst_agents_first
 from tasks.report.page import Page, Row
 
 _ROOMY = 400
+_MOST_PAPER_RUNS = 3
 STATES = {
     "needs_work": ("bad", "Needs work"),
     "failed": ("bad", "Judging failed"),
@@ -83,6 +84,11 @@ class Section:
     strip: Sequence[bool | None]
     notable: Sequence[NotableRun]
     anchors: Mapping[int, str]
+
+    @property
+    def paper_runs(self) -> Set[str]:
+        """The places of the few runs whose excerpts a printer gets: the newest that something refers to."""
+        return {run.anchor for run in [run for run in self.runs if run.is_cited][:_MOST_PAPER_RUNS]}
 
     @property
     def tone(self) -> str:

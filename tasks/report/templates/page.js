@@ -43,10 +43,10 @@
   byId("open-all").addEventListener("click", function () { openAll(true); });
   byId("close-all").addEventListener("click", function () { openAll(false); });
 
-  // On paper everything is open that something refers to, and afterwards as it was.
+  // On paper the agents are open that need work or changed, with the runs cited there, and afterwards as it was.
   var opened = [];
   addEventListener("beforeprint", function () {
-    opened = all("details.agent:not([open]), details.cited:not([open])");
+    opened = all("details.paper:not([open]), details.paper details.cited:not([open])");
     opened.forEach(function (item) { item.open = true; });
   });
   addEventListener("afterprint", function () {

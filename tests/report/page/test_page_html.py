@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pytest
 
+from tasks.report.comparison import Change
 from tasks.report.figures import build_waterfall, format_seconds, format_signed, percent, score_trend
 from tasks.report.html import DETAILS, MOST_BYTES, render_html
 from tasks.report.page import Page
@@ -42,7 +43,7 @@ def test_a_hundred_agents_stay_below_a_megabyte(make_page: MakePage) -> None:
     assert len(html.encode()) < MOST_BYTES
     assert seconds < 10
     # Every agent is there with its criteria, trend and waterfalls, and every citation leads to an excerpt.
-    assert html.count('<details class="agent"') == 100
+    assert html.count('<details class="agent') == 100
     assert html.count('<ol class="wf"') == 200
     assert html.count('class="trend"') >= 100
     links = set(re.findall(r'href="#(r[\d-]+)"', html))
@@ -149,6 +150,72 @@ def test_a_report_without_agents_or_that_was_never_written_is_a_page(make_page: 
     words = _words(render_html(Page(bare, [], [], [])))
     assert "There is no agent in this environment." in words
     assert "Report pending" in words
+
+
+def test_the_bar_of_a_change_shows_the_interval_that_is_written_beside_it(make_page: MakePage) -> None:
+    bounds = [(-7.5, -9.7, -5.3), (-5.5, -7.7, -3.3), (2.0, 1.0, 3.0)]
+    metrics = ("score", "criterion:a", "criterion:b")
+    changes = tuple(
+        Change(metric=metric, verdict="worse", difference=middle, low=low, high=high)
+        for metric, (middle, low, high) in zip(metrics, bounds, strict=True)
+    )
+    page = make_page()
+    assert page.comparison is not None
+    agent = page.comparison.agents[0].model_copy(update={"changes": changes})
+    page = replace(page, comparison=page.comparison.model_copy(update={"agents": (agent,)}))
+    bars = re.findall(r'<svg class="bar diff \w+"><rect class="range" x="(.+?)%" width="(.+?)%"/>.*?cx="(.+?)%"',
+                      render_html(page))[-3:]  # fmt: skip
+    for (begin, width, dot), (middle, low, high) in zip(bars, bounds, strict=True):
+        scale = 9.7
+        assert float(begin) == pytest.approx(50 + 50 * low / scale, abs=0.1)
+        assert float(width) == pytest.approx(50 * (high - low) / scale, abs=0.1)
+        assert float(dot) == pytest.approx(50 + 50 * middle / scale, abs=0.1)
+    assert len(bars) == 3
+
+
+def test_traces_are_a_list_and_none_are_not_told(make_page: MakePage) -> None:
+    page = make_page(agents=2)
+    page.agents[0]["traces"] = {"complete": 18, "partial": 1, "pending": 0, "missing": 1}
+    page.agents[1]["traces"] = {"complete": 0, "partial": 0}
+    html = render_html(page)
+    assert "Traces: 18 complete, 1 partial, 1 missing." in _words(html)
+    assert html.count("Traces:") == 1
+
+
+def test_the_strip_of_runs_says_its_order_and_its_colours(make_page: MakePage) -> None:
+    words = _words(render_html(make_page(agents=1)))
+    assert re.search(r"oldest run\s+newest", words)
+    assert re.search(r"Of runs: succeeded\s+failed\s+unfinished", words)
+
+
+def test_names_of_tools_break_between_their_parts_and_stay_harmless(make_page: MakePage) -> None:
+    page = make_page(agents=1)
+    page.agents[0]["tool_usage"][0]["name"] = "grant_access.<b>&now"
+    assert "grant_<wbr>access.&lt;b&gt;&amp;now" in render_html(page)
+
+
+def test_a_printer_gets_the_agents_that_need_work_or_changed_and_says_so(make_page: MakePage) -> None:
+    page = make_page(agents=7)
+    html = render_html(page)
+    on_paper = set(re.findall(r'<details class="agent paper" id="a(\d+)"', html))
+    assert page.comparison is not None
+    moved = {agent.agent_id for agent in page.comparison.agents if agent.verdict in ("worse", "better")}
+    work = {row["agent_id"] for row in page.agents if row["status"] == "failed" or row["passed"] is False}
+    assert on_paper == {str(found) for found in moved | work}
+    assert f"On paper are the {len(on_paper)} agents that need work or became worse or better" in _words(html)
+    assert f"the rest ({7 - len(on_paper)} of 7)" in _words(html)
+    # Of very many that need work the worst, and that there are more.
+    hundred = make_page(agents=100, comparison=None)
+    for row in hundred.agents:
+        row["passed"] = False
+    html = render_html(hundred)
+    assert html.count('class="agent paper"') == 24
+    assert "the 24 worst of the 100 agents that need work" in _words(html)
+    for row in hundred.agents:
+        row["passed"] = True
+    html = render_html(hundred)
+    assert 'class="agent paper"' not in html
+    assert "all 100 are in the table only" in _words(html)
 
 
 def test_those_that_need_work_come_first(make_page: MakePage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -67,6 +68,27 @@ def test_nothing_is_wider_than_a_phone(
         page.evaluate("document.querySelectorAll('details').forEach(item => { item.open = true })")
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         page.context.close()
+
+
+def test_on_a_phone_no_name_breaks_within_a_word_and_what_goes_on_has_a_shadow(
+    make_page: Callable[..., Page], browser: Any, tmp_path: Path
+) -> None:
+    report = make_page(agents=1, spans=12)
+    report.agents[0]["tool_usage"][0].update(name="grant_access", calls=27, errors=19)
+    for run in report.runs:
+        for span in run["waterfall"] or ():
+            span["name"] = "agent_execution_engine.execute"
+    path = tmp_path / "phone.html"
+    path.write_text(render_html(report))
+    page = _open(browser, path.as_uri(), viewport={"width": 390, "height": 844})
+    page.evaluate("document.querySelectorAll('details').forEach(item => { item.open = true })")
+    lines = "name => { const range = document.createRange(); range.selectNodeContents(name); "
+    lines += "return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size }"
+    assert page.locator(".tools code").first.evaluate(lines) == 1
+    assert page.locator(".wf bdi").first.evaluate(lines) == 1
+    for region in page.locator(".scroll.card").all():
+        assert "local" in region.evaluate("card => getComputedStyle(card).backgroundAttachment")
+    page.context.close()
 
 
 def test_headings_are_in_order(place: str, browser: Any) -> None:
@@ -155,11 +177,44 @@ def test_the_theme_follows_the_system_until_it_is_chosen(place: str, browser: An
     page.context.close()
 
 
-def test_on_paper_everything_is_open_that_something_refers_to(place: str, browser: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("agents", "most"), [(14, 12), (100, 30)])
+def test_on_paper_it_is_a_report_and_not_a_book(
+    agents: int, most: int, make_page: Callable[..., Page], browser: Any, tmp_path: Path
+) -> None:
+    """With twice as many agents that need work as fit, and long words of the judge in every place."""
+    path = tmp_path / "report.html"
+
+    def say(field: str) -> str:
+        short = any(word in field for word in ("name", "criterion", "tool", "model", "status", "state"))
+        return field[-16:] if short else f"{field[-12:]}: {_WORDS * 4}"
+
+    path.write_text(render_html(make_page(say, agents=agents, runs=20)))
+    page = _open(browser, path.as_uri())
+    sheets = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", sheets)) <= most
+    # Somebody who wants more of an agent opens it first.
+    page.evaluate("document.querySelectorAll('details.agent').forEach(item => { item.open = true })")
+    if agents == 14:
+        more = page.pdf(prefer_css_page_size=True)
+        assert len(re.findall(rb"/Type\s*/Page\b", more)) > len(re.findall(rb"/Type\s*/Page\b", sheets))
+    page.context.close()
+
+
+def test_on_paper_the_agents_are_open_that_need_work(place: str, browser: Any, tmp_path: Path) -> None:
     page = _open(browser, place)
-    closed = "[...document.querySelectorAll('details.agent, details.cited')].filter(item => !item.open).length"
+    closed = "[...document.querySelectorAll('details.paper, .paper .cited')].filter(item => !item.open).length"
     before = page.evaluate(closed)
     assert before > 3
+    page.emulate_media(media="print")
+    assert page.locator("details.agent:visible").count() == page.locator("details.paper").count() == 3
+    assert page.locator(".paper-only").first.is_visible()
+    assert (
+        not page.locator("details.paper .tools, details.paper .wf, details.paper .run:not(.cited)")
+        .filter(visible=True)
+        .count()
+    )
+    page.emulate_media(media="screen")
+    assert not page.locator(".paper-only").first.is_visible()
     page.evaluate(f"window.open_at = null; addEventListener('beforeprint', () => {{ window.open_at = {closed} }})")
     page.pdf(path=tmp_path / "report.pdf", format="A4")
     assert page.evaluate("window.open_at") == 0
