@@ -10,16 +10,15 @@ from rich.text import Text
 from deployments.terminal import Column, one_line, open_console, plain, print_json, print_table
 from tasks import connections
 from tasks.errors import RefusedError
-from tasks.report.changed import (
+from tasks.report.change_text import (
     count_rest,
     describe_change,
     describe_presence,
     format_difference,
     format_value,
     metric_title,
-    told_changes,
-    worst_first,
 )
+from tasks.report.changes import sort_changes, told_changes, worst_first
 from tasks.report.comparison import AgentComparison, Change, Comparison
 from tasks.stored_reports import compare_stored
 from tasks.warehouse.listing import ReportFilter, list_environments, list_reports
@@ -121,7 +120,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
             if change.p_value is not None:
                 line.append(f", p = {change.p_value:.2g}" if change.p_value >= 0.0001 else ", p < 0.0001")
             console.print(line)
-    for line_of_rest in count_rest(comparison):
+    for line_of_rest in count_rest(sort_changes(comparison)):
         console.print(f"{line_of_rest[0].upper()}{line_of_rest[1:]}.")
     for subject in subjects:
         if said := _said(subject):

@@ -44,7 +44,7 @@ def print_report(
         criteria: Its rows of ``criterion_scores``; without them scores are shown, but not what they are made of.
         comparison: With the report that it was compared with last; None when it never was.
     """
-    from tasks.report.order import worst_agents_first
+    from tasks.report.order import needs_work, worst_agents_first
 
     _print_verdict(console, report)
     for line in _notes(report):
@@ -62,11 +62,6 @@ def print_report(
     if agents:
         print_agents(console, ordered)
     _print_doubts(console, ordered)
-
-
-def needs_work(row: Row) -> bool:
-    """Whether an agent did not pass, or could not be judged."""
-    return row["status"] == "failed" or row["passed"] is False
 
 
 def _print_verdict(console: Console, report: Row) -> None:
@@ -109,16 +104,18 @@ def _notes(report: Row) -> Iterator[Text]:
 def print_changes(console: Console, comparison: Comparison) -> None:
     """What changed since another report, in short: how many agents, and the worst of them (``agent-report compare`` has
     the rest)."""
-    from tasks.report.changed import count_rest, describe_change, told_changes, worst_first
+    from tasks.report.change_text import count_rest, describe_change
+    from tasks.report.changes import sort_changes, told_changes
 
-    agents = worst_first(comparison.agents)
-    counts = [f"{count} {word}" for word in ("worse", "better") if (count := sum(a.verdict == word for a in agents))]
-    counts += [f"{count} {word}" for word in ("new", "gone") if (count := sum(a.presence == word for a in agents))]
-    shown = "; ".join([", ".join(counts), *count_rest(comparison)] if counts else count_rest(comparison))
+    changes = sort_changes(comparison)
+    groups = {"worse": changes.worse, "better": changes.better, "new": changes.new, "gone": changes.gone}
+    counts = ", ".join(f"{len(agents)} {word}" for word, agents in groups.items() if agents)
+    shown = "; ".join([*([counts] if counts else []), *count_rest(changes)])
     console.print(Text.assemble((f"Since report {comparison.baseline_id}: ", "bold"), shown or "nothing to compare"))
     for reason in comparison.reasons:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(reason)))
-    told = [subject for subject in (comparison.team, *agents) if told_changes(subject) or subject.presence in _MOVED]
+    team = [comparison.team] if told_changes(comparison.team) else []
+    told = [*team, *changes.worse, *changes.better, *changes.new, *changes.gone]
     table = Table.grid(padding=(0, 2, 0, 0))
     for subject in told[:_MOST_CHANGES]:
         word = subject.presence if subject.presence in _MOVED else subject.verdict.replace("_", " ")
@@ -133,13 +130,16 @@ def print_changes(console: Console, comparison: Comparison) -> None:
 
 
 def _print_needy(console: Console, needy: Sequence[Row], total: int, criteria: Sequence[Row]) -> None:
+    from tasks.report.order import describe_need
+    from tasks.report.shortening import cut
+
     console.print(Text(f"Needs work: {len(needy)} of {total} agents", "bold"))
     by_agent: dict[Any, list[Row]] = {}
     for row in criteria:
         by_agent.setdefault(row["agent_id"], []).append(row)
     table = Table.grid(padding=(0, 2, 0, 0))
     for row in needy[:_MOST_WORST]:
-        table.add_row(one_line(row["agent_name"], "red"), one_line(_why(row)))
+        table.add_row(one_line(row["agent_name"], "red"), one_line(cut(describe_need(row))))
         if scores := by_agent.get(row.get("agent_id")):
             table.add_row("", describe_criteria(scores))
     console.print(table)
@@ -161,14 +161,6 @@ def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
             against = f"{row['score']:.1f} {'≥' if row['passed'] else '<'} {row['threshold']:g}"
         parts.append(one_line(f"{row['criterion']} {against}", "" if row["passed"] else "red"))
     return Text(" · ").join(parts)
-
-
-def _why(row: Row) -> str:
-    from tasks.report.shortening import cut
-
-    if row["status"] == "failed":
-        return str(row["error"])
-    return cut(next(iter(row["weaknesses"] or []), None) or row["reasoning"] or "")
 
 
 def print_agents(console: Console, agents: Sequence[Row]) -> None:

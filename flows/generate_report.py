@@ -75,5 +75,5 @@ def generate_report(
         progress.ended(rows)
     comparison = compare_with_last(plan, quoted(rows))
     page = write_page(plan)
-    publish_artifacts(plan, quoted(rows), quoted(comparison), page)
+    publish_artifacts(plan, quoted(rows), quoted(comparison), page.place, page.trust)
     return settle(plan, rows)

@@ -10,7 +10,7 @@ from prefect.logging import get_run_logger
 from tasks.endings import raising, told
 from tasks.errors import RefusedError, scrub
 from tasks.report.build import ReportRows
-from tasks.report.changed import render_changed
+from tasks.report.change_text import render_changed
 from tasks.report.comparison import AgentComparison, Comparison
 from tasks.report.plan import ReportPlan
 from tasks.stored_reports import compare_followers, compare_stored

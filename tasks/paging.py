@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
@@ -12,27 +14,40 @@ from tasks.measuring import try_agreement
 from tasks.report.html import render_html
 from tasks.report.page import Page
 from tasks.report.plan import ReportPlan
+from tasks.report.trust import describe_trust
 from tasks.stored_reports import require_report
 from tasks.warehouse.comparisons import load_comparison
 from tasks.warehouse.history import load_history, load_judging_stats
 from tasks.warehouse.pages import has_page, page_place, write_page_file
 
+_UNMEASURED = "how far it agrees with people could not be measured"
+
+
+class WrittenPage(NamedTuple):
+    """Where a report's page is, as it may be shown, and a sentence on how far its judge can be trusted; "" each where
+    there is none."""
+
+    place: str = ""
+    trust: str = ""
+
 
 @task(task_run_name="write the page of {plan.environment}", cache_policy=NO_CACHE)
-def write_page(plan: ReportPlan) -> str:
-    """Write the page of a report that is written; returns where it is, "" when it could not be.
+def write_page(plan: ReportPlan) -> WrittenPage:
+    """Write the page of a report that is written.
 
     What is in the warehouse can be made a page at any time, so a failure is a warning and loses nothing.
     """
+    trust = ""
     try:
         url = connections.read_settings().parquet_url
         page = load_page(plan.id)
+        trust = _UNMEASURED if page.agreement_error else describe_trust(page.agreement, plan.id)
         if page.agreement_error:
             get_run_logger().warning(
                 "How far judge and people agree could not be measured for report %s: %s", plan.id, page.agreement_error
             )
         write_page_file(url, plan.environment, plan.id, render_html(page))
-        return page_place(url, plan.environment, plan.id)
+        return WrittenPage(page_place(url, plan.environment, plan.id), trust)
     except Exception as error:  # noqa: BLE001 - whatever it is, the report is written
         get_run_logger().warning(
             "The page of report %s could not be written (`agent-report show %s --html FILE` tries again): %s",
@@ -40,7 +55,7 @@ def write_page(plan: ReportPlan) -> str:
             plan.id,
             scrub(str(error) or type(error).__name__),
         )
-        return ""
+        return WrittenPage(trust=trust)
 
 
 def find_page(report_id: int) -> str:

@@ -21,10 +21,9 @@ from tasks.endings import raising, told
 from tasks.errors import ParquetError, RefusedError, ReportFailedError, scrub
 from tasks.judge.rubric import Criteria
 from tasks.llm_limit import find_limit
-from tasks.measuring import try_agreement
 from tasks.progress import Progress
 from tasks.report.build import EncodedRuns, Ending, Findings, ReportRows, build_rows, build_run_rows
-from tasks.report.changed import render_changed
+from tasks.report.change_text import render_changed
 from tasks.report.comparison import Comparison
 from tasks.report.markdown import (
     Links,
@@ -35,13 +34,10 @@ from tasks.report.markdown import (
     render_markdown,
 )
 from tasks.report.plan import ReportPlan, check_conflicts, restore_plan
-from tasks.report.trust import describe_trust
 from tasks.settings import ReportOptions
 from tasks.warehouse.owner import current_owner
 from tasks.warehouse.parquet import encode_table, list_files, stage_parquet
 from tasks.warehouse.sql import Row
-
-_UNMEASURED = "how far it agrees with people could not be measured"
 
 
 @raising
@@ -212,18 +208,17 @@ def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[Row], obje
 
 
 @task(task_run_name="publish the report on {plan.environment}", cache_policy=NO_CACHE)
-def publish_artifacts(plan: ReportPlan, rows: ReportRows, comparison: Comparison | None = None, page: str = "") -> None:
+def publish_artifacts(
+    plan: ReportPlan, rows: ReportRows, comparison: Comparison | None = None, page: str = "", trust: str = ""
+) -> None:
     """A markdown artifact with the whole and what changed, and a table artifact with every agent.
 
     They are not worth losing a report for. ``comparison`` is with the last comparable report; None: there is none.
-    ``page`` is where the report's HTML page is; "": there is none.
+    ``page`` is where the report's HTML page is, ``trust`` says how far its judge can be trusted; "": not known.
     """
     try:
         what = f"Report {plan.id} on {plan.environment}"
         changed = render_changed(comparison) if comparison else ()
-        # Why it could not be measured is a warning of ``write_page``, which has asked before.
-        agreement, unmeasured = try_agreement(plan.id)
-        trust = _UNMEASURED if unmeasured else describe_trust(agreement, plan.id)
         text = render_markdown(rows, _links(plan, page), changed, trust, comparison)
         create_markdown_artifact(text, key=f"report-{plan.id}", description=what)
         create_table_artifact(

@@ -6,7 +6,13 @@ from tasks import connections
 from tasks.errors import NoReportError, RefusedError
 from tasks.report.comparison import Comparison
 from tasks.report.reading import Reading
-from tasks.warehouse.comparisons import find_baseline, find_followers, load_history, load_reading, write_comparison
+from tasks.warehouse.comparisons import (
+    find_baseline,
+    find_followers,
+    load_reading,
+    load_score_history,
+    write_comparison,
+)
 from tasks.warehouse.schema import ENDED
 from tasks.warehouse.sql import Row, Warehouse
 
@@ -57,7 +63,7 @@ def compare_stored(
     # SciPy takes a second to import: only where there is something to compare.
     from tasks.report.compare import compare_reports
 
-    comparison = compare_reports(baseline, report, load_history(warehouse, report.report))
+    comparison = compare_reports(baseline, report, load_score_history(warehouse, report.report))
     if report.details:
         write_comparison(warehouse, comparison)
     return comparison

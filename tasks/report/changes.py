@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.report.changed import told_changes, worst_first
 from tasks.report.comparison import AgentComparison, Change, Comparison
 
+_ORDER = ("worse", "better", "no_change", "not_comparable")
 _LEAST_SCORE, _MOST_SCORE = 2.0, 10.0
 
 
@@ -31,10 +31,24 @@ class Changes:
     widest_score: float
 
 
-def sort_changes(comparison: Comparison | None) -> Changes | None:
-    """``comparison`` sorted; None without one."""
-    if comparison is None:
-        return None
+def worst_first(agents: Sequence[AgentComparison]) -> list[AgentComparison]:
+    """Worse before better before the rest; within each the surest first, then by name."""
+
+    def key(agent: AgentComparison) -> tuple[int, float, str]:
+        surest = min([1.0, *(c.p_value for c in agent.changes if c.verdict == agent.verdict and c.p_value is not None)])
+        return _ORDER.index(agent.verdict), surest, agent.agent_name
+
+    return sorted(agents, key=key)
+
+
+def told_changes(subject: AgentComparison) -> list[Change]:
+    """The changes that are better or worse; the worse ones first."""
+    told = [change for change in subject.changes if change.verdict in ("worse", "better")]
+    return sorted(told, key=lambda change: _ORDER.index(change.verdict))
+
+
+def sort_changes(comparison: Comparison) -> Changes:
+    """``comparison`` sorted by what it means."""
     both = [agent for agent in worst_first(comparison.agents) if agent.presence in ("both", "renamed")]
     found = sorted(
         change.detectable

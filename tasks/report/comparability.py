@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.evidence.types import Agent
-from tasks.judge.rubric import find_agent
 from tasks.report.reading import Reading, Row
+from tasks.report.shortening import cut
 
 _JUDGE = {
     "model": "judge's model",
@@ -56,7 +55,8 @@ def runs_reason(baseline: Reading, report: Reading) -> str | None:
 def agents_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
     """What is to be said when one of the reports is over only some agents (option ``agents``), or over other ones."""
     same_source = baseline.report["environment"] == report.report["environment"]
-    looked_at = [_looked_at(reading, "agent_id" if same_source else "agent_name") for reading in (baseline, report)]
+    key = "agent_id" if same_source else "agent_name"
+    looked_at = [{row[key] for row in reading.asked_agents()} for reading in (baseline, report)]
     if looked_at[0] == looked_at[1]:
         return ()
     return tuple(
@@ -64,15 +64,6 @@ def agents_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
         for reading, keys in zip((baseline, report), looked_at, strict=True)
         if len(keys) < len(reading.details)
     )
-
-
-def _looked_at(reading: Reading, key: str) -> frozenset[Any]:
-    """The agents that a report was asked for, by the column ``key``: all of them when none is named."""
-    names = reading.option("agents") or []
-    agents = [Agent(id=row["agent_id"], name=row["agent_name"], environment="") for row in reading.details]
-    # By name some may be gone from a report that was stored in part: what is not known of is not looked at.
-    chosen = {agent.id for name in names if (agent := find_agent(name, agents)) is not None}
-    return frozenset(row[key] for row in reading.details if not names or row["agent_id"] in chosen)
 
 
 def rubric_reason(
@@ -119,5 +110,4 @@ def _differs(what: str, before: Any, after: Any) -> str:
 
 
 def _cut(value: object) -> str:
-    text = " ".join(("unknown" if value is None else str(value)).split())
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return cut("unknown" if value is None else str(value), _SHOWN)

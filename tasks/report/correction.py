@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,12 @@ Floats = npt.NDArray[np.float64]
 
 ALPHA = 0.05
 """How often a pair of reports without any change may have anything called changed."""
+
+POWER = 0.8
+"""How likely a change of the size that is called detectable would have been found."""
+
+POWER_SD = NormalDist().inv_cdf(POWER)
+"""By how many standard errors such a change is beyond the bound, of what is normally distributed."""
 
 # Exact tests add up the same probabilities in another order.
 _ROUNDING = 1 + 1e-9

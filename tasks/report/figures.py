@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from tasks.report.changed import format_difference
+from tasks.report.change_text import format_difference
 from tasks.report.durations import format_duration
 from tasks.report.page import HistoryPoint
 

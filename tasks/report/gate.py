@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.report.changed import describe_change, told_changes
+from tasks.report.change_text import describe_change
+from tasks.report.changes import told_changes
 from tasks.report.comparison import AgentComparison, Comparison
 from tasks.report.markdown import format_rate, format_score
 from tasks.report.reading import Reading, Row
@@ -73,18 +74,10 @@ def check_report(reading: Reading, rules: Rules, comparison: Comparison | None =
         findings += _scores(reading, rules.min_score, failed_counted=rules.max_failed is not None)
     if rules.min_success_rate is not None:
         counted = rules.max_failed is not None
-        findings += [_success(row, rules.min_success_rate, failed_counted=counted) for row in _asked(reading)]
+        findings += [_success(row, rules.min_success_rate, failed_counted=counted) for row in reading.asked_agents()]
     if rules.no_worse_than is not None:
         findings += _not_worse(reading, comparison)
     return findings
-
-
-def _asked(reading: Reading) -> list[Row]:
-    """The agents that the report was asked for: all of them, but with the option ``agents``."""
-    names = set(reading.option("agents") or ())
-    if not names:
-        return list(reading.details)
-    return [row for row in reading.details if names & {row["agent_name"], f"id:{row['agent_id']}"}]
 
 
 def _count_failed(details: Sequence[Row], most: int) -> Finding:
@@ -100,7 +93,7 @@ def _scores(reading: Reading, least: float, *, failed_counted: bool) -> Iterator
         yield Finding("min-score", TEAM, "broken", f"no score (at least {least:g}): the team was not judged")
     else:
         yield _at_least(TEAM, team, least)
-    for row in _asked(reading):
+    for row in reading.asked_agents():
         name, agent_id = row["agent_name"], row["agent_id"]
         if row["score"] is not None:
             yield _at_least(name, row["score"], least, agent_id)

@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tasks.report import changed, changes, figures, markdown
+from tasks.report import change_text, changes, figures, markdown
 from tasks.report.agreement import describe_kappa
 from tasks.report.hostile import finalize, named, said
 from tasks.report.overview import build_overview
@@ -70,7 +70,7 @@ def _render(page: Page, detail: Detail) -> str:
             report=page.report,
             sections=sections,
             overview=build_overview(page, sections),
-            changes=changes.sort_changes(page.comparison),
+            changes=changes.sort_changes(page.comparison) if page.comparison else None,
             detail=detail,
             policy=policy,
             style=Markup(style),  # noqa: S704 - our own files, here and in the next line
@@ -105,9 +105,9 @@ def _environment() -> Environment:
         "setting": _describe_setting,
     }
     environment.globals |= {
-        "told": changed.told_changes,
-        "name_metric": changed.metric_title,
-        "format_metric": changed.format_value,
+        "told": changes.told_changes,
+        "name_metric": change_text.metric_title,
+        "format_metric": change_text.format_value,
         "describe_kappa": describe_kappa,
     }
     return environment

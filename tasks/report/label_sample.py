@@ -44,8 +44,7 @@ def choose_runs(
             scored[row["agent_id"]].append(row)
     finished: dict[int, list[Row]] = defaultdict(list)
     for row in sorted(runs, key=lambda row: row["run_id"]):
-        # In rows of an older version it is not known who finished.
-        if row["succeeded"] is not None or row["status"] not in ("running", "pending", "cancelled"):
+        if row["succeeded"] is not None:
             finished[row["agent_id"]].append(row)
     wanted = [row for row in agents if (not only or row["agent_id"] in only) and scored[row["agent_id"]]]
     order = _in_turns([row for row in wanted if finished[row["agent_id"]]], draw)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tasks.report.order import worst_agents_first
+from tasks.report.order import describe_need, needs_work, worst_agents_first
 from tasks.report.shortening import cut
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def render_markdown(
     lines += [f"- **The judge:** {escape(trust)}"] if trust else []
     lines += ["", *changed] if changed else []
     ordered = worst_agents_first(rows.details, comparison)
-    worst = [row for row in ordered if row["status"] == "failed" or row["passed"] is False]
+    worst = [row for row in ordered if needs_work(row)]
     if worst:
         lines += ["", "## Worst agents", ""]
         lines += [_worst(row, _worst_trace(row, rows.runs, links)) for row in worst[:_MOST_WORST]]
@@ -178,9 +178,9 @@ def _figures(report: Row, details: Sequence[Row]) -> list[str]:
 
 
 def _worst(row: Row, trace: str) -> str:
+    why = escape(cut(describe_need(row), 400))
     if row["status"] == "failed":
-        return f"- **{escape(row['agent_name'])}** failed: {escape(cut(row['error'] or '', 400))}"
-    why = escape(cut(next(iter(row["weaknesses"] or []), None) or row["reasoning"] or "", 400))
+        return f"- **{escape(row['agent_name'])}** failed: {why}"
     return f"- **{escape(row['agent_name'])}** {format_score(row['score'])}: {why}{trace}"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tasks.report.amounts import AmountTest, compare_amounts, rank_all
 from tasks.report.comparison import Change
-from tasks.report.correction import Hypothesis
+from tasks.report.correction import POWER_SD, Hypothesis
 from tasks.report.drafts import WEIGHTS, Draft, Test
 from tasks.report.rates import compare_rates, detectable_rate, newcombe_interval, strata_of
 from tasks.report.samples import Samples, pair_samples, reach_of
@@ -21,7 +21,6 @@ AMOUNTS = {"avg_duration_seconds": "duration_seconds", "avg_cost_usd": "cost_usd
 """Metrics that are means over runs, and the column of ``report_runs`` that each is the mean of."""
 
 _NORMAL = NormalDist()
-_POWER_SD = _NORMAL.inv_cdf(0.8)
 _NOTHING_NEW = "no new runs"
 
 
@@ -207,7 +206,7 @@ def team_amount_draft(metric: str, agents: Sequence[Measured], reason: str | Non
 
 def _tested(change: Change, p_value: float, error: float, direction: float) -> Draft:
     def detectable(bound: float) -> float:
-        return (_POWER_SD - _NORMAL.inv_cdf(max(WEIGHTS.amount * bound, 1e-15) / 2)) * error
+        return (POWER_SD - _NORMAL.inv_cdf(max(WEIGHTS.amount * bound, 1e-15) / 2)) * error
 
     hypotheses = (Hypothesis(p_value, WEIGHTS.amount),)
     return Draft(change, Test(hypotheses, detectable, falling_is_better=True, direction=direction))

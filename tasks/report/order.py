@@ -1,4 +1,4 @@
-"""The order in which a report's agents are read, wherever they stand: page, terminal, Markdown."""
+"""The order in which a report's agents are read, wherever they stand (page, terminal, Markdown): by who needs work."""
 
 from __future__ import annotations
 
@@ -41,3 +41,15 @@ def worst_agents_first(rows: Iterable[Row], comparison: Comparison | None = None
         return STATES.index(agent_state(row)), not is_worse, 11.0 if score is None else score, row["agent_name"]
 
     return sorted(rows, key=key)
+
+
+def needs_work(row: Row) -> bool:
+    """Whether an agent did not pass, or could not be judged."""
+    return agent_state(row) in ("needs_work", "failed")
+
+
+def describe_need(row: Row) -> str:
+    """Why an agent needs work, in the judge's first words on it; why it could not be judged. "" where nothing says."""
+    if row["status"] == "failed":
+        return str(row["error"] or "")
+    return str(next(iter(row["weaknesses"] or ()), None) or row["reasoning"] or "")

@@ -14,7 +14,6 @@ from tasks.report.section import Section
 
 _MOST_WORST = 6
 _MOST_PAPER = 24
-_WORK = ("needs_work", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,8 @@ class Overview:
 
 def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
     """The overview of ``page``; ``sections`` are all of its agents, the worst first."""
-    worst = [section for section in sections if section.state in _WORK]
-    wanted = [section for section in sections if section.state in _WORK or _moved(section)]
+    worst = [section for section in sections if section.needs_work]
+    wanted = [section for section in sections if section.needs_work or _moved(section)]
     counts = Counter(section.state for section in sections)
     redactions: Counter[str] = Counter()
     for section in sections:
@@ -62,11 +61,7 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
         worst=worst[:_MOST_WORST],
         paper={section.anchor for section in wanted[:_MOST_PAPER]},
         paper_wanted=len(wanted),
-        left=[
-            (section_label, counts[state])
-            for state, section_label in _OTHERS.items()
-            if counts[state] and state not in _WORK
-        ],
+        left=[(section_label, counts[state]) for state, section_label in _OTHERS.items() if counts[state]],
         runs=sum(section.row["runs_analyzed"] or 0 for section in sections),
         succeeded=sum(section.runs_succeeded or 0 for section in sections),
         judging_cost=format_judging_cost(page.report),

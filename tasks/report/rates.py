@@ -11,11 +11,8 @@ import numpy as np
 from scipy import stats
 
 from tasks.evidence.metrics import wilson_interval
-from tasks.report.correction import Floats
+from tasks.report.correction import POWER, Floats
 from tasks.report.samples import Samples
-
-POWER = 0.8
-"""How likely a change of the size that is called detectable would have been found."""
 
 _MOST_EXACT = 100
 _ALIKE = 0.2

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.evidence.types import Agent
+from tasks.judge.rubric import find_agent
+
 Row = dict[str, Any]
 
 
@@ -46,6 +49,15 @@ class Reading:
         """An option that the report was made with; None when it is not stored."""
         parameters = self.report.get("parameters") or {}
         return (parameters.get("options") or {}).get(name)
+
+    def asked_agents(self) -> list[Row]:
+        """The agents that the report was asked for (option ``agents``): all of them when none is named."""
+        if not (names := self.option("agents")):
+            return list(self.details)
+        agents = [Agent(id=row["agent_id"], name=row["agent_name"], environment="") for row in self.details]
+        # Some may be gone from a report that was stored in part: what is not known of is not looked at.
+        chosen = {agent.id for name in names if (agent := find_agent(name, agents)) is not None}
+        return [row for row in self.details if row["agent_id"] in chosen]
 
     def team_goal(self) -> str | None:
         """The goal that the team was judged against; None when it is not stored."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from statistics import NormalDist
 
 from tasks.report.comparison import Change
-from tasks.report.correction import Hypothesis
+from tasks.report.correction import POWER_SD, Hypothesis
 from tasks.report.drafts import WEIGHTS, Draft, Test
 from tasks.report.noise import Noise, RunNoise, Spread, count_samples
 from tasks.report.reading import Row
 
-_POWER_SD = NormalDist().inv_cdf(0.8)
 Rubrics = tuple[Mapping[str, Row], Mapping[str, Row]]
 
 
@@ -84,4 +82,4 @@ def _draft(
 
 def _detectable(spread: Spread, weight: float, bound: float) -> float:
     """The size of a true change that had been found in 80 of 100 cases; at most 10, which is all there is."""
-    return min(10.0, spread.half_width(weight * bound) + _POWER_SD * spread.sd)
+    return min(10.0, spread.half_width(weight * bound) + POWER_SD * spread.sd)

@@ -9,7 +9,7 @@ from typing import Any
 from tasks.report.comparison import AgentComparison
 from tasks.report.figures import MOST_POINTS, Trend, Waterfall, build_waterfall, rate_trend, score_trend
 from tasks.report.markdown import Links
-from tasks.report.order import agent_state, worst_agents_first
+from tasks.report.order import agent_state, describe_need, needs_work, worst_agents_first
 from tasks.report.page import Page, Row
 
 _ROOMY = 400
@@ -114,12 +114,14 @@ class Section:
         return next((change.difference for change in changes if change.metric == "score"), None)
 
     @property
+    def needs_work(self) -> bool:
+        """Whether the agent did not pass, or could not be judged."""
+        return needs_work(self.row)
+
+    @property
     def why(self) -> str:
         """What is wrong, or else what the judge says, first."""
-        row = self.row
-        if self.state == "needs_work" and row["weaknesses"]:
-            return str(row["weaknesses"][0])
-        return str(row["error"] or row["reasoning"] or "")
+        return describe_need(self.row) if self.needs_work else str(self.row["error"] or self.row["reasoning"] or "")
 
     @property
     def runs_succeeded(self) -> int | None:

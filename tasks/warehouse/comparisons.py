@@ -20,21 +20,17 @@ from tasks.warehouse.schema import (
 )
 from tasks.warehouse.sql import Row, Warehouse
 
-_RUN_COLUMNS = ("agent_id", "run_id", "status", "succeeded", "duration_seconds", "cost_usd", "task_hash")
+_RUN_COLUMNS = ("agent_id", "run_id", "succeeded", "duration_seconds", "cost_usd", "task_hash")
 _AGENT_COLUMNS = (
     *("agent_id", "agent_name", "status", "score", "passed", "success_rate"),
     *("avg_duration_seconds", "avg_cost_usd", "runs_analyzed", "reused"),
 )
-_SUCCEEDED, _FAILED = "completed", ("failed", "timeout", "error")
 _MOST_HISTORY = 10
 _MOST_CANDIDATES = 50
 
 
 def load_reading(warehouse: Warehouse, report_id: int) -> Reading | None:
-    """A report as comparisons and rules look at it; None when there is none of this id.
-
-    Of a report that was made before schema 0002 a run's success follows from its status.
-    """
+    """A report as comparisons and rules look at it; None when there is none of this id."""
     found = warehouse.load_report(report_id)
     if found is None:
         return None
@@ -48,9 +44,6 @@ def load_reading(warehouse: Warehouse, report_id: int) -> Reading | None:
         criteria = _of(criterion_scores, criterion_scores.c.keys(), report_id).order_by(
             criterion_scores.c.weight.desc(), criterion_scores.c.criterion
         )
-        for run in runs:
-            if run["succeeded"] is None and run["status"] in (_SUCCEEDED, *_FAILED):
-                run["succeeded"] = run["status"] == _SUCCEEDED
         return Reading(found, load(details), load(criteria), runs)
 
 
@@ -58,7 +51,7 @@ def _of(table: sa.Table, names: Sequence[str], report_id: int) -> sa.Select[Any]
     return sa.select(*(table.c[name] for name in names)).where(table.c.report_id == report_id)
 
 
-def load_history(warehouse: Warehouse, report: Row) -> list[ScoreRow]:
+def load_score_history(warehouse: Warehouse, report: Row) -> list[ScoreRow]:
     """The agents' scores in the last 10 completed reports before ``report`` that were judged as it was: by the same
     judge, in the same words, against the same criteria. Empty without any."""
     alike = (

@@ -66,9 +66,13 @@ def test_a_success_rate_that_nobody_knows_breaks_the_rule() -> None:
 def test_whoever_has_no_runs_or_was_not_asked_for_is_held_to_nothing() -> None:
     idle = check_report(_reading(_row(1, "no_runs", None, None)), Rules(min_score=1))
     assert [finding.state for finding in idle] == ["held", "not_applied"]
-    options = {"options": {"agents": ["agent-1"]}}
-    asked = _reading(_row(1), _row(2, "not_started", None, None), parameters=options)
-    assert {finding.subject for finding in check_report(asked, Rules(min_score=1))} == {"team", "agent-1"}
+
+
+@pytest.mark.parametrize("named", ["agent-1", "name:agent-1", "id:1"])
+def test_however_an_agent_was_asked_for_it_alone_is_held_to_the_rules(named: str) -> None:
+    rows = _row(1, score=3.0), _row(2, "not_started", None, None)
+    asked = _reading(*rows, parameters={"options": {"agents": [named]}})
+    assert _broken(asked, Rules(min_score=7)) == ["min-score: agent-1: score 3.0, at least 7"]
 
 
 def test_failed_agents_are_counted_where_that_is_a_rule() -> None:

@@ -17,11 +17,11 @@ from tasks.report.reading import Reading
 from tasks.warehouse.comparisons import (
     find_baseline,
     load_comparison,
-    load_history,
     load_reading,
+    load_score_history,
     write_comparison,
 )
-from tasks.warehouse.schema import report_comparisons, report_runs
+from tasks.warehouse.schema import report_comparisons
 from tasks.warehouse.sql import Warehouse
 
 _WORLD = World((Truth(0.9), Truth(0.8)), runs=5)
@@ -47,17 +47,6 @@ def test_a_reading_is_what_was_stored(warehouse: Warehouse) -> None:
     assert load_reading(warehouse, 99) is None
 
 
-def test_the_runs_of_a_report_of_an_older_version_have_their_success_from_the_status(warehouse: Warehouse) -> None:
-    report_id = _store(warehouse)
-    before = load_reading(warehouse, report_id)
-    with warehouse.database.writing() as connection:
-        connection.execute(sa.update(report_runs).values(succeeded=None, task_hash=None))
-    after = load_reading(warehouse, report_id)
-    assert before is not None
-    assert after is not None
-    assert [run["succeeded"] for run in after.runs] == [run["succeeded"] for run in before.runs]
-
-
 def test_the_baseline_is_the_last_comparable_report(warehouse: Warehouse) -> None:
     some = {"options": {"agents": ["agent-1"]}}
     other = {"model": "other"}
@@ -79,7 +68,7 @@ def test_history_is_of_reports_that_were_judged_alike(warehouse: Warehouse) -> N
     _store(warehouse, judge_fingerprint="other")
     _store(warehouse, status="failed")
     row = warehouse.load_report(_store(warehouse)) or {}
-    rows = load_history(warehouse, row)
+    rows = load_score_history(warehouse, row)
     assert {score.report_id for score in rows} == {first, second}
     assert len(rows) == 2 * (2 + 2 * 3)
     assert {score.criterion for score in rows} == {None, "accuracy", "efficiency", "reliability"}
@@ -178,7 +167,7 @@ def test_100_agents_are_compared_within_a_second(warehouse: Warehouse) -> None:
     assert report is not None
     baseline = load_reading(warehouse, find_baseline(warehouse, report.report) or 0)
     assert baseline is not None
-    comparison = compare_reports(baseline, report, load_history(warehouse, report.report))
+    comparison = compare_reports(baseline, report, load_score_history(warehouse, report.report))
     write_comparison(warehouse, comparison)
     assert time.process_time() - started < 1.0
     assert len(comparison.agents) == 100

@@ -11,8 +11,11 @@ from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
 from tasks.errors import WarehouseError
+from tasks.warehouse import migrations
 from tasks.warehouse.engine import connect_database
 from tasks.warehouse.migrations import REVISIONS, VERSION_TABLE, is_current
 from tasks.warehouse.schema import metadata
@@ -124,3 +127,32 @@ def test_a_migration_that_is_interrupted_leaves_nothing_behind(warehouse_url: st
         assert sa.inspect(connection).get_table_names() == ["blocker"]
         connection.execute(sa.text("DROP TABLE blocker"))
     assert open_warehouse(warehouse_url).create_report({"environment": "prod"}) == 1
+
+
+def _bring_to(url: str, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent / "alembic"))
+    config.set_main_option("path_separator", "os")
+    with connect_database(url).writing() as connection:
+        config.attributes |= {"connection": connection, "version_table": VERSION_TABLE}
+        command.upgrade(config, revision)
+
+
+def test_runs_of_an_earlier_schema_succeeded_as_their_status_says(warehouse_url: str) -> None:
+    _bring_to(warehouse_url, "0001")
+    statuses = {1: "completed", 2: " Completed", 3: "failed", 4: "timeout", 5: "error", 6: "running", 7: "cancelled"}
+    with connect_database(warehouse_url).writing() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO reports (id, name, environment, status, progress, created_at) "
+                "VALUES (1, '', 'prod', 'completed', 100, '2026-01-01 00:00:00')"
+            )
+        )
+        for run_id, status in statuses.items():
+            connection.execute(
+                sa.text("INSERT INTO report_runs (report_id, agent_id, run_id, status) VALUES (1, 1, :run, :status)"),
+                {"run": run_id, "status": status},
+            )
+    runs = open_warehouse(warehouse_url).load_runs(1)
+    succeeded = {run["run_id"]: run["succeeded"] for run in runs}
+    assert succeeded == {1: True, 2: True, 3: False, 4: False, 5: False, 6: None, 7: None}

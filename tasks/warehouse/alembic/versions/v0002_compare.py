@@ -22,6 +22,11 @@ def upgrade() -> None:
     _widen("reports", "judge_settings", _JSON, "What of the judge decides an answer; its fingerprint is of this.")
     _widen("agent_report_details", "typical_run", _JSON)
     _widen("report_runs", "succeeded", sa.Boolean(), "NULL: not finished, and so left out of every figure.")
+    # What the source's status means, for the runs of earlier reports.
+    op.execute(
+        "UPDATE report_runs SET succeeded = (lower(trim(status)) = 'completed') "
+        "WHERE lower(trim(status)) IN ('completed', 'failed', 'timeout', 'error')"
+    )
     _widen("report_runs", "waterfall", _JSON, "Of the typical and the worst run.")
     _widen("report_runs", "task_hash", sa.Text(), "Of the whole task: the same task has the same.")
     _create_comparisons()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tasks.report.changed import describe_change, render_changed, worst_first
+from tasks.report.change_text import describe_change, render_changed
+from tasks.report.changes import worst_first
 from tasks.report.comparison import AgentComparison, Change, Comparison
 
 _FELL = Change(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
+from tasks.report.changes import Changes, sort_changes, told_changes
 from tasks.report.comparison import AgentComparison, Change, Comparison
 from tasks.report.durations import format_duration
 from tasks.report.markdown import escape, format_cost, format_rate, format_score
 
-_ORDER = ("worse", "better", "no_change", "not_comparable")
 _MOST = 10
 
 
@@ -40,22 +40,6 @@ def format_difference(metric: str, value: float | None) -> str:
     return f"{value:+.1f}"
 
 
-def worst_first(agents: Sequence[AgentComparison]) -> list[AgentComparison]:
-    """Worse before better before the rest; within each the surest first, then by name."""
-
-    def key(agent: AgentComparison) -> tuple[int, float, str]:
-        surest = min([1.0, *(c.p_value for c in agent.changes if c.verdict == agent.verdict and c.p_value is not None)])
-        return _ORDER.index(agent.verdict), surest, agent.agent_name
-
-    return sorted(agents, key=key)
-
-
-def told_changes(subject: AgentComparison) -> list[Change]:
-    """The changes that are better or worse; the worse ones first."""
-    told = [change for change in subject.changes if change.verdict in ("worse", "better")]
-    return sorted(told, key=lambda change: _ORDER.index(change.verdict))
-
-
 def describe_change(change: Change) -> str:
     """One change in a line: from what to what, by how much, and how sure that is."""
     metric = change.metric
@@ -75,42 +59,40 @@ def describe_presence(subject: AgentComparison) -> str:
     return subject.reason or ""
 
 
-def count_rest(comparison: Comparison) -> list[str]:
-    """How many agents had no change that could be told from noise, and how many could not be compared, with why."""
-    both = [agent for agent in comparison.agents if agent.presence in ("both", "renamed")]
-    same = sum(agent.verdict == "no_change" for agent in both)
-    without = [agent for agent in both if agent.verdict == "not_comparable"]
+def count_rest(changes: Changes) -> list[str]:
+    """How many agents had no change that could be told from noise, and how many could not be compared."""
     lines = []
-    if same:
-        lines.append(f"{same} agent{'s' if same > 1 else ''} without a change that could be told from noise")
-    if without:
-        lines.append(f"{len(without)} not comparable")
+    if changes.same:
+        agents = "agents" if changes.same > 1 else "agent"
+        lines.append(f"{changes.same} {agents} without a change that could be told from noise")
+    if changes.not_comparable:
+        lines.append(f"{len(changes.not_comparable)} not comparable")
     return lines
 
 
 def render_changed(comparison: Comparison, show: Callable[[str], str] = escape) -> list[str]:
     """The section "What changed" of a report as lines of Markdown: worse, better, new and gone agents, and the rest."""
+    changes = sort_changes(comparison)
     when = comparison.baseline_created_at
     since = f"report {comparison.baseline_id}" + (f" of {when:%Y-%m-%d %H:%M} UTC" if when else "")
     lines = ["## What changed", "", f"Against {since}."]
     lines += ["", *(f"> {show(reason)}" for reason in comparison.reasons)] if comparison.reasons else []
     lines.append("")
-    told = [s for s in (comparison.team, *worst_first(comparison.agents)) if told_changes(s)]
-    for verdict in ("worse", "better"):
-        some = [subject for subject in told if subject.verdict == verdict]
+    for verdict, agents in (("worse", changes.worse), ("better", changes.better)):
+        team = [comparison.team] if comparison.team.verdict == verdict else []
+        some = [*team, *agents]
         for subject in some[:_MOST]:
             name = "The team" if subject.agent_id is None else subject.agent_name
-            changes = "; ".join(show(describe_change(change)) for change in told_changes(subject))
-            lines.append(f"- **{show(name)}** {verdict}: {changes}")
+            told = "; ".join(show(describe_change(change)) for change in told_changes(subject))
+            lines.append(f"- **{show(name)}** {verdict}: {told}")
         if len(some) > _MOST:
             lines.append(f"- and {len(some) - _MOST} more {verdict}")
-    for presence in ("new", "gone", "renamed"):
-        names = [agent for agent in comparison.agents if agent.presence == presence]
-        if names:
-            shown = ", ".join(show(_named(agent)) for agent in names[:_MOST])
-            more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-            lines.append(f"- {presence.capitalize()}: {shown}{more}")
-    lines += [f"- {line[0].upper()}{line[1:]}" for line in count_rest(comparison)]
+    for title, moved in (("New", changes.new), ("Gone", changes.gone), ("Renamed", changes.renamed)):
+        if moved:
+            shown = ", ".join(show(_named(agent)) for agent in moved[:_MOST])
+            more = f" and {len(moved) - _MOST} more" if len(moved) > _MOST else ""
+            lines.append(f"- {title}: {shown}{more}")
+    lines += [f"- {line[0].upper()}{line[1:]}" for line in count_rest(changes)]
     return lines
 
 
