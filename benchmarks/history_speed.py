@@ -12,13 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from benchmarks.history import ENVIRONMENT, build_history
+from deployments.postgres import embedded_postgres
 from tasks.warehouse.sql import Warehouse, open_warehouse
 from tasks.warehouse.views import VIEWS
 
@@ -32,8 +32,14 @@ def main() -> None:
     for name, default in (("agents", 100), ("reports", 50), ("runs", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="history-") as name, _postgres() as postgres:
-        for kind, url in (("SQLite", f"sqlite:///{name}/warehouse.db"), ("PostgreSQL", postgres)):
+    with (
+        tempfile.TemporaryDirectory(prefix="history-") as name,
+        embedded_postgres(Path(name) / "pg") as postgres,
+    ):
+        for kind, url in (
+            ("SQLite", f"sqlite:///{name}/warehouse.db"),
+            ("PostgreSQL", postgres.database("warehouse")),
+        ):
             warehouse = open_warehouse(url)
             started = time.perf_counter()
             ids = build_history(warehouse, agents=given.agents, count=given.reports, runs=given.runs)
@@ -84,18 +90,6 @@ def _read(warehouse: Warehouse, view: str, agent: int | None = None) -> bool:
 def _run(command: list[str], url: str) -> bool:
     variables = {**os.environ, "AGENT_REPORT_WAREHOUSE_URL": url, "AGENT_REPORT_NO_ENV_FILE": "1"}
     return subprocess.run([_COMMAND, *command], env=variables, capture_output=True).returncode == 0
-
-
-@contextmanager
-def _postgres() -> Iterator[str]:
-    import embedded_postgres
-
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        server = embedded_postgres.get_server(Path(folder), cleanup_mode="stop")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
 
 
 if __name__ == "__main__":

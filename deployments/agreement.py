@@ -7,8 +7,25 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from deployments.terminal import Column, one_line, print_table
+from deployments.terminal import Column, one_line, open_console, print_json, print_table
 from tasks.report.agreement import ALL, ENOUGH_AGENTS, Agreement, CriterionAgreement, Estimate, describe_kappa
+
+
+def run_agreement(report_id: int | None, environment: str | None, *, as_json: bool) -> None:
+    """Measure the judge of a report, or of the newest completed one (of ``environment``), and print it.
+
+    Raises:
+        RefusedError: there is no such report.
+    """
+    from tasks.connections import warehouse
+    from tasks.measuring import find_report, measure
+
+    stored = warehouse()
+    found = measure(stored, find_report(stored, report_id, environment))
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        print_agreement(open_console(), found)
 
 
 def print_agreement(console: Console, agreement: Agreement) -> None:
@@ -47,7 +64,7 @@ def next_step(agreement: Agreement) -> str:
         )
     if agreement.left_out > agreement.labels:
         return f"most labels are of another judge: label this one's report (`{label}`)."
-    if agreement.people == () and agreement.labelers < 2:
+    if not agreement.people and agreement.labelers < 2:
         return (
             f"let a second person label the same runs (`{label} --labeler NAME`): it shows how far people agree at all."
         )
@@ -73,16 +90,15 @@ def next_step(agreement: Agreement) -> str:
 
 
 def _print_criteria(console: Console, criteria: Sequence[CriterionAgreement]) -> None:
-    console_rows = list(criteria)
     columns = [
-        Column("Criterion", [one_line(_title(found)) for found in console_rows], folds=True),
-        Column("Agents", [str(found.agents) for found in console_rows], justify="right"),
-        Column("Same verdict", [_share(found.same_verdict) for found in console_rows], rank=3, justify="right"),
-        Column("Kappa", [_kappa(found.kappa) for found in console_rows]),
-        Column("Weighted kappa", [_kappa(found.weighted_kappa) for found in console_rows], rank=2),
-        Column("Rank", [_figure(found.rank_correlation, 2) for found in console_rows], rank=4),
-        Column("Bias", [_figure(found.bias, 1, signed=True) for found in console_rows]),
-        Column("Noise", [_figure(found.noise, 1) for found in console_rows], rank=1),
+        Column("Criterion", [one_line(_title(found)) for found in criteria], folds=True),
+        Column("Agents", [str(found.agents) for found in criteria], justify="right"),
+        Column("Same verdict", [_share(found.same_verdict) for found in criteria], rank=3, justify="right"),
+        Column("Kappa", [_kappa(found.kappa) for found in criteria]),
+        Column("Weighted kappa", [_kappa(found.weighted_kappa) for found in criteria], rank=2),
+        Column("Rank", [_figure(found.rank_correlation, 2) for found in criteria], rank=4),
+        Column("Bias", [_figure(found.bias, 1, signed=True) for found in criteria]),
+        Column("Noise", [_figure(found.noise, 1) for found in criteria], rank=1),
     ]
     print_table(console, columns)
     console.print(
@@ -93,7 +109,7 @@ def _print_criteria(console: Console, criteria: Sequence[CriterionAgreement]) ->
             style="dim",
         )
     )
-    whole = console_rows[0] if console_rows else None
+    whole = criteria[0] if criteria else None
     if whole is not None and whole.sampling_noise is not None and whole.noise.value:
         console.print(
             Text(

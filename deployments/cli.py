@@ -442,9 +442,7 @@ def label(
         With `--csv`: print only `{"report_id": …, "labels": [{…}], "empty_lines": …}`, what was stored.
     """
     from deployments.labels import LabelOrder, run_label
-    from deployments.runner import quiet_prefect
 
-    quiet_prefect()
     return run_label(LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template, json))
 
 
@@ -465,19 +463,9 @@ def agreement(report_id: int | None = None, /, *, environment: str | None = None
     json
         Print only the figures, as JSON.
     """
-    from deployments.agreement import print_agreement
-    from deployments.runner import quiet_prefect
+    from deployments.agreement import run_agreement
 
-    quiet_prefect()
-    from tasks.connections import warehouse
-    from tasks.measuring import find_report, measure
-
-    stored = warehouse()
-    found = measure(stored, find_report(stored, report_id, environment))
-    if json:
-        print_json(found.model_dump(mode="json"))
-    else:
-        print_agreement(open_console(), found)
+    run_agreement(report_id, environment, as_json=json)
     return COMPLETED
 
 

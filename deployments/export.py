@@ -5,15 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-import sys
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from deployments.cell import guard
-from deployments.out_file import replace_file
-from deployments.show import load_report
+from deployments.out_file import write_out
 from deployments.terminal import Row, json_text
 from tasks.errors import RefusedError
 
@@ -35,11 +32,12 @@ def export_report(
     Raises:
         RefusedError: there is no such report, it is not done, or the file cannot be written.
     """
+    from tasks.stored_reports import require_report
     from tasks.warehouse.schema import ENDED
 
     if byte_order_mark and kind == "json":
         raise RefusedError("--bom is for --format csv: JSON has no byte order mark")
-    report = load_report(report_id)
+    report = require_report(report_id)
     if report["status"] not in ENDED:
         raise RefusedError(
             f"report {report_id} is not done ({report['status']}, {report['progress']} %): "
@@ -50,7 +48,8 @@ def export_report(
     else:
         name = table or "agents"
         content = write_csv(_columns(name), _rows(report, name))
-    _write(("\ufeff" if byte_order_mark else "") + content, out)
+    text = ("\ufeff" if byte_order_mark else "") + content
+    write_out(out, text.encode("utf-8", "replace"), "--out")
 
 
 def _json(report: Row, table: TableName | None) -> str:
@@ -106,15 +105,3 @@ def _cell(value: Any) -> Any:
         return value.isoformat()
     text = value if isinstance(value, str) else json_text(value, indent=None)
     return _CONTROLS.sub("\ufffd", guard(text))
-
-
-def _write(content: str, out: str) -> None:
-    data = content.encode("utf-8", "replace")
-    if out == "-":
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        replace_file(Path(out).expanduser(), data)
-    except OSError as error:
-        raise RefusedError(f"--out {out} cannot be written: {error.strerror or error}") from None

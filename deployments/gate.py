@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.comparison import newest_ended
+from deployments.out_file import write_out
 from deployments.terminal import one_line, open_console, print_json
 from tasks.errors import RefusedError
 from tasks.report.comparison import Comparison
@@ -44,7 +45,7 @@ def run_check(
     findings = check_report(reading, rules, _compare(reading, no_worse_than))
     broken = [finding for finding in findings if finding.state == "broken"]
     if junit is not None:
-        _write(junit, render_junit(reading.report, findings), "--junit")
+        write_out(str(junit), render_junit(reading.report, findings), "--junit", make_folder=True)
     if summary is not None:
         _append(summary, render_summary(reading.report, findings), "--summary")
     if as_json:
@@ -96,14 +97,6 @@ def _print(console: Console, reading: Reading, findings: list[Finding]) -> None:
     verdict = Text("passed", "bold green") if not broken else Text(f"{len(broken)} broken", "bold red")
     console.print(Text.assemble(f"Report {reading.id} on ", one_line(reading.report["environment"]), ": ", verdict,
                                 f", {held} held"))  # fmt: skip
-
-
-def _write(path: Path, content: bytes, option: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise RefusedError(f"{option} {path} cannot be written: {error.strerror}") from None
 
 
 def _append(path: Path, text: str, option: str) -> None:

@@ -14,6 +14,7 @@ from deployments.label_answer import FAILED, PASSED, parse_passed, parse_score
 from tasks.errors import RefusedError
 from tasks.judge.rubric import find_agent
 from tasks.report.label_sample import RunToLabel
+from tasks.report.reading import as_agents
 from tasks.report.words import Label
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def _label(row: Mapping[str, str], report: LabelledReport, labeler: str) -> tupl
 
 
 def _agent(text: str, report: LabelledReport) -> int:
-    agents = report.known_agents()
+    agents = as_agents(report.agents)
     # A name comes first: an agent can be called 12.
     found = find_agent(text, agents) or (find_agent(f"id:{text}", agents) if text.isdecimal() else None)
     if found is None:

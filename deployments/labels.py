@@ -12,9 +12,9 @@ from typing import Any
 
 from deployments.terminal import open_console, print_json
 from tasks.errors import RefusedError
-from tasks.evidence.types import Agent
 from tasks.judge.rubric import parse_criteria, resolve_rubrics, select_agents
 from tasks.report.label_sample import RunToLabel, choose_runs
+from tasks.report.reading import as_agents
 from tasks.report.words import Label
 from tasks.stored_reports import require_report
 from tasks.warehouse.labels import load_labels, write_labels
@@ -54,11 +54,6 @@ class LabelledReport:
                 f"report {report_id} ({report['status']}) has no score of an agent that a label could be held against"
             )
 
-    def known_agents(self) -> list[Agent]:
-        """The agents of the report, as names on the command line and in files are looked up among them."""
-        environment = self.report["environment"]
-        return [Agent(id=row["agent_id"], name=row["agent_name"], environment=environment) for row in self.agents]
-
     def find_criterion(self, agent_id: int, criterion: str) -> Row | None:
         """The judge's row on a criterion of an agent; None when it has none, or no score."""
         rows = (row for row in self.criteria if (row["agent_id"], row["criterion"]) == (agent_id, criterion))
@@ -68,7 +63,7 @@ class LabelledReport:
         """What criteria mean, by agent and criterion, as far as the report's parameters still say it."""
         try:
             criteria = parse_criteria((self.report["parameters"] or {}).get("criteria"))
-            rubrics = resolve_rubrics(criteria, self.known_agents())
+            rubrics = resolve_rubrics(criteria, as_agents(self.agents))
         except RefusedError:
             return {}
         return {
@@ -149,7 +144,7 @@ def run_label(order: LabelOrder) -> int:
 
 
 def _choose(report: LabelledReport, order: LabelOrder) -> list[RunToLabel]:
-    only = {agent.id for agent in select_agents(order.agents, report.known_agents())}
+    only = {agent.id for agent in select_agents(order.agents, as_agents(report.agents))}
     chosen = choose_runs(report.agents, report.criteria, report.runs, count=order.count, seed=order.seed, only=only)
     if not chosen:
         of_them = "of these agents " if order.agents else ""

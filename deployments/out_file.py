@@ -3,8 +3,32 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
+
+from tasks.errors import RefusedError
+
+STDOUT = "-"
+
+
+def write_out(target: str, content: bytes, option: str, *, make_folder: bool = False) -> None:
+    """Write ``content`` to the file that ``option`` names, which stays as it was until all is there; ``-`` is stdout.
+
+    Raises:
+        RefusedError: the place cannot be written.
+    """
+    if target == STDOUT:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    path = Path(target).expanduser()
+    try:
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content)
+    except OSError as error:
+        raise RefusedError(f"{option} {target} cannot be written: {error.strerror or error}") from None
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from rich.console import Console
 
-from deployments.out_file import replace_file
+from deployments.out_file import STDOUT, write_out
 from deployments.terminal import one_line, open_console
 from tasks.errors import RefusedError
-
-STDOUT = "-"
 
 
 def save_page(report_id: int, target: str) -> None:
@@ -31,16 +28,9 @@ def save_page(report_id: int, target: str) -> None:
     if page.agreement_error:
         note = f"Note: how far judge and people agree could not be measured: {page.agreement_error}"
         open_console(stderr=True).print(one_line(note), soft_wrap=True)
-    html = render_html(page).encode()
-    if path is None:
-        sys.stdout.buffer.write(html)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        replace_file(path, html)
-    except OSError as error:
-        raise RefusedError(f"--html {target}: {error.strerror or error}") from None
-    open_console(stderr=True).print(one_line(f"The page of report {report_id}: {path}"), soft_wrap=True)
+    write_out(target, render_html(page).encode(), "--html")
+    if path is not None:
+        open_console(stderr=True).print(one_line(f"The page of report {report_id}: {path}"), soft_wrap=True)
 
 
 def print_place(console: Console, report_id: int) -> None:

@@ -64,9 +64,9 @@ def _before(keep: str) -> datetime:
     try:
         before = parse_since(keep, now)
     except ValueError:
-        raise RefusedError(f"--keep {one_line(keep).plain}: must be a span such as 90d or 12w, or a time") from None
+        raise RefusedError(f"--keep {keep}: must be a span such as 90d or 12w, or a time") from None
     if before >= now:
-        raise RefusedError(f"--keep {one_line(keep).plain}: must be longer than nothing")
+        raise RefusedError(f"--keep {keep}: must be longer than nothing")
     return before
 
 

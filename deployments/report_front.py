@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tasks.report.comparison import Comparison
 
 _MOST_WORST = 5
+_MOST_WHY = 400
 _MOST_CHANGES = 8
 _MOVED = ("new", "gone")
 
@@ -139,7 +140,7 @@ def _print_needy(console: Console, needy: Sequence[Row], total: int, criteria: S
         by_agent.setdefault(row["agent_id"], []).append(row)
     table = Table.grid(padding=(0, 2, 0, 0))
     for row in needy[:_MOST_WORST]:
-        table.add_row(one_line(row["agent_name"], "red"), one_line(cut(describe_need(row))))
+        table.add_row(one_line(row["agent_name"], "red"), one_line(cut(describe_need(row), _MOST_WHY)))
         if scores := by_agent.get(row.get("agent_id")):
             table.add_row("", describe_criteria(scores))
     console.print(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployments.agent_page import print_agent
 from deployments.report_front import print_report
-from deployments.terminal import Row, one_line, open_console, print_json
+from deployments.terminal import Row, open_console, print_json
 from tasks.errors import RefusedError
 
 
@@ -15,9 +15,10 @@ def show_report(report_id: int, *, as_json: bool) -> Row:
         RefusedError: there is none of this id.
     """
     from tasks.connections import warehouse
+    from tasks.stored_reports import require_report
     from tasks.warehouse.comparisons import load_comparison
 
-    report = load_report(report_id)
+    report = require_report(report_id)
     agents = warehouse().load_agents(report_id)
     if as_json:
         print_json({"report": report, "agents": agents})
@@ -34,8 +35,9 @@ def show_agent(report_id: int, wanted: str, *, as_json: bool) -> None:
         RefusedError: there is no such report, or no such agent in it.
     """
     from tasks.connections import warehouse
+    from tasks.stored_reports import require_report
 
-    report = load_report(report_id)
+    report = require_report(report_id)
     agent = _find_agent(report_id, wanted, warehouse().load_agents(report_id))
     criteria = [row for row in warehouse().load_criteria(report_id) if row["agent_id"] == agent["agent_id"]]
     runs = [row for row in warehouse().load_runs(report_id) if row["agent_id"] == agent["agent_id"]]
@@ -45,27 +47,20 @@ def show_agent(report_id: int, wanted: str, *, as_json: bool) -> None:
         print_agent(open_console(), report, agent, criteria, runs)
 
 
-def load_report(report_id: int) -> Row:
-    """The report's row.
+def _find_agent(report_id: int, wanted: str, rows: list[Row]) -> Row:
+    """The agent of this name, whatever its case where that leaves no doubt, or of ``id:12``."""
+    from tasks.judge.rubric import find_agent
+    from tasks.report.reading import as_agents
 
-    Raises:
-        RefusedError: there is none of this id.
-    """
-    from tasks.stored_reports import require_report
-
-    return require_report(report_id)
-
-
-def _find_agent(report_id: int, wanted: str, agents: list[Row]) -> Row:
-    for row in agents:
-        if wanted in (row["agent_name"], f"id:{row['agent_id']}"):
-            return row
-    same = [row for row in agents if row["agent_name"].casefold() == wanted.casefold()]
+    found = find_agent(wanted, as_agents(rows))
+    same = [
+        row
+        for row in rows
+        if (row["agent_id"] == found.id if found else row["agent_name"].casefold() == wanted.casefold())
+    ]
     if len(same) == 1:
         return same[0]
-    names = ", ".join(one_line(row["agent_name"]).plain for row in agents[:20])
-    more = f" and {len(agents) - 20} more" if len(agents) > 20 else ""
-    raise RefusedError(
-        f"--agent {one_line(wanted).plain}: report {report_id} has no such agent; "
-        + (f"there are {names}{more}" if agents else "it has none yet")
-    )
+    names = ", ".join(row["agent_name"] for row in rows[:20])
+    more = f" and {len(rows) - 20} more" if len(rows) > 20 else ""
+    there = f"there are {names}{more}" if rows else "it has none yet"
+    raise RefusedError(f"--agent {wanted}: report {report_id} has no such agent; {there}")

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from rich.progress import Progress
 
 from deployments.progress_bar import describe_step, open_bar
-from deployments.show import load_report, show_report
-from deployments.terminal import Row, one_line, open_console, print_json
+from deployments.show import show_report
+from deployments.terminal import Row, open_console, print_json
 from tasks.errors import AgentReportError, WarehouseError
 
 INTERRUPTED = 130
@@ -49,9 +49,10 @@ def watch_report(report_id: int, *, as_json: bool) -> bool | None:
 
 def _steps(report_id: int) -> Iterator[Row]:
     """The report's row whenever it has changed, from how it is now to how it ended."""
+    from tasks.stored_reports import require_report
     from tasks.warehouse.schema import ENDED
 
-    row, told = load_report(report_id), None
+    row, told = require_report(report_id), None
     while True:
         step = (row["status"], row["progress"], row["current_step"])
         if step != told:
@@ -96,10 +97,10 @@ def _has_owner(row: Row) -> bool:
 
 def _abandoned(row: Row) -> str:
     owner = row["owner"]
-    gone = f"process {owner['pid']} on {one_line(owner['host']).plain}, which made it, is gone: " if owner else ""
+    gone = f"process {owner['pid']} on {owner['host']}, which made it, is gone: " if owner else ""
     return (
         f"{gone}nobody works on report {row['id']} any more ({row['status']}, {row['progress']} %): "
-        f"`agent-report run {one_line(row['environment']).plain} --report-id {row['id']}` takes it up"
+        f"`agent-report run {row['environment']} --report-id {row['id']}` takes it up"
     )
 
 

@@ -34,7 +34,7 @@ def make_report(folder: Path, agents: int) -> tuple[Any, int]:
 
 def make_past(warehouse: Any, report_id: int) -> int:
     """The report once more as the newest of ten, one a week, in which some agents got worse or better; its id."""
-    from tasks.comparing import compare_stored
+    from tasks.stored_reports import compare_stored
 
     report = warehouse.load_report(report_id)
     criteria, runs = warehouse.load_criteria(report_id), warehouse.load_runs(report_id)

@@ -12,6 +12,11 @@ from tasks.judge.rubric import find_agent
 Row = dict[str, Any]
 
 
+def as_agents(details: Sequence[Row]) -> list[Agent]:
+    """The agents of rows of ``agent_report_details``, to be looked up by what people call them (``find_agent``)."""
+    return [Agent(id=row["agent_id"], name=row["agent_name"], environment="") for row in details]
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One report: its row of ``reports``, and its rows of the other tables; empty when it ended before it had any.
@@ -54,7 +59,7 @@ class Reading:
         """The agents that the report was asked for (option ``agents``): all of them when none is named."""
         if not (names := self.option("agents")):
             return list(self.details)
-        agents = [Agent(id=row["agent_id"], name=row["agent_name"], environment="") for row in self.details]
+        agents = as_agents(self.details)
         # Some may be gone from a report that was stored in part: what is not known of is not looked at.
         chosen = {agent.id for name in names if (agent := find_agent(name, agents)) is not None}
         return [row for row in self.details if row["agent_id"] in chosen]
