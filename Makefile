@@ -16,9 +16,10 @@ BIN := .venv/bin
 demo: .venv/.installed
 	$(BIN)/agent-report demo
 
-# Most tests wait for servers and processes; those that measure time have the machine to themselves.
+# Most tests wait for servers and processes, so there are more of them than cores; those that measure time have the
+# machine to themselves.
 test: .venv/.installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
 check: .venv/.installed

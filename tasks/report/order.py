@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 STATES = (
-    "needs_work",
     "failed",
+    "needs_work",
     "unclear",
     "passed",
     "no_evidence",
@@ -19,7 +19,8 @@ STATES = (
     "not_started",
     "no_runs",
 )
-"""What an agent can be, those that need somebody's work first."""
+"""What an agent can be, those that need somebody's work first: before all those of which nothing is known, and which a
+list of the worst must not cut off."""
 
 
 def agent_state(row: Row) -> str:

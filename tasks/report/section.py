@@ -15,8 +15,8 @@ from tasks.report.page import Page, Row
 _ROOMY = 400
 _MOST_PAPER_RUNS = 3
 STATES = {
-    "needs_work": ("bad", "Needs work"),
     "failed": ("bad", "Judging failed"),
+    "needs_work": ("bad", "Needs work"),
     "unclear": ("warn", "Not fully judged"),
     "passed": ("good", "Passed"),
     "no_evidence": ("warn", "Not enough evidence"),

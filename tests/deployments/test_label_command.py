@@ -55,8 +55,9 @@ class Terminal:
         """Exit code, and what was printed since the last question."""
         while self._more():
             pass
-        os.close(self._file)
+        # Only then: a terminal that is gone would end what has not quite ended by itself.
         _, status = os.waitpid(self._child, 0)
+        os.close(self._file)
         return os.waitstatus_to_exitcode(status), _bare(self.shown[self._read :].decode())
 
     def _more(self) -> bool:

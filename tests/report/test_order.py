@@ -23,11 +23,11 @@ from tasks.warehouse.schema import agent_report_details, reports
 _DETAIL = Detail(all_runs=True, excerpt=9, quote=9, text=9, spans=9, items=9, tools=9, pattern_runs=9)
 # As they are expected: by state, in it those that became worse, then by score and by name.
 _AGENTS: Sequence[tuple[str, str, float | None, bool | None]] = (
+    ("broken", "failed", None, None),
     ("fell", "evaluated", 6.0, False),
     ("low", "evaluated", 2.0, False),
     ("a-lower", "evaluated", 5.0, False),
     ("b-lower", "evaluated", 5.0, False),
-    ("broken", "failed", None, None),
     ("unclear", "evaluated", 1.0, None),
     ("good-but-fell", "evaluated", 9.5, True),
     ("good", "evaluated", 4.0, True),
@@ -75,7 +75,7 @@ def test_every_list_of_agents_has_the_worst_first() -> None:
 
 def test_without_a_comparison_the_score_decides() -> None:
     ordered = [row["agent_name"] for row in worst_agents_first(_rows())]
-    assert ordered[:4] == ["low", "a-lower", "b-lower", "fell"]
+    assert ordered[:5] == ["broken", "low", "a-lower", "b-lower", "fell"]
     assert worst_agents_first([]) == []
 
 

@@ -37,7 +37,7 @@ class Team:
     folder: Path
     warehouse: Warehouse
     killed_run: UUID
-    """A run of which one heartbeat came, and no more."""
+    """A run of which a few heartbeats came, and no more."""
 
     @property
     def log(self) -> str:
@@ -95,11 +95,14 @@ def team(
 def _lose_a_run(client: SyncPrefectClient) -> UUID:
     deployment = client.read_deployment_by_name("generate_report/on-demand")
     run = client.create_flow_run_from_deployment(deployment.id, parameters={"environment": "demo"}, state=Running())
-    emit_event(
-        "prefect.flow-run.heartbeat",
-        resource={"prefect.resource.id": f"prefect.flow-run.{run.id}"},
-        related=[{"prefect.resource.id": f"prefect.tag.{tag}", "prefect.resource.role": "tag"} for tag in run.tags],
-    )
+    # Several, as a real run has: the server looks out for them from a moment after the automation was made.
+    for _ in range(3):
+        emit_event(
+            "prefect.flow-run.heartbeat",
+            resource={"prefect.resource.id": f"prefect.flow-run.{run.id}"},
+            related=[{"prefect.resource.id": f"prefect.tag.{tag}", "prefect.resource.role": "tag"} for tag in run.tags],
+        )
+        time.sleep(1)
     drain()
     return run.id
 

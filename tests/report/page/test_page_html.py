@@ -221,9 +221,9 @@ def test_a_printer_gets_the_agents_that_need_work_or_changed_and_says_so(make_pa
 def test_those_that_need_work_come_first(make_page: MakePage) -> None:
     html = render_html(make_page(lambda name: "", agents=7))
     states = re.findall(r'<h3><bdi>.*?</h3>\s*<span class="facts"><span class="chip \w+">([^<]+)', html)
-    assert states[0] == "Needs work"
+    assert states[0] == "Judging failed"
     assert states[-1] == "No runs"
-    assert states == sorted(states, key=["Needs work", "Judging failed", "Not fully judged", "Passed",
+    assert states == sorted(states, key=["Judging failed", "Needs work", "Not fully judged", "Passed",
                                          "Skipped: budget", "Not judged", "No runs"].index)  # fmt: skip
 
 
