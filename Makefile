@@ -19,7 +19,7 @@ demo: .venv/.installed
 # Most tests wait for servers and processes, so there are more of them than cores; those that measure time have the
 # machine to themselves.
 test: .venv/.installed
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
 check: .venv/.installed

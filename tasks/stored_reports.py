@@ -9,6 +9,7 @@ from tasks.report.reading import Reading
 from tasks.warehouse.comparisons import (
     find_baseline,
     find_followers,
+    load_comparison,
     load_reading,
     load_score_history,
     write_comparison,
@@ -35,6 +36,8 @@ def compare_stored(
 ) -> Comparison | None:
     """Two stored reports compared, and what was found stored; None when no earlier report is there to compare with.
 
+    What was found before is read: it goes from the warehouse as soon as one of the reports is written again.
+
     Args:
         report_id: The later report.
         baseline_id: The earlier one; None: the last comparable report (``find_baseline``).
@@ -46,24 +49,26 @@ def compare_stored(
         RefusedError: no such report, one that has not ended or has no rows, one with itself, or two environments.
     """
     warehouse = connections.warehouse()
-    report = read_ended(report_id, of_agents=of_agents)
+    later = _check_ended(require_report(report_id, warehouse))
     if baseline_id is None:
-        baseline_id = find_baseline(warehouse, report.report)
+        baseline_id = find_baseline(warehouse, later)
         if baseline_id is None:
             return None
     if baseline_id == report_id:
         raise RefusedError(f"report {report_id} cannot be compared with itself: name another, or --last 2")
-    baseline = read_ended(baseline_id)
-    names = [reading.report["environment"] for reading in (baseline, report)]
+    names = [row["environment"] for row in (_check_ended(require_report(baseline_id, warehouse)), later)]
     if names[0] != names[1] and not across_environments:
         raise RefusedError(
             f"report {baseline_id} is of the environment {names[0]!r}, report {report_id} of {names[1]!r}: "
             "--across-environments compares them all the same, agents by their names"
         )
+    if (known := load_comparison(warehouse, report_id, baseline_id)) is not None:
+        return known
+    report, baseline = read_ended(report_id, of_agents=of_agents), read_ended(baseline_id)
     # SciPy takes a second to import: only where there is something to compare.
     from tasks.report.compare import compare_reports
 
-    comparison = compare_reports(baseline, report, load_score_history(warehouse, report.report))
+    comparison = compare_reports(baseline, report, load_score_history(warehouse, later))
     if report.details:
         write_comparison(warehouse, comparison)
     return comparison
@@ -90,11 +95,15 @@ def read_ended(report_id: int, *, of_agents: bool = True) -> Reading:
     reading = load_reading(warehouse, report_id)
     if reading is None:
         raise NoReportError(report_id, warehouse.database.shown)
-    status = reading.report["status"]
-    if status not in ENDED:
-        raise RefusedError(
-            f"report {report_id} is not done yet ({status}, {reading.report['progress']} %): wait for it"
-        )
+    status = _check_ended(reading.report)["status"]
     if of_agents and not reading.details:
         raise RefusedError(f"report {report_id} {status} before it had any agent: there is nothing to compare")
     return reading
+
+
+def _check_ended(report: Row) -> Row:
+    if report["status"] not in ENDED:
+        raise RefusedError(
+            f"report {report['id']} is not done yet ({report['status']}, {report['progress']} %): wait for it"
+        )
+    return report

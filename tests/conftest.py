@@ -6,14 +6,14 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from deployments.runner import quiet_prefect
+from deployments.runner import drain, quiet_prefect
 
 # Before anything imports Prefect: no test reads or writes the user's profiles and database.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="prefect-")
@@ -66,6 +66,27 @@ def _autocommit(url: sa.URL) -> Iterator[sa.Connection]:
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with engine.connect() as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def at_server() -> Callable[[str], AbstractContextManager[None]]:
+    """``at_server(url)``: while the block runs, ``url`` is the Prefect API that is configured.
+
+    Prefect sends events by a thread that knows the API that was configured when it began, and so does the thread of
+    the logs: they end before and after, or a test's events would go to the server of the test before.
+    """
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    @contextmanager
+    def at(url: str) -> Iterator[None]:
+        drain()
+        with temporary_settings({PREFECT_API_URL: url}):
+            try:
+                yield
+            finally:
+                drain()
+
+    return at
 
 
 @pytest.fixture(scope="session")

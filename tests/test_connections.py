@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from prefect.blocks.system import Secret
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks import connections
 from tasks.connections import judge_client
@@ -94,8 +94,13 @@ def test_a_password_that_is_not_encoded_is_refused_and_not_shown(url: str, monke
     assert "x@" not in str(caught.value)
 
 
-def test_the_key_can_come_from_a_block(connect: Connect, shared_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with temporary_settings({PREFECT_API_URL: shared_server}):
+def test_the_key_can_come_from_a_block(
+    connect: Connect,
+    shared_server: str,
+    at_server: Callable[[str], AbstractContextManager[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with at_server(shared_server):
         Secret(value="from a block").save("judge-key", overwrite=True)
         Secret(value="sk-from-a-block").save("judge-key-2", overwrite=True)
         monkeypatch.setenv("AGENT_REPORT_JUDGE_KEY_BLOCK", "judge-key")

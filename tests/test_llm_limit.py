@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 import pytest
@@ -11,9 +12,7 @@ from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments.runner import drain
 from tasks.judge.rubric import Criteria
 from tasks.llm_limit import LIMIT_NAME, find_limit, server_of_its_own
 from tasks.report.plan import ReportPlan
@@ -21,13 +20,12 @@ from tasks.settings import ReportOptions
 
 
 @pytest.fixture
-def client(shared_server: str) -> Iterator[SyncPrefectClient]:
+def client(shared_server: str, at_server: Callable[[str], AbstractContextManager[None]]) -> Iterator[SyncPrefectClient]:
     """A shared server without the limit."""
-    with temporary_settings({PREFECT_API_URL: shared_server}), get_client(sync_client=True) as opened:
+    with at_server(shared_server), get_client(sync_client=True) as opened:
         _delete(opened)
         yield opened
         _delete(opened)
-        drain()
 
 
 def _delete(client: SyncPrefectClient) -> None:

@@ -166,7 +166,7 @@ def _rows(subject: AgentComparison, reasons: Sequence[str]) -> list[Row]:
         "presence": subject.presence,
     }
     empty = dict.fromkeys(Change.model_fields)
-    overall = {"metric": "overall", "verdict": subject.verdict, "reason": "; ".join(reasons) or subject.reason}
+    overall = {"metric": "overall", "verdict": subject.verdict, "reason": "\n".join(reasons) or subject.reason}
     return [whose | empty | overall, *(whose | change.model_dump() for change in subject.changes)]
 
 
@@ -217,7 +217,7 @@ def load_comparison(warehouse: Warehouse, report_id: int, baseline_id: int | Non
             continue
         is_team = row["agent_id"] is None
         if is_team and row["reason"]:
-            reasons = tuple(row["reason"].split("; "))
+            reasons = tuple(row["reason"].split("\n"))
         subjects.append(
             AgentComparison(
                 agent_id=row["agent_id"],

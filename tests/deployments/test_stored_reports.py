@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from deployments import cli
 from deployments.export import write_csv
 from tasks.report.comparison import AgentComparison, Change, Comparison
+from tasks.stored_reports import compare_stored
 from tasks.warehouse.comparisons import write_comparison
 from tasks.warehouse.listing import STATUSES
 from tasks.warehouse.owner import Owner, current_owner
@@ -452,17 +453,19 @@ def test_other_shells_have_a_script_too(agent_report: Callable[..., tuple[int, s
     "line",
     [
         *("list", "show 1", "show 1 --agent good-bot", "watch 1", "export 1 --format csv", "prune --keep 9d"),
-        *("check 1 --max-failed 9", "label 1 --template sheet.csv", "agreement 1"),
+        *("check 1 --max-failed 9", "label 1 --template sheet.csv", "agreement 1", "compare 1 2"),
     ],
 )
 def test_reading_the_warehouse_loads_neither_prefect_nor_the_judge(
     warehouse: Warehouse, tmp_path: Path, line: str
 ) -> None:
     """They take two seconds to load, and these commands answer in less than one."""
-    write(warehouse)
-    slow = {"prefect", "pandas", "openai", "genai_prices", "alembic", "jinja2"}
-    # statsmodels, which measures agreement, brings pandas along.
-    slow -= {"pandas"} if line.startswith("agreement") else set()
+    ids = write(warehouse), write(warehouse)
+    # Two reports that were compared before, as every report is with the last one.
+    assert compare_stored(ids[1], ids[0]) is not None
+    slow = {"prefect", "pandas", "openai", "genai_prices", "alembic", "jinja2", "scipy"}
+    # Agreement is measured anew each time, by statsmodels.
+    slow -= {"pandas", "scipy"} if line.startswith("agreement") else set()
     code = (
         "import sys\nfrom deployments import cli\n"
         f"sys.argv = ['agent-report', *{line.split()!r}]\n"

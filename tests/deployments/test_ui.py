@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,14 +70,13 @@ def _worker(environment: dict[str, str], folder: Path) -> Iterator[None]:
         process.wait()
 
 
-def _deploy(api_url: str) -> None:
+def _deploy() -> None:
     from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL, temporary_settings
     from prefect.utilities.callables import parameter_schema
 
     from flows.generate_report import generate_report
 
-    with temporary_settings({PREFECT_API_URL: api_url}), get_client(sync_client=True) as client:
+    with get_client(sync_client=True) as client:
         client.create_deployment(
             flow_id=client.create_flow(generate_report),
             name="on-demand",
@@ -90,7 +89,7 @@ def _deploy(api_url: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def stack(fresh_server: str) -> Iterator[Stack]:
+def stack(fresh_server: str, at_server: Callable[[str], AbstractContextManager[None]]) -> Iterator[Stack]:
     """A server, a worker, and the demo's services, with a judge that is slow enough to be watched."""
     folder = Path(tempfile.mkdtemp(prefix="ui-"))
     sample = build_sample(datetime.now(UTC), runs_per_agent=6)
@@ -117,7 +116,8 @@ def stack(fresh_server: str) -> Iterator[Stack]:
             "OPENAI_API_KEY": "sk-planted-key-0123456789",
         }
         with _worker(environment, folder):
-            _deploy(fresh_server)
+            with at_server(fresh_server):
+                _deploy()
             warehouse = f"sqlite:///{folder / 'warehouse.db'}"
             yield Stack(fresh_server.removesuffix("/api"), fresh_server, warehouse, folder / "parquet")
     shutil.rmtree(folder, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,22 +16,18 @@ from deployments.demo.jaeger import SimulatedJaeger
 from deployments.demo.judge import SimulatedJudge
 from deployments.demo.sample import Sample, build_sample
 from deployments.prefect_server import prefect_server, wait_until_healthy
-from deployments.runner import drain
 from tasks.settings import ReportOptions
 from tasks.warehouse.sql import Warehouse
 
 
 @pytest.fixture(scope="session")
-def prefect_api() -> Iterator[None]:
+def prefect_api(at_server: Callable[[str], AbstractContextManager[None]]) -> Iterator[None]:
     """One embedded server for all flows of the tests."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
     home = Path(os.environ["PREFECT_HOME"])
     with prefect_server(home) as url:
         wait_until_healthy(url, home)
-        with temporary_settings({PREFECT_API_URL: url}):
+        with at_server(url):
             yield
-            drain()
 
 
 @pytest.fixture(scope="session")

@@ -89,6 +89,7 @@ def test_a_comparison_is_kept_once_for_each_pair_and_reads_back(warehouse: Wareh
     comparison = compare_reports(
         before, replace(after, details=renamed, report=after.report | {"judge_settings": {"model": "n"}})
     )
+    comparison = comparison.model_copy(update={"reasons": (*comparison.reasons, "a reason; with a semicolon")})
     for _ in range(2):
         write_comparison(warehouse, comparison)
     assert load_comparison(warehouse, ids[1]) == comparison

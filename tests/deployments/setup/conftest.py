@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,7 @@ import httpx
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments.runner import drain
 from deployments.setup.command import Line, set_up
 
 KEY, PASSWORD = "sk-planted-key-0123456789", "hunter2-planted"
@@ -24,13 +22,12 @@ Post = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def bare_server(shared_server: str) -> Iterator[str]:
+def bare_server(shared_server: str, at_server: Callable[[str], AbstractContextManager[None]]) -> Iterator[str]:
     """The API's URL, which is also the one that is configured."""
-    with temporary_settings({PREFECT_API_URL: shared_server}):
+    with at_server(shared_server):
         with get_client(sync_client=True) as client:
             _strip(client)
         yield shared_server
-        drain()
 
 
 def _strip(client: SyncPrefectClient) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from prefect.blocks.system import Secret
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentUpdate, GlobalConcurrencyLimitUpdate, WorkPoolUpdate
 from prefect.events import emit_event
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_sqlalchemy import SqlAlchemyConnector
 from pydantic import SecretStr
 
@@ -298,12 +298,14 @@ def test_a_block_that_notifies_is_found_and_used(
     assert json.loads(request.body)["text"].startswith("agent-report: demo completed|Report 2 has something")
 
 
-def test_on_sqlite_the_limit_is_made_and_warned_of(tmp_path: Path) -> None:
+def test_on_sqlite_the_limit_is_made_and_warned_of(
+    tmp_path: Path, at_server: Callable[[str], AbstractContextManager[None]]
+) -> None:
     from prefect.client.orchestration import get_client
 
     with prefect_server(tmp_path / "home") as url:
         wait_until_healthy(url, tmp_path / "home")
-        with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
+        with at_server(url), get_client(sync_client=True) as client:
             LlmLimit(10).make(client)
             found = LlmLimit(10).inspect(client)
     assert [piece.state for piece in found] == ["there", "warning"]
