@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import sys
@@ -37,8 +36,8 @@ def test_the_server_ends_when_its_parent_is_killed_alone(tmp_path: Path) -> None
     servers = psutil.Process(parent.pid).children(recursive=True)
     assert {connection.laddr.ip for server in servers for connection in server.net_connections("tcp")} == {"127.0.0.1"}
 
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
+    parent.kill()
+    parent.communicate()
 
     _, alive = psutil.wait_procs(servers, timeout=15)
     assert not [server for server in alive if server.status() != psutil.STATUS_ZOMBIE]

@@ -156,9 +156,16 @@ def _start_marked(folder: Path, start: str, part: str = "", code: str = _SLEEP) 
     return subprocess.Popen([sys.executable, "-c", code], env=mark(folder, start, part), stdout=subprocess.PIPE)
 
 
+def _end(*processes: subprocess.Popen[bytes]) -> None:
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
 def test_what_is_marked_is_found_and_ended_and_nothing_else(tmp_path: Path) -> None:
     other = _start_marked(tmp_path.with_name(f"{tmp_path.name}-other"), "a")
     first, worker, second = (_start_marked(tmp_path, *names) for names in (("a",), ("a", "worker"), ("b",)))
+    stubborn = _start_marked(tmp_path, "b", code=_STUBBORN)
     try:
         assert {process.pid for process in find_marked(tmp_path, "a", "worker")} == {worker.pid}
         assert {process.pid for process in find_marked(tmp_path, "a")} == {first.pid, worker.pid}
@@ -166,15 +173,13 @@ def test_what_is_marked_is_found_and_ended_and_nothing_else(tmp_path: Path) -> N
         assert end_marked(tmp_path, "a", "worker") == 1
         assert worker.poll() is not None
         assert first.poll() is None
-        stubborn = _start_marked(tmp_path, "b", code=_STUBBORN)
         assert stubborn.stdout is not None
         assert stubborn.stdout.readline()
         assert end_marked(tmp_path, seconds=0.5) == 3
         assert None not in (first.poll(), second.poll(), stubborn.poll())
         assert other.poll() is None
     finally:
-        other.kill()
-        other.wait()
+        _end(other, first, worker, second, stubborn)
 
 
 def test_the_keeper_ends_what_a_killed_parent_leaves(tmp_path: Path) -> None:
@@ -199,8 +204,7 @@ def test_the_keeper_ends_what_a_killed_parent_leaves(tmp_path: Path) -> None:
     time.sleep(0.5)
     assert all(process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
-    parent.kill()
-    parent.wait()
+    _end(parent)
 
     _, alive = psutil.wait_procs(processes, timeout=15)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
