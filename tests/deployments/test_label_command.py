@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import sqlite3
 import sys
 import time
@@ -53,8 +54,11 @@ class Terminal:
 
     def end(self) -> tuple[int, str]:
         """Exit code, and what was printed since the last question."""
+        deadline = time.monotonic() + _SECONDS
         while self._more():
             pass
+        if time.monotonic() > deadline:
+            os.kill(self._child, signal.SIGKILL)
         # Only then: a terminal that is gone would end what has not quite ended by itself.
         _, status = os.waitpid(self._child, 0)
         os.close(self._file)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -214,31 +216,28 @@ def test_redacting_twice_changes_nothing_more() -> None:
 def test_hostile_text_costs_in_proportion_to_its_length(unit: str) -> None:
     def seconds(size: int) -> float:
         text = (unit * (size // len(unit) + 1))[:size]
-        started = time.process_time()
-        REDACTOR.redact(text)
-        return time.process_time() - started
+        return _seconds(lambda: REDACTOR.redact(text))
 
     # Linear is 8; the base keeps what is over in a moment from failing by noise.
-    assert min(seconds(800_000) for _ in range(2)) < 16 * (min(seconds(100_000) for _ in range(3)) + 0.01)
+    assert min(seconds(400_000) for _ in range(2)) < 16 * (min(seconds(50_000) for _ in range(3)) + 0.005)
 
 
-def test_five_megabytes_of_hex_stay_and_take_less_than_a_second() -> None:
-    text = random.Random(1).randbytes(2_500_000).hex()
+def _seconds(act: Callable[[], object]) -> float:
     started = time.process_time()
-    assert REDACTOR.redact(text) == text
-    assert time.process_time() - started < 1
+    act()
+    return time.process_time() - started
 
 
-def test_ordinary_text_takes_nanoseconds_a_character() -> None:
+def test_what_has_no_secrets_takes_little_more_than_to_search_it_for_one_expression() -> None:
+    """All rules together take four times as long as this expression alone, on dense text and on megabytes of hex."""
     words = (
         "the tool search returned status=ok https://api.example.com/v1 total_tokens disk-space secretary 1767225600000"
     )
-    text = (words + " and then the agent listed what it had found in the files of the order. ") * 20_000
-    REDACTOR.redact(text[:1000])
-    started = time.process_time()
-    REDACTOR.redact(text)
-    # Some 15 are measured on this dense text; one regular expression alone would be above.
-    assert (time.process_time() - started) / len(text) < 100e-9
+    dense = (words + " and then the agent listed what it had found in the files of the order. ") * 20_000
+    for text in (dense, random.Random(1).randbytes(2_000_000).hex()):
+        assert REDACTOR.redact(text) == text
+        one = min(_seconds(lambda text=text: re.sub(r"[0-9]x|zz+", "", text)) for _ in range(3))
+        assert min(_seconds(lambda text=text: REDACTOR.redact(text)) for _ in range(3)) < 15 * one
 
 
 def test_own_expressions_come_with_their_label() -> None:
