@@ -21,18 +21,14 @@ from tasks.judge.exchange import Judge
 from tasks.judging import evaluate_agent, evaluate_team, judge_width
 from tasks.prefect_api import api_answers
 from tasks.quoting import quoted, unquoted
+from tasks.reading_ahead import PAUSE_SECONDS, ReadingAhead, Standing
 from tasks.report.build import Ending, Findings
 from tasks.report.plan import ReportPlan
 from tasks.sources import Reading
 
 _TEAM_SLOT_SECONDS = 5.0
-# Evidence comes in faster than this while it is read as fast as it can be.
-_PAUSE_SECONDS = 0.3
 _TEAM_START_SECONDS = 0.15
 _MANY = 20
-# Evidence that is there, or being read, in rounds of the judge: the team's call starts when all of it is in, and takes
-# longer than an agent's.
-_ROUNDS_AHEAD = 3
 # How long Prefect's API may be away in the middle of a report, and how often a task run may get lost by that.
 _OUTAGE_SECONDS = 30.0
 _MOST_LOSSES = 3
@@ -72,6 +68,7 @@ class HandOver:
         self._runner = judges
         self._when_quiet = when_quiet
         self._width = judge_width(plan)
+        self._ahead = ReadingAhead(self._width, plan.options.max_concurrent_runs)
         self._events: SimpleQueue[Callable[[], Evaluation | None] | None] = SimpleQueue()
         self._ready: deque[Ready] = deque()
         self._lost: Counter[int | None] = Counter()
@@ -82,6 +79,7 @@ class HandOver:
         self._team_is_due = bool(findings.chosen)
         self._team_started_at: float | None = None
         self._arrived_at = time.monotonic()
+        self._handed_over_at = self._arrived_at
         self._kept_until = self._arrived_at + _TEAM_SLOT_SECONDS
         self._logger = get_run_logger()
 
@@ -120,7 +118,7 @@ class HandOver:
             if (
                 self._events.empty()
                 and self._awaits_evidence()
-                and not self._reads_far_ahead()
+                and not self._reads_enough()
                 and (reading := next(coming, None)) is not None
             ):
                 self._await(reading)
@@ -137,8 +135,9 @@ class HandOver:
     def _next_event(self) -> Callable[[], Evaluation | None] | None:
         # When no slot is kept for the team any more, an agent may be waiting for it.
         waits = bool(self._ready) and self._expected > 0 and time.monotonic() < self._kept_until
+        waits = waits or (self._awaits_evidence() and self._ahead.is_pausing(self._standing()))
         becomes_quiet = self._when_quiet is not None and self._waits_for_the_judge()
-        pause = _PAUSE_SECONDS if waits or becomes_quiet else None
+        pause = PAUSE_SECONDS if waits or becomes_quiet else None
         try:
             return self._events.get(timeout=_TEAM_START_SECONDS if self._lets_the_team_start() else pause)
         except Empty:
@@ -155,13 +154,20 @@ class HandOver:
         # After a quota error the figures are still worth having; after a time-out or a cancel nobody waits for them.
         return self._expected > 0 and self._judge.stop.kind not in ("timeout", "cancelled")
 
-    def _reads_far_ahead(self) -> bool:
-        """Whether the judge has enough to do for now: reading takes from it what it needs to get on."""
-        if self._judge.stop.kind is not None:
-            return False
+    def _reads_enough(self) -> bool:
+        return self._judge.stop.kind is None and self._ahead.is_enough(self._standing())
+
+    def _standing(self) -> Standing:
+        now = time.monotonic()
         arrived = len(self._findings.chosen_agents) - self._expected
-        ahead = len(self._read) - arrived + len(self._ready)
-        return ahead >= max(_ROUNDS_AHEAD * self._width, self._plan.options.max_concurrent_runs)
+        return Standing(
+            to_come=self._expected,
+            being_read=len(self._read) - arrived,
+            ready=len(self._ready),
+            in_flight=self._in_flight,
+            since_arrival=now - self._arrived_at,
+            since_hand_over=now - self._handed_over_at,
+        )
 
     def _event(self, handle: Callable[..., Evaluation | None], *args: Any) -> Callable[[PrefectFuture[Any]], None]:
         return lambda future: self._events.put(lambda: handle(*args, future))
@@ -196,6 +202,7 @@ class HandOver:
             else:
                 return
             self._in_flight += 1
+            self._handed_over_at = time.monotonic()
 
     def _is_kept_for_the_team(self) -> bool:
         now = time.monotonic()
@@ -203,9 +210,8 @@ class HandOver:
             return False
         if self._width > len(self._findings.chosen_agents):
             # All but one, whose asking for a slot of the tag spares the others the same: Prefect remembers the answer.
-            return self._in_flight > 0 and now < self._arrived_at + _PAUSE_SECONDS
-        left = self._expected + len(self._ready)
-        return self._in_flight == self._width - 1 > 0 and left <= 2 * self._width
+            return self._in_flight > 0 and now < self._arrived_at + PAUSE_SECONDS
+        return self._in_flight == self._width - 1 > 0 and not self._ahead.are_many_left(self._standing())
 
     def _lets_the_team_start(self) -> bool:
         """Whether the team's call is being prepared, which a hundred agents' at the same moment would delay."""

@@ -1,0 +1,56 @@
+"""When to read more evidence, and when to let the judge ask first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tasks.reading_ahead import PAUSE_SECONDS, ReadingAhead, Standing
+
+# Ten calls, twenty reads and a hundred agents, none of which has arrived; what a test names is different.
+AHEAD = ReadingAhead(width=10, reads=20)
+
+
+def _standing(**values: Any) -> Standing:
+    start = {"to_come": 100, "being_read": 0, "ready": 0, "in_flight": 0, "since_arrival": 0.0, "since_hand_over": 9.0}
+    return Standing(**(start | values))
+
+
+@pytest.mark.parametrize(
+    ("standing", "enough"),
+    [
+        (_standing(), False),
+        # The first round is read, and asked, before the next one is read.
+        (_standing(being_read=9), False),
+        (_standing(being_read=10), True),
+        (_standing(being_read=2, ready=1, in_flight=7), True),
+        (_standing(being_read=1, ready=1, in_flight=7), False),
+        # One slow trace idles no slot.
+        (_standing(being_read=1, in_flight=9, since_arrival=PAUSE_SECONDS), False),
+        # While a round is asked nobody reads for the next but one; afterwards up to three.
+        (_standing(being_read=5, ready=9, in_flight=10, since_hand_over=0.0), False),
+        (_standing(being_read=5, ready=10, in_flight=10, since_hand_over=0.0), True),
+        (_standing(being_read=5, ready=10, in_flight=10, since_hand_over=PAUSE_SECONDS), False),
+        (_standing(being_read=19, ready=10, in_flight=10), False),
+        (_standing(being_read=20, ready=10, in_flight=10), True),
+        # Near the end nothing waits: the team's call waits for all evidence.
+        (_standing(to_come=14, being_read=10), False),
+        (_standing(to_come=6, being_read=4, ready=14, in_flight=10, since_hand_over=0.0), False),
+    ],
+)
+def test_what_is_enough(standing: Standing, enough: bool) -> None:
+    assert AHEAD.is_enough(standing) is enough
+
+
+def test_as_much_as_may_be_read_at_once_is_read_for_a_judge_of_one_call() -> None:
+    ahead = ReadingAhead(width=1, reads=20)
+    assert not ahead.is_enough(_standing(being_read=19, in_flight=1))
+    assert ahead.is_enough(_standing(being_read=20, in_flight=1))
+
+
+def test_a_pause_ends_by_itself() -> None:
+    assert AHEAD.is_pausing(_standing(being_read=10))
+    assert not AHEAD.is_pausing(_standing(being_read=10, since_arrival=PAUSE_SECONDS))
+    assert AHEAD.is_pausing(_standing(in_flight=10, since_hand_over=0.0, since_arrival=9.0))
+    assert not AHEAD.is_pausing(_standing(to_come=14, being_read=10))
