@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The team's call starts when all evidence is in, and takes longer than an agent's: so reading may not lag behind.
-_ROUNDS_AHEAD = 3
+# The team's call starts when all evidence is in, and takes longer than an agent's: so one round would be too few.
+_ROUNDS_AHEAD = 2
 # Evidence comes in faster than this while it is read as fast as it can be, and a question is put together sooner.
 PAUSE_SECONDS = 0.3
 
@@ -41,7 +41,7 @@ class ReadingAhead:
     def is_enough(self, now: Standing) -> bool:
         """Whether to read nothing more for the moment.
 
-        Three rounds of judging ahead is enough in any case. With many agents left, also what fills the slots that are
+        Two rounds of judging ahead are enough in any case. With many agents left, also what fills the slots that are
         free, while it keeps arriving; and a round, while questions of the one before are put together. Where nothing
         arrives for a moment, as somebody's trace is slow, reading goes on: it must not idle the judge.
         """

@@ -182,7 +182,7 @@ def test_reading_stays_a_few_rounds_ahead_of_the_judge(
     assert world.judge.most_in_flight == 1
     assert report["agents_evaluated"] == 13
     probes = 2
-    # At its third call: two agents are judged, the third is, three wait or are being read, and one turn more at most.
-    assert read[2] <= 7 + probes
+    # At its third call: two agents are judged, the third is, two wait or are being read, and one turn more at most.
+    assert read[2] <= 6 + probes
     # The team is asked once all is read, which is before the last agents are.
     assert read[-1] >= 13

@@ -28,12 +28,12 @@ def _standing(**values: Any) -> Standing:
         (_standing(being_read=1, ready=1, in_flight=7), False),
         # One slow trace idles no slot.
         (_standing(being_read=1, in_flight=9, since_arrival=PAUSE_SECONDS), False),
-        # While a round is asked nobody reads for the next but one; afterwards up to three.
+        # While a round is asked nobody reads for the next but one; afterwards two are read.
         (_standing(being_read=5, ready=9, in_flight=10, since_hand_over=0.0), False),
         (_standing(being_read=5, ready=10, in_flight=10, since_hand_over=0.0), True),
         (_standing(being_read=5, ready=10, in_flight=10, since_hand_over=PAUSE_SECONDS), False),
-        (_standing(being_read=19, ready=10, in_flight=10), False),
-        (_standing(being_read=20, ready=10, in_flight=10), True),
+        (_standing(being_read=9, ready=10, in_flight=10), False),
+        (_standing(being_read=10, ready=10, in_flight=10), True),
         # Near the end nothing waits: the team's call waits for all evidence.
         (_standing(to_come=14, being_read=10), False),
         (_standing(to_come=6, being_read=4, ready=14, in_flight=10, since_hand_over=0.0), False),
