@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,8 +18,6 @@ from deployments.runner import drain, quiet_prefect
 # Before anything imports Prefect: no test reads or writes the user's profiles and database.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="prefect-")
 quiet_prefect()
-# What a shell starts in the background ignores Ctrl-C, and so do its children; tests press it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
