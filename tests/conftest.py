@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -53,11 +54,17 @@ def postgres_server() -> Iterator[sa.URL]:
 @pytest.fixture
 def postgres_url(postgres_server: sa.URL) -> Iterator[str]:
     """The URL (``postgresql+psycopg://…``) of a fresh database."""
+    with _database(postgres_server) as database:
+        yield database.render_as_string(hide_password=False)
+
+
+@contextmanager
+def _database(server: sa.URL, template: str = "template1") -> Iterator[sa.URL]:
     name = f"test_{uuid.uuid4().hex[:12]}"
-    with _autocommit(postgres_server) as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    yield postgres_server.set(database=name).render_as_string(hide_password=False)
-    with _autocommit(postgres_server) as connection:
+    with _autocommit(server) as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield server.set(database=name)
+    with _autocommit(server) as connection:
         connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
@@ -90,28 +97,71 @@ def at_server() -> Callable[[str], AbstractContextManager[None]]:
 
 
 @pytest.fixture(scope="session")
-def shared_server(postgres_server: sa.URL) -> Iterator[str]:
+def seed_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Puts Prefect's database into a Prefect home that is to be, and returns it.
+
+    To make that database takes a server ten seconds, to copy it none: it is made once for all processes of the run.
+    """
+    from deployments.prefect_server import prefect_server, wait_until_healthy
+
+    base = tmp_path_factory.getbasetemp()
+    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prefect-database"
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            with prefect_server(made.with_suffix(".making")) as url:
+                wait_until_healthy(url, made.with_suffix(".making"))
+            made.with_suffix(".making").rename(made)
+
+    def seed(home: Path) -> Path:
+        home.mkdir(parents=True, exist_ok=True)
+        for file in made.glob("prefect.db*"):
+            shutil.copy(file, home)
+        return home
+
+    return seed
+
+
+@pytest.fixture(scope="session")
+def shared_server(postgres_server: sa.URL, prefect_template: str) -> Iterator[str]:
     """The API's URL of a Prefect server as a team shares it, on PostgreSQL; not what ``PREFECT_API_URL`` says."""
-    with _team_server(postgres_server, "prefect") as url:
+    with _database(postgres_server, prefect_template) as database, _team_server(database) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def fresh_server(postgres_server: sa.URL) -> Iterator[str]:
+def fresh_server(postgres_server: sa.URL, prefect_template: str) -> Iterator[str]:
     """The same, but of one module alone: nobody else's deployments and runs are in it."""
-    with _team_server(postgres_server, f"prefect_{uuid.uuid4().hex[:12]}") as url:
+    with _database(postgres_server, prefect_template) as database, _team_server(database) as url:
         yield url
+
+
+@pytest.fixture
+def prefect_database(postgres_server: sa.URL, prefect_template: str) -> Iterator[str]:
+    """The URL (``postgresql+asyncpg://…``) of a fresh database of Prefect's, for a server of the test's own."""
+    with _database(postgres_server, prefect_template) as database:
+        yield _for_prefect(database)
+
+
+@pytest.fixture(scope="session")
+def prefect_template(postgres_server: sa.URL) -> Iterator[str]:
+    """The name of a database of Prefect's that no server is on, to make others of: a server takes ten seconds to."""
+    with _database(postgres_server) as database:
+        with _team_server(database):
+            pass
+        yield str(database.database)
 
 
 @contextmanager
-def _team_server(postgres_server: sa.URL, name: str) -> Iterator[str]:
+def _team_server(database: sa.URL) -> Iterator[str]:
     from deployments.prefect_server import prefect_server, wait_until_healthy
 
-    with _autocommit(postgres_server) as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    database = postgres_server.set(drivername="postgresql+asyncpg", database=name, password="")
     home = Path(tempfile.mkdtemp(prefix="shared-"))
-    with prefect_server(home, database_url=database.render_as_string(hide_password=False)) as url:
+    with prefect_server(home, database_url=_for_prefect(database)) as url:
         wait_until_healthy(url, home)
         yield url
     shutil.rmtree(home, ignore_errors=True)
+
+
+def _for_prefect(database: sa.URL) -> str:
+    return database.set(drivername="postgresql+asyncpg", password="").render_as_string(hide_password=False)

@@ -21,9 +21,11 @@ from tasks.warehouse.sql import Warehouse
 
 
 @pytest.fixture(scope="session")
-def prefect_api(at_server: Callable[[str], AbstractContextManager[None]]) -> Iterator[None]:
+def prefect_api(
+    at_server: Callable[[str], AbstractContextManager[None]], seed_home: Callable[[Path], Path]
+) -> Iterator[None]:
     """One embedded server for all flows of the tests."""
-    home = Path(os.environ["PREFECT_HOME"])
+    home = seed_home(Path(os.environ["PREFECT_HOME"]))
     with prefect_server(home) as url:
         wait_until_healthy(url, home)
         with at_server(url):

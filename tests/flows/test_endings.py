@@ -20,9 +20,11 @@ from tasks.warehouse.parquet import check_place
 Make = Callable[..., Any]
 
 
-def test_ctrl_c_keeps_the_answers_that_were_under_way(make_world: Make, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_answers_that_were_under_way(
+    make_world: Make, seed_home: Callable[[Path], Path], tmp_path: Path
+) -> None:
     world = make_world(agent_seconds=3.0, team_seconds=3.0)
-    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "home")}
+    environment = os.environ | {"PREFECT_HOME": str(seed_home(tmp_path / "home"))}
     command = [sys.executable, "-m", "deployments.cli", "run", "demo", "--json", "--judge-model", "simulated-judge"]
     process = subprocess.Popen(
         [*command, "--max-concurrent-evals", "4"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE

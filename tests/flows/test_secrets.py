@@ -171,8 +171,9 @@ class _EchoingJaeger(LoopbackServer):
 
 
 def test_no_secret_is_left_anywhere(
-    marked_sample: Sample, source_url: sa.URL, postgres_url: str, tmp_path: Path
+    marked_sample: Sample, source_url: sa.URL, postgres_url: str, seed_home: Callable[[Path], Path], tmp_path: Path
 ) -> None:
+    seed_home(tmp_path / "prefect")
     judge = SimulatedJudge(agent_seconds=0.05, team_seconds=0.05, respond=_echo_key)
     with judge, _EchoingJaeger(marked_sample) as jaeger:
         ended = _run(

@@ -84,10 +84,9 @@ def _wait_until(happened: Callable[[], bool], seconds: float = 60) -> None:
 
 
 @pytest.fixture
-def team(make_world: Callable[..., Any], postgres_url: str, tmp_path: Path) -> Iterator[Team]:
+def team(make_world: Callable[..., Any], prefect_database: str, tmp_path: Path) -> Iterator[Team]:
     world = make_world(agent_seconds=0.5, team_seconds=0.5)
-    database = postgres_url.replace("+psycopg", "+asyncpg")
-    team = Team(tmp_path / "server", database, world)
+    team = Team(tmp_path / "server", prefect_database, world)
     team.start()
     with team.client() as client:
         client.create_concurrency_limit(tag="llm", concurrency_limit=3)
