@@ -58,10 +58,21 @@ def fill_in(page: Page, environment: str, name: str) -> None:
     """The environment, a name, a criterion of one agent and some options; the rest stays as it is."""
     page.get_by_label("environment").fill(environment)
     page.get_by_label("name (Optional)").fill(name)
-    page.locator(".cm-content").last.fill(_CRITERIA)
+    _fill_editor(page, _CRITERIA)
     page.get_by_label("Since").fill("30d")
     page.get_by_label("Runs per agent").fill("10")
     page.get_by_label("Ask anew").click()
+
+
+def _fill_editor(page: Page, text: str) -> None:
+    # On a busy machine the editor gets the default that it starts with behind what was filled in.
+    editor = page.locator(".cm-content").last
+    for _ in range(20):
+        editor.fill(text)
+        page.wait_for_timeout(300)
+        if editor.inner_text().strip() == text:
+            return
+    raise RuntimeError(f"the editor cannot be filled in: it has {editor.inner_text()!r}")
 
 
 def submit(page: Page) -> str:
