@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import timeit
 from collections.abc import Callable
 
 import pytest
@@ -27,12 +27,7 @@ def _read_newest(warehouse: Warehouse) -> int:
 
 
 def _fastest(read: Callable[[], int]) -> float:
-    seconds = []
-    for _ in range(5):
-        started = time.perf_counter()
-        read()
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
+    return min(timeit.repeat(read, number=1, repeat=5))
 
 
 def test_what_a_history_takes_grows_with_its_rows(warehouse: Warehouse) -> None:
