@@ -16,6 +16,7 @@ from prefect.task_runners import ConcurrentTaskRunner
 
 from benchmarks.report_speed import services
 from deployments.demo.judge import is_team
+from deployments.demo.sample import Sample
 from tasks.handing_over import HandOver
 from tasks.judge.rubric import Criteria
 from tasks.judging import judge_threads, judging, open_findings
@@ -136,6 +137,17 @@ def test_a_slow_trace_delays_its_own_agent_only(width: int, make_world: Callable
     late = [request for request in asked if request.at > asked[0].at + 1.0]
     assert [_subject(request.body) for request in late] in (["team", name], [name, "team"])
     assert world.agents(again)[name]["traces"] == world.agents(report)[name]["traces"]
+
+
+def test_a_slow_trace_of_the_first_round_idles_no_slot(make_world: Callable[..., Any], sample: Sample) -> None:
+    """While the first four are read, nothing else is; not so when one of them keeps the fourth slot empty."""
+    world = make_world(agent_seconds=3.0)
+    first = min(agent["id"] for agent in sample.agents)
+    traces = [run["trace_id"] for run in sample.runs if run["agent_id"] == first]
+    world.jaeger.slow = {trace_id: 6.0 for trace_id in traces if trace_id}
+    world.report(max_concurrent_evals=4, max_concurrent_runs=4)
+    at = sorted(request.at for request in world.judge.requests)
+    assert at[3] < at[0] + 3.0
 
 
 def _subject(body: bytes) -> str:
