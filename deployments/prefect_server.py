@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tasks.errors import AgentReportError
 
 _START_SECONDS = 120.0
+_LEASES = "deployments.slot_leases"
 
 
 class ServerError(AgentReportError):
@@ -54,7 +55,7 @@ def server_settings(home: Path, database_url: str = "") -> dict[str, str]:
     return settings | {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url,
         # In memory, a restart of the server would leak the slots that were taken then.
-        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _LEASES,
         # A task run that is denied a slot asks again after a second at the most, and not after ten.
         "PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
     }
@@ -136,8 +137,26 @@ def _serve(descriptor: int, home: Path) -> None:
                 await super().startup(sockets)
                 fcntl.flock(lock, fcntl.LOCK_UN)
 
-        config = uvicorn.Config(_kept_here(_soon_again(create_app())), log_level="warning", timeout_graceful_shutdown=2)
+        app: ASGIApp = create_app()
+        if os.environ.get("PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE") == _LEASES:
+            app = _with_counted_slots(app)
+        config = uvicorn.Config(_kept_here(_soon_again(app)), log_level="warning", timeout_graceful_shutdown=2)
         Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+
+
+def _with_counted_slots(app: ASGIApp) -> ASGIApp:
+    """``app``, which counts the slots that are taken before anybody can ask for one."""
+    from deployments.slot_leases import count_slots
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                await count_slots()
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return wrapped
 
 
 def _soon_again(app: ASGIApp) -> ASGIApp:
