@@ -12,6 +12,7 @@ from prefect.task_runners import ConcurrentTaskRunner
 from tasks.comparing import compare_with_last
 from tasks.endings import checked, told
 from tasks.handing_over import HandOver
+from tasks.held_events import events_held
 from tasks.judge.rubric import Criteria
 from tasks.judging import judge_threads, judging, open_findings
 from tasks.paging import write_page
@@ -68,8 +69,10 @@ def generate_report(
         chosen = findings.chosen_agents
         progress.reading(len(chosen))
         evidence = read_evidence(readers, chosen, plan)
-        for done in HandOver(plan, judge, findings, judges, partial(prepare_runs, plan, findings)).evaluate(evidence):
-            progress.evaluated(done, len(chosen))
+        with events_held() as send_events:
+            hand_over = HandOver(plan, judge, findings, judges, [send_events, partial(prepare_runs, plan, findings)])
+            for done in hand_over.evaluate(evidence):
+                progress.evaluated(done, len(chosen))
         progress.writing()
         rows = write_report(plan, quoted(findings))
         progress.ended(rows)

@@ -51,7 +51,7 @@ class HandOver:
     judging would slow down the reading that the longest call of all is waiting for. Neither takes long: a slow trace
     must not idle what others could use.
 
-    ``when_quiet`` is called, at most once, when all evidence is in and the judge is all that is waited for.
+    Each of ``when_quiet`` is called, at most once, when all evidence is in and the judge is all that is waited for.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class HandOver:
         judge: Judge,
         findings: Findings,
         judges: ConcurrentTaskRunner[Any],
-        when_quiet: Callable[[], None] | None = None,
+        when_quiet: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._plan = plan
         self._judge = judge
         self._findings = findings
         self._runner = judges
-        self._when_quiet = when_quiet
+        self._when_quiet = list(when_quiet)
         self._width = judge_width(plan)
         self._ahead = ReadingAhead(self._width, plan.options.max_concurrent_runs)
         self._events: SimpleQueue[Callable[[], Evaluation | None] | None] = SimpleQueue()
@@ -136,14 +136,15 @@ class HandOver:
         # When no slot is kept for the team any more, an agent may be waiting for it.
         waits = bool(self._ready) and self._expected > 0 and time.monotonic() < self._kept_until
         waits = waits or (self._awaits_evidence() and self._ahead.is_pausing(self._standing()))
-        becomes_quiet = self._when_quiet is not None and self._waits_for_the_judge()
+        becomes_quiet = bool(self._when_quiet) and self._waits_for_the_judge()
         pause = PAUSE_SECONDS if waits or becomes_quiet else None
         try:
             return self._events.get(timeout=_TEAM_START_SECONDS if self._lets_the_team_start() else pause)
         except Empty:
-            if becomes_quiet and self._when_quiet is not None:
-                self._when_quiet()
-                self._when_quiet = None
+            # Those who were handed over last may still be putting their questions together.
+            if becomes_quiet and self._judge.client.gate.in_flight >= self._in_flight:
+                while self._when_quiet:
+                    self._when_quiet.pop(0)()
             return None
 
     def _waits_for_the_judge(self) -> bool:

@@ -154,6 +154,11 @@ class Gate:
         with self._lock:
             return 0 if math.isinf(self._width) else int(self._width)
 
+    @property
+    def in_flight(self) -> int:
+        """Calls that have begun and not ended."""
+        return self._in_flight
+
     @contextmanager
     def slot(self, deadline: float, stop: Stop) -> Iterator[Place]:
         """Hold one place; waits for it until ``deadline``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +38,7 @@ def new_plan(**options: Any) -> ReportPlan:
 
 @contextmanager
 def opened(
-    plan: ReportPlan, findings: Findings, when_quiet: Callable[[], None] | None = None
+    plan: ReportPlan, findings: Findings, when_quiet: Sequence[Callable[[], None]] = ()
 ) -> Iterator[tuple[HandOver, Iterator[Reading]]]:
     """The report that is about to be judged, and its evidence, which is read as it is asked for."""
     with (
@@ -78,7 +78,7 @@ def judge_and_note() -> list[int]:
         notes.append(sum(evaluation.status == "evaluated" for evaluation in findings.evaluations.values()))
         prepare_runs(plan, findings)
 
-    with opened(plan, findings, when_quiet) as (hand_over, reading):
+    with opened(plan, findings, [when_quiet]) as (hand_over, reading):
         for _ in hand_over.evaluate(reading):
             pass
     assert findings.runs is not None
