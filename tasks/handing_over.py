@@ -21,7 +21,7 @@ from tasks.judge.exchange import Judge
 from tasks.judging import evaluate_agent, evaluate_team, judge_width
 from tasks.prefect_api import api_answers
 from tasks.quoting import quoted, unquoted
-from tasks.reading_ahead import PAUSE_SECONDS, ReadingAhead, Standing
+from tasks.reading_ahead import LOOK_SECONDS, PAUSE_SECONDS, Readers, ReadingAhead, Standing
 from tasks.report.build import Ending, Findings
 from tasks.report.plan import ReportPlan
 from tasks.sources import Reading
@@ -69,6 +69,7 @@ class HandOver:
         self._when_quiet = list(when_quiet)
         self._width = judge_width(plan)
         self._ahead = ReadingAhead(self._width, plan.options.max_concurrent_runs)
+        self._readers = Readers(plan.options.max_concurrent_runs)
         self._events: SimpleQueue[Callable[[], Evaluation | None] | None] = SimpleQueue()
         self._ready: deque[Ready] = deque()
         self._lost: Counter[int | None] = Counter()
@@ -137,7 +138,7 @@ class HandOver:
         waits = bool(self._ready) and self._expected > 0 and time.monotonic() < self._kept_until
         waits = waits or (self._awaits_evidence() and self._ahead.is_pausing(self._standing()))
         becomes_quiet = bool(self._when_quiet) and self._waits_for_the_judge()
-        pause = PAUSE_SECONDS if waits or becomes_quiet else None
+        pause = LOOK_SECONDS if waits else PAUSE_SECONDS if becomes_quiet else None
         try:
             return self._events.get(timeout=_TEAM_START_SECONDS if self._lets_the_team_start() else pause)
         except Empty:
@@ -160,10 +161,11 @@ class HandOver:
 
     def _standing(self) -> Standing:
         now = time.monotonic()
-        arrived = len(self._findings.chosen_agents) - self._expected
+        being_read = len(self._read) - (len(self._findings.chosen_agents) - self._expected)
         return Standing(
             to_come=self._expected,
-            being_read=len(self._read) - arrived,
+            being_read=being_read,
+            at_once=self._readers.at_once(now, time.process_time(), being_read),
             ready=len(self._ready),
             in_flight=self._in_flight,
             since_arrival=now - self._arrived_at,

@@ -23,6 +23,7 @@ from tasks.evidence.waterfall import build_waterfalls
 from tasks.quoting import quoted, unquoted
 from tasks.report.plan import ReportPlan
 
+_TURN = 2
 NO_JAEGER = "no Jaeger is configured (AGENT_REPORT_JAEGER_URL)"
 
 
@@ -115,9 +116,10 @@ def read_evidence(readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], p
     """``fetch_runs`` and ``fetch_traces`` mapped over ``agents``, in turns that are submitted as this is iterated.
 
     In turns: a runner starts tasks in the order they came in, so with all the runs first no agent's evidence would be
-    there, and nobody judged, until the last agent's runs are.
+    there, and nobody judged, until the last agent's runs are. And short ones: how many are read at once is up to who
+    iterates.
     """
-    turn = max(1, plan.options.max_concurrent_runs // 2)
+    turn = min(_TURN, max(1, plan.options.max_concurrent_runs // 2))
     for start in range(0, len(agents), turn):
         chosen = agents[start : start + turn]
         runs = readers.map(fetch_runs, {"agent": chosen, "plan": unmapped(quoted(plan))})

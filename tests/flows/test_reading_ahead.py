@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from tasks.reading_ahead import PAUSE_SECONDS, ReadingAhead, Standing
+from tasks.reading_ahead import LOOK_SECONDS, PAUSE_SECONDS, Readers, ReadingAhead, Standing
 
 # Ten calls, twenty reads and a hundred agents, none of which has arrived; what a test names is different.
 AHEAD = ReadingAhead(width=10, reads=20)
 
 
 def _standing(**values: Any) -> Standing:
-    start = {"to_come": 100, "being_read": 0, "ready": 0, "in_flight": 0, "since_arrival": 0.0, "since_hand_over": 9.0}
-    return Standing(**(start | values))
+    counts = {"to_come": 100, "being_read": 0, "at_once": 20, "ready": 0, "in_flight": 0}
+    return Standing(**(counts | {"since_arrival": 0.0, "since_hand_over": 9.0} | values))
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,9 @@ def _standing(**values: Any) -> Standing:
         (_standing(being_read=5, ready=10, in_flight=10, since_hand_over=PAUSE_SECONDS), False),
         (_standing(being_read=9, ready=10, in_flight=10), False),
         (_standing(being_read=10, ready=10, in_flight=10), True),
+        # No more at once than use the CPU.
+        (_standing(being_read=2, at_once=2), True),
+        (_standing(being_read=1, at_once=2), False),
         # Near the end nothing waits: the team's call waits for all evidence.
         (_standing(to_come=14, being_read=10), False),
         (_standing(to_come=6, being_read=4, ready=14, in_flight=10, since_hand_over=0.0), False),
@@ -54,3 +57,27 @@ def test_a_pause_ends_by_itself() -> None:
     assert not AHEAD.is_pausing(_standing(being_read=10, since_arrival=PAUSE_SECONDS))
     assert AHEAD.is_pausing(_standing(in_flight=10, since_hand_over=0.0, since_arrival=9.0))
     assert not AHEAD.is_pausing(_standing(to_come=14, being_read=10))
+    # More may be read at once as soon as there is CPU time for it; not if that is all there is, or as many as may be.
+    assert AHEAD.is_pausing(_standing(to_come=14, being_read=2, at_once=2))
+    assert not AHEAD.is_pausing(_standing(to_come=2, being_read=2, at_once=2))
+    assert not AHEAD.is_pausing(_standing(to_come=20, being_read=20))
+
+
+def test_more_are_read_at_once_while_that_leaves_cpu_time() -> None:
+    readers = Readers(most=20)
+    assert readers.at_once(0.0, 5.0, 2) == 2
+    # Too soon to say.
+    assert readers.at_once(LOOK_SECONDS / 2, 5.0, 2) == 2
+    # They wait for others: more, and more.
+    assert [readers.at_once(second, 5.0, 20) for second in (1.0, 2.0, 3.0, 4.0, 5.0)] == [4, 8, 16, 20, 20]
+    # They keep a core busy: fewer, step by step.
+    assert [readers.at_once(5.0 + second, 5.0 + second, 20) for second in (1.0, 2.0, 3.0)] == [19, 18, 17]
+    # Nobody waits while fewer are read than may be.
+    assert readers.at_once(9.0, 8.0, 16) == 17
+    assert [readers.at_once(float(second), float(second), 20) for second in range(10, 30)][-1] == 2
+
+
+def test_one_reader_stays_one() -> None:
+    readers = Readers(most=1)
+    assert [readers.at_once(float(second), 0.0, 1) for second in range(3)] == [1, 1, 1]
+    assert readers.at_once(9.0, 6.0, 1) == 1
