@@ -75,6 +75,7 @@ class HandOver:
         self._lost: Counter[int | None] = Counter()
         self._missing: dict[str, str] = {}
         self._read: list[PrefectFuture[Any]] = []
+        self._chosen = 0
         self._expected = 0
         self._in_flight = 0
         self._team_is_due = bool(findings.chosen)
@@ -91,7 +92,7 @@ class HandOver:
         early, what has not started is left out; what is in flight is still waited for.
         """
         coming = iter(readings)
-        self._expected = len(self._findings.chosen_agents)
+        self._chosen = self._expected = len(self._findings.chosen_agents)
         with self._judge.stop.listening(lambda: self._events.put(None)):
             try:
                 yield from self._judge_all(coming)
@@ -161,7 +162,7 @@ class HandOver:
 
     def _standing(self) -> Standing:
         now = time.monotonic()
-        being_read = len(self._read) - (len(self._findings.chosen_agents) - self._expected)
+        being_read = len(self._read) - (self._chosen - self._expected)
         return Standing(
             to_come=self._expected,
             being_read=being_read,
@@ -211,7 +212,7 @@ class HandOver:
         now = time.monotonic()
         if now >= self._kept_until:
             return False
-        if self._width > len(self._findings.chosen_agents):
+        if self._width > self._chosen:
             # All but one, whose asking for a slot of the tag spares the others the same: Prefect remembers the answer.
             return self._in_flight > 0 and now < self._arrived_at + PAUSE_SECONDS
         return self._in_flight == self._width - 1 > 0 and not self._ahead.are_many_left(self._standing())

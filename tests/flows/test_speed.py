@@ -18,6 +18,7 @@ from benchmarks.report_speed import services
 from deployments.demo.judge import is_team
 from deployments.demo.sample import Sample
 from tasks.handing_over import HandOver
+from tasks.held_events import events_held
 from tasks.judge.rubric import Criteria
 from tasks.judging import judge_threads, judging, open_findings
 from tasks.publishing import open_report, prepare_runs
@@ -60,8 +61,9 @@ def judge_only(width: int) -> float:
         for each in readings:
             each.evidence.wait()
         started = time.monotonic()
-        for _ in hand_over.evaluate(readings):
-            pass
+        with events_held():
+            for _ in hand_over.evaluate(readings):
+                pass
         seconds = time.monotonic() - started
     assert {evaluation.status for evaluation in findings.evaluations.values()} == {"evaluated"}
     assert findings.team is not None
@@ -95,10 +97,10 @@ def test_what_the_evidence_decides_is_made_while_the_judge_is_waited_for(make_wo
     assert done < 13
 
 
-# Of 100 agents at ten calls at once 0.1 is the ideal. Judging them takes 1.8 s of this process's CPU time: 0.16 is the
-# best that was measured, and 0.28 on two cores that had five times as much to do. The bound is what those keep. The
-# judge is in a process of its own, as it is in earnest: here its work would count as ours.
-@pytest.mark.parametrize(("agents", "share"), [(14, 0.36), (100, 0.3)])
+# Of 100 agents at ten calls at once 0.1 is the ideal. What judging them takes of this process's CPU time is added to
+# that: 0.14 to 0.17 is what was measured from minute to minute, and the bound leaves a machine that is a third slower
+# some room. The judge is in a process of its own, as it is in earnest: here its work would count as ours.
+@pytest.mark.parametrize(("agents", "share"), [(14, 0.36), (100, 0.2)])
 def test_judging_takes_a_share_of_its_sequential_time(
     agents: int, share: float, make_world: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
