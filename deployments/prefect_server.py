@@ -15,13 +15,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tasks.errors import AgentReportError
 
+if TYPE_CHECKING:
+    import uvicorn
+
 _START_SECONDS = 120.0
+_END_SECONDS = 10.0
 _LEASES = "deployments.slot_leases"
 
 
@@ -125,7 +130,6 @@ def wait_until_healthy(url: str, home: Path) -> None:
 
 
 def _serve(descriptor: int, home: Path) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     # Two servers that start on one fresh home race in the migrations, and one of them fails.
     with (home / "agent-report-server.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -141,7 +145,11 @@ def _serve(descriptor: int, home: Path) -> None:
         if os.environ.get("PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE") == _LEASES:
             app = _with_counted_slots(app)
         config = uvicorn.Config(_kept_here(_soon_again(app)), log_level="warning", timeout_graceful_shutdown=2)
-        Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+        server = Server(config)
+        threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
+        server.run(sockets=[socket.socket(fileno=descriptor)])
+    # The interpreter takes half a second to end, for nothing.
+    os._exit(0)
 
 
 def _with_counted_slots(app: ASGIApp) -> ASGIApp:
@@ -195,10 +203,12 @@ def _kept_here(app: ASGIApp) -> ASGIApp:
     return wrapped
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(server: uvicorn.Server) -> None:
     while os.read(0, 4096):
         pass
-    # Nothing in it is worth a graceful end: every write of the API is a transaction of its own.
+    # What became of the last task runs came in events: they are written down while it ends.
+    server.should_exit = True
+    time.sleep(_END_SECONDS)
     os._exit(0)
 
 

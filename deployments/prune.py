@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from deployments.terminal import Column, Row, one_line, open_console, print_json, print_table
-from tasks.errors import RefusedError
+from tasks.errors import RefusedError, scrub
 
 _MOST_SHOWN = 20
 
@@ -27,12 +27,14 @@ def prune(*, keep: str, keep_last: int, environment: str | None, yes: bool, as_j
     rule = Rule(_before(keep), keep_last, environment)
     if keep_last < 1:
         raise RefusedError(f"--keep-last {keep_last}: at least 1, as the newest report of an environment always stays")
-    retention = Retention(warehouse().database, read_settings().parquet_url, rule)
+    parquet_url = read_settings().parquet_url
+    retention = Retention(warehouse().database, parquet_url, rule)
     found = retention.find_removable()
     facts: dict[str, Any] = {
         "before": rule.before,
         "reports": list(found.reports),
         "rows": found.rows,
+        "parquet": scrub(parquet_url),
         "files": len(found.files),
         "bytes": sum(each.size_bytes for each in found.files),
         "leftover_files": len(found.leftovers),
@@ -91,15 +93,18 @@ def _print_reports(console: Console, reports: tuple[Row, ...], keep: str) -> Non
 
 def _print_sum(console: Console, facts: dict[str, Any], *, nothing: bool) -> None:
     if nothing:
-        console.print("Nothing has had its time.")
+        console.print("No report is old enough, and nothing is left of others.")
         return
     rows = sum(count for name, count in facts["rows"].items() if name not in ("reports", "judge_calls"))
     answers = facts["rows"].get("judge_calls", 0)
-    leftovers = f" ({facts['leftover_files']} of reports that are gone)" if facts["leftover_files"] else ""
+    leftovers = (
+        f" ({facts['leftover_files']} of reports that are not in this warehouse)" if facts["leftover_files"] else ""
+    )
     console.print(
         f"{'Removed' if facts['removed'] else 'Would remove'}: {len(facts['reports'])} reports with {rows} rows, "
-        f"{answers} answers of the ledger, {facts['files']} files{leftovers}, {facts['bytes'] / 1e6:.1f} MB of files. "
-        "What people labelled stays."
+        f"{answers} answers of the ledger, {facts['files']} files{leftovers} in {facts['parquet']}, "
+        f"{facts['bytes'] / 1e6:.1f} MB of files. What people labelled stays.",
+        markup=False,
     )
     if not facts["removed"]:
         console.print("Nothing was removed: the same with --yes does it.")

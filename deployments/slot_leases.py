@@ -22,13 +22,13 @@ from prefect.server.concurrency.lease_storage.memory import ConcurrencyLeaseStor
 from prefect.server.database import provide_database_interface
 from prefect.server.utilities.leasing import ResourceLease
 from prefect.settings.context import get_current_settings
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 Lease = ResourceLease[ConcurrencyLimitLeaseMetadata]
 
 _logger = get_logger("prefect.server.slot_leases")
 _LEASE: TypeAdapter[Lease] = TypeAdapter(Lease)
-# What takes slots of a limit by a lease only. A person's own limits may be taken without one.
+# Whose slots this project's tasks and deployments take, always by a lease. Other limits may be taken without one.
 _LEASED = ("tag:%", "deployment:%")
 
 
@@ -36,7 +36,8 @@ class ConcurrencyLeaseStorage(LeasesInMemory):
     """Prefect's leases in memory, each of them in a file as well. One object per process, as Prefect makes many.
 
     The files are those of Prefect's own storage on disk, without its index: ``concurrency_leases`` in its home. One
-    that cannot be read is left out with a warning.
+    that holds no lease is removed with a warning; one that cannot be opened ends the server's start (OSError), as its
+    slots would be given away.
     """
 
     _instance = None
@@ -45,17 +46,11 @@ class ConcurrencyLeaseStorage(LeasesInMemory):
     def __init__(self) -> None:
         if self._initialized:
             return
-        super().__init__()  # type: ignore[no-untyped-call]
         self._folder = get_current_settings().home / "concurrency_leases"
-        for file in self._folder.glob("*-*.json"):
-            try:
-                lease = _LEASE.validate_json(file.read_bytes())
-            except ValidationError:
-                _logger.warning("The lease %s cannot be read: its slots are free again", file)
-                file.unlink()
-                continue
-            self.leases[lease.id] = lease
-            self.expirations[lease.id] = lease.expiration
+        leases = self._read()
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.leases.update(leases)
+        self.expirations.update({lease.id: lease.expiration for lease in leases.values()})
 
     async def create_lease(
         self, resource_ids: list[UUID], ttl: timedelta, metadata: ConcurrencyLimitLeaseMetadata | None = None
@@ -74,8 +69,9 @@ class ConcurrencyLeaseStorage(LeasesInMemory):
 
     async def revoke_lease(self, lease_id: UUID) -> None:
         """End a lease; nothing happens where there is none."""
-        await super().revoke_lease(lease_id)
+        # First the file: where that fails, the lease is still there to be ended again.
         self._file(lease_id).unlink(missing_ok=True)
+        await super().revoke_lease(lease_id)
 
     def slots(self) -> Counter[UUID]:
         """The slots that are leased, per limit."""
@@ -84,6 +80,22 @@ class ConcurrencyLeaseStorage(LeasesInMemory):
             for limit in lease.resource_ids:
                 slots[limit] += lease.metadata.slots if lease.metadata else 0
         return slots
+
+    def _read(self) -> dict[UUID, Lease]:
+        leases: dict[UUID, Lease] = {}
+        for made in self._folder.glob("*.making"):
+            made.unlink()
+        for file in self._folder.glob("*-*.json"):
+            try:
+                lease = _LEASE.validate_json(file.read_bytes())
+                if lease.expiration.tzinfo is None:
+                    raise ValueError("a time without a zone")
+            except ValueError:
+                _logger.warning("There is no lease in %s: its slots are free again", file)
+                file.unlink()
+                continue
+            leases[lease.id] = lease
+        return leases
 
     def _file(self, lease_id: UUID) -> Path:
         return self._folder / f"{lease_id}.json"
@@ -96,14 +108,19 @@ class ConcurrencyLeaseStorage(LeasesInMemory):
 
 
 async def count_slots() -> None:
-    """Set the slots that are taken, of every limit on a tag or a deployment, to those that are leased.
+    """Set the slots that are taken, of every active limit on a tag or a deployment, to those that are leased.
 
     To be called when nobody can ask for a slot yet. Leases that end meanwhile are counted right: who ends one changes
     the limit's row first.
     """
     database = provide_database_interface()
     limits = database.ConcurrencyLimitV2
-    leased = sa.or_(*(limits.name.like(pattern) for pattern in _LEASED))
+    # Slots of a rate limit come back by themselves, and those of a limit that is not active are not counted.
+    leased = sa.and_(
+        sa.or_(*(limits.name.like(pattern) for pattern in _LEASED)),
+        limits.active.is_(True),
+        limits.slot_decay_per_second == 0,
+    )
     async with database.session_context(begin_transaction=True) as session:
         taken = await session.execute(
             sa.select(limits.id, limits.name, limits.active_slots).where(leased).with_for_update()

@@ -29,6 +29,7 @@ STATUS_STYLES = {
 }
 PASSED_STYLES = {True: "green", False: "red"}
 # A line below the titles, and room between columns.
+_FOLDED_WIDTH = 20
 _BOX = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 _FILE_WIDTH = 400
 PROSE_WIDTH = 100
@@ -127,27 +128,32 @@ def print_table(console: Console, columns: Sequence[Column]) -> None:
     """Print the columns that fit; those without a rank always do. A cell that folds goes on in the next line."""
     shown = list(columns)
     while True:
-        table = Table(
-            box=_BOX, header_style="bold", border_style="dim", pad_edge=False, show_edge=False, padding=(0, 1, 0, 0)
-        )
-        for column in shown:
-            table.add_column(
-                column.title,
-                justify=column.justify,
-                no_wrap=not column.folds,
-                overflow="fold" if column.folds else "ellipsis",
-            )
-        for cells in zip(*(column.cells for column in shown), strict=True):
-            table.add_row(*cells)
         last = max(shown, key=lambda column: column.rank)
-        if last.rank == 0 or console.measure(table, options=console.options.update(max_width=10_000)).maximum <= (
-            console.width
-        ):
+        # What folds needs no more room than a few words do.
+        least = console.measure(_table(shown, _FOLDED_WIDTH), options=console.options.update(max_width=10_000))
+        if last.rank == 0 or least.maximum <= console.width:
             break
         shown.remove(last)
     console.print()
-    console.print(table)
+    console.print(_table(shown))
     console.print()
+
+
+def _table(columns: Sequence[Column], folded_width: int | None = None) -> Table:
+    table = Table(
+        box=_BOX, header_style="bold", border_style="dim", pad_edge=False, show_edge=False, padding=(0, 1, 0, 0)
+    )
+    for column in columns:
+        table.add_column(
+            column.title,
+            justify=column.justify,
+            no_wrap=not column.folds,
+            overflow="fold" if column.folds else "ellipsis",
+            max_width=folded_width if column.folds else None,
+        )
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*cells)
+    return table
 
 
 def status(row: Row) -> Text:

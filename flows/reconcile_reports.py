@@ -15,3 +15,7 @@ def reconcile_reports() -> list[int]:
         The ids of the reports that it marked.
     """
     return mark_abandoned()
+
+
+if __name__ == "__main__":
+    reconcile_reports()

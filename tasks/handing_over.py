@@ -29,6 +29,8 @@ from tasks.sources import Reading
 _TEAM_SLOT_SECONDS = 5.0
 _TEAM_START_SECONDS = 0.15
 _MANY = 20
+# A hundred questions at once are put together in less.
+_QUESTION_SECONDS = 3.0
 # How long Prefect's API may be away in the middle of a report, and how often a task run may get lost by that.
 _OUTAGE_SECONDS = 30.0
 _MOST_LOSSES = 3
@@ -80,7 +82,8 @@ class HandOver:
         self._in_flight = 0
         self._team_is_due = bool(findings.chosen)
         self._team_started_at: float | None = None
-        self._arrived_at = time.monotonic()
+        self._now = self._arrived_at = time.monotonic()
+        self._at_once = 0
         self._handed_over_at = self._arrived_at
         self._kept_until = self._arrived_at + _TEAM_SLOT_SECONDS
         self._logger = get_run_logger()
@@ -110,6 +113,10 @@ class HandOver:
     def _judge_all(self, coming: Iterator[Reading]) -> Iterator[int]:
         begun = False
         while True:
+            # One moment for the whole turn: what lets nothing be done now must also be what is waited for.
+            self._now = time.monotonic()
+            being_read = len(self._read) - (self._chosen - self._expected)
+            self._at_once = self._readers.look(self._now, time.process_time(), being_read)
             self._hand_over()
             if self._in_flight and not begun:
                 begun = True
@@ -136,15 +143,17 @@ class HandOver:
 
     def _next_event(self) -> Callable[[], Evaluation | None] | None:
         # When no slot is kept for the team any more, an agent may be waiting for it.
-        waits = bool(self._ready) and self._expected > 0 and time.monotonic() < self._kept_until
+        waits = bool(self._ready) and self._expected > 0 and self._now < self._kept_until
         waits = waits or (self._awaits_evidence() and self._ahead.is_pausing(self._standing()))
         becomes_quiet = bool(self._when_quiet) and self._waits_for_the_judge()
         pause = LOOK_SECONDS if waits else PAUSE_SECONDS if becomes_quiet else None
         try:
             return self._events.get(timeout=_TEAM_START_SECONDS if self._lets_the_team_start() else pause)
         except Empty:
-            # Those who were handed over last may still be putting their questions together.
-            if becomes_quiet and self._judge.client.gate.in_flight >= self._in_flight:
+            # Those who were handed over last may still be putting their questions together; or the endpoint has them
+            # wait, which is as quiet.
+            asked = self._judge.client.gate.in_flight >= self._in_flight
+            if becomes_quiet and (asked or time.monotonic() > self._handed_over_at + _QUESTION_SECONDS):
                 while self._when_quiet:
                     self._when_quiet.pop(0)()
             return None
@@ -161,16 +170,14 @@ class HandOver:
         return self._judge.stop.kind is None and self._ahead.is_enough(self._standing())
 
     def _standing(self) -> Standing:
-        now = time.monotonic()
-        being_read = len(self._read) - (self._chosen - self._expected)
         return Standing(
             to_come=self._expected,
-            being_read=being_read,
-            at_once=self._readers.at_once(now, time.process_time(), being_read),
+            being_read=len(self._read) - (self._chosen - self._expected),
+            at_once=self._at_once,
             ready=len(self._ready),
             in_flight=self._in_flight,
-            since_arrival=now - self._arrived_at,
-            since_hand_over=now - self._handed_over_at,
+            since_arrival=self._now - self._arrived_at,
+            since_hand_over=self._now - self._handed_over_at,
         )
 
     def _event(self, handle: Callable[..., Evaluation | None], *args: Any) -> Callable[[PrefectFuture[Any]], None]:
@@ -209,17 +216,16 @@ class HandOver:
             self._handed_over_at = time.monotonic()
 
     def _is_kept_for_the_team(self) -> bool:
-        now = time.monotonic()
-        if now >= self._kept_until:
+        if self._now >= self._kept_until:
             return False
         if self._width > self._chosen:
             # All but one, whose asking for a slot of the tag spares the others the same: Prefect remembers the answer.
-            return self._in_flight > 0 and now < self._arrived_at + PAUSE_SECONDS
+            return self._in_flight > 0 and self._now < self._arrived_at + PAUSE_SECONDS
         return self._in_flight == self._width - 1 > 0 and not self._ahead.are_many_left(self._standing())
 
     def _lets_the_team_start(self) -> bool:
         """Whether the team's call is being prepared, which a hundred agents' at the same moment would delay."""
-        return self._team_started_at is not None and time.monotonic() < self._team_started_at + _TEAM_START_SECONDS
+        return self._team_started_at is not None and self._now < self._team_started_at + _TEAM_START_SECONDS
 
     def _arrived(self, agent: Agent, read: PrefectFuture[Any], traced: PrefectFuture[Any]) -> Evaluation | None:
         """The evidence of one agent, or the reason why there is none."""

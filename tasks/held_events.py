@@ -2,7 +2,7 @@
 
 What becomes of a task run is told to the server in events, three for each: with a hundred agents a tenth and more of a
 report's time, on a server that serves this process alone and that nobody looks at meanwhile. They are sent in their
-order a few seconds later, when the judge is all that is waited for.
+order when the judge is all that is waited for, or when the report has ended.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def events_can_wait() -> Iterator[None]:
 def events_held() -> Iterator[Callable[[], None]]:
     """Hold Prefect's events back until what this gives is called, at the latest until the block ends.
 
-    On a server that others look at, nothing is held.
+    It does so within ``events_can_wait`` alone: on a server that others look at, nothing is held.
     """
     hold = object()
     _holds.add(hold)

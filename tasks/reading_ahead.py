@@ -22,21 +22,26 @@ class Readers:
     def __init__(self, most: int) -> None:
         self._most = most
         self._at_once = min(_FEW_READS, most)
+        self._most_read = 0
         self._looked_at = (-math.inf, 0.0)
 
-    def at_once(self, now: float, cpu: float, being_read: int) -> int:
-        """The number at ``now``, when this process has taken ``cpu`` seconds of CPU time and reads ``being_read``.
+    def look(self, now: float, cpu: float, being_read: int) -> int:
+        """The number from ``now`` on, when this process has taken ``cpu`` seconds of CPU time and reads ``being_read``.
 
-        It is doubled when that many waited for others in the last tenth of a second, and one less after a busy one.
+        It is doubled when that many were read in the last tenth of a second and waited for others, and one less after
+        a busy one.
         """
+        # The most since the last look: whoever looks may be doing so because one has just arrived.
+        self._most_read = max(self._most_read, being_read)
         since, taken = self._looked_at
         if now - since < LOOK_SECONDS:
             return self._at_once
         if (cpu - taken) / (now - since) >= _BUSY:
             self._at_once = max(self._at_once - 1, min(_FEW_READS, self._most))
-        elif being_read >= self._at_once and since > -math.inf:
+        elif self._most_read >= self._at_once and since > -math.inf:
             self._at_once = min(self._at_once * 2, self._most)
         self._looked_at = (now, cpu)
+        self._most_read = being_read
         return self._at_once
 
 

@@ -122,7 +122,7 @@ def _print_files(folder: Path, *, simulated: bool) -> None:
         Text(
             f"SQL: {folder / 'warehouse.db'}   Parquet: {folder / 'parquet'}\n"
             f"Again: AGENT_REPORT_WAREHOUSE_URL={shlex.quote(url)} "
-            f"agent-report show {report['id']}"
+            f"AGENT_REPORT_PARQUET_URL={shlex.quote(str(folder / 'parquet'))} agent-report show {report['id']}"
         ),
         soft_wrap=True,
     )

@@ -22,7 +22,7 @@ from deployments.stack.leftovers import end_marked
 from deployments.stack.place import Place, take_place
 from deployments.stack.port import free_port, listen, port_of
 from deployments.stack.programs import Programs
-from deployments.stack.supervisor import StoppedError, Supervisor, wish_by_signal
+from deployments.stack.supervisor import StackError, StoppedError, Supervisor, wish_by_signal
 from deployments.terminal import one_line, open_console
 
 _HOST = "127.0.0.1"
@@ -108,6 +108,12 @@ def _start(
     say("Starting a worker and the webhook receiver")
     children.append(supervisor.start(programs.worker(api, stack.settings, say)))
     children.append(supervisor.start(programs.receiver(api, stack.settings, webhooks)))
+    try:
+        # What a stack that was killed left unfinished: the events of its end died with it. Not as a run of the
+        # deployment, whose one place may still be leased to a run that was killed.
+        supervisor.run(programs.reconcile(api, stack.settings))
+    except StackError as error:
+        say(str(error))
     supervisor.wait_until_ready(*children)
     return stack
 
@@ -166,7 +172,11 @@ def _next_steps(stack: _Stack) -> list[Text]:
         f"-p environment={environment}",
     }
     if stack.warehouse:
-        steps["All reports"] = f"AGENT_REPORT_WAREHOUSE_URL={shlex.quote(stack.warehouse)} agent-report list"
+        # With the folder, as `prune` would take another one's files for what is left of reports that are gone.
+        steps["All reports"] = (
+            f"AGENT_REPORT_WAREHOUSE_URL={shlex.quote(stack.warehouse)} "
+            f"AGENT_REPORT_PARQUET_URL={shlex.quote(stack.settings['AGENT_REPORT_PARQUET_URL'])} agent-report list"
+        )
     if not stack.settings.get("AGENT_REPORT_WEBHOOK_SECRETS"):
         steps["Webhooks are signed with the secret in"] = str(stack.place.secret)
     lines = [Text()]

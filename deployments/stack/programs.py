@@ -92,6 +92,11 @@ class Programs:
         environment = self._marked(setup_environment(self.place.home, api, settings))
         return Program("setup", _python("deployments.cli", "setup"), environment, self.place.folder, _at_once)
 
+    def reconcile(self, api: str, settings: Mapping[str, str]) -> Program:
+        """Marks the reports that nobody works on any more, and ends."""
+        environment = self._marked(worker_environment(self.place.home, api, settings))
+        return Program("reconcile", _python("flows.reconcile_reports"), environment, self.place.folder, _at_once)
+
     def worker(self, api: str, settings: Mapping[str, str], say: Callable[[str], None]) -> Program:
         """Runs flows; they inherit what it has in its environment."""
         arguments = ["worker", "start", "--pool", POOL, "--type", "process", "--name", _WORKER]

@@ -79,11 +79,18 @@ def test_it_ends_in_a_printed_report_that_says_what_is_simulated(demo: Any) -> N
 
 def test_the_command_it_names_shows_the_report_again(demo: Any) -> None:
     command, ended, _ = demo
-    again = re.search(r"^Again: (AGENT_REPORT_WAREHOUSE_URL)=(\S+) agent-report (.*)$", ended.out, re.MULTILINE)
+    again = re.search(
+        r"^Again: (AGENT_REPORT_WAREHOUSE_URL)=(\S+) (AGENT_REPORT_PARQUET_URL)=(\S+) agent-report (.*)$",
+        ended.out,
+        re.MULTILINE,
+    )
     assert again
-    shown = command.run(*again[3].split(), **{again[1]: again[2]})
+    variables = {again[1]: again[2], again[3]: again[4]}
+    shown = command.run(*again[5].split(), **variables)
     assert shown.code == 0, shown.err
     assert shown.out.strip() in ended.out
+    # The folder is the one of this warehouse: nothing in it is left of reports that are gone.
+    assert "nothing is left" in command.run("prune", "--keep", "1s", "--keep-last", "9", **variables).out
 
 
 def test_14_agents_of_which_one_has_no_runs(warehouse_url: str) -> None:

@@ -80,10 +80,37 @@ def test_a_lease_that_cannot_be_read_ends_no_server(
     kept = _lease(start())
     broken = tmp_path / "concurrency_leases" / f"{uuid4()}.json"
     broken.write_text(json.dumps({"id": "x"}))
+    broken.with_suffix(".making").touch()
     after = start()
     assert list(after.leases) == [kept]
     assert str(broken) in caplog.text
-    assert not broken.exists()
+    assert sorted(broken.parent.iterdir()) == [broken.parent / f"{kept}.json"]
+
+
+def test_a_lease_that_cannot_be_opened_is_not_given_away(
+    start: Callable[[], ConcurrencyLeaseStorage], tmp_path: Path
+) -> None:
+    before = start()
+    _lease(before)
+    (tmp_path / "concurrency_leases" / f"{uuid4()}.json").mkdir()
+    with pytest.raises(IsADirectoryError):
+        start()
+
+
+def test_a_lease_whose_file_stays_can_be_ended_again(
+    start: Callable[[], ConcurrencyLeaseStorage], tmp_path: Path
+) -> None:
+    storage = start()
+    lease = _lease(storage)
+    file = tmp_path / "concurrency_leases" / f"{lease}.json"
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(OSError, match=str(lease)):
+        asyncio.run(storage.revoke_lease(lease))
+    assert list(storage.leases) == [lease]
+    file.rmdir()
+    asyncio.run(storage.revoke_lease(lease))
+    assert storage.slots() == {}
 
 
 def test_a_server_that_starts_frees_the_slots_that_nobody_leases(

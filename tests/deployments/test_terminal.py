@@ -111,6 +111,15 @@ def test_columns_leave_in_the_order_of_their_rank() -> None:
     assert "1" * 20 in _printed(30, print_table, columns)
 
 
+def test_what_folds_takes_no_columns_room() -> None:
+    note = "timed out after 30 s " * 20
+    columns = [Column("a", ["1" * 20]), Column("b", ["2" * 20], rank=2), Column("", [note], rank=1, folds=True)]
+    printed = _printed(80, print_table, columns)
+    assert "2" * 20 in printed
+    assert printed.count("timed") == 20
+    assert "2" * 20 not in _printed(60, print_table, columns)
+
+
 def test_a_report_says_why_agents_failed_or_did_not_pass() -> None:
     agents = [
         _agent("good", weaknesses=["slow"]),

@@ -65,19 +65,31 @@ def test_a_pause_ends_by_itself() -> None:
 
 def test_more_are_read_at_once_while_that_leaves_cpu_time() -> None:
     readers = Readers(most=20)
-    assert readers.at_once(0.0, 5.0, 2) == 2
+    assert readers.look(0.0, 5.0, 2) == 2
     # Too soon to say.
-    assert readers.at_once(LOOK_SECONDS / 2, 5.0, 2) == 2
+    assert readers.look(LOOK_SECONDS / 2, 5.0, 2) == 2
     # They wait for others: more, and more.
-    assert [readers.at_once(second, 5.0, 20) for second in (1.0, 2.0, 3.0, 4.0, 5.0)] == [4, 8, 16, 20, 20]
+    assert [readers.look(second, 5.0, 20) for second in (1.0, 2.0, 3.0, 4.0, 5.0)] == [4, 8, 16, 20, 20]
     # They keep a core busy: fewer, step by step.
-    assert [readers.at_once(5.0 + second, 5.0 + second, 20) for second in (1.0, 2.0, 3.0)] == [19, 18, 17]
-    # Nobody waits while fewer are read than may be.
-    assert readers.at_once(9.0, 8.0, 16) == 17
-    assert [readers.at_once(float(second), float(second), 20) for second in range(10, 30)][-1] == 2
+    assert [readers.look(5.0 + second, 5.0 + second, 20) for second in (1.0, 2.0, 3.0)] == [19, 18, 17]
+    # Nobody waits while fewer are read than may be; the one before had more.
+    assert [readers.look(second, 8.0, 16) for second in (9.0, 10.0)] == [20, 20]
+    readers = Readers(most=20)
+    assert [readers.look(second, 8.0, 1) for second in (0.0, 1.0, 2.0)] == [2, 2, 2]
+    assert [readers.look(float(second), float(second), 20) for second in range(10, 30)][-1] == 2
+
+
+def test_more_are_read_at_once_also_where_every_look_follows_an_arrival() -> None:
+    readers = Readers(most=20)
+    at_once = readers.look(0.0, 5.0, 0)
+    for turn in range(1, 9):
+        # As many as may be are read, one of them arrives, and somebody looks.
+        readers.look(turn - 0.05, 5.0, at_once)
+        at_once = readers.look(float(turn), 5.0, at_once - 1)
+    assert at_once == 20
 
 
 def test_one_reader_stays_one() -> None:
     readers = Readers(most=1)
-    assert [readers.at_once(float(second), 0.0, 1) for second in range(3)] == [1, 1, 1]
-    assert readers.at_once(9.0, 6.0, 1) == 1
+    assert [readers.look(float(second), 0.0, 1) for second in range(3)] == [1, 1, 1]
+    assert readers.look(9.0, 6.0, 1) == 1

@@ -161,7 +161,7 @@ def test_it_starts_on_another_port_where_its_own_is_taken(up: Up) -> None:
     page = httpx.get(state["ui"], headers={"Accept": "text/html"}, follow_redirects=True)
     assert (page.status_code, "<html" in page.text) == (200, True)
     settings = httpx.get(f"{state['api']}/admin/settings").json()["server"]
-    assert settings["concurrency"]["lease_storage"] == "prefect.server.concurrency.lease_storage.filesystem"
+    assert settings["concurrency"]["lease_storage"] == "deployments.slot_leases"
     assert settings["tasks"]["tag_concurrency_slot_wait_seconds"] == 1
     assert settings["analytics_enabled"] is False
 
@@ -258,6 +258,8 @@ def test_what_is_killed_is_said_and_comes_back(up: Up) -> None:
 
 def test_killed_itself_it_leaves_nothing_and_can_start_again(up: Up) -> None:
     assert len(up.left()) > 6
+    up.order()
+    up.until(lambda: up.reports()[0]["status"] == "generating_agents", _REPORT_SECONDS)
     up.end(signal.SIGKILL)
     deadline = time.monotonic() + 15
     while left := up.left():
@@ -265,6 +267,7 @@ def test_killed_itself_it_leaves_nothing_and_can_start_again(up: Up) -> None:
         time.sleep(0.2)
 
     up.start("--port", "0", "--webhook-port", "0")
-    assert up.statuses == ["completed", "cancelled", "completed"]
+    # The report that it was at, too, has ended.
+    up.until(lambda: up.statuses == ["failed", "completed", "cancelled", "completed"], 60)
     assert up.end(signal.SIGTERM) == 0
     assert not up.left()
