@@ -46,7 +46,7 @@ def test_one_that_does_not_start_is_said_with_its_log(short_folder: Path) -> Non
 def test_a_shared_prefect_server_is_on_postgresql_and_keeps_its_leases(shared_server: str) -> None:
     assert httpx.get(f"{shared_server}/health").json() is True
     settings = httpx.get(f"{shared_server}/admin/settings").json()["server"]
-    assert settings["concurrency"]["lease_storage"] == "prefect.server.concurrency.lease_storage.filesystem"
+    assert settings["concurrency"]["lease_storage"] == "deployments.slot_leases"
     assert settings["tasks"]["tag_concurrency_slot_wait_seconds"] == 1
     assert settings["analytics_enabled"] is False
     # What a page of somebody else's, in a browser on this computer, is told.
