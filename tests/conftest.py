@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -19,6 +20,14 @@ from deployments.runner import drain, quiet_prefect
 # Before anything imports Prefect: no test reads or writes the user's profiles and database.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="prefect-")
 quiet_prefect()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Beside others every test has an id of its own: of several with one id pytest-xdist runs a single one."""
+    twice = [node for node, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if twice and "PYTEST_XDIST_WORKER" in os.environ:
+        raise pytest.UsageError(f"several tests have the id {twice[0]}: mark them as alone")
 
 
 @pytest.hookimpl(wrapper=True)
