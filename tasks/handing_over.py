@@ -83,7 +83,6 @@ class HandOver:
         self._team_is_due = bool(findings.chosen)
         self._team_started_at: float | None = None
         self._now = self._arrived_at = time.monotonic()
-        self._at_once = 0
         self._handed_over_at = self._arrived_at
         self._kept_until = self._arrived_at + _TEAM_SLOT_SECONDS
         self._logger = get_run_logger()
@@ -115,8 +114,7 @@ class HandOver:
         while True:
             # One moment for the whole turn: what lets nothing be done now must also be what is waited for.
             self._now = time.monotonic()
-            being_read = len(self._read) - (self._chosen - self._expected)
-            self._at_once = self._readers.look(self._now, time.process_time(), being_read)
+            self._readers.look(self._now, time.process_time(), self._being_read)
             self._hand_over()
             if self._in_flight and not begun:
                 begun = True
@@ -169,11 +167,15 @@ class HandOver:
     def _reads_enough(self) -> bool:
         return self._judge.stop.kind is None and self._ahead.is_enough(self._standing())
 
+    @property
+    def _being_read(self) -> int:
+        return len(self._read) - (self._chosen - self._expected)
+
     def _standing(self) -> Standing:
         return Standing(
             to_come=self._expected,
-            being_read=len(self._read) - (self._chosen - self._expected),
-            at_once=self._at_once,
+            being_read=self._being_read,
+            at_once=self._readers.at_once,
             ready=len(self._ready),
             in_flight=self._in_flight,
             since_arrival=self._now - self._arrived_at,

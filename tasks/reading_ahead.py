@@ -17,32 +17,32 @@ LOOK_SECONDS = 0.1
 
 
 class Readers:
-    """How many agents are read at once: two, and up to ``most`` while that leaves CPU time over."""
+    """How many agents are read ``at_once``: two, and up to ``most`` while that leaves CPU time over."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._at_once = min(_FEW_READS, most)
+        self._least, self._most = min(_FEW_READS, most), most
+        self.at_once = self._least
         self._most_read = 0
         self._looked_at = (-math.inf, 0.0)
 
     def look(self, now: float, cpu: float, being_read: int) -> int:
-        """The number from ``now`` on, when this process has taken ``cpu`` seconds of CPU time and reads ``being_read``.
+        """Say how it is at ``now``, when this process has taken ``cpu`` seconds of CPU time and reads ``being_read``.
 
-        It is doubled when that many were read in the last tenth of a second and waited for others, and one less after
-        a busy one.
+        ``at_once``, which this gives, is doubled when that many were read in the last tenth of a second and waited for
+        others, and one less after a busy one.
         """
         # The most since the last look: whoever looks may be doing so because one has just arrived.
         self._most_read = max(self._most_read, being_read)
         since, taken = self._looked_at
         if now - since < LOOK_SECONDS:
-            return self._at_once
+            return self.at_once
         if (cpu - taken) / (now - since) >= _BUSY:
-            self._at_once = max(self._at_once - 1, min(_FEW_READS, self._most))
-        elif self._most_read >= self._at_once and since > -math.inf:
-            self._at_once = min(self._at_once * 2, self._most)
+            self.at_once = max(self.at_once - 1, self._least)
+        elif self._most_read >= self.at_once and since > -math.inf:
+            self.at_once = min(self.at_once * 2, self._most)
         self._looked_at = (now, cpu)
         self._most_read = being_read
-        return self._at_once
+        return self.at_once
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -65,3 +69,33 @@ def test_its_pages_ask_no_other_server(tmp_path: Path) -> None:
         page = httpx.get(f"{ui}/v2/dashboard", trust_env=False)
         assert page.headers["content-security-policy"] == "connect-src 'self' blob: data:"
         assert httpx.get(f"{ui}/ui-settings", trust_env=False).json()["api_url"] == "/api"
+
+
+_REPORT = """
+from prefect import flow, task
+from deployments.runner import prefect_api, quiet_prefect
+
+@task
+def nothing():
+    pass
+
+@flow
+def thirty():
+    for _ in range(30):
+        nothing()
+
+quiet_prefect()
+with prefect_api():
+    thirty()
+"""
+
+
+def test_what_became_of_the_last_task_runs_is_written_before_it_ends(
+    tmp_path: Path, seed_home: Callable[[Path], Path]
+) -> None:
+    home = seed_home(tmp_path / "home")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")}
+    subprocess.run([sys.executable, "-c", _REPORT], env=environment | {"PREFECT_HOME": str(home)}, check=True)
+    with closing(sqlite3.connect(home / "prefect.db")) as connection:
+        states = connection.execute("SELECT state_type, count(*) FROM task_run GROUP BY 1").fetchall()
+    assert states == [("COMPLETED", 30)]

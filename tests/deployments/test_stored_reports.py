@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import shlex
 import signal
@@ -400,6 +401,8 @@ def test_prune_is_a_dry_run_unless_told(
     assert code == 0
     assert f"\n {old}  prod" in out
     assert "Would remove: 1 reports with 9 rows" in out
+    # Whose files these are nobody could tell without it.
+    assert " in " + os.environ["AGENT_REPORT_PARQUET_URL"] in " ".join(out.split())
     assert "Nothing was removed: the same with --yes does it." in out
     assert warehouse.load_report(old) is not None
     facts = json.loads(agent_report("prune", "--keep", "90d", "--json")[1])

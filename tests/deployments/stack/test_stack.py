@@ -153,7 +153,8 @@ def test_it_starts_on_another_port_where_its_own_is_taken(up: Up) -> None:
     state = up.state
     assert f"Port {port} is taken: the Prefect server is on " in up.text
     assert "Port 0" not in up.text
-    for shown in (state["ui"], state["api"], f"{state['webhooks']}/webhooks/reports", state["warehouse"]):
+    folder = f"AGENT_REPORT_PARQUET_URL={state['parquet']} agent-report list"
+    for shown in (state["ui"], state["api"], f"{state['webhooks']}/webhooks/reports", state["warehouse"], folder):
         assert shown in up.text
     assert str(port) not in state["api"]
     # The page in the browser asks the API where it came from itself.
