@@ -58,7 +58,6 @@ def prefect_api() -> Iterator[None]:
     """The Prefect API that is configured; without one, a server of our own for as long as the block runs."""
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-    from tasks.held_events import events_can_wait
     from tasks.llm_limit import server_of_its_own
 
     if PREFECT_API_URL.value():
@@ -73,7 +72,7 @@ def prefect_api() -> Iterator[None]:
 
         wait_until_healthy(url, home)
         _calm_collector()
-        with temporary_settings({PREFECT_API_URL: url}), server_of_its_own(), events_can_wait():
+        with temporary_settings({PREFECT_API_URL: url}), server_of_its_own():
             try:
                 yield
             finally:
