@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import threading
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -150,7 +151,14 @@ def test_an_unknown_environment_leaves_no_row(make_world: Callable[..., Any]) ->
 
 
 def test_calls_in_flight_reach_the_limit_and_never_more(make_world: Callable[..., Any]) -> None:
-    world = make_world(agent_seconds=0.4, team_seconds=0.4)
+    full = threading.Event()
+
+    def respond(payload: dict[str, Any], request: Any) -> None:
+        if world.judge.most_in_flight >= 5:
+            full.set()
+        assert full.wait(60)
+
+    world = make_world(respond=respond)
     report = world.report(max_concurrent_evals=5)
     assert report["status"] == "completed"
     assert world.judge.most_in_flight == 5
