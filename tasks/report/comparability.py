@@ -24,6 +24,34 @@ _NOT_JUDGED = {
 _SHOWN = 60
 
 
+def is_same_series(before: Row, after: Row) -> bool:
+    """Whether two rows of ``reports`` are of one series, so that one may stand for "the last" of the other: of one
+    environment, by the same judge with the same settings, against the same rubric, and asked for the same agents and
+    runs (options ``agents`` and ``filter_model``)."""
+    return all(
+        before.get(name) == after.get(name)
+        for name in ("environment", "judge_fingerprint", "judge_settings", "judge_model")
+    ) and (
+        _parameters(before, "criteria") == _parameters(after, "criteria")
+        and asked_agents(before) == asked_agents(after)
+        and asked_model(before) == asked_model(after)
+    )
+
+
+def asked_agents(report: Row) -> list[str]:
+    """The option ``agents`` of a row of ``reports``, sorted; empty: all agents."""
+    return sorted(_parameters(report, "options").get("agents") or [])
+
+
+def asked_model(report: Row) -> str:
+    """The option ``filter_model`` of a row of ``reports``; empty: runs of every model."""
+    return str(_parameters(report, "options").get("filter_model") or "")
+
+
+def _parameters(report: Row, key: str) -> dict[str, Any]:
+    return (report.get("parameters") or {}).get(key) or {}
+
+
 def judge_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
     """Why no score of the two can be compared, one for each thing about the judge that differs; empty when none does.
 
