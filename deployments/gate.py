@@ -119,7 +119,9 @@ def _print(console: Console, reading: Reading, findings: list[Finding], *, stric
     tail = "".join(f", {counts[state]} {word}" for state, word in known.items() if counts[state] or state == "held")
     if not passed and not counts["broken"]:
         tail += " (--strict)"
-    console.print(Text.assemble(f"Report {reading.id} on ", one_line(reading.report["environment"]), ": ", verdict, tail))
+    console.print(
+        Text.assemble(f"Report {reading.id} on ", one_line(reading.report["environment"]), ": ", verdict, tail)
+    )
 
 
 def _append(path: Path, text: str, option: str) -> None:

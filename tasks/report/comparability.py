@@ -106,9 +106,7 @@ def tasks_reason(samples: Samples) -> str | None:
     if not samples.measured or samples.paired or old.keys() == new.keys():
         return None
     common = old.keys() & new.keys()
-    repeated = [
-        len(runs) for side in (old, new) for task, runs in side.items() if len(runs) > 1 or task in common
-    ]
+    repeated = [len(runs) for side in (old, new) for task, runs in side.items() if len(runs) > 1 or task in common]
     if sum(repeated) < _REPEATED_SHARE * sum(len(runs) for side in (old, new) for runs in side.values()):
         return None
     both = "none" if not common else str(len(common))

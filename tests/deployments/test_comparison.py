@@ -66,6 +66,7 @@ def test_compare_prints_the_worst_first_and_no_control_characters(call: Callable
     assert "p < 0.0001" in out or "p = " in out
     assert "\x1b" not in out
     assert "[bold red]evil[/]" in out
+    assert "provided that runs are independent of each other" in " ".join(out.split())
 
 
 def test_compare_as_json_is_the_comparison_and_it_is_stored(call: Callable[..., Any], warehouse: Warehouse) -> None:
