@@ -22,7 +22,8 @@ _STATUS_CHARACTERS = 40
 
 @dataclass(slots=True)
 class LeftOut:
-    """Runs that were left out: by status, and how many have a finished status but end after the moment up to which the report looks."""
+    """Runs that were left out: by status, and how many have a finished status but end in the future (after the moment
+    up to which the report looks)."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     ending_later: int = 0

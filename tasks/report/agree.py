@@ -23,7 +23,6 @@ from tasks.report.resampling import Floats
 from tasks.report.weights import weigh_words
 from tasks.report.words import Label, Opinion, Word, build_words
 
-
 _OF_RUNS = "labels of single runs do not correct the judge's verdicts on agents"
 
 

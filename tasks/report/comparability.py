@@ -40,17 +40,17 @@ def is_same_series(before: Row, after: Row) -> bool:
     )
 
 
-def asked_agents(report: Row) -> list[str]:
+def asked_agents(report: Mapping[Any, Any]) -> list[str]:
     """The option ``agents`` of a row of ``reports``, sorted; empty: all agents."""
     return sorted(_parameters(report, "options").get("agents") or [])
 
 
-def asked_model(report: Row) -> str:
+def asked_model(report: Mapping[Any, Any]) -> str:
     """The option ``filter_model`` of a row of ``reports``; empty: runs of every model."""
     return str(_parameters(report, "options").get("filter_model") or "")
 
 
-def _parameters(report: Row, key: str) -> dict[str, Any]:
+def _parameters(report: Mapping[Any, Any], key: str) -> dict[str, Any]:
     return (report.get("parameters") or {}).get(key) or {}
 
 

@@ -59,8 +59,10 @@ def compare_reports(baseline: Reading, report: Reading, history: Sequence[ScoreR
 
     Of every agent score, criteria, success rate, duration and cost of a run are compared, and all p-values are
     corrected together (``correct``), so that in at most 5 of 100 pairs of reports without a change anything is called
-    changed. That holds for runs that are independent of each other (``HOLDS_FOR``). An agent's verdict is worse when anything of it is, else better when anything is, else no_change; it is
-    not_comparable when nothing could be compared.
+    changed. That holds for runs that are independent of each other (``HOLDS_FOR``).
+
+    An agent's verdict is worse when anything of it is, else better when anything is, else no_change; it is
+    not_comparable when nothing could be compared, as where its runs are of other tasks (``tasks_reason``).
     """
     common = _Common(baseline, report)
     pairs = list(match_agents(baseline, report))
