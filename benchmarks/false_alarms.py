@@ -1,8 +1,8 @@
 """How often pairs of reports without a change have anything called changed, where runs depend on each other.
 
-``python -m benchmarks.false_alarms [--pairs 100] [--seed 1]`` prints the share for each case: 14 agents
-anywhere from 0.5 to 0.98 with 20 runs a report, a judge that is the truth and noise (``simulated_reports``). What
-changes from case to case is only what the comparison cannot see: how alike the runs of one night are, how slow it was, which tasks there were.
+``python -m benchmarks.false_alarms [--pairs 100] [--seed 1]`` prints the share for each case: 14 agents anywhere from
+0.5 to 0.98 with 20 runs a report, a judge that is the truth and noise (``simulated_reports``). What changes from case
+to case is how alike the runs of one night are, how slow it was, and which tasks there were.
 """
 
 from __future__ import annotations
