@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.evidence.metrics import wilson_interval
 from tasks.report.change_text import describe_change
 from tasks.report.changes import told_changes
 from tasks.report.comparison import AgentComparison, Comparison
@@ -140,6 +139,9 @@ def _interval(reading: Reading, row: Row) -> tuple[float, float] | None:
     low, high = row.get("success_rate_low"), row.get("success_rate_high")
     if low is not None and high is not None:
         return low, high
+    # It loads what prices runs: only for reports without a stored interval.
+    from tasks.evidence.metrics import wilson_interval
+
     runs = reading.runs_of(row["agent_id"])
     return wilson_interval(sum(bool(run["succeeded"]) for run in runs), len(runs))
 
