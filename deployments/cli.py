@@ -479,13 +479,16 @@ def check(
     min_success_rate: float | None = None,
     max_failed: int | None = None,
     no_worse_than: str | None = None,
+    point: Flag = False,
+    strict: Flag = False,
     junit: Path | None = None,
     summary: Path | None = None,
     json: Flag = False,
 ) -> int:
-    """Hold a report against rules, for a pipeline: one line for every rule that is broken.
+    """Hold a report against rules, for a pipeline: one line for every rule that is broken or cannot be told.
 
-    Exit code 0: all rules hold, 1: one is broken (a report that failed or was cancelled breaks any), 2: refused.
+    Exit code 0: no rule is broken, 1: one is (a report that failed or was cancelled breaks any; with `--strict` also
+    what cannot be told or applied), 2: refused.
 
     Example: `agent-report check --environment staging --min-score 7 --no-worse-than last --max-failed 0`
 
@@ -498,12 +501,17 @@ def check(
     min_score
         Least score, 0 to 10, of the team and of every agent; one that has runs and was not judged breaks it.
     min_success_rate
-        Least share of successful runs, 0 to 1, of every agent that has finished runs; one whose runs could not be
-        read breaks it.
+        Least share of successful runs, 0 to 1, of every agent that has finished runs. Broken when the whole 95 %
+        interval is below it, or when the runs could not be read; when the interval contains it, it cannot be told.
     max_failed
         Most agents whose evaluation failed.
     no_worse_than
-        Report by id, or `last` (the last comparable one), than which nothing may be worse beyond noise.
+        Report by id, than which nothing may be worse beyond noise. `last`: the newest completed one before it with
+        the same judge settings, rubric, `--agents` and `--filter-model`.
+    point
+        Hold success rates against their bound by their value alone, without the interval.
+    strict
+        Exit code 1 also when a rule cannot be told, or could not be applied.
     junit
         Write the rules as JUnit XML to this file.
     summary
@@ -520,6 +528,8 @@ def check(
         min_success_rate=min_success_rate,
         max_failed=max_failed,
         no_worse_than=no_worse_than,
+        by_point=point,
+        strict=strict,
         junit=junit,
         summary=summary,
         as_json=json,

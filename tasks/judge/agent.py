@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pydantic_core import PydanticSerializationError
 
+from tasks.evidence.left_out import LeftOut
 from tasks.evidence.types import Evidence
 from tasks.judge.answer import Shown
 from tasks.judge.evaluation import Evaluation
@@ -46,8 +47,8 @@ def judge_agent(
 ) -> Evaluation:
     """One agent's evaluation; without a finished run it is ``no_runs`` and nothing is asked."""
     if not evidence.finished_runs:
-        unfinished = evidence.metrics.runs_unfinished
-        why = f"no finished run ({unfinished} unfinished)" if unfinished else "no runs"
+        left_out = LeftOut().add(evidence.runs)
+        why = f"no finished run; left out: {left_out.short()}" if left_out else "no runs"
         return Evaluation(agent_id=evidence.agent.id, status="no_runs", error=why)
     exhibits = label_runs(evidence)
     question = build_agent_question(evidence, rubric, exhibits)

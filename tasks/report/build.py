@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from tasks.evidence.left_out import LeftOut
 from tasks.evidence.metrics import run_tokens
 from tasks.evidence.types import Agent, Evidence, Run
 from tasks.judge.evaluation import Evaluation
@@ -172,7 +173,17 @@ def _final_status(findings: Findings, evaluations: Mapping[int, Evaluation]) -> 
     if had_runs and not any(e.status == "evaluated" for e in evaluations.values()):
         most, count = Counter(e.error or "the judge scored no criterion" for e in had_runs).most_common(1)[0]
         return "failed", f"no agent could be evaluated; of {count} of {len(had_runs)} agents: {most}"
+    left_out = _left_out(findings)
+    if left_out and not any(evidence.finished_runs for evidence in findings.evidence.values()):
+        return "failed", f"no agent could be judged: {'; '.join(left_out.sentences())}"
     return "completed", None
+
+
+def _left_out(findings: Findings) -> LeftOut:
+    left_out = LeftOut()
+    for evidence in findings.evidence.values():
+        left_out.add(evidence.runs)
+    return left_out
 
 
 def _team_error(findings: Findings) -> str:
@@ -194,6 +205,7 @@ def _warnings(plan: ReportPlan, findings: Findings, statuses: Counter[str]) -> l
         ]
         of_those = f" with {' and '.join(narrowed)}" if narrowed else ""
         warnings.append(f"No agent has a run{of_those}.")
+    warnings += _left_out(findings).sentences()
     if plan.options.judge_model == SIMULATED_JUDGE_MODEL:
         warnings.append("The judge was simulated: its scores follow from the figures, and no LLM has read the runs.")
     unavailable = sum(e.metrics.traces.unavailable for e in findings.evidence.values())
