@@ -75,6 +75,9 @@ class MemoryLedger:
             if self.claims.get(claim.fingerprint) == claim:
                 del self.claims[claim.fingerprint]
 
+    def settle(self) -> None:
+        """Everything is written at once."""
+
 
 class RawServer:
     """Reads one request per connection, then sends ``pieces`` with ``pause_seconds`` after each, then closes."""
