@@ -30,7 +30,7 @@ class RedactionError(AgentReportError):
 
 
 class WarehouseError(AgentReportError):
-    """The warehouse cannot be read or written. ``passing``: it may be soon, as it is away, locked, full or read-only."""
+    """The warehouse cannot be read or written. ``passing``: it may be soon (it is away, locked, full or read-only)."""
 
     passing: bool = False
 

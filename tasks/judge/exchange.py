@@ -157,6 +157,7 @@ class Judge:
         messages, shown, reply = self._first(question, schema, sample, deadline, spent, drafts, claim)
         problems: tuple[str, ...] = ()
         first = ""
+        repair = messages
         for turn in range(2):
             if turn:
                 first = "; ".join(problems)
@@ -291,9 +292,7 @@ class Judge:
         )
 
 
-def compose(
-    question: Question, budget_tokens: int, scale: TokenScale | None = None, rotation: float = 0.0
-) -> Draft:
+def compose(question: Question, budget_tokens: int, scale: TokenScale | None = None, rotation: float = 0.0) -> Draft:
     """A question as it is sent; its evidence is in at most ``budget_tokens``, as far as this model's count is known."""
     factor = scale.factor if scale else 1.0
     room = int(budget_tokens / factor)

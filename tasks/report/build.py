@@ -26,7 +26,10 @@ _EXCERPT_CHARACTERS = 600
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What ended the judging before its time: endpoint, warehouse, fail_fast, timeout, cancelled or error, and the reason."""
+    """What ended the judging before its time, and why.
+
+    ``kind`` is endpoint, warehouse, fail_fast, timeout, cancelled or error.
+    """
 
     kind: str
     reason: str
@@ -88,12 +91,12 @@ def build_rows(
     ``runs`` are those of ``build_run_rows`` when they are there already. ``paid`` is what the ledger has on this report
     by agent id (None: the team's): what is reported is what was paid, by the report's earlier processes too.
     """
-    paid = paid or {}
+    paid = dict(paid or {})
     evaluations = {agent.id: _with_paid(_evaluation(agent, findings), paid.get(agent.id)) for agent in findings.agents}
     team = _with_paid(findings.team, paid.get(None)) if findings.team else None
-    everyone = [*evaluations.values(), *([team] if team else [])]
+    everyone: list[Evaluation] = [*evaluations.values(), *([team] if team else [])]
     # Of the team that was not judged again, and of agents that are gone.
-    others = [each for agent_id, each in paid.items() if agent_id not in {e.agent_id for e in everyone}]
+    others: list[Paid] = [paid[agent_id] for agent_id in paid.keys() - {e.agent_id for e in everyone}]
     return ReportRows(
         report=_report(plan, findings, evaluations, everyone, others),
         details=[_detail(agent, evaluations[agent.id], findings.evidence.get(agent.id)) for agent in findings.agents],
@@ -148,6 +151,7 @@ def _report(
     status, error = _final_status(findings, evaluations)
     known_costs = [evidence.metrics.total_cost_usd for evidence in findings.evidence.values()]
     runs_costs = [cost for cost in known_costs if cost is not None]
+    counted: list[Evaluation | Paid] = [*everyone, *others]
     team = findings.team
     judged = team is not None and team.status == "evaluated"
     steps = {"completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}
@@ -177,10 +181,10 @@ def _report(
         "agents_failed": statuses["failed"],
         "total_runs_analyzed": sum(e.metrics.runs_analyzed for e in findings.evidence.values()),
         "citations_dropped": sum(e.citations_dropped for e in everyone),
-        "prompt_tokens": _total([e.prompt_tokens for e in (*everyone, *others)]),
-        "completion_tokens": _total([e.completion_tokens for e in (*everyone, *others)]),
-        "cost_usd": _total([e.cost_usd for e in (*everyone, *others)]),
-        "known_cost_usd": math.fsum(e.known_cost_usd for e in (*everyone, *others)),
+        "prompt_tokens": _total([e.prompt_tokens for e in counted]),
+        "completion_tokens": _total([e.completion_tokens for e in counted]),
+        "cost_usd": _total([e.cost_usd for e in counted]),
+        "known_cost_usd": math.fsum(e.known_cost_usd for e in counted),
         "runs_cost_usd": math.fsum(runs_costs) if runs_costs else None,
         "runs_with_cost": sum(e.metrics.runs_with_cost for e in findings.evidence.values()),
         "warnings": _warnings(plan, findings, statuses),

@@ -20,9 +20,9 @@ from tasks.errors import RefusedError, WarehouseError
 
 _SECRET_WORDS = ("pass", "secret", "token", "key")
 _BUSY_SECONDS = 30
-# How long data that was sent may stay unacknowledged: a server that vanished would be waited for for a quarter of an hour.
+# How long data that was sent may stay unacknowledged: a server that vanished would be awaited for a quarter of an hour.
 _SILENT_MILLISECONDS = 30_000
-# What ends by itself or by an administrator's hand, by SQLite's primary result code and PostgreSQL's SQLSTATE (its start).
+# What ends by itself or by an administrator's hand: primary result codes of SQLite, SQLSTATEs of PostgreSQL.
 _PASSING_SQLITE = frozenset(
     {
         sqlite3.SQLITE_BUSY,

@@ -243,7 +243,11 @@ class SqlLedger:
 
 
 def _is_own(held: RowMapping, moment: datetime) -> bool:
-    return held["created_at"] == moment and held["claimed_by"] is not None and Owner(**held["claimed_by"]) == current_owner()
+    return (
+        held["created_at"] == moment
+        and held["claimed_by"] is not None
+        and Owner(**held["claimed_by"]) == current_owner()
+    )
 
 
 def _is_kept(connection: Connection, answer: PaidAnswer, moment: datetime) -> bool:
@@ -258,7 +262,9 @@ def _keep_unanswered(connection: Connection, answer: PaidAnswer, claim: Claim, m
         going_on = sa.update(judge_calls).where(_IS_OPEN).values(most_usd=claim.most_usd)
         connection.execute(going_on, {"claim_id": claim.id})
     if claim.unanswered:
-        of = {name: getattr(answer, name) for name in ("fingerprint", "kind", "model", "report_id", "agent_id", "sample")}
+        of = {
+            name: getattr(answer, name) for name in ("fingerprint", "kind", "model", "report_id", "agent_id", "sample")
+        }
         lost = {"attempts": claim.unanswered, "most_usd": claim.unanswered_usd, "created_at": moment}
         connection.execute(sa.insert(judge_calls).values(of | _LOST | lost))
 
