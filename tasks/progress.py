@@ -122,9 +122,9 @@ class Progress:
     def _write_later(self, latest: tuple[float, str, str] | None) -> None:
         """A step that could not be written is tried again, unless there is a newer one by then, or none is to come."""
         with self._changed:
-            if latest is not None and self._latest is None and not self._closed:
-                self._changed.wait_for(lambda: self._closed or self._latest is not None, _RETRY_SECONDS)
-                self._latest = self._latest or (None if self._closed else latest)
+            self._changed.wait_for(lambda: self._closed or self._latest is not None, _RETRY_SECONDS)
+            if not self._closed:
+                self._latest = self._latest or latest
 
     def _write_artifact(self, reached: float, step: str) -> None:
         # The UI shows every digit that there is.

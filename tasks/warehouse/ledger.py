@@ -184,7 +184,7 @@ class SqlLedger:
             return float(connection.execute(query).scalar_one())
 
     def load_paid(self, report_id: int) -> dict[int | None, Paid]:
-        """What was paid for a report by agent id, the team's under None; empty when it took every answer from others."""
+        """What was paid for a report by agent id, the team's under None; empty when it took all answers from others."""
         calls = judge_calls.c
         parts = ("prompt_tokens", "completion_tokens", "cost_usd")
         sums = [of for name in parts for of in (sa.func.count(calls[name]), sa.func.sum(calls[name]))]

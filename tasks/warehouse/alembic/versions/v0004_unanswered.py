@@ -45,7 +45,8 @@ FROM judge_calls
 WHERE judge_calls.status != 'claimed' GROUP BY judge_calls.report_id, judge_calls.kind, judge_calls.model)
 SELECT reports.environment, paid.report_id, reports.name AS report_name, reports.status AS report_status,
 reports.created_at AS report_created_at, paid.kind, paid.model, paid.calls AS calls, paid.unusable_calls AS
-unusable_calls, paid.prompt_tokens AS prompt_tokens, paid.completion_tokens AS completion_tokens, paid.cached_tokens AS cached_tokens, paid.cost_usd AS cost_usd,
+unusable_calls, paid.prompt_tokens AS prompt_tokens, paid.completion_tokens AS
+completion_tokens, paid.cached_tokens AS cached_tokens, paid.cost_usd AS cost_usd,
 paid.known_cost_usd AS known_cost_usd, paid.calls_with_cost AS calls_with_cost, paid.first_answer_at AS
 first_answer_at, paid.last_answer_at AS last_answer_at, paid.unanswered_calls AS unanswered_calls
 FROM paid LEFT OUTER JOIN reports ON reports.id = paid.report_id"""
