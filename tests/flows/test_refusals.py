@@ -132,4 +132,4 @@ def test_the_name_of_an_environment_is_what_it_is(make_world: Make, capsys: pyte
     with pytest.raises(SystemExit) as ended:
         main(["list", "--environment", " lead ", "--json"])
     assert ended.value.code == 0
-    assert json.loads(capsys.readouterr().out)["reports"][0]["environment"] == " lead "
+    assert [row["environment"] for row in json.loads(capsys.readouterr().out)] == [" lead "]
