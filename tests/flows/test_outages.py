@@ -122,6 +122,7 @@ def test_after_a_longer_outage_the_report_has_failed_and_nothing_is_paid_for_aga
     assert _ledger(world) == {"answered": asked}
     agents = world.agents(report)
     assert len(agents) == _ALL
-    assert [row["status"] for row in agents.values()].count("evaluated") == asked
+    judged = [row["status"] for row in agents.values()].count("evaluated")
+    assert judged + (report["team_score"] is not None) == asked
     assert generate_report("demo", report_id=report["id"]) == report["id"]
     assert len(world.judge.requests) == _ALL
