@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tasks.judge.client import JudgeClient
     from tasks.judge.tokens import TokenScale
     from tasks.warehouse.ledger import SqlLedger
+    from tasks.warehouse.patience import Patience
     from tasks.warehouse.sql import Warehouse
 
 NO_ENV_FILE = "AGENT_REPORT_NO_ENV_FILE"
@@ -214,6 +215,13 @@ def ledger() -> SqlLedger:
     from tasks.warehouse.ledger import SqlLedger
 
     return SqlLedger(warehouse().database)
+
+
+def patience() -> Patience:
+    """How long an outage of the warehouse may last before a report fails."""
+    from tasks.warehouse.patience import Patience
+
+    return Patience(read_settings().warehouse_outage_seconds)
 
 
 def prices() -> RunPrices:

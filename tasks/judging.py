@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -13,7 +14,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Failed
 
 from tasks import connections
-from tasks.errors import RefusedError
+from tasks.errors import RefusedError, WarehouseError
 from tasks.evidence.types import Agent, Evidence
 from tasks.judge.agent import judge_agent
 from tasks.judge.evaluation import Evaluation
@@ -25,6 +26,8 @@ from tasks.judge.team import judge_team
 from tasks.llm_limit import LLM_TAG
 from tasks.report.build import Findings
 from tasks.report.plan import ReportPlan
+from tasks.warehouse.patience import ENDING_SECONDS, OUTAGE_SECONDS
+from tasks.warehouse.patient_ledger import PatientLedger
 
 _UNBOUNDED = 1000
 # By report id. A judge holds sockets and locks, which are no parameters of a task.
@@ -38,18 +41,20 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
     Raises:
         RefusedError: the judge cannot be asked (no key), or its price is not known and there is a limit to its cost.
     """
+    stop = Stop()
+    ledger = PatientLedger(connections.ledger(), stop, connections.patience())
     judge = Judge(
         client=connections.judge_client(plan.options),
-        ledger=connections.ledger(),
+        ledger=ledger,
         prices=connections.prices(),
-        stop=Stop(),
-        purse=Purse(plan.options.max_report_cost_usd, connections.ledger().spent_usd(plan.id) if plan.taken_up else 0),
+        stop=stop,
         scale=connections.token_scale(plan.options),
         evidence_tokens=connections.read_settings().evidence_tokens,
         samples=plan.options.judge_samples,
         report_id=plan.id,
         fresh_since=plan.fresh_since,
     )
+    judge = replace(judge, purse=Purse(plan.options.max_report_cost_usd, _spent_usd(plan, judge)))
     _check_price(judge)
     seconds = plan.options.report_timeout_seconds
     timer = threading.Timer(
@@ -60,12 +65,34 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
     _judges[plan.id] = judge
     try:
         yield judge
-    except BaseException:
+    except BaseException as error:
         judge.stop.end("cancelled", "the report was stopped")
+        _settle(ledger, ENDING_SECONDS if isinstance(error, Exception) else OUTAGE_SECONDS)
         raise
     finally:
         timer.cancel()
         del _judges[plan.id]
+
+
+def _settle(ledger: PatientLedger, seconds: float) -> None:
+    try:
+        ledger.settle(seconds)
+    except WarehouseError as error:
+        # What brought us here is what to raise.
+        get_run_logger().error("Paid answers are lost, as the warehouse stays away: %s", error)
+
+
+def _spent_usd(plan: ReportPlan, judge: Judge) -> float:
+    """What the report has cost so far: all that its earlier processes can have spent, in calls that died with them."""
+    if not plan.taken_up:
+        return 0.0
+    ledger = connections.ledger()
+
+    def look() -> float:
+        ledger.lapse_claims(plan.id)
+        return ledger.spent_usd(plan.id, judge.most_usd(judge.evidence_tokens) or 0.0)
+
+    return connections.patience().keep_trying(look)
 
 
 def _check_price(judge: Judge) -> None:

@@ -203,6 +203,12 @@ class Settings(ReportOptions, BaseSettings):
         SecretStr("sqlite:///agent-report-data/warehouse.db"), description="SQLAlchemy URL of the warehouse."
     )
     warehouse_block: str = Field("", description="Name of a SqlAlchemyConnector block, instead.")
+    warehouse_outage_seconds: float = Field(
+        60,
+        gt=0,
+        le=_LONGEST_SECONDS,
+        description="How long the warehouse may be away (unreachable, read-only, full) before a report fails.",
+    )
     parquet_url: str = Field("agent-report-data/parquet", description="Folder or fsspec URL for Parquet files.")
     jaeger_url: SecretStr | None = Field(None, description="Base URL of Jaeger's query service; none: no traces.")
     jaeger_ui_url: str = Field("", description="Jaeger's UI as people reach it, for links to traces; none: no links.")

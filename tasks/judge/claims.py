@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
 from tasks.errors import WarehouseError
 from tasks.judge.answer import Kind
 from tasks.judge.gate import DeadlineError, Stop
-from tasks.judge.ledger import Claim, Ledger, PaidAnswer
+from tasks.judge.ledger import Claim, Ledger, PaidAnswer, unknown_cost
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ def claimed(
     stop: Stop,
     sample: int = 0,
     since: datetime | None = None,
+    most_usd: Callable[[], float | None] = unknown_cost,
 ) -> Iterator[PaidAnswer | Claim]:
     """``with claimed(…) as held``: the answer that is there, or a claim to pay for it; waits while another holds it.
 
@@ -63,6 +64,7 @@ def claimed(
             seconds=left + _GRACE_SECONDS,
             sample=sample,
             since=since,
+            most_usd=most_usd,
         )
 
     woken = threading.Event()

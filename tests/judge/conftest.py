@@ -23,7 +23,7 @@ from tasks.judge.client import JudgeClient, open_endpoint
 from tasks.judge.exchange import Judge, Question
 from tasks.judge.exhibits import Exhibit, Exhibits
 from tasks.judge.gate import Gate, Stop
-from tasks.judge.ledger import Claim, PaidAnswer
+from tasks.judge.ledger import Claim, PaidAnswer, unknown_cost
 from tasks.judge.rubric import Criterion
 
 STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -31,12 +31,16 @@ KEY = "sk-secret-0123456789abcdef"
 
 
 class MemoryLedger:
-    """A ledger in memory: ``answers`` in the order of their commits, ``claims`` by fingerprint. Claims never lapse."""
+    """A ledger in memory: ``answers`` in the order of their commits, ``claims`` by fingerprint, ``unanswered`` calls.
+
+    Claims never lapse.
+    """
 
     def __init__(self) -> None:
         self.answers: list[PaidAnswer] = []
         self.claims: dict[str, Claim] = {}
         self.claimed_seconds: list[float] = []
+        self.unanswered = 0
         self._arrived: list[datetime] = []
         self._lock = threading.RLock()
 
@@ -51,7 +55,13 @@ class MemoryLedger:
         return None
 
     def claim(
-        self, fingerprint: str, *, seconds: float, since: datetime | None = None, **_: Any
+        self,
+        fingerprint: str,
+        *,
+        seconds: float,
+        since: datetime | None = None,
+        most_usd: Callable[[], float | None] = unknown_cost,
+        **_: Any,
     ) -> PaidAnswer | Claim | None:
         with self._lock:
             if (known := self.find(fingerprint, since=since)) is not None:
@@ -59,21 +69,29 @@ class MemoryLedger:
             if fingerprint in self.claims:
                 return None
             self.claimed_seconds.append(seconds)
-            self.claims[fingerprint] = Claim(id=len(self.claimed_seconds), fingerprint=fingerprint)
+            claim = Claim(id=len(self.claimed_seconds), fingerprint=fingerprint, most_usd=most_usd())
+            self.claims[fingerprint] = claim
             return self.claims[fingerprint]
 
     def commit(self, answer: PaidAnswer, claim: Claim | None = None) -> None:
         with self._lock:
             self.answers.append(answer)
             self._arrived.append(datetime.now(UTC))
+            if claim is not None:
+                self.unanswered += claim.unanswered
+                claim.unanswered = 0
             if claim is not None and answer.outcome == "usable":
                 claim.answered = True
                 self.release(claim)
 
     def release(self, claim: Claim) -> None:
         with self._lock:
+            self.unanswered += claim.unanswered
             if self.claims.get(claim.fingerprint) == claim:
                 del self.claims[claim.fingerprint]
+
+    def settle(self) -> None:
+        """Everything is written at once."""
 
 
 class RawServer:

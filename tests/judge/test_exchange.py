@@ -395,3 +395,34 @@ def test_an_answered_claim_is_released_once(asking: Asking, question: Question, 
     judge, _ = asking(reply(good), ledger=Watched())
     judge.ask(question, deadline=soon, spent=Spent())
     assert released == [True], "by the commit alone"
+
+
+def test_a_claim_says_what_the_call_under_way_can_cost(
+    asking: Asking, question: Question, good: str, soon: float, memory_ledger: Any
+) -> None:
+    seen: list[float] = []
+
+    def look(text: str) -> Callable[[Any, Any], dict[str, Any]]:
+        def respond(payload: Any, request: Any) -> dict[str, Any]:
+            seen.extend(claim.most_usd for claim in memory_ledger.claims.values())
+            return reply(text)
+
+        return respond
+
+    judge, _ = asking(look("no JSON " * 1000), look(good), ledger=memory_ledger)
+    judge.ask(question, deadline=soon, spent=Spent())
+    # All of the longest answer, and a prompt that is longer the second time.
+    assert 8000 * 10 / 1e6 < seen[0] < seen[1] < 0.2
+    assert memory_ledger.unanswered == 0
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_call_that_was_never_answered_is_kept_in_the_ledger(
+    asking: Asking, question: Question, good: str, soon: float, memory_ledger: Any, comes_back: bool
+) -> None:
+    judge, server = asking(Response(drop=True), *([good] if comes_back else []), ledger=memory_ledger)
+    spent = Spent()
+    with nullcontext() if comes_back else pytest.raises(JudgeError):
+        judge.ask(question, deadline=soon, spent=spent)
+    assert memory_ledger.unanswered == (1 if comes_back else len(server.requests)) > 0
+    assert spent.cost_usd is None

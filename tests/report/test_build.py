@@ -11,6 +11,7 @@ from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Outcome, Run
 from tasks.judge.evaluation import Evaluation
+from tasks.judge.ledger import Paid
 from tasks.judge.rubric import Criteria
 from tasks.report.build import Ending, Findings, build_rows
 from tasks.report.markdown import Links, render_markdown
@@ -62,6 +63,18 @@ def test_an_unknown_cost_makes_the_sum_unknown() -> None:
     assert rows.report["cost_usd"] is None
     rows = build_rows(_plan(), _findings(_good(1, 8.0, cost_usd=0.5), _good(2, 8.0, cost_usd=0.25)))
     assert rows.report["cost_usd"] == 0.75
+
+
+def test_what_a_report_cost_is_what_the_ledger_has() -> None:
+    """Of earlier processes too, of an agent that is gone (9), and of one that was not judged any more (3)."""
+    paid = {1: Paid(2, 200, 20, 0.75, 0.75), 3: Paid(1, 100, 10, 0.5, 0.5), 9: Paid(1, 100, 10, 0.25, 0.25)}
+    judged = (_good(1, 8.0, cost_usd=0.25, prompt_tokens=100, known_cost_usd=0.25), _good(2, 8.0, reused=True))
+    rows = build_rows(_plan(), _findings(*judged), paid=paid)
+    assert [row["judge_cost_usd"] for row in rows.details] == [0.75, 0.0, 0.5]
+    assert (rows.report["cost_usd"], rows.report["known_cost_usd"], rows.report["prompt_tokens"]) == (1.5, 1.5, 400)
+    paid[9] = Paid(2, None, None, None, 0.25)
+    rows = build_rows(_plan(), _findings(*judged), paid=paid)
+    assert (rows.report["cost_usd"], rows.report["known_cost_usd"], rows.report["prompt_tokens"]) == (None, 1.5, None)
 
 
 def test_doubts_about_the_teams_judgement_stand_in_the_report() -> None:
