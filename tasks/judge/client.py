@@ -29,7 +29,7 @@ from tasks.judge.refusal import (
     retry_after_seconds,
     why_judging_ends,
 )
-from tasks.wire.body import BodyError, decode_body
+from tasks.wire.body import BodyError, EncodingError, LargeBodyError, decode_body
 from tasks.wire.deadline import bound_time, exchange_within
 
 _MOST_BYTES = 8 * 1024 * 1024
@@ -103,7 +103,7 @@ class _BoundedStream(httpx2.SyncByteStream):
         try:
             yield from decode_body(self._stream, self._encoding, _MOST_BYTES)
         except BodyError as error:
-            raise httpx2.ReadError(str(error), request=self._request) from None
+            raise httpx2.ReadError(str(error), request=self._request) from error
 
     def close(self) -> None:
         self._stream.close()
@@ -276,12 +276,12 @@ class JudgeClient:
         try:
             with exchange_within(timeout, self.clock):
                 body = self._receive(form.messages(messages, schema), form.body(self.parameters(), schema), timeout)
-            if len(body) > _MOST_BYTES:
-                return _unread(f"the reply is longer than {_MOST_BYTES:,} bytes", self.model, attempts)
         except httpx2.TimeoutException as error:
             # The SDK translates what happens up to the reply's headers, and not what happens within its body.
             raise APITimeoutError(request=error.request) from error
         except httpx2.RequestError as error:
+            if isinstance(error.__cause__, EncodingError | LargeBodyError):
+                return _unread(str(error), self.model, attempts)
             raise APIConnectionError(request=error.request) from error
         key = self.openai.api_key
         if len(key) < _LENGTH_OF_KEYS:
@@ -301,12 +301,7 @@ class JudgeClient:
             extra_body=beside,
             timeout=httpx2.Timeout(timeout, connect=min(_CONNECT_SECONDS, timeout)),
         ) as response:
-            body = bytearray()
-            for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > _MOST_BYTES:
-                    break
-            return bytes(body)
+            return b"".join(response.iter_bytes())
 
     def _describe(self, failure: APIError) -> str:
         """One line without the key, whatever the endpoint echoes."""

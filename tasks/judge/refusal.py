@@ -72,7 +72,9 @@ def is_moderation(error: openai.APIStatusError) -> bool:
     metadata = body.get("metadata")
     if {"reasons", "flagged_input"} & {*body, *(metadata if isinstance(metadata, dict) else ())}:
         return True
-    said = " ".join((str(error.code), str(error.type), message_of(error)[:_MOST_READ]))
+    inner = body.get("innererror")
+    codes = (str(error.code), str(error.type), str(inner.get("code")) if isinstance(inner, dict) else "")
+    said = " ".join((*codes, message_of(error)[:_MOST_READ]))
     return _MODERATION.search(said) is not None
 
 

@@ -10,7 +10,11 @@ ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 
 
 class BodyError(Exception):
-    """The body is too large, or is encoded as was not asked for."""
+    """A body that cannot be read."""
+
+
+class EncodingError(BodyError):
+    """The body is encoded in a way that was not asked for."""
 
 
 class LargeBodyError(BodyError):
@@ -27,7 +31,7 @@ def decode_body(chunks: Iterable[bytes], encoding: str, most_bytes: int) -> Iter
     """
     encoding = encoding.strip().lower()
     if encoding not in ENCODINGS:
-        raise BodyError(f"the reply is encoded as {encoding[:40]!r}, which was not asked for")
+        raise EncodingError(f"the reply is encoded as {encoding[:40]!r}, which was not asked for")
     size = 0
     for chunk in chunks if encoding in ("", "identity") else _inflate(chunks, most_bytes):
         size += len(chunk)

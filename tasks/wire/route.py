@@ -11,6 +11,7 @@ import httpx
 
 from tasks.errors import RefusedError, scrub
 
+NO_PROXY = ("NO_PROXY", "no_proxy")
 _PROXIES = {"http": ("HTTP_PROXY", "ALL_PROXY"), "https": ("HTTPS_PROXY", "ALL_PROXY")}
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -69,12 +70,13 @@ def describe_place(location: str) -> str:
         return ""
     if not host and not parts.path:
         return ""
-    return f" to {parts.scheme}://{host}{port}{parts.path}"[:200] if host else f" to {parts.path}"[:200]
+    scheme = f"{parts.scheme}:" if parts.scheme else ""
+    return f" to {scheme}//{host}{port}{parts.path}"[:200] if host else f" to {parts.path}"[:200]
 
 
 def _readable(host: str) -> str:
     try:
-        return str(ipaddress.IPv6Address(host.partition("/")[0].strip("[]")))
+        return str(ipaddress.IPv6Address(host.partition("/")[0].strip("[]").partition("%")[0]))
     except ValueError:
         pass
     try:

@@ -287,7 +287,7 @@ def test_nobody_listening_is_unavailable(make_run: MakeRun, open_client: OpenCli
         url = jaeger.url
     (trace,) = open_client(url.replace("://", "://someone:hush@")).fetch_traces([make_run(1, "1")], now=now)
     assert trace.state == "unavailable"
-    assert trace.reason == f"no connection to {url}: Connection refused"
+    assert trace.reason == f"no connection to {url} (AGENT_REPORT_JAEGER_URL): Connection refused"
 
 
 def test_a_server_that_never_answers_is_given_up(make_run: MakeRun, open_client: OpenClient, now: datetime) -> None:
