@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import httpx
 import orjson
@@ -154,7 +154,8 @@ class JaegerHttp:
                 if declared.isdigit() and int(declared) > self._max_response_bytes:
                     return self._too_large(path)
                 encoding = response.headers.get("content-encoding", "")
-                body = b"".join(decode_body(response.iter_raw(), encoding, self._max_response_bytes))
+                raw = cast(httpx.SyncByteStream, response.stream)
+                body = b"".join(decode_body(raw, encoding, self._max_response_bytes))
                 return self._read(path, response, body)
         except LargeBodyError:
             return self._too_large(path)
