@@ -688,12 +688,30 @@ def _complain(what: str, why: object) -> None:
     console.print(one_line(f"{what}: {why}", "red"), soft_wrap=True)
 
 
+def _prepare_connections() -> None:
+    """Refuse proxies and certificates that nothing can connect with, and make NO_PROXY readable for httpx.
+
+    In the environment, since Prefect's own clients, and processes that are started, read it there.
+    """
+    if "PREFECT_API_URL" in os.environ:
+        os.environ["PREFECT_API_URL"] = os.environ["PREFECT_API_URL"].strip()
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+    if "SSL_CERT_FILE" in os.environ or any(os.environ.get(name) or os.environ.get(name.lower()) for name in names):
+        from tasks.wire.route import NO_PROXY, check_route, readable_no_proxy
+
+        check_route(os.environ)
+        for name in NO_PROXY:
+            if name in os.environ:
+                os.environ[name] = readable_no_proxy(os.environ[name])
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line (this process's, or ``arguments``) and exit.
 
     Errors are one line on stderr, and the exit code says what happened.
     """
     try:
+        _prepare_connections()
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except (CycloptsError, RefusedError) as error:
         _complain("Refused", error)

@@ -16,6 +16,7 @@ from deployments.prefect_server import ServerError, prefect_server, wait_until_h
 from tasks.errors import AgentReportError, RefusedError, scrub
 from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions
+from tasks.wire.route import NO_PROXY, describe_route
 
 Row = dict[str, Any]
 _DRAIN_SECONDS = 15.0
@@ -89,11 +90,12 @@ def check_api() -> None:
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL
 
+    url = PREFECT_API_URL.value() or ""
     with get_client(sync_client=True) as client:
         problem = client.api_healthcheck()
     if problem is not None:
         raise ServerError(
-            f"the Prefect API at {scrub(PREFECT_API_URL.value() or '')} cannot be used (PREFECT_API_URL): "
+            f"the Prefect API at {scrub(url)} cannot be used (PREFECT_API_URL){describe_route(url, os.environ)}: "
             f"{_in_short(problem)}"
         )
 
@@ -110,7 +112,7 @@ def _calm_collector() -> None:
 
 def reach_directly(host: str) -> None:
     """Ask ``host`` without the proxy that the environment may name for everything else."""
-    for name in ("NO_PROXY", "no_proxy"):
+    for name in NO_PROXY:
         hosts = [known for known in os.environ.get(name, "").split(",") if known]
         os.environ[name] = ",".join(dict.fromkeys([*hosts, host]))
 

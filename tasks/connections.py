@@ -22,6 +22,7 @@ from pydantic_settings import SettingsError
 
 from tasks.errors import RefusedError, scrub
 from tasks.settings import ReportOptions, Settings
+from tasks.wire.route import describe_route
 
 # What makes a connection is imported by the function that makes it: a command that only reads the warehouse would wait
 # two seconds for Prefect and the judge's SDK.
@@ -255,6 +256,7 @@ def jaeger(max_concurrent: int) -> JaegerClient | None:
             tag=settings.jaeger_tag,
             max_concurrent=max_concurrent,
             timeout_seconds=settings.jaeger_timeout_seconds,
+            route=describe_route(url, os.environ),
         ),
     )
 
@@ -296,6 +298,7 @@ def judge_client(options: ReportOptions) -> JudgeClient:
         max_output_tokens=settings.judge_max_output_tokens,
         temperature=settings.judge_temperature,
         capabilities=_once(("capabilities", base_url, options.judge_model), Capabilities),
+        route=describe_route(base_url, os.environ),
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     SecretStr,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -271,6 +272,14 @@ class Settings(ReportOptions, BaseSettings):
     )
     openai_base_url: str = Field("", validation_alias="OPENAI_BASE_URL")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+
+    @field_validator(
+        *("source_url", "warehouse_url", "parquet_url", "jaeger_url", "jaeger_ui_url", "openai_base_url"), mode="before"
+    )
+    @classmethod
+    def _strip(cls, value: object) -> object:
+        # Pasted with a blank or a line break, which no URL begins or ends with.
+        return value.strip() if isinstance(value, str) else value
 
     @property
     def evidence_tokens(self) -> int:

@@ -181,7 +181,10 @@ def test_dropped_connections_are_retried_at_most_as_often(serve: Serve, make_cli
 
 
 def test_nobody_listens(make_client: MakeClient) -> None:
-    with pytest.raises(EndpointError, match=r"failed 3 times: the connection failed .*refused"):
+    with pytest.raises(
+        EndpointError,
+        match=r"failed 3 times: no connection to http://127\.0\.0\.1:9/v1/ \(OPENAI_BASE_URL\): Connection refused",
+    ):
         ask(make_client("http://127.0.0.1:9/v1"))
 
 
@@ -206,7 +209,7 @@ def test_a_reply_that_breaks_off_is_a_broken_connection(
     assert server.connections == 3
 
 
-@pytest.mark.parametrize("status", [400, 405, 413, 422, 302])
+@pytest.mark.parametrize("status", [400, 405, 413, 422])
 def test_a_refused_call_is_not_repeated_and_ends_nothing_else(
     status: int, serve: Serve, make_client: MakeClient
 ) -> None:
