@@ -151,13 +151,14 @@ def test_a_kept_answer_that_can_be_used_no_more_is_asked_for_anew(
     ("first", "outcome", "problem"),
     [
         (reply("garbage"), "unparseable", "not a JSON object"),
+        (reply("<think>I wonder."), "unparseable", "nothing but reasoning"),
         (reply(""), "unparseable", "the answer is empty"),
         (reply(None), "unparseable", "the answer is empty"),
         (reply(None, refusal="I cannot help with that."), "refused", "the judge refused: I cannot help with that."),
         (reply('{"criteria": {"acc', finish_reason="length"), "length", "cut off at its length limit"),
         (reply("", finish_reason="content_filter"), "content_filter", "content filter"),
     ],
-    ids=["garbage", "empty", "null", "refusal", "length", "content_filter"],
+    ids=["garbage", "reasoning", "empty", "null", "refusal", "length", "content_filter"],
 )
 def test_an_answer_that_cannot_be_used_is_asked_for_once_more_with_the_reason(
     first: Any, outcome: str, problem: str, asking: Asking, question: Question, good: str, soon: float
