@@ -13,7 +13,6 @@ from prefect.logging import get_run_logger
 from prefect.states import Failed
 
 from tasks import connections
-from tasks.errors import RefusedError
 from tasks.evidence.types import Agent, Evidence
 from tasks.judge.agent import judge_agent
 from tasks.judge.evaluation import Evaluation
@@ -36,7 +35,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
     """The judge of one report. Its judging ends after ``report_timeout_seconds`` or when the block is left by an error.
 
     Raises:
-        RefusedError: the judge cannot be asked (no key), or its price is not known and there is a limit to its cost.
+        RefusedError: the judge cannot be asked (no key).
     """
     judge = Judge(
         client=connections.judge_client(plan.options),
@@ -50,7 +49,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         report_id=plan.id,
         fresh_since=plan.fresh_since,
     )
-    _check_price(judge)
+    _warn_of_unknown_price(judge)
     seconds = plan.options.report_timeout_seconds
     timer = threading.Timer(
         seconds, judge.stop.end, ("timeout", f"the report's time of {seconds:g} s was up (report_timeout_seconds)")
@@ -68,11 +67,13 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         del _judges[plan.id]
 
 
-def _check_price(judge: Judge) -> None:
+def _warn_of_unknown_price(judge: Judge) -> None:
     if judge.purse.limit_usd and judge.most_usd(0) is None:
-        raise RefusedError(
-            f"max_report_cost_usd={judge.purse.limit_usd:g} cannot be kept, as the price of {judge.client.model!r} is "
-            "not known: name it in AGENT_REPORT_PRICES, or leave the limit out"
+        get_run_logger().warning(
+            "The price of %r is not known (AGENT_REPORT_PRICES). max_report_cost_usd=%g is kept by what the endpoint "
+            "states for each call; the first is made alone, and if no cost is stated for it, it is the last.",
+            judge.client.model,
+            judge.purse.limit_usd,
         )
 
 
