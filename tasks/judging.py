@@ -6,8 +6,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Failed
@@ -24,6 +22,7 @@ from tasks.judge.team import judge_team
 from tasks.llm_limit import LLM_TAG
 from tasks.report.build import Findings
 from tasks.report.plan import ReportPlan
+from tasks.step import step
 
 _UNBOUNDED = 1000
 # By report id. A judge holds sockets and locks, which are no parameters of a task.
@@ -114,7 +113,7 @@ def judge_threads(plan: ReportPlan) -> int:
     return max(2, judge_width(plan))
 
 
-@task(tags=[LLM_TAG], task_run_name="evaluate {agent.name}", cache_policy=NO_CACHE)
+@step("evaluate {agent.name}", tags=[LLM_TAG])
 def evaluate_agent(
     agent: Agent, evidence: Evidence, rubric: dict[str, Criterion], plan: ReportPlan
 ) -> Evaluation | State[Evaluation]:
@@ -127,7 +126,7 @@ def evaluate_agent(
     return _as_result(evaluation)
 
 
-@task(tags=[LLM_TAG], task_run_name="evaluate the team of {plan.environment}", cache_policy=NO_CACHE)
+@step("evaluate the team of {plan.environment}", tags=[LLM_TAG])
 def evaluate_team(
     evidences: Sequence[Evidence], without_evidence: dict[str, str], plan: ReportPlan
 ) -> Evaluation | State[Evaluation]:
