@@ -18,7 +18,7 @@ from tasks.judge.ledger import fingerprint
 from tasks.judge.prompts import describe_selection, render_agent
 from tasks.judge.rubric import Criterion
 from tasks.judge.selection import Selection, label_runs, select_runs
-from tasks.judge.suspicion import find_suspicions, may_be_suspicious
+from tasks.judge.suspicion import find_suspicions
 
 
 def build_agent_question(
