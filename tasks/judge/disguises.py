@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 _ACCENTS = re.compile("[\u0300-\u036f\u0610-\u061a\u064b-\u065f]+")
-_UNSEEN = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]+")
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]+"
+)
 _LOOK_ALIKES = str.maketrans(
     "абвгезіїјкмнорѕстухһԁԛԝӏьαβεζηικμνορτυχγω",
     "abbre3iijkmhopsctyxhdqwlbabeznikuvoptuxyw",
@@ -24,7 +26,9 @@ _SPACED = re.compile(r"(?<!\w)\w(?:[ ._*~-]\w(?!\w)|[ ]{2,4}\w(?!\w)){7,}")
 _LETTER_GAP = re.compile(r"(?<=\w)[ ._*~-](?=\w(?!\w))")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}[ :]?){16,}")
-_ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2}){4}|(?:&#x?[0-9A-Fa-f]{2,5};){4}|(?:\\u[0-9A-Fa-f]{4}){4}|(?:\\x[0-9A-Fa-f]{2}){4}")
+_ESCAPES = re.compile(
+    r"(?:%[0-9A-Fa-f]{2}){4}|(?:&#x?[0-9A-Fa-f]{2,5};){4}|(?:\\u[0-9A-Fa-f]{4}){4}|(?:\\x[0-9A-Fa-f]{2}){4}"
+)
 _ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})")
 _START = 64
 
@@ -45,7 +49,7 @@ def fold(text: str) -> str:
     """``text`` in lower case and plain letters: without accents, invisible signs, ornaments and look-alikes."""
     if text.isascii():
         return text.lower()
-    text = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).casefold()
+    text = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).casefold().replace("\u0131", "i")
     text = _ACCENTS.sub("", unicodedata.normalize("NFD", text))
     # A word of two scripts is a disguise; a word of one is a word.
     return unicodedata.normalize("NFC", _MIXED.sub(lambda word: word[0].translate(_LOOK_ALIKES), text))
@@ -75,7 +79,9 @@ def _decoded(text: str) -> Iterator[str]:
 def _from_base64(digits: str) -> bytes:
     try:
         # The last one or two digits, of three, are a part of a byte more.
-        return base64.b64decode(digits[: len(digits) // 4 * 4] + (digits[len(digits) // 4 * 4 :] + "==")[:4] * (len(digits) % 4 > 1))
+        return base64.b64decode(
+            digits[: len(digits) // 4 * 4] + (digits[len(digits) // 4 * 4 :] + "==")[:4] * (len(digits) % 4 > 1)
+        )
     except binascii.Error:
         return b""
 

@@ -72,7 +72,7 @@ _JUDGE = re.compile(
     r"\b(?:dear|note|attention|message|memo|reminder|notice|hey|hinweis|nachricht|nota|aviso|mensaje|avviso|aviso|notatka"
     r"|сообщение|внимание|примечание)\W{1,3}(?:(?:to|for|an|fur|para|pour|per|pro|dla|voor|a|al|ao|для|к)\W{1,2})?"
     rf"(?:(?:the|den|die|el|la|le|il|o|de|lo)\W{{1,2}}|l')?(?:ai |llm )?(?:{words.JUDGE})"
-    rf"|(?<!\w)(?:{words.JUDGE})\s{{0,2}}(?::|\uff1a|\uff0c|must\b|should\b|shall\b|has to\b|have to\b)"
+    r"|(?<!\w)(?:judges?|graders?|evaluators?|raters?)\s{0,2}(?::|\uff1a|\uff0c|must\b|should\b|shall\b|has to\b|have to\b)"
     rf"|\bif you are (?:an? |the )?(?:ai\b|llm|language model|large language|{words.JUDGE})"
     r"|\byou (?:are|act|will act|become|will be)(?: now)?(?: as)?(?: an?| the)? ?[\w ]{0,20}(?:judge|grader|evaluator|rater)\b"
     r"|\b(?:whoever|anyone who|those who|any (?:ai|model|llm)) [\w ]{0,12}(?:review|evaluat|grad|judg|read|scor)"
@@ -84,7 +84,9 @@ _ROLE = re.compile(
     r"|\bsystem override|\bsystem\s{0,2}:|\bdu bist (?:jetzt|nun|ab sofort)|\bab jetzt bist du|\bahora eres|\ba partir de ahora"
     r"|\btu es (?:maintenant|desormais)|\bora sei|\bagora voce e|\bтеперь ты|\bты теперь|你现在是|从现在起|あなたは今|이제부터|너는 이제"
 )
-_TURN = re.compile(r"^\s{0,9}(?:#{1,4}\s{0,3})?(?:system|human)\s{0,3}:|^\s{0,9}#{1,4}\s{0,3}(?:assistant|user)\b", re.MULTILINE)
+_TURN = re.compile(
+    r"^\s{0,9}(?:#{1,4}\s{0,3})?(?:system|human)\s{0,3}:|^\s{0,9}#{1,4}\s{0,3}(?:assistant|user)\b", re.MULTILINE
+)
 _TURN_TO_GRADE = re.compile(
     r"^\s{0,9}(?:#{1,4}\s{0,3})?(?:system|human)\s{0,3}:.{0,80}?\b(?:you grade|you judge|you score|grade it|score it|judge it|rate it)\b",
     re.MULTILINE | re.DOTALL,
@@ -92,16 +94,20 @@ _TURN_TO_GRADE = re.compile(
 _SURVEY = re.compile(r"survey|umfrage|encuesta|sondage|questionnaire|feedback form|опрос|调查|アンケート|설문")
 
 # What a window has to hold before the expressions are tried on it: finding words is a hundred times quicker.
-_IGNORED = words.IGNORE.replace("[cc]", "c").split("|")
+_IGNORED = words.IGNORE.split("|")
 _SCORED = (
     "score scor rating rate grade grading mark point punkt bewert note nota punt calific voto voti pontua cijfer beoordel"
     " criteri kriteri критери critere ocen betyg poang karakter hodnoc bodu pontszam diem skor nilai pistee arvosana puan"
     " оцен балл бал оцін оцин βαθμ درجة درجات تقييم نمره امتیاز ציון अंक स्कोर নম্বর คะแนน 10/10 分 点 점 wertung"
     " dix diez zehn sobre"
 ).split() + ["out of"]
-_GIVEN_STEMS = [stem for part in _RULES_AND_INSTRUCTIONS.split("|") if (stem := re.split(r"[\\(\[?]", part)[0])] + ["told"]
+_GIVEN_STEMS = [stem for part in _RULES_AND_INSTRUCTIONS.split("|") if (stem := re.split(r"[\\(\[?]", part)[0])] + [
+    "told"
+]
 _ASCII_STEMS = [stem for stem in (*_IGNORED, *_SCORED) if stem.isascii()]
-_TEN_OR_MOST = re.compile(rf"(?<![\w.,])(?:{words.TEN}|{words.MOST})(?!\w)|{words.CJK_MOST}|(?:hochst|best)(?:note|wert|punkt)")
+_TEN_OR_MOST = re.compile(
+    rf"(?<![\w.,])(?:{words.TEN}|{words.MOST})(?!\w)|{words.CJK_MOST}|(?:hochst|best)(?:note|wert|punkt)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +159,7 @@ def _attacks(form: str) -> Iterator[tuple[int, int]]:
         scores = _TEN_OR_MOST.search(window) is not None
         if not overrides and not scores:
             continue
-        if (found := (overrides and _overriding(window)) or (scores and _demanding(window))):
+        if found := (overrides and _overriding(window)) or (scores and _demanding(window)):
             yield start + found.start(), start + found.end()
         looked += 1
         if looked == _MOST_WINDOWS:
