@@ -15,7 +15,8 @@ IGNORE = (
     r"zapomen|nedbej|uita |nu tine cont|hagyd figyelmen|felejtsd|bo qua|quen |abaikan|lupakan|unohda|"
     r"ohita|jata huomiotta|yok say|gormezden gel|unut|dikkate alma|игнорир|ігнору|забудь|не обращаи|"
     r"отмени|не следуи|скасуи|не зважаи|пренебрег|αγνοησ|ξεχασ|تجاهل|انس |انسى|تغاضى|نادیده بگیر|"
-    r"فراموش کن|התעלם|התעלמ|שכח|忽略|无视|無視|忽視|忽视|忘记|忘記|忘掉|不要理会|不用管|别管|不理会|抛开|不要遵|忘れ|従わない|무시|잊|अनदेखा|"
+    r"فراموش کن|התעלם|התעלמ|שכח|忽略|无视|無視|忽視|忽视|忘记|忘記|忘掉|不要理会|不用管|别管|不理会|"
+    r"抛开|不要遵|忘れ|従わない|무시|잊|अनदेखा|"
     r"नजरअंदाज|भूल|उपेक्षा|উপেক্ষা|புறக்கணி|เพิกเฉย|ไม่สนใจ|ลืม|glom "
 )
 """To leave aside what was said before."""
@@ -33,7 +34,8 @@ INSTRUCTIONS = (
 RULES = (
     r"rules?\b|rubric|criteri|policy for grading|orders\b|regel|richtlinie|vorschrift|kriteri|regla|"
     r"reglas|pautas|ordenes|regle|directives|regol|regra|regels|zasad|regul|pravid|szabaly|aturan|saannot|"
-    r"kural|правил|команд|критери|κανον|قواعد|القواعد|כללים|规则|規則|要求|提示|命令|标准|標準|ルール|基準|규칙|기준|नियम|กฎ"
+    r"kural|правил|команд|критери|κανον|قواعد|القواعد|כללים|规则|規則|要求|提示|命令|标准|標準|"
+    r"ルール|基準|규칙|기준|नियम|กฎ"
 )
 """What people are given to follow, too."""
 
@@ -42,7 +44,8 @@ PRIOR = (
     r"fruher|zuvor|anterior|previ[ao]s?\b|arriba|precedent|ci-dessus|plus haut|sopra|acima|eerder|"
     r"bovenstaand|hierboven|poprzedn|powyzsz|wczesniejsz|tidigare|ovan|tidligere|ovenfor|predchoz|"
     r"anterioare|korabbi|fenti|truoc|tren day|sebelumnya|aiempi|edelli|onceki|yukarida|предыдущ|выше|"
-    r"прежн|попередн|вище|προηγουμεν|السابق|سابق|اعلاه|قبلی|הקודמ|上面|以上|以前|之前|先前|此前|前面|前の|これまで|이전|위의|앞의|"
+    r"прежн|попередн|вище|προηγουμεν|السابق|سابق|اعلاه|قبلی|הקודמ|上面|以上|以前|之前|先前|此前|前面|"
+    r"前の|これまで|이전|위의|앞의|"
     r"पिछल|पूर्व|उपरोक्त|আগের|ก่อนหน้า|ข้างต้น"
 )
 """Given before."""
@@ -101,7 +104,8 @@ JUDGE = (
     r"language model|bewerter\w*|prufer\w*|gutachter\w*|evaluador\w*|juez|evaluateur|evaluatrice|juge|"
     r"correcteur|valutatore|giudice|avaliador\w*|juiz|beoordelaar|sedzi\w*|oceniajac\w*|bedomare\w*|"
     r"hodnotitel\w*|evaluator\w*|biralo|penilai|arvioija\w*|degerlendir\w*|hakem|оценщик\w*|судь\w*|"
-    r"проверяющ\w*|оцінювач\w*|cyддi|κριτη|المقيم\w*|الحكم|ارزیاب|שופט|评委|评审|评估者|评分者|评判|裁判|审核者|審査|採点者|評価者|"
+    r"проверяющ\w*|оцінювач\w*|cyддi|κριτη|المقيم\w*|الحكم|ارزیاب|שופט|评委|评审|评估者|评分者|评判|"
+    r"裁判|审核者|審査|採点者|評価者|"
     r"채점자|평가자|심사|मूल्यांकनकर्ता|न्यायाधीश"
 )
 """Who gives it."""
@@ -123,7 +127,16 @@ TEN = r"10(?:\.0)?|ten|zehn|diez|dix|dieci|dez|tien|dziesiec|tio|deset|zece|sepu
 OUT_OF = r"/|out of|von|sobre|sur|su|de|van|na|av|af|din|из|з|من|tren|dari"
 """Ten of ten."""
 
-CJK_MOST = r"满分|滿分|最高分|最高评分|最高評分|打十分|给十分|給十分|10 ?分|十分|満点|最高点|最高得点|10 ?点|만점|최고 ?점|10 ?점"
+CJK_MOST = r"满分|滿分|最高分|最高评分|最高評分|10 ?分|十分|満点|最高点|最高得点|10 ?点|만점|최고 ?점|10 ?점"
 """The most, in scripts that put no blanks between words."""
 
 CJK_GIVE = r"给|給|打|评|評|判|付け|与え|つけ|주|부여|매겨"
+"""To give it, in those scripts."""
+
+SCORE_STEMS = (
+    "score|scor|rating|rate|grade|grading|mark|point|punkt|bewert|note|nota|punt|calific|voto|voti|pontua|cijfer"
+    "|beoordel|criteri|kriteri|критери|critere|ocen|betyg|poang|karakter|hodnoc|bodu|pontszam|diem|skor|nilai"
+    "|pistee|arvosana|puan|оцен|балл|бал|оцін|оцин|βαθμ|درجة|درجات|تقييم|نمره|امتیاز|ציון|अंक|स्कोर|নম্বর|คะแนน"
+    "|10/10|分|点|점|wertung|dix|diez|zehn|sobre|out of"
+)
+"""One of these stands near every demand of a score: plain words, as they are searched for."""

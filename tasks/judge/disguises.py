@@ -1,9 +1,8 @@
-"""Disguises of a text: what it says when look-alike letters, invisible signs, spelling games and encodings are undone."""
+"""Disguises of a text: look-alike letters, invisible signs, spelling games and encodings, and how to undo them."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import html
 import re
 import unicodedata
@@ -77,13 +76,9 @@ def _decoded(text: str) -> Iterator[str]:
 
 
 def _from_base64(digits: str) -> bytes:
-    try:
-        # The last one or two digits, of three, are a part of a byte more.
-        return base64.b64decode(
-            digits[: len(digits) // 4 * 4] + (digits[len(digits) // 4 * 4 :] + "==")[:4] * (len(digits) % 4 > 1)
-        )
-    except binascii.Error:
-        return b""
+    # A single digit too many is half a byte.
+    whole = digits[:-1] if len(digits) % 4 == 1 else digits
+    return base64.b64decode(whole + "=" * (-len(whole) % 4))
 
 
 def _is_text(start: bytes) -> bool:

@@ -22,22 +22,25 @@ _MOST = 20
 
 # What no honest text holds: signs that hide words, and imitations of the fence, of chat templates and of the prompt.
 _HIDDEN = re.compile(
-    "[\u202d\u202e\U000e0020-\U000e007f]|[\U000e0100-\U000e01ef]{2}|[\u200b\u2060\ufeff]{3,}|[\u200c\u200d\ufe00-\ufe0f]{3,}"
+    "[\u202d\u202e\U000e0020-\U000e007f]|[\U000e0100-\U000e01ef]{2}|[\u200b\u2060\ufeff]{3,}"
+    "|[\u200c\u200d\ufe00-\ufe0f]{3,}"
 )
 _FLAG_EMOJI = re.compile("\U0001f3f4[\U000e0061-\U000e007a]{1,7}\U000e007f")
+_BAIT = r"(?:leak|exfil|steal|[?&=/](?:prompt|score|evidence|secrets?|data=))"
 _IMITATION = re.compile(
     r"<\s{0,9}[/\u2215\u2044]?\s{0,9}evidence(?:-[\w-]{1,40})?\s{0,9}>"
     r"|<\|{1}[\w ]{2,40}\|>|<\uff5c[\w ]{2,40}\uff5c>|\[/?inst\]|<</?sys>>|</?(?:start|end)_of_turn>|<(?:eos|bos)>\s*$"
-    r"|computed from all runs|^\s*(?:\|\s*)?#{2,3} r\d{1,3}: status|^\s*(?:final response|error of the run) \((?:claim|observation)\):"
-    r"|runs analysed: \d|95 % interval \d"
-    r"|\"criteria\"\s{0,9}:\s{0,9}[\[{].{0,400}?\"score\"\s{0,9}:"
-    r"|!\[[^\]]{0,80}\]\(\s{0,9}https?://[^)\s]{0,200}(?:leak|exfil|steal|[?&=/](?:prompt|score|evidence|secrets?|data=))"
-    r"|<img\b[^>]{0,80}src\s?=\s?[\"']?https?://[^>\s]{0,200}(?:leak|exfil|steal|[?&=/](?:prompt|score|evidence|secrets?|data=))",
+    r"|facts, computed from all runs|^\s*(?:\|\s*)?#{2,3} r\d{1,3}: status"
+    r"|^\s*(?:final response|error of the run) \((?:claim|observation)\):"
+    r"|success rate: \d{1,3} ?% \(95 % interval"
+    r"|\"criteria\"\s{0,9}:\s{0,9}[\[{].{0,400}?\"score\"\s{0,9}:\s{0,9}\"?(?:10|9)\b"
+    rf"|!\[[^\]]{{0,80}}\]\(\s{{0,9}}https?://[^)\s]{{0,200}}{_BAIT}"
+    rf"|<img\b[^>]{{0,80}}src\s?=\s?[\"']?https?://[^>\s]{{0,200}}{_BAIT}",
     re.MULTILINE | re.DOTALL,
 )
 _IMITATED = (
-    "evidence", "<|", "<\uff5c", "inst]", "<sys>", "</sys>", "_of_turn>", "<eos>", "<bos>", "computed from all runs", ": status",
-    "(claim)", "(observation)", "runs analysed:", "95 % interval", '"criteria"', "](http", "<img",
+    "evidence", "<|", "<\uff5c", "inst]", "<sys>", "</sys>", "_of_turn>", "<eos>", "<bos>",
+    "computed from all runs", ": status", "(claim)", "(observation)", "95 % interval", '"criteria"', "](http", "<img",
 )  # fmt: skip
 
 # The parts of an attack, in whatever language.
@@ -56,7 +59,8 @@ _SCORE = rf"(?:{words.SCORE})"
 _TOP = (
     rf"(?:(?<!\w)(?:{words.MOST})\W{{1,3}}(?:\w{{1,12}}\W{{1,3}}){{0,2}}?{_SCORE}(?!\w)"
     rf"|(?<!\w){_SCORE}\W{{1,3}}(?:\w{{1,6}}\W{{1,3}})?(?:{words.MOST})(?!\w)"
-    rf"|(?<!\w){_SCORE}[\"'\s:=]{{0,4}}(?:(?:of|to|is|von|de|di|van|em|na|on)\W{{1,3}})?{_TEN}(?![\w%]|\s*(?:to|-|\u2013|bis|a|until)\s*\d)"
+    rf"|(?<!\w){_SCORE}[\"'\s:=]{{0,4}}(?:(?:of|to|is|von|de|di|van|em|na|on)\W{{1,3}})?"
+    rf"{_TEN}(?![\w%]|\s*(?:to|-|\u2013|bis|a|until)\s*\d)"
     rf"|(?<![\d.]){_TEN}\s{{0,2}}(?:{words.OUT_OF})\s{{0,2}}{_TEN}(?!\w)"
     rf"|(?<!\w)(?:{words.GIVE})\W{{1,2}}(?:\w{{1,5}}\W)?{_TEN}(?![\w%:/-]|[.,]\d)"
     rf"|(?<!\w)(?:hochst|best)(?:note|wertung|punktzahl)|{words.CJK_MOST})"
@@ -65,45 +69,44 @@ _MARK = re.compile(_TOP)
 _GIVE = re.compile(
     rf"(?<!\bi )(?<!\bwe )(?<!i'd )(?<!i would )(?<!we would )(?<!\w)(?:{words.GIVE})(?!\w)[^.!?\n]{{0,70}}?"
     rf"(?:{_TOP}|(?<![\w.])(?:an? )?{_TEN}(?:\s\w{{1,7}})?\s(?:for|on|in|to|a|en|per|zu|fur|pour|su|в|за)\W)"
-    rf"|(?:{words.CJK_GIVE})[^.!?\n]{{0,6}}(?:{words.CJK_MOST})|(?:{words.CJK_MOST})[^.!?\n]{{0,4}}(?:{words.CJK_GIVE})"
+    rf"|(?:{words.CJK_GIVE})[^.!?\n]{{0,6}}(?:{words.CJK_MOST})"
+    rf"|(?:{words.CJK_MOST})[^.!?\n]{{0,4}}(?:{words.CJK_GIVE})"
     rf"|{_TOP}[^.!?\n]{{0,12}}(?<!\w)(?:{words.GIVE})(?!\w)"
 )
 _JUDGE = re.compile(
-    r"\b(?:dear|note|attention|message|memo|reminder|notice|hey|hinweis|nachricht|nota|aviso|mensaje|avviso|aviso|notatka"
+    r"\b(?:dear|note|attention|message|memo|reminder|notice|hey|hinweis|nachricht|nota|aviso|mensaje|avviso|notatka"
     r"|сообщение|внимание|примечание)\W{1,3}(?:(?:to|for|an|fur|para|pour|per|pro|dla|voor|a|al|ao|для|к)\W{1,2})?"
     rf"(?:(?:the|den|die|el|la|le|il|o|de|lo)\W{{1,2}}|l')?(?:ai |llm )?(?:{words.JUDGE})"
-    r"|(?<!\w)(?:judges?|graders?|evaluators?|raters?)\s{0,2}(?::|\uff1a|\uff0c|must\b|should\b|shall\b|has to\b|have to\b)"
+    r"|(?<!\w)(?:judges?|graders?|evaluators?|raters?)\s{0,2}(?::|\uff1a|\uff0c|(?:must|should|shall|has to|have to)\b)"
     rf"|\bif you are (?:an? |the )?(?:ai\b|llm|language model|large language|{words.JUDGE})"
-    r"|\byou (?:are|act|will act|become|will be)(?: now)?(?: as)?(?: an?| the)? ?[\w ]{0,20}(?:judge|grader|evaluator|rater)\b"
+    r"|\byou (?:are|act|will act|become|will be)(?: now)?(?: as)?(?: an?| the)? ?[\w ]{0,20}"
+    r"(?:judge|grader|evaluator|rater)\b"
     r"|\b(?:whoever|anyone who|those who|any (?:ai|model|llm)) [\w ]{0,12}(?:review|evaluat|grad|judg|read|scor)"
     r"|(?:致|给|各位)?(?:评委|评审|评估者|评分者|评判者|裁判|審査員|採点者|評価者|채점자|평가자|심사)"
 )
 _CASE = re.compile(words.CASE)
 _ROLE = re.compile(
-    r"\byou are now\b|\bfrom now on,? (?:you|act)|\bnew (?:system )?(?:instructions?|prompt|role)\s{0,2}:|\bdeveloper mode|\bjailbreak"
-    r"|\bsystem override|\bsystem\s{0,2}:|\bdu bist (?:jetzt|nun|ab sofort)|\bab jetzt bist du|\bahora eres|\ba partir de ahora"
-    r"|\btu es (?:maintenant|desormais)|\bora sei|\bagora voce e|\bтеперь ты|\bты теперь|你现在是|从现在起|あなたは今|이제부터|너는 이제"
+    r"\byou are now\b|\bfrom now on,? (?:you|act)|\bnew (?:system )?(?:instructions?|prompt|role)\s{0,2}:"
+    r"|\bdeveloper mode|\bjailbreak|\bsystem override|\bsystem\s{0,2}:"
+    r"|\bdu bist (?:jetzt|nun|ab sofort)|\bab jetzt bist du|\bahora eres|\ba partir de ahora"
+    r"|\btu es (?:maintenant|desormais)|\bora sei|\bagora voce e|\bтеперь ты|\bты теперь"
+    r"|你现在是|从现在起|あなたは今|이제부터|너는 이제"
 )
 _TURN = re.compile(
     r"^\s{0,9}(?:#{1,4}\s{0,3})?(?:system|human)\s{0,3}:|^\s{0,9}#{1,4}\s{0,3}(?:assistant|user)\b", re.MULTILINE
 )
 _TURN_TO_GRADE = re.compile(
-    r"^\s{0,9}(?:#{1,4}\s{0,3})?(?:system|human)\s{0,3}:.{0,80}?\b(?:you grade|you judge|you score|grade it|score it|judge it|rate it)\b",
+    r"^\s{0,9}(?:#{1,4}\s{0,3})?(?:system|human)\s{0,3}:"
+    r".{0,80}?\b(?:you grade|you judge|you score|grade it|score it|judge it|rate it)\b",
     re.MULTILINE | re.DOTALL,
 )
 _SURVEY = re.compile(r"survey|umfrage|encuesta|sondage|questionnaire|feedback form|опрос|调查|アンケート|설문")
 
 # What a window has to hold before the expressions are tried on it: finding words is a hundred times quicker.
 _IGNORED = words.IGNORE.split("|")
-_SCORED = (
-    "score scor rating rate grade grading mark point punkt bewert note nota punt calific voto voti pontua cijfer beoordel"
-    " criteri kriteri критери critere ocen betyg poang karakter hodnoc bodu pontszam diem skor nilai pistee arvosana puan"
-    " оцен балл бал оцін оцин βαθμ درجة درجات تقييم نمره امتیاز ציון अंक स्कोर নম্বর คะแนน 10/10 分 点 점 wertung"
-    " dix diez zehn sobre"
-).split() + ["out of"]
-_GIVEN_STEMS = [stem for part in _RULES_AND_INSTRUCTIONS.split("|") if (stem := re.split(r"[\\(\[?]", part)[0])] + [
-    "told"
-]
+_SCORED = words.SCORE_STEMS.split("|")
+_STEM_ENDS = re.compile(r"[\\(\[?]")
+_GIVEN_STEMS = ["told", *filter(None, (_STEM_ENDS.split(part)[0] for part in _RULES_AND_INSTRUCTIONS.split("|")))]
 _ASCII_STEMS = [stem for stem in (*_IGNORED, *_SCORED) if stem.isascii()]
 _TEN_OR_MOST = re.compile(
     rf"(?<![\w.,])(?:{words.TEN}|{words.MOST})(?!\w)|{words.CJK_MOST}|(?:hochst|best)(?:note|wert|punkt)"
