@@ -453,3 +453,12 @@ def test_an_answered_claim_is_released_once(asking: Asking, question: Question, 
     judge, _ = asking(reply(good), ledger=Watched())
     judge.ask(question, deadline=soon, spent=Spent())
     assert released == [True], "by the commit alone"
+
+
+def test_the_answer_behind_a_draft_is_paid_once(
+    asking: Asking, question: Question, good: str, make_answer: Make, soon: float
+) -> None:
+    draft = json.dumps(make_answer(care={"score": 2}))
+    judge, server = asking(reply(f"<think>\nFirst idea: {draft}\nHm, no.\n</think>\n{good}"))
+    answer, _ = judge.ask(question, deadline=soon, spent=Spent())
+    assert (answer.criteria["care"].score, len(server.requests)) == (6, 1)
