@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.utilities.urls import url_for
@@ -35,6 +33,7 @@ from tasks.report.markdown import (
 )
 from tasks.report.plan import ReportPlan, check_conflicts, restore_plan
 from tasks.settings import ReportOptions
+from tasks.step import step
 from tasks.warehouse.owner import current_owner
 from tasks.warehouse.parquet import encode_table, list_files, stage_parquet
 from tasks.warehouse.patience import ENDING_SECONDS, Patience
@@ -42,7 +41,7 @@ from tasks.warehouse.sql import Row
 
 
 @raising
-@task(task_run_name="open the report on {environment}", cache_policy=NO_CACHE)
+@step("open the report on {environment}")
 @told
 def open_report(
     environment: str,
@@ -171,7 +170,7 @@ def _prepared(findings: Findings) -> EncodedRuns | None:
     return findings.runs.result() if findings.runs is not None and findings.runs.exception() is None else None
 
 
-@task(task_run_name="write the report on {plan.environment}", cache_policy=NO_CACHE)
+@step("write the report on {plan.environment}")
 def write_report(plan: ReportPlan, findings: Findings) -> ReportRows:
     """Write the report to Parquet and SQL; SQL comes last, in one transaction, and is what readers trust."""
     return write_rows(plan, findings, connections.patience())
@@ -232,7 +231,7 @@ def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[Row], obje
     warehouse.write_report(plan.id, finish, rows.details, rows.criteria, rows.runs, owner=current_owner())
 
 
-@task(task_run_name="publish the report on {plan.environment}", cache_policy=NO_CACHE)
+@step("publish the report on {plan.environment}")
 def publish_artifacts(
     plan: ReportPlan, rows: ReportRows, comparison: Comparison | None = None, page: str = "", trust: str = ""
 ) -> None:

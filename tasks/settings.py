@@ -150,7 +150,8 @@ class ReportOptions(BaseModel):
         le=1e6,
         allow_inf_nan=False,
         title="Most that judging may cost (USD)",
-        description="No call starts that could pass it; the agents left are skipped. 0 is no limit.",
+        description="No call starts that could pass it; the agents left are skipped. 0 is no limit. Where the price is "
+        "not known, it is kept by the cost that the endpoint states for each call.",
         json_schema_extra={"position": 6},
     )
     fail_fast: bool = Field(

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from prefect import task, unmapped
-from prefect.cache_policies import NO_CACHE
+from prefect import unmapped
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ConcurrentTaskRunner
 
@@ -22,13 +21,14 @@ from tasks.evidence.types import Agent, AgentRuns, Evidence, Trace
 from tasks.evidence.waterfall import build_waterfalls
 from tasks.quoting import quoted, unquoted
 from tasks.report.plan import ReportPlan
+from tasks.step import step
 
 _TURN = 2
 NO_JAEGER = "no Jaeger is configured (AGENT_REPORT_JAEGER_URL)"
 
 
 @raising
-@task(task_run_name="agents of {environment}", cache_policy=NO_CACHE)
+@step("agents of {environment}")
 @told
 def load_agents(environment: str, filter_model: str = "") -> list[Agent]:
     """The agents of ``environment`` by id; refused when it is unknown or the model filter cannot be honoured."""
@@ -38,7 +38,7 @@ def load_agents(environment: str, filter_model: str = "") -> list[Agent]:
     return agents
 
 
-@task(task_run_name="runs of {agent.name}", cache_policy=NO_CACHE)
+@step("runs of {agent.name}")
 @told
 def fetch_runs(agent: Agent, plan: ReportPlan) -> AgentRuns:
     """The newest runs of ``agent`` up to the report's ``evidence_until``, redacted.
@@ -57,7 +57,7 @@ def fetch_runs(agent: Agent, plan: ReportPlan) -> AgentRuns:
         return quoted(Tally(hide).redact_runs(runs))
 
 
-@task(task_run_name="traces of {agent.name}", cache_policy=NO_CACHE)
+@step("traces of {agent.name}")
 @told
 def fetch_traces(agent: Agent, runs: Sequence[AgentRuns], plan: ReportPlan) -> Evidence:
     """The traces of ``runs`` (in a list of one), and with them all that is known of ``agent``, redacted.

@@ -36,6 +36,7 @@ _MOST_BYTES = 8 * 1024 * 1024
 _CONNECT_SECONDS = 10.0
 _LONGEST_BACKOFF_SECONDS = 20.0
 _MOST_TOKENS = 10**9
+_MOST_USD = 10**6
 # Shorter ones ("none", "simulated") are words that an answer may hold.
 _LENGTH_OF_KEYS = 16
 # Proxies hand on the words of Mistral, Anthropic and Gemini.
@@ -63,7 +64,8 @@ class Reply:
     """What came back for one call. Tokens are None when the endpoint did not say; ``text`` is "" without content.
 
     ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it does not say.
-    ``unanswered`` attempts before it were sent and may be charged, though nothing came back.
+    ``unanswered`` attempts before it were sent and may be charged, though nothing came back. ``cost_usd`` is what the
+    endpoint states; few do.
     """
 
     text: str
@@ -77,6 +79,7 @@ class Reply:
     attempts: int
     problem: str = ""
     unanswered: int = 0
+    cost_usd: float | None = None
 
     @property
     def paid(self) -> bool:
@@ -340,11 +343,41 @@ def _read(body: bytes, model: str, latency_seconds: float, attempts: int) -> Rep
         refusal=refusal if isinstance(refusal, str) else "",
         model=said_model if isinstance(said_model, str) and said_model else model,
         prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
+        completion_tokens=_output_tokens(usage),
         cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
         latency_seconds=latency_seconds,
         attempts=attempts,
+        cost_usd=_stated_cost(usage),
     )
+
+
+def _output_tokens(usage: Mapping[str, Any]) -> int | None:
+    """What is charged as output: xAI and Gemini leave the reasoning out of ``completion_tokens``."""
+    given, made, total = (_count(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
+    details = usage.get("completion_tokens_details")
+    reasoned = _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
+    if made is not None and reasoned is not None and reasoned > made:
+        made += reasoned
+    if given is None or total is None or total < given:
+        return made
+    return max(made or 0, total - given)
+
+
+def _stated_cost(usage: Mapping[str, Any]) -> float | None:
+    """``usage.cost`` in USD, as OpenRouter states it; None when it is missing or no amount."""
+    cost = _amount(usage.get("cost"))
+    if cost is None or usage.get("is_byok") is not True:
+        return cost
+    # With a key of one's own it is only OpenRouter's fee.
+    details = usage.get("cost_details")
+    upstream = _amount(details.get("upstream_inference_cost")) if isinstance(details, dict) else None
+    return None if upstream is None else cost + upstream
+
+
+def _amount(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_USD:
+        return None
+    return float(value)
 
 
 def _may_be_charged(error: APIConnectionError) -> bool:
@@ -370,10 +403,15 @@ def _finish_reason(value: object) -> str:
 
 
 def _content(value: object) -> str:
-    """The text of a message; some endpoints send it in parts."""
+    """The text of a message; some endpoints send it in parts, of which some are reasoning."""
     parts = value if isinstance(value, list) else [{"text": value}]
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    texts = [part.get("text") for part in parts if isinstance(part, dict) and not _is_reasoning(part)]
     return "".join(text for text in texts if isinstance(text, str))
+
+
+def _is_reasoning(part: Mapping[str, Any]) -> bool:
+    kind = str(part.get("type")).lower()
+    return part.get("thought") is True or any(word in kind for word in ("think", "reason", "thought"))
 
 
 def _unread(problem: str, model: str, attempts: int) -> Reply:

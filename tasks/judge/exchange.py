@@ -20,6 +20,7 @@ from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint
 from tasks.judge.prompts import PROMPT_VERSION, build_messages, build_repair
 from tasks.judge.purse import Purse
 from tasks.judge.rubric import Criterion
+from tasks.judge.stated_price import StatedPrice
 from tasks.judge.tokens import TokenScale, estimate_tokens
 
 _SHRINK = 0.7
@@ -96,6 +97,7 @@ class Judge:
     stop: Stop
     purse: Purse = field(default_factory=Purse)
     scale: TokenScale = field(default_factory=TokenScale)
+    stated_price: StatedPrice = field(default_factory=StatedPrice)
     evidence_tokens: int = 80_000
     samples: int = 1
     report_id: int | None = None
@@ -188,11 +190,13 @@ class Judge:
         }
 
     def most_usd(self, estimated_tokens: int) -> float | None:
-        """What a call of about so many prompt tokens can cost at the most; None when the price is not known."""
-        prompt = estimated_tokens * max(1.0, self.scale.factor)
-        return self.prices.cost_usd(
-            self.client.model, Tokens(round(prompt), self.client.max_output_tokens), datetime.now(UTC)
-        )
+        """What a call of about so many prompt tokens can cost at the most; None when the price is not known.
+
+        Where no table has it, it is known from the first call on of which the endpoint stated the cost.
+        """
+        prompt, output = round(estimated_tokens * max(1.0, self.scale.factor)), self.client.max_output_tokens
+        priced = self.prices.cost_usd(self.client.model, Tokens(prompt, output), datetime.now(UTC))
+        return self.stated_price.most_usd(prompt, output) if priced is None else priced
 
     def _first(
         self,
@@ -228,8 +232,8 @@ class Judge:
         claim: Claim | None,
     ) -> Reply:
         self.stop.check()
-        most_usd = self.most_usd(estimated)
-        with self.purse.pay(most_usd, deadline=deadline, stop=self.stop) as payment:
+        with self.purse.pay(lambda: self.most_usd(estimated), deadline=deadline, stop=self.stop) as payment:
+            most_usd = self.most_usd(estimated)
             try:
                 reply = self.client.complete(messages, schema, deadline=deadline, stop=self.stop)
             except BaseException as error:
@@ -241,6 +245,7 @@ class Judge:
                     claim.lose(unanswered, most_usd)
                 raise
             cost = self._cost(reply)
+            self.stated_price.learn(reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens, reply.cost_usd)
             payment.cost_usd = (payment.most_usd if cost is None else cost) + reply.unanswered * payment.most_usd
         spent.lose(reply.unanswered)
         if claim is not None:
@@ -255,7 +260,8 @@ class Judge:
         now = datetime.now(UTC)
         cost = self.prices.cost_usd(reply.model, tokens, now)
         # A proxy may answer with a name of its own; what was asked for is then the better name.
-        return self.prices.cost_usd(self.client.model, tokens, now) if cost is None else cost
+        cost = self.prices.cost_usd(self.client.model, tokens, now) if cost is None else cost
+        return reply.cost_usd if cost is None else cost
 
     def _fingerprint(self, question: Question, schema: Mapping[str, Any], sample: int) -> str:
         return fingerprint(

@@ -17,7 +17,7 @@ from tasks.warehouse.parquet import read_parquet
 
 
 def _agent_of(payload: dict[str, Any]) -> str:
-    return payload["messages"][1]["content"].partition("\n# Agent ")[2].partition("\n")[0]
+    return payload["messages"][1]["content"].partition("\n# Agent\n| ")[2].partition("\n")[0]
 
 
 # With the slow judge there is time to make the file of the runs ahead.

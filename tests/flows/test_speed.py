@@ -155,4 +155,4 @@ def test_a_slow_trace_of_the_first_round_idles_no_slot(make_world: Callable[...,
 def _subject(body: bytes) -> str:
     payload = json.loads(body)
     text: str = payload["messages"][1]["content"]
-    return "team" if is_team(payload) else text.partition("\n# Agent ")[2].partition("\n")[0]
+    return "team" if is_team(payload) else text.partition("\n# Agent\n| ")[2].partition("\n")[0]
