@@ -19,6 +19,10 @@ PRIVATE_KEY = "private key"
 PASSWORD = "password"  # noqa: S105
 SECRET = "secret"  # noqa: S105
 
+_DIGIT = re.compile(r"\d")
+_THREE_DIGITS = re.compile(r"(?:\D*+\d){3}")
+_LETTER = re.compile(r"[^\W\d_]")
+_SPACE = re.compile(r"\s")
 PLACEHOLDER = re.compile(r"\[[A-Za-z][\w -]{0,39}\]")
 """What stands in the place of something that was replaced: a label, whose form this is, in brackets."""
 
@@ -73,7 +77,7 @@ def _begins(text: str, place: int) -> bool:
 
 def _is_random(key: str) -> bool:
     """Rather a key than a name in words (``sk-toggleable__control``)."""
-    return sum(letter.isdigit() for letter in key) >= 3 or len(key) >= 60
+    return len(key) >= 60 or _THREE_DIGITS.match(key) is not None
 
 
 _PEM_REST = (
@@ -91,19 +95,25 @@ def _find_pem(text: str, place: int) -> Span | None:
 
 _PEM = re.compile("-----BEGIN " + _PEM_REST)
 
-_URL_WORD = re.compile(r"[\s\"'`<>\\\x00]")
+_USERINFO = re.compile(r"[^\s\"'`<>\\\x00]*+")
+_AUTHORITY_END = re.compile(r"[/?#]")
+_PORT_AND_PATH = re.compile(r"\d{1,5}[/?#]")
 _LONGEST_URL = 400
 
 
 def find_at(text: str, at: int) -> Span | None:
     """What an @ gives away: the password of a URL, or an e-mail address."""
-    userinfo = text[max(0, at - _LONGEST_URL) : at].rpartition("://")
-    if userinfo[1] and not _URL_WORD.search(userinfo[2]):
-        user, colon, password = userinfo[2].partition(":")
-        authority = re.split(r"[/?#]", userinfo[2], maxsplit=1)[0]
-        if authority == userinfo[2] or (
+    begin = text.rfind("://", max(0, at - _LONGEST_URL), at)
+    if begin >= 0 and (match := _USERINFO.match(text, begin + 3, at)) is not None and match.end() == at:
+        userinfo = match[0]
+        user, colon, password = userinfo.partition(":")
+        ending = _AUTHORITY_END.search(userinfo)
+        if ending is None or (
             # A slash in a password that nobody has percent-encoded, and not a port or a path with an @ in it.
-            colon and "@" not in authority and not re.search(r"[/?#]", user) and not re.match(r"\d{1,5}[/?#]", password)
+            colon
+            and ending.start() > len(user)
+            and "@" not in userinfo[: ending.start()]
+            and not _PORT_AND_PATH.match(password)
         ):
             if not colon or not password or _says_nothing(password) or text.startswith("@sha256:", at):
                 return None
@@ -122,20 +132,23 @@ _SEPARATOR = (
     r"(?:(?P<sep>=>|:=|=3[Dd]|[:=]{1,2}|>|%3[DAda])[ \t]{0,3}|(?P<space> {1,3}))"
 )
 _VALUE = (
-    r"(?:(?P<quote>\\{0,3}[\"'`])(?P<quoted>(?:(?!(?P=quote))(?:\\[^\n\x00]|[^\n\x00])){1,10000})"
+    r"(?:(?P<quote>\\{0,3}[\"'`])"
+    r"(?P<quoted>(?:[^\"'`\\\n\x00]++|(?!(?P=quote))(?:\\[^\n\x00]|[^\n\x00]))++)"
     r"|(?P<bare>[^\s\"'`,;&<>\\\x00|]{1,500}+))"
 )
-_NOTHING = re.compile(
-    r"none|null|nil|undefined|true|false|yes|no|str|string|text|int|bytes|any|optional|"
-    r"required|must|is|was|are|be|has|not|incorrect|invalid|wrong|missing|empty|expired|"
-    r"changed|failed|blank|set|unset|given|hidden|redacted|masked|removed|secret|token|"
-    r"password|passwd|pwd|username|user|key|value|prompt|authentication|reset|login|example|field|"
-    r"for|from|in|to|the|a|an|of|and|or|with|you|your|this|that|it",
-    re.IGNORECASE,
+_LONGEST_VALUE = 10_000
+_NOTHING = frozenset(
+    "none null nil undefined true false yes no str string text int bytes any optional required must is was are be has "
+    "not incorrect invalid wrong missing empty expired changed failed blank set unset given hidden redacted masked "
+    "removed secret token password passwd pwd username user key value prompt authentication reset login example field "
+    "for from in to the a an of and or with you your this that it".split()
 )
+_LONGEST_NOTHING = 20
+# What only its beginning tells, and what it has to be in full.
+_EXPRESSION = re.compile(r"\$\(|\{|<|\$\{\{|[A-Za-z_.]++[(\[]|[A-Za-z_]\w*+(?:\.\w++)++\(")
 _REFERENCE = re.compile(
-    r"\$\{?\w+\}?|\$\(.*|%\(?\w*\)?s|\{\{?.*|<.*|\$\{\{.*|@\w+@|[A-Za-z_.]+\(.*|[A-Za-z_]\w*(?:\.\w+)+\(.*|[A-Za-z_.]+\[.*"
-    r"|(?:self|os|settings|config|cfg|env|args|process|request|req|options|opts|ctx|this|vault|secrets)\.[A-Za-z_.]+"
+    r"\$\{?\w++\}?|%\(?\w*\)?s|@\w++@"
+    r"|(?:self|os|settings|config|cfg|env|args|process|request|req|options|opts|ctx|this|vault|secrets)\.[A-Za-z_.]++"
 )
 _MASK = re.compile(r"[*xX•.…#_-]+")
 _CAPITAL_NAME = re.compile(r"[A-Z][A-Z_]*")
@@ -144,11 +157,16 @@ _CAPITAL_NAME = re.compile(r"[A-Z][A-Z_]*")
 def _says_nothing(value: str) -> bool:
     """Whether ``value`` is no secret itself: a placeholder, a mask, a variable, a word about a secret."""
     return (
-        _NOTHING.fullmatch(value.strip(".:!?")) is not None
+        (len(value) <= _LONGEST_NOTHING and value.strip(".:!?").lower() in _NOTHING)
         or PLACEHOLDER.match(value) is not None
         or _MASK.fullmatch(value) is not None
+        or _EXPRESSION.match(value) is not None
         or _REFERENCE.fullmatch(value) is not None
     )
+
+
+_FLAG_BEFORE = re.compile(r"(?:^|\s|[\"'\[\\])--?[\w-]{0,30}\Z")
+_ELEMENT_BEFORE = re.compile(r"<[\w.:-]{0,30}\Z")
 
 
 def _beside(label: str, name: str, offset: int, check: Callable[[str, re.Match[str]], bool]) -> Find:
@@ -156,22 +174,22 @@ def _beside(label: str, name: str, offset: int, check: Callable[[str, re.Match[s
     pattern = re.compile(f"(?i:{name}){_SEPARATOR}{_VALUE}")
 
     def find(text: str, place: int) -> Span | None:
-        match = pattern.match(text, place - offset) if place >= offset else None
+        start = place - offset
+        match = pattern.match(text, start, start + _LONGEST_VALUE) if start >= 0 else None
         if match is None:
             return None
-        before = text[max(0, match.start() - 40) : match.start()]
-        if match["space"] and not re.search(r"(?:^|\s|[\"'\[\\])--?[\w-]{0,30}\Z", before):
+        before = text[max(0, start - 40) : start]
+        # Each expression is tried where what it needs is there at all.
+        if match["space"] and ("-" not in before or not _FLAG_BEFORE.search(before)):
             return None
-        if match["sep"] == ">" and not re.search(r"<[\w.:-]{0,30}\Z", before):
+        if match["sep"] == ">" and ("<" not in before or not _ELEMENT_BEFORE.search(before)):
             return None
         group = "quoted" if match["quote"] else "bare"
         start, end = match.span(group)
-        if group == "bare":
-            while end > start and text[end - 1] in ")]}":
-                if text.count("(", start, end) + text.count("[", start, end) + text.count("{", start, end):
-                    break
-                end -= 1
         value = text[start:end]
+        if group == "bare" and value[-1] in ")]}" and not ("(" in value or "[" in value or "{" in value):
+            value = value.rstrip(")]}")
+            end = start + len(value)
         if not value or PLACEHOLDER.match(text, start) or _says_nothing(value):
             return None
         if value.startswith("-----BEGIN") or not check(text, match):
@@ -183,7 +201,7 @@ def _beside(label: str, name: str, offset: int, check: Callable[[str, re.Match[s
 
 def _password_like(text: str, match: re.Match[str]) -> bool:
     bare = match["bare"]
-    if match["quote"] and not match["close"] and re.match(r"[,;)] ?", match["quoted"]):
+    if match["quote"] and not match["close"] and match["quoted"][0] in ",;)":
         # The quote closes a text that ends in "Password: ".
         return False
     if bare is None or match["sep"] not in (":",) or match["close"]:
@@ -192,37 +210,36 @@ def _password_like(text: str, match: re.Match[str]) -> bool:
     return not bare.isalpha() or not text[match.end() : match.end() + 1].strip("\n\r\x00,;\"'`\\")
 
 
+_FOLDER = re.compile(r"[/~.]|[A-Za-z]:")
+
+
 def _pwd_like(text: str, match: re.Match[str]) -> bool:
     # The shell calls the directory it is in so.
-    return not re.match(r"[/~.]|[A-Za-z]:", match["quoted"] or match["bare"]) and _password_like(text, match)
+    return not _FOLDER.match(match["quoted"] or match["bare"]) and _password_like(text, match)
 
 
 def _key_like(text: str, match: re.Match[str]) -> bool:
     value = match["quoted"] or match["bare"]
-    if any(letter.isspace() for letter in value) or _CAPITAL_NAME.fullmatch(value):
+    if _SPACE.search(value) or _CAPITAL_NAME.fullmatch(value):
         return False
     if match["quoted"]:
         return len(value) >= 4
-    return len(value) >= 6 and (any(letter.isdigit() for letter in value) or (len(value) >= 20 and "." not in value))
+    return len(value) >= 6 and ((len(value) >= 20 and "." not in value) or _DIGIT.search(value) is not None)
 
 
-_OTHER_TOKENS = re.compile(
-    r"(?:"
-    r"page|next|prev|previous|continuation|sync|cursor|cancellation|cancel|eos|bos|pad|unk|"
-    r"mask|stop|max|min|num|start|end|first|last|per|resume|pagination|marker|idempotency|"
-    r"sep|cls|special|input|output|total|prompt|completion"
-    r")[-_ ]?\Z",
-    re.IGNORECASE,
+_OTHER_TOKENS = tuple(
+    "page next prev previous continuation sync cursor cancellation cancel eos bos pad unk mask stop max min num start "
+    "end first last per resume pagination marker idempotency sep cls special input output total prompt "
+    "completion".split()
 )
 
 
 def _token_like(text: str, match: re.Match[str]) -> bool:
     value = match["quoted"] or match["bare"]
-    if _OTHER_TOKENS.search(text[max(0, match.start() - 16) : match.start()]) or any(
-        letter.isspace() for letter in value
-    ):
+    if len(value) < 8 or _SPACE.search(value) or not _DIGIT.search(value):
         return False
-    return len(value) >= 8 and any(letter.isdigit() for letter in value)
+    before = text[max(0, match.start() - 16) : match.start()].lower()
+    return not (before[:-1] if before[-1:] in ("-", "_", " ") else before).endswith(_OTHER_TOKENS)
 
 
 _AUTHORIZATION = re.compile(
@@ -233,12 +250,14 @@ _BEARER = re.compile(r"(?i:bearer) +(?P<value>[\w.~+/=-]{8,}+)")
 
 
 _BOT = re.compile(r"(?<!\d)\d{8,10}:AA[\w-]{33,}+")
+_BOT_ID = re.compile(r"\d{8,10}\Z")
 
 
 def _find_bot(text: str, place: int) -> Span | None:
     """A Telegram bot's token, from the colon within it."""
-    match = _BOT.search(text, max(0, place - 10), place + 60)
-    return (match.start(), match.end(), TOKEN) if match and match.start() < place else None
+    digits = _BOT_ID.search(text, max(0, place - 10), place)
+    match = _BOT.match(text, digits.start()) if digits else None
+    return (match.start(), match.end(), TOKEN) if match else None
 
 
 def _find_authorization(text: str, place: int) -> Span | None:
@@ -255,12 +274,12 @@ def _find_bearer(text: str, place: int) -> Span | None:
 
 
 def _opaque(value: str) -> bool:
-    return any(letter.isdigit() for letter in value) or len(value) >= 24
+    return len(value) >= 24 or _DIGIT.search(value) is not None
 
 
 def _is_mixed(value: str) -> bool:
     """Rather a password than a word: letters and digits."""
-    return len(value) >= 6 and any(letter.isdigit() for letter in value) and any(letter.isalpha() for letter in value)
+    return len(value) >= 6 and _DIGIT.search(value) is not None and _LETTER.search(value) is not None
 
 
 def _pass_like(text: str, match: re.Match[str]) -> bool:
