@@ -90,9 +90,7 @@ class Anchors:
 def _table(exact: dict[str, list[int]], width: int) -> tuple[np.uint32, npt.NDArray[np.uint32], Array]:
     """Which bits count, the values of the shapes of this width in order, and the key of each."""
     values = {
-        int.from_bytes(shape.encode("latin-1"), "little"): key
-        for key, shape in enumerate(exact)
-        if len(shape) == width
+        int.from_bytes(shape.encode("latin-1"), "little"): key for key, shape in enumerate(exact) if len(shape) == width
     }
     known = sorted(values)
     return (

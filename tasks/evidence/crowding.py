@@ -17,9 +17,9 @@ from tasks.evidence.anchors import Array, Places
 CROWDED = "too many secrets"
 """The label of a crowded stretch."""
 
-LEAST_APART = 12
+LEAST_APART = 20
 """Characters for each place, on average, below which a block is crowded."""
-MOST_IN_A_SMALL_TEXT = 128
+MOST_IN_A_SMALL_TEXT = 100
 """Places that any text may have, however short it is."""
 _BLOCK = 2_048
 # At the ends of a stretch, where a secret may reach in or out.

@@ -15,8 +15,37 @@ _LOCAL_REVERSED = re.compile(r"[\w.+-]*")
 _DOMAIN = re.compile(r"(?:[^\W_][\w-]{0,62}+\.){1,8}(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})(?![\w-])")
 # Names of files (icon@2x.png, render@app.js:10:5) and of machines that no mail goes to.
 _NO_MAIL = frozenset(
-    "js jsx mjs ts tsx json png jpg jpeg gif svg webp css scss html htm xml yaml yml txt log csv toml lock internal "
-    "localdomain lan cluster svc".split()
+    [
+        "js",
+        "jsx",
+        "mjs",
+        "ts",
+        "tsx",
+        "json",
+        "png",
+        "jpg",
+        "jpeg",
+        "gif",
+        "svg",
+        "webp",
+        "css",
+        "scss",
+        "html",
+        "htm",
+        "xml",
+        "yaml",
+        "yml",
+        "txt",
+        "log",
+        "csv",
+        "toml",
+        "lock",
+        "internal",
+        "localdomain",
+        "lan",
+        "cluster",
+        "svc",
+    ]
 )
 _VERSION = re.compile(r"v?\d+\.\d+")
 _REMOTE_USERS = frozenset({"git", "hg", "svn"})
@@ -26,6 +55,7 @@ _ESCAPED = re.compile(r"u[0-9a-fA-F]{4}|[nrtbf]")
 # Groups are set apart by a space, a dash, or the space that does not break.
 _TO_DIGITS = bytes(0x30 if 0x30 <= code <= 0x39 else 0x20 if code in (0x2D, 0xA0) else code for code in range(256))
 _CARD_SHAPES = (b"0" * 13, b"0000 0000 0000 ", b"0000 000000 0000")
+_CARD_SHAPE = re.compile(b"|".join(_CARD_SHAPES))
 _LONGEST_RUN = 64
 _DIGITS_REVERSED = re.compile(r"(?:[ \xa0-]?\d)*+")
 _DIGITS = re.compile(r"\d(?:[ \xa0-]?\d)*+")
@@ -93,13 +123,8 @@ def find_cards(text: str, latin: bytes) -> Iterator[Span]:
     if not any(shape in coded for shape in _CARD_SHAPES):
         return
     done = 0
-    places: list[int] = []
-    for shape in _CARD_SHAPES:
-        place = coded.find(shape)
-        while place >= 0:
-            places.append(place)
-            place = coded.find(shape, place + len(shape))
-    for place in sorted(places):
+    for match in _CARD_SHAPE.finditer(coded):
+        place = match.start()
         # Times since the epoch begin with 1: what no card begins with is left at once.
         begins = place == 0 or coded[place - 1] not in b"0 "
         if place >= done and not (begins and text[place] in "0179"):
@@ -110,8 +135,10 @@ def find_cards(text: str, latin: bytes) -> Iterator[Span]:
 
 def _card_at(text: str, place: int) -> tuple[Span | None, int]:
     """The card in the run of digits around ``place``, and where that run ends."""
-    before = _DIGITS_REVERSED.match(text[max(0, place - _LONGEST_RUN) : place][::-1])
-    start = place - (before.end() if before else 0)
+    start = place
+    if place and (text[place - 1].isdigit() or text[place - 1] in " \xa0-"):
+        before = _DIGITS_REVERSED.match(text[max(0, place - _LONGEST_RUN) : place][::-1])
+        start = place - (before.end() if before else 0)
     while text[start] in " \xa0-":
         start += 1
     run = _DIGITS.match(text, start)
@@ -119,7 +146,7 @@ def _card_at(text: str, place: int) -> tuple[Span | None, int]:
         return None, place + 1
     end = run.end()
     ahead, behind = text[max(0, start - 1) : start], text[end : end + 2]
-    escaped = ahead in tuple("nrt") and text[max(0, start - 2) : start - 1] == "\\"
+    escaped = ahead in ("n", "r", "t") and text[max(0, start - 2) : start - 1] == "\\"
     if ahead.isalnum() and not escaped and (first := _FIRST_GROUP.match(text, start, end)) is not None:
         # The first digits end a word ("v2 4111 …").
         start = first.end()

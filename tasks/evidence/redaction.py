@@ -8,22 +8,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tasks.errors import RedactionError, RefusedError
 from tasks.evidence.anchors import Anchors
-from tasks.evidence.credentials import PLACEHOLDER, RULES
+from tasks.evidence.credentials import RULES
 from tasks.evidence.crowding import CROWDED, drop_idle_ats, find_crowded
+from tasks.evidence.named_values import BARREN, PLACEHOLDER, Need
 from tasks.evidence.personal import Span, find_cards
 
 Hook = Callable[[str], str]
 OWN_CODE = "own code"
 """The label under which texts that the hook changed are counted; the hook writes its own placeholders."""
 
-_ANCHORS = Anchors(
+ANCHORS = Anchors(
     [[anchor for rule in group for anchor in rule.anchors] for group in RULES],
     fold=[any(rule.fold for rule in group) for group in RULES],
 )
-_RULE_FINDS = [rule.find for group in RULES for rule in group for _ in rule.anchors]
+_RULE_FINDS = [(rule.find, rule.need) for group in RULES for rule in group for _ in rule.anchors]
 # By the key of an anchor.
-_FINDS = [tuple(_RULE_FINDS[number] for number in numbers) for numbers in _ANCHORS.numbers]
-_AT = _ANCHORS.key("@")
+_FINDS = [tuple(_RULE_FINDS[number] for number in numbers) for numbers in ANCHORS.numbers]
+_AT = ANCHORS.key("@")
 # No rule matches across it, and no text of ours holds it: see read_text.
 _BETWEEN = "\x00"
 
@@ -122,20 +123,25 @@ def _replace(text: str, counts: Counter[str]) -> str:
 def _find(text: str) -> Iterator[Span]:
     # One byte for each character, so that places are those in the text; what is not Latin-1 becomes "?".
     coded = text.encode("latin-1", "replace")
-    found = drop_idle_ats(text, coded, _ANCHORS.find(coded), _AT)
+    found = drop_idle_ats(text, coded, ANCHORS.find(coded), _AT)
     crowded = find_crowded(text, coded, found)
     for start, end in crowded.stretches:
         yield start, end, CROWDED
     covered = 0
+    barren = [0] * len(Need)
     for place, key in zip(crowded.left.places.tolist(), crowded.left.keys.tolist(), strict=True):
-        for find in _FINDS[key]:
+        for find, need in _FINDS[key]:
             # What stands inside a secret is gone with it; without this hostile texts would be read again and again.
             if place < covered:
                 break
-            span = find(text, place)
-            if span is not None:
-                covered = max(covered, span[1])
-                yield span
+            if place < barren[need] or (span := find(text, place)) is None:
+                continue
+            if span[2] == BARREN:
+                barren[need] = span[1]
+                continue
+            if span[1] > covered:
+                covered = span[1]
+            yield span
     yield from find_cards(text, coded)
 
 
