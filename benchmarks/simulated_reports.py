@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,7 +30,13 @@ class Truth:
 @dataclass(frozen=True)
 class World:
     """How reports come about: ``judge_sd`` is the noise of an answer on a criterion, ``tasks`` 0 for a new task every
-    run, else that many which every report repeats."""
+    run, else that many which every report repeats; those of another ``task_set`` are others.
+
+    Runs depend on each other by ``night_icc`` and ``task_icc``, the intraclass correlations of the success of an
+    agent's runs within a report and within a task (0: independent): the rate of a night, or of a task, is drawn from
+    the Beta distribution with the agent's rate as its mean and this correlation. ``night_seconds_sd`` is the standard
+    deviation of the logarithm of a factor that all times of a report have in common.
+    """
 
     agents: tuple[Truth, ...]
     runs: int = 20
@@ -38,6 +44,11 @@ class World:
     samples: int = 1
     tasks: int = 0
     timeout_seconds: float = 300.0
+    task_set: int = 0
+    night_icc: float = 0.0
+    task_icc: float = 0.0
+    night_seconds_sd: float = 0.0
+    _task_rates: dict[tuple[int, str], float] = field(default_factory=dict, repr=False)
 
     def changed(self, number: int, **values: float) -> World:
         """The same world but for one agent."""
@@ -48,12 +59,13 @@ class World:
     def report(self, rng: np.random.Generator, report_id: int) -> Reading:
         """One report on this world, of runs that no other has."""
         details, criteria, runs = [], [], []
+        slow = float(np.exp(rng.normal(0, self.night_seconds_sd))) if self.night_seconds_sd else 1.0
         for number, truth in enumerate(self.agents, 1):
             tasks = [
-                f"t{index % self.tasks}" if self.tasks else f"{report_id}-{number}-{index}"
+                f"t{self.task_set}-{index % self.tasks}" if self.tasks else f"{report_id}-{number}-{index}"
                 for index in range(self.runs)
             ]
-            rows = self._run(rng, number, truth, report_id * 100_000 + number * 1000, tasks)
+            rows = self._run(rng, number, truth, report_id * 100_000 + number * 1000, tasks, slow)
             detail, given = self._read(rng, number, truth, rows)
             details.append(detail)
             criteria += given
@@ -78,11 +90,17 @@ class World:
         return readings
 
     def _run(
-        self, rng: np.random.Generator, number: int, truth: Truth, first_id: int, tasks: Sequence[str]
+        self,
+        rng: np.random.Generator,
+        number: int,
+        truth: Truth,
+        first_id: int,
+        tasks: Sequence[str],
+        slow: float = 1.0,
     ) -> list[dict[str, Any]]:
         size = len(tasks)
-        succeeded = rng.random(size) < truth.success_rate
-        seconds = truth.seconds * np.exp(rng.normal(0, truth.spread, size))
+        succeeded = rng.random(size) < self._rates(rng, number, truth, tasks)
+        seconds = slow * truth.seconds * np.exp(rng.normal(0, truth.spread, size))
         seconds[~succeeded & (rng.random(size) < 0.5)] = self.timeout_seconds
         costs = truth.cost_usd * np.exp(rng.normal(0, truth.spread, size))
         return [
@@ -96,6 +114,16 @@ class World:
             }
             for index, task in enumerate(tasks)
         ]
+
+    def _rates(self, rng: np.random.Generator, number: int, truth: Truth, tasks: Sequence[str]) -> float | list[float]:
+        """The success rate of every run."""
+        rate = _draw_rate(rng, truth.success_rate, self.night_icc)
+        if not self.task_icc:
+            return rate
+        for task in tasks:
+            if (number, task) not in self._task_rates:
+                self._task_rates[number, task] = _draw_rate(rng, truth.success_rate, self.task_icc)
+        return [self._task_rates[number, task] for task in tasks]
 
     def _read(
         self, rng: np.random.Generator, number: int, truth: Truth, runs: Sequence[dict[str, Any]]
@@ -143,6 +171,14 @@ class World:
                 }
             )
         return sum(row["weight"] * row["score"] for row in rows), rows
+
+
+def _draw_rate(rng: np.random.Generator, mean: float, icc: float) -> float:
+    """A rate around ``mean``; outcomes that are drawn by it are correlated by ``icc``."""
+    if not icc:
+        return mean
+    size = (1 - icc) / icc
+    return float(rng.beta(mean * size, (1 - mean) * size))
 
 
 def report_row(report_id: int, **values: Any) -> dict[str, Any]:

@@ -68,6 +68,11 @@ def next_step(agreement: Agreement) -> str:
         return (
             f"let a second person label the same runs (`{label} --labeler NAME`): it shows how far people agree at all."
         )
+    if agreement.run_labels:
+        return (
+            f"label agents as a whole (`{label} --csv labels.csv`, with run_id left empty): labels of runs say too "
+            "little about scores of agents to act on."
+        )
     bias = whole.bias
     if bias.low is not None and bias.high is not None and not bias.low <= 0 <= bias.high:
         side = "generous" if bias.low > 0 else "severe"

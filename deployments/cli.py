@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
-from deployments.terminal import one_line, open_console, print_json
+from deployments.terminal import let_all_be_written, one_line, open_console, print_json
 from tasks.errors import AgentReportError, RefusedError, scrub
 
 if TYPE_CHECKING:
@@ -278,6 +278,7 @@ def export(
     format: Literal["csv", "json"],  # noqa: A002 - the option's name
     table: Literal["agents", "criteria", "runs", "reports"] | None = None,
     out: str = "-",
+    force: Flag = False,
     bom: Flag = False,
 ) -> int:
     """Write a report for other programs: as one JSON document, or one of its tables as CSV. All in UTF-8.
@@ -295,13 +296,15 @@ def export(
     table
         Which table; as CSV the agents unless another is named.
     out
-        File to write, replaced when it is there; - is the terminal, or the pipe.
+        File to write; - is the terminal, or the pipe.
+    force
+        Replace the file if it exists.
     bom
         Begin with a byte order mark, without which Excel does not take a CSV file for UTF-8.
     """
     from deployments.export import export_report
 
-    export_report(report_id, kind=format, table=table, out=out, byte_order_mark=bom)
+    export_report(report_id, kind=format, table=table, out=out, force=force, byte_order_mark=bom)
     return COMPLETED
 
 
@@ -479,13 +482,16 @@ def check(
     min_success_rate: float | None = None,
     max_failed: int | None = None,
     no_worse_than: str | None = None,
+    point: Flag = False,
+    strict: Flag = False,
     junit: Path | None = None,
     summary: Path | None = None,
     json: Flag = False,
 ) -> int:
-    """Hold a report against rules, for a pipeline: one line for every rule that is broken.
+    """Hold a report against rules, for a pipeline: one line for every rule that is broken or cannot be told.
 
-    Exit code 0: all rules hold, 1: one is broken (a report that failed or was cancelled breaks any), 2: refused.
+    Exit code 0: no rule is broken, 1: one is (a report that failed or was cancelled breaks any; with `--strict` also
+    what cannot be told or applied), 2: refused.
 
     Example: `agent-report check --environment staging --min-score 7 --no-worse-than last --max-failed 0`
 
@@ -498,12 +504,17 @@ def check(
     min_score
         Least score, 0 to 10, of the team and of every agent; one that has runs and was not judged breaks it.
     min_success_rate
-        Least share of successful runs, 0 to 1, of every agent that has finished runs; one whose runs could not be
-        read breaks it.
+        Least share of successful runs, 0 to 1, of every agent that has finished runs. Broken when the whole 95 %
+        interval is below it, or when the runs could not be read; when the interval contains it, it cannot be told.
     max_failed
         Most agents whose evaluation failed.
     no_worse_than
-        Report by id, or `last` (the last comparable one), than which nothing may be worse beyond noise.
+        Report by id, than which nothing may be worse beyond noise. `last`: the newest completed one before it with
+        the same judge settings, rubric, `--agents` and `--filter-model`.
+    point
+        Hold success rates against their bound by their value alone, without the interval.
+    strict
+        Exit code 1 also when a rule cannot be told, or could not be applied.
     junit
         Write the rules as JUnit XML to this file.
     summary
@@ -520,6 +531,8 @@ def check(
         min_success_rate=min_success_rate,
         max_failed=max_failed,
         no_worse_than=no_worse_than,
+        by_point=point,
+        strict=strict,
         junit=junit,
         summary=summary,
         as_json=json,
@@ -678,12 +691,31 @@ def _complain(what: str, why: object) -> None:
     console.print(one_line(f"{what}: {why}", "red"), soft_wrap=True)
 
 
+def _prepare_connections() -> None:
+    """Refuse proxies and certificates that nothing can connect with, and make NO_PROXY readable for httpx.
+
+    In the environment, since Prefect's own clients, and processes that are started, read it there.
+    """
+    if "PREFECT_API_URL" in os.environ:
+        os.environ["PREFECT_API_URL"] = os.environ["PREFECT_API_URL"].strip()
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+    if "SSL_CERT_FILE" in os.environ or any(os.environ.get(name) or os.environ.get(name.lower()) for name in names):
+        from tasks.wire.route import NO_PROXY, check_route, readable_no_proxy
+
+        check_route(os.environ)
+        for name in NO_PROXY:
+            if name in os.environ:
+                os.environ[name] = readable_no_proxy(os.environ[name])
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line (this process's, or ``arguments``) and exit.
 
     Errors are one line on stderr, and the exit code says what happened.
     """
+    let_all_be_written()
     try:
+        _prepare_connections()
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except (CycloptsError, RefusedError) as error:
         _complain("Refused", error)

@@ -19,7 +19,7 @@ from tasks.report.change_text import (
     metric_title,
 )
 from tasks.report.changes import sort_changes, told_changes, worst_first
-from tasks.report.comparison import AgentComparison, Change, Comparison
+from tasks.report.comparison import HOLDS_FOR, AgentComparison, Change, Comparison
 from tasks.stored_reports import compare_stored
 from tasks.warehouse.listing import ReportFilter, list_environments, list_reports
 from tasks.warehouse.schema import ENDED
@@ -127,7 +127,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
             console.print(Text.assemble(one_line(subject.agent_name, "yellow"), ": ", one_line(said)))
     console.print(
         Text("Intervals are of 95 %; p is corrected for all that was compared. Found from: a change of the success "
-             "rate this large is found in 80 of 100 cases.", "dim")
+             f"rate this large is found in 80 of 100 cases. {HOLDS_FOR}", "dim")
     )  # fmt: skip
 
 

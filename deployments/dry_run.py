@@ -23,13 +23,17 @@ _ANSWER_TOKENS = 1200
 
 def estimate_report(order: Order) -> Row:
     """``{"agents": [{agent_id, agent_name, runs, prompt_tokens, error}], "prompt_tokens", "completion_tokens",
-    "cost_usd", "calls", …}``; costs are None when the model's price is unknown. Traces are not fetched for it.
+    "cost_usd", "calls", "warnings", …}``; costs are None when the model's price is unknown. Traces are not fetched.
+
+    ``warnings`` are sentences on the runs that are left out for their status; ``nothing_to_judge`` is true where agents
+    have runs and all of them are, so that the report would fail.
 
     Raises:
         RefusedError, SourceError: as ``check_settings``; a key for the judge is not needed.
     """
     from tasks import connections
     from tasks.errors import SourceError
+    from tasks.evidence.left_out import LeftOut
     from tasks.evidence.metrics import build_evidence
     from tasks.judge.agent import build_agent_question
     from tasks.judge.rubric import resolve_rubrics, select_agents
@@ -40,10 +44,11 @@ def estimate_report(order: Order) -> Row:
     settings = connections.read_settings()
     options, budget = settings.options(order.options), settings.evidence_tokens
     until = datetime.now(UTC)
-    source, prices = connections.source(), connections.prices()
+    source, prices, hide = connections.source(), connections.prices(), connections.redactor()
     agents = source.load_agents(order.environment)
     rubrics = resolve_rubrics(order.criteria, agents)
     rows, evidences, missing = [], [], {}
+    left_out = LeftOut()
     for agent in select_agents(options.agents, agents):
         row: Row = {"agent_id": agent.id, "agent_name": agent.name, "runs": 0, "prompt_tokens": 0, "error": None}
         rows.append(row)
@@ -60,6 +65,7 @@ def estimate_report(order: Order) -> Row:
             continue
         evidence = build_evidence(agent, runs, (), prices)
         evidences.append(evidence)
+        left_out.add(runs.runs)
         row["runs"] = evidence.metrics.runs_analyzed
         if evidence.finished_runs:
             row["prompt_tokens"] = _tokens(build_agent_question(evidence, rubrics[agent.id]), budget)
@@ -77,6 +83,8 @@ def estimate_report(order: Order) -> Row:
         "prompt_tokens": total,
         "completion_tokens": calls * _ANSWER_TOKENS,
         "cost_usd": _cost(prices, options.judge_model, total, calls * _ANSWER_TOKENS),
+        "warnings": [hide.redact(said) if hide else said for said in left_out.sentences()],
+        "nothing_to_judge": bool(left_out) and not asked and not missing,
     }
 
 
@@ -90,7 +98,11 @@ def print_estimate(console: Console, estimate: Row) -> None:
         Column("Prompt tokens", tokens, justify="right", folds=True),
     ]
     print_table(console, columns)
-    if rows and not any(row["runs"] or row["error"] for row in rows):
+    if estimate["nothing_to_judge"]:
+        console.print(Text("No agent can be judged, so that the report would fail:", "bold red"))
+    for warning in estimate["warnings"]:
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(warning)))
+    if rows and not any(row["runs"] or row["error"] for row in rows) and not estimate["nothing_to_judge"]:
         narrowed = [f"{key}={estimate[key]!r}" for key in ("since", "filter_model") if estimate[key]]
         of_those = f" with {' and '.join(narrowed)}" if narrowed else ""
         console.print(Text.assemble(("Note: ", "yellow"), one_line(f"no agent has a finished run{of_those}")))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 from rich.text import Text
@@ -14,7 +15,7 @@ from deployments.out_file import write_out
 from deployments.terminal import one_line, open_console, print_json
 from tasks.errors import RefusedError
 from tasks.report.comparison import Comparison
-from tasks.report.gate import Finding, Rules, check_report
+from tasks.report.gate import Finding, Rules, State, check_report
 from tasks.report.gate_files import render_junit, render_summary
 from tasks.report.reading import Reading
 from tasks.stored_reports import compare_stored, read_ended
@@ -33,27 +34,43 @@ def run_check(
     junit: Path | None,
     summary: Path | None,
     as_json: bool,
+    by_point: bool = False,
+    strict: bool = False,
 ) -> bool:
-    """Whether all rules hold; what is broken is printed, and written to ``junit`` and ``summary``.
+    """Whether the gate is passed; what breaks it is printed, and written to ``junit`` and ``summary``.
+
+    With ``by_point`` a success rate is held against its bound by its value alone. With ``strict`` the gate is broken
+    also by what cannot be told, and by rules that could not be applied.
 
     Raises:
         RefusedError: no rule, a bound that is none, no such report or baseline, or a file that cannot be written.
     """
-    rules = Rules(min_score, min_success_rate, max_failed, no_worse_than)
+    rules = Rules(min_score, min_success_rate, max_failed, no_worse_than, by_point)
     _check_rules(rules)
     reading = _read(report_id, environment)
     findings = check_report(reading, rules, _compare(reading, no_worse_than))
-    broken = [finding for finding in findings if finding.state == "broken"]
+    broken = [finding for finding in findings if finding.breaks(strict=strict)]
     if junit is not None:
-        write_out(str(junit), render_junit(reading.report, findings), "--junit", make_folder=True)
+        write_out(str(junit), render_junit(reading.report, findings, strict=strict), "--junit", make_folder=True)
     if summary is not None:
-        _append(summary, render_summary(reading.report, findings), "--summary")
+        _append(summary, render_summary(reading.report, findings, strict=strict), "--summary")
     if as_json:
         row = reading.report
         report = {name: row[name] for name in ("id", "environment", "name", "status")}
-        print_json({"passed": not broken, "report": report, "findings": [asdict(finding) for finding in findings]})
+        fields = ("rule", "subject", "state", "message", "agent_id")
+        rows = [{name: getattr(finding, name) for name in fields} for finding in findings]
+        counts = Counter(finding.state for finding in findings)
+        print_json(
+            {
+                "passed": not broken,
+                "strict": strict,
+                "report": report,
+                "counts": {state: counts[state] for state in get_args(State)},
+                "findings": rows,
+            }
+        )
     else:
-        _print(open_console(), reading, findings)
+        _print(open_console(), reading, findings, strict=strict)
     return not broken
 
 
@@ -86,17 +103,25 @@ def _compare(reading: Reading, baseline: str | None) -> Comparison | None:
     return compare_stored(reading.id, None if baseline == "last" else int(baseline), of_agents=False)
 
 
-def _print(console: Console, reading: Reading, findings: list[Finding]) -> None:
-    broken = [finding for finding in findings if finding.state == "broken"]
-    for finding in broken:
-        console.print(one_line(finding.line, "red"), soft_wrap=True)
+def _print(console: Console, reading: Reading, findings: list[Finding], *, strict: bool) -> None:
     for finding in findings:
-        if finding.state == "not_applied":
-            console.print(Text.assemble(("Note: ", "yellow"), one_line(finding.line)), soft_wrap=True)
-    held = sum(finding.state == "held" for finding in findings)
-    verdict = Text("passed", "bold green") if not broken else Text(f"{len(broken)} broken", "bold red")
-    console.print(Text.assemble(f"Report {reading.id} on ", one_line(reading.report["environment"]), ": ", verdict,
-                                f", {held} held"))  # fmt: skip
+        if finding.state == "broken":
+            console.print(one_line(finding.line, "red"), soft_wrap=True)
+    for state, title in (("cannot_tell", "Cannot tell: "), ("not_applied", "Not applied: ")):
+        for finding in findings:
+            if finding.state == state:
+                style = "red" if finding.breaks(strict=strict) else "yellow"
+                console.print(Text.assemble((title, style), one_line(finding.line)), soft_wrap=True)
+    counts = Counter(finding.state for finding in findings)
+    known: dict[State, str] = {"broken": "broken", "cannot_tell": "cannot be told", "held": "held"}
+    passed = not any(finding.breaks(strict=strict) for finding in findings)
+    verdict = Text("passed", "bold green") if passed else Text("not passed", "bold red")
+    tail = "".join(f", {counts[state]} {word}" for state, word in known.items() if counts[state] or state == "held")
+    if not passed and not counts["broken"]:
+        tail += " (--strict)"
+    console.print(
+        Text.assemble(f"Report {reading.id} on ", one_line(reading.report["environment"]), ": ", verdict, tail)
+    )
 
 
 def _append(path: Path, text: str, option: str) -> None:

@@ -99,6 +99,8 @@ def _notes(report: Row) -> Iterator[Text]:
     if report["team_error"]:
         yield Text.assemble(("Team not judged: ", "yellow"), one_line(report["team_error"]))
     for warning in report["warnings"] or []:
+        if warning in (report["error"] or ""):
+            continue
         yield Text.assemble(("Note: ", "yellow"), one_line(warning))
 
 

@@ -14,8 +14,10 @@ import httpx
 
 from deployments.prefect_server import ServerError, prefect_server, wait_until_healthy
 from tasks.errors import AgentReportError, RefusedError, scrub
+from tasks.evidence.urls import refuse_ambiguous
 from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions
+from tasks.wire.route import NO_PROXY, describe_route
 
 Row = dict[str, Any]
 _DRAIN_SECONDS = 15.0
@@ -60,6 +62,7 @@ def prefect_api() -> Iterator[None]:
 
     from tasks.llm_limit import server_of_its_own
 
+    refuse_ambiguous(PREFECT_API_URL.value() or "", "PREFECT_API_URL")
     if PREFECT_API_URL.value():
         check_api()
         yield
@@ -88,11 +91,12 @@ def check_api() -> None:
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL
 
+    url = PREFECT_API_URL.value() or ""
     with get_client(sync_client=True) as client:
         problem = client.api_healthcheck()
     if problem is not None:
         raise ServerError(
-            f"the Prefect API at {scrub(PREFECT_API_URL.value() or '')} cannot be used (PREFECT_API_URL): "
+            f"the Prefect API at {scrub(url)} cannot be used (PREFECT_API_URL){describe_route(url, os.environ)}: "
             f"{_in_short(problem)}"
         )
 
@@ -109,7 +113,7 @@ def _calm_collector() -> None:
 
 def reach_directly(host: str) -> None:
     """Ask ``host`` without the proxy that the environment may name for everything else."""
-    for name in ("NO_PROXY", "no_proxy"):
+    for name in NO_PROXY:
         hosts = [known for known in os.environ.get(name, "").split(",") if known]
         os.environ[name] = ",".join(dict.fromkeys([*hosts, host]))
 

@@ -7,9 +7,10 @@ from prefect import flow
 from tasks.comparing import compare_two, publish_comparison
 from tasks.endings import checked, told
 from tasks.quoting import quoted
+from tasks.step import flow_options
 
 
-@flow(name="compare_reports", flow_run_name="compare report {report_id}", validate_parameters=False)
+@flow(name="compare_reports", flow_run_name="compare report {report_id}", validate_parameters=False, **flow_options())
 @told
 @checked
 def compare_reports(report_id: int, baseline_id: int | None = None) -> list[str]:

@@ -19,14 +19,14 @@ from tasks.report.build import Findings
 from tasks.scheduling import EvaluationQueue
 from tasks.settings import ReportOptions
 from tasks.sources import load_agents, read_evidence
+from tasks.step import flow_options
 
 
 @flow(
     name="generate_report",
     flow_run_name="report on {environment}",
-    # The flow's own runner is there for what is submitted without another; Prefect's types do not fit each other here.
-    task_runner=ConcurrentTaskRunner(),  # type: ignore[arg-type]
     validate_parameters=False,
+    **flow_options(),
 )
 @told
 @checked

@@ -5,9 +5,10 @@ from __future__ import annotations
 from prefect import flow
 
 from tasks.reconciling import mark_abandoned
+from tasks.step import flow_options
 
 
-@flow(name="reconcile_reports")
+@flow(name="reconcile_reports", **flow_options())
 def reconcile_reports() -> list[int]:
     """Mark the reports failed whose process was killed or lost. Those that somebody works on are left alone.
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from prefect import task
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from tasks.endings import raising, told
@@ -13,10 +11,11 @@ from tasks.report.build import ReportRows
 from tasks.report.change_text import render_changed
 from tasks.report.comparison import AgentComparison, Comparison
 from tasks.report.plan import ReportPlan
+from tasks.step import step
 from tasks.stored_reports import compare_followers, compare_stored
 
 
-@task(task_run_name="compare the report on {plan.environment}", cache_policy=NO_CACHE)
+@step("compare the report on {plan.environment}")
 def compare_with_last(plan: ReportPlan, rows: ReportRows) -> Comparison | None:
     """What changed since the last comparable report; None without one, or of a report that did not complete.
 
@@ -39,7 +38,7 @@ def compare_with_last(plan: ReportPlan, rows: ReportRows) -> Comparison | None:
 
 
 @raising
-@task(task_run_name="compare report {report_id}", cache_policy=NO_CACHE)
+@step("compare report {report_id}")
 @told
 def compare_two(report_id: int, baseline_id: int | None) -> Comparison:
     """Report ``report_id`` compared with ``baseline_id``, or with the last comparable one.
@@ -54,7 +53,7 @@ def compare_two(report_id: int, baseline_id: int | None) -> Comparison:
     return comparison
 
 
-@task(task_run_name="publish the comparison", cache_policy=NO_CACHE)
+@step("publish the comparison")
 def publish_comparison(comparison: Comparison) -> list[str]:
     """A markdown artifact that says what changed; the names of the agents that got worse."""
     text = "\n".join([f"# Report {comparison.report_id}", "", *render_changed(comparison)]) + "\n"

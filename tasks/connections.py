@@ -21,7 +21,9 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from tasks.errors import RefusedError, scrub
+from tasks.evidence.urls import refuse_ambiguous
 from tasks.settings import ReportOptions, Settings
+from tasks.wire.route import describe_route
 
 # What makes a connection is imported by the function that makes it: a command that only reads the warehouse would wait
 # two seconds for Prefect and the judge's SDK.
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from tasks.judge.client import JudgeClient
     from tasks.judge.tokens import TokenScale
     from tasks.warehouse.ledger import SqlLedger
+    from tasks.warehouse.patience import Patience
     from tasks.warehouse.sql import Warehouse
 
 NO_ENV_FILE = "AGENT_REPORT_NO_ENV_FILE"
@@ -216,6 +219,13 @@ def ledger() -> SqlLedger:
     return SqlLedger(warehouse().database)
 
 
+def patience() -> Patience:
+    """How long an outage of the warehouse may last before a report fails."""
+    from tasks.warehouse.patience import Patience
+
+    return Patience(read_settings().warehouse_outage_seconds)
+
+
 def prices() -> RunPrices:
     """Prices of models, looked up once each; those of the settings come first.
 
@@ -247,6 +257,7 @@ def jaeger(max_concurrent: int) -> JaegerClient | None:
             tag=settings.jaeger_tag,
             max_concurrent=max_concurrent,
             timeout_seconds=settings.jaeger_timeout_seconds,
+            route=describe_route(url, os.environ),
         ),
     )
 
@@ -263,6 +274,7 @@ def judge_client(options: ReportOptions) -> JudgeClient:
 
     settings = read_settings()
     base_url = settings.openai_base_url.rstrip("/") or _OPENAI_URL
+    refuse_ambiguous(base_url, "wrong setting: OPENAI_BASE_URL")
     if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
         raise RefusedError("wrong setting: OPENAI_BASE_URL: must be a URL such as http://localhost:8000/v1")
     key = _judge_key(settings)
@@ -288,6 +300,7 @@ def judge_client(options: ReportOptions) -> JudgeClient:
         max_output_tokens=settings.judge_max_output_tokens,
         temperature=settings.judge_temperature,
         capabilities=_once(("capabilities", base_url, options.judge_model), Capabilities),
+        route=describe_route(base_url, os.environ),
     )
 
 

@@ -30,7 +30,9 @@ class RedactionError(AgentReportError):
 
 
 class WarehouseError(AgentReportError):
-    """The warehouse cannot be read or written."""
+    """The warehouse cannot be read or written. ``passing``: it may be soon (it is away, locked, full or read-only)."""
+
+    passing: bool = False
 
 
 class ParquetError(WarehouseError):

@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Failed
 
 from tasks import connections
-from tasks.errors import RefusedError
+from tasks.errors import WarehouseError
 from tasks.evidence.batch import ReadFailure
 from tasks.evidence.types import Agent, Evidence
 from tasks.judge.agent import judge_agent
@@ -26,6 +25,9 @@ from tasks.judge.team import judge_team
 from tasks.llm_limit import LLM_TAG
 from tasks.report.build import Findings
 from tasks.report.plan import ReportPlan
+from tasks.step import step
+from tasks.warehouse.patience import ENDING_SECONDS, OUTAGE_SECONDS
+from tasks.warehouse.patient_ledger import PatientLedger
 
 _UNBOUNDED = 1000
 # By report id. A judge holds sockets and locks, which are no parameters of a task.
@@ -37,21 +39,23 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
     """The judge of one report. Its judging ends after ``report_timeout_seconds`` or when the block is left by an error.
 
     Raises:
-        RefusedError: the judge cannot be asked (no key), or its price is not known and there is a limit to its cost.
+        RefusedError: the judge cannot be asked (no key).
     """
+    stop = Stop()
+    ledger = PatientLedger(connections.ledger(), stop, connections.patience())
     judge = Judge(
         client=connections.judge_client(plan.options),
-        ledger=connections.ledger(),
+        ledger=ledger,
         prices=connections.prices(),
-        stop=Stop(),
-        purse=Purse(plan.options.max_report_cost_usd, connections.ledger().spent_usd(plan.id) if plan.taken_up else 0),
+        stop=stop,
         scale=connections.token_scale(plan.options),
         evidence_tokens=connections.read_settings().evidence_tokens,
         samples=plan.options.judge_samples,
         report_id=plan.id,
         fresh_since=plan.fresh_since,
     )
-    _check_price(judge)
+    judge = replace(judge, purse=Purse(plan.options.max_report_cost_usd, _spent_usd(plan, judge)))
+    _warn_of_unknown_price(judge)
     seconds = plan.options.report_timeout_seconds
     timer = threading.Timer(
         seconds, judge.stop.end, ("timeout", f"the report's time of {seconds:g} s was up (report_timeout_seconds)")
@@ -61,19 +65,45 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
     _judges[plan.id] = judge
     try:
         yield judge
-    except BaseException:
+    except BaseException as error:
         judge.stop.end("cancelled", "the report was stopped")
+        _settle(ledger, ENDING_SECONDS if isinstance(error, Exception) else OUTAGE_SECONDS)
         raise
     finally:
         timer.cancel()
         del _judges[plan.id]
 
 
-def _check_price(judge: Judge) -> None:
+def _settle(ledger: PatientLedger, seconds: float) -> None:
+    try:
+        ledger.settle(seconds)
+    except WarehouseError as error:
+        # What brought us here is what to raise.
+        get_run_logger().error("Paid answers are lost, as the warehouse stays away: %s", error)
+
+
+def _spent_usd(plan: ReportPlan, judge: Judge) -> float:
+    """What the report has cost so far: all that its earlier processes can have spent, in calls that died with them."""
+    if not plan.taken_up:
+        return 0.0
+    ledger = connections.ledger()
+    most_usd = judge.most_usd(judge.evidence_tokens)
+
+    def look() -> float:
+        ledger.lapse_claims(plan.id)
+        # Where no price is known, one call that was not answered can have cost all that there was.
+        return ledger.spent_usd(plan.id, plan.options.max_report_cost_usd if most_usd is None else most_usd)
+
+    return connections.patience().keep_trying(look)
+
+
+def _warn_of_unknown_price(judge: Judge) -> None:
     if judge.purse.limit_usd and judge.most_usd(0) is None:
-        raise RefusedError(
-            f"max_report_cost_usd={judge.purse.limit_usd:g} cannot be kept, as the price of {judge.client.model!r} is "
-            "not known: name it in AGENT_REPORT_PRICES, or leave the limit out"
+        get_run_logger().warning(
+            "The price of %r is not known (AGENT_REPORT_PRICES). max_report_cost_usd=%g is kept by what the endpoint "
+            "states for each call; the first is made alone, and if no cost is stated for it, it is the last.",
+            judge.client.model,
+            judge.purse.limit_usd,
         )
 
 
@@ -114,7 +144,7 @@ def judge_threads(plan: ReportPlan) -> int:
     return max(2, judge_width(plan))
 
 
-@task(tags=[LLM_TAG], task_run_name="evaluate {agent.name}", cache_policy=NO_CACHE)
+@step("evaluate {agent.name}", tags=[LLM_TAG])
 def evaluate_agent(
     agent: Agent, evidence: Evidence | ReadFailure, rubric: dict[str, Criterion], plan: ReportPlan
 ) -> Evaluation | State[Evaluation]:
@@ -130,7 +160,7 @@ def evaluate_agent(
     return _as_result(evaluation)
 
 
-@task(tags=[LLM_TAG], task_run_name="evaluate the team of {plan.environment}", cache_policy=NO_CACHE)
+@step("evaluate the team of {plan.environment}", tags=[LLM_TAG])
 def evaluate_team(
     evidences: Sequence[Evidence], without_evidence: dict[str, str], plan: ReportPlan
 ) -> Evaluation | State[Evaluation]:

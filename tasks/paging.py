@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from tasks import connections
@@ -15,6 +13,7 @@ from tasks.report.html import render_html
 from tasks.report.page import Page
 from tasks.report.plan import ReportPlan
 from tasks.report.trust import describe_trust
+from tasks.step import step
 from tasks.stored_reports import require_report
 from tasks.warehouse.comparisons import load_comparison
 from tasks.warehouse.history import load_history, load_judging_stats
@@ -31,7 +30,7 @@ class WrittenPage(NamedTuple):
     trust: str = ""
 
 
-@task(task_run_name="write the page of {plan.environment}", cache_policy=NO_CACHE)
+@step("write the page of {plan.environment}")
 def write_page(plan: ReportPlan) -> WrittenPage:
     """Write the page of a report that is written.
 

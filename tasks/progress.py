@@ -17,6 +17,7 @@ from tasks.warehouse.sql import Warehouse
 
 _BEAT_SECONDS = 10.0
 _LEAST_SECONDS = 0.25
+_RETRY_SECONDS = 1.0
 _EVIDENCE, _JUDGED = 30, 90
 
 
@@ -116,6 +117,14 @@ class Progress:
                 self._warehouse.record_progress(self._report_id, progress=progress, status=status, current_step=step)
         except WarehouseError as error:
             self._complain("row", error)
+            self._write_later(latest)
+
+    def _write_later(self, latest: tuple[float, str, str] | None) -> None:
+        """A step that could not be written is tried again, unless there is a newer one by then, or none is to come."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._latest is not None, _RETRY_SECONDS)
+            if not self._closed:
+                self._latest = self._latest or latest
 
     def _write_artifact(self, reached: float, step: str) -> None:
         # The UI shows every digit that there is.

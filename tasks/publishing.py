@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.utilities.urls import url_for
@@ -34,13 +32,15 @@ from tasks.report.markdown import (
 )
 from tasks.report.plan import ReportPlan, check_conflicts, restore_plan
 from tasks.settings import ReportOptions
+from tasks.step import step
 from tasks.warehouse.owner import current_owner
 from tasks.warehouse.parquet import list_files, stage_parquet
+from tasks.warehouse.patience import ENDING_SECONDS, Patience
 from tasks.warehouse.sql import Row
 
 
 @raising
-@task(task_run_name="open the report on {environment}", cache_policy=NO_CACHE)
+@step("open the report on {environment}")
 @told
 def open_report(
     environment: str,
@@ -56,7 +56,8 @@ def open_report(
         RefusedError: no such report, its owner lives, or something is asked for that conflicts with what is stored.
     """
     warehouse = connections.warehouse()
-    environment, name = environment.strip(), name.strip()
+    # The environment is a name of the source's, whatever it begins or ends with.
+    name = name.strip()
     context = FlowRunContext.get()
     run_id = str(context.flow_run.id) if context and context.flow_run else None
     if report_id is not None:
@@ -65,7 +66,7 @@ def open_report(
             check_conflicts(row, environment, name, criteria, options)
         taken = warehouse.take_report(report_id, {"flow_run_id": run_id, "generation_started_at": started_at})
         return _bounded(restore_plan(taken, started_at, fresh=options.fresh))
-    if not environment:
+    if not environment.strip():
         raise RefusedError("environment is empty: name the environment to report on, as the source has it")
     resolved = connections.read_settings().options(options)
     values = {
@@ -109,7 +110,7 @@ def reporting(plan: ReportPlan, findings: Findings) -> Iterator[Progress]:
         if plan.taken_up:
             _end_report(plan, "failed", str(error))
         else:
-            connections.warehouse().discard_report(plan.id)
+            _patience("failed").keep_trying(lambda: connections.warehouse().discard_report(plan.id))
         raise
     except Exception as error:
         _write_ended(plan, findings, Ending("error", scrub(str(error) or type(error).__name__)))
@@ -120,12 +121,15 @@ def reporting(plan: ReportPlan, findings: Findings) -> Iterator[Progress]:
 
 
 def _write_ended(plan: ReportPlan, findings: Findings, ending: Ending) -> None:
-    """Write what there is; when that fails too, at least the report's row says how it ended."""
+    """Write what there is; when that fails too, at least the report's row says how it ended.
+
+    A warehouse that is away is waited for: the row would say for ever that the report is being made.
+    """
     findings.ending = ending
     status = "cancelled" if ending.kind == "cancelled" else "failed"
     try:
         if findings.agents:
-            write_rows(plan, findings)
+            write_rows(plan, findings, _patience(status))
             return
     except Exception as error:  # noqa: BLE001 - the error that brought us here is the one to raise
         get_run_logger().warning("Report %s could not be written in full: %s", plan.id, scrub(str(error)))
@@ -134,38 +138,58 @@ def _write_ended(plan: ReportPlan, findings: Findings, ending: Ending) -> None:
 
 def _end_report(plan: ReportPlan, status: str, reason: str) -> None:
     """End the report's row, and announce that; not when it has ended before, or is somebody else's by now."""
-    if connections.warehouse().end_report(plan.id, status, reason, owner=current_owner()):
+    warehouse, owner = connections.warehouse(), current_owner()
+    if _patience(status).keep_trying(lambda: warehouse.end_report(plan.id, status, reason, owner=owner)):
         row = {"id": plan.id, "environment": plan.environment, "name": plan.name}
         announce_end({**row, "status": status, "error": reason})
 
 
-@task(task_run_name="write the report on {plan.environment}", cache_policy=NO_CACHE)
+def _patience(status: str) -> Patience:
+    """How long the end of a report is tried to be written. Who cancels a report does not want to wait for long."""
+    return connections.patience() if status == "cancelled" else connections.patience().lasting(ENDING_SECONDS)
+
+
+@step("write the report on {plan.environment}")
 def write_report(plan: ReportPlan, findings: Findings) -> ReportRows:
     """Write the report to Parquet and SQL; SQL comes last, in one transaction, and is what readers trust."""
-    return write_rows(plan, findings)
+    return write_rows(plan, findings, connections.patience())
 
 
-def write_rows(plan: ReportPlan, findings: Findings) -> ReportRows:
+def write_rows(plan: ReportPlan, findings: Findings, patience: Patience) -> ReportRows:
     """What ``write_report`` does, also for a flow that can run no more tasks.
 
     Files that cannot be written make the report ``failed``; its rows, which were paid for, are in SQL all the same.
+
+    Raises:
+        WarehouseError: SQL cannot be written, for as long as ``patience`` lasts.
     """
-    rows = build_rows(plan, findings)
+    paid = patience.keep_trying(lambda: connections.ledger().load_paid(plan.id))
+    rows = build_rows(plan, findings, paid)
     url = connections.read_settings().parquet_url
     children = {
         "agent_report_details": rows.details,
         "criterion_scores": rows.criteria,
         "report_runs": rows.runs,
     }
+    files_until = patience.clock() + connections.patience().seconds
+
+    def write() -> None:
+        try:
+            with stage_parquet(url, plan.environment, plan.id, children) as files:
+                _write_sql(plan, rows, lambda row: files.publish([row]))
+        except ParquetError as error:
+            # SQL may be waited for longer, as there is no report without it.
+            error.passing = error.passing and patience.clock() < files_until
+            raise
+
     try:
-        with stage_parquet(url, plan.environment, plan.id, children) as files:
-            _write_sql(plan, rows, lambda row: files.publish([row]))
+        patience.keep_trying(write)
     except ParquetError as error:
         failed = {"status": "failed", "current_step": "Failed", "error": f"the files could not be written: {error}"}
         # A report that failed keeps the progress that it had.
         known = {name: value for name, value in rows.report.items() if name != "progress"}
         rows = replace(rows, report=known | failed)
-        _write_sql(plan, rows, lambda row: None)
+        patience.keep_trying(lambda: _write_sql(plan, rows, lambda row: None))
     announce(plan, rows)
     return rows
 
@@ -185,7 +209,7 @@ def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[Row], obje
     warehouse.write_report(plan.id, finish, rows.details, rows.criteria, rows.runs, owner=current_owner())
 
 
-@task(task_run_name="publish the report on {plan.environment}", cache_policy=NO_CACHE)
+@step("publish the report on {plan.environment}")
 def publish_artifacts(
     plan: ReportPlan, rows: ReportRows, comparison: Comparison | None = None, page: str = "", trust: str = ""
 ) -> None:

@@ -6,19 +6,18 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.logging import get_run_logger
 
 from tasks import connections
 from tasks.announcements import announce_end
+from tasks.step import step
 from tasks.warehouse.owner import HEARTBEAT_LAPSES, Owner, is_local
 from tasks.warehouse.sql import Row
 
 
-@task(task_run_name="mark abandoned reports", cache_policy=NO_CACHE)
+@step("mark abandoned reports")
 def mark_abandoned() -> list[int]:
     """Mark every report ``failed`` that is not done and whose owner is dead; their ids. Called again, it finds none.
 

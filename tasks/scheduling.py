@@ -77,6 +77,7 @@ class EvaluationQueue:
                     if (event := self._events.get()) is not None:
                         event()
                 raise
+        self._judge.ledger.settle()
         if self._judge.stop.kind is not None:
             self._findings.ending = Ending(self._judge.stop.kind, self._judge.stop.reason or "")
             self._logger.warning("No further agent is judged: %s", self._judge.stop.reason)

@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     SecretStr,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -149,7 +150,8 @@ class ReportOptions(BaseModel):
         le=1e6,
         allow_inf_nan=False,
         title="Most that judging may cost (USD)",
-        description="No call starts that could pass it; the agents left are skipped. 0 is no limit.",
+        description="No call starts that could pass it; the agents left are skipped. 0 is no limit. Where the price is "
+        "not known, it is kept by the cost that the endpoint states for each call.",
         json_schema_extra={"position": 6},
     )
     fail_fast: bool = Field(
@@ -203,6 +205,12 @@ class Settings(ReportOptions, BaseSettings):
         SecretStr("sqlite:///agent-report-data/warehouse.db"), description="SQLAlchemy URL of the warehouse."
     )
     warehouse_block: str = Field("", description="Name of a SqlAlchemyConnector block, instead.")
+    warehouse_outage_seconds: float = Field(
+        60,
+        gt=0,
+        le=_LONGEST_SECONDS,
+        description="How long the warehouse may be away (unreachable, read-only, full) before a report fails.",
+    )
     parquet_url: str = Field("agent-report-data/parquet", description="Folder or fsspec URL for Parquet files.")
     jaeger_url: SecretStr | None = Field(None, description="Base URL of Jaeger's query service; none: no traces.")
     jaeger_ui_url: str = Field("", description="Jaeger's UI as people reach it, for links to traces; none: no links.")
@@ -265,6 +273,14 @@ class Settings(ReportOptions, BaseSettings):
     )
     openai_base_url: str = Field("", validation_alias="OPENAI_BASE_URL")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+
+    @field_validator(
+        *("source_url", "warehouse_url", "parquet_url", "jaeger_url", "jaeger_ui_url", "openai_base_url"), mode="before"
+    )
+    @classmethod
+    def _strip(cls, value: object) -> object:
+        # Pasted with a blank or a line break, which no URL begins or ends with.
+        return value.strip() if isinstance(value, str) else value
 
     @property
     def evidence_tokens(self) -> int:

@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from prefect import task, unmapped
-from prefect.cache_policies import NO_CACHE
+from prefect import unmapped
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ConcurrentTaskRunner
 
@@ -18,12 +17,13 @@ from tasks.evidence.batch import ReadFailure, Window
 from tasks.evidence.types import Agent, AgentRuns, Evidence
 from tasks.quoting import quoted, unquoted
 from tasks.report.plan import ReportPlan
+from tasks.step import step
 
 _MOST_AGENTS = 50
 
 
 @raising
-@task(task_run_name="agents of {environment}", cache_policy=NO_CACHE)
+@step("agents of {environment}")
 @told
 def load_agents(environment: str, filter_model: str = "") -> list[Agent]:
     """The agents of ``environment`` by id; refused when it is unknown or the model filter cannot be honoured."""
@@ -47,8 +47,7 @@ def _traces_name(parameters: dict[str, Any]) -> str:
     return _name("traces", parameters)
 
 
-# Prefect's type of a name with parameters is a protocol that no plain function meets.
-@task(task_run_name=_runs_name, cache_policy=NO_CACHE)  # type: ignore[arg-type]
+@step(_runs_name)
 @told
 def fetch_runs(agents: Sequence[Agent], plan: ReportPlan) -> list[AgentRuns | ReadFailure]:
     """The newest runs of each of ``agents`` up to the report's ``evidence_until``, redacted."""
@@ -56,7 +55,7 @@ def fetch_runs(agents: Sequence[Agent], plan: ReportPlan) -> list[AgentRuns | Re
     return quoted(batch.read_runs(source(), agents, window, redactor()))
 
 
-@task(task_run_name=_traces_name, cache_policy=NO_CACHE)  # type: ignore[arg-type]
+@step(_traces_name)
 @told
 def fetch_traces(
     agents: Sequence[Agent], runs: Sequence[list[AgentRuns | ReadFailure]], plan: ReportPlan

@@ -1,15 +1,17 @@
-"""What all tests share: an embedded PostgreSQL, started when the first test asks for it."""
+"""What all tests share: an embedded PostgreSQL, started when first asked for, and a server that sends raw bytes."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import shutil
+import socket
 import tempfile
+import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -174,3 +176,57 @@ def _team_server(database: sa.URL) -> Iterator[str]:
 
 def _for_prefect(database: sa.URL) -> str:
     return database.set(drivername="postgresql+asyncpg", password="").render_as_string(hide_password=False)
+
+
+class RawServer:
+    """Reads one request per connection, then sends ``pieces`` with ``pause_seconds`` after each, then closes."""
+
+    def __init__(self, pieces: Sequence[bytes], pause_seconds: float) -> None:
+        self._pieces, self._pause_seconds = pieces, pause_seconds
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._closing = threading.Event()
+        self.connections = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+
+    def close(self) -> None:
+        self._closing.set()
+        self._socket.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                self.connections += 1
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            received = b""
+            while b"\r\n\r\n" not in received:
+                received += connection.recv(65536)
+            head, _, body = received.partition(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+            while len(body) < length:
+                body += connection.recv(65536)
+            for piece in self._pieces:
+                connection.sendall(piece)
+                if self._closing.wait(self._pause_seconds):
+                    return
+
+
+@pytest.fixture
+def send_raw() -> Iterator[Callable[..., RawServer]]:
+    """``send_raw([b"HTTP/1.1 …", …], pause_seconds=…)``: an endpoint that sends these bytes, whatever it is asked."""
+    opened: list[RawServer] = []
+
+    def start(pieces: Sequence[bytes], pause_seconds: float = 0.0) -> RawServer:
+        opened.append(RawServer(pieces, pause_seconds))
+        return opened[-1]
+
+    yield start
+    for server in opened:
+        server.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[1]
-_FLOORS = ["evidence", "judge", "report", "warehouse"]
+_FLOORS = ["wire", "evidence", "judge", "report", "warehouse"]
 _MODULES = sorted(path for top in ("flows", "tasks", "deployments") for path in (_ROOT / top).rglob("*.py"))
 
 

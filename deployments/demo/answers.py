@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 _RUNS = re.compile(r"^- runs analysed: (\d+) \((\d+) completed, (\d+) failed\)", re.MULTILINE)
-_TOOL = re.compile(r"^- tool (.+): (\d+) calls, (\d+) errors", re.MULTILINE)
-_FAILURE = re.compile(r"^- failure seen (\d+) times(?: \([R\d, ]+\))?: (.+)$", re.MULTILINE)
+_TOOL = re.compile(r"^- tool with (\d+) calls, (\d+) errors", re.MULTILINE)
+_FAILURE = re.compile(r"^- failure seen (\d+) times(?: \([R\d, ]+\))?:\n\| (.+)$", re.MULTILINE)
 _REPEATS = re.compile(r"the same call repeated in (\d+) runs")
 _DURATION = re.compile(r"^- duration: ([\d.]+) s on average", re.MULTILINE)
 _RUN = re.compile(r"^### (R\d+): status (\w+)(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 _ERROR = re.compile(r"^Error of the run \(observation\):\n\| (.+)$", re.MULTILINE)
 _RESPONSE = re.compile(r"^Final response \(claim\):\n\| (.+)$", re.MULTILINE)
 _QUOTED = 120
-_AGENT = re.compile(r"^## Agent (.+)$", re.MULTILINE)
+_AGENT = re.compile(r"^## Agent\n\| (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ def _see(text: str) -> _Seen:
     return _Seen(
         runs=int(runs[1]) if runs else 0,
         succeeded=int(runs[2]) if runs else 0,
-        tool_calls=sum(int(calls) for _, calls, _ in tools),
-        tool_errors=sum(int(errors) for _, _, errors in tools),
+        tool_calls=sum(int(calls) for calls, _ in tools),
+        tool_errors=sum(int(errors) for _, errors in tools),
         repeats=int(repeats[1]) if repeats else 0,
         duration_seconds=float(duration[1]) if duration else 0.0,
         failures=tuple((int(count), pattern.strip()) for count, pattern in _FAILURE.findall(text)),

@@ -104,6 +104,7 @@ class JaegerClient:
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        route: str = "",
     ) -> None:
         self._client = http
         self._service = service
@@ -117,6 +118,7 @@ class JaegerClient:
             sleep=sleep,
             timeout_seconds=timeout_seconds,
             clock=clock,
+            route=route,
         )
         self._routes = TraceRoutes(
             self._http, service=service, timeout_seconds=timeout_seconds, clock=clock, unusable=self._leave_alone
@@ -299,6 +301,7 @@ def open_jaeger(
     max_concurrent: int = 20,
     timeout_seconds: float = 30.0,
     max_response_bytes: int = MAX_RESPONSE_BYTES,
+    route: str = "",
 ) -> JaegerClient:
     """A client for the query service at ``url`` (its base path included), with ``headers`` such as ``x-tenant``.
 
@@ -315,6 +318,7 @@ def open_jaeger(
         max_concurrent=max_concurrent,
         timeout_seconds=timeout_seconds,
         max_response_bytes=max_response_bytes,
+        route=route,
     )
 
 

@@ -10,12 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import httpx
 import orjson
 
 from tasks.errors import RefusedError
+from tasks.evidence.urls import refuse_ambiguous
+from tasks.wire.body import BodyError, LargeBodyError, decode_body
+from tasks.wire.deadline import bound_time, exchange_within
+from tasks.wire.route import describe_place
 
 Params = Sequence[tuple[str, str]]
 
@@ -59,6 +63,7 @@ def open_http(
     Raises:
         RefusedError: the URL or a header cannot be used; the message holds no part of a value that can be secret.
     """
+    refuse_ambiguous(url, "jaeger_url (AGENT_REPORT_JAEGER_URL)")
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
@@ -68,19 +73,21 @@ def open_http(
     for name, value in (headers or {}).items():
         if not (value.isascii() and value.isprintable()) or not name.isascii():
             raise RefusedError(f"jaeger_headers: the value of {name!r} has characters that a header cannot hold")
-    return httpx.Client(
+    client = httpx.Client(
         base_url=parsed.copy_with(query=None, fragment=None),
-        headers={"Accept": "application/json", **(headers or {})},
+        headers={"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})},
         timeout=timeout_seconds,
         limits=httpx.Limits(max_connections=max_concurrent, max_keepalive_connections=max_concurrent),
     )
+    bound_time(client)
+    return client
 
 
 class JaegerHttp:
     """GETs over ``http``, at most ``max_concurrent`` at once. Thread-safe.
 
     ``timeout_seconds`` bounds a whole attempt, not only the wait for its next byte. ``stopped`` is asked before every
-    attempt: a reason ends the retries.
+    attempt: a reason ends the retries. ``route`` names what connections go through, such as a proxy, for messages.
     """
 
     def __init__(
@@ -93,8 +100,10 @@ class JaegerHttp:
         stopped: Callable[[], str | None] = lambda: None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        route: str = "",
     ) -> None:
         self._http = http
+        self._route = route
         self._slots = threading.BoundedSemaphore(max_concurrent)
         self._timeout_seconds = timeout_seconds
         self._max_response_bytes = max_response_bytes
@@ -136,28 +145,30 @@ class JaegerHttp:
         return answer
 
     def _attempt(self, path: str, params: Params, timeout_seconds: float) -> Answer:
-        deadline = self._clock() + timeout_seconds
         timeout = httpx.Timeout(timeout_seconds, connect=min(_CONNECT_SECONDS, timeout_seconds))
         try:
             # As a list of pairs: a name can come several times (traceID).
-            with self._http.stream("GET", path, params=list(params), timeout=timeout) as response:
+            with (
+                exchange_within(timeout_seconds, self._clock),
+                self._http.stream("GET", path, params=list(params), timeout=timeout) as response,
+            ):
                 declared = response.headers.get("content-length", "")
                 if declared.isdigit() and int(declared) > self._max_response_bytes:
                     return self._too_large(path)
-                body = bytearray()
-                # As they come: with a chunk size httpx collects trickling bytes, and nobody looks at the deadline.
-                for chunk in response.iter_bytes():
-                    body += chunk
-                    if len(body) > self._max_response_bytes:
-                        return self._too_large(path)
-                    if self._clock() > deadline:
-                        return self._too_slow(path, timeout_seconds)
-                return self._read(path, response, bytes(body))
+                encoding = response.headers.get("content-encoding", "")
+                raw = cast(httpx.SyncByteStream, response.stream)
+                body = b"".join(decode_body(raw, encoding, self._max_response_bytes))
+                return self._read(path, response, body)
+        except LargeBodyError:
+            return self._too_large(path)
+        except BodyError as error:
+            return Answer("fault", reason=f"{self.base_url}{_endpoint(path)}: {error}")
         except httpx.TimeoutException:
             return self._too_slow(path, timeout_seconds)
         except httpx.TransportError as error:
             usable = not isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
-            return Answer("fault", reason=f"no connection to {self.base_url}: {_cause(error)}", down=usable)
+            where = f"{self.base_url} (AGENT_REPORT_JAEGER_URL){self._route}"
+            return Answer("fault", reason=f"no connection to {where}: {_cause(error)}", down=usable)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return Answer("fault", reason=f"{self.base_url}{path} answered what cannot be read: {type(error).__name__}")
 
@@ -194,7 +205,9 @@ class JaegerHttp:
         if status in (401, 403):
             return Answer("fault", reason=f"{reason} (credentials refused)", status=status, final=True)
         if 300 <= status < 400:
-            return Answer("fault", reason=f"{reason} (a redirect: a login page?)", status=status, final=True)
+            where = self._redacted(describe_place(response.headers.get("location", "")))
+            reason = f"{reason}: it redirects{where}, which is not followed (a login page? AGENT_REPORT_JAEGER_URL)"
+            return Answer("fault", reason=reason, status=status, final=True)
         down = status in _RETRIED_STATUSES or status >= 500
         return Answer("fault", reason=reason, status=status, down=down, retry_after_seconds=_retry_after(response))
 

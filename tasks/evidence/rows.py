@@ -10,14 +10,13 @@ from sqlalchemy import RowMapping
 
 from tasks.errors import SourceError
 from tasks.evidence.calls import parse_calls
+from tasks.evidence.left_out import FINISHED
 from tasks.evidence.moments import parse_moment
 from tasks.evidence.types import Agent, Outcome, Run
 from tasks.evidence.values import Redact, clip, read_filled, read_float, read_id, read_int, read_text
 
 Row = Mapping[str, Any] | RowMapping
 _NAME_CHARACTERS = 200
-
-_OUTCOMES: dict[str, Outcome] = {"completed": "success", "failed": "failure", "timeout": "failure", "error": "failure"}
 
 
 def read_agent(row: Row, environment: str, redact: Redact | None = None) -> Agent:
@@ -87,4 +86,4 @@ def _outcome(
         completed_at = started_at + timedelta(seconds=min(duration, 366 * 86400))
     if completed_at is not None and completed_at > until:
         return "unfinished"
-    return _OUTCOMES.get(status.strip().casefold(), "unfinished")
+    return FINISHED.get(status.strip().casefold(), "unfinished")

@@ -350,7 +350,12 @@ def _unknown(environment: str, names: Sequence[str]) -> str:
     if not known:
         return f"There is no environment {environment!r}: the source has none"
     more = f" and {len(known) - _MOST_KNOWN} more" if len(known) > _MOST_KNOWN else ""
-    return f"There is no environment {environment!r}; there is {', '.join(known[:_MOST_KNOWN])}{more}"
+    return f"There is no environment {environment!r}; there is {', '.join(map(_show_name, known[:_MOST_KNOWN]))}{more}"
+
+
+def _show_name(name: str) -> str:
+    """In quotes where it would be read as another name: blanks at its ends are part of it."""
+    return name if name == name.strip() and name.isprintable() else repr(name)
 
 
 def _call_warnings(runs: Sequence[Run]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pydantic_core import PydanticSerializationError
 
+from tasks.evidence.left_out import LeftOut
 from tasks.evidence.types import Evidence
 from tasks.judge.answer import Shown
 from tasks.judge.evaluation import Evaluation
@@ -18,7 +19,7 @@ from tasks.judge.ledger import fingerprint
 from tasks.judge.prompts import describe_selection, render_agent
 from tasks.judge.rubric import Criterion
 from tasks.judge.selection import Selection, label_runs, select_runs
-from tasks.judge.suspicion import find_suspicions, may_be_suspicious
+from tasks.judge.suspicion import find_suspicions
 
 
 def build_agent_question(
@@ -46,8 +47,8 @@ def judge_agent(
 ) -> Evaluation:
     """One agent's evaluation; without a finished run it is ``no_runs`` and nothing is asked."""
     if not evidence.finished_runs:
-        unfinished = evidence.metrics.runs_unfinished
-        why = f"no finished run ({unfinished} unfinished)" if unfinished else "no runs"
+        left_out = LeftOut().add(evidence.runs)
+        why = f"no finished run; left out: {left_out.short()}" if left_out else "no runs"
         return Evaluation(agent_id=evidence.agent.id, status="no_runs", error=why)
     exhibits = label_runs(evidence)
     question = build_agent_question(evidence, rubric, exhibits)
@@ -81,14 +82,18 @@ def digest_evidence(evidence: Evidence) -> str:
 
 
 def _all_texts(evidence: Evidence, exhibits: Sequence[Exhibit]) -> Iterator[tuple[int | None, str, str | None]]:
-    yield None, "description", evidence.agent.description
+    agent = evidence.agent
+    yield from (
+        (None, "agent name", agent.name),
+        (None, "description", agent.description),
+        (None, "prompt", agent.prompt),
+    )
     for exhibit in exhibits:
         run = exhibit.run
         telemetry = exhibit.trace.telemetry if exhibit.trace else None
         for message in telemetry.error_messages if telemetry else ():
             yield run.id, "trace", message
-        if not may_be_suspicious(exhibit.words):
-            continue
+        yield run.id, "model", run.model_name
         yield run.id, "task", run.task
         yield run.id, "final response", run.final_response
         yield run.id, "error", run.error

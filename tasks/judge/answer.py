@@ -11,6 +11,7 @@ from typing import Any, Literal
 from tasks.errors import JudgeError
 from tasks.evidence.values import read_text
 from tasks.judge.exhibits import Exhibits, Found, Side
+from tasks.judge.reasoning import answer_part
 from tasks.judge.rubric import Criterion, fold_name
 
 Kind = Literal["agent", "team"]
@@ -143,9 +144,9 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], exhibits: Exhibits) -> Answer:
     """``text`` as an answer to ``rubric``.
 
-    Fences and prose around the JSON are passed over; a number that came as a string is read; unknown criteria are
-    ignored; citations of what there is not, or of words that do not stand there, are dropped and counted. Lengths and
-    list sizes do not matter.
+    Fences and prose around the JSON are passed over, and so is reasoning in tags (``answer_part``); a number that came
+    as a string is read; unknown criteria are ignored; citations of what there is not, or of words that do not stand
+    there, are dropped and counted. Lengths and list sizes do not matter.
     Where two things could be meant (a key that comes twice, two objects), nothing is chosen.
 
     Raises:
@@ -196,9 +197,12 @@ def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], exhibit
 def _load(text: str) -> dict[str, Any]:
     if not text.strip():
         raise UnusableAnswerError(["the answer is empty"])
+    text = answer_part(text)
+    if not text.strip():
+        raise UnusableAnswerError(["the answer is nothing but reasoning; the JSON object must follow it"])
     objects = list(_objects(text))
     answers = [found for _, found in objects if isinstance(found.get("criteria"), dict)]
-    if not answers and objects and objects[0][0] == text.find("{"):
+    if not answers and objects and objects[0][0] == text.find("{") and not _is_value(text, objects[0][0]):
         # Not one from further on: that can be the inside of an object that was cut off.
         answers = [objects[0][1]]
     if not answers:
@@ -207,6 +211,11 @@ def _load(text: str) -> dict[str, Any]:
     if any(answer != answers[0] for answer in answers):
         raise UnusableAnswerError(["the answer holds more than one JSON object with criteria"])
     return answers[0]
+
+
+def _is_value(text: str, start: int) -> bool:
+    """Whether a key stands before ``start``: then it is the inside of an object whose head is missing."""
+    return text[:start].rstrip().endswith('":')
 
 
 def _objects(text: str) -> Iterator[tuple[int, dict[str, Any]]]:

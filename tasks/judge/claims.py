@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
 from tasks.errors import WarehouseError
 from tasks.judge.answer import Kind
 from tasks.judge.gate import DeadlineError, Stop
-from tasks.judge.ledger import Claim, Ledger, PaidAnswer
+from tasks.judge.ledger import Claim, Ledger, PaidAnswer, unknown_cost
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ def claimed(
     stop: Stop,
     sample: int = 0,
     since: datetime | None = None,
+    most_usd: Callable[[], float | None] = unknown_cost,
 ) -> Iterator[PaidAnswer | Claim]:
     """``with claimed(…) as held``: the answer that is there, or a claim to pay for it; waits while another holds it.
 
@@ -63,23 +64,31 @@ def claimed(
             seconds=left + _GRACE_SECONDS,
             sample=sample,
             since=since,
+            most_usd=most_usd,
         )
 
     woken = threading.Event()
     with stop.listening(woken.set):
-        pause = _FIRST_PAUSE_SECONDS
+        pauses = growing_pauses()
         while (held := ask()) is None:
             stop.check()
             left = deadline - time.monotonic()
             if left <= 0:
                 raise DeadlineError("another process or thread is paying for this answer, and it did not come in time")
-            woken.wait(min(pause, left))
-            pause = min(pause * _PAUSES_GROW, _LONGEST_PAUSE_SECONDS)
+            woken.wait(min(next(pauses), left))
     try:
         yield held
     finally:
         if isinstance(held, Claim) and not held.answered:
             _release(ledger, held)
+
+
+def growing_pauses() -> Iterator[float]:
+    """Seconds between two looks at the ledger: from 0.1, each half as long again as the last, to 2.0 at most."""
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        yield pause
+        pause = min(pause * _PAUSES_GROW, _LONGEST_PAUSE_SECONDS)
 
 
 def _release(ledger: Ledger, claim: Claim) -> None:

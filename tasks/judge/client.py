@@ -21,12 +21,22 @@ from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 from tasks.errors import JudgeError, scrub
 from tasks.judge.capabilities import LIMIT, Capabilities, Form
 from tasks.judge.gate import DeadlineError, Gate, Place, Stop
-from tasks.judge.refusal import is_rate_limit, is_too_long, message_of, retry_after_seconds, why_judging_ends
+from tasks.judge.refusal import (
+    is_moderation,
+    is_rate_limit,
+    is_too_long,
+    message_of,
+    retry_after_seconds,
+    why_judging_ends,
+)
+from tasks.wire.body import BodyError, EncodingError, LargeBodyError, decode_body
+from tasks.wire.deadline import bound_time, exchange_within
 
 _MOST_BYTES = 8 * 1024 * 1024
 _CONNECT_SECONDS = 10.0
 _LONGEST_BACKOFF_SECONDS = 20.0
 _MOST_TOKENS = 10**9
+_MOST_USD = 10**6
 # Shorter ones ("none", "simulated") are words that an answer may hold.
 _LENGTH_OF_KEYS = 16
 # Proxies hand on the words of Mistral, Anthropic and Gemini.
@@ -54,7 +64,8 @@ class Reply:
     """What came back for one call. Tokens are None when the endpoint did not say; ``text`` is "" without content.
 
     ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it does not say.
-    ``unanswered`` attempts before it were sent and may be charged, though nothing came back.
+    ``unanswered`` attempts before it were sent and may be charged, though nothing came back. ``cost_usd`` is what the
+    endpoint states; few do.
     """
 
     text: str
@@ -68,6 +79,7 @@ class Reply:
     attempts: int
     problem: str = ""
     unanswered: int = 0
+    cost_usd: float | None = None
 
     @property
     def paid(self) -> bool:
@@ -76,47 +88,43 @@ class Reply:
 
 
 class _BoundedHttp(openai.DefaultHttpxClient):
-    """The SDK's HTTP client, which bounds the time and the size of a whole reply, of an error's too.
-
-    A time-out of HTTP libraries is one between two bytes: a reply that trickles in would have no end. And the SDK
-    reads the body of an error by itself, to its end.
-    """
+    """The SDK's HTTP client, which bounds the size of every reply, decoded: the SDK reads an error's to its end."""
 
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """As the SDK's client does; reading the reply raises ReadTimeout when the time of the whole call is up."""
-        timeout = request.extensions["timeout"]["read"]
-        until = None if timeout is None else time.monotonic() + timeout
+        """As the SDK's client does; reading the reply raises ReadError where it is too long or oddly encoded."""
         response = super().send(request, **options)
-        response.stream = _BoundedStream(cast(httpx2.SyncByteStream, response.stream), request, until)
+        encoding = response.headers.pop("content-encoding", "")
+        response.stream = _BoundedStream(cast(httpx2.SyncByteStream, response.stream), request, encoding)
         return response
 
 
 class _BoundedStream(httpx2.SyncByteStream):
-    def __init__(self, stream: httpx2.SyncByteStream, request: httpx2.Request, until: float | None) -> None:
-        self._stream, self._request, self._until = stream, request, until
+    def __init__(self, stream: httpx2.SyncByteStream, request: httpx2.Request, encoding: str) -> None:
+        self._stream, self._request, self._encoding = stream, request, encoding
 
     def __iter__(self) -> Iterator[bytes]:
-        size = 0
-        for chunk in self._stream:
-            yield chunk
-            size += len(chunk)
-            if self._until is not None and time.monotonic() > self._until:
-                raise httpx2.ReadTimeout("the reply did not end in time", request=self._request)
-            if size > _MOST_BYTES:
-                raise httpx2.ReadError(f"the reply is longer than {_MOST_BYTES:,} bytes", request=self._request)
+        try:
+            yield from decode_body(self._stream, self._encoding, _MOST_BYTES)
+        except BodyError as error:
+            raise httpx2.ReadError(str(error), request=self._request) from error
 
     def close(self) -> None:
         self._stream.close()
 
 
 def open_endpoint(base_url: str, key: str) -> openai.OpenAI:
-    """The SDK's client for a judge's endpoint: without retries of its own, and with every reply bounded."""
+    """The SDK's client for a judge's endpoint: without retries of its own, with every reply bounded.
+
+    It follows no redirect: the prompt is for this endpoint, and not for another that it names.
+    """
+    http = _BoundedHttp(base_url=base_url, follow_redirects=False, headers={"Accept-Encoding": "identity"})
+    bound_time(http)
     client = openai.OpenAI(
         # An endpoint may want no key; the SDK wants one all the same.
         api_key=key or "none",
         base_url=base_url,
         max_retries=0,
-        http_client=_BoundedHttp(base_url=base_url),
+        http_client=http,
     )
     # The SDK imports half a second of modules when this is first used: here, rather than in the first call's time.
     _ = client.chat.completions.with_streaming_response
@@ -130,7 +138,7 @@ class JudgeClient:
     ``openai`` comes from ``open_endpoint``. ``call_timeout_seconds`` bounds one call, ``max_attempts`` those that fail
     with 5xx or a broken connection; 429 is retried until the deadline. ``first_backoff_seconds`` doubles with every
     attempt. ``temperature`` is sent only when it is set. ``capabilities`` is shared by the clients of one base URL and
-    model.
+    model. ``route`` names what of the environment connections go through, such as a proxy, for when they fail.
     """
 
     openai: openai.OpenAI
@@ -142,6 +150,7 @@ class JudgeClient:
     temperature: float | None = None
     first_backoff_seconds: float = 1.0
     capabilities: Capabilities = field(default_factory=Capabilities)
+    route: str = ""
     clock: Callable[[], float] = time.monotonic
 
     def parameters(self) -> dict[str, Any]:
@@ -167,6 +176,7 @@ class JudgeClient:
         failures = 0
         attempts = 0
         unanswered = 0
+        doubted = False
         said = ""
         try:
             while True:
@@ -193,7 +203,10 @@ class JudgeClient:
                 if self._learn(form, failure):
                     continue
                 failures += not is_rate_limit(failure)
-                self._give_up(failure, said, failures, stop)
+                if not doubted and self._is_doubtful(failure):
+                    doubted = True
+                else:
+                    self._give_up(failure, said, failures, stop)
                 if not held:
                     stop.wait(self._backoff(attempts), deadline)
         except JudgeError as error:
@@ -229,13 +242,17 @@ class JudgeClient:
         # An endpoint that says "Retry-After: 0" and stays limited would be asked hundreds of times a second.
         return self.first_backoff_seconds * min(1.0, 0.1 * attempts)
 
+    def _is_doubtful(self, failure: APIError) -> bool:
+        """Whether the key, the model or the path are refused that were good for other calls: one may be a stumble."""
+        return self.gate.has_answered and isinstance(failure, APIStatusError) and failure.status_code in (401, 404)
+
     def _give_up(self, failure: APIError, said: str, failures: int, stop: Stop) -> None:
         """Raise when another attempt is of no use."""
         if isinstance(failure, APIStatusError):
             status = failure.status_code
-            # Moderation and firewalls refuse what stands in one agent's texts with a 403 too: where the key was good
-            # for other calls, that agent must not end everybody's judging.
-            of_this_call = status == 403 and self.gate.has_answered
+            # Moderation and firewalls refuse what stands in one agent's texts with a 403 too: that agent must not end
+            # everybody's judging.
+            of_this_call = status == 403 and (self.gate.has_answered or is_moderation(failure))
             if (ended := why_judging_ends(failure)) and not of_this_call:
                 reason = f"{ended}: {said}"
                 stop.end("endpoint", reason)
@@ -260,13 +277,14 @@ class JudgeClient:
         if timeout <= 0:
             raise DeadlineError("the time for this agent is up")
         try:
-            body = self._receive(form.messages(messages, schema), form.body(self.parameters(), schema), timeout)
-            if len(body) > _MOST_BYTES:
-                return _unread(f"the reply is longer than {_MOST_BYTES:,} bytes", self.model, attempts)
+            with exchange_within(timeout, self.clock):
+                body = self._receive(form.messages(messages, schema), form.body(self.parameters(), schema), timeout)
         except httpx2.TimeoutException as error:
             # The SDK translates what happens up to the reply's headers, and not what happens within its body.
             raise APITimeoutError(request=error.request) from error
         except httpx2.RequestError as error:
+            if isinstance(error.__cause__, EncodingError | LargeBodyError):
+                return _unread(str(error), self.model, attempts)
             raise APIConnectionError(request=error.request) from error
         key = self.openai.api_key
         if len(key) < _LENGTH_OF_KEYS:
@@ -286,12 +304,7 @@ class JudgeClient:
             extra_body=beside,
             timeout=httpx2.Timeout(timeout, connect=min(_CONNECT_SECONDS, timeout)),
         ) as response:
-            body = bytearray()
-            for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > _MOST_BYTES:
-                    break
-            return bytes(body)
+            return b"".join(response.iter_bytes())
 
     def _describe(self, failure: APIError) -> str:
         """One line without the key, whatever the endpoint echoes."""
@@ -299,16 +312,18 @@ class JudgeClient:
             text = "no reply in time"
         elif isinstance(failure, APIStatusError):
             text = f"HTTP {failure.status_code}: {message_of(failure)}"
+        elif not isinstance(failure, APIConnectionError) or _may_be_charged(failure):
+            text = f"the connection failed ({failure.__cause__ or failure})"
         else:
-            cause = failure.__cause__
-            text = f"the connection failed ({cause or failure})"
+            text = f"no connection to {self.openai.base_url} (OPENAI_BASE_URL){self.route}: {_reason(failure)}"
         key = self.openai.api_key
         return scrub(text.replace(key, "[key]") if len(key) > len("none") else text)
 
 
 def _read(body: bytes, model: str, latency_seconds: float, attempts: int) -> Reply:
     try:
-        data = json.loads(body)
+        # One byte that is no UTF-8 does not make a good answer a bad one.
+        data = json.loads(body.decode(json.detect_encoding(body), "replace"))
         choice = data["choices"][0]
         message = choice["message"]
         content = _content(message.get("content"))
@@ -328,16 +343,58 @@ def _read(body: bytes, model: str, latency_seconds: float, attempts: int) -> Rep
         refusal=refusal if isinstance(refusal, str) else "",
         model=said_model if isinstance(said_model, str) and said_model else model,
         prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
+        completion_tokens=_output_tokens(usage),
         cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
         latency_seconds=latency_seconds,
         attempts=attempts,
+        cost_usd=_stated_cost(usage),
     )
+
+
+def _output_tokens(usage: Mapping[str, Any]) -> int | None:
+    """What is charged as output: xAI and Gemini leave the reasoning out of ``completion_tokens``."""
+    given, made, total = (_count(usage.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
+    details = usage.get("completion_tokens_details")
+    reasoned = _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
+    if made is not None and reasoned is not None and reasoned > made:
+        made += reasoned
+    if given is None or total is None or total < given:
+        return made
+    return max(made or 0, total - given)
+
+
+def _stated_cost(usage: Mapping[str, Any]) -> float | None:
+    """``usage.cost`` in USD, as OpenRouter states it; None when it is missing or no amount."""
+    cost = _amount(usage.get("cost"))
+    if cost is None or usage.get("is_byok") is not True:
+        return cost
+    # With a key of one's own it is only OpenRouter's fee.
+    details = usage.get("cost_details")
+    upstream = _amount(details.get("upstream_inference_cost")) if isinstance(details, dict) else None
+    return None if upstream is None else cost + upstream
+
+
+def _amount(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_USD:
+        return None
+    return float(value)
 
 
 def _may_be_charged(error: APIConnectionError) -> bool:
     """Whether the request went out: then the endpoint may have answered it, and charge for that, unheard."""
     return not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol)
+
+
+def _reason(error: BaseException) -> str:
+    """The operating system's words for why there is no connection."""
+    seen: BaseException | None = error
+    said = str(error)
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror
+        said = str(seen) or said
+        seen = seen.__cause__ or seen.__context__
+    return said
 
 
 def _finish_reason(value: object) -> str:
@@ -346,10 +403,15 @@ def _finish_reason(value: object) -> str:
 
 
 def _content(value: object) -> str:
-    """The text of a message; some endpoints send it in parts."""
+    """The text of a message; some endpoints send it in parts, of which some are reasoning."""
     parts = value if isinstance(value, list) else [{"text": value}]
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    texts = [part.get("text") for part in parts if isinstance(part, dict) and not _is_reasoning(part)]
     return "".join(text for text in texts if isinstance(text, str))
+
+
+def _is_reasoning(part: Mapping[str, Any]) -> bool:
+    kind = str(part.get("type")).lower()
+    return part.get("thought") is True or any(word in kind for word in ("think", "reason", "thought"))
 
 
 def _unread(problem: str, model: str, attempts: int) -> Reply:

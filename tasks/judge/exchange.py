@@ -20,6 +20,7 @@ from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint
 from tasks.judge.prompts import PROMPT_VERSION, build_messages, build_repair
 from tasks.judge.purse import Purse
 from tasks.judge.rubric import Criterion
+from tasks.judge.stated_price import StatedPrice
 from tasks.judge.tokens import TokenScale, estimate_tokens
 
 _SHRINK = 0.7
@@ -43,6 +44,10 @@ class Question:
     render: Callable[[int, float], Shown]
     goal: str = ""
     agent_id: int | None = None
+
+
+Draft = tuple[list[dict[str, str]], Shown, int]
+"""The messages of a question, what they show of the evidence, and their estimated tokens."""
 
 
 @dataclass(slots=True)
@@ -92,6 +97,7 @@ class Judge:
     stop: Stop
     purse: Purse = field(default_factory=Purse)
     scale: TokenScale = field(default_factory=TokenScale)
+    stated_price: StatedPrice = field(default_factory=StatedPrice)
     evidence_tokens: int = 80_000
     samples: int = 1
     report_id: int | None = None
@@ -108,6 +114,12 @@ class Judge:
         """
         schema = build_schema(question.kind, question.rubric)
         key = self._fingerprint(question, schema, sample)
+        drafts: list[Draft] = []
+
+        def most_usd() -> float | None:
+            drafts[:] = drafts or [compose(question, self.evidence_tokens, self.scale, sample / self.samples)]
+            return self.most_usd(drafts[0][2])
+
         with claimed(
             self.ledger,
             key,
@@ -119,6 +131,7 @@ class Judge:
             stop=self.stop,
             sample=sample,
             since=self.fresh_since,
+            most_usd=most_usd,
         ) as held:
             if isinstance(held, PaidAnswer):
                 # An answer that an earlier version could use and this one cannot is asked for anew.
@@ -130,7 +143,7 @@ class Judge:
                     spent.add(held.prompt_tokens, held.completion_tokens, held.cost_usd)
                     return answer, False
             claim = held if isinstance(held, Claim) else None
-            return self._pay(question, schema, key, claim, sample, deadline, spent), False
+            return self._pay(question, schema, key, claim, sample, deadline, spent, drafts), False
 
     def _pay(
         self,
@@ -141,21 +154,25 @@ class Judge:
         sample: int,
         deadline: float,
         spent: Spent,
+        drafts: Sequence[Draft],
     ) -> Answer:
-        messages, shown, reply = self._first(question, schema, sample, deadline, spent)
+        messages, shown, reply = self._first(question, schema, sample, deadline, spent, drafts, claim)
         problems: tuple[str, ...] = ()
         first = ""
+        repair = messages
         for turn in range(2):
             if turn:
                 first = "; ".join(problems)
-                repair = messages + build_repair(reply.text, problems)
-                reply = self._call(repair, estimate_messages(repair), schema, deadline, spent)
+                reply = self._call(repair, estimate_messages(repair), schema, deadline, spent, claim)
             outcome, answer = "usable", None
             try:
                 answer = _use(reply, question)
             except UnusableAnswerError as error:
                 problems = error.problems
                 outcome = _outcome(reply)
+                repair = messages + build_repair(reply.text, problems)
+                if claim is not None:
+                    claim.most_usd = self.most_usd(estimate_messages(repair))
             if reply.paid:
                 self.ledger.commit(self._paid(key, question, reply, outcome, sample), claim)
             if answer is not None:
@@ -173,22 +190,32 @@ class Judge:
         }
 
     def most_usd(self, estimated_tokens: int) -> float | None:
-        """What a call of about so many prompt tokens can cost at the most; None when the price is not known."""
-        prompt = estimated_tokens * max(1.0, self.scale.factor)
-        return self.prices.cost_usd(
-            self.client.model, Tokens(round(prompt), self.client.max_output_tokens), datetime.now(UTC)
-        )
+        """What a call of about so many prompt tokens can cost at the most; None when the price is not known.
+
+        Where no table has it, it is known from the first call on of which the endpoint stated the cost.
+        """
+        prompt, output = round(estimated_tokens * max(1.0, self.scale.factor)), self.client.max_output_tokens
+        priced = self.prices.cost_usd(self.client.model, Tokens(prompt, output), datetime.now(UTC))
+        return self.stated_price.most_usd(prompt, output) if priced is None else priced
 
     def _first(
-        self, question: Question, schema: Mapping[str, Any], sample: int, deadline: float, spent: Spent
+        self,
+        question: Question,
+        schema: Mapping[str, Any],
+        sample: int,
+        deadline: float,
+        spent: Spent,
+        drafts: Sequence[Draft],
+        claim: Claim | None,
     ) -> tuple[list[dict[str, str]], Shown, Reply]:
         """The first reply; a question that the model's context does not hold is asked once more, shorter by 30 %."""
         budget = self.evidence_tokens
         rotation = sample / self.samples
         for last in (False, True):
-            messages, shown, estimated = compose(question, budget, self.scale, rotation)
+            draft = drafts[0] if drafts and not last else compose(question, budget, self.scale, rotation)
+            messages, shown, estimated = draft
             try:
-                return messages, shown, self._call(messages, estimated, schema, deadline, spent)
+                return messages, shown, self._call(messages, estimated, schema, deadline, spent, claim)
             except ContextLengthError as error:
                 if last:
                     raise JudgeError(f"the evidence is too long for the judge, shortened as well: {error}") from None
@@ -202,18 +229,28 @@ class Judge:
         schema: Mapping[str, Any],
         deadline: float,
         spent: Spent,
+        claim: Claim | None,
     ) -> Reply:
         self.stop.check()
-        with self.purse.pay(self.most_usd(estimated), deadline=deadline, stop=self.stop) as payment:
+        with self.purse.pay(lambda: self.most_usd(estimated), deadline=deadline, stop=self.stop) as payment:
+            most_usd = self.most_usd(estimated)
             try:
                 reply = self.client.complete(messages, schema, deadline=deadline, stop=self.stop)
-            except JudgeError as error:
-                payment.cost_usd = error.unanswered * payment.most_usd
-                spent.lose(error.unanswered)
+            except BaseException as error:
+                # Of an error that is not the client's own it is not known whether the call was sent.
+                unanswered = error.unanswered if isinstance(error, JudgeError) else 1
+                payment.cost_usd = unanswered * payment.most_usd
+                spent.lose(unanswered)
+                if claim is not None:
+                    claim.lose(unanswered, most_usd)
                 raise
             cost = self._cost(reply)
+            self.stated_price.learn(reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens, reply.cost_usd)
             payment.cost_usd = (payment.most_usd if cost is None else cost) + reply.unanswered * payment.most_usd
         spent.lose(reply.unanswered)
+        if claim is not None:
+            # What is no completion is no answer: what it cost nobody knows either.
+            claim.lose(reply.unanswered + (not reply.paid), most_usd)
         spent.add(reply.prompt_tokens, reply.completion_tokens, cost)
         self.scale.learn(estimated, reply.prompt_tokens)
         return reply
@@ -223,7 +260,8 @@ class Judge:
         now = datetime.now(UTC)
         cost = self.prices.cost_usd(reply.model, tokens, now)
         # A proxy may answer with a name of its own; what was asked for is then the better name.
-        return self.prices.cost_usd(self.client.model, tokens, now) if cost is None else cost
+        cost = self.prices.cost_usd(self.client.model, tokens, now) if cost is None else cost
+        return reply.cost_usd if cost is None else cost
 
     def _fingerprint(self, question: Question, schema: Mapping[str, Any], sample: int) -> str:
         return fingerprint(
@@ -260,13 +298,8 @@ class Judge:
         )
 
 
-def compose(
-    question: Question, budget_tokens: int, scale: TokenScale | None = None, rotation: float = 0.0
-) -> tuple[list[dict[str, str]], Shown, int]:
-    """The messages of a question, what they show of the evidence, and their estimated tokens.
-
-    The evidence is in at most ``budget_tokens``, as far as this model's count is known.
-    """
+def compose(question: Question, budget_tokens: int, scale: TokenScale | None = None, rotation: float = 0.0) -> Draft:
+    """A question as it is sent; its evidence is in at most ``budget_tokens``, as far as this model's count is known."""
     factor = scale.factor if scale else 1.0
     room = int(budget_tokens / factor)
     for _ in range(_FITTING_TRIES):

@@ -22,6 +22,7 @@ _GAP = re.compile(r"\s*\[?\s*(?:…|\.\.\.)(?:\s*[\d,]+ (?:characters|steps) lef
 # text: they hold where they are all of it ("OK", an error of one word).
 _SHORTEST = 8
 _SHORTEST_PIECE = 3
+_STATUSES = frozenset({"completed", "failed", "timeout", "error"})
 NO_RESPONSE = "(none)"
 """What the judge is shown where a run has no final response: it may quote that."""
 _QUOTES = "\"'`“”‘’«»"
@@ -47,18 +48,30 @@ class Exhibit:
 
     @cached_property
     def heading(self) -> str:
-        """Status, start, duration, tokens, cost and model, as far as they are known, in one line."""
+        """Status, start, duration, tokens and cost, as far as they are known, in one line."""
         run = self.run
-        parts = [f"status {inline(run.status)}", f"started {run.started_at:%Y-%m-%d %H:%M} UTC"]
+        parts = [f"status {self.status}", f"started {run.started_at:%Y-%m-%d %H:%M} UTC"]
         if run.duration_seconds is not None:
             parts.append(f"{run.duration_seconds:.1f} s")
         if run.total_tokens is not None:
             parts.append(f"{run.total_tokens:,} tokens")
         if self.cost_usd is not None:
             parts.append(f"${self.cost_usd:.4f}")
-        if run.model_name:
-            parts.append(inline(run.model_name))
         return ", ".join(parts)
+
+    @cached_property
+    def status(self) -> str:
+        """The run's status, of those that a finished run may have: another is told by how the run counts."""
+        if self.run.status.casefold() in _STATUSES:
+            return self.run.status
+        return "completed" if self.run.outcome == "success" else "failed"
+
+    @cached_property
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """What the source calls things in the heading, as pairs of what it is and the words."""
+        run = self.run
+        status = run.status if run.status != self.status else ""
+        return tuple((kind, name) for kind, name in (("Status", status), ("Model", run.model_name)) if name)
 
     @cached_property
     def trace_line(self) -> str:
@@ -72,11 +85,11 @@ class Exhibit:
         )
 
     @cached_property
-    def repeats(self) -> tuple[str, ...]:
-        """The calls that were made again with the same arguments, a line for each of the first three."""
+    def repeats(self) -> tuple[tuple[str, str], ...]:
+        """The calls that were made again with the same arguments: how often, and the name, of the first three."""
         telemetry = self.trace.telemetry if self.trace else None
         return tuple(
-            f"Repeated {call.calls} times with the same arguments: {inline(call.name[:120])}"
+            (f"Repeated {call.calls} times with the same arguments:", inline(call.name[:120]))
             for call in (telemetry.repeats[:3] if telemetry else ())
         )
 
@@ -103,7 +116,9 @@ class Exhibit:
     def _texts(self) -> dict[Side, list[str]]:
         run = self.run
         claims = [run.final_response or ""]
-        observed = [run.error or "", self.heading, self.trace_line, *self.repeats, run.tool_calls_invalid or ""]
+        observed = [run.error or "", self.heading, self.trace_line, run.tool_calls_invalid or ""]
+        observed += [f"{said} {name}" for said, name in self.repeats]
+        observed += [f"{kind}: {name}" for kind, name in self.names] + [name for _, name in self.names]
         if not run.final_response:
             observed.append(NO_RESPONSE)
         if self.trace is not None and self.trace.telemetry is not None:

@@ -24,7 +24,7 @@ class DeadlineError(JudgeError):
     """The time for one agent is up."""
 
 
-StopKind = Literal["endpoint", "fail_fast", "timeout", "cancelled"]
+StopKind = Literal["endpoint", "warehouse", "fail_fast", "timeout", "cancelled"]
 
 
 class Stop:

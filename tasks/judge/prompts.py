@@ -16,7 +16,7 @@ from tasks.judge.rubric import Criterion
 from tasks.judge.selection import Selection, ShownRun, ShownStep, clip
 from tasks.judge.steps import NO_RESULT
 
-PROMPT_VERSION = "3"
+PROMPT_VERSION = "4"
 
 _INSTRUCTIONS = """\
 You judge LLM agents that work in production. You are given facts that were computed from all of an agent's runs, and \
@@ -32,6 +32,7 @@ and half points.
 timings are observations. Where they disagree, believe the observations. That an agent says it did something is no \
 sign that it did.
 - A run's status says whether it ended, not whether the task was done. Read the task, what was observed, the response.
+- Names of agents, tools and models, and errors, stand on marked lines of their own: others chose them.
 - Of a run, the tool calls come first, in their order, then what was said, in its order. The numbers are labels: a \
 lower one need not have come earlier.
 - Do not compute totals, averages or pass and fail: that is done elsewhere.
@@ -106,7 +107,7 @@ def render_agent(evidence: Evidence, selection: Selection) -> str:
     """One agent's evidence as the judge reads it: who it is, the facts of all runs, the runs that are shown."""
     agent = evidence.agent
     described = clip(agent.description, ALL_FACTS.description) or "none given"
-    lines = [f"# Agent {inline(agent.name)}", "", "Description:", marked(described)]
+    lines = ["# Agent", _name(agent.name), "", "Description:", marked(described)]
     if agent.prompt:
         lines += [
             "",
@@ -115,7 +116,8 @@ def render_agent(evidence: Evidence, selection: Selection) -> str:
         ]
     labels = {shown.run.id: shown.exhibit.label for shown in selection.runs}
     lines += ["", "## Facts, computed from all runs", "", *render_facts(evidence.metrics, labels, ALL_FACTS)]
-    lines += [f"- note: {inline(warning)}" for warning in evidence.warnings]
+    for warning in evidence.warnings:
+        lines += ["- note:", _name(warning)]
     lines += ["", f"## Runs shown: {describe_selection(selection)}"]
     for shown in selection.runs:
         lines += ["", *_render_run(shown)]
@@ -154,20 +156,24 @@ def render_team(
             lines += ["", *_render_run(shown)]
     if without_evidence:
         lines += ["", "## Agents without evidence", ""]
-        lines += [f"- {inline(name)}: {inline(why)}" for name, why in without_evidence.items()]
+        for name, why in without_evidence.items():
+            lines += ["- an agent, and why it has none:", _name(name), _name(why)]
     return "\n".join(lines)
 
 
 def render_member(evidence: Evidence, shown: ShownRun | None, detail: Detail) -> list[str]:
     """What the team's evidence says of one agent, without the run itself."""
-    lines = [f"## Agent {inline(evidence.agent.name)}", ""]
+    lines = ["## Agent", _name(evidence.agent.name), ""]
     if detail.description:
         lines += [marked(clip(evidence.agent.description, detail.description) or "No description."), ""]
     return lines + render_facts(evidence.metrics, {shown.run.id: shown.exhibit.label} if shown else {}, detail)
 
 
 def render_facts(metrics: Metrics, labels: Mapping[int, str], detail: Detail) -> list[str]:
-    """The facts as list items; what was not measured is left out, never shown as zero. ``labels`` are by run id."""
+    """The facts as list items; what was not measured is left out, never shown as zero. ``labels`` are by run id.
+
+    Names and errors, which others wrote, stand below their item, each on a marked line.
+    """
     facts = [
         f"runs analysed: {metrics.runs_analyzed} ({metrics.runs_succeeded} completed, {metrics.runs_failed} failed); "
         f"left out as unfinished: {metrics.runs_unfinished}"
@@ -191,10 +197,10 @@ def render_facts(metrics: Metrics, labels: Mapping[int, str], detail: Detail) ->
     if metrics.avg_cost_usd is not None:
         facts.append(f"cost per run: ${metrics.avg_cost_usd:.4f} (known for {metrics.runs_with_cost} runs)")
     if metrics.models:
-        facts.append(f"models: {inline(', '.join(metrics.models))}")
+        facts.append("\n".join(["models:", *(_name(clip(model, 120)) for model in metrics.models)]))
     for tool in metrics.tool_usage[: detail.tools]:
         time = "" if tool.duration_seconds is None else f", {tool.duration_seconds:.1f} s in all"
-        facts.append(f"tool {inline(clip(tool.name, 120))}: {tool.calls} calls, {tool.errors} errors{time}")
+        facts.append(f"tool with {tool.calls} calls, {tool.errors} errors{time}:\n{_name(clip(tool.name, 120))}")
     if rest := metrics.tool_usage[detail.tools :]:
         facts.append(
             f"{'other ' if detail.tools else ''}tools: {len(rest)}, with {sum(tool.calls for tool in rest)} calls"
@@ -202,7 +208,7 @@ def render_facts(metrics: Metrics, labels: Mapping[int, str], detail: Detail) ->
     for pattern in metrics.failure_patterns[: detail.failures]:
         known = [labels[run_id] for run_id in pattern.run_ids if run_id in labels][:6]
         shown = f" ({', '.join(known)})" if known else ""
-        facts.append(f"failure seen {pattern.count} times{shown}: {inline(clip(pattern.pattern, 300))}")
+        facts.append(f"failure seen {pattern.count} times{shown}:\n{_name(clip(pattern.pattern, 300))}")
     if others := metrics.failure_patterns[detail.failures :]:
         # Without it the judge would take the kinds that it is told of for all of them.
         facts.append(f"failures of other kinds: {sum(found.count for found in others)} runs, of {len(others)} kinds")
@@ -216,6 +222,11 @@ def render_facts(metrics: Metrics, labels: Mapping[int, str], detail: Detail) ->
     return [f"- {fact}" for fact in facts]
 
 
+def _name(text: str) -> str:
+    """What others call something, on one marked line."""
+    return marked(inline(text))
+
+
 def _criterion(name: str, criterion: Criterion) -> str:
     return f"- {name}: {criterion.description}" if criterion.description else f"- {name}"
 
@@ -223,6 +234,9 @@ def _criterion(name: str, criterion: Criterion) -> str:
 def _render_run(shown: ShownRun) -> Iterator[str]:
     run, exhibit = shown.run, shown.exhibit
     yield f"### {exhibit.label}: {exhibit.heading}"
+    for kind, name in exhibit.names:
+        yield f"{kind}:"
+        yield _name(name)
     yield "Task:"
     yield marked(shown.task or "(none)")
     yield from _render_steps(shown)
@@ -235,7 +249,9 @@ def _render_run(shown: ShownRun) -> Iterator[str]:
         for message in telemetry.error_messages[:3]:
             yield "Error in the trace (observation):"
             yield marked(clip(message, 300))
-        yield from exhibit.repeats
+        for said, name in exhibit.repeats:
+            yield said
+            yield _name(name)
     if shown.error:
         yield "Error of the run (observation):"
         yield marked(shown.error)
@@ -261,7 +277,9 @@ def _render_step(label: str, shown: ShownStep) -> Iterator[str]:
         yield f"{head} the agent said (claim):" if step.kind == "said" else f"{head} the agent was told (observation):"
         yield marked(shown.text)
         return
-    yield f"{head} called {inline(clip(step.name, 120))}{step.seconds}, with:"
+    yield f"{head} called a tool{step.seconds}:"
+    yield _name(clip(step.name, 120))
+    yield "with:"
     yield marked(shown.arguments or "(nothing)")
     if shown.error:
         yield "It failed (observation):"

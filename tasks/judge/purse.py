@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tasks.errors import JudgeError
@@ -20,8 +20,8 @@ class BudgetError(JudgeError):
 class Payment:
     """One call's share of the purse. ``cost_usd`` is what it came to, as far as it can be told; 0 until it is said."""
 
-    def __init__(self, most_usd: float) -> None:
-        self.most_usd = most_usd
+    def __init__(self) -> None:
+        self.most_usd = 0.0
         self.cost_usd = 0.0
 
 
@@ -31,7 +31,8 @@ class Purse:
     ``spent_usd`` is gone already, in the life of the same report that was killed. A call is held back at its most and
     comes to less, as a rule: who finds too little left waits for what the calls under way leave over, in the order of
     coming. Once a call has been refused all later ones are: which agents are judged must not hang on which is the
-    cheapest.
+    cheapest. A call of which nobody knows the most (None) has to be alone: all that is left is held back for it. What
+    it came to may tell the price of the next.
     """
 
     def __init__(self, limit_usd: float = 0.0, spent_usd: float = 0.0) -> None:
@@ -43,30 +44,34 @@ class Purse:
         self._empty = False
 
     @contextmanager
-    def pay(self, most_usd: float | None, *, deadline: float = math.inf, stop: Stop | None = None) -> Iterator[Payment]:
-        """Hold ``most_usd`` back for one call, and count what it came to afterwards (set on what this gives).
+    def pay(
+        self, most_usd: Callable[[], float | None], *, deadline: float = math.inf, stop: Stop | None = None
+    ) -> Iterator[Payment]:
+        """Hold ``most_usd()`` back for one call, and count what it came to afterwards (set on what this gives).
 
-        Waits, until ``deadline`` (of ``time.monotonic``), while the money is held back for other calls. A call whose
-        cost is not known should be set to its most: it may have cost that.
+        Waits, until ``deadline`` (of ``time.monotonic``), while the money is held back for other calls; the most is
+        asked for anew after each of them. A call whose cost is not known should be set to its most: it may have cost
+        that.
 
         Raises:
-            BudgetError: it could pass the limit, an earlier call was refused, its most is not known (None), or other
-                calls still held the money back at the deadline.
+            BudgetError: it could pass the limit, an earlier call was refused, or other calls still held the money back
+                at the deadline.
             JudgingEndedError: judging ended while it waited.
         """
-        payment = Payment(most_usd or 0.0)
+        payment = Payment()
         if not self.limit_usd:
+            payment.most_usd = most_usd() or 0.0
             yield payment
             return
         with (stop or Stop()).listening(self._wake), self._changed:
             self._waiting.append(payment)
             try:
-                while not self._has_room(payment, most_usd):
+                while not self._has_room(payment, known := most_usd()):
                     if stop is not None:
                         stop.check()
                     left = deadline - time.monotonic()
                     if left <= 0:
-                        raise BudgetError(self._refusal(most_usd, self._left_usd() - self._reserved_usd))
+                        raise BudgetError(self._refusal(known, self._left_usd() - self._reserved_usd))
                     self._changed.wait(min(left, threading.TIMEOUT_MAX))
                 self._reserved_usd += payment.most_usd
             finally:
@@ -83,10 +88,11 @@ class Purse:
     def _has_room(self, payment: Payment, most_usd: float | None) -> bool:
         """Whether it is this call's turn and there is money for it; raises when there will never be."""
         left = self._left_usd()
-        if self._empty or most_usd is None or most_usd > left:
+        if self._empty or left <= 0 or (most_usd or 0) > left:
             self._empty = True
             raise BudgetError(self._refusal(most_usd, left))
-        return self._waiting[0] is payment and most_usd <= left - self._reserved_usd
+        payment.most_usd = left if most_usd is None else most_usd
+        return self._waiting[0] is payment and payment.most_usd <= left - self._reserved_usd
 
     def _left_usd(self) -> float:
         return self.limit_usd - self._spent_usd
@@ -97,7 +103,10 @@ class Purse:
 
     def _refusal(self, most_usd: float | None, left: float) -> str:
         if most_usd is None:
-            return "the price of a judge call is not known, so max_report_cost_usd cannot be kept"
+            return (
+                "the price of a judge call is not known and its endpoint states no cost, so max_report_cost_usd cannot "
+                "be kept: name the price in AGENT_REPORT_PRICES"
+            )
         if most_usd <= left:
             return f"an earlier call could have passed max_report_cost_usd (${self.limit_usd:g}); none is made after it"
         return (

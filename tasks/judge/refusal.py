@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 import openai
 
+from tasks.wire.route import describe_place
+
 _QUOTA_CODES = frozenset(
     {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "access_terminated"}
 )
@@ -24,6 +26,14 @@ _TOO_LONG = re.compile(
     r"|too many (?:input )?tokens"
     r"|input token count[^.]{0,30} exceeds"
     r"|`?inputs`? (?:tokens|must have less)[^.]*(?:must be <=|tokens)",
+    re.IGNORECASE,
+)
+_MODERATION = re.compile(
+    r"moderation|moderated|\bflagged\b|content[-_ ]?(?:management[-_ ])?(?:policy|filter)|usage polic"
+    r"|safety (?:system|filter|setting|polic|reason)"
+    r"|(?:blocked|rejected|refused)[^.]{0,40}(?:safety|harmful|inappropriate|unsafe)"
+    r"|(?:harmful|inappropriate|unsafe|sensitive|prohibited|disallowed)[^.]{0,20} content|content exists risk"
+    r"|data_?inspection_?failed|responsible_?ai",
     re.IGNORECASE,
 )
 # Further on, an error may echo the request, and with it what agents wrote.
@@ -56,8 +66,23 @@ def is_too_long(error: openai.APIStatusError) -> bool:
     return "request too large" in said.lower() if status == 429 else _TOO_LONG.search(said) is not None
 
 
+def is_moderation(error: openai.APIStatusError) -> bool:
+    """Whether what stands in this one prompt was refused, and not the caller."""
+    body = error.body if isinstance(error.body, dict) else {}
+    metadata = body.get("metadata")
+    if {"reasons", "flagged_input"} & {*body, *(metadata if isinstance(metadata, dict) else ())}:
+        return True
+    inner = body.get("innererror")
+    codes = (str(error.code), str(error.type), str(inner.get("code")) if isinstance(inner, dict) else "")
+    said = " ".join((*codes, message_of(error)[:_MOST_READ]))
+    return _MODERATION.search(said) is not None
+
+
 def why_judging_ends(error: openai.APIStatusError) -> str:
     """Why no other call can succeed either, or ""."""
+    if 300 <= error.status_code < 400:
+        where = describe_place(error.response.headers.get("location", ""))
+        return f"the judge's endpoint redirects{where}, which is not followed: set OPENAI_BASE_URL to where it is"
     if error.status_code in (401, 403):
         return "the judge's endpoint does not accept the key (OPENAI_API_KEY)"
     # str(): they come as anything that JSON can hold.

@@ -55,7 +55,11 @@ class Step:
     def observations(self) -> tuple[str, ...]:
         """What was seen to happen: the call with its arguments, its result, its error; what the agent was told."""
         if self.kind == "call":
-            said = (f"{self.name}({self.arguments})", f"called {self.name}{self.seconds}", self.arguments)
+            said = (
+                f"{self.name}({self.arguments})",
+                f"called a tool{self.seconds}: {self.name} with: {self.arguments}",
+                self.arguments,
+            )
             nothing = () if self.result or self.error else (NO_RESULT,)
             return (*said, self.name, self.result, self.error, *nothing)
         return (self.text,) if self.kind == "heard" else ()

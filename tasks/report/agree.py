@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
 
-from tasks.report.agreement import ALL, ENOUGH_AGENTS, MINIMUM_AGENTS, Agreement, CriterionAgreement
+from tasks.report.agreement import (
+    ALL,
+    ENOUGH_AGENTS,
+    MINIMUM_AGENTS,
+    RUNS_AGAINST_AGENTS,
+    Agreement,
+    CriterionAgreement,
+)
 from tasks.report.judging import Asked, JudgedReport, Judging
 from tasks.report.pairs import Pairs, Repeat, build_pairs, compare_pairs, compare_repeats
-from tasks.report.pass_rate import correct_pass_rate
+from tasks.report.pass_rate import PassRate, correct_pass_rate
 from tasks.report.resampling import Floats
 from tasks.report.weights import weigh_words
 from tasks.report.words import Label, Opinion, Word, build_words
+
+_OF_RUNS = "labels of single runs do not correct the judge's verdicts on agents"
 
 
 def measure_agreement(judging: Judging, labels: Sequence[Label]) -> Agreement:
@@ -23,11 +33,12 @@ def measure_agreement(judging: Judging, labels: Sequence[Label]) -> Agreement:
     """
     counted = [label for label in labels if label.judge_model == judging.model]
     words = build_words(counted, judging.runs)
-    rates = correct_pass_rate(words, judging.reports, judging.report_id)
+    rates = _rates(words, judging)
     return Agreement(
         environment=judging.environment,
         report_id=judging.report_id,
         labels=len(counted),
+        run_labels=sum(label.run_id is not None for label in counted),
         labelers=len({label.labeler for label in counted}),
         left_out=len(labels) - len(counted),
         last_labeled_at=max((label.created_at for label in counted), default=None),
@@ -45,6 +56,14 @@ def measure_agreement(judging: Judging, labels: Sequence[Label]) -> Agreement:
         specificity=rates.specificity,
         warnings=tuple(_warnings(judging, counted, words, len(labels) - len(counted))),
     )
+
+
+def _rates(words: Sequence[Word], judging: Judging) -> PassRate:
+    """The pass rate, corrected by people's words on agents as a whole; of runs the judge has given no verdict."""
+    rates = correct_pass_rate([word for word in words if not word.of_runs], judging.reports, judging.report_id)
+    if rates.judged.value is None or rates.corrected.value is not None or not any(word.of_runs for word in words):
+        return rates
+    return replace(rates, uncorrected=_OF_RUNS)
 
 
 def _by_criterion(words: Sequence[Word]) -> dict[str, list[Word]]:
@@ -108,6 +127,8 @@ def _warnings(judging: Judging, counted: Sequence[Label], words: Sequence[Word],
         )
     if not counted:
         return warnings
+    if any(word.of_runs for word in words):
+        warnings.append(RUNS_AGAINST_AGENTS)
     agents = len({word.agent_id for word in words})
     if agents < MINIMUM_AGENTS:
         warnings.append(

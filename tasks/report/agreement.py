@@ -16,6 +16,14 @@ ENOUGH_AGENTS = 10
 """Of fewer labelled agents every figure comes with a warning."""
 
 
+RUNS_AGAINST_AGENTS = (
+    "labels of single runs are compared with the judge's scores of whole agents: the figures make the judge look worse "
+    "than it is (a perfect one has a kappa of 0.28 to 0.45 in simulations), and no pass rate is corrected. Until the "
+    "judge gives verdicts on runs, rely on labels of whole agents (run_id empty in a CSV file)"
+)
+"""What is to be known wherever labels of runs are compared with scores of agents."""
+
+
 class Estimate(BaseModel):
     """A figure with its 95 % interval over ``n`` pairs; None where too little is known."""
 
@@ -56,8 +64,9 @@ class CriterionAgreement(BaseModel):
 class Agreement(BaseModel):
     """All criteria, and the pass rate as the judge has it and corrected for the judge's known errors (0 to 1).
 
-    ``labels`` are those that count, ``left_out`` those of other judges. ``report_id`` is the report whose judge and
-    pass rate it is about. ``uncorrected`` says why ``corrected_pass_rate`` is not known.
+    ``labels`` are those that count, ``run_labels`` how many of them are of single runs, ``left_out`` those of other
+    judges. ``report_id`` is the report whose judge and pass rate it is about. ``uncorrected`` says why
+    ``corrected_pass_rate`` is not known; it is never found from labels of runs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +74,7 @@ class Agreement(BaseModel):
     environment: str
     report_id: int | None = None
     labels: int = 0
+    run_labels: int = 0
     labelers: int = 0
     left_out: int = 0
     last_labeled_at: datetime | None = None

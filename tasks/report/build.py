@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
+from tasks.evidence.left_out import LeftOut
 from tasks.evidence.metrics import run_tokens
 from tasks.evidence.types import Agent, Evidence, Run
 from tasks.judge.evaluation import Evaluation
-from tasks.judge.ledger import fingerprint
+from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.rubric import Criterion
 from tasks.judge.selection import clip
 from tasks.report.plan import ReportPlan
@@ -25,7 +26,10 @@ _EXCERPT_CHARACTERS = 600
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What ended the judging before its time: endpoint, fail_fast, timeout, cancelled or error, and the reason."""
+    """What ended the judging before its time, and why.
+
+    ``kind`` is endpoint, warehouse, fail_fast, timeout, cancelled or error.
+    """
 
     kind: str
     reason: str
@@ -66,12 +70,20 @@ class ReportRows:
     runs: list[Row]
 
 
-def build_rows(plan: ReportPlan, findings: Findings) -> ReportRows:
-    """Every agent of the environment has a row in ``details``, whatever happened to it."""
-    evaluations = {agent.id: _evaluation(agent, findings) for agent in findings.agents}
-    everyone = [*evaluations.values(), *([findings.team] if findings.team else [])]
+def build_rows(plan: ReportPlan, findings: Findings, paid: Mapping[int | None, Paid] | None = None) -> ReportRows:
+    """Every agent of the environment has a row in ``details``, whatever happened to it.
+
+    ``paid`` is what the ledger has on this report by agent id (None: the team's): what is reported is what was paid, by
+    the report's earlier processes too.
+    """
+    paid = dict(paid or {})
+    evaluations = {agent.id: _with_paid(_evaluation(agent, findings), paid.get(agent.id)) for agent in findings.agents}
+    team = _with_paid(findings.team, paid.get(None)) if findings.team else None
+    everyone: list[Evaluation] = [*evaluations.values(), *([team] if team else [])]
+    # Of the team that was not judged again, and of agents that are gone.
+    others: list[Paid] = [paid[agent_id] for agent_id in paid.keys() - {e.agent_id for e in everyone}]
     return ReportRows(
-        report=_report(plan, findings, evaluations, everyone),
+        report=_report(plan, findings, evaluations, everyone, others),
         details=[_detail(agent, evaluations[agent.id], findings.evidence.get(agent.id)) for agent in findings.agents],
         criteria=[row for evaluation in everyone for row in _criteria(evaluation)],
         runs=_runs(findings),
@@ -98,14 +110,32 @@ def _evaluation(agent: Agent, findings: Findings) -> Evaluation:
     return Evaluation(agent.id, "not_started", error=findings.ending.reason if findings.ending else "not reached")
 
 
+def _with_paid(evaluation: Evaluation, paid: Paid | None) -> Evaluation:
+    """With what the ledger has; what the evaluation itself does not know stays unknown."""
+    if paid is None:
+        return evaluation
+    return replace(
+        evaluation,
+        prompt_tokens=None if evaluation.prompt_tokens is None else paid.prompt_tokens,
+        completion_tokens=None if evaluation.completion_tokens is None else paid.completion_tokens,
+        cost_usd=None if evaluation.cost_usd is None else paid.cost_usd,
+        known_cost_usd=paid.known_cost_usd,
+    )
+
+
 def _report(
-    plan: ReportPlan, findings: Findings, evaluations: Mapping[int, Evaluation], everyone: Sequence[Evaluation]
+    plan: ReportPlan,
+    findings: Findings,
+    evaluations: Mapping[int, Evaluation],
+    everyone: Sequence[Evaluation],
+    others: Sequence[Paid],
 ) -> Row:
     scores = [e.score for e in evaluations.values() if e.status == "evaluated" and e.score is not None]
     statuses: Counter[str] = Counter(e.status for e in evaluations.values())
     status, error = _final_status(findings, evaluations)
     known_costs = [evidence.metrics.total_cost_usd for evidence in findings.evidence.values()]
     runs_costs = [cost for cost in known_costs if cost is not None]
+    counted: list[Evaluation | Paid] = [*everyone, *others]
     team = findings.team
     judged = team is not None and team.status == "evaluated"
     steps = {"completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}
@@ -135,10 +165,10 @@ def _report(
         "agents_failed": statuses["failed"],
         "total_runs_analyzed": sum(e.metrics.runs_analyzed for e in findings.evidence.values()),
         "citations_dropped": sum(e.citations_dropped for e in everyone),
-        "prompt_tokens": _total([e.prompt_tokens for e in everyone]),
-        "completion_tokens": _total([e.completion_tokens for e in everyone]),
-        "cost_usd": _total([e.cost_usd for e in everyone]),
-        "known_cost_usd": math.fsum(e.known_cost_usd for e in everyone),
+        "prompt_tokens": _total([e.prompt_tokens for e in counted]),
+        "completion_tokens": _total([e.completion_tokens for e in counted]),
+        "cost_usd": _total([e.cost_usd for e in counted]),
+        "known_cost_usd": math.fsum(e.known_cost_usd for e in counted),
         "runs_cost_usd": math.fsum(runs_costs) if runs_costs else None,
         "runs_with_cost": sum(e.metrics.runs_with_cost for e in findings.evidence.values()),
         "warnings": _warnings(plan, findings, statuses),
@@ -150,14 +180,24 @@ def _final_status(findings: Findings, evaluations: Mapping[int, Evaluation]) -> 
     ending = findings.ending
     if ending is not None and ending.kind == "cancelled":
         return "cancelled", ending.reason
-    if ending is not None and ending.kind in ("endpoint", "fail_fast", "error"):
+    if ending is not None and ending.kind in ("endpoint", "warehouse", "fail_fast", "error"):
         return "failed", ending.reason
     had_runs = [e for e in evaluations.values() if e.status in ("failed", "not_started", "no_evidence")]
     had_runs = [e for e in had_runs if e.agent_id in findings.chosen]
     if had_runs and not any(e.status == "evaluated" for e in evaluations.values()):
         most, count = Counter(e.error or "the judge scored no criterion" for e in had_runs).most_common(1)[0]
         return "failed", f"no agent could be evaluated; of {count} of {len(had_runs)} agents: {most}"
+    left_out = _left_out(findings)
+    if left_out and not any(evidence.finished_runs for evidence in findings.evidence.values()):
+        return "failed", f"no agent could be judged: {'; '.join(left_out.sentences())}"
     return "completed", None
+
+
+def _left_out(findings: Findings) -> LeftOut:
+    left_out = LeftOut()
+    for evidence in findings.evidence.values():
+        left_out.add(evidence.runs)
+    return left_out
 
 
 def _team_error(findings: Findings) -> str:
@@ -179,6 +219,7 @@ def _warnings(plan: ReportPlan, findings: Findings, statuses: Counter[str]) -> l
         ]
         of_those = f" with {' and '.join(narrowed)}" if narrowed else ""
         warnings.append(f"No agent has a run{of_those}.")
+    warnings += _left_out(findings).sentences()
     if plan.options.judge_model == SIMULATED_JUDGE_MODEL:
         warnings.append("The judge was simulated: its scores follow from the figures, and no LLM has read the runs.")
     unavailable = sum(e.metrics.traces.unavailable for e in findings.evidence.values())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.report.reading import Reading, Row
+from tasks.report.samples import Samples
 from tasks.report.shortening import cut
 
 _JUDGE = {
@@ -22,6 +23,35 @@ _NOT_JUDGED = {
     "skipped_budget": "it was not judged, for the limit on cost",
 }
 _SHOWN = 60
+_REPEATED_SHARE = 0.5
+
+
+def is_same_series(before: Row, after: Row) -> bool:
+    """Whether two rows of ``reports`` are of one series, so that one may stand for "the last" of the other: of one
+    environment, by the same judge with the same settings, against the same rubric, and asked for the same agents and
+    runs (options ``agents`` and ``filter_model``)."""
+    return all(
+        before.get(name) == after.get(name)
+        for name in ("environment", "judge_fingerprint", "judge_settings", "judge_model")
+    ) and (
+        _parameters(before, "criteria") == _parameters(after, "criteria")
+        and asked_agents(before) == asked_agents(after)
+        and asked_model(before) == asked_model(after)
+    )
+
+
+def asked_agents(report: Mapping[Any, Any]) -> list[str]:
+    """The option ``agents`` of a row of ``reports``, sorted; empty: all agents."""
+    return sorted(_parameters(report, "options").get("agents") or [])
+
+
+def asked_model(report: Mapping[Any, Any]) -> str:
+    """The option ``filter_model`` of a row of ``reports``; empty: runs of every model."""
+    return str(_parameters(report, "options").get("filter_model") or "")
+
+
+def _parameters(report: Mapping[Any, Any], key: str) -> dict[str, Any]:
+    return (report.get("parameters") or {}).get(key) or {}
 
 
 def judge_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
@@ -64,6 +94,29 @@ def agents_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
         for reading, keys in zip((baseline, report), looked_at, strict=True)
         if len(keys) < len(reading.details)
     )
+
+
+def tasks_reason(samples: Samples) -> str | None:
+    """Why the runs of an agent cannot be compared, or None: they repeat tasks, and not the same ones in both reports.
+
+    Runs repeat tasks when at least half of all of them have a task of several runs. Otherwise every run has a task of
+    its own, as requests of users have, or does not name it; then runs are taken as drawn from the same lot.
+    """
+    old, new = samples.old, samples.new
+    if not samples.measured or samples.paired or old.keys() == new.keys():
+        return None
+    common = old.keys() & new.keys()
+    repeated = [len(runs) for side in (old, new) for task, runs in side.items() if len(runs) > 1 or task in common]
+    if sum(repeated) < _REPEATED_SHARE * sum(len(runs) for side in (old, new) for runs in side.values()):
+        return None
+    both = "none" if not common else str(len(common))
+    return f"other tasks: {len(old)} before, {len(new)} now, {both} of them in both"
+
+
+def tasks_differ(count: int, total: int) -> str:
+    """What a comparison says as a whole when the tasks of ``count`` of its ``total`` agents differ."""
+    whose = f"{count} of {total} agents" if total > 1 else "the agent"
+    return f"other tasks of {whose}: what changed there cannot be told from what the tasks make of it"
 
 
 def rubric_reason(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -14,6 +14,8 @@ from tasks.report.comparability import (
     rubric_reason,
     runs_reason,
     score_reason,
+    tasks_differ,
+    tasks_reason,
 )
 from tasks.report.comparison import AgentComparison, Change, Comparison, Verdict
 from tasks.report.drafts import Draft, decide
@@ -57,17 +59,21 @@ def compare_reports(baseline: Reading, report: Reading, history: Sequence[ScoreR
 
     Of every agent score, criteria, success rate, duration and cost of a run are compared, and all p-values are
     corrected together (``correct``), so that in at most 5 of 100 pairs of reports without a change anything is called
-    changed. An agent's verdict is worse when anything of it is, else better when anything is, else no_change; it is
-    not_comparable when nothing could be compared.
+    changed. That holds for runs that are independent of each other (``HOLDS_FOR``).
+
+    An agent's verdict is worse when anything of it is, else better when anything is, else no_change; it is
+    not_comparable when nothing could be compared, as where its runs are of other tasks (``tasks_reason``).
     """
     common = _Common(baseline, report)
     pairs = list(match_agents(baseline, report))
     measured = [common.measure(pair) for pair in pairs]
     known = [runs for runs in measured if runs is not None]
+    comparable = [runs for runs in known if runs.reason is None]
     measure_amounts(known)
     common.noise = measure_noise((baseline, report), history, _typical_factor(known))
     common.by_task = tasks_matter([runs.success for runs in known])
-    team = _Subject(None, "team", drafts=_team_drafts(common, known))
+    common.other_tasks = len(known) - len(comparable), len(known)
+    team = _Subject(None, "team", drafts=_team_drafts(common, comparable))
     agents = [_agent(common, pair, runs) for pair, runs in zip(pairs, measured, strict=True)]
     changes = iter(decide([draft for subject in (team, *agents) for draft in subject.drafts]))
     finished = [_finish(subject, [next(changes) for _ in subject.drafts]) for subject in (team, *agents)]
@@ -75,7 +81,7 @@ def compare_reports(baseline: Reading, report: Reading, history: Sequence[ScoreR
         baseline_id=baseline.id,
         report_id=report.id,
         baseline_created_at=baseline.report["created_at"],
-        reasons=(*common.judge, *([common.runs] if common.runs else []), *common.agents),
+        reasons=(*common.judge, *([common.runs] if common.runs else []), *common.tasks, *common.agents),
         team=finished[0],
         agents=tuple(finished[1:]),
     )
@@ -89,6 +95,7 @@ class _Common:
     report: Reading
     noise: Noise = field(default_factory=Noise)
     by_task: bool = False
+    other_tasks: tuple[int, int] = (0, 0)
     judge: tuple[str, ...] = field(init=False)
     runs: str | None = field(init=False)
     agents: tuple[str, ...] = field(init=False)
@@ -103,6 +110,12 @@ class _Common:
         return self.baseline.id, self.report.id
 
     @property
+    def tasks(self) -> tuple[str, ...]:
+        """That the tasks of some agents differ; empty when those of none do."""
+        count, total = self.other_tasks
+        return (tasks_differ(count, total),) if count else ()
+
+    @property
     def no_scores(self) -> str | None:
         return next(iter(self.judge), None) or self.runs
 
@@ -111,7 +124,8 @@ class _Common:
             return None
         runs = self.baseline.runs_of(pair.before["agent_id"]), self.report.runs_of(pair.after["agent_id"])
         same_source = self.baseline.report["environment"] == self.report.report["environment"]
-        return measure_runs(*runs, same_source=same_source)
+        measured = measure_runs(*runs, same_source=same_source)
+        return replace(measured, reason=tasks_reason(measured.success))
 
 
 def _finish(subject: _Subject, changes: Sequence[Change]) -> AgentComparison:
@@ -148,6 +162,7 @@ def _agent(common: _Common, pair: Pair, measured: Measured | None) -> _Subject:
         common.no_scores
         or score_reason(before, common.baseline.id)
         or score_reason(after, common.report.id)
+        or measured.reason
         or rubric_reason(
             *rubrics, (describe_criteria(common.baseline, before), describe_criteria(common.report, after))
         )
@@ -155,8 +170,8 @@ def _agent(common: _Common, pair: Pair, measured: Measured | None) -> _Subject:
     judged = Judged((before["score"], after["score"]), rubrics, common.ids, _run_noise([measured.success]))
     subject.drafts = [
         *score_drafts(judged, common.noise, reason),
-        rate_draft(measured, common.runs, by_task=common.by_task),
-        *(amount_draft(metric, measured, common.runs) for metric in AMOUNTS),
+        rate_draft(measured, common.runs or measured.reason, by_task=common.by_task),
+        *(amount_draft(metric, measured, common.runs or measured.reason) for metric in AMOUNTS),
     ]
     return subject
 
@@ -169,6 +184,7 @@ def _lone(metric: str, row: Row, subject: _Subject) -> Draft:
 
 def _team_drafts(common: _Common, measured: Sequence[Measured]) -> list[Draft]:
     baseline, report = common.baseline, common.report
+    runs_reason = common.runs or (next(iter(common.tasks), None) if not measured else None)
     scores = baseline.report["team_score"], report.report["team_score"]
     rubrics = baseline.criteria_of(None), report.criteria_of(None)
     missing = [f"no team score in report {key}" for key, score in zip(common.ids, scores, strict=True) if score is None]
@@ -176,6 +192,7 @@ def _team_drafts(common: _Common, measured: Sequence[Measured]) -> list[Draft]:
     reason = (
         common.no_scores
         or next(iter(missing), None)
+        or next(iter(common.tasks), None)
         or next(iter(common.agents), None)
         or ("other goal of the team" if goals[0] != goals[1] else None)
         or rubric_reason(*rubrics, (describe_criteria(baseline, None), describe_criteria(report, None)))
@@ -183,8 +200,8 @@ def _team_drafts(common: _Common, measured: Sequence[Measured]) -> list[Draft]:
     judged = Judged(scores, rubrics, common.ids, _run_noise([runs.success for runs in measured]), is_team=True)
     return [
         *score_drafts(judged, common.noise, reason),
-        team_rate_draft(measured, common.runs, by_task=common.by_task),
-        *(team_amount_draft(metric, measured, common.runs) for metric in AMOUNTS),
+        team_rate_draft(measured, runs_reason, by_task=common.by_task),
+        *(team_amount_draft(metric, measured, runs_reason) for metric in AMOUNTS),
     ]
 
 

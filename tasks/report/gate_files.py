@@ -21,8 +21,9 @@ _MOST_LINES = 50
 _CLASS = "agent-report"
 
 
-def render_junit(report: Row, findings: Sequence[Finding]) -> bytes:
-    """JUnit XML: a case for every rule and subject, a failure where it is broken, skipped where it is not applied."""
+def render_junit(report: Row, findings: Sequence[Finding], *, strict: bool = False) -> bytes:
+    """JUnit XML: a case for every rule and subject, a failure where it breaks the gate, skipped where it is not applied
+    or cannot be told."""
     suite = TestSuite(_clean(f"agent-report check: report {report['id']} on {report['environment']}"))
     for (rule, subject, agent_id), group in groupby(
         findings, lambda found: (found.rule, found.subject, found.agent_id)
@@ -30,13 +31,13 @@ def render_junit(report: Row, findings: Sequence[Finding]) -> bytes:
         whose = "" if agent_id is None else f" (id:{agent_id})"
         found = list(group)
         case = TestCase(_clean(f"{rule}: {subject}{whose}"), f"{_CLASS}.{rule}", 0.0)
-        broken = [finding.message for finding in found if finding.state == "broken"]
+        broken = [_said(finding) for finding in found if finding.breaks(strict=strict)]
         if broken:
             failure = Failure(_clean(broken[0]), rule)
             failure.text = _clean("\n".join(broken))
             case.result = [failure]
-        elif all(finding.state == "not_applied" for finding in found):
-            case.result = [Skipped(_clean(found[0].message))]
+        elif all(finding.state != "held" for finding in found):
+            case.result = [Skipped(_clean(_said(found[0])))]
         suite.add_testcase(case)
     xml: Any = JUnitXml("agent-report check")
     xml.add_testsuite(suite)
@@ -45,29 +46,36 @@ def render_junit(report: Row, findings: Sequence[Finding]) -> bytes:
     return text
 
 
+def _said(finding: Finding) -> str:
+    prefix = {"cannot_tell": "cannot tell: ", "not_applied": "not applied: "}
+    return prefix.get(finding.state, "") + finding.message
+
+
 def _clean(text: str) -> str:
     return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def render_summary(report: Row, findings: Sequence[Finding]) -> str:
-    """The step summary: what holds, a table of what is broken, and what was not applied, in short."""
-    broken = [finding for finding in findings if finding.state == "broken"]
-    said = [finding for finding in findings if finding.state == "not_applied"]
+def render_summary(report: Row, findings: Sequence[Finding], *, strict: bool = False) -> str:
+    """The step summary: what holds, a table of what breaks the gate, what cannot be told and what was not applied."""
+    broken = [finding for finding in findings if finding.breaks(strict=strict)]
     held = sum(finding.state == "held" for finding in findings)
     verdict = f"{len(broken)} rules broken" if broken else "passed"
     lines = [f"## agent-report: report {report['id']} on {escape(report['environment'])}: {verdict}", ""]
     if broken:
         lines += ["| Rule | Who | What |", "|---|---|---|"]
         lines += [
-            f"| {finding.rule} | {escape(_clean(finding.subject))} | {escape(_clean(finding.message))} |"
+            f"| {finding.rule} | {escape(_clean(finding.subject))} | {escape(_clean(_said(finding)))} |"
             for finding in broken[:_MOST_LINES]
         ]
         if len(broken) > _MOST_LINES:
             lines.append(f"| | | and {len(broken) - _MOST_LINES} more |")
         lines.append("")
     lines.append(f"{held} checks held.")
-    if said:
-        lines += ["", f"Not applied ({len(said)}):", ""]
+    for title, state in (("Cannot tell", "cannot_tell"), ("Not applied", "not_applied")):
+        said = [finding for finding in findings if finding.state == state and finding not in broken]
+        if not said:
+            continue
+        lines += ["", f"{title} ({len(said)}):", ""]
         lines += [
             f"- {finding.rule}, {escape(_clean(finding.subject))}: {escape(_clean(finding.message))}"
             for finding in said[:_MOST_LINES]

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from tasks.report import change_text, changes, figures, markdown
 from tasks.report.agreement import describe_kappa
+from tasks.report.comparison import HOLDS_FOR
 from tasks.report.hostile import finalize, named, said
 from tasks.report.overview import build_overview
 from tasks.report.page import Page
@@ -109,6 +110,7 @@ def _environment() -> Environment:
         "name_metric": change_text.metric_title,
         "format_metric": change_text.format_value,
         "describe_kappa": describe_kappa,
+        "HOLDS_FOR": HOLDS_FOR,
     }
     return environment
 

@@ -28,13 +28,15 @@ _NOTHING_NEW = "no new runs"
 class Measured:
     """What the runs of one agent give: their success, and for each metric of ``AMOUNTS`` what is known of it.
 
-    ``tests`` has those that can be tested, once ``measure_amounts`` has filled it in.
+    ``tests`` has those that can be tested, once ``measure_amounts`` has filled it in. ``reason`` says why the runs of
+    the two reports cannot be compared at all; None: they can.
     """
 
     runs: tuple[int, int]
     success: Samples
     amounts: Mapping[str, Samples]
     tests: dict[str, AmountTest | None] = field(default_factory=dict)
+    reason: str | None = None
 
 
 def measure_runs(before: Sequence[Row], after: Sequence[Row], *, same_source: bool) -> Measured:

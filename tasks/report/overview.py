@@ -56,7 +56,7 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
         redactions.update(section.row["redactions"] or {})
     parameters = page.report["parameters"] or {}
     return Overview(
-        headline=_headline(len(worst), counts, len(sections)),
+        headline=_headline(len(worst), counts, len(sections), page.report["error"] or ""),
         needs_work=len(worst),
         worst=worst[:_MOST_WORST],
         paper={section.anchor for section in wanted[:_MOST_PAPER]},
@@ -91,11 +91,11 @@ _OTHERS = {
     "no_evidence": "without enough evidence",
     "skipped_budget": "skipped for the budget",
     "not_started": "not judged",
-    "no_runs": "without runs",
+    "no_runs": "without finished runs",
 }
 
 
-def _headline(needs_work: int, counts: Counter[str], total: int) -> str:
+def _headline(needs_work: int, counts: Counter[str], total: int, error: str) -> str:
     if not total:
         return "There is no agent in this environment."
     agents = "agent" if total == 1 else "agents"
@@ -103,6 +103,10 @@ def _headline(needs_work: int, counts: Counter[str], total: int) -> str:
         first = f"{needs_work} of {total} {agents} {'needs' if needs_work == 1 else 'need'} work"
     elif counts["passed"] == total:
         first = f"Every one of the {total} agents passed" if total > 1 else "The agent passed"
+    elif not (judged := counts["passed"] + counts["unclear"]):
+        first = error[:1].upper() + error[1:] if error else "No agent was judged"
+    elif judged < total:
+        first = f"Of the {judged} {'agent' if judged == 1 else 'agents'} that could be judged none needs work"
     else:
         first = f"None of the {total} {agents} needs work"
     return first + "."

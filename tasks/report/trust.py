@@ -17,6 +17,8 @@ def describe_trust(agreement: Agreement | None, report_id: int) -> str:
         return f"too few labels to say how far it agrees with people ({labels})"
     between = "" if kappa.low is None or kappa.high is None else f", 95 %: {kappa.low:.2f} to {kappa.high:.2f}"
     text = f"its agreement with people is {describe_kappa(kappa.value)} ({kind} {kappa.value:.2f}{between}; {labels})"
+    if agreement.run_labels:
+        text += "; too low, as these labels are of runs and the judge's scores of agents"
     corrected = agreement.corrected_pass_rate.value
     if corrected is not None and agreement.pass_rate.value is not None:
         text += f"; it passes {agreement.pass_rate.value:.0%}, corrected for its known errors {corrected:.0%}"

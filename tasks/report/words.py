@@ -54,6 +54,7 @@ class Word:
 
     ``labelers`` holds each labeler's own opinion. ``sampling_variance`` is that of ``people.score`` from the runs that
     nobody labelled, in points squared: None where it cannot be told (no labeler scored two runs), 0 where all are.
+    ``of_runs`` when somebody's opinion is one on runs, not on the agent as a whole: the judge's is not.
     """
 
     unit: Unit
@@ -61,6 +62,7 @@ class Word:
     judge: Opinion
     labelers: Mapping[str, Opinion]
     sampling_variance: float | None
+    of_runs: bool = False
 
     @property
     def agent_id(self) -> int:
@@ -97,6 +99,7 @@ def _word(unit: Unit, labels: Sequence[Label], runs: int | None) -> Word:
         judge=Opinion(newest.judge_score, newest.judge_passed),
         labelers=own,
         sampling_variance=_sampling_variance(list(by_labeler.values()), runs),
+        of_runs=any(label.run_id is not None for given in by_labeler.values() for label in _heard(given)),
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
 from tasks.errors import WarehouseError
+from tasks.report.comparability import is_same_series
 from tasks.report.comparison import AgentComparison, Change, Comparison
 from tasks.report.reading import Reading, ScoreRow
 from tasks.warehouse.schema import (
@@ -22,8 +24,9 @@ from tasks.warehouse.sql import Row, Warehouse
 
 _RUN_COLUMNS = ("agent_id", "run_id", "succeeded", "duration_seconds", "cost_usd", "task_hash")
 _AGENT_COLUMNS = (
-    *("agent_id", "agent_name", "status", "score", "passed", "success_rate"),
-    *("avg_duration_seconds", "avg_cost_usd", "runs_analyzed", "reused"),
+    *("agent_id", "agent_name", "status", "score", "passed"),
+    *("success_rate", "success_rate_low", "success_rate_high", "runs_analyzed", "runs_unfinished"),
+    *("avg_duration_seconds", "avg_cost_usd", "reused"),
 )
 _MOST_HISTORY = 10
 _MOST_CANDIDATES = 50
@@ -52,18 +55,11 @@ def _of(table: sa.Table, names: Sequence[str], report_id: int) -> sa.Select[Any]
 
 
 def load_score_history(warehouse: Warehouse, report: Row) -> list[ScoreRow]:
-    """The agents' scores in the last 10 completed reports before ``report`` that were judged as it was: by the same
-    judge, in the same words, against the same criteria. Empty without any."""
-    alike = (
-        (reports.c.environment == report["environment"])
-        & (reports.c.id < report["id"])
-        & (reports.c.status == "completed")
-        & (reports.c.judge_fingerprint == report["judge_fingerprint"])
-    )
+    """The agents' scores in the last 10 completed reports before ``report`` of its series (``is_same_series``); empty
+    without any."""
     agents, criteria = agent_report_details, criterion_scores
     with warehouse.database.reading() as connection:
-        newest = sa.select(reports.c.id).where(alike).order_by(reports.c.id.desc()).limit(_MOST_HISTORY)
-        ids = list(connection.execute(newest).scalars())
+        ids = list(islice(_same_series(connection, report), _MOST_HISTORY))
         whole = connection.execute(
             sa.select(agents.c.report_id, agents.c.agent_id, agents.c.score, agents.c.reused, agents.c.run_ids).where(
                 agents.c.report_id.in_(ids) & agents.c.score.is_not(None)
@@ -88,24 +84,27 @@ def load_score_history(warehouse: Warehouse, report: Row) -> list[ScoreRow]:
 
 
 def find_baseline(warehouse: Warehouse, report: Row) -> int | None:
-    """The report that ``report`` is to be compared with: a completed one before it of the same environment.
+    """The last comparable report: the newest completed one before ``report`` of its series (``is_same_series``).
 
-    The newest that was judged by the same judge and asked for the same agents; else the newest asked for the same
-    agents; else the newest of all, of which ``compare_reports`` then says what is different. None without any.
+    None without any: a report by another judge, against another rubric or over other agents or runs never takes its
+    place.
     """
-    earlier = (
-        (reports.c.environment == report["environment"])
-        & (reports.c.id < report["id"])
-        & (reports.c.status == "completed")
-    )
-    query = sa.select(reports.c.id, reports.c.judge_settings, reports.c.judge_model, reports.c.parameters)
     with warehouse.database.reading() as connection:
-        rows = connection.execute(query.where(earlier).order_by(reports.c.id.desc()).limit(_MOST_CANDIDATES)).mappings()
-        candidates = [dict(row) for row in rows]
-    judged = _judge(report)
-    same_agents = [row for row in candidates if _asked(row) == _asked(report)]
-    same_judge = [row for row in same_agents if _judge(row) == judged]
-    return next((int(row["id"]) for row in (*same_judge, *same_agents, *candidates)), None)
+        return next(_same_series(connection, report), None)
+
+
+def _same_series(connection: sa.Connection, report: Row) -> Iterator[int]:
+    """The completed reports before ``report`` of its series, the newest first."""
+    columns = ("id", "environment", "judge_fingerprint", "judge_settings", "judge_model", "parameters")
+    earlier = (
+        sa.select(*(reports.c[name] for name in columns))
+        .where(reports.c.environment == report["environment"], reports.c.id < report["id"])
+        .where(reports.c.status == "completed", reports.c.judge_fingerprint == report["judge_fingerprint"])
+        .order_by(reports.c.id.desc())
+    )
+    for row in connection.execute(earlier).mappings():
+        if is_same_series(dict(row), report):
+            yield int(row["id"])
 
 
 def find_followers(warehouse: Warehouse, report: Row) -> list[int]:
@@ -120,15 +119,6 @@ def find_followers(warehouse: Warehouse, report: Row) -> list[int]:
     with warehouse.database.reading() as connection:
         rows = [dict(row) for row in connection.execute(later).mappings()]
     return [row["id"] for row in rows if find_baseline(warehouse, row) == report["id"]]
-
-
-def _judge(report: Row) -> Any:
-    return report["judge_settings"] or report["judge_model"]
-
-
-def _asked(report: Row) -> tuple[list[str], str]:
-    options = (report["parameters"] or {}).get("options") or {}
-    return sorted(options.get("agents") or []), options.get("filter_model") or ""
 
 
 def write_comparison(warehouse: Warehouse, comparison: Comparison) -> None:
@@ -170,35 +160,15 @@ def _rows(subject: AgentComparison, reasons: Sequence[str]) -> list[Row]:
     return [whose | empty | overall, *(whose | change.model_dump() for change in subject.changes)]
 
 
-def _last_compared(warehouse: Warehouse, report_id: int) -> int | None:
-    """Of the reports that a report was compared with the one since which changes are told; None without any."""
-    report = warehouse.load_report(report_id)
-    if report is None:
-        return None
-    table = report_comparisons
-    earlier = (
-        sa.select(table.c.baseline_id)
-        .distinct()
-        .join(reports, reports.c.id == table.c.baseline_id)
-        .where(table.c.report_id == report_id, reports.c.id < report_id)
-        .where(reports.c.environment == report["environment"])
-        .order_by(table.c.baseline_id.desc())
-    )
-    with warehouse.database.reading() as connection:
-        compared = list(connection.execute(earlier).scalars())
-    last = find_baseline(warehouse, report) if len(compared) > 1 else None
-    return last if last in compared else next(iter(compared), None)
-
-
 def load_comparison(warehouse: Warehouse, report_id: int, baseline_id: int | None = None) -> Comparison | None:
     """The stored comparison of a report with ``baseline_id``; None where it was never made.
 
-    Without ``baseline_id`` the one that says what changed: with the last comparable report (``find_baseline``), or
-    where that was never made, with the newest earlier report of the environment that it was compared with.
+    Without ``baseline_id`` the one with the last comparable report (``find_baseline``).
     """
     table = report_comparisons
     if baseline_id is None:
-        baseline_id = _last_compared(warehouse, report_id)
+        report = warehouse.load_report(report_id)
+        baseline_id = find_baseline(warehouse, report) if report else None
         if baseline_id is None:
             return None
     with warehouse.database.reading() as connection:

@@ -13,12 +13,32 @@ from urllib.parse import quote, quote_plus
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tasks.errors import RefusedError, WarehouseError
+from tasks.evidence.urls import refuse_ambiguous
 
 _SECRET_WORDS = ("pass", "secret", "token", "key")
 _BUSY_SECONDS = 30
+# How long data that was sent may stay unacknowledged: a server that vanished would be awaited for a quarter of an hour.
+_SILENT_MILLISECONDS = 30_000
+# What ends by itself or by an administrator's hand: primary result codes of SQLite, SQLSTATEs of PostgreSQL.
+_PASSING_SQLITE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+# Connections · read-only · serialization, deadlock · resources (disk, memory, connections) · lock and time limits ·
+# shutdown, start · input and output.
+_READ_ONLY = "25006"
+_PASSING_POSTGRES = ("08", _READ_ONLY, "25P0", "40", "53", "55P03", "57", "58")
 # A report of 2,000 runs spends a second in the standard library's encoder.
 _JSON: dict[str, Any] = {
     "json_serializer": lambda value: orjson.dumps(value).decode(),
@@ -45,6 +65,8 @@ class Database:
             self._passing: Engine = self._writer.execution_options(synchronous="NORMAL")
         else:
             self._reader = self._writer = self._passing = _postgres_engine(url)
+        for engine in {self._reader, self._writer}:
+            sa.event.listen(engine, "handle_error", _renew)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -93,7 +115,9 @@ class Database:
             reason = self.scrubbed(_reason(error))
             if self.is_sqlite and any(words in reason for words in ("readonly database", "unable to open")):
                 reason += " (SQLite writes beside its file also to read: make the folder writable, or copy the file)"
-            raise WarehouseError(f"The warehouse {self.shown} {what}: {reason}") from None
+            raised = WarehouseError(f"The warehouse {self.shown} {what}: {reason}")
+            raised.passing = _is_passing(error)
+            raise raised from None
 
 
 def connect_database(url: str | URL, *, create: bool = True) -> Database:
@@ -121,10 +145,10 @@ def connect_database(url: str | URL, *, create: bool = True) -> Database:
 def _parsed(url: str | URL) -> URL:
     if isinstance(url, str) and url.startswith("postgres://"):
         url = "postgresql://" + url.removeprefix("postgres://")
+    if isinstance(url, str):
+        refuse_ambiguous(url, "The warehouse URL")
     try:
         parsed = sa.make_url(url)
-        if "@" in (parsed.host or ""):
-            raise ArgumentError("the host holds what follows the first @ of the password")
     except (ArgumentError, ValueError):
         raise RefusedError(
             "The warehouse URL is no SQLAlchemy URL such as sqlite:///folder/warehouse.db or "
@@ -170,7 +194,8 @@ def _sqlite_engine(url: URL, *, begin: str, **pool: Any) -> Engine:
 
 
 def _postgres_engine(url: URL) -> Engine:
-    connect_args = {} if "connect_timeout" in url.query else {"connect_timeout": 10}
+    defaults = {"connect_timeout": 10, "tcp_user_timeout": _SILENT_MILLISECONDS}
+    connect_args = {name: value for name, value in defaults.items() if name not in url.query}
     # READ COMMITTED whatever the server's default is: a statement behind a lock has to see what its holder committed.
     return sa.create_engine(
         url,
@@ -180,6 +205,14 @@ def _postgres_engine(url: URL) -> Engine:
         hide_parameters=True,
         **_JSON,
     )
+
+
+def _renew(context: sa.engine.ExceptionContext) -> None:
+    """Close a connection that would stay useless: it keeps the file or the read-only mode that it was opened with."""
+    cause = context.original_exception
+    stale = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    if getattr(cause, "sqlstate", None) == _READ_ONLY or getattr(cause, "sqlite_errorcode", -1) & 0xFF in stale:
+        context.is_disconnect = True
 
 
 def _set_wal(raw: Any) -> None:
@@ -193,6 +226,19 @@ def _set_wal(raw: Any) -> None:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether the same may succeed soon; False for what is wrong with a statement or its values."""
+    if isinstance(error, PoolTimeout):  # All connections are in use, for example by writers that wait for a lock.
+        return True
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", -1) & 0xFF in _PASSING_SQLITE
+    state = getattr(cause, "sqlstate", None)
+    if state is None:  # It never came to a statement, or the connection broke.
+        return isinstance(error, OperationalError | InterfaceError) or getattr(error, "connection_invalidated", False)
+    return str(state).startswith(_PASSING_POSTGRES)
 
 
 def _reason(error: Exception) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from tasks.report.comparability import asked_agents, asked_model
 from tasks.report.page import HistoryPoint, JudgingStats
 from tasks.warehouse.engine import Database
 from tasks.warehouse.schema import agent_report_details, judge_calls, reports
@@ -21,7 +23,7 @@ def load_history(database: Database, report: Row, limit: int = 12) -> dict[int |
     By agent id, that of the team under None. A report in which an agent has no row is not in its history; agents that
     are gone by now have theirs.
     """
-    columns = [reports.c[name] for name in ("id", "created_at", "team_score", "judge_fingerprint")]
+    columns = [reports.c[name] for name in ("id", "created_at", "team_score", "judge_fingerprint", "parameters")]
     earlier = (
         sa.select(*columns)
         .where(reports.c.environment == report["environment"], reports.c.id < report["id"])
@@ -38,7 +40,7 @@ def load_history(database: Database, report: Row, limit: int = 12) -> dict[int |
             .order_by(table.c.report_id)
         ).all()
     by_id = {row["id"]: row for row in found}
-    fingerprint = report["judge_fingerprint"]
+    fingerprint, model, agents = report["judge_fingerprint"], asked_model(report), asked_agents(report)
 
     def point(
         report_id: int,
@@ -48,10 +50,12 @@ def load_history(database: Database, report: Row, limit: int = 12) -> dict[int |
         high: float | None = None,
     ) -> HistoryPoint:
         row = by_id[report_id]
-        same = fingerprint is not None and row["judge_fingerprint"] == fingerprint
+        same = fingerprint is not None and row["judge_fingerprint"] == fingerprint and asked_model(row) == model
         return HistoryPoint(report_id, row["created_at"], score, rate, low, high, same)
 
-    history: dict[int | None, list[HistoryPoint]] = {None: [point(row["id"], row["team_score"]) for row in found]}
+    team = [replace(one, comparable=one.comparable and asked_agents(by_id[one.report_id]) == agents)
+            for one in (point(row["id"], row["team_score"]) for row in found)]  # fmt: skip
+    history: dict[int | None, list[HistoryPoint]] = {None: team}
     for report_id, agent_id, *figures in details:
         history.setdefault(agent_id, []).append(point(report_id, *figures))
     return {agent_id: tuple(points) for agent_id, points in history.items()}

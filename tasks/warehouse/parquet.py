@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import posixpath
@@ -24,6 +25,8 @@ from tasks.warehouse.schema import LEASE, REPORT_TABLES, arrow_schema, arrow_typ
 
 # Most file systems take names of 255 bytes.
 _LONGEST_NAME = 200
+# A disk that is full, over its quota, read-only or broken for a while.
+_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 # Found by hand: URLs can be chained (simplecache::s3://…), which no parser of URLs knows.
 _CREDENTIALS = re.compile(r"://([^/?#]*)@")
 
@@ -286,7 +289,9 @@ def translate_errors(url: str, what: str) -> Iterator[None]:
         reason = str(error) or type(error).__name__
         for secret in secrets:
             reason = reason.replace(secret, "***")
-        raise ParquetError(f"The Parquet folder {shown} {what}: {reason}") from None
+        raised = ParquetError(f"The Parquet folder {shown} {what}: {reason}")
+        raised.passing = isinstance(error, OSError) and error.errno in _PASSING
+        raise raised from None
 
 
 def _without_credentials(url: str) -> tuple[str, list[str]]:

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.engine import Connection
 
 from tasks.warehouse.engine import Database
+from tasks.warehouse.owner import Owner, is_alive
 from tasks.warehouse.schema import (
     ENDED,
     agent_report_details,
@@ -238,17 +239,29 @@ def _count(connection: Connection, table: sa.Table, condition: ColumnElement[boo
 def _leftovers(connection: Connection, stored: Sequence[StoredFile]) -> list[StoredFile]:
     """Those of the files that no report has. SQL is asked after the files were listed: who is not there by then never
     will be, as an id is given once and its row comes before its files. An id never given is of another warehouse."""
-    query = sa.select(reports.c.id, reports.c.status, reports.c.generation_completed_at)
-    known = {report_id: (status, ended) for report_id, status, ended in connection.execute(query).tuples()}
-    settled = datetime.now(UTC) - _STILL_WRITING
-    highest = _highest_id(connection)
-    found = []
-    for each in stored:
-        status, ended = known.get(each.report_id, (None, None))
-        killed = each.is_temporary and status in ENDED and (ended is None or ended < settled)
-        if each.report_id <= highest and (status is None or killed):
-            found.append(each)
-    return found
+    names = ("id", "status", "generation_completed_at", "owner", "heartbeat")
+    query = sa.select(*(reports.c[name] for name in names))
+    known = {row["id"]: row for row in connection.execute(query).mappings()}
+    highest, now = _highest_id(connection), datetime.now(UTC)
+    return [
+        each
+        for each in stored
+        if each.report_id <= highest and (each.report_id not in known or _was_left(each, known[each.report_id], now))
+    ]
+
+
+def _was_left(file: StoredFile, report: Any, now: datetime) -> bool:
+    """Whether it is a temporary file of a writer that was killed: of a living one it is renamed in a moment.
+
+    A report's tables have their names by the time it has ended, its page some time later.
+    """
+    if not file.is_temporary:
+        return False
+    if report["status"] not in ENDED:
+        owner = report["owner"]
+        return owner is None or not is_alive(Owner(**owner), report["heartbeat"], now)
+    ended = report["generation_completed_at"]
+    return not file.is_page or ended is None or ended < now - _STILL_WRITING
 
 
 def _highest_id(connection: Connection) -> int:

@@ -13,7 +13,8 @@ from fsspec.implementations.local import LocalFileSystem
 from tasks.warehouse.parquet import encode_environment, open_folder, translate_errors
 from tasks.warehouse.schema import REPORT_TABLES
 
-FOLDERS = (*REPORT_TABLES, "pages")
+PAGES = "pages"
+FOLDERS = (*REPORT_TABLES, PAGES)
 """The folders below the Parquet URL that hold a folder for every environment."""
 
 _FINAL = re.compile(r"([1-9]\d{0,17})\.(?:parquet|html)")
@@ -28,6 +29,7 @@ class StoredFile:
     report_id: int
     size_bytes: int
     is_temporary: bool
+    is_page: bool = False
 
 
 def list_stored(url: str, environments: Iterable[str]) -> list[StoredFile]:
@@ -57,7 +59,7 @@ def list_stored(url: str, environments: Iterable[str]) -> list[StoredFile]:
                     final, temporary = _FINAL.fullmatch(base), _TEMPORARY.fullmatch(base)
                     if entry["type"] == "file" and (match := final or temporary):
                         size = int(entry["size"] or 0)
-                        found.append(StoredFile(entry["name"], int(match[1]), size, final is None))
+                        found.append(StoredFile(entry["name"], int(match[1]), size, final is None, name == PAGES))
         return found
 
 

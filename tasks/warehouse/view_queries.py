@@ -154,32 +154,37 @@ def select_criterion_history() -> Select[Any]:
 def select_judge_costs() -> Select[Any]:
     """The query of the view ``judge_costs``."""
     calls = judge_calls.c
-    known, count = sa.func.count(calls.cost_usd), sa.func.count()
-    total = sa.func.sum(calls.cost_usd)
-    usable = sa.func.sum(sa.case((calls.outcome == "usable", 1), else_=0))
+    known, total = sa.func.count(calls.cost_usd), sa.func.sum(calls.cost_usd)
+    answered, usable, unanswered = (
+        sa.func.sum(sa.case((which, 1), else_=0))
+        for which in (calls.status == "answered", calls.outcome == "usable", calls.status == "unanswered")
+    )
+    arrived = sa.case((calls.status == "answered", calls.created_at))
     paid = (
         sa.select(
             calls.report_id,
             calls.kind,
             calls.model,
-            count.label("calls"),
-            (count - usable).label("unusable_calls"),
+            answered.label("calls"),
+            (answered - usable).label("unusable_calls"),
+            unanswered.label("unanswered_calls"),
             *(
                 sa.cast(sa.func.sum(calls[name]), sa.BigInteger).label(name)
                 for name in ("prompt_tokens", "completion_tokens", "cached_tokens")
             ),
-            sa.case((known == count, total)).label("cost_usd"),
+            sa.case((known == sa.func.count(), total)).label("cost_usd"),
             total.label("known_cost_usd"),
             known.label("calls_with_cost"),
-            sa.func.min(calls.created_at).label("first_answer_at"),
-            sa.func.max(calls.created_at).label("last_answer_at"),
+            sa.func.min(arrived).label("first_answer_at"),
+            sa.func.max(arrived).label("last_answer_at"),
         )
-        .where(calls.status == "answered")
+        .where(calls.status != "claimed")
         .group_by(calls.report_id, calls.kind, calls.model)
         .cte("paid")
     )
     # What a database computes has no type of ours; who reads the view through ``table`` gets the usual values.
-    whole = ("calls", "unusable_calls", "prompt_tokens", "completion_tokens", "cached_tokens", "calls_with_cost")
+    tokens = ("prompt_tokens", "completion_tokens", "cached_tokens")
+    whole = ("calls", "unusable_calls", *tokens, "calls_with_cost")
     counts = {name: _whole(paid.c[name]).label(name) for name in whole}
     calls_with_cost = counts.pop("calls_with_cost")
     return sa.select(
@@ -196,6 +201,7 @@ def select_judge_costs() -> Select[Any]:
         calls_with_cost,
         _time(paid.c.first_answer_at).label("first_answer_at"),
         _time(paid.c.last_answer_at).label("last_answer_at"),
+        _whole(paid.c.unanswered_calls).label("unanswered_calls"),
     ).select_from(paid.outerjoin(reports, reports.c.id == paid.c.report_id))
 
 

@@ -119,8 +119,9 @@ judge_costs = View(
         "cost_usd": "In all; NULL as soon as the cost of one call is not known.",
         "known_cost_usd": "The part of cost_usd that is known: it was at least this. NULL: nothing is known.",
         "calls_with_cost": "Over how many calls known_cost_usd is.",
-        "first_answer_at": "When the first answer arrived, in UTC.",
-        "last_answer_at": "When the last answer arrived, in UTC.",
+        "first_answer_at": "When the first answer arrived, in UTC; NULL: none did.",
+        "last_answer_at": "When the last answer arrived, in UTC; NULL: none did.",
+        "unanswered_calls": "Beside calls: those that were sent and never answered, as of a process that was killed.",
     },
 )
 failing_agents = View(

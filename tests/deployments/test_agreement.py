@@ -31,6 +31,7 @@ def _agreement(**fields: object) -> Agreement:
         ({"labelers": 1}, "let a second person label the same runs"),
         ({"all_bias": Estimate(value=0.8, low=0.5, high=1.1)}, "too generous by about 0.8 points"),
         ({"all_bias": Estimate(value=-0.8, low=-1.1, high=-0.5)}, "too severe by about 0.8 points"),
+        ({"run_labels": 40, "all_kappa": Estimate(value=0.4)}, "label agents as a whole"),
         ({"all_kappa": Estimate(value=0.4)}, "disagree on too many verdicts, most on tone"),
     ],
 )

@@ -66,6 +66,7 @@ def test_compare_prints_the_worst_first_and_no_control_characters(call: Callable
     assert "p < 0.0001" in out or "p = " in out
     assert "\x1b" not in out
     assert "[bold red]evil[/]" in out
+    assert "provided that runs are independent of each other" in " ".join(out.split())
 
 
 def test_compare_as_json_is_the_comparison_and_it_is_stored(call: Callable[..., Any], warehouse: Warehouse) -> None:
@@ -130,6 +131,25 @@ def test_a_gate_that_holds_exits_0(call: Callable[..., Any]) -> None:
     assert code == 0
     assert "passed" in out
     assert "no earlier report to compare with" in out
+    arguments = ("check", "--environment", "staging", "--max-failed", "0", "--no-worse-than", "last", "--strict")
+    code, out, _ = call(*arguments)
+    assert code == 1
+    assert "not passed, 1 held (--strict)" in out
+
+
+def test_what_cannot_be_told_exits_0_and_1_when_strict(call: Callable[..., Any]) -> None:
+    gate = ("check", "1", "--min-success-rate", "0.93")
+    code, out, _ = call(*gate)
+    assert code == 0
+    assert "Cannot tell: min-success-rate: agent-2: " in out
+    assert "passed, 2 cannot be told, 0 held" in out
+    code, out, _ = call(*gate, "--strict", "--json")
+    found = json.loads(out)
+    assert (code, found["passed"], found["strict"]) == (1, False, True)
+    assert found["counts"] == {"held": 0, "broken": 0, "cannot_tell": 2, "not_applied": 0}
+    code, out, _ = call(*gate, "--point")
+    assert code == 1
+    assert "broken" in out
 
 
 def test_a_gate_that_is_broken_exits_1_with_a_line_for_every_rule_and_files(
@@ -165,8 +185,8 @@ def test_a_failed_report_breaks_the_gate(call: Callable[..., Any], warehouse: Wa
     code, out, _ = call("check", "--environment", "prod", "--max-failed", "5", "--no-worse-than", baseline)
     assert code == 1
     assert "status: report: ended as failed" in out
-    against = 2 if baseline == "last" else 1
-    assert f"nothing can be compared with report {against}: this report has no agents" in out
+    against = "" if baseline == "last" else " with report 1"
+    assert f"nothing can be compared{against}: this report has no agents" in out
     assert "no earlier report" not in out
     # Nothing is kept of that, which would be told as what changed.
     assert load_comparison(warehouse, 5) is None

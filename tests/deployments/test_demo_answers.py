@@ -16,7 +16,7 @@ _SCHEMA: dict[str, Any] = {"properties": {"criteria": {"properties": {"accuracy"
 @pytest.mark.parametrize("words", [_LONG, "short and whole", "x" * 300])
 def test_a_citation_is_verbatim_and_no_word_of_it_is_cut(words: str) -> None:
     evidence = (
-        "## Agent billing-bot\n- runs analysed: 1 (0 completed, 1 failed)\n\n### R1: status failed, 5.0 s\n"
+        "## Agent\n| billing-bot\n- runs analysed: 1 (0 completed, 1 failed)\n\n### R1: status failed, 5.0 s\n"
         f"Error of the run (observation):\n| {words}\n"
     )
     quote = derive_answer(evidence, _SCHEMA)["criteria"]["accuracy"]["examples"][0]["quote"]

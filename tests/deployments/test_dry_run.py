@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from deployments.demo.judge import SimulatedJudge
-from deployments.dry_run import estimate_report
+from deployments.dry_run import estimate_report, print_estimate
 from deployments.runner import Order
 from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions
@@ -80,3 +81,35 @@ def test_an_agent_whose_rows_cannot_be_read_is_named_with_the_reason(own_source:
     estimate = estimate_report(_order())
     assert [agent["error"] is None for agent in estimate["agents"]] == [True, False, True]
     assert estimate["calls"] == 3
+
+
+def test_statuses_that_are_left_out_are_named_before_anything_is_paid(own_source: Path) -> None:
+    with sqlite3.connect(own_source) as source:
+        source.execute("update agent_runs set status = 'zzz-done'")
+    estimate = estimate_report(_order())
+    left_out = (
+        "18 runs have a status that is neither completed nor failed, timeout, error, and are left out: zzz-done (18)"
+    )
+    assert estimate["warnings"] == [left_out]
+    assert estimate["nothing_to_judge"] is True
+    with sqlite3.connect(own_source) as source:
+        source.execute("update agent_runs set status = 'completed' where id = (select min(id) from agent_runs)")
+    estimate = estimate_report(_order())
+    assert "zzz-done (17)" in estimate["warnings"][0]
+    assert estimate["nothing_to_judge"] is False
+
+
+def test_the_dry_run_prints_the_statuses(capsys: pytest.CaptureFixture[str]) -> None:
+    estimate = {
+        "agents": [{"agent_name": "a", "runs": 0, "prompt_tokens": 0, "error": None}],
+        "warnings": ["18 runs are left out: \x1b[31mzzz (18)"],
+        "nothing_to_judge": True,
+        **{"calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost_usd": None, "judge_model": "m"},
+        **{"since": None, "filter_model": ""},
+    }
+    print_estimate(Console(width=200), estimate)
+    out = capsys.readouterr().out
+    assert "No agent can be judged, so that the report would fail:" in out
+    assert "Note: 18 runs are left out:" in out
+    assert "zzz (18)" in out
+    assert "\x1b[31mzzz" not in out

@@ -96,7 +96,7 @@ def stack(fresh_server: str, at_server: Callable[[str], AbstractContextManager[N
     sample.write_sqlite(folder / "source.db")
 
     def respond(payload: dict[str, Any], request: Request) -> Response | None:
-        if is_team(payload) or "\n# Agent sql-analyst\n" not in payload["messages"][1]["content"]:
+        if is_team(payload) or "\n# Agent\n| sql-analyst\n" not in payload["messages"][1]["content"]:
             return None
         return Response(body=json.dumps(completion("I would say a solid seven.")).encode())
 

@@ -128,16 +128,15 @@ def test_a_limit_to_the_cost_ends_the_judging_and_the_report_says_so(
     assert (skipped["score"], skipped["judge_cost_usd"]) == (None, 0)
 
 
-def test_a_limit_needs_a_price(make_world: Make) -> None:
+def test_a_limit_without_a_price_ends_after_the_first_call_that_states_no_cost(make_world: Make) -> None:
     world = make_world()
-    from flows.generate_report import generate_report
-    from tasks.settings import ReportOptions
-
-    options = ReportOptions(judge_model="simulated-judge", max_report_cost_usd=1)
-    state = generate_report("demo", options=options, return_state=True)
-    assert "AGENT_REPORT_PRICES" in str(state.result(raise_on_failure=False))
-    assert world.judge.requests == []
-    assert world.warehouse.list_reports() == []
+    report = world.report(max_report_cost_usd=1)
+    statuses = [row["status"] for row in world.agents(report).values()]
+    assert len(world.judge.requests) == statuses.count("evaluated") == 1
+    assert statuses.count("skipped_budget") == 12
+    assert report["cost_usd"] is None
+    skipped = next(row for row in world.agents(report).values() if row["status"] == "skipped_budget")
+    assert "AGENT_REPORT_PRICES" in skipped["error"]
 
 
 def test_three_samples_are_three_answers(make_world: Make) -> None:

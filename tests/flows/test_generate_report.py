@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
 import sqlite3
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +18,7 @@ from tasks.warehouse.parquet import read_parquet
 
 
 def _agent_of(payload: dict[str, Any]) -> str:
-    return payload["messages"][1]["content"].partition("\n# Agent ")[2].partition("\n")[0]
+    return payload["messages"][1]["content"].partition("\n# Agent\n| ")[2].partition("\n")[0]
 
 
 # With the slow judge there is time to make the file of the runs ahead.
@@ -109,6 +109,21 @@ def test_one_useless_judge_one_unreadable_agent_and_a_broken_jaeger(make_world: 
     scores = [row["score"] for row in agents.values() if row["status"] == "evaluated"]
     assert abs(report["avg_agent_score"] - sum(scores) / 11) < 1e-9
     assert any("Without traces" in warning for warning in report["warnings"])
+
+
+def test_statuses_that_mean_nothing_here_fail_the_report_and_are_named(make_world: Callable[..., Any]) -> None:
+    """Case ``unknown-status``: a source whose runs all have the status ``success``."""
+    world = make_world()
+    with sqlite3.connect(world.folder / "source.db") as source:
+        runs = source.execute("update agent_runs set status = 'success'").rowcount
+    report = world.report(runs_per_agent=1000)
+    assert report["status"] == "failed"
+    assert f"success ({runs})" in report["error"]
+    assert any(f"success ({runs})" in warning for warning in report["warnings"])
+    agents = world.agents(report).values()
+    assert {row["status"] for row in agents} == {"no_runs"}
+    assert sum("no finished run; left out: success (" in row["error"] for row in agents) == 13
+    assert world.judge.requests == []
 
 
 def test_a_quota_error_ends_the_judging(make_world: Callable[..., Any]) -> None:

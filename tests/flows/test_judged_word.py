@@ -17,7 +17,7 @@ USAGE = {"prompt_tokens": 1000, "completion_tokens": 100}
 
 
 def _agent_of(payload: dict[str, Any]) -> str:
-    return payload["messages"][1]["content"].partition("\n# Agent ")[2].partition("\n")[0]
+    return payload["messages"][1]["content"].partition("\n# Agent\n| ")[2].partition("\n")[0]
 
 
 def _answer(payload: dict[str, Any]) -> dict[str, Any]:

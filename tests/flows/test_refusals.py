@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -47,7 +48,7 @@ def test_what_the_form_lets_through_makes_a_report(
 ) -> None:
     monkeypatch.setenv("AGENT_REPORT_JUDGE_MODEL", "simulated-judge")
     world = make_world(agent_seconds=0, team_seconds=0)
-    state = _run(environment="demo\n", **parameters)
+    state = _run(environment="demo", **parameters)
     assert state.is_completed(), state.message
     [report] = world.warehouse.list_reports()
     assert report["environment"] == "demo"
@@ -109,3 +110,26 @@ def test_the_caller_still_gets_the_error(make_world: Make) -> None:
     make_world()
     with pytest.raises(RefusedError, match="no environment 'prod'"):
         generate_report("prod")
+
+
+def test_the_name_of_an_environment_is_what_it_is(make_world: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """Blanks at its ends are part of it: on the command line, in the flow, in folders and pages, in the removal."""
+    from deployments.cli import main
+
+    world = make_world(agent_seconds=0, team_seconds=0)
+    source = sqlite3.connect(world.folder / "source.db")
+    with source:
+        source.execute("UPDATE environments SET name = ' lead '")
+    source.close()
+    for given in ("lead", " lead"):
+        state = _run(environment=given, options=_MODEL)
+        assert "there is ' lead '" in str(state.message)
+    assert _run(environment=" lead ", options=_MODEL).is_completed()
+    [report] = world.warehouse.list_reports(" lead ")
+    folders = {path.parent.name for path in (world.folder / "parquet").rglob(f"{report['id']}.*")}
+    assert folders == {"%20lead%20"}
+    assert [path.suffix for path in (world.folder / "parquet" / "pages" / "%20lead%20").iterdir()] == [".html"]
+    with pytest.raises(SystemExit) as ended:
+        main(["list", "--environment", " lead ", "--json"])
+    assert ended.value.code == 0
+    assert [row["environment"] for row in json.loads(capsys.readouterr().out)] == [" lead "]

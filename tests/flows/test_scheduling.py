@@ -40,7 +40,7 @@ def test_batches_are_as_many_as_can_be_read_at_once(agents: int, width: int, bat
 def _subject(body: bytes) -> str:
     payload = json.loads(body)
     text: str = payload["messages"][1]["content"]
-    return "team" if is_team(payload) else text.partition("\n# Agent ")[2].partition("\n")[0]
+    return "team" if is_team(payload) else text.partition("\n# Agent\n| ")[2].partition("\n")[0]
 
 
 @pytest.mark.parametrize(("width", "reads"), [(10, 20), (0, 20), (4, 4)])

@@ -147,9 +147,9 @@ def _echo_key(payload: dict[str, Any], request: Request) -> Response | None:
     sent = _header(request, "authorization")
     said = f"{JUDGE_SAID}: Authorization: {sent} and {sent.partition(' ')[2]}"
     evidence = payload["messages"][1]["content"]
-    if "\n# Agent refund-desk\n" in evidence:
+    if "\n# Agent\n| refund-desk\n" in evidence:
         return Response(400, json.dumps({"error": {"message": said}}).encode())
-    if "\n# Agent sql-analyst\n" in evidence:
+    if "\n# Agent\n| sql-analyst\n" in evidence:
         return Response(body=json.dumps(completion(said)).encode())
     return None
 

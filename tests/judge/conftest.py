@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,7 +22,7 @@ from tasks.judge.client import JudgeClient, open_endpoint
 from tasks.judge.exchange import Judge, Question
 from tasks.judge.exhibits import Exhibit, Exhibits
 from tasks.judge.gate import Gate, Stop
-from tasks.judge.ledger import Claim, PaidAnswer
+from tasks.judge.ledger import Claim, PaidAnswer, unknown_cost
 from tasks.judge.rubric import Criterion
 
 STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -31,12 +30,16 @@ KEY = "sk-secret-0123456789abcdef"
 
 
 class MemoryLedger:
-    """A ledger in memory: ``answers`` in the order of their commits, ``claims`` by fingerprint. Claims never lapse."""
+    """A ledger in memory: ``answers`` in the order of their commits, ``claims`` by fingerprint, ``unanswered`` calls.
+
+    Claims never lapse.
+    """
 
     def __init__(self) -> None:
         self.answers: list[PaidAnswer] = []
         self.claims: dict[str, Claim] = {}
         self.claimed_seconds: list[float] = []
+        self.unanswered = 0
         self._arrived: list[datetime] = []
         self._lock = threading.RLock()
 
@@ -51,7 +54,13 @@ class MemoryLedger:
         return None
 
     def claim(
-        self, fingerprint: str, *, seconds: float, since: datetime | None = None, **_: Any
+        self,
+        fingerprint: str,
+        *,
+        seconds: float,
+        since: datetime | None = None,
+        most_usd: Callable[[], float | None] = unknown_cost,
+        **_: Any,
     ) -> PaidAnswer | Claim | None:
         with self._lock:
             if (known := self.find(fingerprint, since=since)) is not None:
@@ -59,61 +68,29 @@ class MemoryLedger:
             if fingerprint in self.claims:
                 return None
             self.claimed_seconds.append(seconds)
-            self.claims[fingerprint] = Claim(id=len(self.claimed_seconds), fingerprint=fingerprint)
+            claim = Claim(id=len(self.claimed_seconds), fingerprint=fingerprint, most_usd=most_usd())
+            self.claims[fingerprint] = claim
             return self.claims[fingerprint]
 
     def commit(self, answer: PaidAnswer, claim: Claim | None = None) -> None:
         with self._lock:
             self.answers.append(answer)
             self._arrived.append(datetime.now(UTC))
+            if claim is not None:
+                self.unanswered += claim.unanswered
+                claim.unanswered = 0
             if claim is not None and answer.outcome == "usable":
                 claim.answered = True
                 self.release(claim)
 
     def release(self, claim: Claim) -> None:
         with self._lock:
+            self.unanswered += claim.unanswered
             if self.claims.get(claim.fingerprint) == claim:
                 del self.claims[claim.fingerprint]
 
-
-class RawServer:
-    """Reads one request per connection, then sends ``pieces`` with ``pause_seconds`` after each, then closes."""
-
-    def __init__(self, pieces: Sequence[bytes], pause_seconds: float) -> None:
-        self._pieces, self._pause_seconds = pieces, pause_seconds
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._closing = threading.Event()
-        self.connections = 0
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
-
-    def close(self) -> None:
-        self._closing.set()
-        self._socket.close()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._socket.accept()
-                self.connections += 1
-                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
-
-    def _answer(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            received = b""
-            while b"\r\n\r\n" not in received:
-                received += connection.recv(65536)
-            head, _, body = received.partition(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-            while len(body) < length:
-                body += connection.recv(65536)
-            for piece in self._pieces:
-                connection.sendall(piece)
-                if self._closing.wait(self._pause_seconds):
-                    return
+    def settle(self) -> None:
+        """Everything is written at once."""
 
 
 @pytest.fixture
@@ -241,20 +218,6 @@ def serve() -> Iterator[Callable[..., SimulatedJudge]]:
             return stack.enter_context(SimulatedJudge(agent_seconds=seconds, team_seconds=seconds, respond=respond))
 
         yield start
-
-
-@pytest.fixture
-def send_raw() -> Iterator[Callable[..., RawServer]]:
-    """``send_raw([b"HTTP/1.1 …", …], pause_seconds=…)``: an endpoint that sends these bytes, whatever it is asked."""
-    opened: list[RawServer] = []
-
-    def start(pieces: Sequence[bytes], pause_seconds: float = 0.0) -> RawServer:
-        opened.append(RawServer(pieces, pause_seconds))
-        return opened[-1]
-
-    yield start
-    for server in opened:
-        server.close()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -151,13 +151,14 @@ def test_a_kept_answer_that_can_be_used_no_more_is_asked_for_anew(
     ("first", "outcome", "problem"),
     [
         (reply("garbage"), "unparseable", "not a JSON object"),
+        (reply("<think>I wonder."), "unparseable", "nothing but reasoning"),
         (reply(""), "unparseable", "the answer is empty"),
         (reply(None), "unparseable", "the answer is empty"),
         (reply(None, refusal="I cannot help with that."), "refused", "the judge refused: I cannot help with that."),
         (reply('{"criteria": {"acc', finish_reason="length"), "length", "cut off at its length limit"),
         (reply("", finish_reason="content_filter"), "content_filter", "content filter"),
     ],
-    ids=["garbage", "empty", "null", "refusal", "length", "content_filter"],
+    ids=["garbage", "reasoning", "empty", "null", "refusal", "length", "content_filter"],
 )
 def test_an_answer_that_cannot_be_used_is_asked_for_once_more_with_the_reason(
     first: Any, outcome: str, problem: str, asking: Asking, question: Question, good: str, soon: float
@@ -380,8 +381,65 @@ def test_what_may_have_been_paid_is_taken_from_the_purse(
     judge = replace(judge, purse=Purse(1.6 * most))
     with suppress(JudgeError):
         judge.ask(question, deadline=soon, spent=Spent())
-    with nullcontext() if left else pytest.raises(BudgetError), judge.purse.pay(most):
+    with nullcontext() if left else pytest.raises(BudgetError), judge.purse.pay(lambda: most):
         pass
+
+
+def ask_until_the_limit(judge: Judge, question: Question, soon: float, spent: Spent) -> None:
+    """Asks nine times: fails unless the limit was reached by then."""
+    with pytest.raises(BudgetError, match="could pass max_report_cost_usd"):
+        [judge.ask(question, deadline=soon, spent=spent, sample=sample) for sample in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("prices", "cost"), [({}, 0.02), ({"a-model-of-mine": {"input": 1, "output": 10}}, 0.002)], ids=["unknown", "known"]
+)
+def test_the_cost_that_the_endpoint_states_is_that_of_an_unknown_price(
+    prices: Any, cost: float, asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    said = completion(good, model="a-model-of-mine", usage=usage(1000, 100) | {"cost": 0.02})
+    judge, _ = asking(said, prices=RunPrices(prices))
+    judge = replace(judge, client=replace(judge.client, model="a-model-of-mine"))
+    spent = Spent()
+    judge.ask(question, deadline=soon, spent=spent)
+    assert spent.cost_usd == pytest.approx(cost)
+    assert judge.ledger.answers[0].cost_usd == pytest.approx(cost)
+
+
+def test_a_limit_is_kept_by_the_costs_that_the_endpoint_states(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    said = completion(good, model="a-model-of-mine", usage=usage(1000, 4000) | {"cost": 0.02})
+    judge, server = asking(said, prices=RunPrices(), purse=Purse(0.1))
+    judge = replace(judge, client=replace(judge.client, model="a-model-of-mine"))
+    spent = Spent()
+    ask_until_the_limit(judge, question, soon, spent)
+    assert 0.04 <= (spent.cost_usd or 0) <= 0.1
+    assert len(server.requests) == spent.calls
+
+
+@pytest.mark.parametrize("stated", [{}, {"cost": None}], ids=["none", "null"])
+def test_a_limit_ends_with_the_first_call_that_states_no_cost(
+    stated: Any, asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    said = completion(good, model="a-model-of-mine", usage=usage(1000, 100) | stated)
+    judge, server = asking(said, prices=RunPrices(), purse=Purse(10.0))
+    judge = replace(judge, client=replace(judge.client, model="a-model-of-mine"))
+    judge.ask(question, deadline=soon, spent=Spent())
+    with pytest.raises(BudgetError, match="AGENT_REPORT_PRICES"):
+        judge.ask(question, deadline=soon, spent=Spent(), sample=1)
+    assert len(server.requests) == 1
+
+
+def test_hidden_reasoning_is_paid_for_and_reaches_the_limit(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    hidden = {"prompt_tokens": 900, "completion_tokens": 20, "total_tokens": 8900}
+    judge, server = asking(reply(good, usage=hidden), purse=Purse(0.2))
+    spent = Spent()
+    ask_until_the_limit(judge, question, soon, spent)
+    assert spent.completion_tokens == 8000 * len(server.requests)
+    assert 0.08 <= (spent.cost_usd or 0) <= 0.2
 
 
 def test_an_answered_claim_is_released_once(asking: Asking, question: Question, good: str, soon: float) -> None:
@@ -395,3 +453,43 @@ def test_an_answered_claim_is_released_once(asking: Asking, question: Question, 
     judge, _ = asking(reply(good), ledger=Watched())
     judge.ask(question, deadline=soon, spent=Spent())
     assert released == [True], "by the commit alone"
+
+
+def test_a_claim_says_what_the_call_under_way_can_cost(
+    asking: Asking, question: Question, good: str, soon: float, memory_ledger: Any
+) -> None:
+    seen: list[float] = []
+
+    def look(text: str) -> Callable[[Any, Any], dict[str, Any]]:
+        def respond(payload: Any, request: Any) -> dict[str, Any]:
+            seen.extend(claim.most_usd for claim in memory_ledger.claims.values())
+            return reply(text)
+
+        return respond
+
+    judge, _ = asking(look("no JSON " * 1000), look(good), ledger=memory_ledger)
+    judge.ask(question, deadline=soon, spent=Spent())
+    # All of the longest answer, and a prompt that is longer the second time.
+    assert 8000 * 10 / 1e6 < seen[0] < seen[1] < 0.2
+    assert memory_ledger.unanswered == 0
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_call_that_was_never_answered_is_kept_in_the_ledger(
+    asking: Asking, question: Question, good: str, soon: float, memory_ledger: Any, comes_back: bool
+) -> None:
+    judge, server = asking(Response(drop=True), *([good] if comes_back else []), ledger=memory_ledger)
+    spent = Spent()
+    with nullcontext() if comes_back else pytest.raises(JudgeError):
+        judge.ask(question, deadline=soon, spent=spent)
+    assert memory_ledger.unanswered == (1 if comes_back else len(server.requests)) > 0
+    assert spent.cost_usd is None
+
+
+def test_the_answer_behind_a_draft_is_paid_once(
+    asking: Asking, question: Question, good: str, make_answer: Make, soon: float
+) -> None:
+    draft = json.dumps(make_answer(care={"score": 2}))
+    judge, server = asking(reply(f"<think>\nFirst idea: {draft}\nHm, no.\n</think>\n{good}"))
+    answer, _ = judge.ask(question, deadline=soon, spent=Spent())
+    assert (answer.criteria["care"].score, len(server.requests)) == (6, 1)

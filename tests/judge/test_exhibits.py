@@ -127,10 +127,13 @@ def exhibits(make_run: MakeRun) -> Exhibits:
         ("R7.1", "search", "R7.1"),
         ("R7.1", "earch", None),
         ("R7", "10.0 s", None),
-        ("R7", "started 2026-03-01 11:53 UTC, 10.0 s, 1,234 tokens, $0.0500, gpt-4o", "R7"),
+        ("R7", "started 2026-03-01 11:53 UTC, 10.0 s, 1,234 tokens, $0.0500", "R7"),
+        ("R7", "gpt-4o", "R7"),
+        ("R7", "Model:\n| gpt-4o", "R7"),
         ("R7", "Trace: 1.0 s, of which 1.0 s in 1 LLM calls", "R7"),
-        ("R7", "Repeated 3 times with the same arguments: search", "R7"),
-        ("R7.1", "called search, 1.5 s", "R7.1"),
+        ("R7", "Repeated 3 times with the same arguments:\n| search", "R7"),
+        ("R7.1", "called a tool, 1.5 s", "R7.1"),
+        ("R7.1", "called a tool, 1.5 s:\n| search\nwith:\n| {", "R7.1"),
         ("R7", "  ", None),
         ("R7", "…", None),
         ("R7.1", "Find the tea", None),
@@ -163,9 +166,9 @@ def test_every_line_that_is_shown_of_a_run_can_be_quoted(make_run: MakeRun) -> N
     shown = render_agent(evidence, select_runs(evidence, labelled, 5000)).partition("\n### ")[2]
     lines = [line for line in shown.splitlines() if line.startswith("| ") or not line.endswith(":")]
     lines += [line for line in shown.splitlines() if " called " in line]
-    assert len(lines) == 13
+    assert len(lines) == 15
     for line in lines:
-        quote = re.sub(r"^(R1(\.\d)?:? |\| )|, with:$", "", line)
+        quote = re.sub(r"^(R1(\.\d)?:? |\| )|:$", "", line)
         assert Exhibits(labelled).find("R1", quote), line
 
 

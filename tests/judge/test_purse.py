@@ -17,7 +17,7 @@ from tasks.judge.purse import BudgetError, Purse
 
 
 def spend(purse: Purse, most: float | None, cost: float) -> None:
-    with purse.pay(most) as payment:
+    with purse.pay(lambda: most) as payment:
         payment.cost_usd = cost
 
 
@@ -40,7 +40,7 @@ def test_what_a_call_came_to_counts_and_not_its_most() -> None:
 def test_a_call_that_came_to_nothing_costs_nothing() -> None:
     purse = Purse(1.0)
     for _ in range(3):
-        with pytest.raises(OSError, match="gone"), purse.pay(0.9):
+        with pytest.raises(OSError, match="gone"), purse.pay(lambda: 0.9):
             raise OSError("gone")
     spend(purse, 0.9, 0.9)
 
@@ -53,9 +53,36 @@ def test_after_the_first_refusal_no_cheaper_call_slips_through() -> None:
         spend(purse, 0.01, 0.01)
 
 
-def test_an_unknown_price_is_refused() -> None:
-    with pytest.raises(BudgetError, match="price of a judge call is not known"):
-        spend(Purse(1.0), None, 0.0)
+def test_a_call_of_unknown_price_may_have_cost_all_that_is_left() -> None:
+    purse = Purse(1.0)
+    with purse.pay(lambda: None) as payment:
+        payment.cost_usd = payment.most_usd
+    with pytest.raises(BudgetError, match=r"its endpoint states no cost.*AGENT_REPORT_PRICES"):
+        spend(purse, None, 0.0)
+
+
+def test_a_call_of_unknown_price_is_alone_and_tells_that_of_the_next(pool: ThreadPoolExecutor) -> None:
+    purse, go = Purse(1.0), threading.Event()
+    known: list[float | None] = [None]
+    most: list[float | None] = []
+
+    def call(first: threading.Event) -> None:
+        with purse.pay(lambda: known[0]) as payment:
+            most.append(payment.most_usd)
+            first.set()
+            go.wait(10)
+            payment.cost_usd = 0.2
+            known[0] = 0.4
+
+    first, second = threading.Event(), threading.Event()
+    calls = [pool.submit(call, first)]
+    assert first.wait(10)
+    calls.append(pool.submit(call, second))
+    assert not second.wait(0.1)
+    go.set()
+    for made in calls:
+        made.result(10)
+    assert most == [1.0, 0.4]
 
 
 @dataclass
@@ -86,7 +113,7 @@ def under_way(pool: ThreadPoolExecutor) -> Iterator[UnderWay]:
     made = UnderWay(purse, [], threading.Event())
 
     def call() -> None:
-        with purse.pay(0.25) as payment:
+        with purse.pay(lambda: 0.25) as payment:
             gathered.wait(10)
             made.go.wait(10)
             payment.cost_usd = made.cost
@@ -101,7 +128,7 @@ def wait_for(pool: ThreadPoolExecutor, purse: Purse, most: float, **more: Any) -
     """A call that is waiting for the purse when this returns."""
 
     def call() -> None:
-        with purse.pay(most, **more) as payment:
+        with purse.pay(lambda: most, **more) as payment:
             payment.cost_usd = most
 
     waiting = pool.submit(call)
@@ -136,7 +163,10 @@ def test_a_cheaper_call_waits_for_its_turn(pool: ThreadPoolExecutor, under_way: 
 
 
 def test_nobody_waits_beyond_the_deadline_or_the_end_of_judging(pool: ThreadPoolExecutor, under_way: UnderWay) -> None:
-    with pytest.raises(BudgetError, match=r"\$0\.0000 is left"), under_way.purse.pay(0.1, deadline=time.monotonic()):
+    with (
+        pytest.raises(BudgetError, match=r"\$0\.0000 is left"),
+        under_way.purse.pay(lambda: 0.1, deadline=time.monotonic()),
+    ):
         pytest.fail("paid")
     stop = Stop()
     waiting = wait_for(pool, under_way.purse, 0.1, stop=stop)

@@ -44,14 +44,14 @@ def test_an_agent_without_runs_is_counted_and_named_once(make_agent: MakeAgent, 
         text = asked(evidences, without)
         assert "\n2 agents, 2 finished runs, 1 of them ended as completed." in text
         assert text.count("idle-bot") == 1
-        assert "- idle-bot: no finished run" in text
+        assert "\n| idle-bot\n| no finished run" in text
 
 
 @pytest.mark.parametrize("count", [1, 14, 100, 300, 1000])
 def test_a_team_of_any_size_finds_room(count: int, make_team: Callable[[int], list[Evidence]]) -> None:
     text = asked(make_team(count), {})
     assert estimate_tokens(text) <= 80_300
-    assert text.count("\n## Agent agent-") == count
+    assert text.count("\n## Agent\n| agent-") == count
     assert text.count("- success rate: 0%") == count
     runs = text.count("\n### R")
     assert runs == count if count <= 100 else runs < count
@@ -60,6 +60,6 @@ def test_a_team_of_any_size_finds_room(count: int, make_team: Callable[[int], li
 def test_a_small_team_is_shown_with_all_of_its_facts(make_team: Callable[[int], list[Evidence]]) -> None:
     small, large = asked(make_team(3), {}), asked(make_team(200), {})
     assert small.count("- failure seen") == 3 * 4
-    assert small.count("- tool tool_") == 3 * 12
+    assert small.count("- tool with ") == 3 * 12
     assert "- other tools: 2, with 24 calls" in small
     assert 0 < large.count("- failure seen") <= 200 * 2

@@ -12,7 +12,7 @@ from scipy import stats
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from tasks.report.agree import measure_agreement
-from tasks.report.agreement import Agreement, CriterionAgreement, describe_kappa
+from tasks.report.agreement import RUNS_AGAINST_AGENTS, Agreement, CriterionAgreement, describe_kappa
 from tasks.report.judging import Asked, JudgedReport, Judging
 from tasks.report.label_sample import choose_runs
 from tasks.report.pairs import kappas
@@ -256,6 +256,24 @@ def test_passes_without_scores_are_counted_by_majority() -> None:
     assert found.same_verdict.n == 6
     assert found.same_verdict.value == 1
     assert found.bias.n == 0
+
+
+def test_labels_of_runs_correct_no_pass_rate_and_it_says_why() -> None:
+    """Only the judge's word on the agents is right here; those of people on two runs each are no word on them."""
+    judged = [(a, 9.0 if a % 3 else 4.0) for a in range(12)]
+    whole = [_label(a, score, score) for a, score in judged]
+    assert _measure(whole).corrected_pass_rate.value is not None
+    assert _measure(whole).run_labels == 0
+    of_runs = [_label(a, score, score, run_id=run) for a, score in judged for run in (1, 2)]
+    found = _measure(of_runs)
+    assert found.run_labels == 24
+    assert found.pass_rate.value is not None
+    assert (found.corrected_pass_rate.value, found.sensitivity.value) == (None, None)
+    assert found.uncorrected == "labels of single runs do not correct the judge's verdicts on agents"
+    assert RUNS_AGAINST_AGENTS in found.warnings
+    # Labels of agents as a whole go on counting, alone.
+    mixed = _measure([*whole[:9], *(label for label in of_runs if label.agent_id >= 9)])
+    assert mixed.corrected_pass_rate.n == 9
 
 
 def test_the_runs_that_nobody_labelled_are_part_of_the_noise() -> None:

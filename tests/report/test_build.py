@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from tasks.evidence.types import Agent
+from tasks.evidence.metrics import build_evidence
+from tasks.evidence.prices import RunPrices
+from tasks.evidence.types import Agent, AgentRuns, Evidence, Outcome, Run
 from tasks.judge.evaluation import Evaluation
+from tasks.judge.ledger import Paid
 from tasks.judge.rubric import Criteria
 from tasks.report.build import Ending, Findings, build_rows
 from tasks.report.markdown import Links, render_markdown
@@ -62,6 +65,18 @@ def test_an_unknown_cost_makes_the_sum_unknown() -> None:
     assert rows.report["cost_usd"] == 0.75
 
 
+def test_what_a_report_cost_is_what_the_ledger_has() -> None:
+    """Of earlier processes too, of an agent that is gone (9), and of one that was not judged any more (3)."""
+    paid = {1: Paid(2, 200, 20, 0.75, 0.75), 3: Paid(1, 100, 10, 0.5, 0.5), 9: Paid(1, 100, 10, 0.25, 0.25)}
+    judged = (_good(1, 8.0, cost_usd=0.25, prompt_tokens=100, known_cost_usd=0.25), _good(2, 8.0, reused=True))
+    rows = build_rows(_plan(), _findings(*judged), paid=paid)
+    assert [row["judge_cost_usd"] for row in rows.details] == [0.75, 0.0, 0.5]
+    assert (rows.report["cost_usd"], rows.report["known_cost_usd"], rows.report["prompt_tokens"]) == (1.5, 1.5, 400)
+    paid[9] = Paid(2, None, None, None, 0.25)
+    rows = build_rows(_plan(), _findings(*judged), paid=paid)
+    assert (rows.report["cost_usd"], rows.report["known_cost_usd"], rows.report["prompt_tokens"]) == (None, 1.5, None)
+
+
 def test_doubts_about_the_teams_judgement_stand_in_the_report() -> None:
     findings = _findings(_good(1, 8.0))
     findings.team = Evaluation(
@@ -97,6 +112,43 @@ def test_no_agent_evaluated_although_some_had_runs_is_a_failed_report() -> None:
     assert "no reply" in rows.report["error"]
     idle = [Evaluation(number, "no_runs", error="no runs") for number in (1, 2, 3)]
     assert build_rows(_plan(), _findings(*idle)).report["status"] == "completed"
+
+
+def _seen(agent: Agent, *statuses: str) -> Evidence:
+    outcomes: dict[str, Outcome] = {"completed": "success", "failed": "failure"}
+    runs = [
+        Run(id=n, agent_id=agent.id, status=s, outcome=outcomes.get(s, "unfinished"), started_at=_NOW)
+        for n, s in enumerate(statuses)
+    ]
+    return build_evidence(agent, AgentRuns(runs=tuple(runs)), (), RunPrices())
+
+
+def test_where_no_run_has_a_status_that_counts_the_report_fails_and_names_the_statuses() -> None:
+    idle = [Evaluation(number, "no_runs", error="no finished run") for number in (1, 2, 3)]
+    findings = _findings(*idle)
+    findings.evidence = {agent.id: _seen(agent, "success", "success", "running") for agent in findings.agents[:2]}
+    rows = build_rows(_plan(), findings)
+    left_out = (
+        "6 runs have a status that is neither completed nor failed, timeout, error, and are left out: "
+        "success (4), running (2)"
+    )
+    assert rows.report["status"] == "failed"
+    assert rows.report["error"] == f"no agent could be judged: {left_out}"
+    assert rows.report["warnings"] == [left_out]
+    text = render_markdown(rows)
+    assert "**Failed:** no agent could be judged: 6 runs have a status" in text
+    assert "> 6 runs have a status" in text
+
+
+def test_left_out_runs_beside_judged_ones_are_named_and_fail_nothing() -> None:
+    findings = _findings(_good(1, 8.0), Evaluation(2, "no_runs"), Evaluation(3, "no_runs"))
+    findings.evidence = {
+        agent.id: _seen(agent, *statuses)
+        for agent, statuses in zip(findings.agents, (("completed", "paused"), ("paused",)), strict=False)
+    }
+    report = build_rows(_plan(), findings).report
+    assert report["status"] == "completed"
+    assert any("2 runs have" in warning and "paused (2)" in warning for warning in report["warnings"])
 
 
 @pytest.mark.parametrize("text", ["x" * 500, "e\u0301" * 300, "👩\u200d👩\u200d👧" * 90, "🇩🇪" * 200, "word " * 100])

@@ -333,3 +333,60 @@ def test_reports_without_agents_or_runs_are_no_error() -> None:
     assert compare_reports(empty, empty).agents == ()
     without = Reading(after.report, after.details, after.criteria)
     assert _change(compare_reports(before, without).agents[0], "success_rate").reason == "no finished run now"
+
+
+def _on_tasks(reading: Reading, tasks: list[str], agents: tuple[int, ...] = (1, 2, 3)) -> Reading:
+    runs = [
+        run | {"task_hash": tasks[number % len(tasks)]} if run["agent_id"] in agents else run
+        for number, run in enumerate(reading.runs)
+    ]
+    return Reading(reading.report, reading.details, reading.criteria, runs)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (["a", "b"], ["c", "d"], "other tasks: 2 before, 2 now, none of them in both"),
+        (["a", "b"], ["a", "c"], "other tasks: 2 before, 2 now, 1 of them in both"),
+        (["a", "b", "c", "d"], ["a", "b", "c"], "other tasks: 4 before, 3 now, 3 of them in both"),
+        (["a"], [f"own {number}" for number in range(60)], "other tasks: 1 before, 20 now, none of them in both"),
+        ([f"t{n}" for n in range(20)], [f"t{n}" for n in range(10, 30)], "other tasks: 20 before, 20 now, 10 of them"),
+    ],
+)
+def test_runs_of_other_tasks_are_not_comparable(before: list[str], after: list[str], reason: str) -> None:
+    first, last = _pair(later=_WORLD.changed(0, success_rate=0.0))
+    comparison = compare_reports(_on_tasks(first, before), _on_tasks(last, after))
+    assert {subject.verdict for subject in (comparison.team, *comparison.agents)} == {"not_comparable"}
+    for change in comparison.agents[0].changes:
+        assert (change.reason or "").startswith(reason)
+    assert comparison.reasons[0].startswith("other tasks of 3 of 3 agents")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["a", "b"], ["b", "a"]),
+        (["a"], ["a"]),
+        # Requests of users: hardly any comes twice.
+        ([f"t{n}" for n in range(60)], [f"u{n}" for n in range(60)]),
+        (["hello", "hello", *(f"t{n}" for n in range(58))], ["hello", "hello", *(f"u{n}" for n in range(58))]),
+    ],
+)
+def test_the_same_tasks_or_tasks_that_never_repeat_are_comparable(before: list[str], after: list[str]) -> None:
+    first, last = _pair()
+    comparison = compare_reports(_on_tasks(first, before), _on_tasks(last, after))
+    assert comparison.reasons == ()
+    assert {_change(agent, "success_rate").verdict for agent in comparison.agents} == {"no_change"}
+
+
+def test_other_tasks_of_one_agent_leave_the_others_and_the_runs_of_the_team() -> None:
+    first, last = _pair(later=_WORLD.changed(0, success_rate=0.0).changed(1, success_rate=0.0))
+    comparison = compare_reports(_on_tasks(first, ["a", "b"], (1,)), _on_tasks(last, ["c", "d"], (1,)))
+    assert [agent.verdict for agent in comparison.agents][:2] == ["not_comparable", "worse"]
+    assert comparison.reasons == (
+        "other tasks of 1 of 3 agents: what changed there cannot be told from what the tasks make of it",
+    )
+    assert _change(comparison.team, "score").verdict == "not_comparable"
+    rate = _change(comparison.team, "success_rate")
+    # Of the two agents that are left.
+    assert rate.before == pytest.approx((first.details[1]["success_rate"] + first.details[2]["success_rate"]) / 2)

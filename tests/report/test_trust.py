@@ -39,3 +39,12 @@ def test_the_figure_of_all_criteria_with_its_interval() -> None:
     assert "is fair (kappa of pass and fail 0.30; 40 labels" in describe_trust(plain, 12)
     corrected = found.model_copy(update={"pass_rate": Estimate(value=0.8), "corrected_pass_rate": Estimate(value=0.7)})
     assert describe_trust(corrected, 12) == f"{text}; it passes 80%, corrected for its known errors 70%"
+
+
+def test_labels_of_runs_are_said_to_make_it_too_low() -> None:
+    whole = CriterionAgreement(criterion=ALL, weighted_kappa=_KAPPA)
+    said = describe_trust(_agreement(criteria=(whole,), run_labels=40), 12)
+    assert said.endswith(
+        "40 labels of 2 people); too low, as these labels are of runs and the judge's scores of agents"
+    )
+    assert "too low" not in describe_trust(_agreement(criteria=(whole,)), 12)

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from tasks.errors import WarehouseError
 from tasks.judge.claims import claimed
 from tasks.judge.gate import Stop
-from tasks.judge.ledger import Claim, Ledger, PaidAnswer
+from tasks.judge.ledger import Claim, Ledger, Paid, PaidAnswer
 from tasks.warehouse.engine import connect_database
 from tasks.warehouse.ledger import SqlLedger
 from tasks.warehouse.owner import Owner
@@ -141,7 +141,7 @@ def test_a_claim_whose_time_is_over_is_taken_over(warehouse: Warehouse, ledger: 
     assert claim(ledger) is None
     time.sleep(0.35)
     taken = held(ledger)
-    assert states(warehouse) == [("claimed", None)]
+    assert states(warehouse) == [("unanswered", None), ("claimed", None)]
     assert claim(ledger) is None
     # Who comes late takes nothing from the new one, and what he paid for is not lost.
     ledger.release(lapsing)
@@ -189,7 +189,47 @@ input()
     assert [isinstance(one, Claim) for one in got].count(True) == 1
     assert got.count(None) == 7
     held(ledger, "g")
-    assert states(warehouse) == [("claimed", None)] * 2
+    assert sorted(states(warehouse)) == [("claimed", None)] * 2 + [("unanswered", None)] * 2
+
+
+def test_a_claim_that_died_is_a_call_of_unknown_cost(warehouse: Warehouse, ledger: SqlLedger) -> None:
+    ledger.commit(paid("e"), held(ledger, "e", most_usd=lambda: 0.75))
+    assert ledger.load_paid(3) == {7: Paid(1, 1000, 20, 0.25, 0.25)}
+    lapsing = held(ledger, "f", seconds=0, most_usd=lambda: 0.5)
+    held(ledger, "f", most_usd=lambda: 0.5)
+    ledger.lapse_claims(3)
+    assert [state for state, _ in states(warehouse)] == ["answered", "unanswered", "unanswered"]
+    assert ledger.load_paid(3) == {7: Paid(3, None, None, None, 0.25)}
+    assert ledger.spent_usd(3) == 0.25 + 0.5 + 0.5
+    # Its holder was thought dead, and answers after all.
+    ledger.commit(paid("f"), lapsing)
+    assert [state for state, _ in states(warehouse)] == ["answered", "answered", "unanswered"]
+    assert ledger.spent_usd(3) == 0.25 + 0.25 + 0.5
+
+
+def test_what_no_version_before_kept_counts_as_the_most_of_any_call(warehouse: Warehouse, ledger: SqlLedger) -> None:
+    held(ledger)
+    ledger.commit(paid("g", cost_usd=None))
+    assert ledger.spent_usd(3, 0.125) == 0.25
+
+
+def test_calls_without_an_answer_stay_counted_when_the_claim_goes(warehouse: Warehouse, ledger: SqlLedger) -> None:
+    given_up, answered = held(ledger, "f"), held(ledger, "g")
+    for each in (given_up, answered):
+        each.lose(2, 0.5)
+    ledger.release(given_up)
+    ledger.commit(paid("g"), answered)
+    found = [(row["fingerprint"], row["status"], row["attempts"], row["most_usd"]) for row in rows(warehouse)]
+    assert found == [("f", "unanswered", 2, 1.0), ("g", "answered", 1, None), ("g", "unanswered", 2, 1.0)]
+    assert ledger.spent_usd(3) == 2.25
+    assert held(ledger, "f")
+
+
+def test_a_second_call_raises_the_most_of_its_claim(warehouse: Warehouse, ledger: SqlLedger) -> None:
+    first = held(ledger, most_usd=lambda: 0.5)
+    first.most_usd = 0.75
+    ledger.commit(paid(outcome="unparseable"), first)
+    assert ledger.spent_usd(3) == 0.25 + 0.75
 
 
 @pytest.mark.parametrize(("seconds", "lives"), [(60, True), (-1, False)])
@@ -276,7 +316,9 @@ def test_the_clock_of_the_server_counts_as_those_of_hosts_differ(postgres_url: s
     held(ledger, "over", seconds=60)
     assert claim(ledger, "over") is None
     with database.reading() as connection:
-        until = connection.execute(sa.select(judge_calls.c.claimed_until)).scalar_one()
+        until = connection.execute(
+            sa.select(judge_calls.c.claimed_until).where(judge_calls.c.status == "claimed")
+        ).scalar_one()
     assert timedelta(minutes=60) < until - datetime.now(UTC) < timedelta(minutes=62)
     database.close()
 

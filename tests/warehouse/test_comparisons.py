@@ -59,10 +59,32 @@ def test_the_baseline_is_the_last_comparable_report(warehouse: Warehouse) -> Non
     _store(warehouse, status="failed")
     _store(warehouse, environment="staging")
     last = _store(warehouse)
-    # The same judge and agents before the newest, then the same agents, then any.
     assert _baseline(warehouse, last) == first
-    assert _baseline(warehouse, _store(warehouse, judge_settings={"model": "third"})) == last
-    assert _baseline(warehouse, third) == second
+    # By another judge, over other agents: never one that differs instead.
+    assert _baseline(warehouse, _store(warehouse, judge_settings={"model": "third"})) is None
+    assert _baseline(warehouse, third) is None
+    assert _baseline(warehouse, second) is None
+    assert _baseline(warehouse, _store(warehouse, parameters=some)) == third
+    assert _baseline(warehouse, _store(warehouse, judge_settings=other)) == second
+
+
+def test_an_ad_hoc_report_is_never_the_last_one(warehouse: Warehouse) -> None:
+    nightly = _store(warehouse)
+    row = warehouse.load_report(nightly) or {}
+    criteria = row["parameters"]["criteria"]
+    for values in (
+        {"judge_fingerprint": "g"},
+        {"judge_model": "n"},
+        {"parameters": row["parameters"] | {"criteria": criteria | {"default": {}}}},
+        {"parameters": row["parameters"] | {"options": {"filter_model": "m"}}},
+        {"parameters": row["parameters"] | {"options": {"agents": ["id:1"]}}},
+    ):
+        assert _baseline(warehouse, _store(warehouse, **values)) is None, values
+    # However many of them came since, and whatever else was asked for.
+    for _ in range(51):
+        warehouse.create_report({"environment": "prod", "status": "completed", "judge_fingerprint": "g"})
+    asked = row["parameters"] | {"options": {"runs_per_agent": 5, "agents": [], "filter_model": ""}}
+    assert _baseline(warehouse, _store(warehouse, parameters=asked)) == nightly
 
 
 def test_history_is_of_reports_that_were_judged_alike(warehouse: Warehouse) -> None:
@@ -134,11 +156,10 @@ def test_what_changed_is_told_since_the_last_comparable_report_whatever_was_comp
 ) -> None:
     first, other = _store(warehouse), _store(warehouse, environment="staging")
     second, third = _store(warehouse), _store(warehouse)
-    # Before it is compared with the last one, what there is of the same environment is told; nothing of another.
-    _compare(warehouse, other, third)
-    assert _told(warehouse, third) is None
-    _compare(warehouse, first, third)
-    assert _told(warehouse, third) == first
+    # Before it is compared with the last one nothing is told: not of one before that, nor of another environment.
+    for baseline in (other, first):
+        _compare(warehouse, baseline, third)
+        assert _told(warehouse, third) is None
     _compare(warehouse, second, third)
     for baseline in (first, other):
         _compare(warehouse, baseline, third)

@@ -17,6 +17,7 @@ from alembic.config import Config
 from tasks.errors import WarehouseError
 from tasks.warehouse import migrations
 from tasks.warehouse.engine import connect_database
+from tasks.warehouse.ledger import SqlLedger
 from tasks.warehouse.migrations import REVISIONS, VERSION_TABLE, is_current
 from tasks.warehouse.schema import metadata
 from tasks.warehouse.sql import open_warehouse
@@ -156,3 +157,21 @@ def test_runs_of_an_earlier_schema_succeeded_as_their_status_says(warehouse_url:
     runs = open_warehouse(warehouse_url).load_runs(1)
     succeeded = {run["run_id"]: run["succeeded"] for run in runs}
     assert succeeded == {1: True, 2: True, 3: False, 4: False, 5: False, 6: None, 7: None}
+
+
+def test_claims_of_an_earlier_schema_count_when_they_have_died(warehouse_url: str) -> None:
+    _bring_to(warehouse_url, "0003")
+    with connect_database(warehouse_url).writing() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO judge_calls (fingerprint, status, kind, model, report_id, agent_id, sample, created_at) "
+                "VALUES ('f', 'claimed', 'agent', 'm', 1, 7, 0, '2026-01-01 00:00:00')"
+            )
+        )
+    database = open_warehouse(warehouse_url).database
+    ledger = SqlLedger(database)
+    ledger.lapse_claims(1)
+    assert ledger.spent_usd(1, 0.5) == 0.5
+    with database.reading() as connection:
+        seen = connection.execute(sa.text("SELECT calls, unanswered_calls, cost_usd FROM judge_costs")).all()
+    assert [tuple(row) for row in seen] == [(0, 1, None)]

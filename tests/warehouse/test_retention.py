@@ -18,6 +18,7 @@ from tasks.judge.claims import claimed
 from tasks.judge.gate import Stop
 from tasks.judge.ledger import PaidAnswer
 from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.owner import Owner, current_owner
 from tasks.warehouse.parquet import read_parquet, write_parquet
 from tasks.warehouse.retention import Removable, Retention, Rule
 from tasks.warehouse.schema import (
@@ -316,6 +317,21 @@ def test_files_of_reports_that_are_gone_are_found(warehouse: Warehouse, folder: 
     # That of the report in progress is its writer's, an id never given is of another warehouse.
     assert there == {f"{kept}.parquet", left[2], *others}
     assert (folder / "report_runs" / "of-another-warehouse" / "1.parquet").exists()
+
+
+def test_what_a_killed_writer_left_of_a_kept_report_is_found(
+    warehouse: Warehouse, folder: Path, make: Callable[..., int]
+) -> None:
+    """Of a report that was taken up and has just ended, and of one whose process is dead."""
+    ended, dead = make(0), make(0, status="pending")
+    gone = Owner(host=current_owner().host, pid=2**22 + 1, process_started=1.0)
+    with warehouse.database.writing() as connection:
+        connection.execute(sa.update(reports).where(reports.c.id == dead).values(owner=gone))
+    place = folder / "report_runs" / "prod%2Feu"
+    for each in (ended, dead):
+        (place / f".{each}.{'0a' * 16}.tmp").write_bytes(b"x")
+    assert len(run(warehouse, folder).leftovers) == 2
+    assert [path.name for path in place.iterdir()] == [f"{ended}.parquet"]
 
 
 def test_what_a_link_leads_to_is_somebody_elses(

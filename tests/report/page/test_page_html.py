@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from tasks.report.comparison import Change
+from tasks.report.comparison import HOLDS_FOR, Change
 from tasks.report.figures import build_waterfall, format_seconds, format_signed, percent, score_trend
 from tasks.report.html import DETAILS, MOST_BYTES, render_html
 from tasks.report.page import Page
@@ -258,3 +258,32 @@ def test_a_waterfall_that_is_cut_keeps_what_took_the_time() -> None:
     assert (found.spans, found.seconds) == (40, "9.0\u00a0s")
     assert build_waterfall([], 40, 3) is None
     assert build_waterfall(None, None, 3) is None
+
+
+def test_who_was_not_looked_at_is_not_said_to_need_no_work(make_page: MakePage) -> None:
+    page = make_page(agents=4)
+
+    def headline(error: str | None, *states: tuple[str, bool | None]) -> str:
+        rows = [
+            row | {"status": status, "passed": passed}
+            for row, (status, passed) in zip(page.agents, states, strict=True)
+        ]
+        html = render_html(replace(page, agents=rows, report=page.report | {"error": error}))
+        found = re.search(r'<p class="headline">(.*?)</p>', html)
+        return unescape(found[1]) if found else ""
+
+    idle = ("no_runs", None)
+    error = "no agent could be judged: 12 runs are left out: <b>success (12)"
+    assert headline(error, idle, idle, idle, idle) == f"N{error[1:]}."
+    assert headline(None, idle, idle, idle, idle) == "No agent was judged."
+    passed, unclear = ("evaluated", True), ("evaluated", None)
+    assert headline(None, passed, passed, idle, idle) == "Of the 2 agents that could be judged none needs work."
+    assert headline(None, unclear, idle, idle, idle) == "Of the 1 agent that could be judged none needs work."
+    assert headline(None, unclear, passed, passed, passed) == "None of the 4 agents needs work."
+
+
+def test_the_page_states_for_what_its_comparison_holds(make_page: MakePage) -> None:
+    page = make_page()
+    assert page.comparison is not None
+    assert HOLDS_FOR in _words(render_html(page))
+    assert HOLDS_FOR not in _words(render_html(replace(page, comparison=None)))

@@ -1,0 +1,96 @@
+"""Reasoning that a model writes into its answer, in whatever tags: it is a draft, and never the answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+# Passes over the whole text that all attempts to read an object may take together.
+_MOST_PASSES = 50
+_NAME = (
+    r"(?:\w{1,20}:)?(?:(?:inner|chain|begin|end|start|of|my)[_ -]?){0,3}"
+    r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratch_?pad|monologue)(?:[_ -]?process)?"
+)
+_SLASH = r"[/\\\uff0f]"
+# After the name: attributes, which never hold a bracket of the kind.
+_MARKER = re.compile(
+    # <think>, </ Thinking >, <thought id="1">, <think/>, <seed:think>, <|begin_of_thought|>, <|END_THINKING|>, ◁think▷
+    rf"(?P<open>[<\uff1c\u25c1]\s{{0,9}}\|?\s{{0,9}}(?P<slash>{_SLASH}?)\s{{0,9}}(?P<tag>{_NAME})(?![\w-])"
+    rf"(?:\s[^<>]{{0,200}})?\s{{0,9}}(?P<empty>{_SLASH}?)\s{{0,9}}\|?\s{{0,9}}[>\uff1e\u25b7])"
+    # The same with its brackets escaped: &lt;think&gt;
+    rf"|&lt;\s{{0,9}}(?P<slash2>/?)\s{{0,9}}{_NAME}\s{{0,9}}&gt;"
+    # [THINK] and [/THINK] of Mistral
+    r"|\[\s{0,9}(?P<slash3>/?)\s{0,9}(?:think(?:ing)?|thoughts?|reasoning)\s{0,9}\]"
+    # Harmony: <|channel|>analysis … <|end|>, then <|channel|>final; Gemma writes <|channel>thought … <channel|>
+    r"|<\s{0,9}\|\s{0,9}channel\s{0,9}\|?\s{0,9}>\s{0,9}(?P<channel>\w{0,40})"
+    r"|(?P<unchannel><\s{0,9}channel\s{0,9}\|\s{0,9}>)"
+    r"|(?P<end><\s{0,9}\|\s{0,9}(?:end|call|return)\s{0,9}\|\s{0,9}>)"
+    # Harmony whose special tokens were left out: analysisWe need … assistantfinal{…}
+    r"|assistant\s{0,9}(?P<bare>analysis|commentary|final)(?=\W|[A-Z]|$)"
+    r"|(?-i:\A\s{0,99}(?P<bare2>analysis)(?=[A-Z\"'{]))",
+    re.IGNORECASE,
+)
+
+
+def answer_part(text: str) -> str:
+    """``text`` without its reasoning: what stands in no reasoning block and before no closing tag; "" when all does.
+
+    A tag within the strings of a JSON object is a part of that object: a judge may quote one.
+    """
+    parts: list[str] = []
+    start, block = 0, ""
+    for marker in _markers(text):
+        kind = _kind(marker, block)
+        if kind == "closing":
+            parts, start, block = [], marker.end(), ""
+        elif kind and not block:
+            parts.append(text[start : marker.start()])
+            block = kind
+    return "".join(parts if block else [*parts, text[start:]])
+
+
+def _kind(marker: re.Match[str], block: str) -> str:
+    """What a marker does within ``block`` ("" outside): "closing", the kind of block that it opens, or ""."""
+    found = marker.groupdict()
+    if found["channel"] is not None:
+        return "closing" if found["channel"].lower() == "final" else "channel"
+    if found["end"]:
+        # It ends an answer, too.
+        return "closing" if block == "channel" else ""
+    if bare := found["bare"] or found["bare2"]:
+        return "closing" if bare.lower() == "final" else "channel"
+    ends = any(found[name] for name in ("slash", "slash2", "slash3", "empty", "unchannel"))
+    return "closing" if ends or (found["tag"] or "").lower().startswith("end") else "tag"
+
+
+def _markers(text: str) -> Iterator[re.Match[str]]:
+    """The markers of reasoning in ``text`` that stand outside of JSON objects."""
+    # Far cheaper than reading the objects, and most answers have none.
+    marker = _MARKER.search(text)
+    brace = text.find("{")
+    work = _MOST_PASSES * len(text)
+    decoder = json.JSONDecoder(strict=False, parse_int=float)
+    while marker:
+        if work <= 0 or not 0 <= brace < marker.start():
+            yield marker
+            position = marker.end()
+        else:
+            position, read = _after_object(decoder, text, brace)
+            work -= read
+        if marker.start() < position:
+            marker = _MARKER.search(text, position)
+        if 0 <= brace < position:
+            brace = text.find("{", position)
+
+
+def _after_object(decoder: json.JSONDecoder, text: str, start: int) -> tuple[int, int]:
+    """Where the object at ``start`` ends (what is none ends after its brace), and how many characters that took."""
+    try:
+        _, end = decoder.raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        # The error counts the lines up to its place.
+        return start + 1, error.pos - start + error.pos // 50 + 1
+    except (ValueError, RecursionError):
+        return start + 1, len(text) - start
+    return end, end - start
