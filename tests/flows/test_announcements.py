@@ -22,7 +22,7 @@ def _events(report: dict[str, Any]) -> list[dict[str, Any]]:
     body = {"filter": {"event": {"prefix": ["agent-report."]}, "order": "DESC"}, "limit": 50}
     # The server writes events in batches, on a busy machine some time after they came.
     for _ in range(400):
-        found = httpx.post(f"{PREFECT_API_URL.value()}/events/filter", json=body, trust_env=False).json()["events"]
+        found = httpx.post(f"{PREFECT_API_URL.value()}/events/filter", json=body, headers=headers, trust_env=False).json()["events"]
         # Ids begin anew in every warehouse, those of flow runs do not.
         run = f"prefect.flow-run.{report['flow_run_id']}"
         ours = [event for event in found if run in [about["prefect.resource.id"] for about in event["related"]]]

@@ -52,11 +52,11 @@ def client(bare_server: str) -> Iterator[SyncPrefectClient]:
 
 
 @pytest.fixture(scope="module")
-def post(bare_server: str) -> Post:
+def post(bare_server: str, api_headers: dict[str, str]) -> Post:
     """``post("/flow_runs/filter", …)``: what the API answers, as it is."""
 
     def ask(path: str, **body: Any) -> Any:
-        answer = httpx.post(f"{bare_server}{path}", json=body, trust_env=False)
+        answer = httpx.post(f"{bare_server}{path}", json=body, headers=api_headers, trust_env=False)
         answer.raise_for_status()
         return answer.json()
 

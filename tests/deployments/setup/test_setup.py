@@ -299,11 +299,11 @@ def test_a_block_that_notifies_is_found_and_used(
 
 
 def test_on_sqlite_the_limit_is_made_and_warned_of(
-    tmp_path: Path, at_server: Callable[[str], AbstractContextManager[None]]
+    tmp_path: Path, at_server: Callable[[str], AbstractContextManager[None]], api_password: str
 ) -> None:
     from prefect.client.orchestration import get_client
 
-    with prefect_server(tmp_path / "home") as url:
+    with prefect_server(tmp_path / "home", password=api_password) as url:
         wait_until_healthy(url, tmp_path / "home")
         with at_server(url), get_client(sync_client=True) as client:
             LlmLimit(10).make(client)
@@ -313,11 +313,15 @@ def test_on_sqlite_the_limit_is_made_and_warned_of(
 
 
 def test_the_command_says_the_same_in_lines_and_as_json(
-    story: dict[str, Any], bare_server: str, make_command: Callable[[str], Any], client: SyncPrefectClient
+    story: dict[str, Any],
+    bare_server: str,
+    make_command: Callable[[str], Any],
+    client: SyncPrefectClient,
+    api_password: str,
 ) -> None:
     command = make_command("setup")
     # On the command's own settings: no secret is given, so the blocks of the others are left alone.
-    variables = {"PREFECT_API_URL": bare_server, "AGENT_REPORT_ENVIRONMENT": "demo"}
+    variables = {"PREFECT_API_URL": bare_server, "PREFECT_API_AUTH_STRING": api_password, "AGENT_REPORT_ENVIRONMENT": "demo"}
     _delete_limit(client)
     missing = command.run("setup", "--check", **variables)
     assert missing.code == 1, missing.err

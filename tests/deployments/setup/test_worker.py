@@ -75,6 +75,7 @@ def team(
             "DO_NOT_TRACK": "1",
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_API_URL": bare_server,
+            "PREFECT_API_AUTH_STRING": os.environ["PREFECT_API_AUTH_STRING"],
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "AGENT_REPORT_PARQUET_URL": str(folder / "parquet"),
             "AGENT_REPORT_JAEGER_URL": jaeger.url,
