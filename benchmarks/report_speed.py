@@ -83,7 +83,13 @@ def shared(folder: Path) -> Iterator[str]:
     from prefect.client.orchestration import get_client
 
     from deployments.postgres import embedded_postgres
-    from deployments.prefect_server import client_settings, prefect_server, server_password, use_server, wait_until_healthy
+    from deployments.prefect_server import (
+        client_settings,
+        prefect_server,
+        server_password,
+        use_server,
+        wait_until_healthy,
+    )
     from deployments.runner import drain
 
     home = folder / "server"

@@ -50,7 +50,9 @@ class Stack:
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """What the API answers."""
-        response = httpx.post(f"{self.api_url}/{path}", json=body, headers=authorization(self.password), trust_env=False)
+        response = httpx.post(
+            f"{self.api_url}/{path}", json=body, headers=authorization(self.password), trust_env=False
+        )
         response.raise_for_status()
         return response.json()
 

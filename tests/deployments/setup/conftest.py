@@ -41,6 +41,8 @@ def _strip(client: SyncPrefectClient) -> None:
     with suppress(ObjectNotFound):
         client.delete_work_pool("agent-report")
     with suppress(ObjectNotFound):
+        client.delete_variable_by_name("agent_report_env")
+    with suppress(ObjectNotFound):
         client.delete_global_concurrency_limit_by_name("tag:llm")
 
 
