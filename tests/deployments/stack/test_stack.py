@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import runpy
 import shutil
 import signal
@@ -203,33 +204,6 @@ def test_who_has_not_the_password_is_turned_away(up: Up) -> None:
     assert httpx.post(f"{up.state['api']}/events", json=[]).status_code == 401
 
 
-def test_commands_in_its_folder_use_its_server(up: Up) -> None:
-    """A report that is run beside it, with and without its URL, and setup."""
-    settings = {"AGENT_REPORT_SOURCE_URL": f"sqlite:///{up.folder / 'demo' / 'source.db'}", "OPENAI_API_KEY": "x"}
-    for variables in ({}, {"PREFECT_API_URL": up.state["api"]}):
-        ended = up.command.run(
-            "run", "demo", "--fresh", **settings, OPENAI_BASE_URL="http://127.0.0.1:1/v1", **variables
-        )
-        # Its judge cannot be reached; what counts is where the run is known.
-        assert "Prefect API" not in ended.err, ended.err
-    found = up.api.post("/flow_runs/filter", json={"flow_runs": {"deployment_id": {"is_null_": True}}}).json()
-    assert len([run for run in found if run["name"] == "report on demo"]) == 2
-    checked = up.command.run("setup", "--check", AGENT_REPORT_ENVIRONMENT="demo", PREFECT_API_URL=up.state["api"])
-    assert "work pool agent-report: of type process" in checked.out, checked.printed
-
-
-def test_the_order_that_it_prints_works_as_printed(up: Up) -> None:
-    (line,) = (line for line in up.text.splitlines() if line.startswith("Or: "))
-    ended = subprocess.run(line.removeprefix("Or: "), shell=True, env=up.command.environment(), capture_output=True)
-    assert ended.returncode == 0, ended.stderr
-    newest = up.api.post("/flow_runs/filter", json={"limit": 1, "sort": "EXPECTED_START_TIME_DESC"}).json()
-    runs = up.api.post("/flow_runs/filter", json={}).json()
-    assert newest
-    for run in runs:
-        if run["deployment_id"] and run["state"]["type"] != "SCHEDULED":
-            up.completes(run["id"])
-
-
 def test_a_second_one_in_its_folder_is_refused(up: Up) -> None:
     ended = up.command.run("up", "--demo")
     assert ended.code == 2
@@ -261,6 +235,30 @@ def test_somebody_asks_for_a_report_in_a_browser_and_watches_it(up: Up) -> None:
     up.completes(run_url.rpartition("/")[2])
     newest = up.reports()[0]
     assert (newest["name"], newest["status"], newest["agents_evaluated"]) == ("Weekly", "completed", 13)
+
+
+def test_commands_in_its_folder_use_its_server(up: Up) -> None:
+    """A report that is run beside it, with and without its URL, and setup."""
+    known = psutil.Process(up.state["children"]["worker"]).environ()
+    names = ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_JUDGE_MODEL", "OPENAI_BASE_URL", "OPENAI_API_KEY")
+    settings = {name: known[name] for name in names}
+    for variables in ({}, {"PREFECT_API_URL": up.state["api"]}):
+        assert up.command.run("run", "demo", **settings, **variables).code == 0
+    runs = up.api.post("/flow_runs/filter", json={}).json()
+    beside = [run for run in runs if run["name"] == "report on demo" and run["deployment_id"] is None]
+    assert [run["state"]["type"] for run in beside] == ["COMPLETED"] * 2
+    checked = up.command.run("setup", "--check", AGENT_REPORT_ENVIRONMENT="demo")
+    assert "work pool agent-report: of type process" in checked.out, checked.printed
+
+
+def test_the_order_that_it_prints_works_as_printed(up: Up) -> None:
+    (line,) = (line for line in up.text.splitlines() if line.startswith("Or: "))
+    order = line.removeprefix("Or: ")
+    ended = subprocess.run(order, shell=True, env=up.command.environment(), capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    found = re.search(r"UUID: ([0-9a-f-]{36})", ended.stdout)
+    assert found, ended.stdout
+    up.completes(found[1])
 
 
 def test_ctrl_c_ends_a_report_in_good_order_and_leaves_no_process(up: Up) -> None:
