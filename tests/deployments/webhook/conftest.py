@@ -102,7 +102,7 @@ def _variables(folder: Path, variables: dict[str, str]) -> dict[str, str]:
         "AGENT_REPORT_WAREHOUSE_URL": f"sqlite:///{folder}/warehouse.db",
         "AGENT_REPORT_WEBHOOK_SECRETS": json.dumps([OLD, NEW]),
         "AGENT_REPORT_WEBHOOK_GITHUB_SECRETS": json.dumps(["another-of-github", GITHUB]),
-        "AGENT_REPORT_WEBHOOK_ENVIRONMENTS": '["production", "staging"]',
+        "AGENT_REPORT_WEBHOOK_ENVIRONMENTS": '["production", "staging", "demo"]',
         **WIDE,
         **variables,
     }
