@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tasks.report.cells import literal
+from tasks.report.hostile import show_hidden
 from tasks.report.order import describe_need, needs_work, worst_agents_first
 from tasks.report.shortening import cut
 
@@ -25,7 +27,7 @@ _LINK = re.compile(r"(?i)\b(https?|ftp)(?=://)|\bwww(?=\.)")
 
 def escape(text: object) -> str:
     """``text`` on one line with Markdown's and HTML's special characters escaped."""
-    line = " ".join(str(text).split()).replace("&", "&amp;")
+    line = " ".join(show_hidden(str(text)).split()).replace("&", "&amp;")
     line = _SPECIAL.sub(r"\\\1", line).replace("\\<", "&lt;").replace("\\>", "&gt;")
     line = _LINK.sub(lambda found: found[0] + "\\", line)
     return _START.sub(lambda found: "\\" + found[0] if found[0] in "-=" else found[0] + "\\", line)
@@ -220,10 +222,10 @@ def _places(links: Links) -> list[str]:
 
 
 def agents_table(rows: ReportRows, comparison: Comparison | None = None) -> list[dict[str, str]]:
-    """One row of plain text per agent, the worst first: what a table artifact shows."""
+    """One row of text per agent, the worst first, for a table artifact: no cell is markup in Prefect's UI."""
     return [
         {
-            "agent": row["agent_name"],
+            "agent": literal(row["agent_name"]),
             "status": row["status"].replace("_", " "),
             "score": format_score(row["score"]),
             "passed": format_passed(row["passed"]),
@@ -231,7 +233,7 @@ def agents_table(rows: ReportRows, comparison: Comparison | None = None) -> list
             "runs": "–" if row.get("runs_analyzed") is None else str(row["runs_analyzed"]),
             "cost a run": "–" if not row.get("runs_analyzed") else format_cost(row.get("avg_cost_usd")),
             "judging": format_cost(row["judge_cost_usd"]),
-            "summary": cut(row["reasoning"] or row["error"] or ""),
+            "summary": literal(cut(row["reasoning"] or row["error"] or "")),
         }
         for row in worst_agents_first(rows.details, comparison)
     ]
