@@ -18,13 +18,21 @@ _JOINED = re.compile(
     | &(?=[#\w]+;)                    # a character reference
     | \\(?=[!-/:-@\[-`{-~])           # an escape, which would be swallowed
     | \](?=[(\[:])                    # a link or an image
-    | \b(?:https?|ftp):(?=//) | \bwww(?=\.) | @(?=\w)
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_ADDRESS = re.compile(r"\b(?:https?|ftp):(?=//)|\bwww(?=\.)|@(?=\w)", re.IGNORECASE)
 _EMPHASIS = re.compile(r"[*~](?=\S)|(?<![^\W_])_(?=\S)")
 # What can make a line a heading, a quotation, a list, a rule, a table, or code.
 _BLOCK = re.compile(r"[#>*+=|:~<\[_-]|\d+[.)]")
+
+
+def unlinked(text: str) -> str:
+    """``text`` in which no address of the web or of mail becomes a link.
+
+    An escape is not enough: GitHub's Markdown, as the newer UI reads it, looks for addresses when escapes are resolved.
+    """
+    return _ADDRESS.sub(lambda found: found[0] + _JOINER, text)
 
 
 def literal(text: object) -> str:
@@ -34,6 +42,6 @@ def literal(text: object) -> str:
     letter that looks like it (U+02CB).
     """
     line = " ".join(show_hidden(str(text)).split()).replace("`", "\u02cb")
-    line = _JOINED.sub(lambda found: found[0] + _JOINER, line)
+    line = unlinked(_JOINED.sub(lambda found: found[0] + _JOINER, line))
     line = _EMPHASIS.sub(lambda found: found[0] + _SPACE, line)
     return _JOINER + line if _BLOCK.match(line) else line
