@@ -42,7 +42,7 @@ _CLAUSE = re.compile(r"^the judge's .{0,160}?: (?=\S)")
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Why no agent was judged. ``title`` and ``advice`` are ours; ``reason`` is the endpoint's word or the network's."""
+    """Why no agent was judged. ``title`` and ``advice`` are ours, ``reason`` is the endpoint's or network's word."""
 
     title: str
     reason: str

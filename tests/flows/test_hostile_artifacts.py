@@ -1,4 +1,4 @@
-"""What agents, judges and endpoints wrote, in the artifacts of a report: neither of Prefect's UIs takes it for markup."""
+"""What agents, judges and endpoints wrote, in a report's artifacts: neither of Prefect's UIs takes it for markup."""
 
 from __future__ import annotations
 
