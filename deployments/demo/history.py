@@ -26,10 +26,11 @@ _MOVED = {"deploy-pilot": -2.8, "access-broker": -2.2, "refund-desk": 2.4}
 # A run's id of so many weeks ago is no other run's.
 _IDS_A_WEEK = 10_000_000
 _MOMENTS = ("created_at", "evidence_until", "generation_started_at", "generation_completed_at")
-_NOT_OF_THE_PAST = {
-    "agent_report_details": ["strengths", "weaknesses", "recommendations", "contradictions", "suspicions", "failure_patterns", "best_run", "worst_run", "typical_run", "redactions", "warnings"],
-    "report_runs": ["trace_id", "trace_state", "telemetry", "waterfall", "task_excerpt", "response_excerpt", "error"],
-}
+_AGENT_TEXTS = (
+    "strengths weaknesses recommendations contradictions suspicions failure_patterns best_run worst_run typical_run "
+    "redactions warnings"
+)
+_RUN_TEXTS = "trace_id trace_state telemetry waterfall task_excerpt response_excerpt error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,11 @@ def open_past(warehouse: Warehouse, judge_model: str, now: datetime | None = Non
     weeks: list[int] = []
     if judge_model == SIMULATED_JUDGE_MODEL and not warehouse.list_reports(limit=1):
         for week in range(WEEKS, 0, -1):
-            values = {
-                "environment": ENVIRONMENT,
-                "name": f"{MARK}: {week} weeks ago" if week > 1 else f"{MARK}: last week",
-            }
+            week_of = now - timedelta(weeks=week)
+            values = {"environment": ENVIRONMENT, "name": f"{MARK}: week of {week_of:%Y-%m-%d}", "created_at": week_of}
             # Nobody is making them, so that whoever looks for the report in the making does not find one of them.
             nobody = {"owner": None, "heartbeat": None}
-            weeks.append(warehouse.create_report(values | nobody | {"created_at": now - timedelta(weeks=week)}))
+            weeks.append(warehouse.create_report(values | nobody))
     past = Past(warehouse, weeks)
     try:
         yield past
@@ -123,7 +122,7 @@ def _criterion(row: Row, shift: float) -> Row:
 
 def _agent(agent: Row, criteria: Sequence[Row], shift: float, week: int) -> Row:
     row = {name: value for name, value in agent.items() if name != "report_id"}
-    row |= dict.fromkeys(_NOT_OF_THE_PAST["agent_report_details"])
+    row |= dict.fromkeys(_AGENT_TEXTS.split())
     row["run_ids"] = [run_id + week * _IDS_A_WEEK for run_id in agent["run_ids"] or ()]
     if agent["score"] is None or not agent["runs_analyzed"]:
         return row
@@ -151,7 +150,7 @@ def _runs(runs: Sequence[Row], agents: Sequence[Mapping[str, Any]], week: int) -
         succeeded = set(finished[: round((rate or 0.0) * len(finished))])
         for run in own:
             row = {name: value for name, value in run.items() if name != "report_id"}
-            row |= dict.fromkeys(_NOT_OF_THE_PAST["report_runs"])
+            row |= dict.fromkeys(_RUN_TEXTS.split())
             row["run_id"] = run["run_id"] + week * _IDS_A_WEEK
             row["started_at"] = run["started_at"] - timedelta(weeks=week) if run["started_at"] else None
             if run["succeeded"] is not None:

@@ -50,7 +50,7 @@ def _shown(agents: Sequence[dict[str, Any]], criteria: Sequence[dict[str, Any]] 
             flags=re.S,
         )
     )
-    markdown = re.sub(r"\\(?=[^\w\s])|\u2060", "", unescape(render_markdown(rows)))
+    markdown = re.sub(r"\\(?=[^a-zA-Z0-9\s])|\u2060", "", unescape(render_markdown(rows)))
     table = "\n".join(" | ".join(cells.values()) for cells in agents_table(rows))
     return {
         name: " ".join(text.split())
