@@ -67,7 +67,10 @@ def derive_answer(evidence: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _agent(evidence: str, names: list[str]) -> dict[str, Any]:
     seen = _see(evidence)
-    weaknesses = [f"{count} runs failed in the same way: {pattern}" for count, pattern in seen.failures[:3]]
+    weaknesses = [
+        f"{count} runs failed in the same way: {pattern}" if count > 1 else f"A run failed: {pattern}"
+        for count, pattern in seen.failures[:3]
+    ]
     failed, ended = _examples(evidence)
     if seen.repeats:
         weaknesses.append(f"In {seen.repeats} runs the same tool was called again with the same arguments.")
