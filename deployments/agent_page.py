@@ -100,14 +100,15 @@ def _print_points(console: Console, title: str, points: Sequence[Text]) -> None:
 
 
 def _print_criterion(console: Console, row: Row) -> None:
-    from tasks.report.markdown import format_score
+    from tasks.report.markdown import format_score, format_threshold
 
     console.print()
     head = Text.assemble(one_line(row["criterion"], "bold"), f" (weight {row['weight']:g}): ")
     if row["score"] is None:
         head.append("not enough evidence", "yellow")
     else:
-        head.append(f"{format_score(row['score'])}, threshold {row['threshold']:g}", PASSED_STYLES[bool(row["passed"])])
+        against = f"{format_score(row['score'], row['threshold'])}, threshold {format_threshold(row['threshold'])}"
+        head.append(against, PASSED_STYLES[bool(row["passed"])])
     if row["supported"] is False:
         head.append(", no citation holds", "yellow")
     if row["unstable"]:

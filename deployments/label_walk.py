@@ -13,6 +13,7 @@ from deployments.label_answer import HELP, Answer, parse_answer
 from deployments.terminal import Column, one_line, plain, print_table
 from tasks.report.durations import format_duration
 from tasks.report.label_sample import RunToLabel
+from tasks.report.markdown import format_score, format_threshold
 from tasks.report.words import Label
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Walk:
         head = Text.assemble(
             f"\n[{position + 1}/{len(self.questions)}] ",
             one_line(criterion, "bold"),
-            f" (passes from {question.judged['threshold']:g})",
+            f" (passes from {format_threshold(question.judged['threshold'])})",
         )
         if (description := self.descriptions.get((agent_id, criterion))) is not None:
             head.append_text(Text.assemble(": ", one_line(description)))
@@ -219,8 +220,9 @@ class Walk:
 
 def _said(label: Label) -> str:
     passed = "passed" if label.passed else "not passed"
-    return passed if label.score is None else f"{label.score:g} ({passed})"
+    return passed if label.score is None else f"{format_threshold(label.score)} ({passed})"
 
 
 def _judge(judged: Row) -> str:
-    return f"{judged['score']:.1f} ({'passed' if judged['passed'] else 'not passed'})"
+    score = format_score(judged["score"], judged["threshold"])
+    return f"{score} ({'passed' if judged['passed'] else 'not passed'})"

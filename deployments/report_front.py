@@ -156,12 +156,15 @@ def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
     def order(row: Mapping[str, Any]) -> tuple[bool, bool, float]:
         return (row["passed"] is True, row["score"] is None, (row["score"] or 0.0) - row["threshold"])
 
+    from tasks.report.markdown import format_score, format_threshold
+
     parts = []
     for row in sorted(rows, key=order):
         if row["score"] is None:
             against = "– (not enough evidence)"
         else:
-            against = f"{row['score']:.1f} {'≥' if row['passed'] else '<'} {row['threshold']:g}"
+            score = format_score(row["score"], row["threshold"])
+            against = f"{score} {'≥' if row['passed'] else '<'} {format_threshold(row['threshold'])}"
         parts.append(one_line(f"{row['criterion']} {against}", "" if row["passed"] else "red"))
     return Text(" · ").join(parts)
 

@@ -101,6 +101,7 @@ def _environment() -> Environment:
         "day": figures.format_day,
         "signed": figures.format_signed,
         "score": markdown.format_score,
+        "threshold": markdown.format_threshold,
         "rate": markdown.format_rate,
         "cost": markdown.format_cost,
         "setting": _describe_setting,
