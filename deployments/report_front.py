@@ -178,13 +178,13 @@ def print_agents(console: Console, agents: Sequence[Row]) -> None:
     costs = ["–" if not row["runs_analyzed"] else format_cost(row["avg_cost_usd"]) for row in agents]
     columns = [
         Column("Agent", [one_line(row["agent_name"]) for row in agents], folds=True),
-        Column("Status", [status(row) for row in agents]),
+        Column("Status", [status(row) for row in agents], rank=2),
         Column("Score", [Text(format_score(row["score"]), style) for row, style in passed], justify="right"),
-        Column("Passed", [Text(format_passed(row["passed"]), style) for row, style in passed], justify="right"),
-        Column("Success", [format_rate(row["success_rate"]) for row in agents], justify="right"),
-        Column("95% range", ranges, rank=1, justify="right"),
-        Column("Runs", [dash(row["runs_analyzed"]) for row in agents], justify="right"),
-        Column("Cost a run", costs, justify="right"),
+        Column("Passed", [Text(format_passed(row["passed"]), style) for row, style in passed], rank=1, justify="right"),
+        Column("Success", [format_rate(row["success_rate"]) for row in agents], rank=3, justify="right"),
+        Column("95% range", ranges, rank=6, justify="right"),
+        Column("Runs", [dash(row["runs_analyzed"]) for row in agents], rank=4, justify="right"),
+        Column("Cost a run", costs, rank=5, justify="right"),
     ]
     print_table(console, columns)
 
