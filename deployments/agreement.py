@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from deployments.invocation import printed_command
 from deployments.terminal import Column, one_line, open_console, print_json, print_table
 from tasks.report.agreement import ALL, ENOUGH_AGENTS, Agreement, CriterionAgreement, Estimate, describe_kappa
 
@@ -53,7 +54,7 @@ def print_agreement(console: Console, agreement: Agreement) -> None:
 
 def next_step(agreement: Agreement) -> str:
     """What to do to know the judge better, or about what is known, in a sentence."""
-    label = f"agent-report label {agreement.report_id}"
+    label = printed_command("label", agreement.report_id)
     if not agreement.labels:
         return f"`{label}` asks you about a sample of runs; {ENOUGH_AGENTS} agents are enough to begin with."
     whole = next((found for found in agreement.criteria if found.criterion == ALL), CriterionAgreement(criterion=ALL))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
+from deployments.invocation import fill_in_program, process_seconds
 from deployments.terminal import one_line, open_console, print_json
 from tasks.errors import AgentReportError, RefusedError, scrub
 
@@ -107,6 +108,7 @@ def run(
     verbose
         Show Prefect's log.
     """
+    _say_at_once(f"Estimating a report on {environment}" if dry_run else f"Starting a report on {environment}")
     from deployments.runner import Order, quiet_prefect
 
     if not verbose:
@@ -154,7 +156,22 @@ def make_report(order: Order, *, as_json: bool = False) -> int:
         from deployments.page import print_place
 
         print_place(open_console(), report_id)
+        open_console().print(_describe_time(report["generation_duration_seconds"]))
     return COMPLETED if report["status"] == "completed" else FAILED
+
+
+def _say_at_once(what: str) -> None:
+    """A sign of life on stderr before the imports and servers, which take seconds."""
+    open_console(stderr=True).print(one_line(f"{what} …"), soft_wrap=True)
+
+
+def _describe_time(report_seconds: float | None) -> str:
+    from tasks.report.durations import format_duration
+
+    command = format_duration(process_seconds())
+    if report_seconds is None:
+        return f"The command took {command}."
+    return f"The report took {format_duration(report_seconds)}, the whole command {command}."
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -563,6 +580,7 @@ def demo(
     json
         Print only `{"report": {…}, "agents": [{…}]}`.
     """
+    _say_at_once("Starting the demo: a sample environment, a simulated Jaeger and a judge")
     from deployments.demo.command import run_demo
 
     return run_demo(judge=judge, agents=agents, runs_per_agent=runs_per_agent, folder=folder, as_json=json)
@@ -685,7 +703,7 @@ def _options(given: dict[str, Any]) -> Any:
 
 def _complain(what: str, why: object) -> None:
     console = open_console(stderr=True)
-    console.print(one_line(f"{what}: {why}", "red"), soft_wrap=True)
+    console.print(one_line(fill_in_program(f"{what}: {why}"), "red"), soft_wrap=True)
 
 
 def _prepare_connections() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from deployments.invocation import printed_command
 from deployments.label_answer import HELP, Answer, parse_answer
 from deployments.terminal import Column, one_line, plain, print_table
 from tasks.report.durations import format_duration
@@ -210,7 +211,7 @@ class Walk:
         if open_ones:
             left = f"; {open_ones} {'is' if open_ones == 1 else 'are'} open, and the same command goes on from there"
         self._say(
-            f"{how}: {answers} stored{left}. `agent-report agreement {report_id}` says how far the judge "
+            f"{how}: {answers} stored{left}. `{printed_command('agreement', report_id)}` says how far the judge "
             "and people agree."
         )
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from deployments.invocation import printed_command
 from deployments.terminal import open_console, print_json
 from tasks.errors import RefusedError
 from tasks.judge.rubric import parse_criteria, resolve_rubrics, select_agents
@@ -128,7 +129,7 @@ def run_label(order: LabelOrder) -> int:
         lines = write_template(order.template, chosen, str(order.labeler))
         open_console().print(
             f"{lines} lines to fill in, in {order.template}: score (0 to 10) or passed (yes, no). Then: "
-            f"agent-report label {order.report_id} --csv {order.template}",
+            f"{printed_command('label', order.report_id, '--csv', order.template)}",
             markup=False,
             soft_wrap=True,
         )
@@ -180,7 +181,7 @@ def _take_file(report: LabelledReport, path: Path, labeler: str, *, as_json: boo
     empty = f"; {found.empty} lines have neither score nor passed" if found.empty else ""
     open_console().print(
         f"{len(found.labels)} labels by {people} {'person' if people == 1 else 'people'} are stored{empty}. "
-        f"`agent-report agreement {report.report['id']}` says how far the judge and people agree.",
+        f"`{printed_command('agreement', report.report['id'])}` says how far the judge and people agree.",
         soft_wrap=True,
     )
     return 0

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deployments.invocation import printed_command
 from deployments.terminal import (
     PASSED_STYLES,
     PROSE_WIDTH,
@@ -128,8 +129,8 @@ def print_changes(console: Console, comparison: Comparison) -> None:
     if table.rows:
         console.print(table)
     if len(told) > _MOST_CHANGES:
-        line = f"and {len(told) - _MOST_CHANGES} more: `agent-report compare "
-        console.print(f"{line}{comparison.baseline_id} {comparison.report_id}`")
+        command = printed_command("compare", comparison.baseline_id, comparison.report_id)
+        console.print(one_line(f"and {len(told) - _MOST_CHANGES} more: `{command}`"), soft_wrap=True)
 
 
 def _print_needy(console: Console, needy: Sequence[Row], total: int, criteria: Sequence[Row]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, chdir, contextmanager
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.demo.judge import SimulatedJudge
+from deployments.invocation import printed_command
 from deployments.runner import reach_directly
 from deployments.terminal import Row, open_console
 from tasks.errors import RefusedError
@@ -117,12 +117,10 @@ def _print_files(folder: Path, *, simulated: bool) -> None:
     console.print()
     if simulated:
         print_time(console, report, warehouse().load_agents(report["id"]))
-    url = f"sqlite:///{folder / 'warehouse.db'}"
     console.print(
         Text(
             f"SQL: {folder / 'warehouse.db'}   Parquet: {folder / 'parquet'}\n"
-            f"Again: AGENT_REPORT_WAREHOUSE_URL={shlex.quote(url)} "
-            f"AGENT_REPORT_PARQUET_URL={shlex.quote(str(folder / 'parquet'))} agent-report show {report['id']}"
+            f"Again: {printed_command('show', report['id'])}"
         ),
         soft_wrap=True,
     )

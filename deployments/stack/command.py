@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import socket
 import uuid
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from deployments.invocation import printed_command
 from deployments.postgres import Postgres, prepare_postgres
 from deployments.runner import reach_directly
 from deployments.stack.environment import check_source, demo_settings, read_user_settings
@@ -168,15 +168,19 @@ def _next_steps(stack: _Stack) -> list[Text]:
     environment = stack.settings.get("AGENT_REPORT_ENVIRONMENT", "ENVIRONMENT")
     steps = {
         "A report": f"in the UI: Deployments, on-demand, Run, and the environment {environment}",
-        "Or": f"PREFECT_API_URL={stack.api} prefect deployment run generate_report/on-demand "
-        f"-p environment={environment}",
+        "Or": printed_command(
+            *("deployment", "run", "generate_report/on-demand", "-p", f"environment={environment}"),
+            environment={"PREFECT_API_URL": stack.api},
+            name="prefect",
+        ),
     }
     if stack.warehouse:
         # With the folder, as `prune` would take another one's files for what is left of reports that are gone.
-        steps["All reports"] = (
-            f"AGENT_REPORT_WAREHOUSE_URL={shlex.quote(stack.warehouse)} "
-            f"AGENT_REPORT_PARQUET_URL={shlex.quote(stack.settings['AGENT_REPORT_PARQUET_URL'])} agent-report list"
-        )
+        places = {
+            "AGENT_REPORT_WAREHOUSE_URL": stack.warehouse,
+            "AGENT_REPORT_PARQUET_URL": stack.settings["AGENT_REPORT_PARQUET_URL"],
+        }
+        steps["All reports"] = printed_command("list", environment=places)
     if not stack.settings.get("AGENT_REPORT_WEBHOOK_SECRETS"):
         steps["Webhooks are signed with the secret in"] = str(stack.place.secret)
     lines = [Text()]
