@@ -9,6 +9,7 @@ from rich.text import Text
 
 from deployments.invocation import printed_command
 from deployments.terminal import Column, one_line, open_console, print_json, print_table
+from tasks.counting import counted, is_are
 from tasks.report.agreement import ALL, ENOUGH_AGENTS, Agreement, CriterionAgreement, Estimate, describe_kappa
 
 
@@ -34,8 +35,8 @@ def print_agreement(console: Console, agreement: Agreement) -> None:
     head = Text.assemble("Judge ", one_line(agreement.judge_model or "unknown", "bold"), " on ")
     head.append_text(one_line(agreement.environment, "bold"))
     if agreement.labels:
-        people = "person" if agreement.labelers == 1 else "people"
-        head.append(f": {agreement.labels} labels by {agreement.labelers} {people}")
+        people = counted(agreement.labelers, "person", "people")
+        head.append(f": {counted(agreement.labels, 'label')} by {people}")
         if agreement.last_labeled_at is not None:
             head.append(f", the last on {agreement.last_labeled_at:%Y-%m-%d}")
     else:
@@ -60,8 +61,9 @@ def next_step(agreement: Agreement) -> str:
     whole = next((found for found in agreement.criteria if found.criterion == ALL), CriterionAgreement(criterion=ALL))
     if whole.agents < ENOUGH_AGENTS:
         return (
-            f"label more agents (`{label} --count {2 * ENOUGH_AGENTS}`): {whole.agents} are labelled, and "
-            f"{ENOUGH_AGENTS} make the intervals narrow enough to act on. Reports to come count as well."
+            f"label more agents (`{label} --count {2 * ENOUGH_AGENTS}`): "
+            f"{whole.agents} {is_are(whole.agents)} labelled, "
+            f"and {ENOUGH_AGENTS} make the intervals narrow enough to act on. Reports to come count as well."
         )
     if agreement.left_out > agreement.labels:
         return f"most labels are of another judge: label this one's report (`{label}`)."

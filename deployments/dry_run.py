@@ -10,6 +10,7 @@ from rich.text import Text
 
 from deployments.runner import Order, check_settings
 from deployments.terminal import Column, one_line, print_table
+from tasks.counting import counted
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.answer import build_schema
 from tasks.judge.exchange import Question, compose
@@ -108,7 +109,7 @@ def print_estimate(console: Console, estimate: Row) -> None:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(f"no agent has a finished run{of_those}")))
     console.print(
         Text.assemble(
-            f"{estimate['calls']} calls to ",
+            f"{counted(estimate['calls'], 'call')} to ",
             one_line(estimate["judge_model"]),
             f", some {estimate['prompt_tokens']:,} prompt and {estimate['completion_tokens']:,} completion "
             f"tokens; cost {format_cost(estimate['cost_usd'])}. Nothing was asked.",

@@ -82,12 +82,16 @@ def _shown(script: Path) -> str:
 
 
 def _same(one: Path, other: Path) -> bool:
-    return Path(os.path.abspath(one)) == Path(os.path.abspath(other))
+    return _whole(one) == _whole(other)
+
+
+def _whole(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - links stay as they are
 
 
 def _from_here(path: Path) -> Path:
     """Relative to where the command was called if it is below, else absolute."""
-    whole = Path(os.path.abspath(path))
+    whole = _whole(path)
     with suppress(ValueError):
         return whole.relative_to(_STARTED_IN)
     return whole

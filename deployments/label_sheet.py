@@ -202,7 +202,8 @@ def _label(row: Mapping[str, str], report: LabelledReport, labeler: str) -> tupl
         words = ", ".join(f"{yes}/{no}" for yes, no in zip(PASSED, FAILED, strict=True))
         raise _WrongCellError("passed", row["passed"], f"is none of {words}")
     if score is not None and passed is not None and passed != (score >= judged["threshold"]):
-        why = f"contradicts the score {score:.12g}, which passes from {format_threshold(judged['threshold'])} on: leave one of them empty"
+        bound = format_threshold(judged["threshold"])
+        why = f"contradicts the score {score:.12g}, which passes from {bound} on: leave one of them empty"
         raise _WrongCellError("passed", row["passed"], why)
     who = " ".join(row["labeler"].split()) or labeler
     if len(who) > 100 or not who.isprintable():

@@ -12,6 +12,7 @@ from rich.text import Text
 from deployments.invocation import printed_command
 from deployments.label_answer import HELP, Answer, parse_answer
 from deployments.terminal import Column, one_line, plain, print_table
+from tasks.counting import counted, is_are
 from tasks.report.durations import format_duration
 from tasks.report.label_sample import RunToLabel
 from tasks.report.markdown import format_score, format_threshold
@@ -59,8 +60,8 @@ class Walk:
         runs = len({(q.key[0], q.key[1]) for q in self.questions})
         agents = len({q.key[0] for q in self.questions})
         self._say(
-            f"Report {self.report.report['id']} on {self.report.report['environment']}: {runs} runs of {agents} "
-            f"agents, {total} questions for {self.labeler}, {before} answered before."
+            f"Report {self.report.report['id']} on {self.report.report['environment']}: {counted(runs, 'run')} of "
+            f"{counted(agents, 'agent')}, {counted(total, 'question')} for {self.labeler}, {before} answered before."
         )
         self._say(HELP)
         if self.blind:
@@ -170,7 +171,7 @@ class Walk:
         self.console.rule(style="dim")
         head = Text.assemble(one_line(of.agent["agent_name"], "bold"), f" · run {run['run_id']} · ")
         head.append_text(one_line(run["status"], "green" if run["succeeded"] else "red"))
-        for value, shown in ((run["duration_seconds"], format_duration), (run["tokens"], "{} tokens".format)):
+        for value, shown in ((run["duration_seconds"], format_duration), (run["tokens"], _tokens)):
             if value is not None:
                 head.append(f" · {shown(value)}")
         self.console.print(head)
@@ -206,10 +207,10 @@ class Walk:
     def _end(self, how: str) -> None:
         open_ones = sum(question.key not in self.known for question in self.questions)
         report_id = self.report.report["id"]
-        answers = f"{len(self.given)} {'answer' if len(self.given) == 1 else 'answers'}"
+        answers = counted(len(self.given), "answer")
         left = ""
         if open_ones:
-            left = f"; {open_ones} {'is' if open_ones == 1 else 'are'} open, and the same command goes on from there"
+            left = f"; {open_ones} {is_are(open_ones)} open, and the same command goes on from there"
         self._say(
             f"{how}: {answers} stored{left}. `{printed_command('agreement', report_id)}` says how far the judge "
             "and people agree."
@@ -217,6 +218,10 @@ class Walk:
 
     def _say(self, text: str) -> None:
         self.console.print(plain(text))
+
+
+def _tokens(number: int) -> str:
+    return counted(number, "token")
 
 
 def _said(label: Label) -> str:

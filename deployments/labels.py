@@ -12,6 +12,7 @@ from typing import Any
 
 from deployments.invocation import printed_command
 from deployments.terminal import open_console, print_json
+from tasks.counting import counted
 from tasks.errors import RefusedError
 from tasks.judge.rubric import parse_criteria, resolve_rubrics, select_agents
 from tasks.report.label_sample import RunToLabel, choose_runs
@@ -128,7 +129,7 @@ def run_label(order: LabelOrder) -> int:
 
         lines = write_template(order.template, chosen, str(order.labeler))
         open_console().print(
-            f"{lines} lines to fill in, in {order.template}: score (0 to 10) or passed (yes, no). Then: "
+            f"{counted(lines, 'line')} to fill in, in {order.template}: score (0 to 10) or passed (yes, no). Then: "
             f"{printed_command('label', order.report_id, '--csv', order.template)}",
             markup=False,
             soft_wrap=True,
@@ -178,9 +179,9 @@ def _take_file(report: LabelledReport, path: Path, labeler: str, *, as_json: boo
         print_json({"report_id": report.report["id"], "labels": labels, "empty_lines": found.empty})
         return 0
     people = len({label.labeler for label, _ in found.labels})
-    empty = f"; {found.empty} lines have neither score nor passed" if found.empty else ""
+    empty = f"; {counted(found.empty, 'line has', 'lines have')} neither score nor passed" if found.empty else ""
     open_console().print(
-        f"{len(found.labels)} labels by {people} {'person' if people == 1 else 'people'} are stored{empty}. "
+        f"{counted(len(found.labels), 'label')} by {counted(people, 'person', 'people')} stored{empty}. "
         f"`{printed_command('agreement', report.report['id'])}` says how far the judge and people agree.",
         soft_wrap=True,
     )

@@ -22,6 +22,7 @@ from deployments.terminal import (
     print_table,
     status,
 )
+from tasks.counting import counted
 
 if TYPE_CHECKING:
     from tasks.report.comparison import Comparison
@@ -137,7 +138,7 @@ def _print_needy(console: Console, needy: Sequence[Row], total: int, criteria: S
     from tasks.report.order import describe_need
     from tasks.report.shortening import cut
 
-    console.print(Text(f"Needs work: {len(needy)} of {total} agents", "bold"))
+    console.print(Text(f"Needs work: {len(needy)} of {counted(total, 'agent')}", "bold"))
     by_agent: dict[Any, list[Row]] = {}
     for row in criteria:
         by_agent.setdefault(row["agent_id"], []).append(row)

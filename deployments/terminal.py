@@ -51,7 +51,7 @@ def open_console(*, stderr: bool = False) -> Console:
 
 
 def _terminal_width() -> int:
-    """The width of the first of stdout, stderr and stdin that is a terminal (`agent-report show 12 | less`), else 80."""
+    """The width of the first of stdout, stderr and stdin that is a terminal (as with ``| less``), else 80."""
     for file in (sys.__stdout__, sys.__stderr__, sys.__stdin__):
         with suppress(AttributeError, ValueError, OSError):
             if width := os.get_terminal_size(file.fileno()).columns:  # type: ignore[union-attr]
@@ -129,8 +129,7 @@ def one_line(text: object, style: str = "") -> Text:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: title, cells, and ``rank``: where there is no room, the highest goes first, of equal ranks the
-    last column."""
+    """A column of a table: title, cells, and ``rank``: without room the highest goes first, then the last."""
 
     title: str
     cells: Sequence[Text | str]

@@ -16,6 +16,7 @@ from deployments.demo.judge import SimulatedJudge
 from deployments.invocation import printed_command
 from deployments.runner import reach_directly
 from deployments.terminal import Row, open_console
+from tasks.counting import counted
 from tasks.errors import RefusedError
 from tasks.settings import DEFAULT_JUDGE_MODEL, SIMULATED_JUDGE_MODEL, ReportOptions
 
@@ -103,7 +104,7 @@ def print_time(console: Console, report: Row, agents: Sequence[Row]) -> None:
     if seconds is not None:
         console.print(
             f"{seconds:.1f} s, against {asked * AGENT_SECONDS + TEAM_SECONDS:.0f} s one after the other "
-            f"({asked} agents of {AGENT_SECONDS:g} s and the team of {TEAM_SECONDS:g} s)."
+            f"({counted(asked, 'agent')} of {AGENT_SECONDS:g} s and the team of {TEAM_SECONDS:g} s)."
         )
 
 

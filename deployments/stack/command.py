@@ -24,6 +24,7 @@ from deployments.stack.port import free_port, listen, port_of
 from deployments.stack.programs import Programs
 from deployments.stack.supervisor import StackError, StoppedError, Supervisor, wish_by_signal
 from deployments.terminal import one_line, open_console
+from tasks.counting import counted
 
 _HOST = "127.0.0.1"
 _JAEGER_PORT, _JUDGE_PORT = 8766, 8767
@@ -65,7 +66,7 @@ def run_up(*, demo: bool, folder: Path, port: int, webhook_port: int) -> None:
 
     with take_place(folder) as place, wish_by_signal() as wish, suppress(StoppedError), ExitStack() as context:
         if left := end_marked(place.folder):
-            say(f"Ended {left} processes that an earlier stack in this folder had left")
+            say(f"Ended {counted(left, 'process', 'processes')} that an earlier stack in this folder had left")
         listener = context.enter_context(listen(port))
         if port not in (0, port_of(listener)):
             say(f"Port {port} is taken: the Prefect server is on {port_of(listener)}")

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from tasks.counting import counted
 from tasks.evidence.circuit import Circuit
 from tasks.evidence.jaeger_http import Answer, JaegerHttp, open_http
 from tasks.evidence.span_tree import SpanTree, cut_run
@@ -260,9 +261,11 @@ class JaegerClient:
             parts[run.id] = part
         notes = []
         if others:
-            notes.append(f"the spans of {others} other runs are inside")
+            notes.append(f"the spans of {counted(others, 'other run')} are inside")
         if strays:
-            notes.append(f"{strays} spans lost their parent and may belong to this run or another one of the trace")
+            notes.append(
+                f"{counted(strays, 'span')} lost their parent and may belong to this run or another one of the trace"
+            )
         telemetry = summarize_tree(part, notes, redact)
         if not part.roots and young:
             state = "pending"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tasks.counting import counted
 from tasks.report.change_text import describe_change
 from tasks.report.changes import told_changes
 from tasks.report.comparison import AgentComparison, Comparison
@@ -98,13 +99,15 @@ def _count_failed(details: Sequence[Row], most: int) -> Finding:
     failed = [row["agent_name"] for row in details if row["status"] == "failed"]
     named = f": {', '.join(failed)}" if failed else ""
     state: State = "broken" if len(failed) > most else "held"
-    return Finding("max-failed", "report", state, f"{len(failed)} agents failed, at most {most} may{named}")
+    return Finding("max-failed", "report", state, f"{counted(len(failed), 'agent')} failed, at most {most} may{named}")
 
 
 def _scores(reading: Reading, least: float, *, failed_counted: bool) -> Iterator[Finding]:
     team = reading.report["team_score"]
     if team is None:
-        yield Finding("min-score", TEAM, "broken", f"no score (at least {format_threshold(least)}): the team was not judged")
+        yield Finding(
+            "min-score", TEAM, "broken", f"no score (at least {format_threshold(least)}): the team was not judged"
+        )
     else:
         yield _at_least(TEAM, team, least)
     for row in reading.asked_agents():
@@ -158,7 +161,7 @@ def _success(row: Row, rules: Rules, interval: tuple[float, float] | None, *, fa
         why = "its runs could not be read" if status == "failed" else status.replace("_", " ")
         return Finding(rule, name, "broken", f"no success rate (at least {least:.4g}): {why}", agent_id)
     shown = format_rate(rate, least)
-    over = f" of {row['runs_analyzed']} runs" if row.get("runs_analyzed") else ""
+    over = f" of {counted(row['runs_analyzed'], 'run')}" if row.get("runs_analyzed") else ""
     said = f"{shown}{over} succeeded"
     if rules.by_point:
         return Finding(rule, name, "held" if rate >= least else "broken", f"{said}, at least {least:.4g}", agent_id)

@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from tasks.counting import counted
 from tasks.report import change_text, changes, figures, markdown
 from tasks.report.agreement import describe_kappa
 from tasks.report.comparison import HOLDS_FOR
@@ -102,6 +103,7 @@ def _environment() -> Environment:
         "signed": figures.format_signed,
         "score": markdown.format_score,
         "threshold": markdown.format_threshold,
+        "counted": counted,
         "rate": markdown.format_rate,
         "cost": markdown.format_cost,
         "setting": _describe_setting,
