@@ -57,6 +57,7 @@ def print_agent(console: Console, report: Row, agent: Row, criteria: Sequence[Ro
         _print_tools(console, agent["tool_usage"])
     if runs:
         _print_runs(console, agent, runs)
+        _print_calls(console, agent, runs)
 
 
 def _figures(agent: Row) -> Iterator[Text]:
@@ -169,6 +170,20 @@ def _print_tools(console: Console, tools: Sequence[dict[str, Any]]) -> None:
             Column("Seconds", [dash(tool["duration_seconds"], "{:.1f}".format) for tool in tools], justify="right"),
         ],
     )
+
+
+def _print_calls(console: Console, agent: Row, runs: Sequence[Row]) -> None:
+    """The source's tool calls of the worst, typical and best run, where no trace shows what they did."""
+    from deployments.tool_calls import describe_calls
+
+    by_id = {run["run_id"]: run for run in runs}
+    for mark in ("worst", "typical", "best"):
+        run = by_id.pop((agent[f"{mark}_run"] or {}).get("run_id"), None)
+        if run is None or run["telemetry"] is not None or run.get("tool_calls") is None:
+            continue
+        console.print(Text(f"Run {run['run_id']} ({mark})", "bold"))
+        for line in describe_calls(run):
+            console.print(line)
 
 
 def _print_runs(console: Console, agent: Row, runs: Sequence[Row]) -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 from deployments.invocation import printed_command
 from deployments.label_answer import HELP, Answer, parse_answer
 from deployments.terminal import Column, one_line, plain, print_table
+from deployments.tool_calls import describe_calls
 from tasks.counting import counted, is_are
 from tasks.report.durations import format_duration
 from tasks.report.label_sample import RunToLabel
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from deployments.labels import LabelledReport
 
 Row = dict[str, Any]
-_TOOL_CALLS = 12
 _COMPLETED, _STOPPED = 0, 1
 
 
@@ -180,29 +180,8 @@ class Walk:
                 self.console.print(Text.assemble((f"{title}: ", "bold"), plain(run[name])))
         if not (run["task_excerpt"] or run["response_excerpt"]):
             self._say("The report holds no excerpt of task and response.")
-        self._show_calls(run["telemetry"])
-
-    def _show_calls(self, telemetry: Row | None) -> None:
-        if telemetry is None:
-            self._say("No trace of this run.")
-            return
-        calls = telemetry["tool_calls"] or []
-        count = len(calls) + (telemetry["tool_calls_left_out"] or 0)
-        self.console.print(
-            Text(
-                f"Trace: {telemetry['llm_calls']} LLM calls, {count} tool calls, {telemetry['errors']} errors, "
-                f"{format_duration(telemetry['wall_seconds'])}",
-                style="dim",
-            )
-        )
-        for call in calls[:_TOOL_CALLS]:
-            line = Text.assemble("  ", one_line(call["name"], "cyan"))
-            for name, before in (("arguments", " "), ("result", " → "), ("error", " ✗ ")):
-                if call.get(name):
-                    line.append_text(Text.assemble(before, one_line(str(call[name])[:200])))
+        for line in describe_calls(run):
             self.console.print(line)
-        if len(calls) > _TOOL_CALLS:
-            self._say(f"  and {len(calls) - _TOOL_CALLS} more")
 
     def _end(self, how: str) -> None:
         open_ones = sum(question.key not in self.known for question in self.questions)

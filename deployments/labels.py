@@ -12,7 +12,7 @@ from typing import Any
 
 from deployments.invocation import printed_command
 from deployments.terminal import open_console, print_json
-from tasks.counting import counted
+from tasks.counting import counted, is_are
 from tasks.errors import RefusedError
 from tasks.judge.rubric import parse_criteria, resolve_rubrics, select_agents
 from tasks.report.label_sample import RunToLabel, choose_runs
@@ -181,7 +181,8 @@ def _take_file(report: LabelledReport, path: Path, labeler: str, *, as_json: boo
     people = len({label.labeler for label, _ in found.labels})
     empty = f"; {counted(found.empty, 'line has', 'lines have')} neither score nor passed" if found.empty else ""
     open_console().print(
-        f"{counted(len(found.labels), 'label')} by {counted(people, 'person', 'people')} stored{empty}. "
+        f"{counted(len(found.labels), 'label')} by {counted(people, 'person', 'people')} "
+        f"{is_are(len(found.labels))} stored{empty}. "
         f"`{printed_command('agreement', report.report['id'])}` says how far the judge and people agree.",
         soft_wrap=True,
     )

@@ -13,7 +13,7 @@ from typing import Any
 from tasks.counting import counted, was_were
 from tasks.evidence.left_out import LeftOut
 from tasks.evidence.metrics import run_tokens
-from tasks.evidence.types import Agent, Evidence, Run
+from tasks.evidence.types import Agent, Evidence, Run, SourceCalls, ToolCall
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.rubric import Criterion
@@ -25,6 +25,8 @@ from tasks.settings import SIMULATED_JUDGE_MODEL
 
 Row = dict[str, Any]
 _EXCERPT_CHARACTERS = 600
+_CALL_CHARACTERS = 200
+_MOST_CALLS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,7 +359,23 @@ def _run(evidence: Evidence, run: Run) -> Row:
         "task_hash": sha256(run.task.encode(errors="replace")).hexdigest() if run.task else None,
         "task_excerpt": clip(run.task, _EXCERPT_CHARACTERS) or None,
         "response_excerpt": clip(run.final_response, _EXCERPT_CHARACTERS) or None,
+        "tool_calls": _source_calls(run),
     }
+
+
+def _source_calls(run: Run) -> SourceCalls | None:
+    if not run.tool_calls:
+        return None
+    kept = [
+        ToolCall(
+            name=clip(call.name, _CALL_CHARACTERS),
+            arguments=clip(call.arguments, _CALL_CHARACTERS) or None,
+            result=clip(call.result, _CALL_CHARACTERS) or None,
+            error=clip(call.error, _CALL_CHARACTERS) or None,
+        )
+        for call in run.tool_calls[:_MOST_CALLS]
+    ]
+    return SourceCalls(calls=tuple(kept), left_out=len(run.tool_calls) - len(kept))
 
 
 def _total(values: Sequence[float | None]) -> float | None:

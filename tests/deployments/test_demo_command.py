@@ -81,7 +81,7 @@ def test_it_ends_in_a_printed_report_that_says_what_is_simulated(demo: Any) -> N
 def test_the_command_it_names_shows_the_report_again(demo: Any) -> None:
     command, ended, _ = demo
     again = re.search(
-        r"^Again: (AGENT_REPORT_WAREHOUSE_URL)=(\S+) (AGENT_REPORT_PARQUET_URL)=(\S+) \S+ (?:-m deployments.cli )?(show .*)$",
+        r"^Again: (AGENT_REPORT_WAREHOUSE_URL)=(\S+) (AGENT_REPORT_PARQUET_URL)=(\S+) \S+agent-report (show .*)$",
         ended.out,
         re.MULTILINE,
     )
