@@ -20,7 +20,7 @@ from tasks.judge.agent import judge_agent
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.gate import Stop
-from tasks.judge.purse import Purse
+from tasks.judge.purse import Purse, describe_unknown_price
 from tasks.judge.rubric import Criterion, resolve_rubrics, select_agents
 from tasks.judge.team import judge_team
 from tasks.llm_limit import LLM_TAG
@@ -97,10 +97,7 @@ def _spent_usd(plan: ReportPlan, judge: Judge) -> float:
 
 def _check_price(judge: Judge) -> None:
     if judge.purse.limit_usd and judge.most_usd(0) is None:
-        raise RefusedError(
-            f"max_report_cost_usd={judge.purse.limit_usd:g} cannot be kept, as the price of {judge.client.model!r} is "
-            "not known: name it in AGENT_REPORT_PRICES, or leave the limit out"
-        )
+        raise RefusedError(describe_unknown_price(judge.purse.limit_usd, judge.client.model))
 
 
 def open_findings(findings: Findings, plan: ReportPlan, agents: Sequence[Agent], judge: Judge) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode
@@ -85,6 +85,11 @@ class JaegerClient:
             self._routes.check, clock=clock, threshold=_FAILURES_IN_A_ROW, cooldown_seconds=_COOLDOWN_SECONDS
         )
         self._pool = ThreadPoolExecutor(max_workers=max_concurrent, thread_name_prefix="jaeger")
+
+    def check(self) -> str | None:
+        """Why no trace can be fetched, by asking the server for one that does not exist; None where it can answer."""
+        found = self._routes.find(window_of((), datetime.now(UTC)), lambda: None)
+        return found if isinstance(found, str) else None
 
     def fetch_traces(
         self,

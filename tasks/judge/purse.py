@@ -25,6 +25,14 @@ class Payment:
         self.cost_usd = 0.0
 
 
+def describe_unknown_price(limit_usd: float, model: str) -> str:
+    """Why a report by ``model`` with a limit to its cost is refused."""
+    return (
+        f"max_report_cost_usd={limit_usd:g} cannot be kept, as the price of {model!r} is not known: name it in "
+        "AGENT_REPORT_PRICES, or leave the limit out"
+    )
+
+
 class Purse:
     """Money for the calls of one report, shared by its threads. ``limit_usd`` 0 is no limit.
 

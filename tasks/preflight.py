@@ -1,0 +1,31 @@
+"""Whether everything that a report needs can be used, looked at without changing anything or asking the judge."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from tasks import connections
+from tasks.errors import RefusedError
+from tasks.evidence.prices import Tokens
+from tasks.judge.purse import describe_unknown_price
+from tasks.settings import ReportOptions
+from tasks.warehouse.parquet import check_writable
+from tasks.warehouse.sql import check_warehouse
+
+
+def check_everything(options: ReportOptions) -> list[str]:
+    """Warnings on what a report can do without: Jaeger. Empty when all can be used.
+
+    Raises:
+        RefusedError, WarehouseError, SourceError: what would end the report before anything is paid for.
+    """
+    connections.source()
+    check_warehouse(connections.warehouse_place())
+    check_writable(connections.read_settings().parquet_url)
+    connections.judge_client(options)
+    price = connections.prices().cost_usd(options.judge_model, Tokens(1, 1), datetime.now(UTC))
+    if options.max_report_cost_usd and price is None:
+        raise RefusedError(describe_unknown_price(options.max_report_cost_usd, options.judge_model))
+    jaeger = connections.jaeger(options.max_concurrent_runs)
+    problem = None if jaeger is None else jaeger.check()
+    return [f"The report would be without traces: {problem}"] if problem else []
