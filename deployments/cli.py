@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
 from deployments.invocation import fill_in_program, process_seconds
+from deployments.option_help import option
 from deployments.terminal import one_line, open_console, print_json
 from tasks.errors import AgentReportError, RefusedError, scrub
 
@@ -42,19 +43,19 @@ def run(
     name: Annotated[str, Parameter(show_default=False)] = "",
     criteria: Path | None = None,
     report_id: int | None = None,
-    judge_model: str | None = None,
-    runs_per_agent: int | None = None,
-    since: str | None = None,
-    filter_model: str | None = None,
-    agents: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    max_concurrent_evals: int | None = None,
-    max_concurrent_runs: int | None = None,
-    eval_timeout: float | None = None,
-    report_timeout: float | None = None,
-    judge_samples: int | None = None,
-    max_report_cost_usd: float | None = None,
-    fail_fast: Annotated[bool | None, Parameter(negative="--no-fail-fast")] = None,
-    fresh: Annotated[bool | None, Parameter(negative="--no-fresh")] = None,
+    judge_model: Annotated[str | None, option("judge_model")] = None,
+    runs_per_agent: Annotated[int | None, option("runs_per_agent")] = None,
+    since: Annotated[str | None, option("since")] = None,
+    filter_model: Annotated[str | None, option("filter_model")] = None,
+    agents: Annotated[list[str] | None, option("agents", consume_multiple=True)] = None,
+    max_concurrent_evals: Annotated[int | None, option("max_concurrent_evals")] = None,
+    max_concurrent_runs: Annotated[int | None, option("max_concurrent_runs")] = None,
+    eval_timeout: Annotated[float | None, option("eval_timeout_seconds")] = None,
+    report_timeout: Annotated[float | None, option("report_timeout_seconds")] = None,
+    judge_samples: Annotated[int | None, option("judge_samples")] = None,
+    max_report_cost_usd: Annotated[float | None, option("max_report_cost_usd")] = None,
+    fail_fast: Annotated[bool | None, option("fail_fast", negative="--no-fail-fast")] = None,
+    fresh: Annotated[bool | None, option("fresh", negative="--no-fresh")] = None,
     dry_run: Flag = False,
     json: Flag = False,
     verbose: Flag = False,

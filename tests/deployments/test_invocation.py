@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from deployments.cli import main
+from tasks.settings import ReportOptions
 
 _PRINT = """
 import sys
@@ -89,3 +93,13 @@ def test_places_that_the_shell_has_are_not_repeated(call: Any) -> None:
 )
 def test_no_password_is_printed(call: Any, url: str) -> None:
     assert call("agent-report", {"AGENT_REPORT_WAREHOUSE_URL": url})[0] == f"agent-report {_QUOTED}"
+
+
+def test_help_names_the_default_and_the_setting_of_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    shown = re.sub(r"[\s│]+", " ", capsys.readouterr().out)
+    for name, field in ReportOptions.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        value = "all" if default in ("", []) else str(default).lower() if isinstance(default, bool) else f"{default}"
+        assert f"[default: {value.removesuffix('.0')}, or AGENT_REPORT_{name.upper()}]" in shown
