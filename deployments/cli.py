@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
+from deployments.invocation import fill_in_program, process_seconds
+from deployments.option_help import option
 from deployments.terminal import let_all_be_written, one_line, open_console, print_json
 from tasks.errors import AgentReportError, RefusedError, scrub
 
@@ -41,19 +43,19 @@ def run(
     name: Annotated[str, Parameter(show_default=False)] = "",
     criteria: Path | None = None,
     report_id: int | None = None,
-    judge_model: str | None = None,
-    runs_per_agent: int | None = None,
-    since: str | None = None,
-    filter_model: str | None = None,
-    agents: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    max_concurrent_evals: int | None = None,
-    max_concurrent_runs: int | None = None,
-    eval_timeout: float | None = None,
-    report_timeout: float | None = None,
-    judge_samples: int | None = None,
-    max_report_cost_usd: float | None = None,
-    fail_fast: Annotated[bool | None, Parameter(negative="--no-fail-fast")] = None,
-    fresh: Annotated[bool | None, Parameter(negative="--no-fresh")] = None,
+    judge_model: Annotated[str | None, option("judge_model")] = None,
+    runs_per_agent: Annotated[int | None, option("runs_per_agent")] = None,
+    since: Annotated[str | None, option("since")] = None,
+    filter_model: Annotated[str | None, option("filter_model")] = None,
+    agents: Annotated[list[str] | None, option("agents", consume_multiple=True)] = None,
+    max_concurrent_evals: Annotated[int | None, option("max_concurrent_evals")] = None,
+    max_concurrent_runs: Annotated[int | None, option("max_concurrent_runs")] = None,
+    eval_timeout: Annotated[float | None, option("eval_timeout_seconds")] = None,
+    report_timeout: Annotated[float | None, option("report_timeout_seconds")] = None,
+    judge_samples: Annotated[int | None, option("judge_samples")] = None,
+    max_report_cost_usd: Annotated[float | None, option("max_report_cost_usd")] = None,
+    fail_fast: Annotated[bool | None, option("fail_fast", negative="--no-fail-fast")] = None,
+    fresh: Annotated[bool | None, option("fresh", negative="--no-fresh")] = None,
     dry_run: Flag = False,
     json: Flag = False,
     verbose: Flag = False,
@@ -107,6 +109,7 @@ def run(
     verbose
         Show Prefect's log.
     """
+    _say_at_once(f"Estimating a report on {environment}" if dry_run else f"Starting a report on {environment}")
     from deployments.runner import Order, quiet_prefect
 
     if not verbose:
@@ -132,8 +135,11 @@ def run(
     return make_report(order, as_json=json)
 
 
-def make_report(order: Order, *, as_json: bool = False) -> int:
-    """Run the flow for ``order`` with a live progress bar, print the report, and return the exit code."""
+def make_report(order: Order, *, as_json: bool = False, made: Callable[[int], None] = lambda report_id: None) -> int:
+    """Run the flow for ``order`` with a live progress bar, print the report, and return the exit code.
+
+    ``made`` is called with the report's id before it is printed.
+    """
     from deployments.progress_bar import live_progress
     from deployments.runner import check_settings, prefect_api, run_report, running_report
     from deployments.show import show_report
@@ -149,12 +155,28 @@ def make_report(order: Order, *, as_json: bool = False) -> int:
     if report_id is None:
         _complain("Stopped", "no report was made")
         return FAILED
+    made(report_id)
     report = show_report(report_id, as_json=as_json)
     if not as_json:
         from deployments.page import print_place
 
         print_place(open_console(), report_id)
+        open_console().print(_describe_time(report["generation_duration_seconds"]))
     return COMPLETED if report["status"] == "completed" else FAILED
+
+
+def _say_at_once(what: str) -> None:
+    """A sign of life on stderr before the imports and servers, which take seconds."""
+    open_console(stderr=True).print(one_line(f"{what} …"), soft_wrap=True)
+
+
+def _describe_time(report_seconds: float | None) -> str:
+    from tasks.report.durations import format_duration
+
+    command = format_duration(process_seconds())
+    if report_seconds is None:
+        return f"The command took {command}."
+    return f"The report took {format_duration(report_seconds)}, the whole command {command}."
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -566,6 +588,7 @@ def demo(
     json
         Print only `{"report": {…}, "agents": [{…}]}`.
     """
+    _say_at_once("Starting the demo: a sample environment, a simulated Jaeger and a judge")
     from deployments.demo.command import run_demo
 
     return run_demo(judge=judge, agents=agents, runs_per_agent=runs_per_agent, folder=folder, as_json=json)
@@ -577,7 +600,8 @@ def setup(
 ) -> int:
     """Make what reports need on a Prefect server: work pool, limit, blocks, deployments, automations.
 
-    The server is the one that PREFECT_API_URL names. Called again, it changes only what is missing or different.
+    The server is the one that PREFECT_API_URL names, or that of `agent-report up` in this folder. Called again, it
+    changes only what is missing or different.
 
     Exit code 0: everything is there, 1: something is missing or different (`--check`), or failed, 2: refused.
 
@@ -596,12 +620,14 @@ def setup(
 
     quiet_prefect()
     from deployments.setup.command import print_line, set_up
+    from deployments.stack.beside import at_stack
 
     lines = []
-    for line in set_up(check=check, notify=notify):
-        lines.append(line)
-        if not json:
-            print_line(open_console(), line)
+    with at_stack():
+        for line in set_up(check=check, notify=notify):
+            lines.append(line)
+            if not json:
+                print_line(open_console(), line)
     if json:
         print_json([{"what": found.what, "state": state, "detail": found.detail} for state, found in lines])
     return FAILED if any(found.is_due for _, found in lines) else COMPLETED
@@ -642,7 +668,8 @@ def up(
 def webhook(*, host: str = "127.0.0.1", port: int = 8765) -> int:
     """Receive signed webhooks, and run the deployment for each.
 
-    Needs `PREFECT_API_URL` and `AGENT_REPORT_WEBHOOK_SECRETS` (or `AGENT_REPORT_WEBHOOK_GITHUB_SECRETS`).
+    Needs `AGENT_REPORT_WEBHOOK_SECRETS` (or `AGENT_REPORT_WEBHOOK_GITHUB_SECRETS`), and `PREFECT_API_URL` unless
+    `agent-report up` runs in this folder.
 
     Example: `agent-report webhook --port 8765`
 
@@ -688,7 +715,7 @@ def _options(given: dict[str, Any]) -> Any:
 
 def _complain(what: str, why: object) -> None:
     console = open_console(stderr=True)
-    console.print(one_line(f"{what}: {why}", "red"), soft_wrap=True)
+    console.print(one_line(fill_in_program(f"{what}: {why}"), "red"), soft_wrap=True)
 
 
 def _prepare_connections() -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deployments.invocation import printed_command
 from deployments.terminal import (
     PASSED_STYLES,
     PROSE_WIDTH,
@@ -21,12 +22,13 @@ from deployments.terminal import (
     print_table,
     status,
 )
+from tasks.counting import counted
 
 if TYPE_CHECKING:
     from tasks.report.comparison import Comparison
+    from tasks.report.outage import Outage
 
 _MOST_WORST = 5
-_MOST_WHY = 400
 _MOST_CHANGES = 8
 _MOVED = ("new", "gone")
 
@@ -46,9 +48,13 @@ def print_report(
         comparison: With the report that it was compared with last; None when it never was.
     """
     from tasks.report.order import needs_work, worst_agents_first
+    from tasks.report.outage import find_outage
 
     _print_verdict(console, report)
-    for line in _notes(report):
+    outage = find_outage(report, agents)
+    if outage is not None:
+        _print_outage(console, outage)
+    for line in _notes(report, outage):
         console.print(line)
     if report["executive_summary"]:
         console.print()
@@ -57,6 +63,7 @@ def print_report(
         console.print()
         print_changes(console, comparison)
     ordered = worst_agents_first(agents, comparison)
+    _print_unjudged(console, ordered, outage)
     if needy := [row for row in ordered if needs_work(row)]:
         console.print()
         _print_needy(console, needy, len(agents), criteria)
@@ -67,7 +74,8 @@ def print_report(
 
 def _print_verdict(console: Console, report: Row) -> None:
     from tasks.report.durations import format_duration
-    from tasks.report.markdown import describe_mean, describe_runs_cost, format_judging_cost, format_score
+    from tasks.report.formats import format_score
+    from tasks.report.markdown import describe_mean, describe_runs_cost, format_judging_cost
 
     head = Text.assemble(("Report ", "bold"), (str(report["id"]), "bold"), " on ")
     head.append_text(Text.assemble(one_line(report["environment"], "bold"), ": ", status(report)))
@@ -93,10 +101,30 @@ def _print_verdict(console: Console, report: Row) -> None:
         )
 
 
-def _notes(report: Row) -> Iterator[Text]:
-    if report["error"]:
+def _print_outage(console: Console, outage: Outage) -> None:
+    console.print(Text(outage.headline, "bold red"))
+    console.print(Text.assemble(("Why: ", "bold"), one_line(outage.reason)))
+    console.print(Text.assemble(("What to do: ", "bold"), outage.advice))
+
+
+def _print_unjudged(console: Console, agents: Sequence[Row], outage: Outage | None) -> None:
+    """The agents whose judging failed, by their error; nothing of an outage, which has said it."""
+    from tasks.report.outage import group_unjudged
+
+    groups = [] if outage is not None else group_unjudged(agents)
+    if groups:
+        console.print()
+        console.print(Text("Could not be judged", "bold"))
+    for error, rows in groups:
+        names = [one_line(row["agent_name"], "yellow") for row in rows[:_MOST_WORST]]
+        more = f" and {len(rows) - _MOST_WORST} more" if len(rows) > _MOST_WORST else ""
+        console.print(Text.assemble(Text(", ").join(names), f"{more}: ", one_line(error)))
+
+
+def _notes(report: Row, outage: Outage | None) -> Iterator[Text]:
+    if report["error"] and outage is None:
         yield Text.assemble(("Error: ", "bold red"), one_line(report["error"]))
-    if report["team_error"]:
+    if report["team_error"] and outage is None:
         yield Text.assemble(("Team not judged: ", "yellow"), one_line(report["team_error"]))
     for warning in report["warnings"] or []:
         if warning in (report["error"] or ""):
@@ -128,23 +156,26 @@ def print_changes(console: Console, comparison: Comparison) -> None:
     if table.rows:
         console.print(table)
     if len(told) > _MOST_CHANGES:
-        line = f"and {len(told) - _MOST_CHANGES} more: `agent-report compare "
-        console.print(f"{line}{comparison.baseline_id} {comparison.report_id}`")
+        command = printed_command("compare", comparison.baseline_id, comparison.report_id)
+        console.print(one_line(f"and {len(told) - _MOST_CHANGES} more: `{command}`"), soft_wrap=True)
 
 
 def _print_needy(console: Console, needy: Sequence[Row], total: int, criteria: Sequence[Row]) -> None:
-    from tasks.report.order import describe_need
-    from tasks.report.shortening import cut
+    from tasks.report.needs import build_need
 
-    console.print(Text(f"Needs work: {len(needy)} of {total} agents", "bold"))
+    console.print(Text(f"Needs work: {len(needy)} of {counted(total, 'agent')}", "bold"))
     by_agent: dict[Any, list[Row]] = {}
     for row in criteria:
         by_agent.setdefault(row["agent_id"], []).append(row)
     table = Table.grid(padding=(0, 2, 0, 0))
     for row in needy[:_MOST_WORST]:
-        table.add_row(one_line(row["agent_name"], "red"), one_line(cut(describe_need(row), _MOST_WHY)))
-        if scores := by_agent.get(row.get("agent_id")):
-            table.add_row("", describe_criteria(scores))
+        scores = by_agent.get(row.get("agent_id"), [])
+        need = build_need(row, scores)
+        lines = [describe_criteria(scores)] if scores else []
+        lines += [one_line(need.why)] if need.why else []
+        lines += [Text.assemble(("Error: ", "dim"), one_line(need.error))] if need.error else []
+        lines += [Text.assemble(("First: ", "bold"), one_line(need.advice))] if need.advice else []
+        table.add_row(one_line(row["agent_name"], "red"), Text("\n").join(lines))
     console.print(table)
     if len(needy) > _MOST_WORST:
         console.print(f"and {len(needy) - _MOST_WORST} more, in the table")
@@ -156,32 +187,36 @@ def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
     def order(row: Mapping[str, Any]) -> tuple[bool, bool, float]:
         return (row["passed"] is True, row["score"] is None, (row["score"] or 0.0) - row["threshold"])
 
+    from tasks.report.formats import format_score, format_threshold
+
     parts = []
     for row in sorted(rows, key=order):
         if row["score"] is None:
             against = "– (not enough evidence)"
         else:
-            against = f"{row['score']:.1f} {'≥' if row['passed'] else '<'} {row['threshold']:g}"
+            score = format_score(row["score"], row["threshold"])
+            against = f"{score} {'≥' if row['passed'] else '<'} {format_threshold(row['threshold'])}"
         parts.append(one_line(f"{row['criterion']} {against}", "" if row["passed"] else "red"))
     return Text(" · ").join(parts)
 
 
 def print_agents(console: Console, agents: Sequence[Row]) -> None:
     """Every agent in a row: status, score, passed, success rate with its interval, runs, cost of a run."""
-    from tasks.report.markdown import format_cost, format_passed, format_rate, format_score
+    from tasks.report.formats import format_rate, format_score
+    from tasks.report.markdown import format_cost, format_passed
 
     passed = [(row, PASSED_STYLES.get(row["passed"], "")) for row in agents]
     ranges = [format_interval(row["success_rate_low"], row["success_rate_high"]) for row in agents]
     costs = ["–" if not row["runs_analyzed"] else format_cost(row["avg_cost_usd"]) for row in agents]
     columns = [
         Column("Agent", [one_line(row["agent_name"]) for row in agents], folds=True),
-        Column("Status", [status(row) for row in agents]),
+        Column("Status", [status(row) for row in agents], rank=2),
         Column("Score", [Text(format_score(row["score"]), style) for row, style in passed], justify="right"),
-        Column("Passed", [Text(format_passed(row["passed"]), style) for row, style in passed], justify="right"),
-        Column("Success", [format_rate(row["success_rate"]) for row in agents], justify="right"),
-        Column("95% range", ranges, rank=1, justify="right"),
-        Column("Runs", [dash(row["runs_analyzed"]) for row in agents], justify="right"),
-        Column("Cost a run", costs, justify="right"),
+        Column("Passed", [Text(format_passed(row["passed"]), style) for row, style in passed], rank=1, justify="right"),
+        Column("Success", [format_rate(row["success_rate"]) for row in agents], rank=3, justify="right"),
+        Column("95% range", ranges, rank=6, justify="right"),
+        Column("Runs", [dash(row["runs_analyzed"]) for row in agents], rank=4, justify="right"),
+        Column("Cost a run", costs, rank=5, justify="right"),
     ]
     print_table(console, columns)
 

@@ -11,8 +11,10 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
+from tasks.counting import counted
 from tasks.errors import WarehouseError, scrub
 from tasks.report.build import ReportRows
+from tasks.report.markdown import escape
 from tasks.warehouse.sql import Warehouse
 
 _BEAT_SECONDS = 10.0
@@ -64,13 +66,13 @@ class Progress:
 
     def reading(self, agents: int) -> None:
         """The agents are known, their runs and traces are being read."""
-        self._say(5, "generating_team", f"Reading runs and traces of {agents} agents")
+        self._say(5, "generating_team", f"Reading runs and traces of {counted(agents, 'agent')}")
 
     def evaluated(self, done: int, total: int) -> None:
         """``done`` of ``total`` agents have an evaluation, or a reason why not."""
         share = done / total if total else 1.0
         progress = _EVIDENCE + (_JUDGED - _EVIDENCE) * share
-        step = f"Evaluated {done}/{total} agents"
+        step = f"Evaluated {done}/{counted(total, 'agent')}"
         self._say(progress, "generating_agents", step if done < total else f"{step}, waiting for the team's")
 
     def writing(self) -> None:
@@ -129,13 +131,15 @@ class Progress:
     def _write_artifact(self, reached: float, step: str) -> None:
         # The UI shows every digit that there is.
         progress = float(round(reached))
+        # It renders the description as Markdown; steps can hold error texts.
+        description = escape(step)
         try:
             if self._artifact is None:
                 key = f"report-{self._report_id}-progress"
-                created = create_progress_artifact(progress=progress, key=key, description=step)
+                created = create_progress_artifact(progress=progress, key=key, description=description)
                 self._artifact = created if isinstance(created, UUID) else None
             else:
-                update_progress_artifact(artifact_id=self._artifact, progress=progress, description=step)
+                update_progress_artifact(artifact_id=self._artifact, progress=progress, description=description)
         except Exception as error:  # noqa: BLE001 - whatever the API's client raises, the report goes on
             self._complain("artifact", error)
 

@@ -22,14 +22,8 @@ from tasks.progress import Progress
 from tasks.report.build import Ending, Findings, ReportRows, build_rows
 from tasks.report.change_text import render_changed
 from tasks.report.comparison import Comparison
-from tasks.report.markdown import (
-    Links,
-    agents_table,
-    describe_mean,
-    format_judging_cost,
-    format_score,
-    render_markdown,
-)
+from tasks.report.formats import format_score
+from tasks.report.markdown import Links, agents_table, describe_mean, escape, format_judging_cost, render_markdown
 from tasks.report.plan import ReportPlan, check_conflicts, restore_plan
 from tasks.settings import ReportOptions
 from tasks.step import step
@@ -219,7 +213,7 @@ def publish_artifacts(
     ``page`` is where the report's HTML page is, ``trust`` says how far its judge can be trusted; "": not known.
     """
     try:
-        what = f"Report {plan.id} on {plan.environment}"
+        what = f"Report {plan.id} on {escape(plan.environment)}"
         changed = render_changed(comparison) if comparison else ()
         text = render_markdown(rows, _links(plan, page), changed, trust, comparison)
         create_markdown_artifact(text, key=f"report-{plan.id}", description=what)

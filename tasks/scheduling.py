@@ -12,6 +12,7 @@ from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.task_runners import ConcurrentTaskRunner
 
+from tasks.counting import counted
 from tasks.errors import AgentReportError, PrefectApiError, scrub
 from tasks.evidence.batch import ReadFailure
 from tasks.evidence.types import Agent, Evidence
@@ -211,7 +212,7 @@ class EvaluationQueue:
         why = scrub(str(error) or type(error).__name__)
         if self._lost[lost] > _MOST_LOSSES:
             raise PrefectApiError(
-                f"Prefect lost one task run {self._lost[lost]} times, the last time by: {why}"
+                f"Prefect lost one task run {counted(self._lost[lost], 'time')}, the last time by: {why}"
             ) from error
         if not api_answers(within_seconds=_OUTAGE_SECONDS):
             raise PrefectApiError(
@@ -239,7 +240,8 @@ def describe_evidence(evidences: Sequence[Evidence]) -> str:
     for evidence in evidences:
         counts.update(evidence.metrics.traces.model_dump())
     traces = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none"
-    return f"{runs} runs of {sum(bool(evidence.finished_runs) for evidence in evidences)} agents; traces: {traces}"
+    agents = sum(bool(evidence.finished_runs) for evidence in evidences)
+    return f"{counted(runs, 'run')} of {counted(agents, 'agent')}; traces: {traces}"
 
 
 def _final(future: PrefectFuture[Any]) -> State[Any]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tasks.report.order import describe_need, needs_work, worst_agents_first
+from tasks.counting import counted, was_were
+from tasks.report.cells import literal, unlinked
+from tasks.report.formats import format_rate, format_score
+from tasks.report.hostile import show_hidden
+from tasks.report.needs import build_need
+from tasks.report.order import needs_work, worst_agents_first
+from tasks.report.outage import Outage, find_outage, group_unjudged
 from tasks.report.shortening import cut
 
 if TYPE_CHECKING:
@@ -17,28 +23,19 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _MOST_WORST = 5
+# What more stands in a cell of the newer UI pushes the columns beside it out of sight.
+_MOST_NAME = 60
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~])")
-# What makes a list, a rule or a heading at the start of a line, and a link anywhere.
+# What makes a list, a rule or a heading at the start of a line.
 _START = re.compile(r"^([-=]|\d+(?=[.]))")
-_LINK = re.compile(r"(?i)\b(https?|ftp)(?=://)|\bwww(?=\.)")
 
 
 def escape(text: object) -> str:
     """``text`` on one line with Markdown's and HTML's special characters escaped."""
-    line = " ".join(str(text).split()).replace("&", "&amp;")
+    line = " ".join(show_hidden(str(text)).split()).replace("&", "&amp;")
     line = _SPECIAL.sub(r"\\\1", line).replace("\\<", "&lt;").replace("\\>", "&gt;")
-    line = _LINK.sub(lambda found: found[0] + "\\", line)
+    line = unlinked(line)
     return _START.sub(lambda found: "\\" + found[0] if found[0] in "-=" else found[0] + "\\", line)
-
-
-def format_score(score: float | None) -> str:
-    """A score out of 10, a dash when there is none."""
-    return "–" if score is None else f"{score:.1f}"
-
-
-def format_rate(rate: float | None) -> str:
-    """A rate of 0 to 1 in percent, a dash when it was not measured."""
-    return "–" if rate is None else f"{rate:.0%}"
 
 
 def format_cost(cost_usd: float | None) -> str:
@@ -73,15 +70,21 @@ def describe_doubts(row: Row) -> str:
     if row.get("sampling"):
         doubts.append(f"the judge saw {row['sampling']}")
     if row.get("suspicions"):
-        count = len(row["suspicions"])
-        doubts.append(f"{count} text{'s look' if count > 1 else ' looks'} like an attempt to talk the judge round")
+        doubts.append(
+            f"{counted(len(row['suspicions']), 'text looks', 'texts look')} like an attempt to talk the judge round"
+        )
     if row.get("contradictions"):
-        doubts.append(f"{len(row['contradictions'])} claims contradicted by what was observed")
+        doubts.append(f"{counted(len(row['contradictions']), 'claim')} contradicted by what was observed")
     if row.get("citations_dropped"):
-        doubts.append(f"{row['citations_dropped']} citations did not hold and were dropped")
+        doubts.append(describe_dropped(row["citations_dropped"]))
     if row.get("redactions"):
         doubts.append("redacted: " + ", ".join(f"{count} × {label}" for label, count in row["redactions"].items()))
     return "; ".join([*doubts, *(row.get("warnings") or [])])
+
+
+def describe_dropped(citations: int) -> str:
+    """That so many citations of the judge are not shown, as what they cite was not there."""
+    return f"{counted(citations, 'citation')} did not hold and {was_were(citations)} dropped"
 
 
 def format_passed(passed: bool | None) -> str:
@@ -94,8 +97,8 @@ def describe_mean(report: Row) -> str:
     if report["avg_agent_score"] is None:
         return f"no agent of {report['total_agents']} was evaluated"
     return (
-        f"{report['avg_agent_score']:.1f} on average over the {report['agents_evaluated']} of "
-        f"{report['total_agents']} agents that were evaluated"
+        f"{format_score(report['avg_agent_score'])} on average over the {report['agents_evaluated']} of "
+        f"{counted(report['total_agents'], 'agent')} that {was_were(report['agents_evaluated'])} evaluated"
     )
 
 
@@ -128,9 +131,13 @@ def render_markdown(
     """
     report, links = rows.report, links or Links()
     lines = [f"# {escape(report['name'] or report['environment'])}: {_verdict(report)}"]
-    if report["error"]:
+    outage = find_outage(report, rows.details)
+    if outage is not None:
+        lines += ["", f"**{escape(outage.headline)}**", "", f"Why: {escape(outage.reason)}"]
+        lines += ["", f"What to do: {escape(outage.advice)}"]
+    elif report["error"]:
         lines += ["", f"**{report['status'].capitalize()}:** {escape(report['error'])}"]
-    if report["team_error"]:
+    if report["team_error"] and outage is None:
         lines += ["", f"The team was not judged: {escape(report['team_error'])}"]
     lines += [f"\n> {escape(warning)}" for warning in report["warnings"]]
     for paragraph in (report["executive_summary"] or "").split("\n\n"):
@@ -143,9 +150,15 @@ def render_markdown(
     worst = [row for row in ordered if needs_work(row)]
     if worst:
         lines += ["", "## Worst agents", ""]
-        lines += [_worst(row, _worst_trace(row, rows.runs, links)) for row in worst[:_MOST_WORST]]
+        lines += [
+            line
+            for row in worst[:_MOST_WORST]
+            for line in _worst(row, rows.criteria, _worst_trace(row, rows.runs, links))
+        ]
         if len(worst) > _MOST_WORST:
             lines.append(f"- and {len(worst) - _MOST_WORST} more, in the table")
+    if outage is None and (groups := group_unjudged(ordered)):
+        lines += ["", "## Could not be judged", "", *(_unjudged(error, group) for error, group in groups)]
     lines += ["", "## Every agent", "", *_table(ordered)]
     doubts = [(row["agent_name"], doubt) for row in ordered if (doubt := describe_doubts(row))]
     if doubts:
@@ -169,7 +182,7 @@ def _figures(report: Row, details: Sequence[Row]) -> list[str]:
     asked = max((row.get("samples") or 0 for row in details), default=0)
     times = f", asked {asked} times each" if asked > 1 else ""
     reused = sum(bool(row.get("reused")) for row in details)
-    again = f"; {reused} answers paid for before and used again" if reused else ""
+    again = f"; {counted(reused, 'answer')} paid for before and used again" if reused else ""
     return [
         f"- **Agents:** {describe_mean(report)}{counts}{failed}",
         f"- **Runs:** {report['total_runs_analyzed']}{costs}",
@@ -177,11 +190,18 @@ def _figures(report: Row, details: Sequence[Row]) -> list[str]:
     ]
 
 
-def _worst(row: Row, trace: str) -> str:
-    why = escape(cut(describe_need(row), 400))
-    if row["status"] == "failed":
-        return f"- **{escape(row['agent_name'])}** failed: {why}"
-    return f"- **{escape(row['agent_name'])}** {format_score(row['score'])}: {why}{trace}"
+def _worst(row: Row, criteria: Sequence[Row], trace: str) -> list[str]:
+    need = build_need(row, (found for found in criteria if found["agent_id"] == row["agent_id"]))
+    failed = f"{escape(', '.join(need.failed))}. " if need.failed else ""
+    lines = [f"- **{escape(row['agent_name'])}** {format_score(row['score'])}: {failed}{escape(need.why)}{trace}"]
+    lines += [f"    - Error: {escape(need.error)}"] if need.error else []
+    return lines + ([f"    - First: {escape(need.advice)}"] if need.advice else [])
+
+
+def _unjudged(error: str, group: Sequence[Mapping[str, Any]]) -> str:
+    names = ", ".join(f"**{escape(row['agent_name'])}**" for row in group[:_MOST_WORST])
+    more = f" and {len(group) - _MOST_WORST} more" if len(group) > _MOST_WORST else ""
+    return f"- {names}{more} failed: {escape(cut(error, 400))}"
 
 
 def _worst_trace(row: Row, runs: Sequence[Row], links: Links) -> str:
@@ -220,18 +240,28 @@ def _places(links: Links) -> list[str]:
 
 
 def agents_table(rows: ReportRows, comparison: Comparison | None = None) -> list[dict[str, str]]:
-    """One row of plain text per agent, the worst first: what a table artifact shows."""
-    return [
-        {
-            "agent": row["agent_name"],
-            "status": row["status"].replace("_", " "),
-            "score": format_score(row["score"]),
-            "passed": format_passed(row["passed"]),
-            "success rate": format_rate(row.get("success_rate")),
-            "runs": "–" if row.get("runs_analyzed") is None else str(row["runs_analyzed"]),
-            "cost a run": "–" if not row.get("runs_analyzed") else format_cost(row.get("avg_cost_usd")),
-            "judging": format_cost(row["judge_cost_usd"]),
-            "summary": cut(row["reasoning"] or row["error"] or ""),
-        }
-        for row in worst_agents_first(rows.details, comparison)
-    ]
+    """One row of text per agent, the worst first, for a table artifact: no cell is markup in Prefect's UI."""
+    outage = find_outage(rows.report, rows.details)
+    return [_cells(row, rows.criteria, outage) for row in worst_agents_first(rows.details, comparison)]
+
+
+def _cells(row: Row, criteria: Sequence[Row], outage: Outage | None) -> dict[str, str]:
+    need = build_need(row, (found for found in criteria if found["agent_id"] == row["agent_id"]))
+    needy = needs_work(row)
+    said = need.why if needy else cut(row["reasoning"] or row["error"] or "")
+    if outage is not None and row["status"] in ("failed", "not_started"):
+        said = outage.headline if row["status"] == "failed" else ""
+    return {
+        "agent": literal(cut(row["agent_name"], _MOST_NAME)),
+        "status": row["status"].replace("_", " "),
+        "score": format_score(row["score"]),
+        "passed": format_passed(row["passed"]),
+        "below threshold": literal(", ".join(need.failed)),
+        "success rate": format_rate(row.get("success_rate")),
+        "runs": "–" if row.get("runs_analyzed") is None else str(row["runs_analyzed"]),
+        "cost a run": "–" if not row.get("runs_analyzed") else format_cost(row.get("avg_cost_usd")),
+        "judging": format_cost(row["judge_cost_usd"]),
+        "summary": literal(said),
+        "error": literal(need.error if needy else ""),
+        "first": literal(need.advice if needy else ""),
+    }

@@ -41,6 +41,7 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     # A file is as wide as it needs to be; tests that run beside others are told of a terminal that is none.
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url)
+    monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.setenv("AGENT_REPORT_PARQUET_URL", str(tmp_path / "parquet"))
     return open_warehouse(url)
 
@@ -337,7 +338,7 @@ def test_a_report_that_nobody_works_on_is_said_to_be_so(
     code, _, err = agent_report("watch", str(report_id))
     assert code == 1
     assert "process 7 on elsewhere" in err
-    assert f"`agent-report run prod --report-id {report_id}` takes it up" in err
+    assert f"agent-report run prod --report-id {report_id}` takes it up" in err
 
 
 def test_a_report_that_ends_with_its_process_just_after_it_was_read_has_ended(
@@ -419,7 +420,7 @@ def test_prune_is_a_dry_run_unless_told(
     code, out, _ = agent_report("prune", "--keep", "90d")
     assert code == 0
     assert f"\n {old}  prod" in out
-    assert "Would remove: 1 reports with 9 rows" in out
+    assert "Would remove: 1 report with 9 rows" in out
     # Whose files these are nobody could tell without it.
     assert " in " + os.environ["AGENT_REPORT_PARQUET_URL"] in " ".join(out.split())
     assert "Nothing was removed: the same with --yes does it." in out
@@ -427,7 +428,7 @@ def test_prune_is_a_dry_run_unless_told(
     facts = json.loads(agent_report("prune", "--keep", "90d", "--json")[1])
     assert (facts["removed"], [row["id"] for row in facts["reports"]]) == (False, [old])
     out = agent_report("prune", "--keep", "90d", "--yes")[1]
-    assert "Removed: 1 reports with 9 rows" in out
+    assert "Removed: 1 report with 9 rows" in out
     assert warehouse.load_report(old) is None
     assert warehouse.load_report(new) is not None
     assert "No report is old enough" in agent_report("prune", "--keep", "90d", "--yes")[1]

