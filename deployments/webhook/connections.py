@@ -48,20 +48,21 @@ class PromptProtocol(H11Protocol):
 
     @property
     def is_receiving(self) -> bool:
-        """Whether a request has come whose body has not, or not all of it."""
-        return self.is_answering and self.cycle.more_body
+        """Whether a request has come whose body has not, or not all of it; it may have its answer already."""
+        return self.cycle is not None and self.cycle.more_body
 
     def _longest_waiting(self) -> PromptProtocol:
         known = [each for each in self.connections if isinstance(each, PromptProtocol)]
         receiving = [each for each in known if each.is_receiving]
-        idle = [each for each in known if not each.is_answering]
+        idle = [each for each in known if not each.is_answering and not each.is_receiving]
         # Of those that there are more of: a crowd of one kind makes no room at the expense of the other.
         more = idle if len(idle) > len(receiving) else receiving
         return min(more, key=lambda each: each._waiting_since, default=self)
 
     def on_response_complete(self) -> None:
-        """The client's turn begins."""
-        self._waiting_since = self.loop.time()
+        """It is the client's turn: a new one, unless it still owes the rest of a body."""
+        if not self.is_receiving:
+            self._waiting_since = self.loop.time()
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
