@@ -23,6 +23,7 @@ class PromptProtocol(H11Protocol):
     seconds_between_looks = 5.0
     # Fewer than a process has descriptors: without any left, asyncio logs a traceback for each that waits.
     most_at_once = 500
+    seconds_to_send = 0.05
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -33,11 +34,11 @@ class PromptProtocol(H11Protocol):
         """Make room, and begin to look."""
         super().connection_made(transport)
         self._waiting_since = self.loop.time()
-        if len(self.connections) > self.most_at_once:
-            longest = self._longest_waiting()
-            # Not later: until it is noticed that its connection is lost, it would be found again.
-            self.connections.discard(longest)
-            longest.transport.abort()
+        if len(self.connections) > 1.5 * self.most_at_once:
+            self._make_room()
+        elif len(self.connections) > self.most_at_once:
+            # Many are accepted before anything is read of one: by then those who have sent a request are known.
+            self.loop.call_later(self.seconds_to_send, self._make_room)
         self._look_later()
 
     @property
@@ -50,6 +51,15 @@ class PromptProtocol(H11Protocol):
     def is_receiving(self) -> bool:
         """Whether a request has come whose body has not, or not all of it; it may have its answer already."""
         return self.cycle is not None and self.cycle.more_body
+
+    def _make_room(self) -> None:
+        while len(self.connections) > self.most_at_once:
+            longest = self._longest_waiting()
+            if longest not in self.connections:
+                break
+            # Not later: until it is noticed that its connection is lost, it would be found again.
+            self.connections.discard(longest)
+            longest.transport.abort()
 
     def _longest_waiting(self) -> PromptProtocol:
         known = [each for each in self.connections if isinstance(each, PromptProtocol)]

@@ -165,6 +165,7 @@ def test_slow_bodies_do_not_shut_out_who_signs(receiver: Any) -> None:
         for _ in range(15):
             slow = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=15))
             slow.sendall(HEAD + b"Content-Length: 2\r\n\r\n{")
+            assert httpx.get(url + "/healthz", timeout=30, trust_env=False).status_code == 200
         late.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert late.recv(4096).startswith(b"HTTP/1.1 200")
 
