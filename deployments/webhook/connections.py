@@ -50,7 +50,8 @@ class PromptProtocol(H11Protocol):
     @property
     def is_receiving(self) -> bool:
         """Whether a request has come whose body has not, or not all of it; it may have its answer already."""
-        return self.cycle is not None and self.cycle.more_body
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and cycle.more_body
 
     def _make_room(self) -> None:
         while len(self.connections) > self.most_at_once:
