@@ -16,6 +16,7 @@ from deployments.prefect_server import ServerError, prefect_server, wait_until_h
 from tasks.errors import AgentReportError, RefusedError, scrub
 from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions
+from tasks.urls import refuse_ambiguous
 
 Row = dict[str, Any]
 _DRAIN_SECONDS = 15.0
@@ -61,6 +62,7 @@ def prefect_api() -> Iterator[None]:
     from tasks.held_events import events_can_wait
     from tasks.llm_limit import server_of_its_own
 
+    refuse_ambiguous(PREFECT_API_URL.value() or "", "PREFECT_API_URL")
     if PREFECT_API_URL.value():
         check_api()
         yield

@@ -22,6 +22,7 @@ from pydantic_settings import SettingsError
 
 from tasks.errors import RefusedError, scrub
 from tasks.settings import ReportOptions, Settings
+from tasks.urls import refuse_ambiguous
 
 # What makes a connection is imported by the function that makes it: a command that only reads the warehouse would wait
 # two seconds for Prefect and the judge's SDK.
@@ -263,6 +264,7 @@ def judge_client(options: ReportOptions) -> JudgeClient:
 
     settings = read_settings()
     base_url = settings.openai_base_url.rstrip("/") or _OPENAI_URL
+    refuse_ambiguous(base_url, "wrong setting: OPENAI_BASE_URL")
     if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
         raise RefusedError("wrong setting: OPENAI_BASE_URL: must be a URL such as http://localhost:8000/v1")
     key = _judge_key(settings)

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from deployments.setup.piece import Found
 from tasks.errors import RefusedError
 from tasks.settings import Settings
+from tasks.urls import refuse_ambiguous
 
 CONNECTOR, SECRET = "sqlalchemy-connector", "secret"
 
@@ -99,6 +100,7 @@ class Blocks:
 
 
 def _components(url: str, variable: str) -> dict[str, Any]:
+    refuse_ambiguous(url, f"wrong setting: {variable}")
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):

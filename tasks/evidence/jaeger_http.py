@@ -16,6 +16,7 @@ import httpx
 import orjson
 
 from tasks.errors import RefusedError
+from tasks.urls import refuse_ambiguous
 
 Params = Sequence[tuple[str, str]]
 
@@ -59,6 +60,7 @@ def open_http(
     Raises:
         RefusedError: the URL or a header cannot be used; the message holds no part of a value that can be secret.
     """
+    refuse_ambiguous(url, "jaeger_url (AGENT_REPORT_JAEGER_URL)")
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:

@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from tasks.errors import RefusedError, WarehouseError
+from tasks.urls import refuse_ambiguous
 
 _SECRET_WORDS = ("pass", "secret", "token", "key")
 _BUSY_SECONDS = 30
@@ -121,10 +122,10 @@ def connect_database(url: str | URL, *, create: bool = True) -> Database:
 def _parsed(url: str | URL) -> URL:
     if isinstance(url, str) and url.startswith("postgres://"):
         url = "postgresql://" + url.removeprefix("postgres://")
+    if isinstance(url, str):
+        refuse_ambiguous(url, "The warehouse URL")
     try:
         parsed = sa.make_url(url)
-        if "@" in (parsed.host or ""):
-            raise ArgumentError("the host holds what follows the first @ of the password")
     except (ArgumentError, ValueError):
         raise RefusedError(
             "The warehouse URL is no SQLAlchemy URL such as sqlite:///folder/warehouse.db or "
