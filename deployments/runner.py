@@ -14,9 +14,9 @@ import httpx
 
 from deployments.prefect_server import ServerError, prefect_server, wait_until_healthy
 from tasks.errors import AgentReportError, RefusedError, scrub
+from tasks.evidence.urls import refuse_ambiguous
 from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions
-from tasks.urls import refuse_ambiguous
 
 Row = dict[str, Any]
 _DRAIN_SECONDS = 15.0

@@ -21,8 +21,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from tasks.errors import RefusedError, scrub
+from tasks.evidence.urls import refuse_ambiguous
 from tasks.settings import ReportOptions, Settings
-from tasks.urls import refuse_ambiguous
 
 # What makes a connection is imported by the function that makes it: a command that only reads the warehouse would wait
 # two seconds for Prefect and the judge's SDK.

@@ -22,8 +22,8 @@ from deployments.setup.work_pool import Pool
 from deployments.terminal import one_line
 from tasks.connections import read_settings
 from tasks.errors import RefusedError
+from tasks.evidence.urls import refuse_ambiguous
 from tasks.settings import ReportOptions
-from tasks.urls import refuse_ambiguous
 
 Line = tuple[str, Found]
 """What was done (``created``, ``updated``) or found, and of what."""

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from deployments.terminal import open_console
 from tasks.errors import AgentReportError, RefusedError
+from tasks.evidence.urls import refuse_ambiguous
 from tasks.settings import Settings
-from tasks.urls import refuse_ambiguous
 
 if TYPE_CHECKING:
     import uvicorn

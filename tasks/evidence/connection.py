@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_ur
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from tasks.errors import RefusedError, SourceError
-from tasks.urls import refuse_ambiguous
+from tasks.evidence.urls import refuse_ambiguous
 
 _SECRET_QUERY = {"password", "passfile", "sslpassword"}
 _CONNECT_SECONDS = 10

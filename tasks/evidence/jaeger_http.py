@@ -16,7 +16,7 @@ import httpx
 import orjson
 
 from tasks.errors import RefusedError
-from tasks.urls import refuse_ambiguous
+from tasks.evidence.urls import refuse_ambiguous
 
 Params = Sequence[tuple[str, str]]
 

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from tasks.errors import RefusedError, WarehouseError
-from tasks.urls import refuse_ambiguous
+from tasks.evidence.urls import refuse_ambiguous
 
 _SECRET_WORDS = ("pass", "secret", "token", "key")
 _BUSY_SECONDS = 30

@@ -11,7 +11,7 @@ from deployments.setup.blocks import _components
 from tasks.errors import RefusedError
 from tasks.evidence.connection import open_source
 from tasks.evidence.jaeger_http import open_http
-from tasks.urls import refuse_ambiguous
+from tasks.evidence.urls import refuse_ambiguous
 from tasks.warehouse.engine import connect_database
 
 PASSWORDS = [
