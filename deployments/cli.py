@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
-from deployments.terminal import one_line, open_console, print_json
+from deployments.terminal import let_all_be_written, one_line, open_console, print_json
 from tasks.errors import AgentReportError, RefusedError, scrub
 
 if TYPE_CHECKING:
@@ -278,6 +278,7 @@ def export(
     format: Literal["csv", "json"],  # noqa: A002 - the option's name
     table: Literal["agents", "criteria", "runs", "reports"] | None = None,
     out: str = "-",
+    force: Flag = False,
     bom: Flag = False,
 ) -> int:
     """Write a report for other programs: as one JSON document, or one of its tables as CSV. All in UTF-8.
@@ -295,13 +296,15 @@ def export(
     table
         Which table; as CSV the agents unless another is named.
     out
-        File to write, replaced when it is there; - is the terminal, or the pipe.
+        File to write; - is the terminal, or the pipe.
+    force
+        Replace the file if it exists.
     bom
         Begin with a byte order mark, without which Excel does not take a CSV file for UTF-8.
     """
     from deployments.export import export_report
 
-    export_report(report_id, kind=format, table=table, out=out, byte_order_mark=bom)
+    export_report(report_id, kind=format, table=table, out=out, force=force, byte_order_mark=bom)
     return COMPLETED
 
 
@@ -710,6 +713,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Errors are one line on stderr, and the exit code says what happened.
     """
+    let_all_be_written()
     try:
         _prepare_connections()
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")

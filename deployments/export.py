@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from deployments.cell import guard
-from deployments.out_file import write_out
+from deployments.out_file import refuse_existing, write_out
 from deployments.terminal import Row, json_text
 from tasks.errors import RefusedError
 
@@ -18,25 +18,36 @@ Format = Literal["csv", "json"]
 TableName = Literal["agents", "criteria", "runs", "reports"]
 
 # Line feeds and tabs are text; the rest of the control characters moves cursors.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# So do those that turn the direction of text around; CSV has no escapes.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def export_report(
-    report_id: int, *, kind: Format, table: TableName | None, out: str, byte_order_mark: bool = False
+    report_id: int,
+    *,
+    kind: Format,
+    table: TableName | None,
+    out: str,
+    force: bool = False,
+    byte_order_mark: bool = False,
 ) -> None:
-    """Write a report to the file ``out``, or for ``-`` to stdout. An old file stays until the new one is whole.
+    """Write a report to the file ``out``, or for ``-`` to stdout.
+
+    A file that exists is replaced only with ``force``, and stays until the new one is whole.
 
     JSON is ``{"report": {…}, "agents": […], "criteria": […], "runs": […]}``, or with ``table`` an array of its rows.
     CSV is one table, by default the agents.
 
     Raises:
-        RefusedError: there is no such report, it is not done, or the file cannot be written.
+        RefusedError: there is no such report, it is not done, the file exists, or it cannot be written.
     """
     from tasks.stored_reports import require_report
     from tasks.warehouse.schema import ENDED
 
     if byte_order_mark and kind == "json":
         raise RefusedError("--bom is for --format csv: JSON has no byte order mark")
+    if not force:
+        refuse_existing(out, "--out")
     report = require_report(report_id)
     if report["status"] not in ENDED:
         raise RefusedError(

@@ -12,6 +12,17 @@ from tasks.errors import RefusedError
 STDOUT = "-"
 
 
+def refuse_existing(target: str, option: str) -> None:
+    """Refuse to replace a file that has content; a device or a pipe is written to.
+
+    Raises:
+        RefusedError: the file exists.
+    """
+    path = Path(target).expanduser()
+    if target != STDOUT and path.is_file() and path.stat().st_size:
+        raise RefusedError(f"{option} {target} exists: name another file, or replace it with --force")
+
+
 def write_out(target: str, content: bytes, option: str, *, make_folder: bool = False) -> None:
     """Write ``content`` to the file that ``option`` names, which stays as it was until all is there; ``-`` is stdout.
 

@@ -14,6 +14,7 @@ import httpx
 
 from deployments.prefect_server import ServerError, prefect_server, wait_until_healthy
 from tasks.errors import AgentReportError, RefusedError, scrub
+from tasks.evidence.urls import refuse_ambiguous
 from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions
 from tasks.wire.route import NO_PROXY, describe_route
@@ -62,6 +63,7 @@ def prefect_api() -> Iterator[None]:
     from tasks.held_events import events_can_wait
     from tasks.llm_limit import server_of_its_own
 
+    refuse_ambiguous(PREFECT_API_URL.value() or "", "PREFECT_API_URL")
     if PREFECT_API_URL.value():
         check_api()
         yield

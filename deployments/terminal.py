@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -28,11 +29,35 @@ STATUS_STYLES = {
     "no_evidence": "yellow",
 }
 PASSED_STYLES = {True: "green", False: "red"}
+# Control and format characters, which in JSON only stand in texts (json.dumps escapes those below the space itself).
+_INVISIBLE = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e0fff]"
+)
+# One letter for one, so that columns stay in line.
+_PLAIN_FORMS = {"–": "-", "—": "-", "−": "-", "─": "-", "━": "-", "│": "|", "…": ".", "×": "x", "·": ".", "•": "*",
+                "‘": "'", "’": "'", "“": '"', "”": '"', "→": ">"}  # fmt: skip
+_REPLACING = "agent-report-replace"
 # A line below the titles, and room between columns.
 _FOLDED_WIDTH = 20
 _BOX = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 _FILE_WIDTH = 400
 PROSE_WIDTH = 100
+
+
+def let_all_be_written() -> None:
+    """Have stdout and stderr replace what their encoding lacks (ASCII in the C locale): a report that was paid for must
+    not fail because a dash cannot be shown. What cannot be read on stdin is replaced too."""
+    codecs.register_error(_REPLACING, _replace)
+    for stream, errors in ((sys.stdout, _REPLACING), (sys.stderr, _REPLACING), (sys.stdin, "replace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN_FORMS.get(char, "?") for char in error.object[error.start : error.end]), error.end
 
 
 def open_console(*, stderr: bool = False) -> Console:
@@ -93,8 +118,12 @@ def print_json(value: object, *, indent: int | None = 2) -> None:
 
 
 def json_text(value: object, *, indent: int | None = 2) -> str:
-    """``value`` as JSON, times in ISO; on one line with ``indent=None``."""
-    return json.dumps(value, default=_plain_value, indent=indent, ensure_ascii=False, allow_nan=False)
+    """``value`` as JSON, times in ISO; on one line with ``indent=None``.
+
+    What moves a cursor or turns the direction of text around is escaped, as is what no UTF-8 holds.
+    """
+    text = json.dumps(value, default=_plain_value, indent=indent, ensure_ascii=False, allow_nan=False)
+    return _INVISIBLE.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def _plain_value(value: object) -> str:

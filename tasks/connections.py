@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from tasks.errors import RefusedError, scrub
+from tasks.evidence.urls import refuse_ambiguous
 from tasks.settings import ReportOptions, Settings
 from tasks.wire.route import describe_route
 
@@ -273,6 +274,7 @@ def judge_client(options: ReportOptions) -> JudgeClient:
 
     settings = read_settings()
     base_url = settings.openai_base_url.rstrip("/") or _OPENAI_URL
+    refuse_ambiguous(base_url, "wrong setting: OPENAI_BASE_URL")
     if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
         raise RefusedError("wrong setting: OPENAI_BASE_URL: must be a URL such as http://localhost:8000/v1")
     key = _judge_key(settings)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from deployments.setup.piece import Found
 from tasks.errors import RefusedError
+from tasks.evidence.urls import refuse_ambiguous
 from tasks.settings import Settings
 
 CONNECTOR, SECRET = "sqlalchemy-connector", "secret"
@@ -99,6 +100,7 @@ class Blocks:
 
 
 def _components(url: str, variable: str) -> dict[str, Any]:
+    refuse_ambiguous(url, f"wrong setting: {variable}")
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):

@@ -22,6 +22,7 @@ from deployments.setup.work_pool import Pool
 from deployments.terminal import one_line
 from tasks.connections import read_settings
 from tasks.errors import RefusedError
+from tasks.evidence.urls import refuse_ambiguous
 from tasks.settings import ReportOptions
 
 Line = tuple[str, Found]
@@ -40,6 +41,7 @@ def set_up(*, check: bool, notify: str = "") -> Iterator[Line]:
     """
     if not PREFECT_API_URL.value():
         raise RefusedError("no Prefect server is named: set PREFECT_API_URL, such as http://127.0.0.1:4200/api")
+    refuse_ambiguous(PREFECT_API_URL.value() or "", "PREFECT_API_URL")
     settings = read_settings()
     blocks = Blocks(settings)
     pieces: list[Piece] = [

@@ -20,35 +20,45 @@ _JSON_TYPE = re.compile(r'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?',
 
 
 class BodyReader:
-    """Reads bodies: so long, so slow and so many at once, and no more."""
+    """Reads bodies, each within its time. Where too many are being received, the one that takes longest makes room.
+
+    No signature can be checked before the whole body is there, so slow senders must not keep out those who sign: what
+    they send arrives at once.
+    """
 
     def __init__(self, *, seconds: float = _READ_SECONDS, at_once: int = _MOST_AT_ONCE) -> None:
         self._seconds = seconds
         self._at_once = at_once
-        self._reading = 0
+        # In the order in which they began.
+        self._reading: dict[asyncio.Timeout, None] = {}
 
     async def read(self, request: Request) -> bytes:
         """The body; whatever ``Content-Length`` says, no more than 64 KiB of it is ever held.
 
         Raises:
-            ProblemError: 413, 408 when it takes too long, 429 when too many are being read, 400 when it breaks off.
+            ProblemError: 413, 408 when it takes too long or had to make room, 400 when it breaks off.
         """
-        if self._reading >= self._at_once:
-            raise ProblemError(429, "Too many bodies are being received at once. Send it again later.", retry_after=5)
         announced = request.headers.get("content-length", "0")
         if not announced.isdecimal() or int(announced[:12]) > MAX_BODY_BYTES:
             raise _too_large()
-        self._reading += 1
+        limit = asyncio.timeout(self._seconds)
         try:
-            async with asyncio.timeout(self._seconds):
+            async with limit:
+                self._reading[limit] = None
+                if len(self._reading) > self._at_once:
+                    longest = next(iter(self._reading))
+                    del self._reading[longest]
+                    longest.reschedule(asyncio.get_running_loop().time())
                 return await _read(request)
         except TimeoutError:
-            detail = f"The body did not arrive within {self._seconds:g} seconds. Send it again."
+            detail = (
+                f"The body did not arrive within {self._seconds:g} seconds, or others needed the room. Send it again."
+            )
             raise ProblemError(408, detail) from None
         except ClientDisconnect:
             raise ProblemError(400, "The body broke off. Send it again.") from None
         finally:
-            self._reading -= 1
+            self._reading.pop(limit, None)
 
 
 async def _read(request: Request) -> bytes:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from deployments.terminal import open_console
 from tasks.errors import AgentReportError, RefusedError
+from tasks.evidence.urls import refuse_ambiguous
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def run_webhook(host: str, port: int) -> None:
             "no Prefect server: set PREFECT_API_URL (such as http://127.0.0.1:4200/api, or Prefect Cloud's), the one "
             "on which the flow is deployed"
         )
+    refuse_ambiguous(PREFECT_API_URL.value() or "", "PREFECT_API_URL")
     server = open_server(settings)
     with _listen(host, port) as listener:
         bound = listener.getsockname()

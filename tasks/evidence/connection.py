@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_ur
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from tasks.errors import RefusedError, SourceError
+from tasks.evidence.urls import refuse_ambiguous
 
 _SECRET_QUERY = {"password", "passfile", "sslpassword"}
 _CONNECT_SECONDS = 10
@@ -34,11 +35,10 @@ def open_source(url: str) -> Engine:
         RefusedError: the URL is none, or names a database that is neither; the message holds no password.
         SourceError: the SQLite file does not exist, or is a folder.
     """
+    refuse_ambiguous(url, "The source's URL")
     try:
         parsed = make_url(url.strip())
         backend = parsed.get_backend_name()
-        if "@" in (parsed.host or ""):
-            raise ArgumentError("the host holds what follows the first @ of the password")
     except (ArgumentError, ValueError):
         # The message of either can hold a piece of the password, when that has a "/" or "@" in it.
         raise RefusedError(

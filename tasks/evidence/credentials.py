@@ -11,6 +11,20 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tasks.evidence.named_values import (
+    DIGIT,
+    Find,
+    Need,
+    find_beside,
+    is_key,
+    is_mixed,
+    is_pass,
+    is_password,
+    is_pwd,
+    is_signature,
+    is_token,
+    says_nothing,
+)
 from tasks.evidence.personal import Span, find_email
 
 API_KEY = "api key"
@@ -19,11 +33,6 @@ PRIVATE_KEY = "private key"
 PASSWORD = "password"  # noqa: S105
 SECRET = "secret"  # noqa: S105
 
-PLACEHOLDER = re.compile(r"\[[A-Za-z][\w -]{0,39}\]")
-"""What stands in the place of something that was replaced: a label, whose form this is, in brackets."""
-
-Find = Callable[[str, int], Span | None]
-
 
 class Rule(NamedTuple):
     """``find`` is called with a text and a place where one of ``anchors`` (see ``Anchors``) is."""
@@ -31,6 +40,10 @@ class Rule(NamedTuple):
     anchors: tuple[str, ...]
     find: Find
     fold: bool = False
+    need: Need = Need.NOTHING
+
+
+_THREE_DIGITS = re.compile(r"(?:\D*+\d){3}")
 
 
 def _shape(label: str, literal: str, rest: str, check: Callable[[str], bool] | None = None) -> Find:
@@ -73,7 +86,7 @@ def _begins(text: str, place: int) -> bool:
 
 def _is_random(key: str) -> bool:
     """Rather a key than a name in words (``sk-toggleable__control``)."""
-    return sum(letter.isdigit() for letter in key) >= 3 or len(key) >= 60
+    return len(key) >= 60 or _THREE_DIGITS.match(key) is not None
 
 
 _PEM_REST = (
@@ -91,21 +104,32 @@ def _find_pem(text: str, place: int) -> Span | None:
 
 _PEM = re.compile("-----BEGIN " + _PEM_REST)
 
-_URL_WORD = re.compile(r"[\s\"'`<>\\\x00]")
+_USERINFO = re.compile(r"[^\s\"'`<>\\\x00]*+")
+_AUTHORITY_END = re.compile(r"[/?#]")
+_PORT_AND_PATH = re.compile(r"\d{1,5}[/?#]")
 _LONGEST_URL = 400
 
 
 def find_at(text: str, at: int) -> Span | None:
     """What an @ gives away: the password of a URL, or an e-mail address."""
-    userinfo = text[max(0, at - _LONGEST_URL) : at].rpartition("://")
-    if userinfo[1] and not _URL_WORD.search(userinfo[2]):
-        user, colon, password = userinfo[2].partition(":")
-        authority = re.split(r"[/?#]", userinfo[2], maxsplit=1)[0]
-        if authority == userinfo[2] or (
+    begin = text.rfind("://", max(0, at - _LONGEST_URL), at)
+    if begin >= 0 and (match := _USERINFO.match(text, begin + 3, at)) is not None and match.end() == at:
+        userinfo = match[0]
+        user, colon, password = userinfo.partition(":")
+        ending = _AUTHORITY_END.search(userinfo)
+        if ending is None or (
             # A slash in a password that nobody has percent-encoded, and not a port or a path with an @ in it.
-            colon and "@" not in authority and not re.search(r"[/?#]", user) and not re.match(r"\d{1,5}[/?#]", password)
+            colon
+            and ending.start() > len(user)
+            and "@" not in userinfo[: ending.start()]
+            and not _PORT_AND_PATH.match(password)
         ):
-            if not colon or not password or _says_nothing(password) or text.startswith("@sha256:", at):
+            if (
+                not colon
+                or not password
+                or says_nothing(text, at - len(password), at)
+                or text.startswith("@sha256:", at)
+            ):
                 return None
             return at - len(password), at, PASSWORD
     return find_email(text, at)
@@ -113,116 +137,6 @@ def find_at(text: str, at: int) -> Span | None:
 
 def _find_coded_at(text: str, at: int) -> Span | None:
     return find_email(text, at, 3) if text[at : at + 3] == "%40" else None
-
-
-# --- values beside their names
-
-_SEPARATOR = (
-    r"(?:(?P<close>\\{0,3}[\"'`])\]?)?[ \t]{0,3}"
-    r"(?:(?P<sep>=>|:=|=3[Dd]|[:=]{1,2}|>|%3[DAda])[ \t]{0,3}|(?P<space> {1,3}))"
-)
-_VALUE = (
-    r"(?:(?P<quote>\\{0,3}[\"'`])(?P<quoted>(?:(?!(?P=quote))(?:\\[^\n\x00]|[^\n\x00])){1,10000})"
-    r"|(?P<bare>[^\s\"'`,;&<>\\\x00|]{1,500}+))"
-)
-_NOTHING = re.compile(
-    r"none|null|nil|undefined|true|false|yes|no|str|string|text|int|bytes|any|optional|"
-    r"required|must|is|was|are|be|has|not|incorrect|invalid|wrong|missing|empty|expired|"
-    r"changed|failed|blank|set|unset|given|hidden|redacted|masked|removed|secret|token|"
-    r"password|passwd|pwd|username|user|key|value|prompt|authentication|reset|login|example|field|"
-    r"for|from|in|to|the|a|an|of|and|or|with|you|your|this|that|it",
-    re.IGNORECASE,
-)
-_REFERENCE = re.compile(
-    r"\$\{?\w+\}?|\$\(.*|%\(?\w*\)?s|\{\{?.*|<.*|\$\{\{.*|@\w+@|[A-Za-z_.]+\(.*|[A-Za-z_]\w*(?:\.\w+)+\(.*|[A-Za-z_.]+\[.*"
-    r"|(?:self|os|settings|config|cfg|env|args|process|request|req|options|opts|ctx|this|vault|secrets)\.[A-Za-z_.]+"
-)
-_MASK = re.compile(r"[*xX•.…#_-]+")
-_CAPITAL_NAME = re.compile(r"[A-Z][A-Z_]*")
-
-
-def _says_nothing(value: str) -> bool:
-    """Whether ``value`` is no secret itself: a placeholder, a mask, a variable, a word about a secret."""
-    return (
-        _NOTHING.fullmatch(value.strip(".:!?")) is not None
-        or PLACEHOLDER.match(value) is not None
-        or _MASK.fullmatch(value) is not None
-        or _REFERENCE.fullmatch(value) is not None
-    )
-
-
-def _beside(label: str, name: str, offset: int, check: Callable[[str, re.Match[str]], bool]) -> Find:
-    """A value beside a name that ends as ``name`` says; its anchor is ``offset`` characters into the name."""
-    pattern = re.compile(f"(?i:{name}){_SEPARATOR}{_VALUE}")
-
-    def find(text: str, place: int) -> Span | None:
-        match = pattern.match(text, place - offset) if place >= offset else None
-        if match is None:
-            return None
-        before = text[max(0, match.start() - 40) : match.start()]
-        if match["space"] and not re.search(r"(?:^|\s|[\"'\[\\])--?[\w-]{0,30}\Z", before):
-            return None
-        if match["sep"] == ">" and not re.search(r"<[\w.:-]{0,30}\Z", before):
-            return None
-        group = "quoted" if match["quote"] else "bare"
-        start, end = match.span(group)
-        if group == "bare":
-            while end > start and text[end - 1] in ")]}":
-                if text.count("(", start, end) + text.count("[", start, end) + text.count("{", start, end):
-                    break
-                end -= 1
-        value = text[start:end]
-        if not value or PLACEHOLDER.match(text, start) or _says_nothing(value):
-            return None
-        if value.startswith("-----BEGIN") or not check(text, match):
-            return None
-        return start, end, label
-
-    return find
-
-
-def _password_like(text: str, match: re.Match[str]) -> bool:
-    bare = match["bare"]
-    if match["quote"] and not match["close"] and re.match(r"[,;)] ?", match["quoted"]):
-        # The quote closes a text that ends in "Password: ".
-        return False
-    if bare is None or match["sep"] not in (":",) or match["close"]:
-        return True
-    # "password: click here to reset it" is prose, "password: swordfish" at the end of a line is not.
-    return not bare.isalpha() or not text[match.end() : match.end() + 1].strip("\n\r\x00,;\"'`\\")
-
-
-def _pwd_like(text: str, match: re.Match[str]) -> bool:
-    # The shell calls the directory it is in so.
-    return not re.match(r"[/~.]|[A-Za-z]:", match["quoted"] or match["bare"]) and _password_like(text, match)
-
-
-def _key_like(text: str, match: re.Match[str]) -> bool:
-    value = match["quoted"] or match["bare"]
-    if any(letter.isspace() for letter in value) or _CAPITAL_NAME.fullmatch(value):
-        return False
-    if match["quoted"]:
-        return len(value) >= 4
-    return len(value) >= 6 and (any(letter.isdigit() for letter in value) or (len(value) >= 20 and "." not in value))
-
-
-_OTHER_TOKENS = re.compile(
-    r"(?:"
-    r"page|next|prev|previous|continuation|sync|cursor|cancellation|cancel|eos|bos|pad|unk|"
-    r"mask|stop|max|min|num|start|end|first|last|per|resume|pagination|marker|idempotency|"
-    r"sep|cls|special|input|output|total|prompt|completion"
-    r")[-_ ]?\Z",
-    re.IGNORECASE,
-)
-
-
-def _token_like(text: str, match: re.Match[str]) -> bool:
-    value = match["quoted"] or match["bare"]
-    if _OTHER_TOKENS.search(text[max(0, match.start() - 16) : match.start()]) or any(
-        letter.isspace() for letter in value
-    ):
-        return False
-    return len(value) >= 8 and any(letter.isdigit() for letter in value)
 
 
 _AUTHORIZATION = re.compile(
@@ -233,12 +147,14 @@ _BEARER = re.compile(r"(?i:bearer) +(?P<value>[\w.~+/=-]{8,}+)")
 
 
 _BOT = re.compile(r"(?<!\d)\d{8,10}:AA[\w-]{33,}+")
+_BOT_ID = re.compile(r"\d{8,10}\Z")
 
 
 def _find_bot(text: str, place: int) -> Span | None:
     """A Telegram bot's token, from the colon within it."""
-    match = _BOT.search(text, max(0, place - 10), place + 60)
-    return (match.start(), match.end(), TOKEN) if match and match.start() < place else None
+    digits = _BOT_ID.search(text, max(0, place - 10), place)
+    match = _BOT.match(text, digits.start()) if digits else None
+    return (match.start(), match.end(), TOKEN) if match else None
 
 
 def _find_authorization(text: str, place: int) -> Span | None:
@@ -255,17 +171,7 @@ def _find_bearer(text: str, place: int) -> Span | None:
 
 
 def _opaque(value: str) -> bool:
-    return any(letter.isdigit() for letter in value) or len(value) >= 24
-
-
-def _is_mixed(value: str) -> bool:
-    """Rather a password than a word: letters and digits."""
-    return len(value) >= 6 and any(letter.isdigit() for letter in value) and any(letter.isalpha() for letter in value)
-
-
-def _pass_like(text: str, match: re.Match[str]) -> bool:
-    # "pass" is a word of tests as well: "pass: 12, fail: 1", and compass, bypass are words of their own.
-    return not text[max(0, match.start() - 1) : match.start()].isalpha() and _is_mixed(match["quoted"] or match["bare"])
+    return len(value) >= 24 or DIGIT.search(value) is not None
 
 
 _PASSWORD_IS = re.compile(
@@ -278,7 +184,7 @@ def _find_password_in_prose(text: str, place: int) -> Span | None:
     if match is None:
         return None
     value = match["value"].rstrip(".,;:!?)")
-    return (match.start("value"), match.start("value") + len(value), PASSWORD) if _is_mixed(value) else None
+    return (match.start("value"), match.start("value") + len(value), PASSWORD) if is_mixed(value) else None
 
 
 def _below(label: str, name: str, offset: int) -> Find:
@@ -292,7 +198,7 @@ def _below(label: str, name: str, offset: int) -> Find:
 
     def find(text: str, place: int) -> Span | None:
         match = pattern.match(text, place - offset) if place >= offset else None
-        if match is None or match["value"].endswith(":") or not _is_mixed(match["value"]):
+        if match is None or match["value"].endswith(":") or not is_mixed(match["value"]):
             return None
         return *match.span("value"), label
 
@@ -308,7 +214,7 @@ _CURL_USER = re.compile(
 def _find_curl_user(text: str, place: int) -> Span | None:
     """The password of ``curl -u bob:secret``; ``docker run -u 1000:1000`` is a user and a group."""
     match = _CURL_USER.match(text, place + 1)
-    if match is None or "curl" not in text[max(0, place - 300) : place] or _says_nothing(match["value"]):
+    if match is None or "curl" not in text[max(0, place - 300) : place] or says_nothing(text, *match.span("value")):
         return None
     return *match.span("value"), PASSWORD
 
@@ -322,10 +228,6 @@ _COOKIE = re.compile(
 def _find_cookie(text: str, place: int) -> Span | None:
     match = _COOKIE.match(text, place - 2) if place >= 2 else None
     return (*match.span("value"), TOKEN) if match and _opaque(match["value"]) else None
-
-
-def _sig_like(text: str, match: re.Match[str]) -> bool:
-    return text[max(0, match.start() - 1) : match.start()] in ("?", "&", ";") and len(match["bare"] or "") >= 20
 
 
 _ENDS = " =:\"'\\`%>\t"
@@ -361,8 +263,8 @@ RULES: tuple[tuple[Rule, ...], ...] = (
         Rule(("dop_", "doo_", "dor_"), _shape(TOKEN, "do[por]_v1_", r"[a-f0-9]{60,}+")),
         Rule(("dckr",), _shape(TOKEN, "dckr_pat_", r"[\w-]{20,}+")),
         Rule(("dapi",), _shape(TOKEN, "dapi", r"[a-f0-9]{32}+(?:-\d)?(?!\w)")),
-        Rule(("sig=",), _beside(TOKEN, "sig", 0, _sig_like)),
-        Rule((f"pwd[{_ENDS}]", f"Pwd[{_ENDS}]", f"PWD[{_ENDS}]"), _beside(PASSWORD, r"pwd", 0, _pwd_like)),
+        Rule(("sig=",), find_beside(TOKEN, "sig", 0, is_signature)),
+        Rule((f"pwd[{_ENDS}]", f"Pwd[{_ENDS}]", f"PWD[{_ENDS}]"), find_beside(PASSWORD, r"pwd", 0, is_pwd)),
     ),
     (
         Rule(("glpa", "gldt", "glrt", "glcb", "glpt", "glft", "glso"), _gitlab),
@@ -382,15 +284,23 @@ RULES: tuple[tuple[Rule, ...], ...] = (
         Rule(("webh",), _shape(TOKEN, "webhooks", r"/\d{15,20}/[\w-]{50,}+")),
     ),
     (
-        Rule(("assw",), _beside(PASSWORD, r"passw(?:or[dt]|d)\d?", 1, _password_like), fold=True),
+        Rule(("assw",), find_beside(PASSWORD, r"passw(?:or[dt]|d)\d?", 1, is_password), fold=True),
         Rule(("assw",), _find_password_in_prose, fold=True),
         Rule(("assw",), _below(PASSWORD, r"passw(?:or[dt]|d)", 1), fold=True),
-        Rule(("assp",), _beside(PASSWORD, r"passphrase", 1, _password_like), fold=True),
-        Rule(("ass=", "ass:", "ass[\"']"), _beside(PASSWORD, r"pass", 1, _pass_like), fold=True),
+        Rule(("assp",), find_beside(PASSWORD, r"passphrase", 1, is_password), fold=True),
+        Rule(
+            ("ass=", "ass:", "ass[\"']"),
+            find_beside(PASSWORD, r"pass", 1, is_pass, Need.DIGIT),
+            fold=True,
+            need=Need.DIGIT,
+        ),
         Rule(
             ("secr",),
-            _beside(SECRET, r"secret(?:[-_ ]?(?:access[-_ ]?)?key)?(?:[-_]?base)?", 0, _key_like),
+            find_beside(
+                SECRET, r"secret(?:[-_ ]?(?:access[-_ ]?)?key)?(?:[-_]?base)?", 0, is_key, Need.DIGIT_OR_NO_DOT
+            ),
             fold=True,
+            need=Need.DIGIT_OR_NO_DOT,
         ),
         Rule(("oriz", "oris"), _find_authorization, fold=True),
         Rule(("bear",), _find_bearer, fold=True),
@@ -398,12 +308,32 @@ RULES: tuple[tuple[Rule, ...], ...] = (
         Rule((" -u[ \"']", " --u"), _find_curl_user, fold=True),
     ),
     (
-        Rule((f"ken[{_ENDS}]",), _beside(TOKEN, r"token", 2, _token_like), fold=True),
-        Rule(("pi[_ -]k", "pike"), _beside(API_KEY, r"api[-_ ]?key\d?", 1, _key_like), fold=True),
+        Rule((f"ken[{_ENDS}]",), find_beside(TOKEN, r"token", 2, is_token, Need.DIGIT), fold=True, need=Need.DIGIT),
+        Rule(
+            ("pi[_ -]k", "pike"),
+            find_beside(API_KEY, r"api[-_ ]?key\d?", 1, is_key, Need.DIGIT_OR_NO_DOT),
+            fold=True,
+            need=Need.DIGIT_OR_NO_DOT,
+        ),
         Rule(("pi[_ -]k", "pike"), _below(API_KEY, r"api[-_ ]?key\d?", 1), fold=True),
-        Rule(("nt[_ -]k", "ntke"), _beside(API_KEY, r"account[-_ ]?key\d?", 5, _key_like), fold=True),
-        Rule(("ss[_ -]k", "sske"), _beside(API_KEY, r"access[-_ ]?key(?:[-_ ]?id)?\d?", 4, _key_like), fold=True),
-        Rule(("te[_ -]k", "teke"), _beside(PRIVATE_KEY, r"private[-_ ]?key", 5, _key_like), fold=True),
+        Rule(
+            ("nt[_ -]k", "ntke"),
+            find_beside(API_KEY, r"account[-_ ]?key\d?", 5, is_key, Need.DIGIT_OR_NO_DOT),
+            fold=True,
+            need=Need.DIGIT_OR_NO_DOT,
+        ),
+        Rule(
+            ("ss[_ -]k", "sske"),
+            find_beside(API_KEY, r"access[-_ ]?key(?:[-_ ]?id)?\d?", 4, is_key, Need.DIGIT_OR_NO_DOT),
+            fold=True,
+            need=Need.DIGIT_OR_NO_DOT,
+        ),
+        Rule(
+            ("te[_ -]k", "teke"),
+            find_beside(PRIVATE_KEY, r"private[-_ ]?key", 5, is_key, Need.DIGIT_OR_NO_DOT),
+            fold=True,
+            need=Need.DIGIT_OR_NO_DOT,
+        ),
     ),
 )
 """The rules, in the groups in which their anchors are looked for: grouped so that few other words look like them."""

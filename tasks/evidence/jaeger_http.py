@@ -16,6 +16,7 @@ import httpx
 import orjson
 
 from tasks.errors import RefusedError
+from tasks.evidence.urls import refuse_ambiguous
 from tasks.wire.body import BodyError, LargeBodyError, decode_body
 from tasks.wire.deadline import bound_time, exchange_within
 from tasks.wire.route import describe_place
@@ -62,6 +63,7 @@ def open_http(
     Raises:
         RefusedError: the URL or a header cannot be used; the message holds no part of a value that can be secret.
     """
+    refuse_ambiguous(url, "jaeger_url (AGENT_REPORT_JAEGER_URL)")
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:

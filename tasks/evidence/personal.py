@@ -14,10 +14,38 @@ _LONGEST_LOCAL = 64
 _LOCAL_REVERSED = re.compile(r"[\w.+-]*")
 _DOMAIN = re.compile(r"(?:[^\W_][\w-]{0,62}+\.){1,8}(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})(?![\w-])")
 # Names of files (icon@2x.png, render@app.js:10:5) and of machines that no mail goes to.
-_NO_MAIL = re.compile(
-    r"js|jsx|mjs|ts|tsx|json|png|jpg|jpeg|gif|svg|webp|css|scss|html|htm|xml|yaml|yml|"
-    r"txt|log|csv|toml|lock|internal|localdomain|lan|cluster|svc",
-    re.IGNORECASE,
+_NO_MAIL = frozenset(
+    [
+        "js",
+        "jsx",
+        "mjs",
+        "ts",
+        "tsx",
+        "json",
+        "png",
+        "jpg",
+        "jpeg",
+        "gif",
+        "svg",
+        "webp",
+        "css",
+        "scss",
+        "html",
+        "htm",
+        "xml",
+        "yaml",
+        "yml",
+        "txt",
+        "log",
+        "csv",
+        "toml",
+        "lock",
+        "internal",
+        "localdomain",
+        "lan",
+        "cluster",
+        "svc",
+    ]
 )
 _VERSION = re.compile(r"v?\d+\.\d+")
 _REMOTE_USERS = frozenset({"git", "hg", "svn"})
@@ -27,11 +55,14 @@ _ESCAPED = re.compile(r"u[0-9a-fA-F]{4}|[nrtbf]")
 # Groups are set apart by a space, a dash, or the space that does not break.
 _TO_DIGITS = bytes(0x30 if 0x30 <= code <= 0x39 else 0x20 if code in (0x2D, 0xA0) else code for code in range(256))
 _CARD_SHAPES = (b"0" * 13, b"0000 0000 0000 ", b"0000 000000 0000")
+_CARD_SHAPE = re.compile(b"|".join(_CARD_SHAPES))
 _LONGEST_RUN = 64
 _DIGITS_REVERSED = re.compile(r"(?:[ \xa0-]?\d)*+")
 _DIGITS = re.compile(r"\d(?:[ \xa0-]?\d)*+")
 _FIRST_GROUP = re.compile(r"\d+[ \xa0]")
 _GROUPED = re.compile(r"\d{4}([ \xa0-])(?:\d{4}\1\d{4}\1\d{4}(?:\1\d{3}(?!\d))?|\d{6}\1\d{4,5})(?!\d)")
+_ONCE = bytes((code - 48) % 10 for code in range(256))
+_DOUBLED = bytes(sum(divmod(2 * ((code - 48) % 10), 10)) for code in range(256))
 # https://en.wikipedia.org/wiki/Payment_card_number#Issuer_identification_number_(IIN): without these, one in ten of
 # all order numbers of this length would be a card. A time since the epoch begins with 1, which no card does.
 _ISSUERS = re.compile(
@@ -57,17 +88,18 @@ def find_email(text: str, at: int, width: int = 1) -> Span | None:
     the version of a package (``react@18.2.0-rc.beta``), and no host without a domain.
     """
     domain = _DOMAIN.match(text, at + width, at + width + 254)
-    if domain is None or _NO_MAIL.fullmatch(domain[0].rpartition(".")[2]) or _VERSION.match(domain[0]):
+    if domain is None or domain[0].rpartition(".")[2].lower() in _NO_MAIL or _VERSION.match(domain[0]):
         return None
     before = text[max(0, at - _LONGEST_LOCAL) : at]
     reversed_local = _LOCAL_REVERSED.match(before[::-1])
     start = at - (reversed_local.end() if reversed_local else 0)
-    start += _escape_length(text, start)
+    if start and text[start - 1] == "\\":
+        start += _escape_length(text, start)
     while start < at and text[start] in ".-":
         start += 1
     if start == at or text[start - 3 : start] == "://" or text[start:at].lower() in _REMOTE_USERS:
         return None
-    if _REMOTE.match(text, domain.end(), domain.end() + 200):
+    if text.startswith(":", domain.end()) and _REMOTE.match(text, domain.end(), domain.end() + 200):
         return None
     return start, domain.end(), EMAIL
 
@@ -91,13 +123,8 @@ def find_cards(text: str, latin: bytes) -> Iterator[Span]:
     if not any(shape in coded for shape in _CARD_SHAPES):
         return
     done = 0
-    places: list[int] = []
-    for shape in _CARD_SHAPES:
-        place = coded.find(shape)
-        while place >= 0:
-            places.append(place)
-            place = coded.find(shape, place + len(shape))
-    for place in sorted(places):
+    for match in _CARD_SHAPE.finditer(coded):
+        place = match.start()
         # Times since the epoch begin with 1: what no card begins with is left at once.
         begins = place == 0 or coded[place - 1] not in b"0 "
         if place >= done and not (begins and text[place] in "0179"):
@@ -108,8 +135,10 @@ def find_cards(text: str, latin: bytes) -> Iterator[Span]:
 
 def _card_at(text: str, place: int) -> tuple[Span | None, int]:
     """The card in the run of digits around ``place``, and where that run ends."""
-    before = _DIGITS_REVERSED.match(text[max(0, place - _LONGEST_RUN) : place][::-1])
-    start = place - (before.end() if before else 0)
+    start = place
+    if place and (text[place - 1].isdigit() or text[place - 1] in " \xa0-"):
+        before = _DIGITS_REVERSED.match(text[max(0, place - _LONGEST_RUN) : place][::-1])
+        start = place - (before.end() if before else 0)
     while text[start] in " \xa0-":
         start += 1
     run = _DIGITS.match(text, start)
@@ -117,7 +146,7 @@ def _card_at(text: str, place: int) -> tuple[Span | None, int]:
         return None, place + 1
     end = run.end()
     ahead, behind = text[max(0, start - 1) : start], text[end : end + 2]
-    escaped = ahead in tuple("nrt") and text[max(0, start - 2) : start - 1] == "\\"
+    escaped = ahead in ("n", "r", "t") and text[max(0, start - 2) : start - 1] == "\\"
     if ahead.isalnum() and not escaped and (first := _FIRST_GROUP.match(text, start, end)) is not None:
         # The first digits end a word ("v2 4111 …").
         start = first.end()
@@ -143,5 +172,6 @@ def _is_card(shown: str) -> bool:
     digits = shown.replace(" ", "").replace("\xa0", "").replace("-", "")
     if not 13 <= len(digits) <= 19 or not digits.isascii() or not _ISSUERS.fullmatch(digits):
         return False
-    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
-    return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
+    # Luhn: every second digit from the right is doubled, and counts as the sum of its own digits.
+    reversed_ = digits[::-1].encode()
+    return (sum(reversed_[::2].translate(_ONCE)) + sum(reversed_[1::2].translate(_DOUBLED))) % 10 == 0

@@ -8,18 +8,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tasks.errors import RedactionError, RefusedError
 from tasks.evidence.anchors import Anchors
-from tasks.evidence.credentials import PLACEHOLDER, RULES
+from tasks.evidence.credentials import RULES
+from tasks.evidence.crowding import CROWDED, drop_idle_ats, find_crowded
+from tasks.evidence.named_values import BARREN, PLACEHOLDER, Need
 from tasks.evidence.personal import Span, find_cards
 
 Hook = Callable[[str], str]
 OWN_CODE = "own code"
 """The label under which texts that the hook changed are counted; the hook writes its own placeholders."""
 
-_ANCHORS = Anchors(
+ANCHORS = Anchors(
     [[anchor for rule in group for anchor in rule.anchors] for group in RULES],
     fold=[any(rule.fold for rule in group) for group in RULES],
 )
-_FINDS = [rule.find for group in RULES for rule in group for _ in rule.anchors]
+_RULE_FINDS = [(rule.find, rule.need) for group in RULES for rule in group for _ in rule.anchors]
+# By the key of an anchor.
+_FINDS = [tuple(_RULE_FINDS[number] for number in numbers) for numbers in ANCHORS.numbers]
+_AT = ANCHORS.key("@")
 # No rule matches across it, and no text of ours holds it: see read_text.
 _BETWEEN = "\x00"
 
@@ -118,24 +123,35 @@ def _replace(text: str, counts: Counter[str]) -> str:
 def _find(text: str) -> Iterator[Span]:
     # One byte for each character, so that places are those in the text; what is not Latin-1 becomes "?".
     coded = text.encode("latin-1", "replace")
+    found = drop_idle_ats(text, coded, ANCHORS.find(coded), _AT)
+    crowded = find_crowded(text, coded, found)
+    for start, end in crowded.stretches:
+        yield start, end, CROWDED
     covered = 0
-    for place, number in _ANCHORS.find(text, coded):
-        # What stands inside a secret is gone with it; without this hostile texts would be read again and again.
-        if place < covered:
-            continue
-        span = _FINDS[number](text, place)
-        if span is not None:
-            covered = max(covered, span[1])
+    barren = [0] * len(Need)
+    for place, key in zip(crowded.left.places.tolist(), crowded.left.keys.tolist(), strict=True):
+        for find, need in _FINDS[key]:
+            # What stands inside a secret is gone with it; without this hostile texts would be read again and again.
+            if place < covered:
+                break
+            if place < barren[need] or (span := find(text, place)) is None:
+                continue
+            if span[2] == BARREN:
+                barren[need] = span[1]
+                continue
+            if span[1] > covered:
+                covered = span[1]
             yield span
     yield from find_cards(text, coded)
 
 
 def _merged(spans: Sequence[Span]) -> list[Span]:
-    """Spans that overlap as one, with the label of the first."""
+    """Spans that overlap as one, with the label of the first; what is crowded stays so."""
     merged: list[Span] = []
     for start, end, label in spans:
         if merged and start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]), merged[-1][2])
+            first = merged[-1]
+            merged[-1] = (first[0], max(end, first[1]), CROWDED if label == CROWDED else first[2])
         else:
             merged.append((start, end, label))
     return merged
@@ -144,16 +160,21 @@ def _merged(spans: Sequence[Span]) -> list[Span]:
 def _replace_own(text: str, label: str, pattern: re.Pattern[str], counts: Counter[str]) -> str:
     parts = []
     done = place = 0
+    written = f"[{label}]"
+    holders = [match.span() for match in PLACEHOLDER.finditer(text)]
+    holders.append((len(text), len(text)))
+    ahead = iter(holders)
+    opened, closed = next(ahead)
     while place <= len(text) and (match := pattern.search(text, place)) is not None:
         start, end = match.span()
         place = max(end, start + 1)
+        while closed <= start < len(text):
+            opened, closed = next(ahead)
         # A placeholder is no evidence: an expression for words must not begin in the words of one.
-        opened = text.rfind("[", max(0, start - 41), start + 1)
-        holder = PLACEHOLDER.match(text, opened) if opened >= 0 else None
-        if holder is not None and holder.end() > start:
-            place = holder.end()
+        if opened <= start < closed:
+            place = closed
         elif end > start:
-            parts += [text[done:start], f"[{label}]"]
+            parts += [text[done:start], written]
             counts[label] += 1
             done = end
     return "".join([*parts, text[done:]]) if parts else text

@@ -69,19 +69,26 @@ def claimed(
 
     woken = threading.Event()
     with stop.listening(woken.set):
-        pause = _FIRST_PAUSE_SECONDS
+        pauses = growing_pauses()
         while (held := ask()) is None:
             stop.check()
             left = deadline - time.monotonic()
             if left <= 0:
                 raise DeadlineError("another process or thread is paying for this answer, and it did not come in time")
-            woken.wait(min(pause, left))
-            pause = min(pause * _PAUSES_GROW, _LONGEST_PAUSE_SECONDS)
+            woken.wait(min(next(pauses), left))
     try:
         yield held
     finally:
         if isinstance(held, Claim) and not held.answered:
             _release(ledger, held)
+
+
+def growing_pauses() -> Iterator[float]:
+    """Seconds between two looks at the ledger: from 0.1, each half as long again as the last, to 2.0 at most."""
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        yield pause
+        pause = min(pause * _PAUSES_GROW, _LONGEST_PAUSE_SECONDS)
 
 
 def _release(ledger: Ledger, claim: Claim) -> None:

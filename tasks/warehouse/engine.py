@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLA
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tasks.errors import RefusedError, WarehouseError
+from tasks.evidence.urls import refuse_ambiguous
 
 _SECRET_WORDS = ("pass", "secret", "token", "key")
 _BUSY_SECONDS = 30
@@ -144,10 +145,10 @@ def connect_database(url: str | URL, *, create: bool = True) -> Database:
 def _parsed(url: str | URL) -> URL:
     if isinstance(url, str) and url.startswith("postgres://"):
         url = "postgresql://" + url.removeprefix("postgres://")
+    if isinstance(url, str):
+        refuse_ambiguous(url, "The warehouse URL")
     try:
         parsed = sa.make_url(url)
-        if "@" in (parsed.host or ""):
-            raise ArgumentError("the host holds what follows the first @ of the password")
     except (ArgumentError, ValueError):
         raise RefusedError(
             "The warehouse URL is no SQLAlchemy URL such as sqlite:///folder/warehouse.db or "

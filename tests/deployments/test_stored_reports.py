@@ -264,6 +264,25 @@ def test_json_is_the_whole_report_in_one_document(
     assert json.loads(out.read_text(encoding="utf-8")) == whole
 
 
+def test_a_file_that_exists_is_replaced_only_with_force(
+    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    report_id = str(write(warehouse))
+    for name, kind in (("thesis.txt", "json"), ("runs.csv", "csv"), ("report.json", "json")):
+        out = tmp_path / name
+        out.write_text("dear", encoding="utf-8")
+        code, printed, said = agent_report("export", report_id, "--format", kind, "--out", str(out))
+        assert (code, printed) == (2, "")
+        assert str(out) in said
+        assert "--force" in said
+        assert out.read_text(encoding="utf-8") == "dear"
+        assert agent_report("export", report_id, "--format", kind, "--out", str(out), "--force") == (0, "", "")
+        assert "good-bot" in out.read_text(encoding="utf-8")
+    empty = tmp_path / "empty"
+    empty.touch()
+    assert agent_report("export", report_id, "--format", "json", "--out", str(empty)) == (0, "", "")
+
+
 def test_csv_is_a_table_that_no_spreadsheet_runs(
     warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
@@ -530,3 +549,57 @@ def test_json_has_no_byte_order_mark(warehouse: Warehouse, agent_report: Callabl
     code, _, error = agent_report("export", str(write(warehouse)), "--format", "json", "--bom")
     assert code == 2
     assert "--bom is for --format csv" in error
+
+
+# terminals without UTF-8
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=["ascii", "latin-1", "C"],
+)
+def test_what_a_terminal_cannot_show_is_replaced_and_the_exit_code_stays(
+    warehouse: Warehouse, tmp_path: Path, variables: dict[str, str]
+) -> None:
+    name = "müller – 日本 😀"
+    report_id = str(write(warehouse, name=name))
+
+    def ran(*arguments: str) -> tuple[int, bytes, bytes]:
+        ended = subprocess.run(
+            [sys.executable, "-m", "deployments.cli", *arguments],
+            cwd=Path(__file__).parents[2],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "AGENT_REPORT_NO_ENV_FILE": "1",
+                "AGENT_REPORT_WAREHOUSE_URL": f"sqlite:///{tmp_path}/warehouse.db",
+                **variables,
+            },
+            capture_output=True,
+            check=False,
+        )
+        return ended.returncode, ended.stdout, ended.stderr
+
+    for arguments in (["show", report_id], ["list"], ["run", "--help"], ["show", report_id, "--agent", "good-bot"]):
+        code, out, err = ran(*arguments)
+        assert (code, err) == (0, b""), arguments
+        assert out
+        assert "C" not in variables.get("LC_ALL", "") or out.isascii()
+    code, out, err = ran("list", "--name", "–")
+    assert code == 0
+    code, out, err = ran("show", report_id, "--agent", "nope–")
+    assert code == 2
+    assert err.startswith(b"Refused: ")
+    code, out, err = ran("show", report_id, "--json")
+    assert (code, err) == (0, b"")
+    assert json.loads(out.decode("utf-8"))["report"]["name"] == name
+    code, out, err = ran("export", report_id, "--format", "json")
+    assert json.loads(out.decode("utf-8"))["report"]["name"] == name
+    code, out, err = ran("show", report_id, "--html", "-")
+    assert (code, err) == (0, b"")
+    assert name in out.decode("utf-8")

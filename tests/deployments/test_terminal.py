@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from rich.console import Console
 from deployments.progress_bar import live_progress
 from deployments.report_front import print_agents, print_report
 from deployments.report_list import print_reports
-from deployments.terminal import Column, one_line, open_console, plain, print_json, print_table
+from deployments.terminal import Column, json_text, one_line, open_console, plain, print_json, print_table
 
 _LONG = "the-agent-that-reconciles-carrier-invoices-with-goods-receipts"
 _NAMES = ["invoice-matcher", "onboarding-guide", "ticket-router-2"]
@@ -212,3 +213,15 @@ def test_no_line_is_a_command_of_github_actions(
     text = capsys.readouterr().out
     assert not _COMMAND.search(text)
     assert json.loads(text) == {"agents": names}
+
+
+CONTROLS = "".join(map(chr, (0, 7, 0x1B, 0x7F, 0x80, 0x85, 0x9B, 0x9D, 0x9F, 0xAD, 0x200B, 0x200E, 0x202A, 0x202E)))
+CONTROLS += "\u2028\u2029\u2066\u2069\ufeff\U000e0041\ud800"
+
+
+def test_json_holds_no_control_characters_and_means_the_same() -> None:
+    value = {f"key{CONTROLS}": [f"a{char}b" for char in CONTROLS], "kept": "ü – 日本 😀 עברית\tx\n"}
+    text = json_text(value)
+    assert not [char for char in text if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char != "\n"]
+    assert json.loads(text) == value
+    assert "ü – 日本 😀 עברית\\tx\\n" in text

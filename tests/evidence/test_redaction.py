@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import random
-import re
-import time
-import timeit
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
 
 import pytest
 
 from tasks.errors import RedactionError, RefusedError
-from tasks.evidence.redaction import OWN_CODE, Redactor
+from tasks.evidence.credentials import RULES
+from tasks.evidence.crowding import CROWDED, LEAST_APART, MOST_IN_A_SMALL_TEXT, find_crowded
+from tasks.evidence.named_values import BARREN
+from tasks.evidence.redaction import ANCHORS, OWN_CODE, Redactor
 
 OPENAI = "sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z"
 ANTHROPIC = "sk-ant-api03-" + "aB3_dE6-gH9" * 8 + "-AA"
@@ -216,27 +214,77 @@ def test_redacting_twice_changes_nothing_more() -> None:
     ],
 )  # fmt: skip
 def test_hostile_text_costs_in_proportion_to_its_length(unit: str) -> None:
-    def seconds(size: int) -> float:
-        return _seconds(partial(REDACTOR.redact, (unit * (size // len(unit) + 1))[:size]), repeat=2)
-
-    # Linear is 8; the base keeps what is over in a moment from failing by noise.
-    assert seconds(400_000) < 16 * (seconds(50_000) + 0.005)
-
-
-def _seconds(act: Callable[[], object], repeat: int = 3) -> float:
-    return min(timeit.repeat(act, timer=time.process_time, number=1, repeat=repeat))
+    """Each place that a rule tries costs about the same, so their number is what a text costs."""
+    for text in (_repeated(unit, 40_000), _repeated(unit, 160_000)):
+        coded = text.encode("latin-1", "replace")
+        tried = find_crowded(text, coded, ANCHORS.find(coded)).left
+        assert len(tried.places) <= len(text) / LEAST_APART + 2 * MOST_IN_A_SMALL_TEXT
 
 
-def test_what_has_no_secrets_takes_little_more_than_to_search_it_for_one_expression() -> None:
-    """All rules together take four times as long as this expression alone, on dense text and on megabytes of hex."""
-    words = (
-        "the tool search returned status=ok https://api.example.com/v1 total_tokens disk-space secretary 1767225600000"
-    )
-    dense = (words + " and then the agent listed what it had found in the files of the order. ") * 20_000
-    for text in (dense, random.Random(1).randbytes(2_000_000).hex()):
-        assert REDACTOR.redact(text) == text
-        one = _seconds(partial(re.sub, r"[0-9]x|zz+", "", text))
-        assert _seconds(partial(REDACTOR.redact, text)) < 15 * one
+@pytest.mark.parametrize("unit", ["token=", "@", "a@b.co ", "pass=", "password ", "sk-", ":AAE", "token='x ", "ghp_"])
+@pytest.mark.parametrize(
+    "secret", [f" {OPENAI} ", ' password="correct horse battery" ', " bob@example.com ", f" {PEM} "]
+)
+def test_a_secret_in_hostile_text_is_replaced(unit: str, secret: str) -> None:
+    for text in (
+        _repeated(unit, 9_001) + secret,
+        secret + _repeated(unit, 9_001),
+        secret.join([_repeated(unit, 99_000)] * 2),
+    ):
+        redacted = REDACTOR.redact(text)
+        assert not any(part in redacted for part in (OPENAI[3:], "horse", "bob", "MIIE"))
+
+
+def test_a_crowded_stretch_is_replaced_as_a_whole_and_what_is_around_it_is_not() -> None:
+    counts: Counter[str] = Counter()
+    around = "The order was found and shipped. " * 200
+    (redacted,) = REDACTOR.redact_texts([around + "token=" * 3_000 + around], counts)
+    assert redacted is not None
+    assert redacted.startswith("The order was found and shipped. " * 100)
+    assert redacted.endswith("The order was found and shipped. " * 100)
+    assert redacted.count(f"[{CROWDED}]") == 1
+    assert counts[CROWDED] == 1
+    assert REDACTOR.redact(redacted) == redacted
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("bob.smith@example.com\n" * 2_000, "e-mail address"),
+        ('{"token": "a1b2c3d4e5f6"}\n' * 2_000, "access token"),
+        ("card 4111 1111 1111 1111\n" * 2_000, "card number"),
+    ],
+)
+def test_lists_of_secrets_are_replaced_one_by_one(text: str, label: str) -> None:
+    assert REDACTOR.redact(text).count(f"[{label}]") == 2_000
+
+
+@pytest.mark.parametrize("text", ["@" * 9_000, "=====@@@@@..@@\n" * 900, '{"token": "the", "id": 5},\n' * 900])
+def test_what_only_looks_crowded_stays(text: str) -> None:
+    assert REDACTOR.redact(text) == text
+
+
+def test_many_short_texts_do_not_crowd_each_other() -> None:
+    texts: list[str | None] = ["token=", "ana@x.io", "pass: 1"] * 500
+    redacted = REDACTOR.redact_texts(texts, Counter())
+    assert redacted == ["token=", "[e-mail address]", "pass: 1"] * 500
+
+
+def test_a_long_value_without_a_digit_is_read_once() -> None:
+    text = "access_token=((((" * 200
+    (find,) = (rule.find for group in RULES for rule in group if rule.anchors[0].startswith("ken"))
+    span = find(text, text.index("ken"))
+    assert span is not None
+    start, end, label = span
+    assert label == BARREN
+    assert end - start > len(text) - 100
+    # Up to there nothing is found, whoever looks; and what has a digit behind it is.
+    assert all((find(text, place) or span)[2] == BARREN for place in range(start, end) if text.startswith("ken", place))
+    assert REDACTOR.redact(text + "1a").endswith("[access token]")
+
+
+def _repeated(unit: str, size: int) -> str:
+    return (unit * (size // len(unit) + 1))[:size]
 
 
 def test_own_expressions_come_with_their_label() -> None:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import accumulate, islice
 from typing import Any
 
 import pytest
 
 from tasks.errors import JudgingEndedError, WarehouseError
-from tasks.judge.claims import claimed
+from tasks.judge.claims import claimed, growing_pauses
 from tasks.judge.gate import DeadlineError, Stop
 from tasks.judge.ledger import Claim, PaidAnswer
 
@@ -168,24 +168,13 @@ def test_an_answer_from_before_does_not_count_for_who_asks_anew(memory_ledger: A
             assert got == paid("new")
 
 
-def test_pauses_grow_and_stay_bounded(memory_ledger: Any, enter: Enter) -> None:
-    asked: list[float] = []
-
-    class Counting:
-        def claim(self, *args: Any, **more: Any) -> PaidAnswer | Claim | None:
-            asked.append(time.monotonic())
-            got: PaidAnswer | Claim | None = memory_ledger.claim(*args, **more)
-            return got
-
-        def find(self, *args: Any, **more: Any) -> None:
-            return None
-
-    with enter(), pytest.raises(DeadlineError), enter(7, ledger=Counting()):
-        pytest.fail("entered")
-    pauses = [later - earlier for earlier, later in pairwise(asked)]
-    assert pauses[0] < 0.2
-    assert 1.9 < max(pauses) < 2.5
-    assert 8 <= len(asked) <= 11
+def test_pauses_grow_and_stay_bounded() -> None:
+    pauses = list(islice(growing_pauses(), 20))
+    assert pauses[:3] == pytest.approx([0.1, 0.15, 0.225])
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 2.0
+    # An answer that takes a minute is looked for some thirty times.
+    assert 25 < sum(total < 60 for total in accumulate(islice(growing_pauses(), 60))) < 45
 
 
 @pytest.mark.parametrize("answered", [True, False])

@@ -18,6 +18,7 @@ from prefect.client.orchestration import PrefectClient
 from pydantic import SecretStr
 
 from deployments.webhook.app import Rates, Receiver, build_app
+from deployments.webhook.body import BodyReader
 from deployments.webhook.connections import PromptProtocol
 from deployments.webhook.orders import open_allow_list
 from deployments.webhook.rate import Rate
@@ -41,7 +42,7 @@ class Crowded(PromptProtocol):
 
 
 @contextmanager
-def _serve(load_report: Any, protocol: type[PromptProtocol] = Hasty) -> Iterator[str]:
+def _serve(load_report: Any, protocol: type[PromptProtocol] = Hasty, *, at_once: int = 256) -> Iterator[str]:
     """A receiver before a Prefect that knows every run, and was ordered every one of them here."""
     names: list[str] = []
 
@@ -57,7 +58,15 @@ def _serve(load_report: Any, protocol: type[PromptProtocol] = Hasty) -> Iterator
             names.append(runs.key_prefix)
             rates = Rates(Rate(100), Rate(100), Rate(100))
             signatures = open_signatures([SecretStr("whsec_" + "bmV3" * 8)], [])
-            yield Receiver(signatures, open_allow_list([], []), rates, runs, load_report, load_seconds=0.5)
+            yield Receiver(
+                signatures,
+                open_allow_list([], []),
+                rates,
+                runs,
+                load_report,
+                BodyReader(seconds=60, at_once=at_once),
+                load_seconds=0.5,
+            )
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(build_app(opened), http=protocol, log_config=None, access_log=False, ws="none")
@@ -140,6 +149,25 @@ def test_where_there_are_too_many_connections_an_idle_one_makes_room() -> None:
         assert order.recv(4096).startswith(b"HTTP/1.1 401")
         closed, _, _ = select.select(idle, [], [], 1)
         assert 30 <= len(closed) <= 32
+
+
+def test_slow_bodies_do_not_shut_out_who_signs(receiver: Any) -> None:
+    """More of them than there is room for, connections and bodies, without a signature that holds."""
+    with _serve(lambda _: None, Crowded, at_once=10) as url, ExitStack() as stack:
+        port = int(url.rpartition(":")[2])
+        for number in range(70):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=15))
+            slow.sendall(HEAD + b"Content-Length: 2\r\n\r\n{")
+            if number % 10 == 9:
+                assert _show(url, receiver).status_code == 200
+        # One that connects first and takes its time to ask is not the one to go.
+        late = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=15))
+        for _ in range(15):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=15))
+            slow.sendall(HEAD + b"Content-Length: 2\r\n\r\n{")
+            assert httpx.get(url + "/healthz", timeout=30, trust_env=False).status_code == 200
+        late.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert late.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("length", ["81920", "9999999"])

@@ -65,21 +65,31 @@ def test_a_body_that_drips_is_given_up() -> None:
     assert time.monotonic() - began < 2
 
 
-def test_so_many_at_once_and_no_more() -> None:
-    async def several() -> list[int]:
-        reader = BodyReader(seconds=0.3, at_once=2)
-        receive, _ = _chunks(*[b"x"] * 1000, seconds=0.05)
-        slow = [asyncio.create_task(_refused(reader.read(_request(receive)))) for _ in range(2)]
-        await asyncio.sleep(0.1)
-        quick, _ = _chunks(b"{}")
-        statuses = [await _refused(reader.read(_request(quick)))]
-        statuses += await asyncio.gather(*slow)
-        # They have made room again.
-        quick, _ = _chunks(b"{}")
-        assert await reader.read(_request(quick)) == b"{}"
-        return statuses
+def test_where_too_many_arrive_at_once_the_slowest_makes_room() -> None:
+    async def several() -> list[int | bytes]:
+        reader = BodyReader(seconds=3600, at_once=2)
+        never = asyncio.Event()
 
-    assert asyncio.run(several()) == [429, 408, 408]
+        async def receive() -> dict[str, Any]:
+            await never.wait()
+            return {"type": "http.disconnect"}
+
+        ended: list[int | bytes] = []
+        slow = [asyncio.create_task(_refused(reader.read(_request(receive)))) for _ in range(2)]
+        await asyncio.sleep(0)
+        quick, _ = _chunks(b"{}")
+        ended.append(await reader.read(_request(quick)))
+        # The first of the slow ones was waiting longest; the second had room again when the quick one was done.
+        ended.append(await slow[0])
+        assert not slow[1].done()
+        quick, _ = _chunks(b"[]")
+        ended.append(await reader.read(_request(quick)))
+        assert not slow[1].done()
+        never.set()
+        ended.append(await slow[1])
+        return ended
+
+    assert asyncio.run(several()) == [b"{}", 408, b"[]", 400]
 
 
 def test_a_body_that_breaks_off_is_400() -> None:

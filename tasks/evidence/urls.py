@@ -1,0 +1,41 @@
+"""URLs with credentials: what can be read in two ways is refused, as every error would show a part of the password."""
+
+from __future__ import annotations
+
+import re
+
+from tasks.errors import RefusedError
+
+_AUTHORITY_END = re.compile(r"[/?#]")
+_USERINFO = re.compile(r"[^:/?#@]*(?::[^:/?#@]*)?")
+
+
+def refuse_ambiguous(url: str, name: str) -> None:
+    """Refuse a URL, of a database or of HTTP, whose user, password and host cannot be told apart for certain.
+
+    That is one with @, /, #, ? or : in its password that is not percent-encoded; also, for a database, a # or
+    an & in its query. ``name`` is what the URL is called. URLs of SQLite name a file, and have no password.
+
+    Raises:
+        RefusedError: names ``name`` and no part of the URL.
+    """
+    if _is_ambiguous(url):
+        raise RefusedError(
+            f"{name} can be read in more than one way: in user, password and path, @ / # ? : & must be percent-encoded "
+            "(%40 %2F %23 %3F %3A %26). It is not shown, as it may hold a password"
+        )
+
+
+def _is_ambiguous(url: str) -> bool:
+    scheme, mark, rest = url.strip().partition("://")
+    if not mark or scheme.lower().startswith("sqlite"):
+        return False
+    end = _AUTHORITY_END.search(rest)
+    authority, behind = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
+    userinfo = authority.rpartition("@")[0]
+    if not _USERINFO.fullmatch(userinfo) or "@" in behind:
+        return True
+    if scheme.lower() in ("http", "https"):
+        return False
+    query = behind.partition("?")[2]
+    return "#" in behind or any("=" not in part for part in query.split("&") if query)
