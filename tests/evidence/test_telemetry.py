@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -260,15 +259,7 @@ def test_nul_characters_do_not_reach_the_warehouse(tool: MakeSpan) -> None:
     assert clip("ab", 2) == "ab"
 
 
-def test_time_grows_in_proportion_to_the_spans(make_span: MakeSpan, tool: MakeSpan) -> None:
-    def seconds(size: int) -> float:
-        spans = [make_span("root", None, 0, size), *(tool(f"{n}", "root", n, n + 2) for n in range(size))]
-        best = float("inf")
-        for _ in range(3):
-            started = time.perf_counter()
-            summarize(spans)
-            best = min(best, time.perf_counter() - started)
-        return best
-
-    # Ten times the spans; a quadratic step would take a hundred times as long.
-    assert seconds(5_000) < 40 * seconds(500)
+def test_a_large_trace_is_summarised(make_span: MakeSpan, tool: MakeSpan) -> None:
+    """A step that went through all spans for each span would not end within the time of a test."""
+    spans = [make_span("root", None, 0, 50_000), *(tool(f"{n}", "root", n, n + 2) for n in range(50_000))]
+    assert summarize(spans).spans == 50_001

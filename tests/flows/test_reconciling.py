@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,6 +50,4 @@ def test_the_last_heartbeat_of_a_crashed_run_is_waited_for(make_world: Callable[
 def test_a_run_that_goes_on_is_not_waited_for(make_world: Callable[..., Any]) -> None:
     world = make_world()
     _report(world, Running(), silent_seconds=0)
-    started = time.monotonic()
     assert reconcile_reports() == []
-    assert time.monotonic() - started < 30

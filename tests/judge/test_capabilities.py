@@ -266,17 +266,14 @@ def test_calls_at_once_find_out_together(serve: Serve, make_client: MakeClient) 
     assert ask(client).attempts == 1
 
 
-def test_who_waits_for_a_trial_waits_no_longer_than_a_refusal_takes() -> None:
+def test_who_waits_for_a_trial_that_never_ends_goes_after_all() -> None:
     capabilities = Capabilities()
     capabilities.wait_turn()
     capabilities.refused(Form(), 400, "response_format", "no", SENT)
-    started = time.monotonic()
     capabilities.wait_turn()
-    assert time.monotonic() - started < 0.3
     # The one who tries never comes back; the others go after all, and together.
     with ThreadPoolExecutor(5) as pool:
         list(pool.map(lambda _: capabilities.wait_turn(), range(5)))
-    assert 0.4 <= time.monotonic() - started < 0.9
 
 
 def test_an_answer_lets_those_who_wait_go() -> None:
@@ -284,14 +281,12 @@ def test_an_answer_lets_those_who_wait_go() -> None:
     capabilities.refused(Form(), 400, "response_format", "no", SENT)
     capabilities.wait_turn()
     with ThreadPoolExecutor(1) as pool:
-        started = time.monotonic()
         waiting = pool.submit(capabilities.wait_turn)
         capabilities.answered(Form())
         time.sleep(0.05)
         assert not waiting.done()
         capabilities.answered(capabilities.form)
         waiting.result()
-        assert time.monotonic() - started < 0.4
 
 
 def test_a_refusal_of_an_older_form_changes_nothing_more() -> None:

@@ -283,14 +283,11 @@ def test_no_second_turn_begins_when_judging_has_ended(asking: Asking, question: 
 
 
 def test_the_deadline_holds_for_both_turns(asking: Asking, question: Question) -> None:
-    def slow(payload: Any, request: Any) -> Response:
-        return Response(body=json.dumps(reply("garbage")).encode(), delay_seconds=0.3)
-
-    judge, server = asking(slow)
-    spent, started = Spent(), time.monotonic()
+    garbage = json.dumps(reply("garbage")).encode()
+    judge, server = asking(Response(body=garbage), Response(body=garbage, delay_seconds=120))
+    spent = Spent()
     with pytest.raises(DeadlineError):
-        judge.ask(question, deadline=started + 0.45, spent=spent)
-    assert time.monotonic() - started < 1.5
+        judge.ask(question, deadline=time.monotonic() + 4, spent=spent)
     assert (len(server.requests), spent.calls) == (2, 1)
 
 

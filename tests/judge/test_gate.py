@@ -86,21 +86,16 @@ def test_a_hold_that_comes_while_one_waits_holds_him_too() -> None:
 
 def test_who_waits_for_a_place_gives_up_at_the_deadline() -> None:
     gate = Gate(1)
-    with gate.slot(time.monotonic() + 5, Stop()):
-        started = time.monotonic()
-        with pytest.raises(DeadlineError, match="no judge call could start"):
-            _enter(gate, 0.2)
-        assert 0.2 <= time.monotonic() - started < 1.5
+    with gate.slot(time.monotonic() + 5, Stop()), pytest.raises(DeadlineError, match="no judge call could start"):
+        _enter(gate, 0.2)
     _enter(gate)
 
 
 def test_a_hold_beyond_the_deadline_is_known_at_once() -> None:
     gate = Gate(0)
     gate.hold(60)
-    started = time.monotonic()
     with pytest.raises(DeadlineError, match="may not be asked again"):
         _enter(gate, 20)
-    assert time.monotonic() - started < 1
 
 
 def test_a_hold_beyond_the_deadline_reaches_those_who_wait_already() -> None:
@@ -121,12 +116,10 @@ def test_the_end_wakes_everybody_who_waits() -> None:
         pauses = [pool.submit(stop.wait, 20, time.monotonic() + 25) for _ in range(5)]
         untouched = pool.submit(other.wait, 0.5, time.monotonic() + 25)
         time.sleep(0.1)
-        started = time.monotonic()
         stop.end("timeout", "the time is up")
         for future in places + pauses:
             with pytest.raises(JudgingEndedError, match="the time is up"):
                 future.result(timeout=5)
-        assert time.monotonic() - started < 2
         untouched.result()
 
 
@@ -162,7 +155,6 @@ def test_a_wait_that_cannot_end_in_time_is_not_begun() -> None:
     started = time.monotonic()
     with pytest.raises(DeadlineError, match="before the endpoint may be asked again"):
         Stop().wait(10, started + 5)
-    assert time.monotonic() - started < 1
 
 
 def test_a_wider_gate_lets_in_who_waits() -> None:
@@ -393,7 +385,6 @@ def test_a_pause_saves_up_no_starts() -> None:
 def test_who_waits_for_his_start_gives_up_at_the_deadline_and_at_the_end() -> None:
     gate, stop = Gate(0, 1), Stop()
     _enter(gate)
-    started = time.monotonic()
     with pytest.raises(DeadlineError):
         _enter(gate, 0.2)
     with ThreadPoolExecutor(1) as pool:
@@ -402,7 +393,6 @@ def test_who_waits_for_his_start_gives_up_at_the_deadline_and_at_the_end() -> No
         stop.end("cancelled", "stopped")
         with pytest.raises(JudgingEndedError):
             waiting.result(timeout=3)
-    assert time.monotonic() - started < 5
 
 
 def test_many_threads_leave_nobody_behind() -> None:

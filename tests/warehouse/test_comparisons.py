@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
-import timeit
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from benchmarks.simulated_reports import Truth, World, store, team_of
+from benchmarks.simulated_reports import Truth, World, store
 from tasks.errors import WarehouseError
 from tasks.report.compare import compare_reports
 from tasks.report.reading import Reading
@@ -179,21 +176,3 @@ def test_a_report_that_is_written_again_has_no_comparison_of_what_it_said_before
     assert load_comparison(warehouse, ids[1], ids[0]) is None
     assert load_comparison(warehouse, ids[2], ids[1]) is None
     assert load_comparison(warehouse, ids[2], ids[0]) is not None
-
-
-def test_what_a_comparison_takes_grows_with_its_agents(warehouse: Warehouse) -> None:
-    """Four times the agents; to compare each with all others takes 16 times as long. The seconds: ``benchmarks``."""
-
-    def seconds(agents: int) -> float:
-        rng = np.random.default_rng(3)
-        world = World(team_of("mixed", rng, agents))
-        baseline_id, report_id = [store(warehouse, world.report(rng, number)) for number in (1, 2)]
-        compare = partial(_compare, warehouse, baseline_id, report_id)
-        best = min(timeit.repeat(compare, timer=time.process_time, number=1, repeat=3))
-        found = load_comparison(warehouse, report_id, baseline_id)
-        assert found is not None
-        assert len(found.agents) == agents
-        return best
-
-    seconds(1)  # what the first comparison of a process loads
-    assert seconds(80) < 9 * seconds(20)

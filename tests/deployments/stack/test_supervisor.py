@@ -94,9 +94,7 @@ def test_one_that_does_not_stop_is_killed_when_its_time_is_over_or_there_is_hurr
             time.sleep(0.02)
         for _ in range(asked):
             wish.ask()
-        begun = time.monotonic()
     assert said == ["stubborn did not stop by itself and is killed"]
-    assert time.monotonic() - begun < 10
 
 
 def test_children_stop_in_reverse_and_what_comes_before_the_end_of_one_is_done(

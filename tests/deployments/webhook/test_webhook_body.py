@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -60,9 +59,7 @@ def test_a_body_that_is_announced_as_too_long_is_not_read(announced: str) -> Non
 
 def test_a_body_that_drips_is_given_up() -> None:
     receive, _ = _chunks(*[b"x"] * 1000, seconds=0.05)
-    began = time.monotonic()
     assert asyncio.run(_refused(BodyReader(seconds=0.3).read(_request(receive)))) == 408
-    assert time.monotonic() - began < 2
 
 
 def test_where_too_many_arrive_at_once_the_slowest_makes_room() -> None:

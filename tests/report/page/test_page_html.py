@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
@@ -37,11 +36,8 @@ def test_a_hundred_agents_stay_below_a_megabyte(make_page: MakePage) -> None:
     for row in page.agents:
         if row["agent_id"] % 5:
             row.update(contradictions=[], suspicions=[], warnings=[], redactions={}, citations_dropped=0)
-    started = time.process_time()
     html = render_html(page)
-    seconds = time.process_time() - started
     assert len(html.encode()) < MOST_BYTES
-    assert seconds < 10
     # Every agent is there with its criteria, trend and waterfalls, and every citation leads to an excerpt.
     assert html.count('<details class="agent') == 100
     assert html.count('<ol class="wf"') == 200
