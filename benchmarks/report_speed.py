@@ -81,10 +81,15 @@ def main() -> None:
 def shared(folder: Path) -> Iterator[str]:
     """A Prefect server on PostgreSQL with the limit on the tag; gives the URL of the warehouse there."""
     from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from deployments.postgres import embedded_postgres
-    from deployments.prefect_server import prefect_server, wait_until_healthy
+    from deployments.prefect_server import (
+        client_settings,
+        prefect_server,
+        server_password,
+        use_server,
+        wait_until_healthy,
+    )
     from deployments.runner import drain
 
     home = folder / "server"
@@ -94,8 +99,9 @@ def shared(folder: Path) -> Iterator[str]:
     ):
         wait_until_healthy(url, home)
         # For the processes that are started, too.
-        os.environ["PREFECT_API_URL"] = url
-        with temporary_settings({PREFECT_API_URL: url}):
+        password = server_password(home)
+        os.environ |= client_settings(url, password)
+        with use_server(url, password):
             with get_client(sync_client=True) as client:
                 client.create_concurrency_limit(tag="llm", concurrency_limit=10)
             yield postgres.database("warehouse")

@@ -577,7 +577,8 @@ def setup(
 ) -> int:
     """Make what reports need on a Prefect server: work pool, limit, blocks, deployments, automations.
 
-    The server is the one that PREFECT_API_URL names. Called again, it changes only what is missing or different.
+    The server is the one that PREFECT_API_URL names, or that of `agent-report up` in this folder. Called again, it
+    changes only what is missing or different.
 
     Exit code 0: everything is there, 1: something is missing or different (`--check`), or failed, 2: refused.
 
@@ -596,12 +597,14 @@ def setup(
 
     quiet_prefect()
     from deployments.setup.command import print_line, set_up
+    from deployments.stack.beside import at_stack
 
     lines = []
-    for line in set_up(check=check, notify=notify):
-        lines.append(line)
-        if not json:
-            print_line(open_console(), line)
+    with at_stack():
+        for line in set_up(check=check, notify=notify):
+            lines.append(line)
+            if not json:
+                print_line(open_console(), line)
     if json:
         print_json([{"what": found.what, "state": state, "detail": found.detail} for state, found in lines])
     return FAILED if any(found.is_due for _, found in lines) else COMPLETED
@@ -642,7 +645,8 @@ def up(
 def webhook(*, host: str = "127.0.0.1", port: int = 8765) -> int:
     """Receive signed webhooks, and run the deployment for each.
 
-    Needs `PREFECT_API_URL` and `AGENT_REPORT_WEBHOOK_SECRETS` (or `AGENT_REPORT_WEBHOOK_GITHUB_SECRETS`).
+    Needs `AGENT_REPORT_WEBHOOK_SECRETS` (or `AGENT_REPORT_WEBHOOK_GITHUB_SECRETS`), and `PREFECT_API_URL` unless
+    `agent-report up` runs in this folder.
 
     Example: `agent-report webhook --port 8765`
 

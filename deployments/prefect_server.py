@@ -5,6 +5,7 @@ Prefect would start one by itself, but later (at the first flow), more slowly, a
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import os
 import socket
@@ -20,7 +21,10 @@ from typing import TYPE_CHECKING
 import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deployments.host_guard import HostGuard
+from deployments.kept_secret import keep_secret
 from tasks.errors import AgentReportError
+from tasks.wire.route import NO_PROXY
 
 if TYPE_CHECKING:
     import uvicorn
@@ -34,24 +38,77 @@ class ServerError(AgentReportError):
     """A Prefect server cannot be reached, or did not start."""
 
 
-def server_environment(home: Path, database_url: str = "") -> dict[str, str]:
-    """What a Prefect server of ours needs in its environment; without ``database_url`` it is on SQLite in ``home``."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")}
-    return {**kept, **server_settings(home, database_url)}
+def client_settings(url: str, password: str) -> dict[str, str]:
+    """The variables that let a process use our server at ``url``, whatever the environment says of Prefect's API."""
+    return {
+        "PREFECT_API_URL": url,
+        "PREFECT_API_AUTH_STRING": password,
+        # Our server asks for no token; a client that does not know that asks for one before each request.
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+    }
 
 
-def server_settings(home: Path, database_url: str = "") -> dict[str, str]:
-    """The variables that make a Prefect server one of ours."""
+@contextmanager
+def use_server(url: str, password: str) -> Iterator[None]:
+    """``client_settings`` for this process, while the block runs."""
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_URL,
+        PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
+        temporary_settings,
+    )
+
+    settings = (PREFECT_API_URL, PREFECT_API_AUTH_STRING, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED)
+    values = client_settings(url, password)
+    with temporary_settings({setting: values[setting.name] for setting in settings}):
+        yield
+
+
+def authorization(password: str) -> dict[str, str]:
+    """The header of a request to our server; only ``/api/health`` and ``/api/ready`` are answered without it."""
+    return {"Authorization": f"Basic {base64.b64encode(password.encode()).decode()}"}
+
+
+def without_prefect() -> dict[str, str]:
+    """This process's environment without Prefect's settings, those of its log excepted."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PREFECT_") or name.startswith("PREFECT_LOGGING_")
+    }
+
+
+def server_password(home: Path) -> str:
+    """The password of the servers that have their files in ``home``; made when there is none.
+
+    Raises:
+        ServerError: its file cannot be read or written.
+    """
+    try:
+        return keep_secret(password_file(home))
+    except OSError as error:
+        raise ServerError(f"{password_file(home)} cannot be used: {error.strerror} (PREFECT_HOME)") from None
+
+
+def password_file(home: Path) -> Path:
+    """Where ``server_password`` is kept, for its owner alone."""
+    return home / "agent-report-password"
+
+
+def server_settings(home: Path, password: str, database_url: str = "") -> dict[str, str]:
+    """The variables that make a Prefect server one of ours; without ``database_url`` it is on SQLite in ``home``."""
     settings = {
         "PREFECT_HOME": str(home.resolve()),
+        # Not the user's profiles, which are about another server.
+        "PREFECT_PROFILES_PATH": str(home.resolve() / "agent-report-profiles.toml"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # For the API and the events' sockets. Without it any page in a browser here, and any user, could run anything.
+        "PREFECT_SERVER_API_AUTH_STRING": password,
         # The UI asks the server that it came from. It would ask port 4200 of this computer, whatever port we have.
         "PREFECT_SERVER_UI_API_URL": "/api",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        # So nobody else's page needs to ask it: by default any page in a browser on this computer could run anything.
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": "https://nobody.invalid",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
     }
     if not database_url:
@@ -73,10 +130,11 @@ def server_command(listener: socket.socket, home: Path) -> list[str]:
 
 
 @contextmanager
-def prefect_server(home: Path, *, database_url: str = "", port: int = 0) -> Iterator[str]:
+def prefect_server(home: Path, *, password: str = "", database_url: str = "", port: int = 0) -> Iterator[str]:
     """A Prefect server with its files in ``home``; gives its API's URL at once, and ends it afterwards.
 
-    Without ``database_url`` it is on SQLite, for this one process; a shared one needs PostgreSQL. Port 0: any free one.
+    Its password is ``server_password(home)`` unless another is given. Without ``database_url`` it is on SQLite, for
+    this one process; a shared one needs PostgreSQL. Port 0: any free one.
     Call ``wait_until_healthy`` before using it: meanwhile imports can go on. The server ends itself when this process
     is gone, even if it was killed: it reads from a pipe that only this process holds open.
     """
@@ -84,6 +142,7 @@ def prefect_server(home: Path, *, database_url: str = "", port: int = 0) -> Iter
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ServerError(f"the Prefect home {home} cannot be made: {error.strerror} (PREFECT_HOME)") from None
+    password = password or server_password(home)
     with socket.create_server(("127.0.0.1", port)) as listener, (home / "agent-report-server.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own module, no input
             server_command(listener, home),
@@ -91,7 +150,9 @@ def prefect_server(home: Path, *, database_url: str = "", port: int = 0) -> Iter
             stdout=log,
             stderr=log,
             pass_fds=[listener.fileno()],
-            env=server_environment(home, database_url),
+            env=without_prefect() | server_settings(home, password, database_url),
+            # Prefect reads settings from files in the folder that it is started in, too.
+            cwd=home,
             # Ctrl-C is for the command: it still needs its server to say that it was cancelled.
             start_new_session=True,
         )
@@ -106,6 +167,13 @@ def prefect_server(home: Path, *, database_url: str = "", port: int = 0) -> Iter
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def reach_directly(host: str) -> None:
+    """Ask ``host`` without the proxy that the environment may name for everything else."""
+    for name in NO_PROXY:
+        hosts = [known for known in os.environ.get(name, "").split(",") if known]
+        os.environ[name] = ",".join(dict.fromkeys([*hosts, host]))
 
 
 def wait_until_healthy(url: str, home: Path) -> None:
@@ -144,10 +212,12 @@ def _serve(descriptor: int, home: Path) -> None:
         app: ASGIApp = create_app()
         if os.environ.get("PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE") == _LEASES:
             app = _with_counted_slots(app)
-        config = uvicorn.Config(_kept_here(_soon_again(app)), log_level="warning", timeout_graceful_shutdown=2)
+        listener = socket.socket(fileno=descriptor)
+        guarded = HostGuard(_kept_here(_soon_again(app)), listener.getsockname()[1])
+        config = uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=2)
         server = Server(config)
         threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
-        server.run(sockets=[socket.socket(fileno=descriptor)])
+        server.run(sockets=[listener])
     # The interpreter takes half a second to end, for nothing.
     os._exit(0)
 

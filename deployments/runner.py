@@ -12,12 +12,19 @@ from typing import Any
 
 import httpx
 
-from deployments.prefect_server import ServerError, prefect_server, wait_until_healthy
+from deployments.prefect_server import (
+    ServerError,
+    prefect_server,
+    reach_directly,
+    server_password,
+    use_server,
+    wait_until_healthy,
+)
 from tasks.errors import AgentReportError, RefusedError, scrub
 from tasks.evidence.urls import refuse_ambiguous
 from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions
-from tasks.wire.route import NO_PROXY, describe_route
+from tasks.wire.route import describe_route
 
 Row = dict[str, Any]
 _DRAIN_SECONDS = 15.0
@@ -34,12 +41,11 @@ class Order:
     report_id: int | None
 
 
-CLIENT_SETTINGS = {
-    "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+QUIET_SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
 }
-"""For every process that speaks to a Prefect server of ours: no token for each request, and nothing is counted."""
+"""For every process that uses Prefect: it sends no usage statistics."""
 
 
 def quiet_prefect() -> None:
@@ -51,23 +57,41 @@ def quiet_prefect() -> None:
     os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "WARNING")
     # Prefect's own threads say whole events when the API is away for a moment; what that does to a report, it says.
     os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
-    for name, value in CLIENT_SETTINGS.items():
+    for name, value in QUIET_SETTINGS.items():
         os.environ.setdefault(name, value)
 
 
 @contextmanager
 def prefect_api() -> Iterator[None]:
-    """The Prefect API that is configured; without one, a server of our own for as long as the block runs."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+    """The Prefect API that is configured, or that of a stack which runs in the current folder.
+
+    Without either, a server of our own for as long as the block runs.
+    """
+    from prefect.settings import PREFECT_API_URL
+
+    from deployments.stack.beside import at_stack
+
+    refuse_ambiguous(PREFECT_API_URL.value() or "", "PREFECT_API_URL")
+    with at_stack() as is_stack:
+        if PREFECT_API_URL.value():
+            check_api()
+            try:
+                yield
+            finally:
+                if is_stack:
+                    drain()
+            return
+    with _own_server():
+        yield
+
+
+@contextmanager
+def _own_server() -> Iterator[None]:
+    from prefect.settings import PREFECT_HOME
 
     from tasks.held_events import events_can_wait
     from tasks.llm_limit import server_of_its_own
 
-    refuse_ambiguous(PREFECT_API_URL.value() or "", "PREFECT_API_URL")
-    if PREFECT_API_URL.value():
-        check_api()
-        yield
-        return
     reach_directly("127.0.0.1")
     home = Path(PREFECT_HOME.value())
     with prefect_server(home) as url:
@@ -76,7 +100,7 @@ def prefect_api() -> Iterator[None]:
 
         wait_until_healthy(url, home)
         _calm_collector()
-        with temporary_settings({PREFECT_API_URL: url}), server_of_its_own(), events_can_wait():
+        with use_server(url, server_password(home)), server_of_its_own(), events_can_wait():
             try:
                 yield
             finally:
@@ -110,13 +134,6 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-
-
-def reach_directly(host: str) -> None:
-    """Ask ``host`` without the proxy that the environment may name for everything else."""
-    for name in NO_PROXY:
-        hosts = [known for known in os.environ.get(name, "").split(",") if known]
-        os.environ[name] = ",".join(dict.fromkeys([*hosts, host]))
 
 
 def drain() -> None:

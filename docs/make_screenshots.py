@@ -1,6 +1,7 @@
 """Makes the README's pictures of the Prefect UI: somebody asks for a report on the demo's environment and watches it.
 
-``python docs/make_screenshots.py http://127.0.0.1:4200``, with the UI of a server that has ``on-demand``.
+``python docs/make_screenshots.py http://127.0.0.1:4200 agent-report-data/stack/prefect-password``, with the UI of a
+server that has ``on-demand``.
 The tests do the same in the same browser.
 """
 
@@ -42,6 +43,14 @@ def open_browser(*, width: int = 1120, height: int = 860) -> Iterator[Page]:
             yield page
         finally:
             browser.close()
+
+
+def log_in(page: Page, ui_url: str, password: str) -> None:
+    """Give the UI the password that it asks for; it keeps it for this browser."""
+    page.goto(ui_url)
+    page.get_by_placeholder("admin:pass").fill(password)
+    page.get_by_role("button", name="Login").click()
+    expect(page.get_by_role("link", name="Deployments", exact=True)).to_be_visible()
 
 
 def open_form(page: Page, ui_url: str) -> None:
@@ -118,9 +127,10 @@ def wait_for_agents(page: Page, *, least: int) -> int:
     raise TimeoutError(f"fewer than {least} agents are evaluated after {_REPORT_SECONDS} s")
 
 
-def main(ui_url: str) -> None:
+def main(ui_url: str, password: str) -> None:
     """Write ``docs/form.png``, ``docs/progress.png`` and ``docs/report.png``."""
     with open_browser() as page:
+        log_in(page, ui_url, password)
         open_form(page, ui_url)
         fill_in(page, "demo", "Weekly")
         page.get_by_label("name (Optional)").scroll_into_view_if_needed()
@@ -137,4 +147,4 @@ def main(ui_url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], Path(sys.argv[2]).read_text(encoding="ascii").strip())

@@ -21,6 +21,8 @@ from deployments.runner import drain, quiet_prefect
 
 # Before anything imports Prefect: no test reads or writes the user's profiles and database.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="prefect-")
+# Of the servers that fixtures start: it is given to them, and every client here and in a child process has it.
+os.environ["PREFECT_API_AUTH_STRING"] = _PASSWORD = "password-of-the-tests"
 quiet_prefect()
 
 
@@ -84,6 +86,20 @@ def _autocommit(url: sa.URL) -> Iterator[sa.Connection]:
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with engine.connect() as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def api_password() -> str:
+    """What the Prefect servers of the fixtures ask for, and what ``PREFECT_API_AUTH_STRING`` is."""
+    return _PASSWORD
+
+
+@pytest.fixture(scope="session")
+def api_headers(api_password: str) -> dict[str, str]:
+    """What a request to such a server has to have."""
+    from deployments.prefect_server import authorization
+
+    return authorization(api_password)
 
 
 @pytest.fixture(scope="session")
@@ -168,7 +184,7 @@ def _team_server(database: sa.URL) -> Iterator[str]:
     from deployments.prefect_server import prefect_server, wait_until_healthy
 
     home = Path(tempfile.mkdtemp(prefix="shared-"))
-    with prefect_server(home, database_url=_for_prefect(database)) as url:
+    with prefect_server(home, password=_PASSWORD, database_url=_for_prefect(database)) as url:
         wait_until_healthy(url, home)
         yield url
     shutil.rmtree(home, ignore_errors=True)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.demo.judge import SimulatedJudge
-from deployments.runner import reach_directly
+from deployments.prefect_server import reach_directly
 from deployments.terminal import Row, open_console
 from tasks.errors import RefusedError
 from tasks.settings import DEFAULT_JUDGE_MODEL, SIMULATED_JUDGE_MODEL, ReportOptions

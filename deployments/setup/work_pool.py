@@ -1,4 +1,4 @@
-"""The work pool, which also tells the runs of every deployment which blocks to use."""
+"""The work pool, which also gives the runs of every deployment the variables that they have in their environment."""
 
 from __future__ import annotations
 
@@ -7,30 +7,51 @@ from copy import deepcopy
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.actions import VariableCreate, VariableUpdate, WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import WorkPool
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
 from deployments.deployment_file import POOL
 from deployments.setup.piece import Found
+from tasks.errors import RefusedError
+
+VARIABLE = "agent_report_env"
+"""The Prefect variable with the environment of the runs in a process pool: an object of names and values."""
+
+_LOCKED = ("command", "env", "working_dir")
+# A flow run's env is merged into an object that stands here, and replaces a job variable; a Prefect variable it cannot
+# touch.
+_ENV_NAME = f"prefect.variables.{VARIABLE}"
+# Prefect wants every placeholder declared, also one that no job variable can fill.
+_ENV_DECLARATION = {"type": "null", "title": "Environment", "description": f"The Prefect variable {VARIABLE}."}
+_RUN_ENVIRONMENT = {
+    # Without heartbeats nobody notices a run whose machine is gone. 30 s is the least that Prefect takes.
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    # Two lines for each of some hundred task runs say nothing that the task runs do not show.
+    "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",
+}
 
 
 class Pool:
     """The pool of this name, with ``environment`` among the variables that its runs get.
 
-    One that is there keeps its type (docker, kubernetes) and everything else that somebody has set in it.
+    A process pool is locked: what a flow run's job variables say of its command, its environment and its folder is
+    refused, as it runs with all that its worker may do. A pool of another type (docker, kubernetes) keeps everything
+    that somebody has set in it.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = dict(environment)
+        self._environment = _RUN_ENVIRONMENT | dict(environment)
 
     def inspect(self, client: SyncPrefectClient) -> Sequence[Found]:
         what = f"work pool {POOL}"
         pool = _read(client)
         if pool is None:
             return [Found(what, "missing")]
-        known = _defaults(pool.base_job_template)
+        if pool.type == ProcessWorker.type and pool.base_job_template != _lock(pool.base_job_template):
+            return [Found(what, "different", f"flow runs can set their {', '.join(_LOCKED)}")]
+        known = _known(client, pool)
         wrong = [name for name, value in self._environment.items() if known.get(name) != value]
         if wrong:
             return [Found(what, "different", f"its runs get another {', '.join(wrong)}, or none")]
@@ -41,18 +62,57 @@ class Pool:
     def make(self, client: SyncPrefectClient) -> None:
         pool = _read(client)
         if pool is None:
-            template = self._extended(ProcessWorker.get_default_base_job_template())
-            client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
-        elif any(found.is_due for found in self.inspect(client)):
-            template = pool.base_job_template or ProcessWorker.get_default_base_job_template()
-            client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=self._extended(template)))
+            # First the variable: a pool without it can start no run.
+            _write_variable(client, _read_variable(client) | self._environment)
+            template = _lock(ProcessWorker.get_default_base_job_template())
+            client.create_work_pool(WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template))
+        elif pool.type == ProcessWorker.type:
+            _write_variable(client, _known(client, pool) | self._environment)
+            client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=_lock(pool.base_job_template)))
+        else:
+            template = deepcopy(pool.base_job_template)
+            env = (
+                template.setdefault("variables", {}).setdefault("properties", {}).setdefault("env", {"type": "object"})
+            )
+            env["default"] = _known(client, pool) | self._environment
+            client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=template))
 
-    def _extended(self, template: dict[str, Any]) -> dict[str, Any]:
-        extended = deepcopy(template)
-        if self._environment:
-            properties = extended.setdefault("variables", {}).setdefault("properties", {})
-            properties.setdefault("env", {"type": "object"})["default"] = _defaults(template) | self._environment
-        return extended
+
+def _lock(template: Mapping[str, Any]) -> dict[str, Any]:
+    """A process pool's template in which what was the default is fixed, and which takes no variable that it lacks.
+
+    A locked one is returned as it is.
+    """
+    locked = deepcopy(dict(template)) or ProcessWorker.get_default_base_job_template()
+    variables = locked.setdefault("variables", {})
+    properties = variables.setdefault("properties", {})
+    job = locked.setdefault("job_configuration", {})
+    for name in ("command", "working_dir"):
+        if "{{" in str(job.get(name)):
+            job[name] = properties.get(name, {}).get("default")
+    for name in _LOCKED:
+        properties.pop(name, None)
+    job["env"] = f"{{{{ {_ENV_NAME} }}}}"
+    properties[_ENV_NAME] = dict(_ENV_DECLARATION)
+    variables["additionalProperties"] = False
+    return locked
+
+
+def _known(client: SyncPrefectClient, pool: WorkPool) -> dict[str, str]:
+    """The environment that the pool's runs get now, wherever an earlier version or a person has put it."""
+    template = pool.base_job_template
+    fixed = template.get("job_configuration", {}).get("env")
+    default = template.get("variables", {}).get("properties", {}).get("env", {}).get("default") or {}
+    if pool.type != ProcessWorker.type:
+        return dict(default)
+    known = _read_variable(client) | (fixed if isinstance(fixed, dict) else {}) | default
+    for name, value in known.items():
+        if "{{" in str(value):
+            raise RefusedError(
+                f"work pool {POOL}: {name} in its env is a template, which is not filled in any more: give it to the "
+                "worker instead"
+            )
+    return known
 
 
 def _read(client: SyncPrefectClient) -> WorkPool | None:
@@ -62,6 +122,13 @@ def _read(client: SyncPrefectClient) -> WorkPool | None:
         return None
 
 
-def _defaults(template: dict[str, Any]) -> dict[str, str]:
-    env = template.get("variables", {}).get("properties", {}).get("env", {})
-    return dict(env.get("default") or {})
+def _read_variable(client: SyncPrefectClient) -> dict[str, Any]:
+    variable = client.read_variable_by_name(VARIABLE)
+    return dict(variable.value) if variable is not None and isinstance(variable.value, dict) else {}
+
+
+def _write_variable(client: SyncPrefectClient, value: dict[str, Any]) -> None:
+    if client.read_variable_by_name(VARIABLE) is None:
+        client.create_variable(VariableCreate(name=VARIABLE, value=value))
+    else:
+        client.update_variable(VariableUpdate(name=VARIABLE, value=value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import socket
+import sys
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -15,8 +16,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from deployments.kept_secret import keep_secret
 from deployments.postgres import Postgres, prepare_postgres
-from deployments.runner import reach_directly
+from deployments.prefect_server import reach_directly
 from deployments.stack.environment import check_source, demo_settings, read_user_settings
 from deployments.stack.leftovers import end_marked
 from deployments.stack.place import Place, take_place
@@ -24,6 +26,7 @@ from deployments.stack.port import free_port, listen, port_of
 from deployments.stack.programs import Programs
 from deployments.stack.supervisor import StackError, StoppedError, Supervisor, wish_by_signal
 from deployments.terminal import one_line, open_console
+from tasks.warehouse.owner import current_owner
 
 _HOST = "127.0.0.1"
 _JAEGER_PORT, _JUDGE_PORT = 8766, 8767
@@ -90,7 +93,8 @@ def _start(
     say: Callable[[str], None],
 ) -> _Stack:
     """Start everything in its order; without ``settings`` with the demo's services. When it returns all are ready."""
-    programs = Programs(place, uuid.uuid4().hex)
+    api = f"{_url(port_of(listener))}/api"
+    programs = Programs(place, uuid.uuid4().hex, api, keep_secret(place.password))
     say("Starting PostgreSQL and the Prefect server, and setting it up")
     supervisor.start(programs.keeper())
     postgres = prepare_postgres(place.postgres)
@@ -100,18 +104,17 @@ def _start(
         settings = demo_settings(place.demo, jaeger, judge)
         children.append(supervisor.start(programs.demo(jaeger, judge)))
     supervisor.wait_until_ready(children[0])
-    api = f"{_url(port_of(listener))}/api"
     stack = _Stack(place, api, webhooks, *_warehouse(settings, place, postgres))
-    children.append(supervisor.start(programs.server(listener, api, postgres.database("prefect", "asyncpg"))))
+    children.append(supervisor.start(programs.server(listener, postgres.database("prefect", "asyncpg"))))
     # Its imports take as long as the server's; what it asks waits for the answer.
-    supervisor.run(programs.setup(api, stack.settings))
+    supervisor.run(programs.setup(stack.settings))
     say("Starting a worker and the webhook receiver")
-    children.append(supervisor.start(programs.worker(api, stack.settings, say)))
-    children.append(supervisor.start(programs.receiver(api, stack.settings, webhooks)))
+    children.append(supervisor.start(programs.worker(stack.settings, say)))
+    children.append(supervisor.start(programs.receiver(stack.settings, webhooks)))
     try:
         # What a stack that was killed left unfinished: the events of its end died with it. Not as a run of the
         # deployment, whose one place may still be leased to a run that was killed.
-        supervisor.run(programs.reconcile(api, stack.settings))
+        supervisor.run(programs.reconcile(stack.settings))
     except StackError as error:
         say(str(error))
     supervisor.wait_until_ready(*children)
@@ -138,6 +141,8 @@ def _ui(stack: _Stack) -> str:
 def _state(stack: _Stack, supervisor: Supervisor) -> dict[str, object]:
     return {
         "pid": os.getpid(),
+        # By it a stack that was killed is known: it leaves this file behind.
+        "owner": current_owner().model_dump(),
         "children": {child.program.name: child.pid for child in supervisor.children},
         "ui": _ui(stack),
         "api": stack.api,
@@ -153,6 +158,7 @@ def _overview(stack: _Stack) -> Table:
     table.add_column(overflow="fold")
     for name, value in {
         "Prefect UI": _ui(stack),
+        "Its password": f"in {stack.place.password}",
         "Prefect API": stack.api,
         "Webhooks": f"{stack.webhooks}/webhooks/reports",
         "Warehouse": stack.warehouse or "yours, as AGENT_REPORT_WAREHOUSE_URL or _BLOCK says",
@@ -168,8 +174,9 @@ def _next_steps(stack: _Stack) -> list[Text]:
     environment = stack.settings.get("AGENT_REPORT_ENVIRONMENT", "ENVIRONMENT")
     steps = {
         "A report": f"in the UI: Deployments, on-demand, Run, and the environment {environment}",
-        "Or": f"PREFECT_API_URL={stack.api} prefect deployment run generate_report/on-demand "
-        f"-p environment={environment}",
+        "Or": f'PREFECT_API_URL={stack.api} PREFECT_API_AUTH_STRING="$(cat {shlex.quote(str(stack.place.password))})" '
+        f"{shlex.quote(str(Path(sys.executable).with_name('prefect')))} deployment run generate_report/on-demand "
+        f"-p environment={shlex.quote(environment)}",
     }
     if stack.warehouse:
         # With the folder, as `prune` would take another one's files for what is left of reports that are gone.

@@ -9,13 +9,13 @@ from pathlib import Path
 import sqlalchemy as sa
 from dotenv import dotenv_values
 
-from deployments.runner import CLIENT_SETTINGS
+from deployments.prefect_server import without_prefect
+from deployments.runner import QUIET_SETTINGS
 from tasks.connections import NO_ENV_FILE, read_settings, source
 from tasks.errors import RefusedError
 from tasks.settings import SIMULATED_JUDGE_MODEL
 
 _OURS = ("AGENT_REPORT_", "OPENAI_")
-_KEPT_OF_PREFECT = "PREFECT_LOGGING_"
 # Runs are told by the worker's environment. As blocks they would outlive what they are copies of.
 _BLOCKS = ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_WAREHOUSE_URL", "OPENAI_API_KEY")
 _WEBHOOKS = "AGENT_REPORT_WEBHOOK_"
@@ -60,43 +60,42 @@ def demo_settings(folder: Path, jaeger_url: str, judge_url: str) -> dict[str, st
 
 def base_environment() -> dict[str, str]:
     """This process's environment without what leads to another Prefect, and without settings of this project."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(_OURS) and (not name.startswith("PREFECT_") or name.startswith(_KEPT_OF_PREFECT))
-    }
+    return {name: value for name, value in without_prefect().items() if not name.startswith(_OURS)}
 
 
-def client_environment(home: Path, api: str, settings: Mapping[str, str]) -> dict[str, str]:
-    """What the worker, the receiver and setup need to reach the stack's server and to know the ``settings``."""
+def client_environment(home: Path, server: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+    """What the worker, the receiver and setup need to use the stack's server and to know the ``settings``.
+
+    ``server`` is what ``client_settings`` gives.
+    """
     return {
         **base_environment(),
         "PREFECT_HOME": str(home),
         # Not the user's profiles, which may name another server.
         "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
-        "PREFECT_API_URL": api,
-        **CLIENT_SETTINGS,
+        **server,
+        **QUIET_SETTINGS,
         # Runs are made in the clone, and what stands in a file there is not what this stack was started with.
         NO_ENV_FILE: "1",
         **settings,
     }
 
 
-def worker_environment(home: Path, api: str, settings: Mapping[str, str]) -> dict[str, str]:
+def worker_environment(home: Path, server: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
     """``client_environment`` for a worker that is asked to be quick, without what is the receiver's."""
     wanted = {name: value for name, value in settings.items() if not name.startswith(_WEBHOOKS)}
     return {
-        **client_environment(home, api, wanted),
+        **client_environment(home, server, wanted),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
     }
 
 
-def setup_environment(home: Path, api: str, settings: Mapping[str, str]) -> dict[str, str]:
+def setup_environment(home: Path, server: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
     """``client_environment`` without the values that setup would make blocks of, and what is the receiver's."""
     wanted = {name: value for name, value in settings.items() if name not in _BLOCKS and not name.startswith(_WEBHOOKS)}
     # It begins while the server still starts: the first answer may take long.
-    return {**client_environment(home, api, wanted), "PREFECT_API_REQUEST_TIMEOUT": "180"}
+    return {**client_environment(home, server, wanted), "PREFECT_API_REQUEST_TIMEOUT": "180"}
 
 
 def _absolute(values: Mapping[str, str]) -> dict[str, str]:

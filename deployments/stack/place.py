@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tasks.errors import RefusedError
 
+DEFAULT_FOLDER = Path("agent-report-data/stack")
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -45,6 +47,11 @@ class Place:
         return self.folder / "demo"
 
     @property
+    def password(self) -> Path:
+        """What the Prefect server asks everyone for, people in its UI as well."""
+        return self.folder / "prefect-password"
+
+    @property
     def secret(self) -> Path:
         """The secret that webhooks are signed with."""
         return self.folder / "webhook-secret"
@@ -55,9 +62,11 @@ class Place:
         return self.folder / "stack.json"
 
     def write_state(self, state: Mapping[str, object]) -> None:
-        """Write ``state`` to its file at once."""
+        """Write ``state`` to its file at once, for its owner alone."""
         unfinished = self.state.with_name(f"{self.state.name}.unfinished")
-        unfinished.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+        unfinished.unlink(missing_ok=True)
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(json.dumps(state, indent=2) + "\n")
         unfinished.replace(self.state)
 
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import secrets
 import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import httpx
 
 from deployments.deployment_file import POOL
+from deployments.kept_secret import keep_secret
 from deployments.postgres import Postgres
-from deployments.prefect_server import server_command, server_settings
+from deployments.prefect_server import authorization, client_settings, server_command, server_settings
 from deployments.stack.child import Program
 from deployments.stack.environment import base_environment, client_environment, setup_environment, worker_environment
 from deployments.stack.leftovers import end_marked, find_marked, mark
 from deployments.stack.place import Place
-from deployments.stack.secret import keep_secret
 
 _WORKER = "agent-report-up"
 _WORKER_PART = "worker"
@@ -31,10 +33,15 @@ _SECRETS = "AGENT_REPORT_WEBHOOK_SECRETS"
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """What runs in ``place``; ``start`` names this start of the stack."""
+    """What runs in ``place``; ``start`` names this start of the stack.
+
+    ``api`` is the Prefect server's API, and ``password`` what it asks everyone for.
+    """
 
     place: Place
     start: str
+    api: str
+    password: str = field(repr=False)
 
     def keeper(self) -> Program:
         """Ends what is left when the stack is killed."""
@@ -63,15 +70,15 @@ class Programs:
             user=server.system_user,
         )
 
-    def server(self, listener: socket.socket, api: str, database: str) -> Program:
+    def server(self, listener: socket.socket, database: str) -> Program:
         """Prefect's server, on a socket that outlives it: what is asked meanwhile waits for the next one."""
-        settings = server_settings(self.place.home, database)
+        settings = server_settings(self.place.home, self.password, database)
         return Program(
             "server",
             server_command(listener, self.place.home),
             self._marked({**base_environment(), **settings}),
             self.place.folder,
-            lambda _: _answers(f"{api}/ready"),
+            lambda _: _answers(f"{self.api}/ready"),
             descriptors=(listener.fileno(),),
         )
 
@@ -87,25 +94,25 @@ class Programs:
             stop_signal=None,
         )
 
-    def setup(self, api: str, settings: Mapping[str, str]) -> Program:
+    def setup(self, settings: Mapping[str, str]) -> Program:
         """Makes the work pool, the limit and the deployments, and ends."""
-        environment = self._marked(setup_environment(self.place.home, api, settings))
+        environment = self._marked(setup_environment(self.place.home, self._client, settings))
         return Program("setup", _python("deployments.cli", "setup"), environment, self.place.folder, _at_once)
 
-    def reconcile(self, api: str, settings: Mapping[str, str]) -> Program:
+    def reconcile(self, settings: Mapping[str, str]) -> Program:
         """Marks the reports that nobody works on any more, and ends."""
-        environment = self._marked(worker_environment(self.place.home, api, settings))
+        environment = self._marked(worker_environment(self.place.home, self._client, settings))
         return Program("reconcile", _python("flows.reconcile_reports"), environment, self.place.folder, _at_once)
 
-    def worker(self, api: str, settings: Mapping[str, str], say: Callable[[str], None]) -> Program:
+    def worker(self, settings: Mapping[str, str], say: Callable[[str], None]) -> Program:
         """Runs flows; they inherit what it has in its environment."""
         arguments = ["worker", "start", "--pool", POOL, "--type", "process", "--name", _WORKER]
         return Program(
             "worker",
             _python("prefect", *arguments),
-            self._marked(worker_environment(self.place.home, api, settings), _WORKER_PART),
+            self._marked(worker_environment(self.place.home, self._client, settings), _WORKER_PART),
             self.place.folder,
-            lambda since: _has_worker(api, since),
+            lambda since: _has_worker(self.api, self.password, since),
             before_stop=lambda worker, hurry: self._end_flow_runs(worker, say, hurry),
         )
 
@@ -123,20 +130,29 @@ class Programs:
             if worker is not None:
                 os.kill(worker, signal.SIGCONT)
 
-    def receiver(self, api: str, settings: Mapping[str, str], url: str) -> Program:
+    def receiver(self, settings: Mapping[str, str], url: str) -> Program:
         """The webhook receiver at ``url``."""
-        secrets = settings.get(_SECRETS) or json.dumps([keep_secret(self.place.secret)])
+        known = settings.get(_SECRETS) or json.dumps([keep_secret(self.place.secret, new_webhook_secret)])
         return Program(
             "receiver",
             _python("deployments.cli", "webhook", "--port", url.rpartition(":")[2]),
-            self._marked({**client_environment(self.place.home, api, settings), _SECRETS: secrets}),
+            self._marked({**client_environment(self.place.home, self._client, settings), _SECRETS: known}),
             self.place.folder,
             lambda _: _answers(f"{url}/readyz"),
             stop_seconds=15,
         )
 
+    @property
+    def _client(self) -> dict[str, str]:
+        return client_settings(self.api, self.password)
+
     def _marked(self, environment: Mapping[str, str], part: str = "") -> dict[str, str]:
         return {**environment, **mark(self.place.folder, self.start, part)}
+
+
+def new_webhook_secret() -> str:
+    """A random one in the form of Standard Webhooks."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
 def _python(module: str, *arguments: str) -> list[str]:
@@ -156,10 +172,13 @@ def _answers(url: str, *, ok: bool = True) -> bool:
     return status == httpx.codes.OK or not ok
 
 
-def _has_worker(api: str, since: datetime) -> bool:
-    body = {"workers": {"last_heartbeat_time": {"after_": since.isoformat()}}}
+def _has_worker(api: str, password: str, since: datetime) -> bool:
+    url, body = (
+        f"{api}/work_pools/{POOL}/workers/filter",
+        {"workers": {"last_heartbeat_time": {"after_": since.isoformat()}}},
+    )
     try:
-        answer = httpx.post(f"{api}/work_pools/{POOL}/workers/filter", json=body, timeout=1, trust_env=False)
+        answer = httpx.post(url, json=body, headers=authorization(password), timeout=1, trust_env=False)
     except httpx.HTTPError:
         return False
     return answer.status_code == httpx.codes.OK and any(row["name"] == _WORKER for row in answer.json())

@@ -37,6 +37,13 @@ def run_webhook(host: str, port: int) -> None:
     settings = read_settings()
     open_signatures(settings.webhook_secrets, settings.webhook_github_secrets)
 
+    from deployments.stack.beside import at_stack
+
+    with at_stack():
+        _serve(settings, host, port)
+
+
+def _serve(settings: Settings, host: str, port: int) -> None:
     from prefect.settings import PREFECT_API_URL
 
     if not PREFECT_API_URL.value():

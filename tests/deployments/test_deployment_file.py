@@ -41,9 +41,6 @@ def test_the_file_of_this_repository_is_accepted(settings: Settings) -> None:
     assert limits["nightly"] == ConcurrencyLimit(limit=1, collision_strategy="CANCEL_NEW")
     assert limits["on-webhook"] is not None
     assert limits["on-webhook"].collision_strategy == "ENQUEUE"
-    for deployment in file.deployments:
-        environment = deployment.work_pool.job_variables["env"]
-        assert int(environment["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]) >= 30
 
 
 def test_the_event_can_give_every_parameter_of_the_flow(settings: Settings) -> None:

@@ -15,7 +15,13 @@ import httpx
 import psutil
 import pytest
 
-from deployments.prefect_server import ServerError, prefect_server, wait_until_healthy
+from deployments.prefect_server import (
+    ServerError,
+    authorization,
+    prefect_server,
+    server_password,
+    wait_until_healthy,
+)
 
 _PARENT = """
 import sys, time
@@ -62,6 +68,28 @@ def test_a_home_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
         pass
 
 
+def test_it_answers_who_has_the_password_and_asked_for_it_by_its_own_name(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with prefect_server(home) as url:
+        wait_until_healthy(url, home)
+        password = server_password(home)
+        port = url.split(":")[2].split("/")[0]
+        assert (home / "agent-report-password").stat().st_mode & 0o777 == 0o600
+
+        def status(path: str = "/admin/version", password: str = password, **headers: str) -> int:
+            asked = {**authorization(password), **headers}
+            return httpx.get(f"{url}{path}", headers=asked, trust_env=False).status_code
+
+        assert status() == 200
+        assert status(password="another") == 401
+        for name in ("127.0.0.1", "localhost", "LOCALHOST", "[::1]"):
+            assert status(Host=f"{name}:{port}", Origin=f"http://{name.lower()}:{port}") == 200
+        for host in ("evil.example", f"evil.example:{port}", "127.0.0.1", "127.0.0.1:1", f"127.0.0.1.evil:{port}", ""):
+            assert status(Host=host) == status("/health", Host=host) == 403
+        for origin in ("null", "", "http://evil.example", f"http://localhost:{port}", f"https://127.0.0.1:{port}"):
+            assert status(Origin=origin) == status("/health", Origin=origin) == 403
+
+
 def test_its_pages_ask_no_other_server(tmp_path: Path) -> None:
     with prefect_server(tmp_path / "home") as url:
         wait_until_healthy(url, tmp_path / "home")
@@ -99,3 +127,55 @@ def test_what_became_of_the_last_task_runs_is_written_before_it_ends(
     with closing(sqlite3.connect(home / "prefect.db")) as connection:
         states = connection.execute("SELECT state_type, count(*) FROM task_run GROUP BY 1").fetchall()
     assert states == [("COMPLETED", 30)]
+
+
+def _states(home: Path) -> list[tuple[str, int]]:
+    with closing(sqlite3.connect(home / "prefect.db")) as connection:
+        return connection.execute("SELECT type, count(*) FROM flow_run_state GROUP BY 1 ORDER BY 1").fetchall()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true"},
+        {"PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true", "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "true"},
+        {"PREFECT_SERVER_API_AUTH_STRING": "theirs", "PREFECT_API_AUTH_STRING": "another", "PREFECT_API_KEY": "pnu_x"},
+    ],
+)
+def test_settings_for_another_server_are_not_those_of_ours(
+    settings: dict[str, str], tmp_path: Path, seed_home: Callable[[Path], Path]
+) -> None:
+    home = seed_home(tmp_path / "home")
+    # A file of settings in the folder, and a profile, say the same as the environment.
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    profile = "".join(f'{name} = "{value}"\n' for name, value in settings.items())
+    (home / "profiles.toml").write_text(f'active = "theirs"\n[profiles.theirs]\n{profile}')
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment |= {"PREFECT_HOME": str(home), **settings}
+    subprocess.run([sys.executable, "-c", _REPORT], env=environment, cwd=tmp_path, check=True)
+    assert dict(_states(home))["COMPLETED"] == 1
+
+
+def test_a_foreign_server_with_csrf_protection_works(tmp_path: Path, seed_home: Callable[[Path], Path]) -> None:
+    home = seed_home(tmp_path / "home")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+        create, serve = "prefect.server.api.server:create_app", f"--fd={listener.fileno()}"
+        server = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "--factory", create, serve],
+            env=environment | {"PREFECT_HOME": str(home), "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true"},
+            pass_fds=[listener.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    try:
+        wait_until_healthy(url, home)
+        refused = httpx.post(f"{url}/flows/", json={"name": "without a token"}, trust_env=False)
+        assert (refused.status_code, "CSRF" in refused.text) == (403, True)
+        theirs = {"PREFECT_API_URL": url, "PREFECT_HOME": str(tmp_path / "user")}
+        subprocess.run([sys.executable, "-c", _REPORT], env=environment | theirs, check=True)
+        assert dict(_states(home))["COMPLETED"] == 1
+    finally:
+        server.kill()
+        server.wait()

@@ -114,12 +114,19 @@ def test_a_lease_whose_file_stays_can_be_ended_again(
 
 
 def test_a_server_that_starts_frees_the_slots_that_nobody_leases(
-    prefect_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prefect_database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    api_password: str,
+    api_headers: dict[str, str],
 ) -> None:
     monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
     # A person's own limit may be taken without a lease; the slots of a rate limit come back by themselves.
     limits: dict[str, dict[str, float]] = {"tag:llm": {}, "mine": {}, "tag:rate": {"slot_decay_per_second": 1e-6}}
-    with prefect_server(tmp_path, database_url=prefect_database) as url, httpx.Client(base_url=url) as client:
+    with (
+        prefect_server(tmp_path, password=api_password, database_url=prefect_database) as url,
+        httpx.Client(base_url=url, headers=api_headers) as client,
+    ):
         wait_until_healthy(url, tmp_path)
         for name, more in limits.items():
             client.post("/v2/concurrency_limits/", json={"name": name, "limit": 5} | more).raise_for_status()
@@ -131,7 +138,10 @@ def test_a_server_that_starts_frees_the_slots_that_nobody_leases(
             if str(tmp_path) in process.cmdline():
                 process.kill()
                 process.wait()
-    with prefect_server(tmp_path, database_url=prefect_database) as url, httpx.Client(base_url=url) as client:
+    with (
+        prefect_server(tmp_path, password=api_password, database_url=prefect_database) as url,
+        httpx.Client(base_url=url, headers=api_headers) as client,
+    ):
         wait_until_healthy(url, tmp_path)
 
         def active(name: str) -> int:

@@ -25,6 +25,7 @@ from deployments.demo.jaeger import SimulatedJaeger
 from deployments.demo.judge import SimulatedJudge, completion, is_team
 from deployments.demo.loopback import Request, Response
 from deployments.demo.sample import build_sample
+from deployments.prefect_server import authorization
 from tasks.warehouse.sql import open_warehouse
 
 _ROOT = Path(__file__).parents[2]
@@ -45,10 +46,13 @@ class Stack:
     api_url: str
     warehouse_url: str
     parquet: Path
+    password: str
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """What the API answers."""
-        response = httpx.post(f"{self.api_url}/{path}", json=body, trust_env=False)
+        response = httpx.post(
+            f"{self.api_url}/{path}", json=body, headers=authorization(self.password), trust_env=False
+        )
         response.raise_for_status()
         return response.json()
 
@@ -89,7 +93,9 @@ def _deploy() -> None:
 
 
 @pytest.fixture(scope="module")
-def stack(fresh_server: str, at_server: Callable[[str], AbstractContextManager[None]]) -> Iterator[Stack]:
+def stack(
+    fresh_server: str, at_server: Callable[[str], AbstractContextManager[None]], api_password: str
+) -> Iterator[Stack]:
     """A server, a worker, and the demo's services, with a judge that is slow enough to be watched."""
     folder = Path(tempfile.mkdtemp(prefix="ui-"))
     sample = build_sample(datetime.now(UTC), runs_per_agent=6)
@@ -119,7 +125,7 @@ def stack(fresh_server: str, at_server: Callable[[str], AbstractContextManager[N
             with at_server(fresh_server):
                 _deploy()
             warehouse = f"sqlite:///{folder / 'warehouse.db'}"
-            yield Stack(fresh_server.removesuffix("/api"), fresh_server, warehouse, folder / "parquet")
+            yield Stack(fresh_server.removesuffix("/api"), fresh_server, warehouse, folder / "parquet", api_password)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -129,6 +135,7 @@ def watched(stack: Stack) -> dict[str, Any]:
     seen: dict[str, Any] = {"hosts": set()}
     with _ui["open_browser"]() as page:
         page.on("requestfinished", lambda request: seen["hosts"].add(urlsplit(request.url).netloc))
+        _ui["log_in"](page, stack.ui_url, stack.password)
         _ui["open_form"](page, stack.ui_url)
         seen["form"] = page.inner_text("main")
         _ui["fill_in"](page, "demo", "Weekly")
@@ -243,6 +250,7 @@ def test_a_refusal_is_one_line_on_the_runs_page(parameters: dict[str, Any], mess
     deployment = stack.post("deployments/filter", {"deployments": {"name": {"any_": ["on-demand"]}}})[0]["id"]
     run = stack.post(f"deployments/{deployment}/create_flow_run", {"parameters": parameters})
     with _ui["open_browser"]() as page:
+        _ui["log_in"](page, stack.ui_url, stack.password)
         page.goto(f"{stack.ui_url}/v2/runs/flow-run/{run['id']}")
         page.get_by_text("Failed", exact=True).first.wait_for(timeout=240_000)
         page.get_by_role("tab", name="Details").click()

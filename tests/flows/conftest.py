@@ -23,11 +23,11 @@ from tasks.warehouse.sql import Warehouse
 
 @pytest.fixture(scope="session")
 def prefect_api(
-    at_server: Callable[[str], AbstractContextManager[None]], seed_home: Callable[[Path], Path]
+    at_server: Callable[[str], AbstractContextManager[None]], seed_home: Callable[[Path], Path], api_password: str
 ) -> Iterator[None]:
     """One embedded server for all flows of the tests."""
     home = seed_home(Path(os.environ["PREFECT_HOME"]))
-    with prefect_server(home) as url:
+    with prefect_server(home, password=api_password) as url:
         wait_until_healthy(url, home)
         with at_server(url), events_can_wait():
             yield

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
 from deployments.demo.loopback import Response
+from deployments.prefect_server import authorization
 from deployments.runner import drain
 
 KEY = "sk-planted-key-0123456789"
@@ -20,9 +21,12 @@ def _events(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Our events about the report, the oldest first."""
     drain()
     body = {"filter": {"event": {"prefix": ["agent-report."]}, "order": "DESC"}, "limit": 50}
+    headers = authorization(PREFECT_API_AUTH_STRING.value() or "")
     # The server writes events in batches, on a busy machine some time after they came.
     for _ in range(400):
-        found = httpx.post(f"{PREFECT_API_URL.value()}/events/filter", json=body, trust_env=False).json()["events"]
+        found = httpx.post(
+            f"{PREFECT_API_URL.value()}/events/filter", json=body, headers=headers, trust_env=False
+        ).json()["events"]
         # Ids begin anew in every warehouse, those of flow runs do not.
         run = f"prefect.flow-run.{report['flow_run_id']}"
         ours = [event for event in found if run in [about["prefect.resource.id"] for about in event["related"]]]

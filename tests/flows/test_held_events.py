@@ -12,14 +12,14 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.events.worker import EventsWorker
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
 from tasks.held_events import HeldEventsClient, events_held
 
 
 def _states(of: str, api: str | None = None) -> list[str]:
     """The states of a flow run's task runs, as the server knows them; other threads have to name it."""
-    with SyncPrefectClient(api or PREFECT_API_URL.value() or "") as client:
+    with SyncPrefectClient(api or PREFECT_API_URL.value() or "", auth_string=PREFECT_API_AUTH_STRING.value()) as client:
         runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[of])))
     return [run.state_name or "" for run in runs]
 

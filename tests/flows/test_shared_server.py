@@ -28,13 +28,14 @@ class Team:
     home: Path
     database: str
     world: Any
+    password: str
     url: str = ""
     running: list[Any] = field(default_factory=list)
 
     def start(self) -> None:
         """Start the server, the second time on the same port."""
         port = int(self.url.split(":")[2].split("/")[0]) if self.url else 0
-        server = prefect_server(self.home, database_url=self.database, port=port)
+        server = prefect_server(self.home, password=self.password, database_url=self.database, port=port)
         self.url = server.__enter__()
         self.running.append(server)
         wait_until_healthy(self.url, self.home)
@@ -49,7 +50,7 @@ class Team:
 
     def client(self) -> SyncPrefectClient:
         """A client of its API."""
-        return SyncPrefectClient(self.url)
+        return SyncPrefectClient(self.url, auth_string=self.password)
 
     def report(self, *options: str, **variables: str) -> subprocess.Popen[str]:
         """A report in a process of its own."""
@@ -84,9 +85,9 @@ def _wait_until(happened: Callable[[], bool], seconds: float = 60) -> None:
 
 
 @pytest.fixture
-def team(make_world: Callable[..., Any], prefect_database: str, tmp_path: Path) -> Iterator[Team]:
+def team(make_world: Callable[..., Any], prefect_database: str, tmp_path: Path, api_password: str) -> Iterator[Team]:
     world = make_world(agent_seconds=0.5, team_seconds=0.5)
-    team = Team(tmp_path / "server", prefect_database, world)
+    team = Team(tmp_path / "server", prefect_database, world, api_password)
     team.start()
     with team.client() as client:
         client.create_concurrency_limit(tag="llm", concurrency_limit=3)

@@ -41,6 +41,8 @@ def _strip(client: SyncPrefectClient) -> None:
     with suppress(ObjectNotFound):
         client.delete_work_pool("agent-report")
     with suppress(ObjectNotFound):
+        client.delete_variable_by_name("agent_report_env")
+    with suppress(ObjectNotFound):
         client.delete_global_concurrency_limit_by_name("tag:llm")
 
 
@@ -52,11 +54,11 @@ def client(bare_server: str) -> Iterator[SyncPrefectClient]:
 
 
 @pytest.fixture(scope="module")
-def post(bare_server: str) -> Post:
+def post(bare_server: str, api_headers: dict[str, str]) -> Post:
     """``post("/flow_runs/filter", …)``: what the API answers, as it is."""
 
     def ask(path: str, **body: Any) -> Any:
-        answer = httpx.post(f"{bare_server}{path}", json=body, trust_env=False)
+        answer = httpx.post(f"{bare_server}{path}", json=body, headers=api_headers, trust_env=False)
         answer.raise_for_status()
         return answer.json()
 

@@ -50,7 +50,7 @@ def test_what_the_api_returns_is_what_the_file_says(
     parameters = {"environment": "demo", "name": "Nightly"} if name == "nightly" else {}
     assert row["parameters"] == parameters
     assert row["work_pool_name"] == written["work_pool"]["name"] == "agent-report"
-    assert row["job_variables"] == written["work_pool"]["job_variables"]
+    assert row["job_variables"] == {}
     assert row["pull_steps"] == [{"deployments.clone.enter_clone": {"directory": ""}}]
     schedules = [(found["schedule"], found["active"]) for found in row["schedules"]]
     assert [(found["cron"], found["timezone"], active) for found, active in schedules] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -11,9 +12,17 @@ from typing import Any
 import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.blocks.system import Secret
-from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import DeploymentUpdate, GlobalConcurrencyLimitUpdate, WorkPoolUpdate
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import (
+    DeploymentUpdate,
+    GlobalConcurrencyLimitUpdate,
+    VariableUpdate,
+    WorkPoolCreate,
+    WorkPoolUpdate,
+)
 from prefect.events import emit_event
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 from prefect_sqlalchemy import SqlAlchemyConnector
 from pydantic import SecretStr
 
@@ -37,6 +46,7 @@ _MADE = {
     "automation 'agent-report: killed runs are marked crashed'",
     "automation 'agent-report: reports of crashed runs are marked failed'",
 }
+_USERS_OF_THE_FLOW = ("nightly", "on-demand", "on-webhook")
 _NOTIFY = "automation 'agent-report: somebody hears of failed reports and agents below their threshold'"
 
 
@@ -63,6 +73,7 @@ def _snapshot(post: Callable[..., Any]) -> dict[str, Any]:
         "automations": post("/automations/filter"),
         "blocks": post("/block_documents/filter", include_secrets=True),
         "pools": post("/work_pools/filter"),
+        "variables": post("/variables/filter"),
         "limits": post("/v2/concurrency_limits/filter"),
     }
     return {name: sorted(map(strip, rows), key=lambda row: str(row["name"])) for name, rows in everything.items()}
@@ -121,8 +132,11 @@ def test_blocks_hold_the_values_and_runs_are_told_to_use_them(story: dict[str, A
     assert warehouse.connection_info.database == str(folder / "warehouse.db")
     key: Any = Secret.load("agent-report-judge-key")
     assert key.get() == KEY
-    (pool,) = (row for row in story["made"]["pools"] if row["name"] == "agent-report")
-    assert pool["base_job_template"]["variables"]["properties"]["env"]["default"] == {
+    (variable,) = (row for row in story["made"]["variables"] if row["name"] == "agent_report_env")
+    assert variable["value"] == {
+        # 30 s is the least that Prefect takes.
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",
         "AGENT_REPORT_SOURCE_BLOCK": "agent-report-source",
         "AGENT_REPORT_WAREHOUSE_BLOCK": "agent-report-warehouse",
         "AGENT_REPORT_JUDGE_KEY_BLOCK": "agent-report-judge-key",
@@ -185,9 +199,20 @@ def _change_password(client: SyncPrefectClient) -> None:
 
 
 def _forget_blocks(client: SyncPrefectClient) -> None:
-    template = client.read_work_pool("agent-report").base_job_template
-    template["variables"]["properties"]["env"]["default"] = {"OWN": "kept"}
+    client.update_variable(VariableUpdate(name="agent_report_env", value={"OWN": "kept"}))
+
+
+def _unlock_pool(client: SyncPrefectClient) -> None:
+    """As an earlier version made it, with what a person has added."""
+    template = ProcessWorker.get_default_base_job_template()
+    properties = template["variables"]["properties"]
+    properties["env"]["default"] = {"AGENT_REPORT_SOURCE_BLOCK": "agent-report-source", "OLDER": "kept"}
+    properties["working_dir"]["default"] = "/srv/reports"
     client.update_work_pool("agent-report", WorkPoolUpdate(base_job_template=template))
+    for name in ("nightly", "on-demand", "on-webhook"):
+        deployment = client.read_deployment_by_name(f"generate_report/{name}")
+        older = {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}}
+        client.update_deployment(deployment.id, DeploymentUpdate(job_variables=older))
 
 
 @pytest.mark.parametrize(
@@ -229,9 +254,74 @@ def test_what_somebody_changed_is_said_and_put_right(
     assert not [found for _, found in run_setup(check=True) if found.is_due]
 
 
-def test_what_a_person_has_set_in_the_pool_stays(story: dict[str, Any], client: SyncPrefectClient) -> None:
-    environment = client.read_work_pool("agent-report").base_job_template["variables"]["properties"]["env"]["default"]
-    assert environment["OWN"] == "kept"
+def test_a_pool_of_an_earlier_version_is_migrated_with_what_a_person_has_set_in_it(
+    story: dict[str, Any], client: SyncPrefectClient, run_setup: Callable[..., Any]
+) -> None:
+    _unlock_pool(client)
+    due = {found.what: found.detail for _, found in run_setup(check=True) if found.is_due}
+    assert due.pop("work pool agent-report") == "flow runs can set their command, env, working_dir"
+    assert due == {f"deployment generate_report/{name}": "in its job variables" for name in _USERS_OF_THE_FLOW}
+    run_setup()
+    assert not [found for _, found in run_setup(check=True) if found.is_due]
+    variable = client.read_variable_by_name("agent_report_env")
+    assert variable is not None
+    assert isinstance(variable.value, dict)
+    assert (variable.value["OWN"], variable.value["OLDER"]) == ("kept", "kept")
+    job = client.read_work_pool("agent-report").base_job_template["job_configuration"]
+    assert (job["command"], job["working_dir"]) == (None, "/srv/reports")
+
+
+@pytest.mark.parametrize(
+    "order",
+    [{"command": "touch owned"}, {"env": {"PYTHONPATH": "/tmp"}}, {"env.PYTHONPATH": "x"}, {"working_dir": "/tmp"}],
+)
+def test_a_flow_run_says_nothing_of_its_command_environment_or_folder(
+    story: dict[str, Any], client: SyncPrefectClient, order: dict[str, Any]
+) -> None:
+    template = client.read_work_pool("agent-report").base_job_template
+    deployment = client.read_deployment_by_name("generate_report/on-demand")
+    with pytest.raises(PrefectHTTPStatusError, match="422"):
+        client.create_flow_run_from_deployment(deployment.id, parameters={"environment": "x"}, job_variables=order)
+    # The API checks none that is made without a deployment: the worker takes nothing of them either.
+    ours, theirs = (_job(template, values) for values in ({"name": "n"}, {"name": "n", **order}))
+    assert ours == theirs
+    assert ours.env["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
+
+
+def _job(template: dict[str, Any], values: dict[str, Any]) -> ProcessJobConfiguration:
+    """What a worker runs for a flow run with these job variables."""
+
+    return asyncio.run(ProcessJobConfiguration.from_template_and_values(template, values))
+
+
+def test_a_pool_of_another_type_keeps_what_somebody_set_in_it(
+    story: dict[str, Any], client: SyncPrefectClient, run_setup: Callable[..., Any]
+) -> None:
+    client.delete_work_pool("agent-report")
+    image = {"type": "string", "default": "registry.example/agent-report"}
+    template = {
+        "job_configuration": {"command": "{{ command }}", "env": "{{ env }}", "image": "{{ image }}"},
+        "variables": {
+            "type": "object",
+            "properties": {
+                "command": {"type": "string"},
+                "env": {"type": "object", "default": {"OWN": "{{ prefect.blocks.secret.own }}"}},
+                "image": image,
+            },
+        },
+    }
+    client.create_work_pool(WorkPoolCreate(name="agent-report", type="docker", base_job_template=template))
+    run_setup()
+    pool = client.read_work_pool("agent-report")
+    assert pool.type == "docker"
+    assert pool.base_job_template["job_configuration"] == template["job_configuration"]
+    properties = pool.base_job_template["variables"]["properties"]
+    assert set(properties) == {"command", "env", "image"}
+    assert properties["env"]["default"]["OWN"] == "{{ prefect.blocks.secret.own }}"
+    assert properties["env"]["default"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
+    assert not [found for _, found in run_setup(check=True) if found.is_due]
+    client.delete_work_pool("agent-report")
+    run_setup()
 
 
 def test_the_limit_follows_the_setting(
@@ -299,11 +389,9 @@ def test_a_block_that_notifies_is_found_and_used(
 
 
 def test_on_sqlite_the_limit_is_made_and_warned_of(
-    tmp_path: Path, at_server: Callable[[str], AbstractContextManager[None]]
+    tmp_path: Path, at_server: Callable[[str], AbstractContextManager[None]], api_password: str
 ) -> None:
-    from prefect.client.orchestration import get_client
-
-    with prefect_server(tmp_path / "home") as url:
+    with prefect_server(tmp_path / "home", password=api_password) as url:
         wait_until_healthy(url, tmp_path / "home")
         with at_server(url), get_client(sync_client=True) as client:
             LlmLimit(10).make(client)
@@ -313,11 +401,19 @@ def test_on_sqlite_the_limit_is_made_and_warned_of(
 
 
 def test_the_command_says_the_same_in_lines_and_as_json(
-    story: dict[str, Any], bare_server: str, make_command: Callable[[str], Any], client: SyncPrefectClient
+    story: dict[str, Any],
+    bare_server: str,
+    make_command: Callable[[str], Any],
+    client: SyncPrefectClient,
+    api_password: str,
 ) -> None:
     command = make_command("setup")
     # On the command's own settings: no secret is given, so the blocks of the others are left alone.
-    variables = {"PREFECT_API_URL": bare_server, "AGENT_REPORT_ENVIRONMENT": "demo"}
+    variables = {
+        "PREFECT_API_URL": bare_server,
+        "PREFECT_API_AUTH_STRING": api_password,
+        "AGENT_REPORT_ENVIRONMENT": "demo",
+    }
     _delete_limit(client)
     missing = command.run("setup", "--check", **variables)
     assert missing.code == 1, missing.err

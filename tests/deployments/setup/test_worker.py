@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import VariableUpdate
 from prefect.deployments import run_deployment
 from prefect.events import emit_event
 from prefect.states import Cancelling, Running
@@ -75,6 +77,7 @@ def team(
             "DO_NOT_TRACK": "1",
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_API_URL": bare_server,
+            "PREFECT_API_AUTH_STRING": os.environ["PREFECT_API_AUTH_STRING"],
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "AGENT_REPORT_PARQUET_URL": str(folder / "parquet"),
             "AGENT_REPORT_JAEGER_URL": jaeger.url,
@@ -105,6 +108,20 @@ def _lose_a_run(client: SyncPrefectClient) -> UUID:
         time.sleep(1)
     drain()
     return run.id
+
+
+@contextmanager
+def _runs_ask(client: SyncPrefectClient, judge: SimulatedJudge) -> Iterator[None]:
+    """Runs that start while the block runs ask this judge: the pool's environment says so."""
+    variable = client.read_variable_by_name("agent_report_env")
+    assert variable is not None
+    assert isinstance(variable.value, dict)
+    name, before = variable.name, variable.value
+    client.update_variable(VariableUpdate(name=name, value=before | {"OPENAI_BASE_URL": judge.base_url}))
+    try:
+        yield
+    finally:
+        client.update_variable(VariableUpdate(name=name, value=before))
 
 
 def _state_of(client: SyncPrefectClient, run_id: UUID) -> str:
@@ -199,8 +216,8 @@ def test_a_run_that_is_ordered_is_there_and_runs(
 def test_a_cancelled_report_asks_nothing_more_and_is_taken_up_from_the_ledger(
     team: Team, client: SyncPrefectClient, eventually: Callable[..., Any]
 ) -> None:
-    with SimulatedJudge(agent_seconds=1, team_seconds=1) as judge:
-        order = {"job_variables": {"env": {"OPENAI_BASE_URL": judge.base_url}}, "timeout": 0, "as_subflow": False}
+    with SimulatedJudge(agent_seconds=1, team_seconds=1) as judge, _runs_ask(client, judge):
+        order = {"timeout": 0, "as_subflow": False}
         options = {**_MODEL, "fresh": True, "max_concurrent_evals": 1}
         run: Any = run_deployment(
             "generate_report/on-demand", parameters={"environment": "demo", "options": options}, **order
@@ -253,11 +270,10 @@ def test_a_killed_report_is_marked_failed_and_a_living_one_is_not(
     team: Team, client: SyncPrefectClient, post: Callable[..., Any], eventually: Callable[..., Any]
 ) -> None:
     living = team.warehouse.create_report({"environment": "demo"})
-    with SimulatedJudge(agent_seconds=30, team_seconds=30) as slow:
+    with SimulatedJudge(agent_seconds=30, team_seconds=30) as slow, _runs_ask(client, slow):
         run: Any = run_deployment(
             "generate_report/on-demand",
             parameters={"environment": "demo", "options": {**_MODEL, "fresh": True}},
-            job_variables={"env": {"OPENAI_BASE_URL": slow.base_url}},
             timeout=0,
             as_subflow=False,
         )

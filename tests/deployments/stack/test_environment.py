@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from deployments.demo.services import keep_sample
+from deployments.kept_secret import keep_secret
+from deployments.prefect_server import client_settings
+from deployments.stack.beside import at_stack, find_server
 from deployments.stack.command import run_up
 from deployments.stack.environment import (
     base_environment,
@@ -20,13 +23,14 @@ from deployments.stack.environment import (
     setup_environment,
     worker_environment,
 )
-from deployments.stack.place import take_place
+from deployments.stack.place import Place, take_place
 from deployments.stack.port import free_port, listen, port_of
-from deployments.stack.secret import keep_secret
 from tasks.connections import read_settings
 from tasks.errors import RefusedError, SourceError
+from tasks.warehouse.owner import Owner, current_owner
 
 _HOME, _API = Path("/stack/prefect"), "http://127.0.0.1:4200/api"
+_SERVER = client_settings(_API, "the stack's")
 
 
 @pytest.fixture
@@ -122,16 +126,23 @@ def test_a_wrong_secret_is_refused_and_not_shown(
 
 
 def test_the_users_prefect_is_not_the_stacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PREFECT_API_KEY", "PREFECT_PROFILE", "PREFECT_SERVER_DATABASE_CONNECTION_URL", "OPENAI_API_KEY"):
+    for name in (
+        "PREFECT_API_KEY",
+        "PREFECT_API_AUTH_STRING",
+        "PREFECT_PROFILE",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL",
+        "OPENAI_API_KEY",
+    ):
         monkeypatch.setenv(name, "theirs")
     monkeypatch.setenv("PREFECT_LOGGING_LEVEL", "DEBUG")
     monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", "theirs")
     assert "theirs" not in base_environment().values()
     assert base_environment()["PREFECT_LOGGING_LEVEL"] == "DEBUG"
-    told = worker_environment(_HOME, _API, {"AGENT_REPORT_SOURCE_URL": "ours"})
+    told = worker_environment(_HOME, _SERVER, {"AGENT_REPORT_SOURCE_URL": "ours"})
     assert "theirs" not in told.values()
     assert (told["PREFECT_API_URL"], told["AGENT_REPORT_SOURCE_URL"]) == (_API, "ours")
     assert (told["PREFECT_HOME"], told["PREFECT_PROFILES_PATH"]) == ("/stack/prefect", "/stack/prefect/profiles.toml")
+    assert (told["PREFECT_API_AUTH_STRING"], told["PREFECT_CLIENT_CSRF_SUPPORT_ENABLED"]) == ("the stack's", "false")
     assert told["PREFECT_WORKER_QUERY_SECONDS"] == "1"
 
 
@@ -143,9 +154,9 @@ def test_nobody_is_told_a_secret_that_is_not_for_him() -> None:
         "AGENT_REPORT_MAX_CONCURRENT_EVALS": "3",
         "OPENAI_API_KEY": "secret",
     }
-    assert "AGENT_REPORT_WEBHOOK_SECRETS" not in worker_environment(_HOME, _API, settings)
-    assert worker_environment(_HOME, _API, settings)["OPENAI_API_KEY"] == "secret"
-    told = setup_environment(_HOME, _API, settings)
+    assert "AGENT_REPORT_WEBHOOK_SECRETS" not in worker_environment(_HOME, _SERVER, settings)
+    assert worker_environment(_HOME, _SERVER, settings)["OPENAI_API_KEY"] == "secret"
+    told = setup_environment(_HOME, _SERVER, settings)
     assert not [name for name, value in told.items() if "secret" in value and name in settings]
     assert told["AGENT_REPORT_MAX_CONCURRENT_EVALS"] == "3"
 
@@ -153,11 +164,67 @@ def test_nobody_is_told_a_secret_that_is_not_for_him() -> None:
 def test_a_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     secret = keep_secret(path)
-    assert secret.startswith("whsec_")
+    assert len(secret) > 40
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert keep_secret(path) == secret
     assert keep_secret(tmp_path / "other") != secret
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["other", "secret"]
+    assert keep_secret(tmp_path / "given", lambda: "made") == "made"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["given", "other", "secret"]
+
+
+def test_a_secret_that_others_could_read_is_its_owners_again(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    secret = keep_secret(path)
+    path.chmod(0o644)
+    assert keep_secret(path) == secret
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    # As when the process that made it died before it wrote.
+    path.write_text("")
+    assert keep_secret(path)
+
+
+def _write_state(folder: Path, owner: Owner) -> None:
+    with take_place(folder) as place:
+        place.write_state({"api": _API, "owner": owner.model_dump()})
+        keep_secret(place.password, lambda: "hush")
+        kept = place.state.read_bytes()
+        assert stat.S_IMODE(place.state.stat().st_mode) == 0o600
+    # As a stack that was killed leaves it.
+    place.state.write_bytes(kept)
+
+
+def test_a_running_stack_is_found_and_a_dead_one_is_not(tmp_path: Path) -> None:
+    assert find_server(tmp_path) is None
+    me = current_owner()
+    _write_state(tmp_path, me)
+    assert find_server(tmp_path) == (_API, "hush")
+    # The process number of a stack that was killed is somebody else's now, or nobody's.
+    _write_state(tmp_path, me.model_copy(update={"process_started": me.process_started - 100}))
+    assert find_server(tmp_path) is None
+    _write_state(tmp_path, me.model_copy(update={"host": "another"}))
+    assert find_server(tmp_path) is None
+    for text in ("", "[]", "{}", '{"owner": 1}', "\xff"):
+        Place(tmp_path).state.write_bytes(text.encode("latin-1"))
+        assert find_server(tmp_path) is None
+
+
+def test_a_stack_is_used_unless_another_server_is_named(tmp_path: Path) -> None:
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+    def used(url: str | None, password: str | None) -> tuple[bool, str | None, str | None]:
+        with (
+            temporary_settings(
+                {PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: password}, restore_defaults={PREFECT_API_URL}
+            ),
+            at_stack(tmp_path) as is_stack,
+        ):
+            return is_stack, PREFECT_API_URL.value(), PREFECT_API_AUTH_STRING.value()
+
+    _write_state(tmp_path, current_owner())
+    assert used(None, "theirs") == (True, _API, "hush")
+    assert used(_API, None) == (True, _API, "hush")
+    assert used(_API, "given") == (False, _API, "given")
+    assert used("https://team.example/api", "theirs") == (False, "https://team.example/api", "theirs")
 
 
 def test_a_folder_is_one_processes_alone(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import runpy
 import shutil
 import signal
@@ -25,6 +26,7 @@ import httpx
 import psutil
 import pytest
 
+from deployments.prefect_server import authorization
 from tasks.warehouse.frames import read_reports
 
 _ui = runpy.run_path(str(Path(__file__).parents[3] / "docs" / "make_screenshots.py"))
@@ -50,6 +52,9 @@ class Up:
                 # What the user has set up for another Prefect and another source is not the stack's.
                 env=self.command.environment(
                     PREFECT_API_URL="http://127.0.0.1:1/api",
+                    PREFECT_API_AUTH_STRING="theirs",
+                    PREFECT_SERVER_API_AUTH_STRING="theirs",
+                    PREFECT_SERVER_CSRF_PROTECTION_ENABLED="true",
                     PREFECT_PROFILE="theirs",
                     PREFECT_SERVER_DATABASE_CONNECTION_URL="sqlite+aiosqlite:////nowhere/theirs.db",
                     AGENT_REPORT_SOURCE_URL="sqlite:////nowhere/theirs.db",
@@ -93,15 +98,25 @@ class Up:
         self.process.send_signal(number)
         return self.process.wait(60)
 
+    @property
+    def password(self) -> str:
+        """What its Prefect server asks for."""
+        return (self.folder / "prefect-password").read_text().strip()
+
+    @property
+    def api(self) -> httpx.Client:
+        """Its Prefect server's API, for somebody who has the password."""
+        return httpx.Client(base_url=self.state["api"], headers=authorization(self.password))
+
     def order(self) -> str:
         """Have the worker make a report; the flow run's id."""
-        found = httpx.get(f"{self.state['api']}/deployments/name/generate_report/on-demand").json()
+        found = self.api.get("/deployments/name/generate_report/on-demand").json()
         body = {"parameters": {"environment": "demo", "options": {"fresh": True}}}
-        return str(httpx.post(f"{self.state['api']}/deployments/{found['id']}/create_flow_run", json=body).json()["id"])
+        return str(self.api.post(f"/deployments/{found['id']}/create_flow_run", json=body).json()["id"])
 
     def state_of(self, flow_run: str) -> str:
         """The type of its state."""
-        return str(httpx.get(f"{self.state['api']}/flow_runs/{flow_run}").json()["state"]["type"])
+        return str(self.api.get(f"/flow_runs/{flow_run}").json()["state"]["type"])
 
     def completes(self, flow_run: str) -> None:
         """Wait until the flow run has ended, as it should."""
@@ -161,14 +176,17 @@ def test_it_starts_on_another_port_where_its_own_is_taken(up: Up) -> None:
     assert httpx.get(f"{state['ui']}/ui-settings").json()["api_url"] == "/api"
     page = httpx.get(state["ui"], headers={"Accept": "text/html"}, follow_redirects=True)
     assert (page.status_code, "<html" in page.text) == (200, True)
-    settings = httpx.get(f"{state['api']}/admin/settings").json()["server"]
+    settings = up.api.get("/admin/settings").json()["server"]
     assert settings["concurrency"]["lease_storage"] == "deployments.slot_leases"
     assert settings["tasks"]["tag_concurrency_slot_wait_seconds"] == 1
     assert settings["analytics_enabled"] is False
 
 
-def test_the_secret_is_its_owners_alone_and_nowhere_else(up: Up) -> None:
-    path = up.folder / "webhook-secret"
+@pytest.mark.parametrize(
+    ("file", "holding"), [("webhook-secret", {"receiver"}), ("prefect-password", {"server", "worker", "receiver"})]
+)
+def test_a_secret_is_its_owners_alone_and_nowhere_else(up: Up, file: str, holding: set[str]) -> None:
+    path = up.folder / file
     secret = path.read_text().strip()
     assert path.stat().st_mode & 0o777 == 0o600
     assert str(path) in up.text
@@ -177,8 +195,13 @@ def test_the_secret_is_its_owners_alone_and_nowhere_else(up: Up) -> None:
     logs = [log.read_text() for log in (up.folder / "logs").iterdir()]
     for text in (up.text, *logs, *(" ".join(process.cmdline()) for process in processes)):
         assert secret not in text
-    holders = [name for name, pid in up.state["children"].items() if secret in str(psutil.Process(pid).environ())]
-    assert holders == ["receiver"]
+    holders = {name for name, pid in up.state["children"].items() if secret in str(psutil.Process(pid).environ())}
+    assert holders == holding
+
+
+def test_who_has_not_the_password_is_turned_away(up: Up) -> None:
+    assert httpx.get(f"{up.state['api']}/deployments/name/generate_report/on-demand").status_code == 401
+    assert httpx.post(f"{up.state['api']}/events", json=[]).status_code == 401
 
 
 def test_a_second_one_in_its_folder_is_refused(up: Up) -> None:
@@ -197,6 +220,7 @@ def test_a_report_runs(up: Up) -> None:
 @pytest.mark.skipif(_ui["find_chromium"]() is None, reason="there is no Chromium on this machine")
 def test_somebody_asks_for_a_report_in_a_browser_and_watches_it(up: Up) -> None:
     with _ui["open_browser"]() as page:
+        _ui["log_in"](page, up.state["ui"], up.password)
         _ui["open_form"](page, up.state["ui"])
         _ui["fill_in"](page, "demo", "Weekly")
         # So that there is a middle in which to look.
@@ -211,6 +235,30 @@ def test_somebody_asks_for_a_report_in_a_browser_and_watches_it(up: Up) -> None:
     up.completes(run_url.rpartition("/")[2])
     newest = up.reports()[0]
     assert (newest["name"], newest["status"], newest["agents_evaluated"]) == ("Weekly", "completed", 13)
+
+
+def test_commands_in_its_folder_use_its_server(up: Up) -> None:
+    """A report that is run beside it, with and without its URL, and setup."""
+    known = psutil.Process(up.state["children"]["worker"]).environ()
+    names = ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_JUDGE_MODEL", "OPENAI_BASE_URL", "OPENAI_API_KEY")
+    settings = {name: known[name] for name in names}
+    for variables in ({}, {"PREFECT_API_URL": up.state["api"]}):
+        assert up.command.run("run", "demo", **settings, **variables).code == 0
+    runs = up.api.post("/flow_runs/filter", json={}).json()
+    beside = [run for run in runs if run["name"] == "report on demo" and run["deployment_id"] is None]
+    assert [run["state"]["type"] for run in beside] == ["COMPLETED"] * 2
+    checked = up.command.run("setup", "--check", AGENT_REPORT_ENVIRONMENT="demo")
+    assert "work pool agent-report: of type process" in checked.out, checked.printed
+
+
+def test_the_order_that_it_prints_works_as_printed(up: Up) -> None:
+    (line,) = (line for line in up.text.splitlines() if line.startswith("Or: "))
+    order = line.removeprefix("Or: ")
+    ended = subprocess.run(order, shell=True, env=up.command.environment(), capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    found = re.search(r"UUID: ([0-9a-f-]{36})", ended.stdout)
+    assert found, ended.stdout
+    up.completes(found[1])
 
 
 def test_ctrl_c_ends_a_report_in_good_order_and_leaves_no_process(up: Up) -> None:
@@ -231,7 +279,7 @@ def test_started_again_it_is_as_it_was(up: Up) -> None:
     up.start("--port", "0", "--webhook-port", "0")
     assert (up.folder / "webhook-secret").read_text() == secret
     assert up.statuses == ["cancelled", "completed"]
-    runs = httpx.post(f"{up.state['api']}/flow_runs/filter", json={"sort": "START_TIME_DESC"}).json()
+    runs = up.api.post("/flow_runs/filter", json={"sort": "START_TIME_DESC"}).json()
     ended = [run["state"]["type"] for run in runs if run["name"] == "report on demo"]
     assert ended[0] == "CRASHED"
     assert set(ended[1:]) == {"COMPLETED"}

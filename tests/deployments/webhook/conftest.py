@@ -102,7 +102,7 @@ def _variables(folder: Path, variables: dict[str, str]) -> dict[str, str]:
         "AGENT_REPORT_WAREHOUSE_URL": f"sqlite:///{folder}/warehouse.db",
         "AGENT_REPORT_WEBHOOK_SECRETS": json.dumps([OLD, NEW]),
         "AGENT_REPORT_WEBHOOK_GITHUB_SECRETS": json.dumps(["another-of-github", GITHUB]),
-        "AGENT_REPORT_WEBHOOK_ENVIRONMENTS": '["production", "staging"]',
+        "AGENT_REPORT_WEBHOOK_ENVIRONMENTS": '["production", "staging", "demo"]',
         **WIDE,
         **variables,
     }
@@ -142,6 +142,10 @@ def serve(folder: Path, api_url: str, **variables: str) -> Iterator[Running]:
             logging.getLogger("agent_report.webhook").removeHandler(handler)
 
 
+def _auth() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name == "PREFECT_API_AUTH_STRING"}
+
+
 @contextmanager
 def start(folder: Path, api_url: str, **variables: str) -> Iterator[Running]:
     """``agent-report webhook`` as a process, on a free port."""
@@ -150,7 +154,7 @@ def start(folder: Path, api_url: str, **variables: str) -> Iterator[Running]:
     process = subprocess.Popen(
         [Path(sys.executable).with_name("agent-report"), "webhook", "--port", "0"],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "PREFECT_API_URL": api_url, **home, **given},
+        env={"PATH": os.environ["PATH"], "PREFECT_API_URL": api_url, **_auth(), **home, **given},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         encoding="utf-8",
@@ -199,13 +203,13 @@ class Deployed:
 
 
 @pytest.fixture(scope="session")
-def deploy(shared_server: str) -> Iterator[Callable[[], Deployed]]:
+def deploy(shared_server: str, api_password: str) -> Iterator[Callable[[], Deployed]]:
     """Makes a deployment with a name of its own."""
     from prefect.utilities.callables import parameter_schema
 
     from flows.generate_report import generate_report
 
-    with SyncPrefectClient(shared_server) as client:
+    with SyncPrefectClient(shared_server, auth_string=api_password) as client:
 
         def made() -> Deployed:
             name = f"webhook-{uuid.uuid4().hex[:8]}"

@@ -21,24 +21,30 @@ def readme() -> str:
     return (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 
 
-def _block(readme: str, language: str) -> str:
+def _block(readme: str, language: str, url: str, folder: Path) -> str:
+    """The example as it stands there, to be called in ``folder``, for the receiver of this test."""
     (block,) = re.findall(rf"```{language}\n(.*?)```", readme, re.DOTALL)
-    return str(block)
+    secret = folder / "agent-report-data" / "stack" / "webhook-secret"
+    secret.parent.mkdir(parents=True)
+    secret.write_text(f"{SECRET}\n")
+    assert block.count("http://127.0.0.1:8765") == 1
+    return str(block).replace("http://127.0.0.1:8765", url)
 
 
-def test_curl_and_openssl(readme: str, receiver: Any, deployed: Any) -> None:
-    environment = {"PATH": os.environ["PATH"], "SECRET": SECRET, "URL": receiver.url, "NO_PROXY": "*"}
-    script = "set -euo pipefail\n" + _block(readme, "bash")
-    ended = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, encoding="utf-8")
+def test_curl_and_openssl(readme: str, receiver: Any, deployed: Any, tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "NO_PROXY": "*"}
+    script = "set -euo pipefail\n" + _block(readme, "bash", receiver.url, tmp_path)
+    ended = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8")
     assert ended.returncode == 0, ended.stderr
     run = deployed.client.read_flow_run(json.loads(ended.stdout)["flow_run_id"])
-    assert run.parameters == {"environment": "production", "options": {"since": "7d"}}
+    assert run.parameters == {"environment": "demo", "options": {"since": "7d"}}
 
 
-def test_python(readme: str, receiver: Any, deployed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python(readme: str, receiver: Any, deployed: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    names: dict[str, Any] = {"SECRET": SECRET, "URL": receiver.url}
-    exec(_block(readme, "py"), names)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(_block(readme, "py", receiver.url, tmp_path), names)
     assert deployed.client.read_flow_run(names["run"]["flow_run_id"]).parameters["name"] == "after the deploy"
     assert names["shown"]["report"] is None
 

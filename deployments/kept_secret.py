@@ -1,0 +1,31 @@
+"""A secret in a file that only its owner may read: made by whoever needs it first, and kept."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+
+def new_password() -> str:
+    """A random one, of letters, digits, ``-`` and ``_``."""
+    return secrets.token_urlsafe(32)
+
+
+def keep_secret(path: Path, make: Callable[[], str] = new_password) -> str:
+    """The secret in ``path``; ``make`` gives one when there is none yet. Several processes that ask at once get one.
+
+    Raises:
+        OSError: the file cannot be read or written.
+    """
+    # Never readable by others, not for a moment; and no longer, if somebody has made it so.
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        os.fchmod(file.fileno(), 0o600)
+        secret = file.read().strip()
+        if not secret:
+            secret = make()
+            file.write(f"{secret}\n")
+        return secret
