@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -132,8 +132,11 @@ def run(
     return make_report(order, as_json=json)
 
 
-def make_report(order: Order, *, as_json: bool = False) -> int:
-    """Run the flow for ``order`` with a live progress bar, print the report, and return the exit code."""
+def make_report(order: Order, *, as_json: bool = False, made: Callable[[int], None] = lambda report_id: None) -> int:
+    """Run the flow for ``order`` with a live progress bar, print the report, and return the exit code.
+
+    ``made`` is called with the report's id before it is printed.
+    """
     from deployments.progress_bar import live_progress
     from deployments.runner import check_settings, prefect_api, run_report, running_report
     from deployments.show import show_report
@@ -149,6 +152,7 @@ def make_report(order: Order, *, as_json: bool = False) -> int:
     if report_id is None:
         _complain("Stopped", "no report was made")
         return FAILED
+    made(report_id)
     report = show_report(report_id, as_json=as_json)
     if not as_json:
         from deployments.page import print_place

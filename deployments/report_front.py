@@ -24,9 +24,9 @@ from deployments.terminal import (
 
 if TYPE_CHECKING:
     from tasks.report.comparison import Comparison
+    from tasks.report.outage import Outage
 
 _MOST_WORST = 5
-_MOST_WHY = 400
 _MOST_CHANGES = 8
 _MOVED = ("new", "gone")
 
@@ -46,9 +46,13 @@ def print_report(
         comparison: With the report that it was compared with last; None when it never was.
     """
     from tasks.report.order import needs_work, worst_agents_first
+    from tasks.report.outage import find_outage
 
     _print_verdict(console, report)
-    for line in _notes(report):
+    outage = find_outage(report, agents)
+    if outage is not None:
+        _print_outage(console, outage)
+    for line in _notes(report, outage):
         console.print(line)
     if report["executive_summary"]:
         console.print()
@@ -57,6 +61,7 @@ def print_report(
         console.print()
         print_changes(console, comparison)
     ordered = worst_agents_first(agents, comparison)
+    _print_unjudged(console, ordered, outage)
     if needy := [row for row in ordered if needs_work(row)]:
         console.print()
         _print_needy(console, needy, len(agents), criteria)
@@ -93,10 +98,30 @@ def _print_verdict(console: Console, report: Row) -> None:
         )
 
 
-def _notes(report: Row) -> Iterator[Text]:
-    if report["error"]:
+def _print_outage(console: Console, outage: Outage) -> None:
+    console.print(Text(outage.headline, "bold red"))
+    console.print(Text.assemble(("Why: ", "bold"), one_line(outage.reason)))
+    console.print(Text.assemble(("What to do: ", "bold"), outage.advice))
+
+
+def _print_unjudged(console: Console, agents: Sequence[Row], outage: Outage | None) -> None:
+    """The agents whose judging failed, by their error; nothing of an outage, which has said it."""
+    from tasks.report.outage import group_unjudged
+
+    groups = [] if outage is not None else group_unjudged(agents)
+    if groups:
+        console.print()
+        console.print(Text("Could not be judged", "bold"))
+    for error, rows in groups:
+        names = [one_line(row["agent_name"], "yellow") for row in rows[:_MOST_WORST]]
+        more = f" and {len(rows) - _MOST_WORST} more" if len(rows) > _MOST_WORST else ""
+        console.print(Text.assemble(Text(", ").join(names), f"{more}: ", one_line(error)))
+
+
+def _notes(report: Row, outage: Outage | None) -> Iterator[Text]:
+    if report["error"] and outage is None:
         yield Text.assemble(("Error: ", "bold red"), one_line(report["error"]))
-    if report["team_error"]:
+    if report["team_error"] and outage is None:
         yield Text.assemble(("Team not judged: ", "yellow"), one_line(report["team_error"]))
     for warning in report["warnings"] or []:
         if warning in (report["error"] or ""):
@@ -133,8 +158,7 @@ def print_changes(console: Console, comparison: Comparison) -> None:
 
 
 def _print_needy(console: Console, needy: Sequence[Row], total: int, criteria: Sequence[Row]) -> None:
-    from tasks.report.order import describe_need
-    from tasks.report.shortening import cut
+    from tasks.report.needs import build_need
 
     console.print(Text(f"Needs work: {len(needy)} of {total} agents", "bold"))
     by_agent: dict[Any, list[Row]] = {}
@@ -142,9 +166,13 @@ def _print_needy(console: Console, needy: Sequence[Row], total: int, criteria: S
         by_agent.setdefault(row["agent_id"], []).append(row)
     table = Table.grid(padding=(0, 2, 0, 0))
     for row in needy[:_MOST_WORST]:
-        table.add_row(one_line(row["agent_name"], "red"), one_line(cut(describe_need(row), _MOST_WHY)))
-        if scores := by_agent.get(row.get("agent_id")):
-            table.add_row("", describe_criteria(scores))
+        scores = by_agent.get(row.get("agent_id"), [])
+        need = build_need(row, scores)
+        lines = [describe_criteria(scores)] if scores else []
+        lines += [one_line(need.why)] if need.why else []
+        lines += [Text.assemble(("Error: ", "dim"), one_line(need.error))] if need.error else []
+        lines += [Text.assemble(("First: ", "bold"), one_line(need.advice))] if need.advice else []
+        table.add_row(one_line(row["agent_name"], "red"), Text("\n").join(lines))
     console.print(table)
     if len(needy) > _MOST_WORST:
         console.print(f"and {len(needy) - _MOST_WORST} more, in the table")

@@ -13,6 +13,7 @@ from prefect.logging import get_run_logger
 
 from tasks.errors import WarehouseError, scrub
 from tasks.report.build import ReportRows
+from tasks.report.markdown import escape
 from tasks.warehouse.sql import Warehouse
 
 _BEAT_SECONDS = 10.0
@@ -129,13 +130,15 @@ class Progress:
     def _write_artifact(self, reached: float, step: str) -> None:
         # The UI shows every digit that there is.
         progress = float(round(reached))
+        # It renders the description as Markdown; steps can hold error texts.
+        description = escape(step)
         try:
             if self._artifact is None:
                 key = f"report-{self._report_id}-progress"
-                created = create_progress_artifact(progress=progress, key=key, description=step)
+                created = create_progress_artifact(progress=progress, key=key, description=description)
                 self._artifact = created if isinstance(created, UUID) else None
             else:
-                update_progress_artifact(artifact_id=self._artifact, progress=progress, description=step)
+                update_progress_artifact(artifact_id=self._artifact, progress=progress, description=description)
         except Exception as error:  # noqa: BLE001 - whatever the API's client raises, the report goes on
             self._complain("artifact", error)
 

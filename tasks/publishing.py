@@ -27,6 +27,7 @@ from tasks.report.markdown import (
     Links,
     agents_table,
     describe_mean,
+    escape,
     format_judging_cost,
     format_score,
     render_markdown,
@@ -241,7 +242,7 @@ def publish_artifacts(
     ``page`` is where the report's HTML page is, ``trust`` says how far its judge can be trusted; "": not known.
     """
     try:
-        what = f"Report {plan.id} on {plan.environment}"
+        what = f"Report {plan.id} on {escape(plan.environment)}"
         changed = render_changed(comparison) if comparison else ()
         text = render_markdown(rows, _links(plan, page), changed, trust, comparison)
         create_markdown_artifact(text, key=f"report-{plan.id}", description=what)

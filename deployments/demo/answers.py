@@ -15,6 +15,7 @@ _RUN = re.compile(r"^### (R\d+): status (\w+)(.*?)(?=^##|\Z)", re.MULTILINE | re
 _ERROR = re.compile(r"^Error of the run \(observation\):\n\| (.+)$", re.MULTILINE)
 _RESPONSE = re.compile(r"^Final response \(claim\):\n\| (.+)$", re.MULTILINE)
 _QUOTED = 120
+_GOOD = 7.0
 _AGENT = re.compile(r"^## Agent\n\| (.+)$", re.MULTILINE)
 
 
@@ -66,7 +67,10 @@ def derive_answer(evidence: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _agent(evidence: str, names: list[str]) -> dict[str, Any]:
     seen = _see(evidence)
-    weaknesses = [f"{count} runs failed in the same way: {pattern}" for count, pattern in seen.failures[:3]]
+    weaknesses = [
+        f"{count} runs failed in the same way: {pattern}" if count > 1 else f"A run failed: {pattern}"
+        for count, pattern in seen.failures[:3]
+    ]
     failed, ended = _examples(evidence)
     if seen.repeats:
         weaknesses.append(f"In {seen.repeats} runs the same tool was called again with the same arguments.")
@@ -125,16 +129,17 @@ def _criterion(name: str, seen: _Seen, failed: list[dict[str, str]], ended: list
     else:
         score = 2 + 7.5 * seen.rate - 2 * seen.error_rate
         reasoning = f"What {seen.succeeded} of {seen.runs} runs answer agrees with what their tools returned."
-    examples = [*failed[:2], *ended][:2]
+    # What speaks for the score: where runs failed and that counted, those; else runs that did what was asked.
+    examples = [*failed, *ended][:2] if score < _GOOD else [*ended, *failed][:2]
     return {"reasoning": reasoning, "score": round(2 * min(10.0, max(0.0, score))) / 2, "examples": examples}
 
 
 def _advice(pattern: str) -> str:
     folded = pattern.casefold()
     if "timeout" in folded or "timed out" in folded or "time out" in folded:
-        return f"Give the call a time limit and a fallback: {pattern}"
+        return "Give the call a time limit and a fallback."
     if "permission" in folded or "denied" in folded or "forbidden" in folded:
-        return f"Check the agent's rights before its tasks are routed to it: {pattern}"
+        return "Check the agent's rights before its tasks are routed to it."
     return f"Handle this error or fix its cause: {pattern}"
 
 

@@ -8,16 +8,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, chdir, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
 from rich.console import Console
 from rich.text import Text
 
 from deployments.demo.judge import SimulatedJudge
+from deployments.demo.sample import ENVIRONMENT
 from deployments.prefect_server import reach_directly
 from deployments.terminal import Row, open_console
 from tasks.errors import RefusedError
 from tasks.settings import DEFAULT_JUDGE_MODEL, SIMULATED_JUDGE_MODEL, ReportOptions
+
+if TYPE_CHECKING:
+    from deployments.demo.history import Past
 
 AGENT_SECONDS, TEAM_SECONDS = 2.0, 3.0
 
@@ -44,16 +49,37 @@ def run_demo(*, judge: str, agents: int, runs_per_agent: int, folder: Path, as_j
     with _services(folder, judge, agents, runs_per_agent):
         # Only now, as Prefect reads its settings when it is imported.
         from deployments.cli import make_report
+        from deployments.demo.history import open_past
         from deployments.runner import Order, quiet_prefect
+        from tasks.connections import warehouse
         from tasks.judge.rubric import Criteria
 
         quiet_prefect()
         model = SIMULATED_JUDGE_MODEL if judge == "simulated" else DEFAULT_JUDGE_MODEL
         options = ReportOptions(judge_model=model, runs_per_agent=runs_per_agent)
-        code = make_report(Order("demo", "Demo", Criteria(), options, None), as_json=as_json)
+        with open_past(warehouse(), model) as past:
+            order = Order("demo", "Demo", Criteria(), options, None)
+            code = make_report(order, as_json=as_json, made=lambda report_id: _write_past(past, report_id))
         if not as_json:
             _print_files(shown, simulated=judge == "simulated")
         return code
+
+
+def _write_past(past: Past, report_id: int) -> None:
+    """The weeks before a first report, what changed since, and its page once more, which was made without them."""
+    if not past.weeks:
+        return
+    from tasks import connections
+    from tasks.paging import load_page
+    from tasks.report.html import render_html
+    from tasks.stored_reports import compare_stored
+    from tasks.warehouse.pages import write_page_file
+
+    past.write(report_id)
+    if connections.warehouse().load_report(past.weeks[-1]) is not None:
+        compare_stored(report_id, past.weeks[-1])
+        url = connections.read_settings().parquet_url
+        write_page_file(url, ENVIRONMENT, report_id, render_html(load_page(report_id)))
 
 
 def _openai() -> dict[str, str]:

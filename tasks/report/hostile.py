@@ -25,6 +25,11 @@ def tame(text: str, limit: int = LONGEST) -> str:
         # Of what is cut to a line anyway the mark would be a good part.
         left = f" [{len(text) - limit} more characters]" if limit >= _MARKED else ""
         text = f"{text[:limit].rstrip()}…{left}"
+    return show_hidden(text)
+
+
+def show_hidden(text: str) -> str:
+    """``text`` with characters that turn the writing direction as ``[U+202E]``, and control characters as U+FFFD."""
     return _BIDI.sub(lambda found: f"[U+{ord(found[0]):04X}]", _INVALID.sub("\ufffd", text))
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tasks.report.order import describe_need, needs_work, worst_agents_first
+from tasks.report.cells import literal, unlinked
+from tasks.report.hostile import show_hidden
+from tasks.report.needs import build_need
+from tasks.report.order import needs_work, worst_agents_first
+from tasks.report.outage import Outage, find_outage, group_unjudged
 from tasks.report.shortening import cut
 
 if TYPE_CHECKING:
@@ -17,17 +21,18 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _MOST_WORST = 5
+# What more stands in a cell of the newer UI pushes the columns beside it out of sight.
+_MOST_NAME = 60
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~])")
-# What makes a list, a rule or a heading at the start of a line, and a link anywhere.
+# What makes a list, a rule or a heading at the start of a line.
 _START = re.compile(r"^([-=]|\d+(?=[.]))")
-_LINK = re.compile(r"(?i)\b(https?|ftp)(?=://)|\bwww(?=\.)")
 
 
 def escape(text: object) -> str:
     """``text`` on one line with Markdown's and HTML's special characters escaped."""
-    line = " ".join(str(text).split()).replace("&", "&amp;")
+    line = " ".join(show_hidden(str(text)).split()).replace("&", "&amp;")
     line = _SPECIAL.sub(r"\\\1", line).replace("\\<", "&lt;").replace("\\>", "&gt;")
-    line = _LINK.sub(lambda found: found[0] + "\\", line)
+    line = unlinked(line)
     return _START.sub(lambda found: "\\" + found[0] if found[0] in "-=" else found[0] + "\\", line)
 
 
@@ -128,9 +133,13 @@ def render_markdown(
     """
     report, links = rows.report, links or Links()
     lines = [f"# {escape(report['name'] or report['environment'])}: {_verdict(report)}"]
-    if report["error"]:
+    outage = find_outage(report, rows.details)
+    if outage is not None:
+        lines += ["", f"**{escape(outage.headline)}**", "", f"Why: {escape(outage.reason)}"]
+        lines += ["", f"What to do: {escape(outage.advice)}"]
+    elif report["error"]:
         lines += ["", f"**{report['status'].capitalize()}:** {escape(report['error'])}"]
-    if report["team_error"]:
+    if report["team_error"] and outage is None:
         lines += ["", f"The team was not judged: {escape(report['team_error'])}"]
     lines += [f"\n> {escape(warning)}" for warning in report["warnings"]]
     for paragraph in (report["executive_summary"] or "").split("\n\n"):
@@ -143,9 +152,15 @@ def render_markdown(
     worst = [row for row in ordered if needs_work(row)]
     if worst:
         lines += ["", "## Worst agents", ""]
-        lines += [_worst(row, _worst_trace(row, rows.runs, links)) for row in worst[:_MOST_WORST]]
+        lines += [
+            line
+            for row in worst[:_MOST_WORST]
+            for line in _worst(row, rows.criteria, _worst_trace(row, rows.runs, links))
+        ]
         if len(worst) > _MOST_WORST:
             lines.append(f"- and {len(worst) - _MOST_WORST} more, in the table")
+    if outage is None and (groups := group_unjudged(ordered)):
+        lines += ["", "## Could not be judged", "", *(_unjudged(error, group) for error, group in groups)]
     lines += ["", "## Every agent", "", *_table(ordered)]
     doubts = [(row["agent_name"], doubt) for row in ordered if (doubt := describe_doubts(row))]
     if doubts:
@@ -177,11 +192,18 @@ def _figures(report: Row, details: Sequence[Row]) -> list[str]:
     ]
 
 
-def _worst(row: Row, trace: str) -> str:
-    why = escape(cut(describe_need(row), 400))
-    if row["status"] == "failed":
-        return f"- **{escape(row['agent_name'])}** failed: {why}"
-    return f"- **{escape(row['agent_name'])}** {format_score(row['score'])}: {why}{trace}"
+def _worst(row: Row, criteria: Sequence[Row], trace: str) -> list[str]:
+    need = build_need(row, (found for found in criteria if found["agent_id"] == row["agent_id"]))
+    failed = f"{escape(', '.join(need.failed))}. " if need.failed else ""
+    lines = [f"- **{escape(row['agent_name'])}** {format_score(row['score'])}: {failed}{escape(need.why)}{trace}"]
+    lines += [f"    - Error: {escape(need.error)}"] if need.error else []
+    return lines + ([f"    - First: {escape(need.advice)}"] if need.advice else [])
+
+
+def _unjudged(error: str, group: Sequence[Mapping[str, Any]]) -> str:
+    names = ", ".join(f"**{escape(row['agent_name'])}**" for row in group[:_MOST_WORST])
+    more = f" and {len(group) - _MOST_WORST} more" if len(group) > _MOST_WORST else ""
+    return f"- {names}{more} failed: {escape(cut(error, 400))}"
 
 
 def _worst_trace(row: Row, runs: Sequence[Row], links: Links) -> str:
@@ -220,18 +242,28 @@ def _places(links: Links) -> list[str]:
 
 
 def agents_table(rows: ReportRows, comparison: Comparison | None = None) -> list[dict[str, str]]:
-    """One row of plain text per agent, the worst first: what a table artifact shows."""
-    return [
-        {
-            "agent": row["agent_name"],
-            "status": row["status"].replace("_", " "),
-            "score": format_score(row["score"]),
-            "passed": format_passed(row["passed"]),
-            "success rate": format_rate(row.get("success_rate")),
-            "runs": "–" if row.get("runs_analyzed") is None else str(row["runs_analyzed"]),
-            "cost a run": "–" if not row.get("runs_analyzed") else format_cost(row.get("avg_cost_usd")),
-            "judging": format_cost(row["judge_cost_usd"]),
-            "summary": cut(row["reasoning"] or row["error"] or ""),
-        }
-        for row in worst_agents_first(rows.details, comparison)
-    ]
+    """One row of text per agent, the worst first, for a table artifact: no cell is markup in Prefect's UI."""
+    outage = find_outage(rows.report, rows.details)
+    return [_cells(row, rows.criteria, outage) for row in worst_agents_first(rows.details, comparison)]
+
+
+def _cells(row: Row, criteria: Sequence[Row], outage: Outage | None) -> dict[str, str]:
+    need = build_need(row, (found for found in criteria if found["agent_id"] == row["agent_id"]))
+    needy = needs_work(row)
+    said = need.why if needy else cut(row["reasoning"] or row["error"] or "")
+    if outage is not None and row["status"] in ("failed", "not_started"):
+        said = outage.headline if row["status"] == "failed" else ""
+    return {
+        "agent": literal(cut(row["agent_name"], _MOST_NAME)),
+        "status": row["status"].replace("_", " "),
+        "score": format_score(row["score"]),
+        "passed": format_passed(row["passed"]),
+        "below threshold": literal(", ".join(need.failed)),
+        "success rate": format_rate(row.get("success_rate")),
+        "runs": "–" if row.get("runs_analyzed") is None else str(row["runs_analyzed"]),
+        "cost a run": "–" if not row.get("runs_analyzed") else format_cost(row.get("avg_cost_usd")),
+        "judging": format_cost(row["judge_cost_usd"]),
+        "summary": literal(said),
+        "error": literal(need.error if needy else ""),
+        "first": literal(need.advice if needy else ""),
+    }

@@ -19,8 +19,8 @@ STATES = (
     "not_started",
     "no_runs",
 )
-"""What an agent can be, those that need somebody's work first: before all those of which nothing is known, and which a
-list of the worst must not cut off."""
+"""What an agent can be, those that need attention first: before all those of which nothing is known, and which a list
+of the worst must not cut off."""
 
 
 def agent_state(row: Row) -> str:
@@ -45,8 +45,8 @@ def worst_agents_first(rows: Iterable[Row], comparison: Comparison | None = None
 
 
 def needs_work(row: Row) -> bool:
-    """Whether an agent did not pass, or could not be judged."""
-    return agent_state(row) in ("needs_work", "failed")
+    """Whether an agent was judged and did not pass. One that could not be judged may need none."""
+    return agent_state(row) == "needs_work"
 
 
 def describe_need(row: Row) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tasks.report.figures import Trend, score_trend
 from tasks.report.markdown import describe_mean, describe_runs_cost, format_judging_cost
+from tasks.report.outage import Outage, find_outage, group_unjudged
 from tasks.report.page import Page, Row
 from tasks.report.section import Section
 
@@ -20,6 +21,9 @@ _MOST_PAPER = 24
 class Overview:
     """The first screen of a page. ``headline`` is one sentence; ``worst`` are at most six of those that need work.
 
+    Where the judge failed for all agents, ``outage`` says why; otherwise ``unjudged`` has those whose judging failed,
+    by their error.
+
     ``paper`` has the anchors of the agents that a printer gets with more than their line of the table: of the
     ``paper_wanted`` that need work, or became worse or better, the first.
     """
@@ -27,6 +31,8 @@ class Overview:
     headline: str
     needs_work: int
     worst: Sequence[Section]
+    outage: Outage | None
+    unjudged: Sequence[tuple[str, Sequence[Section]]]
     paper: Set[str]
     paper_wanted: int
     left: Sequence[tuple[str, int]]
@@ -49,16 +55,26 @@ class Overview:
 def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
     """The overview of ``page``; ``sections`` are all of its agents, the worst first."""
     worst = [section for section in sections if section.needs_work]
-    wanted = [section for section in sections if section.needs_work or _moved(section)]
+    rows = [section.row for section in sections]
+    outage = find_outage(page.report, rows)
+    failed = () if outage else ("failed",)
+    wanted = [section for section in sections if section.needs_work or section.state in failed or _moved(section)]
+    by_id = {section.row["agent_id"]: section for section in sections}
     counts = Counter(section.state for section in sections)
     redactions: Counter[str] = Counter()
     for section in sections:
         redactions.update(section.row["redactions"] or {})
     parameters = page.report["parameters"] or {}
     return Overview(
-        headline=_headline(len(worst), counts, len(sections), page.report["error"] or ""),
+        headline=outage.headline
+        if outage
+        else _headline(len(worst), counts, len(sections), page.report["error"] or ""),
         needs_work=len(worst),
         worst=worst[:_MOST_WORST],
+        outage=outage,
+        unjudged=[]
+        if outage
+        else [(error, [by_id[row["agent_id"]] for row in group]) for error, group in group_unjudged(rows)],
         paper={section.anchor for section in wanted[:_MOST_PAPER]},
         paper_wanted=len(wanted),
         left=[(section_label, counts[state]) for state, section_label in _OTHERS.items() if counts[state]],
@@ -101,6 +117,8 @@ def _headline(needs_work: int, counts: Counter[str], total: int, error: str) -> 
     agents = "agent" if total == 1 else "agents"
     if needs_work:
         first = f"{needs_work} of {total} {agents} {'needs' if needs_work == 1 else 'need'} work"
+        if counts["failed"]:
+            first += f"; {counts['failed']} could not be judged"
     elif counts["passed"] == total:
         first = f"Every one of the {total} agents passed" if total > 1 else "The agent passed"
     elif not (judged := counts["passed"] + counts["unclear"]):

@@ -9,7 +9,8 @@ from typing import Any
 from tasks.report.comparison import AgentComparison
 from tasks.report.figures import MOST_POINTS, Trend, Waterfall, build_waterfall, rate_trend, score_trend
 from tasks.report.markdown import Links
-from tasks.report.order import agent_state, describe_need, needs_work, worst_agents_first
+from tasks.report.needs import Need, build_need
+from tasks.report.order import agent_state, needs_work, worst_agents_first
 from tasks.report.page import Page, Row
 
 _ROOMY = 400
@@ -115,13 +116,13 @@ class Section:
 
     @property
     def needs_work(self) -> bool:
-        """Whether the agent did not pass, or could not be judged."""
+        """Whether the agent was judged and did not pass."""
         return needs_work(self.row)
 
     @property
-    def why(self) -> str:
-        """What is wrong, or else what the judge says, first."""
-        return describe_need(self.row) if self.needs_work else str(self.row["error"] or self.row["reasoning"] or "")
+    def need(self) -> Need:
+        """What the agent needs, in short."""
+        return build_need(self.row, self.criteria)
 
     @property
     def runs_succeeded(self) -> int | None:

@@ -190,7 +190,7 @@ def test_a_trace_is_a_link_only_where_the_ui_is_known_and_on_the_web() -> None:
     assert Links().trace("abc") == ""
 
 
-def test_the_worst_agents_are_named_with_the_reason() -> None:
+def test_an_agent_that_could_not_be_judged_is_named_with_the_reason() -> None:
     rows = build_rows(_plan(), _findings(_good(1, 8.0), Evaluation(2, "failed", error="no reply")))
-    worst = render_markdown(rows).partition("## Worst agents")[2].partition("## Every agent")[0]
-    assert "failed: no reply" in worst
+    worst = render_markdown(rows).partition("## Could not be judged")[2].partition("## Every agent")[0]
+    assert "** failed: no reply" in worst

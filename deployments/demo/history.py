@@ -1,0 +1,166 @@
+"""The demo's past: nine weekly reports before the first one, made up from it, so that there are changes and trends.
+
+They go straight to the demo's warehouse, and are marked as sample data wherever a report is shown.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from deployments.demo.sample import ENVIRONMENT
+from tasks.evidence.metrics import wilson_interval
+from tasks.settings import SIMULATED_JUDGE_MODEL
+from tasks.warehouse.sql import Warehouse
+
+Row = dict[str, Any]
+WEEKS = 9
+MARK = "Sample data"
+_WARNING = "Sample data: this week was made up for the demo from the report that followed; nothing was run or judged."
+# By how much the newest report differs from the weeks before it.
+_MOVED = {"deploy-pilot": -2.8, "access-broker": -2.2, "refund-desk": 3.6}
+# A run's id of so many weeks ago is no other run's.
+_IDS_A_WEEK = 10_000_000
+_MOMENTS = ("created_at", "evidence_until", "generation_started_at", "generation_completed_at")
+_AGENT_TEXTS = (
+    "strengths weaknesses recommendations contradictions suspicions failure_patterns best_run worst_run typical_run "
+    "redactions warnings"
+)
+_RUN_TEXTS = "trace_id trace_state telemetry waterfall task_excerpt response_excerpt error"
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The places of the weeks, the oldest first; none where the warehouse had reports before."""
+
+    warehouse: Warehouse
+    weeks: Sequence[int]
+
+    def write(self, report_id: int) -> None:
+        """Fill the weeks in from the report that followed them; without one that completed they go."""
+        report = self.warehouse.load_report(report_id)
+        if report is None or report["status"] != "completed" or report["team_score"] is None:
+            self.discard()
+            return
+        agents, criteria = self.warehouse.load_agents(report_id), self.warehouse.load_criteria(report_id)
+        runs = self.warehouse.load_runs(report_id)
+        chance = random.Random(7)  # noqa: S311
+        for place, week_id in enumerate(self.weeks):
+            week = len(self.weeks) - place
+            shifts = {row["agent_id"]: chance.gauss(0, 0.25) - _MOVED.get(row["agent_name"], 0.0) for row in agents}
+            shifts[None] = chance.gauss(-0.03 * week, 0.15)
+            scores = [_criterion(row, shifts[row["agent_id"]]) for row in criteria]
+            details = [_agent(row, scores, shifts[row["agent_id"]], week) for row in agents]
+            past = _runs(runs, details, week)
+            self.warehouse.write_report(week_id, _report(report, scores, details, week), details, scores, past)
+
+    def discard(self) -> None:
+        """Give the places up that nothing was written to."""
+        for week_id in self.weeks:
+            row = self.warehouse.load_report(week_id)
+            if row is not None and row["status"] == "pending":
+                self.warehouse.discard_report(week_id)
+
+
+@contextmanager
+def open_past(warehouse: Warehouse, judge_model: str, now: datetime | None = None) -> Iterator[Past]:
+    """Keep the places of nine weeks before a first report, whose id comes after theirs.
+
+    Only in an empty warehouse: a second demo does not double them, and a user's own reports are never mixed with them.
+    Nor does a real judge get a past that it did not judge.
+    """
+    now = now or datetime.now(UTC)
+    weeks: list[int] = []
+    if judge_model == SIMULATED_JUDGE_MODEL and not warehouse.list_reports(limit=1):
+        for week in range(WEEKS, 0, -1):
+            week_of = now - timedelta(weeks=week)
+            values = {"environment": ENVIRONMENT, "name": f"{MARK}: week of {week_of:%Y-%m-%d}", "created_at": week_of}
+            # Nobody is making them, so that whoever looks for the report in the making does not find one of them.
+            nobody = {"owner": None, "heartbeat": None}
+            weeks.append(warehouse.create_report(values | nobody))
+    past = Past(warehouse, weeks)
+    try:
+        yield past
+    finally:
+        past.discard()
+
+
+def _report(report: Row, criteria: Sequence[Row], agents: Sequence[Row], week: int) -> Row:
+    own = ("id", "name", "owner", "heartbeat", "flow_run_id")
+    row = {name: value for name, value in report.items() if name not in own}
+    row |= {name: row[name] - timedelta(weeks=week) for name in _MOMENTS if row[name] is not None}
+    team = [found for found in criteria if found["agent_id"] is None]
+    scores = [found["score"] for found in agents if found["score"] is not None]
+    return row | {
+        "team_score": _mean(team),
+        "team_passed": all(found["passed"] for found in team),
+        "team_reasoning": _WARNING,
+        "executive_summary": _WARNING,
+        "agent_reports": {str(found["agent_id"]): {"score": found["score"], "summary": MARK} for found in agents},
+        "avg_agent_score": sum(scores) / len(scores) if scores else None,
+        "warnings": [_WARNING],
+    }
+
+
+def _criterion(row: Row, shift: float) -> Row:
+    known = {name: value for name, value in row.items() if name != "report_id"}
+    if row["score"] is None:
+        return known
+    score = round(max(0.0, min(10.0, row["score"] + shift)), 1)
+    return known | {
+        "score": score,
+        "passed": score >= row["threshold"],
+        "reasoning": MARK,
+        "examples": [],
+        "scores": [],
+    }
+
+
+def _agent(agent: Row, criteria: Sequence[Row], shift: float, week: int) -> Row:
+    row = {name: value for name, value in agent.items() if name != "report_id"}
+    row |= dict.fromkeys(_AGENT_TEXTS.split())
+    row["run_ids"] = [run_id + week * _IDS_A_WEEK for run_id in agent["run_ids"] or ()]
+    if agent["score"] is None or not agent["runs_analyzed"]:
+        return row
+    own = [found for found in criteria if found["agent_id"] == agent["agent_id"]]
+    runs = agent["runs_analyzed"]
+    succeeded = round(runs * max(0.0, min(1.0, agent["success_rate"] + shift / 6)))
+    low, high = wilson_interval(succeeded, runs) or (None, None)
+    return row | {
+        "reasoning": _WARNING,
+        "score": _mean(own),
+        "passed": all(found["passed"] for found in own if found["score"] is not None),
+        "success_rate": succeeded / runs,
+        "success_rate_low": low,
+        "success_rate_high": high,
+    }
+
+
+def _runs(runs: Sequence[Row], agents: Sequence[Mapping[str, Any]], week: int) -> list[Row]:
+    """The runs as of that week, as many of each agent's succeeded as its rate says."""
+    rates = {row["agent_id"]: row["success_rate"] for row in agents}
+    rows = []
+    for agent_id, rate in rates.items():
+        own = [run for run in runs if run["agent_id"] == agent_id]
+        finished = [run["run_id"] for run in own if run["succeeded"] is not None]
+        succeeded = set(finished[: round((rate or 0.0) * len(finished))])
+        for run in own:
+            row = {name: value for name, value in run.items() if name != "report_id"}
+            row |= dict.fromkeys(_RUN_TEXTS.split())
+            row["run_id"] = run["run_id"] + week * _IDS_A_WEEK
+            row["started_at"] = run["started_at"] - timedelta(weeks=week) if run["started_at"] else None
+            if run["succeeded"] is not None:
+                row["succeeded"] = run["run_id"] in succeeded
+                row["status"] = "completed" if row["succeeded"] else "failed"
+            rows.append(row)
+    return rows
+
+
+def _mean(criteria: Sequence[Row]) -> float | None:
+    scored = [row for row in criteria if row["score"] is not None]
+    weight = sum(row["weight"] for row in scored)
+    return sum(row["score"] * row["weight"] for row in scored) / weight if weight else None

@@ -1,0 +1,80 @@
+"""A judge that judged no agent: what was wrong with it, why, and what to do. The agents are not to blame for that."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Row = Mapping[str, Any]
+_KEY = "Set OPENAI_API_KEY to a key of this endpoint (OPENAI_BASE_URL)"
+# The first that is found in an error says what was wrong; all of them are in the words of the judge's client.
+_KINDS = (
+    (r"does not accept the key|\bHTTP 40[13]\b", "The judge refused the key", _KEY),
+    (
+        r"quota is used up|\bHTTP 402\b",
+        "The judge's quota is used up",
+        "Top up the account, or set another OPENAI_API_KEY",
+    ),
+    (
+        r"does not know this model or path|\bHTTP 404\b",
+        "The judge's endpoint does not know the model or the path",
+        "Check AGENT_REPORT_JUDGE_MODEL and OPENAI_BASE_URL, which mostly ends in /v1",
+    ),
+    (
+        r"not with a completion",
+        "What answers at OPENAI_BASE_URL is not a judge",
+        "Set OPENAI_BASE_URL to the endpoint's API, which mostly ends in /v1",
+    ),
+    (
+        r"connection|connect\b|no reply in time|redirect",
+        "The judge could not be reached",
+        "Check OPENAI_BASE_URL, and that the endpoint is up",
+    ),
+    (r"\bHTTP 429\b|rate limit", "The judge is limiting calls", "Wait, or lower max_concurrent_evals"),
+    (r"\bHTTP 5\d\d\b|failed \d+ times", "The judge keeps failing", "Wait until the endpoint is well again"),
+    (r"refused the call", "The judge refused every call", "Check AGENT_REPORT_JUDGE_MODEL and the endpoint's settings"),
+)
+_CLAUSE = re.compile(r"^the judge's .{0,160}?: (?=\S)")
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Why no agent was judged. ``title`` and ``advice`` are ours, ``reason`` is the endpoint's or network's word."""
+
+    title: str
+    reason: str
+    advice: str
+    error: str
+
+    @property
+    def headline(self) -> str:
+        """One sentence."""
+        return f"{self.title}: no agent was judged."
+
+
+def find_outage(report: Row, agents: Sequence[Row]) -> Outage | None:
+    """What was wrong with the judge of a report in which it judged no agent though it was asked; None otherwise.
+
+    ``agents`` are rows of ``agent_report_details``. None too where the agents' errors are not the endpoint's, such as
+    answers that could not be used.
+    """
+    errors = Counter(str(row["error"] or "") for row in agents if row["status"] == "failed")
+    if not errors or any(row["status"] in ("evaluated", "no_evidence") for row in agents):
+        return None
+    error = errors.most_common(1)[0][0]
+    for pattern, title, advice in _KINDS:
+        if re.search(pattern, error, re.IGNORECASE):
+            return Outage(title, _CLAUSE.sub("", error), f"{advice}; then run the report again.", error)
+    return None
+
+
+def group_unjudged(agents: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """The agents whose judging failed by their error, the most frequent first: an error is shown once."""
+    groups: dict[str, list[Row]] = {}
+    for row in agents:
+        if row["status"] == "failed":
+            groups.setdefault(str(row["error"] or "no reason is known"), []).append(row)
+    return sorted(groups.items(), key=lambda item: -len(item[1]))

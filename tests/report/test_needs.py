@@ -1,0 +1,135 @@
+"""What page, terminal, Markdown and table artifact say of agents that need work, and of a judge that failed."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from html import unescape
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from benchmarks.simulated_reports import report_row
+from deployments.report_front import print_report
+from tasks.report.build import ReportRows
+from tasks.report.html import render_html
+from tasks.report.markdown import agents_table, render_markdown
+from tasks.report.needs import build_need, with_examples
+from tasks.report.page import Page
+from tasks.warehouse.schema import agent_report_details, criterion_scores, reports
+
+_PATTERN = {"pattern": "timed out after <n> s", "count": 6, "run_ids": [1], "example": "timed out after 30 s"}
+_NEEDY = {
+    "status": "evaluated",
+    "score": 4.2,
+    "passed": False,
+    "weaknesses": ["6 runs failed in the same way: timed out after <n> s"],
+    "recommendations": ["Retry once when it timed out after <n> s", "Second"],
+    "failure_patterns": [_PATTERN],
+}
+
+
+def _shown(agents: Sequence[dict[str, Any]], criteria: Sequence[dict[str, Any]] = (), **report: Any) -> dict[str, str]:
+    """What each surface says, as plain text."""
+    empty = dict.fromkeys(agent_report_details.columns.keys())
+    details = [empty | {"agent_id": n, "agent_name": f"bot-{n}"} | row for n, row in enumerate(agents, start=1)]
+    scores = [dict.fromkeys(criterion_scores.columns.keys()) | {"examples": []} | row for row in criteria]
+    row = dict.fromkeys(reports.columns.keys()) | report_row(5) | {"warnings": [], "total_agents": len(details)}
+    row |= {"agents_failed": 0, "total_runs_analyzed": 0, "runs_with_cost": 0, "known_cost_usd": 0.0, "error": None}
+    row |= report
+    rows = ReportRows(row, details, scores, [])
+    printed = io.StringIO()
+    print_report(Console(file=printed, width=250), row, details, scores)
+    html = unescape(
+        re.sub(
+            r"<style>.*?</style>|<script>.*?</script>|<[^>]+>",
+            " ",
+            render_html(Page(row, details, scores, [])),
+            flags=re.S,
+        )
+    )
+    markdown = re.sub(r"\\(?=[^a-zA-Z0-9\s])|\u2060", "", unescape(render_markdown(rows)))
+    table = "\n".join(" | ".join(cells.values()) for cells in agents_table(rows))
+    return {
+        name: " ".join(text.split())
+        for name, text in {"page": html, "terminal": printed.getvalue(), "markdown": markdown, "table": table}.items()
+    }
+
+
+def test_every_surface_shows_the_criterion_a_real_error_and_the_first_recommendation() -> None:
+    criteria = [
+        {"agent_id": 1, "criterion": "reliability", "weight": 0.5, "threshold": 7.0, "score": 4.0, "passed": False},
+        {"agent_id": 1, "criterion": "accuracy", "weight": 0.5, "threshold": 7.0, "score": 6.96, "passed": False},
+    ]
+    shown = _shown([_NEEDY], criteria)
+    for surface, text in shown.items():
+        assert "reliability 4.0 < 7" in text, surface
+        assert "6 runs failed in the same way: timed out after 30 s" in text, surface
+        assert "Retry once when it timed out after 30 s" in text, surface
+    assert "accuracy 6.96 < 7" in shown["page"]
+
+
+def test_an_error_that_the_judge_does_not_name_is_shown_beside_its_words() -> None:
+    need = build_need(_NEEDY | {"weaknesses": ["It gives up."], "recommendations": []})
+    assert (need.why, need.error, need.advice) == ("It gives up.", "timed out after 30 s", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("timed out after <n> s", "timed out after 30 s"), ("at <time>, <url>", "at …, …"), ("a <b> c", "a <b> c")],
+)
+def test_no_placeholder_is_shown(text: str, shown: str) -> None:
+    assert with_examples(text, [_PATTERN]) == shown
+
+
+_KEY = "the judge's endpoint does not accept the key (OPENAI_API_KEY): HTTP 401: bad key"
+
+
+@pytest.mark.parametrize(
+    ("error", "title", "reason", "setting"),
+    [
+        (_KEY, "The judge refused the key", "HTTP 401: bad key", "OPENAI_API_KEY"),
+        (
+            "the judge's endpoint failed 3 times: the connection failed ([Errno 111] Connection refused)",
+            "The judge could not be reached",
+            "the connection failed ([Errno 111] Connection refused)",
+            "OPENAI_BASE_URL",
+        ),
+        ("the judge's quota is used up: HTTP 429: pay", "The judge's quota is used up", "HTTP 429: pay", "account"),
+        (
+            "the judge's endpoint does not know this model or path (AGENT_REPORT_JUDGE_MODEL, OPENAI_BASE_URL): "
+            "HTTP 404: no page",
+            "The judge's endpoint does not know the model or the path",
+            "HTTP 404: no page",
+            "OPENAI_BASE_URL",
+        ),
+    ],
+)
+def test_a_judge_that_fails_is_one_headline_and_no_agent_that_needs_work(
+    error: str, title: str, reason: str, setting: str
+) -> None:
+    failed = [{"status": "failed", "error": error, "reasoning": f"Evaluation failed: {error}"}] * 3
+    left = [{"status": "not_started", "error": error}] * 2
+    shown = _shown([*failed, *left], status="failed", error=error, agents_failed=3, team_error=error, team_score=None)
+    table = shown.pop("table")
+    for surface, text in shown.items():
+        assert f"{title}: no agent was judged." in text, surface
+        assert text.count(reason) == 1, surface
+        assert "What to do: " in text, surface
+        assert setting in text.partition("What to do: ")[2], surface
+        assert not re.search(r"needs? work\b", text, re.IGNORECASE), surface
+    assert reason not in table
+    assert title in table
+
+
+def test_agents_that_could_not_be_judged_are_no_agents_that_need_work() -> None:
+    failed = {"status": "failed", "error": "no answer could be used"}
+    shown = _shown([_NEEDY, failed, failed], agents_failed=2)
+    assert "1 of 3 agents needs work; 2 could not be judged." in shown["page"]
+    assert "Needs work: 1 of 3 agents" in shown["terminal"]
+    for surface in ("page", "terminal", "markdown"):
+        text = shown[surface].partition("Could not be judged")[2].replace("*", "").replace(" ,", ",")
+        assert "bot-2, bot-3" in text[:60], surface
+        assert "no answer could be used" in text[:120], surface
