@@ -61,7 +61,7 @@ def _respond(attacks: list[str]) -> Callable[[dict[str, Any], Request], Response
         evidence = payload["messages"][1]["content"]
         if not is_team(payload) and "status 404" in evidence:
             return None
-        if not is_team(payload) and "# Agent a0" in evidence:
+        if not is_team(payload) and "# Agent\n| a0" in evidence:
             error = {"error": {"message": attacks[0], "code": "x"}}
             return Response(400, json.dumps(error).encode())
         answer = derive_answer(evidence, asked_schema(payload))
