@@ -86,7 +86,7 @@ def _agent(evidence: str, names: list[str]) -> dict[str, Any]:
         ),
         "strengths": strengths,
         "weaknesses": weaknesses,
-        "recommendations": [_advice(pattern) for _, pattern in seen.failures[:3]]
+        "recommendations": list(dict.fromkeys(_advice(pattern) for _, pattern in seen.failures[:3]))
         + (["Keep the result of a call and do not ask again."] if seen.repeats else []),
     }
 
@@ -130,8 +130,9 @@ def _criterion(name: str, seen: _Seen, failed: list[dict[str, str]], ended: list
         score = 2 + 7.5 * seen.rate - 2 * seen.error_rate
         reasoning = f"What {seen.succeeded} of {seen.runs} runs answer agrees with what their tools returned."
     # What speaks for the score: where runs failed and that counted, those; else runs that did what was asked.
-    examples = [*failed, *ended][:2] if score < _GOOD else [*ended, *failed][:2]
-    return {"reasoning": reasoning, "score": round(2 * min(10.0, max(0.0, score))) / 2, "examples": examples}
+    rounded = round(2 * min(10.0, max(0.0, score))) / 2
+    examples = [*failed, *ended][:2] if rounded < _GOOD else [*ended, *failed][:2]
+    return {"reasoning": reasoning, "score": rounded, "examples": examples}
 
 
 def _advice(pattern: str) -> str:

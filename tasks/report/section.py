@@ -9,7 +9,7 @@ from typing import Any
 from tasks.report.comparison import AgentComparison
 from tasks.report.figures import MOST_POINTS, Trend, Waterfall, build_waterfall, rate_trend, score_trend
 from tasks.report.markdown import Links
-from tasks.report.needs import Need, build_need
+from tasks.report.needs import Need, build_need, with_examples
 from tasks.report.order import agent_state, needs_work, worst_agents_first
 from tasks.report.page import Page, Row
 
@@ -123,6 +123,15 @@ class Section:
     def need(self) -> Need:
         """What the agent needs, in short."""
         return build_need(self.row, self.criteria)
+
+    @property
+    def points(self) -> Sequence[tuple[str, Sequence[str]]]:
+        """Weaknesses, recommendations and strengths under their titles, errors in them as they were."""
+        patterns = self.row["failure_patterns"] or ()
+        return [
+            (name.capitalize(), [with_examples(str(text), patterns) for text in self.row[name] or ()])
+            for name in ("weaknesses", "recommendations", "strengths")
+        ]
 
     @property
     def runs_succeeded(self) -> int | None:

@@ -84,13 +84,16 @@ def _look(url: str, report: dict[str, Any], version: str, trap: LoopbackServer, 
         page.on("request", lambda request: trap.url in request.url and seen.requests.append(request.url))
         page.on("dialog", lambda dialog: seen.requests.append(dialog.message))
         run = f"{base}/runs/flow-run/{report['flow_run_id']}"
-        places = {"run": run, "list": f"{run}?tab=Artifacts"}
+        # The older UI opens the list by a click alone; it shows the same cards as the pages of the keys.
+        places = {"run": run, "list": f"{run}?tab=Artifacts"} if version == "v2" else {"run": run}
         for name, artifact in _artifacts(report).items():
             places |= {name: f"{base}/artifacts/artifact/{artifact['id']}"}
             places |= {f"{name} key": f"{base}/artifacts/key/{artifact['key']}"}
         for name, place in places.items():
             page.goto(place)
-            page.get_by_text("Completed" if name in ("run", "progress") else "report-").first.wait_for()
+            # The run's page without its artifacts has the environment; every other has a key of an artifact.
+            words = "env2" if name == "run" else "report-1"
+            page.wait_for_function(f"document.body.innerText.includes({words!r})")
             page.wait_for_timeout(300)
             page.screenshot(path=shots / f"{version}-{name.replace(' ', '-')}.png")
             seen.texts[name] = page.inner_text("body").translate(_WIDTHLESS)
