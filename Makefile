@@ -6,28 +6,37 @@ PY ?= $(shell for python in python3.11 python3; do \
 	&& echo $$python && break; done)
 BIN := .venv/bin
 
-# The stamp is newer than what decides the installed set, so that a second `make` installs nothing.
-.venv/.installed: constraints.txt pyproject.toml
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+
+# A stamp is newer than what decides the installed set, so that a second `make` installs nothing. What the tests and
+# checks need is most of the whole, so it has a stamp of its own, and the demo does not wait for it.
+.venv/.runtime: constraints.txt pyproject.toml
 	@test -n "$(PY)" || { echo "Python 3.11 or newer with venv is needed: make PY=/path/to/python3.11"; exit 1; }
+	@echo "Installing agent-report and what it needs to run in .venv: about 120 packages, a few minutes the first time"
 	$(PY) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(PIP) -e '.[stack]'
 	@touch $@
 
-demo: .venv/.installed
+.venv/.dev: .venv/.runtime
+	@echo "Installing the tools for tests and checks in .venv"
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+demo: .venv/.runtime
 	$(BIN)/agent-report demo
 
 # Most tests wait for servers and processes, so there are more of them than cores; those that measure time have the
 # machine to themselves.
-test: .venv/.installed
+test: .venv/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
-check: .venv/.installed
+check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: .venv/.installed
+format: .venv/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -31,7 +31,8 @@ def print_agent(console: Console, report: Row, agent: Row, criteria: Sequence[Ro
         criteria: Its rows of ``criterion_scores``; empty when it was not judged.
         runs: Its rows of ``report_runs``; empty when none was looked at.
     """
-    from tasks.report.markdown import describe_doubts, format_score
+    from tasks.report.formats import format_score
+    from tasks.report.markdown import describe_doubts
 
     head = Text.assemble(one_line(agent["agent_name"], "bold"), f" (id:{agent['agent_id']}) in report {report['id']}")
     head.append_text(Text.assemble(" on ", one_line(report["environment"]), ": ", status(agent)))
@@ -57,11 +58,13 @@ def print_agent(console: Console, report: Row, agent: Row, criteria: Sequence[Ro
         _print_tools(console, agent["tool_usage"])
     if runs:
         _print_runs(console, agent, runs)
+        _print_calls(console, agent, runs)
 
 
 def _figures(agent: Row) -> Iterator[Text]:
     from tasks.report.durations import format_duration
-    from tasks.report.markdown import format_cost, format_rate
+    from tasks.report.formats import format_rate
+    from tasks.report.markdown import format_cost
 
     if not agent["runs_analyzed"]:
         return
@@ -100,14 +103,15 @@ def _print_points(console: Console, title: str, points: Sequence[Text]) -> None:
 
 
 def _print_criterion(console: Console, row: Row) -> None:
-    from tasks.report.markdown import format_score
+    from tasks.report.formats import format_score, format_threshold
 
     console.print()
     head = Text.assemble(one_line(row["criterion"], "bold"), f" (weight {row['weight']:g}): ")
     if row["score"] is None:
         head.append("not enough evidence", "yellow")
     else:
-        head.append(f"{format_score(row['score'])}, threshold {row['threshold']:g}", PASSED_STYLES[bool(row["passed"])])
+        against = f"{format_score(row['score'], row['threshold'])}, threshold {format_threshold(row['threshold'])}"
+        head.append(against, PASSED_STYLES[bool(row["passed"])])
     if row["supported"] is False:
         head.append(", no citation holds", "yellow")
     if row["unstable"]:
@@ -168,6 +172,20 @@ def _print_tools(console: Console, tools: Sequence[dict[str, Any]]) -> None:
             Column("Seconds", [dash(tool["duration_seconds"], "{:.1f}".format) for tool in tools], justify="right"),
         ],
     )
+
+
+def _print_calls(console: Console, agent: Row, runs: Sequence[Row]) -> None:
+    """The source's tool calls of the worst, typical and best run, where no trace shows what they did."""
+    from deployments.tool_calls import describe_calls
+
+    by_id = {run["run_id"]: run for run in runs}
+    for mark in ("worst", "typical", "best"):
+        run = by_id.pop((agent[f"{mark}_run"] or {}).get("run_id"), None)
+        if run is None or run["telemetry"] is not None or run.get("tool_calls") is None:
+            continue
+        console.print(Text(f"Run {run['run_id']} ({mark})", "bold"))
+        for line in describe_calls(run):
+            console.print(line)
 
 
 def _print_runs(console: Console, agent: Row, runs: Sequence[Row]) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from deployments.invocation import printed_command
 from deployments.terminal import Column, one_line, open_console, print_json, print_table
+from tasks.counting import counted, is_are
 from tasks.report.agreement import ALL, ENOUGH_AGENTS, Agreement, CriterionAgreement, Estimate, describe_kappa
 
 
@@ -33,8 +35,8 @@ def print_agreement(console: Console, agreement: Agreement) -> None:
     head = Text.assemble("Judge ", one_line(agreement.judge_model or "unknown", "bold"), " on ")
     head.append_text(one_line(agreement.environment, "bold"))
     if agreement.labels:
-        people = "person" if agreement.labelers == 1 else "people"
-        head.append(f": {agreement.labels} labels by {agreement.labelers} {people}")
+        people = counted(agreement.labelers, "person", "people")
+        head.append(f": {counted(agreement.labels, 'label')} by {people}")
         if agreement.last_labeled_at is not None:
             head.append(f", the last on {agreement.last_labeled_at:%Y-%m-%d}")
     else:
@@ -53,14 +55,15 @@ def print_agreement(console: Console, agreement: Agreement) -> None:
 
 def next_step(agreement: Agreement) -> str:
     """What to do to know the judge better, or about what is known, in a sentence."""
-    label = f"agent-report label {agreement.report_id}"
+    label = printed_command("label", agreement.report_id)
     if not agreement.labels:
         return f"`{label}` asks you about a sample of runs; {ENOUGH_AGENTS} agents are enough to begin with."
     whole = next((found for found in agreement.criteria if found.criterion == ALL), CriterionAgreement(criterion=ALL))
     if whole.agents < ENOUGH_AGENTS:
         return (
-            f"label more agents (`{label} --count {2 * ENOUGH_AGENTS}`): {whole.agents} are labelled, and "
-            f"{ENOUGH_AGENTS} make the intervals narrow enough to act on. Reports to come count as well."
+            f"label more agents (`{label} --count {2 * ENOUGH_AGENTS}`): "
+            f"{whole.agents} {is_are(whole.agents)} labelled, "
+            f"and {ENOUGH_AGENTS} make the intervals narrow enough to act on. Reports to come count as well."
         )
     if agreement.left_out > agreement.labels:
         return f"most labels are of another judge: label this one's report (`{label}`)."

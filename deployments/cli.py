@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
+from deployments.invocation import fill_in_program, process_seconds
+from deployments.option_help import option
 from deployments.terminal import let_all_be_written, one_line, open_console, print_json
 from tasks.errors import AgentReportError, RefusedError, scrub
 
@@ -41,19 +43,19 @@ def run(
     name: Annotated[str, Parameter(show_default=False)] = "",
     criteria: Path | None = None,
     report_id: int | None = None,
-    judge_model: str | None = None,
-    runs_per_agent: int | None = None,
-    since: str | None = None,
-    filter_model: str | None = None,
-    agents: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    max_concurrent_evals: int | None = None,
-    max_concurrent_runs: int | None = None,
-    eval_timeout: float | None = None,
-    report_timeout: float | None = None,
-    judge_samples: int | None = None,
-    max_report_cost_usd: float | None = None,
-    fail_fast: Annotated[bool | None, Parameter(negative="--no-fail-fast")] = None,
-    fresh: Annotated[bool | None, Parameter(negative="--no-fresh")] = None,
+    judge_model: Annotated[str | None, option("judge_model")] = None,
+    runs_per_agent: Annotated[int | None, option("runs_per_agent")] = None,
+    since: Annotated[str | None, option("since")] = None,
+    filter_model: Annotated[str | None, option("filter_model")] = None,
+    agents: Annotated[list[str] | None, option("agents", consume_multiple=True)] = None,
+    max_concurrent_evals: Annotated[int | None, option("max_concurrent_evals")] = None,
+    max_concurrent_runs: Annotated[int | None, option("max_concurrent_runs")] = None,
+    eval_timeout: Annotated[float | None, option("eval_timeout_seconds")] = None,
+    report_timeout: Annotated[float | None, option("report_timeout_seconds")] = None,
+    judge_samples: Annotated[int | None, option("judge_samples")] = None,
+    max_report_cost_usd: Annotated[float | None, option("max_report_cost_usd")] = None,
+    fail_fast: Annotated[bool | None, option("fail_fast", negative="--no-fail-fast")] = None,
+    fresh: Annotated[bool | None, option("fresh", negative="--no-fresh")] = None,
     dry_run: Flag = False,
     json: Flag = False,
     verbose: Flag = False,
@@ -107,6 +109,7 @@ def run(
     verbose
         Show Prefect's log.
     """
+    _say_at_once(f"Estimating a report on {environment}" if dry_run else f"Starting a report on {environment}")
     from deployments.runner import Order, quiet_prefect
 
     if not verbose:
@@ -158,7 +161,22 @@ def make_report(order: Order, *, as_json: bool = False, made: Callable[[int], No
         from deployments.page import print_place
 
         print_place(open_console(), report_id)
+        open_console().print(_describe_time(report["generation_duration_seconds"]))
     return COMPLETED if report["status"] == "completed" else FAILED
+
+
+def _say_at_once(what: str) -> None:
+    """A sign of life on stderr before the imports and servers, which take seconds."""
+    open_console(stderr=True).print(one_line(f"{what} …"), soft_wrap=True)
+
+
+def _describe_time(report_seconds: float | None) -> str:
+    from tasks.report.durations import format_duration
+
+    command = format_duration(process_seconds())
+    if report_seconds is None:
+        return f"The command took {command}."
+    return f"The report took {format_duration(report_seconds)}, the whole command {command}."
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -570,6 +588,7 @@ def demo(
     json
         Print only `{"report": {…}, "agents": [{…}]}`.
     """
+    _say_at_once("Starting the demo: a sample environment, a simulated Jaeger and a judge")
     from deployments.demo.command import run_demo
 
     return run_demo(judge=judge, agents=agents, runs_per_agent=runs_per_agent, folder=folder, as_json=json)
@@ -696,7 +715,7 @@ def _options(given: dict[str, Any]) -> Any:
 
 def _complain(what: str, why: object) -> None:
     console = open_console(stderr=True)
-    console.print(one_line(f"{what}: {why}", "red"), soft_wrap=True)
+    console.print(one_line(fill_in_program(f"{what}: {why}"), "red"), soft_wrap=True)
 
 
 def _prepare_connections() -> None:

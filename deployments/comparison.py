@@ -9,6 +9,7 @@ from rich.text import Text
 
 from deployments.terminal import Column, one_line, open_console, plain, print_json, print_table
 from tasks import connections
+from tasks.counting import counted, is_are
 from tasks.errors import RefusedError
 from tasks.report.change_text import (
     count_rest,
@@ -75,7 +76,8 @@ def last_reports(count: int, environment: str | None) -> tuple[int, int]:
     rows = list_reports(database, wanted, limit=count)
     if len(rows) < count:
         of_it = f" of {environment}" if environment else ""
-        raise RefusedError(f"--last {count}: there are {len(rows)} completed reports{of_it}: `agent-report list`")
+        there = f"there {is_are(len(rows))} {counted(len(rows), 'completed report')}{of_it}"
+        raise RefusedError(f"--last {count}: {there}: `agent-report list` shows all")
     return int(rows[count - 1]["id"]), int(rows[0]["id"])
 
 

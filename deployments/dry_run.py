@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from deployments.runner import Order, check_settings
+from deployments.runner import Order, check_configured_api, check_settings
 from deployments.terminal import Column, one_line, print_table
+from tasks.counting import counted
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.answer import build_schema
 from tasks.judge.exchange import Question, compose
@@ -25,11 +26,13 @@ def estimate_report(order: Order) -> Row:
     """``{"agents": [{agent_id, agent_name, runs, prompt_tokens, error}], "prompt_tokens", "completion_tokens",
     "cost_usd", "calls", "warnings", …}``; costs are None when the model's price is unknown. Traces are not fetched.
 
-    ``warnings`` are sentences on the runs that are left out for their status; ``nothing_to_judge`` is true where agents
-    have runs and all of them are, so that the report would fail.
+    ``warnings`` are sentences on runs that are left out for their status, and on a Jaeger that cannot be used.
+    ``nothing_to_judge`` is true where agents have runs and all of them are left out, so that the report would fail.
 
     Raises:
-        RefusedError, SourceError: as ``check_settings``; a key for the judge is not needed.
+        AgentReportError: what would end the report before anything is paid for: as ``check_settings``, no key for the
+            judge, a warehouse or a Parquet folder that cannot be written, a cost limit without a price, a Prefect API
+            that does not answer.
     """
     from tasks import connections
     from tasks.errors import SourceError
@@ -38,11 +41,14 @@ def estimate_report(order: Order) -> Row:
     from tasks.judge.agent import build_agent_question
     from tasks.judge.rubric import resolve_rubrics, select_agents
     from tasks.judge.team import build_team_question
+    from tasks.preflight import check_everything
     from tasks.settings import parse_since
 
     check_settings(order, judge=False)
     settings = connections.read_settings()
     options, budget = settings.options(order.options), settings.evidence_tokens
+    warnings = check_everything(options)
+    check_configured_api()
     until = datetime.now(UTC)
     source, prices, hide = connections.source(), connections.prices(), connections.redactor()
     agents = source.load_agents(order.environment)
@@ -83,7 +89,7 @@ def estimate_report(order: Order) -> Row:
         "prompt_tokens": total,
         "completion_tokens": calls * _ANSWER_TOKENS,
         "cost_usd": _cost(prices, options.judge_model, total, calls * _ANSWER_TOKENS),
-        "warnings": [hide.redact(said) if hide else said for said in left_out.sentences()],
+        "warnings": [*warnings, *(hide.redact(said) if hide else said for said in left_out.sentences())],
         "nothing_to_judge": bool(left_out) and not asked and not missing,
     }
 
@@ -108,7 +114,7 @@ def print_estimate(console: Console, estimate: Row) -> None:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(f"no agent has a finished run{of_those}")))
     console.print(
         Text.assemble(
-            f"{estimate['calls']} calls to ",
+            f"{counted(estimate['calls'], 'call')} to ",
             one_line(estimate["judge_model"]),
             f", some {estimate['prompt_tokens']:,} prompt and {estimate['completion_tokens']:,} completion "
             f"tokens; cost {format_cost(estimate['cost_usd'])}. Nothing was asked.",

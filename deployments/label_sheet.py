@@ -13,6 +13,7 @@ from deployments.cell import guard, unguard
 from deployments.label_answer import FAILED, PASSED, parse_passed, parse_score
 from tasks.errors import RefusedError
 from tasks.judge.rubric import find_agent
+from tasks.report.formats import format_threshold
 from tasks.report.label_sample import RunToLabel
 from tasks.report.reading import as_agents
 from tasks.report.words import Label
@@ -55,7 +56,7 @@ def write_template(path: Path, chosen: Sequence[RunToLabel], labeler: str) -> in
             "agent_name": _cell(of.agent["agent_name"]),
             "run_id": of.run["run_id"],
             "criterion": _cell(row["criterion"]),
-            "threshold": f"{row['threshold']:g}",
+            "threshold": format_threshold(row["threshold"]),
             "status": _cell(of.run["status"]),
             "task": _cell(of.run["task_excerpt"]),
             "response": _cell(of.run["response_excerpt"]),
@@ -201,7 +202,8 @@ def _label(row: Mapping[str, str], report: LabelledReport, labeler: str) -> tupl
         words = ", ".join(f"{yes}/{no}" for yes, no in zip(PASSED, FAILED, strict=True))
         raise _WrongCellError("passed", row["passed"], f"is none of {words}")
     if score is not None and passed is not None and passed != (score >= judged["threshold"]):
-        why = f"contradicts the score {score:g}, which passes from {judged['threshold']:g} on: leave one of them empty"
+        bound = format_threshold(judged["threshold"])
+        why = f"contradicts the score {score:.12g}, which passes from {bound} on: leave one of them empty"
         raise _WrongCellError("passed", row["passed"], why)
     who = " ".join(row["labeler"].split()) or labeler
     if len(who) > 100 or not who.isprintable():

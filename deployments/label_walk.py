@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from deployments.invocation import printed_command
 from deployments.label_answer import HELP, Answer, parse_answer
 from deployments.terminal import Column, one_line, plain, print_table
+from deployments.tool_calls import describe_calls
+from tasks.counting import counted, is_are
 from tasks.report.durations import format_duration
+from tasks.report.formats import format_score, format_threshold
 from tasks.report.label_sample import RunToLabel
 from tasks.report.words import Label
 
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
     from deployments.labels import LabelledReport
 
 Row = dict[str, Any]
-_TOOL_CALLS = 12
 _COMPLETED, _STOPPED = 0, 1
 
 
@@ -57,8 +60,8 @@ class Walk:
         runs = len({(q.key[0], q.key[1]) for q in self.questions})
         agents = len({q.key[0] for q in self.questions})
         self._say(
-            f"Report {self.report.report['id']} on {self.report.report['environment']}: {runs} runs of {agents} "
-            f"agents, {total} questions for {self.labeler}, {before} answered before."
+            f"Report {self.report.report['id']} on {self.report.report['environment']}: {counted(runs, 'run')} of "
+            f"{counted(agents, 'agent')}, {counted(total, 'question')} for {self.labeler}, {before} answered before."
         )
         self._say(HELP)
         if self.blind:
@@ -113,7 +116,7 @@ class Walk:
         head = Text.assemble(
             f"\n[{position + 1}/{len(self.questions)}] ",
             one_line(criterion, "bold"),
-            f" (passes from {question.judged['threshold']:g})",
+            f" (passes from {format_threshold(question.judged['threshold'])})",
         )
         if (description := self.descriptions.get((agent_id, criterion))) is not None:
             head.append_text(Text.assemble(": ", one_line(description)))
@@ -168,7 +171,7 @@ class Walk:
         self.console.rule(style="dim")
         head = Text.assemble(one_line(of.agent["agent_name"], "bold"), f" · run {run['run_id']} · ")
         head.append_text(one_line(run["status"], "green" if run["succeeded"] else "red"))
-        for value, shown in ((run["duration_seconds"], format_duration), (run["tokens"], "{} tokens".format)):
+        for value, shown in ((run["duration_seconds"], format_duration), (run["tokens"], _tokens)):
             if value is not None:
                 head.append(f" · {shown(value)}")
         self.console.print(head)
@@ -177,39 +180,18 @@ class Walk:
                 self.console.print(Text.assemble((f"{title}: ", "bold"), plain(run[name])))
         if not (run["task_excerpt"] or run["response_excerpt"]):
             self._say("The report holds no excerpt of task and response.")
-        self._show_calls(run["telemetry"])
-
-    def _show_calls(self, telemetry: Row | None) -> None:
-        if telemetry is None:
-            self._say("No trace of this run.")
-            return
-        calls = telemetry["tool_calls"] or []
-        count = len(calls) + (telemetry["tool_calls_left_out"] or 0)
-        self.console.print(
-            Text(
-                f"Trace: {telemetry['llm_calls']} LLM calls, {count} tool calls, {telemetry['errors']} errors, "
-                f"{format_duration(telemetry['wall_seconds'])}",
-                style="dim",
-            )
-        )
-        for call in calls[:_TOOL_CALLS]:
-            line = Text.assemble("  ", one_line(call["name"], "cyan"))
-            for name, before in (("arguments", " "), ("result", " → "), ("error", " ✗ ")):
-                if call.get(name):
-                    line.append_text(Text.assemble(before, one_line(str(call[name])[:200])))
+        for line in describe_calls(run):
             self.console.print(line)
-        if len(calls) > _TOOL_CALLS:
-            self._say(f"  and {len(calls) - _TOOL_CALLS} more")
 
     def _end(self, how: str) -> None:
         open_ones = sum(question.key not in self.known for question in self.questions)
         report_id = self.report.report["id"]
-        answers = f"{len(self.given)} {'answer' if len(self.given) == 1 else 'answers'}"
+        answers = counted(len(self.given), "answer")
         left = ""
         if open_ones:
-            left = f"; {open_ones} {'is' if open_ones == 1 else 'are'} open, and the same command goes on from there"
+            left = f"; {open_ones} {is_are(open_ones)} open, and the same command goes on from there"
         self._say(
-            f"{how}: {answers} stored{left}. `agent-report agreement {report_id}` says how far the judge "
+            f"{how}: {answers} stored{left}. `{printed_command('agreement', report_id)}` says how far the judge "
             "and people agree."
         )
 
@@ -217,10 +199,15 @@ class Walk:
         self.console.print(plain(text))
 
 
+def _tokens(number: int) -> str:
+    return counted(number, "token")
+
+
 def _said(label: Label) -> str:
     passed = "passed" if label.passed else "not passed"
-    return passed if label.score is None else f"{label.score:g} ({passed})"
+    return passed if label.score is None else f"{format_threshold(label.score)} ({passed})"
 
 
 def _judge(judged: Row) -> str:
-    return f"{judged['score']:.1f} ({'passed' if judged['passed'] else 'not passed'})"
+    score = format_score(judged["score"], judged["threshold"])
+    return f"{score} ({'passed' if judged['passed'] else 'not passed'})"

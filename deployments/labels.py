@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from deployments.invocation import printed_command
 from deployments.terminal import open_console, print_json
+from tasks.counting import counted, is_are
 from tasks.errors import RefusedError
 from tasks.judge.rubric import parse_criteria, resolve_rubrics, select_agents
 from tasks.report.label_sample import RunToLabel, choose_runs
@@ -127,8 +129,8 @@ def run_label(order: LabelOrder) -> int:
 
         lines = write_template(order.template, chosen, str(order.labeler))
         open_console().print(
-            f"{lines} lines to fill in, in {order.template}: score (0 to 10) or passed (yes, no). Then: "
-            f"agent-report label {order.report_id} --csv {order.template}",
+            f"{counted(lines, 'line')} to fill in, in {order.template}: score (0 to 10) or passed (yes, no). Then: "
+            f"{printed_command('label', order.report_id, '--csv', order.template)}",
             markup=False,
             soft_wrap=True,
         )
@@ -177,10 +179,11 @@ def _take_file(report: LabelledReport, path: Path, labeler: str, *, as_json: boo
         print_json({"report_id": report.report["id"], "labels": labels, "empty_lines": found.empty})
         return 0
     people = len({label.labeler for label, _ in found.labels})
-    empty = f"; {found.empty} lines have neither score nor passed" if found.empty else ""
+    empty = f"; {counted(found.empty, 'line has', 'lines have')} neither score nor passed" if found.empty else ""
     open_console().print(
-        f"{len(found.labels)} labels by {people} {'person' if people == 1 else 'people'} are stored{empty}. "
-        f"`agent-report agreement {report.report['id']}` says how far the judge and people agree.",
+        f"{counted(len(found.labels), 'label')} by {counted(people, 'person', 'people')} "
+        f"{is_are(len(found.labels))} stored{empty}. "
+        f"`{printed_command('agreement', report.report['id'])}` says how far the judge and people agree.",
         soft_wrap=True,
     )
     return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from deployments.invocation import printed_command
 from deployments.out_file import STDOUT, write_out
 from deployments.terminal import one_line, open_console
 from tasks.errors import RefusedError
@@ -39,10 +40,8 @@ def print_place(console: Console, report_id: int) -> None:
 
     place = find_page(report_id)
     console.print()
-    console.print(
-        one_line(f"Page: {place}" if place else f"Page: `agent-report show {report_id} --html report.html` makes it"),
-        soft_wrap=True,
-    )
+    command = printed_command("show", report_id, "--html", "report.html")
+    console.print(one_line(f"Page: {place}" if place else f"Page: `{command}` makes it"), soft_wrap=True)
 
 
 def _check(path: Path, target: str) -> Path:

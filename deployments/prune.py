@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from deployments.terminal import Column, Row, one_line, open_console, print_json, print_table
+from tasks.counting import counted
 from tasks.errors import RefusedError, scrub
 
 _MOST_SHOWN = 20
@@ -101,8 +102,9 @@ def _print_sum(console: Console, facts: dict[str, Any], *, nothing: bool) -> Non
         f" ({facts['leftover_files']} of reports that are not in this warehouse)" if facts["leftover_files"] else ""
     )
     console.print(
-        f"{'Removed' if facts['removed'] else 'Would remove'}: {len(facts['reports'])} reports with {rows} rows, "
-        f"{answers} answers of the ledger, {facts['files']} files{leftovers} in {facts['parquet']}, "
+        f"{'Removed' if facts['removed'] else 'Would remove'}: {counted(len(facts['reports']), 'report')} with "
+        f"{counted(rows, 'row')}, {counted(answers, 'answer')} of the ledger, "
+        f"{counted(facts['files'], 'file')}{leftovers} in {facts['parquet']}, "
         f"{facts['bytes'] / 1e6:.1f} MB of files. What people labelled stays.",
         markup=False,
     )

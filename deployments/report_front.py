@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deployments.invocation import printed_command
 from deployments.terminal import (
     PASSED_STYLES,
     PROSE_WIDTH,
@@ -21,6 +22,7 @@ from deployments.terminal import (
     print_table,
     status,
 )
+from tasks.counting import counted
 
 if TYPE_CHECKING:
     from tasks.report.comparison import Comparison
@@ -72,7 +74,8 @@ def print_report(
 
 def _print_verdict(console: Console, report: Row) -> None:
     from tasks.report.durations import format_duration
-    from tasks.report.markdown import describe_mean, describe_runs_cost, format_judging_cost, format_score
+    from tasks.report.formats import format_score
+    from tasks.report.markdown import describe_mean, describe_runs_cost, format_judging_cost
 
     head = Text.assemble(("Report ", "bold"), (str(report["id"]), "bold"), " on ")
     head.append_text(Text.assemble(one_line(report["environment"], "bold"), ": ", status(report)))
@@ -153,14 +156,14 @@ def print_changes(console: Console, comparison: Comparison) -> None:
     if table.rows:
         console.print(table)
     if len(told) > _MOST_CHANGES:
-        line = f"and {len(told) - _MOST_CHANGES} more: `agent-report compare "
-        console.print(f"{line}{comparison.baseline_id} {comparison.report_id}`")
+        command = printed_command("compare", comparison.baseline_id, comparison.report_id)
+        console.print(one_line(f"and {len(told) - _MOST_CHANGES} more: `{command}`"), soft_wrap=True)
 
 
 def _print_needy(console: Console, needy: Sequence[Row], total: int, criteria: Sequence[Row]) -> None:
     from tasks.report.needs import build_need
 
-    console.print(Text(f"Needs work: {len(needy)} of {total} agents", "bold"))
+    console.print(Text(f"Needs work: {len(needy)} of {counted(total, 'agent')}", "bold"))
     by_agent: dict[Any, list[Row]] = {}
     for row in criteria:
         by_agent.setdefault(row["agent_id"], []).append(row)
@@ -184,32 +187,36 @@ def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
     def order(row: Mapping[str, Any]) -> tuple[bool, bool, float]:
         return (row["passed"] is True, row["score"] is None, (row["score"] or 0.0) - row["threshold"])
 
+    from tasks.report.formats import format_score, format_threshold
+
     parts = []
     for row in sorted(rows, key=order):
         if row["score"] is None:
             against = "– (not enough evidence)"
         else:
-            against = f"{row['score']:.1f} {'≥' if row['passed'] else '<'} {row['threshold']:g}"
+            score = format_score(row["score"], row["threshold"])
+            against = f"{score} {'≥' if row['passed'] else '<'} {format_threshold(row['threshold'])}"
         parts.append(one_line(f"{row['criterion']} {against}", "" if row["passed"] else "red"))
     return Text(" · ").join(parts)
 
 
 def print_agents(console: Console, agents: Sequence[Row]) -> None:
     """Every agent in a row: status, score, passed, success rate with its interval, runs, cost of a run."""
-    from tasks.report.markdown import format_cost, format_passed, format_rate, format_score
+    from tasks.report.formats import format_rate, format_score
+    from tasks.report.markdown import format_cost, format_passed
 
     passed = [(row, PASSED_STYLES.get(row["passed"], "")) for row in agents]
     ranges = [format_interval(row["success_rate_low"], row["success_rate_high"]) for row in agents]
     costs = ["–" if not row["runs_analyzed"] else format_cost(row["avg_cost_usd"]) for row in agents]
     columns = [
         Column("Agent", [one_line(row["agent_name"]) for row in agents], folds=True),
-        Column("Status", [status(row) for row in agents]),
+        Column("Status", [status(row) for row in agents], rank=2),
         Column("Score", [Text(format_score(row["score"]), style) for row, style in passed], justify="right"),
-        Column("Passed", [Text(format_passed(row["passed"]), style) for row, style in passed], justify="right"),
-        Column("Success", [format_rate(row["success_rate"]) for row in agents], justify="right"),
-        Column("95% range", ranges, rank=1, justify="right"),
-        Column("Runs", [dash(row["runs_analyzed"]) for row in agents], justify="right"),
-        Column("Cost a run", costs, justify="right"),
+        Column("Passed", [Text(format_passed(row["passed"]), style) for row, style in passed], rank=1, justify="right"),
+        Column("Success", [format_rate(row["success_rate"]) for row in agents], rank=3, justify="right"),
+        Column("95% range", ranges, rank=6, justify="right"),
+        Column("Runs", [dash(row["runs_analyzed"]) for row in agents], rank=4, justify="right"),
+        Column("Cost a run", costs, rank=5, justify="right"),
     ]
     print_table(console, columns)
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from deployments.invocation import printed_command
 from deployments.terminal import Column, Row, dash, one_line, open_console, print_json, print_table, status
 from tasks.errors import RefusedError
 
@@ -46,11 +47,13 @@ def list_stored(
     elif rows:
         print_reports(open_console(), rows)
     elif any((environment, statuses, since, name, judge_model)):
-        open_console().print("No report is like that: `agent-report list` shows the newest of all.")
+        open_console().print(
+            one_line(f"No report is like that: `{printed_command('list')}` shows the newest of all."), soft_wrap=True
+        )
     else:
         open_console().print(
             one_line(
-                f"No reports yet in {database.shown}: `agent-report run ENVIRONMENT` makes one, "
+                f"No reports yet in {database.shown}: `{printed_command('run', 'ENVIRONMENT')}` makes one, "
                 "AGENT_REPORT_WAREHOUSE_URL names another warehouse."
             )
         )
@@ -58,7 +61,8 @@ def list_stored(
 
 def print_reports(console: Console, reports: Sequence[Row]) -> None:
     """Reports in rows, as ``list_reports`` gives them."""
-    from tasks.report.markdown import format_cost, format_score
+    from tasks.report.formats import format_score
+    from tasks.report.markdown import format_cost
 
     evaluated = [
         "–" if row["total_agents"] is None else f"{row['agents_evaluated']}/{row['total_agents']}" for row in reports

@@ -126,6 +126,14 @@ def check_api() -> None:
         )
 
 
+def check_configured_api() -> None:
+    """``check_api``, where an API is configured; without one a report starts a server of its own."""
+    from prefect.settings import PREFECT_API_URL
+
+    if PREFECT_API_URL.value():
+        check_api()
+
+
 def _calm_collector() -> None:
     """Let the garbage collector look at what a report makes, and not time and again at all that was imported.
 

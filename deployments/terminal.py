@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any, Literal, cast
@@ -41,7 +42,8 @@ _REPLACING = "agent-report-replace"
 # A line below the titles, and room between columns.
 _FOLDED_WIDTH = 20
 _BOX = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
-_FILE_WIDTH = 400
+_USUAL_WIDTH = 80
+_WIDEST = 10_000
 PROSE_WIDTH = 100
 
 
@@ -61,13 +63,25 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 
 
 def open_console(*, stderr: bool = False) -> Console:
-    """The console for people. What goes to a file or a pipe is not cut to the 80 columns of a terminal that is none."""
+    """The console for people: as wide as COLUMNS says, else as the terminal, also where the output goes to a pipe."""
     console = Console(
         stderr=stderr, highlight=False, file=cast("IO[str]", _WorkflowLog(stderr)) if _in_workflow() else None
     )
-    if not console.is_terminal and not os.environ.get("COLUMNS"):
-        console.width = _FILE_WIDTH
+    columns = os.environ.get("COLUMNS", "").strip()
+    if columns.isdecimal() and 0 < int(columns[:6]) <= _WIDEST:
+        console.width = int(columns)
+    elif "COLUMNS" in os.environ or not console.is_terminal:
+        console.width = _terminal_width()
     return console
+
+
+def _terminal_width() -> int:
+    """The width of the first of stdout, stderr and stdin that is a terminal (as with ``| less``), else 80."""
+    for file in (sys.__stdout__, sys.__stderr__, sys.__stdin__):
+        with suppress(AttributeError, ValueError, OSError):
+            if width := os.get_terminal_size(file.fileno()).columns:  # type: ignore[union-attr]
+                return width
+    return _USUAL_WIDTH
 
 
 def _in_workflow() -> bool:
@@ -144,7 +158,7 @@ def one_line(text: object, style: str = "") -> Text:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: its title, its cells, and ``rank``: where there is no room, the highest rank goes first."""
+    """A column of a table: title, cells, and ``rank``: without room the highest goes first, then the last."""
 
     title: str
     cells: Sequence[Text | str]
@@ -154,15 +168,16 @@ class Column:
 
 
 def print_table(console: Console, columns: Sequence[Column]) -> None:
-    """Print the columns that fit; those without a rank always do. A cell that folds goes on in the next line."""
+    """Print the columns that fit, always the first. A cell that folds continues on the next line."""
     shown = list(columns)
-    while True:
-        last = max(shown, key=lambda column: column.rank)
+    while len(shown) > 1:
+        # The last of those with the highest rank.
+        last = max(reversed(shown[1:]), key=lambda column: column.rank)
         # What folds needs no more room than a few words do.
         least = console.measure(_table(shown, _FOLDED_WIDTH), options=console.options.update(max_width=10_000))
-        if last.rank == 0 or least.maximum <= console.width:
+        if least.maximum <= console.width:
             break
-        shown.remove(last)
+        shown = [column for column in shown if column is not last]
     console.print()
     console.print(_table(shown))
     console.print()

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 
 from rich.progress import Progress
 
+from deployments.invocation import printed_command
 from deployments.progress_bar import describe_step, open_bar
 from deployments.show import show_report
-from deployments.terminal import Row, open_console, print_json
+from deployments.terminal import Row, one_line, open_console, print_json
 from tasks.errors import AgentReportError, WarehouseError
 
 INTERRUPTED = 130
@@ -41,7 +42,8 @@ def watch_report(report_id: int, *, as_json: bool) -> bool | None:
                 else:
                     _print_step(row, as_json=as_json)
     except KeyboardInterrupt:
-        console.print(f"Report {report_id} goes on: `agent-report watch {report_id}` watches it again.")
+        again = printed_command("watch", report_id)
+        console.print(one_line(f"Report {report_id} goes on: `{again}` watches it again."), soft_wrap=True)
         return None
     ended = row if as_json else show_report(report_id, as_json=False)
     return bool(ended["status"] == "completed")
@@ -100,7 +102,7 @@ def _abandoned(row: Row) -> str:
     gone = f"process {owner['pid']} on {owner['host']}, which made it, is gone: " if owner else ""
     return (
         f"{gone}nobody works on report {row['id']} any more ({row['status']}, {row['progress']} %): "
-        f"`agent-report run {row['environment']} --report-id {row['id']}` takes it up"
+        f"`{printed_command('run', row['environment'], '--report-id', row['id'])}` takes it up"
     )
 
 

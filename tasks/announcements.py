@@ -77,8 +77,8 @@ def _emit(
 
 
 def _round(score: float | None) -> float | None:
-    """Messages show it as it comes, so 6.8500000000000005 is 6.85."""
-    return None if score is None else round(score, 2)
+    """Messages show it as it comes, so 6.8500000000000005 is 6.85; but 6.996 is not 7."""
+    return None if score is None else round(score, 9)
 
 
 def _text(report: Row, error: str | None, below: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ from tasks.wire.route import describe_route
 # What makes a connection is imported by the function that makes it: a command that only reads the warehouse would wait
 # two seconds for Prefect and the judge's SDK.
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import URL, Engine
 
     from tasks.evidence.jaeger import JaegerClient
     from tasks.evidence.prices import RunPrices
@@ -181,14 +181,26 @@ def warehouse() -> Warehouse:
     """The warehouse, its tables up to date."""
     from tasks.warehouse.sql import open_warehouse
 
+    block = read_settings().warehouse_block
+    if block:
+        return _once(("warehouse block", block), lambda: open_warehouse(warehouse_place()))
+    url = warehouse_place()
+    return _once(("warehouse", url), lambda: open_warehouse(url))
+
+
+def warehouse_place() -> str | URL:
+    """The warehouse's URL, with its password.
+
+    Raises:
+        RefusedError: it is the source's, or there is no such block.
+    """
     settings = read_settings()
     if settings.warehouse_block:
-        block = settings.warehouse_block
-        return _once(("warehouse block", block), lambda: open_warehouse(_block_engine(block).url))
+        return _block_engine(settings.warehouse_block).url
     url = settings.warehouse_url.get_secret_value()
     if settings.source_url is not None and not settings.source_block:
         _refuse_one_database(settings.source_url.get_secret_value(), url)
-    return _once(("warehouse", url), lambda: open_warehouse(url))
+    return url
 
 
 def _refuse_one_database(source_url: str, warehouse_url: str) -> None:

@@ -13,6 +13,7 @@ from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.task_runners import ConcurrentTaskRunner
 
+from tasks.counting import counted
 from tasks.errors import AgentReportError, PrefectApiError, scrub
 from tasks.evidence.types import Agent, Evidence
 from tasks.judge.agent import judge_agent
@@ -299,7 +300,7 @@ class HandOver:
         why = scrub(str(error) or type(error).__name__)
         if self._lost[lost] > _MOST_LOSSES:
             raise PrefectApiError(
-                f"Prefect lost one task run {self._lost[lost]} times, the last time by: {why}"
+                f"Prefect lost one task run {counted(self._lost[lost], 'time')}, the last time by: {why}"
             ) from error
         if not api_answers(within_seconds=_OUTAGE_SECONDS):
             raise PrefectApiError(
@@ -328,7 +329,8 @@ def describe_evidence(evidences: Sequence[Evidence]) -> str:
     for evidence in evidences:
         counts.update(evidence.metrics.traces.model_dump())
     traces = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none"
-    return f"{runs} runs of {sum(bool(evidence.finished_runs) for evidence in evidences)} agents; traces: {traces}"
+    agents = sum(bool(evidence.finished_runs) for evidence in evidences)
+    return f"{counted(runs, 'run')} of {counted(agents, 'agent')}; traces: {traces}"
 
 
 def _done(futures: Sequence[PrefectFuture[Any]]) -> list[PrefectFuture[Any]]:

@@ -18,7 +18,7 @@ from tasks.judge.agent import judge_agent
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.gate import Stop
-from tasks.judge.purse import Purse
+from tasks.judge.purse import Purse, describe_unknown_price
 from tasks.judge.rubric import Criterion, resolve_rubrics, select_agents
 from tasks.judge.team import judge_team
 from tasks.llm_limit import LLM_TAG
@@ -98,12 +98,7 @@ def _spent_usd(plan: ReportPlan, judge: Judge) -> float:
 
 def _warn_of_unknown_price(judge: Judge) -> None:
     if judge.purse.limit_usd and judge.most_usd(0) is None:
-        get_run_logger().warning(
-            "The price of %r is not known (AGENT_REPORT_PRICES). max_report_cost_usd=%g is kept by what the endpoint "
-            "states for each call; the first is made alone, and if no cost is stated for it, it is the last.",
-            judge.client.model,
-            judge.purse.limit_usd,
-        )
+        get_run_logger().warning(describe_unknown_price(judge.purse.limit_usd, judge.client.model))
 
 
 def open_findings(findings: Findings, plan: ReportPlan, agents: Sequence[Agent], judge: Judge) -> None:

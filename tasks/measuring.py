@@ -37,7 +37,7 @@ def try_agreement(report_id: int, warehouse: Warehouse | None = None) -> tuple[A
 
 
 def find_report(warehouse: Warehouse, report_id: int | None, environment: str | None) -> Row:
-    """The report of this id, or the newest completed one (of ``environment``).
+    """The report of this id, or the newest completed one that has agents (of ``environment``).
 
     Raises:
         RefusedError: there is none, or it is of another environment.
@@ -46,7 +46,9 @@ def find_report(warehouse: Warehouse, report_id: int | None, environment: str | 
         report = find_judged_report(warehouse.database, environment)
         of_it = f" of {environment!r}" if environment is not None else ""
         if report is None:
-            raise RefusedError(f"there is no completed report{of_it}: `agent-report list` shows those there are")
+            raise RefusedError(
+                f"there is no completed report with agents{of_it}: `agent-report list` shows those there are"
+            )
         return report
     report = require_report(report_id, warehouse)
     if environment is not None and report["environment"] != environment:

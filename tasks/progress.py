@@ -11,6 +11,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
+from tasks.counting import counted
 from tasks.errors import WarehouseError, scrub
 from tasks.report.build import ReportRows
 from tasks.report.markdown import escape
@@ -65,13 +66,13 @@ class Progress:
 
     def reading(self, agents: int) -> None:
         """The agents are known, their runs and traces are being read."""
-        self._say(5, "generating_team", f"Reading runs and traces of {agents} agents")
+        self._say(5, "generating_team", f"Reading runs and traces of {counted(agents, 'agent')}")
 
     def evaluated(self, done: int, total: int) -> None:
         """``done`` of ``total`` agents have an evaluation, or a reason why not."""
         share = done / total if total else 1.0
         progress = _EVIDENCE + (_JUDGED - _EVIDENCE) * share
-        step = f"Evaluated {done}/{total} agents"
+        step = f"Evaluated {done}/{counted(total, 'agent')}"
         self._say(progress, "generating_agents", step if done < total else f"{step}, waiting for the team's")
 
     def writing(self) -> None:

@@ -23,15 +23,8 @@ from tasks.progress import Progress
 from tasks.report.build import EncodedRuns, Ending, Findings, ReportRows, build_rows, build_run_rows
 from tasks.report.change_text import render_changed
 from tasks.report.comparison import Comparison
-from tasks.report.markdown import (
-    Links,
-    agents_table,
-    describe_mean,
-    escape,
-    format_judging_cost,
-    format_score,
-    render_markdown,
-)
+from tasks.report.formats import format_score
+from tasks.report.markdown import Links, agents_table, describe_mean, escape, format_judging_cost, render_markdown
 from tasks.report.plan import ReportPlan, check_conflicts, restore_plan
 from tasks.settings import ReportOptions
 from tasks.step import step

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, chdir, contextmanager
 from datetime import UTC, datetime
@@ -16,8 +15,10 @@ from rich.text import Text
 
 from deployments.demo.judge import SimulatedJudge
 from deployments.demo.sample import ENVIRONMENT
+from deployments.invocation import printed_command
 from deployments.prefect_server import reach_directly
 from deployments.terminal import Row, open_console
+from tasks.counting import counted
 from tasks.errors import RefusedError
 from tasks.settings import DEFAULT_JUDGE_MODEL, SIMULATED_JUDGE_MODEL, ReportOptions
 
@@ -129,7 +130,7 @@ def print_time(console: Console, report: Row, agents: Sequence[Row]) -> None:
     if seconds is not None:
         console.print(
             f"{seconds:.1f} s, against {asked * AGENT_SECONDS + TEAM_SECONDS:.0f} s one after the other "
-            f"({asked} agents of {AGENT_SECONDS:g} s and the team of {TEAM_SECONDS:g} s)."
+            f"({counted(asked, 'agent')} of {AGENT_SECONDS:g} s and the team of {TEAM_SECONDS:g} s)."
         )
 
 
@@ -143,12 +144,10 @@ def _print_files(folder: Path, *, simulated: bool) -> None:
     console.print()
     if simulated:
         print_time(console, report, warehouse().load_agents(report["id"]))
-    url = f"sqlite:///{folder / 'warehouse.db'}"
     console.print(
         Text(
             f"SQL: {folder / 'warehouse.db'}   Parquet: {folder / 'parquet'}\n"
-            f"Again: AGENT_REPORT_WAREHOUSE_URL={shlex.quote(url)} "
-            f"AGENT_REPORT_PARQUET_URL={shlex.quote(str(folder / 'parquet'))} agent-report show {report['id']}"
+            f"Again: {printed_command('show', report['id'])}"
         ),
         soft_wrap=True,
     )

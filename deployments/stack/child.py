@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tasks.counting import counted
+
 _LOG_BYTES = 10_000_000
 
 
@@ -131,7 +133,7 @@ class Child:
         count = len(self._deaths)
         said = f"{self.program.name} {how}; its log is {self.log}"
         if count >= self.patience.deaths:
-            raise GivenUpError(f"{said}; that makes {count} times within {self.patience.seconds:g} s")
+            raise GivenUpError(f"{said}; that makes {counted(count, 'time')} within {self.patience.seconds:g} s")
         wait = min(self.patience.first_wait * 2 ** (count - 1), self.patience.longest_wait)
         self._due_at = now + wait
         self.say(f"{said}; it is started again")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-import sys
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -16,6 +15,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from deployments.invocation import printed_command
 from deployments.kept_secret import keep_secret
 from deployments.postgres import Postgres, prepare_postgres
 from deployments.prefect_server import reach_directly
@@ -26,6 +26,7 @@ from deployments.stack.port import free_port, listen, port_of
 from deployments.stack.programs import Programs
 from deployments.stack.supervisor import StackError, StoppedError, Supervisor, wish_by_signal
 from deployments.terminal import one_line, open_console
+from tasks.counting import counted
 from tasks.warehouse.owner import current_owner
 
 _HOST = "127.0.0.1"
@@ -68,7 +69,7 @@ def run_up(*, demo: bool, folder: Path, port: int, webhook_port: int) -> None:
 
     with take_place(folder) as place, wish_by_signal() as wish, suppress(StoppedError), ExitStack() as context:
         if left := end_marked(place.folder):
-            say(f"Ended {left} processes that an earlier stack in this folder had left")
+            say(f"Ended {counted(left, 'process', 'processes')} that an earlier stack in this folder had left")
         listener = context.enter_context(listen(port))
         if port not in (0, port_of(listener)):
             say(f"Port {port} is taken: the Prefect server is on {port_of(listener)}")
@@ -174,16 +175,21 @@ def _next_steps(stack: _Stack) -> list[Text]:
     environment = stack.settings.get("AGENT_REPORT_ENVIRONMENT", "ENVIRONMENT")
     steps = {
         "A report": f"in the UI: Deployments, on-demand, Run, and the environment {environment}",
-        "Or": f'PREFECT_API_URL={stack.api} PREFECT_API_AUTH_STRING="$(cat {shlex.quote(str(stack.place.password))})" '
-        f"{shlex.quote(str(Path(sys.executable).with_name('prefect')))} deployment run generate_report/on-demand "
-        f"-p environment={shlex.quote(environment)}",
+        # The password stays in its file: what is printed is copied into chats and logs.
+        "Or": f'PREFECT_API_AUTH_STRING="$(cat {shlex.quote(str(stack.place.password))})" '
+        + printed_command(
+            *("deployment", "run", "generate_report/on-demand", "-p", f"environment={environment}"),
+            environment={"PREFECT_API_URL": stack.api},
+            name="prefect",
+        ),
     }
     if stack.warehouse:
         # With the folder, as `prune` would take another one's files for what is left of reports that are gone.
-        steps["All reports"] = (
-            f"AGENT_REPORT_WAREHOUSE_URL={shlex.quote(stack.warehouse)} "
-            f"AGENT_REPORT_PARQUET_URL={shlex.quote(stack.settings['AGENT_REPORT_PARQUET_URL'])} agent-report list"
-        )
+        places = {
+            "AGENT_REPORT_WAREHOUSE_URL": stack.warehouse,
+            "AGENT_REPORT_PARQUET_URL": stack.settings["AGENT_REPORT_PARQUET_URL"],
+        }
+        steps["All reports"] = printed_command("list", environment=places)
     if not stack.settings.get("AGENT_REPORT_WEBHOOK_SECRETS"):
         steps["Webhooks are signed with the secret in"] = str(stack.place.secret)
     lines = [Text()]

@@ -23,6 +23,7 @@ from deployments.stack.child import Program
 from deployments.stack.environment import base_environment, client_environment, setup_environment, worker_environment
 from deployments.stack.leftovers import end_marked, find_marked, mark
 from deployments.stack.place import Place
+from tasks.counting import counted
 
 _WORKER = "agent-report-up"
 _WORKER_PART = "worker"
@@ -124,7 +125,7 @@ class Programs:
         try:
             which = self.place.folder, self.start, _WORKER_PART
             if count := len(find_marked(*which, spare=worker)):
-                say(f"Ending {count} flow runs, which wait for the judge calls that are in flight (Ctrl-C: at once)")
+                say(f"Ending {counted(count, 'flow run')}: waiting for judge calls in flight (Ctrl-C: at once)")
                 end_marked(*which, spare=worker, seconds=_FLOW_RUN_SECONDS, hurry=hurry)
         finally:
             if worker is not None:

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode
 
 import httpx
 
+from tasks.counting import counted
 from tasks.evidence.circuit import Circuit
 from tasks.evidence.jaeger_http import Answer, JaegerHttp, open_http
 from tasks.evidence.span_tree import SpanTree, cut_run
@@ -84,6 +85,11 @@ class JaegerClient:
             self._routes.check, clock=clock, threshold=_FAILURES_IN_A_ROW, cooldown_seconds=_COOLDOWN_SECONDS
         )
         self._pool = ThreadPoolExecutor(max_workers=max_concurrent, thread_name_prefix="jaeger")
+
+    def check(self) -> str | None:
+        """Why no trace can be fetched, by asking the server for one that does not exist; None where it can answer."""
+        found = self._routes.find(window_of((), datetime.now(UTC)), lambda: None)
+        return found if isinstance(found, str) else None
 
     def fetch_traces(
         self,
@@ -260,9 +266,11 @@ class JaegerClient:
             parts[run.id] = part
         notes = []
         if others:
-            notes.append(f"the spans of {others} other runs are inside")
+            notes.append(f"the spans of {counted(others, 'other run')} are inside")
         if strays:
-            notes.append(f"{strays} spans lost their parent and may belong to this run or another one of the trace")
+            notes.append(
+                f"{counted(strays, 'span')} lost their parent and may belong to this run or another one of the trace"
+            )
         telemetry = summarize_tree(part, notes, redact)
         if not part.roots and young:
             state = "pending"

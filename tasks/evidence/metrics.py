@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import NormalDist
 
+from tasks.counting import counted
 from tasks.evidence.failures import group_failures
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.evidence.types import (
@@ -239,7 +240,9 @@ def _typical_run(runs: Sequence[Run], traces: Mapping[int, Trace]) -> RunRef | N
     if not ordered:
         return None
     which = "with a trace" if traced else "that are timed"
-    return _ref(ordered[(len(ordered) - 1) // 2], f"its duration is the median of the {len(ordered)} runs {which}")
+    return _ref(
+        ordered[(len(ordered) - 1) // 2], f"its duration is the median of the {counted(len(ordered), 'run')} {which}"
+    )
 
 
 def _ref(run: Run, reason: str) -> RunRef:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import orjson
 
+from tasks.counting import counted
 from tasks.evidence import conventions
 from tasks.evidence.conventions import Classified, SpanKind, Usage
 from tasks.evidence.critical_path import Interval, covered, critical_path, subtract
@@ -353,7 +354,7 @@ def _path_by_kind(tree: SpanTree, reading: _Reading) -> CriticalPath:
 def _own_warnings(tree: SpanTree) -> list[str]:
     warnings = []
     if tree.duplicates:
-        warnings.append(f"{tree.duplicates} spans came twice")
+        warnings.append(f"{counted(tree.duplicates, 'span')} came twice")
     if tree.cycles:
         warnings.append(f"{tree.cycles} cycles of parents")
     return warnings

@@ -40,6 +40,13 @@ class ToolCall(Fact):
     error: str | None = None
 
 
+class SourceCalls(Fact):
+    """A run's tool calls as a report keeps them, the first ones in order; ``left_out`` counts the rest."""
+
+    calls: tuple[ToolCall, ...] = ()
+    left_out: int = 0
+
+
 class Run(Fact):
     """One execution of an agent on a task."""
 

@@ -18,6 +18,7 @@ import httpx2
 import openai
 from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
+from tasks.counting import counted
 from tasks.errors import JudgeError, scrub
 from tasks.judge.capabilities import LIMIT, Capabilities, Form
 from tasks.judge.gate import DeadlineError, Gate, Place, Stop
@@ -262,7 +263,7 @@ class JudgeClient:
             if status not in (408, 409, 429) and status < 500:
                 raise EndpointError(f"the judge's endpoint refused the call: {said}")
         if failures >= self.max_attempts:
-            raise EndpointError(f"the judge's endpoint failed {failures} times: {said}")
+            raise EndpointError(f"the judge's endpoint failed {counted(failures, 'time')}: {said}")
 
     def _send(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from tasks.counting import is_are
 from tasks.errors import AgentReportError, JudgingEndedError
 from tasks.judge.answer import Answer, UnusableAnswerError
 from tasks.judge.evaluation import AgentStatus, Evaluation
@@ -37,7 +38,9 @@ def judge_question(judge: Judge, question: Question, *, timeout_seconds: float) 
             answers.append(answer)
     if not answers:
         return _unjudged(question, "failed", missing[0], spent)
-    warnings = [f"{len(missing)} of {judge.samples} samples are missing: {missing[0]}"] if missing else []
+    warnings = (
+        [f"{len(missing)} of {judge.samples} samples {is_are(len(missing))} missing: {missing[0]}"] if missing else []
+    )
     return _judged(question, typical_first(answers, question.rubric), spent, warnings)
 
 

@@ -25,6 +25,14 @@ class Payment:
         self.cost_usd = 0.0
 
 
+def describe_unknown_price(limit_usd: float, model: str) -> str:
+    """How a limit to the cost of a report by ``model`` is kept when its price is not known."""
+    return (
+        f"The price of {model!r} is not known (AGENT_REPORT_PRICES). max_report_cost_usd={limit_usd:g} is kept by what "
+        "the endpoint states for each call; the first is made alone, and if no cost is stated for it, it is the last."
+    )
+
+
 class Purse:
     """Money for the calls of one report, shared by its threads. ``limit_usd`` 0 is no limit.
 

@@ -8,6 +8,7 @@ from math import sqrt
 
 import numpy as np
 
+from tasks.counting import counted
 from tasks.report.agreement import (
     ALL,
     ENOUGH_AGENTS,
@@ -118,32 +119,34 @@ def _people(words: Sequence[Word]) -> tuple[CriterionAgreement, ...]:
     )
 
 
-def _warnings(judging: Judging, counted: Sequence[Label], words: Sequence[Word], left_out: int) -> list[str]:
+def _warnings(judging: Judging, used: Sequence[Label], words: Sequence[Word], left_out: int) -> list[str]:
     warnings = []
     if left_out:
         warnings.append(
-            f"{left_out} labels are of reports by another judge than {judging.model}, and are left out: label a report "
-            "of this judge"
+            f"{counted(left_out, 'label is', 'labels are')} of reports by another judge than {judging.model}, "
+            "and left out: label a report of this judge"
         )
-    if not counted:
+    if not used:
         return warnings
     if any(word.of_runs for word in words):
         warnings.append(RUNS_AGAINST_AGENTS)
     agents = len({word.agent_id for word in words})
+    have = f"{counted(len(used), 'label')} of {counted(agents, 'agent')}"
     if agents < MINIMUM_AGENTS:
         warnings.append(
-            f"{len(counted)} labels of {agents} agents: labels of at least {MINIMUM_AGENTS} agents are needed for any "
+            f"{have}: labels of at least {MINIMUM_AGENTS} agents are needed for any "
             f"figure, and of {ENOUGH_AGENTS} for one to rely on"
         )
     elif agents < ENOUGH_AGENTS:
         warnings.append(
-            f"{len(counted)} labels of {agents} agents: labels of at least {ENOUGH_AGENTS} agents are needed for "
+            f"{have}: labels of at least {ENOUGH_AGENTS} agents are needed for "
             "figures to rely on; look at the intervals"
         )
-    other = sum(1 for label in counted if label.judge_fingerprint != judging.fingerprint)
+    other = sum(1 for label in used if label.judge_fingerprint != judging.fingerprint)
     if other:
         warnings.append(
-            f"{other} labels are of reports by the same model with other criteria, parameters or another prompt"
+            f"{counted(other, 'label is', 'labels are')} of reports by the same model with other criteria, "
+            "parameters or another prompt"
         )
     one_sided = {word.people.passed for word in words if word.people.passed is not None}
     if len(one_sided) == 1 and agents >= MINIMUM_AGENTS:

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special, stats
 
+from tasks.counting import counted
 from tasks.report.correction import Floats
 from tasks.report.samples import Samples
 
@@ -75,7 +76,7 @@ def compare_amounts(samples: Samples, ranks: Ranks | None = None) -> AmountTest 
         draws = _draws(len(keys))
         means = _ratio(draws, samples.new, keys) - _ratio(draws, samples.old, keys)
         size = len(keys)
-        method = f"Wilcoxon's test over {size} tasks that repeat"
+        method = f"Wilcoxon's test over {counted(size, 'task that repeats', 'tasks that repeat')}"
     else:
         size = min(len(samples.old), len(samples.new))
         if size < 2:

@@ -10,19 +10,23 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
+from tasks.counting import counted, was_were
 from tasks.evidence.left_out import LeftOut
 from tasks.evidence.metrics import run_tokens
-from tasks.evidence.types import Agent, Evidence, Run
+from tasks.evidence.types import Agent, Evidence, Run, SourceCalls, ToolCall
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.rubric import Criterion
 from tasks.judge.selection import clip
+from tasks.report.markdown import describe_dropped
 from tasks.report.plan import ReportPlan
 from tasks.report.shortening import cut
 from tasks.settings import SIMULATED_JUDGE_MODEL
 
 Row = dict[str, Any]
 _EXCERPT_CHARACTERS = 600
+_CALL_CHARACTERS = 200
+_MOST_CALLS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +207,7 @@ def _final_status(findings: Findings, evaluations: Mapping[int, Evaluation]) -> 
     had_runs = [e for e in had_runs if e.agent_id in findings.chosen]
     if had_runs and not any(e.status == "evaluated" for e in evaluations.values()):
         most, count = Counter(e.error or "the judge scored no criterion" for e in had_runs).most_common(1)[0]
-        return "failed", f"no agent could be evaluated; of {count} of {len(had_runs)} agents: {most}"
+        return "failed", f"no agent could be evaluated; of {count} of {counted(len(had_runs), 'agent')}: {most}"
     left_out = _left_out(findings)
     if left_out and not any(evidence.finished_runs for evidence in findings.evidence.values()):
         return "failed", f"no agent could be judged: {'; '.join(left_out.sentences())}"
@@ -222,6 +226,10 @@ def _team_error(findings: Findings) -> str:
     if team is None:
         return findings.ending.reason if findings.ending else "there was no agent to judge"
     return team.error or "the judge found not enough evidence for any of the team's criteria"
+
+
+def _not_judged(agents: int) -> str:
+    return f"{counted(agents, 'agent')} {was_were(agents)} not judged"
 
 
 def _warnings(plan: ReportPlan, findings: Findings, statuses: Counter[str]) -> list[str]:
@@ -248,19 +256,19 @@ def _warnings(plan: ReportPlan, findings: Findings, statuses: Counter[str]) -> l
             if trace.state == "unavailable"
         )
         reason = reasons.most_common(1)[0][0] if reasons else "unknown"
-        warnings.append(f"Without traces for {unavailable} runs: {reason}")
+        warnings.append(f"Without traces for {counted(unavailable, 'run')}: {reason}")
     if not findings.redacted:
         warnings.append("Nothing was redacted (AGENT_REPORT_REDACT is false): texts went to the judge as they are.")
     if statuses["skipped_budget"]:
         limit = plan.options.max_report_cost_usd
-        warnings.append(f"{statuses['skipped_budget']} agents were not judged: max_report_cost_usd is ${limit:g}")
+        warnings.append(f"{_not_judged(statuses['skipped_budget'])}: max_report_cost_usd is ${limit:g}")
     if findings.team is not None:
         # It has no row of its own for them, as an agent has.
         warnings += [f"The team's judgement: {warning}" for warning in findings.team.warnings]
         if dropped := findings.team.citations_dropped:
-            warnings.append(f"The team's judgement: {dropped} citations did not hold and were dropped")
+            warnings.append(f"The team's judgement: {describe_dropped(dropped)}")
     if findings.ending is not None and findings.ending.kind == "timeout":
-        warnings.append(f"{statuses['not_started']} agents were not judged: {findings.ending.reason}")
+        warnings.append(f"{_not_judged(statuses['not_started'])}: {findings.ending.reason}")
     return warnings
 
 
@@ -351,7 +359,23 @@ def _run(evidence: Evidence, run: Run) -> Row:
         "task_hash": sha256(run.task.encode(errors="replace")).hexdigest() if run.task else None,
         "task_excerpt": clip(run.task, _EXCERPT_CHARACTERS) or None,
         "response_excerpt": clip(run.final_response, _EXCERPT_CHARACTERS) or None,
+        "tool_calls": _source_calls(run),
     }
+
+
+def _source_calls(run: Run) -> SourceCalls | None:
+    if not run.tool_calls:
+        return None
+    kept = [
+        ToolCall(
+            name=clip(call.name, _CALL_CHARACTERS),
+            arguments=clip(call.arguments, _CALL_CHARACTERS) or None,
+            result=clip(call.result, _CALL_CHARACTERS) or None,
+            error=clip(call.error, _CALL_CHARACTERS) or None,
+        )
+        for call in run.tool_calls[:_MOST_CALLS]
+    ]
+    return SourceCalls(calls=tuple(kept), left_out=len(run.tool_calls) - len(kept))
 
 
 def _total(values: Sequence[float | None]) -> float | None:

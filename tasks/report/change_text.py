@@ -7,7 +7,8 @@ from collections.abc import Callable
 from tasks.report.changes import Changes, sort_changes, told_changes
 from tasks.report.comparison import AgentComparison, Change, Comparison
 from tasks.report.durations import format_duration
-from tasks.report.markdown import escape, format_cost, format_rate, format_score
+from tasks.report.formats import format_rate, format_score
+from tasks.report.markdown import escape, format_cost
 
 _MOST = 10
 

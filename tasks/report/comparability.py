@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.counting import counted
 from tasks.report.reading import Reading, Row
 from tasks.report.samples import Samples
 from tasks.report.shortening import cut
@@ -90,7 +91,7 @@ def agents_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
     if looked_at[0] == looked_at[1]:
         return ()
     return tuple(
-        f"report {reading.id} is over only {len(keys)} of {len(reading.details)} agents (option agents)"
+        f"report {reading.id} is over only {len(keys)} of {counted(len(reading.details), 'agent')} (option agents)"
         for reading, keys in zip((baseline, report), looked_at, strict=True)
         if len(keys) < len(reading.details)
     )

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from tasks.counting import counted
 from tasks.report.change_text import format_difference
 from tasks.report.durations import format_duration
 from tasks.report.page import HistoryPoint
@@ -113,7 +114,7 @@ def _trend(
         bottom=bottom_label,
         first=format_day(points[0][0].created_at),
         last=format_day(points[-1][0].created_at),
-        text=f"{title} in the last {len(points)} reports, the newest last: "
+        text=f"{title} in the last {counted(len(points), 'report')}, the newest last: "
         + ", ".join(shown(value) for _, value, _, _ in points),
         line=_joined(steps),
         gap="".join(f"M{a}L{b}" for (a, here), (b, there) in steps if not (here and there)),

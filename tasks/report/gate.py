@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tasks.counting import counted
 from tasks.report.change_text import describe_change
 from tasks.report.changes import told_changes
 from tasks.report.comparison import AgentComparison, Comparison
-from tasks.report.markdown import format_rate, format_score
+from tasks.report.formats import format_rate, format_score, format_threshold
 from tasks.report.reading import Reading, Row
 
 State = Literal["held", "broken", "cannot_tell", "not_applied"]
@@ -98,13 +99,15 @@ def _count_failed(details: Sequence[Row], most: int) -> Finding:
     failed = [row["agent_name"] for row in details if row["status"] == "failed"]
     named = f": {', '.join(failed)}" if failed else ""
     state: State = "broken" if len(failed) > most else "held"
-    return Finding("max-failed", "report", state, f"{len(failed)} agents failed, at most {most} may{named}")
+    return Finding("max-failed", "report", state, f"{counted(len(failed), 'agent')} failed, at most {most} may{named}")
 
 
 def _scores(reading: Reading, least: float, *, failed_counted: bool) -> Iterator[Finding]:
     team = reading.report["team_score"]
     if team is None:
-        yield Finding("min-score", TEAM, "broken", f"no score (at least {least:g}): the team was not judged")
+        yield Finding(
+            "min-score", TEAM, "broken", f"no score (at least {format_threshold(least)}): the team was not judged"
+        )
     else:
         yield _at_least(TEAM, team, least)
     for row in reading.asked_agents():
@@ -116,15 +119,14 @@ def _scores(reading: Reading, least: float, *, failed_counted: bool) -> Iterator
         elif row["status"] == "failed" and failed_counted:
             yield Finding("min-score", name, "not_applied", "failed, which max-failed counts", agent_id, excused=True)
         else:
-            why = f"no score (at least {least:g}): {row['status'].replace('_', ' ')}"
+            why = f"no score (at least {format_threshold(least)}): {row['status'].replace('_', ' ')}"
             yield Finding("min-score", name, "broken", why, agent_id)
 
 
 def _at_least(name: str, score: float, least: float, agent_id: int | None = None) -> Finding:
-    # Not rounded up: 6.96 is not 7.
-    shown = format_score(score) if float(format_score(score)) < least or score >= least else f"{score:.3g}"
     state: State = "held" if score >= least else "broken"
-    return Finding("min-score", name, state, f"score {shown}, at least {least:g}", agent_id)
+    said = f"score {format_score(score, least)}, at least {format_threshold(least)}"
+    return Finding("min-score", name, state, said, agent_id)
 
 
 def _idle(rule: str, row: Row) -> Finding:
@@ -158,8 +160,8 @@ def _success(row: Row, rules: Rules, interval: tuple[float, float] | None, *, fa
             return Finding(rule, name, "not_applied", "failed, which max-failed counts", agent_id, excused=True)
         why = "its runs could not be read" if status == "failed" else status.replace("_", " ")
         return Finding(rule, name, "broken", f"no success rate (at least {least:.4g}): {why}", agent_id)
-    shown = _bound(rate, least)
-    over = f" of {row['runs_analyzed']} runs" if row.get("runs_analyzed") else ""
+    shown = format_rate(rate, least)
+    over = f" of {counted(row['runs_analyzed'], 'run')}" if row.get("runs_analyzed") else ""
     said = f"{shown}{over} succeeded"
     if rules.by_point:
         return Finding(rule, name, "held" if rate >= least else "broken", f"{said}, at least {least:.4g}", agent_id)
@@ -169,13 +171,8 @@ def _success(row: Row, rules: Rules, interval: tuple[float, float] | None, *, fa
         )
     low, high = interval
     state: State = "held" if low >= least else "broken" if high < least else "cannot_tell"
-    between = f"95 % interval {_bound(low, least)} to {_bound(high, least)}"
+    between = f"95 % interval {format_rate(low, least)} to {format_rate(high, least)}"
     return Finding(rule, name, state, f"{said} ({between}), at least {least:.4g}", agent_id)
-
-
-def _bound(end: float, least: float) -> str:
-    """A rate in percent, with more digits where rounding would put it on the other side of the bound."""
-    return format_rate(end) if (round(end, 2) >= least) == (end >= least) else f"{end:.1%}"
 
 
 def _not_worse(reading: Reading, comparison: Comparison | None) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
+from tasks.counting import counted
 from tasks.report.gate import Finding
 from tasks.report.markdown import escape
 from tasks.report.reading import Row
@@ -59,7 +60,7 @@ def render_summary(report: Row, findings: Sequence[Finding], *, strict: bool = F
     """The step summary: what holds, a table of what breaks the gate, what cannot be told and what was not applied."""
     broken = [finding for finding in findings if finding.breaks(strict=strict)]
     held = sum(finding.state == "held" for finding in findings)
-    verdict = f"{len(broken)} rules broken" if broken else "passed"
+    verdict = f"{counted(len(broken), 'rule')} broken" if broken else "passed"
     lines = [f"## agent-report: report {report['id']} on {escape(report['environment'])}: {verdict}", ""]
     if broken:
         lines += ["| Rule | Who | What |", "|---|---|---|"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from tasks.counting import counted
 from tasks.report import change_text, changes, figures, markdown
 from tasks.report.agreement import describe_kappa
 from tasks.report.comparison import HOLDS_FOR
@@ -100,8 +101,10 @@ def _environment() -> Environment:
         "time": figures.format_time,
         "day": figures.format_day,
         "signed": figures.format_signed,
-        "score": markdown.format_score,
-        "rate": markdown.format_rate,
+        "score": formats.format_score,
+        "threshold": formats.format_threshold,
+        "counted": counted,
+        "rate": formats.format_rate,
         "cost": markdown.format_cost,
         "setting": _describe_setting,
     }

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tasks.counting import counted, was_were
 from tasks.report.cells import literal, unlinked
+from tasks.report.formats import format_rate, format_score
 from tasks.report.hostile import show_hidden
 from tasks.report.needs import build_need
 from tasks.report.order import needs_work, worst_agents_first
@@ -34,16 +36,6 @@ def escape(text: object) -> str:
     line = _SPECIAL.sub(r"\\\1", line).replace("\\<", "&lt;").replace("\\>", "&gt;")
     line = unlinked(line)
     return _START.sub(lambda found: "\\" + found[0] if found[0] in "-=" else found[0] + "\\", line)
-
-
-def format_score(score: float | None) -> str:
-    """A score out of 10, a dash when there is none."""
-    return "–" if score is None else f"{score:.1f}"
-
-
-def format_rate(rate: float | None) -> str:
-    """A rate of 0 to 1 in percent, a dash when it was not measured."""
-    return "–" if rate is None else f"{rate:.0%}"
 
 
 def format_cost(cost_usd: float | None) -> str:
@@ -78,15 +70,21 @@ def describe_doubts(row: Row) -> str:
     if row.get("sampling"):
         doubts.append(f"the judge saw {row['sampling']}")
     if row.get("suspicions"):
-        count = len(row["suspicions"])
-        doubts.append(f"{count} text{'s look' if count > 1 else ' looks'} like an attempt to talk the judge round")
+        doubts.append(
+            f"{counted(len(row['suspicions']), 'text looks', 'texts look')} like an attempt to talk the judge round"
+        )
     if row.get("contradictions"):
-        doubts.append(f"{len(row['contradictions'])} claims contradicted by what was observed")
+        doubts.append(f"{counted(len(row['contradictions']), 'claim')} contradicted by what was observed")
     if row.get("citations_dropped"):
-        doubts.append(f"{row['citations_dropped']} citations did not hold and were dropped")
+        doubts.append(describe_dropped(row["citations_dropped"]))
     if row.get("redactions"):
         doubts.append("redacted: " + ", ".join(f"{count} × {label}" for label, count in row["redactions"].items()))
     return "; ".join([*doubts, *(row.get("warnings") or [])])
+
+
+def describe_dropped(citations: int) -> str:
+    """That so many citations of the judge are not shown, as what they cite was not there."""
+    return f"{counted(citations, 'citation')} did not hold and {was_were(citations)} dropped"
 
 
 def format_passed(passed: bool | None) -> str:
@@ -99,8 +97,8 @@ def describe_mean(report: Row) -> str:
     if report["avg_agent_score"] is None:
         return f"no agent of {report['total_agents']} was evaluated"
     return (
-        f"{report['avg_agent_score']:.1f} on average over the {report['agents_evaluated']} of "
-        f"{report['total_agents']} agents that were evaluated"
+        f"{format_score(report['avg_agent_score'])} on average over the {report['agents_evaluated']} of "
+        f"{counted(report['total_agents'], 'agent')} that {was_were(report['agents_evaluated'])} evaluated"
     )
 
 
@@ -184,7 +182,7 @@ def _figures(report: Row, details: Sequence[Row]) -> list[str]:
     asked = max((row.get("samples") or 0 for row in details), default=0)
     times = f", asked {asked} times each" if asked > 1 else ""
     reused = sum(bool(row.get("reused")) for row in details)
-    again = f"; {reused} answers paid for before and used again" if reused else ""
+    again = f"; {counted(reused, 'answer')} paid for before and used again" if reused else ""
     return [
         f"- **Agents:** {describe_mean(report)}{counts}{failed}",
         f"- **Runs:** {report['total_runs_analyzed']}{costs}",

@@ -9,6 +9,7 @@ from functools import partial
 from statistics import NormalDist, fmean
 from typing import Any
 
+from tasks.counting import counted
 from tasks.report.amounts import AmountTest, compare_amounts, rank_all
 from tasks.report.comparison import Change
 from tasks.report.correction import POWER_SD, Hypothesis
@@ -84,7 +85,7 @@ def team_rate_draft(agents: Sequence[Measured], reason: str | None, *, by_task: 
     known = [agent.success for agent in agents if agent.success.measured]
     if not known and reason is None:
         reason = "no agent has finished runs in both reports"
-    return _rate(known, reason, f" within {len(known)} agents", by_task=by_task)
+    return _rate(known, reason, f" within {counted(len(known), 'agent')}", by_task=by_task)
 
 
 def _rate(many: Sequence[Samples], reason: str | None, over: str, *, by_task: bool) -> Draft:
@@ -151,7 +152,7 @@ def amount_draft(metric: str, measured: Measured, reason: str | None) -> Draft:
         return _not_comparable(change, "fewer than two runs to compare")
     counts = [len(samples.before), len(samples.after)]
     known = "" if counts == list(measured.runs) else (
-        f"; known for {counts[0]} of {measured.runs[0]} runs before, {counts[1]} of {measured.runs[1]} now"
+        f"; known for {counts[0]} of {counted(measured.runs[0], 'run')} before, {counts[1]} of {measured.runs[1]} now"
     )  # fmt: skip
     return _tested(
         change.model_copy(update={"low": test.low, "high": test.high, "method": test.method + known}),
@@ -199,7 +200,7 @@ def team_amount_draft(metric: str, agents: Sequence[Measured], reason: str | Non
     else:
         centre = still + math.fsum(share * (test.low + test.high) / 2 for share, test in tested)
         low, high = centre - 1.96 * error, centre + 1.96 * error
-    method = f"the tests of {len(tested)} agents put together, interval from their errors"
+    method = f"the tests of {counted(len(tested), 'agent')} put together, interval from their errors"
     if len(tested) < len(known):
         method += f"; {len(known) - len(tested)} without new runs count as unchanged"
     p_value = min(1.0, 2 * _NORMAL.cdf(-abs(z)))

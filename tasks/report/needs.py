@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.report.formats import format_score, format_threshold
 from tasks.report.order import describe_need
 from tasks.report.shortening import cut
 
@@ -37,7 +38,7 @@ def build_need(row: Row, criteria: Iterable[Row] = ()) -> Need:
     missed = [found for found in criteria if found["score"] is not None and found["passed"] is False]
     missed.sort(key=lambda found: found["score"] - found["threshold"])
     return Need(
-        failed=[f"{found['criterion']} {_below(found['score'], found['threshold'])}" for found in missed],
+        failed=[_against(found) for found in missed],
         why=why,
         # The first words are enough to know it by: either may be cut.
         error="" if error[:60].rstrip("…") in why else error,
@@ -56,7 +57,6 @@ def with_examples(text: str, patterns: Iterable[Row]) -> str:
     return _PLACEHOLDER.sub("…", text)
 
 
-def _below(score: float, threshold: float) -> str:
-    """With as many decimals as it takes to be seen to be below: 6.96 is not 7.0."""
-    shown = next((text for places in range(1, 12) if float(text := f"{score:.{places}f}") < threshold), str(score))
-    return f"{shown} < {threshold:g}"
+def _against(found: Row) -> str:
+    threshold = found["threshold"]
+    return f"{found['criterion']} {format_score(found['score'], threshold)} < {format_threshold(threshold)}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tasks.counting import counted
 from tasks.report.agreement import MINIMUM_AGENTS, Estimate
 from tasks.report.judging import JudgedReport
 from tasks.report.resampling import Floats, effective_share, share_estimate
@@ -89,7 +90,7 @@ def correct_pass_rate(words: Sequence[Word], reports: Mapping[int, JudgedReport]
 def _missing(known: Sequence[Word], target: JudgedReport) -> str | None:
     agents = len({word.agent_id for word in known})
     if agents < MINIMUM_AGENTS:
-        return f"{agents} agents are labelled: at least {MINIMUM_AGENTS} are needed"
+        return f"{counted(agents, 'agent is', 'agents are')} labelled: at least {MINIMUM_AGENTS} are needed"
     passed = Counter(word.people.passed for word in known)
     for side, other, name in ((False, "fails", "specificity"), (True, "passes", "sensitivity")):
         if not passed[side]:

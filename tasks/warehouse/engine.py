@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,6 +141,28 @@ def connect_database(url: str | URL, *, create: bool = True) -> Database:
         elif not file.exists():
             raise WarehouseError(f"There is no warehouse at {_shown(parsed)}.")
     return Database(parsed)
+
+
+def sqlite_file(url: str | URL) -> Path | None:
+    """The file of a SQLite URL; None for another database, or a ``file:`` URI, which names it in a way of its own."""
+    parsed = _parsed(url)
+    if parsed.get_backend_name() != "sqlite" or str(parsed.database).startswith("file:"):
+        return None
+    return Path(str(parsed.database))
+
+
+def check_folder(folder: Path) -> None:
+    """Whether files can be made in ``folder``; where it is not there yet, in the nearest one above it.
+
+    Raises:
+        WarehouseError: they cannot.
+    """
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise WarehouseError(f"The warehouse folder {folder} cannot be written: {error.strerror}") from None
 
 
 def _parsed(url: str | URL) -> URL:

@@ -66,8 +66,9 @@ def has_labels(database: Database, environment: str) -> bool:
 
 
 def find_judged_report(database: Database, environment: str | None = None) -> Row | None:
-    """The newest completed report (of this environment), as a row of ``reports``; None without any."""
-    query = sa.select(reports).where(reports.c.status == "completed").order_by(reports.c.id.desc()).limit(1)
+    """The newest completed report (of this environment) that has agents, as a row of ``reports``; None without any."""
+    has_agents = sa.exists().where(agent_report_details.c.report_id == reports.c.id)
+    query = sa.select(reports).where(reports.c.status == "completed", has_agents).order_by(reports.c.id.desc()).limit(1)
     if environment is not None:
         query = query.where(reports.c.environment == environment)
     with database.reading() as connection:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,7 +18,7 @@ from tasks.warehouse.schema import metadata
 
 logger = logging.getLogger(__name__)
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every revision there is, oldest first. Kept here as well, so that the check at each start needs no Alembic, whose
 import takes longer than everything else about it."""
 
@@ -48,6 +50,24 @@ def migrate(database: Database) -> None:
             if stored == REVISIONS[-1]:
                 return
             _upgrade(connection, database, stored)
+
+
+def check_migration(database: Database) -> None:
+    """Whether ``migrate`` could create, update and write the tables; nothing stays changed.
+
+    Raises:
+        WarehouseError: as ``migrate``, or nothing can be written.
+    """
+    is_current(database)
+    with database.reading() as connection:
+        _refuse_foreign_tables(connection, database)
+    with suppress(_TakenBackError), database.writing() as connection:
+        connection.execute(sa.text(f"CREATE TABLE agent_report_probe_{uuid.uuid4().hex} (id INTEGER)"))
+        raise _TakenBackError
+
+
+class _TakenBackError(Exception):
+    """Takes back what the transaction around it did."""
 
 
 def is_current(database: Database) -> bool:

@@ -169,6 +169,21 @@ def check_place(url: str) -> None:
         pq.write_table(arrow_schema(reports).empty_table(), io.BytesIO(), compression="zstd")
 
 
+def check_writable(url: str) -> None:
+    """As ``check_place``, but no folder is made: where there is none yet, the file is in the nearest one above.
+
+    Raises:
+        ParquetError: files cannot be written there.
+    """
+    with translate_errors(url, "cannot be written"):
+        files, root = open_folder(url)
+        while not files.exists(root) and (above := posixpath.dirname(root)) not in ("", root):
+            root = above
+        probe = posixpath.join(root, f".probe-{uuid.uuid4().hex}")
+        files.pipe_file(probe, b"")
+        files.rm_file(probe)
+
+
 def list_files(url: str, environment: str, report_id: int) -> list[str]:
     """The places of a report's files as they may be shown: local ones from the root on, no credentials in URLs."""
     name = f"{encode_environment(environment)}/{report_id}.parquet"

@@ -14,6 +14,7 @@ from tasks.evidence.types import (
     AgentTelemetry,
     FailurePattern,
     RunRef,
+    SourceCalls,
     TelemetrySummary,
     ToolUsage,
     TraceCounts,
@@ -218,6 +219,11 @@ report_runs = Table(
     Column("task_hash", Text(), comment="Of the whole task: the same task has the same."),
     Column("task_excerpt", Text()),
     Column("response_excerpt", Text()),
+    Column(
+        "tool_calls",
+        Nested(arrow_struct(SourceCalls)),
+        comment="As the source has them, in excerpts. NULL: it has none.",
+    ),
     PrimaryKeyConstraint("report_id", "agent_id", "run_id", name="pk_report_runs"),
     Index("ix_report_runs_agent_id", "agent_id", "run_id"),
 )

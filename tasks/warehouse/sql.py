@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Select, Table
 from sqlalchemy.engine import URL, Connection
 
 from tasks.errors import NoReportError, RefusedError, WarehouseError
-from tasks.warehouse.engine import Database, connect_database
-from tasks.warehouse.migrations import migrate
+from tasks.warehouse.engine import Database, check_folder, connect_database, sqlite_file
+from tasks.warehouse.migrations import check_migration, migrate
 from tasks.warehouse.owner import HEARTBEAT_LAPSES, Owner, current_owner, is_alive
 from tasks.warehouse.schema import (
     ENDED,
@@ -43,6 +43,23 @@ def open_warehouse(url: str | URL) -> Warehouse:
     database = connect_database(url)
     migrate(database)
     return Warehouse(database)
+
+
+def check_warehouse(url: str | URL) -> None:
+    """Whether ``open_warehouse`` would succeed and the result could be written; nothing is created or changed.
+
+    Raises:
+        RefusedError, WarehouseError: as ``open_warehouse``.
+    """
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        check_folder(file.parent)
+        return
+    database = connect_database(url, create=False)
+    try:
+        check_migration(database)
+    finally:
+        database.close()
 
 
 class Warehouse:

@@ -87,6 +87,8 @@ def test_what_is_wrong_is_one_line_without_secrets(refused: dict[str, Any], name
     assert says in ended.err
     assert ended.out == ""
     lines = [line for line in ended.err.splitlines() if "UserWarning" not in line and not line.startswith("  ")]
+    if re.fullmatch(r"Starting a report on \S+ …", lines[0]):
+        del lines[0]
     assert len(lines) == 1, ended.err
     assert re.match("Refused: " if code == 2 else "Failed: ", lines[0])
     assert "hunter2" not in ended.err
@@ -108,6 +110,33 @@ def test_help_shows_an_example_without_importing_what_is_slow(name: str) -> None
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert f"Example: agent-report {name}" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run", "nowhere"], ["run", "nowhere", "--dry-run"], ["demo", "--judge", "none"]]
+)
+def test_there_is_a_sign_of_life_before_anything_slow_is_imported(arguments: list[str]) -> None:
+    code = f"""
+import sys
+from deployments import cli
+class Watched:
+    loaded = None
+    def __init__(self, file): self.file = file
+    def __getattr__(self, name): return getattr(self.file, name)
+    def write(self, text):
+        if Watched.loaded is None:
+            Watched.loaded = {{"prefect", "pandas", "pyarrow", "openai", "sqlalchemy"}} & set(sys.modules)
+        return self.file.write(text)
+sys.stderr = Watched(sys.stderr)
+try:
+    cli.main({arguments!r})
+except SystemExit:
+    pass
+print(Watched.loaded)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=120)
+    assert ended.stdout == "set()\n", ended.stderr
+    assert re.match(r"(Starting|Estimating) .* …\n", ended.stderr)
 
 
 @pytest.fixture(scope="session")

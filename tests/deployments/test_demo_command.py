@@ -66,8 +66,9 @@ def warehouse_url(folder: Path) -> str:
 def test_it_ends_in_a_printed_report_that_says_what_is_simulated(demo: Any) -> None:
     _, ended, _ = demo
     assert ended.code == 0, ended.err
-    assert ended.err == ""
+    assert ended.err == "Starting the demo: a sample environment, a simulated Jaeger and a judge …\n"
     assert "Report 1 on demo: completed" in ended.out
+    assert re.search(r"^The report took [^,]+, the whole command .+\.$", ended.out, re.MULTILINE)
     assert "The judge was simulated" in ended.out
     assert len(re.findall(r"^[a-z-]+ +evaluated ", ended.out, re.MULTILINE)) == 13
     assert re.search(r"^onboarding-guide +no_runs ", ended.out, re.MULTILINE)
@@ -80,7 +81,7 @@ def test_it_ends_in_a_printed_report_that_says_what_is_simulated(demo: Any) -> N
 def test_the_command_it_names_shows_the_report_again(demo: Any) -> None:
     command, ended, _ = demo
     again = re.search(
-        r"^Again: (AGENT_REPORT_WAREHOUSE_URL)=(\S+) (AGENT_REPORT_PARQUET_URL)=(\S+) agent-report (.*)$",
+        r"^Again: (AGENT_REPORT_WAREHOUSE_URL)=(\S+) (AGENT_REPORT_PARQUET_URL)=(\S+) \S+agent-report (show .*)$",
         ended.out,
         re.MULTILINE,
     )

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from rich.console import Console
 
+from deployments.demo.jaeger import SimulatedJaeger
 from deployments.demo.judge import SimulatedJudge
 from deployments.dry_run import estimate_report, print_estimate
+from deployments.prefect_server import ServerError
 from deployments.runner import Order
+from tasks.errors import ParquetError, RefusedError, WarehouseError
 from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions
+from tasks.warehouse.migrations import REVISIONS, VERSION_TABLE
+from tasks.warehouse.sql import open_warehouse
 
 
 def _order(**options: Any) -> Order:
@@ -29,8 +37,10 @@ def own_source(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     copy = tmp_path / "station.db"
     shutil.copyfile(source, copy)
     monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", f"sqlite:///{copy}")
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "no-real-key")
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", f"sqlite:///{tmp_path}/data/warehouse.db")
+    monkeypatch.setenv("AGENT_REPORT_PARQUET_URL", str(tmp_path / "data" / "parquet"))
     return copy
 
 
@@ -40,7 +50,6 @@ def test_nothing_is_asked_and_nothing_written(command: Any, source: Path) -> Non
             *("run", "demo", "--dry-run", "--json"),
             AGENT_REPORT_SOURCE_URL=f"sqlite:///{source}",
             OPENAI_BASE_URL=judge.base_url,
-            AGENT_REPORT_JAEGER_URL=judge.url,
         )
     assert ended.code == 0, ended.err
     assert judge.requests == []
@@ -51,11 +60,11 @@ def test_nothing_is_asked_and_nothing_written(command: Any, source: Path) -> Non
 
 
 def test_a_model_that_no_run_is_of_is_said(command: Any, source: Path) -> None:
-    url = f"sqlite:///{source}"
-    ended = command.run("run", "demo", "--dry-run", "--filter-model", "none-such", AGENT_REPORT_SOURCE_URL=url)
+    given = {"AGENT_REPORT_SOURCE_URL": f"sqlite:///{source}", "OPENAI_API_KEY": "no-real-key"}
+    ended = command.run("run", "demo", "--dry-run", "--filter-model", "none-such", **given)
     assert ended.code == 0, ended.err
     assert "Note: no agent has a finished run with filter_model='none-such'" in ended.out
-    ended = command.run("run", "demo", "--dry-run", AGENT_REPORT_SOURCE_URL=url)
+    ended = command.run("run", "demo", "--dry-run", **given)
     assert "Note:" not in ended.out
 
 
@@ -113,3 +122,102 @@ def test_the_dry_run_prints_the_statuses(capsys: pytest.CaptureFixture[str]) -> 
     assert "Note: 18 runs are left out:" in out
     assert "zzz (18)" in out
     assert "\x1b[31mzzz" not in out
+
+
+def test_a_missing_key_is_refused_as_the_run_would(own_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(RefusedError, match="no key for the judge: set OPENAI_API_KEY"):
+        estimate_report(_order())
+
+
+def test_a_cost_limit_without_a_price_is_refused(own_source: Path) -> None:
+    with pytest.raises(RefusedError, match="the price of 'nobody-knows-it' is not known"):
+        estimate_report(_order(judge_model="nobody-knows-it", max_report_cost_usd=1.0))
+    assert estimate_report(_order(max_report_cost_usd=1.0))["calls"] == 4
+
+
+def test_a_warehouse_that_cannot_be_made_is_an_error(own_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (own_source.parent / "a file").write_text("")
+    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", f"sqlite:///{own_source.parent}/a file/warehouse.db")
+    with pytest.raises(WarehouseError, match="a file cannot be written"):
+        estimate_report(_order())
+
+
+def test_a_warehouse_of_another_program_or_a_later_version_is_an_error(
+    own_source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{own_source.parent}/other.db"
+    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url)
+    with sqlite3.connect(own_source.parent / "other.db") as other:
+        other.execute("CREATE TABLE reports (mine TEXT)")
+    with pytest.raises(WarehouseError, match="tables of another program"):
+        estimate_report(_order())
+    newer = f"sqlite:///{own_source.parent}/newer.db"
+    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", newer)
+    database = open_warehouse(newer).database
+    with database.writing() as connection:
+        connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(WarehouseError, match="has schema 9999"):
+        estimate_report(_order())
+
+
+def test_a_warehouse_that_is_read_only_is_an_error(own_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = own_source.parent / "kept.db"
+    open_warehouse(f"sqlite:///{file}").database.close()
+    # As root may write any file, SQLite is told.
+    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", f"sqlite:///file:{file}?mode=ro&uri=true")
+    with pytest.raises(WarehouseError, match="cannot be written"):
+        estimate_report(_order())
+
+
+def test_a_warehouse_is_looked_at_and_stays_as_it_was(own_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{own_source.parent}/kept.db"
+    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url)
+    database = open_warehouse(url).database
+    with database.writing() as connection:
+        connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '{REVISIONS[-2]}'"))
+
+    def tables() -> tuple[set[str], str]:
+        with database.reading() as connection:
+            names = set(sa.inspect(connection).get_table_names())
+            return names, connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one()
+
+    before = tables()
+    assert estimate_report(_order())["calls"] == 4
+    assert tables() == before
+
+
+def test_a_parquet_folder_that_cannot_be_made_is_an_error(own_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (own_source.parent / "a file").write_text("")
+    monkeypatch.setenv("AGENT_REPORT_PARQUET_URL", str(own_source.parent / "a file" / "parquet"))
+    with pytest.raises(ParquetError, match="cannot be written"):
+        estimate_report(_order())
+
+
+def test_nothing_is_left_where_reports_would_be(own_source: Path) -> None:
+    before = set(own_source.parent.rglob("*"))
+    estimate_report(_order())
+    assert set(own_source.parent.rglob("*")) == before
+
+
+def test_a_jaeger_that_does_not_answer_is_a_warning(own_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AGENT_REPORT_JAEGER_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        estimate = estimate_report(_order())
+    assert estimate["calls"] == 4
+    assert estimate["warnings"][0].startswith("The report would be without traces: ")
+
+
+def test_a_jaeger_that_answers_is_none(own_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SimulatedJaeger([]) as jaeger:
+        monkeypatch.setenv("AGENT_REPORT_JAEGER_URL", jaeger.url)
+        assert estimate_report(_order())["warnings"] == []
+
+
+def test_a_prefect_api_that_does_not_answer_is_an_error(own_source: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/api"
+        with temporary_settings({PREFECT_API_URL: url}), pytest.raises(ServerError, match="PREFECT_API_URL"):
+            estimate_report(_order())

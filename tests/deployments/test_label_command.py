@@ -218,7 +218,7 @@ def test_from_nothing_labelled_to_the_measured_judge(here: Any, capsys: pytest.C
 
     nothing = run("agreement")
     assert "nothing is labelled" in nothing
-    assert "`agent-report label 1`" in nothing
+    assert "agent-report label 1`" in nothing
     lines = ["agent,run_id,criterion,score,labeler"]
     for agent in range(1, 7):
         score = 6.5 if agent % 2 else 4 + agent / 10

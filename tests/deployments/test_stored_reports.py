@@ -419,7 +419,7 @@ def test_prune_is_a_dry_run_unless_told(
     code, out, _ = agent_report("prune", "--keep", "90d")
     assert code == 0
     assert f"\n {old}  prod" in out
-    assert "Would remove: 1 reports with 9 rows" in out
+    assert "Would remove: 1 report with 9 rows" in out
     # Whose files these are nobody could tell without it.
     assert " in " + os.environ["AGENT_REPORT_PARQUET_URL"] in " ".join(out.split())
     assert "Nothing was removed: the same with --yes does it." in out
@@ -427,7 +427,7 @@ def test_prune_is_a_dry_run_unless_told(
     facts = json.loads(agent_report("prune", "--keep", "90d", "--json")[1])
     assert (facts["removed"], [row["id"] for row in facts["reports"]]) == (False, [old])
     out = agent_report("prune", "--keep", "90d", "--yes")[1]
-    assert "Removed: 1 reports with 9 rows" in out
+    assert "Removed: 1 report with 9 rows" in out
     assert warehouse.load_report(old) is None
     assert warehouse.load_report(new) is not None
     assert "No report is old enough" in agent_report("prune", "--keep", "90d", "--yes")[1]

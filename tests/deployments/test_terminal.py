@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
+import termios
 import unicodedata
 from datetime import UTC, datetime
 from typing import Any
@@ -150,11 +155,58 @@ def test_text_of_others_moves_no_cursor(hostile: str) -> None:
     assert one_line(f"a\n{hostile}\tb").plain.isprintable()
 
 
-def test_a_file_is_no_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("columns", [None, "0", "", "-5", "wide", "12.5", "00", "99999999999999999999"])
+def test_without_a_usable_width_a_file_has_80_columns(monkeypatch: pytest.MonkeyPatch, columns: str | None) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
-    assert open_console().width > 200
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert open_console().width == 80
+
+
+def test_columns_is_the_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "90")
     assert open_console().width == 90
+
+
+_SHOW_WIDTH = "from deployments.terminal import open_console; print(open_console().width)"
+
+
+@pytest.mark.parametrize("terminal", ["stdin", "stderr"])
+@pytest.mark.parametrize("columns", [None, "0"])
+def test_a_pipe_is_as_wide_as_the_terminal_it_comes_from(terminal: str, columns: str | None) -> None:
+    control, end = pty.openpty()
+    termios.tcsetwinsize(end, (24, 57))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    environment |= {"COLUMNS": columns} if columns is not None else {}
+    streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE} | {terminal: end}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _SHOW_WIDTH], stdout=subprocess.PIPE, env=environment, check=True, **streams
+        )
+    finally:
+        os.close(control)
+        os.close(end)
+    assert done.stdout.split() == [b"57"]
+
+
+@pytest.mark.parametrize("width", [20, 24, 30, 40, 50, 60, 72])
+def test_the_agents_name_is_the_last_column_to_go(width: int) -> None:
+    printed = _printed(width, print_agents, [_agent(name) for name in _NAMES])
+    assert all(name in printed for name in _NAMES)
+    assert "Agent" in printed
+    assert ("7.2" in printed) == (width >= 24)
+    assert ("yes" in printed) == (width >= 40)
+    assert "…" not in printed
+
+
+def test_columns_without_a_rank_leave_from_the_right() -> None:
+    columns = [Column("a", ["1" * 10]), Column("b", ["2" * 10]), Column("c", ["3" * 10])]
+    assert "3" * 10 in _printed(40, print_table, columns)
+    narrow = _printed(25, print_table, columns)
+    assert "2" * 10 in narrow
+    assert "3" not in narrow
+    assert "2" not in _printed(15, print_table, columns)
+    assert "1" * 10 in _printed(15, print_table, columns)
 
 
 def test_progress_follows_the_row_and_survives_a_failing_look() -> None:

@@ -238,7 +238,7 @@ def test_runs_that_share_a_trace_get_their_own_part(
     assert second.telemetry is not None
     assert (first.telemetry.spans, second.telemetry.spans) == (6, 3)
     assert (first.state, second.state) == ("complete", "complete")
-    assert first.telemetry.warnings == ("the spans of 1 other runs are inside",)
+    assert first.telemetry.warnings == ("the spans of 1 other run are inside",)
 
 
 def test_a_lost_span_that_may_be_the_runs_makes_its_trace_partial(

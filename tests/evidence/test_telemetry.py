@@ -241,7 +241,7 @@ def test_what_is_wrong_with_a_trace_is_said(make_span: MakeSpan) -> None:
     spans = [make_span("a"), make_span("a"), make_span("b", "c"), make_span("c", "b"), make_span("d", "gone")]
     summary = summarize(spans)
     assert (summary.spans, summary.roots, summary.orphans) == (4, 1, 2)
-    assert summary.warnings == ("1 spans came twice", "1 cycles of parents")
+    assert summary.warnings == ("1 span came twice", "1 cycles of parents")
 
 
 def test_a_trace_can_be_10_000_deep(make_span: MakeSpan, llm: MakeSpan) -> None:

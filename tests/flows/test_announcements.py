@@ -50,13 +50,13 @@ def test_the_end_of_a_report_names_the_agents_below_their_threshold(make_world: 
     assert end["resource"]["agent-report.needs-attention"] == "yes"
     assert set(end["payload"]["agents_below_threshold"]) == below
     assert end["payload"]["status"] == "completed"
-    assert end["payload"]["team_score"] == round(report["team_score"], 2)
+    assert end["payload"]["team_score"] == round(report["team_score"], 9)
     assert end["payload"]["text"].startswith(f"Report {report['id']} on demo: completed; below their threshold: ")
     each = [event for event in events if event["event"] == "agent-report.agent-below-threshold"]
     assert {event["payload"]["agent_name"] for event in each} == below
     for event in each:
         row = agents[event["payload"]["agent_name"]]
-        assert event["payload"]["score"] == round(row["score"], 2)
+        assert event["payload"]["score"] == round(row["score"], 9)
         assert event["payload"]["agent_id"] == row["agent_id"]
         assert all((criterion["score"] or 0) < criterion["threshold"] for criterion in event["payload"]["criteria"])
         assert event["payload"]["criteria"]

@@ -285,7 +285,7 @@ def test_codes_of_any_type_are_borne(status: int, code: Any, serve: Serve, make_
 )
 def test_errors_with_any_body_are_described(body: bytes, serve: Serve, make_client: MakeClient) -> None:
     server = serve(Response(502, body))
-    with pytest.raises(EndpointError, match="failed 1 times: HTTP 502"):
+    with pytest.raises(EndpointError, match="failed 1 time: HTTP 502"):
         ask(make_client(server.base_url, max_attempts=1))
 
 

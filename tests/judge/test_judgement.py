@@ -67,7 +67,7 @@ def test_a_sample_that_cannot_be_used_is_left_out_whichever_it_is(
     assert evaluation.verdicts[0].score == 7
     assert evaluation.cost_usd == pytest.approx(0.008), "what could not be used is paid for as well"
     [missing] = [warning for warning in evaluation.warnings if "missing" in warning]
-    assert missing.startswith("1 of 3 samples are missing: the judge's answer could not be used")
+    assert missing.startswith("1 of 3 samples is missing: the judge's answer could not be used")
 
 
 def test_when_no_sample_can_be_used_it_failed(ask: Make, question: Question) -> None:

@@ -191,16 +191,25 @@ def test_without_labels_there_is_what_needs_none(warehouse: Warehouse) -> None:
 
 
 def test_the_report_is_the_one_named_or_the_newest_completed(warehouse: Warehouse) -> None:
-    with pytest.raises(RefusedError, match="no completed report: "):
+    with pytest.raises(RefusedError, match="no completed report with agents: "):
         find_report(warehouse, None, None)
     first, second = _report(warehouse), _report(warehouse, environment="test")
     warehouse.create_report({"environment": "prod"})
     assert find_report(warehouse, None, None)["id"] == second
     assert find_report(warehouse, None, "prod")["id"] == first
     assert find_report(warehouse, first, "prod")["id"] == first
-    with pytest.raises(RefusedError, match="no completed report of 'none'"):
+    with pytest.raises(RefusedError, match="no completed report with agents of 'none'"):
         find_report(warehouse, None, "none")
     with pytest.raises(RefusedError, match="no report 99"):
         find_report(warehouse, 99, None)
     with pytest.raises(RefusedError, match="is of 'prod', not of 'test'"):
         find_report(warehouse, first, "test")
+
+
+def test_without_an_id_a_report_without_agents_is_passed_over(warehouse: Warehouse) -> None:
+    first = _report(warehouse)
+    empty = warehouse.create_report({"environment": "prod"})
+    warehouse.write_report(empty, {"status": "completed", "judge_model": "judge-1"}, [], [], [])
+    assert find_report(warehouse, None, None)["id"] == first
+    assert find_report(warehouse, None, "prod")["id"] == first
+    assert find_report(warehouse, empty, None)["id"] == empty

@@ -57,7 +57,7 @@ def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
     for part in (
         "7.8 of 10", "Team passed", "of 7 agents", "Since report 11", "1 worse", "1 better",
         "with no change that could be told from noise", "about 37 points to be seen",
-        "needs 7.0", "weight 0.4", "unstable", "no citation holds", "not enough evidence", "2 samples, spread 0.5",
+        "needs 7", "weight 0.4", "unstable", "no citation holds", "not enough evidence", "2 samples, spread 0.5",
         "Success rate 75% 53% to 89%", "2 of 3 runs, 1 unfinished left out", "Over the last reports",
         "Weaknesses", "Recommendations", "Strengths", "Claims that what happened contradicts", "It was seen",
         "How it fails", "5×", "Tools", "20 0 1.50 s".replace("1.50", "1.5"), "Worst run:", "Typical run:", "Best run:",

@@ -1,0 +1,46 @@
+"""A run's tool calls on the terminal: of its trace, or without one as the source has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.text import Text
+
+from deployments.terminal import one_line
+from tasks.counting import counted
+from tasks.report.durations import format_duration
+
+Row = dict[str, Any]
+_MOST_CALLS = 12
+_MOST_CHARACTERS = 200
+
+
+def describe_calls(run: Row) -> Iterator[Text]:
+    """A heading and the first calls, each on a line; that nothing is known of any where that is so.
+
+    Args:
+        run: A row of ``report_runs``.
+    """
+    telemetry, stored = run["telemetry"], run.get("tool_calls")
+    if telemetry is not None:
+        calls, left_out = telemetry["tool_calls"] or [], telemetry["tool_calls_left_out"] or 0
+        yield Text(
+            f"Trace: {counted(telemetry['llm_calls'], 'LLM call')}, {counted(len(calls) + left_out, 'tool call')}, "
+            f"{counted(telemetry['errors'], 'error')}, {format_duration(telemetry['wall_seconds'])}",
+            style="dim",
+        )
+    elif stored is not None:
+        calls, left_out = stored["calls"] or [], stored["left_out"] or 0
+        yield Text(f"No trace of this run. The source has {counted(len(calls) + left_out, 'tool call')}:", style="dim")
+    else:
+        yield Text("No trace of this run, and no tool call in the source.", style="dim")
+        return
+    for call in calls[:_MOST_CALLS]:
+        line = Text.assemble("  ", one_line(call["name"], "cyan"))
+        for name, before in (("arguments", " "), ("result", " → "), ("error", " ✗ ")):
+            if call.get(name):
+                line.append_text(Text.assemble(before, one_line(str(call[name])[:_MOST_CHARACTERS])))
+        yield line
+    if more := len(calls[_MOST_CALLS:]) + left_out:
+        yield Text(f"  and {more} more")
