@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tasks.counting import counted
-from tasks.report import change_text, changes, figures, markdown
+from tasks.report import change_text, changes, figures, formats, markdown
 from tasks.report.agreement import describe_kappa
 from tasks.report.comparison import HOLDS_FOR
 from tasks.report.hostile import finalize, named, said
