@@ -96,7 +96,7 @@ def test_the_command_it_names_shows_the_report_again(demo: Any) -> None:
     assert shown.code == 0, shown.err
     assert shown.out.strip() in ended.out
     # The folder is the one of this warehouse: nothing in it is left of reports that are gone.
-    assert "nothing is left" in command.run("prune", "--keep", "1s", "--keep-last", "9", **variables).out
+    assert "nothing is left" in command.run("prune", "--keep", "1s", "--keep-last", "10", **variables).out
 
 
 def test_14_agents_of_which_one_has_no_runs(warehouse_url: str) -> None:
@@ -104,7 +104,7 @@ def test_14_agents_of_which_one_has_no_runs(warehouse_url: str) -> None:
     assert agents["status"].value_counts().to_dict() == {"evaluated": 13, "no_runs": 1}
     report = _made(read_reports(warehouse_url)).iloc[0]
     assert report["status"] == "completed"
-    assert "simulated" in report["warnings"][0]
+    assert any("simulated" in warning for warning in report["warnings"])
     assert report["agents_evaluated"] == 13
     assert report["total_runs_analyzed"] == agents["runs_analyzed"].sum() > 250
 
