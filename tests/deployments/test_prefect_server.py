@@ -100,8 +100,11 @@ def test_its_pages_ask_no_other_server(tmp_path: Path) -> None:
 
 
 _REPORT = """
-from prefect import flow, task
 from deployments.runner import prefect_api, quiet_prefect
+
+# As the command does, before Prefect reads its settings.
+quiet_prefect()
+from prefect import flow, task
 
 @task
 def nothing():
@@ -112,7 +115,6 @@ def thirty():
     for _ in range(30):
         nothing()
 
-quiet_prefect()
 with prefect_api():
     thirty()
 """
