@@ -55,7 +55,8 @@ def list_stored(
             one_line(
                 f"No reports yet in {database.shown}: `{printed_command('run', 'ENVIRONMENT')}` makes one, "
                 "AGENT_REPORT_WAREHOUSE_URL names another warehouse."
-            )
+            ),
+            soft_wrap=True,
         )
 
 

@@ -41,6 +41,7 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     # A file is as wide as it needs to be; tests that run beside others are told of a terminal that is none.
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url)
+    monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.setenv("AGENT_REPORT_PARQUET_URL", str(tmp_path / "parquet"))
     return open_warehouse(url)
 
@@ -337,7 +338,7 @@ def test_a_report_that_nobody_works_on_is_said_to_be_so(
     code, _, err = agent_report("watch", str(report_id))
     assert code == 1
     assert "process 7 on elsewhere" in err
-    assert f"`agent-report run prod --report-id {report_id}` takes it up" in err
+    assert f"agent-report run prod --report-id {report_id}` takes it up" in err
 
 
 def test_a_report_that_ends_with_its_process_just_after_it_was_read_has_ended(

@@ -18,8 +18,10 @@ from tasks.evidence.types import (
     RepeatedCall,
     RunRef,
     SlowSpan,
+    SourceCalls,
     SpanCall,
     TelemetrySummary,
+    ToolCall,
     ToolUsage,
     TraceCounts,
     WaterfallSpan,
@@ -238,6 +240,7 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
             "task_hash": "cd" * 32,
             "task_excerpt": "Refund order 7",
             "response_excerpt": "Done.",
+            "tool_calls": SourceCalls(calls=(ToolCall(name="search", arguments="{}", result="2 hits"),), left_out=3),
         },
         {"agent_id": 1, "run_id": 12, "status": "failed", "error": "refused 🙅", "trace_state": "missing"},
     ]
