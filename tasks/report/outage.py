@@ -10,10 +10,10 @@ from typing import Any
 
 Row = Mapping[str, Any]
 _KEY = "Set OPENAI_API_KEY to a key of this endpoint (OPENAI_BASE_URL)"
-# How errors of the judge's client begin, or what one adds that ran out of time. Others are about a source, or an answer.
+# How errors of the judge's client begin, and what one adds that ran out of time. Others are about sources or answers.
 _OF_THE_JUDGE = re.compile(r"^the judge's (?:endpoint|quota)\b|\(last: |not with a completion \(is OPENAI_BASE_URL")
-# The first that is found in an error says what was wrong. A refused call comes first, as the endpoint's words follow it:
-# a 403 of moderation is no word on the key.
+# The first that is found in an error says what was wrong. A refused call comes first, as the endpoint's own words follow
+# it: a 403 of moderation says nothing about the key.
 _KINDS = (
     (
         r"^the judge's endpoint refused the call",
@@ -33,7 +33,7 @@ _KINDS = (
     ),
     (
         r"not with a completion",
-        "What answers at OPENAI_BASE_URL is not a judge",
+        "What answers at OPENAI_BASE_URL is not an LLM endpoint",
         "Set OPENAI_BASE_URL to the endpoint's API, which usually ends in /v1",
     ),
     (r"\bHTTP 429\b", "The judge is limiting calls", "Wait, or lower max_concurrent_evals"),
