@@ -510,10 +510,10 @@ def check(
     summary: Path | None = None,
     json: Flag = False,
 ) -> int:
-    """Hold a report against rules, for a pipeline: one line for every rule that is broken or cannot be told.
+    """Hold a report against rules, for a pipeline: one line for every rule that is broken or undecided.
 
     Exit code 0: no rule is broken, 1: one is (a report that failed or was cancelled breaks any; with `--strict` also
-    what cannot be told or applied), 2: refused.
+    one that is undecided or could not be applied), 2: refused.
 
     Example: `agent-report check --environment staging --min-score 7 --no-worse-than last --max-failed 0`
 
@@ -527,7 +527,7 @@ def check(
         Least score, 0 to 10, of the team and of every agent; one that has runs and was not judged breaks it.
     min_success_rate
         Least share of successful runs, 0 to 1, of every agent that has finished runs. Broken when the whole 95 %
-        interval is below it, or when the runs could not be read; when the interval contains it, it cannot be told.
+        interval is below it, or when the runs could not be read; undecided when the interval contains it.
     max_failed
         Most agents whose evaluation failed.
     no_worse_than
@@ -536,7 +536,7 @@ def check(
     point
         Hold success rates against their bound by their value alone, without the interval.
     strict
-        Exit code 1 also when a rule cannot be told, or could not be applied.
+        Exit code 1 also when a rule is undecided or could not be applied.
     junit
         Write the rules as JUnit XML to this file.
     summary

@@ -113,7 +113,7 @@ def _print(console: Console, reading: Reading, findings: list[Finding], *, stric
                 style = "red" if finding.breaks(strict=strict) else "yellow"
                 console.print(Text.assemble((title, style), one_line(finding.line)), soft_wrap=True)
     counts = Counter(finding.state for finding in findings)
-    known: dict[State, str] = {"broken": "broken", "cannot_tell": "cannot be told", "held": "held"}
+    known: dict[State, str] = {"broken": "broken", "cannot_tell": "undecided", "held": "held"}
     passed = not any(finding.breaks(strict=strict) for finding in findings)
     verdict = Text("passed", "bold green") if passed else Text("not passed", "bold red")
     tail = "".join(f", {counts[state]} {word}" for state, word in known.items() if counts[state] or state == "held")

@@ -51,7 +51,7 @@ def print_report(
     from tasks.report.outage import find_outage
 
     _print_verdict(console, report)
-    outage = find_outage(report, agents)
+    outage = find_outage(agents)
     if outage is not None:
         _print_outage(console, outage)
     for line in _notes(report, outage):

@@ -78,7 +78,7 @@ def _settle(ledger: PatientLedger, seconds: float) -> None:
         ledger.settle(seconds)
     except WarehouseError as error:
         # What brought us here is what to raise.
-        get_run_logger().error("Paid answers are lost, as the warehouse stays away: %s", error)
+        get_run_logger().error("Paid answers are lost, as the warehouse is still unavailable: %s", error)
 
 
 def _spent_usd(plan: ReportPlan, judge: Judge) -> float:

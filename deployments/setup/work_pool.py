@@ -109,8 +109,8 @@ def _known(client: SyncPrefectClient, pool: WorkPool) -> dict[str, str]:
     for name, value in known.items():
         if "{{" in str(value):
             raise RefusedError(
-                f"work pool {POOL}: {name} in its env is a template, which is not filled in any more: give it to the "
-                "worker instead"
+                f"work pool {POOL}: {name} in its env is a template, which is no longer expanded: set it in the "
+                "worker's environment instead"
             )
     return known
 

@@ -52,7 +52,8 @@ class BodyReader:
                 return await _read(request)
         except TimeoutError:
             detail = (
-                f"The body did not arrive within {self._seconds:g} seconds, or others needed the room. Send it again."
+                f"The body did not arrive within {self._seconds:g} seconds, or was slow while other requests waited. "
+                "Send it again."
             )
             raise ProblemError(408, detail) from None
         except ClientDisconnect:

@@ -79,7 +79,7 @@ class PromptProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request, in the shape that all refusals have, and close the connection."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            answer = problem_response(ProblemError(400, f"{msg} It can be read in two ways, or in none."))
+            answer = problem_response(ProblemError(400, f"{msg} The message is malformed or ambiguous."))
             headers = [*answer.raw_headers, (b"connection", b"close")]
             for event in (
                 h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),

@@ -113,7 +113,7 @@ class Purse:
         if most_usd is None:
             return (
                 "the price of a judge call is not known and its endpoint states no cost, so max_report_cost_usd cannot "
-                "be kept: name the price in AGENT_REPORT_PRICES"
+                "be kept: set the price in AGENT_REPORT_PRICES"
             )
         if most_usd <= left:
             return f"an earlier call could have passed max_report_cost_usd (${self.limit_usd:g}); none is made after it"

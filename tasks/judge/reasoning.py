@@ -9,15 +9,16 @@ from collections.abc import Iterator
 # Passes over the whole text that all attempts to read an object may take together.
 _MOST_PASSES = 50
 _NAME = (
-    r"(?:\w{1,20}:)?(?:(?:inner|chain|begin|end|start|of|my)[_ -]?){0,3}"
-    r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratch_?pad|monologue)(?:[_ -]?process)?"
+    r"(?:\w{1,20}:)?(?:(?:inner|internal|chain|begin|end|start|of|my)[_ \u2581-]?){0,3}"
+    r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratch_?pad|monologue|deliberation|planning|cot)"
+    r"(?:[_ \u2581-]?(?:process|content|steps?|text))?"
 )
 _SLASH = r"[/\\\uff0f]"
 # After the name: attributes, which never hold a bracket of the kind.
 _MARKER = re.compile(
     # <think>, </ Thinking >, <thought id="1">, <think/>, <seed:think>, <|begin_of_thought|>, <|END_THINKING|>, ◁think▷
-    rf"(?P<open>[<\uff1c\u25c1]\s{{0,9}}\|?\s{{0,9}}(?P<slash>{_SLASH}?)\s{{0,9}}(?P<tag>{_NAME})(?![\w-])"
-    rf"(?:\s[^<>]{{0,200}})?\s{{0,9}}(?P<empty>{_SLASH}?)\s{{0,9}}\|?\s{{0,9}}[>\uff1e\u25b7])"
+    rf"(?P<open>[<\uff1c\u25c1]\s{{0,9}}[|\uff5c]?\s{{0,9}}(?P<slash>{_SLASH}?)\s{{0,9}}(?P<tag>{_NAME})(?![\w-])"
+    rf"(?:\s[^<>]{{0,200}})?\s{{0,9}}(?P<empty>{_SLASH}?)\s{{0,9}}[|\uff5c]?\s{{0,9}}[>\uff1e\u25b7])"
     # The same with its brackets escaped: &lt;think&gt;
     rf"|&lt;\s{{0,9}}(?P<slash2>/?)\s{{0,9}}{_NAME}\s{{0,9}}&gt;"
     # [THINK] and [/THINK] of Mistral
@@ -27,7 +28,9 @@ _MARKER = re.compile(
     r"|(?P<unchannel><\s{0,9}channel\s{0,9}\|\s{0,9}>)"
     r"|(?P<end><\s{0,9}\|\s{0,9}(?:end|call|return)\s{0,9}\|\s{0,9}>)"
     # Harmony whose special tokens were left out: analysisWe need … assistantfinal{…}
-    r"|assistant\s{0,9}(?P<bare>analysis|commentary|final)(?=\W|[A-Z]|$)"
+    # With a blank between they are ordinary words, unless what follows begins a line or an object.
+    r"|assistant(?:(?P<bare>analysis|commentary|final)(?=\W|[A-Z]|$)"
+    r"|\s{1,9}(?P<bare3>analysis|commentary|final)(?=\s{0,9}(?:[\n{]|$)))"
     r"|(?-i:\A\s{0,99}(?P<bare2>analysis)(?=[A-Z\"'{]))",
     re.IGNORECASE,
 )
@@ -58,7 +61,7 @@ def _kind(marker: re.Match[str], block: str) -> str:
     if found["end"]:
         # It ends an answer, too.
         return "closing" if block == "channel" else ""
-    if bare := found["bare"] or found["bare2"]:
+    if bare := found["bare"] or found["bare2"] or found["bare3"]:
         return "closing" if bare.lower() == "final" else "channel"
     ends = any(found[name] for name in ("slash", "slash2", "slash3", "empty", "unchannel"))
     return "closing" if ends or (found["tag"] or "").lower().startswith("end") else "tag"

@@ -82,7 +82,7 @@ def why_judging_ends(error: openai.APIStatusError) -> str:
     """Why no other call can succeed either, or ""."""
     if 300 <= error.status_code < 400:
         where = describe_place(error.response.headers.get("location", ""))
-        return f"the judge's endpoint redirects{where}, which is not followed: set OPENAI_BASE_URL to where it is"
+        return f"the judge's endpoint redirects{where}, which is not followed: set OPENAI_BASE_URL to the final address"
     if error.status_code in (401, 403):
         return "the judge's endpoint does not accept the key (OPENAI_API_KEY)"
     # str(): they come as anything that JSON can hold.

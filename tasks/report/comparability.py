@@ -117,7 +117,7 @@ def tasks_reason(samples: Samples) -> str | None:
 def tasks_differ(count: int, total: int) -> str:
     """What a comparison says as a whole when the tasks of ``count`` of its ``total`` agents differ."""
     whose = f"{count} of {total} agents" if total > 1 else "the agent"
-    return f"other tasks of {whose}: what changed there cannot be told from what the tasks make of it"
+    return f"other tasks of {whose}: a change there cannot be told apart from the effect of the tasks"
 
 
 def rubric_reason(

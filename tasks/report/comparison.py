@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 HOLDS_FOR = (
-    "At most 5 of 100 pairs of reports without a change have anything called changed, provided that runs are "
-    "independent of each other. Runs of one night that are alike make it more (simulated: 15, 32 and 55 of 100 at an "
-    "intraclass correlation of 0.02, 0.05 and 0.1), and so do nights that are slower as a whole (9)."
+    "As long as runs are independent of each other, at most 5 of 100 unchanged pairs of reports have anything called "
+    "changed. Runs of one night that resemble each other raise this (simulated: 15, 32 and 55 of 100 at an intraclass "
+    "correlation of 0.02, 0.05 and 0.1), as do nights that are slower or faster as a whole (9)."
 )
 """For what the promise of a comparison holds; docs/comparing.md says how it was simulated."""
 

@@ -167,7 +167,7 @@ def _success(row: Row, rules: Rules, interval: tuple[float, float] | None, *, fa
         return Finding(rule, name, "held" if rate >= least else "broken", f"{said}, at least {least:.4g}", agent_id)
     if interval is None:
         return Finding(
-            rule, name, "cannot_tell", f"{said}, at least {least:.4g}: of how many runs is unknown", agent_id
+            rule, name, "cannot_tell", f"{said}, at least {least:.4g}: the number of runs is unknown", agent_id
         )
     low, high = interval
     state: State = "held" if low >= least else "broken" if high < least else "cannot_tell"

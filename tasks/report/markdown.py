@@ -131,7 +131,7 @@ def render_markdown(
     """
     report, links = rows.report, links or Links()
     lines = [f"# {escape(report['name'] or report['environment'])}: {_verdict(report)}"]
-    outage = find_outage(report, rows.details)
+    outage = find_outage(rows.details)
     if outage is not None:
         lines += ["", f"**{escape(outage.headline)}**", "", f"Why: {escape(outage.reason)}"]
         lines += ["", f"What to do: {escape(outage.advice)}"]
@@ -241,7 +241,7 @@ def _places(links: Links) -> list[str]:
 
 def agents_table(rows: ReportRows, comparison: Comparison | None = None) -> list[dict[str, str]]:
     """One row of text per agent, the worst first, for a table artifact: no cell is markup in Prefect's UI."""
-    outage = find_outage(rows.report, rows.details)
+    outage = find_outage(rows.details)
     return [_cells(row, rows.criteria, outage) for row in worst_agents_first(rows.details, comparison)]
 
 

@@ -10,8 +10,16 @@ from typing import Any
 
 Row = Mapping[str, Any]
 _KEY = "Set OPENAI_API_KEY to a key of this endpoint (OPENAI_BASE_URL)"
-# The first that is found in an error says what was wrong; all of them are in the words of the judge's client.
+# How errors of the judge's client begin, and what one adds that ran out of time. Others are about sources or answers.
+_OF_THE_JUDGE = re.compile(r"^the judge's (?:endpoint|quota)\b|\(last: |not with a completion \(is OPENAI_BASE_URL")
+# The first that is found in an error says what was wrong. A refused call comes first, as the endpoint's own words follow
+# it: a 403 of moderation says nothing about the key.
 _KINDS = (
+    (
+        r"^the judge's endpoint refused the call",
+        "The judge refused every call",
+        "Check AGENT_REPORT_JUDGE_MODEL and the endpoint's settings",
+    ),
     (r"does not accept the key|\bHTTP 40[13]\b", "The judge refused the key", _KEY),
     (
         r"quota is used up|\bHTTP 402\b",
@@ -21,21 +29,21 @@ _KINDS = (
     (
         r"does not know this model or path|\bHTTP 404\b",
         "The judge's endpoint does not know the model or the path",
-        "Check AGENT_REPORT_JUDGE_MODEL and OPENAI_BASE_URL, which mostly ends in /v1",
+        "Check AGENT_REPORT_JUDGE_MODEL and OPENAI_BASE_URL, which usually ends in /v1",
     ),
     (
         r"not with a completion",
-        "What answers at OPENAI_BASE_URL is not a judge",
-        "Set OPENAI_BASE_URL to the endpoint's API, which mostly ends in /v1",
+        "What answers at OPENAI_BASE_URL is not an LLM endpoint",
+        "Set OPENAI_BASE_URL to the endpoint's API, which usually ends in /v1",
     ),
+    (r"\bHTTP 429\b", "The judge is limiting calls", "Wait, or lower max_concurrent_evals"),
+    (r"\bHTTP 5\d\d\b", "The judge keeps failing", "Wait until the endpoint has recovered"),
     (
         r"connection|connect\b|no reply in time|redirect",
         "The judge could not be reached",
         "Check OPENAI_BASE_URL, and that the endpoint is up",
     ),
-    (r"\bHTTP 429\b|rate limit", "The judge is limiting calls", "Wait, or lower max_concurrent_evals"),
-    (r"\bHTTP 5\d\d\b|failed \d+ times", "The judge keeps failing", "Wait until the endpoint is well again"),
-    (r"refused the call", "The judge refused every call", "Check AGENT_REPORT_JUDGE_MODEL and the endpoint's settings"),
+    (r"failed \d+ times", "The judge keeps failing", "Wait until the endpoint has recovered"),
 )
 _CLAUSE = re.compile(r"^the judge's .{0,160}?: (?=\S)")
 
@@ -55,16 +63,18 @@ class Outage:
         return f"{self.title}: no agent was judged."
 
 
-def find_outage(report: Row, agents: Sequence[Row]) -> Outage | None:
+def find_outage(agents: Sequence[Row]) -> Outage | None:
     """What was wrong with the judge of a report in which it judged no agent though it was asked; None otherwise.
 
-    ``agents`` are rows of ``agent_report_details``. None too where the agents' errors are not the endpoint's, such as
-    answers that could not be used.
+    ``agents`` are rows of ``agent_report_details``. None too where most agents failed for another reason: their runs
+    could not be read, or answers could not be used.
     """
     errors = Counter(str(row["error"] or "") for row in agents if row["status"] == "failed")
     if not errors or any(row["status"] in ("evaluated", "no_evidence") for row in agents):
         return None
     error = errors.most_common(1)[0][0]
+    if not _OF_THE_JUDGE.search(error):
+        return None
     for pattern, title, advice in _KINDS:
         if re.search(pattern, error, re.IGNORECASE):
             return Outage(title, _CLAUSE.sub("", error), f"{advice}; then run the report again.", error)

@@ -56,7 +56,7 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
     """The overview of ``page``; ``sections`` are all of its agents, the worst first."""
     worst = [section for section in sections if section.needs_work]
     rows = [section.row for section in sections]
-    outage = find_outage(page.report, rows)
+    outage = find_outage(rows)
     failed = () if outage else ("failed",)
     wanted = [section for section in sections if section.needs_work or section.state in failed or _moved(section)]
     by_id = {section.row["agent_id"]: section for section in sections}

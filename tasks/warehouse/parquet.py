@@ -28,7 +28,8 @@ _LONGEST_NAME = 200
 # A disk that is full, over its quota, read-only or broken for a while.
 _PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 # Found by hand: URLs can be chained (simplecache::s3://…), which no parser of URLs knows.
-_CREDENTIALS = re.compile(r"://([^/?#]*)@")
+# Behind a user's colon to the last @: a password may hold @ and / that nobody has percent-encoded.
+_CREDENTIALS = re.compile(r"://([^/?#:@]*:(?!:)[^?#]*|[^/?#]*)@")
 
 
 def write_parquet(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tasks.errors import WarehouseError
+from tasks.judge.claims import growing_pauses
 
 logger = logging.getLogger(__name__)
 
@@ -17,9 +18,6 @@ OUTAGE_SECONDS = 60.0
 ENDING_SECONDS = 3600.0
 """How long a process waits to write how its report ended; after that its row is that of a process that was killed."""
 
-_FIRST_PAUSE_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 2.0
-_PAUSES_GROW = 1.5
 T = TypeVar("T")
 
 
@@ -52,7 +50,7 @@ class Patience:
             WarehouseError: the last failure, when time is up; at once, when it is not passing.
         """
         until: float | None = None
-        pause = _FIRST_PAUSE_SECONDS
+        pauses = growing_pauses()
         while True:
             try:
                 done = action()
@@ -62,13 +60,12 @@ class Patience:
                 now = self.clock()
                 if until is None:
                     until = now + self.seconds
-                    logger.warning("Trying again for %g s: %s", self.seconds, error)
+                    logger.warning("Retrying for up to %g s: %s", self.seconds, error)
                 if now >= until:
                     raise
-                self.sleep(min(pause, until - now))
-                pause = min(pause * _PAUSES_GROW, _LONGEST_PAUSE_SECONDS)
+                self.sleep(min(next(pauses), until - now))
                 check()
             else:
                 if until is not None:
-                    logger.warning("The warehouse is back")
+                    logger.warning("The warehouse is available again")
                 return done

@@ -99,4 +99,4 @@ class PatientLedger:
 
     def _give_up(self, error: WarehouseError) -> None:
         if error.passing:
-            self._stop.end("warehouse", f"the warehouse was away for {self._patience.seconds:g} s: {error}")
+            self._stop.end("warehouse", f"the warehouse was unavailable for {self._patience.seconds:g} s: {error}")

@@ -26,7 +26,7 @@ def describe_route(url: str, environment: Mapping[str, str]) -> str:
     no_proxy = _value("NO_PROXY", environment)
     if not _is_excepted(parts.hostname or "", no_proxy):
         proxies = ((name, _value(name, environment)) for name in _PROXIES.get(parts.scheme, ()))
-        named += [f"through {name}={scrub(proxy)}" for name, proxy in proxies if proxy][:1]
+        named += [f"through {name}={_shown(proxy)}" for name, proxy in proxies if proxy][:1]
     if parts.scheme == "https" or any("=https://" in text for text in named):
         named += [f"with {name}={value}" for name in _CERTIFICATES if (value := environment.get(name))]
     return f" ({', '.join(named)})" if named else ""
@@ -48,8 +48,14 @@ def check_route(environment: Mapping[str, str]) -> None:
             ) from None
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         value = _value(name, environment)
-        if value and "://" in value and urlsplit(value).scheme.lower() not in ("http", "https"):
-            raise RefusedError(f"{name}={scrub(value)}: only proxies at http:// and https:// can be used; unset it")
+        if not value:
+            continue
+        try:
+            scheme = httpx.URL(_with_scheme(value)).scheme
+        except httpx.InvalidURL:
+            raise RefusedError(f"{name}={_shown(value)}: not a URL such as http://proxy:3128; unset it") from None
+        if scheme not in ("http", "https"):
+            raise RefusedError(f"{name}={_shown(value)}: only proxies at http:// and https:// can be used; unset it")
 
 
 def readable_no_proxy(value: str) -> str:
@@ -72,6 +78,17 @@ def describe_place(location: str) -> str:
         return ""
     scheme = f"{parts.scheme}:" if parts.scheme else ""
     return f" to {scheme}//{host}{port}{parts.path}"[:200] if host else f" to {parts.path}"[:200]
+
+
+def _with_scheme(proxy: str) -> str:
+    # As httpx has it.
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _shown(proxy: str) -> str:
+    """``proxy`` without credentials, which it may hold without a scheme too."""
+    shown = scrub(_with_scheme(proxy))
+    return shown if "://" in proxy else shown.removeprefix("http://")
 
 
 def _readable(host: str) -> str:

@@ -94,7 +94,7 @@ def test_a_report_outlasts_an_outage(outage: Any, make_world: Callable[..., Any]
     point, begin, end = outage
     world = make_world(respond=_at_request(number, begin))
     point()
-    with when_logged("Trying again for 60 s", end):
+    with when_logged("Retrying for up to 60 s", end):
         report = world.report(max_concurrent_evals=3)
     assert report["status"] == "completed"
     assert len(world.judge.requests) == _ALL
@@ -112,10 +112,10 @@ def test_after_a_longer_outage_the_report_has_failed_and_nothing_is_paid_for_aga
     point()
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_OUTAGE_SECONDS", "0.5")
     # It has given up, and waits to write what it has.
-    with when_logged("Trying again for 3600 s", end):
+    with when_logged("Retrying for up to 3600 s", end):
         report = world.report(max_concurrent_evals=3)
     assert report["status"] == "failed"
-    assert "the warehouse was away for 0.5 s" in report["error"]
+    assert "the warehouse was unavailable for 0.5 s" in report["error"]
     assert report["generation_completed_at"] is not None
     asked = len(world.judge.requests)
     assert 5 <= asked < _ALL

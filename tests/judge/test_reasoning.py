@@ -20,6 +20,12 @@ BLOCKS = [
     ("<thoughts>", "</thoughts>"),
     ("<reasoning>", "</reasoning>"),
     ("<analysis>", "</analysis>"),
+    ("<reasoning_content>", "</reasoning_content>"),
+    ("<internal_thoughts>", "</internal_thoughts>"),
+    ("<planning>", "</planning>"),
+    ("<deliberation>", "</deliberation>"),
+    ("<cot>", "</cot>"),
+    ("<\uff5cbegin\u2581of\u2581thinking\uff5c>", "<\uff5cend\u2581of\u2581thinking\uff5c>"),
     ("<scratchpad>", "</scratchpad>"),
     ("<THINK>", "</Think>"),
     ("< think >", "< / think >"),
@@ -122,7 +128,7 @@ def test_reasoning_behind_the_answer_does_not_replace_it(
 
 
 @pytest.mark.parametrize(
-    "tag", [*(tag for block in BLOCKS[:22] for tag in block), "<|channel|>analysis", "<|channel|>final", "<|end|>"]
+    "tag", [*(tag for block in BLOCKS[:28] for tag in block), "<|channel|>analysis", "<|channel|>final", "<|end|>"]
 )
 def test_a_tag_within_the_answers_texts_is_quoted(tag: str, make_answer: Make, rubric: dict[str, Criterion]) -> None:
     answer = make_answer()
@@ -136,6 +142,11 @@ def test_the_inside_of_an_answer_that_was_cut_off_is_none(make_answer: Make, rub
     answer = {"contradictions": [{"text": "It says </think>."}], **make_answer()}
     with pytest.raises(UnusableAnswerError):
         score(json.dumps(answer)[:-1], rubric)
+
+
+@pytest.mark.parametrize("prose", ["The assistant analysis: {}", "{}\nThe assistant final response was poor."])
+def test_prose_on_an_assistant_is_no_marker(prose: str, good: str, rubric: dict[str, Criterion]) -> None:
+    assert score(prose.format(good), rubric) == 8
 
 
 @pytest.mark.parametrize("text", ["", "a < b", "I think [1] so", "Analysis: fine", "the channel final", "assistant"])

@@ -105,6 +105,18 @@ _KEY = "the judge's endpoint does not accept the key (OPENAI_API_KEY): HTTP 401:
             "HTTP 404: no page",
             "OPENAI_BASE_URL",
         ),
+        (
+            "the judge's endpoint refused the call: HTTP 403: the input was flagged by moderation",
+            "The judge refused every call",
+            "HTTP 403: the input was flagged by moderation",
+            "AGENT_REPORT_JUDGE_MODEL",
+        ),
+        (
+            "the judge's endpoint failed 3 times: HTTP 503: upstream connect error",
+            "The judge keeps failing",
+            "HTTP 503: upstream connect error",
+            "recovered",
+        ),
     ],
 )
 def test_a_judge_that_fails_is_one_headline_and_no_agent_that_needs_work(
@@ -122,6 +134,21 @@ def test_a_judge_that_fails_is_one_headline_and_no_agent_that_needs_work(
         assert not re.search(r"needs? work\b", text, re.IGNORECASE), surface
     assert reason not in table
     assert title in table
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "The source postgresql://db/agents cannot be read: connection refused",
+        "no usable answer: criteria.accuracy.score is missing; then: the connection of score and reasoning is missing",
+    ],
+)
+def test_a_source_or_an_answer_that_fails_is_no_outage_of_the_judge(error: str) -> None:
+    shown = _shown([{"status": "failed", "error": error}] * 2, status="failed", error=error, agents_failed=2)
+    for surface, text in shown.items():
+        assert "no agent was judged" not in text, surface
+        assert "OPENAI_BASE_URL" not in text, surface
+        assert error in text or surface == "table", surface
 
 
 def test_agents_that_could_not_be_judged_are_no_agents_that_need_work() -> None:

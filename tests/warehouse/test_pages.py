@@ -29,6 +29,8 @@ def test_behind_a_url_it_is_the_same_and_no_credentials_are_shown() -> None:
     place = write_page_file("memory://pages-test/x", "demo", 3, "<p>x</p>")
     assert place == "memory:///pages-test/x/pages/demo/3.html"
     assert fsspec.filesystem("memory").cat_file("/pages-test/x/pages/demo/3.html") == b"<p>x</p>"
+    assert page_place("s3://key:TOPp@a/SECRETq@bucket/x", "demo", 3) == "s3://***@bucket/x/pages/demo/3.html"
+    assert page_place("s3://bucket/a:b@c", "demo", 3) == "s3://bucket/a:b@c/pages/demo/3.html"
     assert page_place("s3://key:secret@bucket/x", "demo", 3) == "s3://***@bucket/x/pages/demo/3.html"
 
 

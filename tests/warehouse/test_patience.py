@@ -163,7 +163,7 @@ def test_after_a_minute_judging_ends_and_answers_are_written_later(outage: Outag
     outage.begin()
     ledger.commit(paid("f"), claims[0])  # type: ignore[arg-type]
     assert clock.now == pytest.approx(60)
-    assert (stop.kind, "was away for 60 s" in (stop.reason or "")) == ("warehouse", True)
+    assert (stop.kind, "was unavailable for 60 s" in (stop.reason or "")) == ("warehouse", True)
     # What comes now does not wait for another minute, and keeps its place.
     ledger.commit(paid("g", "unparseable"), claims[1])  # type: ignore[arg-type]
     ledger.release(claims[1])  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from tasks.wire.route import check_route, describe_place, describe_route, readab
         ("http://judge/v1", {"http_proxy": "http://a:9", "ALL_PROXY": "http://b"}, " (through HTTP_PROXY=http://a:9)"),
         ("https://judge/v1", {"HTTP_PROXY": "http://a:9", "ALL_PROXY": "http://b"}, " (through ALL_PROXY=http://b)"),
         ("https://judge/v1", {"HTTPS_PROXY": "http://me:s3cret/x@p:1"}, " (through HTTPS_PROXY=http://***@p:1)"),
+        ("http://judge/v1", {"HTTP_PROXY": "me:s3cret/@x@p:1"}, " (through HTTP_PROXY=***@p:1)"),
         ("http://judge/v1", {"HTTP_PROXY": "http://a:9", "NO_PROXY": "other,judge"}, ""),
         ("http://api.judge.example", {"HTTP_PROXY": "http://a:9", "no_proxy": ".judge.example"}, ""),
         ("http://judge/v1", {"HTTP_PROXY": "http://a:9", "NO_PROXY": "*"}, ""),
@@ -43,7 +44,9 @@ def test_certificates_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
 def test_proxies_that_cannot_be_used_are_refused() -> None:
     with pytest.raises(RefusedError, match=r"^ALL_PROXY=socks5://\*\*\*@proxy:1080: only proxies at http"):
         check_route({"ALL_PROXY": "socks5://me:s3cret@proxy:1080"})
-    check_route({"HTTP_PROXY": "proxy:3128", "HTTPS_PROXY": "http://proxy:3128"})
+    with pytest.raises(RefusedError, match=r"^HTTP_PROXY=http://\*\*\*@\[::1: not a URL such as "):
+        check_route({"HTTP_PROXY": "http://me:s3cret@[::1"})
+    check_route({"HTTP_PROXY": "me:s3cret@proxy:3128", "HTTPS_PROXY": "http://proxy:3128"})
 
 
 @pytest.mark.parametrize(
