@@ -168,9 +168,9 @@ def test_it_starts_on_another_port_where_its_own_is_taken(up: Up) -> None:
     state = up.state
     assert f"Port {port} is taken: the Prefect server is on " in up.text
     assert "Port 0" not in up.text
-    folder = f"AGENT_REPORT_PARQUET_URL={state['parquet']} agent-report list"
-    for shown in (state["ui"], state["api"], f"{state['webhooks']}/webhooks/reports", state["warehouse"], folder):
+    for shown in (state["ui"], state["api"], f"{state['webhooks']}/webhooks/reports", state["warehouse"]):
         assert shown in up.text
+    assert re.search(rf"AGENT_REPORT_PARQUET_URL={re.escape(state['parquet'])} \S*agent-report list", up.text)
     assert str(port) not in state["api"]
     # The page in the browser asks the API where it came from itself.
     assert httpx.get(f"{state['ui']}/ui-settings").json()["api_url"] == "/api"
@@ -207,7 +207,8 @@ def test_who_has_not_the_password_is_turned_away(up: Up) -> None:
 def test_a_second_one_in_its_folder_is_refused(up: Up) -> None:
     ended = up.command.run("up", "--demo")
     assert ended.code == 2
-    assert f"another `agent-report up` runs in {up.folder} (process {up.state['pid']})" in " ".join(ended.err.split())
+    words = " ".join(ended.err.split())
+    assert re.search(rf"another `\S*agent-report up` runs in {up.folder} \(process {up.state['pid']}\)", words)
 
 
 def test_a_report_runs(up: Up) -> None:
