@@ -270,7 +270,7 @@ def test_ctrl_c_ends_a_report_in_good_order_and_leaves_no_process(up: Up) -> Non
     assert up.end(signal.SIGINT) == 0
 
     assert not up.left()
-    assert "Ending 1 flow runs" in up.text
+    assert "Ending 1 flow run" in up.text
     assert "killed" not in up.text
     assert not (up.folder / "stack.json").exists()
 
