@@ -105,7 +105,7 @@ def print_estimate(console: Console, estimate: Row) -> None:
     ]
     print_table(console, columns)
     if estimate["nothing_to_judge"]:
-        console.print(Text("No agent can be judged, so that the report would fail:", "bold red"))
+        console.print(Text("No agent can be judged, so the report would fail:", "bold red"))
     for warning in estimate["warnings"]:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(warning)))
     if rows and not any(row["runs"] or row["error"] for row in rows) and not estimate["nothing_to_judge"]:

@@ -47,10 +47,10 @@ class LeftOut:
         """What was left out and why, each reason in a sentence; empty when nothing was."""
         said = []
         if total := sum(self.statuses.values()):
-            first, *others = FINISHED
-            neither = f"a status that is neither {first} nor {', '.join(others)}"
-            subject = f"1 run has {neither}, and is" if total == 1 else f"{total} runs have {neither}, and are"
-            said.append(f"{subject} left out: {self._listed()}")
+            *others, last = FINISHED
+            finished = f"{', '.join(others)} or {last}"
+            subject = "1 run is" if total == 1 else f"{total} runs are"
+            said.append(f"{subject} left out for a status other than {finished}: {self._listed()}")
         if self.ending_later:
             subject = "1 finished run is" if self.ending_later == 1 else f"{self.ending_later} finished runs are"
             said.append(f"{subject} left out for ending in the future (is duration_seconds in seconds?)")

@@ -96,9 +96,7 @@ def test_statuses_that_are_left_out_are_named_before_anything_is_paid(own_source
     with sqlite3.connect(own_source) as source:
         source.execute("update agent_runs set status = 'zzz-done'")
     estimate = estimate_report(_order())
-    left_out = (
-        "18 runs have a status that is neither completed nor failed, timeout, error, and are left out: zzz-done (18)"
-    )
+    left_out = "18 runs are left out for a status other than completed, failed, timeout or error: zzz-done (18)"
     assert estimate["warnings"] == [left_out]
     assert estimate["nothing_to_judge"] is True
     with sqlite3.connect(own_source) as source:
@@ -118,7 +116,7 @@ def test_the_dry_run_prints_the_statuses(capsys: pytest.CaptureFixture[str]) -> 
     }
     print_estimate(Console(width=200), estimate)
     out = capsys.readouterr().out
-    assert "No agent can be judged, so that the report would fail:" in out
+    assert "No agent can be judged, so the report would fail:" in out
     assert "Note: 18 runs are left out:" in out
     assert "zzz (18)" in out
     assert "\x1b[31mzzz" not in out

@@ -20,7 +20,7 @@ def _runs(make_run: MakeRun, *statuses: str, **fields: Any) -> list[Run]:
 def test_every_status_is_named_with_its_number_of_runs(make_run: MakeRun) -> None:
     left_out = LeftOut().add(_runs(make_run, "zzz-done", "running", "zzz-done", "", "zzz\n-done"))
     assert left_out.sentences() == [
-        "5 runs have a status that is neither completed nor failed, timeout, error, and are left out: "
+        "5 runs are left out for a status other than completed, failed, timeout or error: "
         "zzz-done (2), no status (1), running (1), zzz -done (1)"
     ]
     assert left_out.short() == "zzz-done (2), no status (1), running (1), zzz -done (1)"

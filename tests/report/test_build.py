@@ -129,15 +129,14 @@ def test_where_no_run_has_a_status_that_counts_the_report_fails_and_names_the_st
     findings.evidence = {agent.id: _seen(agent, "success", "success", "running") for agent in findings.agents[:2]}
     rows = build_rows(_plan(), findings)
     left_out = (
-        "6 runs have a status that is neither completed nor failed, timeout, error, and are left out: "
-        "success (4), running (2)"
+        "6 runs are left out for a status other than completed, failed, timeout or error: success (4), running (2)"
     )
     assert rows.report["status"] == "failed"
     assert rows.report["error"] == f"no agent could be judged: {left_out}"
     assert rows.report["warnings"] == [left_out]
     text = render_markdown(rows)
-    assert "**Failed:** no agent could be judged: 6 runs have a status" in text
-    assert "> 6 runs have a status" in text
+    assert "**Failed:** no agent could be judged: 6 runs are left out" in text
+    assert "> 6 runs are left out" in text
 
 
 def test_left_out_runs_beside_judged_ones_are_named_and_fail_nothing() -> None:
@@ -148,7 +147,7 @@ def test_left_out_runs_beside_judged_ones_are_named_and_fail_nothing() -> None:
     }
     report = build_rows(_plan(), findings).report
     assert report["status"] == "completed"
-    assert any("2 runs have" in warning and "paused (2)" in warning for warning in report["warnings"])
+    assert any("2 runs are left out" in warning and "paused (2)" in warning for warning in report["warnings"])
 
 
 @pytest.mark.parametrize("text", ["x" * 500, "e\u0301" * 300, "👩\u200d👩\u200d👧" * 90, "🇩🇪" * 200, "word " * 100])
