@@ -168,8 +168,10 @@ def test_it_starts_on_another_port_where_its_own_is_taken(up: Up) -> None:
     state = up.state
     assert f"Port {port} is taken: the Prefect server is on " in up.text
     assert "Port 0" not in up.text
-    folder = f"AGENT_REPORT_PARQUET_URL={state['parquet']} agent-report list"
-    for shown in (state["ui"], state["api"], f"{state['webhooks']}/webhooks/reports", state["warehouse"], folder):
+    # The command is printed with its path where it is not on the PATH.
+    listing = re.escape(f"AGENT_REPORT_PARQUET_URL={state['parquet']} ") + r"\S*agent-report list"
+    assert re.search(listing, up.text)
+    for shown in (state["ui"], state["api"], f"{state['webhooks']}/webhooks/reports", state["warehouse"]):
         assert shown in up.text
     assert str(port) not in state["api"]
     # The page in the browser asks the API where it came from itself.
@@ -180,6 +182,12 @@ def test_it_starts_on_another_port_where_its_own_is_taken(up: Up) -> None:
     assert settings["concurrency"]["lease_storage"] == "deployments.slot_leases"
     assert settings["tasks"]["tag_concurrency_slot_wait_seconds"] == 1
     assert settings["analytics_enabled"] is False
+
+
+def test_every_place_is_printed_in_a_line_that_can_be_copied_whole(up: Up) -> None:
+    lines = up.text.splitlines()
+    assert f"Warehouse    {up.state['warehouse']}" in lines
+    assert f"UI password  the whole line in {up.folder / 'prefect-password'}" in lines
 
 
 @pytest.mark.parametrize(
