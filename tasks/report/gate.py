@@ -63,8 +63,8 @@ class Finding:
 
 
 def count_states(findings: Sequence[Finding]) -> str:
-    """How many findings there are of each state, in words: "2 broken, 1 cannot be told, 13 held"; "0 held" of none."""
-    words: dict[State, str] = {"broken": "broken", "cannot_tell": "cannot be told", "held": "held"}
+    """How many findings there are of each state, in words: "2 broken, 1 undecided, 13 held"; "0 held" of none."""
+    words: dict[State, str] = {"broken": "broken", "cannot_tell": "undecided", "held": "held"}
     counts = Counter(finding.state for finding in findings)
     return ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state] or state == "held")
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect import flow
 from prefect.task_runners import ConcurrentTaskRunner
 
-from benchmarks.report_speed import services
 from deployments.demo.judge import is_team
 from deployments.demo.sample import Sample
 from tasks.handing_over import HandOver
-from tasks.held_events import events_held
 from tasks.judge.rubric import Criteria
 from tasks.judging import judge_threads, judging, open_findings
 from tasks.publishing import open_report, prepare_runs
@@ -53,24 +49,6 @@ def opened(
 
 
 @flow
-def judge_only(width: int) -> float:
-    """What the report's flow does between the last evidence and the last evaluation; the seconds that it took."""
-    findings = Findings()
-    with opened(new_plan(max_concurrent_evals=width), findings) as (hand_over, reading):
-        readings = list(reading)
-        for each in readings:
-            each.evidence.wait()
-        started = time.monotonic()
-        with events_held():
-            for _ in hand_over.evaluate(readings):
-                pass
-        seconds = time.monotonic() - started
-    assert {evaluation.status for evaluation in findings.evaluations.values()} == {"evaluated"}
-    assert findings.team is not None
-    return seconds
-
-
-@flow
 def judge_and_note() -> list[int]:
     """Judge; how many agents were done whenever there was nothing to do but wait for the judge."""
     plan, findings = new_plan(), Findings()
@@ -95,33 +73,6 @@ def test_what_the_evidence_decides_is_made_while_the_judge_is_waited_for(make_wo
     [done] = judge_and_note()
     # With ten at once, 14 calls take two rounds.
     assert done < 13
-
-
-# Of 100 agents at ten calls at once 0.1 is the ideal. What judging them takes of this process's CPU time is added to
-# that: 0.14 to 0.17 is what was measured from minute to minute, and the bound leaves a machine that is a third slower
-# some room. The judge is in a process of its own, as it is in earnest: here its work would count as ours.
-@pytest.mark.parametrize(("agents", "share"), [(14, 0.36), (100, 0.2)])
-def test_judging_takes_a_share_of_its_sequential_time(
-    agents: int, share: float, make_world: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_world()
-    monkeypatch.delenv("AGENT_REPORT_JAEGER_URL")
-    sample = {"agents": agents, "runs_per_agent": 2, "idle": False}
-    place = tmp_path / "many"
-    place.mkdir()
-    with services(place, sample=sample, judge={"agent_seconds": 0.1, "team_seconds": 0.1}) as others:
-        monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", f"sqlite:///{place / 'source.db'}")
-        monkeypatch.setenv("OPENAI_BASE_URL", others.places["judge"])
-        one_by_one = judge_only(1)
-        assert others.counts()["most"] == 1
-        tries = []
-        # The best of five at the most: a neighbour on the machine is no property of ours.
-        while len(tries) < 5 and not any(seconds <= share * one_by_one for seconds in tries):
-            tries.append(judge_only(10))
-        counts = others.counts()
-    assert counts["most"] <= 10
-    assert counts["judge"] == (len(tries) + 1) * (agents + 1)
-    assert min(tries) <= share * one_by_one, f"{tries} s of {one_by_one:.2f} s"
 
 
 @pytest.mark.parametrize("width", [10, 0])

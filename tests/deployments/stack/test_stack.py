@@ -182,6 +182,12 @@ def test_it_starts_on_another_port_where_its_own_is_taken(up: Up) -> None:
     assert settings["analytics_enabled"] is False
 
 
+def test_every_place_is_printed_in_a_line_that_can_be_copied_whole(up: Up) -> None:
+    lines = up.text.splitlines()
+    assert f"Warehouse    {up.state['warehouse']}" in lines
+    assert f"UI password  the whole line in {up.folder / 'prefect-password'}" in lines
+
+
 @pytest.mark.parametrize(
     ("file", "holding"), [("webhook-secret", {"receiver"}), ("prefect-password", {"server", "worker", "receiver"})]
 )
