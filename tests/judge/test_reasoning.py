@@ -45,7 +45,7 @@ BLOCKS = [
     ("<\uff5cthink\uff5c>", "<\uff5c/think\uff5c>"),
     ("<think>a<thought>b</thought>", "</think>"),
     ("<think>a<think>b</think>", "</think>"),
-    ("<think>It leaks `<think>` and \"<think>\".", "</think>"),
+    ('<think>It leaks `<think>` and "<think>".', "</think>"),
     ("<think>It leaks <thought> too.", "</think>"),
     ("<|channel|>analysis<|message|>It leaks </think>.", "<|end|><|start|>assistant<|channel|>final<|message|>"),
     ("analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
