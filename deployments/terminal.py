@@ -53,7 +53,9 @@ def let_all_be_written() -> None:
     codecs.register_error(_REPLACING, _replace)
     for stream, errors in ((sys.stdout, _REPLACING), (sys.stderr, _REPLACING), (sys.stdin, "replace")):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=errors)
+            # Of what has been read from, by whoever called us, nothing can be changed any more.
+            with suppress(io.UnsupportedOperation):
+                stream.reconfigure(errors=errors)
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:
