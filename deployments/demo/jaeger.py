@@ -74,6 +74,7 @@ class SimulatedJaeger:
         self.broken: set[str] = set()
         self.hang: set[str] = set()
         self.hang_all = False
+        self.held: dict[str, threading.Event] = {}
         self.lookback_seconds: float | None = None
         self.requests: list[str] = []
         self.most_at_once = 0
@@ -158,6 +159,8 @@ class SimulatedJaeger:
             ids = [_padded(path.rsplit("/", 1)[1])]
         if self.hang_all or self.hang.intersection(ids):
             self._closed.wait()
+        for event in (self.held[trace_id] for trace_id in ids if trace_id in self.held):
+            event.wait(60)
         delay = self.latency_seconds + max((self.slow.get(trace_id, 0.0) for trace_id in ids), default=0.0)
         if delay:
             self._closed.wait(delay)
