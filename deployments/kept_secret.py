@@ -1,4 +1,4 @@
-"""A secret in a file that only its owner may read: made by whoever needs it first, and kept."""
+"""A secret in a file that only its owner may read: made by the first process that needs it, and kept."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def keep_secret(path: Path, make: Callable[[], str] = new_password) -> str:
         OSError: the file cannot be read or written, is a link or another user's, or holds no text.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    # Never readable by others, not for a moment; and no longer, if somebody has made it so.
+    # Never readable by others, not even for a moment; no longer readable where it was.
     with os.fdopen(os.open(path, flags, 0o600), "r+", encoding="ascii") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(file.fileno()).st_uid != os.geteuid():
-            # Whoever has put it there can read it, whatever its mode; root could change the mode all the same.
+            # Its owner can read it, whatever its mode; as root we could change the mode all the same.
             raise PermissionError(errno.EPERM, "it belongs to another user")
         os.fchmod(file.fileno(), 0o600)
         try:

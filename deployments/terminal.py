@@ -53,7 +53,7 @@ def let_all_be_written() -> None:
     codecs.register_error(_REPLACING, _replace)
     for stream, errors in ((sys.stdout, _REPLACING), (sys.stderr, _REPLACING), (sys.stdin, "replace")):
         if isinstance(stream, io.TextIOWrapper):
-            # Of what has been read from, by whoever called us, nothing can be changed any more.
+            # A stream that the caller has read from cannot be reconfigured any more.
             with suppress(io.UnsupportedOperation):
                 stream.reconfigure(errors=errors)
 

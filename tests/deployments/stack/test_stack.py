@@ -105,7 +105,7 @@ class Up:
 
     @property
     def api(self) -> httpx.Client:
-        """Its Prefect server's API, for somebody who has the password."""
+        """Its Prefect server's API, with the password."""
         return httpx.Client(base_url=self.state["api"], headers=authorization(self.password))
 
     def order(self) -> str:
