@@ -54,8 +54,8 @@ class Outcome:
         cost, known = self.report["cost_usd"], self.report["known_cost_usd"]
         checks = {
             "not completed": self.report["status"] == "completed",
-            "calls that nobody counted": self.asked <= self.answered + self.unanswered,
-            "answers that nobody gave": self.answered <= self.asked,
+            "uncounted calls": self.asked <= self.answered + self.unanswered,
+            "answers without a call": self.answered <= self.asked,
             "the known cost is another": math.isclose(known, self.paid_usd),
             "a cost although calls were lost": (cost is None) == (self.unanswered > 0),
             "another cost": cost is None or math.isclose(cost, self.paid_usd),

@@ -33,7 +33,9 @@ def print_agent(console: Console, report: Row, agent: Row, criteria: Sequence[Ro
     """
     from tasks.report.formats import format_score
     from tasks.report.markdown import describe_doubts
+    from tasks.report.needs import with_examples
 
+    patterns = agent["failure_patterns"] or []
     head = Text.assemble(one_line(agent["agent_name"], "bold"), f" (id:{agent['agent_id']}) in report {report['id']}")
     head.append_text(Text.assemble(" on ", one_line(report["environment"]), ": ", status(agent)))
     if agent["score"] is not None:
@@ -48,7 +50,8 @@ def print_agent(console: Console, report: Row, agent: Row, criteria: Sequence[Ro
         console.print(Text.assemble(("Note: ", "yellow"), one_line(doubts)))
     _print_prose(console, agent["reasoning"])
     for title in ("strengths", "weaknesses", "recommendations"):
-        _print_points(console, title.capitalize(), [one_line(point) for point in agent[title] or []])
+        points = [one_line(with_examples(str(point), patterns)) for point in agent[title] or []]
+        _print_points(console, title.capitalize(), points)
     for row in criteria:
         _print_criterion(console, row)
     _print_points(console, "Contradicted by what was observed", list(_contradictions(agent)))
@@ -190,11 +193,13 @@ def _print_calls(console: Console, agent: Row, runs: Sequence[Row]) -> None:
 
 def _print_runs(console: Console, agent: Row, runs: Sequence[Row]) -> None:
     from tasks.report.markdown import format_cost
+    from tasks.report.needs import with_examples
 
+    patterns = agent["failure_patterns"] or []
     marks: dict[int, list[str]] = {}
     for mark in ("best", "worst", "typical"):
         if found := agent[f"{mark}_run"]:
-            marks.setdefault(found["run_id"], []).append(f"{mark}: {found['reason']}")
+            marks.setdefault(found["run_id"], []).append(f"{mark}: {with_examples(found['reason'], patterns)}")
     styles = {True: "green", False: "red"}
     print_table(
         console,
@@ -208,12 +213,15 @@ def _print_runs(console: Console, agent: Row, runs: Sequence[Row]) -> None:
             Column("Trace", [dash(run["trace_state"]) for run in runs], rank=5),
             Column(
                 "",
-                [
-                    one_line("; ".join([*marks.get(run["run_id"], []), *([run["error"]] if run["error"] else [])]))
-                    for run in runs
-                ],
+                [one_line(_remark(marks.get(run["run_id"], []), run["error"])) for run in runs],
                 rank=1,
                 folds=True,
             ),
         ],
     )
+
+
+def _remark(marks: Sequence[str], error: str | None) -> str:
+    """What a run is an example of, and its error unless that names it already; "" when there is neither."""
+    said = "; ".join(marks)
+    return "; ".join(filter(None, [said, "" if error and error in said else error]))

@@ -15,7 +15,7 @@ from deployments.out_file import write_out
 from deployments.terminal import one_line, open_console, print_json
 from tasks.errors import RefusedError
 from tasks.report.comparison import Comparison
-from tasks.report.gate import Finding, Rules, State, check_report
+from tasks.report.gate import Finding, Rules, State, check_report, count_states
 from tasks.report.gate_files import render_junit, render_summary
 from tasks.report.reading import Reading
 from tasks.stored_reports import compare_stored, read_ended
@@ -112,12 +112,10 @@ def _print(console: Console, reading: Reading, findings: list[Finding], *, stric
             if finding.state == state:
                 style = "red" if finding.breaks(strict=strict) else "yellow"
                 console.print(Text.assemble((title, style), one_line(finding.line)), soft_wrap=True)
-    counts = Counter(finding.state for finding in findings)
-    known: dict[State, str] = {"broken": "broken", "cannot_tell": "undecided", "held": "held"}
     passed = not any(finding.breaks(strict=strict) for finding in findings)
     verdict = Text("passed", "bold green") if passed else Text("not passed", "bold red")
-    tail = "".join(f", {counts[state]} {word}" for state, word in known.items() if counts[state] or state == "held")
-    if not passed and not counts["broken"]:
+    tail = f", {count_states(findings)}"
+    if not passed and all(finding.state != "broken" for finding in findings):
         tail += " (--strict)"
     console.print(
         Text.assemble(f"Report {reading.id} on ", one_line(reading.report["environment"]), ": ", verdict, tail)

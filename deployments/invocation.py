@@ -64,7 +64,7 @@ def program(name: str = NAME) -> str:
             return f"{_shown(Path(sys.executable))} -m deployments.cli"
         called = Path(sys.executable)
     elif called.name != NAME:
-        # A flow run, a test: nobody called a command.
+        # A flow run or a test: no command was called.
         return name
     # A bare name was found on PATH, or is what Python was given.
     found = shutil.which(NAME) if called.parent == Path() and str(called) == NAME else None

@@ -53,7 +53,9 @@ def let_all_be_written() -> None:
     codecs.register_error(_REPLACING, _replace)
     for stream, errors in ((sys.stdout, _REPLACING), (sys.stderr, _REPLACING), (sys.stdin, "replace")):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=errors)
+            # A stream that the caller has read from cannot be reconfigured any more.
+            with suppress(io.UnsupportedOperation):
+                stream.reconfigure(errors=errors)
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:

@@ -296,9 +296,11 @@ def judge_client(options: ReportOptions) -> JudgeClient:
         raise RefusedError(f"wrong setting: {name}: holds a space, a line break or a letter that no key has")
     if not key and base_url == _OPENAI_URL:
         raise RefusedError("no key for the judge: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint")
-    client = _once(
+    # Together: the client goes the way that the environment named when it was opened, and NO_PROXY grows later, by the
+    # address of our own Prefect server.
+    client, route = _once(
         ("openai", base_url, key),
-        lambda: open_endpoint(base_url, key),
+        lambda: (open_endpoint(base_url, key), describe_route(base_url, os.environ)),
     )
     width, per_minute = options.max_concurrent_evals, settings.judge_requests_per_minute
     gate = _once(("gate", base_url, key, options.judge_model), lambda: Gate(width, per_minute))
@@ -312,7 +314,7 @@ def judge_client(options: ReportOptions) -> JudgeClient:
         max_output_tokens=settings.judge_max_output_tokens,
         temperature=settings.judge_temperature,
         capabilities=_once(("capabilities", base_url, options.judge_model), Capabilities),
-        route=describe_route(base_url, os.environ),
+        route=route,
     )
 
 

@@ -121,3 +121,15 @@ def test_without_its_file_the_environment_alone_holds(tmp_path: Path, monkeypatc
     assert connections.read_settings().runs_per_agent == 7
     monkeypatch.setenv(connections.NO_ENV_FILE, "1")
     assert connections.read_settings().runs_per_agent == 20
+
+
+def test_the_way_that_is_named_is_the_one_that_the_client_goes(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client is opened when the order is checked, before NO_PROXY gets the address of our own Prefect server."""
+    monkeypatch.setenv("HTTP_PROXY", "http://user:hush@127.0.0.1:3128")
+    for name in ("NO_PROXY", "no_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    opened = connect().route
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert connect().route == opened == " (through HTTP_PROXY=http://***@127.0.0.1:3128)"

@@ -137,10 +137,12 @@ def _criterion(name: str, seen: _Seen, failed: list[dict[str, str]], ended: list
 
 def _advice(pattern: str) -> str:
     folded = pattern.casefold()
+    if "no space left" in folded:
+        return "Free disk space there, and check how much is left before the task starts."
     if "timeout" in folded or "timed out" in folded or "time out" in folded:
-        return "Give the call a time limit and a fallback."
+        return "Find out why the call takes so long, and say what to do instead when it times out."
     if "permission" in folded or "denied" in folded or "forbidden" in folded:
-        return "Check the agent's rights before its tasks are routed to it."
+        return "Grant the permission that it lacks, or keep such tasks from it."
     return f"Handle this error or fix its cause: {pattern}"
 
 

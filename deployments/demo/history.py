@@ -79,7 +79,7 @@ def open_past(warehouse: Warehouse, judge_model: str, now: datetime | None = Non
         for week in range(WEEKS, 0, -1):
             week_of = now - timedelta(weeks=week)
             values = {"environment": ENVIRONMENT, "name": f"{MARK}: week of {week_of:%Y-%m-%d}", "created_at": week_of}
-            # Nobody is making them, so that whoever looks for the report in the making does not find one of them.
+            # No owner: the progress bar looks for the report that this process owns, and must not find one of these.
             nobody = {"owner": None, "heartbeat": None}
             weeks.append(warehouse.create_report(values | nobody))
     past = Past(warehouse, weeks)

@@ -26,7 +26,7 @@ _ENV_NAME = f"prefect.variables.{VARIABLE}"
 # Prefect wants every placeholder declared, also one that no job variable can fill.
 _ENV_DECLARATION = {"type": "null", "title": "Environment", "description": f"The Prefect variable {VARIABLE}."}
 _RUN_ENVIRONMENT = {
-    # Without heartbeats nobody notices a run whose machine is gone. 30 s is the least that Prefect takes.
+    # Without heartbeats a run whose machine is gone goes unnoticed. 30 s is the minimum that Prefect accepts.
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     # Two lines for each of some hundred task runs say nothing that the task runs do not show.
     "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",

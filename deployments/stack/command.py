@@ -11,8 +11,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from deployments.invocation import printed_command
@@ -59,7 +57,7 @@ def run_up(*, demo: bool, folder: Path, port: int, webhook_port: int) -> None:
     reach_directly(_HOST)
     console = open_console()
 
-    def show(what: RenderableType) -> None:
+    def show(what: Text) -> None:
         # A terminal that is gone is no reason to leave anything running.
         with suppress(OSError):
             console.print(what, soft_wrap=True)
@@ -79,8 +77,7 @@ def run_up(*, demo: bool, folder: Path, port: int, webhook_port: int) -> None:
         supervisor = context.enter_context(Supervisor(place.logs, wish, say))
         context.callback(say, "Stopping")
         stack = _start(supervisor, place, listener, _url(receiver_port), settings, say)
-        show(_overview(stack))
-        for line in _next_steps(stack):
+        for line in (*_overview(stack), *_next_steps(stack)):
             show(line)
         supervisor.watch(lambda: place.write_state(_state(stack, supervisor)))
 
@@ -153,21 +150,19 @@ def _state(stack: _Stack, supervisor: Supervisor) -> dict[str, object]:
     }
 
 
-def _overview(stack: _Stack) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in {
+def _overview(stack: _Stack) -> list[Text]:
+    """What is where, each in a line that can be copied whole."""
+    places = {
         "Prefect UI": _ui(stack),
-        "Its password": f"in {stack.place.password}",
+        "UI password": f"the whole line in {stack.place.password}",
         "Prefect API": stack.api,
         "Webhooks": f"{stack.webhooks}/webhooks/reports",
         "Warehouse": stack.warehouse or "yours, as AGENT_REPORT_WAREHOUSE_URL or _BLOCK says",
         "Parquet": stack.settings["AGENT_REPORT_PARQUET_URL"],
         "Logs": str(stack.place.logs),
-    }.items():
-        table.add_row(name, one_line(value))
-    return table
+    }
+    width = max(map(len, places))
+    return [Text.assemble((f"{name:{width}}  ", "bold"), one_line(value)) for name, value in places.items()]
 
 
 def _next_steps(stack: _Stack) -> list[Text]:

@@ -17,7 +17,7 @@ from tasks.evidence.anchors import Array, Places
 CROWDED = "too many secrets"
 """The label of a crowded stretch."""
 
-LEAST_APART = 20
+LEAST_APART = 21
 """Characters for each place, on average, below which a block is crowded."""
 MOST_IN_A_SMALL_TEXT = 100
 """Places that any text may have, however short it is."""

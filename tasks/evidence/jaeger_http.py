@@ -19,7 +19,7 @@ from tasks.errors import RefusedError
 from tasks.evidence.urls import refuse_ambiguous
 from tasks.wire.body import BodyError, LargeBodyError, decode_body
 from tasks.wire.deadline import bound_time, exchange_within
-from tasks.wire.route import describe_place
+from tasks.wire.route import describe_cause, describe_place
 
 Params = Sequence[tuple[str, str]]
 
@@ -168,7 +168,7 @@ class JaegerHttp:
         except httpx.TransportError as error:
             usable = not isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
             where = f"{self.base_url} (AGENT_REPORT_JAEGER_URL){self._route}"
-            return Answer("fault", reason=f"no connection to {where}: {_cause(error)}", down=usable)
+            return Answer("fault", reason=f"no connection to {where}: {describe_cause(error)}", down=usable)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return Answer("fault", reason=f"{self.base_url}{path} answered what cannot be read: {type(error).__name__}")
 
@@ -229,16 +229,6 @@ def _secrets(http: httpx.Client) -> tuple[str, ...]:
 
 def _endpoint(path: str) -> str:
     return path if len(path) <= 60 else f"{path[:60]}…"
-
-
-def _cause(error: BaseException) -> str:
-    """The operating system's words for what broke, else the error's type: its text could hold a header's value."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror:
-            return seen.strerror
-        seen = seen.__cause__ or seen.__context__
-    return type(error).__name__
 
 
 def _objects(body: bytes) -> tuple[dict[str, Any], ...]:

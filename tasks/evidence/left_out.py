@@ -48,8 +48,9 @@ class LeftOut:
         said = []
         if total := sum(self.statuses.values()):
             *others, last = FINISHED
+            finished = f"{', '.join(others)} or {last}"
             subject = "1 run is" if total == 1 else f"{total} runs are"
-            said.append(f"{subject} left out for a status other than {', '.join(others)} or {last}: {self._listed()}")
+            said.append(f"{subject} left out for a status other than {finished}: {self._listed()}")
         if self.ending_later:
             subject = "1 finished run is" if self.ending_later == 1 else f"{self.ending_later} finished runs are"
             said.append(f"{subject} left out for ending in the future (is duration_seconds in seconds?)")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 
 EMAIL = "e-mail address"
 CARD = "card number"
@@ -60,6 +61,9 @@ _LONGEST_RUN = 64
 _DIGITS_REVERSED = re.compile(r"(?:[ \xa0-]?\d)*+")
 _DIGITS = re.compile(r"\d(?:[ \xa0-]?\d)*+")
 _FIRST_GROUP = re.compile(r"\d+[ \xa0]")
+_GOES_ON = re.compile(r"[ \xa0-]?\d")
+_NUMBER_GOES_ON = re.compile(r"[.,-]\w")
+_NO_SPAN: Span = (sys.maxsize, sys.maxsize, "")
 _GROUPED = re.compile(r"\d{4}([ \xa0-])(?:\d{4}\1\d{4}\1\d{4}(?:\1\d{3}(?!\d))?|\d{6}\1\d{4,5})(?!\d)")
 _ONCE = bytes((code - 48) % 10 for code in range(256))
 _DOUBLED = bytes(sum(divmod(2 * ((code - 48) % 10), 10)) for code in range(256))
@@ -113,18 +117,26 @@ def _escape_length(text: str, start: int) -> int:
     return len(escaped[0]) if escaped else 0
 
 
-def find_cards(text: str, latin: bytes) -> Iterator[Span]:
+def find_cards(text: str, latin: bytes, covered: Sequence[Span] = ()) -> Iterator[Span]:
     """Every payment card number of 13 to 19 digits, also in groups with spaces or dashes, by place.
 
     Its check digit (Luhn) and its issuer's prefix and length are right, and it is not part of a longer number or name;
-    short groups behind it (expiry date, CVC) are let be. ``latin`` is the text with one byte for each character.
+    short groups behind it (expiry date, CVC) are let be. ``latin`` is the text with one byte for each character. What
+    lies within ``covered`` (spans by place) is not looked at, as it is replaced anyway.
     """
     coded = latin.translate(_TO_DIGITS)
     if not any(shape in coded for shape in _CARD_SHAPES):
         return
     done = 0
+    spans = iter(covered)
+    start, end = next(spans, _NO_SPAN)[:2]
     for match in _CARD_SHAPE.finditer(coded):
         place = match.start()
+        while end <= place:
+            start, end = next(spans, _NO_SPAN)[:2]
+        if start <= place and not _GOES_ON.match(text, end):
+            done = max(done, end)
+            continue
         # Times since the epoch begin with 1: what no card begins with is left at once.
         begins = place == 0 or coded[place - 1] not in b"0 "
         if place >= done and not (begins and text[place] in "0179"):
@@ -156,7 +168,7 @@ def _card_at(text: str, place: int) -> tuple[Span | None, int]:
             return None, end
     if ahead and (ahead.isalnum() or ahead in "_.+-") and not escaped:
         return None, end
-    if behind and (behind[0].isalnum() or behind[0] == "_" or re.fullmatch(r"[.,-]\w", behind)):
+    if behind and (behind[0].isalnum() or behind[0] == "_" or _NUMBER_GOES_ON.fullmatch(behind)):
         return None, end
     if _is_card(run[0]):
         return (start, end, CARD), end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tasks.errors import RedactionError, RefusedError
 from tasks.evidence.anchors import Anchors
@@ -120,13 +120,12 @@ def _replace(text: str, counts: Counter[str]) -> str:
     return "".join(parts)
 
 
-def _find(text: str) -> Iterator[Span]:
+def _find(text: str) -> list[Span]:
     # One byte for each character, so that places are those in the text; what is not Latin-1 becomes "?".
     coded = text.encode("latin-1", "replace")
     found = drop_idle_ats(text, coded, ANCHORS.find(coded), _AT)
     crowded = find_crowded(text, coded, found)
-    for start, end in crowded.stretches:
-        yield start, end, CROWDED
+    spans = [(start, end, CROWDED) for start, end in crowded.stretches]
     covered = 0
     barren = [0] * len(Need)
     for place, key in zip(crowded.left.places.tolist(), crowded.left.keys.tolist(), strict=True):
@@ -141,8 +140,8 @@ def _find(text: str) -> Iterator[Span]:
                 continue
             if span[1] > covered:
                 covered = span[1]
-            yield span
-    yield from find_cards(text, coded)
+            spans.append(span)
+    return spans + list(find_cards(text, coded, _merged(sorted(spans))))
 
 
 def _merged(spans: Sequence[Span]) -> list[Span]:

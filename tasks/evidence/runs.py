@@ -348,9 +348,9 @@ def _others(count: int) -> str:
 def _unknown(environment: str, names: Sequence[str]) -> str:
     known = sorted({name if len(name) <= _SHOWN_CHARACTERS else name[:_SHOWN_CHARACTERS] + "…" for name in names})
     if not known:
-        return f"There is no environment {environment!r}: the source has none"
+        return f"there is no environment {environment!r}: the source has none"
     more = f" and {len(known) - _MOST_KNOWN} more" if len(known) > _MOST_KNOWN else ""
-    return f"There is no environment {environment!r}; there is {', '.join(map(_show_name, known[:_MOST_KNOWN]))}{more}"
+    return f"there is no environment {environment!r}; there is {', '.join(map(_show_name, known[:_MOST_KNOWN]))}{more}"
 
 
 def _show_name(name: str) -> str:

@@ -32,6 +32,7 @@ from tasks.judge.refusal import (
 )
 from tasks.wire.body import BodyError, EncodingError, LargeBodyError, decode_body
 from tasks.wire.deadline import bound_time, exchange_within
+from tasks.wire.route import describe_cause
 
 _MOST_BYTES = 8 * 1024 * 1024
 _CONNECT_SECONDS = 10.0
@@ -316,7 +317,7 @@ class JudgeClient:
         elif not isinstance(failure, APIConnectionError) or _may_be_charged(failure):
             text = f"the connection failed ({failure.__cause__ or failure})"
         else:
-            text = f"no connection to {self.openai.base_url} (OPENAI_BASE_URL){self.route}: {_reason(failure)}"
+            text = f"no connection to {self.openai.base_url} (OPENAI_BASE_URL){self.route}: {describe_cause(failure)}"
         key = self.openai.api_key
         return scrub(text.replace(key, "[key]") if len(key) > len("none") else text)
 
@@ -384,18 +385,6 @@ def _amount(value: object) -> float | None:
 def _may_be_charged(error: APIConnectionError) -> bool:
     """Whether the request went out: then the endpoint may have answered it, and charge for that, unheard."""
     return not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol)
-
-
-def _reason(error: BaseException) -> str:
-    """The operating system's words for why there is no connection."""
-    seen: BaseException | None = error
-    said = str(error)
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror:
-            return seen.strerror
-        said = str(seen) or said
-        seen = seen.__cause__ or seen.__context__
-    return said
 
 
 def _finish_reason(value: object) -> str:

@@ -249,7 +249,7 @@ class Judge:
             payment.cost_usd = (payment.most_usd if cost is None else cost) + reply.unanswered * payment.most_usd
         spent.lose(reply.unanswered)
         if claim is not None:
-            # What is no completion is no answer: what it cost nobody knows either.
+            # A reply that is no completion is no answer, and its cost is unknown.
             claim.lose(reply.unanswered + (not reply.paid), most_usd)
         spent.add(reply.prompt_tokens, reply.completion_tokens, cost)
         self.scale.learn(estimated, reply.prompt_tokens)

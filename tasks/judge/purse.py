@@ -39,7 +39,7 @@ class Purse:
     ``spent_usd`` is gone already, in the life of the same report that was killed. A call is held back at its most and
     comes to less, as a rule: who finds too little left waits for what the calls under way leave over, in the order of
     coming. Once a call has been refused all later ones are: which agents are judged must not hang on which is the
-    cheapest. A call of which nobody knows the most (None) has to be alone: all that is left is held back for it. What
+    cheapest. A call whose maximum is unknown (None) has to be alone: all that is left is held back for it. What
     it came to may tell the price of the next.
     """
 

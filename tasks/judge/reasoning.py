@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 # Passes over the whole text that all attempts to read an object may take together.
 _MOST_PASSES = 50
+_CHANNEL = "channel"
+_QUOTES = ("`", '"', "'")
 _NAME = (
-    r"(?:\w{1,20}:)?(?:(?:inner|internal|chain|begin|end|start|of|my)[_ \u2581-]?){0,3}"
-    r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratch_?pad|monologue|deliberation|planning|cot)"
-    r"(?:[_ \u2581-]?(?:process|content|steps?|text))?"
+    r"(?:\w{1,20}:)?(?:(?:inner|internal|hidden|chain|begin|end|start|of|my|ant|model)[_ \u2581-]?){0,3}"
+    r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion)?|analysis|scratch_?pad|monologue|cot|plan(?:ning)?"
+    r"|deliberation|draft)(?:[_ \u2581-]?(?:process|content|trace|steps?|text))?"
 )
+# DeepSeek writes its special tokens with the wide one.
+_BAR = r"[|\uff5c]"
 _SLASH = r"[/\\\uff0f]"
 # After the name: attributes, which never hold a bracket of the kind.
 _MARKER = re.compile(
     # <think>, </ Thinking >, <thought id="1">, <think/>, <seed:think>, <|begin_of_thought|>, <|END_THINKING|>, ◁think▷
-    rf"(?P<open>[<\uff1c\u25c1]\s{{0,9}}[|\uff5c]?\s{{0,9}}(?P<slash>{_SLASH}?)\s{{0,9}}(?P<tag>{_NAME})(?![\w-])"
-    rf"(?:\s[^<>]{{0,200}})?\s{{0,9}}(?P<empty>{_SLASH}?)\s{{0,9}}[|\uff5c]?\s{{0,9}}[>\uff1e\u25b7])"
+    rf"(?P<open>[<\uff1c\u25c1]\s{{0,9}}{_BAR}?\s{{0,9}}(?P<slash>{_SLASH}?)\s{{0,9}}(?P<tag>{_NAME})(?![\w-])"
+    rf"(?:\s[^<>]{{0,200}})?\s{{0,9}}(?P<empty>{_SLASH}?)\s{{0,9}}{_BAR}?\s{{0,9}}[>\uff1e\u25b7])"
     # The same with its brackets escaped: &lt;think&gt;
-    rf"|&lt;\s{{0,9}}(?P<slash2>/?)\s{{0,9}}{_NAME}\s{{0,9}}&gt;"
+    rf"|&lt;\s{{0,9}}(?P<slash2>/?)\s{{0,9}}(?P<tag2>{_NAME})\s{{0,9}}&gt;"
     # [THINK] and [/THINK] of Mistral
-    r"|\[\s{0,9}(?P<slash3>/?)\s{0,9}(?:think(?:ing)?|thoughts?|reasoning)\s{0,9}\]"
+    r"|\[\s{0,9}(?P<slash3>/?)\s{0,9}(?P<tag3>think(?:ing)?|thoughts?|reasoning)\s{0,9}\]"
     # Harmony: <|channel|>analysis … <|end|>, then <|channel|>final; Gemma writes <|channel>thought … <channel|>
     r"|<\s{0,9}\|\s{0,9}channel\s{0,9}\|?\s{0,9}>\s{0,9}(?P<channel>\w{0,40})"
     r"|(?P<unchannel><\s{0,9}channel\s{0,9}\|\s{0,9}>)"
@@ -31,7 +35,7 @@ _MARKER = re.compile(
     # With a blank between they are ordinary words, unless what follows begins a line or an object.
     r"|assistant(?:(?P<bare>analysis|commentary|final)(?=\W|[A-Z]|$)"
     r"|\s{1,9}(?P<bare3>analysis|commentary|final)(?=\s{0,9}(?:[\n{]|$)))"
-    r"|(?-i:\A\s{0,99}(?P<bare2>analysis)(?=[A-Z\"'{]))",
+    r"|(?-i:\A\s{0,99}(?P<bare2>analysis)(?=[A-Z\"'{]|<\|message\|>))",
     re.IGNORECASE,
 )
 
@@ -42,29 +46,58 @@ def answer_part(text: str) -> str:
     A tag within the strings of a JSON object is a part of that object: a judge may quote one.
     """
     parts: list[str] = []
-    start, block = 0, ""
+    blocks: list[str] = []
+    start, seen = 0, 0
     for marker in _markers(text):
-        kind = _kind(marker, block)
+        kind = _kind(marker, blocks)
         if kind == "closing":
-            parts, start, block = [], marker.end(), ""
-        elif kind and not block:
+            parts, start = [], marker.end()
+            blocks = _still_open(blocks, marker)
+        elif kind and not blocks:
             parts.append(text[start : marker.start()])
-            block = kind
-    return "".join(parts if block else [*parts, text[start:]])
+            blocks = [kind]
+        elif kind and kind != "channel" and text[seen : marker.start()].strip() and not _is_quoted(text, marker):
+            # Behind another one, it is the same: a template writes one, and the model too.
+            blocks.append(kind)
+        seen = marker.end()
+    return "".join(parts if blocks else [*parts, text[start:]])
 
 
-def _kind(marker: re.Match[str], block: str) -> str:
-    """What a marker does within ``block`` ("" outside): "closing", the kind of block that it opens, or ""."""
+def _kind(marker: re.Match[str], blocks: Sequence[str]) -> str:
+    """What a marker does within ``blocks``: "closing", the name of the block that it opens, or ""."""
     found = marker.groupdict()
     if found["channel"] is not None:
-        return "closing" if found["channel"].lower() == "final" else "channel"
+        return "closing" if found["channel"].lower() == "final" else _CHANNEL
     if found["end"]:
         # It ends an answer, too.
-        return "closing" if block == "channel" else ""
+        return "closing" if _CHANNEL in blocks else ""
     if bare := found["bare"] or found["bare2"] or found["bare3"]:
-        return "closing" if bare.lower() == "final" else "channel"
+        return "closing" if bare.lower() == "final" else _CHANNEL
     ends = any(found[name] for name in ("slash", "slash2", "slash3", "empty", "unchannel"))
-    return "closing" if ends or (found["tag"] or "").lower().startswith("end") else "tag"
+    name = _name(marker)
+    return "closing" if ends or name.startswith("end") else name
+
+
+def _still_open(blocks: list[str], closing: re.Match[str]) -> list[str]:
+    """Which of ``blocks``, the outermost first, are open behind a closing marker.
+
+    It closes the block of its name and those within; all, where none has its name (</thinking> for <think>). A channel
+    is closed by its own markers only.
+    """
+    name = _name(closing)
+    if name in blocks:
+        return blocks[: len(blocks) - 1 - blocks[::-1].index(name)]
+    return blocks[: blocks.index(_CHANNEL) + 1] if name and _CHANNEL in blocks else []
+
+
+def _name(marker: re.Match[str]) -> str:
+    """The name of a tag; "" of the markers of channels."""
+    return (marker["tag"] or marker["tag2"] or marker["tag3"] or "").lower()
+
+
+def _is_quoted(text: str, marker: re.Match[str]) -> bool:
+    """Whether reasoning speaks of the tag: `<think>`."""
+    return text[marker.start() - 1 : marker.start()] in _QUOTES and text[marker.end() : marker.end() + 1] in _QUOTES
 
 
 def _markers(text: str) -> Iterator[re.Match[str]]:

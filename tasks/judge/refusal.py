@@ -38,6 +38,7 @@ _MODERATION = re.compile(
 )
 # Further on, an error may echo the request, and with it what agents wrote.
 _MOST_READ = 1000
+_DEEPEST, _MOST_PARTS = 6, 20
 
 
 def message_of(error: openai.APIStatusError) -> str:
@@ -68,14 +69,24 @@ def is_too_long(error: openai.APIStatusError) -> bool:
 
 def is_moderation(error: openai.APIStatusError) -> bool:
     """Whether what stands in this one prompt was refused, and not the caller."""
-    body = error.body if isinstance(error.body, dict) else {}
-    metadata = body.get("metadata")
-    if {"reasons", "flagged_input"} & {*body, *(metadata if isinstance(metadata, dict) else ())}:
+    words, keys = _strings(error.body, _DEEPEST)
+    if {"reasons", "flagged_input"} & keys:
         return True
-    inner = body.get("innererror")
-    codes = (str(error.code), str(error.type), str(inner.get("code")) if isinstance(inner, dict) else "")
-    said = " ".join((*codes, message_of(error)[:_MOST_READ]))
-    return _MODERATION.search(said) is not None
+    return _MODERATION.search(" ".join(words)[:_MOST_READ]) is not None
+
+
+def _strings(value: object, levels: int) -> tuple[list[str], set[str]]:
+    """The texts in an error's body, whatever its shape, and the keys of its objects, ``levels`` deep."""
+    if isinstance(value, str):
+        return [value], set()
+    inner = [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    words: list[str] = []
+    keys = {str(key) for key in value} if isinstance(value, dict) else set()
+    for part in inner[:_MOST_PARTS] if levels else ():
+        found, named = _strings(part, levels - 1)
+        words += found
+        keys |= named
+    return words, keys
 
 
 def why_judging_ends(error: openai.APIStatusError) -> str:

@@ -13,10 +13,11 @@ def format_score(score: float | None, threshold: float | None = None) -> str:
     """
     if score is None:
         return "–"
-    if threshold is not None:
-        return _rounded(score, threshold, 1)
     # The noise of floating point, as of a weighted mean, is no digit of the score.
-    return _rounded(round(score, 9), math.ceil(round(score, 9)), 1)
+    clean = round(score, 9)
+    if threshold is None:
+        return _rounded(clean, math.ceil(clean), 1)
+    return _rounded(clean if (clean >= threshold) == (score >= threshold) else score, threshold, 1)
 
 
 def format_rate(rate: float | None, bound: float | None = None) -> str:

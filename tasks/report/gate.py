@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -59,6 +60,13 @@ class Finding:
     def line(self) -> str:
         """The finding as a line of its own: rule, who, and what."""
         return f"{self.rule}: {self.subject}: {self.message}"
+
+
+def count_states(findings: Sequence[Finding]) -> str:
+    """How many findings there are of each state, in words: "2 broken, 1 undecided, 13 held"; "0 held" of none."""
+    words: dict[State, str] = {"broken": "broken", "cannot_tell": "undecided", "held": "held"}
+    counts = Counter(finding.state for finding in findings)
+    return ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state] or state == "held")
 
 
 def check_report(reading: Reading, rules: Rules, comparison: Comparison | None = None) -> list[Finding]:

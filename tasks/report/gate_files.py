@@ -9,8 +9,7 @@ from typing import Any
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from tasks.counting import counted
-from tasks.report.gate import Finding
+from tasks.report.gate import Finding, count_states
 from tasks.report.markdown import escape
 from tasks.report.reading import Row
 
@@ -59,8 +58,7 @@ def _clean(text: str) -> str:
 def render_summary(report: Row, findings: Sequence[Finding], *, strict: bool = False) -> str:
     """The step summary: what holds, a table of what breaks the gate, what cannot be told and what was not applied."""
     broken = [finding for finding in findings if finding.breaks(strict=strict)]
-    held = sum(finding.state == "held" for finding in findings)
-    verdict = f"{counted(len(broken), 'rule')} broken" if broken else "passed"
+    verdict = f"{'not passed' if broken else 'passed'}, {count_states(findings)}"
     lines = [f"## agent-report: report {report['id']} on {escape(report['environment'])}: {verdict}", ""]
     if broken:
         lines += ["| Rule | Who | What |", "|---|---|---|"]
@@ -70,13 +68,11 @@ def render_summary(report: Row, findings: Sequence[Finding], *, strict: bool = F
         ]
         if len(broken) > _MOST_LINES:
             lines.append(f"| | | and {len(broken) - _MOST_LINES} more |")
-        lines.append("")
-    lines.append(f"{held} checks held.")
     for title, state in (("Cannot tell", "cannot_tell"), ("Not applied", "not_applied")):
         said = [finding for finding in findings if finding.state == state and finding not in broken]
         if not said:
             continue
-        lines += ["", f"{title} ({len(said)}):", ""]
+        lines += [*([""] if lines[-1] else []), f"{title} ({len(said)}):", ""]
         lines += [
             f"- {finding.rule}, {escape(_clean(finding.subject))}: {escape(_clean(finding.message))}"
             for finding in said[:_MOST_LINES]

@@ -12,8 +12,8 @@ Row = Mapping[str, Any]
 _KEY = "Set OPENAI_API_KEY to a key of this endpoint (OPENAI_BASE_URL)"
 # How errors of the judge's client begin, and what one adds that ran out of time. Others are about sources or answers.
 _OF_THE_JUDGE = re.compile(r"^the judge's (?:endpoint|quota)\b|\(last: |not with a completion \(is OPENAI_BASE_URL")
-# The first found in an error says what was wrong. A refused call comes first, as the endpoint's own words follow
-# it: a 403 of moderation says nothing about the key.
+# The first that is found in an error says what was wrong. Refused calls come first, as the endpoint's own words follow:
+# a 403 of moderation says nothing about the key.
 _KINDS = (
     (
         r"^the judge's endpoint refused the call",

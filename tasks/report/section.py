@@ -213,6 +213,7 @@ def _notable(row: Row, runs: Sequence[Row], links: Links, detail: Detail) -> lis
         # The best run is the least of what a page without room can leave out.
         if not (ref := row[name]) or (name == "best_run" and detail.items < 2):
             continue
+        ref = {**ref, "reason": with_examples(ref["reason"], row["failure_patterns"] or ())}
         run = by_id.get(ref["run_id"], {})
         total = (run.get("telemetry") or {}).get("spans")
         notable.append(

@@ -54,7 +54,7 @@ class Word:
 
     ``labelers`` holds each labeler's own opinion. ``sampling_variance`` is that of ``people.score`` from the runs that
     nobody labelled, in points squared: None where it cannot be told (no labeler scored two runs), 0 where all are.
-    ``of_runs`` when somebody's opinion is one on runs, not on the agent as a whole: the judge's is not.
+    ``of_runs`` when the opinion is on single runs, not on the agent as a whole; the judge's never is.
     """
 
     unit: Unit

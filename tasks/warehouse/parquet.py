@@ -28,7 +28,7 @@ _LONGEST_NAME = 200
 # A disk that is full, over its quota, read-only or broken for a while.
 _PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 # Found by hand: URLs can be chained (simplecache::s3://…), which no parser of URLs knows.
-# Behind a user's colon to the last @: a password may hold @ and / that nobody has percent-encoded.
+# Behind a user's colon to the last @: a password may hold @ and / that are not percent-encoded.
 _CREDENTIALS = re.compile(r"://([^/?#:@]*:(?!:)[^?#]*|[^/?#]*)@")
 
 

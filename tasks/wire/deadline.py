@@ -6,6 +6,7 @@ are alike in what is used here; neither has a setting for it.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,9 +61,17 @@ class _Backend:
         self._backend = backend
         self._core = core
 
-    def connect_tcp(self, *args: Any, timeout: float | None = None, **options: Any) -> _Stream:
-        seconds = _shorter(timeout, self._core.ConnectTimeout)
-        return _Stream(self._backend.connect_tcp(*args, timeout=seconds, **options), self._core)
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> _Stream:
+        failure: Exception | None = None
+        # One by one: for each address of a name, the operating system takes the whole time-out.
+        for address in _addresses(host, port):
+            seconds = _shorter(timeout, self._core.ConnectTimeout)
+            try:
+                return _Stream(self._backend.connect_tcp(address, port, timeout=seconds, **options), self._core)
+            except (self._core.ConnectError, self._core.ConnectTimeout) as error:
+                failure = error
+        assert failure is not None
+        raise failure
 
     def connect_unix_socket(self, *args: Any, timeout: float | None = None, **options: Any) -> _Stream:
         seconds = _shorter(timeout, self._core.ConnectTimeout)
@@ -95,6 +104,15 @@ class _Stream:
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        # Connecting says why.
+        return [host]
+    return [*dict.fromkeys(str(place[4][0]) for place in found)]
 
 
 def _shorter(timeout: float | None, expired: Callable[[str], Exception]) -> float | None:

@@ -66,6 +66,16 @@ def readable_no_proxy(value: str) -> str:
     return ",".join(host for entry in value.split(",") if (host := _readable(entry.strip())))
 
 
+def describe_cause(error: BaseException) -> str:
+    """The operating system's words for what broke, else the error's type: its text could hold a header's value."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror
+        seen = seen.__cause__ or seen.__context__
+    return type(error).__name__
+
+
 def describe_place(location: str) -> str:
     """``" to https://host/path"`` of a redirect's location, without credentials and query; "" when it names none."""
     try:

@@ -205,7 +205,7 @@ def test_the_server_of_one_process_is_not_missing_a_limit(runs: dict[str, Any]) 
 def shown(runs: dict[str, Any]) -> dict[str, Any]:
     """What ``show`` and ``list`` print of these reports."""
     commands = {
-        "failed": (["show", "1"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///failed.db"}),
+        "failed": (["show", "1"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///failed.db", "COLUMNS": "200"}),
         "good": (["show", "1"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db", "COLUMNS": "80"}),
         "json": (["show", "1", "--json"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db", "LC_ALL": "POSIX"}),
         "list": (["list"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db"}),
@@ -222,7 +222,7 @@ def test_show_prints_a_report_again_however_it_ended(runs: dict[str, Any], shown
     assert json.loads(shown["json"].out) == json.loads(runs["good"].out)
     assert "Report 1 on demo: completed" in shown["good"].out
     assert "Report 1 on demo: failed" in shown["failed"].out
-    assert "Error: " in shown["failed"].out
+    assert "The judge's quota is used up: no agent was judged.\nWhy: HTTP 429: no quota" in shown["failed"].out
     assert "good [bold]one" in shown["good"].out
 
 

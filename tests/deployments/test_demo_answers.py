@@ -25,3 +25,19 @@ def test_a_citation_is_verbatim_and_no_word_of_it_is_cut(words: str) -> None:
     if " " in words:
         assert f"{words} ".startswith(f"{quote} ")
     assert len(quote) <= 120
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ("restore_sample timed out after 45 s: no space left on device /var/lib/scratch", "Free disk space"),
+        ("timed out after 60 s waiting for a rollout", "Find out why the call takes so long"),
+        ("grant_access: permission denied", "Grant the permission"),
+    ],
+)
+def test_the_first_recommendation_is_about_the_error(error: str, advice: str) -> None:
+    evidence = (
+        "## Agent\n| bot\n- runs analysed: 1 (0 completed, 1 failed)\n\n"
+        f"- failure seen 1 times (R1):\n| {error}\n\n### R1: status failed, 5.0 s\n"
+    )
+    assert derive_answer(evidence, _SCHEMA)["recommendations"][0].startswith(advice)

@@ -1,4 +1,4 @@
-"""A page of another origin, in a real browser on the computer of somebody whose Prefect server of ours runs there."""
+"""A page of another origin, in a real browser on the computer that one of our Prefect servers runs on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.skipif(_ui["find_chromium"]() is None, reason="there is no Chromium on this machine"),
     pytest.mark.timeout(600),
 ]
-_PAGE = """<!doctype html><title>A page of somebody else</title><h1>A page of somebody else</h1><pre id="log"></pre>
+_PAGE = """<!doctype html><title>A page of another site</title><h1>A page of another site</h1><pre id="log"></pre>
 <script>
 const log = line => document.getElementById("log").append(line + "\\n");
 async function attempt(name, what) {
@@ -72,14 +72,14 @@ class Target:
     deployment: str
 
     def post(self, path: str, **body: Any) -> Any:
-        """What the API answers to somebody who has the password."""
+        """What the API answers with the password."""
         answer = httpx.post(f"{self.api}{path}", json=body, headers=self.headers, trust_env=False)
         answer.raise_for_status()
         return answer.json()
 
     @property
     def orders(self) -> int:
-        """Flow runs and events that somebody ordered something with."""
+        """Flow runs and events that order something."""
         event = {"event": {"name": ["agent-report.requested"]}}
         return len(self.post("/flow_runs/filter")) + int(self.post("/events/filter", filter=event)["total"])
 
@@ -93,7 +93,7 @@ def target(
 
     @flow
     def attacked() -> None:
-        """Runs nothing: nobody works for it."""
+        """Runs nothing: it has no worker."""
 
     with at_server(fresh_server), get_client(sync_client=True) as client:
         deployment = client.create_deployment(flow_id=client.create_flow(attacked), name="attacked")

@@ -239,7 +239,7 @@ def test_the_ui_needs_no_network(watched: dict[str, Any], stack: Stack) -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"environment": "prod"}, "Refused: There is no environment 'prod'; there is demo"),
+        ({"environment": "prod"}, "Refused: there is no environment 'prod'; there is demo"),
         (
             {"environment": "demo", "options": {"since": "yesterday"}},
             "Refused: options.since: since='yesterday' is neither a span such as 7d or 12h nor a time",

@@ -278,7 +278,7 @@ def test_a_long_value_without_a_digit_is_read_once() -> None:
     start, end, label = span
     assert label == BARREN
     assert end - start > len(text) - 100
-    # Up to there nothing is found, whoever looks; and what has a digit behind it is.
+    # Up to there no rule finds anything; behind it, what has a digit is found.
     assert all((find(text, place) or span)[2] == BARREN for place in range(start, end) if text.startswith("ken", place))
     assert REDACTOR.redact(text + "1a").endswith("[access token]")
 

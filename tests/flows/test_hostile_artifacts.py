@@ -75,10 +75,11 @@ def _respond(attacks: list[str]) -> Callable[[dict[str, Any], Request], Response
     return respond
 
 
-def _look(url: str, report: dict[str, Any], version: str, trap: LoopbackServer, shots: Path) -> _Seen:
+def _look(url: str, password: str, report: dict[str, Any], version: str, trap: LoopbackServer, shots: Path) -> _Seen:
     seen = _Seen()
     base = f"{url}/v2" if version == "v2" else url
     with _ui["open_browser"](width=1280) as page:
+        _ui["log_in"](page, f"{url}/v2", password)
         if version == "v1":
             page.context.add_cookies([{"name": "prefect_ui_version", "value": "v1", "url": url}])
         page.on("request", lambda request: trap.url in request.url and seen.requests.append(request.url))
@@ -119,7 +120,7 @@ def _artifacts(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @_browser_only
 def test_no_artifact_of_a_report_is_markup_in_either_ui(
-    make_world: Callable[..., Any], trap: LoopbackServer, tmp_path: Path
+    make_world: Callable[..., Any], api_password: str, trap: LoopbackServer, tmp_path: Path
 ) -> None:
     from prefect.settings import PREFECT_API_URL
 
@@ -138,7 +139,7 @@ def test_no_artifact_of_a_report_is_markup_in_either_ui(
     assert (report["status"], report["agents_failed"]) == ("completed", 1)
     url = str(PREFECT_API_URL.value()).removesuffix("/api")
     for version in ("v2", "v1"):
-        seen = _look(url, report, version, trap, tmp_path)
+        seen = _look(url, api_password, report, version, trap, tmp_path)
         assert [link for link in seen.links if f" {trap.url}" in link or "evil" in link] == []
         assert seen.requests == []
         assert trap.requests == []

@@ -69,7 +69,7 @@ def _reversed(value: Any) -> Any:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"environment": "prod"}, "Refused: There is no environment 'prod'; there is demo"),
+        ({"environment": "prod"}, "Refused: there is no environment 'prod'; there is demo"),
         ({"environment": ""}, "Refused: environment is empty: name the environment to report on, as the source has it"),
         (
             {"environment": "demo", "options": _MODEL | {"agents": ["nobody"]}},

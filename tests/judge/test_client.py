@@ -52,7 +52,7 @@ def test_a_reply_is_read_whole(serve: Serve, make_client: MakeClient) -> None:
     assert (reply.text, reply.finish_reason, reply.refusal) == ("The text.", "stop", "")
     assert (reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens) == (900, 50, 512)
     assert (reply.model, reply.attempts, reply.paid) == ("gpt-5.4-mini-2026-03-05", 1, True)
-    assert 0.05 <= reply.latency_seconds < 5
+    assert reply.latency_seconds >= 0.05
 
 
 def test_what_is_sent(serve: Serve, make_client: MakeClient) -> None:

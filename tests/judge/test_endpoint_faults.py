@@ -155,6 +155,26 @@ def test_a_key_that_is_refused_at_first_ends_judging(
     assert (stop.kind, len(server.requests)) == ("endpoint", 1)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "Your input was flagged"},
+        {"detail": {"message": "refused", "reasons": ["hate"]}},
+        {"detail": [{"msg": "Your prompt was flagged", "loc": ["body"]}]},
+        [{"error": {"code": 403, "message": "Input was flagged", "status": "PERMISSION_DENIED"}}],
+        {"error": {"message": "Provider returned error", "metadata": {"raw": '{"error": "input flagged"}'}}},
+        {"errors": [{"message": "Content policy violation"}]},
+        "Your request was flagged.",
+    ],
+)
+def test_moderation_is_known_wherever_the_error_says_so(body: Any, serve: Serve, make_client: MakeClient) -> None:
+    server = serve(Response(403, json.dumps(body).encode()))
+    stop = Stop()
+    with pytest.raises(EndpointError, match="refused the call: HTTP 403"):
+        ask(make_client(server.base_url), stop)
+    assert stop.kind is None
+
+
 # A key or a model that was good before
 
 

@@ -65,7 +65,7 @@ def test_a_hold_keeps_everybody_out_and_never_gets_shorter() -> None:
     gate.hold(0.05)
     with ThreadPoolExecutor(5) as pool:
         entered = list(pool.map(lambda _: _enter(gate), range(5)))
-    assert all(0.3 <= moment - started < 2 for moment in entered)
+    assert all(moment - started >= 0.3 for moment in entered)
 
 
 def _enter(gate: Gate, seconds: float = 20, stop: Stop | None = None) -> float:

@@ -12,13 +12,14 @@ import pytest
 from rich.console import Console
 
 from benchmarks.simulated_reports import report_row
+from deployments.agent_page import print_agent
 from deployments.report_front import print_report
 from tasks.report.build import ReportRows
 from tasks.report.html import render_html
 from tasks.report.markdown import agents_table, render_markdown
 from tasks.report.needs import build_need, with_examples
 from tasks.report.page import Page
-from tasks.warehouse.schema import agent_report_details, criterion_scores, reports
+from tasks.warehouse.schema import agent_report_details, criterion_scores, report_runs, reports
 
 _PATTERN = {"pattern": "timed out after <n> s", "count": 6, "run_ids": [1], "example": "timed out after 30 s"}
 _NEEDY = {
@@ -160,3 +161,19 @@ def test_agents_that_could_not_be_judged_are_no_agents_that_need_work() -> None:
         text = shown[surface].partition("Could not be judged")[2].replace("*", "").replace(" ,", ",")
         assert "bot-2, bot-3" in text[:60], surface
         assert "no answer could be used" in text[:120], surface
+
+
+def test_one_agent_in_full_shows_errors_as_they_were_and_once_each() -> None:
+    worst = {"run_id": 1, "reason": "the newest failure (6 of 6): timed out after <n> s", "duration_seconds": 30.0}
+    empty = dict.fromkeys(agent_report_details.columns.keys())
+    row = empty | {"agent_id": 1, "agent_name": "bot"} | _NEEDY | {"worst_run": worst}
+    run = dict.fromkeys(report_runs.columns.keys())
+    run |= {"run_id": 1, "agent_id": 1, "status": "timeout", "succeeded": False, "error": "timed out after 30 s"}
+    report = dict.fromkeys(reports.columns.keys()) | report_row(5) | {"warnings": []}
+    printed = io.StringIO()
+    print_agent(Console(file=printed, width=250), report, row, [], [run])
+    html = unescape(render_html(Page(report, [row], [], [run])))
+    assert "6 runs failed in the same way: timed out after 30 s" in printed.getvalue()
+    assert "the newest failure (6 of 6): timed out after 30 s\n" in re.sub(" +\n", "\n", printed.getvalue())
+    assert "the newest failure (6 of 6): timed out after 30 s" in re.sub("<[^>]+>", "", html)
+    assert "<n>" not in printed.getvalue()

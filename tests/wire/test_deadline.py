@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpcore
+import httpcore2
 import httpx
 import httpx2
 import pytest
@@ -127,3 +129,24 @@ def test_without_a_deadline_a_client_is_as_it_was(library: Any) -> None:
     with trickle(body, b"") as server, library.Client(trust_env=False) as client:
         bound_time(client)
         assert client.get(f"http://127.0.0.1:{server.port}/").text == "ok"
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_name_with_many_addresses_has_the_time_of_one(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{last}", 80)) for last in range(1, 100)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: places)
+    clock, asked = [0.0], []
+
+    class Nowhere:
+        def connect_tcp(self, host: str, port: int, timeout: float, **options: Any) -> Any:
+            asked.append((host, timeout))
+            clock[0] += timeout
+            core = httpcore if library is httpx else httpcore2
+            raise core.ConnectTimeout("no answer")
+
+    with library.Client(trust_env=False, timeout=4) as client:
+        client._transport._pool._network_backend = Nowhere()
+        bound_time(client)
+        with exchange_within(10, lambda: clock[0]), pytest.raises(library.ConnectTimeout):
+            client.get("http://many.example/")
+    assert asked == [("192.0.2.1", 4), ("192.0.2.2", 4), ("192.0.2.3", 2)]

@@ -198,7 +198,7 @@ def test_a_running_stack_is_found_and_a_dead_one_is_not(tmp_path: Path) -> None:
     me = current_owner()
     _write_state(tmp_path, me)
     assert find_server(tmp_path) == (_API, "hush")
-    # The process number of a stack that was killed is somebody else's now, or nobody's.
+    # The pid of a stack that was killed is free, or another process's now.
     _write_state(tmp_path, me.model_copy(update={"process_started": me.process_started - 100}))
     assert find_server(tmp_path) is None
     _write_state(tmp_path, me.model_copy(update={"host": "another"}))

