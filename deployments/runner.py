@@ -89,7 +89,6 @@ def prefect_api() -> Iterator[None]:
 def _own_server() -> Iterator[None]:
     from prefect.settings import PREFECT_HOME
 
-    from tasks.held_events import events_can_wait
     from tasks.llm_limit import server_of_its_own
 
     reach_directly("127.0.0.1")
@@ -100,7 +99,7 @@ def _own_server() -> Iterator[None]:
 
         wait_until_healthy(url, home)
         _calm_collector()
-        with use_server(url, server_password(home)), server_of_its_own(), events_can_wait():
+        with use_server(url, server_password(home)), server_of_its_own():
             try:
                 yield
             finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from prefect import flow
@@ -11,14 +10,13 @@ from prefect.task_runners import ConcurrentTaskRunner
 
 from tasks.comparing import compare_with_last
 from tasks.endings import checked, told
-from tasks.handing_over import HandOver
-from tasks.held_events import events_held
 from tasks.judge.rubric import Criteria
 from tasks.judging import judge_threads, judging, open_findings
 from tasks.paging import write_page
-from tasks.publishing import open_report, prepare_runs, publish_artifacts, reporting, settle, write_report
+from tasks.publishing import open_report, publish_artifacts, reporting, settle, write_report
 from tasks.quoting import quoted
 from tasks.report.build import Findings
+from tasks.scheduling import EvaluationQueue
 from tasks.settings import ReportOptions
 from tasks.sources import load_agents, read_evidence
 from tasks.step import flow_options
@@ -69,10 +67,8 @@ def generate_report(
         chosen = findings.chosen_agents
         progress.reading(len(chosen))
         evidence = read_evidence(readers, chosen, plan)
-        with events_held() as send_events:
-            hand_over = HandOver(plan, judge, findings, judges, [send_events, partial(prepare_runs, plan, findings)])
-            for done in hand_over.evaluate(evidence):
-                progress.evaluated(done, len(chosen))
+        for done in EvaluationQueue(plan, judge, findings, judges).evaluate(evidence):
+            progress.evaluated(done, len(chosen))
         progress.writing()
         rows = write_report(plan, quoted(findings))
         progress.ended(rows)

@@ -13,6 +13,7 @@ from prefect.states import Failed
 
 from tasks import connections
 from tasks.errors import WarehouseError
+from tasks.evidence.batch import ReadFailure
 from tasks.evidence.types import Agent, Evidence
 from tasks.judge.agent import judge_agent
 from tasks.judge.evaluation import Evaluation
@@ -140,11 +141,14 @@ def judge_threads(plan: ReportPlan) -> int:
 
 @step("evaluate {agent.name}", tags=[LLM_TAG])
 def evaluate_agent(
-    agent: Agent, evidence: Evidence, rubric: dict[str, Criterion], plan: ReportPlan
+    agent: Agent, evidence: Evidence | ReadFailure, rubric: dict[str, Criterion], plan: ReportPlan
 ) -> Evaluation | State[Evaluation]:
     """One agent's evaluation. A failed one is a failed task run whose state holds it."""
     judge = _judges[plan.id]
-    evaluation = judge_agent(judge, evidence, rubric, timeout_seconds=plan.options.eval_timeout_seconds)
+    if isinstance(evidence, ReadFailure):
+        evaluation = Evaluation(agent.id, "failed", error=evidence.reason)
+    else:
+        evaluation = judge_agent(judge, evidence, rubric, timeout_seconds=plan.options.eval_timeout_seconds)
     if evaluation.status == "failed" and plan.options.fail_fast:
         # Here and not where the result arrives: by then another call could have started.
         judge.stop.end("fail_fast", f"fail_fast: agent {agent.name} failed: {evaluation.error}")

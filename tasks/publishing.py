@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from tasks.errors import ParquetError, RefusedError, ReportFailedError, scrub
 from tasks.judge.rubric import Criteria
 from tasks.llm_limit import find_limit
 from tasks.progress import Progress
-from tasks.report.build import EncodedRuns, Ending, Findings, ReportRows, build_rows, build_run_rows
+from tasks.report.build import Ending, Findings, ReportRows, build_rows
 from tasks.report.change_text import render_changed
 from tasks.report.comparison import Comparison
 from tasks.report.formats import format_score
@@ -29,7 +28,7 @@ from tasks.report.plan import ReportPlan, check_conflicts, restore_plan
 from tasks.settings import ReportOptions
 from tasks.step import step
 from tasks.warehouse.owner import current_owner
-from tasks.warehouse.parquet import encode_table, list_files, stage_parquet
+from tasks.warehouse.parquet import list_files, stage_parquet
 from tasks.warehouse.patience import ENDING_SECONDS, Patience
 from tasks.warehouse.sql import Row
 
@@ -144,26 +143,6 @@ def _patience(status: str) -> Patience:
     return connections.patience() if status == "cancelled" else connections.patience().lasting(ENDING_SECONDS)
 
 
-def prepare_runs(plan: ReportPlan, findings: Findings) -> None:
-    """Begin to make the rows of the runs and their file, which are most of a report, while the judge is waited for.
-
-    For when all evidence is in. They stay in memory: nothing is written before the report's end.
-    """
-
-    def encode() -> EncodedRuns:
-        rows = build_run_rows(findings)
-        return EncodedRuns(rows, encode_table("report_runs", plan.id, rows))
-
-    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="report-runs")
-    findings.runs = executor.submit(encode)
-    executor.shutdown(wait=False)
-
-
-def _prepared(findings: Findings) -> EncodedRuns | None:
-    """What ``prepare_runs`` made; None when it was not asked, or failed: then the write fails too, and tells of it."""
-    return findings.runs.result() if findings.runs is not None and findings.runs.exception() is None else None
-
-
 @step("write the report on {plan.environment}")
 def write_report(plan: ReportPlan, findings: Findings) -> ReportRows:
     """Write the report to Parquet and SQL; SQL comes last, in one transaction, and is what readers trust."""
@@ -178,14 +157,13 @@ def write_rows(plan: ReportPlan, findings: Findings, patience: Patience) -> Repo
     Raises:
         WarehouseError: SQL cannot be written, for as long as ``patience`` lasts.
     """
-    ahead = _prepared(findings)
     paid = patience.keep_trying(lambda: connections.ledger().load_paid(plan.id))
-    rows = build_rows(plan, findings, ahead.rows if ahead else None, paid)
+    rows = build_rows(plan, findings, paid)
     url = connections.read_settings().parquet_url
     children = {
         "agent_report_details": rows.details,
         "criterion_scores": rows.criteria,
-        "report_runs": ahead.file if ahead else rows.runs,
+        "report_runs": rows.runs,
     }
     files_until = patience.clock() + connections.patience().seconds
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from prefect import unmapped
@@ -12,19 +12,14 @@ from prefect.task_runners import ConcurrentTaskRunner
 
 from tasks.connections import jaeger, prices, redactor, source
 from tasks.endings import raising, told
-from tasks.errors import AgentReportError, RedactionError, SourceError
-from tasks.evidence.metrics import build_evidence
-from tasks.evidence.redaction import Redactor
-from tasks.evidence.span_tree import SpanTree
-from tasks.evidence.tally import Tally
-from tasks.evidence.types import Agent, AgentRuns, Evidence, Trace
-from tasks.evidence.waterfall import build_waterfalls
+from tasks.evidence import batch
+from tasks.evidence.batch import ReadFailure, Window
+from tasks.evidence.types import Agent, AgentRuns, Evidence
 from tasks.quoting import quoted, unquoted
 from tasks.report.plan import ReportPlan
 from tasks.step import step
 
-_TURN = 2
-NO_JAEGER = "no Jaeger is configured (AGENT_REPORT_JAEGER_URL)"
+_MOST_AGENTS = 50
 
 
 @raising
@@ -38,92 +33,68 @@ def load_agents(environment: str, filter_model: str = "") -> list[Agent]:
     return agents
 
 
-@step("runs of {agent.name}")
+def _name(what: str, parameters: Mapping[str, Any]) -> str:
+    agents: Sequence[Agent] = unquoted(parameters["agents"])
+    more = f" and {len(agents) - 1} more" if len(agents) > 1 else ""
+    return f"{what} of {agents[0].name}{more}"
+
+
+def _runs_name(parameters: dict[str, Any]) -> str:
+    return _name("runs", parameters)
+
+
+def _traces_name(parameters: dict[str, Any]) -> str:
+    return _name("traces", parameters)
+
+
+@step(_runs_name)
 @told
-def fetch_runs(agent: Agent, plan: ReportPlan) -> AgentRuns:
-    """The newest runs of ``agent`` up to the report's ``evidence_until``, redacted.
-
-    Fails when none of its rows can be read, or redacted.
-    """
-    hide = redactor()
-    with redacting_errors(hide):
-        runs = source().fetch_runs(
-            agent,
-            limit=plan.options.runs_per_agent,
-            until=plan.evidence_until,
-            since=plan.since,
-            filter_model=plan.options.filter_model,
-        )
-        return quoted(Tally(hide).redact_runs(runs))
+def fetch_runs(agents: Sequence[Agent], plan: ReportPlan) -> list[AgentRuns | ReadFailure]:
+    """The newest runs of each of ``agents`` up to the report's ``evidence_until``, redacted."""
+    window = Window(plan.options.runs_per_agent, plan.evidence_until, plan.since, plan.options.filter_model)
+    return quoted(batch.read_runs(source(), agents, window, redactor()))
 
 
-@step("traces of {agent.name}")
+@step(_traces_name)
 @told
-def fetch_traces(agent: Agent, runs: Sequence[AgentRuns], plan: ReportPlan) -> Evidence:
-    """The traces of ``runs`` (in a list of one), and with them all that is known of ``agent``, redacted.
-
-    Jaeger's faults are states of traces. Fails when a text cannot be redacted.
-    """
+def fetch_traces(
+    agents: Sequence[Agent], runs: Sequence[list[AgentRuns | ReadFailure]], plan: ReportPlan
+) -> list[Evidence | ReadFailure]:
+    """The traces of ``runs`` (in a list of one), and with them all that is known of each of ``agents``, redacted."""
+    client = jaeger(plan.options.max_concurrent_runs)
     found = unquoted(runs[0])
-    hide = redactor()
-    with redacting_errors(hide):
-        tally = Tally(hide, found.redactions)
-        agent = tally.redact_agent(agent)
-        client = jaeger(plan.options.max_concurrent_runs)
-        parts: dict[int, SpanTree] = {}
-        if client is None:
-            traces = [Trace(run_id=run.id, state="unavailable", reason=NO_JAEGER) for run in found.runs]
-        else:
-            traces = client.fetch_traces(
-                found.runs, now=plan.evidence_until, redact=tally.redact_telemetry, parts=parts
-            )
-        evidence = build_evidence(agent, found, traces, prices(), tally.counts)
-        # The trees end here: what travels on is a few spans of two runs.
-        waterfalls = build_waterfalls(evidence.metrics, parts, tally.redact_names)
-        return quoted(evidence.model_copy(update={"waterfalls": waterfalls}))
-
-
-@contextmanager
-def redacting_errors(hide: Redactor | None) -> Iterator[None]:
-    """Errors of the block with their messages redacted: the report shows them, and Prefect keeps them in its log.
-
-    Of an error that is not ours only its kind and message stay: what a driver raises can hold whole rows.
-    """
-    try:
-        yield
-    except RedactionError:
-        # It holds no text, and what hides texts has just failed.
-        raise
-    except AgentReportError as error:
-        if hide is None:
-            raise
-        raise type(error)(hide.redact(str(error))) from None
-    except Exception as error:
-        if hide is None:
-            raise
-        raise SourceError(hide.redact(f"{type(error).__name__}: {error}")) from None
+    return quoted(batch.read_evidence(client, agents, found, prices(), redactor(), now=plan.evidence_until))
 
 
 class Reading(NamedTuple):
-    """The futures of one agent's runs and evidence."""
+    """The futures of the runs and the evidence of a batch of agents."""
 
-    agent: Agent
+    agents: Sequence[Agent]
     runs: PrefectFuture[Any]
     evidence: PrefectFuture[Any]
 
 
-def read_evidence(readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], plan: ReportPlan) -> Iterator[Reading]:
-    """``fetch_runs`` and ``fetch_traces`` mapped over ``agents``, in turns that are submitted as this is iterated.
+def read_evidence(readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], plan: ReportPlan) -> list[Reading]:
+    """``fetch_runs`` and ``fetch_traces`` mapped over batches of ``agents``."""
+    return list(_map_batches(readers, agents, plan))
 
-    In turns: a runner starts tasks in the order they came in, so with all the runs first no agent's evidence would be
-    there, and nobody judged, until the last agent's runs are. And short ones: how many are read at once is up to who
-    iterates.
-    """
-    turn = min(_TURN, max(1, plan.options.max_concurrent_runs // 2))
-    for start in range(0, len(agents), turn):
-        chosen = agents[start : start + turn]
-        runs = readers.map(fetch_runs, {"agent": chosen, "plan": unmapped(quoted(plan))})
+
+def _map_batches(readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], plan: ReportPlan) -> Iterator[Reading]:
+    width = plan.options.max_concurrent_runs
+    batches = split_batches(agents, width)
+    # A runner starts tasks in the order they came in: with the runs of all batches first, no evidence would be there
+    # until the last runs are.
+    for start in range(0, len(batches), width):
+        turn = batches[start : start + width]
+        chosen = [quoted(agents) for agents in turn]
+        runs = readers.map(fetch_runs, {"agents": chosen, "plan": unmapped(quoted(plan))})
         # A future that is a parameter itself is asked after at the API by every task run, one in a list is not.
         waiting = [[future] for future in runs]
-        evidence = readers.map(fetch_traces, {"agent": chosen, "runs": waiting, "plan": unmapped(quoted(plan))})
-        yield from map(Reading, chosen, runs, evidence)
+        evidence = readers.map(fetch_traces, {"agents": chosen, "runs": waiting, "plan": unmapped(quoted(plan))})
+        yield from map(Reading, turn, runs, evidence)
+
+
+def split_batches(agents: Sequence[Agent], width: int) -> list[Sequence[Agent]]:
+    """``agents`` in as many batches as can be read at once (``width``), of at most 50 each; none, no batches."""
+    size = min(_MOST_AGENTS, max(1, math.ceil(len(agents) / width)))
+    return [agents[start : start + size] for start in range(0, len(agents), size)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, ParamSpec, TypedDict, TypeVar
+from typing import Any, ParamSpec, TypedDict, TypeVar, cast
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
@@ -35,10 +35,16 @@ def flow_options() -> FlowOptions:
     }
 
 
-def step(task_run_name: str, tags: Iterable[str] = ()) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Prefect's ``@task``, run once and never from a cache; its result, which holds agents' texts, is not stored."""
+def step(
+    task_run_name: str | Callable[[dict[str, Any]], str], tags: Iterable[str] = ()
+) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Prefect's ``@task``, run once and never from a cache; its result, which holds agents' texts, is not stored.
+
+    A callable in the place of the name is called with the task's parameters.
+    """
     return task(
-        task_run_name=task_run_name,
+        # Prefect's type of a name with parameters is a protocol that no plain function meets.
+        task_run_name=cast(Any, task_run_name),
         tags=tags,
         retries=0,
         retry_delay_seconds=0,

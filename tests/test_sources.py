@@ -15,15 +15,16 @@ import pytest
 from deployments.demo.sample import build_sample
 from tasks.connections import redactor, source
 from tasks.endings import raising
-from tasks.errors import RedactionError, RefusedError, SourceError
-from tasks.evidence.types import Agent, Evidence
+from tasks.errors import RefusedError
+from tasks.evidence.batch import ReadFailure
+from tasks.evidence.types import Evidence
 from tasks.quoting import unquoted
 from tasks.settings import ReportOptions
-from tasks.sources import fetch_runs, fetch_traces, redacting_errors
+from tasks.sources import fetch_runs, fetch_traces
 
 KEY = "sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z"
 NOW = datetime.now(UTC)
-Read = Callable[[], Evidence]
+Read = Callable[[], Evidence | ReadFailure]
 
 
 @pytest.fixture
@@ -47,19 +48,21 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite
 
 @pytest.fixture
 def read() -> Read:
-    """The evidence of the first agent, through the bodies of both tasks."""
+    """The evidence of the first agent, or why there is none, through the bodies of both tasks."""
 
-    def read() -> Evidence:
+    def read() -> Evidence | ReadFailure:
         plan: Any = SimpleNamespace(options=ReportOptions(), evidence_until=NOW + timedelta(days=1), since=None)
-        agent = next(agent for agent in source().load_agents("demo") if agent.id == 1)
-        runs = unquoted(raising(fetch_runs.fn)(agent, plan))
-        return unquoted(raising(fetch_traces.fn)(agent, [runs], plan))
+        agents = [agent for agent in source().load_agents("demo") if agent.id == 1]
+        runs = unquoted(raising(fetch_runs.fn)(agents, plan))
+        [evidence] = unquoted(raising(fetch_traces.fn)(agents, [runs], plan))
+        return evidence
 
     return read
 
 
 def test_no_key_and_no_address_is_in_the_evidence(database: sqlite3.Connection, read: Read) -> None:
     evidence = read()
+    assert isinstance(evidence, Evidence)
     assert evidence.runs[0].task == "task [api key]"
     assert evidence.agent.prompt == "use [api key]"
     assert evidence.metrics.failure_patterns[0].example == "refused [api key]"
@@ -76,24 +79,17 @@ def test_warnings_and_errors_that_quote_a_row_do_not_give_it_away(database: sqli
         [f"{padding} {KEY}"],
     )
     database.commit()
-    (warning,) = [text for text in read().warnings if "started_at" in text]
+    evidence = read()
+    assert isinstance(evidence, Evidence)
+    (warning,) = [text for text in evidence.warnings if "started_at" in text]
     assert "[api key]" in warning
     assert "sk-" not in warning
     database.execute("UPDATE agent_runs SET started_at = ? WHERE agent_id = 1", [f"{padding} {KEY}"])
     database.commit()
-    with pytest.raises(SourceError, match=r"\[api key\]") as caught:
-        read()
-    assert "sk-" not in str(caught.value)
-
-
-def test_errors_of_others_keep_their_kind_and_lose_secrets(database: sqlite3.Connection) -> None:
-    with pytest.raises(SourceError, match=r"ValueError: row \[api key\]") as caught, redacting_errors(redactor()):
-        raise ValueError(f"row {KEY}")
-    assert caught.value.__suppress_context__
-    with pytest.raises(RefusedError, match=r"^no \[api key\]$"), redacting_errors(redactor()):
-        raise RefusedError(f"no {KEY}")
-    with pytest.raises(ValueError, match="row"), redacting_errors(None):
-        raise ValueError("row")
+    failure = read()
+    assert isinstance(failure, ReadFailure)
+    assert "[api key]" in failure.reason
+    assert "sk-" not in failure.reason
 
 
 def test_off_only_when_the_setting_says_so(
@@ -103,6 +99,7 @@ def test_off_only_when_the_setting_says_so(
     monkeypatch.setenv("AGENT_REPORT_REDACT", "false")
     assert redactor() is None
     evidence = read()
+    assert isinstance(evidence, Evidence)
     assert evidence.runs[0].task == f"task {KEY}"
     assert evidence.redactions == {}
 
@@ -119,12 +116,12 @@ def test_own_patterns_and_own_code(
     monkeypatch.setenv("AGENT_REPORT_REDACT_PATTERNS", '{"verb": "\\\\brefused\\\\b"}')
     monkeypatch.setenv("AGENT_REPORT_REDACT_HOOK", "own_redaction:hide")
     evidence = read()
+    assert isinstance(evidence, Evidence)
     assert evidence.runs[0].error == "[verb] [api key]"
     assert evidence.runs[0].final_response == "letter [e-mail address]"
     assert evidence.redactions["verb"] == evidence.redactions["own code"] == len(evidence.runs)
     monkeypatch.setenv("AGENT_REPORT_REDACT_HOOK", "own_redaction:fail")
-    with pytest.raises(RedactionError, match=r"^the redaction hook failed: ValueError$"):
-        read()
+    assert read() == ReadFailure("the redaction hook failed: ValueError")
     for hook, reason in {
         "own_redaction": "not of the form module:function",
         "own_redaction:none": "cannot be imported: AttributeError",
@@ -148,5 +145,6 @@ def test_a_wrong_pattern_is_refused_before_anything_is_read(
 def test_names_stay(database: sqlite3.Connection, read: Read) -> None:
     database.execute("UPDATE agents SET name = 'bob@example.com' WHERE id = 1")
     database.commit()
-    assert isinstance(agent := read().agent, Agent)
-    assert agent.name == "bob@example.com"
+    evidence = read()
+    assert isinstance(evidence, Evidence)
+    assert evidence.agent.name == "bob@example.com"

@@ -43,6 +43,51 @@ class _Found:
     asked: bool = True
 
 
+class FoundTraces:
+    """What Jaeger has of some runs: spans, or why there are none, by run id. For one thread."""
+
+    def __init__(self, tag: str, now: datetime, outcomes: Mapping[int, _Found]) -> None:
+        self._tag = tag
+        self._now = now
+        self._outcomes = outcomes
+        self._trees: dict[str, SpanTree] = {}
+
+    def summarize(self, run: Run, redact: Redact | None = None, parts: dict[int, SpanTree] | None = None) -> Trace:
+        """The trace of ``run``; see ``JaegerClient.fetch_traces``."""
+        found = self._outcomes.get(run.id)
+        if found is None:
+            return _invalid(run)
+        if not found.asked:
+            return Trace(run_id=run.id, state="unavailable", trace_id=found.trace_id, reason=found.reason)
+        young = _is_young(run, self._now)
+        if not found.spans or found.trace_id is None:
+            reason = found.reason or "Jaeger has no trace with this id"
+            detail = "its run ended just now" if young else "never sent, or older than the store looks back"
+            state: TraceState = "pending" if young else "missing"
+            return Trace(run_id=run.id, state=state, trace_id=found.trace_id, reason=f"{reason} ({detail})")
+        tree = self._trees.get(found.trace_id)
+        if tree is None:
+            tree = self._trees[found.trace_id] = SpanTree(found.spans)
+        part, strays, others = cut_run(tree, self._tag, run.id)
+        if parts is not None:
+            parts[run.id] = part
+        notes = []
+        if others:
+            notes.append(f"the spans of {counted(others, 'other run')} are inside")
+        if strays:
+            notes.append(
+                f"{counted(strays, 'span')} lost their parent and may belong to this run or another one of the trace"
+            )
+        telemetry = summarize_tree(part, notes, redact)
+        if not part.roots and young:
+            state = "pending"
+        elif part.orphans or strays or not part.roots:
+            state = "partial"
+        else:
+            state = "complete"
+        return Trace(run_id=run.id, state=state, trace_id=found.trace_id, telemetry=telemetry)
+
+
 class JaegerClient:
     """Fetches and summarises the traces of runs. Thread-safe: one per process, shared by all threads.
 
@@ -107,31 +152,30 @@ class JaegerClient:
         credentials), one that Jaeger does not have is ``missing``, or ``pending`` while its run ended less than two
         minutes ago.
         """
+        found = self.find_traces(runs, now=now)
+        return [found.summarize(run, redact, parts) for run in runs]
+
+    def find_traces(self, runs: Sequence[Run], *, now: datetime) -> FoundTraces:
+        """The spans of all ``runs``, asked for together, as ``fetch_traces`` summarises them one by one."""
         if not runs:
-            return []
+            return FoundTraces(self._tag, now, {})
         window = window_of(runs, now)
         ids = {run.id: normalized_trace_id(run.trace_id) for run in runs}
-        if not any(ids[run.id] or not (run.trace_id or "").strip() for run in runs):
-            return [self._invalid(run) for run in runs]
+        searched = [run for run in runs if ids[run.id] or not (run.trace_id or "").strip()]
+        if not searched:
+            return FoundTraces(self._tag, now, {})
         routes = self._routes.find(window, lambda: self._circuit.reason)
         if isinstance(routes, str):
-            return [
-                Trace(run_id=run.id, state="unavailable", trace_id=ids[run.id], reason=routes)
-                if ids[run.id] or not (run.trace_id or "").strip()
-                else self._invalid(run)
-                for run in runs
-            ]
+            return FoundTraces(
+                self._tag, now, {run.id: _Found(ids[run.id], reason=routes, asked=False) for run in searched}
+            )
         by_id, by_tag = self._split(runs, ids, routes)
         # Searches are under way while the ids are asked for.
         searches = [(run, self._pool.submit(self._search, run, routes, now)) for run in by_tag]
         found = self._fetch_ids(list(dict.fromkeys(by_id.values())), routes, window)
         outcomes = {run_id: found[trace_id] for run_id, trace_id in by_id.items()}
         outcomes.update((run.id, search.result()) for run, search in searches)
-        trees: dict[str, SpanTree] = {}
-        return [
-            self._trace(run, outcomes[run.id], trees, now, redact, parts) if run.id in outcomes else self._invalid(run)
-            for run in runs
-        ]
+        return FoundTraces(self._tag, now, outcomes)
 
     def close(self) -> None:
         """Ends the client's threads and its connections."""
@@ -241,49 +285,6 @@ class JaegerClient:
         trace_id = min(carrying, key=lambda key: abs(carrying[key].start_us - started_us))
         return _Found(trace_id, traces[trace_id])
 
-    def _trace(
-        self,
-        run: Run,
-        found: _Found,
-        trees: dict[str, SpanTree],
-        now: datetime,
-        redact: Redact | None,
-        parts: dict[int, SpanTree] | None,
-    ) -> Trace:
-        if not found.asked:
-            return Trace(run_id=run.id, state="unavailable", trace_id=found.trace_id, reason=found.reason)
-        young = _is_young(run, now)
-        if not found.spans or found.trace_id is None:
-            reason = found.reason or "Jaeger has no trace with this id"
-            detail = "its run ended just now" if young else "never sent, or older than the store looks back"
-            state: TraceState = "pending" if young else "missing"
-            return Trace(run_id=run.id, state=state, trace_id=found.trace_id, reason=f"{reason} ({detail})")
-        tree = trees.get(found.trace_id)
-        if tree is None:
-            tree = trees[found.trace_id] = SpanTree(found.spans)
-        part, strays, others = cut_run(tree, self._tag, run.id)
-        if parts is not None:
-            parts[run.id] = part
-        notes = []
-        if others:
-            notes.append(f"the spans of {counted(others, 'other run')} are inside")
-        if strays:
-            notes.append(
-                f"{counted(strays, 'span')} lost their parent and may belong to this run or another one of the trace"
-            )
-        telemetry = summarize_tree(part, notes, redact)
-        if not part.roots and young:
-            state = "pending"
-        elif part.orphans or strays or not part.roots:
-            state = "partial"
-        else:
-            state = "complete"
-        return Trace(run_id=run.id, state=state, trace_id=found.trace_id, telemetry=telemetry)
-
-    def _invalid(self, run: Run) -> Trace:
-        shown = repr((run.trace_id or "")[:60])
-        return Trace(run_id=run.id, state="missing", reason=f"the run's trace id {shown} is not 1 to 32 hex digits")
-
     def _noted(self, answer: Answer) -> Answer:
         """``answer``, once the circuit knows of it."""
         if answer.kind != "fault":
@@ -327,6 +328,11 @@ def open_jaeger(
         max_response_bytes=max_response_bytes,
         route=route,
     )
+
+
+def _invalid(run: Run) -> Trace:
+    shown = repr((run.trace_id or "")[:60])
+    return Trace(run_id=run.id, state="missing", reason=f"the run's trace id {shown} is not 1 to 32 hex digits")
 
 
 def _times(window: TraceWindow) -> list[tuple[str, str]]:

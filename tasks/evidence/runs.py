@@ -138,12 +138,27 @@ class Source:
     def fetch_runs(
         self, agent: Agent, *, limit: int, until: datetime, since: datetime | None, filter_model: str
     ) -> AgentRuns:
-        """The newest ``limit`` runs of ``agent`` with ``since <= started_at <= until``, of one model if given.
+        """``fetch_runs_of`` one agent.
 
-        Newest first, equal times by id, the higher first; no runs when there are none. Dates in mixed formats do not
-        sort in SQL, so ids and dates of all the agent's runs are read first, then the rows of the chosen ones. A run
-        without ``started_at`` goes by its ``completed_at``; one that ended after ``until`` counts as unfinished. Rows
-        that have no date that can be read are left out, counted and warned of.
+        Raises:
+            RefusedError: as ``check_filter``.
+            SourceError: the database cannot be read, or there are rows and none of them can be, naming one.
+        """
+        found = self.fetch_runs_of([agent], limit=limit, until=until, since=since, filter_model=filter_model)[agent.id]
+        if isinstance(found, SourceError):
+            raise found
+        return found
+
+    def fetch_runs_of(
+        self, agents: Sequence[Agent], *, limit: int, until: datetime, since: datetime | None, filter_model: str
+    ) -> dict[int, AgentRuns | SourceError]:
+        """The newest ``limit`` runs of each agent with ``since <= started_at <= until``, of one model if given.
+
+        By agent id; an agent whose runs cannot be read has the error in their place. Newest first, equal times by id,
+        the higher first. Two queries: dates in mixed formats do not sort in SQL, so the ids and dates of all the
+        agents' runs are read first, then the rows of the chosen ones. A run without ``started_at`` goes by its
+        ``completed_at``; one that ended after ``until`` counts as unfinished. Rows without a date that can be read are
+        left out, counted and warned of.
 
         Args:
             until, since: aware times; ``since`` None is no bound.
@@ -151,23 +166,43 @@ class Source:
 
         Raises:
             RefusedError: as ``check_filter``.
-            SourceError: the database cannot be read, or there are rows and none of them can, naming one.
         """
+        try:
+            return self._fetch_together(agents, limit, until, since, filter_model)
+        except SourceError as error:
+            if len(agents) == 1:
+                return {agents[0].id: error}
+        # One row that the driver cannot read fails a whole query: it is to cost its own agent only.
+        found: dict[int, AgentRuns | SourceError] = {}
+        for agent in agents:
+            found |= self.fetch_runs_of([agent], limit=limit, until=until, since=since, filter_model=filter_model)
+        return found
+
+    def _fetch_together(
+        self, agents: Sequence[Agent], limit: int, until: datetime, since: datetime | None, filter_model: str
+    ) -> dict[int, AgentRuns | SourceError]:
         with reading(self._engine) as connection:
             tables = self._tables(connection)
             self._check_filter(tables, filter_model)
-            query = self._select(tables, "agent_runs", ("id", "started_at", "completed_at"))
-            query = query.where(self._key(tables, "agent_runs", "agent_id") == self._bound(tables, agent.id))
+            query = self._select(tables, "agent_runs", ("id", "agent_id", "started_at", "completed_at"))
+            query = query.where(
+                self._key(tables, "agent_runs", "agent_id").in_([self._bound(tables, agent.id) for agent in agents])
+            )
             if filter_model:
                 model = cast(column(tables["agent_runs"].names["model_name"]), Text)
                 query = query.where(model == literal(filter_model, Text))
-            index = _choose(connection.execute(query), agent, since, until, self._redact)
-            chosen = index.chosen[:limit]
-            rows = self._rows(connection, tables, [raw for _, _, raw in chosen])
-        runs = [read_run(rows[number], agent, started_at, until) for started_at, number, _ in chosen if number in rows]
-        return AgentRuns(
-            runs=tuple(runs), unreadable=index.unreadable, warnings=(*index.warnings, *_call_warnings(runs))
-        )
+            entries: dict[int, list[_Entry]] = {agent.id: [] for agent in agents}
+            for row in connection.execute(query):
+                agent_id = read_id(row._mapping["agent_id"])
+                if agent_id in entries:
+                    entries[agent_id].append(_entry(row._mapping))
+            indexes = {agent.id: _choose(entries[agent.id], agent, since, until, self._redact) for agent in agents}
+            rows = self._rows(
+                connection,
+                tables,
+                [raw for index in indexes.values() if isinstance(index, _Index) for _, _, raw in index.chosen[:limit]],
+            )
+        return {agent.id: _agent_runs(agent, indexes[agent.id], rows, limit, until) for agent in agents}
 
     def _rows(self, connection: Connection, tables: _Tables, ids: Sequence[Any]) -> dict[int, Row]:
         rows: dict[int, Row] = {}
@@ -232,6 +267,13 @@ class Source:
             )
 
 
+class _Entry(NamedTuple):
+    """A run in the index: its id as the database gave it, and the value that says when it started."""
+
+    raw_id: Any
+    started: Any
+
+
 class _Index(NamedTuple):
     chosen: list[tuple[datetime, int, Any]]
     """Started at, id, and the id as the database gave it; newest first."""
@@ -251,32 +293,44 @@ def _columns(connection: Connection, name: str) -> _Columns:
     )
 
 
+def _entry(row: Row) -> _Entry:
+    started = row.get("started_at")
+    return _Entry(row["id"], row.get("completed_at") if read_filled(started) is None else started)
+
+
 def _choose(
-    rows: Iterable[Any], agent: Agent, since: datetime | None, until: datetime, redact: Redact | None
-) -> _Index:
+    entries: Sequence[_Entry], agent: Agent, since: datetime | None, until: datetime, redact: Redact | None
+) -> _Index | SourceError:
     chosen: dict[int, tuple[datetime, int, Any]] = {}
-    seen = 0
     unreadable = 0
     example = ""
-    for row in rows:
-        seen += 1
-        raw = row._mapping
-        value = raw.get("started_at")
-        if read_filled(value) is None:
-            value = raw.get("completed_at")
-        number, moment = read_id(raw["id"]), parse_moment(value)
+    for raw_id, started in entries:
+        number, moment = read_id(raw_id), parse_moment(started)
         if number is None or moment is None:
             unreadable += 1
-            example = example or _example(raw["id"], number, value, redact)
+            example = example or _example(raw_id, number, started, redact)
         elif moment <= until and (since is None or moment >= since):
-            chosen[number] = (moment, number, raw["id"])
-    if unreadable and unreadable == seen:
-        raise SourceError(f"No run of {agent.name} can be read: {example}{_others(seen - 1)}")
+            chosen[number] = (moment, number, raw_id)
+    if unreadable and unreadable == len(entries):
+        return SourceError(f"No run of {agent.name} can be read: {example}{_others(len(entries) - 1)}")
     warnings: tuple[str, ...] = ()
     if unreadable:
         rows_are = "1 row is" if unreadable == 1 else f"{unreadable} rows are"
         warnings = (f"{rows_are} left out because it cannot be told when the run started: {example}",)
     return _Index(sorted(chosen.values(), key=lambda entry: entry[:2], reverse=True), unreadable, warnings)
+
+
+def _agent_runs(
+    agent: Agent, index: _Index | SourceError, rows: Mapping[int, Row], limit: int, until: datetime
+) -> AgentRuns | SourceError:
+    if isinstance(index, SourceError):
+        return index
+    runs = [
+        read_run(rows[number], agent, started_at, until)
+        for started_at, number, _ in index.chosen[:limit]
+        if number in rows
+    ]
+    return AgentRuns(runs=tuple(runs), unreadable=index.unreadable, warnings=(*index.warnings, *_call_warnings(runs)))
 
 
 def _example(raw_id: object, number: int | None, value: object, redact: Redact | None) -> str:

@@ -6,7 +6,7 @@ import base64
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from urllib.parse import unquote
 
 _ACCENTS = re.compile("[\u0300-\u036f\u0610-\u061a\u064b-\u065f]+")
@@ -19,15 +19,20 @@ _LOOK_ALIKES = str.maketrans(
 )
 _MIXED = re.compile(r"\b(?=\w*[a-z])(?=\w*[\u0370-\u03ff\u0400-\u052f])\w{2,40}\b")
 _LEET = str.maketrans("013457@$!|", "oieastasil")
+_LEETS = (_LEET, _LEET | {ord("1"): "l"})
 _LEET_WORD = re.compile(r"(?<![\w@$!])(?=[\w@$!|]*[a-z])(?=[\w@$!|]*[0134570@$])[a-z0134570@$!|]{2,24}(?![\w@$])")
 # Single letters with one sign between them, at least eight of them.
 _SPACED = re.compile(r"(?<!\w)\w(?:[ ._*~-]\w(?!\w)|[ ]{2,4}\w(?!\w)){7,}")
 _LETTER_GAP = re.compile(r"(?<=\w)[ ._*~-](?=\w(?!\w))")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}[ :]?){16,}")
-_ESCAPES = re.compile(
-    r"(?:%[0-9A-Fa-f]{2}){4}|(?:&#x?[0-9A-Fa-f]{2,5};){4}|(?:\\u[0-9A-Fa-f]{4}){4}|(?:\\x[0-9A-Fa-f]{2}){4}"
-)
+# By how each begins. A character of its own in front, so that the search is for that character.
+_ESCAPES = {
+    "%": re.compile(r"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2}){3}"),
+    "&#": re.compile(r"&#x?[0-9A-Fa-f]{2,5};(?:&#x?[0-9A-Fa-f]{2,5};){3}"),
+    "\\u": re.compile(r"\\u[0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4}){3}"),
+    "\\x": re.compile(r"\\x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2}){3}"),
+}
 _ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})")
 _START = 64
 
@@ -37,11 +42,26 @@ def plain_forms(text: str) -> Iterator[str]:
     folded = fold(text)
     yield folded
     yield from _spellings(folded)
-    if any(sign in text for sign in ("%", "&#", "\\u", "\\x")) and _ESCAPES.search(text):
+    if any(sign in text and escape.search(text) for sign, escape in _ESCAPES.items()):
         written = _ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), html.unescape(unquote(text)))
         yield fold(written)
-    for decoded in _decoded(text):
+    for _, decoded in _decoded(text):
         yield fold(decoded)
+
+
+def disguised_places(text: str, words: Collection[str]) -> Iterator[int]:
+    """Where ``plain_forms`` undoes a disguise in ``text``; of words in digits, those that hold one of ``words``."""
+    lower = text.lower()
+    yield from (found.start() for found in _SPACED.finditer(lower))
+    in_digits = list(_LEET_WORD.finditer(lower))
+    plain = [f"{found[0].translate(_LEETS[0])} {found[0].translate(_LEETS[1])}" for found in in_digits]
+    every = " ".join(plain)
+    hidden = [word for word in words if word in every]
+    yield from (
+        found.start() for found, one in zip(in_digits, plain, strict=True) if any(word in one for word in hidden)
+    )
+    yield from (found.start() for sign, escape in _ESCAPES.items() if sign in text for found in escape.finditer(text))
+    yield from (place for place, _ in _decoded(text))
 
 
 def fold(text: str) -> str:
@@ -58,21 +78,20 @@ def _spellings(folded: str) -> Iterator[str]:
     if _SPACED.search(folded):
         yield _SPACED.sub(lambda found: _LETTER_GAP.sub("", found[0]), folded)
     if _LEET_WORD.search(folded):
-        for one in "il":
-            letters = _LEET | {ord("1"): one}
+        for letters in _LEETS:
             yield _LEET_WORD.sub(lambda word, letters=letters: word[0].translate(letters), folded)  # type: ignore[misc]
 
 
-def _decoded(text: str) -> Iterator[str]:
-    """The texts that stand in ``text`` as base64 or hexadecimal digits."""
+def _decoded(text: str) -> Iterator[tuple[int, str]]:
+    """The texts that stand in ``text`` as base64 or hexadecimal digits, and where."""
     for blob in _BASE64.finditer(text):
         digits = blob[0].rstrip("=").replace("-", "+").replace("_", "/")
         if _is_text(_from_base64(digits[:_START])):
-            yield _from_base64(digits).decode("utf-8", "replace")
+            yield blob.start(), _from_base64(digits).decode("utf-8", "replace")
     for blob in _HEX.finditer(text):
         digits = re.sub("[^0-9A-Fa-f]", "", blob[0])
         if _is_text(bytes.fromhex(digits[:_START])):
-            yield bytes.fromhex(digits).decode("utf-8", "replace")
+            yield blob.start(), bytes.fromhex(digits).decode("utf-8", "replace")
 
 
 def _from_base64(digits: str) -> bytes:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from tasks.judge import attack_words as words
 from tasks.judge.disguises import plain_forms
 from tasks.judge.fence import neutralise
+from tasks.judge.screen import Screen
 
 _AROUND = 60
 _NEAR = 160
@@ -107,9 +108,13 @@ _IGNORED = words.IGNORE.split("|")
 _SCORED = words.SCORE_STEMS.split("|")
 _STEM_ENDS = re.compile(r"[\\(\[?]")
 _GIVEN_STEMS = ["told", *filter(None, (_STEM_ENDS.split(part)[0] for part in _RULES_AND_INSTRUCTIONS.split("|")))]
-_ASCII_STEMS = [stem for stem in (*_IGNORED, *_SCORED) if stem.isascii()]
+_IGNORED_AND_SCORED = (_IGNORED, _SCORED)
+_ASCII_STEMS = tuple([stem for stem in stems if stem.isascii()] for stems in _IGNORED_AND_SCORED)
 _TEN_OR_MOST = re.compile(
     rf"(?<![\w.,])(?:{words.TEN}|{words.MOST})(?!\w)|{words.CJK_MOST}|(?:hochst|best)(?:note|wert|punkt)"
+)
+_SCREEN = Screen(
+    (*_IGNORED, *_SCORED, *_IMITATED, "system", "human"), re.compile(f"{_HIDDEN.pattern}|{_FLAG_EMOJI.pattern}")
 )
 
 
@@ -127,10 +132,15 @@ class Suspicion:
 
 def find_suspicions(texts: Iterable[tuple[int | None, str, str | None]]) -> tuple[Suspicion, ...]:
     """The suspicious places in ``texts`` (run id, place, text), one for each text and at most twenty in all."""
+    given = [(run_id, place, text) for run_id, place, text in texts if text]
     found: list[Suspicion] = []
-    for run_id, place, text in texts:
-        if text and (said := _suspicious(text)):
-            found.append(Suspicion(run_id, place, said))
+    said: dict[str, str] = {}
+    for index in _SCREEN.passed([text for _, _, text in given]):
+        run_id, place, text = given[index]
+        if text not in said:
+            said[text] = _suspicious(text)
+        if said[text]:
+            found.append(Suspicion(run_id, place, said[text]))
             if len(found) == _MOST:
                 break
     return tuple(found)
@@ -156,9 +166,9 @@ def _places(text: str) -> Iterator[tuple[str, int, int]]:
 def _attacks(form: str) -> Iterator[tuple[int, int]]:
     """Where two parts of an attack stand near each other."""
     looked = 0
-    for start, end in _windows(form):
+    for start, end, ignores in _windows(form):
         window = form[start:end]
-        overrides = any(stem in window for stem in _GIVEN_STEMS)
+        overrides = ignores and any(stem in window for stem in _GIVEN_STEMS)
         scores = _TEN_OR_MOST.search(window) is not None
         if not overrides and not scores:
             continue
@@ -194,13 +204,22 @@ def _is_plain(override: re.Match[str]) -> bool:
     return bool(_ALL.search(said)) or re.match(r"(?:ignor|disregard)\w*\s?(?:previous|prior)", said) is not None
 
 
-def _windows(form: str) -> Iterator[tuple[int, int]]:
-    """The parts of ``form`` around words of an attack; each word stands in one, with some hundred characters around."""
-    places: set[int] = set()
-    for stem in (*_IGNORED, *_SCORED) if not form.isascii() else _ASCII_STEMS:
+def _windows(form: str) -> Iterator[tuple[int, int, bool]]:
+    """The parts of ``form`` around words of an attack, and whether one of the words is to ignore something.
+
+    Each word stands in one, with some hundred characters around.
+    """
+    stems = _IGNORED_AND_SCORED if not form.isascii() else _ASCII_STEMS
+    ignoring, others = (_blocks(form, some) for some in stems)
+    for block in sorted(ignoring | others):
+        yield max(0, (block - 1) * _NEAR), (block + 2) * _NEAR, block in ignoring
+
+
+def _blocks(form: str, stems: Iterable[str]) -> set[int]:
+    blocks: set[int] = set()
+    for stem in stems:
         at = form.find(stem)
         while at >= 0:
-            places.add(at // _NEAR)
+            blocks.add(at // _NEAR)
             at = form.find(stem, (at // _NEAR + 1) * _NEAR)
-    for place in sorted(places):
-        yield max(0, (place - 1) * _NEAR), (place + 2) * _NEAR
+    return blocks

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import Any
@@ -40,21 +39,12 @@ class Ending:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedRuns:
-    """The rows of ``report_runs``, and the file that they are."""
-
-    rows: list[Row]
-    file: bytes
-
-
 @dataclass(slots=True)
 class Findings:
     """Everything that was found out for a report, by agent id; empty at first, grows while the flow runs.
 
     An agent may be in ``evidence`` and not in ``evaluations`` (never judged), or the other way round (its runs could
-    not be read, so that its evaluation is a failure). ``runs`` is what was made of all evidence ahead of the report's
-    end, if anything was.
+    not be read, so that its evaluation is a failure).
     """
 
     agents: Sequence[Agent] = ()
@@ -67,7 +57,6 @@ class Findings:
     ending: Ending | None = None
     warnings: list[str] = field(default_factory=list)
     redacted: bool = True
-    runs: Future[EncodedRuns] | None = None
 
     @property
     def chosen_agents(self) -> list[Agent]:
@@ -85,16 +74,11 @@ class ReportRows:
     runs: list[Row]
 
 
-def build_rows(
-    plan: ReportPlan,
-    findings: Findings,
-    runs: list[Row] | None = None,
-    paid: Mapping[int | None, Paid] | None = None,
-) -> ReportRows:
+def build_rows(plan: ReportPlan, findings: Findings, paid: Mapping[int | None, Paid] | None = None) -> ReportRows:
     """Every agent of the environment has a row in ``details``, whatever happened to it.
 
-    ``runs`` are those of ``build_run_rows`` when they are there already. ``paid`` is what the ledger has on this report
-    by agent id (None: the team's): what is reported is what was paid, by the report's earlier processes too.
+    ``paid`` is what the ledger has on this report by agent id (None: the team's): what is reported is what was paid, by
+    the report's earlier processes too.
     """
     paid = dict(paid or {})
     evaluations = {agent.id: _with_paid(_evaluation(agent, findings), paid.get(agent.id)) for agent in findings.agents}
@@ -106,12 +90,11 @@ def build_rows(
         report=_report(plan, findings, evaluations, everyone, others),
         details=[_detail(agent, evaluations[agent.id], findings.evidence.get(agent.id)) for agent in findings.agents],
         criteria=[row for evaluation in everyone for row in _criteria(evaluation)],
-        runs=build_run_rows(findings) if runs is None else runs,
+        runs=_runs(findings),
     )
 
 
-def build_run_rows(findings: Findings) -> list[Row]:
-    """The rows of ``report_runs``: they follow from the evidence alone, so they are known before anything is judged."""
+def _runs(findings: Findings) -> list[Row]:
     return [
         _run(evidence, run)
         for agent in findings.agents

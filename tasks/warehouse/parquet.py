@@ -58,8 +58,7 @@ def write_parquet(
         return files.publish(tables.get(reports.name, ()))
 
 
-def encode_table(name: str, report_id: int, rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """The file of one table, for ``stage_parquet``; errors as in ``write_parquet``."""
+def _encode_table(name: str, report_id: int, rows: Sequence[Mapping[str, Any]]) -> bytes:
     with io.BytesIO() as file:
         pq.write_table(_build_table(REPORT_TABLES[name], report_id, rows), file, compression="zstd")
         return file.getvalue()
@@ -67,12 +66,12 @@ def encode_table(name: str, report_id: int, rows: Sequence[Mapping[str, Any]]) -
 
 @contextmanager
 def stage_parquet(
-    url: str, environment: str, report_id: int, children: Mapping[str, Sequence[Mapping[str, Any]] | bytes]
+    url: str, environment: str, report_id: int, children: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> Iterator[StagedFiles]:
     """Write all tables but ``reports`` under temporary names; ``publish`` adds that one and gives all their names.
 
     For a report whose own row is known last. Left without ``publish``, the old files are as they were.
-    Arguments and errors as in ``write_parquet``; a table may also come as ``encode_table`` made it.
+    Arguments and errors as in ``write_parquet``.
     """
     with translate_errors(url, "cannot be written"):
         staged = StagedFiles(url, environment, report_id)
@@ -97,9 +96,9 @@ class StagedFiles:
         self._report_id = report_id
         self._pending: dict[str, str] = {}
 
-    def write(self, name: str, rows: Sequence[Mapping[str, Any]] | bytes) -> None:
+    def write(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write one table's file under a temporary name."""
-        content = rows if isinstance(rows, bytes) else encode_table(name, self._report_id, rows)
+        content = _encode_table(name, self._report_id, rows)
         folder = posixpath.join(self._root, name, self._folder)
         temporary = posixpath.join(folder, f".{self._report_id}.{uuid.uuid4().hex}.tmp")
         self._pending[temporary] = posixpath.join(folder, f"{self._report_id}.parquet")

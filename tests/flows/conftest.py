@@ -16,7 +16,6 @@ from deployments.demo.jaeger import SimulatedJaeger
 from deployments.demo.judge import SimulatedJudge
 from deployments.demo.sample import Sample, build_sample
 from deployments.prefect_server import prefect_server, wait_until_healthy
-from tasks.held_events import events_can_wait
 from tasks.settings import ReportOptions
 from tasks.warehouse.sql import Warehouse
 
@@ -29,7 +28,7 @@ def prefect_api(
     home = seed_home(Path(os.environ["PREFECT_HOME"]))
     with prefect_server(home, password=api_password) as url:
         wait_until_healthy(url, home)
-        with at_server(url), events_can_wait():
+        with at_server(url):
             yield
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from tasks.errors import WarehouseError
 from tasks.warehouse.columns import Clean, FreeJson
-from tasks.warehouse.parquet import encode_environment, encode_table, read_parquet, stage_parquet, write_parquet
+from tasks.warehouse.parquet import encode_environment, read_parquet, stage_parquet, write_parquet
 from tasks.warehouse.schema import REPORT_TABLES, arrow_schema
 from tasks.warehouse.sql import Warehouse
 
@@ -137,18 +137,6 @@ def test_files_appear_only_when_they_are_published(tmp_path: Path, written: Rows
         files.publish(written["reports"])
         assert read_parquet(str(tmp_path), "report_runs").num_rows == 0
     assert list(tmp_path.rglob("*.tmp")) == []
-
-
-def test_a_table_that_was_encoded_before_makes_the_same_file(parquet_url: str, written: Rows) -> None:
-    write_parquet(parquet_url, "prod", 1, written)
-    plain = read_parquet(parquet_url, "report_runs")
-    children: dict[str, Any] = {name: rows for name, rows in written.items() if name != "reports"}
-    children["report_runs"] = encode_table("report_runs", 1, written["report_runs"])
-    with stage_parquet(parquet_url, "prod", 1, children) as files:
-        files.publish(written["reports"])
-    again = read_parquet(parquet_url, "report_runs")
-    assert again.num_rows == 2
-    assert again.equals(plain)
 
 
 def test_files_that_are_not_published_leave_no_trace(parquet_url: str, written: Rows) -> None:
