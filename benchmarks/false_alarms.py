@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.simulated_reports import World, team_of
-from tasks.report.compare import compare_reports
-from tasks.report.comparison import Comparison
+from tasks.comparison.compare import compare_reports
+from tasks.comparison.comparison import Comparison
 from tasks.report.reading import Reading
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from benchmarks.history import ENVIRONMENT, build_history
-from deployments.postgres import embedded_postgres
+from deployments.local.postgres import embedded_postgres
 from tasks.warehouse.sql import Warehouse, open_warehouse
-from tasks.warehouse.views import VIEWS
+from tasks.warehouse.views.definitions import VIEWS
 
 _ROUNDS = 3
 _COMMAND = Path(sys.executable).with_name("agent-report")

@@ -24,7 +24,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from benchmarks.report_speed import Services, services, settings
-from deployments.postgres import embedded_postgres
+from deployments.local.postgres import embedded_postgres
 from tasks.warehouse.schema import judge_calls
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
@@ -88,7 +88,7 @@ def main() -> None:
 def kill_all(folder: Path, kills: int, each: int, chance: random.Random) -> list[Outcome]:
     """Reports until there were so many kills; prints a line for each."""
     os.environ["PREFECT_HOME"] = str(folder / "prefect")
-    from deployments.runner import prefect_api, quiet_prefect
+    from deployments.local.runner import prefect_api, quiet_prefect
 
     quiet_prefect()
     outcomes: list[Outcome] = []

@@ -22,7 +22,7 @@ from typing import Any
 def main() -> None:
     """Make the report and print what it took."""
     agents, limit, agent_seconds, team_seconds = int(sys.argv[1]), int(sys.argv[2]), *map(float, sys.argv[3:5])
-    sys.path.insert(0, os.getcwd())
+    sys.path.insert(0, str(Path.cwd()))
     with tempfile.TemporaryDirectory(prefix="speed-") as name:
         folder = Path(name)
         judge = {"agent_seconds": agent_seconds, "team_seconds": team_seconds}
@@ -50,7 +50,7 @@ def measure(folder: Path, services: subprocess.Popen[str], agents: int, limit: i
     try:
         from deployments.local.runner import prefect_api, quiet_prefect
     except ImportError:  # a checkout from before the packages
-        from deployments.runner import prefect_api, quiet_prefect  # type: ignore[no-redef]
+        from deployments.local.runner import prefect_api, quiet_prefect  # type: ignore[no-redef]
     quiet_prefect()
     from flows.generate_report import generate_report
     from tasks.settings import ReportOptions

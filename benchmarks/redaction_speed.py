@@ -17,8 +17,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tasks.evidence.credentials import RULES
-from tasks.evidence.redaction import Redactor
+from tasks.redaction.credentials import RULES
+from tasks.redaction.redactor import Redactor
 
 BOUND = 0.2
 _SHOWN = 25

@@ -62,7 +62,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="speed-") as name:
         folder = Path(name)
         os.environ["PREFECT_HOME"] = str(folder / "prefect")
-        from deployments.runner import prefect_api, quiet_prefect
+        from deployments.local.runner import prefect_api, quiet_prefect
 
         quiet_prefect()
         print("agents  at once  seconds (median, all)            calls  in flight  trace requests")
@@ -82,15 +82,15 @@ def shared(folder: Path) -> Iterator[str]:
     """A Prefect server on PostgreSQL with the limit on the tag; gives the URL of the warehouse there."""
     from prefect.client.orchestration import get_client
 
-    from deployments.postgres import embedded_postgres
-    from deployments.prefect_server import (
+    from deployments.local.postgres import embedded_postgres
+    from deployments.local.prefect_server import (
         client_settings,
         prefect_server,
         server_password,
         use_server,
         wait_until_healthy,
     )
-    from deployments.runner import drain
+    from deployments.local.runner import drain
 
     home = folder / "server"
     with (
@@ -133,7 +133,7 @@ def settings(others: Services, place: Path, warehouse_url: str | None) -> None:
 def measure(others: Services, agents: int, limit: int, rounds: int) -> None:
     """Make ``rounds`` reports and print one line."""
     from flows.generate_report import generate_report
-    from tasks.connections import warehouse
+    from tasks.clients import warehouse
     from tasks.settings import ReportOptions
 
     options = ReportOptions(judge_model="simulated-judge", max_concurrent_evals=limit, fresh=True)

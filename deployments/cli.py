@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
-from deployments.invocation import fill_in_program, process_seconds
-from deployments.option_help import option
-from deployments.terminal import let_all_be_written, one_line, open_console, print_json
+from deployments.commands.option_help import option
+from deployments.terminal.console import let_all_be_written, one_line, open_console, print_json
+from deployments.terminal.invocation import fill_in_program, process_seconds
 from tasks.errors import AgentReportError, RefusedError, scrub
 
 if TYPE_CHECKING:
-    from deployments.runner import Order
+    from deployments.local.runner import Order
 
 COMPLETED, FAILED, REFUSED = 0, 1, 2
 
@@ -110,7 +110,7 @@ def run(
         Show Prefect's log.
     """
     _say_at_once(f"Estimating a report on {environment}" if dry_run else f"Starting a report on {environment}")
-    from deployments.runner import Order, quiet_prefect
+    from deployments.local.runner import Order, quiet_prefect
 
     if not verbose:
         quiet_prefect()
@@ -140,9 +140,9 @@ def make_report(order: Order, *, as_json: bool = False, made: Callable[[int], No
 
     ``made`` is called with the report's id before it is printed.
     """
-    from deployments.progress_bar import live_progress
-    from deployments.runner import check_settings, prefect_api, run_report, running_report
-    from deployments.show import show_report
+    from deployments.commands.show import show_report
+    from deployments.local.runner import check_settings, prefect_api, run_report, running_report
+    from deployments.terminal.progress_bar import live_progress
 
     report_id: int | None = None
     signal.signal(signal.SIGINT, _stop)
@@ -158,7 +158,7 @@ def make_report(order: Order, *, as_json: bool = False, made: Callable[[int], No
     made(report_id)
     report = show_report(report_id, as_json=as_json)
     if not as_json:
-        from deployments.page import print_place
+        from deployments.commands.page import print_place
 
         print_place(open_console(), report_id)
         open_console().print(_describe_time(report["generation_duration_seconds"]))
@@ -171,7 +171,7 @@ def _say_at_once(what: str) -> None:
 
 
 def _describe_time(report_seconds: float | None) -> str:
-    from tasks.report.durations import format_duration
+    from tasks.wording.durations import format_duration
 
     command = format_duration(process_seconds())
     if report_seconds is None:
@@ -209,10 +209,10 @@ def show(
         Print only `{"report": {…}, "agents": [{…}]}`; of one agent
         `{"report": {…}, "agent": {…}, "criteria": [{…}], "runs": [{…}]}`.
     """
-    from deployments.show import show_agent, show_report
+    from deployments.commands.show import show_agent, show_report
 
     if html is not None:
-        from deployments.page import save_page
+        from deployments.commands.page import save_page
 
         if json or agent is not None:
             raise RefusedError(f"--html and {'--json' if json else '--agent'}: one of them")
@@ -257,7 +257,7 @@ def list_reports(
     json
         Print the rows as JSON.
     """
-    from deployments.report_list import list_stored
+    from deployments.commands.report_list import list_stored
 
     list_stored(
         environment=environment,
@@ -286,7 +286,7 @@ def watch(report_id: int, /, *, json: Flag = False) -> int:
     json
         Print only a line of JSON for every step: id, environment, name, status, progress, current_step, error.
     """
-    from deployments.watch import INTERRUPTED, watch_report
+    from deployments.commands.watch import INTERRUPTED, watch_report
 
     completed = watch_report(report_id, as_json=json)
     return INTERRUPTED if completed is None else COMPLETED if completed else FAILED
@@ -324,7 +324,7 @@ def export(
     bom
         Begin with a byte order mark, without which Excel does not take a CSV file for UTF-8.
     """
-    from deployments.export import export_report
+    from deployments.commands.export import export_report
 
     export_report(report_id, kind=format, table=table, out=out, force=force, byte_order_mark=bom)
     return COMPLETED
@@ -355,7 +355,7 @@ def prune(
         Print only `{"before": …, "reports": [{…}], "rows": {…}, "files": …, "bytes": …, "leftover_files": …,
         "removed": …}`.
     """
-    from deployments.prune import prune as prune_reports
+    from deployments.commands.prune import prune as prune_reports
 
     prune_reports(keep=keep, keep_last=keep_last, environment=environment, yes=yes, as_json=json)
     return COMPLETED
@@ -408,7 +408,7 @@ def compare(
     json
         Print only the comparison as JSON.
     """
-    from deployments.comparison import run_compare
+    from deployments.commands.comparison import run_compare
 
     run_compare(
         baseline_id,
@@ -466,7 +466,7 @@ def label(
     json
         With `--csv`: print only `{"report_id": …, "labels": [{…}], "empty_lines": …}`, what was stored.
     """
-    from deployments.labels import LabelOrder, run_label
+    from deployments.labelling.command import LabelOrder, run_label
 
     return run_label(LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template, json))
 
@@ -488,7 +488,7 @@ def agreement(report_id: int | None = None, /, *, environment: str | None = None
     json
         Print only the figures, as JSON.
     """
-    from deployments.agreement import run_agreement
+    from deployments.commands.agreement import run_agreement
 
     run_agreement(report_id, environment, as_json=json)
     return COMPLETED
@@ -544,7 +544,7 @@ def check(
     json
         Print only the result as JSON.
     """
-    from deployments.gate import run_check
+    from deployments.commands.gate import run_check
 
     held = run_check(
         report_id,
@@ -616,7 +616,7 @@ def setup(
     json
         Print only `[{"what": …, "state": …, "detail": …}]`.
     """
-    from deployments.runner import quiet_prefect
+    from deployments.local.runner import quiet_prefect
 
     quiet_prefect()
     from deployments.setup.command import print_line, set_up
@@ -687,7 +687,7 @@ def webhook(*, host: str = "127.0.0.1", port: int = 8765) -> int:
 
 
 def _dry_run(order: Order, *, as_json: bool) -> int:
-    from deployments.dry_run import estimate_report, print_estimate
+    from deployments.commands.dry_run import estimate_report, print_estimate
 
     estimate = estimate_report(order)
     if as_json:

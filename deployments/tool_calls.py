@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.text import Text
 
-from deployments.terminal import one_line
-from tasks.counting import counted
-from tasks.report.durations import format_duration
+from deployments.terminal.console import one_line
+from tasks.wording.counts import counted
+from tasks.wording.durations import format_duration
 
 Row = dict[str, Any]
 _MOST_CALLS = 12

@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deployments.demo.sample import build_sample
-from tasks.evidence.connection import open_source
 from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
-from tasks.evidence.runs import Source
 from tasks.evidence.types import Evidence
 from tasks.judge.agent import build_agent_question
 from tasks.judge.answer import build_schema
 from tasks.judge.exchange import compose
 from tasks.judge.rubric import Criteria, resolve_rubrics
 from tasks.settings import Settings
+from tasks.sources.sql.connection import open_source
+from tasks.sources.sql.runs import Source
 
 _FILE = Path(__file__).parent / "prompt.md"
 _NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Table
 
 from tasks.warehouse.columns import FreeJson, Nested
 from tasks.warehouse.schema import REPORT_TABLES, arrow_type, metadata
-from tasks.warehouse.views import VIEWS
+from tasks.warehouse.views.definitions import VIEWS
 
 _ABOUT = {
     "reports": "A row for every report, from the moment it is asked for.",
@@ -24,7 +24,7 @@ _ABOUT = {
 _HEAD = """\
 # Tables and views
 
-Made by `docs/make_tables.py` from `tasks/warehouse/schema.py` and `tasks/warehouse/views.py`.
+Made by `docs/make_tables.py` from `tasks/warehouse/schema.py` and `tasks/warehouse/views/definitions.py`.
 
 - SQL is what counts: a report is done when its `status` is `completed`. Views hold completed reports only, except for
   `judge_costs`.

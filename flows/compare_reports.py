@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from prefect import flow
 
+from tasks.bridge.endings import checked, told
+from tasks.bridge.fixed_options import flow_options
+from tasks.bridge.quoting import quoted
 from tasks.comparing import compare_two, publish_comparison
-from tasks.endings import checked, told
-from tasks.quoting import quoted
-from tasks.step import flow_options
 
 
 @flow(name="compare_reports", flow_run_name="compare report {report_id}", validate_parameters=False, **flow_options())

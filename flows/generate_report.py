@@ -8,18 +8,18 @@ from typing import Any
 from prefect import flow
 from prefect.task_runners import ConcurrentTaskRunner
 
+from tasks.bridge.endings import checked, told
+from tasks.bridge.fixed_options import flow_options
+from tasks.bridge.quoting import quoted
 from tasks.comparing import compare_with_last
-from tasks.endings import checked, told
+from tasks.evaluating import judge_threads, judging, open_findings
 from tasks.judge.rubric import Criteria
-from tasks.judging import judge_threads, judging, open_findings
 from tasks.paging import write_page
 from tasks.publishing import open_report, publish_artifacts, reporting, settle, write_report
-from tasks.quoting import quoted
+from tasks.reading import load_agents, read_evidence
 from tasks.report.build import Findings
 from tasks.scheduling import EvaluationQueue
 from tasks.settings import ReportOptions
-from tasks.sources import load_agents, read_evidence
-from tasks.step import flow_options
 
 
 @flow(

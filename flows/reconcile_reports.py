@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prefect import flow
 
+from tasks.bridge.fixed_options import flow_options
 from tasks.reconciling import mark_abandoned
-from tasks.step import flow_options
 
 
 @flow(name="reconcile_reports", **flow_options())

@@ -5,13 +5,13 @@ from __future__ import annotations
 from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 
-from tasks.endings import raising, told
+from tasks.bridge.endings import raising, told
+from tasks.bridge.fixed_options import step
+from tasks.comparison.comparison import AgentComparison, Comparison
 from tasks.errors import RefusedError, scrub
+from tasks.render.change_text import render_changed
 from tasks.report.build import ReportRows
-from tasks.report.change_text import render_changed
-from tasks.report.comparison import AgentComparison, Comparison
 from tasks.report.plan import ReportPlan
-from tasks.step import step
 from tasks.stored_reports import compare_followers, compare_stored
 
 

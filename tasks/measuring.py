@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tasks import connections
+from tasks import clients
+from tasks.calibration.agreement import Agreement
+from tasks.calibration.judging import Judging
 from tasks.errors import RefusedError, scrub
-from tasks.report.agreement import Agreement
-from tasks.report.judging import Judging
 from tasks.stored_reports import require_report
 from tasks.warehouse.labels import find_judged_report, has_labels, load_judged, load_labels, load_repeated_answers
 from tasks.warehouse.sql import Row, Warehouse
@@ -20,7 +20,7 @@ def load_agreement(report_id: int, warehouse: Warehouse | None = None) -> Agreem
     Raises:
         RefusedError: there is no such report.
     """
-    warehouse = warehouse or connections.warehouse()
+    warehouse = warehouse or clients.warehouse()
     report = require_report(report_id, warehouse)
     if not has_labels(warehouse.database, report["environment"]):
         return None
@@ -59,7 +59,7 @@ def find_report(warehouse: Warehouse, report_id: int | None, environment: str | 
 def measure(warehouse: Warehouse, report: Row) -> Agreement:
     """The agreement as it is now, for ``report`` (a row of ``reports``); without labels only what needs none."""
     # Imported when it is needed: scipy and statsmodels take a second, and most reports have no labels.
-    from tasks.report.agree import measure_agreement
+    from tasks.calibration.agree import measure_agreement
 
     database = warehouse.database
     labels = load_labels(database, report["environment"])

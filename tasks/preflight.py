@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tasks import connections
+from tasks import clients
 from tasks.evidence.prices import Tokens
-from tasks.judge.purse import describe_unknown_price
+from tasks.judge.budget import describe_unknown_price
 from tasks.settings import ReportOptions
 from tasks.warehouse.parquet import check_writable
 from tasks.warehouse.sql import check_warehouse
@@ -18,15 +18,15 @@ def check_everything(options: ReportOptions) -> list[str]:
     Raises:
         RefusedError, WarehouseError, SourceError: what would end the report before anything is paid for.
     """
-    connections.source()
-    check_warehouse(connections.warehouse_place())
-    check_writable(connections.read_settings().parquet_url)
-    connections.judge_client(options)
-    price = connections.prices().cost_usd(options.judge_model, Tokens(1, 1), datetime.now(UTC))
+    clients.source()
+    check_warehouse(clients.warehouse_place())
+    check_writable(clients.read_settings().parquet_url)
+    clients.judge_client(options)
+    price = clients.prices().cost_usd(options.judge_model, Tokens(1, 1), datetime.now(UTC))
     warnings = []
     if options.max_report_cost_usd and price is None:
         warnings.append(describe_unknown_price(options.max_report_cost_usd, options.judge_model))
-    jaeger = connections.jaeger(options.max_concurrent_runs)
+    jaeger = clients.jaeger(options.max_concurrent_runs)
     problem = None if jaeger is None else jaeger.check()
     if problem:
         warnings.append(f"The report would be without traces: {problem}")

@@ -11,11 +11,11 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.logging import get_run_logger
 
-from tasks.counting import counted
 from tasks.errors import WarehouseError, scrub
+from tasks.render.markdown import escape
 from tasks.report.build import ReportRows
-from tasks.report.markdown import escape
 from tasks.warehouse.sql import Warehouse
+from tasks.wording.counts import counted
 
 _BEAT_SECONDS = 10.0
 _LEAST_SECONDS = 0.25

@@ -12,25 +12,25 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.utilities.urls import url_for
 
-from tasks import connections
+from tasks import clients
 from tasks.announcements import announce, announce_end
-from tasks.endings import raising, told
+from tasks.bridge.endings import raising, told
+from tasks.bridge.fixed_options import step
+from tasks.bridge.llm_limit import find_limit
+from tasks.comparison.comparison import Comparison
 from tasks.errors import ParquetError, RefusedError, ReportFailedError, scrub
 from tasks.judge.rubric import Criteria
-from tasks.llm_limit import find_limit
 from tasks.progress import Progress
+from tasks.render.change_text import render_changed
+from tasks.render.markdown import Links, agents_table, describe_mean, escape, format_judging_cost, render_markdown
 from tasks.report.build import Ending, Findings, ReportRows, build_rows
-from tasks.report.change_text import render_changed
-from tasks.report.comparison import Comparison
-from tasks.report.formats import format_score
-from tasks.report.markdown import Links, agents_table, describe_mean, escape, format_judging_cost, render_markdown
 from tasks.report.plan import ReportPlan, check_conflicts, restore_plan
 from tasks.settings import ReportOptions
-from tasks.step import step
 from tasks.warehouse.owner import current_owner
 from tasks.warehouse.parquet import list_files, stage_parquet
 from tasks.warehouse.patience import ENDING_SECONDS, Patience
 from tasks.warehouse.sql import Row
+from tasks.wording.formats import format_score
 
 
 @raising
@@ -49,7 +49,7 @@ def open_report(
     Raises:
         RefusedError: no such report, its owner lives, or something is asked for that conflicts with what is stored.
     """
-    warehouse = connections.warehouse()
+    warehouse = clients.warehouse()
     # The environment is a name of the source's, whatever it begins or ends with.
     name = name.strip()
     context = FlowRunContext.get()
@@ -62,7 +62,7 @@ def open_report(
         return _bounded(restore_plan(taken, started_at, fresh=options.fresh))
     if not environment.strip():
         raise RefusedError("environment is empty: name the environment to report on, as the source has it")
-    resolved = connections.read_settings().options(options)
+    resolved = clients.read_settings().options(options)
     values = {
         "environment": environment,
         "name": name,
@@ -98,13 +98,13 @@ def reporting(plan: ReportPlan, findings: Findings) -> Iterator[Progress]:
     interruption (cancelled in the UI, Ctrl-C) makes it ``cancelled``. Of both last, what was found out is written.
     """
     try:
-        with Progress(connections.warehouse(), plan.id) as progress:
+        with Progress(clients.warehouse(), plan.id) as progress:
             yield progress
     except RefusedError as error:
         if plan.taken_up:
             _end_report(plan, "failed", str(error))
         else:
-            _patience("failed").keep_trying(lambda: connections.warehouse().discard_report(plan.id))
+            _patience("failed").keep_trying(lambda: clients.warehouse().discard_report(plan.id))
         raise
     except Exception as error:
         _write_ended(plan, findings, Ending("error", scrub(str(error) or type(error).__name__)))
@@ -132,7 +132,7 @@ def _write_ended(plan: ReportPlan, findings: Findings, ending: Ending) -> None:
 
 def _end_report(plan: ReportPlan, status: str, reason: str) -> None:
     """End the report's row, and announce that; not when it has ended before, or is somebody else's by now."""
-    warehouse, owner = connections.warehouse(), current_owner()
+    warehouse, owner = clients.warehouse(), current_owner()
     if _patience(status).keep_trying(lambda: warehouse.end_report(plan.id, status, reason, owner=owner)):
         row = {"id": plan.id, "environment": plan.environment, "name": plan.name}
         announce_end({**row, "status": status, "error": reason})
@@ -140,13 +140,13 @@ def _end_report(plan: ReportPlan, status: str, reason: str) -> None:
 
 def _patience(status: str) -> Patience:
     """How long the end of a report is tried to be written. Who cancels a report does not want to wait for long."""
-    return connections.patience() if status == "cancelled" else connections.patience().lasting(ENDING_SECONDS)
+    return clients.patience() if status == "cancelled" else clients.patience().lasting(ENDING_SECONDS)
 
 
 @step("write the report on {plan.environment}")
 def write_report(plan: ReportPlan, findings: Findings) -> ReportRows:
     """Write the report to Parquet and SQL; SQL comes last, in one transaction, and is what readers trust."""
-    return write_rows(plan, findings, connections.patience())
+    return write_rows(plan, findings, clients.patience())
 
 
 def write_rows(plan: ReportPlan, findings: Findings, patience: Patience) -> ReportRows:
@@ -157,15 +157,15 @@ def write_rows(plan: ReportPlan, findings: Findings, patience: Patience) -> Repo
     Raises:
         WarehouseError: SQL cannot be written, for as long as ``patience`` lasts.
     """
-    paid = patience.keep_trying(lambda: connections.ledger().load_paid(plan.id))
+    paid = patience.keep_trying(lambda: clients.ledger().load_paid(plan.id))
     rows = build_rows(plan, findings, paid)
-    url = connections.read_settings().parquet_url
+    url = clients.read_settings().parquet_url
     children = {
         "agent_report_details": rows.details,
         "criterion_scores": rows.criteria,
         "report_runs": rows.runs,
     }
-    files_until = patience.clock() + connections.patience().seconds
+    files_until = patience.clock() + clients.patience().seconds
 
     def write() -> None:
         try:
@@ -199,7 +199,7 @@ def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[Row], obje
         publish({**row, **ended})
         return ended
 
-    warehouse = connections.warehouse()
+    warehouse = clients.warehouse()
     warehouse.write_report(plan.id, finish, rows.details, rows.criteria, rows.runs, owner=current_owner())
 
 
@@ -227,7 +227,7 @@ def publish_artifacts(
 
 
 def _links(plan: ReportPlan, page: str) -> Links:
-    settings = connections.read_settings()
+    settings = clients.read_settings()
     context = FlowRunContext.get()
     return Links(
         flow_run_url=(url_for(context.flow_run) or "") if context and context.flow_run else "",

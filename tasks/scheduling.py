@@ -12,19 +12,19 @@ from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.task_runners import ConcurrentTaskRunner
 
-from tasks.counting import counted
+from tasks.bridge.prefect_api import api_answers
+from tasks.bridge.quoting import quoted, unquoted
 from tasks.errors import AgentReportError, PrefectApiError, scrub
-from tasks.evidence.batch import ReadFailure
+from tasks.evaluating import evaluate_agent, evaluate_team, judge_width
 from tasks.evidence.types import Agent, Evidence
 from tasks.judge.agent import judge_agent
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
-from tasks.judging import evaluate_agent, evaluate_team, judge_width
-from tasks.prefect_api import api_answers
-from tasks.quoting import quoted, unquoted
+from tasks.reading import Reading
 from tasks.report.build import Ending, Findings
 from tasks.report.plan import ReportPlan
-from tasks.sources import Reading
+from tasks.sources.batch import ReadFailure
+from tasks.wording.counts import counted
 
 # How long Prefect's API may be away in the middle of a report, and how often a task run may get lost by that.
 _OUTAGE_SECONDS = 30.0

@@ -1,4 +1,4 @@
-"""What all tests share: an embedded PostgreSQL, started when first asked for, and a server that sends raw bytes."""
+"""What all tests share: an embedded PostgreSQL, a server that sends raw bytes, and small spans, traces and runs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ import tempfile
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from deployments.runner import drain, quiet_prefect
+from deployments.local.runner import drain, quiet_prefect
+from tasks.evidence.traces.spans import Span
+from tasks.evidence.types import Run
 
 # Before anything imports Prefect: no test reads or writes the user's profiles and database.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="prefect-")
@@ -97,7 +101,7 @@ def api_password() -> str:
 @pytest.fixture(scope="session")
 def api_headers(api_password: str) -> dict[str, str]:
     """What a request to such a server has to have."""
-    from deployments.prefect_server import authorization
+    from deployments.local.prefect_server import authorization
 
     return authorization(api_password)
 
@@ -129,7 +133,7 @@ def seed_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path
 
     To make that database takes a server ten seconds, to copy it none: it is made once for all processes of the run.
     """
-    from deployments.prefect_server import prefect_server, wait_until_healthy
+    from deployments.local.prefect_server import prefect_server, wait_until_healthy
 
     base = tmp_path_factory.getbasetemp()
     made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prefect-database"
@@ -181,7 +185,7 @@ def prefect_template(postgres_server: sa.URL) -> Iterator[str]:
 
 @contextmanager
 def _team_server(database: sa.URL) -> Iterator[str]:
-    from deployments.prefect_server import prefect_server, wait_until_healthy
+    from deployments.local.prefect_server import prefect_server, wait_until_healthy
 
     home = Path(tempfile.mkdtemp(prefix="shared-"))
     with prefect_server(home, password=_PASSWORD, database_url=_for_prefect(database)) as url:
@@ -246,3 +250,95 @@ def send_raw() -> Iterator[Callable[..., RawServer]]:
     yield start
     for server in opened:
         server.close()
+
+
+# Small spans, traces and runs. Times are seconds from a fixed moment.
+STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+STARTED_US = int(STARTED.timestamp()) * 1_000_000
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A day after the runs."""
+    return STARTED + timedelta(days=1)
+
+
+@pytest.fixture
+def make_span() -> Callable[..., Span]:
+    """``make_span("b", "a", 0.5, 2)``: span b, child of a, from 0.5 s to 2 s; other fields by name."""
+
+    def make(
+        span_id: str, parent_id: str | None = None, start: float = 0, end: float = 1, operation: str = "", **fields: Any
+    ) -> Span:
+        return Span(
+            trace_id="1".zfill(32),
+            span_id=span_id,
+            parent_id=parent_id,
+            operation=operation or span_id,
+            start_us=round(start * 1_000_000),
+            end_us=round(end * 1_000_000),
+            tags=fields.pop("tags", {}),
+            **fields,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_trace() -> Callable[..., dict[str, Any]]:
+    """A v1 trace: ``make_trace(7, run_id=12)`` has a root of service station with that tag, an LLM call and a tool."""
+
+    def make(number: int, run_id: int | None = None, *, orphan: bool = False, root: bool = True) -> dict[str, Any]:
+        trace_id = f"{number:032x}"
+        rows: list[tuple[int, int, str, float, float, Mapping[str, Any]]] = [
+            (1, 0, "agent_execution_engine.execute", 0, 10, {} if run_id is None else {"run.id": run_id}),
+            (2, 1, "chat", 1, 4, {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 100}),
+            (3, 9 if orphan else 1, "__search", 4, 6, {"genkit:input": '{"q":"cats"}', "genkit:output": '"two"'}),
+        ]
+        spans = []
+        for span, parent, operation, start, end, tags in rows if root else rows[1:]:
+            reference = {"refType": "CHILD_OF", "traceID": trace_id, "spanID": f"{parent:016x}"}
+            spans.append(
+                {
+                    "traceID": trace_id,
+                    "spanID": f"{span:016x}",
+                    "operationName": operation,
+                    "references": [reference] if parent else [],
+                    "startTime": STARTED_US + int(start * 1_000_000),
+                    "duration": int((end - start) * 1_000_000),
+                    "tags": [
+                        {"key": key, "type": "int64" if isinstance(value, int) else "string", "value": value}
+                        for key, value in tags.items()
+                    ],
+                    "logs": [],
+                    "processID": "p1",
+                    "warnings": None,
+                }
+            )
+        return {
+            "traceID": trace_id,
+            "spans": spans,
+            "processes": {"p1": {"serviceName": "station", "tags": []}},
+            "warnings": None,
+        }
+
+    return make
+
+
+@pytest.fixture
+def make_run() -> Callable[..., Run]:
+    """``make_run(12, "0a")``: a run that took 10 s from the fixed moment; other fields by name."""
+
+    def make(run_id: int, trace_id: str | None = None, **fields: Any) -> Run:
+        values: dict[str, Any] = {
+            "id": run_id,
+            "agent_id": 1,
+            "status": "completed",
+            "outcome": "success",
+            "started_at": STARTED,
+            "completed_at": STARTED + timedelta(seconds=10),
+            "trace_id": trace_id,
+        }
+        return Run(**(values | fields))
+
+    return make

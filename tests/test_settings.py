@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.connections import read_settings
+from tasks.clients import read_settings
 from tasks.errors import RefusedError
 from tasks.settings import ReportOptions, parse_since
 

@@ -15,12 +15,12 @@ from rich.text import Text
 
 from deployments.demo.judge import SimulatedJudge
 from deployments.demo.sample import ENVIRONMENT
-from deployments.invocation import printed_command
-from deployments.prefect_server import reach_directly
-from deployments.terminal import Row, open_console
-from tasks.counting import counted
+from deployments.local.prefect_server import reach_directly
+from deployments.terminal.console import Row, open_console
+from deployments.terminal.invocation import printed_command
 from tasks.errors import RefusedError
 from tasks.settings import DEFAULT_JUDGE_MODEL, SIMULATED_JUDGE_MODEL, ReportOptions
+from tasks.wording.counts import counted
 
 if TYPE_CHECKING:
     from deployments.demo.history import Past
@@ -51,8 +51,8 @@ def run_demo(*, judge: str, agents: int, runs_per_agent: int, folder: Path, as_j
         # Only now, as Prefect reads its settings when it is imported.
         from deployments.cli import make_report
         from deployments.demo.history import open_past
-        from deployments.runner import Order, quiet_prefect
-        from tasks.connections import warehouse
+        from deployments.local.runner import Order, quiet_prefect
+        from tasks.clients import warehouse
         from tasks.judge.rubric import Criteria
 
         quiet_prefect()
@@ -70,16 +70,16 @@ def _write_past(past: Past, report_id: int) -> None:
     """The weeks before a first report, what changed since, and its page once more, which was made without them."""
     if not past.weeks:
         return
-    from tasks import connections
+    from tasks import clients
     from tasks.paging import load_page
-    from tasks.report.html import render_html
+    from tasks.render.html.html import render_html
     from tasks.stored_reports import compare_stored
     from tasks.warehouse.pages import write_page_file
 
     past.write(report_id)
-    if connections.warehouse().load_report(past.weeks[-1]) is not None:
+    if clients.warehouse().load_report(past.weeks[-1]) is not None:
         compare_stored(report_id, past.weeks[-1])
-        url = connections.read_settings().parquet_url
+        url = clients.read_settings().parquet_url
         write_page_file(url, ENVIRONMENT, report_id, render_html(load_page(report_id)))
 
 
@@ -135,7 +135,7 @@ def print_time(console: Console, report: Row, agents: Sequence[Row]) -> None:
 
 
 def _print_files(folder: Path, *, simulated: bool) -> None:
-    from tasks.connections import warehouse
+    from tasks.clients import warehouse
 
     console = open_console()
     report = next(iter(warehouse().list_reports("demo", limit=1)), None)

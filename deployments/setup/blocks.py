@@ -18,8 +18,8 @@ from sqlalchemy.exc import ArgumentError
 
 from deployments.setup.piece import Found
 from tasks.errors import RefusedError
-from tasks.evidence.urls import refuse_ambiguous
 from tasks.settings import Settings
+from tasks.wire.urls import refuse_ambiguous
 
 CONNECTOR, SECRET = "sqlalchemy-connector", "secret"
 

@@ -10,20 +10,20 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.clone import ROOT
-from deployments.deployment_file import FILE_NAME
-from deployments.runner import check_api
+from deployments.local.runner import check_api
 from deployments.setup.automations import MarkKilledRuns, Notify, ReconcileCrashedRuns
 from deployments.setup.blocks import Blocks
 from deployments.setup.deployed import Deployed
+from deployments.setup.deployment_file import FILE_NAME
 from deployments.setup.llm_limit import LlmLimit
 from deployments.setup.piece import Found, Piece
 from deployments.setup.readable import Readable
 from deployments.setup.work_pool import Pool
-from deployments.terminal import one_line
-from tasks.connections import read_settings
+from deployments.terminal.console import one_line
+from tasks.clients import read_settings
 from tasks.errors import RefusedError
-from tasks.evidence.urls import refuse_ambiguous
 from tasks.settings import ReportOptions
+from tasks.wire.urls import refuse_ambiguous
 
 Line = tuple[str, Found]
 """What was done (``created``, ``updated``) or found, and of what."""

@@ -15,7 +15,7 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
-from deployments.deployment_file import Deployment, load_deployment_file, template_variables
+from deployments.setup.deployment_file import Deployment, load_deployment_file, template_variables
 from deployments.setup.piece import Found
 from tasks.errors import AgentReportError, scrub
 from tasks.settings import Settings

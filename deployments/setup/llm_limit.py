@@ -11,7 +11,7 @@ from prefect.client.schemas.responses import GlobalConcurrencyLimitResponse
 from prefect.exceptions import ObjectNotFound
 
 from deployments.setup.piece import Found
-from tasks.llm_limit import LIMIT_NAME, LLM_TAG
+from tasks.bridge.llm_limit import LIMIT_NAME, LLM_TAG
 
 ON_SQLITE = (
     "this Prefect server is on SQLite, where asking for a slot fails as busy and waits: reports take several times as "

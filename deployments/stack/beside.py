@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployments.prefect_server import reach_directly, use_server
+from deployments.local.prefect_server import reach_directly, use_server
 from deployments.stack.place import DEFAULT_FOLDER, Place
 from tasks.warehouse.owner import Owner, is_alive
 

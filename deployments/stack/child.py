@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tasks.counting import counted
+from tasks.wording.counts import counted
 
 _LOG_BYTES = 10_000_000
 

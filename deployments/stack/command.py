@@ -13,19 +13,19 @@ from pathlib import Path
 
 from rich.text import Text
 
-from deployments.invocation import printed_command
-from deployments.kept_secret import keep_secret
-from deployments.postgres import Postgres, prepare_postgres
-from deployments.prefect_server import reach_directly
+from deployments.local.kept_secret import keep_secret
+from deployments.local.postgres import Postgres, prepare_postgres
+from deployments.local.prefect_server import reach_directly
 from deployments.stack.environment import check_source, demo_settings, read_user_settings
 from deployments.stack.leftovers import end_marked
 from deployments.stack.place import Place, take_place
 from deployments.stack.port import free_port, listen, port_of
 from deployments.stack.programs import Programs
 from deployments.stack.supervisor import StackError, StoppedError, Supervisor, wish_by_signal
-from deployments.terminal import one_line, open_console
-from tasks.counting import counted
+from deployments.terminal.console import one_line, open_console
+from deployments.terminal.invocation import printed_command
 from tasks.warehouse.owner import current_owner
+from tasks.wording.counts import counted
 
 _HOST = "127.0.0.1"
 _JAEGER_PORT, _JUDGE_PORT = 8766, 8767

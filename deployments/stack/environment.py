@@ -9,9 +9,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from dotenv import dotenv_values
 
-from deployments.prefect_server import without_prefect
-from deployments.runner import QUIET_SETTINGS
-from tasks.connections import NO_ENV_FILE, read_settings, source
+from deployments.local.prefect_server import without_prefect
+from deployments.local.runner import QUIET_SETTINGS
+from tasks.clients import NO_ENV_FILE, read_settings, source
 from tasks.errors import RefusedError
 from tasks.settings import SIMULATED_JUDGE_MODEL
 

@@ -15,15 +15,15 @@ from datetime import datetime
 
 import httpx
 
-from deployments.deployment_file import POOL
-from deployments.kept_secret import keep_secret
-from deployments.postgres import Postgres
-from deployments.prefect_server import authorization, client_settings, server_command, server_settings
+from deployments.local.kept_secret import keep_secret
+from deployments.local.postgres import Postgres
+from deployments.local.prefect_server import authorization, client_settings, server_command, server_settings
+from deployments.setup.deployment_file import POOL
 from deployments.stack.child import Program
 from deployments.stack.environment import base_environment, client_environment, setup_environment, worker_environment
 from deployments.stack.leftovers import end_marked, find_marked, mark
 from deployments.stack.place import Place
-from tasks.counting import counted
+from tasks.wording.counts import counted
 
 _WORKER = "agent-report-up"
 _WORKER_PART = "worker"
@@ -48,7 +48,7 @@ class Programs:
         """Ends what is left when the stack is killed."""
         return Program(
             "keeper",
-            _python("deployments.stack.keeper", str(self.place.folder), self.start),
+            _python("deployments.stack.orphan_cleanup", str(self.place.folder), self.start),
             # Without the mark, so that it does not end itself.
             base_environment(),
             self.place.folder,

@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import FlowRun
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from deployments.terminal import json_text
+from deployments.terminal.console import json_text
 from deployments.webhook.body import BodyReader, check_content_type, parse_object
 from deployments.webhook.github import read_event
 from deployments.webhook.openapi import build_document

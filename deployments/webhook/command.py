@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from deployments.terminal import open_console
+from deployments.terminal.console import open_console
 from tasks.errors import AgentReportError, RefusedError
-from tasks.evidence.urls import refuse_ambiguous
 from tasks.settings import Settings
+from tasks.wire.urls import refuse_ambiguous
 
 if TYPE_CHECKING:
     import uvicorn
@@ -32,7 +32,7 @@ def run_webhook(host: str, port: int) -> None:
     """
     # What is wrong with the settings is said at once: Prefect takes seconds to import.
     from deployments.webhook.signatures import open_signatures
-    from tasks.connections import read_settings
+    from tasks.clients import read_settings
 
     settings = read_settings()
     open_signatures(settings.webhook_secrets, settings.webhook_github_secrets)

@@ -11,7 +11,7 @@ def load_report(flow_run_id: str) -> dict[str, Any] | None:
     Raises:
         RefusedError, WarehouseError: the warehouse cannot be used.
     """
-    from tasks.connections import warehouse
+    from tasks.clients import warehouse
 
     report = warehouse().find_report(flow_run_id)
     return report and {"report": report, "agents": warehouse().load_agents(report["id"])}

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import NormalDist
 
-from tasks.counting import counted
 from tasks.evidence.failures import group_failures
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.evidence.types import (
@@ -29,6 +28,7 @@ from tasks.evidence.types import (
     Trace,
     TraceCounts,
 )
+from tasks.wording.counts import counted
 
 
 def build_evidence(

@@ -13,13 +13,13 @@ from tasks.evidence.types import Evidence
 from tasks.judge.answer import Shown
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge, Question
-from tasks.judge.exhibits import Exhibit, Exhibits
 from tasks.judge.judgement import judge_question
 from tasks.judge.ledger import fingerprint
-from tasks.judge.prompts import describe_selection, render_agent
+from tasks.judge.prompt.citations import Exhibit, Exhibits
+from tasks.judge.prompt.prompts import describe_selection, render_agent
+from tasks.judge.prompt.selection import Selection, label_runs, select_runs
+from tasks.judge.prompt.suspicion import find_suspicions
 from tasks.judge.rubric import Criterion
-from tasks.judge.selection import Selection, label_runs, select_runs
-from tasks.judge.suspicion import find_suspicions
 
 
 def build_agent_question(

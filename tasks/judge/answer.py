@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from tasks.errors import JudgeError
 from tasks.evidence.values import read_text
-from tasks.judge.exhibits import Exhibits, Found, Side
+from tasks.judge.prompt.citations import Exhibits, Found, Side
 from tasks.judge.reasoning import answer_part
 from tasks.judge.rubric import Criterion, fold_name
 

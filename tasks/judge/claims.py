@@ -11,7 +11,7 @@ from datetime import datetime
 
 from tasks.errors import WarehouseError
 from tasks.judge.answer import Kind
-from tasks.judge.gate import DeadlineError, Stop
+from tasks.judge.endpoint.limiter import DeadlineError, Stop
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, unknown_cost
 
 logger = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.judge.answer import Contradiction
+from tasks.judge.prompt.suspicion import Suspicion
 from tasks.judge.scoring import Verdict
-from tasks.judge.suspicion import Suspicion
 
 AgentStatus = Literal["evaluated", "no_evidence", "no_runs", "failed", "not_started", "skipped_budget"]
 

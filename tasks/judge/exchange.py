@@ -11,17 +11,17 @@ from typing import Any
 from tasks.errors import JudgeError
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.answer import Answer, Kind, Shown, UnusableAnswerError, build_schema, parse_answer
+from tasks.judge.budget import Purse
 from tasks.judge.claims import claimed
-from tasks.judge.client import ContextLengthError, JudgeClient, Reply
-from tasks.judge.exhibits import Exhibits
-from tasks.judge.fence import Fence
-from tasks.judge.gate import Stop
+from tasks.judge.endpoint.client import ContextLengthError, JudgeClient, Reply
+from tasks.judge.endpoint.limiter import Stop
+from tasks.judge.endpoint.stated_price import StatedPrice
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint
-from tasks.judge.prompts import PROMPT_VERSION, build_messages, build_repair
-from tasks.judge.purse import Purse
+from tasks.judge.prompt.citations import Exhibits
+from tasks.judge.prompt.fence import Fence
+from tasks.judge.prompt.prompts import PROMPT_VERSION, build_messages, build_repair
+from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
 from tasks.judge.rubric import Criterion
-from tasks.judge.stated_price import StatedPrice
-from tasks.judge.tokens import TokenScale, estimate_tokens
 
 _SHRINK = 0.7
 _FITTING_TRIES = 4

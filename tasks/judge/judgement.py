@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from tasks.counting import is_are
 from tasks.errors import AgentReportError, JudgingEndedError
 from tasks.judge.answer import Answer, UnusableAnswerError
+from tasks.judge.budget import BudgetError
 from tasks.judge.evaluation import AgentStatus, Evaluation
 from tasks.judge.exchange import Judge, Question, Spent
-from tasks.judge.purse import BudgetError
 from tasks.judge.scoring import Verdict, build_verdicts, score_verdicts, typical_first
+from tasks.wording.counts import is_are
 
 
 def judge_question(judge: Judge, question: Question, *, timeout_seconds: float) -> Evaluation:

@@ -9,13 +9,13 @@ from tasks.judge.agent import digest_evidence
 from tasks.judge.answer import Shown
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge, Question
-from tasks.judge.exhibits import Exhibit, Exhibits
 from tasks.judge.judgement import judge_question
 from tasks.judge.ledger import fingerprint
-from tasks.judge.prompts import TEAM_DETAILS, Detail, render_member, render_team
+from tasks.judge.prompt.citations import Exhibit, Exhibits
+from tasks.judge.prompt.prompts import TEAM_DETAILS, Detail, render_member, render_team
+from tasks.judge.prompt.selection import run_size, show_run, water_fill
+from tasks.judge.prompt.tokens import estimate_tokens
 from tasks.judge.rubric import TeamCriteria, in_order
-from tasks.judge.selection import run_size, show_run, water_fill
-from tasks.judge.tokens import estimate_tokens
 
 _LEAST_RUN_TOKENS = 150
 # What the facts of all agents may take of the budget before they are written in less detail: runs say more.

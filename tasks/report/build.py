@@ -9,18 +9,18 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
-from tasks.counting import counted, was_were
 from tasks.evidence.left_out import LeftOut
 from tasks.evidence.metrics import run_tokens
 from tasks.evidence.types import Agent, Evidence, Run, SourceCalls, ToolCall
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid, fingerprint
+from tasks.judge.prompt.selection import clip
 from tasks.judge.rubric import Criterion
-from tasks.judge.selection import clip
-from tasks.report.markdown import describe_dropped
+from tasks.render.markdown import describe_dropped
 from tasks.report.plan import ReportPlan
-from tasks.report.shortening import cut
 from tasks.settings import SIMULATED_JUDGE_MODEL
+from tasks.wording.counts import counted, was_were
+from tasks.wording.shortening import cut
 
 Row = dict[str, Any]
 _EXCERPT_CHARACTERS = 600

@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tasks.comparison.comparability import is_same_series
+from tasks.comparison.comparison import AgentComparison, Change, Comparison
 from tasks.errors import WarehouseError
-from tasks.report.comparability import is_same_series
-from tasks.report.comparison import AgentComparison, Change, Comparison
 from tasks.report.reading import Reading, ScoreRow
 from tasks.warehouse.schema import (
     agent_report_details,

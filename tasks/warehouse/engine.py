@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLA
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tasks.errors import RefusedError, WarehouseError
-from tasks.evidence.urls import refuse_ambiguous
+from tasks.wire.urls import refuse_ambiguous
 
 _SECRET_WORDS = ("pass", "secret", "token", "key")
 _BUSY_SECONDS = 30

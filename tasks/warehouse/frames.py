@@ -28,7 +28,7 @@ from tasks.warehouse.schema import (
     report_runs,
     reports,
 )
-from tasks.warehouse.views import VIEWS
+from tasks.warehouse.views.definitions import VIEWS
 
 
 def read_reports(warehouse_url: str, environment: str | None = None) -> pd.DataFrame:

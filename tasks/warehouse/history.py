@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tasks.report.comparability import asked_agents, asked_model
-from tasks.report.page import HistoryPoint, JudgingStats
+from tasks.comparison.comparability import asked_agents, asked_model
+from tasks.render.html.page import HistoryPoint, JudgingStats
 from tasks.warehouse.engine import Database
 from tasks.warehouse.schema import agent_report_details, judge_calls, reports
 

@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection
 
-from tasks.report.judging import Asked, JudgedReport
-from tasks.report.words import Label
+from tasks.calibration.judging import Asked, JudgedReport
+from tasks.calibration.labels import Label
 from tasks.warehouse.engine import Database
 from tasks.warehouse.schema import agent_report_details, criterion_scores, judge_calls, labels, reports
 

@@ -98,7 +98,7 @@ def _refuse_foreign_tables(connection: Connection, database: Database) -> None:
     if inspector.has_table(VERSION_TABLE):
         return
     # Only here, as a warehouse that is up to date needs no views at its start.
-    from tasks.warehouse.views import VIEWS
+    from tasks.warehouse.views.definitions import VIEWS
 
     there = {*inspector.get_table_names(), *inspector.get_view_names()}
     foreign = sorted(there & {*metadata.tables, *VIEWS})

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from tasks.errors import WarehouseError
-from tasks.judge.gate import Stop
+from tasks.judge.endpoint.limiter import Stop
 from tasks.judge.ledger import Claim, PaidAnswer
 from tasks.warehouse.ledger import SqlLedger
 from tasks.warehouse.patience import ENDING_SECONDS, Patience

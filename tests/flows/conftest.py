@@ -15,7 +15,7 @@ import pytest
 from deployments.demo.jaeger import SimulatedJaeger
 from deployments.demo.judge import SimulatedJudge
 from deployments.demo.sample import Sample, build_sample
-from deployments.prefect_server import prefect_server, wait_until_healthy
+from deployments.local.prefect_server import prefect_server, wait_until_healthy
 from tasks.settings import ReportOptions
 from tasks.warehouse.sql import Warehouse
 
@@ -58,9 +58,9 @@ class World:
     @property
     def warehouse(self) -> Warehouse:
         """Where the reports are."""
-        from tasks import connections
+        from tasks import clients
 
-        return connections.warehouse()
+        return clients.warehouse()
 
     def agents(self, report: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """The report's agents by name."""

@@ -11,8 +11,8 @@ import httpx
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
 from deployments.demo.loopback import Response
-from deployments.prefect_server import authorization
-from deployments.runner import drain
+from deployments.local.prefect_server import authorization
+from deployments.local.runner import drain
 
 KEY = "sk-planted-key-0123456789"
 

@@ -80,7 +80,7 @@ def test_a_place_for_files_is_tried_before_anything_is_paid(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("suffix", ["", "?mode=rw"])
 def test_the_source_is_never_the_warehouse(suffix: str, make_world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks import connections
+    from tasks import clients
 
     world = make_world()
     place = world.folder / "source.db"
@@ -89,7 +89,7 @@ def test_the_source_is_never_the_warehouse(suffix: str, make_world: Make, monkey
         "AGENT_REPORT_WAREHOUSE_URL", f"sqlite:///{world.folder}/../{world.folder.name}/source.db{suffix}"
     )
     with pytest.raises(RefusedError, match="name the same database"):
-        connections.warehouse()
+        clients.warehouse()
     assert place.read_bytes() == before
 
 

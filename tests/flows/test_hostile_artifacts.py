@@ -15,7 +15,7 @@ import pytest
 from deployments.demo.answers import derive_answer
 from deployments.demo.judge import asked_schema, completion, is_team
 from deployments.demo.loopback import LoopbackServer, Request, Response
-from tasks.report.cells import literal
+from tasks.render.cells import literal
 from tasks.settings import ReportOptions
 
 _ui = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "make_screenshots.py"))

@@ -57,9 +57,9 @@ def outage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> t
     """What points the reports at the warehouse, how it goes away, and how it comes back."""
 
     def database() -> Database:
-        from tasks import connections
+        from tasks import clients
 
-        return connections.warehouse().database
+        return clients.warehouse().database
 
     if request.param == "full disk":
         return (lambda: None), (lambda: _fill_up(database(), None)), (lambda: _fill_up(database(), 10**6))

@@ -100,7 +100,9 @@ def test_every_flow_and_task_fixes_what_the_settings_would_decide() -> None:
 )
 def test_no_setting_of_prefects_is_forgotten(model: Any, prefix: str) -> None:
     names = {f"PREFECT_{prefix}_{name.upper()}" for name in model.model_fields if name not in ELSEWHERE}
-    assert names <= set(SETTINGS), "a newer Prefect has more settings: fix them in tasks/step.py, and add them here"
+    assert names <= set(SETTINGS), (
+        "a newer Prefect has more settings: fix them in tasks/bridge/fixed_options.py, and add them here"
+    )
 
 
 def run(home: Path) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ from deployments.demo.judge import is_team
 from deployments.demo.loopback import Request, Response
 from deployments.demo.sample import Sample
 from tasks.evidence.types import Agent
-from tasks.sources import split_batches
+from tasks.reading import split_batches
 
 AGENTS = [Agent(id=number, name=f"agent {number}", environment="demo") for number in range(1, 1201)]
 

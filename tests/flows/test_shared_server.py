@@ -16,7 +16,7 @@ import psutil
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 
-from deployments.prefect_server import prefect_server, wait_until_healthy
+from deployments.local.prefect_server import prefect_server, wait_until_healthy
 
 _RUN = [sys.executable, "-m", "deployments.cli", "run", "demo", "--judge-model", "simulated-judge", "--json"]
 

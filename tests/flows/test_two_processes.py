@@ -28,7 +28,7 @@ from tasks.warehouse.sql import open_warehouse
 # The command, when everything is imported and it is told to go on: one of two processes is always faster with imports.
 _COMMAND = """
 import sys
-from deployments.runner import quiet_prefect
+from deployments.local.runner import quiet_prefect
 quiet_prefect()
 import flows.generate_report
 from deployments.cli import main

@@ -18,11 +18,11 @@ from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Run
 from tasks.judge.answer import Shown
-from tasks.judge.client import JudgeClient, open_endpoint
+from tasks.judge.endpoint.client import JudgeClient, open_endpoint
+from tasks.judge.endpoint.limiter import Gate, Stop
 from tasks.judge.exchange import Judge, Question
-from tasks.judge.exhibits import Exhibit, Exhibits
-from tasks.judge.gate import Gate, Stop
 from tasks.judge.ledger import Claim, PaidAnswer, unknown_cost
+from tasks.judge.prompt.citations import Exhibit, Exhibits
 from tasks.judge.rubric import Criterion
 
 STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -13,7 +13,7 @@ import pytest
 
 from tasks.evidence.types import Run, ToolCall
 from tasks.judge.answer import Answer, UnusableAnswerError, build_schema, parse_answer
-from tasks.judge.exhibits import Exhibit, Exhibits
+from tasks.judge.prompt.citations import Exhibit, Exhibits
 from tasks.judge.rubric import Criterion
 
 Make = Callable[..., dict[str, Any]]

@@ -15,7 +15,7 @@ import pytest
 
 from tasks.errors import JudgingEndedError, WarehouseError
 from tasks.judge.claims import claimed, growing_pauses
-from tasks.judge.gate import DeadlineError, Stop
+from tasks.judge.endpoint.limiter import DeadlineError, Stop
 from tasks.judge.ledger import Claim, PaidAnswer
 
 Enter = Callable[..., AbstractContextManager[PaidAnswer | Claim]]

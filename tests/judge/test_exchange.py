@@ -18,10 +18,10 @@ from deployments.demo.loopback import Response
 from tasks.errors import JudgeError, JudgingEndedError
 from tasks.evidence.prices import RunPrices
 from tasks.judge.answer import Shown
-from tasks.judge.client import EndpointError, JudgeClient
+from tasks.judge.budget import BudgetError, Purse
+from tasks.judge.endpoint.client import EndpointError, JudgeClient
+from tasks.judge.endpoint.limiter import DeadlineError
 from tasks.judge.exchange import Judge, Question, Spent
-from tasks.judge.gate import DeadlineError
-from tasks.judge.purse import BudgetError, Purse
 from tasks.judge.rubric import Criterion
 
 Make = Callable[..., dict[str, Any]]

@@ -12,7 +12,7 @@ import pytest
 from deployments.demo.judge import SimulatedJudge, completion
 from deployments.demo.loopback import Response
 from tasks.evidence.prices import RunPrices
-from tasks.judge.client import JudgeClient
+from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.exchange import Judge, Question
 from tasks.judge.judgement import judge_question
 

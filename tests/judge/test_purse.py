@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tasks.errors import JudgingEndedError
-from tasks.judge.gate import Stop
-from tasks.judge.purse import BudgetError, Purse
+from tasks.judge.budget import BudgetError, Purse
+from tasks.judge.endpoint.limiter import Stop
 
 
 def spend(purse: Purse, most: float | None, cost: float) -> None:

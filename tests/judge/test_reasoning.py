@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tasks.judge.answer import UnusableAnswerError, parse_answer
-from tasks.judge.exhibits import Exhibits
+from tasks.judge.prompt.citations import Exhibits
 from tasks.judge.reasoning import answer_part
 from tasks.judge.rubric import Criterion
 

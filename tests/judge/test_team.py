@@ -9,9 +9,9 @@ import pytest
 
 from tasks.evidence.types import Evidence, Run, ToolCall
 from tasks.judge.exchange import compose
+from tasks.judge.prompt.tokens import estimate_tokens
 from tasks.judge.rubric import TeamCriteria
 from tasks.judge.team import build_team_question
-from tasks.judge.tokens import estimate_tokens
 
 MakeAgent = Callable[..., Any]
 MakeRun = Callable[..., Run]

@@ -13,11 +13,11 @@ from tasks.evidence.types import Agent, AgentRuns, Evidence, Outcome, Run
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid
 from tasks.judge.rubric import Criteria
+from tasks.render.markdown import Links, render_markdown
 from tasks.report.build import Ending, Findings, build_rows
-from tasks.report.markdown import Links, render_markdown
 from tasks.report.plan import ReportPlan
-from tasks.report.shortening import cut
 from tasks.settings import ReportOptions
+from tasks.wording.shortening import cut
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

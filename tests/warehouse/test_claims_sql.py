@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from tasks.errors import WarehouseError
 from tasks.judge.claims import claimed
-from tasks.judge.gate import Stop
+from tasks.judge.endpoint.limiter import Stop
 from tasks.judge.ledger import Claim, Ledger, Paid, PaidAnswer
 from tasks.warehouse.engine import connect_database
 from tasks.warehouse.ledger import SqlLedger

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from benchmarks.simulated_reports import Truth, World, store
+from tasks.comparison.compare import compare_reports
 from tasks.errors import WarehouseError
-from tasks.report.compare import compare_reports
 from tasks.report.reading import Reading
 from tasks.warehouse.comparisons import (
     find_baseline,

@@ -15,7 +15,7 @@ from tasks.warehouse.frames import read_agents, read_criteria, read_parquet_tabl
 from tasks.warehouse.parquet import write_parquet
 from tasks.warehouse.schema import REPORT_TABLES
 from tasks.warehouse.sql import Warehouse
-from tasks.warehouse.views import VIEWS
+from tasks.warehouse.views.definitions import VIEWS
 
 Rows = dict[str, list[dict[str, Any]]]
 READERS: dict[str, Callable[..., pd.DataFrame]] = {

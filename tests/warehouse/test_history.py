@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tasks.report.page import JudgingStats
+from tasks.render.html.page import JudgingStats
 from tasks.warehouse.history import load_history, load_judging_stats
 from tasks.warehouse.schema import judge_calls
 from tasks.warehouse.sql import Warehouse

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from benchmarks.history import ENVIRONMENT, build_history
 from tasks.warehouse.sql import Warehouse
-from tasks.warehouse.views import VIEWS
+from tasks.warehouse.views.definitions import VIEWS
 
 
 @pytest.fixture

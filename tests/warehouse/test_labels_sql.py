@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from tasks.calibration.labels import Label
 from tasks.errors import RefusedError, WarehouseError
 from tasks.judge.ledger import PaidAnswer
 from tasks.measuring import find_report, load_agreement, measure
-from tasks.report.words import Label
 from tasks.warehouse.labels import (
     has_labels,
     load_judged,

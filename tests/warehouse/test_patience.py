@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from deployments.postgres import embedded_postgres
+from deployments.local.postgres import embedded_postgres
 from tasks.errors import JudgingEndedError, WarehouseError
-from tasks.judge.gate import Stop
+from tasks.judge.endpoint.limiter import Stop
 from tasks.judge.ledger import Claim, PaidAnswer
 from tasks.warehouse.engine import Database
 from tasks.warehouse.ledger import SqlLedger

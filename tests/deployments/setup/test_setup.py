@@ -27,8 +27,8 @@ from prefect_sqlalchemy import SqlAlchemyConnector
 from pydantic import SecretStr
 
 from deployments.demo.loopback import LoopbackServer, Response
-from deployments.prefect_server import prefect_server, wait_until_healthy
-from deployments.runner import drain
+from deployments.local.prefect_server import prefect_server, wait_until_healthy
+from deployments.local.runner import drain
 from deployments.setup.llm_limit import LlmLimit
 from tasks.errors import RefusedError
 

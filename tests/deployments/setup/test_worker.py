@@ -25,7 +25,7 @@ from prefect.states import Cancelling, Running
 from deployments.demo.jaeger import SimulatedJaeger
 from deployments.demo.judge import SimulatedJudge
 from deployments.demo.sample import build_sample
-from deployments.runner import drain
+from deployments.local.runner import drain
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
 KEY = "sk-planted-key-0123456789"

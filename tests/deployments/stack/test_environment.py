@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from deployments.demo.services import keep_sample
-from deployments.kept_secret import keep_secret
-from deployments.prefect_server import client_settings
+from deployments.local.kept_secret import keep_secret
+from deployments.local.prefect_server import client_settings
 from deployments.stack.beside import at_stack, find_server
 from deployments.stack.command import run_up
 from deployments.stack.environment import (
@@ -25,7 +25,7 @@ from deployments.stack.environment import (
 )
 from deployments.stack.place import Place, take_place
 from deployments.stack.port import free_port, listen, port_of
-from tasks.connections import read_settings
+from tasks.clients import read_settings
 from tasks.errors import RefusedError, SourceError
 from tasks.warehouse.owner import Owner, current_owner
 

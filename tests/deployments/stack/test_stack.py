@@ -26,7 +26,7 @@ import httpx
 import psutil
 import pytest
 
-from deployments.prefect_server import authorization
+from deployments.local.prefect_server import authorization
 from tasks.warehouse.frames import read_reports
 
 _ui = runpy.run_path(str(Path(__file__).parents[3] / "docs" / "make_screenshots.py"))
@@ -177,7 +177,7 @@ def test_it_starts_on_another_port_where_its_own_is_taken(up: Up) -> None:
     page = httpx.get(state["ui"], headers={"Accept": "text/html"}, follow_redirects=True)
     assert (page.status_code, "<html" in page.text) == (200, True)
     settings = up.api.get("/admin/settings").json()["server"]
-    assert settings["concurrency"]["lease_storage"] == "deployments.slot_leases"
+    assert settings["concurrency"]["lease_storage"] == "deployments.local.slot_leases"
     assert settings["tasks"]["tag_concurrency_slot_wait_seconds"] == 1
     assert settings["analytics_enabled"] is False
 

@@ -186,7 +186,7 @@ def test_the_keeper_ends_what_a_killed_parent_leaves(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from deployments.stack.leftovers import mark\n"
         f"folder = {str(tmp_path)!r}\n"
-        "keeper = [sys.executable, '-m', 'deployments.stack.keeper', folder, 'start']\n"
+        "keeper = [sys.executable, '-m', 'deployments.stack.orphan_cleanup', folder, 'start']\n"
         "keeper = subprocess.Popen(keeper, stdin=subprocess.PIPE, start_new_session=True)\n"
         "child = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
         "child = subprocess.Popen(child, env=mark(Path(folder), 'start'), start_new_session=True)\n"

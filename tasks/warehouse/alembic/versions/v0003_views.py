@@ -1,6 +1,6 @@
 """The views for analysts, the answers that a report reused, and the comments that were missing.
 
-The SQL stands here as it was: what tasks/warehouse/views.py becomes later is for later revisions.
+The SQL stands here as it was: what tasks/warehouse/views/definitions.py becomes later is for later revisions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Calls to the judge that were never answered: what they can have cost at most, and the view that counts them.
 
-The SQL stands here as it was: what tasks/warehouse/views.py becomes later is for later revisions.
+The SQL stands here as it was: what tasks/warehouse/views/definitions.py becomes later is for later revisions.
 """
 
 from __future__ import annotations

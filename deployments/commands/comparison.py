@@ -1,0 +1,177 @@
+"""The body of ``agent-report compare``: which two reports, and the comparison as a table or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from deployments.terminal.console import Column, one_line, open_console, plain, print_json, print_table
+from tasks import clients
+from tasks.comparison.changes import sort_changes, told_changes, worst_first
+from tasks.comparison.comparison import HOLDS_FOR, AgentComparison, Change, Comparison
+from tasks.errors import RefusedError
+from tasks.render.change_text import (
+    count_rest,
+    describe_change,
+    describe_presence,
+    format_difference,
+    format_value,
+    metric_title,
+)
+from tasks.stored_reports import compare_stored
+from tasks.warehouse.listing import ReportFilter, list_environments, list_reports
+from tasks.warehouse.schema import ENDED
+from tasks.wording.counts import counted, is_are
+
+_STYLES = {"worse": "bold red", "better": "green", "not_comparable": "yellow"}
+_METRICS = (("Score", "score"), ("Success", "success_rate"), ("Duration", "avg_duration_seconds"))
+
+
+def run_compare(
+    baseline_id: int | None,
+    report_id: int | None,
+    *,
+    last: int | None,
+    environment: str | None,
+    across_environments: bool,
+    as_json: bool,
+) -> None:
+    """Compare and print.
+
+    Raises:
+        RefusedError: the two reports are not named, or cannot be compared.
+    """
+    if last is not None:
+        if baseline_id is not None:
+            raise RefusedError(f"--last {last} and the report {baseline_id} exclude each other: give one of them")
+        baseline_id, report_id = last_reports(last, environment)
+    elif baseline_id is None or report_id is None:
+        raise RefusedError("which reports? Give two ids, the earlier first, or --last 2")
+    elif environment is not None:
+        raise RefusedError(f"--environment {environment} goes with --last: two ids say which reports are meant")
+    comparison = compare_stored(report_id, baseline_id, across_environments=across_environments)
+    if comparison is None:
+        raise RefusedError(f"there is nothing to compare report {report_id} with")
+    if as_json:
+        print_json(comparison.model_dump(mode="json"))
+    else:
+        print_comparison(open_console(), comparison)
+
+
+def last_reports(count: int, environment: str | None) -> tuple[int, int]:
+    """The newest completed report of an environment and the ``count`` - 1st before it: earlier and later.
+
+    Raises:
+        RefusedError: fewer than 2 are asked for, or there are not so many, or several environments and none is named.
+    """
+    if count < 2:
+        raise RefusedError(f"--last {count}: at least 2, the newest report and one before it")
+    database = clients.warehouse().database
+    wanted = ReportFilter(environment, ("completed",))
+    names = list_environments(database, wanted)
+    if len(names) > 1:
+        raise RefusedError(f"which environment? --environment is one of: {', '.join(names)}")
+    rows = list_reports(database, wanted, limit=count)
+    if len(rows) < count:
+        of_it = f" of {environment}" if environment else ""
+        there = f"there {is_are(len(rows))} {counted(len(rows), 'completed report')}{of_it}"
+        raise RefusedError(f"--last {count}: {there}: `agent-report list` shows all")
+    return int(rows[count - 1]["id"]), int(rows[0]["id"])
+
+
+def newest_ended(environment: str) -> int:
+    """The newest report of ``environment`` that has ended, however it did.
+
+    Raises:
+        RefusedError: there is none.
+    """
+    rows = list_reports(clients.warehouse().database, ReportFilter(environment, ENDED), limit=1)
+    if not rows:
+        raise RefusedError(f"there is no report of the environment {environment!r} that has ended")
+    return int(rows[0]["id"])
+
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """What differs between the reports, every subject in a row with the worst first, and each change in a line."""
+    when = comparison.baseline_created_at
+    console.print(
+        Text.assemble(
+            (f"Report {comparison.report_id}", "bold"),
+            f" against report {comparison.baseline_id}",
+            f" of {when:%Y-%m-%d %H:%M} UTC" if when else "",
+        )
+    )
+    for reason in comparison.reasons:
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(reason)))
+    subjects = [comparison.team, *worst_first(comparison.agents)]
+    columns = [
+        Column("Agent", [one_line(subject.agent_name, "bold" * (subject.agent_id is None)) for subject in subjects],
+               folds=True),
+        Column("Verdict", [_verdict(subject) for subject in subjects]),
+        *(Column(title, _both(subjects, metric), justify="right") for title, metric in _METRICS),
+        Column("Cost a run", _both(subjects, "avg_cost_usd"), rank=1, justify="right"),
+        Column("Found from", _detectable(subjects), rank=2, justify="right"),
+    ]  # fmt: skip
+    print_table(console, columns)
+    for subject in subjects:
+        for change in told_changes(subject):
+            line = Text.assemble(one_line(subject.agent_name, _STYLES[change.verdict]), f" {change.verdict}: ")
+            line.append_text(plain(describe_change(change)))
+            if change.p_value is not None:
+                line.append(f", p = {change.p_value:.2g}" if change.p_value >= 0.0001 else ", p < 0.0001")
+            console.print(line)
+    for line_of_rest in count_rest(sort_changes(comparison)):
+        console.print(f"{line_of_rest[0].upper()}{line_of_rest[1:]}.")
+    for subject in subjects:
+        if said := _said(subject):
+            console.print(Text.assemble(one_line(subject.agent_name, "yellow"), ": ", one_line(said)))
+    console.print(
+        Text("Intervals are of 95 %; p is corrected for all that was compared. Found from: a change of the success "
+             f"rate this large is found in 80 of 100 cases. {HOLDS_FOR}", "dim")
+    )  # fmt: skip
+
+
+def _verdict(subject: AgentComparison) -> Text:
+    if subject.presence in ("new", "gone"):
+        return Text(subject.presence, "yellow")
+    return Text(subject.verdict.replace("_", " "), _STYLES.get(subject.verdict, ""))
+
+
+def _change(subject: AgentComparison, metric: str) -> Change | None:
+    return next((change for change in subject.changes if change.metric == metric), None)
+
+
+def _both(subjects: Sequence[AgentComparison], metric: str) -> list[Text]:
+    cells = []
+    for subject in subjects:
+        change = _change(subject, metric)
+        if change is None or (change.before is None and change.after is None):
+            cells.append(Text("–"))
+            continue
+        text = f"{format_value(metric, change.before)} → {format_value(metric, change.after)}"
+        cells.append(Text(text, _STYLES.get(change.verdict, "") if change.verdict != "not_comparable" else "dim"))
+    return cells
+
+
+def _detectable(subjects: Sequence[AgentComparison]) -> list[str]:
+    found = [_change(subject, "success_rate") for subject in subjects]
+    return [
+        "–" if change is None or change.detectable is None
+        else format_difference("success_rate", change.detectable).lstrip("+")
+        for change in found
+    ]  # fmt: skip
+
+
+def _said(subject: AgentComparison) -> str:
+    """What else is to be known of a subject: renamed, and why something of it could not be compared."""
+    if subject.presence in ("new", "gone"):
+        return ""
+    reasons: dict[str, list[str]] = {}
+    for change in subject.changes:
+        if change.verdict == "not_comparable" and change.reason:
+            reasons.setdefault(change.reason, []).append(metric_title(change.metric))
+    parts = [describe_presence(subject)] if describe_presence(subject) else []
+    parts += [f"{', '.join(metrics)} not comparable: {reason}" for reason, metrics in reasons.items()]
+    return "; ".join(parts)

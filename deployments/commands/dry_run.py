@@ -1,0 +1,131 @@
+"""What a report would look at and cost, without asking anything."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from deployments.local.runner import Order, check_configured_api, check_settings
+from deployments.terminal.console import Column, one_line, print_table
+from tasks.evidence.prices import RunPrices, Tokens
+from tasks.judge.answer import build_schema
+from tasks.judge.exchange import Question, compose
+from tasks.judge.prompt.tokens import estimate_tokens
+from tasks.render.markdown import format_cost
+from tasks.wording.counts import counted
+
+Row = dict[str, Any]
+_ANSWER_TOKENS = 1200
+"""Tokens of one answer: what an answer on three criteria with examples takes, near enough for an estimate."""
+
+
+def estimate_report(order: Order) -> Row:
+    """``{"agents": [{agent_id, agent_name, runs, prompt_tokens, error}], "prompt_tokens", "completion_tokens",
+    "cost_usd", "calls", "warnings", …}``; costs are None when the model's price is unknown. Traces are not fetched.
+
+    ``warnings`` are sentences on runs that are left out for their status, and on a Jaeger that cannot be used.
+    ``nothing_to_judge`` is true where agents have runs and all of them are left out, so that the report would fail.
+
+    Raises:
+        AgentReportError: what would end the report before anything is paid for: as ``check_settings``, no key for the
+            judge, a warehouse or a Parquet folder that cannot be written, a cost limit without a price, a Prefect API
+            that does not answer.
+    """
+    from tasks import clients
+    from tasks.errors import SourceError
+    from tasks.evidence.left_out import LeftOut
+    from tasks.evidence.metrics import build_evidence
+    from tasks.judge.agent import build_agent_question
+    from tasks.judge.rubric import resolve_rubrics, select_agents
+    from tasks.judge.team import build_team_question
+    from tasks.preflight import check_everything
+    from tasks.settings import parse_since
+
+    check_settings(order, judge=False)
+    settings = clients.read_settings()
+    options, budget = settings.options(order.options), settings.evidence_tokens
+    warnings = check_everything(options)
+    check_configured_api()
+    until = datetime.now(UTC)
+    source, prices, hide = clients.source(), clients.prices(), clients.redactor()
+    agents = source.load_agents(order.environment)
+    rubrics = resolve_rubrics(order.criteria, agents)
+    rows, evidences, missing = [], [], {}
+    left_out = LeftOut()
+    for agent in select_agents(options.agents, agents):
+        row: Row = {"agent_id": agent.id, "agent_name": agent.name, "runs": 0, "prompt_tokens": 0, "error": None}
+        rows.append(row)
+        try:
+            runs = source.fetch_runs(
+                agent,
+                limit=options.runs_per_agent,
+                until=until,
+                since=parse_since(options.since, until) if options.since else None,
+                filter_model=options.filter_model,
+            )
+        except SourceError as error:
+            row["error"] = missing[agent.name] = str(error)
+            continue
+        evidence = build_evidence(agent, runs, (), prices)
+        evidences.append(evidence)
+        left_out.add(runs.runs)
+        row["runs"] = evidence.metrics.runs_analyzed
+        if evidence.finished_runs:
+            row["prompt_tokens"] = _tokens(build_agent_question(evidence, rubrics[agent.id]), budget)
+    asked = [row for row in rows if row["prompt_tokens"]]
+    team = _tokens(build_team_question(evidences, missing, order.criteria.team), budget) if asked else 0
+    calls = (len(asked) + bool(asked)) * options.judge_samples
+    total = (sum(row["prompt_tokens"] for row in rows) + team) * options.judge_samples
+    return {
+        "environment": order.environment,
+        "judge_model": options.judge_model,
+        "since": options.since,
+        "filter_model": options.filter_model,
+        "agents": rows,
+        "calls": calls,
+        "prompt_tokens": total,
+        "completion_tokens": calls * _ANSWER_TOKENS,
+        "cost_usd": _cost(prices, options.judge_model, total, calls * _ANSWER_TOKENS),
+        "warnings": [*warnings, *(hide.redact(said) if hide else said for said in left_out.sentences())],
+        "nothing_to_judge": bool(left_out) and not asked and not missing,
+    }
+
+
+def print_estimate(console: Console, estimate: Row) -> None:
+    """Print an estimate."""
+    rows = estimate["agents"]
+    tokens = [one_line(row["error"], "red") if row["error"] else f"{row['prompt_tokens']:,}" for row in rows]
+    columns = [
+        Column("Agent", [one_line(row["agent_name"]) for row in rows], folds=True),
+        Column("Runs", [str(row["runs"]) for row in rows], justify="right"),
+        Column("Prompt tokens", tokens, justify="right", folds=True),
+    ]
+    print_table(console, columns)
+    if estimate["nothing_to_judge"]:
+        console.print(Text("No agent can be judged, so the report would fail:", "bold red"))
+    for warning in estimate["warnings"]:
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(warning)))
+    if rows and not any(row["runs"] or row["error"] for row in rows) and not estimate["nothing_to_judge"]:
+        narrowed = [f"{key}={estimate[key]!r}" for key in ("since", "filter_model") if estimate[key]]
+        of_those = f" with {' and '.join(narrowed)}" if narrowed else ""
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(f"no agent has a finished run{of_those}")))
+    console.print(
+        Text.assemble(
+            f"{counted(estimate['calls'], 'call')} to ",
+            one_line(estimate["judge_model"]),
+            f", some {estimate['prompt_tokens']:,} prompt and {estimate['completion_tokens']:,} completion "
+            f"tokens; cost {format_cost(estimate['cost_usd'])}. Nothing was asked.",
+        )
+    )
+
+
+def _tokens(question: Question, budget: int) -> int:
+    *_, estimated = compose(question, budget)
+    return estimated + estimate_tokens(str(build_schema(question.kind, question.rubric)))
+
+
+def _cost(prices: RunPrices, model: str, prompt: int, completion: int) -> float | None:
+    return prices.cost_usd(model, Tokens(prompt, completion), datetime.now(UTC))

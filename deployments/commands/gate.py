@@ -1,0 +1,130 @@
+"""The body of ``agent-report check``: a report held against rules, on the terminal and in files for a pipeline."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import get_args
+
+from rich.console import Console
+from rich.text import Text
+
+from deployments.commands.comparison import newest_ended
+from deployments.commands.out_file import write_out
+from deployments.terminal.console import one_line, open_console, print_json
+from tasks.comparison.comparison import Comparison
+from tasks.errors import RefusedError
+from tasks.gate.rules import Finding, Rules, State, check_report, count_states
+from tasks.render.gate_files import render_junit, render_summary
+from tasks.report.reading import Reading
+from tasks.stored_reports import compare_stored, read_ended
+
+_OPTIONS = "--min-score, --min-success-rate, --max-failed, --no-worse-than"
+
+
+def run_check(
+    report_id: int | None,
+    environment: str | None,
+    *,
+    min_score: float | None,
+    min_success_rate: float | None,
+    max_failed: int | None,
+    no_worse_than: str | None,
+    junit: Path | None,
+    summary: Path | None,
+    as_json: bool,
+    by_point: bool = False,
+    strict: bool = False,
+) -> bool:
+    """Whether the gate is passed; what breaks it is printed, and written to ``junit`` and ``summary``.
+
+    With ``by_point`` a success rate is held against its bound by its value alone. With ``strict`` the gate is broken
+    also by what cannot be told, and by rules that could not be applied.
+
+    Raises:
+        RefusedError: no rule, a bound that is none, no such report or baseline, or a file that cannot be written.
+    """
+    rules = Rules(min_score, min_success_rate, max_failed, no_worse_than, by_point)
+    _check_rules(rules)
+    reading = _read(report_id, environment)
+    findings = check_report(reading, rules, _compare(reading, no_worse_than))
+    broken = [finding for finding in findings if finding.breaks(strict=strict)]
+    if junit is not None:
+        write_out(str(junit), render_junit(reading.report, findings, strict=strict), "--junit", make_folder=True)
+    if summary is not None:
+        _append(summary, render_summary(reading.report, findings, strict=strict), "--summary")
+    if as_json:
+        row = reading.report
+        report = {name: row[name] for name in ("id", "environment", "name", "status")}
+        fields = ("rule", "subject", "state", "message", "agent_id")
+        rows = [{name: getattr(finding, name) for name in fields} for finding in findings]
+        counts = Counter(finding.state for finding in findings)
+        print_json(
+            {
+                "passed": not broken,
+                "strict": strict,
+                "report": report,
+                "counts": {state: counts[state] for state in get_args(State)},
+                "findings": rows,
+            }
+        )
+    else:
+        _print(open_console(), reading, findings, strict=strict)
+    return not broken
+
+
+def _check_rules(rules: Rules) -> None:
+    if not rules:
+        raise RefusedError(f"which rules? Give at least one of {_OPTIONS}")
+    bounds = (("--min-score", rules.min_score, 10), ("--min-success-rate", rules.min_success_rate, 1))
+    for option, value, most in bounds:
+        if value is not None and not (math.isfinite(value) and 0 <= value <= most):
+            raise RefusedError(f"{option} {value:g}: from 0 to {most}")
+    if rules.max_failed is not None and rules.max_failed < 0:
+        raise RefusedError(f"--max-failed {rules.max_failed}: at least 0")
+
+
+def _read(report_id: int | None, environment: str | None) -> Reading:
+    if report_id is None and environment is None:
+        raise RefusedError("which report? Give its id, or --environment for its newest one")
+    if report_id is not None and environment is not None:
+        raise RefusedError(f"report {report_id} and --environment {environment} exclude each other: give one of them")
+    report_id = report_id if report_id is not None else newest_ended(environment or "")
+    return read_ended(report_id, of_agents=False)
+
+
+def _compare(reading: Reading, baseline: str | None) -> Comparison | None:
+    """The comparison that ``no_worse_than`` asks for; None when it asks for none, or no earlier report is there."""
+    if baseline is None:
+        return None
+    if baseline != "last" and not baseline.isdecimal():
+        raise RefusedError(f"--no-worse-than {baseline}: a report's id, or last")
+    return compare_stored(reading.id, None if baseline == "last" else int(baseline), of_agents=False)
+
+
+def _print(console: Console, reading: Reading, findings: list[Finding], *, strict: bool) -> None:
+    for finding in findings:
+        if finding.state == "broken":
+            console.print(one_line(finding.line, "red"), soft_wrap=True)
+    for state, title in (("cannot_tell", "Cannot tell: "), ("not_applied", "Not applied: ")):
+        for finding in findings:
+            if finding.state == state:
+                style = "red" if finding.breaks(strict=strict) else "yellow"
+                console.print(Text.assemble((title, style), one_line(finding.line)), soft_wrap=True)
+    passed = not any(finding.breaks(strict=strict) for finding in findings)
+    verdict = Text("passed", "bold green") if passed else Text("not passed", "bold red")
+    tail = f", {count_states(findings)}"
+    if not passed and all(finding.state != "broken" for finding in findings):
+        tail += " (--strict)"
+    console.print(
+        Text.assemble(f"Report {reading.id} on ", one_line(reading.report["environment"]), ": ", verdict, tail)
+    )
+
+
+def _append(path: Path, text: str, option: str) -> None:
+    try:
+        with path.open("a", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+    except OSError as error:
+        raise RefusedError(f"{option} {path} cannot be written: {error.strerror}") from None

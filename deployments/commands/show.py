@@ -1,0 +1,66 @@
+"""Showing what is stored: a report's first page, or one of its agents in full."""
+
+from __future__ import annotations
+
+from deployments.terminal.agent_page import print_agent
+from deployments.terminal.console import Row, open_console, print_json
+from deployments.terminal.report_front import print_report
+from tasks.errors import RefusedError
+
+
+def show_report(report_id: int, *, as_json: bool) -> Row:
+    """Print a report from the warehouse, and return its row.
+
+    Raises:
+        RefusedError: there is none of this id.
+    """
+    from tasks.clients import warehouse
+    from tasks.stored_reports import require_report
+    from tasks.warehouse.comparisons import load_comparison
+
+    report = require_report(report_id)
+    agents = warehouse().load_agents(report_id)
+    if as_json:
+        print_json({"report": report, "agents": agents})
+    else:
+        criteria, comparison = warehouse().load_criteria(report_id), load_comparison(warehouse(), report_id)
+        print_report(open_console(), report, agents, criteria, comparison)
+    return report
+
+
+def show_agent(report_id: int, wanted: str, *, as_json: bool) -> None:
+    """Print everything that a report says of one agent, by its name or as ``id:12``.
+
+    Raises:
+        RefusedError: there is no such report, or no such agent in it.
+    """
+    from tasks.clients import warehouse
+    from tasks.stored_reports import require_report
+
+    report = require_report(report_id)
+    agent = _find_agent(report_id, wanted, warehouse().load_agents(report_id))
+    criteria = [row for row in warehouse().load_criteria(report_id) if row["agent_id"] == agent["agent_id"]]
+    runs = [row for row in warehouse().load_runs(report_id) if row["agent_id"] == agent["agent_id"]]
+    if as_json:
+        print_json({"report": report, "agent": agent, "criteria": criteria, "runs": runs})
+    else:
+        print_agent(open_console(), report, agent, criteria, runs)
+
+
+def _find_agent(report_id: int, wanted: str, rows: list[Row]) -> Row:
+    """The agent of this name, whatever its case where that leaves no doubt, or of ``id:12``."""
+    from tasks.judge.rubric import find_agent
+    from tasks.report.reading import as_agents
+
+    found = find_agent(wanted, as_agents(rows))
+    same = [
+        row
+        for row in rows
+        if (row["agent_id"] == found.id if found else row["agent_name"].casefold() == wanted.casefold())
+    ]
+    if len(same) == 1:
+        return same[0]
+    names = ", ".join(row["agent_name"] for row in rows[:20])
+    more = f" and {len(rows) - 20} more" if len(rows) > 20 else ""
+    there = f"there are {names}{more}" if rows else "it has none yet"
+    raise RefusedError(f"--agent {wanted}: report {report_id} has no such agent; {there}")

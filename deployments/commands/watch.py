@@ -1,0 +1,114 @@
+"""Following a report that somebody is making, until it ends. Watching never touches it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+
+from rich.progress import Progress
+
+from deployments.commands.show import show_report
+from deployments.terminal.console import Row, one_line, open_console, print_json
+from deployments.terminal.invocation import printed_command
+from deployments.terminal.progress_bar import describe_step, open_bar
+from tasks.errors import AgentReportError, WarehouseError
+
+INTERRUPTED = 130
+_POLL_SECONDS = 0.5
+_PATIENCE_SECONDS = 60.0
+_SHOWN = ("id", "environment", "name", "status", "progress", "current_step", "error")
+
+
+def watch_report(report_id: int, *, as_json: bool) -> bool | None:
+    """Follow the report to its end, and print its first page; whether it was completed, None when Ctrl-C came first.
+
+    A live bar on a terminal; a line for every step otherwise. As JSON: a line for every step, and nothing else.
+
+    Raises:
+        RefusedError: there is no such report.
+        AgentReportError: nobody works on it any more, it is gone, or the warehouse stays away.
+    """
+    console = open_console(stderr=True)
+    with_bar = console.is_terminal and not as_json
+    bar: AbstractContextManager[Progress | None] = open_bar(console) if with_bar else nullcontext()
+    try:
+        with bar as progress:
+            task = None if progress is None else progress.add_task("", total=100)
+            for row in _steps(report_id):
+                if progress is not None and task is not None:
+                    progress.update(task, completed=row["progress"], description=describe_step(row))
+                else:
+                    _print_step(row, as_json=as_json)
+    except KeyboardInterrupt:
+        again = printed_command("watch", report_id)
+        console.print(one_line(f"Report {report_id} goes on: `{again}` watches it again."), soft_wrap=True)
+        return None
+    ended = row if as_json else show_report(report_id, as_json=False)
+    return bool(ended["status"] == "completed")
+
+
+def _steps(report_id: int) -> Iterator[Row]:
+    """The report's row whenever it has changed, from how it is now to how it ended."""
+    from tasks.stored_reports import require_report
+    from tasks.warehouse.schema import ENDED
+
+    row, told = require_report(report_id), None
+    while True:
+        step = (row["status"], row["progress"], row["current_step"])
+        if step != told:
+            yield row
+        if row["status"] in ENDED:
+            return
+        told = step
+        if not _has_owner(row):
+            # Its maker may have ended it, and itself, since the row was read.
+            row = _look(report_id)
+            if row["status"] in ENDED or _has_owner(row):
+                continue
+            raise AgentReportError(_abandoned(row))
+        time.sleep(_POLL_SECONDS)
+        row = _look(report_id)
+
+
+def _look(report_id: int) -> Row:
+    """The row as it is now; a warehouse that is away for a moment (a restart) is waited for."""
+    from tasks.clients import warehouse
+
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            row = warehouse().load_report(report_id)
+            break
+        except WarehouseError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+    if row is None:
+        raise AgentReportError(f"report {report_id} is gone: what it was asked for was refused, or it was removed")
+    return row
+
+
+def _has_owner(row: Row) -> bool:
+    """Whether somebody who lives works on the report."""
+    from tasks.warehouse.owner import Owner, is_alive
+
+    return row["owner"] is not None and is_alive(Owner(**row["owner"]), row["heartbeat"], datetime.now(UTC))
+
+
+def _abandoned(row: Row) -> str:
+    owner = row["owner"]
+    gone = f"process {owner['pid']} on {owner['host']}, which made it, is gone: " if owner else ""
+    return (
+        f"{gone}nobody works on report {row['id']} any more ({row['status']}, {row['progress']} %): "
+        f"`{printed_command('run', row['environment'], '--report-id', row['id'])}` takes it up"
+    )
+
+
+def _print_step(row: Row, *, as_json: bool) -> None:
+    if as_json:
+        print_json({name: row[name] for name in _SHOWN}, indent=None)
+    else:
+        line = f"{datetime.now(UTC):%H:%M:%S} {row['progress']:>3} %  {describe_step(row)}"
+        open_console().print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Labels by people, on the terminal and in files."""

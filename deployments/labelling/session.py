@@ -1,0 +1,213 @@
+"""Asking a person about runs, one criterion after another, and storing every answer at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from deployments.labelling.answer import HELP, Answer, parse_answer
+from deployments.terminal.console import Column, one_line, plain, print_table
+from deployments.terminal.invocation import printed_command
+from deployments.tool_calls import describe_calls
+from tasks.calibration.label_sample import RunToLabel
+from tasks.calibration.labels import Label
+from tasks.wording.counts import counted, is_are
+from tasks.wording.durations import format_duration
+from tasks.wording.formats import format_score, format_threshold
+
+if TYPE_CHECKING:
+    from deployments.labelling.command import LabelledReport
+
+Row = dict[str, Any]
+_COMPLETED, _STOPPED = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One run on one criterion."""
+
+    of: RunToLabel
+    judged: Row
+
+    @property
+    def key(self) -> tuple[int, int | None, str]:
+        """Agent, run, criterion."""
+        return self.of.agent["agent_id"], self.of.run["run_id"], self.judged["criterion"]
+
+
+class Walk:
+    """A walk through questions: what this person has answered before is not asked again, unless they go back."""
+
+    def __init__(
+        self, report: LabelledReport, chosen: Sequence[RunToLabel], labeler: str, *, blind: bool, console: Console
+    ) -> None:
+        self.report, self.labeler, self.blind, self.console = report, labeler, blind, console
+        self.questions = [Question(of, judged) for of in chosen for judged in of.criteria]
+        self.known = {(label.agent_id, label.run_id, label.criterion): label for label in report.stored(labeler)}
+        self.descriptions = report.descriptions()
+        self.skipped: set[int] = set()
+        self.given: set[tuple[int, int | None, str]] = set()
+        self._shown: RunToLabel | None = None
+
+    def run(self) -> int:
+        """Ask until all is answered, or the person stops. The exit code: 1 when Ctrl-C did."""
+        total = len(self.questions)
+        before = sum(question.key in self.known for question in self.questions)
+        runs = len({(q.key[0], q.key[1]) for q in self.questions})
+        agents = len({q.key[0] for q in self.questions})
+        self._say(
+            f"Report {self.report.report['id']} on {self.report.report['environment']}: {counted(runs, 'run')} of "
+            f"{counted(agents, 'agent')}, {counted(total, 'question')} for {self.labeler}, {before} answered before."
+        )
+        self._say(HELP)
+        if self.blind:
+            self._say("The judge's scores are shown at the end, beside yours.")
+        try:
+            self._ask_all()
+        except (KeyboardInterrupt, EOFError) as stop:
+            self.console.print()
+            self._end("Stopped")
+            return _STOPPED if isinstance(stop, KeyboardInterrupt) else _COMPLETED
+        return _COMPLETED
+
+    def _ask_all(self) -> None:
+        position = self._next_open(-1)
+        while position is not None:
+            question = self.questions[position]
+            answer = self._ask(position)
+            if answer.kind == "quit":
+                self._reveal()
+                self._end("Stopped")
+                return
+            if answer.kind == "back":
+                if position == 0:
+                    self._say("This is the first question.")
+                position = max(0, position - 1)
+                continue
+            if answer.kind == "skip":
+                self.skipped.add(position)
+            else:
+                self._store(question, answer)
+                self.skipped.discard(position)
+            position = self._next_open(position)
+        self._reveal()
+        self._end("Done")
+
+    def _next_open(self, after: int) -> int | None:
+        for position in range(after + 1, len(self.questions)):
+            if self._is_open(position):
+                return position
+        # What was left open before the place from which the person went on.
+        return next((position for position in range(after + 1) if self._is_open(position)), None)
+
+    def _is_open(self, position: int) -> bool:
+        return position not in self.skipped and self.questions[position].key not in self.known
+
+    def _ask(self, position: int) -> Answer:
+        question = self.questions[position]
+        if self._shown is not question.of:
+            self._show_run(question.of)
+            self._shown = question.of
+        agent_id, _, criterion = question.key
+        head = Text.assemble(
+            f"\n[{position + 1}/{len(self.questions)}] ",
+            one_line(criterion, "bold"),
+            f" (passes from {format_threshold(question.judged['threshold'])})",
+        )
+        if (description := self.descriptions.get((agent_id, criterion))) is not None:
+            head.append_text(Text.assemble(": ", one_line(description)))
+        self.console.print(head)
+        if not self.blind:
+            self._say(f"The judge, on the agent over all its runs: {_judge(question.judged)}")
+        if (label := self.known.get(question.key)) is not None:
+            self._say(f"Your answer so far: {_said(label)}")
+        while True:
+            try:
+                line = input("0-10, p, f, s, b, q, ? > ")
+            except UnicodeDecodeError:
+                line = "\0"
+            answer = parse_answer(line)
+            if answer.kind == "help":
+                self._say(HELP)
+            elif answer.kind == "unclear":
+                self._say(answer.note or "")
+            else:
+                return answer
+
+    def _store(self, question: Question, answer: Answer) -> None:
+        agent_id, run_id, criterion = question.key
+        label = self.report.make_label(question.judged, run_id, self.labeler, answer.score, answer.passed)
+        self.report.store([(label, answer.note)])
+        self.known[agent_id, run_id, criterion] = label
+        self.given.add(question.key)
+
+    def _reveal(self) -> None:
+        """The judge's word beside this person's, on what they have nothing left to answer about."""
+        left = {(q.key[0], q.key[2]) for p, q in enumerate(self.questions) if self._is_open(p)}
+        said: dict[tuple[int, str], list[Label]] = {}
+        judged = {}
+        for question in self.questions:
+            agent_id, _, criterion = question.key
+            if (agent_id, criterion) not in left and (label := self.known.get(question.key)) is not None:
+                said.setdefault((agent_id, criterion), []).append(label)
+                judged[agent_id, criterion] = question
+        if not said:
+            return
+        columns = [
+            Column("Agent", [one_line(judged[key].of.agent["agent_name"]) for key in said], folds=True),
+            Column("Criterion", [one_line(key[1]) for key in said], folds=True),
+            Column("You", [", ".join(_said(label) for label in labels) for labels in said.values()], folds=True),
+            Column("The judge, over all runs", [_judge(judged[key].judged) for key in said]),
+        ]
+        print_table(self.console, columns)
+
+    def _show_run(self, of: RunToLabel) -> None:
+        run = of.run
+        self.console.print()
+        self.console.rule(style="dim")
+        head = Text.assemble(one_line(of.agent["agent_name"], "bold"), f" · run {run['run_id']} · ")
+        head.append_text(one_line(run["status"], "green" if run["succeeded"] else "red"))
+        for value, shown in ((run["duration_seconds"], format_duration), (run["tokens"], _tokens)):
+            if value is not None:
+                head.append(f" · {shown(value)}")
+        self.console.print(head)
+        for title, name in (("Task", "task_excerpt"), ("Response", "response_excerpt"), ("Error", "error")):
+            if run[name]:
+                self.console.print(Text.assemble((f"{title}: ", "bold"), plain(run[name])))
+        if not (run["task_excerpt"] or run["response_excerpt"]):
+            self._say("The report holds no excerpt of task and response.")
+        for line in describe_calls(run):
+            self.console.print(line)
+
+    def _end(self, how: str) -> None:
+        open_ones = sum(question.key not in self.known for question in self.questions)
+        report_id = self.report.report["id"]
+        answers = counted(len(self.given), "answer")
+        left = ""
+        if open_ones:
+            left = f"; {open_ones} {is_are(open_ones)} open, and the same command goes on from there"
+        self._say(
+            f"{how}: {answers} stored{left}. `{printed_command('agreement', report_id)}` says how far the judge "
+            "and people agree."
+        )
+
+    def _say(self, text: str) -> None:
+        self.console.print(plain(text))
+
+
+def _tokens(number: int) -> str:
+    return counted(number, "token")
+
+
+def _said(label: Label) -> str:
+    passed = "passed" if label.passed else "not passed"
+    return passed if label.score is None else f"{format_threshold(label.score)} ({passed})"
+
+
+def _judge(judged: Row) -> str:
+    score = format_score(judged["score"], judged["threshold"])
+    return f"{score} ({'passed' if judged['passed'] else 'not passed'})"

@@ -1,0 +1,231 @@
+"""Labels in a CSV file: one to fill in, and one that is taken whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployments.labelling.answer import FAILED, PASSED, parse_passed, parse_score
+from deployments.labelling.csv_cell import guard, unguard
+from tasks.calibration.label_sample import RunToLabel
+from tasks.calibration.labels import Label
+from tasks.errors import RefusedError
+from tasks.judge.rubric import find_agent
+from tasks.report.reading import as_agents
+from tasks.wording.formats import format_threshold
+
+if TYPE_CHECKING:
+    from deployments.labelling.command import LabelledReport
+
+COLUMNS = ("agent", "run_id", "criterion", "score", "passed", "labeler", "note")
+"""What is read. Needed are agent (``id:12``, 12 or a name), criterion, and score or passed."""
+
+SHOWN = ("agent_name", "threshold", "status", "task", "response", "error")
+"""What a template shows beside, and nobody reads."""
+
+_MOST_SHOWN = 20
+_LONGEST_NOTE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The labels of a file with their notes, and how many lines have neither score nor passed."""
+
+    labels: list[tuple[Label, str | None]]
+    empty: int
+
+
+class _WrongCellError(ValueError):
+    def __init__(self, column: str, value: str, why: str) -> None:
+        super().__init__(f"column {column}: {value[:60]!r} {why}")
+
+
+def write_template(path: Path, chosen: Sequence[RunToLabel], labeler: str) -> int:
+    """Write a CSV file with a line for each run and criterion, score and passed left empty; the number of lines.
+
+    Raises:
+        RefusedError: there is such a file (it may hold labels), or it cannot be written.
+    """
+    lines = [
+        {
+            "agent": f"id:{of.agent['agent_id']}",
+            "agent_name": _cell(of.agent["agent_name"]),
+            "run_id": of.run["run_id"],
+            "criterion": _cell(row["criterion"]),
+            "threshold": format_threshold(row["threshold"]),
+            "status": _cell(of.run["status"]),
+            "task": _cell(of.run["task_excerpt"]),
+            "response": _cell(of.run["response_excerpt"]),
+            "error": _cell(of.run["error"]),
+            "labeler": _cell(labeler),
+        }
+        for of in chosen
+        for row in of.criteria
+    ]
+    order = ["agent", "agent_name", "run_id", "status", "task", "response", "error", "criterion", "threshold"]
+    order += ["score", "passed", "labeler", "note"]
+    try:
+        # With the mark by which spreadsheets know UTF-8.
+        with path.open("x", encoding="utf-8-sig", errors="replace", newline="") as file:
+            writer = csv.DictWriter(file, order)
+            writer.writeheader()
+            writer.writerows(lines)
+    except FileExistsError:
+        raise RefusedError(f"--template {path}: there is such a file, and it may hold labels; name another") from None
+    except OSError as error:
+        raise RefusedError(f"--template {path} cannot be written: {error.strerror}") from None
+    return len(lines)
+
+
+def _cell(text: object) -> str:
+    """``text`` so that no spreadsheet takes an agent's words for a formula."""
+    return "" if text is None else guard(str(text).replace("\0", "�"))
+
+
+def read_labels(path: Path, report: LabelledReport, labeler: str) -> Sheet:
+    """The labels of a CSV file on ``report``; a line without a labeler is by ``labeler``.
+
+    Comma, semicolon or tab between cells; UTF-8, with or without a byte order mark, or UTF-16 with one; any line
+    endings; decimal point or comma; passed as yes/no, true/false, pass/fail, p/f or 1/0. A line with neither score nor
+    passed is counted and left out.
+
+    Raises:
+        RefusedError: the file cannot be read, or anything in it is wrong: then each wrong line is named.
+    """
+    rows = _rows(path)
+    labels: list[tuple[Label, str | None]] = []
+    wrong: list[str] = []
+    seen: dict[tuple[object, ...], int] = {}
+    empty = 0
+    for number, row in rows:
+        if not any(row.values()):
+            continue
+        if not row["score"] and not row["passed"]:
+            empty += 1
+            continue
+        try:
+            label, note = _label(row, report, labeler)
+        except (_WrongCellError, RefusedError) as error:
+            wrong.append(f"line {number}, {error}")
+            continue
+        key = (label.unit, label.run_id, label.labeler)
+        if key in seen:
+            wrong.append(f"line {number}: the same agent, run, criterion and labeler as line {seen[key]}")
+        seen.setdefault(key, number)
+        labels.append((label, note))
+    if wrong:
+        more = f"; and {len(wrong) - _MOST_SHOWN} more" if len(wrong) > _MOST_SHOWN else ""
+        raise RefusedError(f"{path}: nothing was stored: {'; '.join(wrong[:_MOST_SHOWN])}{more}")
+    if not labels:
+        raise RefusedError(f"{path} holds no label: fill in score (0 to 10) or passed (yes, no)")
+    return Sheet(labels, empty)
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Each line after the first with its number, by column; missing cells are empty."""
+    text = _text(path)
+    head = text.splitlines()[0] if text.strip() else ""
+    delimiter = max(",;\t", key=head.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows: list[tuple[int, dict[str, str]]] = []
+    names: list[str] | None = None
+    line = 1
+    try:
+        for cells in reader:
+            if names is None:
+                names = _names(path, cells)
+            else:
+                rows.append((line, _named(path, line, names, cells)))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise RefusedError(f"{path}: line {line} is no CSV: {error}") from None
+    if names is None:
+        raise RefusedError(f"{path} is empty: its first line names the columns, {', '.join(COLUMNS)}")
+    return rows
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RefusedError(f"--csv {path} cannot be read: {error.strerror}") from None
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise RefusedError(f"{path}: line {line} is not {encoding[:5].upper()}: save the file as CSV UTF-8") from None
+
+
+def _names(path: Path, cells: Sequence[str]) -> list[str]:
+    names = [cell.strip().casefold().replace(" ", "_") for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    unknown = [name for name in names if name not in COLUMNS and name not in SHOWN]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    missing = [name for name in ("agent", "criterion") if name not in names]
+    if "score" not in names and "passed" not in names:
+        missing.append("score or passed")
+    if unknown or twice or missing:
+        parts = [f"no column is called {', '.join(repr(name[:40]) for name in unknown[:5])}"] if unknown else []
+        parts += [f"the column {name} is there twice" for name in twice[:5]]
+        parts += [f"the column {name} is missing" for name in missing]
+        raise RefusedError(f"{path}: line 1: {'; '.join(parts)}; the columns are {', '.join(COLUMNS)}")
+    return names
+
+
+def _named(path: Path, line: int, names: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    if any(cell.strip() for cell in cells[len(names) :]):
+        raise RefusedError(f"{path}: line {line} has {len(cells)} cells, and line 1 names {len(names)} columns")
+    given = dict(zip(names, (unguard(cell.strip()) for cell in cells), strict=False))
+    return {name: given.get(name, "") for name in COLUMNS}
+
+
+def _label(row: Mapping[str, str], report: LabelledReport, labeler: str) -> tuple[Label, str | None]:
+    agent_id = _agent(row["agent"], report)
+    run_id = _run(row["run_id"], agent_id, report)
+    judged = report.find_criterion(agent_id, row["criterion"])
+    if judged is None:
+        there = sorted(r["criterion"] for r in report.criteria if r["agent_id"] == agent_id and r["score"] is not None)
+        raise _WrongCellError(
+            "criterion", row["criterion"], f"is not judged of this agent; {', '.join(there) or 'none'} is"
+        )
+    score = parse_score(row["score"]) if row["score"] else None
+    if row["score"] and score is None:
+        raise _WrongCellError("score", row["score"], "is no number from 0 to 10")
+    passed = parse_passed(row["passed"]) if row["passed"] else None
+    if row["passed"] and passed is None:
+        words = ", ".join(f"{yes}/{no}" for yes, no in zip(PASSED, FAILED, strict=True))
+        raise _WrongCellError("passed", row["passed"], f"is none of {words}")
+    if score is not None and passed is not None and passed != (score >= judged["threshold"]):
+        bound = format_threshold(judged["threshold"])
+        why = f"contradicts the score {score:.12g}, which passes from {bound} on: leave one of them empty"
+        raise _WrongCellError("passed", row["passed"], why)
+    who = " ".join(row["labeler"].split()) or labeler
+    if len(who) > 100 or not who.isprintable():
+        raise _WrongCellError("labeler", row["labeler"], "is no name of at most 100 printable characters")
+    if len(row["note"]) > _LONGEST_NOTE:
+        raise _WrongCellError("note", row["note"], f"has more than {_LONGEST_NOTE} characters")
+    return report.make_label(judged, run_id, who, score, passed), row["note"] or None
+
+
+def _agent(text: str, report: LabelledReport) -> int:
+    agents = as_agents(report.agents)
+    # A name comes first: an agent can be called 12.
+    found = find_agent(text, agents) or (find_agent(f"id:{text}", agents) if text.isdecimal() else None)
+    if found is None:
+        raise _WrongCellError("agent", text, "is no agent of this report")
+    return found.id
+
+
+def _run(text: str, agent_id: int, report: LabelledReport) -> int | None:
+    if not text:
+        return None
+    run_id = int(text) if text.isdecimal() and len(text) < 19 else None
+    if run_id is None or not any((row["agent_id"], row["run_id"]) == (agent_id, run_id) for row in report.runs):
+        raise _WrongCellError("run_id", text, "is no run of this agent in the report (empty: the agent as a whole)")
+    return run_id

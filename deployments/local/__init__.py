@@ -1,0 +1,1 @@
+"""Prefect server, PostgreSQL and runner of our own on this machine."""

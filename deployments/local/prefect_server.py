@@ -1,0 +1,286 @@
+"""A Prefect server of our own, for one command or for all: a subprocess, gone when its parent is, however that ends.
+
+Prefect would start one by itself, but later (at the first flow), more slowly, and it outlives a killed parent.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.local.host_guard import HostGuard
+from deployments.local.kept_secret import keep_secret
+from tasks.errors import AgentReportError
+from tasks.wire.route import NO_PROXY
+
+if TYPE_CHECKING:
+    import uvicorn
+
+_START_SECONDS = 120.0
+_END_SECONDS = 10.0
+_LEASES = "deployments.local.slot_leases"
+
+
+class ServerError(AgentReportError):
+    """A Prefect server cannot be reached, or did not start."""
+
+
+def client_settings(url: str, password: str) -> dict[str, str]:
+    """The variables that let a process use our server at ``url``, whatever the environment says of Prefect's API."""
+    return {
+        "PREFECT_API_URL": url,
+        "PREFECT_API_AUTH_STRING": password,
+        # Our server asks for no token; a client that does not know that asks for one before each request.
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+    }
+
+
+@contextmanager
+def use_server(url: str, password: str) -> Iterator[None]:
+    """``client_settings`` for this process, while the block runs."""
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_URL,
+        PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
+        temporary_settings,
+    )
+
+    settings = (PREFECT_API_URL, PREFECT_API_AUTH_STRING, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED)
+    values = client_settings(url, password)
+    with temporary_settings({setting: values[setting.name] for setting in settings}):
+        yield
+
+
+def authorization(password: str) -> dict[str, str]:
+    """The header of a request to our server; only ``/api/health`` and ``/api/ready`` are answered without it."""
+    return {"Authorization": f"Basic {base64.b64encode(password.encode()).decode()}"}
+
+
+def without_prefect() -> dict[str, str]:
+    """This process's environment without Prefect's settings, those of its log excepted."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PREFECT_") or name.startswith("PREFECT_LOGGING_")
+    }
+
+
+def server_password(home: Path) -> str:
+    """The password of the servers that have their files in ``home``; made when there is none.
+
+    Raises:
+        ServerError: its file cannot be read or written.
+    """
+    try:
+        return keep_secret(password_file(home))
+    except OSError as error:
+        raise ServerError(f"{password_file(home)} cannot be used: {error.strerror} (PREFECT_HOME)") from None
+
+
+def password_file(home: Path) -> Path:
+    """Where ``server_password`` is kept, for its owner alone."""
+    return home / "agent-report-password"
+
+
+def server_settings(home: Path, password: str, database_url: str = "") -> dict[str, str]:
+    """The variables that make a Prefect server one of ours; without ``database_url`` it is on SQLite in ``home``."""
+    settings = {
+        "PREFECT_HOME": str(home.resolve()),
+        # Not the user's profiles, which are about another server.
+        "PREFECT_PROFILES_PATH": str(home.resolve() / "agent-report-profiles.toml"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # For the API and the events' sockets. Without it any page in a browser here, and any user, could run anything.
+        "PREFECT_SERVER_API_AUTH_STRING": password,
+        # The UI asks the server that it came from. It would ask port 4200 of this computer, whatever port we have.
+        "PREFECT_SERVER_UI_API_URL": "/api",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
+    }
+    if not database_url:
+        # The record of a report is one flow run: its events need not be kept for a week.
+        return settings | {"PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P1D"}
+    return settings | {
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url,
+        # In memory, a restart of the server would leak the slots that were taken then.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _LEASES,
+        # A task run that is denied a slot asks again after a second at the most, and not after ten.
+        "PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
+    }
+
+
+def server_command(listener: socket.socket, home: Path) -> list[str]:
+    """What runs the server on ``listener``, which has to be passed on, until its standard input ends."""
+    # -P: folders named tasks or flows where the command was called are not ours.
+    return [sys.executable, "-P", "-m", "deployments.local.prefect_server", str(listener.fileno()), str(home.resolve())]
+
+
+@contextmanager
+def prefect_server(home: Path, *, password: str = "", database_url: str = "", port: int = 0) -> Iterator[str]:
+    """A Prefect server with its files in ``home``; gives its API's URL at once, and ends it afterwards.
+
+    Its password is ``server_password(home)`` unless another is given. Without ``database_url`` it is on SQLite, for
+    this one process; a shared one needs PostgreSQL. Port 0: any free one.
+    Call ``wait_until_healthy`` before using it: meanwhile imports can go on. The server ends itself when this process
+    is gone, even if it was killed: it reads from a pipe that only this process holds open.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServerError(f"the Prefect home {home} cannot be made: {error.strerror} (PREFECT_HOME)") from None
+    password = password or server_password(home)
+    with socket.create_server(("127.0.0.1", port)) as listener, (home / "agent-report-server.log").open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own module, no input
+            server_command(listener, home),
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            pass_fds=[listener.fileno()],
+            env=without_prefect() | server_settings(home, password, database_url),
+            # Prefect reads settings from files in the folder that it is started in, too.
+            cwd=home,
+            # Ctrl-C is for the command: it still needs its server to say that it was cancelled.
+            start_new_session=True,
+        )
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+    try:
+        yield url
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def reach_directly(host: str) -> None:
+    """Ask ``host`` without the proxy that the environment may name for everything else."""
+    for name in NO_PROXY:
+        hosts = [known for known in os.environ.get(name, "").split(",") if known]
+        os.environ[name] = ",".join(dict.fromkeys([*hosts, host]))
+
+
+def wait_until_healthy(url: str, home: Path) -> None:
+    """Return when the server answers.
+
+    Raises:
+        ServerError: it ended, or did not answer within two minutes; its log is named.
+    """
+    deadline = time.monotonic() + _START_SECONDS
+    # The listening socket is there from the start, so the first request simply waits for the server.
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/health", timeout=_START_SECONDS, trust_env=False).status_code == httpx.codes.OK:
+                return
+        except httpx.ConnectError:
+            # Only the server holds it open: there is no server any more.
+            break
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.1)
+    raise ServerError(f"the embedded Prefect server did not start; its log is {home / 'agent-report-server.log'}")
+
+
+def _serve(descriptor: int, home: Path) -> None:
+    # Two servers that start on one fresh home race in the migrations, and one of them fails.
+    with (home / "agent-report-server.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        import uvicorn
+        from prefect.server.api.server import create_app
+
+        class Server(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                fcntl.flock(lock, fcntl.LOCK_UN)
+
+        app: ASGIApp = create_app()
+        if os.environ.get("PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE") == _LEASES:
+            app = _with_counted_slots(app)
+        listener = socket.socket(fileno=descriptor)
+        guarded = HostGuard(_kept_here(_soon_again(app)), listener.getsockname()[1])
+        config = uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=2)
+        server = Server(config)
+        threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
+        server.run(sockets=[listener])
+    # The interpreter takes half a second to end, for nothing.
+    os._exit(0)
+
+
+def _with_counted_slots(app: ASGIApp) -> ASGIApp:
+    """``app``, which counts the slots that are taken before anybody can ask for one."""
+    from deployments.local.slot_leases import count_slots
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                await count_slots()
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return wrapped
+
+
+def _soon_again(app: ASGIApp) -> ASGIApp:
+    """``app``, with a word on when to ask again in its answers that SQLite is busy (503, which it says for no else).
+
+    That is over in milliseconds, but a client that is told nothing waits two seconds, the next time four, and the task
+    runs that wait for a slot of a tag wait behind it, whether that tag has a limit or not.
+    """
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == httpx.codes.SERVICE_UNAVAILABLE:
+                # With the second header a client does not count its tries, and gives none up.
+                message["headers"] = [*message["headers"], (b"retry-after", b"0.1"), (b"prefect-maintenance", b"true")]
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return wrapped
+
+
+def _kept_here(app: ASGIApp) -> ASGIApp:
+    """``app``, whose pages may ask no other server: the UI would, as its statistics are set up before they are off."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message["headers"],
+                    (b"content-security-policy", b"connect-src 'self' blob: data:"),
+                ]
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return wrapped
+
+
+def _end_with_parent(server: uvicorn.Server) -> None:
+    while os.read(0, 4096):
+        pass
+    # What became of the last task runs came in events: they are written down while it ends.
+    server.should_exit = True
+    time.sleep(_END_SECONDS)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,227 @@
+"""One agent of a report in full: criteria with reasons and citations, figures, tools, failures, runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from deployments.terminal.console import (
+    PASSED_STYLES,
+    PROSE_WIDTH,
+    Column,
+    Row,
+    dash,
+    format_interval,
+    one_line,
+    plain,
+    print_table,
+    status,
+)
+
+
+def print_agent(console: Console, report: Row, agent: Row, criteria: Sequence[Row], runs: Sequence[Row]) -> None:
+    """Everything that report ``report`` says of one agent.
+
+    Args:
+        agent: Its row of ``agent_report_details``.
+        criteria: Its rows of ``criterion_scores``; empty when it was not judged.
+        runs: Its rows of ``report_runs``; empty when none was looked at.
+    """
+    from tasks.render.markdown import describe_doubts
+    from tasks.render.needs import with_examples
+    from tasks.wording.formats import format_score
+
+    patterns = agent["failure_patterns"] or []
+    head = Text.assemble(one_line(agent["agent_name"], "bold"), f" (id:{agent['agent_id']}) in report {report['id']}")
+    head.append_text(Text.assemble(" on ", one_line(report["environment"]), ": ", status(agent)))
+    if agent["score"] is not None:
+        passed = ("passed", "green") if agent["passed"] else ("not passed", "red")
+        head.append_text(Text.assemble(", ", (format_score(agent["score"]), "bold"), " of 10, ", passed))
+    console.print(head)
+    for line in _figures(agent):
+        console.print(line)
+    if agent["error"]:
+        console.print(Text.assemble(("Error: ", "bold red"), one_line(agent["error"])))
+    if doubts := describe_doubts(agent):
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(doubts)))
+    _print_prose(console, agent["reasoning"])
+    for title in ("strengths", "weaknesses", "recommendations"):
+        points = [one_line(with_examples(str(point), patterns)) for point in agent[title] or []]
+        _print_points(console, title.capitalize(), points)
+    for row in criteria:
+        _print_criterion(console, row)
+    _print_points(console, "Contradicted by what was observed", list(_contradictions(agent)))
+    _print_points(console, "Looks like an attempt to talk the judge round", list(_suspicions(agent)))
+    _print_points(console, "Failures", list(_failures(agent)))
+    if agent["tool_usage"]:
+        _print_tools(console, agent["tool_usage"])
+    if runs:
+        _print_runs(console, agent, runs)
+        _print_calls(console, agent, runs)
+
+
+def _figures(agent: Row) -> Iterator[Text]:
+    from tasks.render.markdown import format_cost
+    from tasks.wording.durations import format_duration
+    from tasks.wording.formats import format_rate
+
+    if not agent["runs_analyzed"]:
+        return
+    unfinished = f", {agent['runs_unfinished']} unfinished left out" if agent["runs_unfinished"] else ""
+    interval = format_interval(agent["success_rate_low"], agent["success_rate_high"])
+    yield Text(
+        f"Runs: {agent['runs_analyzed']}{unfinished}; "
+        f"success {format_rate(agent['success_rate'])} (95% range {interval})"
+    )
+    yield Text(
+        f"A run: {format_duration(agent['avg_duration_seconds'])} on average, 95 % within "
+        f"{format_duration(agent['p95_duration_seconds'])}; {dash(agent['avg_tokens'], '{:.0f}'.format)} tokens; "
+        f"cost {format_cost(agent['avg_cost_usd'])}"
+    )
+    traces = agent["traces"] or {}
+    if known := ", ".join(f"{count} {state}" for state, count in traces.items() if count):
+        yield Text(f"Traces: {known}")
+    reused = " (reused from the ledger)" if agent["reused"] else ""
+    yield Text(f"Judging cost {format_cost(agent['judge_cost_usd'])}{reused}")
+
+
+def _print_prose(console: Console, text: str | None, indent: int = 0) -> None:
+    if text:
+        if not indent:
+            console.print()
+        console.print(Padding(plain(text), (0, 0, 0, indent)), width=min(console.width, PROSE_WIDTH))
+
+
+def _print_points(console: Console, title: str, points: Sequence[Text]) -> None:
+    if not points:
+        return
+    console.print()
+    console.print(Text(title, "bold"))
+    for point in points:
+        console.print(Padding(Text.assemble("- ", point), (0, 0, 0, 2)), width=min(console.width, PROSE_WIDTH))
+
+
+def _print_criterion(console: Console, row: Row) -> None:
+    from tasks.wording.formats import format_score, format_threshold
+
+    console.print()
+    head = Text.assemble(one_line(row["criterion"], "bold"), f" (weight {row['weight']:g}): ")
+    if row["score"] is None:
+        head.append("not enough evidence", "yellow")
+    else:
+        against = f"{format_score(row['score'], row['threshold'])}, threshold {format_threshold(row['threshold'])}"
+        head.append(against, PASSED_STYLES[bool(row["passed"])])
+    if row["supported"] is False:
+        head.append(", no citation holds", "yellow")
+    if row["unstable"]:
+        head.append(", unstable", "yellow")
+    if row["spread"]:
+        head.append(f", samples {row['spread']:.1f} apart")
+    console.print(head)
+    _print_prose(console, row["reasoning"], indent=2)
+    for example in row["examples"] or []:
+        console.print(Padding(_citation(example), (0, 0, 0, 2)), width=min(console.width, PROSE_WIDTH))
+
+
+def _citation(cited: dict[str, Any]) -> Text:
+    where = f"run {cited['run_id']}" if cited["run_id"] is not None else "no run"
+    parts = Text.assemble("- ", (where, "cyan"))
+    if cited.get("quote"):
+        parts.append_text(Text.assemble(": “", one_line(cited["quote"], "italic"), "”"))
+    if cited.get("text"):
+        parts.append_text(Text.assemble(" ", one_line(cited["text"])))
+    return parts
+
+
+def _contradictions(agent: Row) -> Iterator[Text]:
+    for found in agent["contradictions"] or []:
+        claim, seen = found["claim"] or {}, found["observation"] or {}
+        yield Text.assemble(
+            (f"run {claim.get('run_id')}", "cyan"),
+            ": said “",
+            one_line(claim.get("quote") or "", "italic"),
+            "”, but “",
+            one_line(seen.get("quote") or "", "italic"),
+            "” ",
+            one_line(found["text"] or ""),
+        )
+
+
+def _suspicions(agent: Row) -> Iterator[Text]:
+    for found in agent["suspicions"] or []:
+        run = "" if found["run_id"] is None else f"run {found['run_id']}, "
+        yield Text.assemble((f"{run}", "cyan"), one_line(found["place"]), ": ", one_line(found["text"], "italic"))
+
+
+def _failures(agent: Row) -> Iterator[Text]:
+    for found in agent["failure_patterns"] or []:
+        runs = ", ".join(map(str, found["run_ids"]))
+        yield Text.assemble(f"{found['count']} × ", one_line(found["example"]), (f" (runs {runs})", "cyan"))
+
+
+def _print_tools(console: Console, tools: Sequence[dict[str, Any]]) -> None:
+    print_table(
+        console,
+        [
+            Column("Tool", [one_line(tool["name"]) for tool in tools], folds=True),
+            Column("Calls", [str(tool["calls"]) for tool in tools], justify="right"),
+            Column(
+                "Errors", [Text(str(tool["errors"]), "red" if tool["errors"] else "") for tool in tools], 0, "right"
+            ),
+            Column("Seconds", [dash(tool["duration_seconds"], "{:.1f}".format) for tool in tools], justify="right"),
+        ],
+    )
+
+
+def _print_calls(console: Console, agent: Row, runs: Sequence[Row]) -> None:
+    """The source's tool calls of the worst, typical and best run, where no trace shows what they did."""
+    from deployments.tool_calls import describe_calls
+
+    by_id = {run["run_id"]: run for run in runs}
+    for mark in ("worst", "typical", "best"):
+        run = by_id.pop((agent[f"{mark}_run"] or {}).get("run_id"), None)
+        if run is None or run["telemetry"] is not None or run.get("tool_calls") is None:
+            continue
+        console.print(Text(f"Run {run['run_id']} ({mark})", "bold"))
+        for line in describe_calls(run):
+            console.print(line)
+
+
+def _print_runs(console: Console, agent: Row, runs: Sequence[Row]) -> None:
+    from tasks.render.markdown import format_cost
+    from tasks.render.needs import with_examples
+
+    patterns = agent["failure_patterns"] or []
+    marks: dict[int, list[str]] = {}
+    for mark in ("best", "worst", "typical"):
+        if found := agent[f"{mark}_run"]:
+            marks.setdefault(found["run_id"], []).append(f"{mark}: {with_examples(found['reason'], patterns)}")
+    styles = {True: "green", False: "red"}
+    print_table(
+        console,
+        [
+            Column("Run", [str(run["run_id"]) for run in runs], justify="right"),
+            Column("Status", [one_line(run["status"], styles.get(run["succeeded"], "")) for run in runs]),
+            Column("Started (UTC)", [dash(run["started_at"], "{:%Y-%m-%d %H:%M}".format) for run in runs], rank=2),
+            Column("Seconds", [dash(run["duration_seconds"], "{:.1f}".format) for run in runs], justify="right"),
+            Column("Tokens", [dash(run["tokens"]) for run in runs], rank=3, justify="right"),
+            Column("Cost", [format_cost(run["cost_usd"]) for run in runs], rank=4, justify="right"),
+            Column("Trace", [dash(run["trace_state"]) for run in runs], rank=5),
+            Column(
+                "",
+                [one_line(_remark(marks.get(run["run_id"], []), run["error"])) for run in runs],
+                rank=1,
+                folds=True,
+            ),
+        ],
+    )
+
+
+def _remark(marks: Sequence[str], error: str | None) -> str:
+    """What a run is an example of, and its error unless that names it already; "" when there is neither."""
+    said = "; ".join(marks)
+    return "; ".join(filter(None, [said, "" if error and error in said else error]))

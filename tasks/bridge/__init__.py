@@ -1,0 +1,1 @@
+"""What uses more of Prefect's client than its public API."""

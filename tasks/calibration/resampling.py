@@ -1,0 +1,84 @@
+"""Intervals of figures over agents: what an agent contributes hangs together, so agents are what is resampled."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from tasks.calibration.agreement import Estimate
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+
+def clusters_of(keys: Codes) -> tuple[Codes, int]:
+    """``keys`` as codes from 0, and how many there are."""
+    unique, codes = np.unique(keys, return_inverse=True)
+    return codes.astype(np.intp), len(unique)
+
+
+def jackknife(
+    value: float, replicates: Floats, n: int, *, lowest: float, highest: float, worth: float | None = None
+) -> Estimate:
+    """``value`` with the interval of the delete-one-cluster jackknife and Student's t (Shao and Tu 1995, 2.2).
+
+    ``replicates`` (one for each cluster) is the figure without that cluster. One that is not defined leaves no
+    interval: the figure hangs on that cluster. Nor is there one where all replicates are equal, as that would be
+    certainty; and none for fewer than two clusters. ``worth`` is how many clusters of equal weight they are worth.
+    """
+    groups = len(replicates)
+    if not np.isfinite(value):
+        return Estimate(n=n)
+    if groups < 2 or not np.all(np.isfinite(replicates)):
+        return Estimate(value=float(value), n=n)
+    error = np.sqrt((groups - 1) / groups * np.sum((replicates - replicates.mean()) ** 2))
+    if error < 1e-12:
+        return Estimate(value=float(value), n=n)
+    reach = error * stats.t.ppf(0.975, max(1.0, (groups if worth is None else worth) - 1))
+    return Estimate(
+        value=float(value), low=float(max(lowest, value - reach)), high=float(min(highest, value + reach)), n=n
+    )
+
+
+def positive_jackknife(value: float, replicates: Floats, n: int, *, worth: float | None = None) -> Estimate:
+    """As ``jackknife``, on the scale of logarithms: for a figure that cannot be negative, such as a deviation."""
+    if not value > 0 or not np.all(replicates > 0):
+        return Estimate(value=float(value), n=n) if np.isfinite(value) else Estimate(n=n)
+    found = jackknife(float(np.log(value)), np.log(replicates), n, lowest=-np.inf, highest=np.inf, worth=worth)
+    if found.low is None or found.high is None:
+        return Estimate(value=float(value), n=n)
+    return Estimate(value=float(value), low=float(np.exp(found.low)), high=float(np.exp(found.high)), n=n)
+
+
+def effective_share(hits: Floats, keys: Codes, weights: Floats | None = None) -> tuple[float, float]:
+    """The weighted share of ``hits`` (0 or 1), and of how many independent ones it is worth.
+
+    That number is p(1-p) over the variance between clusters (the design effect of Kish 1965), at most Kish's number for
+    the weights, at least the number of clusters where all are alike; less where few clusters say what the variance is
+    (the degrees of freedom of Korn and Graubard 1998). (NaN, 0) without any.
+    """
+    if not len(hits):
+        return float("nan"), 0.0
+    weights = np.ones(len(hits)) if weights is None else weights
+    codes, groups = clusters_of(keys)
+    total = weights.sum()
+    share = float((weights * hits).sum() / total)
+    most = float(total**2 / (weights**2).sum())
+    if groups < 2:
+        return share, 1.0
+    residuals = np.bincount(codes, weights * (hits - share), groups) / total
+    variance = float((residuals**2).sum() * groups / (groups - 1))
+    # Where all are alike nothing is known of how they vary.
+    worth = share * (1 - share) / variance if variance > 0 else 1.0 * groups
+    few = (stats.norm.ppf(0.975) / stats.t.ppf(0.975, groups - 1)) ** 2
+    return share, float(min(worth, most) * few)
+
+
+def share_estimate(hits: Floats, keys: Codes, weights: Floats | None = None) -> Estimate:
+    """A share with Jeffreys' interval (Brown, Cai and DasGupta 2001) over the effective number of observations."""
+    share, worth = effective_share(hits, keys, weights)
+    if not len(hits):
+        return Estimate()
+    low, high = stats.beta.ppf([0.025, 0.975], share * worth + 0.5, (1 - share) * worth + 0.5)
+    return Estimate(value=share, low=min(float(low), share), high=max(float(high), share), n=len(hits))

@@ -1,0 +1,167 @@
+"""What two reports have in common, and so may be compared in: the judge, the rubrics, the choice of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.comparison.samples import Samples
+from tasks.report.reading import Reading, Row
+from tasks.wording.counts import counted
+from tasks.wording.shortening import cut
+
+_JUDGE = {
+    "model": "judge's model",
+    "prompt_version": "version of the judge's prompt",
+    "evidence_tokens": "tokens of evidence for the judge",
+    "parameters": "parameters of the judge",
+}
+_NOT_JUDGED = {
+    "failed": "its evaluation failed",
+    "no_runs": "it had no finished run",
+    "no_evidence": "the judge found not enough evidence",
+    "not_started": "it was not judged",
+    "skipped_budget": "it was not judged, for the limit on cost",
+}
+_SHOWN = 60
+_REPEATED_SHARE = 0.5
+
+
+def is_same_series(before: Row, after: Row) -> bool:
+    """Whether two rows of ``reports`` are of one series, so that one may stand for "the last" of the other: of one
+    environment, by the same judge with the same settings, against the same rubric, and asked for the same agents and
+    runs (options ``agents`` and ``filter_model``)."""
+    return all(
+        before.get(name) == after.get(name)
+        for name in ("environment", "judge_fingerprint", "judge_settings", "judge_model")
+    ) and (
+        _parameters(before, "criteria") == _parameters(after, "criteria")
+        and asked_agents(before) == asked_agents(after)
+        and asked_model(before) == asked_model(after)
+    )
+
+
+def asked_agents(report: Mapping[Any, Any]) -> list[str]:
+    """The option ``agents`` of a row of ``reports``, sorted; empty: all agents."""
+    return sorted(_parameters(report, "options").get("agents") or [])
+
+
+def asked_model(report: Mapping[Any, Any]) -> str:
+    """The option ``filter_model`` of a row of ``reports``; empty: runs of every model."""
+    return str(_parameters(report, "options").get("filter_model") or "")
+
+
+def _parameters(report: Mapping[Any, Any], key: str) -> dict[str, Any]:
+    return (report.get("parameters") or {}).get(key) or {}
+
+
+def judge_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
+    """Why no score of the two can be compared, one for each thing about the judge that differs; empty when none does.
+
+    Of reports that do not say what decided their judge's answers (made before schema 0002) at least the model counts.
+    """
+    before, after = baseline.report, report.report
+    settings = [row.get("judge_settings") or {} for row in (before, after)]
+    if not all(settings):
+        if before.get("judge_model") != after.get("judge_model"):
+            return (_differs(_JUDGE["model"], before.get("judge_model"), after.get("judge_model")),)
+        if before.get("judge_fingerprint") == after.get("judge_fingerprint"):
+            return ()
+        unknown = baseline.id if not settings[0] else report.id
+        return (f"report {unknown} does not say how its judge was set",)
+    known = [(key, _JUDGE.get(key, key)) for key in sorted({*settings[0], *settings[1]})]
+    return tuple(
+        _differs(title, settings[0].get(key), settings[1].get(key))
+        for key, title in known
+        if settings[0].get(key) != settings[1].get(key)
+    )
+
+
+def runs_reason(baseline: Reading, report: Reading) -> str | None:
+    """Why not even the runs can be compared, or None: only runs of another model were looked at."""
+    before, after = (reading.option("filter_model") or "" for reading in (baseline, report))
+    return None if before == after else _differs("filter_model", before or "every model", after or "every model")
+
+
+def agents_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
+    """What is to be said when one of the reports is over only some agents (option ``agents``), or over other ones."""
+    same_source = baseline.report["environment"] == report.report["environment"]
+    key = "agent_id" if same_source else "agent_name"
+    looked_at = [{row[key] for row in reading.asked_agents()} for reading in (baseline, report)]
+    if looked_at[0] == looked_at[1]:
+        return ()
+    return tuple(
+        f"report {reading.id} is over only {len(keys)} of {counted(len(reading.details), 'agent')} (option agents)"
+        for reading, keys in zip((baseline, report), looked_at, strict=True)
+        if len(keys) < len(reading.details)
+    )
+
+
+def tasks_reason(samples: Samples) -> str | None:
+    """Why the runs of an agent cannot be compared, or None: they repeat tasks, and not the same ones in both reports.
+
+    Runs repeat tasks when at least half of all of them have a task of several runs. Otherwise every run has a task of
+    its own, as requests of users have, or does not name it; then runs are taken as drawn from the same lot.
+    """
+    old, new = samples.old, samples.new
+    if not samples.measured or samples.paired or old.keys() == new.keys():
+        return None
+    common = old.keys() & new.keys()
+    repeated = [len(runs) for side in (old, new) for task, runs in side.items() if len(runs) > 1 or task in common]
+    if sum(repeated) < _REPEATED_SHARE * sum(len(runs) for side in (old, new) for runs in side.values()):
+        return None
+    both = "none" if not common else str(len(common))
+    return f"other tasks: {len(old)} before, {len(new)} now, {both} of them in both"
+
+
+def tasks_differ(count: int, total: int) -> str:
+    """What a comparison says as a whole when the tasks of ``count`` of its ``total`` agents differ."""
+    whose = f"{count} of {total} agents" if total > 1 else "the agent"
+    return f"other tasks of {whose}: a change there cannot be told apart from the effect of the tasks"
+
+
+def rubric_reason(
+    before: Mapping[str, Row], after: Mapping[str, Row], descriptions: tuple[Mapping[str, str], Mapping[str, str]]
+) -> str | None:
+    """How two rubrics differ, in a phrase; None when they are the same. Weights count relative to each other."""
+    if gone := sorted(before.keys() - after.keys()):
+        return f"other rubric: without {_cut(gone[0])}"
+    if new := sorted(after.keys() - before.keys()):
+        return f"other rubric: {_cut(new[0])} is new"
+    shares = [{name: row["weight"] / sum(r["weight"] for r in rows.values()) for name, row in rows.items()}
+              for rows in (before, after)]  # fmt: skip
+    for name in sorted(before):
+        if abs(shares[0][name] - shares[1][name]) > 1e-9:
+            return _differs(f"weight of {_cut(name)}", before[name]["weight"], after[name]["weight"])
+        if before[name]["threshold"] != after[name]["threshold"]:
+            return _differs(f"threshold of {_cut(name)}", before[name]["threshold"], after[name]["threshold"])
+        if descriptions[0].get(name) != descriptions[1].get(name):
+            return f"other rubric: {_cut(name)} has another description"
+    return None
+
+
+def describe_criteria(reading: Reading, agent: Row | None) -> dict[str, str]:
+    """What each criterion of an agent (None: of the team) means, by name, as the report's parameters have it."""
+    criteria = (reading.report.get("parameters") or {}).get("criteria") or {}
+    if agent is None:
+        rubric = (criteria.get("team") or {}).get("criteria") or {}
+    else:
+        own = criteria.get("agents") or {}
+        keys = (f"id:{agent['agent_id']}", f"name:{agent['agent_name']}")
+        rubric = next((own[key] for key in keys if key in own), criteria.get("default") or {})
+    return {name: str((criterion or {}).get("description", "")) for name, criterion in rubric.items()}
+
+
+def score_reason(row: Row, report_id: int) -> str | None:
+    """Why an agent has no score in a report that could be compared, or None."""
+    if row["score"] is not None:
+        return None
+    return f"no score in report {report_id}: {_NOT_JUDGED.get(row['status'], str(row['status']))}"
+
+
+def _differs(what: str, before: Any, after: Any) -> str:
+    return f"other {what}: {_cut(before)} before, {_cut(after)} now"
+
+
+def _cut(value: object) -> str:
+    return cut("unknown" if value is None else str(value), _SHOWN)

@@ -1,0 +1,229 @@
+"""What is counted and measured of runs, before and after, of an agent and of the team: success, duration, cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from statistics import NormalDist, fmean
+from typing import Any
+
+from tasks.comparison.amounts import AmountTest, compare_amounts, rank_all
+from tasks.comparison.comparison import Change
+from tasks.comparison.drafts import WEIGHTS, Draft, Test
+from tasks.comparison.rates import compare_rates, detectable_rate, newcombe_interval, strata_of
+from tasks.comparison.samples import Samples, pair_samples, reach_of
+from tasks.statistics.correction import POWER_SD, Hypothesis
+from tasks.wording.counts import counted
+
+Row = dict[str, Any]
+AMOUNTS = {"avg_duration_seconds": "duration_seconds", "avg_cost_usd": "cost_usd"}
+"""Metrics that are means over runs, and the column of ``report_runs`` that each is the mean of."""
+
+_NORMAL = NormalDist()
+_NOTHING_NEW = "no new runs"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the runs of one agent give: their success, and for each metric of ``AMOUNTS`` what is known of it.
+
+    ``tests`` has those that can be tested, once ``measure_amounts`` has filled it in. ``reason`` says why the runs of
+    the two reports cannot be compared at all; None: they can.
+    """
+
+    runs: tuple[int, int]
+    success: Samples
+    amounts: Mapping[str, Samples]
+    tests: dict[str, AmountTest | None] = field(default_factory=dict)
+    reason: str | None = None
+
+
+def measure_runs(before: Sequence[Row], after: Sequence[Row], *, same_source: bool) -> Measured:
+    """The finished runs of an agent in both reports, measured; ``same_source`` when run ids mean the same in both."""
+    amounts = {
+        metric: pair_samples(before, after, partial(_column, column), same_source=same_source)
+        for metric, column in AMOUNTS.items()
+    }
+    return Measured(
+        runs=(len(before), len(after)),
+        success=pair_samples(before, after, partial(_column, "succeeded"), same_source=same_source),
+        amounts=amounts,
+    )
+
+
+def measure_amounts(agents: Sequence[Measured]) -> None:
+    """Fill in ``tests`` of every agent; all at once, as that takes a third of the time."""
+    tested = [
+        (agent, metric, samples)
+        for agent in agents
+        for metric, samples in agent.amounts.items()
+        if samples.measured and not samples.nothing_new
+    ]
+    ranks = rank_all([samples for _, _, samples in tested])
+    for (agent, metric, samples), found in zip(tested, ranks, strict=True):
+        agent.tests[metric] = compare_amounts(samples, found)
+
+
+def _column(name: str, run: Row) -> float | None:
+    value = run[name]
+    return None if value is None else float(value)
+
+
+def rate_draft(measured: Measured, reason: str | None, *, by_task: bool) -> Draft:
+    """The change of an agent's success rate; with ``reason`` it is not comparable."""
+    samples = measured.success
+    if not samples.measured and reason is None:
+        reason = "no finished run before" if not samples.before else "no finished run now"
+    return _rate([samples], reason, "", by_task=by_task)
+
+
+def team_rate_draft(agents: Sequence[Measured], reason: str | None, *, by_task: bool) -> Draft:
+    """The change of the success rate of all runs of the agents that have some in both reports, tested within agents:
+    that one agent had more runs than before is no change."""
+    known = [agent.success for agent in agents if agent.success.measured]
+    if not known and reason is None:
+        reason = "no agent has finished runs in both reports"
+    return _rate(known, reason, f" within {counted(len(known), 'agent')}", by_task=by_task)
+
+
+def _rate(many: Sequence[Samples], reason: str | None, over: str, *, by_task: bool) -> Draft:
+    change = _start(
+        "success_rate",
+        [value for samples in many for value in samples.before],
+        [value for samples in many for value in samples.after],
+    )
+    if reason is not None:
+        return _not_comparable(change, reason)
+    if all(samples.nothing_new for samples in many):
+        return _unchanged(change)
+    strata = [stratum for samples in many for stratum in strata_of(samples, by_task=by_task)]
+    test = compare_rates(strata)
+    n1, n2 = sum(stratum[0] for stratum in strata), sum(stratum[2] for stratum in strata)
+    x1 = sum(stratum[1] for stratum in strata)
+    low, high = _rate_interval(many, n1, n2, change.difference or 0.0)
+    share = sum(samples.share_new * len(samples.after) for samples in many) / sum(len(s.after) for s in many)
+
+    def detectable(bound: float) -> float | None:
+        size = detectable_rate(n1, x1, n2, WEIGHTS.fall * bound, WEIGHTS.rise * bound)
+        return None if size is None else size * share
+
+    return Draft(
+        change.model_copy(update={"low": low, "high": high, "method": f"{test.method}{over}, Newcombe's interval"}),
+        Test(
+            hypotheses=(
+                Hypothesis(test.worse, WEIGHTS.fall, test.attainable_worse),
+                Hypothesis(test.better, WEIGHTS.rise, test.attainable_better),
+            ),
+            detectable=detectable,
+        ),
+    )
+
+
+def _rate_interval(many: Sequence[Samples], n1: int, n2: int, difference: float) -> tuple[float, float]:
+    """Newcombe's interval of new runs against old ones, taken to the difference that is shown: that of all runs."""
+    old = [value for samples in many for values in samples.old.values() for value in values]
+    new = [value for samples in many for values in samples.new.values() for value in values]
+    before, after = _worth(old, n1), _worth(new, n2)
+    low, high = newcombe_interval(*before, *after)
+    centre = after[0] / after[1] - before[0] / before[1]
+    reach = reach_of(many)
+    return max(-1.0, difference - reach * (centre - low)), min(1.0, difference + reach * (high - centre))
+
+
+def _worth(values: Sequence[float], most: int) -> tuple[float, int]:
+    """Successes and runs; fewer of both where runs of one task are worth fewer."""
+    size = max(1, min(len(values), most) if most else len(values))
+    return sum(values) * size / len(values), size
+
+
+def amount_draft(metric: str, measured: Measured, reason: str | None) -> Draft:
+    """The change of a mean over an agent's runs; runs that were not measured are left out, and that is said."""
+    samples, test = measured.amounts[metric], measured.tests.get(metric)
+    change = _start(metric, samples.before, samples.after)
+    if reason is None and not samples.measured:
+        reason = "not measured before" if not samples.before else "not measured now"
+    if reason is not None:
+        return _not_comparable(change, reason)
+    if samples.nothing_new:
+        return _unchanged(change)
+    if test is None:
+        return _not_comparable(change, "fewer than two runs to compare")
+    counts = [len(samples.before), len(samples.after)]
+    known = "" if counts == list(measured.runs) else (
+        f"; known for {counts[0]} of {counted(measured.runs[0], 'run')} before, {counts[1]} of {measured.runs[1]} now"
+    )  # fmt: skip
+    return _tested(
+        change.model_copy(update={"low": test.low, "high": test.high, "method": test.method + known}),
+        test.p_value,
+        test.standard_error,
+        test.direction,
+    )
+
+
+def team_amount_draft(metric: str, agents: Sequence[Measured], reason: str | None) -> Draft:
+    """The change of a mean over the team's runs, from the agents that were measured in both reports.
+
+    Each agent counts with its share of all runs of both reports, the same before and after; the agents' tests are put
+    together by Stouffer's method with the same weights. An agent without new runs counts as one that did not change.
+    """
+    known = [
+        (samples, test)
+        for agent in agents
+        if (samples := agent.amounts[metric]).measured
+        and ((test := agent.tests.get(metric)) is not None or samples.nothing_new)
+    ]
+    if not known:
+        return _not_comparable(Change(metric=metric, verdict="no_change"), reason or "measured of no agent in both")
+    total = sum(len(samples.before) + len(samples.after) for samples, _ in known)
+    shares = [(len(samples.before) + len(samples.after)) / total for samples, _ in known]
+    before = math.fsum(share * fmean(samples.before) for share, (samples, _) in zip(shares, known, strict=True))
+    after = math.fsum(share * fmean(samples.after) for share, (samples, _) in zip(shares, known, strict=True))
+    change = _start(metric, [before], [after])
+    if reason is not None:
+        return _not_comparable(change, reason)
+    tested = [(share, test) for share, (_, test) in zip(shares, known, strict=True) if test is not None]
+    if not tested:
+        return _unchanged(change)
+    still = math.fsum(
+        share * (fmean(samples.after) - fmean(samples.before))
+        for share, (samples, test) in zip(shares, known, strict=True)
+        if test is None
+    )
+    error = math.hypot(*(share * test.standard_error for share, test in tested))
+    z = math.fsum(math.sqrt(share) * test.direction for share, test in tested)
+    z /= math.hypot(*(math.sqrt(share) for share, _ in tested))
+    if len(tested) == 1:
+        [(share, test)] = tested
+        low, high = still + share * test.low, still + share * test.high
+    else:
+        centre = still + math.fsum(share * (test.low + test.high) / 2 for share, test in tested)
+        low, high = centre - 1.96 * error, centre + 1.96 * error
+    method = f"the tests of {counted(len(tested), 'agent')} put together, interval from their errors"
+    if len(tested) < len(known):
+        method += f"; {len(known) - len(tested)} without new runs count as unchanged"
+    p_value = min(1.0, 2 * _NORMAL.cdf(-abs(z)))
+    return _tested(change.model_copy(update={"low": low, "high": high, "method": method}), p_value, error, z)
+
+
+def _tested(change: Change, p_value: float, error: float, direction: float) -> Draft:
+    def detectable(bound: float) -> float:
+        return (POWER_SD - _NORMAL.inv_cdf(max(WEIGHTS.amount * bound, 1e-15) / 2)) * error
+
+    hypotheses = (Hypothesis(p_value, WEIGHTS.amount),)
+    return Draft(change, Test(hypotheses, detectable, falling_is_better=True, direction=direction))
+
+
+def _start(metric: str, before: Sequence[float], after: Sequence[float]) -> Change:
+    first, last = fmean(before) if before else None, fmean(after) if after else None
+    difference = None if first is None or last is None else last - first
+    return Change(metric=metric, verdict="no_change", before=first, after=last, difference=difference)
+
+
+def _not_comparable(change: Change, reason: str) -> Draft:
+    return Draft(change.model_copy(update={"verdict": "not_comparable", "difference": None, "reason": reason}))
+
+
+def _unchanged(change: Change) -> Draft:
+    return Draft(change.model_copy(update={"method": _NOTHING_NEW, "p_value": 1.0}))

@@ -1,0 +1,177 @@
+"""Tasks that judge, both tagged ``llm``, and the judge of a report, whom they ask."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.states import Failed
+
+from tasks import clients
+from tasks.bridge.fixed_options import step
+from tasks.bridge.llm_limit import LLM_TAG
+from tasks.errors import WarehouseError
+from tasks.evidence.types import Agent, Evidence
+from tasks.judge.agent import judge_agent
+from tasks.judge.budget import Purse, describe_unknown_price
+from tasks.judge.endpoint.limiter import Stop
+from tasks.judge.evaluation import Evaluation
+from tasks.judge.exchange import Judge
+from tasks.judge.rubric import Criterion, resolve_rubrics, select_agents
+from tasks.judge.team import judge_team
+from tasks.report.build import Findings
+from tasks.report.plan import ReportPlan
+from tasks.sources.batch import ReadFailure
+from tasks.warehouse.patience import ENDING_SECONDS, OUTAGE_SECONDS
+from tasks.warehouse.patient_ledger import PatientLedger
+
+_UNBOUNDED = 1000
+# By report id. A judge holds sockets and locks, which are no parameters of a task.
+_judges: dict[int, Judge] = {}
+
+
+@contextmanager
+def judging(plan: ReportPlan) -> Iterator[Judge]:
+    """The judge of one report. Its judging ends after ``report_timeout_seconds`` or when the block is left by an error.
+
+    Raises:
+        RefusedError: the judge cannot be asked (no key).
+    """
+    stop = Stop()
+    ledger = PatientLedger(clients.ledger(), stop, clients.patience())
+    judge = Judge(
+        client=clients.judge_client(plan.options),
+        ledger=ledger,
+        prices=clients.prices(),
+        stop=stop,
+        scale=clients.token_scale(plan.options),
+        evidence_tokens=clients.read_settings().evidence_tokens,
+        samples=plan.options.judge_samples,
+        report_id=plan.id,
+        fresh_since=plan.fresh_since,
+    )
+    judge = replace(judge, purse=Purse(plan.options.max_report_cost_usd, _spent_usd(plan, judge)))
+    _warn_of_unknown_price(judge)
+    seconds = plan.options.report_timeout_seconds
+    timer = threading.Timer(
+        seconds, judge.stop.end, ("timeout", f"the report's time of {seconds:g} s was up (report_timeout_seconds)")
+    )
+    timer.daemon = True
+    timer.start()
+    _judges[plan.id] = judge
+    try:
+        yield judge
+    except BaseException as error:
+        judge.stop.end("cancelled", "the report was stopped")
+        _settle(ledger, ENDING_SECONDS if isinstance(error, Exception) else OUTAGE_SECONDS)
+        raise
+    finally:
+        timer.cancel()
+        del _judges[plan.id]
+
+
+def _settle(ledger: PatientLedger, seconds: float) -> None:
+    try:
+        ledger.settle(seconds)
+    except WarehouseError as error:
+        # What brought us here is what to raise.
+        get_run_logger().error("Paid answers are lost, as the warehouse is still unavailable: %s", error)
+
+
+def _spent_usd(plan: ReportPlan, judge: Judge) -> float:
+    """What the report has cost so far: all that its earlier processes can have spent, in calls that died with them."""
+    if not plan.taken_up:
+        return 0.0
+    ledger = clients.ledger()
+    most_usd = judge.most_usd(judge.evidence_tokens)
+
+    def look() -> float:
+        ledger.lapse_claims(plan.id)
+        # Where no price is known, one call that was not answered can have cost all that there was.
+        return ledger.spent_usd(plan.id, plan.options.max_report_cost_usd if most_usd is None else most_usd)
+
+    return clients.patience().keep_trying(look)
+
+
+def _warn_of_unknown_price(judge: Judge) -> None:
+    if judge.purse.limit_usd and judge.most_usd(0) is None:
+        get_run_logger().warning(describe_unknown_price(judge.purse.limit_usd, judge.client.model))
+
+
+def open_findings(findings: Findings, plan: ReportPlan, agents: Sequence[Agent], judge: Judge) -> None:
+    """Note which agents there are, which are looked at, and what each is judged against.
+
+    Raises:
+        RefusedError: the criteria or the option ``agents`` name an agent that the environment does not have.
+    """
+    chosen = select_agents(plan.options.agents, agents)
+    findings.rubrics = resolve_rubrics(plan.criteria, agents)
+    findings.judge_settings = judge.settings()
+    if (warning := clients.judge_warning(plan.options)) is not None:
+        findings.warnings.append(warning)
+        get_run_logger().warning(warning)
+    get_run_logger().info(
+        "Report %s on %s: %s agents, the newest %s runs of each%s, judged by %s, %s at once",
+        plan.id,
+        plan.environment,
+        len(chosen),
+        plan.options.runs_per_agent,
+        f" since {plan.options.since}" if plan.options.since else "",
+        plan.options.judge_model,
+        plan.options.max_concurrent_evals or "all",
+    )
+    findings.redacted = clients.read_settings().redact
+    findings.chosen = frozenset(agent.id for agent in chosen)
+    findings.agents = agents
+
+
+def judge_width(plan: ReportPlan) -> int:
+    """Threads that judge: as many as the LLM limit allows; those of an unlimited report come as they are needed."""
+    return plan.judges_at_once or _UNBOUNDED
+
+
+def judge_threads(plan: ReportPlan) -> int:
+    """Threads for them: with one alone Prefect warns of a dead-lock at every agent, which cannot be here."""
+    return max(2, judge_width(plan))
+
+
+@step("evaluate {agent.name}", tags=[LLM_TAG])
+def evaluate_agent(
+    agent: Agent, evidence: Evidence | ReadFailure, rubric: dict[str, Criterion], plan: ReportPlan
+) -> Evaluation | State[Evaluation]:
+    """One agent's evaluation. A failed one is a failed task run whose state holds it."""
+    judge = _judges[plan.id]
+    if isinstance(evidence, ReadFailure):
+        evaluation = Evaluation(agent.id, "failed", error=evidence.reason)
+    else:
+        evaluation = judge_agent(judge, evidence, rubric, timeout_seconds=plan.options.eval_timeout_seconds)
+    if evaluation.status == "failed" and plan.options.fail_fast:
+        # Here and not where the result arrives: by then another call could have started.
+        judge.stop.end("fail_fast", f"fail_fast: agent {agent.name} failed: {evaluation.error}")
+    return _as_result(evaluation)
+
+
+@step("evaluate the team of {plan.environment}", tags=[LLM_TAG])
+def evaluate_team(
+    evidences: Sequence[Evidence], without_evidence: dict[str, str], plan: ReportPlan
+) -> Evaluation | State[Evaluation]:
+    """The team's evaluation, once every agent's evidence is there."""
+    return _as_result(
+        judge_team(
+            _judges[plan.id],
+            evidences,
+            without_evidence,
+            plan.criteria.team,
+            timeout_seconds=plan.options.eval_timeout_seconds,
+        )
+    )
+
+
+def _as_result(evaluation: Evaluation) -> Evaluation | State[Evaluation]:
+    if evaluation.status != "failed":
+        return evaluation
+    return Failed(message=evaluation.error, data=evaluation)

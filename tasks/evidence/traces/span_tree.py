@@ -1,0 +1,169 @@
+"""A trace's spans as a forest: parents, children, depth, what is broken. No recursion: a trace can be 10,000 deep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tasks.evidence.traces.spans import Span
+
+
+class SpanTree:
+    """The spans of one trace (or of one run's part of it), linked by position.
+
+    ``spans`` holds each span once; ``parents[i]`` is a position or -1; ``order`` has every parent before its children.
+    A span whose parent is not here is an orphan and starts a tree of its own, as does one span of every cycle.
+    ``roots`` counts the spans that have no parent, ``orphans`` the others at the top; no spans: all empty.
+    """
+
+    __slots__ = ("children", "cycles", "depths", "duplicates", "order", "orphans", "parents", "roots", "spans", "tops")
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self.spans, self.duplicates = _distinct(spans)
+        positions = {span.span_id: index for index, span in enumerate(self.spans)}
+        self.parents: list[int] = [-1] * len(self.spans)
+        self.children: list[list[int]] = [[] for _ in self.spans]
+        self.tops: list[int] = []
+        self.roots = self.orphans = self.cycles = 0
+        for index, span in enumerate(self.spans):
+            parent_id = span.parent_id
+            parent = -1 if parent_id is None else positions.get(parent_id, -1)
+            if parent == -1:
+                self.tops.append(index)
+                if parent_id is None:
+                    self.roots += 1
+                else:
+                    self.orphans += 1
+            else:
+                self.parents[index] = parent
+                self.children[parent].append(index)
+        self.order: list[int] = []
+        self.depths: list[int] = [0] * len(self.spans)
+        self._walk(self.tops)
+        if len(self.order) < len(self.spans):
+            self._open_cycles()
+
+    @property
+    def depth(self) -> int:
+        """The number of levels; a root alone is 1, no spans are 0."""
+        return max(self.depths, default=0)
+
+    def _walk(self, tops: Sequence[int]) -> None:
+        """Appends the trees under ``tops`` to ``order``, level by level."""
+        level = list(tops)
+        depth = 0
+        while level:
+            depth += 1
+            for index in level:
+                self.depths[index] = depth
+            self.order += level
+            level = [child for index in level for child in self.children[index]]
+
+    def _open_cycles(self) -> None:
+        """What no top reaches hangs on a cycle: cut each where its earliest span starts, and count it as an orphan."""
+        seen = set(self.order)
+        for index in sorted(
+            (index for index in range(len(self.spans)) if index not in seen), key=lambda i: self.spans[i].start_us
+        ):
+            if index in seen:
+                continue
+            # Follow the parents into the cycle: a span that merely hangs on it keeps its parent.
+            trail: dict[int, None] = {}
+            current = index
+            while current not in trail:
+                trail[current] = None
+                current = self.parents[current]
+            members = [current]
+            while (following := self.parents[members[-1]]) != current:
+                members.append(following)
+            cut = min(members, key=lambda i: (self.spans[i].start_us, i))
+            self.children[self.parents[cut]].remove(cut)
+            self.parents[cut] = -1
+            self.tops.append(cut)
+            self.orphans += 1
+            self.cycles += 1
+            before = len(self.order)
+            self._walk([cut])
+            seen.update(self.order[before:])
+
+
+def cut_run(tree: SpanTree, tag: str, run_id: int) -> tuple[SpanTree, int, int]:
+    """The part of a trace that belongs to one run, the orphans left outside that may, and the other runs inside.
+
+    A child agent can share its parent's trace: where spans carry ``tag`` (``run.id``) with this run's id, the run is
+    what hangs below the topmost of them, its child runs included (their time is part of its own). When no span carries
+    it, or there is nothing outside, the tree comes back as it is.
+    """
+    wanted = str(run_id)
+    tagged = [index for index, span in enumerate(tree.spans) if tag in span.tags]
+    own = [index for index in tagged if str(tree.spans[index].tags[tag]) == wanted]
+    others = {str(tree.spans[index].tags[tag]) for index in tagged} - {wanted}
+    if not own:
+        return tree, 0, len(others)
+    inside = bytearray(len(tree.spans))
+    tops = set()
+    for index in own:
+        inside[index] = 1
+    for index in tree.order:
+        parent = tree.parents[index]
+        if parent >= 0 and inside[parent]:
+            inside[index] = 1
+        elif inside[index]:
+            tops.add(index)
+    strays = 0
+    if tree.orphans:
+        first = min(tree.spans[index].start_us for index in own)
+        last = max(tree.spans[index].end_us for index in own)
+        stray = [
+            top
+            for top in tree.tops
+            if not inside[top] and tree.spans[top].parent_id is not None and first <= tree.spans[top].start_us <= last
+        ]
+        if others:
+            strays = len(stray)
+        else:
+            # The trace holds one run only: what lost its parent while that ran is its own.
+            for top in stray:
+                inside[top] = 1
+            for index in tree.order:
+                if tree.parents[index] >= 0 and inside[tree.parents[index]]:
+                    inside[index] = 1
+    if all(inside) and all(tree.spans[top].parent_id is None for top in tops):
+        return tree, strays, len(others)
+    spans = [
+        replace(span, parent_id=None, follows=False) if index in tops else span
+        for index, span in enumerate(tree.spans)
+        if inside[index]
+    ]
+    nested = {str(span.tags[tag]) for span in spans if tag in span.tags} - {wanted}
+    return SpanTree(spans), strays, len(nested)
+
+
+def _distinct(spans: Sequence[Span]) -> tuple[list[Span], int]:
+    """Each span once, and how many copies were dropped.
+
+    Zipkin's way lets the two sides of a call share an id: those are no copies (operation or start differ); the one
+    that starts first keeps the id and the other becomes its child, as Jaeger's own adjuster does it.
+    """
+    if len({span.span_id for span in spans}) == len(spans):
+        return list(spans), 0
+    by_id: dict[str, list[Span]] = {}
+    for span in spans:
+        by_id.setdefault(span.span_id, []).append(span)
+    kept: list[Span] = []
+    dropped = 0
+    for span_id, same in by_id.items():
+        unique: dict[tuple[str, int], Span] = {}
+        for span in same:
+            key = (span.operation, span.start_us)
+            # A span can be exported twice, first unfinished: the longer one knows more.
+            if key not in unique or span.end_us > unique[key].end_us:
+                unique[key] = span
+        dropped += len(same) - len(unique)
+        ranked = sorted(unique.values(), key=lambda span: (span.start_us, -span.end_us))
+        kept.append(ranked[0])
+        kept += [
+            replace(span, span_id=f"{span_id}~{number}", parent_id=span_id, follows=False)
+            for number, span in enumerate(ranked[1:], start=2)
+        ]
+    return kept, dropped

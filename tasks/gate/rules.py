@@ -1,0 +1,223 @@
+"""Rules that a report is held against before a release: which hold, which are broken, which cannot be told. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tasks.comparison.changes import told_changes
+from tasks.comparison.comparison import AgentComparison, Comparison
+from tasks.render.change_text import describe_change
+from tasks.report.reading import Reading, Row
+from tasks.wording.counts import counted
+from tasks.wording.formats import format_rate, format_score, format_threshold
+
+State = Literal["held", "broken", "cannot_tell", "not_applied"]
+TEAM = "team"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a report has to keep; None is no rule. ``min_score`` 0 to 10, ``min_success_rate`` 0 to 1.
+
+    A success rate is held against its bound with its 95 % interval, or with ``by_point`` by its value alone.
+    """
+
+    min_score: float | None = None
+    min_success_rate: float | None = None
+    max_failed: int | None = None
+    no_worse_than: str | None = None
+    by_point: bool = False
+
+    def __bool__(self) -> bool:
+        return any(value is not None for value in (self.min_score, self.min_success_rate, self.max_failed)) or (
+            self.no_worse_than is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule for one subject (an agent's name, ``team`` or ``report``), and what there is to say in a line.
+
+    ``agent_id`` tells agents of one name apart; None for the team and the report. ``excused``: a rule that is not
+    applied because there is nothing to hold to it (no runs, an agent that is new or gone, counted by another rule).
+    """
+
+    rule: str
+    subject: str
+    state: State
+    message: str
+    agent_id: int | None = None
+    excused: bool = False
+
+    def breaks(self, *, strict: bool = False) -> bool:
+        """Whether the gate is broken by this; ``strict`` also by what cannot be told or could not be applied."""
+        return self.state == "broken" or (strict and self.state != "held" and not self.excused)
+
+    @property
+    def line(self) -> str:
+        """The finding as a line of its own: rule, who, and what."""
+        return f"{self.rule}: {self.subject}: {self.message}"
+
+
+def count_states(findings: Sequence[Finding]) -> str:
+    """How many findings there are of each state, in words: "2 broken, 1 undecided, 13 held"; "0 held" of none."""
+    words: dict[State, str] = {"broken": "broken", "cannot_tell": "undecided", "held": "held"}
+    counts = Counter(finding.state for finding in findings)
+    return ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state] or state == "held")
+
+
+def check_report(reading: Reading, rules: Rules, comparison: Comparison | None = None) -> list[Finding]:
+    """Every rule for the report, the team and every agent, in this order.
+
+    ``comparison`` is with the report of ``no_worse_than``; None where there is no comparable earlier report: then that
+    rule is not applied, so that an environment's first report can pass. A report without agents breaks it otherwise.
+
+    - A report that failed or was cancelled breaks the gate whatever the rules are.
+    - An agent that was to be judged and has no score (failed, no_evidence, skipped_budget, not_started) breaks
+      ``min_score``, and one whose success rate is not known breaks ``min_success_rate``: nobody knows whether it is
+      good enough. With ``max_failed`` the failed ones are counted there instead. The rules are not applied to agents
+      without finished runs, nor to those that the report was not asked for.
+    - A success rate breaks ``min_success_rate`` when its interval is below the bound; when the interval contains the
+      bound, the runs are too few to tell.
+    - ``no_worse_than`` is broken by what the comparison calls worse: changes that noise explains do not break it. What
+      cannot be compared is said; when nothing at all can be compared, it is broken.
+    """
+    report = reading.report
+    findings = []
+    if report["status"] != "completed":
+        findings.append(Finding("status", "report", "broken", f"ended as {report['status']}"))
+    if rules.max_failed is not None:
+        findings.append(_count_failed(reading.details, rules.max_failed))
+    if rules.min_score is not None:
+        findings += _scores(reading, rules.min_score, failed_counted=rules.max_failed is not None)
+    if rules.min_success_rate is not None:
+        counted = rules.max_failed is not None
+        findings += [
+            _success(row, rules, _interval(reading, row), failed_counted=counted) for row in reading.asked_agents()
+        ]
+    if rules.no_worse_than is not None:
+        findings += _not_worse(reading, comparison)
+    return findings
+
+
+def _count_failed(details: Sequence[Row], most: int) -> Finding:
+    failed = [row["agent_name"] for row in details if row["status"] == "failed"]
+    named = f": {', '.join(failed)}" if failed else ""
+    state: State = "broken" if len(failed) > most else "held"
+    return Finding("max-failed", "report", state, f"{counted(len(failed), 'agent')} failed, at most {most} may{named}")
+
+
+def _scores(reading: Reading, least: float, *, failed_counted: bool) -> Iterator[Finding]:
+    team = reading.report["team_score"]
+    if team is None:
+        yield Finding(
+            "min-score", TEAM, "broken", f"no score (at least {format_threshold(least)}): the team was not judged"
+        )
+    else:
+        yield _at_least(TEAM, team, least)
+    for row in reading.asked_agents():
+        name, agent_id = row["agent_name"], row["agent_id"]
+        if row["score"] is not None:
+            yield _at_least(name, row["score"], least, agent_id)
+        elif row["status"] == "no_runs":
+            yield _idle("min-score", row)
+        elif row["status"] == "failed" and failed_counted:
+            yield Finding("min-score", name, "not_applied", "failed, which max-failed counts", agent_id, excused=True)
+        else:
+            why = f"no score (at least {format_threshold(least)}): {row['status'].replace('_', ' ')}"
+            yield Finding("min-score", name, "broken", why, agent_id)
+
+
+def _at_least(name: str, score: float, least: float, agent_id: int | None = None) -> Finding:
+    state: State = "held" if score >= least else "broken"
+    said = f"score {format_score(score, least)}, at least {format_threshold(least)}"
+    return Finding("min-score", name, state, said, agent_id)
+
+
+def _idle(rule: str, row: Row) -> Finding:
+    """An agent without a finished run: excused only where it has none that was left out either."""
+    left_out = row.get("runs_unfinished") or 0
+    why = f"no finished run ({left_out} left out for their status)" if left_out else "no run, so nothing was judged"
+    return Finding(rule, row["agent_name"], "not_applied", why, row["agent_id"], excused=not left_out)
+
+
+def _interval(reading: Reading, row: Row) -> tuple[float, float] | None:
+    """The 95 % interval of an agent's success rate as it is stored, else of the runs that are; None without either."""
+    low, high = row.get("success_rate_low"), row.get("success_rate_high")
+    if low is not None and high is not None:
+        return low, high
+    # It loads what prices runs: only for reports without a stored interval.
+    from tasks.evidence.metrics import wilson_interval
+
+    runs = reading.runs_of(row["agent_id"])
+    return wilson_interval(sum(bool(run["succeeded"]) for run in runs), len(runs))
+
+
+def _success(row: Row, rules: Rules, interval: tuple[float, float] | None, *, failed_counted: bool) -> Finding:
+    rule, name, agent_id = "min-success-rate", row["agent_name"], row["agent_id"]
+    least = rules.min_success_rate or 0.0
+    rate = row["success_rate"]
+    if rate is None:
+        status = row["status"]
+        if status == "no_runs":
+            return _idle(rule, row)
+        if status == "failed" and failed_counted:
+            return Finding(rule, name, "not_applied", "failed, which max-failed counts", agent_id, excused=True)
+        why = "its runs could not be read" if status == "failed" else status.replace("_", " ")
+        return Finding(rule, name, "broken", f"no success rate (at least {least:.4g}): {why}", agent_id)
+    shown = format_rate(rate, least)
+    over = f" of {counted(row['runs_analyzed'], 'run')}" if row.get("runs_analyzed") else ""
+    said = f"{shown}{over} succeeded"
+    if rules.by_point:
+        return Finding(rule, name, "held" if rate >= least else "broken", f"{said}, at least {least:.4g}", agent_id)
+    if interval is None:
+        return Finding(
+            rule, name, "cannot_tell", f"{said}, at least {least:.4g}: the number of runs is unknown", agent_id
+        )
+    low, high = interval
+    state: State = "held" if low >= least else "broken" if high < least else "cannot_tell"
+    between = f"95 % interval {format_rate(low, least)} to {format_rate(high, least)}"
+    return Finding(rule, name, state, f"{said} ({between}), at least {least:.4g}", agent_id)
+
+
+def _not_worse(reading: Reading, comparison: Comparison | None) -> Iterator[Finding]:
+    rule = "no-worse-than"
+    if comparison is None:
+        if not reading.details:
+            yield Finding(rule, "report", "broken", "nothing can be compared: this report has no agents")
+            return
+        same = "the same judge settings, rubric, agents and filter_model"
+        why = f"there is no earlier report to compare with: none that completed has {same}"
+        yield Finding(rule, "report", "not_applied", why)
+        return
+    against = f"than in report {comparison.baseline_id}"
+    subjects = [comparison.team, *comparison.agents]
+    if all(subject.verdict == "not_comparable" for subject in subjects):
+        why = "; ".join(comparison.reasons) or "no agent is in both reports"
+        if not reading.details:
+            why = "this report has no agents"
+        yield Finding(rule, "report", "broken", f"nothing can be compared with report {comparison.baseline_id}: {why}")
+        return
+    for reason in comparison.reasons:
+        yield Finding(rule, "report", "not_applied", reason)
+    for subject in subjects:
+        agent_id = subject.agent_id
+        name = TEAM if agent_id is None else subject.agent_name
+        worse = [change for change in told_changes(subject) if change.verdict == "worse"]
+        if worse:
+            for change in worse:
+                yield Finding(rule, name, "broken", f"worse {against}: {describe_change(change)}", agent_id)
+        elif subject.presence in ("new", "gone"):
+            why = f"{subject.presence} since report {comparison.baseline_id}"
+            yield Finding(rule, name, "not_applied", why, agent_id, excused=True)
+        elif subject.verdict == "not_comparable":
+            yield Finding(rule, name, "not_applied", _why(subject), agent_id)
+        else:
+            yield Finding(rule, name, "held", f"not worse {against}", agent_id)
+
+
+def _why(subject: AgentComparison) -> str:
+    return next((change.reason for change in subject.changes if change.reason), None) or "not comparable"

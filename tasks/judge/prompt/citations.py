@@ -1,0 +1,210 @@
+"""Exhibits: runs and steps under short labels (R7, R7.3), and whether what the judge quotes of one stands there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from tasks.evidence.types import Run, Trace
+from tasks.judge.prompt.fence import MARK, inline, neutralise
+from tasks.judge.prompt.steps import Step, build_steps
+from tasks.judge.prompt.tokens import text_tokens
+
+Side = Literal["any", "claim", "observation"]
+
+_LABEL = re.compile(r"^\W*(?:run\s*|step\s*)?(R\d{1,6})(?:\s*\.\s*(\d{1,6}))?\W*$", re.IGNORECASE)
+# What stands for words left out: the judge's own dots, and the marks of our clipping.
+_GAP = re.compile(r"\s*\[?\s*(?:…|\.\.\.)(?:\s*[\d,]+ (?:characters|steps) left out)?\s*\]?\s*")
+# In bytes, as a word of two Chinese characters says as much as one of six letters. Shorter ones stand in almost any
+# text: they hold where they are all of it ("OK", an error of one word).
+_SHORTEST = 8
+_SHORTEST_PIECE = 3
+_STATUSES = frozenset({"completed", "failed", "timeout", "error"})
+NO_RESPONSE = "(none)"
+"""What the judge is shown where a run has no final response: it may quote that."""
+_QUOTES = "\"'`“”‘’«»"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a quote stands: the run, its label or the step's, and the step's span ("" when there is none)."""
+
+    label: str
+    run_id: int
+    span_id: str = ""
+
+
+class Exhibit:
+    """One run under its label, with everything that may be quoted of it; nothing is clipped here."""
+
+    def __init__(self, label: str, run: Run, trace: Trace | None, cost_usd: float | None = None) -> None:
+        self.label = label
+        self.run = run
+        self.trace = trace
+        self.cost_usd = cost_usd
+
+    @cached_property
+    def heading(self) -> str:
+        """Status, start, duration, tokens and cost, as far as they are known, in one line."""
+        run = self.run
+        parts = [f"status {self.status}", f"started {run.started_at:%Y-%m-%d %H:%M} UTC"]
+        if run.duration_seconds is not None:
+            parts.append(f"{run.duration_seconds:.1f} s")
+        if run.total_tokens is not None:
+            parts.append(f"{run.total_tokens:,} tokens")
+        if self.cost_usd is not None:
+            parts.append(f"${self.cost_usd:.4f}")
+        return ", ".join(parts)
+
+    @cached_property
+    def status(self) -> str:
+        """The run's status, of those that a finished run may have: another is told by how the run counts."""
+        if self.run.status.casefold() in _STATUSES:
+            return self.run.status
+        return "completed" if self.run.outcome == "success" else "failed"
+
+    @cached_property
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """What the source calls things in the heading, as pairs of what it is and the words."""
+        run = self.run
+        status = run.status if run.status != self.status else ""
+        return tuple((kind, name) for kind, name in (("Status", status), ("Model", run.model_name)) if name)
+
+    @cached_property
+    def trace_line(self) -> str:
+        """Where the time of the run went, in one line; "" without a trace."""
+        telemetry = self.trace.telemetry if self.trace else None
+        if telemetry is None:
+            return ""
+        return (
+            f"Trace: {telemetry.wall_seconds:.1f} s, of which {telemetry.llm_seconds:.1f} s in {telemetry.llm_calls} "
+            f"LLM calls and {telemetry.tool_seconds:.1f} s in tools; {telemetry.errors} spans with errors"
+        )
+
+    @cached_property
+    def repeats(self) -> tuple[tuple[str, str], ...]:
+        """The calls that were made again with the same arguments: how often, and the name, of the first three."""
+        telemetry = self.trace.telemetry if self.trace else None
+        return tuple(
+            (f"Repeated {call.calls} times with the same arguments:", inline(call.name[:120]))
+            for call in (telemetry.repeats[:3] if telemetry else ())
+        )
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The run's steps, numbered from 1."""
+        return build_steps(self.run, self.trace)
+
+    @cached_property
+    def words(self) -> str:
+        """All texts of the run, one after the other."""
+        run = self.run
+        texts = [run.task or "", run.final_response or "", run.error or ""]
+        for step in self.steps:
+            texts += (step.name, step.arguments, step.result, step.error, step.text)
+        return "\n".join(texts)
+
+    @cached_property
+    def tokens(self) -> int:
+        """Tokens of all texts of the run, about."""
+        return text_tokens(self.words)
+
+    @cached_property
+    def _texts(self) -> dict[Side, list[str]]:
+        run = self.run
+        claims = [run.final_response or ""]
+        observed = [run.error or "", self.heading, self.trace_line, run.tool_calls_invalid or ""]
+        observed += [f"{said} {name}" for said, name in self.repeats]
+        observed += [f"{kind}: {name}" for kind, name in self.names] + [name for _, name in self.names]
+        if not run.final_response:
+            observed.append(NO_RESPONSE)
+        if self.trace is not None and self.trace.telemetry is not None:
+            observed += self.trace.telemetry.error_messages
+        return _folded({"claim": claims, "observation": observed, "any": [*claims, *observed, run.task or ""]})
+
+    @cached_property
+    def _step_texts(self) -> list[dict[Side, list[str]]]:
+        return [
+            _folded(
+                {
+                    "claim": step.claims,
+                    "observation": step.observations,
+                    "any": [*step.claims, *step.observations],
+                }
+            )
+            for step in self.steps
+        ]
+
+    def find(self, number: int | None, quote: str, side: Side) -> Found | None:
+        """Where ``quote`` stands in step ``number``, or (None) anywhere in the run; None when it does not."""
+        words = _words(quote)
+        if not words:
+            return None
+        if number is not None:
+            return self._find_step(number, words, side)
+        if any(_holds(text, words) for text in self._texts[side]):
+            return Found(self.label, self.run.id)
+        places = range(1, len(self.steps) + 1)
+        return next((found for place in places if (found := self._find_step(place, words, side))), None)
+
+    def _find_step(self, number: int, words: str, side: Side) -> Found | None:
+        if not 1 <= number <= len(self.steps):
+            return None
+        if any(_holds(text, words) for text in self._step_texts[number - 1][side]):
+            return Found(f"{self.label}.{number}", self.run.id, self.steps[number - 1].span_id)
+        return None
+
+
+class Exhibits:
+    """The exhibits of one question, by label. The labels do not depend on what of them is shown."""
+
+    def __init__(self, exhibits: Sequence[Exhibit]) -> None:
+        self._by_label = {exhibit.label: exhibit for exhibit in exhibits}
+
+    def find(self, label: object, quote: object, side: Side = "any") -> Found | None:
+        """Where ``quote`` stands in what ``label`` names; None when there is no such label or it does not stand there.
+
+        White space is folded, quotation marks around it are passed over, and dots may stand for words left out: the
+        parts must then follow each other. Of a few letters it holds only where it is all of a text. ``side`` wants it
+        among the agent's claims, or among the observations.
+        """
+        match = _LABEL.match(label) if isinstance(label, str) else None
+        exhibit = self._by_label.get(match[1].upper()) if match else None
+        if match is None or exhibit is None or not isinstance(quote, str):
+            return None
+        return exhibit.find(int(match[2]) if match[2] else None, quote, side)
+
+
+def _folded(texts: dict[Side, list[str] | tuple[str, ...]]) -> dict[Side, list[str]]:
+    return {side: [_fold(text) for text in given if text] for side, given in texts.items()}
+
+
+def _fold(text: str) -> str:
+    return " ".join(neutralise(text).split())
+
+
+def _words(quote: str) -> str:
+    """The words of a quote as they have to stand there."""
+    return _fold(quote.replace("\n" + MARK, "\n").removeprefix(MARK)).strip(_QUOTES + " ")
+
+
+def _holds(text: str, words: str) -> bool:
+    if words in text:
+        return _is_long(words) or words == text.strip(_QUOTES + " ")
+    pieces = [bare for piece in _GAP.split(words) if (bare := piece.strip(_QUOTES + " "))]
+    if len(pieces) < 2 or any(len(piece) < _SHORTEST_PIECE for piece in pieces) or not any(map(_is_long, pieces)):
+        return False
+    at = 0
+    for piece in pieces:
+        at = text.find(piece, at)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
+
+
+def _is_long(words: str) -> bool:
+    return len(words) >= _SHORTEST or len(words.encode()) >= _SHORTEST

@@ -1,0 +1,247 @@
+"""Which part of the evidence a judgement sees: runs of every kind, within a budget of tokens that one run cannot eat.
+
+Rates and totals are never taken from here: they are computed from all runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+from tasks.evidence.types import Evidence, Run
+from tasks.judge.prompt.citations import Exhibit
+from tasks.judge.prompt.steps import Step
+from tasks.judge.prompt.tokens import text_tokens
+
+_RUN_OVERHEAD = 60
+_STEP_OVERHEAD = 16
+# Below this nothing of a run can be understood, so fewer runs are shown instead.
+_LEAST_RUN_TOKENS = 400
+_HEAD = 2 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStep:
+    """A step as the judge sees it: clipped texts, under the number that it has in the whole run."""
+
+    step: Step
+    arguments: str
+    result: str
+    error: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRun:
+    """A run as the judge sees it; texts are clipped in the middle and say so."""
+
+    exhibit: Exhibit
+    task: str
+    response: str
+    error: str
+    steps: tuple[ShownStep, ...]
+
+    @property
+    def run(self) -> Run:
+        """The whole run."""
+        return self.exhibit.run
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The runs that are shown, in the order in which they are, and how many finished runs of each kind there are."""
+
+    runs: tuple[ShownRun, ...]
+    succeeded: int
+    failed: int
+
+    @property
+    def shown_failed(self) -> int:
+        """How many of the shown runs failed."""
+        return sum(shown.run.outcome == "failure" for shown in self.runs)
+
+    @property
+    def shown_succeeded(self) -> int:
+        """How many of the shown runs succeeded."""
+        return len(self.runs) - self.shown_failed
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether there are runs that are not shown."""
+        return len(self.runs) < self.succeeded + self.failed
+
+
+def clip(text: str | None, limit: int) -> str:
+    """``text`` in at most about ``limit`` characters: head and tail, with the number left out between them."""
+    if not text:
+        return ""
+    mark = f" [… {len(text) - limit:,} characters left out] "
+    if len(text) <= limit + len(mark):
+        return text
+    head = max(0, int(limit * _HEAD))
+    tail = max(0, limit - head)
+    return text[:head] + mark + (text[-tail:] if tail else "")
+
+
+def clip_tokens(text: str, limit: int) -> str:
+    """``text`` in at most about ``limit`` tokens, by its own density; clipped as ``clip`` does."""
+    size = text_tokens(text)
+    return text if size <= limit else clip(text, int(len(text) * limit / size))
+
+
+def water_fill(sizes: Sequence[int], total: int) -> list[int]:
+    """``total`` shared among demands of ``sizes``: who wants less than an equal share gets it all, the others share.
+
+    The sum is at most ``total``; nobody gets more than was asked for.
+    """
+    given = [0] * len(sizes)
+    left = max(0, total)
+    for waiting, index in zip(range(len(sizes), 0, -1), sorted(range(len(sizes)), key=sizes.__getitem__), strict=True):
+        given[index] = min(sizes[index], left // waiting)
+        left -= given[index]
+    return given
+
+
+def label_runs(evidence: Evidence) -> list[Exhibit]:
+    """Every finished run as an exhibit, R1 the newest."""
+    return [
+        Exhibit(f"R{number}", run, evidence.traces.get(run.id), evidence.costs_usd.get(run.id))
+        for number, run in enumerate(evidence.finished_runs, start=1)
+    ]
+
+
+def select_runs(
+    evidence: Evidence, exhibits: Sequence[Exhibit], budget_tokens: int, rotation: float = 0.0
+) -> Selection:
+    """Runs of every kind within ``budget_tokens``; none: an empty selection.
+
+    As many as find room with a least share for each. The newest of every class of failure (the most frequent first) and
+    the newest success come first, then the second newest of each, and so on. They are shown newest first, from the
+    ``rotation``-th part (0 to 1) on: judges lean towards what they read first.
+
+    The same evidence gives the same selection.
+    """
+    shown = _that_fit(evidence, exhibits, budget_tokens)
+    shares = water_fill([run_size(exhibit) for exhibit in shown], budget_tokens)
+    runs = [show_run(exhibit, share) for exhibit, share in zip(shown, shares, strict=True)]
+    turn = round(rotation * len(runs)) % len(runs) if runs else 0
+    return Selection(
+        runs=tuple(runs[turn:] + runs[:turn]),
+        succeeded=evidence.metrics.runs_succeeded,
+        failed=evidence.metrics.runs_failed,
+    )
+
+
+def show_run(exhibit: Exhibit, budget_tokens: int) -> ShownRun:
+    """One run within ``budget_tokens``."""
+    return _whole(exhibit) if run_size(exhibit) <= budget_tokens else _clipped(exhibit, budget_tokens)
+
+
+def run_size(exhibit: Exhibit) -> int:
+    """Tokens that the whole run takes, about."""
+    return exhibit.tokens + _RUN_OVERHEAD + _STEP_OVERHEAD * len(exhibit.steps)
+
+
+def _that_fit(evidence: Evidence, exhibits: Sequence[Exhibit], budget_tokens: int) -> Sequence[Exhibit]:
+    if budget_tokens >= len(exhibits) * _LEAST_RUN_TOKENS:
+        return exhibits
+    chosen: set[int] = set()
+    left = budget_tokens
+    for exhibit in _by_stratum(evidence, exhibits):
+        left -= min(_LEAST_RUN_TOKENS, run_size(exhibit))
+        if left < 0 and chosen:
+            break
+        chosen.add(id(exhibit))
+    return [exhibit for exhibit in exhibits if id(exhibit) in chosen]
+
+
+def _by_stratum(evidence: Evidence, exhibits: Sequence[Exhibit]) -> list[Exhibit]:
+    """All exhibits, the newest of each stratum first: the classes of failure, then successes, then other failures."""
+    class_of = {
+        run_id: place for place, pattern in enumerate(evidence.metrics.failure_patterns) for run_id in pattern.run_ids
+    }
+    successes, others = len(evidence.metrics.failure_patterns), len(evidence.metrics.failure_patterns) + 1
+    strata: list[list[Exhibit]] = [[] for _ in range(others + 1)]
+    for exhibit in exhibits:
+        place = class_of.get(exhibit.run.id, successes if exhibit.run.outcome == "success" else others)
+        strata[place].append(exhibit)
+    return [exhibit for rank in zip_longest(*strata) for exhibit in rank if exhibit is not None]
+
+
+def _whole(exhibit: Exhibit) -> ShownRun:
+    run = exhibit.run
+    return ShownRun(
+        exhibit=exhibit,
+        task=run.task or "",
+        response=run.final_response or "",
+        error=run.error or "",
+        steps=tuple(ShownStep(step, step.arguments, step.result, step.error, step.text) for step in exhibit.steps),
+    )
+
+
+def _clipped(exhibit: Exhibit, budget_tokens: int) -> ShownRun:
+    """A run in ``budget_tokens``, what matters most first: task, response, error, calls and arguments, results, words.
+
+    Each of them takes at most half of what is left, so that something of the next ones is to be seen; what they leave
+    over is given out in a second round, in the same order.
+    """
+    run = exhibit.run
+    left = max(1, budget_tokens - _RUN_OVERHEAD)
+    steps = _steps_that_fit(exhibit.steps, left // 2)
+    left -= sum(_STEP_OVERHEAD + text_tokens(step.name) for step in steps)
+    groups: list[list[str]] = [
+        [run.task or ""],
+        [run.final_response or ""],
+        [run.error or ""],
+        [step.arguments for step in steps],
+        [text for step in steps for text in (step.error, step.result)],
+        [step.text for step in steps],
+    ]
+    sizes = [[text_tokens(text) for text in group] for group in groups]
+    given = _shares([sum(group) for group in sizes], max(0, left))
+    clipped = [
+        [clip_tokens(text, limit) for text, limit in zip(group, water_fill(size, share), strict=True)]
+        for group, size, share in zip(groups, sizes, given, strict=True)
+    ]
+    [task], [response], [error], arguments, outcomes, words = clipped
+    shown = zip(steps, arguments, outcomes[::2], outcomes[1::2], words, strict=True)
+    return replace(
+        _whole(exhibit),
+        task=task,
+        response=response,
+        error=error,
+        steps=tuple(
+            ShownStep(step, arguments=asked, result=result, error=failure, text=text)
+            for step, asked, failure, result, text in shown
+        ),
+    )
+
+
+def _shares(needs: Sequence[int], total: int) -> list[int]:
+    given = []
+    left = total
+    for place, need in enumerate(needs):
+        waits = any(needs[place + 1 :])
+        given.append(min(need, left // 2 if waits else left))
+        left -= given[-1]
+    for place, need in enumerate(needs):
+        more = min(need - given[place], left)
+        given[place] += more
+        left -= more
+    return given
+
+
+def _steps_that_fit(steps: Sequence[Step], limit_tokens: int) -> list[Step]:
+    """As many steps as find room with a little of their texts: those that failed, then the first and the last ones."""
+    most = max(1, limit_tokens // (3 * _STEP_OVERHEAD))
+    if len(steps) <= most:
+        return list(steps)
+    kept: dict[int, Step] = {}
+    ends: Iterable[Step] = (step for pair in zip(steps, reversed(steps), strict=True) for step in pair)
+    failed = [step for step in steps if step.error]
+    for step in [*failed[: most // 2], *ends]:
+        if len(kept) == most:
+            break
+        kept[step.number] = step
+    return [kept[number] for number in sorted(kept)]

@@ -1,0 +1,100 @@
+"""Tasks that read: agents, their runs, their traces. What goes on to other tasks is quoted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from prefect import unmapped
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ConcurrentTaskRunner
+
+from tasks.bridge.endings import raising, told
+from tasks.bridge.fixed_options import step
+from tasks.bridge.quoting import quoted, unquoted
+from tasks.clients import jaeger, prices, redactor, source
+from tasks.evidence.types import Agent, AgentRuns, Evidence
+from tasks.report.plan import ReportPlan
+from tasks.sources import batch
+from tasks.sources.batch import ReadFailure, Window
+
+_MOST_AGENTS = 50
+
+
+@raising
+@step("agents of {environment}")
+@told
+def load_agents(environment: str, filter_model: str = "") -> list[Agent]:
+    """The agents of ``environment`` by id; refused when it is unknown or the model filter cannot be honoured."""
+    reader = source()
+    agents = reader.load_agents(environment)
+    reader.check_filter(filter_model)
+    return agents
+
+
+def _name(what: str, parameters: Mapping[str, Any]) -> str:
+    agents: Sequence[Agent] = unquoted(parameters["agents"])
+    more = f" and {len(agents) - 1} more" if len(agents) > 1 else ""
+    return f"{what} of {agents[0].name}{more}"
+
+
+def _runs_name(parameters: dict[str, Any]) -> str:
+    return _name("runs", parameters)
+
+
+def _traces_name(parameters: dict[str, Any]) -> str:
+    return _name("traces", parameters)
+
+
+@step(_runs_name)
+@told
+def fetch_runs(agents: Sequence[Agent], plan: ReportPlan) -> list[AgentRuns | ReadFailure]:
+    """The newest runs of each of ``agents`` up to the report's ``evidence_until``, redacted."""
+    window = Window(plan.options.runs_per_agent, plan.evidence_until, plan.since, plan.options.filter_model)
+    return quoted(batch.read_runs(source(), agents, window, redactor()))
+
+
+@step(_traces_name)
+@told
+def fetch_traces(
+    agents: Sequence[Agent], runs: Sequence[list[AgentRuns | ReadFailure]], plan: ReportPlan
+) -> list[Evidence | ReadFailure]:
+    """The traces of ``runs`` (in a list of one), and with them all that is known of each of ``agents``, redacted."""
+    client = jaeger(plan.options.max_concurrent_runs)
+    found = unquoted(runs[0])
+    return quoted(batch.read_evidence(client, agents, found, prices(), redactor(), now=plan.evidence_until))
+
+
+class Reading(NamedTuple):
+    """The futures of the runs and the evidence of a batch of agents."""
+
+    agents: Sequence[Agent]
+    runs: PrefectFuture[Any]
+    evidence: PrefectFuture[Any]
+
+
+def read_evidence(readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], plan: ReportPlan) -> list[Reading]:
+    """``fetch_runs`` and ``fetch_traces`` mapped over batches of ``agents``."""
+    return list(_map_batches(readers, agents, plan))
+
+
+def _map_batches(readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], plan: ReportPlan) -> Iterator[Reading]:
+    width = plan.options.max_concurrent_runs
+    batches = split_batches(agents, width)
+    # A runner starts tasks in the order they came in: with the runs of all batches first, no evidence would be there
+    # until the last runs are.
+    for start in range(0, len(batches), width):
+        turn = batches[start : start + width]
+        chosen = [quoted(agents) for agents in turn]
+        runs = readers.map(fetch_runs, {"agents": chosen, "plan": unmapped(quoted(plan))})
+        # A future that is a parameter itself is asked after at the API by every task run, one in a list is not.
+        waiting = [[future] for future in runs]
+        evidence = readers.map(fetch_traces, {"agents": chosen, "runs": waiting, "plan": unmapped(quoted(plan))})
+        yield from map(Reading, turn, runs, evidence)
+
+
+def split_batches(agents: Sequence[Agent], width: int) -> list[Sequence[Agent]]:
+    """``agents`` in as many batches as can be read at once (``width``), of at most 50 each; none, no batches."""
+    size = min(_MOST_AGENTS, max(1, math.ceil(len(agents) / width)))
+    return [agents[start : start + size] for start in range(0, len(agents), size)]

@@ -1,0 +1,179 @@
+"""Redaction: secrets and personal data in agents' texts, replaced by labelled placeholders such as ``[api key]``."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from tasks.errors import RedactionError, RefusedError
+from tasks.redaction.anchors import Anchors
+from tasks.redaction.credentials import RULES
+from tasks.redaction.crowding import CROWDED, drop_idle_ats, find_crowded
+from tasks.redaction.named_values import BARREN, PLACEHOLDER, Need
+from tasks.redaction.personal import Span, find_cards
+
+Hook = Callable[[str], str]
+OWN_CODE = "own code"
+"""The label under which texts that the hook changed are counted; the hook writes its own placeholders."""
+
+ANCHORS = Anchors(
+    [[anchor for rule in group for anchor in rule.anchors] for group in RULES],
+    fold=[any(rule.fold for rule in group) for group in RULES],
+)
+_RULE_FINDS = [(rule.find, rule.need) for group in RULES for rule in group for _ in rule.anchors]
+# By the key of an anchor.
+_FINDS = [tuple(_RULE_FINDS[number] for number in numbers) for numbers in ANCHORS.numbers]
+_AT = ANCHORS.key("@")
+# No rule matches across it, and no text of ours holds it: see read_text.
+_BETWEEN = "\x00"
+
+
+class Redactor:
+    """Replaces what the built-in rules find, then what one's own rules and hook do. Immutable, for any thread.
+
+    Args:
+        rules: own regular expressions by label; ``{"customer": "K-[0-9]{6}"}`` writes ``[customer]``.
+        hook: own code, text to text, called with every text that is not empty after all rules.
+
+    Raises:
+        RefusedError: an expression is wrong or matches the empty text, or a label is no label; names the label.
+    """
+
+    def __init__(self, rules: Mapping[str, str] | None = None, hook: Hook | None = None) -> None:
+        self._own = [(label, _compile(label, expression)) for label, expression in (rules or {}).items()]
+        self._hook = hook
+
+    def redact(self, text: str) -> str:
+        """``text`` with placeholders; the same when there is nothing to replace. By the built-in rules, redacting
+        twice changes nothing more.
+
+        Raises:
+            RedactionError: the hook failed.
+        """
+        return self.redact_texts([text], Counter())[0] or ""
+
+    def redact_texts(self, texts: Sequence[str | None], counts: Counter[str]) -> list[str | None]:
+        """``texts`` with placeholders, None where None was; adds to ``counts`` how many of each label were written.
+
+        Many at once cost less than one by one. NUL becomes U+FFFD.
+
+        Raises:
+            RedactionError: the hook failed.
+        """
+        given = [text for text in texts if text]
+        if not given:
+            return list(texts)
+        joined = _BETWEEN.join(given)
+        if joined.count(_BETWEEN) >= len(given):
+            given = [text.replace(_BETWEEN, "\ufffd") for text in given]
+            joined = _BETWEEN.join(given)
+        redacted = _replace(joined, counts)
+        done = iter(given if redacted is joined else redacted.split(_BETWEEN))
+        if self._own or self._hook:
+            done = iter([self._redact_own(text, counts) for text in done])
+        return [next(done) if text else text for text in texts]
+
+    def _redact_own(self, text: str, counts: Counter[str]) -> str:
+        for label, pattern in self._own:
+            text = _replace_own(text, label, pattern, counts)
+        if self._hook is None:
+            return text
+        try:
+            changed = self._hook(text)
+        except Exception as error:  # noqa: BLE001
+            # Its message may hold the text, so the type alone is told, and what raised it is cut off.
+            raise RedactionError(f"the redaction hook failed: {type(error).__name__}") from None
+        if not isinstance(changed, str):
+            raise RedactionError(f"the redaction hook gave {type(changed).__name__}, not text")
+        if changed != text:
+            counts[OWN_CODE] += 1
+        return changed.replace(_BETWEEN, "\ufffd")
+
+
+def _compile(label: str, expression: str) -> re.Pattern[str]:
+    if not PLACEHOLDER.fullmatch(f"[{label}]"):
+        raise RefusedError(
+            f"redact_patterns: the label {label!r} must begin with a letter and hold letters, digits, spaces, - and _ "
+            "only, at most 40"
+        )
+    try:
+        pattern = re.compile(expression)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise RefusedError(f"redact_patterns: the expression of {label!r} is wrong: {error}") from None
+    if pattern.match(""):
+        raise RefusedError(f"redact_patterns: the expression of {label!r} matches the empty text")
+    return pattern
+
+
+def _replace(text: str, counts: Counter[str]) -> str:
+    spans = _merged(sorted(_find(text)))
+    if not spans:
+        return text
+    parts = []
+    done = 0
+    for start, end, label in spans:
+        parts += [text[done:start], f"[{label}]"]
+        counts[label] += 1
+        done = end
+    parts.append(text[done:])
+    return "".join(parts)
+
+
+def _find(text: str) -> list[Span]:
+    # One byte for each character, so that places are those in the text; what is not Latin-1 becomes "?".
+    coded = text.encode("latin-1", "replace")
+    found = drop_idle_ats(text, coded, ANCHORS.find(coded), _AT)
+    crowded = find_crowded(text, coded, found)
+    spans = [(start, end, CROWDED) for start, end in crowded.stretches]
+    covered = 0
+    barren = [0] * len(Need)
+    for place, key in zip(crowded.left.places.tolist(), crowded.left.keys.tolist(), strict=True):
+        for find, need in _FINDS[key]:
+            # What stands inside a secret is gone with it; without this hostile texts would be read again and again.
+            if place < covered:
+                break
+            if place < barren[need] or (span := find(text, place)) is None:
+                continue
+            if span[2] == BARREN:
+                barren[need] = span[1]
+                continue
+            if span[1] > covered:
+                covered = span[1]
+            spans.append(span)
+    return spans + list(find_cards(text, coded, _merged(sorted(spans))))
+
+
+def _merged(spans: Sequence[Span]) -> list[Span]:
+    """Spans that overlap as one, with the label of the first; what is crowded stays so."""
+    merged: list[Span] = []
+    for start, end, label in spans:
+        if merged and start < merged[-1][1]:
+            first = merged[-1]
+            merged[-1] = (first[0], max(end, first[1]), CROWDED if label == CROWDED else first[2])
+        else:
+            merged.append((start, end, label))
+    return merged
+
+
+def _replace_own(text: str, label: str, pattern: re.Pattern[str], counts: Counter[str]) -> str:
+    parts = []
+    done = place = 0
+    written = f"[{label}]"
+    holders = [match.span() for match in PLACEHOLDER.finditer(text)]
+    holders.append((len(text), len(text)))
+    ahead = iter(holders)
+    opened, closed = next(ahead)
+    while place <= len(text) and (match := pattern.search(text, place)) is not None:
+        start, end = match.span()
+        place = max(end, start + 1)
+        while closed <= start < len(text):
+            opened, closed = next(ahead)
+        # A placeholder is no evidence: an expression for words must not begin in the words of one.
+        if opened <= start < closed:
+            place = closed
+        elif end > start:
+            parts += [text[done:start], written]
+            counts[label] += 1
+            done = end
+    return "".join([*parts, text[done:]]) if parts else text

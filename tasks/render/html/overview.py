@@ -1,0 +1,130 @@
+"""What a page says first: how many agents need work, what the runs came to, and what stands out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.render.html.figures import Trend, score_trend
+from tasks.render.html.page import Page, Row
+from tasks.render.html.section import Section
+from tasks.render.markdown import describe_mean, describe_runs_cost, format_judging_cost
+from tasks.render.outage import Outage, find_outage, group_unjudged
+
+_MOST_WORST = 6
+_MOST_PAPER = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The first screen of a page. ``headline`` is one sentence; ``worst`` are at most six of those that need work.
+
+    Where the judge failed for all agents, ``outage`` says why; otherwise ``unjudged`` has those whose judging failed,
+    by their error.
+
+    ``paper`` has the anchors of the agents that a printer gets with more than their line of the table: of the
+    ``paper_wanted`` that need work, or became worse or better, the first.
+    """
+
+    headline: str
+    needs_work: int
+    worst: Sequence[Section]
+    outage: Outage | None
+    unjudged: Sequence[tuple[str, Sequence[Section]]]
+    paper: Set[str]
+    paper_wanted: int
+    left: Sequence[tuple[str, int]]
+    runs: int
+    succeeded: int
+    judging_cost: str
+    runs_cost: str
+    mean: str
+    trend: Trend | None
+    team_criteria: Sequence[Row]
+    team_anchors: Mapping[int, str]
+    samplings: Sequence[str]
+    redactions: Mapping[str, int]
+    reused: int
+    samples: int
+    partly_judged: Sequence[Section]
+    options: Mapping[str, Any]
+
+
+def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
+    """The overview of ``page``; ``sections`` are all of its agents, the worst first."""
+    worst = [section for section in sections if section.needs_work]
+    rows = [section.row for section in sections]
+    outage = find_outage(rows)
+    failed = () if outage else ("failed",)
+    wanted = [section for section in sections if section.needs_work or section.state in failed or _moved(section)]
+    by_id = {section.row["agent_id"]: section for section in sections}
+    counts = Counter(section.state for section in sections)
+    redactions: Counter[str] = Counter()
+    for section in sections:
+        redactions.update(section.row["redactions"] or {})
+    parameters = page.report["parameters"] or {}
+    return Overview(
+        headline=outage.headline
+        if outage
+        else _headline(len(worst), counts, len(sections), page.report["error"] or ""),
+        needs_work=len(worst),
+        worst=worst[:_MOST_WORST],
+        outage=outage,
+        unjudged=[]
+        if outage
+        else [(error, [by_id[row["agent_id"]] for row in group]) for error, group in group_unjudged(rows)],
+        paper={section.anchor for section in wanted[:_MOST_PAPER]},
+        paper_wanted=len(wanted),
+        left=[(section_label, counts[state]) for state, section_label in _OTHERS.items() if counts[state]],
+        runs=sum(section.row["runs_analyzed"] or 0 for section in sections),
+        succeeded=sum(section.runs_succeeded or 0 for section in sections),
+        judging_cost=format_judging_cost(page.report),
+        runs_cost=describe_runs_cost(page.report),
+        mean=describe_mean(page.report),
+        trend=score_trend(page.history.get(None, ())),
+        team_criteria=[row for row in page.criteria if row["agent_id"] is None],
+        team_anchors={run_id: place for section in sections for run_id, place in section.anchors.items()},
+        samplings=sorted({section.row["sampling"] for section in sections if section.row["sampling"]}),
+        redactions=dict(redactions.most_common()),
+        reused=sum(bool(section.row["reused"]) for section in sections),
+        samples=max((section.row["samples"] or 0 for section in sections), default=0),
+        partly_judged=[
+            section for section in sections if section.row["coverage"] is not None and section.row["coverage"] < 0.999
+        ],
+        options=parameters.get("options") or {},
+    )
+
+
+def _moved(section: Section) -> bool:
+    return section.change is not None and section.change.verdict in ("worse", "better")
+
+
+_OTHERS = {
+    "passed": "passed",
+    "unclear": "not fully judged",
+    "no_evidence": "without enough evidence",
+    "skipped_budget": "skipped for the budget",
+    "not_started": "not judged",
+    "no_runs": "without finished runs",
+}
+
+
+def _headline(needs_work: int, counts: Counter[str], total: int, error: str) -> str:
+    if not total:
+        return "There is no agent in this environment."
+    agents = "agent" if total == 1 else "agents"
+    if needs_work:
+        first = f"{needs_work} of {total} {agents} {'needs' if needs_work == 1 else 'need'} work"
+        if counts["failed"]:
+            first += f"; {counts['failed']} could not be judged"
+    elif counts["passed"] == total:
+        first = f"Every one of the {total} agents passed" if total > 1 else "The agent passed"
+    elif not (judged := counts["passed"] + counts["unclear"]):
+        first = error[:1].upper() + error[1:] if error else "No agent was judged"
+    elif judged < total:
+        first = f"Of the {judged} {'agent' if judged == 1 else 'agents'} that could be judged none needs work"
+    else:
+        first = f"None of the {total} {agents} needs work"
+    return first + "."

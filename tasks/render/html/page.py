@@ -1,0 +1,65 @@
+"""What the report's HTML page is made of: rows of the warehouse, and what was found out beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tasks.calibration.agreement import Agreement
+from tasks.comparison.comparison import Comparison
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPoint:
+    """The team's or one agent's figures in one report; rates are 0 to 1, scores 0 to 10, None is not measured.
+
+    ``comparable``: judged by the same judge against the same criteria as the report that is looked at.
+    """
+
+    report_id: int
+    created_at: datetime
+    score: float | None
+    success_rate: float | None
+    low: float | None
+    high: float | None
+    comparable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingStats:
+    """What the ledger says of one report: answers that were paid for it, by outcome, and what they took.
+
+    Times are seconds of single answers, None where there is none; ``attempts`` counts retries as well.
+    """
+
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    attempts: int = 0
+    avg_latency_seconds: float | None = None
+    max_latency_seconds: float | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One report as a page. Rows are those of ``reports``, ``agent_report_details``, ``criterion_scores``,
+    ``report_runs``; ``history`` is by agent id, that of the team under None, the oldest first, this report the last.
+
+    Without ``comparison``, ``agreement`` or ``judging`` the page says that there is none; of an agreement that could
+    not be measured ``agreement_error`` says why. ``jaeger_ui_url`` is "" when
+    no trace can be linked.
+    """
+
+    report: Row
+    agents: Sequence[Row]
+    criteria: Sequence[Row]
+    runs: Sequence[Row]
+    comparison: Comparison | None = None
+    history: Mapping[int | None, Sequence[HistoryPoint]] = field(default_factory=dict)
+    agreement: Agreement | None = None
+    agreement_error: str = ""
+    judging: JudgingStats | None = None
+    jaeger_ui_url: str = ""

@@ -1,0 +1,267 @@
+"""The report as Markdown, for the Prefect artifact and for chat. Agents' and judges' text is never markup in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from tasks.render.cells import literal, unlinked
+from tasks.render.html.hostile import show_hidden
+from tasks.render.needs import build_need
+from tasks.render.order import needs_work, worst_agents_first
+from tasks.render.outage import Outage, find_outage, group_unjudged
+from tasks.wording.counts import counted, was_were
+from tasks.wording.formats import format_rate, format_score
+from tasks.wording.shortening import cut
+
+if TYPE_CHECKING:
+    from tasks.comparison.comparison import Comparison
+    from tasks.report.build import ReportRows
+
+Row = dict[str, Any]
+_MOST_WORST = 5
+# What more stands in a cell of the newer UI pushes the columns beside it out of sight.
+_MOST_NAME = 60
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~])")
+# What makes a list, a rule or a heading at the start of a line.
+_START = re.compile(r"^([-=]|\d+(?=[.]))")
+
+
+def escape(text: object) -> str:
+    """``text`` on one line with Markdown's and HTML's special characters escaped."""
+    line = " ".join(show_hidden(str(text)).split()).replace("&", "&amp;")
+    line = _SPECIAL.sub(r"\\\1", line).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    line = unlinked(line)
+    return _START.sub(lambda found: "\\" + found[0] if found[0] in "-=" else found[0] + "\\", line)
+
+
+def format_cost(cost_usd: float | None) -> str:
+    """USD, "unknown" when it is not known."""
+    if cost_usd is None:
+        return "unknown"
+    if 0 < cost_usd < 0.0001:
+        return "<$0.0001"
+    return f"${cost_usd:.2f}" if cost_usd >= 1 or cost_usd == 0 else f"${cost_usd:.4f}"
+
+
+def format_judging_cost(report: Row) -> str:
+    """What judging cost; where a part is unknown, at least what is known of it."""
+    if report["cost_usd"] is None and report["known_cost_usd"]:
+        return f"at least {format_cost(report['known_cost_usd'])}"
+    return format_cost(report["cost_usd"])
+
+
+def describe_runs_cost(report: Row) -> str:
+    """What the agents' own runs cost, over how many of them; "" when it is known of none."""
+    if report["runs_cost_usd"] is None:
+        return ""
+    known, total = report["runs_with_cost"], report["total_runs_analyzed"]
+    if known == total:
+        return f"the runs cost {format_cost(report['runs_cost_usd'])}"
+    return f"the runs cost at least {format_cost(report['runs_cost_usd'])} (known for {known} of {total})"
+
+
+def describe_doubts(row: Row) -> str:
+    """What a reader should know of how an agent was judged: sample, redactions, suspicions, dropped citations."""
+    doubts = []
+    if row.get("sampling"):
+        doubts.append(f"the judge saw {row['sampling']}")
+    if row.get("suspicions"):
+        doubts.append(
+            f"{counted(len(row['suspicions']), 'text looks', 'texts look')} like an attempt to talk the judge round"
+        )
+    if row.get("contradictions"):
+        doubts.append(f"{counted(len(row['contradictions']), 'claim')} contradicted by what was observed")
+    if row.get("citations_dropped"):
+        doubts.append(describe_dropped(row["citations_dropped"]))
+    if row.get("redactions"):
+        doubts.append("redacted: " + ", ".join(f"{count} × {label}" for label, count in row["redactions"].items()))
+    return "; ".join([*doubts, *(row.get("warnings") or [])])
+
+
+def describe_dropped(citations: int) -> str:
+    """That so many citations of the judge are not shown, as what they cite was not there."""
+    return f"{counted(citations, 'citation')} did not hold and {was_were(citations)} dropped"
+
+
+def format_passed(passed: bool | None) -> str:
+    """Yes, no, or a dash when nothing was judged."""
+    return "–" if passed is None else ("yes" if passed else "no")
+
+
+def describe_mean(report: Row) -> str:
+    """The mean score of the agents and over how many of them it is."""
+    if report["avg_agent_score"] is None:
+        return f"no agent of {report['total_agents']} was evaluated"
+    return (
+        f"{format_score(report['avg_agent_score'])} on average over the {report['agents_evaluated']} of "
+        f"{counted(report['total_agents'], 'agent')} that {was_were(report['agents_evaluated'])} evaluated"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where a report leads to: its flow run's page, its files, and Jaeger's UI; what is not known is empty."""
+
+    flow_run_url: str = ""
+    files: Sequence[str] = ()
+    jaeger_ui_url: str = ""
+
+    def trace(self, trace_id: str | None) -> str:
+        """The page of a trace in Jaeger's UI; "" where it is not known."""
+        if not (trace_id and self.jaeger_ui_url.startswith(("http://", "https://"))):
+            return ""
+        return f"{self.jaeger_ui_url.rstrip('/')}/trace/{quote(trace_id, safe='')}"
+
+
+def render_markdown(
+    rows: ReportRows,
+    links: Links | None = None,
+    changed: Sequence[str] = (),
+    trust: str = "",
+    comparison: Comparison | None = None,
+) -> str:
+    """The report in short: verdict, summary, what changed, the worst agents and why, every agent, where it leads.
+
+    ``changed`` are the lines of ``render_changed``; empty where there is nothing to compare with. ``trust`` says how
+    far the judge can be trusted (``describe_trust``), as plain text. By ``comparison`` those that got worse come first.
+    """
+    report, links = rows.report, links or Links()
+    lines = [f"# {escape(report['name'] or report['environment'])}: {_verdict(report)}"]
+    outage = find_outage(rows.details)
+    if outage is not None:
+        lines += ["", f"**{escape(outage.headline)}**", "", f"Why: {escape(outage.reason)}"]
+        lines += ["", f"What to do: {escape(outage.advice)}"]
+    elif report["error"]:
+        lines += ["", f"**{report['status'].capitalize()}:** {escape(report['error'])}"]
+    if report["team_error"] and outage is None:
+        lines += ["", f"The team was not judged: {escape(report['team_error'])}"]
+    lines += [f"\n> {escape(warning)}" for warning in report["warnings"]]
+    for paragraph in (report["executive_summary"] or "").split("\n\n"):
+        if paragraph.strip():
+            lines += ["", escape(paragraph)]
+    lines += ["", *_figures(report, rows.details)]
+    lines += [f"- **The judge:** {escape(trust)}"] if trust else []
+    lines += ["", *changed] if changed else []
+    ordered = worst_agents_first(rows.details, comparison)
+    worst = [row for row in ordered if needs_work(row)]
+    if worst:
+        lines += ["", "## Worst agents", ""]
+        lines += [
+            line
+            for row in worst[:_MOST_WORST]
+            for line in _worst(row, rows.criteria, _worst_trace(row, rows.runs, links))
+        ]
+        if len(worst) > _MOST_WORST:
+            lines.append(f"- and {len(worst) - _MOST_WORST} more, in the table")
+    if outage is None and (groups := group_unjudged(ordered)):
+        lines += ["", "## Could not be judged", "", *(_unjudged(error, group) for error, group in groups)]
+    lines += ["", "## Every agent", "", *_table(ordered)]
+    doubts = [(row["agent_name"], doubt) for row in ordered if (doubt := describe_doubts(row))]
+    if doubts:
+        lines += ["", "## Notes", ""]
+        lines += [f"- {escape(name)}: {escape(cut(doubt, 400))}" for name, doubt in doubts]
+    lines += ["", *_places(links)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _verdict(report: Row) -> str:
+    if report["status"] != "completed" or report["team_score"] is None:
+        return str(report["status"])
+    return f"{format_score(report['team_score'])} of 10, {'passed' if report['team_passed'] else 'not passed'}"
+
+
+def _figures(report: Row, details: Sequence[Row]) -> list[str]:
+    not_passed = sum(row["passed"] is False for row in details)
+    counts = f"; {not_passed} did not pass" if not_passed else ""
+    failed = f"; {report['agents_failed']} failed" if report["agents_failed"] else ""
+    costs = f"; {costs}" if (costs := describe_runs_cost(report)) else ""
+    asked = max((row.get("samples") or 0 for row in details), default=0)
+    times = f", asked {asked} times each" if asked > 1 else ""
+    reused = sum(bool(row.get("reused")) for row in details)
+    again = f"; {counted(reused, 'answer')} paid for before and used again" if reused else ""
+    return [
+        f"- **Agents:** {describe_mean(report)}{counts}{failed}",
+        f"- **Runs:** {report['total_runs_analyzed']}{costs}",
+        f"- **Judging:** cost {format_judging_cost(report)}, by {escape(report['judge_model'])}{times}{again}",
+    ]
+
+
+def _worst(row: Row, criteria: Sequence[Row], trace: str) -> list[str]:
+    need = build_need(row, (found for found in criteria if found["agent_id"] == row["agent_id"]))
+    failed = f"{escape(', '.join(need.failed))}. " if need.failed else ""
+    lines = [f"- **{escape(row['agent_name'])}** {format_score(row['score'])}: {failed}{escape(need.why)}{trace}"]
+    lines += [f"    - Error: {escape(need.error)}"] if need.error else []
+    return lines + ([f"    - First: {escape(need.advice)}"] if need.advice else [])
+
+
+def _unjudged(error: str, group: Sequence[Mapping[str, Any]]) -> str:
+    names = ", ".join(f"**{escape(row['agent_name'])}**" for row in group[:_MOST_WORST])
+    more = f" and {len(group) - _MOST_WORST} more" if len(group) > _MOST_WORST else ""
+    return f"- {names}{more} failed: {escape(cut(error, 400))}"
+
+
+def _worst_trace(row: Row, runs: Sequence[Row], links: Links) -> str:
+    worst = row.get("worst_run")
+    if not worst:
+        return ""
+    trace_id = next((run["trace_id"] for run in runs if run["run_id"] == worst["run_id"]), None)
+    url = links.trace(trace_id)
+    return f" ([trace of run {worst['run_id']}]({url}))" if url else ""
+
+
+def _table(details: Sequence[Row]) -> list[str]:
+    lines = ["| Agent | Status | Score | Passed | Success | Runs | Cost a run |", "|---|---|---|---|---|---|---|"]
+    for row in details:
+        success = format_rate(row.get("success_rate"))
+        if row.get("success_rate_low") is not None:
+            success += f" ({row['success_rate_low']:.0%}–{row['success_rate_high']:.0%})"
+        cells = [
+            escape(row["agent_name"]),
+            row["status"].replace("_", " "),
+            format_score(row["score"]),
+            format_passed(row["passed"]),
+            success,
+            "–" if row.get("runs_analyzed") is None else str(row["runs_analyzed"]),
+            "–" if not row.get("runs_analyzed") else format_cost(row.get("avg_cost_usd")),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _places(links: Links) -> list[str]:
+    lines = [f"- [The flow run]({links.flow_run_url})"] if links.flow_run_url else []
+    # In a code span nothing is markup but its own end.
+    lines += [f"- `{path.replace('`', '%60')}`" for path in links.files]
+    return ["## Where it is", "", *lines] if lines else []
+
+
+def agents_table(rows: ReportRows, comparison: Comparison | None = None) -> list[dict[str, str]]:
+    """One row of text per agent, the worst first, for a table artifact: no cell is markup in Prefect's UI."""
+    outage = find_outage(rows.details)
+    return [_cells(row, rows.criteria, outage) for row in worst_agents_first(rows.details, comparison)]
+
+
+def _cells(row: Row, criteria: Sequence[Row], outage: Outage | None) -> dict[str, str]:
+    need = build_need(row, (found for found in criteria if found["agent_id"] == row["agent_id"]))
+    needy = needs_work(row)
+    said = need.why if needy else cut(row["reasoning"] or row["error"] or "")
+    if outage is not None and row["status"] in ("failed", "not_started"):
+        said = outage.headline if row["status"] == "failed" else ""
+    return {
+        "agent": literal(cut(row["agent_name"], _MOST_NAME)),
+        "status": row["status"].replace("_", " "),
+        "score": format_score(row["score"]),
+        "passed": format_passed(row["passed"]),
+        "below threshold": literal(", ".join(need.failed)),
+        "success rate": format_rate(row.get("success_rate")),
+        "runs": "–" if row.get("runs_analyzed") is None else str(row["runs_analyzed"]),
+        "cost a run": "–" if not row.get("runs_analyzed") else format_cost(row.get("avg_cost_usd")),
+        "judging": format_cost(row["judge_cost_usd"]),
+        "summary": literal(said),
+        "error": literal(need.error if needy else ""),
+        "first": literal(need.advice if needy else ""),
+    }

@@ -1,0 +1,56 @@
+"""The order in which a report's agents are read, wherever they stand (page, terminal, Markdown): by who needs work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.comparison.comparison import Comparison
+
+Row = dict[str, Any]
+STATES = (
+    "failed",
+    "needs_work",
+    "unclear",
+    "passed",
+    "no_evidence",
+    "skipped_budget",
+    "not_started",
+    "no_runs",
+)
+"""What an agent can be, those that need attention first: before all those of which nothing is known, and which a list
+of the worst must not cut off."""
+
+
+def agent_state(row: Row) -> str:
+    """One of ``STATES``, from an agent's row: its status, or of an evaluated one how it passed."""
+    status = row["status"]
+    if status == "evaluated":
+        return "unclear" if row["passed"] is None else "passed" if row["passed"] else "needs_work"
+    return status if status in STATES else "not_started"
+
+
+def worst_agents_first(rows: Iterable[Row], comparison: Comparison | None = None) -> list[Row]:
+    """Rows of agents by state; within one those that got worse first, then by score from the lowest, then by name."""
+    compared = comparison.agents if comparison is not None else ()
+    worse = {agent.agent_id for agent in compared if agent.verdict == "worse" and agent.presence != "gone"}
+
+    def key(row: Row) -> tuple[int, bool, float, str]:
+        score = row["score"]
+        is_worse = row.get("agent_id") in worse
+        return STATES.index(agent_state(row)), not is_worse, 11.0 if score is None else score, row["agent_name"]
+
+    return sorted(rows, key=key)
+
+
+def needs_work(row: Row) -> bool:
+    """Whether an agent was judged and did not pass. One that could not be judged may need none."""
+    return agent_state(row) == "needs_work"
+
+
+def describe_need(row: Row) -> str:
+    """Why an agent needs work, in the judge's first words on it; why it could not be judged. "" where nothing says."""
+    if row["status"] == "failed":
+        return str(row["error"] or "")
+    return str(next(iter(row["weaknesses"] or ()), None) or row["reasoning"] or "")

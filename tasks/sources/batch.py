@@ -1,0 +1,141 @@
+"""The evidence of several agents read together: runs in two queries, traces in few requests; failures stay apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from tasks.errors import AgentReportError, RedactionError, RefusedError, SourceError, scrub
+from tasks.evidence.metrics import build_evidence
+from tasks.evidence.prices import RunPrices
+from tasks.evidence.traces.span_tree import SpanTree
+from tasks.evidence.traces.waterfall import build_waterfalls
+from tasks.evidence.types import Agent, AgentRuns, Evidence, Trace
+from tasks.redaction.redaction_batch import Tally
+from tasks.redaction.redactor import Redactor
+from tasks.sources.jaeger.client import FoundTraces, JaegerClient
+from tasks.sources.sql.runs import Source
+
+NO_JAEGER = "no Jaeger is configured (AGENT_REPORT_JAEGER_URL)"
+# The spans of so many runs are in memory at once, and their ids fit into one URL.
+_RUNS_AT_ONCE = 120
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFailure:
+    """Why the evidence of one agent could not be read; redacted."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which runs are read: the newest ``limit`` of each agent from ``since`` (None: no bound) to ``until``, of one
+    model (empty: of every model). Times are aware."""
+
+    limit: int
+    until: datetime
+    since: datetime | None
+    filter_model: str
+
+
+def read_runs(
+    source: Source, agents: Sequence[Agent], window: Window, hide: Redactor | None
+) -> list[AgentRuns | ReadFailure]:
+    """The runs of each agent, redacted, in the order of ``agents``.
+
+    Raises:
+        RefusedError: the source cannot filter by model.
+    """
+    found = source.fetch_runs_of(
+        agents, limit=window.limit, until=window.until, since=window.since, filter_model=window.filter_model
+    )
+    return [_attempt(hide, _redact_runs, found[agent.id], hide) for agent in agents]
+
+
+def read_evidence(
+    client: JaegerClient | None,
+    agents: Sequence[Agent],
+    runs: Sequence[AgentRuns | ReadFailure],
+    prices: RunPrices,
+    hide: Redactor | None,
+    *,
+    now: datetime,
+) -> list[Evidence | ReadFailure]:
+    """All that is known of each agent, redacted, in the order of ``agents``; ``runs`` are what ``read_runs`` gave.
+
+    Jaeger's faults are states of traces; without a ``client`` every trace is unavailable. ``now`` (aware) decides which
+    traces may still be on their way.
+    """
+    evidence: list[Evidence | ReadFailure] = []
+    for group in _groups(agents, runs):
+        every = [run for _, found in group if isinstance(found, AgentRuns) for run in found.runs]
+        traces = client.find_traces(every, now=now) if client else None
+        evidence += [
+            found if isinstance(found, ReadFailure) else _attempt(hide, _build, agent, found, traces, prices, hide)
+            for agent, found in group
+        ]
+    return evidence
+
+
+def _redact_runs(found: AgentRuns | SourceError, hide: Redactor | None) -> AgentRuns:
+    if isinstance(found, SourceError):
+        raise found
+    return Tally(hide).redact_runs(found)
+
+
+def _build(
+    agent: Agent, found: AgentRuns, traces: FoundTraces | None, prices: RunPrices, hide: Redactor | None
+) -> Evidence:
+    tally = Tally(hide, found.redactions)
+    agent = tally.redact_agent(agent)
+    parts: dict[int, SpanTree] = {}
+    known = [
+        traces.summarize(run, tally.redact_telemetry, parts)
+        if traces
+        else Trace(run_id=run.id, state="unavailable", reason=NO_JAEGER)
+        for run in found.runs
+    ]
+    evidence = build_evidence(agent, found, known, prices, tally.counts)
+    # The trees end here: what travels on is a few spans of two runs.
+    return evidence.model_copy(update={"waterfalls": build_waterfalls(evidence.metrics, parts, tally.redact_names)})
+
+
+def _attempt(hide: Redactor | None, read: Callable[..., T], *arguments: object) -> T | ReadFailure:
+    """What ``read`` returns, or why it failed: the report shows the reason, and Prefect logs it.
+
+    Of an error that is not ours only its kind and message stay: what a driver raises can hold whole rows.
+    """
+    try:
+        return read(*arguments)
+    except RefusedError:
+        raise
+    except RedactionError as error:
+        # It holds no text, and what redacts texts has just failed.
+        return ReadFailure(str(error))
+    except Exception as error:  # noqa: BLE001 - whatever one agent's rows make a driver raise, the others are read
+        text = str(error) if isinstance(error, AgentReportError) else f"{type(error).__name__}: {error}"
+        try:
+            return ReadFailure(hide.redact(text) if hide else scrub(text))
+        except RedactionError as failed:
+            return ReadFailure(str(failed))
+
+
+def _groups(
+    agents: Sequence[Agent], runs: Sequence[AgentRuns | ReadFailure]
+) -> Iterator[list[tuple[Agent, AgentRuns | ReadFailure]]]:
+    """The agents with their runs, so many together as are asked for at once; an agent is never divided."""
+    group: list[tuple[Agent, AgentRuns | ReadFailure]] = []
+    count = 0
+    for agent, found in zip(agents, runs, strict=True):
+        size = len(found.runs) if isinstance(found, AgentRuns) else 0
+        if group and count + size > _RUNS_AT_ONCE:
+            yield group
+            group, count = [], 0
+        group.append((agent, found))
+        count += size
+    if group:
+        yield group

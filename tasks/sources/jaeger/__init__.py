@@ -1,0 +1,1 @@
+"""Traces in Jaeger's query service."""

@@ -1,0 +1,1 @@
+"""The source as tables of an SQL database."""

@@ -1,0 +1,1 @@
+"""What is removed when, with all that belongs to it."""

@@ -1,0 +1,1 @@
+"""Numbers and texts as people read them: knows no row and no report."""

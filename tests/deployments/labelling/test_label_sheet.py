@@ -1,0 +1,167 @@
+"""Labels in a CSV file: what spreadsheets make of one is taken, and a file with anything wrong in it is not."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deployments.labelling.command import LabelledReport
+from deployments.labelling.csv_cell import guard, unguard
+from deployments.labelling.sheet import read_labels, write_template
+from tasks.calibration.label_sample import choose_runs
+from tasks.errors import RefusedError
+from tasks.warehouse.sql import open_warehouse
+
+_HEAD = "agent,run_id,criterion,score,passed,labeler,note\n"
+
+
+@pytest.fixture
+def report(tmp_path: Path, write_label_report: Callable[..., str]) -> LabelledReport:
+    return LabelledReport(open_warehouse(write_label_report(tmp_path)), 1)
+
+
+def _read(report: LabelledReport, tmp_path: Path, data: str | bytes) -> list[tuple[object, ...]]:
+    path = tmp_path / "labels.csv"
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return [
+        (label.agent_id, label.run_id, label.criterion, label.score, label.passed, label.labeler, note)
+        for label, note in read_labels(path, report, "me").labels
+    ]
+
+
+@pytest.mark.parametrize("formula", ["=1", " =1", "\n=1", "＝1", "\t@x", "-2"])
+def test_no_cell_of_a_template_is_a_formula(report: LabelledReport, tmp_path: Path, formula: str) -> None:
+    chosen = choose_runs(report.agents, report.criteria, report.runs, count=1, seed=0, only={3})
+    chosen[0].agent["agent_name"] = formula
+    write_template(tmp_path / "t.csv", chosen, "me")
+    with (tmp_path / "t.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert next(csv.DictReader(file))["agent_name"] == "'" + formula
+
+
+@pytest.mark.parametrize("formula", ["=1", " =1", "＝1", "\n=1"])
+def test_a_criterion_that_looks_like_a_formula_is_read_back(formula: str) -> None:
+    assert unguard(guard(formula)) == formula
+    assert unguard("'plain'") == "'plain'"
+
+
+def test_a_plain_file(report: LabelledReport, tmp_path: Path) -> None:
+    lines = "id:3,301,accuracy,7,,ana,fine\nbot-3,,tone,,no,,\n4,401,tone,5.5,,ben,\n"
+    assert _read(report, tmp_path, _HEAD + lines) == [
+        (3, 301, "accuracy", 7.0, True, "ana", "fine"),
+        (3, None, "tone", None, False, "me", None),
+        (4, 401, "tone", 5.5, False, "ben", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "Agent;Criterion;Score\r\nid:3;accuracy;6,5\r\n".encode("utf-8-sig"),
+        "agent\tcriterion\tscore\tpassed\r\nid:3\taccuracy\t6,5\t\r\n".encode("utf-16"),
+        b'agent,criterion,score\rid:3,accuracy,"6,5"\r',
+        b"criterion,score,agent,task,threshold,,\n accuracy ,6.50,id:3,x,7,,\n,,,,,,\n",
+    ],
+    ids=[
+        "mark, semicolons and CRLF",
+        "UTF-16 with tabs",
+        "old Mac line ends",
+        "other order, more columns and empty lines",
+    ],
+)
+def test_what_spreadsheets_write(report: LabelledReport, tmp_path: Path, data: bytes) -> None:
+    assert _read(report, tmp_path, data) == [(3, None, "accuracy", 6.5, False, "me", None)]
+
+
+@pytest.mark.parametrize(
+    ("word", "passed"), [(w, True) for w in ("yes", "TRUE", "p", "1")] + [(w, False) for w in ("No", "fail", "F", "0")]
+)
+def test_words_for_passed(report: LabelledReport, tmp_path: Path, word: str, passed: bool) -> None:
+    assert _read(report, tmp_path, f"agent,criterion,passed\nid:3,tone,{word}\n")[0][4] is passed
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("id:3,301,accuracy,11,,,\n", "line 2, column score: '11' is no number from 0 to 10"),
+        ("id:3,301,accuracy,nan,,,\n", "column score: 'nan'"),
+        ("id:3,301,accuracy,-1,,,\n", "column score: '-1'"),
+        ("id:3,301,accuracy,1_0,,,\n", "column score: '1_0'"),
+        ("id:3,301,accuracy,,maybe,,\n", "column passed: 'maybe' is none of"),
+        ("id:3,301,accuracy,8,no,,\n", "column passed: 'no' contradicts the score 8"),
+        ("id:99,301,accuracy,8,,,\n", "column agent: 'id:99' is no agent"),
+        ("nobody,301,accuracy,8,,,\n", "column agent: 'nobody' is no agent"),
+        ("id:3,401,accuracy,8,,,\n", "column run_id: '401' is no run of this agent"),
+        ("id:3,x,accuracy,8,,,\n", "column run_id: 'x'"),
+        ("id:3,301,beauty,8,,,\n", "column criterion: 'beauty' is not judged of this agent; accuracy, tone is"),
+        (f"id:3,301,accuracy,8,,{'x' * 101},\n", "column labeler: "),
+        ("id:3,301,accuracy,8,,ana,\n\nid:3,301,accuracy,9,,ana,\n", "line 4: the same .* as line 2"),
+        ('id:3,301,accuracy,8,,,"two\nlines"\nid:3,302,accuracy,x,,,\n', "line 4, column score: 'x'"),
+        ('id:3,301,accuracy,8,,,"open\n', "line 2 is no CSV"),
+        ("id:3,301,accuracy,8,,,,,more\n", "line 2 has 9 cells, and line 1 names 7"),
+        ("id:3,301,accuracy,,,,\n", "holds no label"),
+        ("", "holds no label"),
+    ],
+)
+def test_what_is_wrong_is_named(report: LabelledReport, tmp_path: Path, lines: str, says: str) -> None:
+    with pytest.raises(RefusedError, match=says):
+        _read(report, tmp_path, _HEAD + lines)
+
+
+def test_every_wrong_line_is_named_up_to_twenty(report: LabelledReport, tmp_path: Path) -> None:
+    with pytest.raises(RefusedError) as refused:
+        _read(report, tmp_path, _HEAD + "id:3,301,accuracy,99,,,\n" * 30)
+    assert [f"line {number}, " in str(refused.value) for number in (2, 21, 22)] == [True, True, False]
+    assert "and 10 more" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "is empty"),
+        (b"agent,criterion,scor\n", "line 1: no column is called 'scor'; the column score or passed is missing"),
+        (b"agent,criterion,score,score\n", "the column score is there twice"),
+        (b"criterion,score\n", "the column agent is missing"),
+        (
+            b"agent,criterion,score\nid:3,accuracy,7\nM\xfcller,tone,7\n",
+            "line 3 is not UTF-8: save the file as CSV UTF-8",
+        ),
+        (b"agent,criterion,score\n" + b"x" * 200_000, "line 2 is no CSV: field larger"),
+    ],
+)
+def test_files_that_are_none(report: LabelledReport, tmp_path: Path, data: bytes, says: str) -> None:
+    with pytest.raises(RefusedError, match=says):
+        _read(report, tmp_path, data)
+
+
+def test_a_file_that_is_not_there(report: LabelledReport, tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match=r"nope\.csv cannot be read: No such file"):
+        read_labels(tmp_path / "nope.csv", report, "me")
+
+
+def test_the_template_is_filled_in_and_taken(report: LabelledReport, tmp_path: Path) -> None:
+    path = tmp_path / "template.csv"
+    chosen = choose_runs(report.agents, report.criteria, report.runs, count=99, seed=0)
+    assert write_template(path, chosen, "ana") == 36
+    text = path.read_text(encoding="utf-8-sig")
+    # The judge's scores are not in it, and what an agent is called is no formula.
+    assert "8.0" not in text
+    assert ",'=SUM(A1)," in text
+    rows = list(csv.DictReader(text.splitlines()))
+    rows[0]["score"], rows[5]["passed"] = "3", "yes"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), delimiter=";")
+        writer.writeheader()
+        writer.writerows(rows)
+    found = read_labels(path, report, "me")
+    assert [(label.score, label.passed, label.labeler) for label, _ in found.labels] == [
+        (3, False, "ana"),
+        (None, True, "ana"),
+    ]
+    assert found.empty == 34
+    with pytest.raises(RefusedError, match="there is such a file, and it may hold labels"):
+        write_template(path, chosen, "ana")
+    with pytest.raises(RefusedError, match="cannot be written"):
+        write_template(tmp_path / "no" / "folder.csv", chosen, "ana")

@@ -1,0 +1,183 @@
+"""The embedded Prefect server ends with its parent, however that ends, and a server that is gone is noticed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from deployments.local.prefect_server import (
+    ServerError,
+    authorization,
+    prefect_server,
+    server_password,
+    wait_until_healthy,
+)
+
+_PARENT = """
+import sys, time
+from pathlib import Path
+from deployments.local.prefect_server import prefect_server, wait_until_healthy
+home = Path(sys.argv[1])
+with prefect_server(home) as url:
+    wait_until_healthy(url, home)
+    print(url, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_the_server_ends_when_its_parent_is_killed_alone(tmp_path: Path) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, str(tmp_path / "home")], stdout=subprocess.PIPE, encoding="utf-8"
+    )
+    assert parent.stdout is not None
+    url = parent.stdout.readline().strip()
+    assert httpx.get(f"{url}/health", trust_env=False).json() is True
+    # Only this computer may ask it.
+    servers = psutil.Process(parent.pid).children(recursive=True)
+    assert {connection.laddr.ip for server in servers for connection in server.net_connections("tcp")} == {"127.0.0.1"}
+
+    parent.kill()
+    parent.communicate()
+
+    _, alive = psutil.wait_procs(servers, timeout=15)
+    assert not [server for server in alive if server.status() != psutil.STATUS_ZOMBIE]
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/health", trust_env=False)
+
+
+def test_a_server_that_has_ended_is_noticed_and_its_log_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ServerError, match=r"agent-report-server\.log"):
+        wait_until_healthy(f"http://127.0.0.1:{port}/api", tmp_path)
+
+
+def test_a_home_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    with pytest.raises(ServerError, match="PREFECT_HOME"), prefect_server(tmp_path / "home"):
+        pass
+
+
+def test_it_answers_who_has_the_password_and_asked_for_it_by_its_own_name(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with prefect_server(home) as url:
+        wait_until_healthy(url, home)
+        password = server_password(home)
+        port = url.split(":")[2].split("/")[0]
+        assert (home / "agent-report-password").stat().st_mode & 0o777 == 0o600
+
+        def status(path: str = "/admin/version", password: str = password, **headers: str) -> int:
+            asked = {**authorization(password), **headers}
+            return httpx.get(f"{url}{path}", headers=asked, trust_env=False).status_code
+
+        assert status() == 200
+        assert status(password="another") == 401
+        for name in ("127.0.0.1", "localhost", "LOCALHOST", "[::1]"):
+            assert status(Host=f"{name}:{port}", Origin=f"http://{name.lower()}:{port}") == 200
+        for host in ("evil.example", f"evil.example:{port}", "127.0.0.1", "127.0.0.1:1", f"127.0.0.1.evil:{port}", ""):
+            assert status(Host=host) == status("/health", Host=host) == 403
+        for origin in ("null", "", "http://evil.example", f"http://localhost:{port}", f"https://127.0.0.1:{port}"):
+            assert status(Origin=origin) == status("/health", Origin=origin) == 403
+
+
+def test_its_pages_ask_no_other_server(tmp_path: Path) -> None:
+    with prefect_server(tmp_path / "home") as url:
+        wait_until_healthy(url, tmp_path / "home")
+        ui = url.removesuffix("/api")
+        page = httpx.get(f"{ui}/v2/dashboard", trust_env=False)
+        assert page.headers["content-security-policy"] == "connect-src 'self' blob: data:"
+        assert httpx.get(f"{ui}/ui-settings", trust_env=False).json()["api_url"] == "/api"
+
+
+_REPORT = """
+from deployments.local.runner import prefect_api, quiet_prefect
+
+# As the command does, before Prefect reads its settings.
+quiet_prefect()
+from prefect import flow, task
+
+@task
+def nothing():
+    pass
+
+@flow
+def thirty():
+    for _ in range(30):
+        nothing()
+
+with prefect_api():
+    thirty()
+"""
+
+
+def test_what_became_of_the_last_task_runs_is_written_before_it_ends(
+    tmp_path: Path, seed_home: Callable[[Path], Path]
+) -> None:
+    home = seed_home(tmp_path / "home")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")}
+    subprocess.run([sys.executable, "-c", _REPORT], env=environment | {"PREFECT_HOME": str(home)}, check=True)
+    with closing(sqlite3.connect(home / "prefect.db")) as connection:
+        states = connection.execute("SELECT state_type, count(*) FROM task_run GROUP BY 1").fetchall()
+    assert states == [("COMPLETED", 30)]
+
+
+def _states(home: Path) -> list[tuple[str, int]]:
+    with closing(sqlite3.connect(home / "prefect.db")) as connection:
+        return connection.execute("SELECT type, count(*) FROM flow_run_state GROUP BY 1 ORDER BY 1").fetchall()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true"},
+        {"PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true", "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "true"},
+        {"PREFECT_SERVER_API_AUTH_STRING": "theirs", "PREFECT_API_AUTH_STRING": "another", "PREFECT_API_KEY": "pnu_x"},
+    ],
+)
+def test_settings_for_another_server_are_not_those_of_ours(
+    settings: dict[str, str], tmp_path: Path, seed_home: Callable[[Path], Path]
+) -> None:
+    home = seed_home(tmp_path / "home")
+    # A file of settings in the folder, and a profile, say the same as the environment.
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    profile = "".join(f'{name} = "{value}"\n' for name, value in settings.items())
+    (home / "profiles.toml").write_text(f'active = "theirs"\n[profiles.theirs]\n{profile}')
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment |= {"PREFECT_HOME": str(home), **settings}
+    subprocess.run([sys.executable, "-c", _REPORT], env=environment, cwd=tmp_path, check=True)
+    assert dict(_states(home))["COMPLETED"] == 1
+
+
+def test_a_foreign_server_with_csrf_protection_works(tmp_path: Path, seed_home: Callable[[Path], Path]) -> None:
+    home = seed_home(tmp_path / "home")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+        create, serve = "prefect.server.api.server:create_app", f"--fd={listener.fileno()}"
+        server = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "--factory", create, serve],
+            env=environment | {"PREFECT_HOME": str(home), "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true"},
+            pass_fds=[listener.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    try:
+        wait_until_healthy(url, home)
+        refused = httpx.post(f"{url}/flows/", json={"name": "without a token"}, trust_env=False)
+        assert (refused.status_code, "CSRF" in refused.text) == (403, True)
+        theirs = {"PREFECT_API_URL": url, "PREFECT_HOME": str(tmp_path / "user")}
+        subprocess.run([sys.executable, "-c", _REPORT], env=environment | theirs, check=True)
+        assert dict(_states(home))["COMPLETED"] == 1
+    finally:
+        server.kill()
+        server.wait()

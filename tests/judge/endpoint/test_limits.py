@@ -1,0 +1,130 @@
+"""Many calls against an endpoint with a limit of its own, over real HTTP: all answered, few refused.
+
+Times are a tenth of those of a real judge.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from deployments.demo.judge import SimulatedJudge, completion
+from deployments.demo.loopback import Request, Response
+from tasks.judge.endpoint.client import JudgeClient, Reply, open_endpoint
+from tasks.judge.endpoint.limiter import Gate, Stop
+
+pytestmark = pytest.mark.alone
+
+MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
+SCHEMA = {"type": "object", "properties": {}}
+CALL_SECONDS = 0.2
+DONE = json.dumps(completion("{}")).encode()
+Endpoint = Callable[..., SimulatedJudge]
+
+
+class Limited:
+    """Answers after ``CALL_SECONDS``; refuses with 429 beyond ``at_once`` calls, or ``per_window`` in a window."""
+
+    def __init__(self, *, at_once: int = 1000, per_window: int = 1000, window_seconds: float = 0.2) -> None:
+        self._at_once, self._per_window, self._window_seconds = at_once, per_window, window_seconds
+        self._lock = threading.Lock()
+        self._begun: list[float] = []
+        self.refused = 0
+
+    def __call__(self, payload: dict[str, Any], request: Request) -> Response:
+        with self._lock:
+            now = time.monotonic()
+            # A hair less than the answer takes: who has his answer must not still count.
+            busy = sum(now - begun < CALL_SECONDS * 0.98 for begun in self._begun)
+            recent = sum(now - begun < self._window_seconds for begun in self._begun)
+            if busy >= self._at_once or recent >= self._per_window:
+                self.refused += 1
+                body = b'{"error": {"message": "slow down"}}'
+                return Response(429, body, headers={"Retry-After-Ms": "100"}, delay_seconds=0.001)
+            self._begun.append(now)
+        return Response(body=DONE, delay_seconds=CALL_SECONDS)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with ExitStack() as stack:
+        yield lambda limit: stack.enter_context(SimulatedJudge(respond=limit))
+
+
+def ask_all(server: SimulatedJudge, calls: int, gate: Gate, threads: int = 10) -> list[Reply]:
+    """Every reply."""
+    sdk = open_endpoint(server.base_url, "sk-secret-0123456789abcdef")
+    client = JudgeClient(openai=sdk, gate=gate, model="gpt-5.4-mini", first_backoff_seconds=0.1)
+
+    def ask(_: int) -> Reply:
+        return client.complete(MESSAGES, SCHEMA, deadline=time.monotonic() + 30, stop=Stop())
+
+    with ThreadPoolExecutor(threads) as pool:
+        replies = list(pool.map(ask, range(calls)))
+    sdk.close()
+    return replies
+
+
+@pytest.mark.parametrize(("width", "threads"), [(10, 10), (10, 21), (0, 21)])
+def test_an_endpoint_that_takes_four_at_once(width: int, threads: int, endpoint: Endpoint) -> None:
+    server = endpoint(Limited(at_once=4))
+    replies = ask_all(server, 21, Gate(width, cooldown_seconds=0.5), threads)
+    assert all(reply.text == "{}" for reply in replies)
+    # A first burst of refusals, and now and then the try for one more.
+    assert len(server.requests) <= 21 + (threads - 4) + 4
+
+
+def test_refusals_grow_rare(endpoint: Endpoint) -> None:
+    limit = Limited(at_once=4)
+    server = endpoint(limit)
+    replies = ask_all(server, 80, Gate(10, cooldown_seconds=0.5))
+    assert len(replies) == 80
+    assert limit.refused <= 6 + 80 / 10
+
+
+def test_an_endpoint_that_takes_five_in_a_window(endpoint: Endpoint) -> None:
+    server = endpoint(Limited(per_window=5))
+    replies = ask_all(server, 40, Gate(10, cooldown_seconds=0.5))
+    assert [reply.text for reply in replies] == ["{}"] * 40
+    assert len(server.requests) <= 2 * 40
+
+
+def test_calls_that_are_spaced_are_hardly_ever_refused(endpoint: Endpoint) -> None:
+    limit = Limited(per_window=5)
+    server = endpoint(limit)
+    # A little slower than the limit of 25 in a second.
+    replies = ask_all(server, 40, Gate(0, 60 * 22), threads=40)
+    assert [reply.text for reply in replies] == ["{}"] * 40
+    assert limit.refused <= 3
+
+
+def test_a_failing_endpoint_is_asked_as_widely_as_before(endpoint: Endpoint) -> None:
+    lock, left = threading.Lock(), [20]
+
+    def fail_at_first(payload: dict[str, Any], request: Request) -> Response:
+        with lock:
+            left[0] -= 1
+            failing = left[0] >= 0
+        return Response(503, b"{}", delay_seconds=0.001) if failing else Response(body=DONE, delay_seconds=0.1)
+
+    gate = Gate(10)
+    server = endpoint(fail_at_first)
+    replies = ask_all(server, 20, gate)
+    assert len(replies) == 20
+    assert gate.width == 10
+
+
+def test_answers_widen_the_gate_again(endpoint: Endpoint) -> None:
+    left = [Response(429, b"{}", headers={"Retry-After-Ms": "5"}, delay_seconds=0.001)]
+    server = endpoint(lambda payload, request: left.pop() if left else Response(body=DONE, delay_seconds=0.001))
+    gate = Gate(4, cooldown_seconds=0)
+    ask_all(server, 1, gate, threads=1)
+    # Refused while it was alone: down to one, and by its answer up to two.
+    assert gate.width == 2

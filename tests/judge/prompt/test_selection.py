@@ -1,0 +1,220 @@
+"""What of the evidence a judgement sees: runs of every kind, within the budget, and what was left out is said."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from tasks.evidence.types import Evidence, Run, ToolCall
+from tasks.judge.agent import build_agent_question
+from tasks.judge.answer import Shown
+from tasks.judge.exchange import Question, compose
+from tasks.judge.prompt.prompts import render_agent
+from tasks.judge.prompt.selection import (
+    Selection,
+    clip,
+    clip_tokens,
+    label_runs,
+    select_runs,
+    water_fill,
+)
+from tasks.judge.prompt.tokens import TokenScale, estimate_tokens, text_tokens
+from tasks.judge.rubric import Criterion
+
+MakeRun = Callable[..., Run]
+MakeEvidence = Callable[..., Evidence]
+
+
+def select(evidence: Evidence, budget_tokens: int = 80_000, rotation: float = 0.0) -> Selection:
+    return select_runs(evidence, label_runs(evidence), budget_tokens, rotation)
+
+
+@pytest.mark.parametrize("text", [None, "", "short", "x" * 70])
+def test_short_texts_are_left_alone(text: str | None) -> None:
+    assert clip(text, 70) == (text or "")
+
+
+def test_long_texts_keep_head_and_tail_and_say_how_much_is_missing() -> None:
+    clipped = clip("H" * 1000 + "T" * 1000, 90)
+    assert clipped.startswith("H" * 60 + " [… 1,910 characters left out] ")
+    assert clipped.endswith("T" * 30)
+    assert len(clipped) < 130
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2, 10, 40])
+def test_clipping_never_makes_a_text_longer(limit: int) -> None:
+    for length in range(120):
+        text = "x" * length
+        assert len(clip(text, limit)) <= length
+
+
+def test_a_text_is_clipped_by_its_own_density() -> None:
+    prose, noise = "the refund of the order was made " * 400, random.Random(1).randbytes(6600).hex()
+    assert len(clip_tokens(prose, 500)) > 2 * len(clip_tokens(noise, 500))
+    for text in (prose, noise):
+        assert 400 < estimate_tokens(clip_tokens(text, 500)) < 600
+
+
+def test_megabytes_are_estimated_from_their_ends() -> None:
+    text = "the refund of the order was made " * 200_000
+    assert text_tokens(text) == pytest.approx(estimate_tokens(text), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "total", "given"),
+    [
+        ([], 100, []),
+        ([10, 20, 30], 100, [10, 20, 30]),
+        ([10, 1000, 1000], 100, [10, 45, 45]),
+        ([1000, 10, 40], 100, [50, 10, 40]),
+        ([5, 5], 0, [0, 0]),
+        ([5, 5], -3, [0, 0]),
+    ],
+)
+def test_water_filling(sizes: list[int], total: int, given: list[int]) -> None:
+    assert water_fill(sizes, total) == given
+
+
+def test_only_finished_runs_newest_first(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
+    evidence = make_evidence([make_run(1), make_run(2, status="running"), make_run(3, status="failed")])
+    assert [(shown.exhibit.label, shown.run.id) for shown in select(evidence).runs] == [("R1", 1), ("R2", 3)]
+    assert select(make_evidence([make_run(1, status="running")])).runs == ()
+    assert select(make_evidence([])).runs == ()
+
+
+def test_every_class_of_failure_is_shown_before_a_second_of_any(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
+    long = "word " * 2000
+    runs = [make_run(n, task=long) for n in range(1, 91)]
+    runs += [make_run(n, task=long, status="failed", error="disk full") for n in range(91, 96)]
+    runs += [make_run(96, task=long, status="failed", error="no permission to read the ledger")]
+    evidence = make_evidence(runs)
+    selection = select(evidence, budget_tokens=1600)
+    assert [shown.run.id for shown in selection.runs] == [1, 91, 92, 96]
+    assert (selection.shown_failed, selection.failed, selection.shown_succeeded, selection.succeeded) == (3, 6, 1, 90)
+    assert selection.is_sample
+    again = [shown.run.id for shown in select(evidence, budget_tokens=1600).runs]
+    assert again == [shown.run.id for shown in selection.runs]
+    text = render_agent(evidence, selection)
+    assert "## Runs shown: 4 of 96, a sample: 1 of 90 completed, 3 of 6 failed" in text
+    assert "- runs analysed: 96 (90 completed, 6 failed)" in text
+
+
+def test_all_runs_are_shown_whole_where_there_is_room(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
+    evidence = make_evidence([make_run(n) for n in range(1, 21)])
+    selection = select(evidence)
+    assert (len(selection.runs), selection.is_sample) == (20, False)
+    assert "## Runs shown: all 20 (20 completed, 0 failed)" in render_agent(evidence, selection)
+
+
+def test_short_runs_are_all_shown_however_many_there_are(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
+    evidence = make_evidence([make_run(n) for n in range(1, 401)])
+    selection = select(evidence)
+    assert (len(selection.runs), selection.is_sample) == (400, False)
+    text = render_agent(evidence, select(evidence, budget_tokens=4000))
+    assert 2000 < estimate_tokens(text) < 4500, "as many as there is room for"
+
+
+def test_kinds_of_failure_that_are_not_listed_are_counted(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
+    names = ("disk", "memory", "network", "quota", "rights", "syntax", "time", "version")
+    runs = [make_run(n, status="failed", error=f"out of {name}") for n, name in enumerate([*names, "disk"], 1)]
+    evidence = make_evidence(runs)
+    text = render_agent(evidence, select(evidence))
+    assert text.count("- failure seen") == 6
+    assert "- failures of other kinds: 2 runs, of 2 kinds" in text
+
+
+def test_one_long_run_starves_nobody(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
+    runs = [make_run(1, final_response="lots of words " * 100_000), *(make_run(n) for n in range(2, 11))]
+    first, *others = select(make_evidence(runs), budget_tokens=5000).runs
+    assert "characters left out]" in first.response
+    assert [shown.response for shown in others] == [f"Done {n}" for n in range(2, 11)]
+    assert estimate_tokens(first.response) > 3000
+
+
+def test_what_matters_most_is_kept_longest(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
+    def words(what: str) -> str:
+        return f"{what} " * 2000
+
+    calls = tuple(ToolCall(name=f"tool-{n}", arguments=words("argument"), result=words("result")) for n in range(1, 4))
+    run = make_run(
+        1, task=words("task"), final_response=words("response"), error=words("error"), tool_calls=calls,
+        execution_steps=words("reasoning"),
+    )  # fmt: skip
+    [shown] = select(make_evidence([run]), budget_tokens=3000).runs
+    sizes = [
+        estimate_tokens(shown.task),
+        estimate_tokens(shown.response),
+        estimate_tokens(shown.error),
+        sum(estimate_tokens(step.arguments) for step in shown.steps),
+        sum(estimate_tokens(step.result) for step in shown.steps),
+        sum(estimate_tokens(step.text) for step in shown.steps),
+    ]
+    assert sizes[0] > sizes[1] > sizes[2] > sizes[3] > sizes[4]
+    assert sum(sizes) < 3500
+    assert [shown_step.step.name for shown_step in shown.steps[:3]] == ["tool-1", "tool-2", "tool-3"]
+
+
+def test_of_too_many_steps_the_failed_and_the_outer_ones_are_shown(
+    make_run: MakeRun, make_evidence: MakeEvidence
+) -> None:
+    calls = [ToolCall(name="look", arguments="{}", result="x" * 400) for _ in range(3000)]
+    calls[1500] = ToolCall(name="pay", error="declined")
+    evidence = make_evidence([make_run(1, tool_calls=tuple(calls))])
+    selection = select(evidence, budget_tokens=2000)
+    numbers = [step.step.number for step in selection.runs[0].steps]
+    assert {1, 1501, 3000} <= set(numbers)
+    assert numbers == sorted(numbers)
+    assert len(numbers) < 60
+    text = render_agent(evidence, selection)
+    assert text.count("steps left out]") == 2
+    assert estimate_tokens(text) < 3000
+
+
+def test_samples_see_the_runs_in_turned_order(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
+    evidence = make_evidence([make_run(n) for n in range(1, 7)])
+    orders = [[shown.run.id for shown in select(evidence, rotation=turn / 3).runs] for turn in range(3)]
+    assert orders == [[1, 2, 3, 4, 5, 6], [3, 4, 5, 6, 1, 2], [5, 6, 1, 2, 3, 4]]
+
+
+def prose(random_: random.Random, size: int) -> str:
+    sentence = "the customer asked for a refund of order and we made it after a short look at the ledger today"
+    words = sentence.split()
+    return " ".join(random_.choice(words) for _ in range(size // 5))
+
+
+@pytest.mark.parametrize("kind", ["prose", "hex", "json", "other script"])
+@pytest.mark.parametrize("count", [1, 20, 400])
+def test_the_budget_holds_whatever_the_runs_are(
+    kind: str, count: int, make_run: MakeRun, make_evidence: MakeEvidence, rubric: dict[str, Criterion]
+) -> None:
+    random_ = random.Random(3)
+    size = 5_000_000 // count
+    text = {
+        "prose": lambda: prose(random_, size),
+        "hex": lambda: " ".join(random_.randbytes(1000).hex() for _ in range(size // 2000 + 1)),
+        "json": lambda: '{"order_id": "A-17", "amount": 12.50, "paid": true}, ' * (size // 52),
+        "other script": lambda: "顧客は注文の返金を求めました。" * (size // 15),
+    }[kind]()
+    calls = (ToolCall(name="n" * 300, arguments=text[:9000], result=text),)
+    runs = [
+        make_run(n, status="failed", final_response=text, error=f"e{n % 3}", tool_calls=calls) for n in range(count)
+    ]
+    question = build_agent_question(make_evidence(runs), rubric)
+    for budget in (10_000, 80_000):
+        sent = compose(question, budget)[0][1]["content"]
+        assert 0.6 * min(budget, 0.9 * budget) < estimate_tokens(sent) <= budget + 300
+
+
+def test_the_budget_is_the_models_own_count(question: Question) -> None:
+    rooms: list[int] = []
+
+    def render(budget: int, rotation: float) -> Shown:
+        rooms.append(budget)
+        return Shown("x")
+
+    scale = TokenScale()
+    scale.learn(1000, 1500)
+    compose(Question("agent", question.rubric, "", question.exhibits, render), 9000, scale)
+    assert rooms == [6000]

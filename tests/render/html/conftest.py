@@ -1,0 +1,249 @@
+"""Pages whose every column is filled, from the schema: a column that is added later is in them as well."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from sqlalchemy import Table
+
+from tasks.calibration.agreement import Agreement, CriterionAgreement, Estimate
+from tasks.comparison.comparison import AgentComparison, Change, Comparison
+from tasks.evidence.metrics import wilson_interval
+from tasks.render.html.page import HistoryPoint, JudgingStats, Page
+from tasks.warehouse.schema import REPORT_TABLES, arrow_type
+
+_NOW = datetime(2026, 11, 25, 14, 46, tzinfo=UTC)
+_RUN = 7
+Say = Callable[[str], str]
+
+
+def _fill(kind: pa.DataType, name: str, say: Say) -> Any:
+    """A value of an Arrow type, every text in it ``say(name)``."""
+    if pa.types.is_string(kind):
+        return say(name)
+    if pa.types.is_boolean(kind):
+        return True
+    if pa.types.is_integer(kind):
+        return _RUN
+    if pa.types.is_floating(kind):
+        return 0.5
+    if pa.types.is_timestamp(kind):
+        return _NOW
+    if pa.types.is_list(kind):
+        return [_fill(kind.value_type, name, say)]
+    if pa.types.is_map(kind):
+        return {say(f"{name}.key"): _fill(kind.item_type, name, say)}
+    assert pa.types.is_struct(kind), kind
+    return {
+        kind.field(index).name: _fill(kind.field(index).type, f"{name}.{kind.field(index).name}", say)
+        for index in range(kind.num_fields)
+    }
+
+
+def _row(table: Table, say: Say, **known: Any) -> dict[str, Any]:
+    row = {
+        column.name: _fill(arrow_type(column), f"{table.name}.{column.name}", say)
+        for column in table.columns
+        if column.name not in known
+    }
+    return row | known
+
+
+def _history(score: float | None) -> tuple[HistoryPoint, ...]:
+    points = []
+    for week in range(12):
+        low, high = wilson_interval(14 + week % 3, 20) or (None, None)
+        moment = _NOW - timedelta(weeks=11 - week)
+        points.append(HistoryPoint(week + 1, moment, score, (14 + week % 3) / 20, low, high, comparable=week > 3))
+    return tuple(points)
+
+
+def _spans(count: int, say: Say) -> list[dict[str, Any]]:
+    kinds = ("agent", "llm", "tool", "other")
+    return [
+        {
+            "name": say("span"),
+            "kind": kinds[number % 4],
+            "depth": min(number, 9),
+            "start_seconds": number * 0.5,
+            "duration_seconds": 20.0 - number * 0.5,
+            "error": number % 5 == 0,
+        }
+        for number in range(count)
+    ]
+
+
+def _citation(run_id: int, say: Say) -> dict[str, Any]:
+    return {"run_id": run_id, "label": "R1", "span_id": "", "quote": say("quote")}
+
+
+def _agent(number: int, runs: int, say: Say, status: str, passed: bool | None) -> dict[str, Any]:
+    first = number * 1000
+    low, high = wilson_interval(15, 20) or (None, None)
+    judged = status == "evaluated"
+    known: dict[str, Any] = {
+        "report_id": 12,
+        "agent_id": number,
+        "status": status,
+        "score": 9.0 - number % 5 if judged else None,
+        "passed": passed if judged else None,
+        "coverage": 1.0 if judged else None,
+        "runs_analyzed": runs,
+        "runs_unfinished": 1,
+        "run_ids": [first + place for place in range(runs)],
+        "success_rate": 0.75 if runs else None,
+        "success_rate_low": low if runs else None,
+        "success_rate_high": high if runs else None,
+        "avg_cost_usd": None if number % 3 == 0 else 0.0123,
+        "strengths": [say("strength")] * 2,
+        "weaknesses": [say("weakness")] * 3,
+        "recommendations": [say("recommendation")] * 3,
+        "tool_usage": [
+            {"name": say("tool"), "calls": 20 - place, "errors": place, "duration_seconds": 1.5} for place in range(6)
+        ],
+        "failure_patterns": [
+            {"pattern": say("pattern"), "count": 5, "run_ids": [first + 1, first + 2], "example": say("example")}
+        ],
+        "contradictions": [
+            {"claim": _citation(first, say), "observation": _citation(first + 1, say), "text": say("contradiction")}
+        ],
+        "suspicions": [{"run_id": first, "place": say("place"), "text": say("suspicion")}],
+        "traces": {"complete": runs, "partial": 0, "pending": 0, "missing": 0, "unavailable": 0},
+    }
+    for place, name in enumerate(("best_run", "typical_run", "worst_run")):
+        known[name] = {
+            "run_id": first + place, "status": "failed", "reason": say("reason"), "duration_seconds": 7.5
+        }  # fmt: skip
+    return _row(REPORT_TABLES["agent_report_details"], say, **known)
+
+
+@pytest.fixture
+def make_page() -> Callable[..., Page]:
+    """``make_page(say, agents=3, runs=3, …)``: a page in which every text is ``say(name of the field)``."""
+
+    def make(say: Say = lambda name: name, *, agents: int = 4, runs: int = 3, spans: int = 6, **fields: Any) -> Page:
+        states = ["evaluated", "evaluated", "evaluated", "failed", "no_runs", "not_started", "skipped_budget"]
+        passes = [True, False, None]
+        details = [
+            _agent(
+                number,
+                runs,
+                say,
+                states[number % 7] if agents < 50 else "evaluated",
+                passes[number % 7 % 3 if agents < 50 else number % 3],
+            )
+            for number in range(1, agents + 1)
+        ]
+        criteria = [
+            _row(
+                REPORT_TABLES["criterion_scores"],
+                say,
+                report_id=12,
+                agent_id=number or None,
+                criterion=say(f"criterion {place}"),
+                weight=0.4,
+                threshold=7.0,
+                score=None if place == 2 else 6.0 + place,
+                passed=None if place == 2 else place > 0,
+                supported=place > 0,
+                unstable=place == 0,
+                scores=[6.0, 8.0],
+                examples=[_citation((number or 1) * 1000 + cited, say) | {"text": say("text")} for cited in range(3)],
+            )
+            for number in range(agents + 1)
+            for place in range(3)
+        ]
+        shown = [
+            _row(
+                REPORT_TABLES["report_runs"],
+                say,
+                report_id=12,
+                agent_id=number,
+                run_id=number * 1000 + place,
+                succeeded=[True, False, None][place % 3],
+                trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
+                telemetry={"spans": spans},
+                waterfall=_spans(spans, say) if place in (1, 2) else None,
+            )
+            for number in range(1, agents + 1)
+            for place in range(runs)
+        ]
+        report = _row(
+            REPORT_TABLES["reports"],
+            say,
+            id=12,
+            status="completed",
+            parameters={"options": {"since": say("since"), "filter_model": say("model"), "runs_per_agent": 20}},
+            judge_settings={"parameters": {say("key"): say("value")}, say("setting"): say("value")},
+            team_score=7.8,
+            agents_failed=1,
+            total_agents=agents,
+            runs_with_cost=3,
+            total_runs_analyzed=agents * runs,
+        )
+        change = Change(
+            metric=f"criterion:{say('metric')}", verdict="worse", before=7.0, after=5.0, difference=-2.0, low=-3.0,
+            high=-1.0, p_value=0.01, detectable=0.9, method=say("method"), reason=say("reason"),
+        )  # fmt: skip
+        rate = Change(metric="success_rate", verdict="no_change", difference=0.05, low=-0.2, high=0.3, detectable=0.37)
+        presences = ["both", "renamed", "new"]
+        compared = [
+            AgentComparison(
+                agent_id=row["agent_id"],
+                agent_name=say("name"),
+                baseline_name=say("old name"),
+                presence=presences[place % 3],  # type: ignore[arg-type]
+                verdict="worse" if place == 0 else "better" if place == 1 else "no_change",
+                reason=say("reason"),
+                changes=(change, rate) if place < 2 else (rate,),
+            )
+            for place, row in enumerate(details)
+        ]
+        compared.append(AgentComparison(agent_id=9, agent_name=say("gone"), presence="gone", verdict="not_comparable"))
+        comparison = Comparison(
+            baseline_id=11,
+            report_id=12,
+            baseline_created_at=_NOW - timedelta(weeks=1),
+            team=AgentComparison(agent_id=None, agent_name=say("team"), verdict="worse", changes=(change,)),
+            agents=tuple(compared),
+        )
+        kappa = Estimate(value=0.61, low=0.4, high=0.8, n=40)
+        agreement = Agreement(
+            environment=say("environment"), labels=40, labelers=2, last_labeled_at=_NOW,
+            criteria=(CriterionAgreement(criterion=say("criterion"), weighted_kappa=kappa, bias=kappa),),
+            pass_rate=kappa, corrected_pass_rate=kappa, warnings=(say("warning"),),
+        )  # fmt: skip
+        known: dict[str, Any] = {
+            "comparison": comparison,
+            "agreement": agreement,
+            "history": {None: _history(7.8)} | {row["agent_id"]: _history(row["score"]) for row in details},
+            "judging": JudgingStats({say("outcome"): 4}, 5, 1.5, 3.0, 100),
+            "jaeger_ui_url": "https://jaeger.example.com",
+        }
+        return Page(report, details, criteria, shown, **(known | fields))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def open_browser() -> Callable[..., AbstractContextManager[Any]]:
+    """As ``docs/make_screenshots.py`` opens it; skipped where there is no Chromium."""
+    pictures = runpy.run_path(str(Path(__file__).parents[3] / "docs" / "make_screenshots.py"))
+    if pictures["find_chromium"]() is None:
+        pytest.skip("there is no Chromium on this machine")
+    opener: Callable[..., AbstractContextManager[Any]] = pictures["open_browser"]
+    return opener
+
+
+@pytest.fixture(scope="module")
+def browser(open_browser: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
+    """A browser for all tests of a module; ``browser.new_context(…)`` is a clean one in it."""
+    with open_browser() as page:
+        yield page.context.browser

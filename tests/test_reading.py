@@ -1,0 +1,150 @@
+"""Nothing leaves the tasks that read without having been redacted, and the settings that say how."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from deployments.demo.sample import build_sample
+from tasks.bridge.endings import raising
+from tasks.bridge.quoting import unquoted
+from tasks.clients import redactor, source
+from tasks.errors import RefusedError
+from tasks.evidence.types import Evidence
+from tasks.reading import fetch_runs, fetch_traces
+from tasks.settings import ReportOptions
+from tasks.sources.batch import ReadFailure
+
+KEY = "sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z"
+NOW = datetime.now(UTC)
+Read = Callable[[], Evidence | ReadFailure]
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
+    """A sample whose first agent and its runs hold a key and an e-mail address."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "source.db"
+    build_sample(NOW, runs_per_agent=3).write_sqlite(path)
+    monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", f"sqlite:///{path}")
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE agents SET prompt = ? WHERE id = 1", [f"use {KEY}"])
+    connection.execute(
+        "UPDATE agent_runs SET task = ?, error = ?, final_response = 'mail bob@example.com', status = 'failed', "
+        "execution_steps = ?, tool_calls = ? WHERE agent_id = 1",
+        [f"task {KEY}", f"refused {KEY}", KEY, f"not JSON {KEY}"],
+    )
+    connection.commit()
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def read() -> Read:
+    """The evidence of the first agent, or why there is none, through the bodies of both tasks."""
+
+    def read() -> Evidence | ReadFailure:
+        plan: Any = SimpleNamespace(options=ReportOptions(), evidence_until=NOW + timedelta(days=1), since=None)
+        agents = [agent for agent in source().load_agents("demo") if agent.id == 1]
+        runs = unquoted(raising(fetch_runs.fn)(agents, plan))
+        [evidence] = unquoted(raising(fetch_traces.fn)(agents, [runs], plan))
+        return evidence
+
+    return read
+
+
+def test_no_key_and_no_address_is_in_the_evidence(database: sqlite3.Connection, read: Read) -> None:
+    evidence = read()
+    assert isinstance(evidence, Evidence)
+    assert evidence.runs[0].task == "task [api key]"
+    assert evidence.agent.prompt == "use [api key]"
+    assert evidence.metrics.failure_patterns[0].example == "refused [api key]"
+    assert KEY not in repr(evidence)
+    assert "bob@" not in repr(evidence)
+    runs = len(evidence.runs)
+    assert evidence.redactions == {"api key": 1 + 4 * runs, "e-mail address": runs}
+
+
+def test_warnings_and_errors_that_quote_a_row_do_not_give_it_away(database: sqlite3.Connection, read: Read) -> None:
+    padding = "x" * 45
+    database.execute(
+        "UPDATE agent_runs SET started_at = ? WHERE id = (SELECT min(id) FROM agent_runs WHERE agent_id = 1)",
+        [f"{padding} {KEY}"],
+    )
+    database.commit()
+    evidence = read()
+    assert isinstance(evidence, Evidence)
+    (warning,) = [text for text in evidence.warnings if "started_at" in text]
+    assert "[api key]" in warning
+    assert "sk-" not in warning
+    database.execute("UPDATE agent_runs SET started_at = ? WHERE agent_id = 1", [f"{padding} {KEY}"])
+    database.commit()
+    failure = read()
+    assert isinstance(failure, ReadFailure)
+    assert "[api key]" in failure.reason
+    assert "sk-" not in failure.reason
+
+
+def test_off_only_when_the_setting_says_so(
+    database: sqlite3.Connection, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert redactor() is not None
+    monkeypatch.setenv("AGENT_REPORT_REDACT", "false")
+    assert redactor() is None
+    evidence = read()
+    assert isinstance(evidence, Evidence)
+    assert evidence.runs[0].task == f"task {KEY}"
+    assert evidence.redactions == {}
+
+
+def test_own_patterns_and_own_code(
+    database: sqlite3.Connection, read: Read, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "own_redaction.py").write_text(
+        "def hide(text):\n    return text.replace('mail [', 'letter [')\n\n"
+        "def fail(text):\n    raise ValueError(text)\n\nword = 'x'\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("AGENT_REPORT_REDACT_PATTERNS", '{"verb": "\\\\brefused\\\\b"}')
+    monkeypatch.setenv("AGENT_REPORT_REDACT_HOOK", "own_redaction:hide")
+    evidence = read()
+    assert isinstance(evidence, Evidence)
+    assert evidence.runs[0].error == "[verb] [api key]"
+    assert evidence.runs[0].final_response == "letter [e-mail address]"
+    assert evidence.redactions["verb"] == evidence.redactions["own code"] == len(evidence.runs)
+    monkeypatch.setenv("AGENT_REPORT_REDACT_HOOK", "own_redaction:fail")
+    assert read() == ReadFailure("the redaction hook failed: ValueError")
+    for hook, reason in {
+        "own_redaction": "not of the form module:function",
+        "own_redaction:none": "cannot be imported: AttributeError",
+        "no_such_module:hide": "cannot be imported: ModuleNotFoundError",
+        "own_redaction:word": "is no function",
+    }.items():
+        monkeypatch.setenv("AGENT_REPORT_REDACT_HOOK", hook)
+        with pytest.raises(RefusedError, match=reason):
+            source()
+    sys.modules.pop("own_redaction", None)
+
+
+def test_a_wrong_pattern_is_refused_before_anything_is_read(
+    database: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_REPORT_REDACT_PATTERNS", '{"customer": "K-("}')
+    with pytest.raises(RefusedError, match=r"redact_patterns: the expression of 'customer' is wrong: missing \)"):
+        source()
+
+
+def test_names_stay(database: sqlite3.Connection, read: Read) -> None:
+    database.execute("UPDATE agents SET name = 'bob@example.com' WHERE id = 1")
+    database.commit()
+    evidence = read()
+    assert isinstance(evidence, Evidence)
+    assert evidence.agent.name == "bob@example.com"

@@ -1,0 +1,88 @@
+"""URLs whose password could be taken for something else: refused by all who read one, without a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from deployments.setup.blocks import _components
+from tasks.errors import RefusedError
+from tasks.sources.jaeger.http import open_http
+from tasks.sources.sql.connection import open_source
+from tasks.warehouse.engine import connect_database
+from tasks.wire.urls import refuse_ambiguous
+
+PASSWORDS = [
+    "TOPp@a/SECRETq",
+    "TOPp@SECRETq",
+    "TOPp/SECRETq",
+    "TOPp#SECRETq",
+    "TOPp?SECRETq",
+    "TOPp:SECRETq",
+    "1/SECRETq",
+    "1?TOPp=SECRETq",
+    "TOPp@SECRETq:1/x",
+    "@SECRETq",
+    "SECRETq@",
+    "TOPp%40@SECRETq",
+    "TOPp#@/?:SECRETq",
+]
+
+
+def _jaeger(url: str) -> object:
+    return open_http(url, max_concurrent=1, timeout_seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("read", "url"),
+    [
+        (open_source, "postgresql://me:{}@db.example.com:5432/station"),
+        (open_source, "postgres://me:{}@db.example.com/station?sslmode=require"),
+        (connect_database, "postgresql://me:{}@db.example.com:5432/station"),
+        (connect_database, "postgresql+psycopg://:{}@db.example.com/station"),
+        (lambda url: _components(url, "AGENT_REPORT_SOURCE_URL"), "postgresql://me:{}@db.example.com/station"),
+        (_jaeger, "http://me:{}@jaeger.example.com:16686/base"),
+        (lambda url: refuse_ambiguous(url, "OPENAI_BASE_URL"), "https://me:{}@llm.example.com/v1"),
+    ],
+)
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_a_password_that_is_not_encoded_is_refused_and_not_shown(
+    read: Callable[[str], Any], url: str, password: str
+) -> None:
+    with pytest.raises(RefusedError, match="percent-encoded") as caught:
+        read(url.format(password))
+    shown = str(caught.value)
+    assert not any(part in shown for part in ("SECRET", "TOP", "example.com", "me:"))
+
+
+@pytest.mark.parametrize(
+    "query", ["password=TOP#SECRET", "password=TOP@SECRET", "password=TOP&SECRET", "user=a&password=TOP&"]
+)
+def test_so_is_one_in_the_query_of_a_database(query: str) -> None:
+    for read in (open_source, connect_database):
+        with pytest.raises(RefusedError, match="percent-encoded") as caught:
+            read(f"postgresql://db.example.com/station?{query}")
+        assert "TOP" not in str(caught.value)
+        assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://db/station",
+        "postgresql://me@db:5432/station",
+        "postgresql://me:TOPp%40a%2FSECRETq%3A%23%3F@[::1]:5432/station?sslmode=require&application_name=a:b/c",
+        "postgresql:///station?host=/run/postgresql",
+        "postgresql://:p w@/station",
+        "sqlite:///folder@home/a#b?.db",
+        "sqlite:///file:/x/y.db?mode=ro&uri=true",
+        "http://jaeger:16686/base?tenant=a&flag",
+        "https://me:p%40w@llm.example.com/openai/deployments/x?api-version=2024-10-21",
+        "",
+        "not a url",
+    ],
+)
+def test_what_can_be_read_in_one_way_only_is_left_to_its_reader(url: str) -> None:
+    refuse_ambiguous(url, "The URL")
