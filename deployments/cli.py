@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
 from deployments.commands.option_help import option
-from deployments.terminal.console import let_all_be_written, one_line, open_console, print_json
-from deployments.terminal.invocation import fill_in_program, process_seconds
+from deployments.terminal.console import complain, let_all_be_written, one_line, open_console, print_json
 from tasks.errors import AgentReportError, RefusedError, scrub
 
 if TYPE_CHECKING:
@@ -132,56 +129,14 @@ def run(
     order = Order(environment, name, _criteria(criteria), _options(options), report_id)
     if dry_run:
         return _dry_run(order, as_json=json)
+    from deployments.commands.report import make_report
+
     return make_report(order, as_json=json)
-
-
-def make_report(order: Order, *, as_json: bool = False, made: Callable[[int], None] = lambda report_id: None) -> int:
-    """Run the flow for ``order`` with a live progress bar, print the report, and return the exit code.
-
-    ``made`` is called with the report's id before it is printed.
-    """
-    from deployments.commands.show import show_report
-    from deployments.local.runner import check_settings, prefect_api, run_report, running_report
-    from deployments.terminal.progress_bar import live_progress
-
-    report_id: int | None = None
-    signal.signal(signal.SIGINT, _stop)
-    try:
-        check_settings(order)
-        with live_progress(open_console(stderr=True), lambda: running_report(order)), prefect_api():
-            report_id = run_report(order)
-    except KeyboardInterrupt:
-        pass
-    if report_id is None:
-        _complain("Stopped", "no report was made")
-        return FAILED
-    made(report_id)
-    report = show_report(report_id, as_json=as_json)
-    if not as_json:
-        from deployments.commands.page import print_place
-
-        print_place(open_console(), report_id)
-        open_console().print(_describe_time(report["generation_duration_seconds"]))
-    return COMPLETED if report["status"] == "completed" else FAILED
 
 
 def _say_at_once(what: str) -> None:
     """A sign of life on stderr before the imports and servers, which take seconds."""
     open_console(stderr=True).print(one_line(f"{what} …"), soft_wrap=True)
-
-
-def _describe_time(report_seconds: float | None) -> str:
-    from tasks.wording.durations import format_duration
-
-    command = format_duration(process_seconds())
-    if report_seconds is None:
-        return f"The command took {command}."
-    return f"The report took {format_duration(report_seconds)}, the whole command {command}."
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    _complain("Stopping", "waiting for the judge calls that are in flight, as they are paid for")
-    signal.default_int_handler(number, frame)
 
 
 @app.command
@@ -713,11 +668,6 @@ def _options(given: dict[str, Any]) -> Any:
         raise RefusedError(describe_validation(error)) from None
 
 
-def _complain(what: str, why: object) -> None:
-    console = open_console(stderr=True)
-    console.print(one_line(fill_in_program(f"{what}: {why}"), "red"), soft_wrap=True)
-
-
 def _prepare_connections() -> None:
     """Refuse proxies and certificates that nothing can connect with, and make NO_PROXY readable for httpx.
 
@@ -745,17 +695,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _prepare_connections()
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except (CycloptsError, RefusedError) as error:
-        _complain("Refused", error)
+        complain("Refused", error)
         code = REFUSED
     except AgentReportError as error:
-        _complain("Failed", error)
+        complain("Failed", error)
         code = FAILED
     except BrokenPipeError:
         # Whoever read has seen enough; what is left in the buffer has nowhere to go when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = FAILED
     except Exception as error:  # noqa: BLE001 - whatever it is, a traceback helps nobody on this command's terminal
-        _complain("Failed", scrub(f"{type(error).__name__}: {error}"))
+        complain("Failed", scrub(f"{type(error).__name__}: {error}"))
         code = FAILED
     sys.exit(code if isinstance(code, int) else COMPLETED)
 

@@ -12,12 +12,12 @@ from tasks.bridge.endings import checked, told
 from tasks.bridge.fixed_options import flow_options
 from tasks.bridge.quoting import quoted
 from tasks.comparing import compare_with_last
-from tasks.evaluating import judge_threads, judging, open_findings
+from tasks.evaluating import judge_threads, judging, open_draft
 from tasks.judge.rubric import Criteria
 from tasks.paging import write_page
-from tasks.publishing import open_report, publish_artifacts, reporting, settle, write_report
+from tasks.publishing import finish_report, open_report, publish_artifacts, reporting, write_report
 from tasks.reading import load_agents, read_evidence
-from tasks.report.build import Findings
+from tasks.report.build import ReportDraft
 from tasks.scheduling import EvaluationQueue
 from tasks.settings import ReportOptions
 
@@ -55,7 +55,7 @@ def generate_report(
     """
     started_at = datetime.now(UTC)
     plan = open_report(environment, name, criteria, options, report_id, started_at)
-    findings = Findings()
+    findings = ReportDraft()
     with (
         reporting(plan, findings) as progress,
         ConcurrentTaskRunner[Any](max_workers=plan.options.max_concurrent_runs) as readers,
@@ -63,7 +63,7 @@ def generate_report(
         judging(plan) as judge,
     ):
         agents = load_agents(plan.environment, plan.options.filter_model)
-        open_findings(findings, plan, agents, judge)
+        open_draft(findings, plan, agents, judge)
         chosen = findings.chosen_agents
         progress.reading(len(chosen))
         evidence = read_evidence(readers, chosen, plan)
@@ -75,4 +75,4 @@ def generate_report(
     comparison = compare_with_last(plan, quoted(rows))
     page = write_page(plan)
     publish_artifacts(plan, quoted(rows), quoted(comparison), page.place, page.trust)
-    return settle(plan, rows)
+    return finish_report(plan, rows)

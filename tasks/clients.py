@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tasks.redaction.redactor import Hook, Redactor
     from tasks.sources.jaeger.client import JaegerClient
     from tasks.sources.sql.runs import Source
-    from tasks.warehouse.ledger import SqlLedger
+    from tasks.warehouse.ledger.sql_ledger import SqlLedger
     from tasks.warehouse.patience import Patience
     from tasks.warehouse.sql import Warehouse
 
@@ -226,7 +226,7 @@ def _refuse_one_database(source_url: str, warehouse_url: str) -> None:
 
 def ledger() -> SqlLedger:
     """The ledger, in the warehouse."""
-    from tasks.warehouse.ledger import SqlLedger
+    from tasks.warehouse.ledger.sql_ledger import SqlLedger
 
     return SqlLedger(warehouse().database)
 
@@ -275,14 +275,14 @@ def jaeger(max_concurrent: int) -> JaegerClient | None:
 
 
 def judge_client(options: ReportOptions) -> JudgeClient:
-    """The judge's client for these options, behind the gate of its endpoint and key.
+    """The judge's client for these options, behind the limiter of its endpoint and key.
 
     Raises:
         RefusedError: no key for OpenAI's own endpoint, a key that is none, or an endpoint's URL that is none.
     """
     from tasks.judge.endpoint.capabilities import Capabilities
     from tasks.judge.endpoint.client import JudgeClient, open_endpoint
-    from tasks.judge.endpoint.limiter import Gate
+    from tasks.judge.endpoint.limiter import RateLimiter
 
     settings = read_settings()
     base_url = settings.openai_base_url.rstrip("/") or _OPENAI_URL
@@ -303,11 +303,11 @@ def judge_client(options: ReportOptions) -> JudgeClient:
         lambda: (open_endpoint(base_url, key), describe_route(base_url, os.environ)),
     )
     width, per_minute = options.max_concurrent_evals, settings.judge_requests_per_minute
-    gate = _once(("gate", base_url, key, options.judge_model), lambda: Gate(width, per_minute))
-    gate.set_limits(width, per_minute)
+    limiter = _once(("limiter", base_url, key, options.judge_model), lambda: RateLimiter(width, per_minute))
+    limiter.set_limits(width, per_minute)
     return JudgeClient(
         openai=client,
-        gate=gate,
+        limiter=limiter,
         model=options.judge_model,
         call_timeout_seconds=settings.judge_call_timeout_seconds,
         max_attempts=settings.judge_max_attempts,

@@ -17,17 +17,17 @@ from tasks.bridge.llm_limit import LLM_TAG
 from tasks.errors import WarehouseError
 from tasks.evidence.types import Agent, Evidence
 from tasks.judge.agent import judge_agent
-from tasks.judge.budget import Purse, describe_unknown_price
-from tasks.judge.endpoint.limiter import Stop
+from tasks.judge.budget import Budget, describe_unknown_price
+from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.rubric import Criterion, resolve_rubrics, select_agents
 from tasks.judge.team import judge_team
-from tasks.report.build import Findings
+from tasks.report.build import ReportDraft
 from tasks.report.plan import ReportPlan
 from tasks.sources.batch import ReadFailure
+from tasks.warehouse.ledger.patient_ledger import PatientLedger
 from tasks.warehouse.patience import ENDING_SECONDS, OUTAGE_SECONDS
-from tasks.warehouse.patient_ledger import PatientLedger
 
 _UNBOUNDED = 1000
 # By report id. A judge holds sockets and locks, which are no parameters of a task.
@@ -41,7 +41,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
     Raises:
         RefusedError: the judge cannot be asked (no key).
     """
-    stop = Stop()
+    stop = StopSignal()
     ledger = PatientLedger(clients.ledger(), stop, clients.patience())
     judge = Judge(
         client=clients.judge_client(plan.options),
@@ -54,7 +54,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         report_id=plan.id,
         fresh_since=plan.fresh_since,
     )
-    judge = replace(judge, purse=Purse(plan.options.max_report_cost_usd, _spent_usd(plan, judge)))
+    judge = replace(judge, budget=Budget(plan.options.max_report_cost_usd, _spent_usd(plan, judge)))
     _warn_of_unknown_price(judge)
     seconds = plan.options.report_timeout_seconds
     timer = threading.Timer(
@@ -67,16 +67,16 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         yield judge
     except BaseException as error:
         judge.stop.end("cancelled", "the report was stopped")
-        _settle(ledger, ENDING_SECONDS if isinstance(error, Exception) else OUTAGE_SECONDS)
+        _flush(ledger, ENDING_SECONDS if isinstance(error, Exception) else OUTAGE_SECONDS)
         raise
     finally:
         timer.cancel()
         del _judges[plan.id]
 
 
-def _settle(ledger: PatientLedger, seconds: float) -> None:
+def _flush(ledger: PatientLedger, seconds: float) -> None:
     try:
-        ledger.settle(seconds)
+        ledger.flush(seconds)
     except WarehouseError as error:
         # What brought us here is what to raise.
         get_run_logger().error("Paid answers are lost, as the warehouse is still unavailable: %s", error)
@@ -98,11 +98,11 @@ def _spent_usd(plan: ReportPlan, judge: Judge) -> float:
 
 
 def _warn_of_unknown_price(judge: Judge) -> None:
-    if judge.purse.limit_usd and judge.most_usd(0) is None:
-        get_run_logger().warning(describe_unknown_price(judge.purse.limit_usd, judge.client.model))
+    if judge.budget.limit_usd and judge.most_usd(0) is None:
+        get_run_logger().warning(describe_unknown_price(judge.budget.limit_usd, judge.client.model))
 
 
-def open_findings(findings: Findings, plan: ReportPlan, agents: Sequence[Agent], judge: Judge) -> None:
+def open_draft(findings: ReportDraft, plan: ReportPlan, agents: Sequence[Agent], judge: Judge) -> None:
     """Note which agents there are, which are looked at, and what each is judged against.
 
     Raises:

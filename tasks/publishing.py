@@ -23,7 +23,7 @@ from tasks.judge.rubric import Criteria
 from tasks.progress import Progress
 from tasks.render.change_text import render_changed
 from tasks.render.markdown import Links, agents_table, describe_mean, escape, format_judging_cost, render_markdown
-from tasks.report.build import Ending, Findings, ReportRows, build_rows
+from tasks.report.build import Ending, ReportDraft, ReportRows, build_rows
 from tasks.report.plan import ReportPlan, check_conflicts, restore_plan
 from tasks.settings import ReportOptions
 from tasks.warehouse.owner import current_owner
@@ -91,7 +91,7 @@ def _bounded(plan: ReportPlan) -> ReportPlan:
 
 
 @contextmanager
-def reporting(plan: ReportPlan, findings: Findings) -> Iterator[Progress]:
+def reporting(plan: ReportPlan, findings: ReportDraft) -> Iterator[Progress]:
     """The life of a report: while the block runs its heart beats, and however the block is left, its rows say so.
 
     A refusal leaves no row (a report that was taken up keeps its own); an error makes the report ``failed``; an
@@ -114,7 +114,7 @@ def reporting(plan: ReportPlan, findings: Findings) -> Iterator[Progress]:
         raise
 
 
-def _write_ended(plan: ReportPlan, findings: Findings, ending: Ending) -> None:
+def _write_ended(plan: ReportPlan, findings: ReportDraft, ending: Ending) -> None:
     """Write what there is; when that fails too, at least the report's row says how it ended.
 
     A warehouse that is away is waited for: the row would say for ever that the report is being made.
@@ -144,12 +144,12 @@ def _patience(status: str) -> Patience:
 
 
 @step("write the report on {plan.environment}")
-def write_report(plan: ReportPlan, findings: Findings) -> ReportRows:
+def write_report(plan: ReportPlan, findings: ReportDraft) -> ReportRows:
     """Write the report to Parquet and SQL; SQL comes last, in one transaction, and is what readers trust."""
     return write_rows(plan, findings, clients.patience())
 
 
-def write_rows(plan: ReportPlan, findings: Findings, patience: Patience) -> ReportRows:
+def write_rows(plan: ReportPlan, findings: ReportDraft, patience: Patience) -> ReportRows:
     """What ``write_report`` does, also for a flow that can run no more tasks.
 
     Files that cannot be written make the report ``failed``; its rows, which were paid for, are in SQL all the same.
@@ -236,7 +236,7 @@ def _links(plan: ReportPlan, page: str) -> Links:
     )
 
 
-def settle(plan: ReportPlan, rows: ReportRows) -> int:
+def finish_report(plan: ReportPlan, rows: ReportRows) -> int:
     """The report's id; ReportFailedError when it ended as ``failed``, so that the flow run fails as well."""
     report = rows.report
     get_run_logger().info(

@@ -21,7 +21,7 @@ from tasks.judge.agent import judge_agent
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
 from tasks.reading import Reading
-from tasks.report.build import Ending, Findings
+from tasks.report.build import Ending, ReportDraft
 from tasks.report.plan import ReportPlan
 from tasks.sources.batch import ReadFailure
 from tasks.wording.counts import counted
@@ -46,7 +46,9 @@ class EvaluationQueue:
     evidence and takes longest: while evidence is being read one slot is kept free for it, and it goes first then.
     """
 
-    def __init__(self, plan: ReportPlan, judge: Judge, findings: Findings, judges: ConcurrentTaskRunner[Any]) -> None:
+    def __init__(
+        self, plan: ReportPlan, judge: Judge, findings: ReportDraft, judges: ConcurrentTaskRunner[Any]
+    ) -> None:
         self._plan = plan
         self._judge = judge
         self._findings = findings
@@ -78,7 +80,7 @@ class EvaluationQueue:
                     if (event := self._events.get()) is not None:
                         event()
                 raise
-        self._judge.ledger.settle()
+        self._judge.ledger.flush()
         if self._judge.stop.kind is not None:
             self._findings.ending = Ending(self._judge.stop.kind, self._judge.stop.reason or "")
             self._logger.warning("No further agent is judged: %s", self._judge.stop.reason)

@@ -156,7 +156,7 @@ class ReportOptions(BaseModel):
     )
     fail_fast: bool = Field(
         False,
-        title="Stop at the first failure",
+        title="StopSignal at the first failure",
         description="Start no judge call after an agent could not be evaluated.",
         json_schema_extra={"position": 8},
     )

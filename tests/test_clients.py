@@ -1,4 +1,4 @@
-"""What the judge's settings become: one gate and one memory of capabilities for each endpoint and model."""
+"""What the judge's settings become: one limiter and one memory of capabilities for each endpoint and model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tasks import clients
 from tasks.clients import judge_client
 from tasks.errors import RefusedError
 from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.endpoint.limiter import DeadlineError, Stop
+from tasks.judge.endpoint.limiter import DeadlineError, StopSignal
 from tasks.settings import ReportOptions
 
 _ports = itertools.count(20_001)
@@ -36,12 +36,12 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 
 def test_reports_share_a_gate_by_endpoint_model_and_key(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = connect().gate
-    assert connect(width=3).gate is gate
-    assert gate.width == 3
-    assert connect("small").gate is not gate
+    limiter = connect().limiter
+    assert connect(width=3).limiter is limiter
+    assert limiter.width == 3
+    assert connect("small").limiter is not limiter
     monkeypatch.setenv("OPENAI_API_KEY", "second")
-    assert connect().gate is not gate
+    assert connect().limiter is not limiter
 
 
 def test_reports_share_what_was_learnt_by_endpoint_and_model(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,17 +63,17 @@ def test_the_temperature_is_part_of_the_question_only_when_it_is_set(
 
 def test_requests_per_minute_bound_the_starts(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENT_REPORT_JUDGE_REQUESTS_PER_MINUTE", "1")
-    gate = connect().gate
+    limiter = connect().limiter
 
     def start() -> None:
-        with gate.slot(time.monotonic() + 0.1, Stop()):
+        with limiter.slot(time.monotonic() + 0.1, StopSignal()):
             pass
 
     start()
     with pytest.raises(DeadlineError):
         start()
     monkeypatch.setenv("AGENT_REPORT_JUDGE_REQUESTS_PER_MINUTE", "0")
-    assert connect().gate is gate
+    assert connect().limiter is limiter
 
 
 @pytest.mark.parametrize("key", ["hush-key-1\u00a0", "hush-key\n", "hush key", "schlüssel"])

@@ -11,15 +11,9 @@ from deployments.terminal.console import Column, one_line, open_console, plain, 
 from tasks import clients
 from tasks.comparison.changes import sort_changes, told_changes, worst_first
 from tasks.comparison.comparison import HOLDS_FOR, AgentComparison, Change, Comparison
+from tasks.comparison.description import describe_change, format_difference, format_value, metric_title
 from tasks.errors import RefusedError
-from tasks.render.change_text import (
-    count_rest,
-    describe_change,
-    describe_presence,
-    format_difference,
-    format_value,
-    metric_title,
-)
+from tasks.render.change_text import count_rest, describe_presence
 from tasks.stored_reports import compare_stored
 from tasks.warehouse.listing import ReportFilter, list_environments, list_reports
 from tasks.warehouse.schema import ENDED

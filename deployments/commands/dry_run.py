@@ -14,8 +14,8 @@ from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.answer import build_schema
 from tasks.judge.exchange import Question, compose
 from tasks.judge.prompt.tokens import estimate_tokens
-from tasks.render.markdown import format_cost
 from tasks.wording.counts import counted
+from tasks.wording.formats import format_cost
 
 Row = dict[str, Any]
 _ANSWER_TOKENS = 1200

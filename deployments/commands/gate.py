@@ -15,7 +15,7 @@ from deployments.commands.out_file import write_out
 from deployments.terminal.console import one_line, open_console, print_json
 from tasks.comparison.comparison import Comparison
 from tasks.errors import RefusedError
-from tasks.gate.rules import Finding, Rules, State, check_report, count_states
+from tasks.gate.rules import RuleResult, Rules, State, check_report, count_states
 from tasks.render.gate_files import render_junit, render_summary
 from tasks.report.reading import Reading
 from tasks.stored_reports import compare_stored, read_ended
@@ -103,7 +103,7 @@ def _compare(reading: Reading, baseline: str | None) -> Comparison | None:
     return compare_stored(reading.id, None if baseline == "last" else int(baseline), of_agents=False)
 
 
-def _print(console: Console, reading: Reading, findings: list[Finding], *, strict: bool) -> None:
+def _print(console: Console, reading: Reading, findings: list[RuleResult], *, strict: bool) -> None:
     for finding in findings:
         if finding.state == "broken":
             console.print(one_line(finding.line, "red"), soft_wrap=True)

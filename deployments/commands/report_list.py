@@ -62,8 +62,7 @@ def list_stored(
 
 def print_reports(console: Console, reports: Sequence[Row]) -> None:
     """Reports in rows, as ``list_reports`` gives them."""
-    from tasks.render.markdown import format_cost
-    from tasks.wording.formats import format_score
+    from tasks.wording.formats import format_cost, format_score
 
     evaluated = [
         "–" if row["total_agents"] is None else f"{row['agents_evaluated']}/{row['total_agents']}" for row in reports

@@ -20,7 +20,7 @@ from tasks.wording.durations import format_duration
 from tasks.wording.formats import format_score, format_threshold
 
 if TYPE_CHECKING:
-    from deployments.labelling.command import LabelledReport
+    from deployments.labelling.labelled_report import LabelledReport
 
 Row = dict[str, Any]
 _COMPLETED, _STOPPED = 0, 1

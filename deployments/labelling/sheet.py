@@ -19,7 +19,7 @@ from tasks.report.reading import as_agents
 from tasks.wording.formats import format_threshold
 
 if TYPE_CHECKING:
-    from deployments.labelling.command import LabelledReport
+    from deployments.labelling.labelled_report import LabelledReport
 
 COLUMNS = ("agent", "run_id", "criterion", "score", "passed", "labeler", "note")
 """What is read. Needed are agent (``id:12``, 12 or a name), criterion, and score or passed."""

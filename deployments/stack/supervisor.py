@@ -26,7 +26,7 @@ class StoppedError(Exception):
     """Ctrl-C, or another signal that asks for the end."""
 
 
-class Wish:
+class ShutdownRequest:
     """Whether somebody wants the end: asked for once, it is clean; asked for again, there is hurry."""
 
     def __init__(self) -> None:
@@ -49,9 +49,9 @@ class Wish:
 
 
 @contextmanager
-def wish_by_signal() -> Iterator[Wish]:
+def wish_by_signal() -> Iterator[ShutdownRequest]:
     """A wish that Ctrl-C, SIGTERM and the end of the terminal express while the block runs."""
-    wish = Wish()
+    wish = ShutdownRequest()
     before = {number: signal.signal(number, wish.ask) for number in _SIGNALS}
     try:
         yield wish
@@ -63,7 +63,9 @@ def wish_by_signal() -> Iterator[Wish]:
 class Supervisor:
     """The children of one stack; ``logs`` is a folder. A context: what is running is ended with it."""
 
-    def __init__(self, logs: Path, wish: Wish, say: Callable[[str], None], *, patience: Patience | None = None) -> None:
+    def __init__(
+        self, logs: Path, wish: ShutdownRequest, say: Callable[[str], None], *, patience: Patience | None = None
+    ) -> None:
         self._logs = logs
         self._wish = wish
         self._say = say

@@ -65,9 +65,8 @@ def print_agent(console: Console, report: Row, agent: Row, criteria: Sequence[Ro
 
 
 def _figures(agent: Row) -> Iterator[Text]:
-    from tasks.render.markdown import format_cost
     from tasks.wording.durations import format_duration
-    from tasks.wording.formats import format_rate
+    from tasks.wording.formats import format_cost, format_rate
 
     if not agent["runs_analyzed"]:
         return
@@ -192,8 +191,8 @@ def _print_calls(console: Console, agent: Row, runs: Sequence[Row]) -> None:
 
 
 def _print_runs(console: Console, agent: Row, runs: Sequence[Row]) -> None:
-    from tasks.render.markdown import format_cost
     from tasks.render.needs import with_examples
+    from tasks.wording.formats import format_cost
 
     patterns = agent["failure_patterns"] or []
     marks: dict[int, list[str]] = {}

@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deployments.terminal.invocation import fill_in_program
+
 Row = dict[str, Any]
 STATUS_STYLES = {
     "completed": "green",
@@ -215,3 +217,9 @@ def dash(value: Any, shown: Callable[[Any], str] = str) -> str:
 def format_interval(low: float | None, high: float | None) -> str:
     """An interval of rates in percent, a dash when there is none."""
     return "–" if low is None or high is None else f"{low * 100:.0f}–{high:.0%}"
+
+
+def complain(what: str, why: object) -> None:
+    """One line in red on stderr, of agents' or endpoints' words, too; ``why`` may name this program's command."""
+    console = open_console(stderr=True)
+    console.print(one_line(fill_in_program(f"{what}: {why}"), "red"), soft_wrap=True)

@@ -136,7 +136,8 @@ def print_changes(console: Console, comparison: Comparison) -> None:
     """What changed since another report, in short: how many agents, and the worst of them (``agent-report compare`` has
     the rest)."""
     from tasks.comparison.changes import sort_changes, told_changes
-    from tasks.render.change_text import count_rest, describe_change
+    from tasks.comparison.description import describe_change
+    from tasks.render.change_text import count_rest
 
     changes = sort_changes(comparison)
     groups = {"worse": changes.worse, "better": changes.better, "new": changes.new, "gone": changes.gone}
@@ -202,8 +203,8 @@ def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
 
 def print_agents(console: Console, agents: Sequence[Row]) -> None:
     """Every agent in a row: status, score, passed, success rate with its interval, runs, cost of a run."""
-    from tasks.render.markdown import format_cost, format_passed
-    from tasks.wording.formats import format_rate, format_score
+    from tasks.render.markdown import format_passed
+    from tasks.wording.formats import format_cost, format_rate, format_score
 
     passed = [(row, PASSED_STYLES.get(row["passed"], "")) for row in agents]
     ranges = [format_interval(row["success_rate_low"], row["success_rate_high"]) for row in agents]

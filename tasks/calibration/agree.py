@@ -16,8 +16,8 @@ from tasks.calibration.agreement import (
     Agreement,
     CriterionAgreement,
 )
-from tasks.calibration.judging import Asked, JudgedReport, Judging
-from tasks.calibration.labels import Label, Opinion, Word, build_words
+from tasks.calibration.judging import JudgedReport, Judging, RepeatedAnswer
+from tasks.calibration.labels import Label, Opinion, PairedRating, build_words
 from tasks.calibration.pairs import Pairs, Repeat, build_pairs, compare_pairs, compare_repeats
 from tasks.calibration.pass_rate import PassRate, correct_pass_rate
 from tasks.calibration.resampling import Floats
@@ -59,7 +59,7 @@ def measure_agreement(judging: Judging, labels: Sequence[Label]) -> Agreement:
     )
 
 
-def _rates(words: Sequence[Word], judging: Judging) -> PassRate:
+def _rates(words: Sequence[PairedRating], judging: Judging) -> PassRate:
     """The pass rate, corrected by people's words on agents as a whole; of runs the judge has given no verdict."""
     rates = correct_pass_rate([word for word in words if not word.of_runs], judging.reports, judging.report_id)
     if rates.judged.value is None or rates.corrected.value is not None or not any(word.of_runs for word in words):
@@ -67,7 +67,7 @@ def _rates(words: Sequence[Word], judging: Judging) -> PassRate:
     return replace(rates, uncorrected=_OF_RUNS)
 
 
-def _by_criterion(words: Sequence[Word]) -> dict[str, list[Word]]:
+def _by_criterion(words: Sequence[PairedRating]) -> dict[str, list[PairedRating]]:
     """All words first, then those of each criterion, by name; empty without any."""
     names = sorted({word.unit[2] for word in words})
     own = {name: [word for word in words if word.unit[2] == name] for name in names}
@@ -76,12 +76,12 @@ def _by_criterion(words: Sequence[Word]) -> dict[str, list[Word]]:
 
 
 def _criterion(
-    name: str, words: Sequence[Word], reports: Mapping[int, JudgedReport], *, whole: bool
+    name: str, words: Sequence[PairedRating], reports: Mapping[int, JudgedReport], *, whole: bool
 ) -> CriterionAgreement:
-    def weigh(of: Sequence[Word]) -> Floats:
+    def weigh(of: Sequence[PairedRating]) -> Floats:
         return weigh_words(of, reports, None if whole else name)
 
-    def pairs(of: Sequence[Word]) -> Pairs:
+    def pairs(of: Sequence[PairedRating]) -> Pairs:
         return build_pairs([(word.agent_id, word.judge, word.people) for word in of], weigh(of))
 
     found = compare_pairs(
@@ -97,8 +97,8 @@ def _criterion(
     return found.model_copy(update={"sampling_noise": sqrt(variance)})
 
 
-def _stability(asked: Sequence[Asked]) -> tuple[CriterionAgreement, ...]:
-    def repeat(question: Asked) -> Repeat:
+def _stability(asked: Sequence[RepeatedAnswer]) -> tuple[CriterionAgreement, ...]:
+    def repeat(question: RepeatedAnswer) -> Repeat:
         threshold = question.threshold
         passes = [None if threshold is None else score >= threshold for score in question.scores]
         opinions = (Opinion(score, passed) for score, passed in zip(question.scores, passes, strict=True))
@@ -111,7 +111,7 @@ def _stability(asked: Sequence[Asked]) -> tuple[CriterionAgreement, ...]:
     return tuple(compare_repeats(name, repeats) for name, repeats in groups.items())
 
 
-def _people(words: Sequence[Word]) -> tuple[CriterionAgreement, ...]:
+def _people(words: Sequence[PairedRating]) -> tuple[CriterionAgreement, ...]:
     shared = [word for word in words if len(word.labelers) > 1]
     return tuple(
         compare_repeats(name, [Repeat(word.agent_id, tuple(word.labelers.values())) for word in of])
@@ -119,7 +119,7 @@ def _people(words: Sequence[Word]) -> tuple[CriterionAgreement, ...]:
     )
 
 
-def _warnings(judging: Judging, used: Sequence[Label], words: Sequence[Word], left_out: int) -> list[str]:
+def _warnings(judging: Judging, used: Sequence[Label], words: Sequence[PairedRating], left_out: int) -> list[str]:
     warnings = []
     if left_out:
         warnings.append(

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tasks.calibration.labels import Unit
+from tasks.calibration.labels import ItemKey
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedReport:
     """The judge's verdicts of a report: whether each unit passed, and by agent whether the agent as a whole did."""
 
-    units: Mapping[Unit, bool]
+    units: Mapping[ItemKey, bool]
     agents: Mapping[int, bool | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RepeatedAnswer:
     """One question about an agent that the judge answered several times: its scores on one criterion."""
 
     agent_id: int
@@ -40,4 +40,4 @@ class Judging:
     fingerprint: str | None
     runs: Mapping[tuple[int, int], int]
     reports: Mapping[int, JudgedReport]
-    asked: Sequence[Asked] = ()
+    asked: Sequence[RepeatedAnswer] = ()

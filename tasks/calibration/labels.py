@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean, variance
 
-Unit = tuple[int, int, str]
+ItemKey = tuple[int, int, str]
 """Report, agent, criterion: what the judge has one score for."""
 
 
@@ -35,7 +35,7 @@ class Label:
     created_at: datetime
 
     @property
-    def unit(self) -> Unit:
+    def unit(self) -> ItemKey:
         """What the judge has one score for."""
         return self.report_id, self.agent_id, self.criterion
 
@@ -49,7 +49,7 @@ class Opinion:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class PairedRating:
     """People's word on a unit beside the judge's.
 
     ``labelers`` holds each labeler's own opinion. ``sampling_variance`` is that of ``people.score`` from the runs that
@@ -57,7 +57,7 @@ class Word:
     ``of_runs`` when the opinion is on single runs, not on the agent as a whole; the judge's never is.
     """
 
-    unit: Unit
+    unit: ItemKey
     people: Opinion
     judge: Opinion
     labelers: Mapping[str, Opinion]
@@ -70,20 +70,20 @@ class Word:
         return self.unit[1]
 
 
-def build_words(labels: Iterable[Label], runs: Mapping[tuple[int, int], int]) -> list[Word]:
+def build_words(labels: Iterable[Label], runs: Mapping[tuple[int, int], int]) -> list[PairedRating]:
     """One word a unit, in the order of units. ``runs``: how many runs the judge's word is over, by report and agent.
 
     A labeler's opinion is the mean over the runs that they labelled, or what they said of the agent as a whole if they
     did; people's is the mean over labelers. It passes at the threshold; where somebody only gave a pass, the majority
     says.
     """
-    by_unit: dict[Unit, list[Label]] = defaultdict(list)
+    by_unit: dict[ItemKey, list[Label]] = defaultdict(list)
     for label in labels:
         by_unit[label.unit].append(label)
     return [_word(unit, given, runs.get(unit[:2])) for unit, given in sorted(by_unit.items())]
 
 
-def _word(unit: Unit, labels: Sequence[Label], runs: int | None) -> Word:
+def _word(unit: ItemKey, labels: Sequence[Label], runs: int | None) -> PairedRating:
     newest = max(labels, key=lambda label: label.created_at)
     by_labeler: dict[str, list[Label]] = defaultdict(list)
     for label in labels:
@@ -93,7 +93,7 @@ def _word(unit: Unit, labels: Sequence[Label], runs: int | None) -> Word:
         labeler: _opinion([Opinion(label.score, label.passed) for label in _heard(given)], threshold)
         for labeler, given in sorted(by_labeler.items())
     }
-    return Word(
+    return PairedRating(
         unit=unit,
         people=_opinion(list(own.values()), threshold),
         judge=Opinion(newest.judge_score, newest.judge_passed),

@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks.calibration.agreement import MINIMUM_AGENTS, Estimate
 from tasks.calibration.judging import JudgedReport
-from tasks.calibration.labels import Word
+from tasks.calibration.labels import PairedRating
 from tasks.calibration.resampling import Floats, effective_share, share_estimate
 from tasks.calibration.weights import weigh_words
 from tasks.wording.counts import counted
@@ -53,7 +53,7 @@ class _Rates:
         return (1 - self.judged) * (1 - self.turned) / (1 - self.passed)
 
 
-def correct_pass_rate(words: Sequence[Word], reports: Mapping[int, JudgedReport], report_id: int) -> PassRate:
+def correct_pass_rate(words: Sequence[PairedRating], reports: Mapping[int, JudgedReport], report_id: int) -> PassRate:
     """The pass rate of report ``report_id``, from ``words`` on it and on other reports of a comparable judge.
 
     The estimator is that of Rogan and Gladen (1978), (q + specificity - 1) / (sensitivity + specificity - 1), where q
@@ -88,7 +88,7 @@ def correct_pass_rate(words: Sequence[Word], reports: Mapping[int, JudgedReport]
     return _estimate(judged, q, (labelled, kept, turned), own=own, n=len(known))
 
 
-def _missing(known: Sequence[Word], target: JudgedReport) -> str | None:
+def _missing(known: Sequence[PairedRating], target: JudgedReport) -> str | None:
     agents = len({word.agent_id for word in known})
     if agents < MINIMUM_AGENTS:
         return f"{counted(agents, 'agent is', 'agents are')} labelled: at least {MINIMUM_AGENTS} are needed"
@@ -112,7 +112,7 @@ def _verdicts(report: JudgedReport) -> tuple[Floats, np.ndarray[tuple[int], np.d
 
 
 def _share_of_labelled(
-    words: Sequence[Word],
+    words: Sequence[PairedRating],
     reports: Mapping[int, JudgedReport],
     by_judge: np.ndarray[tuple[int], np.dtype[np.bool_]],
     weights: Floats,

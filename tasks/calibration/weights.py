@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tasks.calibration.judging import JudgedReport
-from tasks.calibration.labels import Unit, Word
+from tasks.calibration.labels import ItemKey, PairedRating
 from tasks.calibration.resampling import Floats
 
 
-def weigh_words(words: Sequence[Word], reports: Mapping[int, JudgedReport], criterion: str | None = None) -> Floats:
+def weigh_words(
+    words: Sequence[PairedRating], reports: Mapping[int, JudgedReport], criterion: str | None = None
+) -> Floats:
     """For how many units of its report (with ``criterion`` of that one only) each word stands, among agents that the
     judge passed or among those that it did not, as ``choose_runs`` takes turns between them; mean 1 within a report.
 
@@ -20,7 +22,7 @@ def weigh_words(words: Sequence[Word], reports: Mapping[int, JudgedReport], crit
     Smith 1979): what is labelled is a random sample of either kind, and not of all.
     """
 
-    def stratum(unit: Unit) -> tuple[int, bool | None]:
+    def stratum(unit: ItemKey) -> tuple[int, bool | None]:
         report = reports.get(unit[0])
         return unit[0], None if report is None else report.agents.get(unit[1]) is True
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from tasks.comparison.changes import told_changes
 from tasks.comparison.comparison import AgentComparison, Comparison
-from tasks.render.change_text import describe_change
+from tasks.comparison.description import describe_change
 from tasks.report.reading import Reading, Row
 from tasks.wording.counts import counted
 from tasks.wording.formats import format_rate, format_score, format_threshold
@@ -38,7 +38,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RuleResult:
     """One rule for one subject (an agent's name, ``team`` or ``report``), and what there is to say in a line.
 
     ``agent_id`` tells agents of one name apart; None for the team and the report. ``excused``: a rule that is not
@@ -62,14 +62,14 @@ class Finding:
         return f"{self.rule}: {self.subject}: {self.message}"
 
 
-def count_states(findings: Sequence[Finding]) -> str:
+def count_states(findings: Sequence[RuleResult]) -> str:
     """How many findings there are of each state, in words: "2 broken, 1 undecided, 13 held"; "0 held" of none."""
     words: dict[State, str] = {"broken": "broken", "cannot_tell": "undecided", "held": "held"}
     counts = Counter(finding.state for finding in findings)
     return ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state] or state == "held")
 
 
-def check_report(reading: Reading, rules: Rules, comparison: Comparison | None = None) -> list[Finding]:
+def check_report(reading: Reading, rules: Rules, comparison: Comparison | None = None) -> list[RuleResult]:
     """Every rule for the report, the team and every agent, in this order.
 
     ``comparison`` is with the report of ``no_worse_than``; None where there is no comparable earlier report: then that
@@ -88,7 +88,7 @@ def check_report(reading: Reading, rules: Rules, comparison: Comparison | None =
     report = reading.report
     findings = []
     if report["status"] != "completed":
-        findings.append(Finding("status", "report", "broken", f"ended as {report['status']}"))
+        findings.append(RuleResult("status", "report", "broken", f"ended as {report['status']}"))
     if rules.max_failed is not None:
         findings.append(_count_failed(reading.details, rules.max_failed))
     if rules.min_score is not None:
@@ -103,17 +103,19 @@ def check_report(reading: Reading, rules: Rules, comparison: Comparison | None =
     return findings
 
 
-def _count_failed(details: Sequence[Row], most: int) -> Finding:
+def _count_failed(details: Sequence[Row], most: int) -> RuleResult:
     failed = [row["agent_name"] for row in details if row["status"] == "failed"]
     named = f": {', '.join(failed)}" if failed else ""
     state: State = "broken" if len(failed) > most else "held"
-    return Finding("max-failed", "report", state, f"{counted(len(failed), 'agent')} failed, at most {most} may{named}")
+    return RuleResult(
+        "max-failed", "report", state, f"{counted(len(failed), 'agent')} failed, at most {most} may{named}"
+    )
 
 
-def _scores(reading: Reading, least: float, *, failed_counted: bool) -> Iterator[Finding]:
+def _scores(reading: Reading, least: float, *, failed_counted: bool) -> Iterator[RuleResult]:
     team = reading.report["team_score"]
     if team is None:
-        yield Finding(
+        yield RuleResult(
             "min-score", TEAM, "broken", f"no score (at least {format_threshold(least)}): the team was not judged"
         )
     else:
@@ -125,23 +127,25 @@ def _scores(reading: Reading, least: float, *, failed_counted: bool) -> Iterator
         elif row["status"] == "no_runs":
             yield _idle("min-score", row)
         elif row["status"] == "failed" and failed_counted:
-            yield Finding("min-score", name, "not_applied", "failed, which max-failed counts", agent_id, excused=True)
+            yield RuleResult(
+                "min-score", name, "not_applied", "failed, which max-failed counts", agent_id, excused=True
+            )
         else:
             why = f"no score (at least {format_threshold(least)}): {row['status'].replace('_', ' ')}"
-            yield Finding("min-score", name, "broken", why, agent_id)
+            yield RuleResult("min-score", name, "broken", why, agent_id)
 
 
-def _at_least(name: str, score: float, least: float, agent_id: int | None = None) -> Finding:
+def _at_least(name: str, score: float, least: float, agent_id: int | None = None) -> RuleResult:
     state: State = "held" if score >= least else "broken"
     said = f"score {format_score(score, least)}, at least {format_threshold(least)}"
-    return Finding("min-score", name, state, said, agent_id)
+    return RuleResult("min-score", name, state, said, agent_id)
 
 
-def _idle(rule: str, row: Row) -> Finding:
+def _idle(rule: str, row: Row) -> RuleResult:
     """An agent without a finished run: excused only where it has none that was left out either."""
     left_out = row.get("runs_unfinished") or 0
     why = f"no finished run ({left_out} left out for their status)" if left_out else "no run, so nothing was judged"
-    return Finding(rule, row["agent_name"], "not_applied", why, row["agent_id"], excused=not left_out)
+    return RuleResult(rule, row["agent_name"], "not_applied", why, row["agent_id"], excused=not left_out)
 
 
 def _interval(reading: Reading, row: Row) -> tuple[float, float] | None:
@@ -156,7 +160,7 @@ def _interval(reading: Reading, row: Row) -> tuple[float, float] | None:
     return wilson_interval(sum(bool(run["succeeded"]) for run in runs), len(runs))
 
 
-def _success(row: Row, rules: Rules, interval: tuple[float, float] | None, *, failed_counted: bool) -> Finding:
+def _success(row: Row, rules: Rules, interval: tuple[float, float] | None, *, failed_counted: bool) -> RuleResult:
     rule, name, agent_id = "min-success-rate", row["agent_name"], row["agent_id"]
     least = rules.min_success_rate or 0.0
     rate = row["success_rate"]
@@ -165,33 +169,33 @@ def _success(row: Row, rules: Rules, interval: tuple[float, float] | None, *, fa
         if status == "no_runs":
             return _idle(rule, row)
         if status == "failed" and failed_counted:
-            return Finding(rule, name, "not_applied", "failed, which max-failed counts", agent_id, excused=True)
+            return RuleResult(rule, name, "not_applied", "failed, which max-failed counts", agent_id, excused=True)
         why = "its runs could not be read" if status == "failed" else status.replace("_", " ")
-        return Finding(rule, name, "broken", f"no success rate (at least {least:.4g}): {why}", agent_id)
+        return RuleResult(rule, name, "broken", f"no success rate (at least {least:.4g}): {why}", agent_id)
     shown = format_rate(rate, least)
     over = f" of {counted(row['runs_analyzed'], 'run')}" if row.get("runs_analyzed") else ""
     said = f"{shown}{over} succeeded"
     if rules.by_point:
-        return Finding(rule, name, "held" if rate >= least else "broken", f"{said}, at least {least:.4g}", agent_id)
+        return RuleResult(rule, name, "held" if rate >= least else "broken", f"{said}, at least {least:.4g}", agent_id)
     if interval is None:
-        return Finding(
+        return RuleResult(
             rule, name, "cannot_tell", f"{said}, at least {least:.4g}: the number of runs is unknown", agent_id
         )
     low, high = interval
     state: State = "held" if low >= least else "broken" if high < least else "cannot_tell"
     between = f"95 % interval {format_rate(low, least)} to {format_rate(high, least)}"
-    return Finding(rule, name, state, f"{said} ({between}), at least {least:.4g}", agent_id)
+    return RuleResult(rule, name, state, f"{said} ({between}), at least {least:.4g}", agent_id)
 
 
-def _not_worse(reading: Reading, comparison: Comparison | None) -> Iterator[Finding]:
+def _not_worse(reading: Reading, comparison: Comparison | None) -> Iterator[RuleResult]:
     rule = "no-worse-than"
     if comparison is None:
         if not reading.details:
-            yield Finding(rule, "report", "broken", "nothing can be compared: this report has no agents")
+            yield RuleResult(rule, "report", "broken", "nothing can be compared: this report has no agents")
             return
         same = "the same judge settings, rubric, agents and filter_model"
         why = f"there is no earlier report to compare with: none that completed has {same}"
-        yield Finding(rule, "report", "not_applied", why)
+        yield RuleResult(rule, "report", "not_applied", why)
         return
     against = f"than in report {comparison.baseline_id}"
     subjects = [comparison.team, *comparison.agents]
@@ -199,24 +203,26 @@ def _not_worse(reading: Reading, comparison: Comparison | None) -> Iterator[Find
         why = "; ".join(comparison.reasons) or "no agent is in both reports"
         if not reading.details:
             why = "this report has no agents"
-        yield Finding(rule, "report", "broken", f"nothing can be compared with report {comparison.baseline_id}: {why}")
+        yield RuleResult(
+            rule, "report", "broken", f"nothing can be compared with report {comparison.baseline_id}: {why}"
+        )
         return
     for reason in comparison.reasons:
-        yield Finding(rule, "report", "not_applied", reason)
+        yield RuleResult(rule, "report", "not_applied", reason)
     for subject in subjects:
         agent_id = subject.agent_id
         name = TEAM if agent_id is None else subject.agent_name
         worse = [change for change in told_changes(subject) if change.verdict == "worse"]
         if worse:
             for change in worse:
-                yield Finding(rule, name, "broken", f"worse {against}: {describe_change(change)}", agent_id)
+                yield RuleResult(rule, name, "broken", f"worse {against}: {describe_change(change)}", agent_id)
         elif subject.presence in ("new", "gone"):
             why = f"{subject.presence} since report {comparison.baseline_id}"
-            yield Finding(rule, name, "not_applied", why, agent_id, excused=True)
+            yield RuleResult(rule, name, "not_applied", why, agent_id, excused=True)
         elif subject.verdict == "not_comparable":
-            yield Finding(rule, name, "not_applied", _why(subject), agent_id)
+            yield RuleResult(rule, name, "not_applied", _why(subject), agent_id)
         else:
-            yield Finding(rule, name, "held", f"not worse {against}", agent_id)
+            yield RuleResult(rule, name, "held", f"not worse {against}", agent_id)
 
 
 def _why(subject: AgentComparison) -> str:

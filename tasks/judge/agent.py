@@ -15,7 +15,7 @@ from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge, Question
 from tasks.judge.judgement import judge_question
 from tasks.judge.ledger import fingerprint
-from tasks.judge.prompt.citations import Exhibit, Exhibits
+from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.prompt.prompts import describe_selection, render_agent
 from tasks.judge.prompt.selection import Selection, label_runs, select_runs
 from tasks.judge.prompt.suspicion import find_suspicions
@@ -23,10 +23,10 @@ from tasks.judge.rubric import Criterion
 
 
 def build_agent_question(
-    evidence: Evidence, rubric: Mapping[str, Criterion], exhibits: Sequence[Exhibit] | None = None
+    evidence: Evidence, rubric: Mapping[str, Criterion], labelled_runs: Sequence[LabelledRun] | None = None
 ) -> Question:
-    """The question about one agent; citations may name any of its finished runs (``exhibits``, when labelled)."""
-    labelled = label_runs(evidence) if exhibits is None else exhibits
+    """The question about one agent; citations may name any of its finished runs (``labelled_runs``, when labelled)."""
+    labelled = label_runs(evidence) if labelled_runs is None else labelled_runs
 
     def render(budget_tokens: int, rotation: float) -> Shown:
         selection = select_runs(evidence, labelled, budget_tokens, rotation)
@@ -36,7 +36,7 @@ def build_agent_question(
         kind="agent",
         rubric=rubric,
         digest=digest_evidence(evidence),
-        exhibits=Exhibits(labelled),
+        labelled_runs=LabelledRuns(labelled),
         render=render,
         agent_id=evidence.agent.id,
     )
@@ -50,14 +50,14 @@ def judge_agent(
         left_out = LeftOut().add(evidence.runs)
         why = f"no finished run; left out: {left_out.short()}" if left_out else "no runs"
         return Evaluation(agent_id=evidence.agent.id, status="no_runs", error=why)
-    exhibits = label_runs(evidence)
-    question = build_agent_question(evidence, rubric, exhibits)
+    labelled_runs = label_runs(evidence)
+    question = build_agent_question(evidence, rubric, labelled_runs)
     evaluation = judge_question(judge, question, timeout_seconds=timeout_seconds)
-    evaluation = replace(evaluation, suspicions=find_suspicions(_all_texts(evidence, exhibits)))
+    evaluation = replace(evaluation, suspicions=find_suspicions(_all_texts(evidence, labelled_runs)))
     if not evaluation.samples or evaluation.runs_shown is not None:
         return evaluation
     # From the ledger alone: what the same budget shows today, which is what it was asked with.
-    selection = select_runs(evidence, exhibits, int(judge.evidence_tokens / judge.scale.factor))
+    selection = select_runs(evidence, labelled_runs, int(judge.evidence_tokens / judge.scale.factor))
     return replace(evaluation, runs_shown=len(selection.runs), sampling=_sampling(selection))
 
 
@@ -81,23 +81,25 @@ def digest_evidence(evidence: Evidence) -> str:
         return fingerprint({"evidence": canonical})
 
 
-def _all_texts(evidence: Evidence, exhibits: Sequence[Exhibit]) -> Iterator[tuple[int | None, str, str | None]]:
+def _all_texts(
+    evidence: Evidence, labelled_runs: Sequence[LabelledRun]
+) -> Iterator[tuple[int | None, str, str | None]]:
     agent = evidence.agent
     yield from (
         (None, "agent name", agent.name),
         (None, "description", agent.description),
         (None, "prompt", agent.prompt),
     )
-    for exhibit in exhibits:
-        run = exhibit.run
-        telemetry = exhibit.trace.telemetry if exhibit.trace else None
+    for labelled_run in labelled_runs:
+        run = labelled_run.run
+        telemetry = labelled_run.trace.telemetry if labelled_run.trace else None
         for message in telemetry.error_messages if telemetry else ():
             yield run.id, "trace", message
         yield run.id, "model", run.model_name
         yield run.id, "task", run.task
         yield run.id, "final response", run.final_response
         yield run.id, "error", run.error
-        for step in exhibit.steps:
+        for step in labelled_run.steps:
             place = f"step {step.number}"
             for text in (step.name, step.arguments, step.result, step.error, step.text):
                 yield run.id, place, text

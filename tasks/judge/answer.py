@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from tasks.errors import JudgeError
 from tasks.evidence.values import read_text
-from tasks.judge.prompt.citations import Exhibits, Found, Side
+from tasks.judge.prompt.citations import Found, LabelledRuns, Side
 from tasks.judge.reasoning import answer_part
 from tasks.judge.rubric import Criterion, fold_name
 
@@ -141,7 +141,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], exhibits: Exhibits) -> Answer:
+def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], labelled_runs: LabelledRuns) -> Answer:
     """``text`` as an answer to ``rubric``.
 
     Fences and prose around the JSON are passed over, and so is reasoning in tags (``answer_part``); a number that came
@@ -172,7 +172,7 @@ def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], exhibit
         except ValueError as error:
             problems.append(str(error))
             continue
-        examples, lost = _examples(given.get("examples"), exhibits)
+        examples, lost = _examples(given.get("examples"), labelled_runs)
         dropped += lost
         criteria[name] = CriterionAnswer(_text(given.get("reasoning")), score, examples)
     summary = _text(data.get("executive_summary"))
@@ -180,7 +180,7 @@ def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], exhibit
         problems.append("executive_summary is missing")
     if problems:
         raise UnusableAnswerError(problems)
-    contradictions, lost = _contradictions(data.get("contradictions"), exhibits)
+    contradictions, lost = _contradictions(data.get("contradictions"), labelled_runs)
     return Answer(
         criteria=criteria,
         reasoning=_text(data.get("reasoning")),
@@ -276,11 +276,11 @@ def _score(name: str, given: dict[str, Any]) -> float | None:
     return float(value)
 
 
-def _examples(given: object, exhibits: Exhibits) -> tuple[tuple[Example, ...], int]:
+def _examples(given: object, labelled_runs: LabelledRuns) -> tuple[tuple[Example, ...], int]:
     kept: list[Example] = []
     dropped = 0
     for item in given if isinstance(given, list) else []:
-        citation = _citation(item, "", "any", exhibits)
+        citation = _citation(item, "", "any", labelled_runs)
         if citation is not None:
             kept.append(Example(citation, _text(item.get("text"))))
         else:
@@ -288,12 +288,12 @@ def _examples(given: object, exhibits: Exhibits) -> tuple[tuple[Example, ...], i
     return tuple(kept), dropped
 
 
-def _contradictions(given: object, exhibits: Exhibits) -> tuple[tuple[Contradiction, ...], int]:
+def _contradictions(given: object, labelled_runs: LabelledRuns) -> tuple[tuple[Contradiction, ...], int]:
     kept: list[Contradiction] = []
     dropped = 0
     for item in given if isinstance(given, list) else []:
-        claim = _citation(item, "claim_", "claim", exhibits)
-        observation = _citation(item, "observation_", "observation", exhibits)
+        claim = _citation(item, "claim_", "claim", labelled_runs)
+        observation = _citation(item, "observation_", "observation", labelled_runs)
         # Of two different runs neither can contradict the other.
         if claim is not None and observation is not None and claim.run_id == observation.run_id:
             kept.append(Contradiction(claim, observation, _text(item.get("text"))))
@@ -302,11 +302,11 @@ def _contradictions(given: object, exhibits: Exhibits) -> tuple[tuple[Contradict
     return tuple(kept), dropped
 
 
-def _citation(item: Any, prefix: str, side: Side, exhibits: Exhibits) -> Citation | None:
+def _citation(item: Any, prefix: str, side: Side, labelled_runs: LabelledRuns) -> Citation | None:
     if not isinstance(item, dict):
         return None
     quote = _text(item.get(f"{prefix}quote"))
-    found = exhibits.find(item.get(f"{prefix}label"), quote, side)
+    found = labelled_runs.find(item.get(f"{prefix}label"), quote, side)
     return Citation.of(found, quote) if found is not None else None
 
 

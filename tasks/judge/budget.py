@@ -1,4 +1,4 @@
-"""The purse: what a report may spend on judging. No call starts that could pass it."""
+"""The budget: what a report may spend on judging. No call starts that could pass it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tasks.errors import JudgeError
-from tasks.judge.endpoint.limiter import Stop
+from tasks.judge.endpoint.limiter import StopSignal
 
 
 class BudgetError(JudgeError):
     """The next call could cost more than is left of ``max_report_cost_usd``; it was not made."""
 
 
-class Payment:
-    """One call's share of the purse. ``cost_usd`` is what it came to, as far as it can be told; 0 until it is said."""
+class Reservation:
+    """One call's share of the budget. ``cost_usd`` is what it came to, as far as it can be told; 0 until it is said."""
 
     def __init__(self) -> None:
         self.most_usd = 0.0
@@ -33,7 +33,7 @@ def describe_unknown_price(limit_usd: float, model: str) -> str:
     )
 
 
-class Purse:
+class Budget:
     """Money for the calls of one report, shared by its threads. ``limit_usd`` 0 is no limit.
 
     ``spent_usd`` is gone already, in the life of the same report that was killed. A call is held back at its most and
@@ -53,8 +53,8 @@ class Purse:
 
     @contextmanager
     def pay(
-        self, most_usd: Callable[[], float | None], *, deadline: float = math.inf, stop: Stop | None = None
-    ) -> Iterator[Payment]:
+        self, most_usd: Callable[[], float | None], *, deadline: float = math.inf, stop: StopSignal | None = None
+    ) -> Iterator[Reservation]:
         """Hold ``most_usd()`` back for one call, and count what it came to afterwards (set on what this gives).
 
         Waits, until ``deadline`` (of ``time.monotonic``), while the money is held back for other calls; the most is
@@ -66,12 +66,12 @@ class Purse:
                 at the deadline.
             JudgingEndedError: judging ended while it waited.
         """
-        payment = Payment()
+        payment = Reservation()
         if not self.limit_usd:
             payment.most_usd = most_usd() or 0.0
             yield payment
             return
-        with (stop or Stop()).listening(self._wake), self._changed:
+        with (stop or StopSignal()).listening(self._wake), self._changed:
             self._waiting.append(payment)
             try:
                 while not self._has_room(payment, known := most_usd()):
@@ -93,7 +93,7 @@ class Purse:
                 self._spent_usd += payment.cost_usd
                 self._changed.notify_all()
 
-    def _has_room(self, payment: Payment, most_usd: float | None) -> bool:
+    def _has_room(self, payment: Reservation, most_usd: float | None) -> bool:
         """Whether it is this call's turn and there is money for it; raises when there will never be."""
         left = self._left_usd()
         if self._empty or left <= 0 or (most_usd or 0) > left:

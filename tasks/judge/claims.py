@@ -11,7 +11,7 @@ from datetime import datetime
 
 from tasks.errors import WarehouseError
 from tasks.judge.answer import Kind
-from tasks.judge.endpoint.limiter import DeadlineError, Stop
+from tasks.judge.endpoint.limiter import DeadlineError, StopSignal
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, unknown_cost
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def claimed(
     report_id: int | None,
     agent_id: int | None,
     deadline: float,
-    stop: Stop,
+    stop: StopSignal,
     sample: int = 0,
     since: datetime | None = None,
     most_usd: Callable[[], float | None] = unknown_cost,

@@ -11,13 +11,13 @@ from typing import Any
 from tasks.errors import JudgeError
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.answer import Answer, Kind, Shown, UnusableAnswerError, build_schema, parse_answer
-from tasks.judge.budget import Purse
+from tasks.judge.budget import Budget
 from tasks.judge.claims import claimed
 from tasks.judge.endpoint.client import ContextLengthError, JudgeClient, Reply
-from tasks.judge.endpoint.limiter import Stop
+from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.stated_price import StatedPrice
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint
-from tasks.judge.prompt.citations import Exhibits
+from tasks.judge.prompt.citations import LabelledRuns
 from tasks.judge.prompt.fence import Fence
 from tasks.judge.prompt.prompts import PROMPT_VERSION, build_messages, build_repair
 from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
@@ -40,7 +40,7 @@ class Question:
     kind: Kind
     rubric: Mapping[str, Criterion]
     digest: str
-    exhibits: Exhibits
+    labelled_runs: LabelledRuns
     render: Callable[[int, float], Shown]
     goal: str = ""
     agent_id: int | None = None
@@ -94,8 +94,8 @@ class Judge:
     client: JudgeClient
     ledger: Ledger
     prices: RunPrices
-    stop: Stop
-    purse: Purse = field(default_factory=Purse)
+    stop: StopSignal
+    budget: Budget = field(default_factory=Budget)
     scale: TokenScale = field(default_factory=TokenScale)
     stated_price: StatedPrice = field(default_factory=StatedPrice)
     evidence_tokens: int = 80_000
@@ -136,7 +136,7 @@ class Judge:
             if isinstance(held, PaidAnswer):
                 # An answer that an earlier version could use and this one cannot is asked for anew.
                 with suppress(UnusableAnswerError):
-                    answer = parse_answer(held.answer, question.kind, question.rubric, question.exhibits)
+                    answer = parse_answer(held.answer, question.kind, question.rubric, question.labelled_runs)
                     if self.report_id is None or held.report_id != self.report_id:
                         return answer, True
                     # Paid for by this very report, before it was killed or made again: it is a cost of this report.
@@ -232,7 +232,7 @@ class Judge:
         claim: Claim | None,
     ) -> Reply:
         self.stop.check()
-        with self.purse.pay(lambda: self.most_usd(estimated), deadline=deadline, stop=self.stop) as payment:
+        with self.budget.pay(lambda: self.most_usd(estimated), deadline=deadline, stop=self.stop) as payment:
             most_usd = self.most_usd(estimated)
             try:
                 reply = self.client.complete(messages, schema, deadline=deadline, stop=self.stop)
@@ -327,7 +327,7 @@ def _use(reply: Reply, question: Question) -> Answer:
         raise UnusableAnswerError(["the endpoint's content filter cut the answer off"])
     if reply.finish_reason == "length":
         raise UnusableAnswerError(["the answer was cut off at its length limit; keep it shorter"])
-    return parse_answer(reply.text, question.kind, question.rubric, question.exhibits)
+    return parse_answer(reply.text, question.kind, question.rubric, question.labelled_runs)
 
 
 def _outcome(reply: Reply) -> str:

@@ -121,7 +121,7 @@ class Ledger(Protocol):
     def release(self, claim: Claim) -> None:
         """Give ``claim`` up; nothing happens when it was answered or released. Its unanswered calls are kept."""
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Write what could not be written so far; returns once that is done.
 
         Raises:

@@ -11,7 +11,7 @@ from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge, Question
 from tasks.judge.judgement import judge_question
 from tasks.judge.ledger import fingerprint
-from tasks.judge.prompt.citations import Exhibit, Exhibits
+from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.prompt.prompts import TEAM_DETAILS, Detail, render_member, render_team
 from tasks.judge.prompt.selection import run_size, show_run, water_fill
 from tasks.judge.prompt.tokens import estimate_tokens
@@ -36,11 +36,14 @@ def build_team_question(
 
     def render(budget_tokens: int, rotation: float) -> Shown:
         detail, facts_tokens = _detail(evidences, budget_tokens)
-        sizes = [run_size(exhibit) if exhibit else 0 for exhibit in worst]
+        sizes = [run_size(labelled_run) if labelled_run else 0 for labelled_run in worst]
         shares = water_fill(sizes, budget_tokens - facts_tokens)
         shown = [
-            (evidence, show_run(exhibit, share) if exhibit and share >= min(size, _LEAST_RUN_TOKENS) else None)
-            for evidence, exhibit, size, share in zip(evidences, worst, sizes, shares, strict=True)
+            (
+                evidence,
+                show_run(labelled_run, share) if labelled_run and share >= min(size, _LEAST_RUN_TOKENS) else None,
+            )
+            for evidence, labelled_run, size, share in zip(evidences, worst, sizes, shares, strict=True)
         ]
         turn = round(rotation * len(shown)) % max(1, len(shown))
         return Shown(render_team(shown[turn:] + shown[:turn], without, detail))
@@ -49,7 +52,7 @@ def build_team_question(
         kind="team",
         rubric=in_order(criteria.criteria),
         digest=fingerprint({"agents": [digest_evidence(evidence) for evidence in evidences], "without": without}),
-        exhibits=Exhibits([exhibit for exhibit in worst if exhibit is not None]),
+        labelled_runs=LabelledRuns([labelled_run for labelled_run in worst if labelled_run is not None]),
         render=render,
         goal=criteria.goal,
     )
@@ -81,10 +84,10 @@ def _detail(evidences: Sequence[Evidence], budget_tokens: int) -> tuple[Detail, 
     return detail, size
 
 
-def _worst(number: int, evidence: Evidence) -> Exhibit | None:
+def _worst(number: int, evidence: Evidence) -> LabelledRun | None:
     """The agent's worst run under the agent's number, so that its label does not hang on what else is shown."""
     reference = evidence.metrics.worst_run
     run = next((run for run in evidence.finished_runs if reference and run.id == reference.run_id), None)
     if run is None:
         return None
-    return Exhibit(f"R{number}", run, evidence.traces.get(run.id), evidence.costs_usd.get(run.id))
+    return LabelledRun(f"R{number}", run, evidence.traces.get(run.id), evidence.costs_usd.get(run.id))

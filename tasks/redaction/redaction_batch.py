@@ -27,7 +27,7 @@ _SLOW = ("operation",)
 F = TypeVar("F", bound=Fact)
 
 
-class Tally:
+class RedactionBatch:
     """Redacts what is known of one agent and counts by label. For one thread; without a redactor nothing changes."""
 
     def __init__(self, redactor: Redactor | None, counts: dict[str, int] | None = None) -> None:

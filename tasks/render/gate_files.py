@@ -9,7 +9,7 @@ from typing import Any
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from tasks.gate.rules import Finding, count_states
+from tasks.gate.rules import RuleResult, count_states
 from tasks.render.markdown import escape
 from tasks.report.reading import Row
 
@@ -21,7 +21,7 @@ _MOST_LINES = 50
 _CLASS = "agent-report"
 
 
-def render_junit(report: Row, findings: Sequence[Finding], *, strict: bool = False) -> bytes:
+def render_junit(report: Row, findings: Sequence[RuleResult], *, strict: bool = False) -> bytes:
     """JUnit XML: a case for every rule and subject, a failure where it breaks the gate, skipped where it is not applied
     or cannot be told."""
     suite = TestSuite(_clean(f"agent-report check: report {report['id']} on {report['environment']}"))
@@ -46,7 +46,7 @@ def render_junit(report: Row, findings: Sequence[Finding], *, strict: bool = Fal
     return text
 
 
-def _said(finding: Finding) -> str:
+def _said(finding: RuleResult) -> str:
     prefix = {"cannot_tell": "cannot tell: ", "not_applied": "not applied: "}
     return prefix.get(finding.state, "") + finding.message
 
@@ -55,7 +55,7 @@ def _clean(text: str) -> str:
     return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def render_summary(report: Row, findings: Sequence[Finding], *, strict: bool = False) -> str:
+def render_summary(report: Row, findings: Sequence[RuleResult], *, strict: bool = False) -> str:
     """The step summary: what holds, a table of what breaks the gate, what cannot be told and what was not applied."""
     broken = [finding for finding in findings if finding.breaks(strict=strict)]
     verdict = f"{'not passed' if broken else 'passed'}, {count_states(findings)}"

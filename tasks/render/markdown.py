@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tasks.judge.prompt.citations import describe_dropped
 from tasks.render.cells import literal, unlinked
 from tasks.render.html.hostile import show_hidden
 from tasks.render.needs import build_need
 from tasks.render.order import needs_work, worst_agents_first
 from tasks.render.outage import Outage, find_outage, group_unjudged
 from tasks.wording.counts import counted, was_were
-from tasks.wording.formats import format_rate, format_score
+from tasks.wording.formats import format_cost, format_rate, format_score
 from tasks.wording.shortening import cut
 
 if TYPE_CHECKING:
@@ -36,15 +37,6 @@ def escape(text: object) -> str:
     line = _SPECIAL.sub(r"\\\1", line).replace("\\<", "&lt;").replace("\\>", "&gt;")
     line = unlinked(line)
     return _START.sub(lambda found: "\\" + found[0] if found[0] in "-=" else found[0] + "\\", line)
-
-
-def format_cost(cost_usd: float | None) -> str:
-    """USD, "unknown" when it is not known."""
-    if cost_usd is None:
-        return "unknown"
-    if 0 < cost_usd < 0.0001:
-        return "<$0.0001"
-    return f"${cost_usd:.2f}" if cost_usd >= 1 or cost_usd == 0 else f"${cost_usd:.4f}"
 
 
 def format_judging_cost(report: Row) -> str:
@@ -80,11 +72,6 @@ def describe_doubts(row: Row) -> str:
     if row.get("redactions"):
         doubts.append("redacted: " + ", ".join(f"{count} × {label}" for label, count in row["redactions"].items()))
     return "; ".join([*doubts, *(row.get("warnings") or [])])
-
-
-def describe_dropped(citations: int) -> str:
-    """That so many citations of the judge are not shown, as what they cite was not there."""
-    return f"{counted(citations, 'citation')} did not hold and {was_were(citations)} dropped"
 
 
 def format_passed(passed: bool | None) -> str:

@@ -14,9 +14,9 @@ from tasks.evidence.metrics import run_tokens
 from tasks.evidence.types import Agent, Evidence, Run, SourceCalls, ToolCall
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid, fingerprint
+from tasks.judge.prompt.citations import describe_dropped
 from tasks.judge.prompt.selection import clip
 from tasks.judge.rubric import Criterion
-from tasks.render.markdown import describe_dropped
 from tasks.report.plan import ReportPlan
 from tasks.settings import SIMULATED_JUDGE_MODEL
 from tasks.wording.counts import counted, was_were
@@ -40,7 +40,7 @@ class Ending:
 
 
 @dataclass(slots=True)
-class Findings:
+class ReportDraft:
     """Everything that was found out for a report, by agent id; empty at first, grows while the flow runs.
 
     An agent may be in ``evidence`` and not in ``evaluations`` (never judged), or the other way round (its runs could
@@ -74,7 +74,7 @@ class ReportRows:
     runs: list[Row]
 
 
-def build_rows(plan: ReportPlan, findings: Findings, paid: Mapping[int | None, Paid] | None = None) -> ReportRows:
+def build_rows(plan: ReportPlan, findings: ReportDraft, paid: Mapping[int | None, Paid] | None = None) -> ReportRows:
     """Every agent of the environment has a row in ``details``, whatever happened to it.
 
     ``paid`` is what the ledger has on this report by agent id (None: the team's): what is reported is what was paid, by
@@ -94,7 +94,7 @@ def build_rows(plan: ReportPlan, findings: Findings, paid: Mapping[int | None, P
     )
 
 
-def _runs(findings: Findings) -> list[Row]:
+def _runs(findings: ReportDraft) -> list[Row]:
     return [
         _run(evidence, run)
         for agent in findings.agents
@@ -103,7 +103,7 @@ def _runs(findings: Findings) -> list[Row]:
     ]
 
 
-def _evaluation(agent: Agent, findings: Findings) -> Evaluation:
+def _evaluation(agent: Agent, findings: ReportDraft) -> Evaluation:
     if (evaluation := findings.evaluations.get(agent.id)) is not None:
         return evaluation
     if agent.id not in findings.chosen:
@@ -129,7 +129,7 @@ def _with_paid(evaluation: Evaluation, paid: Paid | None) -> Evaluation:
 
 def _report(
     plan: ReportPlan,
-    findings: Findings,
+    findings: ReportDraft,
     evaluations: Mapping[int, Evaluation],
     everyone: Sequence[Evaluation],
     others: Sequence[Paid],
@@ -180,7 +180,7 @@ def _report(
     }
 
 
-def _final_status(findings: Findings, evaluations: Mapping[int, Evaluation]) -> tuple[str, str | None]:
+def _final_status(findings: ReportDraft, evaluations: Mapping[int, Evaluation]) -> tuple[str, str | None]:
     ending = findings.ending
     if ending is not None and ending.kind == "cancelled":
         return "cancelled", ending.reason
@@ -197,14 +197,14 @@ def _final_status(findings: Findings, evaluations: Mapping[int, Evaluation]) -> 
     return "completed", None
 
 
-def _left_out(findings: Findings) -> LeftOut:
+def _left_out(findings: ReportDraft) -> LeftOut:
     left_out = LeftOut()
     for evidence in findings.evidence.values():
         left_out.add(evidence.runs)
     return left_out
 
 
-def _team_error(findings: Findings) -> str:
+def _team_error(findings: ReportDraft) -> str:
     team = findings.team
     if team is None:
         return findings.ending.reason if findings.ending else "there was no agent to judge"
@@ -215,7 +215,7 @@ def _not_judged(agents: int) -> str:
     return f"{counted(agents, 'agent')} {was_were(agents)} not judged"
 
 
-def _warnings(plan: ReportPlan, findings: Findings, statuses: Counter[str]) -> list[str]:
+def _warnings(plan: ReportPlan, findings: ReportDraft, statuses: Counter[str]) -> list[str]:
     warnings = list(findings.warnings)
     if not findings.agents:
         warnings.append(f"The environment {plan.environment!r} has no agents.")

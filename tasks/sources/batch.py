@@ -13,7 +13,7 @@ from tasks.evidence.prices import RunPrices
 from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.waterfall import build_waterfalls
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Trace
-from tasks.redaction.redaction_batch import Tally
+from tasks.redaction.redaction_batch import RedactionBatch
 from tasks.redaction.redactor import Redactor
 from tasks.sources.jaeger.client import FoundTraces, JaegerClient
 from tasks.sources.sql.runs import Source
@@ -84,24 +84,26 @@ def read_evidence(
 def _redact_runs(found: AgentRuns | SourceError, hide: Redactor | None) -> AgentRuns:
     if isinstance(found, SourceError):
         raise found
-    return Tally(hide).redact_runs(found)
+    return RedactionBatch(hide).redact_runs(found)
 
 
 def _build(
     agent: Agent, found: AgentRuns, traces: FoundTraces | None, prices: RunPrices, hide: Redactor | None
 ) -> Evidence:
-    tally = Tally(hide, found.redactions)
-    agent = tally.redact_agent(agent)
+    redaction_batch = RedactionBatch(hide, found.redactions)
+    agent = redaction_batch.redact_agent(agent)
     parts: dict[int, SpanTree] = {}
     known = [
-        traces.summarize(run, tally.redact_telemetry, parts)
+        traces.summarize(run, redaction_batch.redact_telemetry, parts)
         if traces
         else Trace(run_id=run.id, state="unavailable", reason=NO_JAEGER)
         for run in found.runs
     ]
-    evidence = build_evidence(agent, found, known, prices, tally.counts)
+    evidence = build_evidence(agent, found, known, prices, redaction_batch.counts)
     # The trees end here: what travels on is a few spans of two runs.
-    return evidence.model_copy(update={"waterfalls": build_waterfalls(evidence.metrics, parts, tally.redact_names)})
+    return evidence.model_copy(
+        update={"waterfalls": build_waterfalls(evidence.metrics, parts, redaction_batch.redact_names)}
+    )
 
 
 def _attempt(hide: Redactor | None, read: Callable[..., T], *arguments: object) -> T | ReadFailure:

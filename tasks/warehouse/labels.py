@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection
 
-from tasks.calibration.judging import Asked, JudgedReport
+from tasks.calibration.judging import JudgedReport, RepeatedAnswer
 from tasks.calibration.labels import Label
 from tasks.warehouse.engine import Database
 from tasks.warehouse.schema import agent_report_details, criterion_scores, judge_calls, labels, reports
@@ -78,7 +78,7 @@ def find_judged_report(database: Database, environment: str | None = None) -> Ro
 
 def load_judged(
     database: Database, report_ids: Collection[int]
-) -> tuple[dict[int, JudgedReport], dict[tuple[int, int], int], list[Asked]]:
+) -> tuple[dict[int, JudgedReport], dict[tuple[int, int], int], list[RepeatedAnswer]]:
     """What the judge said in these reports; one that is gone, or judged nothing, is not among them.
 
     Its verdicts by report; over how many runs they are, by report and agent; and the questions that it answered
@@ -97,12 +97,12 @@ def load_judged(
             ).where(scores.c.report_id.in_(report_ids), scores.c.agent_id.is_not(None))
         ).all()
     units: dict[int, dict[tuple[int, int, str], bool]] = defaultdict(dict)
-    asked: dict[Asked, None] = {}
+    asked: dict[RepeatedAnswer, None] = {}
     for report_id, agent_id, criterion, passed, threshold, several in verdicts:
         if passed is not None:
             units[report_id][report_id, agent_id, criterion] = passed
         if several and len(several) > 1:
-            asked[Asked(agent_id, criterion, threshold, tuple(several))] = None
+            asked[RepeatedAnswer(agent_id, criterion, threshold, tuple(several))] = None
     judged = {
         report_id: JudgedReport(of, {agent: passed for report, agent, passed, _ in agents if report == report_id})
         for report_id, of in units.items()
@@ -110,7 +110,7 @@ def load_judged(
     return judged, {(report, agent): runs for report, agent, _, runs in agents if runs is not None}, list(asked)
 
 
-def load_repeated_answers(database: Database, environment: str, model: str) -> list[Asked]:
+def load_repeated_answers(database: Database, environment: str, model: str) -> list[RepeatedAnswer]:
     """The questions about agents that the judge was paid several times for answering, with all its scores.
 
     They have one fingerprint: all that went in is the same. Answers that were asked for anew (option ``fresh``) are
@@ -136,7 +136,11 @@ def load_repeated_answers(database: Database, environment: str, model: str) -> l
             if (report_id, agent_id, criterion) in thresholds:
                 found[fingerprint, agent_id, criterion].append(score)
                 newest[fingerprint, agent_id, criterion] = thresholds[report_id, agent_id, criterion]
-    return [Asked(key[1], key[2], newest[key], tuple(several)) for key, several in found.items() if len(several) > 1]
+    return [
+        RepeatedAnswer(key[1], key[2], newest[key], tuple(several))
+        for key, several in found.items()
+        if len(several) > 1
+    ]
 
 
 def _thresholds(

@@ -32,6 +32,15 @@ def format_threshold(threshold: float) -> str:
     return f"{threshold:.12g}"
 
 
+def format_cost(cost_usd: float | None) -> str:
+    """USD, "unknown" when it is not known."""
+    if cost_usd is None:
+        return "unknown"
+    if 0 < cost_usd < 0.0001:
+        return "<$0.0001"
+    return f"${cost_usd:.2f}" if cost_usd >= 1 or cost_usd == 0 else f"${cost_usd:.4f}"
+
+
 def _rounded(value: float, bound: float, decimals: int) -> str:
     """``value`` with so many decimals, or as many more as it takes to stay on its side of ``bound``."""
     for more in range(decimals, 13):

@@ -13,7 +13,7 @@ from statsmodels.stats.inter_rater import cohens_kappa
 
 from tasks.calibration.agree import measure_agreement
 from tasks.calibration.agreement import RUNS_AGAINST_AGENTS, Agreement, CriterionAgreement, describe_kappa
-from tasks.calibration.judging import Asked, JudgedReport, Judging
+from tasks.calibration.judging import JudgedReport, Judging, RepeatedAnswer
 from tasks.calibration.label_sample import choose_runs
 from tasks.calibration.labels import Label
 from tasks.calibration.pairs import kappas
@@ -41,7 +41,7 @@ def _label(agent: int, score: float | None, judge: float | None, **changes: Any)
     return Label(**given | changes)
 
 
-def _measure(labels: list[Label], asked: tuple[Asked, ...] = (), runs: int = 20) -> Agreement:
+def _measure(labels: list[Label], asked: tuple[RepeatedAnswer, ...] = (), runs: int = 20) -> Agreement:
     units = {label.unit: bool(label.judge_passed) for label in labels if label.judge_passed is not None}
     agents = {unit[1] for unit in units}
     report = JudgedReport(units, {a: all(v for unit, v in units.items() if unit[1] == a) for a in agents})
@@ -291,7 +291,7 @@ def test_the_judge_against_itself() -> None:
     rng = np.random.default_rng(8)
     truth = rng.uniform(4, 10, 200)
     asked = tuple(
-        Asked(i % 50, "accuracy", 7.0, tuple(map(float, score + rng.normal(0, 0.5, 3))))
+        RepeatedAnswer(i % 50, "accuracy", 7.0, tuple(map(float, score + rng.normal(0, 0.5, 3))))
         for i, score in enumerate(truth)
     )
     found = _measure([], asked).stability[0]
@@ -304,10 +304,10 @@ def test_the_judge_against_itself() -> None:
     assert 0.6 < found.kappa.value < 0.95
     assert found.kappa.n == 200
     assert found.bias.value is None
-    same = tuple(Asked(i, "accuracy", 7.0, (float(4 + i % 6),) * 3) for i in range(20))
+    same = tuple(RepeatedAnswer(i, "accuracy", 7.0, (float(4 + i % 6),) * 3) for i in range(20))
     steady = _measure([], same).stability[0]
     assert (steady.noise.value, steady.unstable.value, steady.kappa.value) == (0, 0, 1)
-    assert _measure([], (Asked(1, "accuracy", 7.0, (5.0,)),)).stability == ()
+    assert _measure([], (RepeatedAnswer(1, "accuracy", 7.0, (5.0,)),)).stability == ()
 
 
 def test_people_against_each_other() -> None:

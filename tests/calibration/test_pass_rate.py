@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import norm
 
 from tasks.calibration.judging import JudgedReport
-from tasks.calibration.labels import Opinion, Word
+from tasks.calibration.labels import Opinion, PairedRating
 from tasks.calibration.pass_rate import PassRate, correct_pass_rate
 
 _RATE = 0.7
@@ -39,13 +39,15 @@ class Team:
         units = {(report_id, a, f"c{c}"): bool(v) for (a, c), v in np.ndenumerate(self.judge)}
         return JudgedReport(units, {a: bool(row.all()) for a, row in enumerate(self.judge)})
 
-    def words(self, report_id: int, labelled: int) -> list[Word]:
+    def words(self, report_id: int, labelled: int) -> list[PairedRating]:
         """As ``label`` asks for them: agents that passed and did not take turns."""
         passed = self.judge.all(axis=1)
         sides = [list(self.rng.permutation(np.flatnonzero(side))) for side in (passed, ~passed)]
         turns = [sides[i % 2].pop() if sides[i % 2] else sides[1 - i % 2].pop() for i in range(labelled)]
         return [
-            Word((report_id, int(a), f"c{c}"), Opinion(None, bool(self.truth[a, c])), Opinion(None, bool(v)), {}, None)
+            PairedRating(
+                (report_id, int(a), f"c{c}"), Opinion(None, bool(self.truth[a, c])), Opinion(None, bool(v)), {}, None
+            )
             for a in turns
             for c, v in enumerate(self.judge[a])
         ]
@@ -95,8 +97,8 @@ def test_the_errors_found_in_earlier_reports_correct_one_of_which_nothing_is_lab
     assert own < 100
 
 
-def _word(agent: int, people: bool | None, judge: bool | None, report: int = 1) -> Word:
-    return Word((report, agent, "c"), Opinion(None, people), Opinion(None, judge), {}, None)
+def _word(agent: int, people: bool | None, judge: bool | None, report: int = 1) -> PairedRating:
+    return PairedRating((report, agent, "c"), Opinion(None, people), Opinion(None, judge), {}, None)
 
 
 def _rate(*sides: tuple[bool | None, bool | None], unlabelled: tuple[bool, ...] = ()) -> PassRate:

@@ -15,7 +15,7 @@ from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, Run, ToolCall
 from tasks.judge.rubric import Criteria
-from tasks.report.build import Findings, build_rows
+from tasks.report.build import ReportDraft, build_rows
 from tasks.report.plan import ReportPlan
 from tasks.settings import ReportOptions
 from tasks.warehouse.sql import open_warehouse
@@ -43,7 +43,7 @@ def stored_run(tmp_path: Path) -> Any:
             evidence_until=_NOW,
             started_at=_NOW,
         )
-        findings = Findings(agents=[agent], chosen=frozenset({1}), evidence={1: evidence})
+        findings = ReportDraft(agents=[agent], chosen=frozenset({1}), evidence={1: evidence})
         rows = build_rows(plan, findings)
         warehouse.write_report(report_id, {"status": "completed"}, (), (), rows.runs)
         (row,) = warehouse.load_runs(report_id)

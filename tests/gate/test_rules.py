@@ -12,7 +12,7 @@ from scipy.stats import binom
 from benchmarks.simulated_reports import report_row
 from tasks.comparison.comparison import AgentComparison, Change, Comparison, Verdict
 from tasks.evidence.metrics import wilson_interval
-from tasks.gate.rules import Finding, Rules, check_report
+from tasks.gate.rules import RuleResult, Rules, check_report
 from tasks.render.gate_files import render_junit, render_summary
 from tasks.report.reading import Reading
 
@@ -209,13 +209,13 @@ def test_no_rule_is_no_gate() -> None:
     assert Rules(min_score=0)
 
 
-def _findings() -> list[Finding]:
+def _findings() -> list[RuleResult]:
     return [
-        Finding("min-score", "team", "held", "score 8.0, at least 7"),
-        Finding("min-score", _HOSTILE, "broken", f"score 3.0, at least 7 {_HOSTILE}"),
-        Finding("no-worse-than", "agent-1", "broken", "one"),
-        Finding("no-worse-than", "agent-1", "broken", "two"),
-        Finding("no-worse-than", "agent-2", "not_applied", "no score"),
+        RuleResult("min-score", "team", "held", "score 8.0, at least 7"),
+        RuleResult("min-score", _HOSTILE, "broken", f"score 3.0, at least 7 {_HOSTILE}"),
+        RuleResult("no-worse-than", "agent-1", "broken", "one"),
+        RuleResult("no-worse-than", "agent-1", "broken", "two"),
+        RuleResult("no-worse-than", "agent-2", "not_applied", "no score"),
     ]
 
 
@@ -244,8 +244,8 @@ def test_junit_is_well_formed_and_says_what_is_broken_whatever_names_hold() -> N
 
 def test_files_show_what_cannot_be_told_and_strict_makes_it_a_failure() -> None:
     findings = [
-        Finding("min-success-rate", "agent-1", "cannot_tell", "75% of 20 runs succeeded"),
-        Finding("min-success-rate", "agent-2", "not_applied", "no run", excused=True),
+        RuleResult("min-success-rate", "agent-1", "cannot_tell", "75% of 20 runs succeeded"),
+        RuleResult("min-success-rate", "agent-2", "not_applied", "no run", excused=True),
     ]
 
     def cases(*, strict: bool) -> list[list[tuple[str, str | None]]]:

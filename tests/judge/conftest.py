@@ -19,10 +19,10 @@ from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Run
 from tasks.judge.answer import Shown
 from tasks.judge.endpoint.client import JudgeClient, open_endpoint
-from tasks.judge.endpoint.limiter import Gate, Stop
+from tasks.judge.endpoint.limiter import RateLimiter, StopSignal
 from tasks.judge.exchange import Judge, Question
 from tasks.judge.ledger import Claim, PaidAnswer, unknown_cost
-from tasks.judge.prompt.citations import Exhibit, Exhibits
+from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.rubric import Criterion
 
 STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -89,7 +89,7 @@ class MemoryLedger:
             if self.claims.get(claim.fingerprint) == claim:
                 del self.claims[claim.fingerprint]
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Everything is written at once."""
 
 
@@ -172,18 +172,18 @@ def make_evidence(make_agent: Callable[..., Agent], make_run: Callable[..., Run]
 
 
 @pytest.fixture
-def exhibits(make_run: Callable[..., Run]) -> Exhibits:
+def labelled_runs(make_run: Callable[..., Run]) -> LabelledRuns:
     """R1 and R2, the runs 1 and 2."""
-    return Exhibits([Exhibit(f"R{number}", make_run(number), None) for number in (1, 2)])
+    return LabelledRuns([LabelledRun(f"R{number}", make_run(number), None) for number in (1, 2)])
 
 
 @pytest.fixture
-def question(rubric: dict[str, Criterion], exhibits: Exhibits) -> Question:
+def question(rubric: dict[str, Criterion], labelled_runs: LabelledRuns) -> Question:
     return Question(
         kind="agent",
         rubric=rubric,
         digest="of the evidence",
-        exhibits=exhibits,
+        labelled_runs=labelled_runs,
         render=lambda budget, rotation: Shown("The evidence."),
         agent_id=5,
     )
@@ -236,7 +236,7 @@ def make_client() -> Iterator[Callable[..., JudgeClient]]:
 
     def make(base_url: str, *, width: int = 0, key: str = KEY, **fields: Any) -> JudgeClient:
         values: dict[str, Any] = {"model": "gpt-5.4-mini", "first_backoff_seconds": 0.02, "max_attempts": 3} | fields
-        opened.append(JudgeClient(openai=open_endpoint(base_url, key), gate=Gate(width), **values))
+        opened.append(JudgeClient(openai=open_endpoint(base_url, key), limiter=RateLimiter(width), **values))
         return opened[-1]
 
     yield make
@@ -254,7 +254,7 @@ def make_judge() -> Callable[..., Judge]:
     """``make_judge(client, ledger=…, prices=…, samples=…)``."""
 
     def make(client: JudgeClient, **parts: Any) -> Judge:
-        values: dict[str, Any] = {"ledger": MemoryLedger(), "prices": RunPrices(), "stop": Stop(), "report_id": 3}
+        values: dict[str, Any] = {"ledger": MemoryLedger(), "prices": RunPrices(), "stop": StopSignal(), "report_id": 3}
         return Judge(client=client, **(values | parts))
 
     return make

@@ -13,7 +13,7 @@ import pytest
 
 from tasks.evidence.types import Run, ToolCall
 from tasks.judge.answer import Answer, UnusableAnswerError, build_schema, parse_answer
-from tasks.judge.prompt.citations import Exhibit, Exhibits
+from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.rubric import Criterion
 
 Make = Callable[..., dict[str, Any]]
@@ -34,7 +34,7 @@ RUN = Run(
     tool_calls=(CALL,),
 )
 OTHER = RUN.model_copy(update={"id": 42, "tool_calls": (), "final_response": "Done 1"})
-EXHIBITS = Exhibits([Exhibit("R1", OTHER, None), Exhibit("R2", RUN, None)])
+EXHIBITS = LabelledRuns([LabelledRun("R1", OTHER, None), LabelledRun("R2", RUN, None)])
 
 
 def parse(text: str, rubric: dict[str, Criterion], kind: Any = "agent") -> Answer:

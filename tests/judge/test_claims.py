@@ -15,7 +15,7 @@ import pytest
 
 from tasks.errors import JudgingEndedError, WarehouseError
 from tasks.judge.claims import claimed, growing_pauses
-from tasks.judge.endpoint.limiter import DeadlineError, Stop
+from tasks.judge.endpoint.limiter import DeadlineError, StopSignal
 from tasks.judge.ledger import Claim, PaidAnswer
 
 Enter = Callable[..., AbstractContextManager[PaidAnswer | Claim]]
@@ -44,7 +44,7 @@ def enter(memory_ledger: Any) -> Enter:
     """``enter(seconds, …)``: ``claimed`` for "f" with a deadline in so many seconds."""
 
     def make(seconds: float = 20, **more: Any) -> AbstractContextManager[PaidAnswer | Claim]:
-        values = {"ledger": memory_ledger, "stop": Stop()} | more
+        values = {"ledger": memory_ledger, "stop": StopSignal()} | more
         return claimed(
             **values,
             fingerprint="f",
@@ -120,7 +120,7 @@ def test_nobody_waits_beyond_the_deadline(memory_ledger: Any, enter: Enter) -> N
 
 
 def test_the_end_of_judging_wakes_at_once_who_waits(enter: Enter, pool: ThreadPoolExecutor) -> None:
-    stop = Stop()
+    stop = StopSignal()
     with enter():
         waiting = wait_outside(pool, enter, stop=stop)
         time.sleep(1.5)  # By now the pauses are longer than a second.
@@ -130,7 +130,7 @@ def test_the_end_of_judging_wakes_at_once_who_waits(enter: Enter, pool: ThreadPo
 
 
 def test_after_the_end_of_judging_only_what_is_there_is_given_out(memory_ledger: Any, enter: Enter) -> None:
-    stop = Stop()
+    stop = StopSignal()
     stop.end("endpoint", "quota")
     with pytest.raises(JudgingEndedError, match="quota"), enter(stop=stop):
         pytest.fail("entered")

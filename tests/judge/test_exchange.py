@@ -18,7 +18,7 @@ from deployments.demo.loopback import Response
 from tasks.errors import JudgeError, JudgingEndedError
 from tasks.evidence.prices import RunPrices
 from tasks.judge.answer import Shown
-from tasks.judge.budget import BudgetError, Purse
+from tasks.judge.budget import Budget, BudgetError
 from tasks.judge.endpoint.client import EndpointError, JudgeClient
 from tasks.judge.endpoint.limiter import DeadlineError
 from tasks.judge.exchange import Judge, Question, Spent
@@ -375,10 +375,10 @@ def test_what_may_have_been_paid_is_taken_from_the_purse(
     judge, _ = asking(first, reply(good))
     most = judge.most_usd(1000)
     assert most is not None
-    judge = replace(judge, purse=Purse(1.6 * most))
+    judge = replace(judge, budget=Budget(1.6 * most))
     with suppress(JudgeError):
         judge.ask(question, deadline=soon, spent=Spent())
-    with nullcontext() if left else pytest.raises(BudgetError), judge.purse.pay(lambda: most):
+    with nullcontext() if left else pytest.raises(BudgetError), judge.budget.pay(lambda: most):
         pass
 
 
@@ -407,7 +407,7 @@ def test_a_limit_is_kept_by_the_costs_that_the_endpoint_states(
     asking: Asking, question: Question, good: str, soon: float
 ) -> None:
     said = completion(good, model="a-model-of-mine", usage=usage(1000, 4000) | {"cost": 0.02})
-    judge, server = asking(said, prices=RunPrices(), purse=Purse(0.1))
+    judge, server = asking(said, prices=RunPrices(), budget=Budget(0.1))
     judge = replace(judge, client=replace(judge.client, model="a-model-of-mine"))
     spent = Spent()
     ask_until_the_limit(judge, question, soon, spent)
@@ -420,7 +420,7 @@ def test_a_limit_ends_with_the_first_call_that_states_no_cost(
     stated: Any, asking: Asking, question: Question, good: str, soon: float
 ) -> None:
     said = completion(good, model="a-model-of-mine", usage=usage(1000, 100) | stated)
-    judge, server = asking(said, prices=RunPrices(), purse=Purse(10.0))
+    judge, server = asking(said, prices=RunPrices(), budget=Budget(10.0))
     judge = replace(judge, client=replace(judge.client, model="a-model-of-mine"))
     judge.ask(question, deadline=soon, spent=Spent())
     with pytest.raises(BudgetError, match="AGENT_REPORT_PRICES"):
@@ -432,7 +432,7 @@ def test_hidden_reasoning_is_paid_for_and_reaches_the_limit(
     asking: Asking, question: Question, good: str, soon: float
 ) -> None:
     hidden = {"prompt_tokens": 900, "completion_tokens": 20, "total_tokens": 8900}
-    judge, server = asking(reply(good, usage=hidden), purse=Purse(0.2))
+    judge, server = asking(reply(good, usage=hidden), budget=Budget(0.2))
     spent = Spent()
     ask_until_the_limit(judge, question, soon, spent)
     assert spent.completion_tokens == 8000 * len(server.requests)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tasks.judge.answer import UnusableAnswerError, parse_answer
-from tasks.judge.prompt.citations import Exhibits
+from tasks.judge.prompt.citations import LabelledRuns
 from tasks.judge.reasoning import answer_part
 from tasks.judge.rubric import Criterion
 
@@ -95,7 +95,7 @@ def drafts(make_answer: Make) -> list[str]:
 
 
 def score(text: str, rubric: dict[str, Criterion]) -> float | None:
-    return parse_answer(text, "agent", rubric, Exhibits([])).criteria["accuracy"].score
+    return parse_answer(text, "agent", rubric, LabelledRuns([])).criteria["accuracy"].score
 
 
 @pytest.mark.parametrize(("opening", "closing"), BLOCKS, ids=IDS)

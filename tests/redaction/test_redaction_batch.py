@@ -13,7 +13,7 @@ from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.spans import Span
 from tasks.evidence.traces.telemetry import TEXT_LIMIT, clip, summarize, summarize_tree
 from tasks.evidence.types import Agent, AgentRuns, Run, ToolCall, Trace
-from tasks.redaction.redaction_batch import Tally
+from tasks.redaction.redaction_batch import RedactionBatch
 from tasks.redaction.redactor import Redactor
 from tasks.sources.sql.rows import read_agent
 
@@ -33,8 +33,8 @@ def test_no_text_of_an_agent_keeps_a_secret(make_run: Callable[..., Run]) -> Non
     }
     run = make_run(1, f"no id {KEY}", **texts | {"outcome": "failure", "tool_calls": (call,)})
     agent = Agent(id=1, name="bot", environment="demo", description=f"uses {KEY}", prompt=KEY)
-    tally = Tally(REDACTOR)
-    found = tally.redact_runs(AgentRuns(runs=(run, make_run(2, "0a")), unreadable=1, warnings=(f"w {KEY}",)))
+    redaction_batch = RedactionBatch(REDACTOR)
+    found = redaction_batch.redact_runs(AgentRuns(runs=(run, make_run(2, "0a")), unreadable=1, warnings=(f"w {KEY}",)))
     assert found.redactions == {"api key": 12}
     assert found.unreadable == 1
     assert found.warnings == ("w [api key]",)
@@ -42,7 +42,7 @@ def test_no_text_of_an_agent_keeps_a_secret(make_run: Callable[..., Run]) -> Non
         name="call [api key]", arguments='{"k": "[api key]"}', result="[api key]", error="refused [api key]"
     )
     assert found.runs[1] == make_run(2, "0a")
-    tally = Tally(REDACTOR, found.redactions)
+    redaction_batch = RedactionBatch(REDACTOR, found.redactions)
     error = "x" * (TEXT_LIMIT - 10) + KEY
     spans = [
         _span(1, f"work {KEY}", **{"genkit:state": "error", "genkit:error": error}),
@@ -50,14 +50,14 @@ def test_no_text_of_an_agent_keeps_a_secret(make_run: Callable[..., Run]) -> Non
         _span(3, **{"input.value": KEY}),
         _span(4, f"__call {KEY}"),
     ]
-    telemetry = summarize_tree(SpanTree(spans), [f"note {KEY}"], tally.redact_telemetry)
+    telemetry = summarize_tree(SpanTree(spans), [f"note {KEY}"], redaction_batch.redact_telemetry)
     assert telemetry.repeats[0].calls == 2
     evidence = build_evidence(
-        tally.redact_agent(agent),
+        redaction_batch.redact_agent(agent),
         found,
         [Trace(run_id=1, state="complete", telemetry=telemetry)],
         RunPrices(),
-        tally.counts,
+        redaction_batch.counts,
     )
     assert "Ab3d" not in repr(evidence)
     assert evidence.agent.name == "bot"
@@ -68,17 +68,17 @@ def test_no_text_of_an_agent_keeps_a_secret(make_run: Callable[..., Run]) -> Non
 
 def test_nothing_found_changes_nothing_and_counts_nothing(make_run: Callable[..., Run]) -> None:
     found = AgentRuns(runs=(make_run(1, "0a", task="add 1 and 2"),), warnings=("w",))
-    assert Tally(REDACTOR).redact_runs(found) == found
+    assert RedactionBatch(REDACTOR).redact_runs(found) == found
     summary = summarize([_span(1), _span(2)])
-    assert Tally(REDACTOR).redact_telemetry(summary) == summary
-    assert Tally(REDACTOR).redact_runs(AgentRuns()) == AgentRuns()
+    assert RedactionBatch(REDACTOR).redact_telemetry(summary) == summary
+    assert RedactionBatch(REDACTOR).redact_runs(AgentRuns()) == AgentRuns()
 
 
 def test_without_a_redactor_everything_stays(make_run: Callable[..., Run]) -> None:
     found = AgentRuns(runs=(make_run(1, task=KEY),))
-    assert Tally(None).redact_runs(found) == found
+    assert RedactionBatch(None).redact_runs(found) == found
     agent = Agent(id=1, name="a", environment="e", prompt=KEY)
-    assert Tally(None).redact_agent(agent) == agent
+    assert RedactionBatch(None).redact_agent(agent) == agent
 
 
 SECRETS = [
@@ -97,7 +97,7 @@ SECRETS = [
 def test_half_a_secret_does_not_survive_the_cut_of_a_span_s_text(secret: str, part: str, seen: int) -> None:
     text = "x" * (TEXT_LIMIT - seen - 1) + " " + secret + " and more" * 100
     span = _span(1, **{"input.value": text, "error.message": text, "error.type": "Refused"})
-    summary = summarize_tree(SpanTree([span]), (), Tally(REDACTOR).redact_telemetry)
+    summary = summarize_tree(SpanTree([span]), (), RedactionBatch(REDACTOR).redact_telemetry)
     for shown in (summary.tool_calls[0].arguments or "", summary.error_messages[0]):
         assert shown.startswith("x" * 300)
         assert "more characters]" in shown

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from tasks.comparison.changes import worst_first
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
-from tasks.render.change_text import describe_change, render_changed
+from tasks.comparison.description import describe_change
+from tasks.render.change_text import render_changed
 
 _FELL = Change(
     metric="success_rate", verdict="worse", before=0.9, after=0.4, difference=-0.5, low=-0.7, high=-0.2, p_value=0.01

@@ -14,7 +14,7 @@ from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid
 from tasks.judge.rubric import Criteria
 from tasks.render.markdown import Links, render_markdown
-from tasks.report.build import Ending, Findings, build_rows
+from tasks.report.build import Ending, ReportDraft, build_rows
 from tasks.report.plan import ReportPlan
 from tasks.settings import ReportOptions
 from tasks.wording.shortening import cut
@@ -34,9 +34,9 @@ def _plan() -> ReportPlan:
     )
 
 
-def _findings(*evaluations: Evaluation, ending: Ending | None = None) -> Findings:
+def _findings(*evaluations: Evaluation, ending: Ending | None = None) -> ReportDraft:
     agents = [Agent(id=number, name=f"agent-{number}", environment="prod") for number in (1, 2, 3)]
-    return Findings(
+    return ReportDraft(
         agents=agents,
         chosen=frozenset({1, 2, 3}),
         evaluations={e.agent_id: e for e in evaluations if e.agent_id is not None},

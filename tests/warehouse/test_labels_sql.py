@@ -21,7 +21,7 @@ from tasks.warehouse.labels import (
     read_scores,
     write_labels,
 )
-from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.sql import Warehouse
 
 _NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)

@@ -17,7 +17,7 @@ from alembic.config import Config
 from tasks.errors import WarehouseError
 from tasks.warehouse import migrations
 from tasks.warehouse.engine import connect_database
-from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.migrations import REVISIONS, VERSION_TABLE, is_current
 from tasks.warehouse.schema import metadata
 from tasks.warehouse.sql import open_warehouse

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 
 from deployments.local.postgres import embedded_postgres
 from tasks.errors import JudgingEndedError, WarehouseError
-from tasks.judge.endpoint.limiter import Stop
+from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.ledger import Claim, PaidAnswer
 from tasks.warehouse.engine import Database
-from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.ledger.patient_ledger import PatientLedger
+from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.patience import Patience
-from tasks.warehouse.patient_ledger import PatientLedger
 from tasks.warehouse.schema import judge_calls
 from tasks.warehouse.sql import open_warehouse
 
@@ -142,7 +142,7 @@ def outage(request: pytest.FixtureRequest, sqlite_url: str) -> Iterator[Outage]:
 
 
 def test_an_answer_waits_until_the_warehouse_is_back(outage: Outage) -> None:
-    clock, stop = Clock(lambda number: outage.end() if number == 5 else None), Stop()
+    clock, stop = Clock(lambda number: outage.end() if number == 5 else None), StopSignal()
     ledger = PatientLedger(SqlLedger(outage.database), stop, clock.patience())
     claim = ledger.claim("f", **ABOUT)
     assert isinstance(claim, Claim)
@@ -156,7 +156,7 @@ def test_an_answer_waits_until_the_warehouse_is_back(outage: Outage) -> None:
 
 
 def test_after_a_minute_judging_ends_and_answers_are_written_later(outage: Outage) -> None:
-    clock, stop = Clock(), Stop()
+    clock, stop = Clock(), StopSignal()
     ledger = PatientLedger(SqlLedger(outage.database), stop, clock.patience(60))
     claims = [ledger.claim(name, **ABOUT) for name in "fgh"]
     assert all(isinstance(claim, Claim) for claim in claims)
@@ -170,15 +170,15 @@ def test_after_a_minute_judging_ends_and_answers_are_written_later(outage: Outag
     ledger.release(claims[2])  # type: ignore[arg-type]
     assert clock.now == pytest.approx(60)
     clock.at_wait = lambda number: outage.end() if clock.now > 200 else None
-    ledger.settle()
+    ledger.flush()
     assert states(outage.database) == ["answered", "answered"]
-    ledger.settle()
+    ledger.flush()
     assert SqlLedger(outage.database).find("f") == paid("f")
 
 
 def test_who_wants_to_claim_waits_as_well(outage: Outage) -> None:
     clock = Clock(lambda number: outage.end() if number == 3 else None)
-    ledger = PatientLedger(SqlLedger(outage.database), Stop(), clock.patience())
+    ledger = PatientLedger(SqlLedger(outage.database), StopSignal(), clock.patience())
     outage.begin()
     claim = ledger.claim("f" * 10_000, **ABOUT)
     assert isinstance(claim, Claim)
@@ -189,7 +189,7 @@ def test_who_wants_to_claim_waits_as_well(outage: Outage) -> None:
 def test_a_connection_that_would_stay_read_only_is_opened_anew(sqlite_url: str) -> None:
     database = open_warehouse(sqlite_url).database
     clock = Clock()
-    ledger = PatientLedger(SqlLedger(database), Stop(), clock.patience())
+    ledger = PatientLedger(SqlLedger(database), StopSignal(), clock.patience())
     with database.writing() as connection:
         connection.exec_driver_sql("PRAGMA query_only = ON")
     ledger.commit(paid())
@@ -208,7 +208,7 @@ def test_no_answer_is_lost_when_postgresql_stops_and_starts_again(tmp_path: Path
                 second.enter_context(embedded_postgres(tmp_path / "pg"))
 
         clock = Clock(start)
-        ledger = PatientLedger(SqlLedger(database), Stop(), clock.patience())
+        ledger = PatientLedger(SqlLedger(database), StopSignal(), clock.patience())
         claim = ledger.claim("f", **ABOUT)
         assert isinstance(claim, Claim)
         first.close()
@@ -223,7 +223,7 @@ def test_who_waits_to_claim_goes_when_judging_ends() -> None:
         def claim(self, *args: Any, **about: Any) -> None:
             raise _passing()
 
-    stop = Stop()
+    stop = StopSignal()
     clock = Clock(lambda number: stop.end("cancelled", "Ctrl-C") if number == 2 else None)
     ledger = PatientLedger(Away(), stop, clock.patience())  # type: ignore[arg-type]
     with pytest.raises(JudgingEndedError, match="Ctrl-C"):

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from tasks.errors import RefusedError, WarehouseError
 from tasks.judge.ledger import PaidAnswer
-from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.owner import Owner, current_owner
 from tasks.warehouse.schema import REPORT_TABLES
 from tasks.warehouse.sql import Warehouse

@@ -20,7 +20,7 @@ from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
 from tasks.errors import JudgeError, scrub
 from tasks.judge.endpoint.capabilities import LIMIT, Capabilities, Form
-from tasks.judge.endpoint.limiter import DeadlineError, Gate, Place, Stop
+from tasks.judge.endpoint.limiter import DeadlineError, Permit, RateLimiter, StopSignal
 from tasks.judge.endpoint.refusal import (
     is_moderation,
     is_rate_limit,
@@ -144,7 +144,7 @@ class JudgeClient:
     """
 
     openai: openai.OpenAI
-    gate: Gate
+    limiter: RateLimiter
     model: str
     call_timeout_seconds: float = 120.0
     max_attempts: int = 5
@@ -164,7 +164,7 @@ class JudgeClient:
         return {LIMIT: self.max_output_tokens, **chosen}
 
     def complete(
-        self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], *, deadline: float, stop: Stop
+        self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], *, deadline: float, stop: StopSignal
     ) -> Reply:
         """Ask until there is a reply, the deadline (of ``clock``) is near, or asking is hopeless.
 
@@ -184,7 +184,7 @@ class JudgeClient:
             while True:
                 attempts += 1
                 self.capabilities.wait_turn()
-                with self.gate.slot(deadline, stop) as place:
+                with self.limiter.slot(deadline, stop) as permit:
                     form = self.capabilities.form
                     held = False
                     try:
@@ -192,13 +192,13 @@ class JudgeClient:
                     except APIStatusError as error:
                         failure: APIError = error
                         # Before the slot is given back, so that nobody slips through in between.
-                        held = self._slow_down(place, error, attempts)
+                        held = self._slow_down(permit, error, attempts)
                     except APIConnectionError as error:
                         failure = error
                         unanswered += _may_be_charged(error)
                     else:
                         if reply.paid:
-                            place.answered()
+                            permit.answered()
                             self.capabilities.answered(form)
                         return replace(reply, unanswered=unanswered)
                 said = self._describe(failure)
@@ -216,17 +216,17 @@ class JudgeClient:
             told.unanswered = unanswered
             raise told from None
 
-    def _slow_down(self, place: Place, error: APIStatusError, attempts: int) -> bool:
-        """Tell the gate of a limit; whether the gate now holds everybody back, this call included."""
+    def _slow_down(self, permit: Permit, error: APIStatusError, attempts: int) -> bool:
+        """Tell the limiter of a limit; whether the limiter now holds everybody back, this call included."""
         if error.status_code not in (429, 503) or is_too_long(error):
             return False
         pause = retry_after_seconds(error.response.headers)
         if pause is not None:
             pause = max(pause, self._shortest_pause(attempts))
         if is_rate_limit(error):
-            place.refused(pause)
+            permit.refused(pause)
         elif pause is not None:
-            self.gate.hold(pause)
+            self.limiter.hold(pause)
         return pause is not None
 
     def _learn(self, form: Form, failure: APIError) -> bool:
@@ -246,15 +246,15 @@ class JudgeClient:
 
     def _is_doubtful(self, failure: APIError) -> bool:
         """Whether the key, the model or the path are refused that were good for other calls: one may be a stumble."""
-        return self.gate.has_answered and isinstance(failure, APIStatusError) and failure.status_code in (401, 404)
+        return self.limiter.has_answered and isinstance(failure, APIStatusError) and failure.status_code in (401, 404)
 
-    def _give_up(self, failure: APIError, said: str, failures: int, stop: Stop) -> None:
+    def _give_up(self, failure: APIError, said: str, failures: int, stop: StopSignal) -> None:
         """Raise when another attempt is of no use."""
         if isinstance(failure, APIStatusError):
             status = failure.status_code
             # Moderation and firewalls refuse what stands in one agent's texts with a 403 too: that agent must not end
             # everybody's judging.
-            of_this_call = status == 403 and (self.gate.has_answered or is_moderation(failure))
+            of_this_call = status == 403 and (self.limiter.has_answered or is_moderation(failure))
             if (ended := why_judging_ends(failure)) and not of_this_call:
                 reason = f"{ended}: {said}"
                 stop.end("endpoint", reason)

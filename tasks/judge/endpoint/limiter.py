@@ -1,4 +1,4 @@
-"""The gate bounds a process's calls to one endpoint by what the endpoint takes, and holds all back when it says so."""
+"""The rate limiter: bounds a process's calls to one endpoint by what it takes, and pauses all when it says so."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Literal
 from tasks.errors import JudgeError, JudgingEndedError
 
 _HIGH_USE = 0.8
-# What a clean round adds: a twentieth, or a fifth of a place where the gate is narrow. So a width that the endpoint
+# What a clean round adds: a twentieth, or a fifth of a permit where the limiter is narrow. So a width that the endpoint
 # has just refused is tried again after five rounds, at the cost of one refusal.
 _GROWTH = 0.05
 _FIRST_STEP = 0.2
@@ -27,8 +27,8 @@ class DeadlineError(JudgeError):
 StopKind = Literal["endpoint", "warehouse", "fail_fast", "timeout", "cancelled"]
 
 
-class Stop:
-    """Ends a report's judging, once and for one reason; whoever waits behind a gate for it wakes and gives up."""
+class StopSignal:
+    """Ends a report's judging, once and for one reason; whoever waits behind a limiter for it wakes and gives up."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -86,20 +86,20 @@ class Stop:
                 self._listeners.remove(wake)
 
 
-class Place:
-    """One call's place behind the gate; tells the gate how the endpoint took the call."""
+class Permit:
+    """One call's permit behind the limiter; tells the limiter how the endpoint took the call."""
 
-    def __init__(self, gate: Gate, number: int) -> None:
-        self._gate = gate
+    def __init__(self, limiter: RateLimiter, number: int) -> None:
+        self._limiter = limiter
         self.number = number
 
     def answered(self) -> None:
         """The endpoint answered. Whoever says neither this nor ``refused`` (5xx, time-out) changes no width."""
-        self._gate._note_answer()
+        self._limiter._note_answer()
 
     def refused(self, retry_after_seconds: float | None = None) -> None:
-        """The endpoint said 429; ``retry_after_seconds`` holds back everything behind the gate, None nothing."""
-        self._gate._note_refusal(self, retry_after_seconds)
+        """The endpoint said 429; ``retry_after_seconds`` holds back everything behind the limiter, None nothing."""
+        self._limiter._note_refusal(self, retry_after_seconds)
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +108,7 @@ class _Waiter:
     changed: threading.Condition
 
 
-class Gate:
+class RateLimiter:
     """Bounds the calls to one endpoint, model and key; one per process, safe to use from many threads.
 
     At most ``width`` calls are in flight (0: no bound until the endpoint sets one), and at most
@@ -116,7 +116,7 @@ class Gate:
     call that was refused keeps its turn. Times are of ``time.monotonic``.
 
     The width adapts. On a 429 it becomes the number of calls in flight that were not refused, at least 1, once in
-    ``cooldown_seconds``. It grows back, never beyond ``width``, after every round (as many answers as the gate is
+    ``cooldown_seconds``. It grows back, never beyond ``width``, after every round (as many answers as the limiter is
     wide) without a 429 in which at least 80 % of it was used.
     """
 
@@ -137,7 +137,7 @@ class Gate:
         self._shrunk_refused = 0
         self._shrunk_to = 0
         self._cooling_until = 0.0
-        # Of the round: answers, the most in flight, and by how much a clean one widens the gate.
+        # Of the round: answers, the most in flight, and by how much a clean one widens the limiter.
         self._answers = 0
         self._busiest = 0
         self._step = _FIRST_STEP
@@ -160,11 +160,11 @@ class Gate:
         return self._in_flight
 
     @contextmanager
-    def slot(self, deadline: float, stop: Stop) -> Iterator[Place]:
-        """Hold one place; waits for it until ``deadline``.
+    def slot(self, deadline: float, stop: StopSignal) -> Iterator[Permit]:
+        """Hold one permit; waits for it until ``deadline``.
 
         Raises:
-            DeadlineError: no place came free in time, or none can, as the endpoint is held back for longer.
+            DeadlineError: no permit came free in time, or none can, as the endpoint is held back for longer.
             JudgingEndedError: judging ended first.
         """
         waiter = _Waiter(deadline, threading.Condition(self._lock))
@@ -176,12 +176,12 @@ class Gate:
                 self._started += 1
                 self._busiest = max(self._busiest, self._in_flight)
                 self._next_start = max(self._next_start, time.monotonic()) + self._spacing
-                place = Place(self, self._started)
+                permit = Permit(self, self._started)
             finally:
                 self._waiting.remove(waiter)
                 self._wake_first()
         try:
-            yield place
+            yield permit
         finally:
             with self._lock:
                 self._in_flight -= 1
@@ -195,7 +195,7 @@ class Gate:
     def set_limits(self, width: int, requests_per_minute: int = 0) -> None:
         """Other limits for the next calls (reports of one process may come with different ones); 0: no bound.
 
-        What the endpoint has taught stays: a gate that has shrunk grows to the new width and does not jump there.
+        What the endpoint has taught stays: a limiter that has shrunk grows to the new width and does not jump there.
         """
         with self._lock:
             most = width or math.inf
@@ -204,7 +204,7 @@ class Gate:
             self._spacing = _spacing(requests_per_minute)
             self._wake_first()
 
-    def _wait_for_place(self, waiter: _Waiter, stop: Stop) -> None:
+    def _wait_for_place(self, waiter: _Waiter, stop: StopSignal) -> None:
         while True:
             stop.check()
             now = time.monotonic()
@@ -230,12 +230,12 @@ class Gate:
                 break
             waiter.changed.notify()
 
-    def _note_refusal(self, place: Place, retry_after_seconds: float | None) -> None:
+    def _note_refusal(self, permit: Permit, retry_after_seconds: float | None) -> None:
         with self._lock:
             if retry_after_seconds is not None:
                 self._hold(retry_after_seconds)
             now = time.monotonic()
-            if place.number > self._shrunk_after:
+            if permit.number > self._shrunk_after:
                 if now < self._cooling_until:
                     return
                 self._shrunk_after = self._started
@@ -274,7 +274,7 @@ class Gate:
             waiter.changed.notify()
 
     def _wake_first(self) -> None:
-        # One at a time, who wakes the next when he is through: a thousand who wait are not all woken for one place.
+        # One at a time, who wakes the next when he is through: a thousand who wait are not all woken for one permit.
         if self._waiting:
             self._waiting[0].changed.notify()
 

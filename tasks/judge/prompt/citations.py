@@ -1,4 +1,4 @@
-"""Exhibits: runs and steps under short labels (R7, R7.3), and whether what the judge quotes of one stands there."""
+"""LabelledRuns: runs and steps under short labels (R7, R7.3), and whether what the judge quotes of one stands there."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tasks.evidence.types import Run, Trace
 from tasks.judge.prompt.fence import MARK, inline, neutralise
 from tasks.judge.prompt.steps import Step, build_steps
 from tasks.judge.prompt.tokens import text_tokens
+from tasks.wording.counts import counted, was_were
 
 Side = Literal["any", "claim", "observation"]
 
@@ -37,7 +38,7 @@ class Found:
     span_id: str = ""
 
 
-class Exhibit:
+class LabelledRun:
     """One run under its label, with everything that may be quoted of it; nothing is clipped here."""
 
     def __init__(self, label: str, run: Run, trace: Trace | None, cost_usd: float | None = None) -> None:
@@ -158,11 +159,11 @@ class Exhibit:
         return None
 
 
-class Exhibits:
-    """The exhibits of one question, by label. The labels do not depend on what of them is shown."""
+class LabelledRuns:
+    """The labelled_runs of one question, by label. The labels do not depend on what of them is shown."""
 
-    def __init__(self, exhibits: Sequence[Exhibit]) -> None:
-        self._by_label = {exhibit.label: exhibit for exhibit in exhibits}
+    def __init__(self, labelled_runs: Sequence[LabelledRun]) -> None:
+        self._by_label = {labelled_run.label: labelled_run for labelled_run in labelled_runs}
 
     def find(self, label: object, quote: object, side: Side = "any") -> Found | None:
         """Where ``quote`` stands in what ``label`` names; None when there is no such label or it does not stand there.
@@ -172,10 +173,10 @@ class Exhibits:
         among the agent's claims, or among the observations.
         """
         match = _LABEL.match(label) if isinstance(label, str) else None
-        exhibit = self._by_label.get(match[1].upper()) if match else None
-        if match is None or exhibit is None or not isinstance(quote, str):
+        labelled_run = self._by_label.get(match[1].upper()) if match else None
+        if match is None or labelled_run is None or not isinstance(quote, str):
             return None
-        return exhibit.find(int(match[2]) if match[2] else None, quote, side)
+        return labelled_run.find(int(match[2]) if match[2] else None, quote, side)
 
 
 def _folded(texts: dict[Side, list[str] | tuple[str, ...]]) -> dict[Side, list[str]]:
@@ -208,3 +209,8 @@ def _holds(text: str, words: str) -> bool:
 
 def _is_long(words: str) -> bool:
     return len(words) >= _SHORTEST or len(words.encode()) >= _SHORTEST
+
+
+def describe_dropped(citations: int) -> str:
+    """That so many citations of the judge are not shown, as what they cite was not there."""
+    return f"{counted(citations, 'citation')} did not hold and {was_were(citations)} dropped"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from tasks.evidence.types import Evidence, Run
-from tasks.judge.prompt.citations import Exhibit
+from tasks.judge.prompt.citations import LabelledRun
 from tasks.judge.prompt.steps import Step
 from tasks.judge.prompt.tokens import text_tokens
 
@@ -36,7 +36,7 @@ class ShownStep:
 class ShownRun:
     """A run as the judge sees it; texts are clipped in the middle and say so."""
 
-    exhibit: Exhibit
+    labelled_run: LabelledRun
     task: str
     response: str
     error: str
@@ -45,7 +45,7 @@ class ShownRun:
     @property
     def run(self) -> Run:
         """The whole run."""
-        return self.exhibit.run
+        return self.labelled_run.run
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +103,16 @@ def water_fill(sizes: Sequence[int], total: int) -> list[int]:
     return given
 
 
-def label_runs(evidence: Evidence) -> list[Exhibit]:
-    """Every finished run as an exhibit, R1 the newest."""
+def label_runs(evidence: Evidence) -> list[LabelledRun]:
+    """Every finished run as an labelled_run, R1 the newest."""
     return [
-        Exhibit(f"R{number}", run, evidence.traces.get(run.id), evidence.costs_usd.get(run.id))
+        LabelledRun(f"R{number}", run, evidence.traces.get(run.id), evidence.costs_usd.get(run.id))
         for number, run in enumerate(evidence.finished_runs, start=1)
     ]
 
 
 def select_runs(
-    evidence: Evidence, exhibits: Sequence[Exhibit], budget_tokens: int, rotation: float = 0.0
+    evidence: Evidence, labelled_runs: Sequence[LabelledRun], budget_tokens: int, rotation: float = 0.0
 ) -> Selection:
     """Runs of every kind within ``budget_tokens``; none: an empty selection.
 
@@ -122,9 +122,9 @@ def select_runs(
 
     The same evidence gives the same selection.
     """
-    shown = _that_fit(evidence, exhibits, budget_tokens)
-    shares = water_fill([run_size(exhibit) for exhibit in shown], budget_tokens)
-    runs = [show_run(exhibit, share) for exhibit, share in zip(shown, shares, strict=True)]
+    shown = _that_fit(evidence, labelled_runs, budget_tokens)
+    shares = water_fill([run_size(labelled_run) for labelled_run in shown], budget_tokens)
+    runs = [show_run(labelled_run, share) for labelled_run, share in zip(shown, shares, strict=True)]
     turn = round(rotation * len(runs)) % len(runs) if runs else 0
     return Selection(
         runs=tuple(runs[turn:] + runs[:turn]),
@@ -133,62 +133,62 @@ def select_runs(
     )
 
 
-def show_run(exhibit: Exhibit, budget_tokens: int) -> ShownRun:
+def show_run(labelled_run: LabelledRun, budget_tokens: int) -> ShownRun:
     """One run within ``budget_tokens``."""
-    return _whole(exhibit) if run_size(exhibit) <= budget_tokens else _clipped(exhibit, budget_tokens)
+    return _whole(labelled_run) if run_size(labelled_run) <= budget_tokens else _clipped(labelled_run, budget_tokens)
 
 
-def run_size(exhibit: Exhibit) -> int:
+def run_size(labelled_run: LabelledRun) -> int:
     """Tokens that the whole run takes, about."""
-    return exhibit.tokens + _RUN_OVERHEAD + _STEP_OVERHEAD * len(exhibit.steps)
+    return labelled_run.tokens + _RUN_OVERHEAD + _STEP_OVERHEAD * len(labelled_run.steps)
 
 
-def _that_fit(evidence: Evidence, exhibits: Sequence[Exhibit], budget_tokens: int) -> Sequence[Exhibit]:
-    if budget_tokens >= len(exhibits) * _LEAST_RUN_TOKENS:
-        return exhibits
+def _that_fit(evidence: Evidence, labelled_runs: Sequence[LabelledRun], budget_tokens: int) -> Sequence[LabelledRun]:
+    if budget_tokens >= len(labelled_runs) * _LEAST_RUN_TOKENS:
+        return labelled_runs
     chosen: set[int] = set()
     left = budget_tokens
-    for exhibit in _by_stratum(evidence, exhibits):
-        left -= min(_LEAST_RUN_TOKENS, run_size(exhibit))
+    for labelled_run in _by_stratum(evidence, labelled_runs):
+        left -= min(_LEAST_RUN_TOKENS, run_size(labelled_run))
         if left < 0 and chosen:
             break
-        chosen.add(id(exhibit))
-    return [exhibit for exhibit in exhibits if id(exhibit) in chosen]
+        chosen.add(id(labelled_run))
+    return [labelled_run for labelled_run in labelled_runs if id(labelled_run) in chosen]
 
 
-def _by_stratum(evidence: Evidence, exhibits: Sequence[Exhibit]) -> list[Exhibit]:
-    """All exhibits, the newest of each stratum first: the classes of failure, then successes, then other failures."""
+def _by_stratum(evidence: Evidence, labelled_runs: Sequence[LabelledRun]) -> list[LabelledRun]:
+    """All runs, the newest of each stratum first: the classes of failure, then successes, then other failures."""
     class_of = {
         run_id: place for place, pattern in enumerate(evidence.metrics.failure_patterns) for run_id in pattern.run_ids
     }
     successes, others = len(evidence.metrics.failure_patterns), len(evidence.metrics.failure_patterns) + 1
-    strata: list[list[Exhibit]] = [[] for _ in range(others + 1)]
-    for exhibit in exhibits:
-        place = class_of.get(exhibit.run.id, successes if exhibit.run.outcome == "success" else others)
-        strata[place].append(exhibit)
-    return [exhibit for rank in zip_longest(*strata) for exhibit in rank if exhibit is not None]
+    strata: list[list[LabelledRun]] = [[] for _ in range(others + 1)]
+    for labelled_run in labelled_runs:
+        place = class_of.get(labelled_run.run.id, successes if labelled_run.run.outcome == "success" else others)
+        strata[place].append(labelled_run)
+    return [labelled_run for rank in zip_longest(*strata) for labelled_run in rank if labelled_run is not None]
 
 
-def _whole(exhibit: Exhibit) -> ShownRun:
-    run = exhibit.run
+def _whole(labelled_run: LabelledRun) -> ShownRun:
+    run = labelled_run.run
     return ShownRun(
-        exhibit=exhibit,
+        labelled_run=labelled_run,
         task=run.task or "",
         response=run.final_response or "",
         error=run.error or "",
-        steps=tuple(ShownStep(step, step.arguments, step.result, step.error, step.text) for step in exhibit.steps),
+        steps=tuple(ShownStep(step, step.arguments, step.result, step.error, step.text) for step in labelled_run.steps),
     )
 
 
-def _clipped(exhibit: Exhibit, budget_tokens: int) -> ShownRun:
+def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> ShownRun:
     """A run in ``budget_tokens``, what matters most first: task, response, error, calls and arguments, results, words.
 
     Each of them takes at most half of what is left, so that something of the next ones is to be seen; what they leave
     over is given out in a second round, in the same order.
     """
-    run = exhibit.run
+    run = labelled_run.run
     left = max(1, budget_tokens - _RUN_OVERHEAD)
-    steps = _steps_that_fit(exhibit.steps, left // 2)
+    steps = _steps_that_fit(labelled_run.steps, left // 2)
     left -= sum(_STEP_OVERHEAD + text_tokens(step.name) for step in steps)
     groups: list[list[str]] = [
         [run.task or ""],
@@ -207,7 +207,7 @@ def _clipped(exhibit: Exhibit, budget_tokens: int) -> ShownRun:
     [task], [response], [error], arguments, outcomes, words = clipped
     shown = zip(steps, arguments, outcomes[::2], outcomes[1::2], words, strict=True)
     return replace(
-        _whole(exhibit),
+        _whole(labelled_run),
         task=task,
         response=response,
         error=error,

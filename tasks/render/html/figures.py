@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from tasks.render.change_text import format_difference
+from tasks.comparison.description import format_difference
 from tasks.render.html.page import HistoryPoint
 from tasks.wording.counts import counted
 from tasks.wording.durations import format_duration

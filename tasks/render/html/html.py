@@ -13,7 +13,7 @@ from markupsafe import Markup
 from tasks.calibration.agreement import describe_kappa
 from tasks.comparison import changes
 from tasks.comparison.comparison import HOLDS_FOR
-from tasks.render import change_text, markdown
+from tasks.comparison.description import format_value, metric_title
 from tasks.render.html import figures
 from tasks.render.html.hostile import finalize, named, said
 from tasks.render.html.overview import build_overview
@@ -21,6 +21,7 @@ from tasks.render.html.page import Page
 from tasks.render.html.section import Detail, build_sections
 from tasks.wording import formats
 from tasks.wording.counts import counted
+from tasks.wording.formats import format_cost
 
 MOST_BYTES = 1_000_000
 """What a page may have, if that can be: then less of each text and fewer runs are shown."""
@@ -108,13 +109,13 @@ def _environment() -> Environment:
         "threshold": formats.format_threshold,
         "counted": counted,
         "rate": formats.format_rate,
-        "cost": markdown.format_cost,
+        "cost": format_cost,
         "setting": _describe_setting,
     }
     environment.globals |= {
         "told": changes.told_changes,
-        "name_metric": change_text.metric_title,
-        "format_metric": change_text.format_value,
+        "name_metric": metric_title,
+        "format_metric": format_value,
         "describe_kappa": describe_kappa,
         "HOLDS_FOR": HOLDS_FOR,
     }

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.labelling.command import LabelledReport
 from deployments.labelling.csv_cell import guard, unguard
+from deployments.labelling.labelled_report import LabelledReport
 from deployments.labelling.sheet import read_labels, write_template
 from tasks.calibration.label_sample import choose_runs
 from tasks.errors import RefusedError

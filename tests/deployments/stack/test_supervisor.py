@@ -15,7 +15,7 @@ import pytest
 
 from deployments.stack.child import Patience, Program, how_it_ended
 from deployments.stack.leftovers import end_marked, find_marked, mark
-from deployments.stack.supervisor import StackError, StoppedError, Supervisor, Wish
+from deployments.stack.supervisor import ShutdownRequest, StackError, StoppedError, Supervisor
 
 _SLEEP = "import time; time.sleep(60)"
 _STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); {_SLEEP}"
@@ -28,8 +28,8 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def wish() -> Wish:
-    return Wish()
+def wish() -> ShutdownRequest:
+    return ShutdownRequest()
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def program(tmp_path: Path) -> Callable[..., Program]:
 
 
 def test_what_ends_again_and_again_ends_the_rest(
-    tmp_path: Path, said: list[str], wish: Wish, program: Callable[..., Program]
+    tmp_path: Path, said: list[str], wish: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
     log = tmp_path / "logs" / "bad.log"
     expected = f"bad ended (exit code 3); its log is {log}"
@@ -61,7 +61,9 @@ def test_what_ends_again_and_again_ends_the_rest(
     assert not process.is_running()
 
 
-def test_old_deaths_are_forgotten(tmp_path: Path, said: list[str], wish: Wish, program: Callable[..., Program]) -> None:
+def test_old_deaths_are_forgotten(
+    tmp_path: Path, said: list[str], wish: ShutdownRequest, program: Callable[..., Program]
+) -> None:
     def look() -> None:
         if said.count("short is back") == 3:
             wish.ask()
@@ -75,7 +77,7 @@ def test_old_deaths_are_forgotten(tmp_path: Path, said: list[str], wish: Wish, p
 
 
 def test_one_that_does_not_begin_its_work_has_ended(
-    tmp_path: Path, said: list[str], wish: Wish, program: Callable[..., Program]
+    tmp_path: Path, said: list[str], wish: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
     patience = Patience(deaths=1, ready_seconds=0.3)
     with Supervisor(tmp_path / "logs", wish, said.append, patience=patience) as supervisor:
@@ -86,7 +88,7 @@ def test_one_that_does_not_begin_its_work_has_ended(
 
 @pytest.mark.parametrize("asked", [1, 2])
 def test_one_that_does_not_stop_is_killed_when_its_time_is_over_or_there_is_hurry(
-    tmp_path: Path, said: list[str], wish: Wish, program: Callable[..., Program], asked: int
+    tmp_path: Path, said: list[str], wish: ShutdownRequest, program: Callable[..., Program], asked: int
 ) -> None:
     with Supervisor(tmp_path / "logs", wish, said.append) as supervisor:
         child = supervisor.start(program("stubborn", _STUBBORN, stop_seconds=1.0 if asked == 1 else 60.0))
@@ -98,7 +100,7 @@ def test_one_that_does_not_stop_is_killed_when_its_time_is_over_or_there_is_hurr
 
 
 def test_children_stop_in_reverse_and_what_comes_before_the_end_of_one_is_done(
-    tmp_path: Path, said: list[str], wish: Wish, program: Callable[..., Program]
+    tmp_path: Path, said: list[str], wish: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
     tells = "import atexit, os; atexit.register(lambda: open('order', 'a').write({!r})); print('on', flush=True)"
     code = f"{tells}; os.read(0, 1)"
@@ -119,7 +121,7 @@ def test_children_stop_in_reverse_and_what_comes_before_the_end_of_one_is_done(
 
 
 def test_a_program_that_fails_is_said_with_its_log_and_one_that_hangs_is_ended(
-    tmp_path: Path, said: list[str], wish: Wish, program: Callable[..., Program]
+    tmp_path: Path, said: list[str], wish: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
     patience = Patience(run_seconds=0.5)
     with Supervisor(tmp_path / "logs", wish, said.append, patience=patience) as supervisor:
@@ -133,7 +135,9 @@ def test_a_program_that_fails_is_said_with_its_log_and_one_that_hangs_is_ended(
             supervisor.run(program("asked", _SLEEP))
 
 
-def test_a_long_log_makes_room(tmp_path: Path, said: list[str], wish: Wish, program: Callable[..., Program]) -> None:
+def test_a_long_log_makes_room(
+    tmp_path: Path, said: list[str], wish: ShutdownRequest, program: Callable[..., Program]
+) -> None:
     with Supervisor(tmp_path / "logs", wish, said.append) as supervisor:
         log = tmp_path / "logs" / "chatty.log"
         log.write_bytes(b"x" * 10_000_001)

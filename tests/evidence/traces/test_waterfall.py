@@ -10,7 +10,7 @@ from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.spans import Span
 from tasks.evidence.traces.waterfall import WATERFALL_SPANS, build_waterfall, build_waterfalls
 from tasks.evidence.types import Metrics, RunRef, WaterfallSpan
-from tasks.redaction.redaction_batch import Tally
+from tasks.redaction.redaction_batch import RedactionBatch
 from tasks.redaction.redactor import Redactor
 
 MakeSpan = Callable[..., Span]
@@ -57,7 +57,7 @@ def test_kinds_names_and_errors_are_those_of_the_summary(make_span: MakeSpan) ->
 def test_names_are_redacted_before_they_are_cut(make_span: MakeSpan) -> None:
     key = "sk-proj-" + "a1B2c3D4e5F6g7H8i9J0" * 3
     tree = SpanTree([make_span("a", None, 0, 100, operation="x" * 100 + " " + key)])
-    [span] = build_waterfall(tree, Tally(Redactor()).redact_names)
+    [span] = build_waterfall(tree, RedactionBatch(Redactor()).redact_names)
     assert key[:12] not in span.name
     assert span.name.startswith("x" * 100 + " [")
     [long] = build_waterfall(SpanTree([make_span("a", None, 0, 100, operation="y" * 5000 + "\x00")]))

@@ -15,7 +15,7 @@ from deployments.demo.judge import SimulatedJudge, asked_schema, completion
 from deployments.demo.loopback import Response
 from tasks.judge.endpoint.capabilities import Capabilities, Form
 from tasks.judge.endpoint.client import ContextLengthError, EndpointError, JudgeClient, Reply
-from tasks.judge.endpoint.limiter import Stop
+from tasks.judge.endpoint.limiter import StopSignal
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
 SCHEMA = {"type": "object", "properties": {"wörd": {"type": "string"}}, "required": ["wörd"]}
@@ -56,7 +56,7 @@ def takes(*forms: str) -> Callable[[dict[str, Any], Any], Any]:
 
 
 def ask(client: JudgeClient, seconds: float = 20) -> Reply:
-    return client.complete(MESSAGES, SCHEMA, deadline=time.monotonic() + seconds, stop=Stop())
+    return client.complete(MESSAGES, SCHEMA, deadline=time.monotonic() + seconds, stop=StopSignal())
 
 
 def sent(server: SimulatedJudge) -> list[dict[str, Any]]:
@@ -315,7 +315,7 @@ def test_poor_answers_change_neither_form_nor_width(serve: Serve, make_client: M
     assert [reply.finish_reason for reply in replies[5::6]] == ["length", "content_filter", "stop"]
     assert replies[8].refusal == "I will not."
     assert client.capabilities.form == Form()
-    assert client.gate.width == 5
+    assert client.limiter.width == 5
 
 
 TOO_LONG = [
@@ -358,7 +358,7 @@ def test_a_request_that_is_too_long_says_so_at_once_and_changes_nothing(
     with pytest.raises(ContextLengthError, match=f"refused the call: HTTP {status}"):
         ask(client)
     assert len(server.requests) == 1
-    assert (client.capabilities.form, client.gate.width) == (Form(), 5)
+    assert (client.capabilities.form, client.limiter.width) == (Form(), 5)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from deployments.demo.judge import SimulatedJudge, completion
 from deployments.demo.loopback import Response
 from tasks.errors import JudgingEndedError
 from tasks.judge.endpoint.client import EndpointError, JudgeClient, Reply
-from tasks.judge.endpoint.limiter import DeadlineError, Stop
+from tasks.judge.endpoint.limiter import DeadlineError, StopSignal
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
@@ -41,8 +41,8 @@ def http(body: bytes, *, status: str = "200 OK", headers: str = "", length: int 
     )
 
 
-def ask(client: JudgeClient, seconds: float = 20, stop: Stop | None = None) -> Reply:
-    return client.complete(MESSAGES, SCHEMA, deadline=time.monotonic() + seconds, stop=stop or Stop())
+def ask(client: JudgeClient, seconds: float = 20, stop: StopSignal | None = None) -> Reply:
+    return client.complete(MESSAGES, SCHEMA, deadline=time.monotonic() + seconds, stop=stop or StopSignal())
 
 
 def test_a_reply_is_read_whole(serve: Serve, make_client: MakeClient) -> None:
@@ -158,7 +158,7 @@ def test_failures_of_the_server_are_retried(status: int, serve: Serve, make_clie
 
 
 def test_failures_end_after_the_attempts_that_are_allowed(serve: Serve, make_client: MakeClient) -> None:
-    server, stop = serve(error(500, "kaputt")), Stop()
+    server, stop = serve(error(500, "kaputt")), StopSignal()
     with pytest.raises(EndpointError, match="failed 3 times: HTTP 500: kaputt"):
         ask(make_client(server.base_url), stop=stop)
     assert len(server.requests) == 3
@@ -213,7 +213,7 @@ def test_a_reply_that_breaks_off_is_a_broken_connection(
 def test_a_refused_call_is_not_repeated_and_ends_nothing_else(
     status: int, serve: Serve, make_client: MakeClient
 ) -> None:
-    server, stop = serve(error(status, "too long")), Stop()
+    server, stop = serve(error(status, "too long")), StopSignal()
     with pytest.raises(EndpointError, match=f"refused the call: HTTP {status}: .*too long"):
         ask(make_client(server.base_url), stop=stop)
     assert len(server.requests) == 1
@@ -237,7 +237,7 @@ def test_a_refused_call_is_not_repeated_and_ends_nothing_else(
 def test_what_no_call_can_survive_ends_judging_with_one_request(
     reply: Response, reason: str, serve: Serve, make_client: MakeClient
 ) -> None:
-    server, stop = serve(reply), Stop()
+    server, stop = serve(reply), StopSignal()
     client = make_client(server.base_url)
     with pytest.raises(EndpointError, match=reason):
         ask(client, stop=stop)
@@ -249,7 +249,7 @@ def test_what_no_call_can_survive_ends_judging_with_one_request(
 
 
 def test_a_403_ends_judging_only_while_nothing_was_answered(serve: Serve, make_client: MakeClient) -> None:
-    server, stop = serve("{}", error(403, "your input was flagged"), "{}", error(401)), Stop()
+    server, stop = serve("{}", error(403, "your input was flagged"), "{}", error(401)), StopSignal()
     client = make_client(server.base_url)
     ask(client, stop=stop)
     with pytest.raises(EndpointError, match="refused the call: HTTP 403: your input was flagged"):
@@ -262,7 +262,7 @@ def test_a_403_ends_judging_only_while_nothing_was_answered(serve: Serve, make_c
 
 
 def test_when_judging_ends_nobody_who_waits_is_let_in(serve: Serve, make_client: MakeClient) -> None:
-    server, stop = serve(error(401), seconds=0.2), Stop()
+    server, stop = serve(error(401), seconds=0.2), StopSignal()
     client = make_client(server.base_url, width=2)
     with ThreadPoolExecutor(10) as pool:
         errors = [future.exception() for future in [pool.submit(ask, client, 20, stop) for _ in range(10)]]
@@ -304,7 +304,7 @@ def test_errors_with_any_body_are_described(body: bytes, serve: Serve, make_clie
 def test_the_key_is_in_no_error_even_if_it_is_echoed(
     status: int, echo: str, serve: Serve, make_client: MakeClient
 ) -> None:
-    server, stop = serve(error(status, echo)), Stop()
+    server, stop = serve(error(status, echo)), StopSignal()
     with pytest.raises((EndpointError, DeadlineError)) as caught:
         ask(make_client(server.base_url, max_attempts=1), seconds=0.2, stop=stop)
     for text in (str(caught.value), stop.reason or ""):
@@ -373,7 +373,7 @@ def test_no_call_is_sent_after_the_deadline(serve: Serve, make_client: MakeClien
 
 
 def test_the_wait_before_a_retry_ends_when_judging_ends(serve: Serve, make_client: MakeClient) -> None:
-    server, stop = serve(error(429, headers={"Retry-After": "15"})), Stop()
+    server, stop = serve(error(429, headers={"Retry-After": "15"})), StopSignal()
     threading.Timer(0.2, stop.end, ("cancelled", "stopped")).start()
     with pytest.raises(JudgingEndedError, match="stopped"):
         ask(make_client(server.base_url), stop=stop)
@@ -551,11 +551,11 @@ def test_a_limit_without_retry_after_narrows_the_gate_and_holds_nobody_else(
     client = make_client(server.base_url, width=8, first_backoff_seconds=1.5)
     with ThreadPoolExecutor(1) as pool:
         limited = pool.submit(ask, client)
-        while client.gate.width == 8:
+        while client.limiter.width == 8:
             time.sleep(0.005)
         assert ask(client).attempts == 1
         assert limited.result().attempts == 2
-    assert client.gate.width == 1
+    assert client.limiter.width == 1
 
 
 def test_an_overloaded_endpoint_that_says_when_holds_everybody_and_narrows_nothing(
@@ -571,7 +571,7 @@ def test_an_overloaded_endpoint_that_says_when_holds_everybody_and_narrows_nothi
         others = [pool.submit(ask, client) for _ in range(3)]
         assert [future.result().attempts for future in [first, *others]] == [2, 1, 1, 1]
     assert min(request.at for request in server.requests[1:]) - server.requests[0].at >= 0.3
-    assert client.gate.width == 8
+    assert client.limiter.width == 8
 
 
 @pytest.mark.parametrize("how", ["as it is", "slashes", "unicode", "inside JSON"])

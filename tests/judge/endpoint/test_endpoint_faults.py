@@ -14,7 +14,7 @@ import pytest
 from deployments.demo.judge import SimulatedJudge, completion
 from deployments.demo.loopback import Response
 from tasks.judge.endpoint.client import EndpointError, JudgeClient, Reply
-from tasks.judge.endpoint.limiter import DeadlineError, Stop
+from tasks.judge.endpoint.limiter import DeadlineError, StopSignal
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "The secret evidence."}]
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
@@ -26,8 +26,8 @@ def error(status: int, message: str = "no", **fields: Any) -> Response:
     return Response(status, json.dumps({"error": {"message": message, **fields}}).encode())
 
 
-def ask(client: JudgeClient, stop: Stop | None = None) -> Reply:
-    return client.complete(MESSAGES, SCHEMA, deadline=client.clock() + 1000, stop=stop or Stop())
+def ask(client: JudgeClient, stop: StopSignal | None = None) -> Reply:
+    return client.complete(MESSAGES, SCHEMA, deadline=client.clock() + 1000, stop=stop or StopSignal())
 
 
 def ticking() -> Callable[[], float]:
@@ -46,7 +46,7 @@ def test_a_redirect_is_not_followed_and_the_prompt_stays_here(
     other = serve("stolen")
     where = f"{other.base_url}/chat/completions?key=s3cret"
     server = serve(Response(status, b"", headers={"Location": where}))
-    stop = Stop()
+    stop = StopSignal()
     with pytest.raises(EndpointError) as caught:
         ask(make_client(server.base_url), stop)
     assert f"redirects to {other.base_url}/chat/completions, which is not followed: set OPENAI_BASE_URL" in str(
@@ -75,7 +75,7 @@ def test_a_deadline_bounds_a_reply_that_trickles(send_raw: Callable[..., Any], m
     server = send_raw([head, *[b" "] * 20_000], pause_seconds=0.002)
     client = make_client(server.base_url, call_timeout_seconds=10_000, clock=ticking())
     with pytest.raises(DeadlineError) as caught:
-        client.complete(MESSAGES, SCHEMA, deadline=time.monotonic() + 40, stop=Stop())
+        client.complete(MESSAGES, SCHEMA, deadline=time.monotonic() + 40, stop=StopSignal())
     # It was sent, so it may be charged.
     assert caught.value.unanswered == 1
 
@@ -136,7 +136,7 @@ def test_moderation_of_one_prompt_ends_nothing_else(
     """Also when it is the first call of all, of which it is not known yet whether the key is good."""
     fields = dict(fields)
     server = serve(error(403, fields.pop("message"), **fields), completion("Good."))
-    client, stop = make_client(server.base_url), Stop()
+    client, stop = make_client(server.base_url), StopSignal()
     with pytest.raises(EndpointError, match="refused the call: HTTP 403"):
         ask(client, stop)
     assert stop.kind is None
@@ -149,7 +149,7 @@ def test_a_key_that_is_refused_at_first_ends_judging(
 ) -> None:
     fields = dict(fields)
     server = serve(error(403, fields.pop("message"), **fields))
-    stop = Stop()
+    stop = StopSignal()
     with pytest.raises(EndpointError, match="OPENAI_API_KEY"):
         ask(make_client(server.base_url), stop)
     assert (stop.kind, len(server.requests)) == ("endpoint", 1)
@@ -169,7 +169,7 @@ def test_a_key_that_is_refused_at_first_ends_judging(
 )
 def test_moderation_is_known_wherever_the_error_says_so(body: Any, serve: Serve, make_client: MakeClient) -> None:
     server = serve(Response(403, json.dumps(body).encode()))
-    stop = Stop()
+    stop = StopSignal()
     with pytest.raises(EndpointError, match="refused the call: HTTP 403"):
         ask(make_client(server.base_url), stop)
     assert stop.kind is None
@@ -181,7 +181,7 @@ def test_moderation_is_known_wherever_the_error_says_so(body: Any, serve: Serve,
 @pytest.mark.parametrize("status", [401, 404])
 def test_a_stumble_after_good_answers_is_tried_once_more(status: int, serve: Serve, make_client: MakeClient) -> None:
     server = serve(completion("Good."), error(status), completion("Good again."))
-    client, stop = make_client(server.base_url), Stop()
+    client, stop = make_client(server.base_url), StopSignal()
     ask(client, stop)
     assert ask(client, stop).text == "Good again."
     assert stop.kind is None
@@ -192,7 +192,7 @@ def test_what_is_refused_twice_after_good_answers_ends_judging(
     status: int, serve: Serve, make_client: MakeClient
 ) -> None:
     server = serve(completion("Good."), error(status))
-    client, stop = make_client(server.base_url), Stop()
+    client, stop = make_client(server.base_url), StopSignal()
     ask(client, stop)
     with pytest.raises(EndpointError, match=f"HTTP {status}"):
         ask(client, stop)
@@ -203,4 +203,4 @@ def test_no_connection_names_the_url_the_setting_and_the_way(make_client: MakeCl
     client = make_client("http://127.0.0.1:9/v1", max_attempts=1, route=" (through HTTP_PROXY=http://proxy:1)")
     where = r"http://127\.0\.0\.1:9/v1/ \(OPENAI_BASE_URL\) \(through HTTP_PROXY=http://proxy:1\): Connection refused"
     with pytest.raises(EndpointError, match=where):
-        client.complete(MESSAGES, SCHEMA, deadline=time.monotonic() + 60, stop=Stop())
+        client.complete(MESSAGES, SCHEMA, deadline=time.monotonic() + 60, stop=StopSignal())

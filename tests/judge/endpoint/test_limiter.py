@@ -1,4 +1,4 @@
-"""The gate and the stop: how many calls at once, who waits for what, and who wakes whom."""
+"""The limiter and the stop: how many calls at once, who waits for what, and who wakes whom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from tasks.errors import JudgingEndedError
-from tasks.judge.endpoint.limiter import DeadlineError, Gate, Place, Stop
+from tasks.judge.endpoint.limiter import DeadlineError, Permit, RateLimiter, StopSignal
 
 
 class Meter:
@@ -31,19 +31,19 @@ class Meter:
             self.inside -= 1
 
 
-def pass_through(gate: Gate, meter: Meter, seconds: float = 0.005, stop: Stop | None = None) -> None:
-    with gate.slot(time.monotonic() + 20, stop or Stop()), meter:
+def pass_through(limiter: RateLimiter, meter: Meter, seconds: float = 0.005, stop: StopSignal | None = None) -> None:
+    with limiter.slot(time.monotonic() + 20, stop or StopSignal()), meter:
         time.sleep(seconds)
 
 
 @pytest.mark.parametrize(("width", "most"), [(1, 1), (4, 4), (0, 40)])
 def test_the_width_is_reached_and_never_exceeded(width: int, most: int) -> None:
-    gate, meter = Gate(width), Meter()
+    limiter, meter = RateLimiter(width), Meter()
     together = threading.Barrier(40)
 
     def enter() -> None:
         together.wait()
-        pass_through(gate, meter, 0.3 if not width else 0.005)
+        pass_through(limiter, meter, 0.3 if not width else 0.005)
 
     with ThreadPoolExecutor(40) as pool:
         for future in [pool.submit(enter) for _ in range(40)]:
@@ -52,88 +52,91 @@ def test_the_width_is_reached_and_never_exceeded(width: int, most: int) -> None:
 
 
 def test_a_call_that_raises_gives_its_place_back() -> None:
-    gate = Gate(1)
+    limiter = RateLimiter(1)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), gate.slot(time.monotonic() + 5, Stop()):
+        with pytest.raises(ZeroDivisionError), limiter.slot(time.monotonic() + 5, StopSignal()):
             raise ZeroDivisionError
 
 
 def test_a_hold_keeps_everybody_out_and_never_gets_shorter() -> None:
-    gate = Gate(0)
+    limiter = RateLimiter(0)
     started = time.monotonic()
-    gate.hold(0.3)
-    gate.hold(0.05)
+    limiter.hold(0.3)
+    limiter.hold(0.05)
     with ThreadPoolExecutor(5) as pool:
-        entered = list(pool.map(lambda _: _enter(gate), range(5)))
+        entered = list(pool.map(lambda _: _enter(limiter), range(5)))
     assert all(moment - started >= 0.3 for moment in entered)
 
 
-def _enter(gate: Gate, seconds: float = 20, stop: Stop | None = None) -> float:
-    with gate.slot(time.monotonic() + seconds, stop or Stop()):
+def _enter(limiter: RateLimiter, seconds: float = 20, stop: StopSignal | None = None) -> float:
+    with limiter.slot(time.monotonic() + seconds, stop or StopSignal()):
         return time.monotonic()
 
 
 def test_a_hold_that_comes_while_one_waits_holds_him_too() -> None:
-    gate = Gate(1)
+    limiter = RateLimiter(1)
     with ThreadPoolExecutor(1) as pool:
-        with gate.slot(time.monotonic() + 5, Stop()):
-            waiting = pool.submit(_enter, gate)
+        with limiter.slot(time.monotonic() + 5, StopSignal()):
+            waiting = pool.submit(_enter, limiter)
             time.sleep(0.05)
-            gate.hold(0.3)
+            limiter.hold(0.3)
             held = time.monotonic()
         assert waiting.result() - held >= 0.29
 
 
 def test_who_waits_for_a_place_gives_up_at_the_deadline() -> None:
-    gate = Gate(1)
-    with gate.slot(time.monotonic() + 5, Stop()), pytest.raises(DeadlineError, match="no judge call could start"):
-        _enter(gate, 0.2)
-    _enter(gate)
+    limiter = RateLimiter(1)
+    with (
+        limiter.slot(time.monotonic() + 5, StopSignal()),
+        pytest.raises(DeadlineError, match="no judge call could start"),
+    ):
+        _enter(limiter, 0.2)
+    _enter(limiter)
 
 
 def test_a_hold_beyond_the_deadline_is_known_at_once() -> None:
-    gate = Gate(0)
-    gate.hold(60)
+    limiter = RateLimiter(0)
+    limiter.hold(60)
     with pytest.raises(DeadlineError, match="may not be asked again"):
-        _enter(gate, 20)
+        _enter(limiter, 20)
 
 
 def test_a_hold_beyond_the_deadline_reaches_those_who_wait_already() -> None:
-    gate = Gate(1)
-    with ThreadPoolExecutor(2) as pool, gate.slot(time.monotonic() + 5, Stop()):
-        waiting = [pool.submit(_enter, gate, seconds) for seconds in (10, 20)]
+    limiter = RateLimiter(1)
+    with ThreadPoolExecutor(2) as pool, limiter.slot(time.monotonic() + 5, StopSignal()):
+        waiting = [pool.submit(_enter, limiter, seconds) for seconds in (10, 20)]
         time.sleep(0.05)
-        gate.hold(60)
+        limiter.hold(60)
         for future in waiting:
             with pytest.raises(DeadlineError, match="may not be asked again"):
                 future.result(timeout=3)
 
 
 def test_the_end_wakes_everybody_who_waits() -> None:
-    gate, stop, other = Gate(1), Stop(), Stop()
-    with ThreadPoolExecutor(12) as pool, gate.slot(time.monotonic() + 30, Stop()):
-        places = [pool.submit(_enter, gate, 25, stop) for _ in range(5)]
+    limiter, stop, other = RateLimiter(1), StopSignal(), StopSignal()
+    with ThreadPoolExecutor(12) as pool, limiter.slot(time.monotonic() + 30, StopSignal()):
+        permits = [pool.submit(_enter, limiter, 25, stop) for _ in range(5)]
         pauses = [pool.submit(stop.wait, 20, time.monotonic() + 25) for _ in range(5)]
         untouched = pool.submit(other.wait, 0.5, time.monotonic() + 25)
         time.sleep(0.1)
         stop.end("timeout", "the time is up")
-        for future in places + pauses:
+        for future in permits + pauses:
             with pytest.raises(JudgingEndedError, match="the time is up"):
                 future.result(timeout=5)
         untouched.result()
 
 
 def test_after_the_end_nobody_enters() -> None:
-    gate, stop = Gate(0), Stop()
+    limiter, stop = RateLimiter(0), StopSignal()
     stop.end("cancelled", "stopped")
     with pytest.raises(JudgingEndedError, match="stopped"):
-        _enter(gate, 5, stop)
+        _enter(limiter, 5, stop)
     with pytest.raises(JudgingEndedError, match="stopped"):
         stop.wait(0, time.monotonic() + 5)
 
 
 def test_the_first_reason_stays() -> None:
-    stop = Stop()
+    stop = StopSignal()
     stop.check()
     assert (stop.kind, stop.reason) == (None, None)
     stop.end("fail_fast", "first")
@@ -142,7 +145,7 @@ def test_the_first_reason_stays() -> None:
 
 
 def test_listeners_are_told_once_and_only_while_they_listen() -> None:
-    stop, told = Stop(), []
+    stop, told = StopSignal(), []
     with stop.listening(lambda: told.append("early")):
         pass
     with stop.listening(lambda: told.append("now")):
@@ -154,87 +157,87 @@ def test_listeners_are_told_once_and_only_while_they_listen() -> None:
 def test_a_wait_that_cannot_end_in_time_is_not_begun() -> None:
     started = time.monotonic()
     with pytest.raises(DeadlineError, match="before the endpoint may be asked again"):
-        Stop().wait(10, started + 5)
+        StopSignal().wait(10, started + 5)
 
 
 def test_a_wider_gate_lets_in_who_waits() -> None:
-    gate = Gate(1)
-    with ThreadPoolExecutor(1) as pool, gate.slot(time.monotonic() + 5, Stop()):
-        waiting = pool.submit(_enter, gate)
+    limiter = RateLimiter(1)
+    with ThreadPoolExecutor(1) as pool, limiter.slot(time.monotonic() + 5, StopSignal()):
+        waiting = pool.submit(_enter, limiter)
         time.sleep(0.05)
         assert not waiting.done()
-        gate.set_limits(2)
+        limiter.set_limits(2)
         waiting.result(timeout=3)
 
 
-def _take(gate: Gate, calls: int, stack: ExitStack) -> list[Place]:
+def _take(limiter: RateLimiter, calls: int, stack: ExitStack) -> list[Permit]:
     """Places of calls that are in flight until the stack is closed; there must be room for all of them."""
-    return [stack.enter_context(gate.slot(time.monotonic() + 2, Stop())) for _ in range(calls)]
+    return [stack.enter_context(limiter.slot(time.monotonic() + 2, StopSignal())) for _ in range(calls)]
 
 
-def _answer_rounds(gate: Gate, rounds: int) -> list[int]:
+def _answer_rounds(limiter: RateLimiter, rounds: int) -> list[int]:
     """As many full rounds, each answered whole; the width after each."""
     widths = []
     for _ in range(rounds):
         with ExitStack() as stack:
-            for place in _take(gate, gate.width, stack):
-                place.answered()
-        widths.append(gate.width)
+            for permit in _take(limiter, limiter.width, stack):
+                permit.answered()
+        widths.append(limiter.width)
     return widths
 
 
-def _shrink(gate: Gate, in_flight: int, refused: int) -> None:
+def _shrink(limiter: RateLimiter, in_flight: int, refused: int) -> None:
     with ExitStack() as stack:
-        for place in _take(gate, in_flight, stack)[:refused]:
-            place.refused()
+        for permit in _take(limiter, in_flight, stack)[:refused]:
+            permit.refused()
 
 
 @pytest.mark.parametrize("width", [10, 0])
 @pytest.mark.parametrize(("refused", "left"), [(1, 9), (6, 4), (9, 1), (10, 1)])
 def test_the_width_becomes_what_was_not_refused(width: int, refused: int, left: int) -> None:
-    gate = Gate(width)
-    _shrink(gate, 10, refused)
-    assert gate.width == left
+    limiter = RateLimiter(width)
+    _shrink(limiter, 10, refused)
+    assert limiter.width == left
     meter = Meter()
     with ThreadPoolExecutor(left + 2) as pool:
-        for future in [pool.submit(pass_through, gate, meter, 0.15) for _ in range(left + 2)]:
+        for future in [pool.submit(pass_through, limiter, meter, 0.15) for _ in range(left + 2)]:
             future.result()
     assert meter.most == left
 
 
 def test_what_was_answered_during_a_burst_of_refusals_was_not_refused() -> None:
-    gate = Gate(10)
+    limiter = RateLimiter(10)
     with ExitStack() as refused, ExitStack() as answered:
-        places = _take(gate, 4, refused)
-        _take(gate, 6, answered)
-        places[0].refused()
+        permits = _take(limiter, 4, refused)
+        _take(limiter, 6, answered)
+        permits[0].refused()
         answered.close()
-        for place in places[1:]:
-            place.refused()
-    assert gate.width == 6
+        for permit in permits[1:]:
+            permit.refused()
+    assert limiter.width == 6
 
 
 def test_it_shrinks_once_in_a_cooldown() -> None:
-    gate = Gate(10, cooldown_seconds=0.3)
-    _shrink(gate, 10, 2)
-    assert gate.width == 8
-    _shrink(gate, 8, 3)
-    assert gate.width == 8
+    limiter = RateLimiter(10, cooldown_seconds=0.3)
+    _shrink(limiter, 10, 2)
+    assert limiter.width == 8
+    _shrink(limiter, 8, 3)
+    assert limiter.width == 8
     time.sleep(0.31)
-    _shrink(gate, 8, 3)
-    assert gate.width == 5
+    _shrink(limiter, 8, 3)
+    assert limiter.width == 5
 
 
 def test_who_is_answered_while_it_cools_does_not_widen_it() -> None:
-    gate = Gate(10, cooldown_seconds=60)
-    _shrink(gate, 10, 6)
-    assert set(_answer_rounds(gate, 50)) == {4}
+    limiter = RateLimiter(10, cooldown_seconds=60)
+    _shrink(limiter, 10, 6)
+    assert set(_answer_rounds(limiter, 50)) == {4}
 
 
 def test_it_grows_back_by_clean_rounds_ever_quicker_and_not_beyond_its_width() -> None:
-    gate = Gate(10, cooldown_seconds=0)
-    _shrink(gate, 10, 6)
-    widths = _answer_rounds(gate, 30)
+    limiter = RateLimiter(10, cooldown_seconds=0)
+    _shrink(limiter, 10, 6)
+    widths = _answer_rounds(limiter, 30)
     # Five rounds before what was refused is tried again.
     assert widths[:5] == [4, 4, 4, 4, 5]
     assert widths == sorted(widths)
@@ -242,87 +245,87 @@ def test_it_grows_back_by_clean_rounds_ever_quicker_and_not_beyond_its_width() -
 
 
 def test_a_refusal_starts_the_way_back_anew() -> None:
-    gate = Gate(10, cooldown_seconds=0)
-    _shrink(gate, 10, 6)
-    assert _answer_rounds(gate, 5)[-1] == 5
-    _shrink(gate, 5, 1)
-    assert _answer_rounds(gate, 5) == [4, 4, 4, 4, 5]
+    limiter = RateLimiter(10, cooldown_seconds=0)
+    _shrink(limiter, 10, 6)
+    assert _answer_rounds(limiter, 5)[-1] == 5
+    _shrink(limiter, 5, 1)
+    assert _answer_rounds(limiter, 5) == [4, 4, 4, 4, 5]
 
 
 def test_after_a_refusal_within_a_round_the_round_begins_anew() -> None:
-    gate = Gate(8, cooldown_seconds=0)
-    _shrink(gate, 8, 4)
+    limiter = RateLimiter(8, cooldown_seconds=0)
+    _shrink(limiter, 8, 4)
     with ExitStack() as stack:
-        *answered, refused = _take(gate, 4, stack)
-        for place in answered:
-            place.answered()
+        *answered, refused = _take(limiter, 4, stack)
+        for permit in answered:
+            permit.answered()
         refused.refused()
-    assert _answer_rounds(gate, 4) == [3, 3, 3, 3]
+    assert _answer_rounds(limiter, 4) == [3, 3, 3, 3]
     with ExitStack() as stack:
-        for place, width in zip(_take(gate, 3, stack), (3, 3, 4), strict=True):
-            place.answered()
-            assert gate.width == width
+        for permit, width in zip(_take(limiter, 3, stack), (3, 3, 4), strict=True):
+            permit.answered()
+            assert limiter.width == width
 
 
 def test_a_wide_gate_grows_by_a_twentieth() -> None:
-    gate = Gate(100, cooldown_seconds=0)
-    _shrink(gate, 100, 40)
-    assert _answer_rounds(gate, 2) == [63, 66]
+    limiter = RateLimiter(100, cooldown_seconds=0)
+    _shrink(limiter, 100, 40)
+    assert _answer_rounds(limiter, 2) == [63, 66]
 
 
 def test_when_nobody_got_in_the_way_back_is_quick() -> None:
-    gate = Gate(10, cooldown_seconds=0)
-    _shrink(gate, 10, 10)
-    assert gate.width == 1
-    assert _answer_rounds(gate, 5) == [2, 3, 5, 9, 10]
+    limiter = RateLimiter(10, cooldown_seconds=0)
+    _shrink(limiter, 10, 10)
+    assert limiter.width == 1
+    assert _answer_rounds(limiter, 5) == [2, 3, 5, 9, 10]
 
 
 def test_rounds_at_low_use_do_not_widen_it() -> None:
-    gate = Gate(20, cooldown_seconds=0)
-    _shrink(gate, 20, 10)
+    limiter = RateLimiter(20, cooldown_seconds=0)
+    _shrink(limiter, 20, 10)
     for _ in range(100):
         with ExitStack() as stack:
-            for place in _take(gate, 7, stack):
-                place.answered()
-    assert gate.width == 10
+            for permit in _take(limiter, 7, stack):
+                permit.answered()
+    assert limiter.width == 10
 
 
 def test_failures_that_are_no_limit_change_no_width() -> None:
-    gate = Gate(4, cooldown_seconds=0)
+    limiter = RateLimiter(4, cooldown_seconds=0)
     for _ in range(20):
         with ExitStack() as stack:
-            _take(gate, 4, stack)
-    assert gate.width == 4
-    _shrink(gate, 4, 2)
+            _take(limiter, 4, stack)
+    assert limiter.width == 4
+    _shrink(limiter, 4, 2)
     for _ in range(50):
         with ExitStack() as stack:
-            _take(gate, 2, stack)
-    assert gate.width == 2
+            _take(limiter, 2, stack)
+    assert limiter.width == 2
 
 
 def test_what_was_learnt_outlives_other_limits() -> None:
-    gate = Gate(10, cooldown_seconds=0)
-    gate.set_limits(20)
-    assert gate.width == 20
-    _shrink(gate, 20, 16)
-    gate.set_limits(40)
-    assert gate.width == 4
-    gate.set_limits(3)
-    assert gate.width == 3
-    gate.set_limits(0)
-    assert gate.width == 0
+    limiter = RateLimiter(10, cooldown_seconds=0)
+    limiter.set_limits(20)
+    assert limiter.width == 20
+    _shrink(limiter, 20, 16)
+    limiter.set_limits(40)
+    assert limiter.width == 4
+    limiter.set_limits(3)
+    assert limiter.width == 3
+    limiter.set_limits(0)
+    assert limiter.width == 0
 
 
 def test_a_refusal_holds_everybody_and_lets_no_herd_in_afterwards() -> None:
-    gate, meter = Gate(10), Meter()
+    limiter, meter = RateLimiter(10), Meter()
     started = time.monotonic()
     with ExitStack() as stack:
-        for place in _take(gate, 10, stack)[:7]:
-            place.refused(0.3)
+        for permit in _take(limiter, 10, stack)[:7]:
+            permit.refused(0.3)
     entered: list[float] = []
 
     def enter() -> None:
-        with gate.slot(time.monotonic() + 20, Stop()), meter:
+        with limiter.slot(time.monotonic() + 20, StopSignal()), meter:
             entered.append(time.monotonic())
             time.sleep(0.02)
 
@@ -334,14 +337,14 @@ def test_a_refusal_holds_everybody_and_lets_no_herd_in_afterwards() -> None:
 
 
 def test_who_has_least_time_left_goes_first() -> None:
-    gate, order, now = Gate(1), [], time.monotonic()
+    limiter, order, now = RateLimiter(1), [], time.monotonic()
 
     def enter(name: str, seconds: float) -> None:
-        with gate.slot(now + seconds, Stop()):
+        with limiter.slot(now + seconds, StopSignal()):
             order.append(name)
 
     with ThreadPoolExecutor(3) as pool:
-        with gate.slot(now + 5, Stop()):
+        with limiter.slot(now + 5, StopSignal()):
             waiting = []
             for name, seconds in (("late", 30), ("soon", 10), ("later", 40)):
                 waiting.append(pool.submit(enter, name, seconds))
@@ -352,11 +355,11 @@ def test_who_has_least_time_left_goes_first() -> None:
 
 
 def test_who_gives_up_lets_the_next_one_go() -> None:
-    gate, stop = Gate(1), Stop()
+    limiter, stop = RateLimiter(1), StopSignal()
     with ThreadPoolExecutor(3) as pool:
-        with gate.slot(time.monotonic() + 5, Stop()):
-            gone = [pool.submit(_enter, gate, 1.0, stop), pool.submit(_enter, gate, 0.2)]
-            last = pool.submit(_enter, gate, 20)
+        with limiter.slot(time.monotonic() + 5, StopSignal()):
+            gone = [pool.submit(_enter, limiter, 1.0, stop), pool.submit(_enter, limiter, 0.2)]
+            last = pool.submit(_enter, limiter, 20)
             time.sleep(0.3)
             stop.end("cancelled", "stopped")
             for future, expected in zip(gone, (JudgingEndedError, DeadlineError), strict=True):
@@ -366,29 +369,29 @@ def test_who_gives_up_lets_the_next_one_go() -> None:
 
 
 def test_starts_are_spaced_evenly() -> None:
-    gate = Gate(0, 60 * 20)
+    limiter = RateLimiter(0, 60 * 20)
     with ThreadPoolExecutor(8) as pool:
-        entered = sorted(pool.map(lambda _: _enter(gate), range(8)))
+        entered = sorted(pool.map(lambda _: _enter(limiter), range(8)))
     # Seven gaps of 50 ms; a thread that is late to look at its clock can only take from one of them.
     assert 0.25 <= entered[-1] - entered[0] < 3
     assert entered[3] - entered[0] >= 0.1
 
 
 def test_a_pause_saves_up_no_starts() -> None:
-    gate = Gate(0, 60 * 10)
-    _enter(gate)
+    limiter = RateLimiter(0, 60 * 10)
+    _enter(limiter)
     time.sleep(0.4)
-    first, second = _enter(gate), _enter(gate)
+    first, second = _enter(limiter), _enter(limiter)
     assert second - first >= 0.06
 
 
 def test_who_waits_for_his_start_gives_up_at_the_deadline_and_at_the_end() -> None:
-    gate, stop = Gate(0, 1), Stop()
-    _enter(gate)
+    limiter, stop = RateLimiter(0, 1), StopSignal()
+    _enter(limiter)
     with pytest.raises(DeadlineError):
-        _enter(gate, 0.2)
+        _enter(limiter, 0.2)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(_enter, gate, 30, stop)
+        waiting = pool.submit(_enter, limiter, 30, stop)
         time.sleep(0.1)
         stop.end("cancelled", "stopped")
         with pytest.raises(JudgingEndedError):
@@ -396,15 +399,15 @@ def test_who_waits_for_his_start_gives_up_at_the_deadline_and_at_the_end() -> No
 
 
 def test_many_threads_leave_nobody_behind() -> None:
-    gate, meter = Gate(7, cooldown_seconds=0.01), Meter()
+    limiter, meter = RateLimiter(7, cooldown_seconds=0.01), Meter()
 
     def call(number: int) -> None:
-        with gate.slot(time.monotonic() + 30, Stop()) as place, meter:
+        with limiter.slot(time.monotonic() + 30, StopSignal()) as permit, meter:
             time.sleep(0.001)
             if number % 11 == 0:
-                place.refused(0.002)
+                permit.refused(0.002)
             elif number % 5:
-                place.answered()
+                permit.answered()
 
     with ThreadPoolExecutor(60) as pool:
         for future in [pool.submit(call, number) for number in range(600)]:

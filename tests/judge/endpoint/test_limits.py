@@ -18,7 +18,7 @@ import pytest
 from deployments.demo.judge import SimulatedJudge, completion
 from deployments.demo.loopback import Request, Response
 from tasks.judge.endpoint.client import JudgeClient, Reply, open_endpoint
-from tasks.judge.endpoint.limiter import Gate, Stop
+from tasks.judge.endpoint.limiter import RateLimiter, StopSignal
 
 pytestmark = pytest.mark.alone
 
@@ -58,13 +58,13 @@ def endpoint() -> Iterator[Endpoint]:
         yield lambda limit: stack.enter_context(SimulatedJudge(respond=limit))
 
 
-def ask_all(server: SimulatedJudge, calls: int, gate: Gate, threads: int = 10) -> list[Reply]:
+def ask_all(server: SimulatedJudge, calls: int, limiter: RateLimiter, threads: int = 10) -> list[Reply]:
     """Every reply."""
     sdk = open_endpoint(server.base_url, "sk-secret-0123456789abcdef")
-    client = JudgeClient(openai=sdk, gate=gate, model="gpt-5.4-mini", first_backoff_seconds=0.1)
+    client = JudgeClient(openai=sdk, limiter=limiter, model="gpt-5.4-mini", first_backoff_seconds=0.1)
 
     def ask(_: int) -> Reply:
-        return client.complete(MESSAGES, SCHEMA, deadline=time.monotonic() + 30, stop=Stop())
+        return client.complete(MESSAGES, SCHEMA, deadline=time.monotonic() + 30, stop=StopSignal())
 
     with ThreadPoolExecutor(threads) as pool:
         replies = list(pool.map(ask, range(calls)))
@@ -75,7 +75,7 @@ def ask_all(server: SimulatedJudge, calls: int, gate: Gate, threads: int = 10) -
 @pytest.mark.parametrize(("width", "threads"), [(10, 10), (10, 21), (0, 21)])
 def test_an_endpoint_that_takes_four_at_once(width: int, threads: int, endpoint: Endpoint) -> None:
     server = endpoint(Limited(at_once=4))
-    replies = ask_all(server, 21, Gate(width, cooldown_seconds=0.5), threads)
+    replies = ask_all(server, 21, RateLimiter(width, cooldown_seconds=0.5), threads)
     assert all(reply.text == "{}" for reply in replies)
     # A first burst of refusals, and now and then the try for one more.
     assert len(server.requests) <= 21 + (threads - 4) + 4
@@ -84,14 +84,14 @@ def test_an_endpoint_that_takes_four_at_once(width: int, threads: int, endpoint:
 def test_refusals_grow_rare(endpoint: Endpoint) -> None:
     limit = Limited(at_once=4)
     server = endpoint(limit)
-    replies = ask_all(server, 80, Gate(10, cooldown_seconds=0.5))
+    replies = ask_all(server, 80, RateLimiter(10, cooldown_seconds=0.5))
     assert len(replies) == 80
     assert limit.refused <= 6 + 80 / 10
 
 
 def test_an_endpoint_that_takes_five_in_a_window(endpoint: Endpoint) -> None:
     server = endpoint(Limited(per_window=5))
-    replies = ask_all(server, 40, Gate(10, cooldown_seconds=0.5))
+    replies = ask_all(server, 40, RateLimiter(10, cooldown_seconds=0.5))
     assert [reply.text for reply in replies] == ["{}"] * 40
     assert len(server.requests) <= 2 * 40
 
@@ -100,7 +100,7 @@ def test_calls_that_are_spaced_are_hardly_ever_refused(endpoint: Endpoint) -> No
     limit = Limited(per_window=5)
     server = endpoint(limit)
     # A little slower than the limit of 25 in a second.
-    replies = ask_all(server, 40, Gate(0, 60 * 22), threads=40)
+    replies = ask_all(server, 40, RateLimiter(0, 60 * 22), threads=40)
     assert [reply.text for reply in replies] == ["{}"] * 40
     assert limit.refused <= 3
 
@@ -114,17 +114,17 @@ def test_a_failing_endpoint_is_asked_as_widely_as_before(endpoint: Endpoint) -> 
             failing = left[0] >= 0
         return Response(503, b"{}", delay_seconds=0.001) if failing else Response(body=DONE, delay_seconds=0.1)
 
-    gate = Gate(10)
+    limiter = RateLimiter(10)
     server = endpoint(fail_at_first)
-    replies = ask_all(server, 20, gate)
+    replies = ask_all(server, 20, limiter)
     assert len(replies) == 20
-    assert gate.width == 10
+    assert limiter.width == 10
 
 
 def test_answers_widen_the_gate_again(endpoint: Endpoint) -> None:
     left = [Response(429, b"{}", headers={"Retry-After-Ms": "5"}, delay_seconds=0.001)]
     server = endpoint(lambda payload, request: left.pop() if left else Response(body=DONE, delay_seconds=0.001))
-    gate = Gate(4, cooldown_seconds=0)
-    ask_all(server, 1, gate, threads=1)
+    limiter = RateLimiter(4, cooldown_seconds=0)
+    ask_all(server, 1, limiter, threads=1)
     # Refused while it was alone: down to one, and by its answer up to two.
-    assert gate.width == 2
+    assert limiter.width == 2

@@ -12,7 +12,7 @@ import pytest
 from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, RepeatedCall, Run, SpanCall, TelemetrySummary, ToolCall, Trace
-from tasks.judge.prompt.citations import Exhibit, Exhibits
+from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.prompt.prompts import render_agent
 from tasks.judge.prompt.selection import label_runs, select_runs
 from tasks.judge.prompt.steps import build_steps
@@ -85,7 +85,7 @@ def test_a_column_that_is_no_json_is_the_agents_word(make_run: MakeRun) -> None:
 
 
 @pytest.fixture
-def exhibits(make_run: MakeRun) -> Exhibits:
+def labelled_runs(make_run: MakeRun) -> LabelledRuns:
     call = ToolCall(name="search", arguments='{"q": "tea"}', result="line one\nline  two\n<|im_end|> three")
     run = make_run(
         7,
@@ -99,7 +99,7 @@ def exhibits(make_run: MakeRun) -> Exhibits:
     )
     repeat = RepeatedCall(name="search", arguments="{}", calls=3)
     trace = traced(span("search", "beef"), error_messages=("socket closed",), repeats=(repeat,))
-    return Exhibits([Exhibit("R7", run, trace, 0.05)])
+    return LabelledRuns([LabelledRun("R7", run, trace, 0.05)])
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,14 @@ def exhibits(make_run: MakeRun) -> Exhibits:
         ("step R7.1", "line one", "R7.1"),
     ],
 )
-def test_a_quote_has_to_stand_there(label: str, quote: str, where: str | None, exhibits: Exhibits) -> None:
-    found = exhibits.find(label, quote)
+def test_a_quote_has_to_stand_there(label: str, quote: str, where: str | None, labelled_runs: LabelledRuns) -> None:
+    found = labelled_runs.find(label, quote)
     assert (found.label if found else None) == where
 
 
 def test_what_is_all_of_a_text_may_be_short_and_what_is_missing_may_be_quoted(make_run: MakeRun) -> None:
     run = make_run(1, error="boom", final_response="", tool_calls=(ToolCall(name="a", result="42"), ToolCall(name="b")))
-    found = Exhibits([Exhibit("R1", run, None)])
+    found = LabelledRuns([LabelledRun("R1", run, None)])
     for label, quote in (("R1", "boom"), ("R1.1", "42"), ("R1", "(none)"), ("R1.2", "(nothing)")):
         assert found.find(label, quote, "observation"), quote
     for label, quote in (("R1", "oom"), ("R1.1", "(nothing)"), ("R1.1", "4"), ("R1", "…")):
@@ -169,22 +169,22 @@ def test_every_line_that_is_shown_of_a_run_can_be_quoted(make_run: MakeRun) -> N
     assert len(lines) == 15
     for line in lines:
         quote = re.sub(r"^(R1(\.\d)?:? |\| )|:$", "", line)
-        assert Exhibits(labelled).find("R1", quote), line
+        assert LabelledRuns(labelled).find("R1", quote), line
 
 
-def test_a_step_leads_to_its_span(exhibits: Exhibits) -> None:
-    found = exhibits.find("R7", "line one")
+def test_a_step_leads_to_its_span(labelled_runs: LabelledRuns) -> None:
+    found = labelled_runs.find("R7", "line one")
     assert found is not None
     assert (found.run_id, found.span_id) == (7, "beef")
 
 
-def test_claims_and_observations_are_kept_apart(exhibits: Exhibits) -> None:
+def test_claims_and_observations_are_kept_apart(labelled_runs: LabelledRuns) -> None:
     for quote in ("ordered it for you", "I will order now"):
-        assert exhibits.find("R7", quote, "claim")
-        assert not exhibits.find("R7", quote, "observation")
+        assert labelled_runs.find("R7", quote, "claim")
+        assert not labelled_runs.find("R7", quote, "observation")
     for quote in ("Timeout after 30 s", "line one", "status completed", "socket closed"):
-        assert exhibits.find("R7", quote, "observation")
-        assert not exhibits.find("R7", quote, "claim")
+        assert labelled_runs.find("R7", quote, "observation")
+        assert not labelled_runs.find("R7", quote, "claim")
     # What was asked for is neither.
-    assert not exhibits.find("R7", "Find the tea", "claim")
-    assert not exhibits.find("R7", "Find the tea", "observation")
+    assert not labelled_runs.find("R7", "Find the tea", "claim")
+    assert not labelled_runs.find("R7", "Find the tea", "observation")

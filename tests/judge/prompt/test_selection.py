@@ -79,7 +79,7 @@ def test_water_filling(sizes: list[int], total: int, given: list[int]) -> None:
 
 def test_only_finished_runs_newest_first(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
     evidence = make_evidence([make_run(1), make_run(2, status="running"), make_run(3, status="failed")])
-    assert [(shown.exhibit.label, shown.run.id) for shown in select(evidence).runs] == [("R1", 1), ("R2", 3)]
+    assert [(shown.labelled_run.label, shown.run.id) for shown in select(evidence).runs] == [("R1", 1), ("R2", 3)]
     assert select(make_evidence([make_run(1, status="running")])).runs == ()
     assert select(make_evidence([])).runs == ()
 
@@ -216,5 +216,5 @@ def test_the_budget_is_the_models_own_count(question: Question) -> None:
 
     scale = TokenScale()
     scale.learn(1000, 1500)
-    compose(Question("agent", question.rubric, "", question.exhibits, render), 9000, scale)
+    compose(Question("agent", question.rubric, "", question.labelled_runs, render), 9000, scale)
     assert rooms == [6000]

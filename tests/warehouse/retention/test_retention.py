@@ -15,9 +15,9 @@ import pytest
 import sqlalchemy as sa
 
 from tasks.judge.claims import claimed
-from tasks.judge.endpoint.limiter import Stop
+from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.ledger import PaidAnswer
-from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.owner import Owner, current_owner
 from tasks.warehouse.parquet import read_parquet, write_parquet
 from tasks.warehouse.retention.removal import Removable, Retention, Rule
@@ -91,7 +91,12 @@ def reuse(warehouse: Warehouse, report_id: int, fingerprint: str) -> None:
 
 def reuse_late(warehouse: Warehouse, report_id: int, fingerprint: str) -> None:
     """After the deadline, when nothing is claimed any more."""
-    late: dict[str, Any] = {"deadline": time.monotonic() - 1, "stop": Stop(), "report_id": report_id, "agent_id": 1}
+    late: dict[str, Any] = {
+        "deadline": time.monotonic() - 1,
+        "stop": StopSignal(),
+        "report_id": report_id,
+        "agent_id": 1,
+    }
     with claimed(SqlLedger(warehouse.database), fingerprint, kind="agent", model="m", **late) as known:
         assert isinstance(known, PaidAnswer)
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from tasks.judge.ledger import PaidAnswer
-from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.schema import metadata
 from tasks.warehouse.sql import Warehouse
 from tasks.warehouse.views.definitions import VIEWS, View, view_sql

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from tasks.errors import WarehouseError
-from tasks.judge.endpoint.limiter import Stop
+from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.ledger import Claim, PaidAnswer
-from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.patience import ENDING_SECONDS, Patience
 
 T = TypeVar("T")
@@ -21,10 +21,10 @@ class PatientLedger:
     """The judge's ``Ledger`` for one report, over a ``SqlLedger`` that may fail for a while.
 
     Whoever asks it waits with it, for as long as ``patience`` lasts: no further call is made meanwhile. Then judging
-    ends by ``stop``, and what was paid for stays in memory until ``settle`` has written it.
+    ends by ``stop``, and what was paid for stays in memory until ``flush`` has written it.
     """
 
-    def __init__(self, ledger: SqlLedger, stop: Stop, patience: Patience) -> None:
+    def __init__(self, ledger: SqlLedger, stop: StopSignal, patience: Patience) -> None:
         self._ledger = ledger
         self._stop = stop
         self._patience = patience
@@ -43,7 +43,7 @@ class PatientLedger:
         return self._ask(lambda: self._ledger.claim(fingerprint, moment=moment, **about))
 
     def commit(self, answer: PaidAnswer, claim: Claim | None = None) -> None:
-        """As ``SqlLedger.commit``; when the warehouse stays away the answer is kept in memory, for ``settle``."""
+        """As ``SqlLedger.commit``; when the warehouse stays away the answer is kept in memory, for ``flush``."""
         moment = datetime.now(UTC)
         tries = 0
 
@@ -57,10 +57,10 @@ class PatientLedger:
             claim.answered = True
 
     def release(self, claim: Claim) -> None:
-        """As ``SqlLedger.release``; when the warehouse stays away, ``settle`` does it."""
+        """As ``SqlLedger.release``; when the warehouse stays away, ``flush`` does it."""
         self._write(lambda: self._ledger.release(claim))
 
-    def settle(self, seconds: float = ENDING_SECONDS) -> None:
+    def flush(self, seconds: float = ENDING_SECONDS) -> None:
         """Write what is kept in memory, in the order in which it came; waits up to ``seconds`` for the warehouse.
 
         Raises:

@@ -19,15 +19,15 @@ import sqlalchemy as sa
 
 from tasks.errors import WarehouseError
 from tasks.judge.claims import claimed
-from tasks.judge.endpoint.limiter import Stop
+from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.ledger import Claim, Ledger, Paid, PaidAnswer
 from tasks.warehouse.engine import connect_database
-from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.owner import Owner
 from tasks.warehouse.schema import judge_calls
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def paid(fingerprint: str = "f", **changes: Any) -> PaidAnswer:
@@ -162,7 +162,7 @@ def test_a_claim_of_a_killed_process_is_taken_over_at_once(
     warehouse: Warehouse, ledger: SqlLedger, warehouse_url: str
 ) -> None:
     code = f"""
-from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.sql import open_warehouse
 ledger = SqlLedger(open_warehouse({warehouse_url!r}).database)
 for name in "fg":
@@ -329,7 +329,7 @@ def pay_all(ledger: Ledger, names: list[str], seconds: float) -> int:
     for name in random.sample(names, len(names)):
         deadline = time.monotonic() + 60
         with claimed(
-            ledger, name, kind="agent", model="m", report_id=3, agent_id=7, deadline=deadline, stop=Stop()
+            ledger, name, kind="agent", model="m", report_id=3, agent_id=7, deadline=deadline, stop=StopSignal()
         ) as got:
             if isinstance(got, Claim):
                 time.sleep(seconds)
@@ -360,7 +360,7 @@ def test_of_two_processes_one_pays_for_each_answer(
     imports = f"""
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
-from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.sql import open_warehouse
 spec = importlib.util.spec_from_file_location("claims", {__file__!r})
 claims = importlib.util.module_from_spec(spec)

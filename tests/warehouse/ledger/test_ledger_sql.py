@@ -13,10 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from tasks.judge.ledger import Ledger, PaidAnswer
-from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.sql import Warehouse
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def answer(fingerprint: str, **changes: Any) -> PaidAnswer:
@@ -85,7 +85,7 @@ def test_answers_from_many_threads_and_processes_are_all_kept(
     imports = f"""
 from concurrent.futures import ThreadPoolExecutor
 from tasks.judge.ledger import PaidAnswer
-from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.sql import open_warehouse
 ledger = SqlLedger(open_warehouse({warehouse_url!r}).database)
 paid = PaidAnswer.model_validate_json({answer("x").model_dump_json()!r})
@@ -104,7 +104,7 @@ def test_a_committed_answer_outlives_a_kill(warehouse: Warehouse, warehouse_url:
     code = f"""
 import os, signal
 from tasks.judge.ledger import PaidAnswer
-from tasks.warehouse.ledger import SqlLedger
+from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.sql import open_warehouse
 ledger = SqlLedger(open_warehouse({warehouse_url!r}).database)
 ledger.commit(PaidAnswer.model_validate_json({answer("x").model_dump_json()!r}))

@@ -238,7 +238,7 @@ class SqlLedger:
             else:
                 connection.execute(_DELETE_CLAIM, {"claim_id": claim.id})
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Nothing is left: every method writes at once."""
 
 
