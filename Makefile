@@ -15,6 +15,8 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 	@echo "Installing agent-report and what it needs to run in .venv: about 120 packages, a few minutes the first time"
 	$(PY) -m venv .venv
 	$(PIP) -e '.[stack]'
+	@echo "Migrating Prefect's database once, for every Prefect home"
+	$(BIN)/python -m deployments.local.prefect_template
 	@touch $@
 
 .venv/.dev: .venv/.runtime
