@@ -184,7 +184,7 @@ def _when() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"Commit {commit}, {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {os.cpu_count()} cores "
-        f"({model[1].strip() if model else platform.machine()}), {memory:.0f} GiB; load before {os.getloadavg()[0]:.1f}."
+        f"({model[1].strip() if model else platform.machine()}), {memory:.0f} GiB; load {os.getloadavg()[0]:.1f}."
     )
 
 
