@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from deployments.local.prefect_server import (
-    ServerError,
+    PrefectServerError,
     prefect_server,
     reach_directly,
     server_password,
@@ -116,7 +116,7 @@ def check_api() -> None:
     """Ask the configured Prefect API whether it is there.
 
     Raises:
-        ServerError: it is not, or takes nothing from us.
+        PrefectServerError: it is not, or takes nothing from us.
     """
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL
@@ -125,7 +125,7 @@ def check_api() -> None:
     with get_client(sync_client=True) as client:
         problem = client.api_healthcheck()
     if problem is not None:
-        raise ServerError(
+        raise PrefectServerError(
             f"the Prefect API at {scrub(url)} cannot be used (PREFECT_API_URL){describe_route(url, os.environ)}: "
             f"{_in_short(problem)}"
         )
