@@ -13,14 +13,13 @@ from typing import Any
 import httpx
 
 from deployments.local.prefect_server import (
-    PrefectServerError,
     prefect_server,
     reach_directly,
     server_password,
     use_server,
     wait_until_healthy,
 )
-from tasks.errors import AgentReportError, RefusedError, scrub
+from tasks.errors import AgentReportError, PrefectServerError, RefusedError, scrub
 from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions
 from tasks.wire.route import describe_route
