@@ -25,7 +25,6 @@ _LEET_WORD = re.compile(r"(?<![\w@$!])(?=[\w@$!|]*[a-z])(?=[\w@$!|]*[0134570@$])
 _SPACED = re.compile(r"(?<!\w)\w(?:[ ._*~-]\w(?!\w)|[ ]{2,4}\w(?!\w)){7,}")
 _LETTER_GAP = re.compile(r"(?<=\w)[ ._*~-](?=\w(?!\w))")
 _SHORTEST_BASE64, _SHORTEST_HEX = 20, 32
-_BASE64 = re.compile(rf"[A-Za-z0-9+/_-]{{{_SHORTEST_BASE64},}}={{0,2}}")
 _HEX = re.compile(rf"(?:[0-9A-Fa-f]{{2}}[ :]?){{{_SHORTEST_HEX // 2},}}")
 # By how each begins. A character of its own in front, so that the search is for that character.
 _ESCAPES = {
@@ -111,17 +110,26 @@ def _words_in_digits(lower: str) -> set[str]:
     return {run.decode("ascii") for run in runs if not run.isalpha() and not run.isdigit()}
 
 
-def _longest_run(text: str, alone: bytes, skipped: bytes = b"") -> int:
-    return max(map(len, text.encode("latin-1", "replace").translate(alone, skipped).split()), default=0)
+def _runs(text: str, alone: bytes, shortest: int, skipped: bytes = b"") -> list[str]:
+    """The runs of at least ``shortest`` characters of the kind that ``alone`` keeps, in order."""
+    runs = text.encode("latin-1", "replace").translate(alone, skipped).split()
+    if max(map(len, runs), default=0) < shortest:
+        return []
+    return [run.decode("ascii") for run in runs if len(run) >= shortest]
 
 
 def _decoded(text: str) -> Iterator[tuple[int, str]]:
     """The texts that stand in ``text`` as base64 or hexadecimal digits, and where."""
-    for blob in _BASE64.finditer(text) if _longest_run(text, _BASE64_ALONE) >= _SHORTEST_BASE64 else ():
-        digits = blob[0].rstrip("=").replace("-", "+").replace("_", "/")
+    end = 0
+    for run in _runs(text, _BASE64_ALONE, _SHORTEST_BASE64):
+        start = text.index(run, end)
+        end = start + len(run)
+        digits = run.replace("-", "+").replace("_", "/")
         if _is_text(_from_base64(digits[:_START])):
-            yield blob.start(), _from_base64(digits).decode("utf-8", "replace")
-    for blob in _HEX.finditer(text) if _longest_run(text, _HEX_ALONE, b" :") >= _SHORTEST_HEX else ():
+            yield start, _from_base64(digits).decode("utf-8", "replace")
+    if not _runs(text, _HEX_ALONE, _SHORTEST_HEX, b" :"):
+        return
+    for blob in _HEX.finditer(text):
         digits = re.sub("[^0-9A-Fa-f]", "", blob[0])
         if _is_text(bytes.fromhex(digits[:_START])):
             yield blob.start(), bytes.fromhex(digits).decode("utf-8", "replace")

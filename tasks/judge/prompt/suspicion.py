@@ -96,6 +96,7 @@ _ROLE = re.compile(
 _TURN = re.compile(
     r"^\s{0,9}(?:#{1,4}\s{0,3})?(?:system|human)\s{0,3}:|^\s{0,9}#{1,4}\s{0,3}(?:assistant|user)\b", re.MULTILINE
 )
+_TURNS = ("system", "human")
 _TURN_TO_GRADE = re.compile(
     r"^\s{0,9}(?:#{1,4}\s{0,3})?(?:system|human)\s{0,3}:"
     r".{0,80}?\b(?:you grade|you judge|you score|grade it|score it|judge it|rate it)\b",
@@ -128,7 +129,7 @@ _ASCII_TOP = re.compile(
     rf"(?<![\w.,])(?:{'|'.join(stem for stem in _stems(f'{words.TEN}|{words.MOST}') if stem.isascii())})|hochst|best"
 )
 _SCREEN = Screen(
-    (*_IGNORED, *_SCORED, *_IMITATED, "system", "human"), re.compile(f"{_HIDDEN.pattern}|{_FLAG_EMOJI.pattern}")
+    (*_IGNORED, *_SCORED, *_IMITATED, *_TURNS), re.compile(f"{_HIDDEN.pattern}|{_FLAG_EMOJI.pattern}")
 )
 
 
@@ -173,7 +174,7 @@ def _places(text: str) -> Iterator[tuple[str, int, int]]:
         if any(sign in form for sign in _IMITATED) and (found := _IMITATION.search(form)):
             yield form, *found.span()
         yield from ((form, start, end) for start, end in _attacks(form))
-        if ":" in form and (turn := _TURN_TO_GRADE.search(form)):
+        if any(word in form for word in _TURNS) and (turn := _TURN_TO_GRADE.search(form)):
             yield form, *turn.span()
 
 
