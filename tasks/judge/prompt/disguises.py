@@ -69,9 +69,7 @@ def disguised_places(text: str, words: Collection[str]) -> Iterator[int]:
     spelled = _spell(" ".join(_words_in_digits(lower)))
     if hidden := [word for word in words if word in spelled]:
         yield from (
-            found.start()
-            for found in _LEET_WORD.finditer(lower)
-            if any(word in _spell(found[0]) for word in hidden)
+            found.start() for found in _LEET_WORD.finditer(lower) if any(word in _spell(found[0]) for word in hidden)
         )
     yield from (found.start() for sign, escape in _ESCAPES.items() if sign in text for found in escape.finditer(text))
     yield from (place for place, _ in _decoded(text))

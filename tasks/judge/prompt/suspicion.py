@@ -128,9 +128,7 @@ _TEN_OR_MOST = re.compile(
 _ASCII_TOP = re.compile(
     rf"(?<![\w.,])(?:{'|'.join(stem for stem in _stems(f'{words.TEN}|{words.MOST}') if stem.isascii())})|hochst|best"
 )
-_SCREEN = Screen(
-    (*_IGNORED, *_SCORED, *_IMITATED, *_TURNS), re.compile(f"{_HIDDEN.pattern}|{_FLAG_EMOJI.pattern}")
-)
+_SCREEN = Screen((*_IGNORED, *_SCORED, *_IMITATED, *_TURNS), re.compile(f"{_HIDDEN.pattern}|{_FLAG_EMOJI.pattern}"))
 
 
 @dataclass(frozen=True, slots=True)
