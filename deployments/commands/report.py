@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,14 @@ def make_report(order: Order, *, as_json: bool = False, made: Callable[[int], No
     report_id: int | None = None
     signal.signal(signal.SIGINT, _stop)
     try:
-        check_settings(order)
-        with live_progress(open_console(stderr=True), lambda: running_report(order)), prefect_api():
-            report_id = run_report(order)
+        with ExitStack() as stack:
+
+            def begin() -> None:
+                check_settings(order)
+                stack.enter_context(live_progress(open_console(stderr=True), lambda: running_report(order)))
+
+            with prefect_api(begin):
+                report_id = run_report(order)
     except KeyboardInterrupt:
         pass
     if report_id is None:

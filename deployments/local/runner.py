@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,10 +62,11 @@ def quiet_prefect() -> None:
 
 
 @contextmanager
-def prefect_api() -> Iterator[None]:
+def prefect_api(meanwhile: Callable[[], object] = lambda: None) -> Iterator[None]:
     """The Prefect API that is configured, or that of a stack which runs in the current folder.
 
-    Without either, a server of our own for as long as the block runs.
+    Without either, a server of our own for as long as the block runs. ``meanwhile`` is called before the API is used,
+    while such a server starts; what it raises ends the server.
     """
     from prefect.settings import PREFECT_API_URL
 
@@ -74,6 +75,7 @@ def prefect_api() -> Iterator[None]:
     refuse_ambiguous(PREFECT_API_URL.value() or "", "PREFECT_API_URL")
     with at_stack() as is_stack:
         if PREFECT_API_URL.value():
+            meanwhile()
             check_api()
             try:
                 yield
@@ -81,12 +83,12 @@ def prefect_api() -> Iterator[None]:
                 if is_stack:
                     drain()
             return
-    with _own_server():
+    with _own_server(meanwhile):
         yield
 
 
 @contextmanager
-def _own_server() -> Iterator[None]:
+def _own_server(meanwhile: Callable[[], object]) -> Iterator[None]:
     from prefect.settings import PREFECT_HOME
 
     from tasks.bridge.llm_limit import server_of_its_own
@@ -94,7 +96,11 @@ def _own_server() -> Iterator[None]:
     reach_directly("127.0.0.1")
     home = Path(PREFECT_HOME.value())
     with prefect_server(home) as url:
-        # The flow's imports take as long as the server needs to start.
+        meanwhile()
+        # The imports take as long as the server needs to start; Prefect would import its engines at the first flow run.
+        import prefect.flow_engine
+        import prefect.task_engine  # noqa: F401
+
         import flows.generate_report  # noqa: F401
 
         wait_until_healthy(url, home)
