@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.errors import JudgeError
+from tasks.errors import ContextLengthError, JudgeError, UnusableAnswerError
 from tasks.evidence.prices import RunPrices, Tokens
-from tasks.judge.answer import Answer, Kind, Shown, UnusableAnswerError, build_schema, parse_answer
+from tasks.judge.answer import Answer, Kind, Shown, build_schema, parse_answer
 from tasks.judge.budget import Budget
 from tasks.judge.claims import claimed
-from tasks.judge.endpoint.client import ContextLengthError, JudgeClient, Reply
+from tasks.judge.endpoint.client import JudgeClient, Reply
 from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.stated_price import StatedPrice
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint

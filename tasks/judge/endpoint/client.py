@@ -18,9 +18,9 @@ import httpx2
 import openai
 from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
-from tasks.errors import JudgeError, scrub
+from tasks.errors import ContextLengthError, DeadlineError, EndpointError, JudgeError, scrub
 from tasks.judge.endpoint.capabilities import LIMIT, Capabilities, Form
-from tasks.judge.endpoint.limiter import DeadlineError, Permit, RateLimiter, StopSignal
+from tasks.judge.endpoint.limiter import Permit, RateLimiter, StopSignal
 from tasks.judge.endpoint.refusal import (
     is_moderation,
     is_rate_limit,
@@ -51,14 +51,6 @@ _FINISH_REASONS = {
     "recitation": "content_filter",
     "refusal": "content_filter",
 }
-
-
-class EndpointError(JudgeError):
-    """The endpoint refused the call or kept failing; nothing was judged."""
-
-
-class ContextLengthError(EndpointError):
-    """The request is longer than the model or the endpoint's limit takes; a shorter one may succeed."""
 
 
 @dataclass(frozen=True, slots=True)

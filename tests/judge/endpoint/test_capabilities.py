@@ -13,8 +13,9 @@ import pytest
 
 from deployments.demo.judge import SimulatedJudge, asked_schema, completion
 from deployments.demo.loopback import Response
+from tasks.errors import ContextLengthError, EndpointError
 from tasks.judge.endpoint.capabilities import Capabilities, Form
-from tasks.judge.endpoint.client import ContextLengthError, EndpointError, JudgeClient, Reply
+from tasks.judge.endpoint.client import JudgeClient, Reply
 from tasks.judge.endpoint.limiter import StopSignal
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
