@@ -26,11 +26,11 @@ from tasks.judge.endpoint.refusal import (
     is_rate_limit,
     is_too_long,
     message_of,
-    retry_after_seconds,
     why_judging_ends,
 )
 from tasks.wire.body import BodyError, EncodingError, LargeBodyError, decode_body
 from tasks.wire.deadline import bound_time, exchange_within
+from tasks.wire.retry_after import retry_after_seconds
 from tasks.wire.route import describe_cause
 from tasks.wording.counts import counted
 

@@ -8,8 +8,6 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal, cast
 
 import httpx
@@ -18,6 +16,7 @@ import orjson
 from tasks.errors import RefusedError
 from tasks.wire.body import BodyError, LargeBodyError, decode_body
 from tasks.wire.deadline import bound_time, exchange_within
+from tasks.wire.retry_after import retry_after_seconds
 from tasks.wire.route import describe_cause, describe_place
 from tasks.wire.urls import refuse_ambiguous
 
@@ -209,7 +208,9 @@ class JaegerHttp:
             reason = f"{reason}: it redirects{where}, which is not followed (a login page? AGENT_REPORT_JAEGER_URL)"
             return Answer("fault", reason=reason, status=status, final=True)
         down = status in _RETRIED_STATUSES or status >= 500
-        return Answer("fault", reason=reason, status=status, down=down, retry_after_seconds=_retry_after(response))
+        return Answer(
+            "fault", reason=reason, status=status, down=down, retry_after_seconds=retry_after_seconds(response.headers)
+        )
 
     def _redacted(self, text: str) -> str:
         """``text`` without anything of a header or of the URL's credentials, as servers repeat what they were sent."""
@@ -256,19 +257,3 @@ def _message(objects: Sequence[dict[str, Any]]) -> str:
         if isinstance(item.get("message"), str):
             return str(item["message"])
     return ""
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """The seconds of Retry-After (RFC 9110: a number or a date); None without it."""
-    value = response.headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    if value.isdigit():
-        return float(value[:9])
-    try:
-        # By the server's own clock where it tells it: ours can differ.
-        sent = response.headers.get("date")
-        base = parsedate_to_datetime(sent) if sent else datetime.now(UTC)
-        return max(0.0, (parsedate_to_datetime(value) - base).total_seconds())
-    except (TypeError, ValueError):
-        return None
