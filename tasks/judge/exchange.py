@@ -13,8 +13,9 @@ from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.answer import Answer, Kind, Shown, UnusableAnswerError, build_schema, parse_answer
 from tasks.judge.budget import Budget
 from tasks.judge.claims import claimed
-from tasks.judge.endpoint.client import ContextLengthError, JudgeClient, Reply
+from tasks.judge.endpoint.client import ContextLengthError, JudgeClient
 from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.reply import Reply
 from tasks.judge.endpoint.stated_price import StatedPrice
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint
 from tasks.judge.prompt.citations import LabelledRuns

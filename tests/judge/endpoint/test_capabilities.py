@@ -14,8 +14,9 @@ import pytest
 from deployments.demo.judge import SimulatedJudge, asked_schema, completion
 from deployments.demo.loopback import Response
 from tasks.judge.endpoint.capabilities import Capabilities, Form
-from tasks.judge.endpoint.client import ContextLengthError, EndpointError, JudgeClient, Reply
+from tasks.judge.endpoint.client import ContextLengthError, EndpointError, JudgeClient
 from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.reply import Reply
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
 SCHEMA = {"type": "object", "properties": {"wörd": {"type": "string"}}, "required": ["wörd"]}
