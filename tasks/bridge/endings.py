@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 from pydantic import ValidationError, validate_call
 
-from tasks.errors import AgentReportError, RefusedError
+from tasks.errors import AgentReportError, RefusedError, UsageError
 from tasks.judge.rubric import describe_validation
 
 P = ParamSpec("P")
@@ -68,7 +68,7 @@ def checked(run: Callable[P, T]) -> Callable[P, T]:
         try:
             args, kwargs = validated(**given)
         except ValidationError as error:
-            raise RefusedError(describe_validation(error)) from None
+            raise UsageError(describe_validation(error)) from None
         return run(*args, **kwargs)
 
     return wrapped

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tasks.errors import JudgeError
+from tasks.errors import UnusableAnswerError
 from tasks.evidence.values import read_text
 from tasks.judge.prompt.citations import LabelledRuns, QuoteLocation, Side
 from tasks.judge.reasoning import answer_part
@@ -18,14 +18,6 @@ Kind = Literal["agent", "team"]
 # Each costs a pass over the rest: a page of opening braces must not take minutes.
 _MOST_BRACES_TRIED = 50
 _NUMBER = re.compile(r"^\s*[+-]?\d+(?:\.\d+)?\s*$")
-
-
-class UnusableAnswerError(JudgeError):
-    """An answer from which no judgement can be taken; ``problems`` says why, one sentence each."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(problems))
 
 
 @dataclass(frozen=True, slots=True)

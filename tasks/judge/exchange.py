@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.errors import JudgeError
+from tasks.errors import ContextLengthError, JudgeError, UnusableAnswerError
 from tasks.evidence.prices import RunPrices, Tokens
-from tasks.judge.answer import JudgeAnswer, Kind, RenderedEvidence, UnusableAnswerError, build_schema, parse_answer
+from tasks.judge.answer import JudgeAnswer, Kind, RenderedEvidence, build_schema, parse_answer
 from tasks.judge.budget import Budget
 from tasks.judge.claims import claimed
-from tasks.judge.endpoint.client import ContextLengthError, JudgeClient
+from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.reply import Reply
 from tasks.judge.endpoint.stated_price import StatedPrice

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from tasks.errors import AgentReportError, JudgingEndedError
-from tasks.judge.answer import JudgeAnswer, UnusableAnswerError
-from tasks.judge.budget import BudgetError
+from tasks.errors import AgentReportError, BudgetError, JudgingEndedError, UnusableAnswerError
+from tasks.judge.answer import JudgeAnswer
 from tasks.judge.evaluation import AgentStatus, Evaluation
 from tasks.judge.exchange import Judge, Question, Spent
 from tasks.judge.scoring import Verdict, build_verdicts, score_verdicts, typical_first

@@ -11,8 +11,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tasks.errors import UnusableAnswerError
 from tasks.evidence.types import Run, ToolCall
-from tasks.judge.answer import JudgeAnswer, UnusableAnswerError, build_schema, parse_answer
+from tasks.judge.answer import JudgeAnswer, build_schema, parse_answer
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.rubric import Criterion
 

@@ -15,12 +15,11 @@ import pytest
 
 from deployments.demo.judge import SimulatedJudge, completion
 from deployments.demo.loopback import Response
-from tasks.errors import JudgeError, JudgingEndedError
+from tasks.errors import BudgetError, DeadlineError, EndpointError, JudgeError, JudgingEndedError
 from tasks.evidence.prices import RunPrices
 from tasks.judge.answer import RenderedEvidence
-from tasks.judge.budget import Budget, BudgetError
-from tasks.judge.endpoint.client import EndpointError, JudgeClient
-from tasks.judge.endpoint.limiter import DeadlineError
+from tasks.judge.budget import Budget
+from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.exchange import Judge, Question, Spent
 from tasks.judge.rubric import Criterion
 

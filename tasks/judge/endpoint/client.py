@@ -17,9 +17,9 @@ import httpx2
 import openai
 from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
-from tasks.errors import JudgeError, scrub
+from tasks.errors import ContextLengthError, DeadlineError, EndpointError, JudgeError, scrub
 from tasks.judge.endpoint.capabilities import LIMIT, Capabilities, Form
-from tasks.judge.endpoint.limiter import DeadlineError, Permit, RateLimiter, StopSignal
+from tasks.judge.endpoint.limiter import Permit, RateLimiter, StopSignal
 from tasks.judge.endpoint.refusal import (
     is_moderation,
     is_rate_limit,
@@ -39,14 +39,6 @@ _CONNECT_SECONDS = 10.0
 _LONGEST_BACKOFF_SECONDS = 20.0
 # Shorter ones ("none", "simulated") are words that an answer may hold.
 _LENGTH_OF_KEYS = 16
-
-
-class EndpointError(JudgeError):
-    """The endpoint refused the call or kept failing; nothing was judged."""
-
-
-class ContextLengthError(EndpointError):
-    """The request is longer than the model or the endpoint's limit takes; a shorter one may succeed."""
 
 
 class _BoundedHttp(openai.DefaultHttpxClient):

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import httpx
 import orjson
 
-from tasks.errors import RefusedError
+from tasks.errors import ConfigurationError
 from tasks.wire.body import BodyError, LargeBodyError, decode_body
 from tasks.wire.deadline import bound_time, exchange_within
 from tasks.wire.retry_after import retry_after_seconds
@@ -66,12 +66,14 @@ def open_http(
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
-        raise RefusedError("jaeger_url is no URL; it looks like http://jaeger:16686") from None
+        raise ConfigurationError("jaeger_url is no URL; it looks like http://jaeger:16686") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise RefusedError("jaeger_url must start with http:// or https:// and name a host, as http://jaeger:16686")
+        raise ConfigurationError(
+            "jaeger_url must start with http:// or https:// and name a host, as http://jaeger:16686"
+        )
     for name, value in (headers or {}).items():
         if not (value.isascii() and value.isprintable()) or not name.isascii():
-            raise RefusedError(f"jaeger_headers: the value of {name!r} has characters that a header cannot hold")
+            raise ConfigurationError(f"jaeger_headers: the value of {name!r} has characters that a header cannot hold")
     client = httpx.Client(
         base_url=parsed.copy_with(query=None, fragment=None),
         headers={"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})},

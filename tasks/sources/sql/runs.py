@@ -28,7 +28,7 @@ from sqlalchemy import (
     text,
 )
 
-from tasks.errors import RefusedError, SourceError
+from tasks.errors import NotFoundError, SourceError, UsageError
 from tasks.evidence.timestamps import parse_moment
 from tasks.evidence.types import Agent, AgentRuns, Run
 from tasks.evidence.values import Redact, quote_value, read_filled, read_id, read_text
@@ -109,7 +109,7 @@ class Source:
             rows = connection.execute(self._select(tables, "environments", _ENVIRONMENTS)).mappings().all()
             ids = [row["id"] for row in rows if read_text(row["name"]) == environment]
             if not ids:
-                raise RefusedError(_unknown(environment, [read_text(row["name"]) or "" for row in rows]))
+                raise NotFoundError(_unknown(environment, [read_text(row["name"]) or "" for row in rows]))
             query = self._select(tables, "agents", _AGENTS)
             found = connection.execute(query.where(self._key(tables, "agents", "environment_id").in_(ids)))
             agents = [read_agent(row, environment, self._redact) for row in found.mappings()]
@@ -261,7 +261,7 @@ class Source:
 
     def _check_filter(self, tables: _Tables, filter_model: str) -> None:
         if filter_model and "model_name" not in tables["agent_runs"].names:
-            raise RefusedError(
+            raise UsageError(
                 f"filter_model={filter_model!r}: the source {describe(self._engine.url)} has no column "
                 "agent_runs.model_name, so its runs cannot be told apart by model; leave the filter out"
             )

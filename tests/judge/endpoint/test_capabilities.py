@@ -13,8 +13,9 @@ import pytest
 
 from deployments.demo.judge import SimulatedJudge, asked_schema, completion
 from deployments.demo.loopback import Response
+from tasks.errors import ContextLengthError, EndpointError
 from tasks.judge.endpoint.capabilities import Capabilities, Form
-from tasks.judge.endpoint.client import ContextLengthError, EndpointError, JudgeClient
+from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.reply import Reply
 
