@@ -7,7 +7,7 @@ from prefect.logging import get_run_logger
 
 from tasks.bridge.decorators import step
 from tasks.comparison.comparison import AgentComparison, Comparison
-from tasks.errors import RefusedError, scrub
+from tasks.errors import NotFoundError, scrub
 from tasks.render.change_text import render_changed
 from tasks.report.build import ReportRows
 from tasks.report.plan import ReportPlan
@@ -45,7 +45,7 @@ def compare_two(report_id: int, baseline_id: int | None) -> Comparison:
     """
     comparison = compare_stored(report_id, baseline_id)
     if comparison is None:
-        raise RefusedError(f"there is no completed report of this environment before report {report_id}")
+        raise NotFoundError(f"there is no completed report of this environment before report {report_id}")
     _tell(comparison)
     return comparison
 

@@ -20,7 +20,7 @@ from prefect.states import Failed
 from prefect.task_runners import ConcurrentTaskRunner
 from pydantic import ValidationError, validate_call
 
-from tasks.errors import AgentReportError, RefusedError
+from tasks.errors import AgentReportError, RefusedError, UsageError
 from tasks.judge.rubric import describe_validation
 
 P = ParamSpec("P")
@@ -104,7 +104,7 @@ def _fail_with_message(body: Callable[P, R]) -> Callable[P, R]:
 
 
 def _validate_parameters(body: Callable[P, R]) -> Callable[P, R]:
-    """``body``, with its parameters validated against its annotations; wrong ones are a RefusedError in one line.
+    """``body``, with its parameters validated against its annotations; wrong ones are a UsageError in one line.
 
     Prefect's own validation takes several lines and does not name the values. (tests/flows/test_refusals.py)
     """
@@ -122,7 +122,7 @@ def _validate_parameters(body: Callable[P, R]) -> Callable[P, R]:
         try:
             args, kwargs = validated(**given)
         except ValidationError as error:
-            raise RefusedError(describe_validation(error)) from None
+            raise UsageError(describe_validation(error)) from None
         return body(*args, **kwargs)
 
     return wrapped
