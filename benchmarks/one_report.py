@@ -8,6 +8,7 @@ judge are in a process of their own. PREFECT_HOME is used as it is, so that migr
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -49,8 +50,10 @@ def measure(folder: Path, services: subprocess.Popen[str], agents: int, limit: i
     }
     try:
         from deployments.local.runner import prefect_api, quiet_prefect
-    except ImportError:  # a checkout from before the packages
-        from deployments.local.runner import prefect_api, quiet_prefect  # type: ignore[no-redef]
+    except ImportError:
+        # A checkout from before the packages.
+        runner = importlib.import_module("deployments" + ".runner")
+        prefect_api, quiet_prefect = runner.prefect_api, runner.quiet_prefect
     quiet_prefect()
     from flows.generate_report import generate_report
     from tasks.settings import ReportOptions
