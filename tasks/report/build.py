@@ -5,27 +5,29 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from tasks.evidence.left_out import LeftOut
 from tasks.evidence.metrics import run_tokens
-from tasks.evidence.types import Agent, Evidence, Run, SourceCalls, ToolCall
+from tasks.evidence.types import Agent, Evidence, Run, Trace
+from tasks.judge.answer import Citation, Contradiction
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.prompt.citations import describe_dropped
 from tasks.judge.prompt.selection import clip
 from tasks.judge.rubric import Criterion
 from tasks.report.plan import ReportPlan
+from tasks.report.rows import (AgentRow, CitationRow, ContradictionRow, CriterionRow, ReportRow, RunRow, TelemetryRow, ToolCallRow, ToolCallsRow, WaterfallSpanRow)
 from tasks.settings import SIMULATED_JUDGE_MODEL
 from tasks.wording.counts import counted, was_were
 from tasks.wording.shortening import cut
 
-Row = dict[str, Any]
 _EXCERPT_CHARACTERS = 600
 _CALL_CHARACTERS = 200
 _MOST_CALLS = 50
+_Number = TypeVar("_Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,10 @@ class ReportDraft:
 class ReportRows:
     """The rows of one report; ``report`` lacks only the moments of its completion."""
 
-    report: Row
-    details: list[Row]
-    criteria: list[Row]
-    runs: list[Row]
+    report: ReportRow
+    details: list[AgentRow]
+    criteria: list[CriterionRow]
+    runs: list[RunRow]
 
 
 def build_rows(plan: ReportPlan, findings: ReportDraft, paid: Mapping[int | None, Paid] | None = None) -> ReportRows:
@@ -94,7 +96,7 @@ def build_rows(plan: ReportPlan, findings: ReportDraft, paid: Mapping[int | None
     )
 
 
-def _runs(findings: ReportDraft) -> list[Row]:
+def _runs(findings: ReportDraft) -> list[RunRow]:
     return [
         _run(evidence, run)
         for agent in findings.agents
@@ -133,7 +135,7 @@ def _report(
     evaluations: Mapping[int, Evaluation],
     everyone: Sequence[Evaluation],
     others: Sequence[Paid],
-) -> Row:
+) -> ReportRow:
     scores = [e.score for e in evaluations.values() if e.status == "evaluated" and e.score is not None]
     statuses: Counter[str] = Counter(e.status for e in evaluations.values())
     status, error = _final_status(findings, evaluations)
@@ -143,9 +145,7 @@ def _report(
     team = findings.team
     judged = team is not None and team.status == "evaluated"
     steps = {"completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}
-    # A report that failed keeps the progress that it had.
-    progress = {"progress": 100} if status == "completed" else {}
-    return progress | {
+    row: ReportRow = {
         "name": plan.name,
         "environment": plan.environment,
         "evidence_until": plan.evidence_until,
@@ -178,6 +178,10 @@ def _report(
         "warnings": _warnings(plan, findings, statuses),
         "error": error,
     }
+    # A failed report keeps the progress it had reached.
+    if status == "completed":
+        row["progress"] = 100
+    return row
 
 
 def _final_status(findings: ReportDraft, evaluations: Mapping[int, Evaluation]) -> tuple[str, str | None]:
@@ -255,8 +259,9 @@ def _warnings(plan: ReportPlan, findings: ReportDraft, statuses: Counter[str]) -
     return warnings
 
 
-def _detail(agent: Agent, evaluation: Evaluation, evidence: Evidence | None) -> Row:
-    row: Row = {
+def _detail(agent: Agent, evaluation: Evaluation, evidence: Evidence | None) -> AgentRow:
+    metrics = evidence.metrics.model_dump() if evidence else {}
+    return {
         "agent_id": agent.id,
         "agent_name": agent.name,
         "status": evaluation.status,
@@ -268,9 +273,31 @@ def _detail(agent: Agent, evaluation: Evaluation, evidence: Evidence | None) -> 
         "strengths": list(evaluation.strengths),
         "weaknesses": list(evaluation.weaknesses),
         "recommendations": list(evaluation.recommendations),
-        "contradictions": [asdict(contradiction) for contradiction in evaluation.contradictions],
+        "runs_analyzed": metrics.get("runs_analyzed"),
+        "runs_unfinished": metrics.get("runs_unfinished"),
+        "run_ids": [run.id for run in evidence.finished_runs] if evidence else None,
+        "success_rate": metrics.get("success_rate"),
+        "success_rate_low": metrics.get("success_rate_low"),
+        "success_rate_high": metrics.get("success_rate_high"),
+        "avg_duration_seconds": metrics.get("avg_duration_seconds"),
+        "p95_duration_seconds": metrics.get("p95_duration_seconds"),
+        "avg_tokens": metrics.get("avg_tokens"),
+        "avg_cost_usd": metrics.get("avg_cost_usd"),
+        "total_cost_usd": metrics.get("total_cost_usd"),
+        "runs_with_cost": metrics.get("runs_with_cost"),
+        "tool_usage": metrics.get("tool_usage"),
+        "failure_patterns": metrics.get("failure_patterns"),
+        "best_run": metrics.get("best_run"),
+        "worst_run": metrics.get("worst_run"),
+        "typical_run": metrics.get("typical_run"),
+        "traces": metrics.get("traces"),
+        "telemetry_summary": metrics.get("telemetry"),
+        "contradictions": [_contradiction(found) for found in evaluation.contradictions],
         "citations_dropped": evaluation.citations_dropped,
-        "suspicions": [asdict(suspicion) for suspicion in evaluation.suspicions],
+        "suspicions": [
+            {"run_id": found.run_id, "place": found.place, "text": found.text} for found in evaluation.suspicions
+        ],
+        "redactions": evidence.redactions if evidence else None,
         "runs_shown": evaluation.runs_shown,
         "sampling": evaluation.sampling or None,
         "samples": evaluation.samples,
@@ -280,20 +307,19 @@ def _detail(agent: Agent, evaluation: Evaluation, evidence: Evidence | None) -> 
         "reused": evaluation.reused,
         "warnings": [*(evidence.warnings if evidence else ()), *evaluation.warnings],
     }
-    if evidence is None:
-        return row
-    metrics = evidence.metrics
-    same = (
-        "runs_analyzed runs_unfinished success_rate success_rate_low success_rate_high avg_duration_seconds "
-        "p95_duration_seconds avg_tokens avg_cost_usd total_cost_usd runs_with_cost"
-    )
-    row |= {name: getattr(metrics, name) for name in same.split()}
-    dumped = metrics.model_dump(
-        include={"tool_usage", "failure_patterns", "best_run", "worst_run", "typical_run", "traces", "telemetry"}
-    )
-    row["telemetry_summary"] = dumped.pop("telemetry")
-    row["redactions"] = evidence.redactions
-    return row | dumped | {"run_ids": [run.id for run in evidence.finished_runs]}
+
+
+def _contradiction(found: Contradiction) -> ContradictionRow:
+    return {"claim": _citation(found.claim), "observation": _citation(found.observation), "text": found.text}
+
+
+def _citation(citation: Citation) -> CitationRow:
+    return {
+        "run_id": citation.run_id,
+        "label": citation.label,
+        "span_id": citation.span_id,
+        "quote": citation.quote,
+    }
 
 
 def _reasoning(evaluation: Evaluation) -> str | None:
@@ -302,7 +328,7 @@ def _reasoning(evaluation: Evaluation) -> str | None:
     return evaluation.reasoning or None
 
 
-def _criteria(evaluation: Evaluation) -> list[Row]:
+def _criteria(evaluation: Evaluation) -> list[CriterionRow]:
     return [
         {
             "agent_id": evaluation.agent_id,
@@ -312,7 +338,7 @@ def _criteria(evaluation: Evaluation) -> list[Row]:
             "score": verdict.score,
             "passed": verdict.passed,
             "reasoning": verdict.reasoning,
-            "examples": [asdict(example.citation) | {"text": example.text} for example in verdict.examples],
+            "examples": [{**_citation(example.citation), "text": example.text} for example in verdict.examples],
             "supported": verdict.supported,
             "scores": list(verdict.scores),
             "spread": verdict.spread,
@@ -322,7 +348,7 @@ def _criteria(evaluation: Evaluation) -> list[Row]:
     ]
 
 
-def _run(evidence: Evidence, run: Run) -> Row:
+def _run(evidence: Evidence, run: Run) -> RunRow:
     trace = evidence.traces.get(run.id)
     return {
         "agent_id": evidence.agent.id,
@@ -337,8 +363,8 @@ def _run(evidence: Evidence, run: Run) -> Row:
         "error": clip(run.error, _EXCERPT_CHARACTERS) or None,
         "trace_id": (trace.trace_id if trace else None) or run.trace_id,
         "trace_state": trace.state if trace else None,
-        "telemetry": trace.telemetry if trace else None,
-        "waterfall": evidence.waterfalls.get(run.id),
+        "telemetry": _telemetry(trace),
+        "waterfall": _waterfall(evidence, run),
         "task_hash": sha256(run.task.encode(errors="replace")).hexdigest() if run.task else None,
         "task_excerpt": clip(run.task, _EXCERPT_CHARACTERS) or None,
         "response_excerpt": clip(run.final_response, _EXCERPT_CHARACTERS) or None,
@@ -346,22 +372,31 @@ def _run(evidence: Evidence, run: Run) -> Row:
     }
 
 
-def _source_calls(run: Run) -> SourceCalls | None:
+def _telemetry(trace: Trace | None) -> TelemetryRow | None:
+    return cast(TelemetryRow, trace.telemetry.model_dump()) if trace and trace.telemetry else None
+
+
+def _waterfall(evidence: Evidence, run: Run) -> Sequence[WaterfallSpanRow] | None:
+    spans = evidence.waterfalls.get(run.id)
+    return None if spans is None else [cast(WaterfallSpanRow, span.model_dump()) for span in spans]
+
+
+def _source_calls(run: Run) -> ToolCallsRow | None:
     if not run.tool_calls:
         return None
-    kept = [
-        ToolCall(
-            name=clip(call.name, _CALL_CHARACTERS),
-            arguments=clip(call.arguments, _CALL_CHARACTERS) or None,
-            result=clip(call.result, _CALL_CHARACTERS) or None,
-            error=clip(call.error, _CALL_CHARACTERS) or None,
-        )
+    kept: list[ToolCallRow] = [
+        {
+            "name": clip(call.name, _CALL_CHARACTERS),
+            "arguments": clip(call.arguments, _CALL_CHARACTERS) or None,
+            "result": clip(call.result, _CALL_CHARACTERS) or None,
+            "error": clip(call.error, _CALL_CHARACTERS) or None,
+        }
         for call in run.tool_calls[:_MOST_CALLS]
     ]
-    return SourceCalls(calls=tuple(kept), left_out=len(run.tool_calls) - len(kept))
+    return {"calls": kept, "left_out": len(run.tool_calls) - len(kept)}
 
 
-def _total(values: Sequence[float | None]) -> float | None:
-    """The sum, None when any part is unknown: an unknown cost is never 0."""
+def _total(values: Sequence[_Number | None]) -> _Number | None:
+    """The sum; None when any part is unknown, since an unknown cost is never 0."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
