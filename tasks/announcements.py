@@ -21,8 +21,6 @@ _FIGURES = ("team_score", "total_agents", "agents_evaluated", "agents_failed")
 _NAMED = 10
 
 
-
-
 def announce(plan: ReportPlan, rows: ReportRows) -> None:
     """Emit how the report ended, and one event more for every agent below its threshold."""
     report = {**rows.report, "id": plan.id, "environment": plan.environment, "name": plan.name}
@@ -58,7 +56,12 @@ def announce_end(report: Mapping[str, Any], below: Sequence[str] = ()) -> None:
 
 
 def _emit(
-    event: str, report: Mapping[str, Any], payload: Mapping[str, object], *, attention: bool, related: list[dict[str, str]] | None = None
+    event: str,
+    report: Mapping[str, Any],
+    payload: Mapping[str, object],
+    *,
+    attention: bool,
+    related: list[dict[str, str]] | None = None,
 ) -> None:
     report_id, environment = report["id"], report["environment"]
     try:

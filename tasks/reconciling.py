@@ -12,7 +12,7 @@ from prefect.logging import get_run_logger
 
 from tasks import clients
 from tasks.announcements import announce_end
-from tasks.bridge.fixed_options import step
+from tasks.bridge.decorators import step
 from tasks.report.rows import ReportRow
 from tasks.warehouse.owner import HEARTBEAT_LAPSES, Owner, is_local
 
@@ -39,7 +39,9 @@ def mark_abandoned() -> list[int]:
 
 
 def _is_elsewhere(row: ReportRow) -> bool:
-    return row["owner"] is not None and row["heartbeat"] is not None and not is_local(Owner.model_validate(row["owner"]))
+    return (
+        row["owner"] is not None and row["heartbeat"] is not None and not is_local(Owner.model_validate(row["owner"]))
+    )
 
 
 def _ended(rows: list[ReportRow]) -> list[ReportRow]:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
 from statistics import NormalDist, fmean
+from typing import Literal
 
 from tasks.comparison.amounts import AmountTest, compare_amounts, rank_all
 from tasks.comparison.comparison import Change

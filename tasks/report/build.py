@@ -6,27 +6,21 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from tasks.evidence.left_out import LeftOut
-from tasks.evidence.metrics import run_tokens
-from tasks.evidence.types import Agent, Evidence, Run, Trace
-from tasks.judge.answer import Citation, Contradiction
+from tasks.evidence.types import Agent, Evidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.prompt.citations import describe_dropped
-from tasks.judge.prompt.selection import clip
 from tasks.judge.rubric import Criterion
+from tasks.report.agent_rows import agent_reasoning, build_agent_row, build_criterion_rows, build_run_row
 from tasks.report.plan import ReportPlan
-from tasks.report.rows import (AgentRow, CitationRow, ContradictionRow, CriterionRow, ReportRow, RunRow, TelemetryRow, ToolCallRow, ToolCallsRow, WaterfallSpanRow)
+from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
 from tasks.settings import SIMULATED_JUDGE_MODEL
 from tasks.wording.counts import counted, was_were
 from tasks.wording.shortening import cut
 
-_EXCERPT_CHARACTERS = 600
-_CALL_CHARACTERS = 200
-_MOST_CALLS = 50
 _Number = TypeVar("_Number", int, float)
 
 
@@ -90,15 +84,17 @@ def build_rows(plan: ReportPlan, findings: ReportDraft, paid: Mapping[int | None
     others: list[Paid] = [paid[agent_id] for agent_id in paid.keys() - {e.agent_id for e in everyone}]
     return ReportRows(
         report=_report(plan, findings, evaluations, everyone, others),
-        details=[_detail(agent, evaluations[agent.id], findings.evidence.get(agent.id)) for agent in findings.agents],
-        criteria=[row for evaluation in everyone for row in _criteria(evaluation)],
+        details=[
+            build_agent_row(agent, evaluations[agent.id], findings.evidence.get(agent.id)) for agent in findings.agents
+        ],
+        criteria=[row for evaluation in everyone for row in build_criterion_rows(evaluation)],
         runs=_runs(findings),
     )
 
 
 def _runs(findings: ReportDraft) -> list[RunRow]:
     return [
-        _run(evidence, run)
+        build_run_row(evidence, run)
         for agent in findings.agents
         if (evidence := findings.evidence.get(agent.id)) is not None
         for run in evidence.runs
@@ -157,7 +153,7 @@ def _report(
         "team_error": None if judged else _team_error(findings),
         "executive_summary": (team.executive_summary or None) if team else None,
         "agent_reports": {
-            str(agent_id): {"score": e.score, "summary": cut(_reasoning(e) or e.error or "")}
+            str(agent_id): {"score": e.score, "summary": cut(agent_reasoning(e) or e.error or "")}
             for agent_id, e in evaluations.items()
         },
         "avg_agent_score": sum(scores) / len(scores) if scores else None,
@@ -257,143 +253,6 @@ def _warnings(plan: ReportPlan, findings: ReportDraft, statuses: Counter[str]) -
     if findings.ending is not None and findings.ending.kind == "timeout":
         warnings.append(f"{_not_judged(statuses['not_started'])}: {findings.ending.reason}")
     return warnings
-
-
-def _detail(agent: Agent, evaluation: Evaluation, evidence: Evidence | None) -> AgentRow:
-    metrics = evidence.metrics.model_dump() if evidence else {}
-    return {
-        "agent_id": agent.id,
-        "agent_name": agent.name,
-        "status": evaluation.status,
-        "score": evaluation.score,
-        "passed": evaluation.passed,
-        "coverage": evaluation.coverage if evaluation.status in ("evaluated", "no_evidence") else None,
-        "error": evaluation.error,
-        "reasoning": _reasoning(evaluation),
-        "strengths": list(evaluation.strengths),
-        "weaknesses": list(evaluation.weaknesses),
-        "recommendations": list(evaluation.recommendations),
-        "runs_analyzed": metrics.get("runs_analyzed"),
-        "runs_unfinished": metrics.get("runs_unfinished"),
-        "run_ids": [run.id for run in evidence.finished_runs] if evidence else None,
-        "success_rate": metrics.get("success_rate"),
-        "success_rate_low": metrics.get("success_rate_low"),
-        "success_rate_high": metrics.get("success_rate_high"),
-        "avg_duration_seconds": metrics.get("avg_duration_seconds"),
-        "p95_duration_seconds": metrics.get("p95_duration_seconds"),
-        "avg_tokens": metrics.get("avg_tokens"),
-        "avg_cost_usd": metrics.get("avg_cost_usd"),
-        "total_cost_usd": metrics.get("total_cost_usd"),
-        "runs_with_cost": metrics.get("runs_with_cost"),
-        "tool_usage": metrics.get("tool_usage"),
-        "failure_patterns": metrics.get("failure_patterns"),
-        "best_run": metrics.get("best_run"),
-        "worst_run": metrics.get("worst_run"),
-        "typical_run": metrics.get("typical_run"),
-        "traces": metrics.get("traces"),
-        "telemetry_summary": metrics.get("telemetry"),
-        "contradictions": [_contradiction(found) for found in evaluation.contradictions],
-        "citations_dropped": evaluation.citations_dropped,
-        "suspicions": [
-            {"run_id": found.run_id, "place": found.place, "text": found.text} for found in evaluation.suspicions
-        ],
-        "redactions": evidence.redactions if evidence else None,
-        "runs_shown": evaluation.runs_shown,
-        "sampling": evaluation.sampling or None,
-        "samples": evaluation.samples,
-        "prompt_tokens": evaluation.prompt_tokens,
-        "completion_tokens": evaluation.completion_tokens,
-        "judge_cost_usd": evaluation.cost_usd,
-        "reused": evaluation.reused,
-        "warnings": [*(evidence.warnings if evidence else ()), *evaluation.warnings],
-    }
-
-
-def _contradiction(found: Contradiction) -> ContradictionRow:
-    return {"claim": _citation(found.claim), "observation": _citation(found.observation), "text": found.text}
-
-
-def _citation(citation: Citation) -> CitationRow:
-    return {
-        "run_id": citation.run_id,
-        "label": citation.label,
-        "span_id": citation.span_id,
-        "quote": citation.quote,
-    }
-
-
-def _reasoning(evaluation: Evaluation) -> str | None:
-    if evaluation.status == "failed":
-        return f"Evaluation failed: {evaluation.error}"
-    return evaluation.reasoning or None
-
-
-def _criteria(evaluation: Evaluation) -> list[CriterionRow]:
-    return [
-        {
-            "agent_id": evaluation.agent_id,
-            "criterion": verdict.criterion,
-            "weight": verdict.weight,
-            "threshold": verdict.threshold,
-            "score": verdict.score,
-            "passed": verdict.passed,
-            "reasoning": verdict.reasoning,
-            "examples": [{**_citation(example.citation), "text": example.text} for example in verdict.examples],
-            "supported": verdict.supported,
-            "scores": list(verdict.scores),
-            "spread": verdict.spread,
-            "unstable": verdict.unstable,
-        }
-        for verdict in evaluation.verdicts
-    ]
-
-
-def _run(evidence: Evidence, run: Run) -> RunRow:
-    trace = evidence.traces.get(run.id)
-    return {
-        "agent_id": evidence.agent.id,
-        "run_id": run.id,
-        "status": run.status,
-        "succeeded": None if run.outcome == "unfinished" else run.outcome == "success",
-        "started_at": run.started_at,
-        "duration_seconds": run.duration_seconds,
-        "tokens": run_tokens(run, trace).total,
-        "cost_usd": evidence.costs_usd.get(run.id),
-        "model_name": run.model_name,
-        "error": clip(run.error, _EXCERPT_CHARACTERS) or None,
-        "trace_id": (trace.trace_id if trace else None) or run.trace_id,
-        "trace_state": trace.state if trace else None,
-        "telemetry": _telemetry(trace),
-        "waterfall": _waterfall(evidence, run),
-        "task_hash": sha256(run.task.encode(errors="replace")).hexdigest() if run.task else None,
-        "task_excerpt": clip(run.task, _EXCERPT_CHARACTERS) or None,
-        "response_excerpt": clip(run.final_response, _EXCERPT_CHARACTERS) or None,
-        "tool_calls": _source_calls(run),
-    }
-
-
-def _telemetry(trace: Trace | None) -> TelemetryRow | None:
-    return cast(TelemetryRow, trace.telemetry.model_dump()) if trace and trace.telemetry else None
-
-
-def _waterfall(evidence: Evidence, run: Run) -> Sequence[WaterfallSpanRow] | None:
-    spans = evidence.waterfalls.get(run.id)
-    return None if spans is None else [cast(WaterfallSpanRow, span.model_dump()) for span in spans]
-
-
-def _source_calls(run: Run) -> ToolCallsRow | None:
-    if not run.tool_calls:
-        return None
-    kept: list[ToolCallRow] = [
-        {
-            "name": clip(call.name, _CALL_CHARACTERS),
-            "arguments": clip(call.arguments, _CALL_CHARACTERS) or None,
-            "result": clip(call.result, _CALL_CHARACTERS) or None,
-            "error": clip(call.error, _CALL_CHARACTERS) or None,
-        }
-        for call in run.tool_calls[:_MOST_CALLS]
-    ]
-    return {"calls": kept, "left_out": len(run.tool_calls) - len(kept)}
 
 
 def _total(values: Sequence[_Number | None]) -> _Number | None:

@@ -80,9 +80,7 @@ def restore_plan(row: ReportRow, started_at: datetime, *, fresh: bool) -> Report
         ) from None
 
 
-def check_conflicts(
-    row: ReportRow, environment: str, name: str, criteria: Criteria, options: ReportOptions
-) -> None:
+def check_conflicts(row: ReportRow, environment: str, name: str, criteria: Criteria, options: ReportOptions) -> None:
     """Refuse what is asked for the report of ``row`` when it differs from what is stored with it.
 
     Only what was given counts, not defaults; ``fresh`` may

@@ -179,7 +179,8 @@ class Warehouse:
             else:
                 _refuse_living(row, now)
             connection.execute(sa.update(reports).where(reports.c.id == report_id).values(taken))
-            return _read_rows(connection, sa.select(reports).where(reports.c.id == report_id))[0]
+            updated: ReportRow = _read_rows(connection, sa.select(reports).where(reports.c.id == report_id))[0]
+            return updated
 
     def discard_report(self, report_id: int) -> None:
         """Remove a report that was refused, with all its rows; nothing happens when it is gone. Paid answers stay."""
@@ -312,7 +313,12 @@ def _locked(connection: Connection, report_id: int) -> ReportRow | None:
 
 def _end(connection: Connection, row: ReportRow, status: str, error: str | None, now: datetime) -> None:
     started = row["generation_started_at"]
-    values: dict[str, object] = {"status": status, "error": error, "generation_completed_at": now, **dict.fromkeys(LEASE)}
+    values: dict[str, object] = {
+        "status": status,
+        "error": error,
+        "generation_completed_at": now,
+        **dict.fromkeys(LEASE),
+    }
     values["generation_duration_seconds"] = None if started is None else (now - started).total_seconds()
     connection.execute(sa.update(reports).where(reports.c.id == row["id"]).values(values))
 
