@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
-from deployments.commands.option_help import option
 from deployments.terminal.console import complain, let_all_be_written, one_line, open_console, print_json
+from deployments.terminal.option_help import option
 from tasks.errors import AgentReportError, UsageError, scrub
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def run(
     order = Order(environment, name, _criteria(criteria), _options(options), report_id)
     if dry_run:
         return _dry_run(order, as_json=json)
-    from deployments.commands.report import make_report
+    from deployments.commands.run import make_report
 
     return make_report(order, as_json=json)
 
@@ -363,7 +363,7 @@ def compare(
     json
         Print only the comparison as JSON.
     """
-    from deployments.commands.comparison import run_compare
+    from deployments.commands.compare import run_compare
 
     run_compare(
         baseline_id,
@@ -443,7 +443,7 @@ def agreement(report_id: int | None = None, /, *, environment: str | None = None
     json
         Print only the figures, as JSON.
     """
-    from deployments.commands.agreement import run_agreement
+    from deployments.labelling.agreement import run_agreement
 
     run_agreement(report_id, environment, as_json=json)
     return COMPLETED
@@ -499,7 +499,7 @@ def check(
     json
         Print only the result as JSON.
     """
-    from deployments.commands.gate import run_check
+    from deployments.commands.check import run_check
 
     held = run_check(
         report_id,
