@@ -5,8 +5,7 @@ from __future__ import annotations
 from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 
-from tasks.bridge.endings import raising, told
-from tasks.bridge.fixed_options import step
+from tasks.bridge.decorators import step
 from tasks.comparison.comparison import AgentComparison, Comparison
 from tasks.errors import NotFoundError, scrub
 from tasks.render.change_text import render_changed
@@ -37,9 +36,7 @@ def compare_with_last(plan: ReportPlan, rows: ReportRows) -> Comparison | None:
     return comparison
 
 
-@raising
 @step("compare report {report_id}")
-@told
 def compare_two(report_id: int, baseline_id: int | None) -> Comparison:
     """Report ``report_id`` compared with ``baseline_id``, or with the last comparable one.
 

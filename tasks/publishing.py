@@ -14,8 +14,7 @@ from prefect.utilities.urls import url_for
 
 from tasks import clients
 from tasks.announcements import announce, announce_end
-from tasks.bridge.endings import raising, told
-from tasks.bridge.fixed_options import step
+from tasks.bridge.decorators import step
 from tasks.bridge.llm_limit import find_limit
 from tasks.comparison.comparison import Comparison
 from tasks.errors import ParquetError, RefusedError, ReportFailedError, UsageError, scrub
@@ -33,9 +32,7 @@ from tasks.warehouse.sql import Row
 from tasks.wording.formats import format_score
 
 
-@raising
 @step("open the report on {environment}")
-@told
 def open_report(
     environment: str,
     name: str,

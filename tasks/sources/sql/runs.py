@@ -31,7 +31,7 @@ from sqlalchemy import (
 from tasks.errors import NotFoundError, SourceError, UsageError
 from tasks.evidence.timestamps import parse_moment
 from tasks.evidence.types import Agent, AgentRuns, Run
-from tasks.evidence.values import Redact, clip, read_filled, read_id, read_text
+from tasks.evidence.values import Redact, quote_value, read_filled, read_id, read_text
 from tasks.sources.sql.connection import describe, make_read_only, open_source, reading
 from tasks.sources.sql.rows import Row, read_agent, read_run
 
@@ -335,10 +335,10 @@ def _agent_runs(
 
 def _example(raw_id: object, number: int | None, value: object, redact: Redact | None) -> str:
     if number is None:
-        return f"the id {clip(raw_id, redact)} is not a whole number"
+        return f"the id {quote_value(raw_id, redact)} is not a whole number"
     if read_filled(value) is None:
         return f"run {number} has no started_at"
-    return f"run {number} has started_at {clip(value, redact)}, which is no date"
+    return f"run {number} has started_at {quote_value(value, redact)}, which is no date"
 
 
 def _others(count: int) -> str:
