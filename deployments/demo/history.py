@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deployments.demo.sample import ENVIRONMENT
-from tasks.evidence.metrics import wilson_interval
 from tasks.report.rows import AgentId, AgentRow, CriterionRow, ReportRow, RunRow
 from tasks.settings import SIMULATED_JUDGE_MODEL
+from tasks.statistics.intervals import wilson_interval
 from tasks.warehouse.sql import Warehouse
 
 Row = dict[str, Any]

@@ -12,10 +12,12 @@ from typing import Literal
 from tasks.comparison.amounts import AmountTest, compare_amounts, rank_all
 from tasks.comparison.comparison import Change
 from tasks.comparison.drafts import WEIGHTS, Draft, Test
-from tasks.comparison.rates import compare_rates, detectable_rate, newcombe_interval, strata_of
+from tasks.comparison.rates import strata_of
 from tasks.comparison.samples import Samples, pair_samples, reach_of
 from tasks.report.rows import RunRow
 from tasks.statistics.correction import POWER_SD, Hypothesis
+from tasks.statistics.intervals import newcombe_interval
+from tasks.statistics.rates import compare_rates, detectable_rate
 from tasks.wording.counts import counted
 
 Column = Literal["duration_seconds", "cost_usd", "succeeded"]

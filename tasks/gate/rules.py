@@ -12,6 +12,7 @@ from tasks.comparison.comparison import AgentComparison, Comparison
 from tasks.comparison.description import describe_change
 from tasks.report.reading import Reading
 from tasks.report.rows import AgentRow
+from tasks.statistics.intervals import wilson_interval
 from tasks.wording.counts import counted
 from tasks.wording.formats import format_rate, format_score, format_threshold
 
@@ -154,9 +155,6 @@ def _interval(reading: Reading, row: AgentRow) -> tuple[float, float] | None:
     low, high = row.get("success_rate_low"), row.get("success_rate_high")
     if low is not None and high is not None:
         return low, high
-    # It loads what prices runs: only for reports without a stored interval.
-    from tasks.evidence.metrics import wilson_interval
-
     runs = reading.runs_of(row["agent_id"])
     return wilson_interval(sum(bool(run["succeeded"]) for run in runs), len(runs))
 
