@@ -141,7 +141,8 @@ def build_run_row(evidence: Evidence, run: Run) -> RunRow:
         "task_hash": sha256(run.task.encode(errors="replace")).hexdigest() if run.task else None,
         "task_excerpt": clip_middle(run.task, _EXCERPT_CHARACTERS) or None,
         "response_excerpt": clip_middle(run.final_response, _EXCERPT_CHARACTERS) or None,
-        "tool_calls": _source_calls(run),
+        # A trace has them in its telemetry.
+        "tool_calls": None if trace and trace.telemetry and trace.telemetry.tool_calls else _source_calls(run),
     }
 
 
