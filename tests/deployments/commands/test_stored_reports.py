@@ -19,7 +19,7 @@ from typing import Any, get_args
 import pytest
 import sqlalchemy as sa
 
-from deployments import cli
+from deployments.commands import reports as reports_commands
 from deployments.commands.export import write_csv
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
 from tasks.stored_reports import compare_stored
@@ -180,7 +180,7 @@ def test_what_is_wrong_is_refused_in_a_line(
 
 
 def test_the_statuses_to_filter_by_are_those_that_there_are() -> None:
-    assert get_args(cli.Status) == STATUSES
+    assert get_args(reports_commands.Status) == STATUSES
 
 
 # show

@@ -180,7 +180,7 @@ def test_everything_answered_asks_nothing_and_another_person_is_asked_anew(label
 
 
 _REFUSED: list[tuple[LabelOrder, str]] = [
-    (LabelOrder(1), "this is none: `--template labels.csv`"),
+    (LabelOrder(1), "needs a terminal; without one, `--template labels.csv`"),
     (LabelOrder(99), "no report 99"),
     (LabelOrder(1, as_json=True), "--json requires --csv"),
     (LabelOrder(2), r"report 2 \(pending\) has no scored agent"),
