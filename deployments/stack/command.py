@@ -21,7 +21,7 @@ from deployments.stack.leftovers import end_marked
 from deployments.stack.place import Place, take_place
 from deployments.stack.port import free_port, listen, port_of
 from deployments.stack.programs import Programs
-from deployments.stack.supervisor import StoppedError, Supervisor, wish_by_signal
+from deployments.stack.supervisor import StoppedError, Supervisor, shutdown_by_signal
 from deployments.terminal.console import one_line, open_console
 from deployments.terminal.invocation import printed_command
 from tasks.errors import StackError
@@ -66,7 +66,7 @@ def run_up(*, demo: bool, folder: Path, port: int, webhook_port: int) -> None:
     def say(line: str) -> None:
         show(one_line(line))
 
-    with take_place(folder) as place, wish_by_signal() as wish, suppress(StoppedError), ExitStack() as context:
+    with take_place(folder) as place, shutdown_by_signal() as shutdown, suppress(StoppedError), ExitStack() as context:
         if left := end_marked(place.folder):
             say(f"Ended {counted(left, 'process', 'processes')} that an earlier stack in this folder had left")
         listener = context.enter_context(listen(port))
@@ -75,7 +75,7 @@ def run_up(*, demo: bool, folder: Path, port: int, webhook_port: int) -> None:
         receiver_port = free_port(webhook_port)
         if webhook_port not in (0, receiver_port):
             say(f"Port {webhook_port} is taken: the webhook receiver is on {receiver_port}")
-        supervisor = context.enter_context(Supervisor(place.logs, wish, say))
+        supervisor = context.enter_context(Supervisor(place.logs, shutdown, say))
         context.callback(say, "Stopping")
         stack = _start(supervisor, place, listener, _url(receiver_port), settings, say)
         for line in (*_overview(stack), *_next_steps(stack)):

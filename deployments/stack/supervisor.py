@@ -45,12 +45,12 @@ class ShutdownRequest:
 
 
 @contextmanager
-def wish_by_signal() -> Iterator[ShutdownRequest]:
+def shutdown_by_signal() -> Iterator[ShutdownRequest]:
     """A request that Ctrl-C, SIGTERM and the end of the terminal make while the block runs."""
-    wish = ShutdownRequest()
-    before = {number: signal.signal(number, wish.ask) for number in _SIGNALS}
+    shutdown = ShutdownRequest()
+    before = {number: signal.signal(number, shutdown.ask) for number in _SIGNALS}
     try:
-        yield wish
+        yield shutdown
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -60,10 +60,10 @@ class Supervisor:
     """The children of one stack; ``logs`` is a folder. A context manager that stops them at its end."""
 
     def __init__(
-        self, logs: Path, wish: ShutdownRequest, say: Callable[[str], None], *, patience: Patience | None = None
+        self, logs: Path, shutdown: ShutdownRequest, say: Callable[[str], None], *, patience: Patience | None = None
     ) -> None:
         self._logs = logs
-        self._wish = wish
+        self._shutdown = shutdown
         self._say = say
         self._patience = patience or Patience()
         self.children: list[Child] = []
@@ -74,7 +74,7 @@ class Supervisor:
 
     def __exit__(self, *_: object) -> None:
         for child in reversed(self.children):
-            child.stop(self._wish.hurry)
+            child.stop(self._shutdown.hurry)
 
     def start(self, program: Program) -> Child:
         """Start a child; from now on it is restarted when it ends."""
@@ -144,7 +144,7 @@ class Supervisor:
                 child.tend()
         except GivenUpError as error:
             raise StackError(str(error)) from None
-        self._wish.wait(_TEND_SECONDS)
+        self._shutdown.wait(_TEND_SECONDS)
 
 
 def _see(log: Path) -> str:
