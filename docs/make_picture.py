@@ -11,7 +11,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from deployments.demo.command import print_time
-from deployments.terminal.report_front import print_report
+from deployments.terminal.report_view import print_report
 from tasks.warehouse.sql import open_warehouse
 
 _ROOT = Path(__file__).parents[1]
