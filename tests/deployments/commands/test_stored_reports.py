@@ -19,6 +19,7 @@ from typing import Any, get_args
 import pytest
 import sqlalchemy as sa
 
+from deployments import cli
 from deployments.commands import reports as reports_commands
 from deployments.commands.export import write_csv
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
