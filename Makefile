@@ -1,4 +1,4 @@
-.PHONY: demo test check format clean
+.PHONY: demo test check bench format clean
 
 # The first of python3.11 and python3 that is 3.11 or newer and can make a venv.
 PY ?= $(shell for python in python3.11 python3; do \
@@ -39,6 +39,10 @@ check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The figures of README and docs, into benchmarks/RESULTS.md. Takes an hour on an idle machine.
+bench: .venv/.dev
+	$(BIN)/python -m benchmarks.results
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix .

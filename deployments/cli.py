@@ -14,12 +14,12 @@ from pydantic import ValidationError
 
 from deployments.commands.option_help import option
 from deployments.terminal.console import complain, let_all_be_written, one_line, open_console, print_json
-from tasks.errors import AgentReportError, RefusedError, scrub
+from tasks.errors import AgentReportError, UsageError, scrub
 
 if TYPE_CHECKING:
     from deployments.local.runner import Order
 
-COMPLETED, FAILED, REFUSED = 0, 1, 2
+COMPLETED, FAILED = 0, 1
 
 app = App(
     name="agent-report",
@@ -170,7 +170,7 @@ def show(
         from deployments.commands.page import save_page
 
         if json or agent is not None:
-            raise RefusedError(f"--html and {'--json' if json else '--agent'}: one of them")
+            raise UsageError(f"--html and {'--json' if json else '--agent'}: one of them")
         save_page(report_id, html)
         return COMPLETED
     if agent is None:
@@ -665,7 +665,7 @@ def _options(given: dict[str, Any]) -> Any:
     try:
         return ReportOptions(**{key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
-        raise RefusedError(describe_validation(error)) from None
+        raise UsageError(describe_validation(error)) from None
 
 
 def _prepare_connections() -> None:
@@ -694,12 +694,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         _prepare_connections()
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-    except (CycloptsError, RefusedError) as error:
-        complain("Refused", error)
-        code = REFUSED
+    except CycloptsError as error:
+        complain(UsageError.prefix, error)
+        code = UsageError.exit_code
     except AgentReportError as error:
-        complain("Failed", error)
-        code = FAILED
+        complain(error.prefix, error)
+        code = error.exit_code
     except BrokenPipeError:
         # Whoever read has seen enough; what is left in the buffer has nowhere to go when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from prefect import flow
-
-from tasks.bridge.endings import checked, told
-from tasks.bridge.fixed_options import flow_options
+from tasks.bridge.decorators import flow
 from tasks.bridge.quoting import quoted
 from tasks.comparing import compare_two, publish_comparison
 
 
-@flow(name="compare_reports", flow_run_name="compare report {report_id}", validate_parameters=False, **flow_options())
-@told
-@checked
+@flow(name="compare_reports", flow_run_name="compare report {report_id}")
 def compare_reports(report_id: int, baseline_id: int | None = None) -> list[str]:
     """Say what got better or worse between two reports, beyond what noise explains.
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from prefect import flow
 from prefect.task_runners import ConcurrentTaskRunner
 
-from tasks.bridge.endings import checked, told
-from tasks.bridge.fixed_options import flow_options
+from tasks.bridge.decorators import flow
 from tasks.bridge.quoting import quoted
 from tasks.comparing import compare_with_last
 from tasks.evaluating import judge_threads, judging, open_draft
@@ -22,14 +20,7 @@ from tasks.scheduling import EvaluationQueue
 from tasks.settings import ReportOptions
 
 
-@flow(
-    name="generate_report",
-    flow_run_name="report on {environment}",
-    validate_parameters=False,
-    **flow_options(),
-)
-@told
-@checked
+@flow(name="generate_report", flow_run_name="report on {environment}")
 def generate_report(
     environment: str,
     name: str = "",

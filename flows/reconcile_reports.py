@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from prefect import flow
-
-from tasks.bridge.fixed_options import flow_options
+from tasks.bridge.decorators import flow
 from tasks.reconciling import mark_abandoned
 
 
-@flow(name="reconcile_reports", **flow_options())
+@flow(name="reconcile_reports")
 def reconcile_reports() -> list[int]:
     """Mark the reports failed whose process was killed or lost. Those that somebody works on are left alone.
 

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
-from tasks.errors import RefusedError, scrub
+from tasks.errors import ConfigurationError, scrub
 from tasks.settings import ReportOptions, Settings
 from tasks.wire.route import describe_route
 from tasks.wire.urls import refuse_ambiguous
@@ -78,13 +78,13 @@ def _settings(_given: tuple[tuple[str, str], ...], stamp: object) -> Settings:
         return Settings(_env_file=".env" if stamp else None)
     except ValidationError as error:
         wrong = "; ".join(f"{_variable(item['loc'])}: {item['msg']}{_shown(item)}" for item in error.errors())
-        raise RefusedError(f"wrong setting: {wrong}") from None
+        raise ConfigurationError(f"wrong setting: {wrong}") from None
     except SettingsError as error:
         # It says which field holds no JSON, and not what it holds.
         field = str(error).partition('field "')[2].partition('"')[0]
         described = Settings.model_fields[field].description if field in Settings.model_fields else None
         example = f" ({described})" if described else ""
-        raise RefusedError(f"wrong setting: {_variable((field,))}: must be JSON{example}") from None
+        raise ConfigurationError(f"wrong setting: {_variable((field,))}: must be JSON{example}") from None
 
 
 def _refuse_unknown(names: Sequence[str]) -> None:
@@ -96,7 +96,7 @@ def _refuse_unknown(names: Sequence[str]) -> None:
             own = variable.removeprefix(_PREFIX)
             near = difflib.get_close_matches(own, [other.removeprefix(_PREFIX) for other in sorted(known)], n=1)
             hint = f"did you mean {_PREFIX}{near[0]}?" if near else "the README lists those there are"
-            raise RefusedError(f"wrong setting: there is no {variable}: {hint}")
+            raise ConfigurationError(f"wrong setting: there is no {variable}: {hint}")
 
 
 def _shown(item: ErrorDetails) -> str:
@@ -133,7 +133,7 @@ def source() -> Source:
             ("source block", block, *_redaction(settings)), lambda: Source(make_read_only(_block_engine(block)), hide)
         )
     if settings.source_url is None:
-        raise RefusedError(
+        raise ConfigurationError(
             "no source: set AGENT_REPORT_SOURCE_URL (such as sqlite:///station.db), or AGENT_REPORT_SOURCE_BLOCK"
         )
     url = settings.source_url.get_secret_value()
@@ -166,14 +166,14 @@ def _load_hook(place: str) -> Hook:
     wrong = f"redact_hook={place!r} (AGENT_REPORT_REDACT_HOOK)"
     module, colon, name = place.partition(":")
     if not (module and colon and name):
-        raise RefusedError(f"{wrong} is not of the form module:function")
+        raise ConfigurationError(f"{wrong} is not of the form module:function")
     try:
         hook = getattr(importlib.import_module(module), name)
     except Exception as error:  # noqa: BLE001
         # Whatever the module does when it is imported.
-        raise RefusedError(f"{wrong} cannot be imported: {scrub(f'{type(error).__name__}: {error}')}") from None
+        raise ConfigurationError(f"{wrong} cannot be imported: {scrub(f'{type(error).__name__}: {error}')}") from None
     if not callable(hook):
-        raise RefusedError(f"{wrong} is no function")
+        raise ConfigurationError(f"{wrong} is no function")
     return cast("Hook", hook)
 
 
@@ -218,7 +218,7 @@ def _refuse_one_database(source_url: str, warehouse_url: str) -> None:
         for url in both
     ]
     if places[0] == places[1]:
-        raise RefusedError(
+        raise ConfigurationError(
             "AGENT_REPORT_SOURCE_URL and AGENT_REPORT_WAREHOUSE_URL name the same database: the source is only ever "
             "read, so the warehouse has to be another one"
         )
@@ -288,14 +288,14 @@ def judge_client(options: ReportOptions) -> JudgeClient:
     base_url = settings.openai_base_url.rstrip("/") or _OPENAI_URL
     refuse_ambiguous(base_url, "wrong setting: OPENAI_BASE_URL")
     if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
-        raise RefusedError("wrong setting: OPENAI_BASE_URL: must be a URL such as http://localhost:8000/v1")
+        raise ConfigurationError("wrong setting: OPENAI_BASE_URL: must be a URL such as http://localhost:8000/v1")
     key = _judge_key(settings)
     if not (key.isascii() and key.isprintable()) or " " in key:
         # In a header it would raise, and the error would hold the key.
         name = "AGENT_REPORT_JUDGE_KEY_BLOCK" if settings.judge_key_block else "OPENAI_API_KEY"
-        raise RefusedError(f"wrong setting: {name}: holds a space, a line break or a letter that no key has")
+        raise ConfigurationError(f"wrong setting: {name}: holds a space, a line break or a letter that no key has")
     if not key and base_url == _OPENAI_URL:
-        raise RefusedError("no key for the judge: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint")
+        raise ConfigurationError("no key for the judge: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint")
     # Together: the client goes the way that the environment named when it was opened, and NO_PROXY grows later, by the
     # address of our own Prefect server.
     client, route = _once(
@@ -330,7 +330,7 @@ def _secret(name: str) -> str:
     try:
         block = Secret.load(name)
     except ValueError:
-        raise RefusedError(
+        raise ConfigurationError(
             f"there is no Secret block named {name!r} on this Prefect server (AGENT_REPORT_JUDGE_KEY_BLOCK)"
         ) from None
     return str(cast(Any, block).get())
@@ -375,7 +375,9 @@ def _block_engine(name: str) -> Engine:
     try:
         block = SqlAlchemyConnector.load(name)
     except ValueError:
-        raise RefusedError(f"there is no SqlAlchemyConnector block named {name!r} on this Prefect server") from None
+        raise ConfigurationError(
+            f"there is no SqlAlchemyConnector block named {name!r} on this Prefect server"
+        ) from None
     return cast("Engine", cast(SqlAlchemyConnector, block).get_engine())
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 
-from tasks.bridge.endings import raising, told
-from tasks.bridge.fixed_options import step
+from tasks.bridge.decorators import step
 from tasks.comparison.comparison import AgentComparison, Comparison
-from tasks.errors import RefusedError, scrub
+from tasks.errors import NotFoundError, scrub
 from tasks.render.change_text import render_changed
 from tasks.report.build import ReportRows
 from tasks.report.plan import ReportPlan
@@ -37,9 +36,7 @@ def compare_with_last(plan: ReportPlan, rows: ReportRows) -> Comparison | None:
     return comparison
 
 
-@raising
 @step("compare report {report_id}")
-@told
 def compare_two(report_id: int, baseline_id: int | None) -> Comparison:
     """Report ``report_id`` compared with ``baseline_id``, or with the last comparable one.
 
@@ -48,7 +45,7 @@ def compare_two(report_id: int, baseline_id: int | None) -> Comparison:
     """
     comparison = compare_stored(report_id, baseline_id)
     if comparison is None:
-        raise RefusedError(f"there is no completed report of this environment before report {report_id}")
+        raise NotFoundError(f"there is no completed report of this environment before report {report_id}")
     _tell(comparison)
     return comparison
 

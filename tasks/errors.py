@@ -1,18 +1,41 @@
-"""The one tree of exceptions. A message names the thing, the value and the way out, and never holds a secret."""
+"""The one tree of exceptions. A message names the thing, the value and the way out, and never holds a secret.
+
+Each class says how a command that it ends exits: ``exit_code``, and the word before its message on stderr.
+"""
 
 import re
+from collections.abc import Sequence
+from typing import ClassVar
 
 
 class AgentReportError(Exception):
     """The base of every error that this project raises on purpose."""
 
+    exit_code: ClassVar[int] = 1
+    prefix: ClassVar[str] = "Failed"
+
 
 class RefusedError(AgentReportError):
-    """Bad input (a setting, an option, criteria, an unknown environment): refused before anything is paid."""
+    """The request was refused before anything was paid for."""
+
+    exit_code = 2
+    prefix = "Refused"
 
 
-class NoReportError(RefusedError):
-    """There is no report of this id in the warehouse, which is shown without credentials."""
+class UsageError(RefusedError):
+    """A wrong option, argument, parameter or input file."""
+
+
+class ConfigurationError(RefusedError):
+    """A wrong or missing setting, environment variable, block or prefect.yaml."""
+
+
+class NotFoundError(RefusedError):
+    """There is no such report, environment or agent."""
+
+
+class ReportNotFoundError(NotFoundError):
+    """The warehouse (``warehouse``: its URL without credentials) has no report with this id."""
 
     def __init__(self, report_id: int, warehouse: str) -> None:
         super().__init__(
@@ -21,40 +44,96 @@ class NoReportError(RefusedError):
         )
 
 
-class SourceError(AgentReportError):
-    """The source of agents and runs cannot be read, or an agent's rows in it cannot."""
+class ConflictError(RefusedError):
+    """The request conflicts with what is there: a stored parameter, a running report, an existing file."""
 
 
-class RedactionError(AgentReportError):
-    """An agent's texts could not be redacted, so nothing of it is used."""
+class UnreachableError(AgentReportError):
+    """A server or database that is needed cannot be reached, or did not start."""
 
 
-class WarehouseError(AgentReportError):
-    """The warehouse cannot be read or written. ``passing``: it may be soon (it is away, locked, full or read-only)."""
+class SourceError(UnreachableError):
+    """The source cannot be read, or an agent's rows in it cannot."""
+
+
+class WarehouseError(UnreachableError):
+    """The warehouse cannot be read or written. ``passing``: a retry may help (unreachable, locked, full, read-only)."""
 
     passing: bool = False
 
 
 class ParquetError(WarehouseError):
-    """The warehouse's files cannot be read or written."""
+    """The warehouse's Parquet files cannot be read or written."""
+
+
+class PrefectApiError(UnreachableError):
+    """Prefect's API became unreachable during a report and did not come back in time."""
+
+
+class PrefectServerError(UnreachableError):
+    """A Prefect server cannot be reached, or did not start."""
+
+
+class PostgresError(UnreachableError):
+    """The embedded PostgreSQL is not installed, or did not start."""
+
+
+class AddressError(AgentReportError):
+    """An address cannot be listened on."""
+
+
+class StackError(AgentReportError):
+    """The stack could not start, or one of its processes kept ending."""
+
+
+class DeployError(AgentReportError):
+    """``prefect deploy`` failed."""
+
+
+class RedactionError(AgentReportError):
+    """An agent's texts could not be redacted, so none of them is used."""
 
 
 class JudgeError(AgentReportError):
-    """The judge gave no usable answer. ``unanswered`` calls were sent and may be charged, though nothing came back."""
+    """The judge gave no usable answer. ``unanswered`` calls were sent and may be charged, but were not answered."""
 
     unanswered: int = 0
 
 
 class JudgingEndedError(JudgeError):
-    """No further call is made for this report: quota, authentication, fail-fast, time-out or cancel."""
+    """No further call is made for this report: quota, authentication, fail-fast, time-out or cancellation."""
 
 
-class PrefectApiError(AgentReportError):
-    """Prefect's API was away in the middle of a report, and did not come back in time."""
+class DeadlineError(JudgeError):
+    """The time for this agent is up."""
+
+
+class BudgetError(JudgeError):
+    """The next call could cost more than is left of ``max_report_cost_usd``; it was not made."""
+
+
+class EndpointError(JudgeError):
+    """The endpoint refused the call or kept failing; nothing was judged."""
+
+
+class ContextLengthError(EndpointError):
+    """The request exceeds the model's or the endpoint's context length; a shorter one may succeed."""
+
+
+class UnusableAnswerError(JudgeError):
+    """An answer that holds no judgement; ``problems`` are the reasons, one sentence each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(problems))
 
 
 class ReportFailedError(AgentReportError):
     """The report ended as ``failed``; its rows are in the warehouse."""
+
+
+class ReportAbandonedError(AgentReportError):
+    """A report in progress is gone, or its process is."""
 
 
 _MOST_READ = 10_000

@@ -12,7 +12,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Failed
 
 from tasks import clients
-from tasks.bridge.fixed_options import step
+from tasks.bridge.decorators import step
 from tasks.bridge.llm_limit import LLM_TAG
 from tasks.errors import WarehouseError
 from tasks.evidence.types import Agent, Evidence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tasks import clients
 from tasks.calibration.agreement import Agreement
 from tasks.calibration.judging import Judging
-from tasks.errors import RefusedError, scrub
+from tasks.errors import ConflictError, NotFoundError, scrub
 from tasks.stored_reports import require_report
 from tasks.warehouse.labels import find_judged_report, has_labels, load_judged, load_labels, load_repeated_answers
 from tasks.warehouse.sql import Row, Warehouse
@@ -46,13 +46,15 @@ def find_report(warehouse: Warehouse, report_id: int | None, environment: str | 
         report = find_judged_report(warehouse.database, environment)
         of_it = f" of {environment!r}" if environment is not None else ""
         if report is None:
-            raise RefusedError(
+            raise NotFoundError(
                 f"there is no completed report with agents{of_it}: `agent-report list` shows those there are"
             )
         return report
     report = require_report(report_id, warehouse)
     if environment is not None and report["environment"] != environment:
-        raise RefusedError(f"report {report_id} is of {report['environment']!r}, not of {environment!r}: leave one out")
+        raise ConflictError(
+            f"report {report_id} is of {report['environment']!r}, not of {environment!r}: leave one out"
+        )
     return report
 
 

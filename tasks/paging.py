@@ -7,7 +7,7 @@ from typing import NamedTuple
 from prefect.logging import get_run_logger
 
 from tasks import clients
-from tasks.bridge.fixed_options import step
+from tasks.bridge.decorators import step
 from tasks.calibration.trust import describe_trust
 from tasks.errors import scrub
 from tasks.measuring import try_agreement

@@ -14,11 +14,10 @@ from prefect.utilities.urls import url_for
 
 from tasks import clients
 from tasks.announcements import announce, announce_end
-from tasks.bridge.endings import raising, told
-from tasks.bridge.fixed_options import step
+from tasks.bridge.decorators import step
 from tasks.bridge.llm_limit import find_limit
 from tasks.comparison.comparison import Comparison
-from tasks.errors import ParquetError, RefusedError, ReportFailedError, scrub
+from tasks.errors import ParquetError, RefusedError, ReportFailedError, UsageError, scrub
 from tasks.judge.rubric import Criteria
 from tasks.progress import Progress
 from tasks.render.change_text import render_changed
@@ -33,9 +32,7 @@ from tasks.warehouse.sql import Row
 from tasks.wording.formats import format_score
 
 
-@raising
 @step("open the report on {environment}")
-@told
 def open_report(
     environment: str,
     name: str,
@@ -61,7 +58,7 @@ def open_report(
         taken = warehouse.take_report(report_id, {"flow_run_id": run_id, "generation_started_at": started_at})
         return _bounded(restore_plan(taken, started_at, fresh=options.fresh))
     if not environment.strip():
-        raise RefusedError("environment is empty: name the environment to report on, as the source has it")
+        raise UsageError("environment is empty: name the environment to report on, as the source has it")
     resolved = clients.read_settings().options(options)
     values = {
         "environment": environment,

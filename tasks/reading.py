@@ -10,8 +10,7 @@ from prefect import unmapped
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ConcurrentTaskRunner
 
-from tasks.bridge.endings import raising, told
-from tasks.bridge.fixed_options import step
+from tasks.bridge.decorators import step
 from tasks.bridge.quoting import quoted, unquoted
 from tasks.clients import jaeger, prices, redactor, source
 from tasks.evidence.types import Agent, AgentRuns, Evidence
@@ -22,9 +21,7 @@ from tasks.sources.batch import ReadFailure, Window
 _MOST_AGENTS = 50
 
 
-@raising
 @step("agents of {environment}")
-@told
 def load_agents(environment: str, filter_model: str = "") -> list[Agent]:
     """The agents of ``environment`` by id; refused when it is unknown or the model filter cannot be honoured."""
     reader = source()
@@ -48,7 +45,6 @@ def _traces_name(parameters: dict[str, Any]) -> str:
 
 
 @step(_runs_name)
-@told
 def fetch_runs(agents: Sequence[Agent], plan: ReportPlan) -> list[AgentRuns | ReadFailure]:
     """The newest runs of each of ``agents`` up to the report's ``evidence_until``, redacted."""
     window = Window(plan.options.runs_per_agent, plan.evidence_until, plan.since, plan.options.filter_model)
@@ -56,7 +52,6 @@ def fetch_runs(agents: Sequence[Agent], plan: ReportPlan) -> list[AgentRuns | Re
 
 
 @step(_traces_name)
-@told
 def fetch_traces(
     agents: Sequence[Agent], runs: Sequence[list[AgentRuns | ReadFailure]], plan: ReportPlan
 ) -> list[Evidence | ReadFailure]:

@@ -12,7 +12,7 @@ from prefect.logging import get_run_logger
 
 from tasks import clients
 from tasks.announcements import announce_end
-from tasks.bridge.fixed_options import step
+from tasks.bridge.decorators import step
 from tasks.warehouse.owner import HEARTBEAT_LAPSES, Owner, is_local
 from tasks.warehouse.sql import Row
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tasks import clients
 from tasks.comparison.comparison import Comparison
-from tasks.errors import NoReportError, RefusedError
+from tasks.errors import ConflictError, ReportNotFoundError, UsageError
 from tasks.report.reading import Reading
 from tasks.warehouse.comparisons import (
     find_baseline,
@@ -27,7 +27,7 @@ def require_report(report_id: int, warehouse: Warehouse | None = None) -> Row:
     warehouse = warehouse or clients.warehouse()
     row = warehouse.load_report(report_id)
     if row is None:
-        raise NoReportError(report_id, warehouse.database.shown)
+        raise ReportNotFoundError(report_id, warehouse.database.shown)
     return row
 
 
@@ -55,10 +55,10 @@ def compare_stored(
         if baseline_id is None:
             return None
     if baseline_id == report_id:
-        raise RefusedError(f"report {report_id} cannot be compared with itself: name another, or --last 2")
+        raise UsageError(f"report {report_id} cannot be compared with itself: name another, or --last 2")
     names = [row["environment"] for row in (_check_ended(require_report(baseline_id, warehouse)), later)]
     if names[0] != names[1] and not across_environments:
-        raise RefusedError(
+        raise ConflictError(
             f"report {baseline_id} is of the environment {names[0]!r}, report {report_id} of {names[1]!r}: "
             "--across-environments compares them all the same, agents by their names"
         )
@@ -94,16 +94,16 @@ def read_ended(report_id: int, *, of_agents: bool = True) -> Reading:
     warehouse = clients.warehouse()
     reading = load_reading(warehouse, report_id)
     if reading is None:
-        raise NoReportError(report_id, warehouse.database.shown)
+        raise ReportNotFoundError(report_id, warehouse.database.shown)
     status = _check_ended(reading.report)["status"]
     if of_agents and not reading.details:
-        raise RefusedError(f"report {report_id} {status} before it had any agent: there is nothing to compare")
+        raise ConflictError(f"report {report_id} {status} before it had any agent: there is nothing to compare")
     return reading
 
 
 def _check_ended(report: Row) -> Row:
     if report["status"] not in ENDED:
-        raise RefusedError(
+        raise ConflictError(
             f"report {report['id']} is not done yet ({report['status']}, {report['progress']} %): wait for it"
         )
     return report

@@ -13,9 +13,9 @@ from prefect.blocks.system import Secret
 
 from tasks import clients
 from tasks.clients import judge_client
-from tasks.errors import RefusedError
+from tasks.errors import DeadlineError, RefusedError
 from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.endpoint.limiter import DeadlineError, StopSignal
+from tasks.judge.endpoint.limiter import StopSignal
 from tasks.settings import ReportOptions
 
 _ports = itertools.count(20_001)

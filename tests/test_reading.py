@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from deployments.demo.sample import build_sample
-from tasks.bridge.endings import raising
 from tasks.bridge.quoting import unquoted
 from tasks.clients import redactor, source
 from tasks.errors import RefusedError
@@ -53,8 +52,8 @@ def read() -> Read:
     def read() -> Evidence | ReadFailure:
         plan: Any = SimpleNamespace(options=ReportOptions(), evidence_until=NOW + timedelta(days=1), since=None)
         agents = [agent for agent in source().load_agents("demo") if agent.id == 1]
-        runs = unquoted(raising(fetch_runs.fn)(agents, plan))
-        [evidence] = unquoted(raising(fetch_traces.fn)(agents, [runs], plan))
+        runs = unquoted(fetch_runs.fn(agents, plan))
+        [evidence] = unquoted(fetch_traces.fn(agents, [runs], plan))
         return evidence
 
     return read

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from deployments.commands.out_file import refuse_existing, write_out
 from deployments.labelling.csv_cell import guard
 from deployments.terminal.console import Row, json_text
-from tasks.errors import RefusedError
+from tasks.errors import ConflictError, UsageError
 
 Format = Literal["csv", "json"]
 TableName = Literal["agents", "criteria", "runs", "reports"]
@@ -45,12 +45,12 @@ def export_report(
     from tasks.warehouse.schema import ENDED
 
     if byte_order_mark and kind == "json":
-        raise RefusedError("--bom is for --format csv: JSON has no byte order mark")
+        raise UsageError("--bom is for --format csv: JSON has no byte order mark")
     if not force:
         refuse_existing(out, "--out")
     report = require_report(report_id)
     if report["status"] not in ENDED:
-        raise RefusedError(
+        raise ConflictError(
             f"report {report_id} is not done ({report['status']}, {report['progress']} %): "
             f"`agent-report watch {report_id}` waits for it"
         )

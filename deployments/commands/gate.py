@@ -14,7 +14,7 @@ from deployments.commands.comparison import newest_ended
 from deployments.commands.out_file import write_out
 from deployments.terminal.console import one_line, open_console, print_json
 from tasks.comparison.comparison import Comparison
-from tasks.errors import RefusedError
+from tasks.errors import UsageError
 from tasks.gate.rules import RuleResult, Rules, State, check_report, count_states
 from tasks.render.gate_files import render_junit, render_summary
 from tasks.report.reading import Reading
@@ -76,20 +76,20 @@ def run_check(
 
 def _check_rules(rules: Rules) -> None:
     if not rules:
-        raise RefusedError(f"which rules? Give at least one of {_OPTIONS}")
+        raise UsageError(f"which rules? Give at least one of {_OPTIONS}")
     bounds = (("--min-score", rules.min_score, 10), ("--min-success-rate", rules.min_success_rate, 1))
     for option, value, most in bounds:
         if value is not None and not (math.isfinite(value) and 0 <= value <= most):
-            raise RefusedError(f"{option} {value:g}: from 0 to {most}")
+            raise UsageError(f"{option} {value:g}: from 0 to {most}")
     if rules.max_failed is not None and rules.max_failed < 0:
-        raise RefusedError(f"--max-failed {rules.max_failed}: at least 0")
+        raise UsageError(f"--max-failed {rules.max_failed}: at least 0")
 
 
 def _read(report_id: int | None, environment: str | None) -> Reading:
     if report_id is None and environment is None:
-        raise RefusedError("which report? Give its id, or --environment for its newest one")
+        raise UsageError("which report? Give its id, or --environment for its newest one")
     if report_id is not None and environment is not None:
-        raise RefusedError(f"report {report_id} and --environment {environment} exclude each other: give one of them")
+        raise UsageError(f"report {report_id} and --environment {environment} exclude each other: give one of them")
     report_id = report_id if report_id is not None else newest_ended(environment or "")
     return read_ended(report_id, of_agents=False)
 
@@ -99,7 +99,7 @@ def _compare(reading: Reading, baseline: str | None) -> Comparison | None:
     if baseline is None:
         return None
     if baseline != "last" and not baseline.isdecimal():
-        raise RefusedError(f"--no-worse-than {baseline}: a report's id, or last")
+        raise UsageError(f"--no-worse-than {baseline}: a report's id, or last")
     return compare_stored(reading.id, None if baseline == "last" else int(baseline), of_agents=False)
 
 
@@ -127,4 +127,4 @@ def _append(path: Path, text: str, option: str) -> None:
         with path.open("a", encoding="utf-8", errors="replace") as file:
             file.write(text)
     except OSError as error:
-        raise RefusedError(f"{option} {path} cannot be written: {error.strerror}") from None
+        raise UsageError(f"{option} {path} cannot be written: {error.strerror}") from None

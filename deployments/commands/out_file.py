@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tasks.errors import RefusedError
+from tasks.errors import ConflictError, UsageError
 
 STDOUT = "-"
 
@@ -20,7 +20,7 @@ def refuse_existing(target: str, option: str) -> None:
     """
     path = Path(target).expanduser()
     if target != STDOUT and path.is_file() and path.stat().st_size:
-        raise RefusedError(f"{option} {target} exists: name another file, or replace it with --force")
+        raise ConflictError(f"{option} {target} exists: name another file, or replace it with --force")
 
 
 def write_out(target: str, content: bytes, option: str, *, make_folder: bool = False) -> None:
@@ -39,7 +39,7 @@ def write_out(target: str, content: bytes, option: str, *, make_folder: bool = F
             path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, content)
     except OSError as error:
-        raise RefusedError(f"{option} {target} cannot be written: {error.strerror or error}") from None
+        raise UsageError(f"{option} {target} cannot be written: {error.strerror or error}") from None
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from deployments.commands.out_file import STDOUT, write_out
 from deployments.terminal.console import one_line, open_console
 from deployments.terminal.invocation import printed_command
-from tasks.errors import RefusedError
+from tasks.errors import ConflictError, UsageError
 
 
 def save_page(report_id: int, target: str) -> None:
@@ -46,7 +46,7 @@ def print_place(console: Console, report_id: int) -> None:
 
 def _check(path: Path, target: str) -> Path:
     if path.is_dir():
-        raise RefusedError(f"--html {target} is a folder: name a file in it, such as {target.rstrip('/')}/report.html")
+        raise UsageError(f"--html {target} is a folder: name a file in it, such as {target.rstrip('/')}/report.html")
     if path.is_file() and path.suffix.lower() not in (".html", ".htm") and path.stat().st_size:
-        raise RefusedError(f"--html {target} is there already and no .html file: name another one")
+        raise ConflictError(f"--html {target} is there already and no .html file: name another one")
     return path

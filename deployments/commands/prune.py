@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from deployments.terminal.console import Column, Row, one_line, open_console, print_json, print_table
-from tasks.errors import RefusedError, scrub
+from tasks.errors import UsageError, scrub
 from tasks.wording.counts import counted
 
 _MOST_SHOWN = 20
@@ -27,7 +27,7 @@ def prune(*, keep: str, keep_last: int, environment: str | None, yes: bool, as_j
 
     rule = Rule(_before(keep), keep_last, environment)
     if keep_last < 1:
-        raise RefusedError(f"--keep-last {keep_last}: at least 1, as the newest report of an environment always stays")
+        raise UsageError(f"--keep-last {keep_last}: at least 1, as the newest report of an environment always stays")
     parquet_url = read_settings().parquet_url
     retention = Retention(warehouse().database, parquet_url, rule)
     found = retention.find_removable()
@@ -67,9 +67,9 @@ def _before(keep: str) -> datetime:
     try:
         before = parse_since(keep, now)
     except ValueError:
-        raise RefusedError(f"--keep {keep}: must be a span such as 90d or 12w, or a time") from None
+        raise UsageError(f"--keep {keep}: must be a span such as 90d or 12w, or a time") from None
     if before >= now:
-        raise RefusedError(f"--keep {keep}: must be longer than nothing")
+        raise UsageError(f"--keep {keep}: must be longer than nothing")
     return before
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from deployments.terminal.console import Column, Row, dash, one_line, open_console, print_json, print_table, status
 from deployments.terminal.invocation import printed_command
-from tasks.errors import RefusedError
+from tasks.errors import UsageError
 
 _MOST = 1_000_000
 
@@ -34,11 +34,11 @@ def list_stored(
     from tasks.warehouse.listing import ReportFilter, list_reports
 
     if not 1 <= limit <= _MOST:
-        raise RefusedError(f"--limit {limit}: from 1 to {_MOST}")
+        raise UsageError(f"--limit {limit}: from 1 to {_MOST}")
     try:
         moment = None if since is None else parse_since(since, datetime.now(UTC))
     except ValueError as error:
-        raise RefusedError(f"--since: {error}") from None
+        raise UsageError(f"--since: {error}") from None
     wanted = ReportFilter(environment, tuple(statuses), moment, name, judge_model)
     database = warehouse().database
     rows = list_reports(database, wanted, limit)

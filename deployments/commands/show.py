@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployments.terminal.agent_page import print_agent
 from deployments.terminal.console import Row, open_console, print_json
 from deployments.terminal.report_front import print_report
-from tasks.errors import RefusedError
+from tasks.errors import NotFoundError
 
 
 def show_report(report_id: int, *, as_json: bool) -> Row:
@@ -63,4 +63,4 @@ def _find_agent(report_id: int, wanted: str, rows: list[Row]) -> Row:
     names = ", ".join(row["agent_name"] for row in rows[:20])
     more = f" and {len(rows) - 20} more" if len(rows) > 20 else ""
     there = f"there are {names}{more}" if rows else "it has none yet"
-    raise RefusedError(f"--agent {wanted}: report {report_id} has no such agent; {there}")
+    raise NotFoundError(f"--agent {wanted}: report {report_id} has no such agent; {there}")

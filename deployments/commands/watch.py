@@ -13,7 +13,7 @@ from deployments.commands.show import show_report
 from deployments.terminal.console import Row, one_line, open_console, print_json
 from deployments.terminal.invocation import printed_command
 from deployments.terminal.progress_bar import describe_step, open_bar
-from tasks.errors import AgentReportError, WarehouseError
+from tasks.errors import ReportAbandonedError, WarehouseError
 
 INTERRUPTED = 130
 _POLL_SECONDS = 0.5
@@ -67,7 +67,7 @@ def _steps(report_id: int) -> Iterator[Row]:
             row = _look(report_id)
             if row["status"] in ENDED or _has_owner(row):
                 continue
-            raise AgentReportError(_abandoned(row))
+            raise ReportAbandonedError(_abandoned(row))
         time.sleep(_POLL_SECONDS)
         row = _look(report_id)
 
@@ -86,7 +86,7 @@ def _look(report_id: int) -> Row:
                 raise
             time.sleep(_POLL_SECONDS)
     if row is None:
-        raise AgentReportError(f"report {report_id} is gone: what it was asked for was refused, or it was removed")
+        raise ReportAbandonedError(f"report {report_id} is gone: what it was asked for was refused, or it was removed")
     return row
 
 

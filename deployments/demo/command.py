@@ -18,7 +18,7 @@ from deployments.demo.sample import ENVIRONMENT
 from deployments.local.prefect_server import reach_directly
 from deployments.terminal.console import Row, open_console
 from deployments.terminal.invocation import printed_command
-from tasks.errors import RefusedError
+from tasks.errors import ConfigurationError, UsageError
 from tasks.settings import DEFAULT_JUDGE_MODEL, SIMULATED_JUDGE_MODEL, ReportOptions
 from tasks.wording.counts import counted
 
@@ -35,16 +35,16 @@ def run_demo(*, judge: str, agents: int, runs_per_agent: int, folder: Path, as_j
         RefusedError: an unknown ``judge``, too few agents, or no key for the real endpoint.
     """
     if judge not in ("simulated", "openai"):
-        raise RefusedError(f"--judge {judge!r}: simulated or openai")
+        raise UsageError(f"--judge {judge!r}: simulated or openai")
     if not 1 <= agents <= 1000 or not 1 <= runs_per_agent <= 1000:
-        raise RefusedError("--agents and --runs-per-agent take 1 to 1000")
+        raise UsageError("--agents and --runs-per-agent take 1 to 1000")
     if judge == "openai" and not _openai():
-        raise RefusedError("--judge openai needs OPENAI_API_KEY (or OPENAI_BASE_URL for an endpoint without a key)")
+        raise ConfigurationError("--judge openai needs OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint")
     folder = folder.resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RefusedError(f"--folder {folder} cannot be made: {error.strerror}") from None
+        raise UsageError(f"--folder {folder} cannot be made: {error.strerror}") from None
     where = Path(os.path.relpath(folder))
     shown = folder if where.parts[:1] == ("..",) else where
     with _services(folder, judge, agents, runs_per_agent):

@@ -13,7 +13,7 @@ from deployments.labelling.labelled_report import LabelledReport
 from deployments.terminal.console import open_console, print_json
 from deployments.terminal.invocation import printed_command
 from tasks.calibration.label_sample import RunToLabel, choose_runs
-from tasks.errors import RefusedError
+from tasks.errors import NotFoundError, UsageError
 from tasks.judge.rubric import select_agents
 from tasks.report.reading import as_agents
 from tasks.wording.counts import counted, is_are
@@ -46,11 +46,11 @@ def run_label(order: LabelOrder) -> int:
     from tasks.clients import warehouse
 
     if order.count < 1:
-        raise RefusedError(f"--count {order.count}: at least 1")
+        raise UsageError(f"--count {order.count}: at least 1")
     if order.csv is not None and order.template is not None:
-        raise RefusedError("--csv takes labels and --template writes a file to fill in: one of them at a time")
+        raise UsageError("--csv takes labels and --template writes a file to fill in: one of them at a time")
     if order.as_json and order.csv is None:
-        raise RefusedError("--json goes with --csv: it prints the labels that were taken from the file")
+        raise UsageError("--json goes with --csv: it prints the labels that were taken from the file")
     order = replace(order, labeler=_labeler(order.labeler))
     report = LabelledReport(warehouse(), order.report_id)
     if order.csv is not None:
@@ -68,7 +68,7 @@ def run_label(order: LabelOrder) -> int:
         )
         return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise RefusedError(
+        raise UsageError(
             "labels are asked for on a terminal, and this is none: `--template labels.csv` writes a file to fill in, "
             "and `--csv labels.csv` takes it"
         )
@@ -82,7 +82,7 @@ def _choose(report: LabelledReport, order: LabelOrder) -> list[RunToLabel]:
     chosen = choose_runs(report.agents, report.criteria, report.runs, count=order.count, seed=order.seed, only=only)
     if not chosen:
         of_them = "of these agents " if order.agents else ""
-        raise RefusedError(f"report {order.report_id} holds no run {of_them}that the judge scored: nothing to label")
+        raise NotFoundError(f"report {order.report_id} holds no run {of_them}that the judge scored: nothing to label")
     return chosen
 
 
@@ -92,9 +92,9 @@ def _labeler(given: str | None) -> str:
     except (OSError, KeyError):
         name = ""
     if not name:
-        raise RefusedError("who labels? --labeler NAME")
+        raise UsageError("who labels? --labeler NAME")
     if len(name) > _LONGEST_NAME or not name.isprintable():
-        raise RefusedError(f"--labeler: a name of at most {_LONGEST_NAME} printable characters")
+        raise UsageError(f"--labeler: a name of at most {_LONGEST_NAME} printable characters")
     return name
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.calibration.labels import Label
-from tasks.errors import RefusedError
+from tasks.errors import NotFoundError, RefusedError
 from tasks.judge.rubric import parse_criteria, resolve_rubrics
 from tasks.report.reading import as_agents
 from tasks.stored_reports import require_report
@@ -28,7 +28,7 @@ class LabelledReport:
         self.runs = warehouse.load_runs(report_id)
         self.criteria = [row for row in warehouse.load_criteria(report_id) if row["agent_id"] is not None]
         if not any(row["score"] is not None for row in self.criteria):
-            raise RefusedError(
+            raise NotFoundError(
                 f"report {report_id} ({report['status']}) has no score of an agent that a label could be held against"
             )
 

@@ -13,7 +13,7 @@ from deployments.labelling.answer import FAILED, PASSED, parse_passed, parse_sco
 from deployments.labelling.csv_cell import guard, unguard
 from tasks.calibration.label_sample import RunToLabel
 from tasks.calibration.labels import Label
-from tasks.errors import RefusedError
+from tasks.errors import ConflictError, RefusedError, UsageError
 from tasks.judge.rubric import find_agent
 from tasks.report.reading import as_agents
 from tasks.wording.formats import format_threshold
@@ -75,9 +75,9 @@ def write_template(path: Path, chosen: Sequence[RunToLabel], labeler: str) -> in
             writer.writeheader()
             writer.writerows(lines)
     except FileExistsError:
-        raise RefusedError(f"--template {path}: there is such a file, and it may hold labels; name another") from None
+        raise ConflictError(f"--template {path}: there is such a file, and it may hold labels; name another") from None
     except OSError as error:
-        raise RefusedError(f"--template {path} cannot be written: {error.strerror}") from None
+        raise UsageError(f"--template {path} cannot be written: {error.strerror}") from None
     return len(lines)
 
 
@@ -119,9 +119,9 @@ def read_labels(path: Path, report: LabelledReport, labeler: str) -> Sheet:
         labels.append((label, note))
     if wrong:
         more = f"; and {len(wrong) - _MOST_SHOWN} more" if len(wrong) > _MOST_SHOWN else ""
-        raise RefusedError(f"{path}: nothing was stored: {'; '.join(wrong[:_MOST_SHOWN])}{more}")
+        raise UsageError(f"{path}: nothing was stored: {'; '.join(wrong[:_MOST_SHOWN])}{more}")
     if not labels:
-        raise RefusedError(f"{path} holds no label: fill in score (0 to 10) or passed (yes, no)")
+        raise UsageError(f"{path} holds no label: fill in score (0 to 10) or passed (yes, no)")
     return Sheet(labels, empty)
 
 
@@ -142,9 +142,9 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
                 rows.append((line, _named(path, line, names, cells)))
             line = reader.line_num + 1
     except csv.Error as error:
-        raise RefusedError(f"{path}: line {line} is no CSV: {error}") from None
+        raise UsageError(f"{path}: line {line} is no CSV: {error}") from None
     if names is None:
-        raise RefusedError(f"{path} is empty: its first line names the columns, {', '.join(COLUMNS)}")
+        raise UsageError(f"{path} is empty: its first line names the columns, {', '.join(COLUMNS)}")
     return rows
 
 
@@ -152,13 +152,13 @@ def _text(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise RefusedError(f"--csv {path} cannot be read: {error.strerror}") from None
+        raise UsageError(f"--csv {path} cannot be read: {error.strerror}") from None
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise RefusedError(f"{path}: line {line} is not {encoding[:5].upper()}: save the file as CSV UTF-8") from None
+        raise UsageError(f"{path}: line {line} is not {encoding[:5].upper()}: save the file as CSV UTF-8") from None
 
 
 def _names(path: Path, cells: Sequence[str]) -> list[str]:
@@ -174,13 +174,13 @@ def _names(path: Path, cells: Sequence[str]) -> list[str]:
         parts = [f"no column is called {', '.join(repr(name[:40]) for name in unknown[:5])}"] if unknown else []
         parts += [f"the column {name} is there twice" for name in twice[:5]]
         parts += [f"the column {name} is missing" for name in missing]
-        raise RefusedError(f"{path}: line 1: {'; '.join(parts)}; the columns are {', '.join(COLUMNS)}")
+        raise UsageError(f"{path}: line 1: {'; '.join(parts)}; the columns are {', '.join(COLUMNS)}")
     return names
 
 
 def _named(path: Path, line: int, names: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     if any(cell.strip() for cell in cells[len(names) :]):
-        raise RefusedError(f"{path}: line {line} has {len(cells)} cells, and line 1 names {len(names)} columns")
+        raise UsageError(f"{path}: line {line} has {len(cells)} cells, and line 1 names {len(names)} columns")
     given = dict(zip(names, (unguard(cell.strip()) for cell in cells), strict=False))
     return {name: given.get(name, "") for name in COLUMNS}
 

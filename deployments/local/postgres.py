@@ -23,17 +23,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tasks.errors import AgentReportError
+from tasks.errors import PostgresError
 
 # What a path of a socket may have is 104 bytes on macOS and 108 on Linux, with its end.
 _SOCKET_PATH_BYTES = 103
 _PORT = "5432"
 _SOCKET = f".s.PGSQL.{_PORT}"
 _START_SECONDS = 60.0
-
-
-class PostgresError(AgentReportError):
-    """The embedded PostgreSQL is not installed, or did not start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from deployments.local.host_guard import HostGuard
 from deployments.local.kept_secret import keep_secret
 from deployments.local.prefect_database import is_current, seed, template_file
-from tasks.errors import AgentReportError
+from tasks.errors import PrefectServerError
 from tasks.wire.route import NO_PROXY
 
 if TYPE_CHECKING:
@@ -40,10 +40,6 @@ _IDLE_SERVICES = {
     f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
     for name in ("CANCELLATION_CLEANUP", "FOREMAN", "LATE_RUNS", "PAUSE_EXPIRATIONS", "SCHEDULER", "TRIGGERS")
 }
-
-
-class ServerError(AgentReportError):
-    """A Prefect server cannot be reached, or did not start."""
 
 
 def client_settings(url: str, password: str) -> dict[str, str]:
@@ -90,12 +86,12 @@ def server_password(home: Path) -> str:
     """The password of the servers that have their files in ``home``; made when there is none.
 
     Raises:
-        ServerError: its file cannot be read or written.
+        PrefectServerError: its file cannot be read or written.
     """
     try:
         return keep_secret(password_file(home))
     except OSError as error:
-        raise ServerError(f"{password_file(home)} cannot be used: {error.strerror} (PREFECT_HOME)") from None
+        raise PrefectServerError(f"{password_file(home)} cannot be used: {error.strerror} (PREFECT_HOME)") from None
 
 
 def password_file(home: Path) -> Path:
@@ -153,7 +149,7 @@ def prefect_server(home: Path, *, password: str = "", database_url: str = "", po
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ServerError(f"the Prefect home {home} cannot be made: {error.strerror} (PREFECT_HOME)") from None
+        raise PrefectServerError(f"the Prefect home {home} cannot be made: {error.strerror} (PREFECT_HOME)") from None
     password = password or server_password(home)
     if not database_url:
         seed(home, template_file())
@@ -194,7 +190,7 @@ def wait_until_healthy(url: str, home: Path) -> None:
     """Return when the server answers.
 
     Raises:
-        ServerError: it ended, or did not answer within two minutes; its log is named.
+        PrefectServerError: it ended, or did not answer within two minutes; its log is named.
     """
     deadline = time.monotonic() + _START_SECONDS
     # The listening socket is there from the start, so the first request simply waits for the server.
@@ -208,7 +204,9 @@ def wait_until_healthy(url: str, home: Path) -> None:
         except httpx.HTTPError:
             pass
         time.sleep(0.1)
-    raise ServerError(f"the embedded Prefect server did not start; its log is {home / 'agent-report-server.log'}")
+    raise PrefectServerError(
+        f"the embedded Prefect server did not start; its log is {home / 'agent-report-server.log'}"
+    )
 
 
 def _serve(descriptor: int, home: Path) -> None:

@@ -15,7 +15,7 @@ def make_template() -> None:
     """Let a server migrate a database, and keep it beside the installation. Does nothing where it is there already.
 
     Raises:
-        ServerError: the server does not start.
+        PrefectServerError: the server does not start.
         OSError: the folder of the installation cannot be written to.
     """
     template = template_file()

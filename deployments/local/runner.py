@@ -13,14 +13,13 @@ from typing import Any
 import httpx
 
 from deployments.local.prefect_server import (
-    ServerError,
     prefect_server,
     reach_directly,
     server_password,
     use_server,
     wait_until_healthy,
 )
-from tasks.errors import AgentReportError, RefusedError, scrub
+from tasks.errors import AgentReportError, PrefectServerError, RefusedError, scrub
 from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions
 from tasks.wire.route import describe_route
@@ -116,7 +115,7 @@ def check_api() -> None:
     """Ask the configured Prefect API whether it is there.
 
     Raises:
-        ServerError: it is not, or takes nothing from us.
+        PrefectServerError: it is not, or takes nothing from us.
     """
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL
@@ -125,7 +124,7 @@ def check_api() -> None:
     with get_client(sync_client=True) as client:
         problem = client.api_healthcheck()
     if problem is not None:
-        raise ServerError(
+        raise PrefectServerError(
             f"the Prefect API at {scrub(url)} cannot be used (PREFECT_API_URL){describe_route(url, os.environ)}: "
             f"{_in_short(problem)}"
         )

@@ -16,7 +16,7 @@ from prefect.exceptions import ObjectNotFound
 from deployments.setup.deployment_file import TAG
 from deployments.setup.piece import Found
 from tasks.announcements import ATTENTION, COMPLETED, FAILED
-from tasks.errors import RefusedError
+from tasks.errors import ConfigurationError
 
 RECONCILE = "reconcile_reports/reconcile-reports"
 _RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
@@ -50,7 +50,7 @@ class _Automation(ABC):
     def make(self, client: SyncPrefectClient) -> None:
         wanted = self._wanted(client)
         if isinstance(wanted, str):
-            raise RefusedError(f"automation {self.name!r}: {wanted}")
+            raise ConfigurationError(f"automation {self.name!r}: {wanted}")
         known = client.read_automations_by_name(self.name)
         if known:
             client.update_automation(known[0].id, wanted)

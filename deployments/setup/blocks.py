@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from deployments.setup.piece import Found
-from tasks.errors import RefusedError
+from tasks.errors import ConfigurationError
 from tasks.settings import Settings
 from tasks.wire.urls import refuse_ambiguous
 
@@ -62,7 +62,7 @@ class Blocks:
             if not self._state(client, held).is_due:
                 continue
             if held.values is None:
-                raise RefusedError(
+                raise ConfigurationError(
                     f"{held.setting}={held.name!r}: there is no such {held.slug} block on this Prefect server"
                 )
             _block(held).save(held.name, overwrite=held.is_ours)
@@ -105,7 +105,7 @@ def _components(url: str, variable: str) -> dict[str, Any]:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         # Its message holds the URL.
-        raise RefusedError(f"wrong setting: {variable}: is no SQLAlchemy URL") from None
+        raise ConfigurationError(f"wrong setting: {variable}: is no SQLAlchemy URL") from None
     database = parsed.database
     if parsed.get_backend_name() == "sqlite" and database and database != ":memory:":
         # Runs are made in another folder.

@@ -21,7 +21,7 @@ from deployments.setup.readable import Readable
 from deployments.setup.work_pool import Pool
 from deployments.terminal.console import one_line
 from tasks.clients import read_settings
-from tasks.errors import RefusedError
+from tasks.errors import ConfigurationError
 from tasks.settings import ReportOptions
 from tasks.wire.urls import refuse_ambiguous
 
@@ -36,11 +36,11 @@ def set_up(*, check: bool, notify: str = "") -> Iterator[Line]:
 
     Raises:
         RefusedError: no server is named, prefect.yaml is wrong, or a block that is named does not exist.
-        ServerError: the server cannot be reached.
+        PrefectServerError: the server cannot be reached.
         DeployError: Prefect did not deploy.
     """
     if not PREFECT_API_URL.value():
-        raise RefusedError("no Prefect server is named: set PREFECT_API_URL, such as http://127.0.0.1:4200/api")
+        raise ConfigurationError("no Prefect server is named: set PREFECT_API_URL, such as http://127.0.0.1:4200/api")
     refuse_ambiguous(PREFECT_API_URL.value() or "", "PREFECT_API_URL")
     settings = read_settings()
     blocks = Blocks(settings)

@@ -17,12 +17,8 @@ from prefect.settings import get_current_settings
 
 from deployments.setup.deployment_file import Deployment, load_deployment_file, template_variables
 from deployments.setup.piece import Found
-from tasks.errors import AgentReportError, scrub
+from tasks.errors import DeployError, scrub
 from tasks.settings import Settings
-
-
-class DeployError(AgentReportError):
-    """`prefect deploy` did not deploy."""
 
 
 class Deployed:

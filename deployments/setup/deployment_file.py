@@ -13,7 +13,7 @@ from prefect.events import DeploymentEventTrigger
 from prefect.utilities.callables import parameter_schema_from_entrypoint
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tasks.errors import RefusedError
+from tasks.errors import ConfigurationError
 from tasks.judge.rubric import describe_validation
 from tasks.settings import Settings
 
@@ -109,18 +109,18 @@ def load_deployment_file(path: Path, settings: Settings) -> DeploymentFile:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RefusedError(f"{path} cannot be read: {error.strerror}; it is in a clone of agent-report") from None
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}; it is in a clone of agent-report") from None
     except yaml.YAMLError as error:
-        raise RefusedError(f"{shown} is not YAML: {' '.join(str(error).split())}") from None
+        raise ConfigurationError(f"{shown} is not YAML: {' '.join(str(error).split())}") from None
     try:
         file = DeploymentFile.model_validate(_filled(content, template_variables(settings), shown))
     except ValidationError as error:
-        raise RefusedError(f"{shown}: {describe_validation(error)}") from None
+        raise ConfigurationError(f"{shown}: {describe_validation(error)}") from None
     names = [deployment.name for deployment in file.deployments]
     for deployment in file.deployments:
         _check(deployment, path.parent, f"{shown}: deployment {deployment.name!r}:")
         if names.count(deployment.name) > 1:
-            raise RefusedError(f"{shown}: deployment {deployment.name!r} is there twice")
+            raise ConfigurationError(f"{shown}: deployment {deployment.name!r} is there twice")
     return file
 
 
@@ -133,25 +133,25 @@ def _filled(value: Any, variables: Mapping[str, str], shown: str) -> Any:
         return value
     for name in _VARIABLE.findall(value):
         if name not in variables:
-            raise RefusedError(f"{shown}: {value!r}: {name} is no setting that can be filled in")
+            raise ConfigurationError(f"{shown}: {value!r}: {name} is no setting that can be filled in")
     return _VARIABLE.sub(lambda found: variables[found[1]], value)
 
 
 def _check(deployment: Deployment, folder: Path, where: str) -> None:
     if deployment.work_pool.name != POOL:
-        raise RefusedError(f"{where} work_pool.name: {deployment.work_pool.name!r} is not {POOL!r}")
+        raise ConfigurationError(f"{where} work_pool.name: {deployment.work_pool.name!r} is not {POOL!r}")
     path, colon, function = deployment.entrypoint.rpartition(":")
     missing = f"{where} entrypoint: {deployment.entrypoint!r}"
     if not colon or not (folder / path).is_file():
-        raise RefusedError(f"{missing}: there is no such file")
+        raise ConfigurationError(f"{missing}: there is no such file")
     try:
         known = parameter_schema_from_entrypoint(f"{folder / path}:{function}").properties
     except ValueError:
-        raise RefusedError(f"{missing}: there is no function {function!r} in it") from None
+        raise ConfigurationError(f"{missing}: there is no function {function!r} in it") from None
     given = [("parameters", deployment.parameters)]
     given += [(f"schedules.{i}.parameters", schedule.parameters) for i, schedule in enumerate(deployment.schedules)]
     given += [(f"triggers.{i}.parameters", trigger.parameters or {}) for i, trigger in enumerate(deployment.triggers)]
     for place, parameters in given:
         for name, value in parameters.items():
             if name not in known:
-                raise RefusedError(f"{where} {place}.{name}: {value!r}: the flow has no such parameter")
+                raise ConfigurationError(f"{where} {place}.{name}: {value!r}: the flow has no such parameter")

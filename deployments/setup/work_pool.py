@@ -14,7 +14,7 @@ from prefect.workers.process import ProcessWorker
 
 from deployments.setup.deployment_file import POOL
 from deployments.setup.piece import Found
-from tasks.errors import RefusedError
+from tasks.errors import ConfigurationError
 
 VARIABLE = "agent_report_env"
 """The Prefect variable with the environment of the runs in a process pool: an object of names and values."""
@@ -108,7 +108,7 @@ def _known(client: SyncPrefectClient, pool: WorkPool) -> dict[str, str]:
     known = _read_variable(client) | (fixed if isinstance(fixed, dict) else {}) | default
     for name, value in known.items():
         if "{{" in str(value):
-            raise RefusedError(
+            raise ConfigurationError(
                 f"work pool {POOL}: {name} in its env is a template, which is no longer expanded: set it in the "
                 "worker's environment instead"
             )

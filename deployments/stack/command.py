@@ -21,9 +21,10 @@ from deployments.stack.leftovers import end_marked
 from deployments.stack.place import Place, take_place
 from deployments.stack.port import free_port, listen, port_of
 from deployments.stack.programs import Programs
-from deployments.stack.supervisor import StackError, StoppedError, Supervisor, wish_by_signal
+from deployments.stack.supervisor import StoppedError, Supervisor, wish_by_signal
 from deployments.terminal.console import one_line, open_console
 from deployments.terminal.invocation import printed_command
+from tasks.errors import StackError
 from tasks.warehouse.owner import current_owner
 from tasks.wording.counts import counted
 

@@ -12,7 +12,7 @@ from dotenv import dotenv_values
 from deployments.local.prefect_server import without_prefect
 from deployments.local.runner import QUIET_SETTINGS
 from tasks.clients import NO_ENV_FILE, read_settings, source
-from tasks.errors import RefusedError
+from tasks.errors import ConfigurationError
 from tasks.settings import SIMULATED_JUDGE_MODEL
 
 _OURS = ("AGENT_REPORT_", "OPENAI_")
@@ -31,7 +31,7 @@ def read_user_settings() -> dict[str, str]:
     values = {name: value for name, value in given.items() if name.startswith(_OURS) and value}
     settings = read_settings()
     if settings.source_url is None and not settings.source_block:
-        raise RefusedError("no source: set AGENT_REPORT_SOURCE_URL, or try it with --demo")
+        raise ConfigurationError("no source: set AGENT_REPORT_SOURCE_URL, or try it with --demo")
     return _absolute(values)
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.errors import RefusedError
+from tasks.errors import ConflictError, UsageError
 
 DEFAULT_FOLDER = Path("agent-report-data/stack")
 
@@ -82,7 +82,7 @@ def take_place(folder: Path) -> Iterator[Place]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("a+", encoding="ascii")
     except OSError as error:
-        raise RefusedError(f"--folder {folder} cannot be used: {error.strerror}") from None
+        raise UsageError(f"--folder {folder} cannot be used: {error.strerror}") from None
     with lock:
         try:
             # Gone with this process, however that ends; no child inherits it.
@@ -90,7 +90,9 @@ def take_place(folder: Path) -> Iterator[Place]:
         except OSError:
             lock.seek(0)
             whose = f" (process {number})" if (number := lock.read().strip()) else ""
-            raise RefusedError(f"another `agent-report up` runs in {folder}{whose}: stop it, or use --folder") from None
+            raise ConflictError(
+                f"another `agent-report up` runs in {folder}{whose}: stop it, or use --folder"
+            ) from None
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()

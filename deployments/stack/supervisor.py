@@ -12,14 +12,10 @@ from pathlib import Path
 from types import FrameType
 
 from deployments.stack.child import Child, GivenUpError, Patience, Program, how_it_ended
-from tasks.errors import AgentReportError
+from tasks.errors import StackError
 
 _TEND_SECONDS = 0.1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class StackError(AgentReportError):
-    """The stack could not start, or a child ended again and again."""
 
 
 class StoppedError(Exception):

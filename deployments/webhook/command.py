@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from deployments.terminal.console import open_console
-from tasks.errors import AgentReportError, RefusedError
+from tasks.errors import AddressError, ConfigurationError
 from tasks.settings import Settings
 from tasks.wire.urls import refuse_ambiguous
 
@@ -47,7 +47,7 @@ def _serve(settings: Settings, host: str, port: int) -> None:
     from prefect.settings import PREFECT_API_URL
 
     if not PREFECT_API_URL.value():
-        raise RefusedError(
+        raise ConfigurationError(
             "no Prefect server: set PREFECT_API_URL (such as http://127.0.0.1:4200/api, or Prefect Cloud's), the one "
             "on which the flow is deployed"
         )
@@ -118,4 +118,4 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
-        raise AgentReportError(f"--host {host} --port {port} cannot be listened on: {error}") from None
+        raise AddressError(f"--host {host} --port {port} cannot be listened on: {error}") from None

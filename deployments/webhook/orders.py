@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deployments.webhook.problems import FieldProblem, ProblemError
-from tasks.errors import RefusedError
+from tasks.errors import ConfigurationError
 from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions
 
@@ -78,7 +78,7 @@ def open_allow_list(environments: Sequence[str], parameters: Sequence[str]) -> A
     """
     known = {*ReportOrder.model_fields, *(f"options.{name}" for name in ReportOptions.model_fields)}
     if unknown := sorted(set(parameters) - known):
-        raise RefusedError(
+        raise ConfigurationError(
             f"wrong setting: AGENT_REPORT_WEBHOOK_PARAMETERS: there is no parameter {unknown[0]!r}; there are "
             f"{', '.join(ReportOrder.model_fields)}, and options.since and the like"
         )

@@ -17,7 +17,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from starlette.datastructures import Headers
 
 from deployments.webhook.problems import ProblemError
-from tasks.errors import RefusedError
+from tasks.errors import ConfigurationError
 
 STANDARD_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 GITHUB_HEADERS = ("x-hub-signature-256", "x-github-delivery", "x-github-event")
@@ -120,7 +120,7 @@ def open_signatures(standard: Sequence[SecretStr], github: Sequence[SecretStr]) 
         RefusedError: there is none, one is too weak or none at all, or one is used for both schemes.
     """
     if not standard and not github:
-        raise RefusedError(
+        raise ConfigurationError(
             "no secret for webhooks: set AGENT_REPORT_WEBHOOK_SECRETS, a JSON array such as "
             '["whsec_…"] (whsec_ and the output of `openssl rand -base64 32`), or AGENT_REPORT_WEBHOOK_GITHUB_SECRETS'
         )
@@ -129,7 +129,7 @@ def open_signatures(standard: Sequence[SecretStr], github: Sequence[SecretStr]) 
     for position, secret in enumerate(standard):
         key = _standard_key(secret.get_secret_value())
         if key is None:
-            raise RefusedError(
+            raise ConfigurationError(
                 f"wrong setting: AGENT_REPORT_WEBHOOK_SECRETS.{position}: must be whsec_ and the base64 of 24 to 64 "
                 "random bytes (`openssl rand -base64 32`)"
             )
@@ -138,9 +138,9 @@ def open_signatures(standard: Sequence[SecretStr], github: Sequence[SecretStr]) 
     for position, secret in enumerate(github):
         name = f"AGENT_REPORT_WEBHOOK_GITHUB_SECRETS.{position}"
         if len(secret.get_secret_value()) < _GITHUB_SECRET_CHARS:
-            raise RefusedError(f"wrong setting: {name}: must be at least {_GITHUB_SECRET_CHARS} characters")
+            raise ConfigurationError(f"wrong setting: {name}: must be at least {_GITHUB_SECRET_CHARS} characters")
         if _standard_key(secret.get_secret_value()) in keys:
-            raise RefusedError(
+            raise ConfigurationError(
                 f"wrong setting: {name}: is in AGENT_REPORT_WEBHOOK_SECRETS too; each scheme needs its own"
             )
     return Signatures(tuple(webhooks), tuple(secret.get_secret_value().encode() for secret in github))

@@ -13,7 +13,7 @@ from genai_prices import Usage, calc_price
 from genai_prices.types import ModelInfo, TieredPrices
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tasks.errors import RefusedError
+from tasks.errors import ConfigurationError
 
 
 class ModelPrice(BaseModel):
@@ -111,7 +111,7 @@ def _own_price(model: str, price: ModelPrice | Mapping[str, Any]) -> ModelPrice:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise RefusedError(
+        raise ConfigurationError(
             f"The price of {model!r} cannot be used: {place}: {first['msg']}; write input, output and cached (USD for "
             "a million tokens)"
         ) from None

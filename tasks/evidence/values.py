@@ -42,7 +42,7 @@ def read_filled(value: object) -> str | None:
     return (text.strip() or None) if text is not None else None
 
 
-def clip(value: object, redact: Redact | None = None) -> str:
+def quote_value(value: object, redact: Redact | None = None) -> str:
     """``value`` quoted for a message, at most some 60 characters of it, redacted before it is cut."""
     shown = (read_text(value) or "")[:_LONGEST_READ]
     if redact is not None:

@@ -10,7 +10,7 @@ from pydantic_core import PydanticSerializationError
 
 from tasks.evidence.left_out import LeftOut
 from tasks.evidence.types import Evidence
-from tasks.judge.answer import Shown
+from tasks.judge.answer import RenderedEvidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge, Question
 from tasks.judge.judgement import judge_question
@@ -28,9 +28,9 @@ def build_agent_question(
     """The question about one agent; citations may name any of its finished runs (``labelled_runs``, when labelled)."""
     labelled = label_runs(evidence) if labelled_runs is None else labelled_runs
 
-    def render(budget_tokens: int, rotation: float) -> Shown:
+    def render(budget_tokens: int, rotation: float) -> RenderedEvidence:
         selection = select_runs(evidence, labelled, budget_tokens, rotation)
-        return Shown(render_agent(evidence, selection), len(selection.runs), _sampling(selection))
+        return RenderedEvidence(render_agent(evidence, selection), len(selection.runs), _sampling(selection))
 
     return Question(
         kind="agent",

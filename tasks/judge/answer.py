@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tasks.errors import JudgeError
+from tasks.errors import UnusableAnswerError
 from tasks.evidence.values import read_text
-from tasks.judge.prompt.citations import Found, LabelledRuns, Side
+from tasks.judge.prompt.citations import LabelledRuns, QuoteLocation, Side
 from tasks.judge.reasoning import answer_part
 from tasks.judge.rubric import Criterion, fold_name
 
@@ -18,14 +18,6 @@ Kind = Literal["agent", "team"]
 # Each costs a pass over the rest: a page of opening braces must not take minutes.
 _MOST_BRACES_TRIED = 50
 _NUMBER = re.compile(r"^\s*[+-]?\d+(?:\.\d+)?\s*$")
-
-
-class UnusableAnswerError(JudgeError):
-    """An answer from which no judgement can be taken; ``problems`` says why, one sentence each."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(problems))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +30,7 @@ class Citation:
     quote: str
 
     @classmethod
-    def of(cls, found: Found, quote: str) -> Citation:
+    def of(cls, found: QuoteLocation, quote: str) -> Citation:
         """The citation of ``quote`` where it was found."""
         return cls(found.label, found.run_id, found.span_id, quote)
 
@@ -70,7 +62,7 @@ class CriterionAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class RenderedEvidence:
     """The evidence as the judge was shown it, without its fence: the text, and how many runs are in it.
 
     ``sampling`` says which they are when they are not all ("" otherwise); ``runs`` is None where nobody counts them.
@@ -82,7 +74,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JudgeAnswer:
     """A usable answer. ``executive_summary`` is the team's; an agent's is empty.
 
     ``shown`` is what was shown for it; None when it came from the ledger, which does not keep that.
@@ -97,7 +89,7 @@ class Answer:
     contradictions: tuple[Contradiction, ...] = ()
     citations_dropped: int = 0
     ignored: tuple[str, ...] = ()
-    shown: Shown | None = field(default=None, compare=False)
+    shown: RenderedEvidence | None = field(default=None, compare=False)
 
 
 def build_schema(kind: Kind, rubric: Mapping[str, Criterion]) -> dict[str, Any]:
@@ -141,7 +133,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], labelled_runs: LabelledRuns) -> Answer:
+def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], labelled_runs: LabelledRuns) -> JudgeAnswer:
     """``text`` as an answer to ``rubric``.
 
     Fences and prose around the JSON are passed over, and so is reasoning in tags (``answer_part``); a number that came
@@ -181,7 +173,7 @@ def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], labelle
     if problems:
         raise UnusableAnswerError(problems)
     contradictions, lost = _contradictions(data.get("contradictions"), labelled_runs)
-    return Answer(
+    return JudgeAnswer(
         criteria=criteria,
         reasoning=_text(data.get("reasoning")),
         strengths=_texts(data.get("strengths")),

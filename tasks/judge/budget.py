@@ -9,12 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tasks.errors import JudgeError
+from tasks.errors import BudgetError
 from tasks.judge.endpoint.limiter import StopSignal
-
-
-class BudgetError(JudgeError):
-    """The next call could cost more than is left of ``max_report_cost_usd``; it was not made."""
 
 
 class Reservation:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from tasks.errors import WarehouseError
+from tasks.errors import DeadlineError, WarehouseError
 from tasks.judge.answer import Kind
-from tasks.judge.endpoint.limiter import DeadlineError, StopSignal
+from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, unknown_cost
 
 logger = logging.getLogger(__name__)

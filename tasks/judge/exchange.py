@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.errors import JudgeError
+from tasks.errors import ContextLengthError, JudgeError, UnusableAnswerError
 from tasks.evidence.prices import RunPrices, Tokens
-from tasks.judge.answer import Answer, Kind, Shown, UnusableAnswerError, build_schema, parse_answer
+from tasks.judge.answer import JudgeAnswer, Kind, RenderedEvidence, build_schema, parse_answer
 from tasks.judge.budget import Budget
 from tasks.judge.claims import claimed
-from tasks.judge.endpoint.client import ContextLengthError, JudgeClient, Reply
+from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.reply import Reply
 from tasks.judge.endpoint.stated_price import StatedPrice
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint
 from tasks.judge.prompt.citations import LabelledRuns
@@ -41,12 +42,12 @@ class Question:
     rubric: Mapping[str, Criterion]
     digest: str
     labelled_runs: LabelledRuns
-    render: Callable[[int, float], Shown]
+    render: Callable[[int, float], RenderedEvidence]
     goal: str = ""
     agent_id: int | None = None
 
 
-Draft = tuple[list[dict[str, str]], Shown, int]
+Draft = tuple[list[dict[str, str]], RenderedEvidence, int]
 """The messages of a question, what they show of the evidence, and their estimated tokens."""
 
 
@@ -103,7 +104,7 @@ class Judge:
     report_id: int | None = None
     fresh_since: datetime | None = None
 
-    def ask(self, question: Question, *, deadline: float, spent: Spent, sample: int = 0) -> tuple[Answer, bool]:
+    def ask(self, question: Question, *, deadline: float, spent: Spent, sample: int = 0) -> tuple[JudgeAnswer, bool]:
         """A usable answer, and whether it came from the ledger. ``spent`` is filled in also when this raises.
 
         ``sample`` counts from 0: the same question asked again is another answer.
@@ -155,7 +156,7 @@ class Judge:
         deadline: float,
         spent: Spent,
         drafts: Sequence[Draft],
-    ) -> Answer:
+    ) -> JudgeAnswer:
         messages, shown, reply = self._first(question, schema, sample, deadline, spent, drafts, claim)
         problems: tuple[str, ...] = ()
         first = ""
@@ -207,7 +208,7 @@ class Judge:
         spent: Spent,
         drafts: Sequence[Draft],
         claim: Claim | None,
-    ) -> tuple[list[dict[str, str]], Shown, Reply]:
+    ) -> tuple[list[dict[str, str]], RenderedEvidence, Reply]:
         """The first reply; a question that the model's context does not hold is asked once more, shorter by 30 %."""
         budget = self.evidence_tokens
         rotation = sample / self.samples
@@ -318,7 +319,7 @@ def estimate_messages(messages: Sequence[Mapping[str, str]]) -> int:
     return sum(estimate_tokens(message["content"]) for message in messages) + _MESSAGE_OVERHEAD
 
 
-def _use(reply: Reply, question: Question) -> Answer:
+def _use(reply: Reply, question: Question) -> JudgeAnswer:
     if reply.problem:
         raise UnusableAnswerError([reply.problem])
     if reply.refusal:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from tasks.errors import AgentReportError, JudgingEndedError
-from tasks.judge.answer import Answer, UnusableAnswerError
-from tasks.judge.budget import BudgetError
+from tasks.errors import AgentReportError, BudgetError, JudgingEndedError, UnusableAnswerError
+from tasks.judge.answer import JudgeAnswer
 from tasks.judge.evaluation import AgentStatus, Evaluation
 from tasks.judge.exchange import Judge, Question, Spent
 from tasks.judge.scoring import Verdict, build_verdicts, score_verdicts, typical_first
@@ -22,7 +21,7 @@ def judge_question(judge: Judge, question: Question, *, timeout_seconds: float) 
     """
     deadline = time.monotonic() + timeout_seconds
     spent = Spent()
-    answers: list[Answer] = []
+    answers: list[JudgeAnswer] = []
     missing: list[str] = []
     for sample in range(judge.samples):
         try:
@@ -53,7 +52,7 @@ def _status(error: AgentReportError, spent: Spent) -> AgentStatus:
     return "not_started" if isinstance(error, JudgingEndedError) else "failed"
 
 
-def _judged(question: Question, answers: Sequence[Answer], spent: Spent, warnings: list[str]) -> Evaluation:
+def _judged(question: Question, answers: Sequence[JudgeAnswer], spent: Spent, warnings: list[str]) -> Evaluation:
     typical = answers[0]
     shown = next((answer.shown for answer in answers if answer.shown is not None), None)
     verdicts = build_verdicts(answers, question.rubric)

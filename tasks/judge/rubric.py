@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from tasks.errors import RefusedError
+from tasks.errors import NotFoundError, UsageError
 from tasks.evidence.types import Agent
 
 DEFAULT_GOAL = "The agents do their tasks correctly, reliably and efficiently"
@@ -148,13 +148,13 @@ def load_criteria(path: Path) -> Criteria:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RefusedError(f"criteria file {str(path)!r} cannot be read: {error.strerror}") from None
+        raise UsageError(f"criteria file {str(path)!r} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise RefusedError(f"criteria file {str(path)!r} is no YAML: {' '.join(str(error).split())}") from None
+        raise UsageError(f"criteria file {str(path)!r} is no YAML: {' '.join(str(error).split())}") from None
     if data is None:
-        raise RefusedError(f"criteria file {str(path)!r} is empty: it needs one of the keys team, default, agents")
+        raise UsageError(f"criteria file {str(path)!r} is empty: it needs one of the keys team, default, agents")
     if not isinstance(data, dict):
-        raise RefusedError(
+        raise UsageError(
             f"criteria file {str(path)!r} holds a {type(data).__name__}, not the keys team, default, agents"
         )
     return parse_criteria(data, origin=f"criteria file {str(path)!r}")
@@ -165,7 +165,7 @@ def parse_criteria(data: Any, *, origin: str = "criteria") -> Criteria:
     try:
         return Criteria.model_validate(data)
     except ValidationError as error:
-        raise RefusedError(f"{origin}: {describe_validation(error)}") from None
+        raise UsageError(f"{origin}: {describe_validation(error)}") from None
 
 
 def describe_validation(error: ValidationError) -> str:
@@ -202,7 +202,7 @@ def find_agent(key: str, agents: Sequence[Agent]) -> Agent | None:
     named = [agent for agent in agents if agent.name == name]
     if len(named) > 1:
         ids = ", ".join(f"id:{agent.id}" for agent in named)
-        raise RefusedError(f"{len(named)} agents have the name {name!r}: name one of them by its id ({ids})")
+        raise UsageError(f"{len(named)} agents have the name {name!r}: name one of them by its id ({ids})")
     return named[0] if named else None
 
 
@@ -216,12 +216,12 @@ def resolve_rubrics(criteria: Criteria, agents: Sequence[Agent]) -> dict[int, di
     taken: dict[int, str] = {}
     for key, rubric in criteria.agents.items():
         if not key.startswith(("id:", "name:")):
-            raise RefusedError(f'criteria: agents: key {key!r} must be "id:<number>" or "name:<agent>"')
+            raise UsageError(f'criteria: agents: key {key!r} must be "id:<number>" or "name:<agent>"')
         agent = find_agent(key, agents)
         if agent is None:
-            raise RefusedError(f"criteria: agents: {key!r} is no agent of this environment; {_known(agents)}")
+            raise NotFoundError(f"criteria: agents: {key!r} is no agent of this environment; {_known(agents)}")
         if agent.id in taken:
-            raise RefusedError(f"criteria: agents: {taken[agent.id]!r} and {key!r} are the same agent; keep one")
+            raise UsageError(f"criteria: agents: {taken[agent.id]!r} and {key!r} are the same agent; keep one")
         taken[agent.id] = key
         rubrics[agent.id] = in_order(rubric)
     return rubrics
@@ -235,7 +235,7 @@ def select_agents(names: Sequence[str], agents: Sequence[Agent]) -> list[Agent]:
     for name in names:
         agent = find_agent(name, agents)
         if agent is None:
-            raise RefusedError(f"agents: {name!r} is no agent of this environment; {_known(agents)}")
+            raise NotFoundError(f"agents: {name!r} is no agent of this environment; {_known(agents)}")
         chosen.add(agent.id)
     return [agent for agent in agents if agent.id in chosen]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from tasks.judge.answer import Answer, Example
+from tasks.judge.answer import Example, JudgeAnswer
 from tasks.judge.rubric import Criterion, weighted_mean
 
 
@@ -44,7 +44,7 @@ class Score:
     coverage: float
 
 
-def build_verdicts(answers: Sequence[Answer], rubric: Mapping[str, Criterion]) -> tuple[Verdict, ...]:
+def build_verdicts(answers: Sequence[JudgeAnswer], rubric: Mapping[str, Criterion]) -> tuple[Verdict, ...]:
     """One verdict per criterion of ``rubric``, in its order, over all samples (at least one).
 
     The words and citations are those of the first answer: see ``typical_first``. A criterion is scored when more
@@ -75,7 +75,7 @@ def build_verdicts(answers: Sequence[Answer], rubric: Mapping[str, Criterion]) -
     return tuple(verdicts)
 
 
-def typical_first(answers: Sequence[Answer], rubric: Mapping[str, Criterion]) -> list[Answer]:
+def typical_first(answers: Sequence[JudgeAnswer], rubric: Mapping[str, Criterion]) -> list[JudgeAnswer]:
     """``answers`` with the one in front whose scores are nearest to the means: its words go with the scores."""
     means = {
         name: fmean(scores)
@@ -83,7 +83,7 @@ def typical_first(answers: Sequence[Answer], rubric: Mapping[str, Criterion]) ->
         if (scores := [score for answer in answers if (score := answer.criteria[name].score) is not None])
     }
 
-    def distance(answer: Answer) -> float:
+    def distance(answer: JudgeAnswer) -> float:
         scores = {name: answer.criteria[name].score for name in means}
         # One that abstained where others scored is as far off as can be.
         return sum(

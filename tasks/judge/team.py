@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from tasks.evidence.types import Evidence
 from tasks.judge.agent import digest_evidence
-from tasks.judge.answer import Shown
+from tasks.judge.answer import RenderedEvidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge, Question
 from tasks.judge.judgement import judge_question
 from tasks.judge.ledger import fingerprint
+from tasks.judge.prompt.allocation import water_fill
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
-from tasks.judge.prompt.prompts import TEAM_DETAILS, Detail, render_member, render_team
-from tasks.judge.prompt.selection import run_size, show_run, water_fill
+from tasks.judge.prompt.prompts import TEAM_DETAILS, FactsDetail, render_member, render_team
+from tasks.judge.prompt.selection import run_size, show_run
 from tasks.judge.prompt.tokens import estimate_tokens
 from tasks.judge.rubric import TeamCriteria, in_order
 
@@ -34,7 +35,7 @@ def build_team_question(
     evidences = [evidence for evidence in evidences if evidence.finished_runs]
     worst = [_worst(number, evidence) for number, evidence in enumerate(evidences, start=1)]
 
-    def render(budget_tokens: int, rotation: float) -> Shown:
+    def render(budget_tokens: int, rotation: float) -> RenderedEvidence:
         detail, facts_tokens = _detail(evidences, budget_tokens)
         sizes = [run_size(labelled_run) if labelled_run else 0 for labelled_run in worst]
         shares = water_fill(sizes, budget_tokens - facts_tokens)
@@ -46,7 +47,7 @@ def build_team_question(
             for evidence, labelled_run, size, share in zip(evidences, worst, sizes, shares, strict=True)
         ]
         turn = round(rotation * len(shown)) % max(1, len(shown))
-        return Shown(render_team(shown[turn:] + shown[:turn], without, detail))
+        return RenderedEvidence(render_team(shown[turn:] + shown[:turn], without, detail))
 
     return Question(
         kind="team",
@@ -73,7 +74,7 @@ def judge_team(
     return judge_question(judge, question, timeout_seconds=timeout_seconds)
 
 
-def _detail(evidences: Sequence[Evidence], budget_tokens: int) -> tuple[Detail, int]:
+def _detail(evidences: Sequence[Evidence], budget_tokens: int) -> tuple[FactsDetail, int]:
     """In how much detail the facts of all agents find room, and the tokens that they take, about."""
     size = 0
     for detail in TEAM_DETAILS:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from tasks.errors import RedactionError, RefusedError
+from tasks.errors import ConfigurationError, RedactionError
 from tasks.redaction.anchors import Anchors
 from tasks.redaction.credentials import RULES
 from tasks.redaction.crowding import CROWDED, drop_idle_ats, find_crowded
@@ -93,16 +93,16 @@ class Redactor:
 
 def _compile(label: str, expression: str) -> re.Pattern[str]:
     if not PLACEHOLDER.fullmatch(f"[{label}]"):
-        raise RefusedError(
+        raise ConfigurationError(
             f"redact_patterns: the label {label!r} must begin with a letter and hold letters, digits, spaces, - and _ "
             "only, at most 40"
         )
     try:
         pattern = re.compile(expression)
     except (re.error, RecursionError, OverflowError) as error:
-        raise RefusedError(f"redact_patterns: the expression of {label!r} is wrong: {error}") from None
+        raise ConfigurationError(f"redact_patterns: the expression of {label!r} is wrong: {error}") from None
     if pattern.match(""):
-        raise RefusedError(f"redact_patterns: the expression of {label!r} matches the empty text")
+        raise ConfigurationError(f"redact_patterns: the expression of {label!r} matches the empty text")
     return pattern
 
 

@@ -15,12 +15,11 @@ from tasks.evidence.types import Agent, Evidence, Run, SourceCalls, ToolCall
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.prompt.citations import describe_dropped
-from tasks.judge.prompt.selection import clip
 from tasks.judge.rubric import Criterion
 from tasks.report.plan import ReportPlan
 from tasks.settings import SIMULATED_JUDGE_MODEL
 from tasks.wording.counts import counted, was_were
-from tasks.wording.shortening import cut
+from tasks.wording.shortening import clip_middle, cut
 
 Row = dict[str, Any]
 _EXCERPT_CHARACTERS = 600
@@ -334,14 +333,14 @@ def _run(evidence: Evidence, run: Run) -> Row:
         "tokens": run_tokens(run, trace).total,
         "cost_usd": evidence.costs_usd.get(run.id),
         "model_name": run.model_name,
-        "error": clip(run.error, _EXCERPT_CHARACTERS) or None,
+        "error": clip_middle(run.error, _EXCERPT_CHARACTERS) or None,
         "trace_id": (trace.trace_id if trace else None) or run.trace_id,
         "trace_state": trace.state if trace else None,
         "telemetry": trace.telemetry if trace else None,
         "waterfall": evidence.waterfalls.get(run.id),
         "task_hash": sha256(run.task.encode(errors="replace")).hexdigest() if run.task else None,
-        "task_excerpt": clip(run.task, _EXCERPT_CHARACTERS) or None,
-        "response_excerpt": clip(run.final_response, _EXCERPT_CHARACTERS) or None,
+        "task_excerpt": clip_middle(run.task, _EXCERPT_CHARACTERS) or None,
+        "response_excerpt": clip_middle(run.final_response, _EXCERPT_CHARACTERS) or None,
         "tool_calls": _source_calls(run),
     }
 
@@ -351,10 +350,10 @@ def _source_calls(run: Run) -> SourceCalls | None:
         return None
     kept = [
         ToolCall(
-            name=clip(call.name, _CALL_CHARACTERS),
-            arguments=clip(call.arguments, _CALL_CHARACTERS) or None,
-            result=clip(call.result, _CALL_CHARACTERS) or None,
-            error=clip(call.error, _CALL_CHARACTERS) or None,
+            name=clip_middle(call.name, _CALL_CHARACTERS),
+            arguments=clip_middle(call.arguments, _CALL_CHARACTERS) or None,
+            result=clip_middle(call.result, _CALL_CHARACTERS) or None,
+            error=clip_middle(call.error, _CALL_CHARACTERS) or None,
         )
         for call in run.tool_calls[:_MOST_CALLS]
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tasks.errors import RefusedError
+from tasks.errors import ConflictError
 from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions, parse_since
 
@@ -74,7 +74,7 @@ def restore_plan(row: dict[str, Any], started_at: datetime, *, fresh: bool) -> R
             taken_up=True,
         )
     except (ValidationError, TypeError, KeyError) as error:
-        raise RefusedError(
+        raise ConflictError(
             f"report {row['id']} cannot be taken up: its stored parameters cannot be read ({error})"
         ) from None
 
@@ -92,19 +92,19 @@ def check_conflicts(
     """
     report_id, stored = row["id"], row["parameters"]
     if environment != row["environment"]:
-        raise RefusedError(f"report {report_id} is of the environment {row['environment']!r}, not {environment!r}")
+        raise ConflictError(f"report {report_id} is of the environment {row['environment']!r}, not {environment!r}")
     if name and name != row["name"]:
-        raise RefusedError(f"report {report_id} was begun with name={row['name']!r}, so name={name!r} is refused")
+        raise ConflictError(f"report {report_id} was begun with name={row['name']!r}, so name={name!r} is refused")
     try:
         known_options, known_criteria = dict(stored["options"]), stored["criteria"]
     except (TypeError, KeyError, ValueError):
-        raise RefusedError(f"report {report_id} cannot be taken up: its stored parameters cannot be read") from None
+        raise ConflictError(f"report {report_id} cannot be taken up: its stored parameters cannot be read") from None
     for key in sorted(options.model_fields_set - {"fresh"}):
         given, kept = getattr(options, key), known_options.get(key)
         if given != kept:
-            raise RefusedError(
+            raise ConflictError(
                 f"report {report_id} was begun with {key}={kept!r}, so {key}={given!r} is refused; "
                 "leave it out, or begin a new report"
             )
     if criteria.model_fields_set and criteria.model_dump(mode="json") != known_criteria:
-        raise RefusedError(f"report {report_id} was begun with other criteria; leave them out, or begin a new report")
+        raise ConflictError(f"report {report_id} was begun with other criteria; leave them out, or begin a new report")

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from tasks.errors import RefusedError, WarehouseError
+from tasks.errors import ConfigurationError, WarehouseError
 from tasks.wire.urls import refuse_ambiguous
 
 _SECRET_WORDS = ("pass", "secret", "token", "key")
@@ -173,7 +173,7 @@ def _parsed(url: str | URL) -> URL:
     try:
         parsed = sa.make_url(url)
     except (ArgumentError, ValueError):
-        raise RefusedError(
+        raise ConfigurationError(
             "The warehouse URL is no SQLAlchemy URL such as sqlite:///folder/warehouse.db or "
             "postgresql://user@host/database, special characters percent-encoded (it is not shown, as it may hold a "
             "password)."
@@ -181,11 +181,11 @@ def _parsed(url: str | URL) -> URL:
     if parsed.drivername in ("postgresql", "postgresql+psycopg"):
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite"):
-        raise RefusedError(
+        raise ConfigurationError(
             f"The warehouse cannot be kept in {parsed.drivername}: use sqlite:///… or postgresql://… (by psycopg)."
         )
     if parsed.database in (None, "", ":memory:"):
-        raise RefusedError("The warehouse needs a file: sqlite:///folder/warehouse.db.")
+        raise ConfigurationError("The warehouse needs a file: sqlite:///folder/warehouse.db.")
     return parsed
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, Table
 from sqlalchemy.engine import URL, Connection
 
-from tasks.errors import NoReportError, RefusedError, WarehouseError
+from tasks.errors import ConflictError, ReportNotFoundError, WarehouseError
 from tasks.warehouse.engine import Database, check_folder, connect_database, sqlite_file
 from tasks.warehouse.migrations import check_migration, migrate
 from tasks.warehouse.owner import HEARTBEAT_LAPSES, Owner, current_owner, is_alive
@@ -170,7 +170,7 @@ class Warehouse:
         with self.database.writing() as connection:
             row = _locked(connection, report_id)
             if row is None:
-                raise NoReportError(report_id, self.database.shown)
+                raise ReportNotFoundError(report_id, self.database.shown)
             taken: Row = {**_known(values or {}), "owner": owner, "heartbeat": now}
             if row["status"] in ENDED:
                 taken |= {"status": "pending", "progress": 0, "current_step": None, "error": None}
@@ -332,7 +332,7 @@ def _refuse_living(row: Row, now: datetime) -> None:
     if _owner_lives(row, now):
         owner = Owner(**row["owner"])
         lapse = int(HEARTBEAT_LAPSES.total_seconds())
-        raise RefusedError(
+        raise ConflictError(
             f"Report {row['id']} is being made by process {owner.pid} on {owner.host} ({row['status']}, "
             f"{row['progress']} %): wait for it, or end that process there. After a crash of that host it can be "
             f"taken up {lapse} seconds after its last sign of life."

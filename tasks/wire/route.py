@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tasks.errors import RefusedError, scrub
+from tasks.errors import ConfigurationError, scrub
 
 NO_PROXY = ("NO_PROXY", "no_proxy")
 _PROXIES = {"http": ("HTTP_PROXY", "ALL_PROXY"), "https": ("HTTPS_PROXY", "ALL_PROXY")}
@@ -42,7 +42,7 @@ def check_route(environment: Mapping[str, str]) -> None:
         try:
             ssl.create_default_context(cafile=path)
         except OSError as error:
-            raise RefusedError(
+            raise ConfigurationError(
                 f"SSL_CERT_FILE={path}: cannot be read as certificates ({error.strerror or type(error).__name__}); "
                 "name a file in PEM form, or unset it"
             ) from None
@@ -53,9 +53,11 @@ def check_route(environment: Mapping[str, str]) -> None:
         try:
             scheme = httpx.URL(_with_scheme(value)).scheme
         except httpx.InvalidURL:
-            raise RefusedError(f"{name}={_shown(value)}: not a URL such as http://proxy:3128; unset it") from None
+            raise ConfigurationError(f"{name}={_shown(value)}: not a URL such as http://proxy:3128; unset it") from None
         if scheme not in ("http", "https"):
-            raise RefusedError(f"{name}={_shown(value)}: only proxies at http:// and https:// can be used; unset it")
+            raise ConfigurationError(
+                f"{name}={_shown(value)}: only proxies at http:// and https:// can be used; unset it"
+            )
 
 
 def readable_no_proxy(value: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tasks.errors import RefusedError
+from tasks.errors import ConfigurationError
 
 _AUTHORITY_END = re.compile(r"[/?#]")
 _USERINFO = re.compile(r"[^:/?#@]*(?::[^:/?#@]*)?")
@@ -20,7 +20,7 @@ def refuse_ambiguous(url: str, name: str) -> None:
         RefusedError: names ``name`` and no part of the URL.
     """
     if _is_ambiguous(url):
-        raise RefusedError(
+        raise ConfigurationError(
             f"{name} can be read in more than one way: in user, password and path, @ / # ? : & must be percent-encoded "
             "(%40 %2F %23 %3F %3A %26). It is not shown, as it may hold a password"
         )

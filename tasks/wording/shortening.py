@@ -1,10 +1,14 @@
-"""Texts in short, as a report's tables and lists have them."""
+"""Texts made shorter: to one line, to their beginning, or to both their ends."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _SUMMARY_CHARACTERS = 200
+_HEAD = 2 / 3
+_MARK = re.compile(r"… \[(\d+) more characters\]\Z")
+_LONGEST_MARK = 60
 
 
 def cut(text: str, limit: int = _SUMMARY_CHARACTERS) -> str:
@@ -16,6 +20,33 @@ def cut(text: str, limit: int = _SUMMARY_CHARACTERS) -> str:
     while end > 0 and _joins(line[end - 1], line[end]):
         end -= 1
     return line[:end].rstrip() + "…"
+
+
+def clip_middle(text: str | None, limit: int) -> str:
+    """``text`` in about ``limit`` characters at most: head and tail, with the number left out between them."""
+    if not text:
+        return ""
+    mark = f" [… {len(text) - limit:,} characters left out] "
+    if len(text) <= limit + len(mark):
+        return text
+    head = max(0, int(limit * _HEAD))
+    tail = max(0, limit - head)
+    return text[:head] + mark + (text[-tail:] if tail else "")
+
+
+def clip_end(text: str, limit: int) -> str:
+    """``text``, or its first ``limit`` characters and a mark that says how many were left out.
+
+    NUL, which PostgreSQL cannot store, becomes the replacement character. A text that was clipped before is clipped
+    again, and its mark counts all that is left out.
+    """
+    text = text.replace("\x00", "\ufffd")
+    if len(text) <= limit:
+        return text
+    marked = _MARK.search(text, max(0, len(text) - _LONGEST_MARK))
+    left_out = int(marked[1]) if marked else 0
+    end = marked.start() if marked else len(text)
+    return text if end <= limit else f"{text[:limit]}… [{end - limit + left_out} more characters]"
 
 
 def _joins(before: str, after: str) -> bool:

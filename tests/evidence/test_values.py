@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tasks.evidence.values import clip, read_filled, read_float, read_id, read_int, read_text
+from tasks.evidence.values import quote_value, read_filled, read_float, read_id, read_int, read_text
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_whole_numbers() -> None:
 
 
 def test_a_long_value_is_clipped_for_messages() -> None:
-    assert clip("x" * 500) == repr("x" * 60 + "…")
+    assert quote_value("x" * 500) == repr("x" * 60 + "…")

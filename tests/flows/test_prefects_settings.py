@@ -46,11 +46,10 @@ for top in ("flows", "tasks", "deployments"):
     for module in pkgutil.walk_packages(package.__path__, f"{top}."):
         if ".alembic." not in module.name and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-# Not the modules' names: some tasks are wrapped.
 ours = [found for found in gc.get_objects() if isinstance(found, (Flow, Task))]
 found = {
     f"{one.fn.__module__}.{one.fn.__name__}": {
-        "kind": type(one).__name__,
+        "kind": "Flow" if isinstance(one, Flow) else "Task",
         "retries": one.retries,
         "delay": one.retry_delay_seconds,
         "timeout": one.timeout_seconds,
@@ -101,7 +100,7 @@ def test_every_flow_and_task_fixes_what_the_settings_would_decide() -> None:
 def test_no_setting_of_prefects_is_forgotten(model: Any, prefix: str) -> None:
     names = {f"PREFECT_{prefix}_{name.upper()}" for name in model.model_fields if name not in ELSEWHERE}
     assert names <= set(SETTINGS), (
-        "a newer Prefect has more settings: fix them in tasks/bridge/fixed_options.py, and add them here"
+        "a newer Prefect has more settings: fix them in tasks/bridge/decorators.py, and add them here"
     )
 
 

@@ -17,7 +17,7 @@ from deployments.demo.loopback import Response
 from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Run
-from tasks.judge.answer import Shown
+from tasks.judge.answer import RenderedEvidence
 from tasks.judge.endpoint.client import JudgeClient, open_endpoint
 from tasks.judge.endpoint.limiter import RateLimiter, StopSignal
 from tasks.judge.exchange import Judge, Question
@@ -184,7 +184,7 @@ def question(rubric: dict[str, Criterion], labelled_runs: LabelledRuns) -> Quest
         rubric=rubric,
         digest="of the evidence",
         labelled_runs=labelled_runs,
-        render=lambda budget, rotation: Shown("The evidence."),
+        render=lambda budget, rotation: RenderedEvidence("The evidence."),
         agent_id=5,
     )
 

@@ -11,8 +11,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tasks.errors import UnusableAnswerError
 from tasks.evidence.types import Run, ToolCall
-from tasks.judge.answer import Answer, UnusableAnswerError, build_schema, parse_answer
+from tasks.judge.answer import JudgeAnswer, build_schema, parse_answer
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.rubric import Criterion
 
@@ -37,7 +38,7 @@ OTHER = RUN.model_copy(update={"id": 42, "tool_calls": (), "final_response": "Do
 EXHIBITS = LabelledRuns([LabelledRun("R1", OTHER, None), LabelledRun("R2", RUN, None)])
 
 
-def parse(text: str, rubric: dict[str, Criterion], kind: Any = "agent") -> Answer:
+def parse(text: str, rubric: dict[str, Criterion], kind: Any = "agent") -> JudgeAnswer:
     return parse_answer(text, kind, rubric, EXHIBITS)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import JudgingEndedError, WarehouseError
+from tasks.errors import DeadlineError, JudgingEndedError, WarehouseError
 from tasks.judge.claims import claimed, growing_pauses
-from tasks.judge.endpoint.limiter import DeadlineError, StopSignal
+from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.ledger import Claim, PaidAnswer
 
 Enter = Callable[..., AbstractContextManager[PaidAnswer | Claim]]

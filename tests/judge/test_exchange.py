@@ -15,12 +15,11 @@ import pytest
 
 from deployments.demo.judge import SimulatedJudge, completion
 from deployments.demo.loopback import Response
-from tasks.errors import JudgeError, JudgingEndedError
+from tasks.errors import BudgetError, DeadlineError, EndpointError, JudgeError, JudgingEndedError
 from tasks.evidence.prices import RunPrices
-from tasks.judge.answer import Shown
-from tasks.judge.budget import Budget, BudgetError
-from tasks.judge.endpoint.client import EndpointError, JudgeClient
-from tasks.judge.endpoint.limiter import DeadlineError
+from tasks.judge.answer import RenderedEvidence
+from tasks.judge.budget import Budget
+from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.exchange import Judge, Question, Spent
 from tasks.judge.rubric import Criterion
 
@@ -295,7 +294,7 @@ def test_texts_that_json_cannot_hold_reach_the_endpoint(
     asking: Asking, question: Question, good: str, soon: float
 ) -> None:
     judge, server = asking(reply("broken \ud800\x00"), reply(good))
-    broken = replace(question, render=lambda budget, rotation: Shown("a\x00b\ud800c"), goal="\udfff")
+    broken = replace(question, render=lambda budget, rotation: RenderedEvidence("a\x00b\ud800c"), goal="\udfff")
     judge.ask(broken, deadline=soon, spent=Spent())
     messages = json.loads(server.requests[1].body)["messages"]
     assert "\na\ufffdb?c\n" in messages[1]["content"]
@@ -314,7 +313,10 @@ ASKED = "asked again"
         ({"client": {"max_output_tokens": 4000}}, ASKED),
         ({"client": {"call_timeout_seconds": 7.0, "max_attempts": 9}}, KEPT),
         ({"question": {"digest": "of other evidence"}}, ASKED),
-        ({"question": {"render": lambda budget, rotation: Shown("The same evidence in other words.")}}, KEPT),
+        (
+            {"question": {"render": lambda budget, rotation: RenderedEvidence("In other words.")}},
+            KEPT,
+        ),
         ({"judge": {"evidence_tokens": 500}}, ASKED),
         ({"judge": {"samples": 3}}, KEPT),
         ({"question": {"goal": "Another goal."}}, ASKED),

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import JudgingEndedError
-from tasks.judge.budget import Budget, BudgetError
+from tasks.errors import BudgetError, JudgingEndedError
+from tasks.judge.budget import Budget
 from tasks.judge.endpoint.limiter import StopSignal
 
 

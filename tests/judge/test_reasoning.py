@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tasks.judge.answer import UnusableAnswerError, parse_answer
+from tasks.errors import UnusableAnswerError
+from tasks.judge.answer import parse_answer
 from tasks.judge.prompt.citations import LabelledRuns
 from tasks.judge.reasoning import answer_part
 from tasks.judge.rubric import Criterion

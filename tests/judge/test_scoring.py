@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.judge.answer import Answer, Citation, CriterionAnswer, Example
+from tasks.judge.answer import Citation, CriterionAnswer, Example, JudgeAnswer
 from tasks.judge.rubric import Criterion
 from tasks.judge.scoring import Score, build_verdicts, score_verdicts, typical_first
 
 
 def score(scores: dict[str, float | None], rubric: dict[str, Criterion]) -> Score:
-    answer = Answer({name: CriterionAnswer("why", value) for name, value in scores.items()})
+    answer = JudgeAnswer({name: CriterionAnswer("why", value) for name, value in scores.items()})
     return score_verdicts(build_verdicts([answer], rubric))
 
 
@@ -50,7 +50,7 @@ def test_weights_are_relative() -> None:
 
 def test_verdicts_come_in_the_order_of_the_rubric(rubric: dict[str, Criterion]) -> None:
     examples = (Example(Citation("R1", 3, "", "ok"), "Seen."),)
-    answer = Answer({"care": CriterionAnswer("why", None), "accuracy": CriterionAnswer("because", 7.0, examples)})
+    answer = JudgeAnswer({"care": CriterionAnswer("why", None), "accuracy": CriterionAnswer("because", 7.0, examples)})
     first, second = build_verdicts([answer], rubric)
     assert (first.criterion, first.weight, first.threshold, first.score, first.passed) == ("accuracy", 3, 7, 7, True)
     assert (first.reasoning, first.examples) == ("because", examples)
@@ -59,10 +59,11 @@ def test_verdicts_come_in_the_order_of_the_rubric(rubric: dict[str, Criterion]) 
     assert (first.scores, first.spread, first.unstable) == ((7.0,), None, False)
 
 
-def answers(*accuracies: float | None) -> list[Answer]:
+def answers(*accuracies: float | None) -> list[JudgeAnswer]:
     """An answer for each score for accuracy; its reasoning is the score."""
     return [
-        Answer({"accuracy": CriterionAnswer(str(score), score), "care": CriterionAnswer("", 6)}) for score in accuracies
+        JudgeAnswer({"accuracy": CriterionAnswer(str(score), score), "care": CriterionAnswer("", 6)})
+        for score in accuracies
     ]
 
 

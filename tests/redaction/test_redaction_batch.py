@@ -11,11 +11,12 @@ from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.spans import Span
-from tasks.evidence.traces.telemetry import TEXT_LIMIT, clip, summarize, summarize_tree
+from tasks.evidence.traces.telemetry import TEXT_LIMIT, summarize, summarize_tree
 from tasks.evidence.types import Agent, AgentRuns, Run, ToolCall, Trace
 from tasks.redaction.redaction_batch import RedactionBatch
 from tasks.redaction.redactor import Redactor
 from tasks.sources.sql.rows import read_agent
+from tasks.wording.shortening import clip_end
 
 KEY = "sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z"
 REDACTOR = Redactor()
@@ -105,10 +106,9 @@ def test_half_a_secret_does_not_survive_the_cut_of_a_span_s_text(secret: str, pa
         assert part[:4] not in shown
 
 
-def test_a_text_that_is_clipped_twice_says_how_much_is_left_out_in_all() -> None:
+def test_a_summary_says_how_much_of_a_text_it_leaves_out() -> None:
     text = "".join(chr(97 + number % 26) for number in range(2000))
-    assert clip(clip(text, 700), 400) == clip(text, 400)
-    assert summarize([_span(1, **{"input.value": text})]).tool_calls[0].arguments == clip(text)
+    assert summarize([_span(1, **{"input.value": text})]).tool_calls[0].arguments == clip_end(text, TEXT_LIMIT)
 
 
 def test_what_an_error_quotes_is_redacted_before_it_is_cut() -> None:

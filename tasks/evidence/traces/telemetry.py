@@ -17,6 +17,7 @@ from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.spans import Span
 from tasks.evidence.types import CriticalPath, RepeatedCall, SlowSpan, SpanCall, TelemetrySummary
 from tasks.wording.counts import counted
+from tasks.wording.shortening import clip_end
 
 TEXT_LIMIT = 400
 TOOL_CALLS_LIMIT = 200
@@ -29,8 +30,6 @@ _ERROR_MESSAGES = 10
 _WARNINGS = 10
 _MODELS = 20
 _NUMBER = re.compile(r"\d+")
-_MARK = re.compile(r"… \[(\d+) more characters\]\Z")
-_LONGEST_MARK = 60
 _CLIPPED = {
     "tool_calls": ("name", "error", "arguments", "result"),
     "repeats": ("name", "arguments"),
@@ -69,7 +68,7 @@ def summarize_tree(tree: SpanTree, notes: Iterable[str] = (), redact: Redact | N
 def _summarize(tree: SpanTree, notes: Iterable[str]) -> TelemetrySummary:
     spans = tree.spans
     found = [conventions.classify(span) for span in spans]
-    reading = _Reading(tree, found)
+    classified = _ClassifiedSpans(tree, found)
     warnings = [*notes, *_own_warnings(tree), *_grouped(warning for span in spans for warning in span.warnings)]
     if not spans:
         return TelemetrySummary(
@@ -77,10 +76,10 @@ def _summarize(tree: SpanTree, notes: Iterable[str]) -> TelemetrySummary:
             other_seconds=0.0, llm_calls=0, warnings=tuple(warnings),
         )  # fmt: skip
     begin = min(span.start_us for span in spans)
-    calls = _tool_calls(tree, reading, begin)
-    llm, tools = reading.llm_intervals(), [_interval(spans[index]) for index in reading.tools]
-    usage = reading.usage()
-    messages = Counter(message for message in reading.origin_errors() if message)
+    calls = _tool_calls(tree, classified, begin)
+    llm, tools = classified.llm_intervals(), [_interval(spans[index]) for index in classified.tools]
+    usage = classified.usage()
+    messages = Counter(message for message in classified.origin_errors() if message)
     return TelemetrySummary(
         spans=len(spans),
         roots=tree.roots,
@@ -90,40 +89,25 @@ def _summarize(tree: SpanTree, notes: Iterable[str]) -> TelemetrySummary:
         llm_seconds=_seconds(covered(llm)),
         tool_seconds=_seconds(covered(tools)),
         other_seconds=_seconds(covered(map(_interval, spans)) - covered([*llm, *tools])),
-        llm_calls=len(reading.llms),
+        llm_calls=len(classified.llms),
         tool_calls=tuple(_span_call(call) for call in calls[:TOOL_CALLS_LIMIT]),
         tool_calls_left_out=max(0, len(calls) - TOOL_CALLS_LIMIT),
         errors=messages.total(),
         error_messages=tuple(_wide(message) for message, _ in messages.most_common(_ERROR_MESSAGES)),
         repeats=_repeats(calls),
-        slowest=_slowest(tree, reading),
-        critical_path=_path_by_kind(tree, reading),
+        slowest=_slowest(tree, classified),
+        critical_path=_path_by_kind(tree, classified),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cached_tokens=usage.cached_tokens,
-        models=reading.models(),
+        models=classified.models(),
         conventions=tuple(sorted({item.convention for item in found if item.convention})),
         warnings=tuple(warnings[:_WARNINGS]),
     )
 
 
-def clip(text: str, limit: int = TEXT_LIMIT) -> str:
-    """``text``, or its first ``limit`` characters and a mark that says how many were left out.
-
-    NUL, which PostgreSQL cannot store, becomes the replacement character. A text that was clipped before is clipped
-    again, and its mark counts all that is left out.
-    """
-    text = text.replace("\x00", "\ufffd")
-    if len(text) <= limit:
-        return text
-    marked = _MARK.search(text, max(0, len(text) - _LONGEST_MARK))
-    left_out = int(marked[1]) if marked else 0
-    end = marked.start() if marked else len(text)
-    return text if end <= limit else f"{text[:limit]}… [{end - limit + left_out} more characters]"
-
-
 def _wide(text: str, limit: int = TEXT_LIMIT) -> str:
-    return clip(text, limit + _BEYOND)
+    return clip_end(text, limit + _BEYOND)
 
 
 def _shortened(summary: TelemetrySummary) -> TelemetrySummary:
@@ -135,13 +119,13 @@ def _shortened(summary: TelemetrySummary) -> TelemetrySummary:
         cut = []
         for item in items:
             long = {
-                name: clip(text, limits.get(name, TEXT_LIMIT))
+                name: clip_end(text, limits.get(name, TEXT_LIMIT))
                 for name in names
                 if (text := getattr(item, name)) is not None and len(text) > limits.get(name, TEXT_LIMIT)
             }
             cut.append(item.model_copy(update=long) if long else item)
         changed[field] = tuple(cut)
-    changed["error_messages"] = tuple(map(clip, summary.error_messages))
+    changed["error_messages"] = tuple(clip_end(text, TEXT_LIMIT) for text in summary.error_messages)
     return summary.model_copy(update=changed)
 
 
@@ -166,7 +150,7 @@ class _Call(NamedTuple):
     result: str | None
 
 
-class _Reading:
+class _ClassifiedSpans:
     """The spans by what they are: the lowest LLM spans, the tool calls, and the kind each span counts for."""
 
     def __init__(self, tree: SpanTree, found: list[Classified]) -> None:
@@ -249,7 +233,7 @@ class _Reading:
         named = [conventions.model(self.tree.spans[index]) for index in ordered]
         if not any(named):
             named = [str(value) for span in self.tree.spans if (value := span.tags.get("execution.model"))]
-        return tuple(dict.fromkeys(clip(name, 200) for name in named if name))[:_MODELS]
+        return tuple(dict.fromkeys(clip_end(name, 200) for name in named if name))[:_MODELS]
 
     def origin_errors(self) -> list[str]:
         """One text for each span in error that no child in error explains."""
@@ -264,21 +248,21 @@ class _Reading:
         ]
 
 
-def _tool_calls(tree: SpanTree, reading: _Reading, begin: int) -> list[_Call]:
+def _tool_calls(tree: SpanTree, classified: _ClassifiedSpans, begin: int) -> list[_Call]:
     """Every call of a tool in order of its start."""
     calls = []
-    for index in reading.tools:
+    for index in classified.tools:
         span = tree.spans[index]
-        name = reading.found[index].name or span.operation
-        error = reading.errors[index]
+        name = classified.found[index].name or span.operation
+        error = classified.errors[index]
         arguments, result = conventions.arguments(span), conventions.result(span)
-        inner = reading.inner.get(index)
+        inner = classified.inner.get(index)
         if inner:
             views = [tree.spans[position] for position in inner]
             arguments = arguments or next(filter(None, map(conventions.arguments, views)), None)
             result = result or next(filter(None, map(conventions.result, views)), None)
             # The attempt that ended last decides: one that failed before it was retried inside the call.
-            error = error or reading.errors[max(inner, key=lambda position: tree.spans[position].end_us)]
+            error = error or classified.errors[max(inner, key=lambda position: tree.spans[position].end_us)]
         calls.append(_Call(span, name, span.start_us - begin, error, arguments, result))
     calls.sort(key=lambda call: (call.span.start_us, call.span.span_id))
     return calls
@@ -311,7 +295,7 @@ def _repeats(calls: list[_Call]) -> tuple[RepeatedCall, ...]:
     )
 
 
-def _slowest(tree: SpanTree, reading: _Reading) -> tuple[SlowSpan, ...]:
+def _slowest(tree: SpanTree, classified: _ClassifiedSpans) -> tuple[SlowSpan, ...]:
     own: list[tuple[int, int]] = []
     for index, span in enumerate(tree.spans):
         duration = span.end_us - span.start_us
@@ -327,23 +311,23 @@ def _slowest(tree: SpanTree, reading: _Reading) -> tuple[SlowSpan, ...]:
         own.append((duration, -index))
     slowest = []
     for duration, negative in nlargest(_SLOWEST, own):
-        kind = reading.found[-negative].kind
+        kind = classified.found[-negative].kind
         slowest.append(
             SlowSpan(
                 operation=_wide(tree.spans[-negative].operation, _NAME_LIMIT),
-                kind=reading.counted[-negative] if kind == "other" else kind,
+                kind=classified.counted[-negative] if kind == "other" else kind,
                 self_seconds=_seconds(duration),
             )
         )
     return tuple(slowest)
 
 
-def _path_by_kind(tree: SpanTree, reading: _Reading) -> CriticalPath:
+def _path_by_kind(tree: SpanTree, classified: _ClassifiedSpans) -> CriticalPath:
     candidates = [top for top in tree.tops if tree.spans[top].parent_id is None] or tree.tops
     root = max(candidates, key=lambda top: tree.spans[top].end_us - tree.spans[top].start_us)
     sums = {"llm": 0, "tool": 0, "agent": 0, "other": 0}
     for index, length in critical_path(tree, root):
-        sums[reading.counted[index]] += length
+        sums[classified.counted[index]] += length
     return CriticalPath(
         llm_seconds=_seconds(sums["llm"]),
         tool_seconds=_seconds(sums["tool"]),
@@ -367,7 +351,7 @@ def _grouped(warnings: Iterable[str]) -> list[str]:
         key = _NUMBER.sub("#", warning)
         example, count = groups.get(key, (warning, 0))
         groups[key] = (example, count + 1)
-    return [clip(example) if count == 1 else f"{clip(example)} (×{count})" for example, count in groups.values()]
+    return [clip_end(example, TEXT_LIMIT) + (f" (×{count})" if count > 1 else "") for example, count in groups.values()]
 
 
 def _sum(usages: Iterable[Usage]) -> Usage:

@@ -7,8 +7,8 @@ from heapq import nsmallest
 
 from tasks.evidence.traces import conventions
 from tasks.evidence.traces.span_tree import SpanTree
-from tasks.evidence.traces.telemetry import clip
 from tasks.evidence.types import Metrics, WaterfallSpan
+from tasks.wording.shortening import clip_end
 
 WATERFALL_SPANS = 40
 _NAME_LIMIT = 120
@@ -38,12 +38,12 @@ def build_waterfall(
     kept.sort(key=lambda index: (spans[index].start_us, tree.depths[index], index))
     found = [conventions.classify(spans[index]) for index in kept]
     names = [
-        clip(item.name or spans[index].operation, _NAME_LIMIT + _BEYOND)
+        clip_end(item.name or spans[index].operation, _NAME_LIMIT + _BEYOND)
         for index, item in zip(kept, found, strict=True)
     ]
     return tuple(
         WaterfallSpan(
-            name=clip(name, _NAME_LIMIT),
+            name=clip_end(name, _NAME_LIMIT),
             kind=item.kind,
             depth=tree.depths[index] - 1,
             start_seconds=(spans[index].start_us - begin) / 1_000_000,

@@ -11,17 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.errors import JudgeError, JudgingEndedError
+from tasks.errors import DeadlineError, JudgingEndedError
 
 _HIGH_USE = 0.8
 # What a clean round adds: a twentieth, or a fifth of a permit where the limiter is narrow. So a width that the endpoint
 # has just refused is tried again after five rounds, at the cost of one refusal.
 _GROWTH = 0.05
 _FIRST_STEP = 0.2
-
-
-class DeadlineError(JudgeError):
-    """The time for one agent is up."""
 
 
 StopKind = Literal["endpoint", "warehouse", "fail_fast", "timeout", "cancelled"]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import email.utils
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import openai
 
@@ -102,21 +99,3 @@ def why_judging_ends(error: openai.APIStatusError) -> str:
     if error.status_code == 404:
         return "the judge's endpoint does not know this model or path (AGENT_REPORT_JUDGE_MODEL, OPENAI_BASE_URL)"
     return ""
-
-
-def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait as the endpoint says, or None when it does not say so in a way that can be read."""
-    if (milliseconds := _seconds(headers.get("retry-after-ms"))) is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
-    if (seconds := _seconds(value)) is not None:
-        return seconds
-    try:
-        moment = email.utils.parsedate_to_datetime(value or "")
-        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
-    except (ValueError, OverflowError):
-        return None
-
-
-def _seconds(value: str | None) -> float | None:
-    return float(value) if value and re.fullmatch(r"\s*\d{1,9}(\.\d+)?\s*", value) else None

@@ -30,7 +30,7 @@ _QUOTES = "\"'`“”‘’«»"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class QuoteLocation:
     """Where a quote stands: the run, its label or the step's, and the step's span ("" when there is none)."""
 
     label: str
@@ -139,7 +139,7 @@ class LabelledRun:
             for step in self.steps
         ]
 
-    def find(self, number: int | None, quote: str, side: Side) -> Found | None:
+    def find(self, number: int | None, quote: str, side: Side) -> QuoteLocation | None:
         """Where ``quote`` stands in step ``number``, or (None) anywhere in the run; None when it does not."""
         words = _words(quote)
         if not words:
@@ -147,15 +147,15 @@ class LabelledRun:
         if number is not None:
             return self._find_step(number, words, side)
         if any(_holds(text, words) for text in self._texts[side]):
-            return Found(self.label, self.run.id)
+            return QuoteLocation(self.label, self.run.id)
         places = range(1, len(self.steps) + 1)
         return next((found for place in places if (found := self._find_step(place, words, side))), None)
 
-    def _find_step(self, number: int, words: str, side: Side) -> Found | None:
+    def _find_step(self, number: int, words: str, side: Side) -> QuoteLocation | None:
         if not 1 <= number <= len(self.steps):
             return None
         if any(_holds(text, words) for text in self._step_texts[number - 1][side]):
-            return Found(f"{self.label}.{number}", self.run.id, self.steps[number - 1].span_id)
+            return QuoteLocation(f"{self.label}.{number}", self.run.id, self.steps[number - 1].span_id)
         return None
 
 
@@ -165,7 +165,7 @@ class LabelledRuns:
     def __init__(self, labelled_runs: Sequence[LabelledRun]) -> None:
         self._by_label = {labelled_run.label: labelled_run for labelled_run in labelled_runs}
 
-    def find(self, label: object, quote: object, side: Side = "any") -> Found | None:
+    def find(self, label: object, quote: object, side: Side = "any") -> QuoteLocation | None:
         """Where ``quote`` stands in what ``label`` names; None when there is no such label or it does not stand there.
 
         White space is folded, quotation marks around it are passed over, and dots may stand for words left out: the

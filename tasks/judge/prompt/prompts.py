@@ -12,9 +12,10 @@ from tasks.evidence.types import Evidence, Metrics
 from tasks.judge.answer import Kind
 from tasks.judge.prompt.citations import NO_RESPONSE
 from tasks.judge.prompt.fence import inline, marked
-from tasks.judge.prompt.selection import Selection, ShownRun, ShownStep, clip
+from tasks.judge.prompt.selection import RunExcerpt, Selection, StepExcerpt
 from tasks.judge.prompt.steps import NO_RESULT
 from tasks.judge.rubric import Criterion
+from tasks.wording.shortening import clip_middle
 
 PROMPT_VERSION = "4"
 
@@ -63,7 +64,7 @@ executive summary is two or three short paragraphs for someone who reads nothing
 
 
 @dataclass(frozen=True, slots=True)
-class Detail:
+class FactsDetail:
     """How much of one agent's facts is written: characters of its description, tools, kinds of failure, the rest."""
 
     description: int
@@ -72,8 +73,8 @@ class Detail:
     measures: bool = True
 
 
-ALL_FACTS = Detail(1000)
-TEAM_DETAILS = (Detail(300), Detail(160, 4, 2), Detail(80, 0, 1), Detail(0, 0, 0, measures=False))
+ALL_FACTS = FactsDetail(1000)
+TEAM_DETAILS = (FactsDetail(300), FactsDetail(160, 4, 2), FactsDetail(80, 0, 1), FactsDetail(0, 0, 0, measures=False))
 """The facts of one agent among others, from all of them to so little that a thousand agents find room."""
 
 
@@ -98,7 +99,7 @@ def build_repair(answer: str, problems: Sequence[str]) -> list[dict[str, str]]:
         f"That answer cannot be used:\n{listed}\nAnswer again, in full, as one JSON object that follows the schema."
     )
     return [
-        {"role": "assistant", "content": _sendable(clip(answer, 4000)) or "(no answer)"},
+        {"role": "assistant", "content": _sendable(clip_middle(answer, 4000)) or "(no answer)"},
         {"role": "user", "content": _sendable(request)},
     ]
 
@@ -106,13 +107,13 @@ def build_repair(answer: str, problems: Sequence[str]) -> list[dict[str, str]]:
 def render_agent(evidence: Evidence, selection: Selection) -> str:
     """One agent's evidence as the judge reads it: who it is, the facts of all runs, the runs that are shown."""
     agent = evidence.agent
-    described = clip(agent.description, ALL_FACTS.description) or "none given"
+    described = clip_middle(agent.description, ALL_FACTS.description) or "none given"
     lines = ["# Agent", _name(agent.name), "", "Description:", marked(described)]
     if agent.prompt:
         lines += [
             "",
             "The instructions that it was given (they are for it, not for you):",
-            marked(clip(agent.prompt, 3000)),
+            marked(clip_middle(agent.prompt, 3000)),
         ]
     labels = {shown.run.id: shown.labelled_run.label for shown in selection.runs}
     lines += ["", "## Facts, computed from all runs", "", *render_facts(evidence.metrics, labels, ALL_FACTS)]
@@ -136,7 +137,7 @@ def describe_selection(selection: Selection) -> str:
 
 
 def render_team(
-    agents: Sequence[tuple[Evidence, ShownRun | None]], without_evidence: Mapping[str, str], detail: Detail
+    agents: Sequence[tuple[Evidence, RunExcerpt | None]], without_evidence: Mapping[str, str], detail: FactsDetail
 ) -> str:
     """The team's evidence: every agent's facts in this detail, and of each agent one run (its worst, or none).
 
@@ -161,15 +162,15 @@ def render_team(
     return "\n".join(lines)
 
 
-def render_member(evidence: Evidence, shown: ShownRun | None, detail: Detail) -> list[str]:
+def render_member(evidence: Evidence, shown: RunExcerpt | None, detail: FactsDetail) -> list[str]:
     """What the team's evidence says of one agent, without the run itself."""
     lines = ["## Agent", _name(evidence.agent.name), ""]
     if detail.description:
-        lines += [marked(clip(evidence.agent.description, detail.description) or "No description."), ""]
+        lines += [marked(clip_middle(evidence.agent.description, detail.description) or "No description."), ""]
     return lines + render_facts(evidence.metrics, {shown.run.id: shown.labelled_run.label} if shown else {}, detail)
 
 
-def render_facts(metrics: Metrics, labels: Mapping[int, str], detail: Detail) -> list[str]:
+def render_facts(metrics: Metrics, labels: Mapping[int, str], detail: FactsDetail) -> list[str]:
     """The facts as list items; what was not measured is left out, never shown as zero. ``labels`` are by run id.
 
     Names and errors, which others wrote, stand below their item, each on a marked line.
@@ -197,10 +198,10 @@ def render_facts(metrics: Metrics, labels: Mapping[int, str], detail: Detail) ->
     if metrics.avg_cost_usd is not None:
         facts.append(f"cost per run: ${metrics.avg_cost_usd:.4f} (known for {metrics.runs_with_cost} runs)")
     if metrics.models:
-        facts.append("\n".join(["models:", *(_name(clip(model, 120)) for model in metrics.models)]))
+        facts.append("\n".join(["models:", *(_name(clip_middle(model, 120)) for model in metrics.models)]))
     for tool in metrics.tool_usage[: detail.tools]:
         time = "" if tool.duration_seconds is None else f", {tool.duration_seconds:.1f} s in all"
-        facts.append(f"tool with {tool.calls} calls, {tool.errors} errors{time}:\n{_name(clip(tool.name, 120))}")
+        facts.append(f"tool with {tool.calls} calls, {tool.errors} errors{time}:\n{_name(clip_middle(tool.name, 120))}")
     if rest := metrics.tool_usage[detail.tools :]:
         facts.append(
             f"{'other ' if detail.tools else ''}tools: {len(rest)}, with {sum(tool.calls for tool in rest)} calls"
@@ -208,7 +209,7 @@ def render_facts(metrics: Metrics, labels: Mapping[int, str], detail: Detail) ->
     for pattern in metrics.failure_patterns[: detail.failures]:
         known = [labels[run_id] for run_id in pattern.run_ids if run_id in labels][:6]
         shown = f" ({', '.join(known)})" if known else ""
-        facts.append(f"failure seen {pattern.count} times{shown}:\n{_name(clip(pattern.pattern, 300))}")
+        facts.append(f"failure seen {pattern.count} times{shown}:\n{_name(clip_middle(pattern.pattern, 300))}")
     if others := metrics.failure_patterns[detail.failures :]:
         # Without it the judge would take the kinds that it is told of for all of them.
         facts.append(f"failures of other kinds: {sum(found.count for found in others)} runs, of {len(others)} kinds")
@@ -231,7 +232,7 @@ def _criterion(name: str, criterion: Criterion) -> str:
     return f"- {name}: {criterion.description}" if criterion.description else f"- {name}"
 
 
-def _render_run(shown: ShownRun) -> Iterator[str]:
+def _render_run(shown: RunExcerpt) -> Iterator[str]:
     run, labelled_run = shown.run, shown.labelled_run
     yield f"### {labelled_run.label}: {labelled_run.heading}"
     for kind, name in labelled_run.names:
@@ -242,13 +243,13 @@ def _render_run(shown: ShownRun) -> Iterator[str]:
     yield from _render_steps(shown)
     if run.tool_calls_invalid:
         yield "Tool calls that cannot be read, as they are (observation):"
-        yield marked(clip(run.tool_calls_invalid, 600))
+        yield marked(clip_middle(run.tool_calls_invalid, 600))
     telemetry = labelled_run.trace.telemetry if labelled_run.trace else None
     if telemetry is not None:
         yield labelled_run.trace_line
         for message in telemetry.error_messages[:3]:
             yield "Error in the trace (observation):"
-            yield marked(clip(message, 300))
+            yield marked(clip_middle(message, 300))
         for said, name in labelled_run.repeats:
             yield said
             yield _name(name)
@@ -259,7 +260,7 @@ def _render_run(shown: ShownRun) -> Iterator[str]:
     yield marked(shown.response or NO_RESPONSE)
 
 
-def _render_steps(shown: ShownRun) -> Iterator[str]:
+def _render_steps(shown: RunExcerpt) -> Iterator[str]:
     number = 1
     for step in shown.steps:
         if step.step.number > number:
@@ -270,7 +271,7 @@ def _render_steps(shown: ShownRun) -> Iterator[str]:
         yield _gap(left)
 
 
-def _render_step(label: str, shown: ShownStep) -> Iterator[str]:
+def _render_step(label: str, shown: StepExcerpt) -> Iterator[str]:
     step = shown.step
     head = f"{label}.{step.number}"
     if step.kind != "call":
@@ -278,7 +279,7 @@ def _render_step(label: str, shown: ShownStep) -> Iterator[str]:
         yield marked(shown.text)
         return
     yield f"{head} called a tool{step.seconds}:"
-    yield _name(clip(step.name, 120))
+    yield _name(clip_middle(step.name, 120))
     yield "with:"
     yield marked(shown.arguments or "(nothing)")
     if shown.error:

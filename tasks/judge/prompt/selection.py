@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from tasks.evidence.types import Evidence, Run
+from tasks.judge.prompt.allocation import share_in_order, water_fill
 from tasks.judge.prompt.citations import LabelledRun
 from tasks.judge.prompt.steps import Step
-from tasks.judge.prompt.tokens import text_tokens
+from tasks.judge.prompt.tokens import clip_tokens, text_tokens
 
 _RUN_OVERHEAD = 60
 _STEP_OVERHEAD = 16
 # Below this nothing of a run can be understood, so fewer runs are shown instead.
 _LEAST_RUN_TOKENS = 400
-_HEAD = 2 / 3
 
 
 @dataclass(frozen=True, slots=True)
-class ShownStep:
+class StepExcerpt:
     """A step as the judge sees it: clipped texts, under the number that it has in the whole run."""
 
     step: Step
@@ -33,14 +33,14 @@ class ShownStep:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownRun:
+class RunExcerpt:
     """A run as the judge sees it; texts are clipped in the middle and say so."""
 
     labelled_run: LabelledRun
     task: str
     response: str
     error: str
-    steps: tuple[ShownStep, ...]
+    steps: tuple[StepExcerpt, ...]
 
     @property
     def run(self) -> Run:
@@ -52,7 +52,7 @@ class ShownRun:
 class Selection:
     """The runs that are shown, in the order in which they are, and how many finished runs of each kind there are."""
 
-    runs: tuple[ShownRun, ...]
+    runs: tuple[RunExcerpt, ...]
     succeeded: int
     failed: int
 
@@ -70,37 +70,6 @@ class Selection:
     def is_sample(self) -> bool:
         """Whether there are runs that are not shown."""
         return len(self.runs) < self.succeeded + self.failed
-
-
-def clip(text: str | None, limit: int) -> str:
-    """``text`` in at most about ``limit`` characters: head and tail, with the number left out between them."""
-    if not text:
-        return ""
-    mark = f" [… {len(text) - limit:,} characters left out] "
-    if len(text) <= limit + len(mark):
-        return text
-    head = max(0, int(limit * _HEAD))
-    tail = max(0, limit - head)
-    return text[:head] + mark + (text[-tail:] if tail else "")
-
-
-def clip_tokens(text: str, limit: int) -> str:
-    """``text`` in at most about ``limit`` tokens, by its own density; clipped as ``clip`` does."""
-    size = text_tokens(text)
-    return text if size <= limit else clip(text, int(len(text) * limit / size))
-
-
-def water_fill(sizes: Sequence[int], total: int) -> list[int]:
-    """``total`` shared among demands of ``sizes``: who wants less than an equal share gets it all, the others share.
-
-    The sum is at most ``total``; nobody gets more than was asked for.
-    """
-    given = [0] * len(sizes)
-    left = max(0, total)
-    for waiting, index in zip(range(len(sizes), 0, -1), sorted(range(len(sizes)), key=sizes.__getitem__), strict=True):
-        given[index] = min(sizes[index], left // waiting)
-        left -= given[index]
-    return given
 
 
 def label_runs(evidence: Evidence) -> list[LabelledRun]:
@@ -133,7 +102,7 @@ def select_runs(
     )
 
 
-def show_run(labelled_run: LabelledRun, budget_tokens: int) -> ShownRun:
+def show_run(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
     """One run within ``budget_tokens``."""
     return _whole(labelled_run) if run_size(labelled_run) <= budget_tokens else _clipped(labelled_run, budget_tokens)
 
@@ -169,18 +138,20 @@ def _by_stratum(evidence: Evidence, labelled_runs: Sequence[LabelledRun]) -> lis
     return [labelled_run for rank in zip_longest(*strata) for labelled_run in rank if labelled_run is not None]
 
 
-def _whole(labelled_run: LabelledRun) -> ShownRun:
+def _whole(labelled_run: LabelledRun) -> RunExcerpt:
     run = labelled_run.run
-    return ShownRun(
+    return RunExcerpt(
         labelled_run=labelled_run,
         task=run.task or "",
         response=run.final_response or "",
         error=run.error or "",
-        steps=tuple(ShownStep(step, step.arguments, step.result, step.error, step.text) for step in labelled_run.steps),
+        steps=tuple(
+            StepExcerpt(step, step.arguments, step.result, step.error, step.text) for step in labelled_run.steps
+        ),
     )
 
 
-def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> ShownRun:
+def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
     """A run in ``budget_tokens``, what matters most first: task, response, error, calls and arguments, results, words.
 
     Each of them takes at most half of what is left, so that something of the next ones is to be seen; what they leave
@@ -199,7 +170,7 @@ def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> ShownRun:
         [step.text for step in steps],
     ]
     sizes = [[text_tokens(text) for text in group] for group in groups]
-    given = _shares([sum(group) for group in sizes], max(0, left))
+    given = share_in_order([sum(group) for group in sizes], max(0, left))
     clipped = [
         [clip_tokens(text, limit) for text, limit in zip(group, water_fill(size, share), strict=True)]
         for group, size, share in zip(groups, sizes, given, strict=True)
@@ -212,24 +183,10 @@ def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> ShownRun:
         response=response,
         error=error,
         steps=tuple(
-            ShownStep(step, arguments=asked, result=result, error=failure, text=text)
+            StepExcerpt(step, arguments=asked, result=result, error=failure, text=text)
             for step, asked, failure, result, text in shown
         ),
     )
-
-
-def _shares(needs: Sequence[int], total: int) -> list[int]:
-    given = []
-    left = total
-    for place, need in enumerate(needs):
-        waits = any(needs[place + 1 :])
-        given.append(min(need, left // 2 if waits else left))
-        left -= given[-1]
-    for place, need in enumerate(needs):
-        more = min(need - given[place], left)
-        given[place] += more
-        left -= more
-    return given
 
 
 def _steps_that_fit(steps: Sequence[Step], limit_tokens: int) -> list[Step]:

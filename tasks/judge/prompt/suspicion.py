@@ -96,6 +96,7 @@ _ROLE = re.compile(
 _TURN = re.compile(
     r"^\s{0,9}(?:#{1,4}\s{0,3})?(?:system|human)\s{0,3}:|^\s{0,9}#{1,4}\s{0,3}(?:assistant|user)\b", re.MULTILINE
 )
+_TURNS = ("system", "human")
 _TURN_TO_GRADE = re.compile(
     r"^\s{0,9}(?:#{1,4}\s{0,3})?(?:system|human)\s{0,3}:"
     r".{0,80}?\b(?:you grade|you judge|you score|grade it|score it|judge it|rate it)\b",
@@ -106,16 +107,28 @@ _SURVEY = re.compile(r"survey|umfrage|encuesta|sondage|questionnaire|feedback fo
 # What a window has to hold before the expressions are tried on it: finding words is a hundred times quicker.
 _IGNORED = words.IGNORE.split("|")
 _SCORED = words.SCORE_STEMS.split("|")
-_STEM_ENDS = re.compile(r"[\\(\[?]")
-_GIVEN_STEMS = ["told", *filter(None, (_STEM_ENDS.split(part)[0] for part in _RULES_AND_INSTRUCTIONS.split("|")))]
+# Up to what is optional or not plain text: "rules?\b" has the stem "rule".
+_STEM = re.compile(r"[^\\(\[?]*(?![?])")
+_BETWEEN_ALTERNATIVES = re.compile(r"\|(?![^()]*\))")
+
+
+def _stems(alternatives: str) -> list[str]:
+    """What each alternative of an expression begins with."""
+    found = (_STEM.match(part) for part in _BETWEEN_ALTERNATIVES.split(alternatives))
+    return sorted({stem[0].rstrip() for stem in found if stem and stem[0].strip()})
+
+
+_GIVEN_STEMS = ["told", *_stems(_RULES_AND_INSTRUCTIONS)]
 _IGNORED_AND_SCORED = (_IGNORED, _SCORED)
 _ASCII_STEMS = tuple([stem for stem in stems if stem.isascii()] for stems in _IGNORED_AND_SCORED)
 _TEN_OR_MOST = re.compile(
     rf"(?<![\w.,])(?:{words.TEN}|{words.MOST})(?!\w)|{words.CJK_MOST}|(?:hochst|best)(?:note|wert|punkt)"
 )
-_SCREEN = Screen(
-    (*_IGNORED, *_SCORED, *_IMITATED, "system", "human"), re.compile(f"{_HIDDEN.pattern}|{_FLAG_EMOJI.pattern}")
+# A quicker look for the same, which finds all of it in ASCII and some more.
+_ASCII_TOP = re.compile(
+    rf"(?<![\w.,])(?:{'|'.join(stem for stem in _stems(f'{words.TEN}|{words.MOST}') if stem.isascii())})|hochst|best"
 )
+_SCREEN = Screen((*_IGNORED, *_SCORED, *_IMITATED, *_TURNS), re.compile(f"{_HIDDEN.pattern}|{_FLAG_EMOJI.pattern}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +172,7 @@ def _places(text: str) -> Iterator[tuple[str, int, int]]:
         if any(sign in form for sign in _IMITATED) and (found := _IMITATION.search(form)):
             yield form, *found.span()
         yield from ((form, start, end) for start, end in _attacks(form))
-        if ":" in form and (turn := _TURN_TO_GRADE.search(form)):
+        if any(word in form for word in _TURNS) and (turn := _TURN_TO_GRADE.search(form)):
             yield form, *turn.span()
 
 
@@ -207,11 +220,14 @@ def _is_plain(override: re.Match[str]) -> bool:
 def _windows(form: str) -> Iterator[tuple[int, int, bool]]:
     """The parts of ``form`` around words of an attack, and whether one of the words is to ignore something.
 
-    Each word stands in one, with some hundred characters around.
+    Each word stands in one, with some hundred characters around. Words of scoring count only in a text that also names
+    the best score.
     """
-    stems = _IGNORED_AND_SCORED if not form.isascii() else _ASCII_STEMS
-    ignoring, others = (_blocks(form, some) for some in stems)
-    for block in sorted(ignoring | others):
+    is_ascii = form.isascii()
+    ignored, scored = _ASCII_STEMS if is_ascii else _IGNORED_AND_SCORED
+    ignoring = _blocks(form, ignored)
+    scoring = _blocks(form, scored) if not is_ascii or _ASCII_TOP.search(form) else set()
+    for block in sorted(ignoring | scoring):
         yield max(0, (block - 1) * _NEAR), (block + 2) * _NEAR, block in ignoring
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import threading
 
+from tasks.wording.shortening import clip_middle
+
 _LETTERS = bytes(range(65, 91)) + bytes(range(97, 123))
 _DIGITS = bytes(range(48, 58))
 _SPACE = b" \t\r\n\x0b\x0c"
@@ -52,6 +54,12 @@ def text_tokens(text: str) -> int:
     if len(text) <= 4 * _PROBE:
         return estimate_tokens(text)
     return round(estimate_tokens(text[:_PROBE] + text[-_PROBE:]) * len(text) / (2 * _PROBE))
+
+
+def clip_tokens(text: str, limit: int) -> str:
+    """``text`` in at most about ``limit`` tokens, by its own density; clipped as ``clip_middle`` does."""
+    size = text_tokens(text)
+    return text if size <= limit else clip_middle(text, int(len(text) * limit / size))
 
 
 class TokenScale:

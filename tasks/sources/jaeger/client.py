@@ -18,7 +18,7 @@ from tasks.evidence.traces.spans import Span, normalized_trace_id, parse_v1, par
 from tasks.evidence.traces.telemetry import Redact, summarize_tree
 from tasks.evidence.types import Run, Trace, TraceState
 from tasks.sources.jaeger.circuit import Circuit
-from tasks.sources.jaeger.http import Answer, JaegerHttp, open_http
+from tasks.sources.jaeger.http import JaegerHttp, JaegerResponse, open_http
 from tasks.sources.jaeger.routes import Routes, TraceRoutes, search_v3
 from tasks.sources.jaeger.window import TraceWindow, ended_at, window_of
 from tasks.wording.counts import counted
@@ -34,7 +34,7 @@ _FINAL_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _TraceLookup:
     """What asking for one trace came to: its spans, or why there are none (``asked`` False: Jaeger did not say)."""
 
     trace_id: str | None
@@ -46,7 +46,7 @@ class _Found:
 class FoundTraces:
     """What Jaeger has of some runs: spans, or why there are none, by run id. For one thread."""
 
-    def __init__(self, tag: str, now: datetime, outcomes: Mapping[int, _Found]) -> None:
+    def __init__(self, tag: str, now: datetime, outcomes: Mapping[int, _TraceLookup]) -> None:
         self._tag = tag
         self._now = now
         self._outcomes = outcomes
@@ -167,7 +167,7 @@ class JaegerClient:
         routes = self._routes.find(window, lambda: self._circuit.reason)
         if isinstance(routes, str):
             return FoundTraces(
-                self._tag, now, {run.id: _Found(ids[run.id], reason=routes, asked=False) for run in searched}
+                self._tag, now, {run.id: _TraceLookup(ids[run.id], reason=routes, asked=False) for run in searched}
             )
         by_id, by_tag = self._split(runs, ids, routes)
         # Searches are under way while the ids are asked for.
@@ -204,9 +204,9 @@ class JaegerClient:
                 by_tag.append(run)
         return by_id, by_tag
 
-    def _fetch_ids(self, ids: Sequence[str], routes: Routes, window: TraceWindow) -> dict[str, _Found]:
+    def _fetch_ids(self, ids: Sequence[str], routes: Routes, window: TraceWindow) -> dict[str, _TraceLookup]:
         """What there is for each id. A batch that cannot be had is asked for by single ids: one of it is the reason."""
-        found: dict[str, _Found] = {}
+        found: dict[str, _TraceLookup] = {}
         singles = list(ids)
         if routes.batch:
             singles = []
@@ -216,12 +216,12 @@ class JaegerClient:
                 if isinstance(answer, dict):
                     found.update(answer)
                 elif len(batch) == 1 or self._circuit.reason or not routes.single:
-                    found.update((trace_id, _Found(trace_id, reason=answer, asked=False)) for trace_id in batch)
+                    found.update((trace_id, _TraceLookup(trace_id, reason=answer, asked=False)) for trace_id in batch)
                 else:
                     singles += batch
         # What is left of a batch that took too long has had its second chance in being asked for alone.
         retry_slow = not routes.batch
-        futures: list[tuple[str, Future[_Found]]] = [
+        futures: list[tuple[str, Future[_TraceLookup]]] = [
             (trace_id, self._pool.submit(self._single, trace_id, window, retry_slow)) for trace_id in singles
         ]
         found.update((trace_id, future.result()) for trace_id, future in futures)
@@ -233,7 +233,7 @@ class JaegerClient:
         size = max(1, room // len(f"&traceID={'0' * 32}"))
         return [list(ids[start : start + size]) for start in range(0, len(ids), size)]
 
-    def _batch(self, ids: Sequence[str], window: TraceWindow) -> dict[str, _Found] | str:
+    def _batch(self, ids: Sequence[str], window: TraceWindow) -> dict[str, _TraceLookup] | str:
         params = [*(("traceID", trace_id) for trace_id in ids), *_times(window)]
         # The retry of a slow or failing batch is to ask for its traces one by one.
         attempts = 2 if len(ids) > 1 else 3
@@ -243,23 +243,23 @@ class JaegerClient:
         traces = parse_v1(_data(answer))
         errors = _errors(answer)
         return {
-            trace_id: _Found(trace_id, traces[trace_id])
+            trace_id: _TraceLookup(trace_id, traces[trace_id])
             if traces.get(trace_id)
-            else _Found(trace_id, reason=errors.get(trace_id, ""), asked=trace_id not in errors)
+            else _TraceLookup(trace_id, reason=errors.get(trace_id, ""), asked=trace_id not in errors)
             for trace_id in ids
         }
 
-    def _single(self, trace_id: str, window: TraceWindow, retry_slow: bool) -> _Found:
+    def _single(self, trace_id: str, window: TraceWindow, retry_slow: bool) -> _TraceLookup:
         answer = self._noted(self._http.get(f"/api/traces/{trace_id}", _times(window), retry_slow=retry_slow))
         if answer.kind in ("fault", "absent"):
-            return _Found(trace_id, reason=answer.reason, asked=False)
-        return _Found(trace_id, parse_v1(_data(answer)).get(trace_id, ()))
+            return _TraceLookup(trace_id, reason=answer.reason, asked=False)
+        return _TraceLookup(trace_id, parse_v1(_data(answer)).get(trace_id, ()))
 
-    def _search(self, run: Run, routes: Routes, now: datetime) -> _Found:
+    def _search(self, run: Run, routes: Routes, now: datetime) -> _TraceLookup:
         """The trace of a run by its tag, in the time of the run. Jaeger gives whole traces, in no order."""
         window = window_of([run], now)
         if routes.search is None:
-            return _Found(
+            return _TraceLookup(
                 None, reason="this Jaeger can neither look up this run's trace nor search for it", asked=False
             )
         if routes.search == "v3":
@@ -271,7 +271,7 @@ class JaegerClient:
             answer = self._noted(self._http.get("/api/traces", [*search, *_times(window)]))
             traces = parse_v1(_data(answer))
         if answer.kind in ("fault", "absent"):
-            return _Found(None, reason=answer.reason, asked=False)
+            return _TraceLookup(None, reason=answer.reason, asked=False)
         carrying = {
             trace_id: span
             for trace_id, spans in traces.items()
@@ -279,13 +279,15 @@ class JaegerClient:
             if str(span.tags.get(self._tag)) == str(run.id)
         }
         if not carrying:
-            return _Found(None, reason=f"Jaeger finds no trace of service {self._service} with {self._tag}={run.id}")
+            return _TraceLookup(
+                None, reason=f"Jaeger finds no trace of service {self._service} with {self._tag}={run.id}"
+            )
         # Ids of runs start anew with a new database: of several the one that ran when the run did.
         started_us = run.started_at.timestamp() * 1_000_000
         trace_id = min(carrying, key=lambda key: abs(carrying[key].start_us - started_us))
-        return _Found(trace_id, traces[trace_id])
+        return _TraceLookup(trace_id, traces[trace_id])
 
-    def _noted(self, answer: Answer) -> Answer:
+    def _noted(self, answer: JaegerResponse) -> JaegerResponse:
         """``answer``, once the circuit knows of it."""
         if answer.kind != "fault":
             self._circuit.succeeded()
@@ -295,7 +297,7 @@ class JaegerClient:
             self._circuit.failed()
         return answer
 
-    def _leave_alone(self, answer: Answer) -> None:
+    def _leave_alone(self, answer: JaegerResponse) -> None:
         seconds = _FINAL_SECONDS if answer.final else _COOLDOWN_SECONDS
         self._circuit.open(answer.reason, max(seconds, min(answer.retry_after_seconds or 0.0, _FINAL_SECONDS)))
 
@@ -340,14 +342,14 @@ def _times(window: TraceWindow) -> list[tuple[str, str]]:
     return [("start", str(window.start_us)), ("end", str(window.end_us))]
 
 
-def _data(answer: Answer) -> Iterable[object]:
+def _data(answer: JaegerResponse) -> Iterable[object]:
     for item in answer.objects:
         data = item.get("data")
         if isinstance(data, list):
             yield from data
 
 
-def _errors(answer: Answer) -> dict[str, str]:
+def _errors(answer: JaegerResponse) -> dict[str, str]:
     """What kept Jaeger from giving single traces of a batch, by trace id; not found is no such thing."""
     found: dict[str, str] = {}
     for item in answer.objects:

@@ -8,16 +8,15 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal, cast
 
 import httpx
 import orjson
 
-from tasks.errors import RefusedError
+from tasks.errors import ConfigurationError
 from tasks.wire.body import BodyError, LargeBodyError, decode_body
 from tasks.wire.deadline import bound_time, exchange_within
+from tasks.wire.retry_after import retry_after_seconds
 from tasks.wire.route import describe_cause, describe_place
 from tasks.wire.urls import refuse_ambiguous
 
@@ -35,7 +34,7 @@ _PLAIN_HEADERS = frozenset({"accept", "accept-encoding", "connection", "user-age
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JaegerResponse:
     """What a GET came to.
 
     ``found``: JSON, in ``objects`` (one, or one per line of a stream) · ``not_found``: the endpoint is there, the thing
@@ -67,12 +66,14 @@ def open_http(
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
-        raise RefusedError("jaeger_url is no URL; it looks like http://jaeger:16686") from None
+        raise ConfigurationError("jaeger_url is no URL; it looks like http://jaeger:16686") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise RefusedError("jaeger_url must start with http:// or https:// and name a host, as http://jaeger:16686")
+        raise ConfigurationError(
+            "jaeger_url must start with http:// or https:// and name a host, as http://jaeger:16686"
+        )
     for name, value in (headers or {}).items():
         if not (value.isascii() and value.isprintable()) or not name.isascii():
-            raise RefusedError(f"jaeger_headers: the value of {name!r} has characters that a header cannot hold")
+            raise ConfigurationError(f"jaeger_headers: the value of {name!r} has characters that a header cannot hold")
     client = httpx.Client(
         base_url=parsed.copy_with(query=None, fragment=None),
         headers={"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})},
@@ -122,16 +123,16 @@ class JaegerHttp:
         attempts: int = 3,
         retry_slow: bool = True,
         timeout_seconds: float | None = None,
-    ) -> Answer:
+    ) -> JaegerResponse:
         """The answer to ``path?params``, after at most ``attempts``; never raises for what the server or network does.
 
         5xx, 429, broken connections and (with ``retry_slow``) time-outs are tried again, after Retry-After or a growing
         pause with jitter.
         """
-        answer = Answer("fault", reason="not asked")
+        answer = JaegerResponse("fault", reason="not asked")
         for attempt in range(1, attempts + 1):
             if reason := self._stopped():
-                return Answer("fault", reason=reason, down=True)
+                return JaegerResponse("fault", reason=reason, down=True)
             with self._slots:
                 answer = self._attempt(path, params, timeout_seconds or self._timeout_seconds)
             if not answer.down or attempt == attempts or (answer.slow and not retry_slow):
@@ -144,7 +145,7 @@ class JaegerHttp:
             self._sleep(pause)
         return answer
 
-    def _attempt(self, path: str, params: Params, timeout_seconds: float) -> Answer:
+    def _attempt(self, path: str, params: Params, timeout_seconds: float) -> JaegerResponse:
         timeout = httpx.Timeout(timeout_seconds, connect=min(_CONNECT_SECONDS, timeout_seconds))
         try:
             # As a list of pairs: a name can come several times (traceID).
@@ -162,54 +163,60 @@ class JaegerHttp:
         except LargeBodyError:
             return self._too_large(path)
         except BodyError as error:
-            return Answer("fault", reason=f"{self.base_url}{_endpoint(path)}: {error}")
+            return JaegerResponse("fault", reason=f"{self.base_url}{_endpoint(path)}: {error}")
         except httpx.TimeoutException:
             return self._too_slow(path, timeout_seconds)
         except httpx.TransportError as error:
             usable = not isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
             where = f"{self.base_url} (AGENT_REPORT_JAEGER_URL){self._route}"
-            return Answer("fault", reason=f"no connection to {where}: {describe_cause(error)}", down=usable)
+            return JaegerResponse("fault", reason=f"no connection to {where}: {describe_cause(error)}", down=usable)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return Answer("fault", reason=f"{self.base_url}{path} answered what cannot be read: {type(error).__name__}")
+            return JaegerResponse(
+                "fault", reason=f"{self.base_url}{path} answered what cannot be read: {type(error).__name__}"
+            )
 
-    def _too_large(self, path: str) -> Answer:
+    def _too_large(self, path: str) -> JaegerResponse:
         size = f"{self._max_response_bytes / 1_048_576:.3g} MiB"
-        return Answer("fault", reason=f"the answer at {_endpoint(path)} is larger than {size}")
+        return JaegerResponse("fault", reason=f"the answer at {_endpoint(path)} is larger than {size}")
 
-    def _too_slow(self, path: str, timeout_seconds: float) -> Answer:
+    def _too_slow(self, path: str, timeout_seconds: float) -> JaegerResponse:
         reason = f"no complete answer at {_endpoint(path)} within {timeout_seconds:g} s"
-        return Answer("fault", reason=reason, down=True, slow=True)
+        return JaegerResponse("fault", reason=reason, down=True, slow=True)
 
-    def _read(self, path: str, response: httpx.Response, body: bytes) -> Answer:
+    def _read(self, path: str, response: httpx.Response, body: bytes) -> JaegerResponse:
         """What an answer means. The Content-Type is not asked: Jaeger sends JSON errors as text/plain."""
         status = response.status_code
         objects = _objects(body)
         if status == 200:
             if any("data" in item or "result" in item for item in objects):
-                return Answer("found", objects, status=status)
+                return JaegerResponse("found", objects, status=status)
             if objects:
-                return Answer("fault", reason=f"{_endpoint(path)} answered JSON, but none of Jaeger's", status=status)
+                return JaegerResponse(
+                    "fault", reason=f"{_endpoint(path)} answered JSON, but none of Jaeger's", status=status
+                )
             what = "an HTML page" if body.lstrip()[:1] == b"<" else "no JSON"
             hint = ": is the base path of the URL right?" if what == "an HTML page" else ""
             reason = f"{self.base_url}{_endpoint(path)} answered {what}{hint}"
-            return Answer("fault", reason=reason, status=status, final=what == "an HTML page")
+            return JaegerResponse("fault", reason=reason, status=status, final=what == "an HTML page")
         message = self._redacted(_message(objects))
         if status in (404, 405, 501):
             # Jaeger's own "not found" is JSON of its own shape; its router's is plain text, a proxy's is anything.
             if status == 404 and any(
                 isinstance(item.get("errors"), list) or isinstance(item.get("error"), dict) for item in objects
             ):
-                return Answer("not_found", objects, reason=message, status=status)
-            return Answer("absent", reason=f"HTTP {status} at {self.base_url}{_endpoint(path)}", status=status)
+                return JaegerResponse("not_found", objects, reason=message, status=status)
+            return JaegerResponse("absent", reason=f"HTTP {status} at {self.base_url}{_endpoint(path)}", status=status)
         reason = f"HTTP {status} at {_endpoint(path)}" + (f": {message}" if message else "")
         if status in (401, 403):
-            return Answer("fault", reason=f"{reason} (credentials refused)", status=status, final=True)
+            return JaegerResponse("fault", reason=f"{reason} (credentials refused)", status=status, final=True)
         if 300 <= status < 400:
             where = self._redacted(describe_place(response.headers.get("location", "")))
             reason = f"{reason}: it redirects{where}, which is not followed (a login page? AGENT_REPORT_JAEGER_URL)"
-            return Answer("fault", reason=reason, status=status, final=True)
+            return JaegerResponse("fault", reason=reason, status=status, final=True)
         down = status in _RETRIED_STATUSES or status >= 500
-        return Answer("fault", reason=reason, status=status, down=down, retry_after_seconds=_retry_after(response))
+        return JaegerResponse(
+            "fault", reason=reason, status=status, down=down, retry_after_seconds=retry_after_seconds(response.headers)
+        )
 
     def _redacted(self, text: str) -> str:
         """``text`` without anything of a header or of the URL's credentials, as servers repeat what they were sent."""
@@ -256,19 +263,3 @@ def _message(objects: Sequence[dict[str, Any]]) -> str:
         if isinstance(item.get("message"), str):
             return str(item["message"])
     return ""
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """The seconds of Retry-After (RFC 9110: a number or a date); None without it."""
-    value = response.headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    if value.isdigit():
-        return float(value[:9])
-    try:
-        # By the server's own clock where it tells it: ours can differ.
-        sent = response.headers.get("date")
-        base = parsedate_to_datetime(sent) if sent else datetime.now(UTC)
-        return max(0.0, (parsedate_to_datetime(value) - base).total_seconds())
-    except (TypeError, ValueError):
-        return None

@@ -9,7 +9,7 @@ from typing import Literal
 
 import orjson
 
-from tasks.sources.jaeger.http import Answer, JaegerHttp
+from tasks.sources.jaeger.http import JaegerHttp, JaegerResponse
 from tasks.sources.jaeger.window import TraceWindow
 
 # An id that nobody has: every server answers it at once, and how it does tells what it can do.
@@ -37,7 +37,7 @@ class TraceRoutes:
         service: str,
         timeout_seconds: float,
         clock: Callable[[], float],
-        unusable: Callable[[Answer], None],
+        unusable: Callable[[JaegerResponse], None],
     ) -> None:
         self._http = http
         self._service = service
@@ -76,7 +76,7 @@ class TraceRoutes:
             return None
         return answer.reason if answer.kind == "fault" else None
 
-    def _probe(self, window: TraceWindow) -> tuple[Answer, Routes | None]:
+    def _probe(self, window: TraceWindow) -> tuple[JaegerResponse, Routes | None]:
         times = [("start", str(window.start_us)), ("end", str(window.end_us))]
         listed = self._ask("/api/traces", [("traceID", _NOBODY), *times])
         if listed.final or listed.slow or (listed.down and not listed.status):
@@ -105,9 +105,9 @@ class TraceRoutes:
         if third.kind == "fault":
             return third, None
         reason = f"no Jaeger query API at {self._http.base_url} (HTTP {listed.status}): is the base path right?"
-        return Answer("fault", reason=reason, final=True), None
+        return JaegerResponse("fault", reason=reason, final=True), None
 
-    def _ask(self, path: str, params: list[tuple[str, str]], attempts: int = 2) -> Answer:
+    def _ask(self, path: str, params: list[tuple[str, str]], attempts: int = 2) -> JaegerResponse:
         return self._http.get(path, params, attempts=attempts, retry_slow=False, timeout_seconds=self._timeout_seconds)
 
 
@@ -124,5 +124,5 @@ def search_v3(service: str, attributes: dict[str, str], window: TraceWindow, dep
     return params
 
 
-def _says_not_found(answer: Answer) -> bool:
+def _says_not_found(answer: JaegerResponse) -> bool:
     return "not found" in answer.reason.lower() and answer.status >= 500

@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus, unquote
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from tasks.errors import RefusedError, SourceError
+from tasks.errors import ConfigurationError, SourceError
 from tasks.wire.urls import refuse_ambiguous
 
 _SECRET_QUERY = {"password", "passfile", "sslpassword"}
@@ -41,7 +41,7 @@ def open_source(url: str) -> Engine:
         backend = parsed.get_backend_name()
     except (ArgumentError, ValueError):
         # The message of either can hold a piece of the password, when that has a "/" or "@" in it.
-        raise RefusedError(
+        raise ConfigurationError(
             "The source's URL is no SQLAlchemy URL: write sqlite:///path/to/station.db or "
             "postgresql://user:password@host:5432/database, with special characters percent-encoded"
         ) from None
@@ -49,7 +49,9 @@ def open_source(url: str) -> Engine:
         return _open_sqlite(parsed)
     if backend in ("postgresql", "postgres"):
         return _open_postgresql(parsed)
-    raise RefusedError(f"The source's URL begins with {parsed.drivername}: only sqlite and postgresql can be read")
+    raise ConfigurationError(
+        f"The source's URL begins with {parsed.drivername}: only sqlite and postgresql can be read"
+    )
 
 
 def make_read_only(engine: Engine) -> Engine:
@@ -63,7 +65,7 @@ def make_read_only(engine: Engine) -> Engine:
         SourceError: as ``open_source``.
     """
     if not isinstance(engine, Engine):
-        raise RefusedError(
+        raise ConfigurationError(
             f"The source is a {type(engine).__name__}, not a SQLAlchemy Engine: use a driver that is not async, "
             "such as postgresql+psycopg"
         )
@@ -75,7 +77,7 @@ def make_read_only(engine: Engine) -> Engine:
         # start-up option, and the session's setting would outlive us on a server connection that others get next.
         # REPEATABLE READ, so that the steps of one read see the same rows.
         return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    raise RefusedError(f"The source is a {name} database: only sqlite and postgresql can be read")
+    raise ConfigurationError(f"The source is a {name} database: only sqlite and postgresql can be read")
 
 
 @contextmanager
@@ -113,7 +115,7 @@ def _open_sqlite(url: URL) -> Engine:
     if database.startswith("file:"):
         database = unquote(database.removeprefix("file:").partition("?")[0])
     if not database or database == ":memory:":
-        raise RefusedError("The source's URL names no SQLite file: write sqlite:///path/to/station.db")
+        raise ConfigurationError("The source's URL names no SQLite file: write sqlite:///path/to/station.db")
     path = Path(database).absolute()
     if not path.is_file():
         kind = "is not a file" if path.exists() else "does not exist"

@@ -13,7 +13,7 @@ from tasks.evidence.calls import parse_calls
 from tasks.evidence.left_out import FINISHED
 from tasks.evidence.timestamps import parse_moment
 from tasks.evidence.types import Agent, Outcome, Run
-from tasks.evidence.values import Redact, clip, read_filled, read_float, read_id, read_int, read_text
+from tasks.evidence.values import Redact, quote_value, read_filled, read_float, read_id, read_int, read_text
 
 Row = Mapping[str, Any] | RowMapping
 _NAME_CHARACTERS = 200
@@ -30,7 +30,7 @@ def read_agent(row: Row, environment: str, redact: Redact | None = None) -> Agen
     number = read_id(row["id"])
     if number is None:
         raise SourceError(
-            f"An agent of {environment} has the id {clip(row['id'], redact)}, which is not a whole number"
+            f"An agent of {environment} has the id {quote_value(row['id'], redact)}, which is not a whole number"
         )
     name = read_filled(row["name"]) or f"agent {number}"
     return Agent(

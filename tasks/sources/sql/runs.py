@@ -28,10 +28,10 @@ from sqlalchemy import (
     text,
 )
 
-from tasks.errors import RefusedError, SourceError
+from tasks.errors import NotFoundError, SourceError, UsageError
 from tasks.evidence.timestamps import parse_moment
 from tasks.evidence.types import Agent, AgentRuns, Run
-from tasks.evidence.values import Redact, clip, read_filled, read_id, read_text
+from tasks.evidence.values import Redact, quote_value, read_filled, read_id, read_text
 from tasks.sources.sql.connection import describe, make_read_only, open_source, reading
 from tasks.sources.sql.rows import Row, read_agent, read_run
 
@@ -109,7 +109,7 @@ class Source:
             rows = connection.execute(self._select(tables, "environments", _ENVIRONMENTS)).mappings().all()
             ids = [row["id"] for row in rows if read_text(row["name"]) == environment]
             if not ids:
-                raise RefusedError(_unknown(environment, [read_text(row["name"]) or "" for row in rows]))
+                raise NotFoundError(_unknown(environment, [read_text(row["name"]) or "" for row in rows]))
             query = self._select(tables, "agents", _AGENTS)
             found = connection.execute(query.where(self._key(tables, "agents", "environment_id").in_(ids)))
             agents = [read_agent(row, environment, self._redact) for row in found.mappings()]
@@ -261,7 +261,7 @@ class Source:
 
     def _check_filter(self, tables: _Tables, filter_model: str) -> None:
         if filter_model and "model_name" not in tables["agent_runs"].names:
-            raise RefusedError(
+            raise UsageError(
                 f"filter_model={filter_model!r}: the source {describe(self._engine.url)} has no column "
                 "agent_runs.model_name, so its runs cannot be told apart by model; leave the filter out"
             )
@@ -335,10 +335,10 @@ def _agent_runs(
 
 def _example(raw_id: object, number: int | None, value: object, redact: Redact | None) -> str:
     if number is None:
-        return f"the id {clip(raw_id, redact)} is not a whole number"
+        return f"the id {quote_value(raw_id, redact)} is not a whole number"
     if read_filled(value) is None:
         return f"run {number} has no started_at"
-    return f"run {number} has started_at {clip(value, redact)}, which is no date"
+    return f"run {number} has started_at {quote_value(value, redact)}, which is no date"
 
 
 def _others(count: int) -> str:

@@ -17,9 +17,8 @@ from rich.console import Console
 from deployments.commands.dry_run import estimate_report, print_estimate
 from deployments.demo.jaeger import SimulatedJaeger
 from deployments.demo.judge import SimulatedJudge
-from deployments.local.prefect_server import ServerError
 from deployments.local.runner import Order
-from tasks.errors import ParquetError, RefusedError, WarehouseError
+from tasks.errors import ParquetError, PrefectServerError, RefusedError, WarehouseError
 from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions
 from tasks.warehouse.migrations import REVISIONS, VERSION_TABLE
@@ -219,5 +218,5 @@ def test_a_prefect_api_that_does_not_answer_is_an_error(own_source: Path) -> Non
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/api"
-        with temporary_settings({PREFECT_API_URL: url}), pytest.raises(ServerError, match="PREFECT_API_URL"):
+        with temporary_settings({PREFECT_API_URL: url}), pytest.raises(PrefectServerError, match="PREFECT_API_URL"):
             estimate_report(_order())

@@ -11,7 +11,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from deployments.local.postgres import PostgresError, embedded_postgres, prepare_postgres
+from deployments.local.postgres import embedded_postgres, prepare_postgres
+from tasks.errors import PostgresError
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 
 from deployments.local.prefect_database import seed, template_file
 from deployments.local.prefect_server import (
-    ServerError,
+    PrefectServerError,
     authorization,
     prefect_server,
     server_password,
@@ -58,13 +58,13 @@ def test_the_server_ends_when_its_parent_is_killed_alone(tmp_path: Path) -> None
 def test_a_server_that_has_ended_is_noticed_and_its_log_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(ServerError, match=r"agent-report-server\.log"):
+    with pytest.raises(PrefectServerError, match=r"agent-report-server\.log"):
         wait_until_healthy(f"http://127.0.0.1:{port}/api", tmp_path)
 
 
 def test_a_home_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "home").touch()
-    with pytest.raises(ServerError, match="PREFECT_HOME"), prefect_server(tmp_path / "home"):
+    with pytest.raises(PrefectServerError, match="PREFECT_HOME"), prefect_server(tmp_path / "home"):
         pass
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from deployments.stack.child import Patience, Program, how_it_ended
 from deployments.stack.leftovers import end_marked, find_marked, mark
-from deployments.stack.supervisor import ShutdownRequest, StackError, StoppedError, Supervisor
+from deployments.stack.supervisor import ShutdownRequest, StoppedError, Supervisor
+from tasks.errors import StackError
 
 _SLEEP = "import time; time.sleep(60)"
 _STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); {_SLEEP}"

@@ -13,9 +13,11 @@ import pytest
 
 from deployments.demo.judge import SimulatedJudge, asked_schema, completion
 from deployments.demo.loopback import Response
+from tasks.errors import ContextLengthError, EndpointError
 from tasks.judge.endpoint.capabilities import Capabilities, Form
-from tasks.judge.endpoint.client import ContextLengthError, EndpointError, JudgeClient, Reply
+from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.reply import Reply
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
 SCHEMA = {"type": "object", "properties": {"wörd": {"type": "string"}}, "required": ["wörd"]}

@@ -13,8 +13,10 @@ import pytest
 
 from deployments.demo.judge import SimulatedJudge, completion
 from deployments.demo.loopback import Response
-from tasks.judge.endpoint.client import EndpointError, JudgeClient, Reply
-from tasks.judge.endpoint.limiter import DeadlineError, StopSignal
+from tasks.errors import DeadlineError, EndpointError
+from tasks.judge.endpoint.client import JudgeClient
+from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.reply import Reply
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "The secret evidence."}]
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tasks.errors import JudgingEndedError
-from tasks.judge.endpoint.limiter import DeadlineError, Permit, RateLimiter, StopSignal
+from tasks.errors import DeadlineError, JudgingEndedError
+from tasks.judge.endpoint.limiter import Permit, RateLimiter, StopSignal
 
 
 class Meter:

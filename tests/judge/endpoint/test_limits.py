@@ -14,8 +14,9 @@ import pytest
 
 from deployments.demo.judge import SimulatedJudge, completion
 from deployments.demo.loopback import Request, Response
-from tasks.judge.endpoint.client import JudgeClient, Reply, open_endpoint
+from tasks.judge.endpoint.client import JudgeClient, open_endpoint
 from tasks.judge.endpoint.limiter import RateLimiter, StopSignal
+from tasks.judge.endpoint.reply import Reply
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
 SCHEMA = {"type": "object", "properties": {}}

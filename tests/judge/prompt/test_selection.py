@@ -9,18 +9,15 @@ import pytest
 
 from tasks.evidence.types import Evidence, Run, ToolCall
 from tasks.judge.agent import build_agent_question
-from tasks.judge.answer import Shown
+from tasks.judge.answer import RenderedEvidence
 from tasks.judge.exchange import Question, compose
 from tasks.judge.prompt.prompts import render_agent
 from tasks.judge.prompt.selection import (
     Selection,
-    clip,
-    clip_tokens,
     label_runs,
     select_runs,
-    water_fill,
 )
-from tasks.judge.prompt.tokens import TokenScale, estimate_tokens, text_tokens
+from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
 from tasks.judge.rubric import Criterion
 
 MakeRun = Callable[..., Run]
@@ -29,52 +26,6 @@ MakeEvidence = Callable[..., Evidence]
 
 def select(evidence: Evidence, budget_tokens: int = 80_000, rotation: float = 0.0) -> Selection:
     return select_runs(evidence, label_runs(evidence), budget_tokens, rotation)
-
-
-@pytest.mark.parametrize("text", [None, "", "short", "x" * 70])
-def test_short_texts_are_left_alone(text: str | None) -> None:
-    assert clip(text, 70) == (text or "")
-
-
-def test_long_texts_keep_head_and_tail_and_say_how_much_is_missing() -> None:
-    clipped = clip("H" * 1000 + "T" * 1000, 90)
-    assert clipped.startswith("H" * 60 + " [… 1,910 characters left out] ")
-    assert clipped.endswith("T" * 30)
-    assert len(clipped) < 130
-
-
-@pytest.mark.parametrize("limit", [0, 1, 2, 10, 40])
-def test_clipping_never_makes_a_text_longer(limit: int) -> None:
-    for length in range(120):
-        text = "x" * length
-        assert len(clip(text, limit)) <= length
-
-
-def test_a_text_is_clipped_by_its_own_density() -> None:
-    prose, noise = "the refund of the order was made " * 400, random.Random(1).randbytes(6600).hex()
-    assert len(clip_tokens(prose, 500)) > 2 * len(clip_tokens(noise, 500))
-    for text in (prose, noise):
-        assert 400 < estimate_tokens(clip_tokens(text, 500)) < 600
-
-
-def test_megabytes_are_estimated_from_their_ends() -> None:
-    text = "the refund of the order was made " * 200_000
-    assert text_tokens(text) == pytest.approx(estimate_tokens(text), rel=0.02)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "total", "given"),
-    [
-        ([], 100, []),
-        ([10, 20, 30], 100, [10, 20, 30]),
-        ([10, 1000, 1000], 100, [10, 45, 45]),
-        ([1000, 10, 40], 100, [50, 10, 40]),
-        ([5, 5], 0, [0, 0]),
-        ([5, 5], -3, [0, 0]),
-    ],
-)
-def test_water_filling(sizes: list[int], total: int, given: list[int]) -> None:
-    assert water_fill(sizes, total) == given
 
 
 def test_only_finished_runs_newest_first(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
@@ -210,9 +161,9 @@ def test_the_budget_holds_whatever_the_runs_are(
 def test_the_budget_is_the_models_own_count(question: Question) -> None:
     rooms: list[int] = []
 
-    def render(budget: int, rotation: float) -> Shown:
+    def render(budget: int, rotation: float) -> RenderedEvidence:
         rooms.append(budget)
-        return Shown("x")
+        return RenderedEvidence("x")
 
     scale = TokenScale()
     scale.learn(1000, 1500)

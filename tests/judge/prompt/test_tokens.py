@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
+from tasks.judge.prompt.tokens import TokenScale, clip_tokens, estimate_tokens, text_tokens
 
 PROSE = (
     "Thanks for waiting. I can see two bookings under your name, one for May 20 and one for June 3. Which of them "
@@ -53,3 +53,15 @@ def test_nonsense_does_not_move_it_far(counted: int | None) -> None:
     scale.learn(1000, counted)
     scale.learn(0, 50)
     assert 0.4 <= scale.factor <= 2.5
+
+
+def test_a_text_is_clipped_by_its_own_density() -> None:
+    prose, noise = "the refund of the order was made " * 400, random.Random(1).randbytes(6600).hex()
+    assert len(clip_tokens(prose, 500)) > 2 * len(clip_tokens(noise, 500))
+    for text in (prose, noise):
+        assert 400 < estimate_tokens(clip_tokens(text, 500)) < 600
+
+
+def test_megabytes_are_estimated_from_their_ends() -> None:
+    text = "the refund of the order was made " * 200_000
+    assert text_tokens(text) == pytest.approx(estimate_tokens(text), rel=0.02)

@@ -1,0 +1,39 @@
+"""How long a server asks to be left alone: the Retry-After header (RFC 9110), and OpenAI's in milliseconds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+_NUMBER = re.compile(r"\s*\d{1,9}(\.\d+)?\s*")
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by ``headers`` (names in lower case, or of any case in httpx's); None if they name none.
+
+    A date is taken against the response's own Date where it has one, as the server's clock can differ from ours.
+    """
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    if (seconds := _number(value)) is not None:
+        return seconds
+    until = _date(value)
+    if until is None:
+        return None
+    sent = _date(headers.get("date")) or datetime.now(UTC)
+    return max(0.0, (until - sent).total_seconds())
+
+
+def _number(value: str | None) -> float | None:
+    return float(value) if value and _NUMBER.fullmatch(value) else None
+
+
+def _date(value: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value or "")
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
