@@ -107,6 +107,25 @@ def postgres_url(postgres_server: sa.URL) -> Iterator[str]:
         yield database.render_as_string(hide_password=False)
 
 
+@pytest.fixture(scope="session")
+def make_database(postgres_server: sa.URL) -> Callable[[], AbstractContextManager[sa.URL]]:
+    """``with make_database() as url``: a fresh database, for fixtures of a longer life than ``postgres_url``."""
+    return lambda: _database(postgres_server)
+
+
+@pytest.fixture(scope="session")
+def copy_database(postgres_server: sa.URL) -> Callable[[sa.URL, str], None]:
+    """``copy_database(template, url)``: the database at ``url`` is a copy of the other, whatever it was."""
+
+    def copy(template: sa.URL, url: str) -> None:
+        name = sa.make_url(url).database
+        with _autocommit(postgres_server) as connection:
+            connection.execute(sa.text(f"DROP DATABASE {name}"))
+            connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template.database}"))
+
+    return copy
+
+
 @contextmanager
 def _database(server: sa.URL, template: str = "template1") -> Iterator[sa.URL]:
     name = f"test_{uuid.uuid4().hex[:12]}"
