@@ -341,7 +341,8 @@ def _run(evidence: Evidence, run: Run) -> Row:
         "task_hash": sha256(run.task.encode(errors="replace")).hexdigest() if run.task else None,
         "task_excerpt": clip_middle(run.task, _EXCERPT_CHARACTERS) or None,
         "response_excerpt": clip_middle(run.final_response, _EXCERPT_CHARACTERS) or None,
-        "tool_calls": _source_calls(run),
+        # With a trace they are in its telemetry.
+        "tool_calls": None if trace and trace.telemetry and trace.telemetry.tool_calls else _source_calls(run),
     }
 
 
