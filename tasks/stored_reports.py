@@ -6,6 +6,7 @@ from tasks import clients
 from tasks.comparison.comparison import Comparison
 from tasks.errors import ConflictError, ReportNotFoundError, UsageError
 from tasks.report.reading import Reading
+from tasks.report.rows import ReportRow
 from tasks.warehouse.comparisons import (
     find_baseline,
     find_followers,
@@ -15,10 +16,10 @@ from tasks.warehouse.comparisons import (
     write_comparison,
 )
 from tasks.warehouse.schema import ENDED
-from tasks.warehouse.sql import Row, Warehouse
+from tasks.warehouse.sql import Warehouse
 
 
-def require_report(report_id: int, warehouse: Warehouse | None = None) -> Row:
+def require_report(report_id: int, warehouse: Warehouse | None = None) -> ReportRow:
     """The row of a report, in ``warehouse`` or the configured one.
 
     Raises:
@@ -101,7 +102,7 @@ def read_ended(report_id: int, *, of_agents: bool = True) -> Reading:
     return reading
 
 
-def _check_ended(report: Row) -> Row:
+def _check_ended(report: ReportRow) -> ReportRow:
     if report["status"] not in ENDED:
         raise ConflictError(
             f"report {report['id']} is not done yet ({report['status']}, {report['progress']} %): wait for it"

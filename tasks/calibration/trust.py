@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.calibration.agreement import ALL, Agreement, CriterionAgreement, Estimate, describe_kappa
+from tasks.calibration.agreement import ALL, Agreement, CriterionAgreement, describe_kappa
+from tasks.statistics.estimate import Estimate
 
 
 def describe_trust(agreement: Agreement | None, report_id: int) -> str:

@@ -33,7 +33,8 @@ from tasks.comparison.noise import Noise, RunNoise, measure_noise
 from tasks.comparison.rates import tasks_matter
 from tasks.comparison.samples import Samples, variance_factor
 from tasks.comparison.scores import Judged, score_drafts
-from tasks.report.reading import Pair, Reading, Row, ScoreRow, match_agents
+from tasks.report.reading import Pair, Reading, ScoreRow, match_agents
+from tasks.report.rows import AgentRow
 
 
 @dataclass(slots=True)
@@ -149,7 +150,9 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict:
 def _agent(common: _Common, pair: Pair, measured: Measured | None) -> _Subject:
     before, after = pair.before, pair.after
     if before is None or after is None or measured is None:
-        row = after or before or {}
+        row = after or before
+        if row is None:
+            raise ValueError("a pair without an agent")
         subject = _Subject(row["agent_id"], row["agent_name"], pair.presence)
         subject.reason = f"only in report {common.ids[before is None]}"
         subject.drafts = [_lone(metric, row, subject) for metric in ("score", "success_rate", *AMOUNTS)]
@@ -176,7 +179,7 @@ def _agent(common: _Common, pair: Pair, measured: Measured | None) -> _Subject:
     return subject
 
 
-def _lone(metric: str, row: Row, subject: _Subject) -> Draft:
+def _lone(metric: str, row: AgentRow, subject: _Subject) -> Draft:
     """What is known of an agent that only one report has."""
     values: dict[str, Any] = {"after" if subject.presence == "new" else "before": row.get(metric)}
     return Draft(Change(metric=metric, verdict="not_comparable", reason=subject.reason, **values))

@@ -9,10 +9,10 @@ from functools import partial
 from tasks.comparison.comparison import Change
 from tasks.comparison.drafts import WEIGHTS, Draft, Test
 from tasks.comparison.noise import Noise, RunNoise, Spread, count_samples
-from tasks.report.reading import Row
+from tasks.report.rows import CriterionRow
 from tasks.statistics.correction import POWER_SD, Hypothesis
 
-Rubrics = tuple[Mapping[str, Row], Mapping[str, Row]]
+Rubrics = tuple[Mapping[str, CriterionRow], Mapping[str, CriterionRow]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -365,7 +365,7 @@ def arrow_schema(table: Table) -> pa.Schema:
     return pa.schema(fields)
 
 
-def complete_rows(table: Table, report_id: int, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def complete_rows(table: Table, report_id: int, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """``rows`` with every column of ``table``: absent ones are None, the report's id is filled in.
 
     Raises:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.calibration.agreement import ALL, Agreement, CriterionAgreement, Estimate
+from tasks.calibration.agreement import ALL, Agreement, CriterionAgreement
 from tasks.calibration.trust import describe_trust
+from tasks.statistics.estimate import Estimate
 
 _KAPPA = Estimate(value=0.61, low=0.4, high=0.8, n=40)
 

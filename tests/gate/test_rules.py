@@ -11,10 +11,10 @@ from scipy.stats import binom
 
 from benchmarks.simulated_reports import report_row
 from tasks.comparison.comparison import AgentComparison, Change, Comparison, Verdict
-from tasks.evidence.metrics import wilson_interval
 from tasks.gate.rules import RuleResult, Rules, check_report
 from tasks.render.gate_files import render_junit, render_summary
 from tasks.report.reading import Reading
+from tasks.statistics.intervals import wilson_interval
 
 _HOSTILE = 'evil" <b>&\x00\x1b[2J\ud800 \u202e | ]]> `x`'
 

@@ -101,7 +101,7 @@ def test_the_order_that_it_prints_makes_a_report(up: Up) -> None:
 
 @pytest.fixture(scope="module")
 def watched(up: Up) -> dict[str, Any]:
-    """Somebody asks for a report in the form and watches it: what the pages showed, and which hosts were asked.
+    """A person orders a report in the form and watches it: what the pages showed, and which hosts were asked.
 
     The judge is slow enough to be watched, and gives one agent an answer of no use. Another report is refused.
     """
@@ -160,7 +160,7 @@ def watched(up: Up) -> dict[str, Any]:
 
 @_in_browser
 def test_the_form_says_what_everything_is_and_fills_in_no_option(watched: dict[str, Any], up: Up) -> None:
-    for words in ("by its name in the source", "The team's goal", "Judge model", "Default: gpt-5.4-mini.", "Ask anew"):
+    for words in ("by its name in the source", "The team's goal", "Judge model", "Default: gpt-5.4-mini.", "Ask again"):
         assert words in watched["form"]
     parameters = up.api.get(f"/flow_runs/{watched['run']}").json()["parameters"]
     assert parameters["options"] == {"since": "30d", "runs_per_agent": 10, "fresh": True}
