@@ -53,9 +53,9 @@ def show_agent(report_id: int, wanted: str, *, as_json: bool) -> None:
 def _find_agent(report_id: int, wanted: str, rows: Sequence[AgentRow]) -> AgentRow:
     """The agent of this name, whatever its case where that leaves no doubt, or of ``id:12``."""
     from tasks.judge.rubric import find_agent
-    from tasks.report.reading import as_agents
+    from tasks.report.stored_report import agents_of
 
-    found = find_agent(wanted, as_agents(rows))
+    found = find_agent(wanted, agents_of(rows))
     same = [
         row
         for row in rows

@@ -9,8 +9,8 @@ from typing import cast
 from tasks.calibration.labels import Label
 from tasks.errors import NotFoundError, RefusedError
 from tasks.judge.rubric import parse_criteria, resolve_rubrics
-from tasks.report.reading import as_agents
 from tasks.report.rows import AgentId, CriterionRow
+from tasks.report.stored_report import agents_of
 from tasks.stored_reports import require_report
 from tasks.warehouse.labels import load_labels, write_labels
 from tasks.warehouse.sql import Warehouse
@@ -40,7 +40,7 @@ class LabelledReport:
         """What criteria mean, by agent and criterion, as far as the report's parameters still say it."""
         try:
             criteria = parse_criteria((self.report["parameters"] or {}).get("criteria"))
-            rubrics = resolve_rubrics(criteria, as_agents(self.agents))
+            rubrics = resolve_rubrics(criteria, agents_of(self.agents))
         except RefusedError:
             return {}
         return {

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.comparison.changes import told_changes
+from tasks.comparison.changes import clear_changes
 from tasks.comparison.comparison import AgentComparison, Comparison
 from tasks.comparison.description import describe_change
-from tasks.report.reading import Reading
 from tasks.report.rows import AgentRow
+from tasks.report.stored_report import StoredReport
 from tasks.statistics.intervals import wilson_interval
 from tasks.wording.counts import counted
 from tasks.wording.formats import format_rate, format_score, format_threshold
@@ -71,7 +71,7 @@ def count_states(findings: Sequence[RuleResult]) -> str:
     return ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state] or state == "held")
 
 
-def check_report(reading: Reading, rules: Rules, comparison: Comparison | None = None) -> list[RuleResult]:
+def check_report(reading: StoredReport, rules: Rules, comparison: Comparison | None = None) -> list[RuleResult]:
     """Every rule for the report, the team and every agent, in this order.
 
     ``comparison`` is with the report of ``no_worse_than``; None where there is no comparable earlier report: then that
@@ -114,7 +114,7 @@ def _count_failed(details: Sequence[AgentRow], most: int) -> RuleResult:
     )
 
 
-def _scores(reading: Reading, least: float, *, failed_counted: bool) -> Iterator[RuleResult]:
+def _scores(reading: StoredReport, least: float, *, failed_counted: bool) -> Iterator[RuleResult]:
     team = reading.report["team_score"]
     if team is None:
         yield RuleResult(
@@ -150,7 +150,7 @@ def _idle(rule: str, row: AgentRow) -> RuleResult:
     return RuleResult(rule, row["agent_name"], "not_applied", why, row["agent_id"], excused=not left_out)
 
 
-def _interval(reading: Reading, row: AgentRow) -> tuple[float, float] | None:
+def _interval(reading: StoredReport, row: AgentRow) -> tuple[float, float] | None:
     """The 95 % interval of an agent's success rate as it is stored, else of the runs that are; None without either."""
     low, high = row.get("success_rate_low"), row.get("success_rate_high")
     if low is not None and high is not None:
@@ -187,7 +187,7 @@ def _success(row: AgentRow, rules: Rules, interval: tuple[float, float] | None, 
     return RuleResult(rule, name, state, f"{said} ({between}), at least {least:.4g}", agent_id)
 
 
-def _not_worse(reading: Reading, comparison: Comparison | None) -> Iterator[RuleResult]:
+def _not_worse(reading: StoredReport, comparison: Comparison | None) -> Iterator[RuleResult]:
     rule = "no-worse-than"
     if comparison is None:
         if not reading.details:
@@ -212,7 +212,7 @@ def _not_worse(reading: Reading, comparison: Comparison | None) -> Iterator[Rule
     for subject in subjects:
         agent_id = subject.agent_id
         name = TEAM if agent_id is None else subject.agent_name
-        worse = [change for change in told_changes(subject) if change.verdict == "worse"]
+        worse = [change for change in clear_changes(subject) if change.verdict == "worse"]
         if worse:
             for change in worse:
                 yield RuleResult(rule, name, "broken", f"worse {against}: {describe_change(change)}", agent_id)
