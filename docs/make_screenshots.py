@@ -1,4 +1,4 @@
-"""Makes the README's pictures of the Prefect UI: somebody asks for a report on the demo's environment and watches it.
+"""Makes the pictures of the Prefect UI: a report on the demo's environment, ordered in the form and watched.
 
 ``python docs/make_screenshots.py http://127.0.0.1:4200 agent-report-data/stack/prefect-password``, with the UI of a
 server that has ``on-demand``.
@@ -12,10 +12,11 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 _DOCS = Path(__file__).parent
 _ARGUMENTS = (
@@ -54,7 +55,7 @@ def log_in(page: Page, ui_url: str, password: str) -> None:
 
 
 def open_form(page: Page, ui_url: str) -> None:
-    """From the UI's first page to the form of ``on-demand``, as somebody gets there who looks for it."""
+    """From the UI's first page to the form of ``on-demand``, as a person gets there who looks for it."""
     page.goto(ui_url)
     page.get_by_role("link", name="Deployments", exact=True).click()
     page.get_by_role("link", name="on-demand").first.click()
@@ -70,7 +71,7 @@ def fill_in(page: Page, environment: str, name: str) -> None:
     _fill_editor(page, _CRITERIA)
     page.get_by_label("Since").fill("30d")
     page.get_by_label("Runs per agent").fill("10")
-    page.get_by_label("Ask anew").click()
+    page.get_by_label("Ask again").click()
 
 
 def _fill_editor(page: Page, text: str) -> None:
@@ -91,7 +92,7 @@ def submit(page: Page) -> str:
     answer = sent.value
     if not answer.ok:
         raise RuntimeError(f"the form was answered {answer.status}: {answer.text()[:500]}")
-    # Not by the link in the message that says so: that is gone after a moment.
+    # Not by the link in the message about it, which is gone after a moment.
     run_url = f"{page.url.partition('/deployments')[0]}/runs/flow-run/{answer.json()['id']}"
     page.goto(run_url)
     return run_url
@@ -101,15 +102,15 @@ def open_artifact(page: Page, run_url: str, kind: str) -> None:
     """From the run's page to the page of its artifact of this kind (progress, markdown, table), once it is there."""
     card = page.get_by_role("link").filter(has_text=re.compile(rf"^\s*{kind}", re.I)).first
     deadline = time.monotonic() + _START_SECONDS
-    while not card.is_visible():
+    while True:
+        # The list does not grow while one looks at it. On a busy machine it takes some seconds to appear.
+        page.goto(f"{run_url}?tab=Artifacts")
+        with suppress(PlaywrightTimeoutError):
+            card.wait_for(timeout=5_000)
+            break
         if time.monotonic() > deadline:
             raise TimeoutError(f"there is no artifact of the kind {kind} after {_START_SECONDS} s")
-        # The list does not grow while one looks at it.
-        page.goto(f"{run_url}?tab=Artifacts")
-        page.wait_for_timeout(1000)
     card.click()
-    # Its key's page has all the artifacts of this key, here one.
-    page.get_by_role("main").get_by_role("link").filter(has_text=re.compile(r"^[0-9a-f]{8}$")).first.click()
     expect(page.get_by_role("tab", name="Raw")).to_be_visible()
     # What Markdown has in it comes after what is around it.
     page.wait_for_timeout(1000)

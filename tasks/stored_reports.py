@@ -5,14 +5,14 @@ from __future__ import annotations
 from tasks import clients
 from tasks.comparison.comparison import Comparison
 from tasks.errors import ConflictError, ReportNotFoundError, UsageError
-from tasks.report.reading import Reading
 from tasks.report.rows import ReportRow
+from tasks.report.stored_report import StoredReport
 from tasks.warehouse.comparisons import (
     find_baseline,
     find_followers,
     load_comparison,
-    load_reading,
     load_score_history,
+    load_stored_report,
     write_comparison,
 )
 from tasks.warehouse.schema import ENDED
@@ -86,14 +86,14 @@ def compare_followers(report_id: int) -> list[int]:
     return [follower for follower in followers if compare_stored(follower, report_id) is not None]
 
 
-def read_ended(report_id: int, *, of_agents: bool = True) -> Reading:
+def read_ended(report_id: int, *, of_agents: bool = True) -> StoredReport:
     """A stored report that has ended and, unless ``of_agents`` is false, has agents.
 
     Raises:
         RefusedError: there is none of this id, it is still made, or it ended before it had anything.
     """
     warehouse = clients.warehouse()
-    reading = load_reading(warehouse, report_id)
+    reading = load_stored_report(warehouse, report_id)
     if reading is None:
         raise ReportNotFoundError(report_id, warehouse.database.shown)
     status = _check_ended(reading.report)["status"]

@@ -56,7 +56,7 @@ def print_agent(
     for row in criteria:
         _print_criterion(console, row)
     _print_points(console, "Contradicted by what was observed", list(_contradictions(agent)))
-    _print_points(console, "Looks like an attempt to talk the judge round", list(_suspicions(agent)))
+    _print_points(console, "Looks like an attempt to influence the judge", list(_suspicions(agent)))
     _print_points(console, "Failures", list(_failures(agent)))
     if agent["tool_usage"]:
         _print_tools(console, agent["tool_usage"])

@@ -135,7 +135,7 @@ def _notes(report: ReportRow, outage: Outage | None) -> Iterator[Text]:
 def print_changes(console: Console, comparison: Comparison) -> None:
     """What changed since another report, in short: how many agents, and the worst of them (``agent-report compare`` has
     the rest)."""
-    from tasks.comparison.changes import sort_changes, told_changes
+    from tasks.comparison.changes import clear_changes, sort_changes
     from tasks.comparison.description import describe_change
     from tasks.render.change_text import count_rest
 
@@ -146,13 +146,13 @@ def print_changes(console: Console, comparison: Comparison) -> None:
     console.print(Text.assemble((f"Since report {comparison.baseline_id}: ", "bold"), shown or "nothing to compare"))
     for reason in comparison.reasons:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(reason)))
-    team = [comparison.team] if told_changes(comparison.team) else []
+    team = [comparison.team] if clear_changes(comparison.team) else []
     told = [*team, *changes.worse, *changes.better, *changes.new, *changes.gone]
     table = Table.grid(padding=(0, 2, 0, 0))
     for subject in told[:_MOST_CHANGES]:
         word = subject.presence if subject.presence in _MOVED else subject.verdict.replace("_", " ")
         style = {"better": "green", "worse": "red"}.get(subject.verdict, "")
-        moves = "; ".join(describe_change(change) for change in told_changes(subject))
+        moves = "; ".join(describe_change(change) for change in clear_changes(subject))
         table.add_row(Text(word, style), one_line(subject.agent_name), one_line(moves))
     if table.rows:
         console.print(table)

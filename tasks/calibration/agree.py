@@ -17,10 +17,10 @@ from tasks.calibration.agreement import (
     CriterionAgreement,
 )
 from tasks.calibration.judging import JudgedReport, Judging, RepeatedAnswer
+from tasks.calibration.label_weights import label_weights
 from tasks.calibration.labels import Label, Opinion, PairedRating, build_words
 from tasks.calibration.pairs import Pairs, Repeat, build_pairs, compare_pairs, compare_repeats
 from tasks.calibration.pass_rate import PassRate, correct_pass_rate
-from tasks.calibration.weights import label_weights
 from tasks.statistics.clusters import Floats
 from tasks.wording.counts import counted
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from tasks.calibration.agreement import MINIMUM_AGENTS
 from tasks.calibration.judging import JudgedReport
+from tasks.calibration.label_weights import label_weights
 from tasks.calibration.labels import PairedRating
-from tasks.calibration.weights import label_weights
 from tasks.statistics.clusters import Floats, effective_share, share_estimate
 from tasks.statistics.estimate import Estimate
 from tasks.wording.counts import counted

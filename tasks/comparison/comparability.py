@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.comparison.samples import Samples
-from tasks.report.reading import Reading
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow
+from tasks.report.stored_report import StoredReport
 from tasks.wording.counts import counted
 from tasks.wording.shortening import cut
 
@@ -56,7 +56,7 @@ def _parameters(report: ReportRow, key: str) -> dict[str, Any]:
     return (report.get("parameters") or {}).get(key) or {}
 
 
-def judge_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
+def judge_reasons(baseline: StoredReport, report: StoredReport) -> tuple[str, ...]:
     """Why no score of the two can be compared, one for each thing about the judge that differs; empty when none does.
 
     Of reports that do not say what decided their judge's answers (made before schema 0002) at least the model counts.
@@ -78,13 +78,13 @@ def judge_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
     )
 
 
-def runs_reason(baseline: Reading, report: Reading) -> str | None:
+def runs_reason(baseline: StoredReport, report: StoredReport) -> str | None:
     """Why not even the runs can be compared, or None: only runs of another model were looked at."""
     before, after = (reading.option("filter_model") or "" for reading in (baseline, report))
     return None if before == after else _differs("filter_model", before or "every model", after or "every model")
 
 
-def agents_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
+def agents_reasons(baseline: StoredReport, report: StoredReport) -> tuple[str, ...]:
     """What is to be said when one of the reports is over only some agents (option ``agents``), or over other ones."""
     same_source = baseline.report["environment"] == report.report["environment"]
     looked_at = [
@@ -145,7 +145,7 @@ def rubric_reason(
     return None
 
 
-def describe_criteria(reading: Reading, agent: AgentRow | None) -> dict[str, str]:
+def describe_criteria(reading: StoredReport, agent: AgentRow | None) -> dict[str, str]:
     """What each criterion of an agent (None: of the team) means, by name, as the report's parameters have it."""
     criteria = (reading.report.get("parameters") or {}).get("criteria") or {}
     if agent is None:

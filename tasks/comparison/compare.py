@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
+from tasks.comparison.change_tests import Draft, decide
 from tasks.comparison.comparability import (
     agents_reasons,
     describe_criteria,
@@ -18,7 +19,6 @@ from tasks.comparison.comparability import (
     tasks_reason,
 )
 from tasks.comparison.comparison import AgentComparison, Change, Comparison, Verdict
-from tasks.comparison.drafts import Draft, decide
 from tasks.comparison.measures import (
     AMOUNTS,
     Measured,
@@ -29,12 +29,12 @@ from tasks.comparison.measures import (
     team_amount_draft,
     team_rate_draft,
 )
-from tasks.comparison.noise import Noise, RunNoise, measure_noise
 from tasks.comparison.rates import tasks_matter
 from tasks.comparison.samples import Samples, variance_factor
+from tasks.comparison.score_noise import Noise, RunNoise, measure_noise
 from tasks.comparison.scores import Judged, score_drafts
-from tasks.report.reading import Pair, Reading, ScoreRow, match_agents
 from tasks.report.rows import AgentRow
+from tasks.report.stored_report import Pair, ScoreRow, StoredReport, match_agents
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class _Subject:
     drafts: list[Draft] = field(default_factory=list)
 
 
-def compare_reports(baseline: Reading, report: Reading, history: Sequence[ScoreRow] = ()) -> Comparison:
+def compare_reports(baseline: StoredReport, report: StoredReport, history: Sequence[ScoreRow] = ()) -> Comparison:
     """``report`` against ``baseline``: the team and every agent that either has. Pure.
 
     Args:
@@ -92,8 +92,8 @@ def compare_reports(baseline: Reading, report: Reading, history: Sequence[ScoreR
 class _Common:
     """What holds for every agent of the two reports."""
 
-    baseline: Reading
-    report: Reading
+    baseline: StoredReport
+    report: StoredReport
     noise: Noise = field(default_factory=Noise)
     by_task: bool = False
     other_tasks: tuple[int, int] = (0, 0)

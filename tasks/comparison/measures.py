@@ -10,8 +10,8 @@ from statistics import NormalDist, fmean
 from typing import Literal
 
 from tasks.comparison.amounts import AmountTest, compare_amounts, rank_all
+from tasks.comparison.change_tests import WEIGHTS, Draft, Test
 from tasks.comparison.comparison import Change
-from tasks.comparison.drafts import WEIGHTS, Draft, Test
 from tasks.comparison.rates import strata_of
 from tasks.comparison.samples import Samples, pair_samples, reach_of
 from tasks.report.rows import RunRow

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from tasks.comparison.change_tests import WEIGHTS, Draft, Test
 from tasks.comparison.comparison import Change
-from tasks.comparison.drafts import WEIGHTS, Draft, Test
-from tasks.comparison.noise import Noise, RunNoise, Spread, count_samples
+from tasks.comparison.score_noise import Noise, RunNoise, Spread, count_samples
 from tasks.report.rows import CriterionRow
 from tasks.statistics.correction import POWER_SD, Hypothesis
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from tasks.judge.prompt.citations import describe_dropped
 from tasks.render.cells import literal, unlinked
-from tasks.render.html.hostile import show_hidden
+from tasks.render.html.untrusted_text import show_hidden
 from tasks.render.needs import build_need
 from tasks.render.order import needs_work, worst_agents_first
 from tasks.render.outage import Outage, find_outage, group_unjudged
@@ -113,7 +113,8 @@ def render_markdown(
     """The report in short: verdict, summary, what changed, the worst agents and why, every agent, where it leads.
 
     ``changed`` are the lines of ``render_changed``; empty where there is nothing to compare with. ``trust`` says how
-    far the judge can be trusted (``describe_trust``), as plain text. By ``comparison`` those that got worse come first.
+    far the judge agrees with people (``describe_agreement``), as plain text. ``comparison`` puts agents that got worse
+    first.
     """
     report, links = rows.report, links or Links()
     lines = [f"# {escape(report['name'] or report['environment'])}: {_verdict(report)}"]

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from tasks.comparison.comparability import is_same_series
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
 from tasks.errors import WarehouseError
-from tasks.report.reading import Reading, ScoreRow
 from tasks.report.rows import ReportRow
+from tasks.report.stored_report import ScoreRow, StoredReport
 from tasks.warehouse.schema import (
     agent_report_details,
     criterion_scores,
@@ -33,7 +33,7 @@ _MOST_HISTORY = 10
 _MOST_CANDIDATES = 50
 
 
-def load_reading(warehouse: Warehouse, report_id: int) -> Reading | None:
+def load_stored_report(warehouse: Warehouse, report_id: int) -> StoredReport | None:
     """A report as comparisons and rules look at it; None when there is none of this id."""
     found = warehouse.load_report(report_id)
     if found is None:
@@ -48,7 +48,7 @@ def load_reading(warehouse: Warehouse, report_id: int) -> Reading | None:
         criteria = _of(criterion_scores, criterion_scores.c.keys(), report_id).order_by(
             criterion_scores.c.weight.desc(), criterion_scores.c.criterion
         )
-        return Reading(found, load(details), load(criteria), runs)
+        return StoredReport(found, load(details), load(criteria), runs)
 
 
 def _of(table: sa.Table, names: Sequence[str], report_id: int) -> sa.Select[Any]:

@@ -104,6 +104,14 @@ def test_what_a_report_cost_is_what_the_ledger_has() -> None:
     assert (rows.report["cost_usd"], rows.report["known_cost_usd"], rows.report["prompt_tokens"]) == (None, 1.5, None)
 
 
+def test_a_report_counts_the_dropped_citations_of_the_team_and_every_agent() -> None:
+    findings = _findings(_good(1, 8.0, citations_dropped=2), _good(2, 8.0, citations_dropped=1))
+    findings.team = Evaluation(None, "evaluated", score=7.0, citations_dropped=3)
+    rows = build_rows(_plan(), findings)
+    assert rows.report["citations_dropped"] == 6
+    assert [row["citations_dropped"] for row in rows.details] == [2, 1, 0]
+
+
 def test_doubts_about_the_teams_judgement_stand_in_the_report() -> None:
     findings = _findings(_good(1, 8.0))
     findings.team = Evaluation(

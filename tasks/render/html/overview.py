@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.render.html.figures import Trend, score_trend
+from tasks.render.html.charts import Trend, score_trend
 from tasks.render.html.page import Page
 from tasks.render.html.section import Section
 from tasks.render.markdown import describe_mean, describe_runs_cost, format_judging_cost

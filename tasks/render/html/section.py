@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from tasks.comparison.comparison import AgentComparison
-from tasks.render.html.figures import MOST_POINTS, Trend, Waterfall, build_waterfall, rate_trend, score_trend
+from tasks.render.html.charts import MOST_POINTS, Trend, Waterfall, build_waterfall, rate_trend, score_trend
 from tasks.render.html.page import Page
 from tasks.render.markdown import Links
 from tasks.render.needs import Need, build_need, with_examples

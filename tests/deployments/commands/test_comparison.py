@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.simulated_reports import Truth, World, store
 from deployments.cli import main
-from tasks.report.reading import Reading
+from tasks.report.stored_report import StoredReport
 from tasks.warehouse.comparisons import load_comparison
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
@@ -33,15 +33,18 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     store(opened, _hostile(_WORLD.report(rng, 1)))
     store(opened, _hostile(_WORLD.changed(0, success_rate=0.1).report(rng, 2)))
     staging = _hostile(_WORLD.report(rng, 3))
-    store(opened, Reading(staging.report | {"environment": "staging"}, staging.details, staging.criteria, staging.runs))
+    store(
+        opened,
+        StoredReport(staging.report | {"environment": "staging"}, staging.details, staging.criteria, staging.runs),
+    )
     opened.create_report({"environment": "prod"})
     opened.end_report(opened.create_report({"environment": "prod"}), "failed", "the source was gone")
     return opened
 
 
-def _hostile(reading: Reading) -> Reading:
+def _hostile(reading: StoredReport) -> StoredReport:
     rows = [row | {"agent_name": HOSTILE} if row["agent_id"] == 1 else row for row in reading.details]
-    return Reading(reading.report, rows, reading.criteria, reading.runs)
+    return StoredReport(reading.report, rows, reading.criteria, reading.runs)
 
 
 @pytest.fixture
@@ -95,20 +98,20 @@ def test_reports_of_two_environments_are_compared_when_told(call: Callable[..., 
         (["compare", "1", "1"], "with itself"),
         (["compare", "3", "2"], "'staging', report 2 of 'prod': --across-environments"),
         (["compare", "1", "4"], "report 4 is not done yet"),
-        (["compare", "--last", "1"], "--last 1: at least 2"),
-        (["compare", "--last", "2"], "--environment is one of: prod, staging"),
+        (["compare", "--last", "1"], "--last 1: must be at least 2"),
+        (["compare", "--last", "2"], "--environment is required, one of: prod, staging"),
         (["compare", "--last", "9", "--environment", "prod"], "there are 2 completed reports of prod"),
         (["compare", "1", "2", "--last", "2"], "exclude each other"),
-        (["compare", "1", "2", "--environment", "prod"], "goes with --last"),
-        (["check", "2"], "which rules"),
-        (["check", "--min-score", "7"], "which report"),
+        (["compare", "1", "2", "--environment", "prod"], "requires --last"),
+        (["check", "2"], "no rules: give"),
+        (["check", "--min-score", "7"], "no report: give"),
         (["check", "2", "--environment", "prod", "--min-score", "7"], "exclude each other"),
         (["check", "99", "--min-score", "7"], "no report 99"),
         (["check", "4", "--min-score", "7"], "not done yet"),
         (["check", "--environment", "nope", "--min-score", "7"], "'nope'"),
-        (["check", "2", "--min-score", "70"], "--min-score 70: from 0 to 10"),
+        (["check", "2", "--min-score", "70"], "--min-score 70: must be from 0 to 10"),
         (["check", "2", "--min-score", "nan"], "--min-score nan"),
-        (["check", "2", "--min-success-rate", "80"], "--min-success-rate 80: from 0 to 1"),
+        (["check", "2", "--min-success-rate", "80"], "--min-success-rate 80: must be from 0 to 1"),
         (["check", "2", "--max-failed", "-1"], "--max-failed"),
         (["check", "2", "--no-worse-than", "yesterday"], "--no-worse-than yesterday"),
         (["check", "2", "--no-worse-than", "99"], "no report 99"),

@@ -11,13 +11,13 @@ from tasks.judge.rubric import find_agent
 from tasks.report.rows import AgentId, AgentRow, CriterionRow, ReportRow, RunRow
 
 
-def as_agents(details: Sequence[AgentRow]) -> list[Agent]:
+def agents_of(details: Sequence[AgentRow]) -> list[Agent]:
     """The agents of rows of ``agent_report_details``, to be looked up by what people call them (``find_agent``)."""
     return [Agent(id=row["agent_id"], name=row["agent_name"], environment="") for row in details]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class StoredReport:
     """One report: its row of ``reports``, and its rows of the other tables; empty when it ended before it had any.
 
     Of ``runs`` only agent_id, run_id, succeeded, duration_seconds, cost_usd and task_hash are looked at.
@@ -58,7 +58,7 @@ class Reading:
         """The agents that the report was asked for (option ``agents``): all of them when none is named."""
         if not (names := self.option("agents")):
             return list(self.details)
-        agents = as_agents(self.details)
+        agents = agents_of(self.details)
         # Some may be gone from a report that was stored in part: what is not known of is not looked at.
         chosen = {agent.id for name in names if (agent := find_agent(name, agents)) is not None}
         return [row for row in self.details if row["agent_id"] in chosen]
@@ -100,7 +100,7 @@ class Pair:
         return "both" if self.before["agent_name"] == self.after["agent_name"] else "renamed"
 
 
-def match_agents(baseline: Reading, report: Reading) -> Iterator[Pair]:
+def match_agents(baseline: StoredReport, report: StoredReport) -> Iterator[Pair]:
     """The agents of both, in the order of ``report``, then those that are gone.
 
     The same id is the same agent, whatever its name: it was renamed. An agent that is new and has the name of one that

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import special
 
 from tasks.comparison.samples import variance_factor
-from tasks.report.reading import Reading, ScoreRow
 from tasks.report.rows import CriterionRow
+from tasks.report.stored_report import ScoreRow, StoredReport
 
 JUDGE_SD = 0.9
 """Standard deviation of one judge answer's weighted score, in points of 10, where nothing better is known. Chosen on
@@ -116,7 +116,7 @@ class RunNoise:
         return 100 * rate * (1 - rate) * self.factor
 
 
-def measure_noise(readings: Sequence[Reading], history: Sequence[ScoreRow], factor: float = 0.0) -> Noise:
+def measure_noise(readings: Sequence[StoredReport], history: Sequence[ScoreRow], factor: float = 0.0) -> Noise:
     """The noise from the several answers in ``readings`` and from the scores of earlier comparable reports.
 
     ``factor`` is how much other runs make of the difference between the two that are compared (``variance_factor``).
