@@ -1,4 +1,4 @@
-"""The recipe of a comparison: two reports that are stored, held against each other."""
+"""The recipe of a comparison: two stored reports, compared with each other."""
 
 from __future__ import annotations
 

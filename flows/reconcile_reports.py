@@ -1,4 +1,4 @@
-"""What becomes of reports that nobody works on any more."""
+"""Reports that no process works on any more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tasks.reconciling import mark_abandoned
 
 @flow(name="reconcile_reports")
 def reconcile_reports() -> list[int]:
-    """Mark the reports failed whose process was killed or lost. Those that somebody works on are left alone.
+    """Mark the reports failed whose process was killed or lost. Those in progress are left alone.
 
     Returns:
         The ids of the reports that it marked.

@@ -138,7 +138,7 @@ class ReportAbandonedError(AgentReportError):
 
 _MOST_READ = 10_000
 _SECRETS = (
-    # To the last @ of the word: a password may hold @ and / where nobody has percent-encoded it.
+    # To the last @ of the word: a password may hold @ and / that are not percent-encoded.
     (re.compile(r"://[^\s]*@"), "://***@"),
     (re.compile(r"(?i)(\bbearer\s+|authorization[\"']?\s*[:=]\s*[\"']?basic\s+)[^\s,;\"']+"), r"\1***"),
     (

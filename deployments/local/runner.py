@@ -54,7 +54,7 @@ def quiet_prefect() -> None:
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_TASK_RUNS_LEVEL", "CRITICAL")
     # A line for each of 300 task runs, sent to the API, says nothing that the task runs do not say.
     os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "WARNING")
-    # Prefect's own threads say whole events when the API is away for a moment; what that does to a report, it says.
+    # Prefect's own threads log whole events when the API is unreachable for a moment; the report states the result.
     os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
     for name, value in QUIET_SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -179,7 +179,7 @@ def run_report(order: Order) -> int | None:
     except KeyboardInterrupt:
         return _report_of(order, flow_runs)
     except httpx.TransportError as error:
-        # The flow run's last state could not be told to the API; the report is in the warehouse all the same.
+        # The flow run's last state did not reach the API; the report is in the warehouse all the same.
         result = error
     if isinstance(result, int):
         return result

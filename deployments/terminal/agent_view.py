@@ -30,7 +30,7 @@ def print_agent(
     Args:
         agent: Its row of ``agent_report_details``.
         criteria: Its rows of ``criterion_scores``; empty when it was not judged.
-        runs: Its rows of ``report_runs``; empty when none was looked at.
+        runs: Its rows of ``report_runs``; empty when none was read.
     """
     from tasks.render.markdown import describe_doubts
     from tasks.render.needs import with_examples

@@ -1,4 +1,4 @@
-"""The first page of a report: verdict, what changed, what needs work and why, every agent, what it cost."""
+"""The first page of a report: verdict, what changed, which agents need attention and why, every agent, what it cost."""
 
 from __future__ import annotations
 
@@ -147,24 +147,24 @@ def print_changes(console: Console, comparison: Comparison) -> None:
     for reason in comparison.reasons:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(reason)))
     team = [comparison.team] if clear_changes(comparison.team) else []
-    told = [*team, *changes.worse, *changes.better, *changes.new, *changes.gone]
+    changed = [*team, *changes.worse, *changes.better, *changes.new, *changes.gone]
     table = Table.grid(padding=(0, 2, 0, 0))
-    for subject in told[:_MOST_CHANGES]:
+    for subject in changed[:_MOST_CHANGES]:
         word = subject.presence if subject.presence in _MOVED else subject.verdict.replace("_", " ")
         style = {"better": "green", "worse": "red"}.get(subject.verdict, "")
         moves = "; ".join(describe_change(change) for change in clear_changes(subject))
         table.add_row(Text(word, style), one_line(subject.agent_name), one_line(moves))
     if table.rows:
         console.print(table)
-    if len(told) > _MOST_CHANGES:
+    if len(changed) > _MOST_CHANGES:
         command = printed_command("compare", comparison.baseline_id, comparison.report_id)
-        console.print(one_line(f"and {len(told) - _MOST_CHANGES} more: `{command}`"), soft_wrap=True)
+        console.print(one_line(f"and {len(changed) - _MOST_CHANGES} more: `{command}`"), soft_wrap=True)
 
 
 def _print_needy(console: Console, needy: Sequence[AgentRow], total: int, criteria: Sequence[CriterionRow]) -> None:
     from tasks.render.needs import build_need
 
-    console.print(Text(f"Needs work: {len(needy)} of {counted(total, 'agent')}", "bold"))
+    console.print(Text(f"Needs attention: {len(needy)} of {counted(total, 'agent')}", "bold"))
     by_agent: dict[AgentId | None, list[CriterionRow]] = {}
     for criterion in criteria:
         by_agent.setdefault(criterion["agent_id"], []).append(criterion)

@@ -31,7 +31,7 @@ class CriterionAgreement(BaseModel):
 
     ``same_verdict`` (0 to 1) is the share of pairs that both pass or both do not. ``bias`` is judge - people and
     ``noise`` the standard deviation of that difference, in points of 10; ``sampling_noise`` is the part of the noise
-    that comes of people having seen only some of the runs, None where nobody labelled two runs of an agent.
+    that comes of people having seen only some of the runs, None where no labeler labelled two runs of an agent.
 
     As ``stability`` (the judge with itself) and ``people`` (one labeler with another) it compares answers to one and
     the same question: there is no bias then, ``noise`` is the standard deviation of one answer around the mean of all,

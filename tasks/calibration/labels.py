@@ -1,4 +1,4 @@
-"""People's word on an agent: what they said of its runs, put together as the judge's word is one on all of them."""
+"""People's verdict on an agent: their labels of its runs, combined, as the judge's verdict is one on all of them."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class PairedRating:
-    """People's word on a unit beside the judge's.
+    """People's verdict on an item beside the judge's.
 
     ``labelers`` holds each labeler's own opinion. ``sampling_variance`` is that of ``people.score`` from the runs that
-    nobody labelled, in points squared: None where it cannot be told (no labeler scored two runs), 0 where all are.
+    nobody labelled, in points squared: None where it is unknown (no labeler scored two runs), 0 where all are.
     ``of_runs`` when the opinion is on single runs, not on the agent as a whole; the judge's never is.
     """
 
@@ -71,10 +71,11 @@ class PairedRating:
 
 
 def build_words(labels: Iterable[Label], runs: Mapping[tuple[int, int], int]) -> list[PairedRating]:
-    """One word a unit, in the order of units. ``runs``: how many runs the judge's word is over, by report and agent.
+    """One pair an item, in the order of items. ``runs``: the number of runs the judge's verdict is about, by report and
+    agent.
 
     A labeler's opinion is the mean over the runs that they labelled, or what they said of the agent as a whole if they
-    did; people's is the mean over labelers. It passes at the threshold; where somebody only gave a pass, the majority
+    did; people's is the mean over labelers. It passes at the threshold; where a labeler only gave a pass, the majority
     says.
     """
     by_unit: dict[ItemKey, list[Label]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""A change before it is held against everything else that was compared: a test, and what will be said of it."""
+"""A change before the correction for all others that were compared: its test, and how it will be described."""
 
 from __future__ import annotations
 

@@ -43,8 +43,8 @@ def worst_first(agents: Sequence[AgentComparison]) -> list[AgentComparison]:
 
 def clear_changes(subject: AgentComparison) -> list[Change]:
     """The changes that are better or worse; the worse ones first."""
-    told = [change for change in subject.changes if change.verdict in ("worse", "better")]
-    return sorted(told, key=lambda change: _ORDER.index(change.verdict))
+    clear = [change for change in subject.changes if change.verdict in ("worse", "better")]
+    return sorted(clear, key=lambda change: _ORDER.index(change.verdict))
 
 
 def sort_changes(comparison: Comparison) -> Changes:
@@ -71,12 +71,12 @@ def sort_changes(comparison: Comparison) -> Changes:
 
 
 def _widest_score(agents: Sequence[AgentComparison]) -> float:
-    """The largest bound of a change of a score that is told, at most the 10 by which one can move.
+    """The largest bound of a clear change of a score, at most the 10 by which one can move.
 
     At least 2: what is a small step of a score looks like one.
     """
-    told = [change for agent in agents for change in clear_changes(agent) if _is_score(change)]
-    bounds = [abs(bound) for change in told for bound in (change.difference, change.low, change.high) if bound]
+    clear = [change for agent in agents for change in clear_changes(agent) if _is_score(change)]
+    bounds = [abs(bound) for change in clear for bound in (change.difference, change.low, change.high) if bound]
     return min(_MOST_SCORE, max([_LEAST_SCORE, *bounds]))
 
 

@@ -79,13 +79,13 @@ def judge_reasons(baseline: StoredReport, report: StoredReport) -> tuple[str, ..
 
 
 def runs_reason(baseline: StoredReport, report: StoredReport) -> str | None:
-    """Why not even the runs can be compared, or None: only runs of another model were looked at."""
+    """Why not even the runs can be compared, or None: only runs of another model were read."""
     before, after = (reading.option("filter_model") or "" for reading in (baseline, report))
     return None if before == after else _differs("filter_model", before or "every model", after or "every model")
 
 
 def agents_reasons(baseline: StoredReport, report: StoredReport) -> tuple[str, ...]:
-    """What is to be said when one of the reports is over only some agents (option ``agents``), or over other ones."""
+    """What to note when one of the reports is over only some agents (option ``agents``), or over other ones."""
     same_source = baseline.report["environment"] == report.report["environment"]
     looked_at = [
         {row["agent_id"] if same_source else row["agent_name"] for row in reading.asked_agents()}
@@ -120,7 +120,7 @@ def tasks_reason(samples: Samples) -> str | None:
 def tasks_differ(count: int, total: int) -> str:
     """What a comparison says as a whole when the tasks of ``count`` of its ``total`` agents differ."""
     whose = f"{count} of {total} agents" if total > 1 else "the agent"
-    return f"other tasks of {whose}: a change there cannot be told apart from the effect of the tasks"
+    return f"other tasks of {whose}: a change there cannot be distinguished from the effect of the tasks"
 
 
 def rubric_reason(

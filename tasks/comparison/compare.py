@@ -1,4 +1,4 @@
-"""Two reports held against each other: what got better or worse, what cannot be told, and what cannot be compared."""
+"""Two reports compared: what got better or worse, what is undecided, and what cannot be compared."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ HOLDS_FOR = (
 """For what the promise of a comparison holds; docs/reference/comparison-accuracy.md says how it was simulated."""
 
 Verdict = Literal["better", "worse", "no_change", "not_comparable"]
-"""``no_change``: none that could be told from noise."""
+"""``no_change``: none that could be distinguished from noise."""
 
 Presence = Literal["both", "new", "gone", "renamed"]
 
@@ -32,7 +32,7 @@ class Change(Compared):
     ``metric`` is ``score``, ``criterion:NAME``, ``success_rate`` (0 to 1), ``avg_duration_seconds`` or
     ``avg_cost_usd``. ``low`` and ``high`` bound ``difference`` (after - before) with 95 % confidence; ``p_value`` is
     corrected for everything that was compared beside it; ``detectable`` is the smallest difference that could have
-    been told from noise. None is not measured, or not known.
+    been distinguished from noise. None is not measured, or not known.
     """
 
     metric: str

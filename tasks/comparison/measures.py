@@ -142,7 +142,7 @@ def _worth(values: Sequence[float], most: int) -> tuple[float, int]:
 
 
 def amount_draft(metric: str, measured: Measured, reason: str | None) -> Draft:
-    """The change of a mean over an agent's runs; runs that were not measured are left out, and that is said."""
+    """The change of a mean over an agent's runs; runs that were not measured are left out, which is noted."""
     samples, test = measured.amounts[metric], measured.tests.get(metric)
     change = _start(metric, samples.before, samples.after)
     if reason is None and not samples.measured:

@@ -33,8 +33,8 @@ def parse_moment(value: object) -> datetime | None:
     """The aware UTC time that ``value`` means, to the microsecond (a finer fraction is cut), or None.
 
     Text in ISO form and its relatives, a time without a zone being UTC; Go's form; numbers (or their text) since the
-    epoch in seconds, milli-, micro- or nanoseconds, told apart by their size. None for everything else, and for years
-    before 1970 too: Go's zero time is the year 1, and no run of an agent is that old.
+    epoch in seconds, milli-, micro- or nanoseconds, distinguished by their size. None for everything else, and for
+    years before 1970 too: Go's zero time is the year 1, and no run of an agent is that old.
     """
     if isinstance(value, (bytes, bytearray, memoryview)):
         value = bytes(value).decode("utf-8", "replace")

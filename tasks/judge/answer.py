@@ -65,7 +65,7 @@ class CriterionAnswer:
 class RenderedEvidence:
     """The evidence as the judge was shown it, without its fence: the text, and how many runs are in it.
 
-    ``sampling`` says which they are when they are not all ("" otherwise); ``runs`` is None where nobody counts them.
+    ``sampling`` says which they are when they are not all ("" otherwise); ``runs`` is None where they are not counted.
     """
 
     text: str
@@ -95,7 +95,7 @@ class JudgeAnswer:
 def build_schema(kind: Kind, rubric: Mapping[str, Criterion]) -> dict[str, Any]:
     """The JSON schema of an answer, strict: one required property per criterion, reasoning before score.
 
-    Contradictions come first: what an agent claims and what was observed are held against each other before anything
+    Contradictions come first: what an agent claims and what was observed are compared before anything
     is scored.
     """
     text = {"type": "string"}

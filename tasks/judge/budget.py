@@ -14,7 +14,7 @@ from tasks.judge.endpoint.limiter import StopSignal
 
 
 class Reservation:
-    """One call's share of the budget. ``cost_usd`` is what it came to, as far as it can be told; 0 until it is said."""
+    """One call's share of the budget. ``cost_usd`` is its cost as far as it is known; 0 until it is set."""
 
     def __init__(self) -> None:
         self.most_usd = 0.0
@@ -54,7 +54,7 @@ class Budget:
         """Hold ``most_usd()`` back for one call, and count what it came to afterwards (set on what this gives).
 
         Waits, until ``deadline`` (of ``time.monotonic``), while the money is held back for other calls; the most is
-        asked for anew after each of them. A call whose cost is not known should be set to its most: it may have cost
+        asked for again after each of them. A call whose cost is not known should be set to its most: it may have cost
         that.
 
         Raises:

@@ -106,7 +106,7 @@ class Judge:
 
         with claimed(self.ledger, call, most_usd) as held:
             if isinstance(held, PaidAnswer):
-                # An answer that an earlier version could use and this one cannot is asked for anew.
+                # An answer that an earlier version could use and this one cannot is asked for again.
                 with suppress(UnusableAnswerError):
                     answer = parse_answer(held.answer, question.kind, question.rubric, question.labelled_runs)
                     if self.report_id is None or held.report_id != self.report_id:

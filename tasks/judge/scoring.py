@@ -12,7 +12,7 @@ from tasks.judge.rubric import Criterion, weighted_mean
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judge on one criterion, held against its threshold; ``score`` and ``passed`` are None without evidence.
+    """The judge on one criterion, compared with its threshold; ``score`` and ``passed`` are None without evidence.
 
     ``supported``: at least one citation holds. Of several samples ``score`` is the mean, ``spread`` the difference
     between the highest and the lowest (None for less than two scores), ``unstable`` that they lie on both sides of the

@@ -28,7 +28,7 @@ def build_team_question(
 ) -> Question:
     """The question about the team; ``without_evidence`` says by agent name why it has none.
 
-    An agent without a finished run has none either, and is said so once.
+    An agent without a finished run has none either, and is listed once.
     """
     idle = {evidence.agent.name: "no finished run" for evidence in evidences if not evidence.finished_runs}
     without = idle | dict(without_evidence)

@@ -118,7 +118,7 @@ def find_at(text: str, at: int) -> Span | None:
         user, colon, password = userinfo.partition(":")
         ending = _AUTHORITY_END.search(userinfo)
         if ending is None or (
-            # A slash in a password that nobody has percent-encoded, and not a port or a path with an @ in it.
+            # A slash in a password that is not percent-encoded, and not a port or a path with an @ in it.
             colon
             and ending.start() > len(user)
             and "@" not in userinfo[: ending.start()]

@@ -37,7 +37,7 @@ class Crowded(NamedTuple):
 
 
 def find_crowded(text: str, coded: bytes, found: Places) -> Crowded:
-    """The stretches of a text in which places are crowded. NUL separates texts that are looked at each by itself."""
+    """The stretches of a text in which places are crowded. NUL separates texts that are examined each by itself."""
     places = found.places
     if len(places) < MOST_IN_A_SMALL_TEXT:
         return Crowded([], found)

@@ -82,7 +82,7 @@ class Redactor:
         try:
             changed = self._hook(text)
         except Exception as error:  # noqa: BLE001
-            # Its message may hold the text, so the type alone is told, and what raised it is cut off.
+            # Its message may hold the text, so the type alone is shown, without its cause.
             raise RedactionError(f"the redaction hook failed: {type(error).__name__}") from None
         if not isinstance(changed, str):
             raise RedactionError(f"the redaction hook gave {type(changed).__name__}, not text")

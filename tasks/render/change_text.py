@@ -1,4 +1,4 @@
-"""What changed, in words: for the Markdown of a report and for the terminal. Plain text; whoever shows it escapes."""
+"""What changed, in words: for the Markdown of a report and for the terminal. Plain text; the caller escapes it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def describe_presence(subject: AgentComparison) -> str:
 
 
 def count_rest(changes: Changes) -> list[str]:
-    """How many agents had no change that could be told from noise, and how many could not be compared."""
+    """How many agents had no change that could be distinguished from noise, and how many could not be compared."""
     lines = []
     if changes.same:
         agents = "agents" if changes.same > 1 else "agent"
-        lines.append(f"{changes.same} {agents} without a change that could be told from noise")
+        lines.append(f"{changes.same} {agents} without a change that could be distinguished from noise")
     if changes.not_comparable:
         lines.append(f"{len(changes.not_comparable)} not comparable")
     return lines
@@ -43,8 +43,8 @@ def render_changed(comparison: Comparison, show: Callable[[str], str] = escape) 
         some = [*team, *agents]
         for subject in some[:_MOST]:
             name = "The team" if subject.agent_id is None else subject.agent_name
-            told = "; ".join(show(describe_change(change)) for change in clear_changes(subject))
-            lines.append(f"- **{show(name)}** {verdict}: {told}")
+            changes_text = "; ".join(show(describe_change(change)) for change in clear_changes(subject))
+            lines.append(f"- **{show(name)}** {verdict}: {changes_text}")
         if len(some) > _MOST:
             lines.append(f"- and {len(some) - _MOST} more {verdict}")
     for title, moved in (("New", changes.new), ("Gone", changes.gone), ("Renamed", changes.renamed)):

@@ -23,7 +23,7 @@ _CLASS = "agent-report"
 
 def render_junit(report: ReportRow, findings: Sequence[RuleResult], *, strict: bool = False) -> bytes:
     """JUnit XML: a case for every rule and subject, a failure where it breaks the gate, skipped where it is not applied
-    or cannot be told."""
+    or is undecided."""
     suite = TestSuite(_clean(f"agent-report check: report {report['id']} on {report['environment']}"))
     for (rule, subject, agent_id), group in groupby(
         findings, lambda found: (found.rule, found.subject, found.agent_id)
@@ -56,7 +56,7 @@ def _clean(text: str) -> str:
 
 
 def render_summary(report: ReportRow, findings: Sequence[RuleResult], *, strict: bool = False) -> str:
-    """The step summary: what holds, a table of what breaks the gate, what cannot be told and what was not applied."""
+    """The step summary: what holds, a table of what breaks the gate, what is undecided and what was not applied."""
     broken = [finding for finding in findings if finding.breaks(strict=strict)]
     verdict = f"{'not passed' if broken else 'passed'}, {count_states(findings)}"
     lines = [f"## agent-report: report {report['id']} on {escape(report['environment'])}: {verdict}", ""]

@@ -17,7 +17,7 @@ _PLACEHOLDER = re.compile(r"<(?:n|time|uuid|url|text|email|path|hex|id)>")
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One agent that needs work. ``failed`` has its criteria below their thresholds ("reliability 4.0 < 7"), the
+    """One agent that needs attention. ``failed`` has its criteria below their thresholds ("reliability 4.0 < 7"), the
     furthest first; ``error`` is one of its runs', as it was; ``advice`` the judge's first recommendation. "" where
     there is none, or where ``why`` has it already.
     """

@@ -1,4 +1,4 @@
-"""The order in which a report's agents are read, wherever they stand (page, terminal, Markdown): by who needs work."""
+"""The order of a report's agents on the page, on the terminal and in Markdown: those that need attention first."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def needs_work(row: AgentRow) -> bool:
 
 
 def describe_need(row: AgentRow) -> str:
-    """Why an agent needs work, in the judge's first words on it; why it could not be judged. "" where nothing says."""
+    """Why an agent needs attention, in the judge's first words on it; why it could not be judged. "" where unknown."""
     if row["status"] == "failed":
         return str(row["error"] or "")
     return str(next(iter(row["weaknesses"] or ()), None) or row["reasoning"] or "")

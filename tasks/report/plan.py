@@ -1,4 +1,4 @@
-"""What a report was asked to be: fixed when it is opened, stored with it, and held to when it is taken up again."""
+"""What a report was asked to be: fixed when it is opened, stored with it, and kept when it is resumed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ReportPlan(BaseModel):
 
 
 def restore_plan(row: ReportRow, started_at: datetime, *, fresh: bool) -> ReportPlan:
-    """The plan of a stored report: its parameters and ``evidence_until`` hold; ``fresh`` may be asked for anew.
+    """The plan of a stored report: its parameters and ``evidence_until`` hold; ``fresh`` may be asked for again.
 
     A report that was begun as ``fresh`` stays so: of the answers in the ledger it takes those since it was begun.
 
@@ -76,7 +76,7 @@ def restore_plan(row: ReportRow, started_at: datetime, *, fresh: bool) -> Report
         )
     except (ValidationError, TypeError, KeyError) as error:
         raise ConflictError(
-            f"report {row['id']} cannot be taken up: its stored parameters cannot be read ({error})"
+            f"report {row['id']} cannot be resumed: its stored parameters cannot be read ({error})"
         ) from None
 
 
@@ -97,7 +97,7 @@ def check_conflicts(row: ReportRow, environment: str, name: str, criteria: Crite
     try:
         known_options, known_criteria = dict(stored["options"]), stored["criteria"]
     except (TypeError, KeyError, ValueError):
-        raise ConflictError(f"report {report_id} cannot be taken up: its stored parameters cannot be read") from None
+        raise ConflictError(f"report {report_id} cannot be resumed: its stored parameters cannot be read") from None
     for key in sorted(options.model_fields_set - {"fresh"}):
         given, kept = getattr(options, key), known_options.get(key)
         if given != kept:

@@ -20,7 +20,7 @@ def agents_of(details: Sequence[AgentRow]) -> list[Agent]:
 class StoredReport:
     """One report: its row of ``reports``, and its rows of the other tables; empty when it ended before it had any.
 
-    Of ``runs`` only agent_id, run_id, succeeded, duration_seconds, cost_usd and task_hash are looked at.
+    Of ``runs`` only agent_id, run_id, succeeded, duration_seconds, cost_usd and task_hash are used.
     """
 
     report: ReportRow
@@ -104,7 +104,7 @@ def match_agents(baseline: StoredReport, report: StoredReport) -> Iterator[Pair]
     """The agents of both, in the order of ``report``, then those that are gone.
 
     The same id is the same agent, whatever its name: it was renamed. An agent that is new and has the name of one that
-    is gone is the same agent under a new id (a source that was filled anew gives others), and so it says. Between
+    is gone is the same agent under a new id (a source that was filled again gives others), which is noted. Between
     environments ids mean nothing: there only names match.
     """
     known = {row["agent_id"]: row for row in baseline.details}

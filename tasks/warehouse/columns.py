@@ -141,7 +141,7 @@ class Nested(Clean):
 
 
 class FreeJson(Clean):
-    """JSON whose keys nobody knows beforehand: JSON in SQL; in Parquet a string that holds JSON, for a struct has to
+    """JSON whose keys are not known beforehand: JSON in SQL; in Parquet a string that holds JSON, for a struct has to
     name its fields and a map has values of one type only."""
 
     impl = _JSON

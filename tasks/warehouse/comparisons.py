@@ -139,7 +139,7 @@ def write_comparison(warehouse: Warehouse, comparison: Comparison) -> None:
     ]
     table = report_comparisons
     with warehouse.database.writing() as connection:
-        # Whoever compares the same two at the same time waits here, so that the rows are there once.
+        # Another comparison of the same two at the same time waits here, so that the rows are there once.
         ids = sorted((comparison.baseline_id, comparison.report_id))
         locked = sa.select(reports.c.id).where(reports.c.id.in_(ids)).order_by(reports.c.id).with_for_update()
         if list(connection.execute(locked).scalars()) != ids:

@@ -1,4 +1,4 @@
-"""The engine: how the warehouse's database is reached, SQLite or PostgreSQL, and what may be said when that fails."""
+"""The engine: how the warehouse's database is reached, SQLite or PostgreSQL, and what errors may show."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Database:
         self._writer.dispose()
 
     def enable_wal(self) -> None:
-        """Let readers read while somebody writes (SQLite; the file remembers it). Call outside of a transaction."""
+        """Let readers read while another connection writes (SQLite, for good). Call it outside of a transaction."""
         if not self.is_sqlite:
             return
         with self._translated("cannot be written"), self._reader.connect() as connection:
@@ -200,7 +200,7 @@ def _sqlite_engine(url: URL, *, begin: str, **pool: Any) -> Engine:
     engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True, **_JSON, **pool)
 
     # The driver opens transactions on its own, late and always deferred: a read that then wants to write fails as
-    # busy at once, however long the time-out. So the driver is told to keep out, and we say BEGIN.
+    # busy at once, however long the time-out. So the driver is set to keep out, and we say BEGIN.
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None

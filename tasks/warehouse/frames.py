@@ -51,7 +51,7 @@ def read_criteria(warehouse_url: str, environment: str | None = None) -> pd.Data
 
 
 def read_runs(warehouse_url: str, environment: str | None = None) -> pd.DataFrame:
-    """One row per report, agent and run that was looked at, in that order. Raises like ``read_reports``."""
+    """One row per report, agent and run that was read, in that order. Raises like ``read_reports``."""
     return _read_sql(warehouse_url, report_runs, environment)
 
 

@@ -113,7 +113,7 @@ def load_judged(
 def load_repeated_answers(database: Database, environment: str, model: str) -> list[RepeatedAnswer]:
     """The questions about agents that the judge was paid several times for answering, with all its scores.
 
-    They have one fingerprint: all that went in is the same. Answers that were asked for anew (option ``fresh``) are
+    They have one fingerprint: all that went in is the same. Answers that were asked for again (option ``fresh``) are
     such; several samples in one report are not, as each has a fingerprint of its own. An answer whose report is gone
     is left out: its thresholds are not known any more.
     """

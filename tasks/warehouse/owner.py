@@ -30,15 +30,15 @@ def current_owner() -> Owner:
 
 
 def is_local(owner: Owner) -> bool:
-    """Whether the process is one of this host, so that it can be looked at."""
+    """Whether the process is one of this host, so that it can be checked."""
     return owner.host == socket.gethostname()
 
 
 def is_alive(owner: Owner, heartbeat: datetime | None, now: datetime) -> bool:
     """Whether ``owner`` still works on its report.
 
-    On this host the process table decides, so that a killed report can be taken up at once. A process of another host
-    cannot be looked at: there the heartbeat decides, and without any the owner counts as dead.
+    On this host the process table decides, so that a killed report can be resumed at once. A process of another host
+    cannot be checked: there the heartbeat decides, and without any the owner counts as dead.
     """
     if is_local(owner):
         return _runs_here(owner)

@@ -127,13 +127,13 @@ class StagedFiles:
 def write_file(url: str, names: Sequence[str], content: bytes) -> str:
     """Write one file of another kind beside the tables, at ``names`` below ``url``; returns where it is.
 
-    Under a temporary name first, like the tables, so that nobody reads half of it. Errors as in ``write_parquet``.
+    Under a temporary name first, like the tables, so that no reader sees half of it. Errors as in ``write_parquet``.
     """
     with translate_errors(url, "cannot be written"):
         files, root = open_folder(url)
         final = posixpath.join(root, *names)
         folder = posixpath.dirname(final)
-        # With the report's id in it, as the tables' have: so it can be told of which a killed writer left one.
+        # With the report's id in it, as the tables' have: which shows of which report a killed writer left one.
         stem = posixpath.splitext(names[-1])[0]
         temporary = posixpath.join(folder, f".{stem}.{uuid.uuid4().hex}.tmp")
         files.makedirs(folder, exist_ok=True)
@@ -252,7 +252,7 @@ def _build_table(table: Table, report_id: int, rows: Sequence[Mapping[str, Any]]
     complete = complete_rows(table, report_id, [dict(row) for row in rows])
     arrays = []
     for column in table.columns:
-        # Nobody works any more on a report that is written.
+        # A report that is written has no owner.
         is_lease = table is reports and column.name in LEASE
         arrays.append(_build_array(column, [None if is_lease else row[column.name] for row in complete]))
     return pa.Table.from_arrays(arrays, schema=arrow_schema(table))

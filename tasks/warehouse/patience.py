@@ -1,4 +1,4 @@
-"""Patience with a warehouse that is away for a while: what could not be written is tried again, for a limited time."""
+"""Patience with a warehouse that is unreachable for a while: writes are tried again, for a limited time."""
 
 from __future__ import annotations
 

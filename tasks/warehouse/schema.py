@@ -25,7 +25,7 @@ from tasks.warehouse.nested import arrow_struct
 from tasks.warehouse.owner import Owner
 
 ENDED = ("completed", "failed", "cancelled")
-"""The statuses in which nobody works on a report any more."""
+"""The statuses in which a report has ended."""
 
 LEASE = ("owner", "heartbeat")
 """Columns of ``reports`` that say who is working on it: NULL as soon as it has ended, and so in every file."""
@@ -61,7 +61,7 @@ reports = Table(
     Column("name", Text(), nullable=False),
     Column("environment", Text(), nullable=False),
     Column("parameters", FreeJson(), comment="criteria and options, with every default filled in."),
-    Column("evidence_until", UtcTime(), comment="Runs up to then were looked at."),
+    Column("evidence_until", UtcTime(), comment="Runs up to then were read."),
     Column(
         "status",
         Text(),
@@ -222,7 +222,7 @@ report_runs = Table(
     Column(
         "tool_calls",
         Nested(arrow_struct(SourceCalls)),
-        comment="As the source has them, in excerpts. NULL: it has none.",
+        comment="As the source has them, in excerpts. NULL: it has none, or the trace has them.",
     ),
     PrimaryKeyConstraint("report_id", "agent_id", "run_id", name="pk_report_runs"),
     Index("ix_report_runs_agent_id", "agent_id", "run_id"),
@@ -298,7 +298,7 @@ report_comparisons = Table(
     Column("low", Real(), comment="Of the difference, 95 %."),
     Column("high", Real(), comment="Of the difference, 95 %."),
     Column("p_value", Real(), comment="Corrected for the number of agents and metrics."),
-    Column("detectable", Real(), comment="The smallest difference that could have been told from noise."),
+    Column("detectable", Real(), comment="The smallest difference that could have been distinguished from noise."),
     Column("verdict", Text(), nullable=False, comment="better, worse, no_change or not_comparable."),
     Column("method", Text(), comment="How low, high and p_value were found."),
     Column("reason", Text(), comment="Why it is not comparable; of overall, what else to know."),
@@ -308,7 +308,7 @@ report_comparisons = Table(
     sqlite_autoincrement=True,
 )
 
-# No foreign key: what people said outlives the report that they said it of, so the judge's word stands here as well.
+# No foreign key: labels outlive the report that they are about, so the judge's verdict stands here as well.
 labels = Table(
     "labels",
     metadata,

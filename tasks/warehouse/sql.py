@@ -236,7 +236,7 @@ class Warehouse:
         """End a report that cannot be written in full: its status (failed, cancelled), why, when, and after how long.
 
         A report that has ended already, or is gone, stays as it is, and so does one that another than ``owner`` (when
-        given) has taken up. Whether it was ended.
+        given) resumed. Whether it was ended.
         """
         if status not in ENDED:
             raise WarehouseError(f"Report {report_id} cannot end as {status!r}.")
@@ -253,7 +253,7 @@ class Warehouse:
     def fail_abandoned(self, now: datetime | None = None) -> list[ReportRow]:
         """Mark the reports ``failed`` that have not ended and whose owner is dead; their rows as they are then, by id.
 
-        Each in a transaction of its own, in which its owner is looked at again: somebody may have taken it up.
+        Each in a transaction of its own, in which its owner is checked again: another process may have resumed it.
         """
         now = now or datetime.now(UTC)
         marked: list[ReportRow] = []
@@ -284,7 +284,7 @@ class Warehouse:
             return row
         taker = row["owner"]
         raise WarehouseError(
-            f"Report {report_id} was taken up by process {taker['pid']} on {taker['host']}: it is theirs to write."
+            f"Report {report_id} was resumed by process {taker['pid']} on {taker['host']}, which alone may write it."
         )
 
 
@@ -306,7 +306,7 @@ def _read_rows(connection: Connection, query: Select[Any]) -> list[Any]:
 
 
 def _locked(connection: Connection, report_id: int) -> ReportRow | None:
-    """The report's row, which nobody else changes before this transaction ends (SQLite: it is the only writer)."""
+    """The report's row, which no other transaction changes before this one ends (SQLite: it is the only writer)."""
     rows = _read_rows(connection, sa.select(reports).where(reports.c.id == report_id).with_for_update())
     return rows[0] if rows else None
 
@@ -329,9 +329,11 @@ def _owner_lives(row: ReportRow, now: datetime) -> bool:
 
 def _abandoned(row: ReportRow) -> str:
     owner = row["owner"]
-    who = "nobody worked on it" if owner is None else f"process {owner['pid']} on {owner['host']} was killed or lost"
+    who = (
+        "no process worked on it" if owner is None else f"process {owner['pid']} on {owner['host']} was killed or lost"
+    )
     return (
-        f"{who} at {row['progress']} %: report_id={row['id']} (`--report-id {row['id']}`) takes it up, and what was "
+        f"{who} at {row['progress']} %: report_id={row['id']} (`--report-id {row['id']}`) resumes it, and what was "
         "paid for is not paid for again"
     )
 
@@ -343,7 +345,7 @@ def _refuse_living(row: ReportRow, now: datetime) -> None:
         raise ConflictError(
             f"Report {row['id']} is being made by process {owner.pid} on {owner.host} ({row['status']}, "
             f"{row['progress']} %): wait for it, or end that process there. After a crash of that host it can be "
-            f"taken up {lapse} seconds after its last sign of life."
+            f"resumed {lapse} seconds after its last sign of life."
         )
 
 

@@ -19,7 +19,7 @@ import httpcore2
 import httpx
 import httpx2
 
-# The peer may take what is written as slowly as it likes: the deadline is looked at after so many bytes.
+# The peer may take what is written as slowly as it likes: the deadline is checked after so many bytes.
 _WRITTEN_AT_ONCE = 16_384
 
 

@@ -11,7 +11,7 @@ _USERINFO = re.compile(r"[^:/?#@]*(?::[^:/?#@]*)?")
 
 
 def refuse_ambiguous(url: str, name: str) -> None:
-    """Refuse a URL, of a database or of HTTP, whose user, password and host cannot be told apart for certain.
+    """Refuse a URL, of a database or of HTTP, whose user, password and host cannot be distinguished for certain.
 
     That is one with @, /, #, ? or : in its password that is not percent-encoded; also, for a database, a # or
     an & in its query. ``name`` is what the URL is called. URLs of SQLite name a file, and have no password.

@@ -8,7 +8,7 @@ def format_duration(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     if seconds < 59.95:
-        # What is said to be 1.0 s is not 1.00 s a hair below.
+        # What is shown as 1.0 s is not 1.00 s a hair below.
         return f"{seconds:.2f} s" if seconds < 0.995 else f"{seconds:.1f} s"
     if seconds < 3599.5:
         minutes, rest = divmod(round(seconds), 60)

@@ -28,7 +28,7 @@ def format_rate(rate: float | None, bound: float | None = None) -> str:
 
 
 def format_threshold(threshold: float) -> str:
-    """What a score is held against, as it was given: 7, 7.25."""
+    """The threshold of a score, as it was given: 7, 7.25."""
     return f"{threshold:.12g}"
 
 

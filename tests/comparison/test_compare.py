@@ -384,7 +384,7 @@ def test_other_tasks_of_one_agent_leave_the_others_and_the_runs_of_the_team() ->
     comparison = compare_reports(_on_tasks(first, ["a", "b"], (1,)), _on_tasks(last, ["c", "d"], (1,)))
     assert [agent.verdict for agent in comparison.agents][:2] == ["not_comparable", "worse"]
     assert comparison.reasons == (
-        "other tasks of 1 of 3 agents: a change there cannot be told apart from the effect of the tasks",
+        "other tasks of 1 of 3 agents: a change there cannot be distinguished from the effect of the tasks",
     )
     assert _change(comparison.team, "score").verdict == "not_comparable"
     rate = _change(comparison.team, "success_rate")

@@ -36,7 +36,7 @@ def test_a_report_says_what_changed_since_the_last_comparable_one(make_world: Ca
     assert {agent.verdict for agent in comparison.agents if agent.agent_name != "onboarding-guide"} == {"no_change"}
     text = _artifact(f"report-{second['id']}")
     assert f"## What changed\n\nAgainst report {first['id']}" in text
-    assert "4 agents without a change that could be told from noise" in text
+    assert "4 agents without a change that could be distinguished from noise" in text
     assert "## What changed" not in _artifact(f"report-{first['id']}")
     assert compare_reports(second["id"], first["id"]) == []
     assert compare_reports(second["id"]) == []

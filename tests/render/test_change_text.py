@@ -36,7 +36,7 @@ def test_worse_comes_first_and_noise_is_a_count() -> None:
     text = "\n".join(render_changed(comparison))
     assert "Against report 3 of 2026-03-01 02:00 UTC." in text
     assert text.index("**fallen** worse") < text.index("**fast** better")
-    assert "2 agents without a change that could be told from noise" in text
+    assert "2 agents without a change that could be distinguished from noise" in text
     assert "calm" not in text
     assert [agent.agent_name for agent in worst_first(comparison.agents)] == ["fallen", "fast", "calm", "quiet"]
 

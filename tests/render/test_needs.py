@@ -155,8 +155,8 @@ def test_a_source_or_an_answer_that_fails_is_no_outage_of_the_judge(error: str) 
 def test_agents_that_could_not_be_judged_are_no_agents_that_need_work() -> None:
     failed = {"status": "failed", "error": "no answer could be used"}
     shown = _shown([_NEEDY, failed, failed], agents_failed=2)
-    assert "1 of 3 agents needs work; 2 could not be judged." in shown["page"]
-    assert "Needs work: 1 of 3 agents" in shown["terminal"]
+    assert "1 of 3 agents needs attention; 2 could not be judged." in shown["page"]
+    assert "Needs attention: 1 of 3 agents" in shown["terminal"]
     for surface in ("page", "terminal", "markdown"):
         text = shown[surface].partition("Could not be judged")[2].replace("*", "").replace(" ,", ",")
         assert "bot-2, bot-3" in text[:60], surface

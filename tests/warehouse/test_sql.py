@@ -378,7 +378,7 @@ def test_an_owner_that_was_replaced_meanwhile_cannot_write(warehouse: Warehouse,
     report_id = warehouse.create_report({"environment": "prod", "owner": dead})
     warehouse.take_report(report_id)
     report = written["reports"][0]
-    with pytest.raises(WarehouseError, match=f"taken up by process {current_owner().pid}"):
+    with pytest.raises(WarehouseError, match=f"resumed by process {current_owner().pid}"):
         warehouse.write_report(report_id, report, [], [], [], owner=dead)
     warehouse.write_report(report_id, report, [], [], [], owner=current_owner())
     warehouse.write_report(report_id, report, [], [], [], owner=current_owner())

@@ -87,7 +87,7 @@ class Capabilities:
         self._changed = threading.Condition()
         self._form = Form()
         self._proven = False
-        # After a refusal, one call tries the next form and the others wait for what becomes of it.
+        # After a refusal, one call tries the next form and the others wait for its result.
         self._trying = False
         self._tried_since: float | None = None
 

@@ -143,7 +143,7 @@ class JudgeClient:
                         reply = self._send(form, messages, schema, deadline, attempts)
                     except APIStatusError as error:
                         failure: APIError = error
-                        # Before the slot is given back, so that nobody slips through in between.
+                        # Before the slot is given back, so that no call slips through in between.
                         held = self._slow_down(permit, error, attempts)
                     except APIConnectionError as error:
                         failure = error
@@ -164,9 +164,9 @@ class JudgeClient:
                 if not held:
                     stop.wait(self._backoff(attempts), deadline)
         except JudgeError as error:
-            told = DeadlineError(f"{error} (last: {said})") if said and isinstance(error, DeadlineError) else error
-            told.unanswered = unanswered
-            raise told from None
+            raised = DeadlineError(f"{error} (last: {said})") if said and isinstance(error, DeadlineError) else error
+            raised.unanswered = unanswered
+            raise raised from None
 
     def _slow_down(self, permit: Permit, error: APIStatusError, attempts: int) -> bool:
         """Tell the limiter of a limit; whether the limiter now holds everybody back, this call included."""

@@ -1,4 +1,4 @@
-"""The rate limiter: bounds a process's calls to one endpoint by what it takes, and pauses all when it says so."""
+"""The rate limiter: bounds a process's calls to one endpoint by what it takes, and pauses all when it asks for it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ StopKind = Literal["endpoint", "warehouse", "fail_fast", "timeout", "cancelled"]
 
 
 class StopSignal:
-    """Ends a report's judging, once and for one reason; whoever waits behind a limiter for it wakes and gives up."""
+    """Ends a report's judging, once and for one reason; every call that waits in a limiter then gives up."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -65,7 +65,7 @@ class StopSignal:
             raise DeadlineError("the time for this agent is up before the endpoint may be asked again")
         ended = threading.Event()
         with self.listening(ended.set):
-            # Looked at between listening and waiting: an end just before would wake nobody.
+            # Checked between listening and waiting: an end just before would wake no one.
             self.check()
             ended.wait(seconds)
         self.check()
@@ -90,7 +90,7 @@ class Permit:
         self.number = number
 
     def answered(self) -> None:
-        """The endpoint answered. Whoever says neither this nor ``refused`` (5xx, time-out) changes no width."""
+        """The endpoint answered. A call that reports neither this nor ``refused`` (5xx, time-out) changes no width."""
         self._limiter._note_answer()
 
     def refused(self, retry_after_seconds: float | None = None) -> None:

@@ -62,7 +62,7 @@ class LabelledRun:
 
     @cached_property
     def status(self) -> str:
-        """The run's status, of those that a finished run may have: another is told by how the run counts."""
+        """The run's status, of those that a finished run may have: another is shown as how the run counts."""
         if self.run.status.casefold() in _STATUSES:
             return self.run.status
         return "completed" if self.run.outcome == "success" else "failed"

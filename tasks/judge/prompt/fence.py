@@ -71,7 +71,7 @@ class Fence:
     def around(self, evidence: str) -> str:
         """``evidence`` between its delimiters, with a word on what they are before and after."""
         opening, closing = f"<{_NAME}-{self.nonce}>", f"</{_NAME}-{self.nonce}>"
-        # It was drawn after the evidence was read; this is for whoever gives one.
+        # It was drawn after the evidence was read; this is for callers that pass one.
         inside = evidence.replace(self.nonce, "\N{HORIZONTAL ELLIPSIS}")
         return (
             f"The evidence stands between {opening} and {closing}. Lines that begin with {MARK.strip()!r} are quoted "

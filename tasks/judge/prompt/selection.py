@@ -34,7 +34,7 @@ class StepExcerpt:
 
 @dataclass(frozen=True, slots=True)
 class RunExcerpt:
-    """A run as the judge sees it; texts are clipped in the middle and say so."""
+    """A run as the judge sees it; texts are clipped in the middle, with a mark."""
 
     labelled_run: LabelledRun
     task: str

@@ -28,7 +28,7 @@ NO_RESULT = "(nothing)"
 class Step:
     """One step of a run; ``number`` counts from 1 and stands in its label (R7.3).
 
-    A call has ``name``, ``arguments``, ``result`` and ``error``; what was said or heard has ``text``. Unknown is "".
+    A call has ``name``, ``arguments``, ``result`` and ``error``; a message has ``text``. Unknown is "".
     ``span_id`` is the call's span, where the trace shows the same calls.
     """
 
@@ -49,12 +49,12 @@ class Step:
 
     @property
     def claims(self) -> tuple[str, ...]:
-        """The agent's own words, which nobody has checked."""
+        """The agent's own words, which are unchecked."""
         return (self.text,) if self.kind == "said" else ()
 
     @property
     def observations(self) -> tuple[str, ...]:
-        """What was seen to happen: the call with its arguments, its result, its error; what the agent was told."""
+        """What was seen to happen: the call with its arguments, its result, its error; what the agent was sent."""
         if self.kind == "call":
             said = (
                 f"{self.name}({self.arguments})",
@@ -135,7 +135,7 @@ def _turns(column: str | None, *, with_tools: bool) -> Iterator[tuple[StepKind, 
     try:
         items = json.loads(column)
     except (ValueError, RecursionError):
-        # Whatever it is, nobody but the agent wrote it.
+        # Whatever it is, only the agent wrote it.
         yield "said", column
         return
     for item in items if isinstance(items, list) else [items]:

@@ -193,7 +193,7 @@ def _attacks(form: str) -> Iterator[tuple[int, int]]:
 
 
 def _overriding(window: str) -> re.Match[str] | None:
-    """A place that has what was said before ignored: all of it, or as a judge, or for a score."""
+    """A place that asks to ignore what came before: all of it, or as a judge, or for a score."""
     found = [override for override in _OVERRIDE.finditer(window) if not override["before"]]
     if found and any(part.search(window) for part in (_MARK, _JUDGE, _ROLE)):
         return found[0]

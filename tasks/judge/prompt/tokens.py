@@ -54,7 +54,7 @@ def estimate_tokens(text: str) -> int:
 
 
 def text_tokens(text: str) -> int:
-    """``estimate_tokens``; of a text of megabytes only head and tail are looked at."""
+    """``estimate_tokens``; of a text of megabytes only head and tail are counted."""
     if len(text) <= 4 * _PROBE:
         return estimate_tokens(text)
     return round(estimate_tokens(text[:_PROBE] + text[-_PROBE:]) * len(text) / (2 * _PROBE))

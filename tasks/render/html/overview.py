@@ -1,4 +1,4 @@
-"""What a page says first: how many agents need work, what the runs came to, and what stands out."""
+"""The top of a page: how many agents need attention, what the runs came to, and what stands out."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MOST_PAPER = 24
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The first screen of a page. ``headline`` is one sentence; ``worst`` are at most six of those that need work.
+    """The first screen of a page. ``headline`` is one sentence; ``worst`` are at most six of those that need attention.
 
     Where the judge failed for all agents, ``outage`` says why; otherwise ``unjudged`` has those whose judging failed,
     by their error.
 
     ``paper`` has the anchors of the agents that a printer gets with more than their line of the table: of the
-    ``paper_wanted`` that need work, or became worse or better, the first.
+    ``paper_wanted`` that need attention, or became worse or better, the first.
     """
 
     headline: str
@@ -125,7 +125,7 @@ def _headline(needs_work: int, counts: Counter[str], total: int, error: str) -> 
     elif not (judged := counts["passed"] + counts["unclear"]):
         first = error[:1].upper() + error[1:] if error else "No agent was judged"
     elif judged < total:
-        first = f"Of the {judged} {'agent' if judged == 1 else 'agents'} that could be judged none needs work"
+        first = f"Of the {judged} {'agent' if judged == 1 else 'agents'} that could be judged none needs attention"
     else:
-        first = f"None of the {total} {agents} needs work"
+        first = f"None of the {total} {agents} needs attention"
     return first + "."

@@ -15,7 +15,7 @@ from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
 class HistoryPoint:
     """The team's or one agent's figures in one report; rates are 0 to 1, scores 0 to 10, None is not measured.
 
-    ``comparable``: judged by the same judge against the same criteria as the report that is looked at.
+    ``comparable``: judged by the same judge against the same criteria as this report.
     """
 
     report_id: int

@@ -17,7 +17,7 @@ _ROOMY = 400
 _MOST_PAPER_RUNS = 3
 STATES = {
     "failed": ("bad", "Judging failed"),
-    "needs_work": ("bad", "Needs work"),
+    "needs_work": ("bad", "Needs attention"),
     "unclear": ("warn", "Not fully judged"),
     "passed": ("good", "Passed"),
     "no_evidence": ("warn", "Not enough evidence"),
@@ -25,7 +25,7 @@ STATES = {
     "not_started": ("calm", "Not judged"),
     "no_runs": ("calm", "No runs"),
 }
-"""What is said of an agent in a state: tone and words."""
+"""How an agent's state is shown: tone and words."""
 
 _CHANGES = {
     "worse": ("bad", "▼", "Worse"),
@@ -141,7 +141,7 @@ class Section:
 
 
 def build_sections(page: Page, detail: Detail) -> list[Section]:
-    """A section for every agent, those that need work first; no agents, an empty list."""
+    """A section for every agent, those that need attention first; no agents, an empty list."""
     criteria: dict[AgentId | None, list[CriterionRow]] = {}
     for criterion in page.criteria:
         criteria.setdefault(criterion["agent_id"], []).append(criterion)

@@ -148,7 +148,7 @@ class JaegerClient:
         ``redact`` (see ``summarize_tree``) is applied to every summary, in the thread that asks. ``parts`` gets each
         run's part of its trace by the run's id, as Jaeger has it, for who needs more than the summary.
 
-        Whatever Jaeger does is data: a trace that could not be had is ``unavailable`` with the reason (without
+        Whatever Jaeger does is data: a trace that could not be fetched is ``unavailable`` with the reason (without
         credentials), one that Jaeger does not have is ``missing``, or ``pending`` while its run ended less than two
         minutes ago.
         """
@@ -205,7 +205,7 @@ class JaegerClient:
         return by_id, by_tag
 
     def _fetch_ids(self, ids: Sequence[str], routes: Routes, window: TraceWindow) -> dict[str, _TraceLookup]:
-        """What there is for each id. A batch that cannot be had is asked for by single ids: one of it is the reason."""
+        """What there is for each id. A batch that cannot be fetched is asked for id by id: one may be the reason."""
         found: dict[str, _TraceLookup] = {}
         singles = list(ids)
         if routes.batch:
@@ -282,7 +282,7 @@ class JaegerClient:
             return _TraceLookup(
                 None, reason=f"Jaeger finds no trace of service {self._service} with {self._tag}={run.id}"
             )
-        # Ids of runs start anew with a new database: of several the one that ran when the run did.
+        # Ids of runs start again with a new database: of several the one that ran when the run did.
         started_us = run.started_at.timestamp() * 1_000_000
         trace_id = min(carrying, key=lambda key: abs(carrying[key].start_us - started_us))
         return _TraceLookup(trace_id, traces[trace_id])
@@ -365,6 +365,6 @@ def _is_young(run: Run, now: datetime) -> bool:
     """Whether the run's spans may still be on their way."""
     ended = ended_at(run)
     if ended is None:
-        # Rows of runs that died stay "running" for ever: after a day nothing more comes.
+        # Rows of runs that died stay "running" forever: after a day nothing more comes.
         return run.outcome == "unfinished" and now - run.started_at < _RUNNING
     return now - ended < _PENDING

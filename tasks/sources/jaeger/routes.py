@@ -12,7 +12,7 @@ import orjson
 from tasks.sources.jaeger.http import JaegerHttp, JaegerResponse
 from tasks.sources.jaeger.window import TraceWindow
 
-# An id that nobody has: every server answers it at once, and how it does tells what it can do.
+# An id that does not exist: every server answers it at once, and the answer shows what it can do.
 _NOBODY = "0badc0de" * 4
 _PROBE_SECONDS = 15.0
 _DOUBTFUL_SECONDS = 60.0
@@ -49,7 +49,7 @@ class TraceRoutes:
         self._until = float("inf")
 
     def find(self, window: TraceWindow, stopped: Callable[[], str | None]) -> Routes | str:
-        """The routes, or why none can be told now; threads that ask meanwhile wait for the one that probes.
+        """The routes, or why none is known now; threads that ask meanwhile wait for the one that probes.
 
         ``stopped`` is asked after waiting: where the first thread has found the server down the others do not try.
         """

@@ -48,7 +48,7 @@ def window_of(runs: Iterable[Run], now: datetime) -> TraceWindow:
 
 
 def ended_at(run: Run) -> datetime | None:
-    """When ``run`` ended, by its row; None when that cannot be told (it may still be running)."""
+    """When ``run`` ended, by its row; None when that is unknown (it may still be running)."""
     if run.completed_at is not None:
         return run.completed_at
     try:

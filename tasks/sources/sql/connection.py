@@ -57,7 +57,7 @@ def open_source(url: str) -> Engine:
 def make_read_only(engine: Engine) -> Engine:
     """An engine like ``engine``, which comes from elsewhere (a Prefect block), that cannot write.
 
-    A SQLite file is opened anew as ``open_source`` does. On PostgreSQL the engine's own pool, driver and arguments
+    A SQLite file is opened again as ``open_source`` does. On PostgreSQL the engine's own pool, driver and arguments
     stay, its transactions begin as READ ONLY. ``engine`` itself is as it was.
 
     Raises:

@@ -263,7 +263,7 @@ class Source:
         if filter_model and "model_name" not in tables["agent_runs"].names:
             raise UsageError(
                 f"filter_model={filter_model!r}: the source {describe(self._engine.url)} has no column "
-                "agent_runs.model_name, so its runs cannot be told apart by model; leave the filter out"
+                "agent_runs.model_name, so its runs cannot be filtered by model; leave the filter out"
             )
 
 
@@ -316,7 +316,7 @@ def _choose(
     warnings: tuple[str, ...] = ()
     if unreadable:
         rows_are = "1 row is" if unreadable == 1 else f"{unreadable} rows are"
-        warnings = (f"{rows_are} left out because it cannot be told when the run started: {example}",)
+        warnings = (f"{rows_are} left out because it is unknown when the run started: {example}",)
     return _Index(sorted(chosen.values(), key=lambda entry: entry[:2], reverse=True), unreadable, warnings)
 
 

@@ -1,4 +1,4 @@
-"""The ledger for a warehouse that may be away for a while: paid answers wait in memory until they are written."""
+"""The ledger for a warehouse that may be unreachable: paid answers wait in memory until they are written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 class PatientLedger:
     """The judge's ``Ledger`` for one report, over a ``SqlLedger`` that may fail for a while.
 
-    Whoever asks it waits with it, for as long as ``patience`` lasts: no further call is made meanwhile. Then judging
+    Callers wait for it, for as long as ``patience`` lasts: no further call is made meanwhile. Then judging
     ends by ``stop``, and what was paid for stays in memory until ``flush`` has written it.
     """
 

@@ -34,7 +34,7 @@ _CLAIM_FIELDS = (
     "created_at",
 )
 
-# Statements are made once: of the 3.1 ms of CPU that an answer took in the ledger, making them anew took 1.8.
+# Statements are made once: of the 3.1 ms of CPU that an answer took in the ledger, making them again took 1.8.
 _ANSWER = (
     sa.select(judge_calls.c.id, *(judge_calls.c[name] for name in _FIELDS))
     .where(judge_calls.c.fingerprint == sa.bindparam("fingerprint"))
@@ -116,7 +116,7 @@ class SqlLedger:
 
         The claim lapses after ``seconds`` of the database's clock (at once for 0), or when this process is gone: for
         those on this host at once, for others when its report has had no heartbeat for a minute or belongs to another
-        process by now. Then it becomes an ``unanswered`` call, whose cost is not known, and whoever asks first gets a
+        process by now. Then it becomes an ``unanswered`` call, whose cost is not known, and the next caller gets a
         claim. ``most_usd`` is only called for a claim, outside of any transaction.
 
         ``moment`` (now, when it is not given) tells a claim from others: the same call with the same moment, after one
@@ -152,13 +152,13 @@ class SqlLedger:
         }
         with self._database.writing(durable=False) as connection:
             if held is not None:
-                # By its id, which is never used again: what somebody claimed since then is not touched.
+                # By its id, which is never used again: a claim made since then is not touched.
                 connection.execute(_LAPSE_CLAIM, {"claim_id": held["id"]})
             values["claimed_until"] = _now(connection) + timedelta(seconds=seconds)
             claim_id = connection.execute(_INSERT_UNLESS_CLAIMED, values).scalar()
             if claim_id is None:
                 return None
-            # The one who held the claim may have answered after we looked. Whoever did has committed by now: until
+            # The one who held the claim may have answered after we looked. If so, it has committed by now: until
             # then the unique index made us wait (PostgreSQL), or the lock of the writers (SQLite).
             if (known := _answer(connection, fingerprint, since)) is not None:
                 connection.execute(_DELETE_CLAIM, {"claim_id": claim_id})
@@ -167,7 +167,7 @@ class SqlLedger:
         return Claim(id=claim_id, fingerprint=fingerprint, most_usd=most)
 
     def lapse_claims(self, report_id: int) -> None:
-        """Make unanswered calls of a report's claims: for who takes it up, as its owner is dead."""
+        """Make unanswered calls of a report's claims: for the process that resumes it, as its owner is dead."""
         claims = (judge_calls.c.report_id == report_id) & (judge_calls.c.status == _CLAIMED)
         with self._database.writing() as connection:
             connection.execute(sa.update(judge_calls).where(claims).values(_LOST | {"attempts": 1}))
@@ -293,7 +293,7 @@ def _has_lapsed(connection: Connection, held: RowMapping, now: datetime) -> bool
     owner = Owner(**held["claimed_by"])
     if is_local(owner):
         return not is_alive(owner, heartbeat=None, now=now)
-    # A process of another host cannot be looked at: there its report's heart beats for it, or only the time counts.
+    # A process of another host cannot be checked: there its report's heart beats for it, or only the time counts.
     query = sa.select(reports.c.owner, reports.c.heartbeat).where(reports.c.id == held["report_id"])
     report = connection.execute(query).mappings().first()
     if report is None:

@@ -64,7 +64,7 @@ class Removable:
 
 
 class Retention:
-    """One rule on one warehouse and its Parquet folder. Nobody's report in progress is touched; labels always stay."""
+    """One rule on one warehouse and its Parquet folder. No report in progress is touched; labels always stay."""
 
     def __init__(self, database: Database, parquet_url: str, rule: Rule) -> None:
         self._database = database
@@ -99,7 +99,7 @@ class Retention:
         """Remove the reports that have had their time from SQL, the oldest first, each with its rows and answers in a
         transaction of its own; gives each with the rows that went, by table, when it is gone for good.
 
-        One that somebody takes up or compares with meanwhile stays.
+        One that is resumed or compared with meanwhile stays.
 
         Raises:
             WarehouseError: the warehouse cannot be written; what was given before is gone.
@@ -114,7 +114,7 @@ class Retention:
                 yield row, went
 
     def remove_answers(self) -> int:
-        """Remove the paid answers that nothing needs although their report is gone, and claims that nobody holds; how
+        """Remove the paid answers that nothing needs although their report is gone, and claims without a holder; how
         many went. With a rule for one environment none, as an answer alone does not say of which it is.
 
         Raises:
@@ -152,7 +152,7 @@ class Retention:
 def _due(connection: Connection, rule: Rule) -> tuple[list[ReportRow], set[int]]:
     """The reports that have had their time, oldest first; and the ids of those that stay for a comparison's sake only.
 
-    The latter keep nothing themselves: else a chain of nightly comparisons would keep every report for ever.
+    The latter keep nothing themselves: else a chain of nightly comparisons would keep every report forever.
     """
     query = sa.select(*(reports.c[name] for name in _COLUMNS)).order_by(reports.c.id.desc())
     if rule.environment is not None:

@@ -48,7 +48,7 @@ def list_stored(url: str, environments: Iterable[str]) -> list[StoredFile]:
             for name in FOLDERS:
                 folder = posixpath.join(root, name, encode_environment(environment))
                 if isinstance(files, LocalFileSystem) and Path(folder).is_symlink():
-                    # What it leads to is somebody else's.
+                    # What it leads to is not ours.
                     continue
                 try:
                     entries = files.ls(folder, detail=True)
@@ -74,6 +74,6 @@ def remove_stored(url: str, stored: Iterable[StoredFile]) -> Iterator[StoredFile
         for each in stored:
             try:
                 files.rm_file(each.path)
-            except FileNotFoundError:  # Somebody else was faster.
+            except FileNotFoundError:  # Another process was faster.
                 continue
             yield each

@@ -27,7 +27,7 @@ _SHARED = {
     "environment": "As the source names it.",
     "agent_id": "As the source has it; stays when the agent is renamed.",
     "agent_name": "As it was called in this report.",
-    "report_id": "The report that says so.",
+    "report_id": "The report that the row is from.",
     "report_created_at": "When that report was begun, in UTC.",
     "report_name": "The name of the report, for people.",
     "judge_fingerprint": "Scores of different ones (model, prompt, rubric) cannot be compared.",
@@ -126,7 +126,7 @@ judge_costs = View(
 )
 failing_agents = View(
     "failing_agents",
-    "A row for every agent that needs work now: in the newest completed report that could say, it did not pass or "
+    "A row for every agent that needs attention now: in the newest completed report that could say, it did not pass or "
     "could not be judged. One that had no runs or no evidence for it says nothing. An agent that is gone is not in it.",
     select_failing_agents(),
     {

@@ -265,7 +265,7 @@ def select_failing_agents() -> Select[Any]:
         )
         .select_from(streak)
         .join(newest, newest.c.environment == streak.c.environment)
-        # Without one in the newest report the agent is gone, and nobody can mend it.
+        # Without one in the newest report the agent is gone, and nothing can be mended.
         .join(now, sa.and_(now.c.report_id == newest.c.report_id, now.c.agent_id == streak.c.agent_id))
         .join(details, sa.and_(details.c.report_id == streak.c.report_id, details.c.agent_id == streak.c.agent_id))
         .join(reports, reports.c.id == streak.c.report_id)

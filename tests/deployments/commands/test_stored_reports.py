@@ -193,10 +193,10 @@ def test_the_first_page_says_what_needs_work_and_against_which_thresholds(
     code, out, _ = agent_report("show", str(write(warehouse)))
     assert code == 0
     assert "Team: 6.5 of 10, not passed" in out
-    assert "Needs work: 1 of 2 agents" in out
+    assert "Needs attention: 1 of 2 agents" in out
     assert "often late" in out
     assert "zeal 2.0 < 7 · tone – (not enough evidence) · accuracy 8.0 ≥ 7" in out
-    assert out.index("Needs work") < out.index("good-bot")
+    assert out.index("Needs attention") < out.index("good-bot")
     assert "Since report" not in out
 
 
@@ -325,7 +325,7 @@ def test_a_report_that_has_ended_is_shown_at_once(
     warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
 ) -> None:
     code, out, _ = agent_report("watch", str(write(warehouse)))
-    assert (code, "Needs work: 1 of 2 agents" in out) == (0, True)
+    assert (code, "Needs attention: 1 of 2 agents" in out) == (0, True)
     code, out, _ = agent_report("watch", str(write(warehouse, status="cancelled")), "--json")
     assert code == 1
     assert json.loads(out)["status"] == "cancelled"

@@ -56,7 +56,7 @@ def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
     words = _words(render_html(make_page(agents=7)))
     for part in (
         "7.8 of 10", "Team passed", "of 7 agents", "Since report 11", "1 worse", "1 better",
-        "with no change that could be told from noise", "about 37 points to be seen",
+        "with no change that could be distinguished from noise", "about 37 points to be seen",
         "needs 7", "weight 0.4", "unstable", "no citation holds", "not enough evidence", "2 samples, spread 0.5",
         "Success rate 75% 53% to 89%", "2 of 3 runs, 1 unfinished left out", "Over the last reports",
         "Weaknesses", "Recommendations", "Strengths", "Claims that what happened contradicts", "It was seen",
@@ -221,7 +221,7 @@ def test_those_that_need_work_come_first(make_page: MakePage) -> None:
     states = re.findall(r'<h3><bdi>.*?</h3>\s*<span class="facts"><span class="chip \w+">([^<]+)', html)
     assert states[0] == "Judging failed"
     assert states[-1] == "No runs"
-    assert states == sorted(states, key=["Judging failed", "Needs work", "Not fully judged", "Passed",
+    assert states == sorted(states, key=["Judging failed", "Needs attention", "Not fully judged", "Passed",
                                          "Skipped: budget", "Not judged", "No runs"].index)  # fmt: skip
 
 
@@ -275,9 +275,9 @@ def test_who_was_not_looked_at_is_not_said_to_need_no_work(make_page: MakePage) 
     assert headline(error, idle, idle, idle, idle) == f"N{error[1:]}."
     assert headline(None, idle, idle, idle, idle) == "No agent was judged."
     passed, unclear = ("evaluated", True), ("evaluated", None)
-    assert headline(None, passed, passed, idle, idle) == "Of the 2 agents that could be judged none needs work."
-    assert headline(None, unclear, idle, idle, idle) == "Of the 1 agent that could be judged none needs work."
-    assert headline(None, unclear, passed, passed, passed) == "None of the 4 agents needs work."
+    assert headline(None, passed, passed, idle, idle) == "Of the 2 agents that could be judged none needs attention."
+    assert headline(None, unclear, idle, idle, idle) == "Of the 1 agent that could be judged none needs attention."
+    assert headline(None, unclear, passed, passed, passed) == "None of the 4 agents needs attention."
 
 
 def test_the_page_states_for_what_its_comparison_holds(make_page: MakePage) -> None:

@@ -241,7 +241,7 @@ def test_costs_are_of_all_answers_whatever_became_of_the_report(
     assert abs(row["first_answer_at"] - datetime.now(UTC)) < timedelta(minutes=5)
 
 
-# What needs work
+# What needs attention
 
 
 def test_failing_agents_are_those_that_need_work_now(

@@ -4,7 +4,7 @@
   var byId = function (id) { return document.getElementById(id); };
   var all = function (selector) { return Array.prototype.slice.call(document.querySelectorAll(selector)); };
 
-  // Light and dark: the system's choice until somebody makes another.
+  // Light and dark: the system's choice until the reader makes another.
   var button = byId("theme");
   var stored = null;
   try { stored = localStorage.getItem("agent-report-theme"); } catch (error) { /* a file may have no storage */ }
@@ -43,7 +43,7 @@
   byId("open-all").addEventListener("click", function () { openAll(true); });
   byId("close-all").addEventListener("click", function () { openAll(false); });
 
-  // On paper the agents are open that need work or changed, with the runs cited there, and afterwards as it was.
+  // On paper the agents are open that need attention or changed, with the runs cited there, and afterwards as it was.
   var opened = [];
   addEventListener("beforeprint", function () {
     opened = all("details.paper:not([open]), details.paper details.cited:not([open])");
