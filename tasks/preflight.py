@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tasks import clients
+from tasks.clients import current_clients
 from tasks.evidence.prices import Tokens
 from tasks.judge.budget import describe_unknown_price
 from tasks.settings import ReportOptions
@@ -18,9 +18,10 @@ def check_everything(options: ReportOptions) -> list[str]:
     Raises:
         RefusedError, WarehouseError, SourceError: what would end the report before anything is paid for.
     """
+    clients = current_clients()
     clients.source()
     check_warehouse(clients.warehouse_place())
-    check_writable(clients.read_settings().parquet_url)
+    check_writable(clients.settings.parquet_url)
     clients.judge_client(options)
     price = clients.prices().cost_usd(options.judge_model, Tokens(1, 1), datetime.now(UTC))
     warnings = []

@@ -9,9 +9,11 @@ from rich.console import Console
 from deployments.commands.out_file import STDOUT, write_out
 from deployments.terminal.console import one_line, open_console
 from deployments.terminal.invocation import printed_command
+from tasks.connecting import open_clients
 from tasks.errors import ConflictError, UsageError
 
 
+@open_clients()
 def save_page(report_id: int, target: str) -> None:
     """Write the page of a report to the file ``target``, or with ``-`` to stdout; a file that is there is replaced.
 
@@ -34,6 +36,7 @@ def save_page(report_id: int, target: str) -> None:
         open_console(stderr=True).print(one_line(f"The page of report {report_id}: {path}"), soft_wrap=True)
 
 
+@open_clients()
 def print_place(console: Console, report_id: int) -> None:
     """Say where the page is that a report wrote; where there is none, how to get one."""
     from tasks.paging import find_page

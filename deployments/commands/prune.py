@@ -9,12 +9,14 @@ from typing import Any
 from rich.console import Console
 
 from deployments.terminal.console import Column, Row, one_line, open_console, print_json, print_table
+from tasks.connecting import open_clients
 from tasks.errors import UsageError, scrub
 from tasks.wording.counts import counted
 
 _MOST_SHOWN = 20
 
 
+@open_clients()
 def prune(*, keep: str, keep_last: int, environment: str | None, yes: bool, as_json: bool) -> None:
     """Print what has had its time, and with ``yes`` remove it: from SQL, the ledger and the Parquet folder.
 
@@ -22,14 +24,15 @@ def prune(*, keep: str, keep_last: int, environment: str | None, yes: bool, as_j
         RefusedError: a span or a number that is none.
         WarehouseError, ParquetError: the warehouse or the folder cannot be read or written; the same again goes on.
     """
-    from tasks.clients import read_settings, warehouse
+    from tasks.clients import current_clients
     from tasks.warehouse.retention.removal import Retention, Rule
 
     rule = Rule(_before(keep), keep_last, environment)
     if keep_last < 1:
         raise UsageError(f"--keep-last {keep_last}: at least 1, as the newest report of an environment always stays")
-    parquet_url = read_settings().parquet_url
-    retention = Retention(warehouse().database, parquet_url, rule)
+    clients = current_clients()
+    parquet_url = clients.settings.parquet_url
+    retention = Retention(clients.warehouse().database, parquet_url, rule)
     found = retention.find_removable()
     facts: dict[str, Any] = {
         "before": rule.before,

@@ -13,6 +13,7 @@ from deployments.commands.show import show_report
 from deployments.terminal.console import Row, one_line, open_console, print_json
 from deployments.terminal.invocation import printed_command
 from deployments.terminal.progress_bar import describe_step, open_bar
+from tasks.connecting import open_clients
 from tasks.errors import ReportAbandonedError, WarehouseError
 
 INTERRUPTED = 130
@@ -21,6 +22,7 @@ _PATIENCE_SECONDS = 60.0
 _SHOWN = ("id", "environment", "name", "status", "progress", "current_step", "error")
 
 
+@open_clients()
 def watch_report(report_id: int, *, as_json: bool) -> bool | None:
     """Follow the report to its end, and print its first page; whether it was completed, None when Ctrl-C came first.
 
@@ -74,12 +76,12 @@ def _steps(report_id: int) -> Iterator[Row]:
 
 def _look(report_id: int) -> Row:
     """The row as it is now; a warehouse that is away for a moment (a restart) is waited for."""
-    from tasks.clients import warehouse
+    from tasks.clients import current_clients
 
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            row = warehouse().load_report(report_id)
+            row = current_clients().warehouse().load_report(report_id)
             break
         except WarehouseError:
             if time.monotonic() > deadline:

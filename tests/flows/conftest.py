@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from deployments.demo.jaeger import SimulatedJaeger
 from deployments.demo.judge import SimulatedJudge
 from deployments.demo.sample import Sample, build_sample
 from deployments.local.prefect_server import prefect_server, wait_until_healthy
-from tasks.settings import ReportOptions
-from tasks.warehouse.sql import Warehouse
+from tasks.settings import ReportOptions, read_settings
+from tasks.warehouse.sql import Warehouse, open_warehouse
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +45,7 @@ class World:
     folder: Path
     judge: SimulatedJudge
     jaeger: SimulatedJaeger
+    warehouses: dict[str, Warehouse] = field(default_factory=dict)
 
     def report(self, **options: Any) -> dict[str, Any]:
         """Run the flow to whatever end; the report's row."""
@@ -58,9 +59,10 @@ class World:
     @property
     def warehouse(self) -> Warehouse:
         """Where the reports are."""
-        from tasks import clients
-
-        return clients.warehouse()
+        url = read_settings().warehouse_url.get_secret_value()
+        if url not in self.warehouses:
+            self.warehouses[url] = open_warehouse(url)
+        return self.warehouses[url]
 
     def agents(self, report: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """The report's agents by name."""
@@ -73,11 +75,13 @@ def make_world(
 ) -> Iterator[Callable[..., World]]:
     """``make_world(respond=…, agent_seconds=…)``: a world of its own, with a judge that answers so."""
     opened: list[Any] = []
+    worlds: list[World] = []
 
     def make(**judge: Any) -> World:
         seconds = {"agent_seconds": 0.05, "team_seconds": 0.05} | judge
         sample.write_sqlite(tmp_path / "source.db")
         world = World(tmp_path, SimulatedJudge(**seconds), SimulatedJaeger(sample.traces))
+        worlds.append(world)
         for server in (world.judge, world.jaeger):
             server.__enter__()
             opened.append(server)
@@ -93,5 +97,8 @@ def make_world(
         return world
 
     yield make
+    for world in worlds:
+        for warehouse in world.warehouses.values():
+            warehouse.close()
     for server in opened:
         server.__exit__(None, None, None)

@@ -25,8 +25,8 @@ from deployments.stack.environment import (
 )
 from deployments.stack.place import Place, take_place
 from deployments.stack.port import free_port, listen, port_of
-from tasks.clients import read_settings
 from tasks.errors import RefusedError, SourceError
+from tasks.settings import read_settings
 from tasks.warehouse.owner import Owner, current_owner
 
 _HOME, _API = Path("/stack/prefect"), "http://127.0.0.1:4200/api"
