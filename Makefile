@@ -1,4 +1,4 @@
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench docs format clean
 
 # The first of python3.11 and python3 that is 3.11 or newer and can make a venv.
 PY ?= $(shell for python in python3.11 python3; do \
@@ -24,6 +24,11 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 	$(PIP) -e '.[dev]'
 	@touch $@
 
+.venv/.docs: .venv/.runtime
+	@echo "Installing what builds the documentation in .venv"
+	$(PIP) -e '.[docs]'
+	@touch $@
+
 demo: .venv/.runtime
 	$(BIN)/agent-report demo
 
@@ -42,9 +47,14 @@ check: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks.results
 
+# Generated pages that are out of date fail tests/docs; a broken link fails here.
+docs: .venv/.docs
+	$(BIN)/zensical build --strict --clean
+	@rm -f site/make_*.py
+
 format: .venv/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv agent-report-data
+	rm -rf .venv agent-report-data site

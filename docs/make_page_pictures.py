@@ -37,7 +37,7 @@ def render(report_id: int, place: Path) -> None:
 
 
 def main() -> None:
-    """Write ``docs/page.png``, ``page-agent.png``, ``page-100.png``, ``page-phone.png`` and ``page-print.png``."""
+    """Write ``page.png``, ``page-agent.png``, ``page-100.png``, ``page-phone.png`` and ``page-print.png``."""
     open_browser = runpy.run_path(str(_DOCS / "make_screenshots.py"))["open_browser"]
     with tempfile.TemporaryDirectory() as scratch, open_browser(width=1200, height=980) as page:
         for agents, name in ((14, "demo"), (100, "hundred")):
@@ -48,25 +48,25 @@ def main() -> None:
         demo, hundred = ((Path(scratch) / f"{name}.html").as_uri() for name in ("demo", "hundred"))
         still = "document.documentElement.style.scrollBehavior = 'auto'"
         page.goto(demo)
-        page.screenshot(path=_DOCS / "page.png")
+        page.screenshot(path=_DOCS / "images" / "page.png")
         page.evaluate(f"{still}; document.querySelector('details.agent').scrollIntoView()")
         page.wait_for_timeout(300)
-        page.screenshot(path=_DOCS / "page-agent.png")
+        page.screenshot(path=_DOCS / "images" / "page-agent.png")
         page.emulate_media(color_scheme="dark")
         page.set_viewport_size({"width": 1200, "height": 800})
         page.goto(hundred)
         page.evaluate(f"{still}; document.getElementById('agents').scrollIntoView()")
         page.wait_for_timeout(300)
-        page.screenshot(path=_DOCS / "page-100.png")
+        page.screenshot(path=_DOCS / "images" / "page-100.png")
         phone = page.context.browser.new_page(viewport={"width": 390, "height": 844}, device_scale_factor=2)
         phone.goto(demo)
-        phone.screenshot(path=_DOCS / "page-phone.png")
+        phone.screenshot(path=_DOCS / "images" / "page-phone.png")
         # What a printer gets, as it is seen on the first sheet.
         paper = page.context.browser.new_page(viewport={"width": 794, "height": 1123})
         paper.goto(demo)
         paper.emulate_media(media="print")
         paper.evaluate("document.body.style.padding = '60px 53px'")
-        paper.screenshot(path=_DOCS / "page-print.png")
+        paper.screenshot(path=_DOCS / "images" / "page-print.png")
 
 
 if __name__ == "__main__":

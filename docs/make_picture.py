@@ -11,7 +11,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from deployments.demo.command import print_time
-from deployments.terminal.report_front import print_report
+from deployments.terminal.report_view import print_report
 from tasks.warehouse.sql import open_warehouse
 
 _ROOT = Path(__file__).parents[1]
@@ -65,7 +65,7 @@ _FRAME = """\
 
 
 def main() -> None:
-    """Write ``docs/demo.svg``."""
+    """Write ``docs/images/demo.svg``."""
     warehouse = open_warehouse(f"sqlite:///{_WAREHOUSE}")
     report = warehouse.list_reports("demo", limit=1)[0]
     agents = warehouse.load_agents(report["id"])
@@ -80,7 +80,7 @@ def main() -> None:
     # The room for the margin: Rich's own frame has none to speak of.
     width, height = map(float, re.findall(r'viewBox="\S+ \S+ (\S+) (\S+)"', svg)[0])
     svg = svg.replace(f" {width:g} {height:g}", f" {width + 2 * _MARGIN:g} {height + 2 * _MARGIN:g}", 1)
-    (_ROOT / "docs" / "demo.svg").write_text(svg, encoding="utf-8")
+    (_ROOT / "docs" / "images" / "demo.svg").write_text(svg, encoding="utf-8")
     warehouse.close()
 
 

@@ -1,4 +1,4 @@
-"""Makes ``docs/prompt.md``: what the judge is sent about one agent of the demo."""
+"""Makes ``docs/reference/prompt.md``: what the judge is sent about one agent of the demo."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tasks.settings import Settings
 from tasks.sources.sql.connection import open_source
 from tasks.sources.sql.runs import Source
 
-_FILE = Path(__file__).parent / "prompt.md"
+_FILE = Path(__file__).parent / "reference" / "prompt.md"
 _NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 _AGENT = "access-broker"
 _RUNS = 4

@@ -128,7 +128,7 @@ def wait_for_agents(page: Page, *, least: int) -> int:
 
 
 def main(ui_url: str, password: str) -> None:
-    """Write ``docs/form.png``, ``docs/progress.png`` and ``docs/report.png``."""
+    """Write ``form.png``, ``progress.png`` and ``report.png`` in ``docs/images``."""
     with open_browser() as page:
         log_in(page, ui_url, password)
         open_form(page, ui_url)
@@ -137,13 +137,13 @@ def main(ui_url: str, password: str) -> None:
         page.mouse.move(600, 400)
         page.mouse.wheel(0, -10_000)
         page.wait_for_timeout(1000)
-        page.screenshot(path=_DOCS / "form.png")
+        page.screenshot(path=_DOCS / "images" / "form.png")
         run_url = submit(page)
         open_artifact(page, run_url, "progress")
         wait_for_agents(page, least=3)
-        page.screenshot(path=_DOCS / "progress.png")
+        page.screenshot(path=_DOCS / "images" / "progress.png")
         open_artifact(page, run_url, "markdown")
-        page.screenshot(path=_DOCS / "report.png")
+        page.screenshot(path=_DOCS / "images" / "report.png")
 
 
 if __name__ == "__main__":

@@ -84,8 +84,8 @@ def _shape(kind: pa.DataType) -> str:
 
 
 def main() -> None:
-    """Write ``docs/tables.md``."""
-    (Path(__file__).parent / "tables.md").write_text(render(), encoding="utf-8")
+    """Write ``docs/reference/tables.md``."""
+    (Path(__file__).parent / "reference" / "tables.md").write_text(render(), encoding="utf-8")
 
 
 if __name__ == "__main__":

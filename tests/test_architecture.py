@@ -25,6 +25,7 @@ _LAYERS = (
     ("tasks",),
     ("flows",),
     ("deployments",),
+    ("agent_report",),
 )
 _MOST_MODULES = 15
 _MOST_LINES = 400
@@ -36,7 +37,9 @@ def _name(path: Path) -> str:
 
 
 _MODULES = {
-    _name(path): path for top in ("flows", "tasks", "deployments") for path in sorted((_ROOT / top).rglob("*.py"))
+    _name(path): path
+    for top in ("agent_report", "flows", "tasks", "deployments")
+    for path in sorted((_ROOT / top).rglob("*.py"))
 }
 _TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in _MODULES.items()}
 

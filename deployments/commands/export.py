@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from deployments.commands.out_file import refuse_existing, write_out
 from deployments.labelling.csv_cell import guard
 from deployments.terminal.console import Row, json_text
+from deployments.terminal.out_file import refuse_existing, write_out
 from tasks.connecting import open_clients
 from tasks.errors import ConflictError, UsageError
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deployments.commands.out_file import STDOUT, write_out
 from deployments.terminal.console import one_line, open_console
 from deployments.terminal.invocation import printed_command
+from deployments.terminal.out_file import STDOUT, write_out
 from tasks.connecting import open_clients
 from tasks.errors import ConflictError, UsageError
 

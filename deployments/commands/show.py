@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from deployments.terminal.agent_page import print_agent
+from deployments.terminal.agent_view import print_agent
 from deployments.terminal.console import Row, open_console, print_json
-from deployments.terminal.report_front import print_report
+from deployments.terminal.report_view import print_report
 from tasks.connecting import open_clients
 from tasks.errors import NotFoundError
 

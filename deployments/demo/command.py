@@ -50,7 +50,7 @@ def run_demo(*, judge: str, agents: int, runs_per_agent: int, folder: Path, as_j
     shown = folder if where.parts[:1] == ("..",) else where
     with _services(folder, judge, agents, runs_per_agent):
         # Only now, as Prefect reads its settings when it is imported.
-        from deployments.commands.report import make_report
+        from deployments.commands.run import make_report
         from deployments.demo.history import open_past
         from deployments.local.runner import Order, quiet_prefect
         from tasks.connecting import open_clients

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from deployments.stack.place import DEFAULT_FOLDER
+
 NAME = "agent-report"
 _PLACES = ("AGENT_REPORT_WAREHOUSE_URL", "AGENT_REPORT_PARQUET_URL")
 _WITH_PASSWORD = re.compile(r"://[^/@]*:[^@]+@|[?&](?:password|sslpassword)=")
@@ -98,11 +100,15 @@ def _from_here(path: Path) -> Path:
 
 
 def _chosen_places() -> dict[str, str]:
-    """Where the reports of this process are, as far as the shell that called it does not know."""
+    """Where the reports of this process are, if the same command called again would not find them by itself."""
+    from deployments.stack.beside import find_stack
+
+    stack = find_stack(_STARTED_IN / DEFAULT_FOLDER)
+    found = {} if stack is None else stack.places()
     chosen = {}
     for name in _PLACES:
         value = os.environ.get(name)
-        if value and value != _GIVEN[name]:
+        if value and value not in (_GIVEN[name], found.get(name)):
             scheme = "sqlite:///" if value.startswith("sqlite:////") else ""
             path = Path(value.removeprefix(scheme))
             chosen[name] = f"{scheme}{_from_here(path)}" if path.is_absolute() else value

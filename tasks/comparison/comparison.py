@@ -12,7 +12,7 @@ HOLDS_FOR = (
     "changed. Runs of one night that resemble each other raise this (simulated: 15, 32 and 55 of 100 at an intraclass "
     "correlation of 0.02, 0.05 and 0.1), as do nights that are slower or faster as a whole (9)."
 )
-"""For what the promise of a comparison holds; docs/comparing.md says how it was simulated."""
+"""For what the promise of a comparison holds; docs/reference/comparison-accuracy.md says how it was simulated."""
 
 Verdict = Literal["better", "worse", "no_change", "not_comparable"]
 """``no_change``: none that could be told from noise."""

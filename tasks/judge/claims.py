@@ -1,4 +1,4 @@
-"""Claiming an answer before it is paid for: whoever wants the same one at the same time waits for it."""
+"""Claims on an answer before it is paid for: concurrent callers that want the same answer wait for it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 
 from tasks.errors import DeadlineError, WarehouseError
-from tasks.judge.answer import Kind
-from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.call_context import CallContext
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, unknown_cost
 
 logger = logging.getLogger(__name__)
@@ -25,54 +23,43 @@ _GRACE_SECONDS = 30.0
 
 @contextmanager
 def claimed(
-    ledger: Ledger,
-    fingerprint: str,
-    *,
-    kind: Kind,
-    model: str,
-    report_id: int | None,
-    agent_id: int | None,
-    deadline: float,
-    stop: StopSignal,
-    sample: int = 0,
-    since: datetime | None = None,
-    most_usd: Callable[[], float | None] = unknown_cost,
+    ledger: Ledger, call: CallContext, most_usd: Callable[[], float | None] = unknown_cost
 ) -> Iterator[PaidAnswer | Claim]:
-    """``with claimed(…) as held``: the answer that is there, or a claim to pay for it; waits while another holds it.
+    """``with claimed(…) as held``: the answer if it is paid for, else a claim to pay for it; waits for other claims.
 
-    A claim that was not answered inside of ``with`` is released at its end, however that is reached; should the process
-    die it lapses, and 30 s after ``deadline`` (of ``time.monotonic``) in any case. Hold one at a time: two callers that
-    each wait for what the other holds would wait until the deadline. An answer that is there already is given out also
-    after the deadline and the end of judging, as it costs nothing; one that arrived before ``since`` does not count.
+    A claim that is not answered within ``with`` is released at its end. It lapses when the process dies, and 30 s after
+    the deadline in any case. Hold one at a time: two callers that each wait for the other's claim would wait until the
+    deadline. A stored answer is returned even after the deadline and the end of judging, as it costs nothing.
+    ``most_usd`` is only called for a claim: the most that the call can cost.
 
     Raises:
-        DeadlineError: nobody answered in time.
+        DeadlineError: no answer came in time.
         JudgingEndedError: judging ended first.
-        WarehouseError: the ledger cannot be asked.
+        WarehouseError: the ledger is unreachable.
     """
 
     def ask() -> PaidAnswer | Claim | None:
-        left = deadline - time.monotonic()
-        if left <= 0 or stop.kind is not None:
-            return ledger.find(fingerprint, since=since, report_id=report_id)
+        left = call.deadline - time.monotonic()
+        if left <= 0 or call.stop.kind is not None:
+            return ledger.find(call.fingerprint, since=call.fresh_since, report_id=call.report_id)
         return ledger.claim(
-            fingerprint,
-            kind=kind,
-            model=model,
-            report_id=report_id,
-            agent_id=agent_id,
+            call.fingerprint,
+            kind=call.kind,
+            model=call.model,
+            report_id=call.report_id,
+            agent_id=call.agent_id,
             seconds=left + _GRACE_SECONDS,
-            sample=sample,
-            since=since,
+            sample=call.sample,
+            since=call.fresh_since,
             most_usd=most_usd,
         )
 
     woken = threading.Event()
-    with stop.listening(woken.set):
+    with call.stop.listening(woken.set):
         pauses = growing_pauses()
         while (held := ask()) is None:
-            stop.check()
-            left = deadline - time.monotonic()
+            call.stop.check()
+            left = call.deadline - time.monotonic()
             if left <= 0:
                 raise DeadlineError("another process or thread is paying for this answer, and it did not come in time")
             woken.wait(min(next(pauses), left))

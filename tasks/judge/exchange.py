@@ -12,6 +12,7 @@ from tasks.errors import ContextLengthError, JudgeError, UnusableAnswerError
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.answer import JudgeAnswer, Kind, RenderedEvidence, build_schema, parse_answer
 from tasks.judge.budget import Budget
+from tasks.judge.call_context import CallContext, Spent
 from tasks.judge.claims import claimed
 from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.limiter import StopSignal
@@ -46,42 +47,14 @@ class Question:
     goal: str = ""
     agent_id: int | None = None
 
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of its answer."""
+        return build_schema(self.kind, self.rubric)
+
 
 Draft = tuple[list[dict[str, str]], RenderedEvidence, int]
 """The messages of a question, what they show of the evidence, and their estimated tokens."""
-
-
-@dataclass(slots=True)
-class Spent:
-    """Tokens and USD of the calls made for one question; what no call reported, or one call did not, is None."""
-
-    calls: int = 0
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    cost_usd: float | None = None
-    known_cost_usd: float = 0.0
-    unknown: set[str] = field(default_factory=set)
-
-    def add(self, prompt_tokens: int | None, completion_tokens: int | None, cost_usd: float | None) -> None:
-        """Count one reply. One unknown part makes the sum unknown: it is never taken for 0."""
-        self.calls += 1
-        self.known_cost_usd += cost_usd or 0.0
-        for name, value in (
-            ("prompt_tokens", prompt_tokens),
-            ("completion_tokens", completion_tokens),
-            ("cost_usd", cost_usd),
-        ):
-            if value is None or name in self.unknown:
-                self.unknown.add(name)
-                setattr(self, name, None)
-            else:
-                setattr(self, name, (getattr(self, name) or 0) + value)
-
-    def lose(self, calls: int) -> None:
-        """Note that ``calls`` were sent of which nothing came back: what they cost nobody knows."""
-        if calls:
-            self.unknown |= {"prompt_tokens", "completion_tokens", "cost_usd"}
-            self.prompt_tokens = self.completion_tokens = self.cost_usd = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,27 +86,25 @@ class Judge:
             BudgetError: there is no money for the call.
             JudgeError: both answers were unusable, the endpoint failed, time was up, or judging has ended.
         """
-        schema = build_schema(question.kind, question.rubric)
-        key = self._fingerprint(question, schema, sample)
+        call = CallContext(
+            fingerprint=self._fingerprint(question, sample),
+            kind=question.kind,
+            model=self.client.model,
+            deadline=deadline,
+            stop=self.stop,
+            report_id=self.report_id,
+            agent_id=question.agent_id,
+            sample=sample,
+            fresh_since=self.fresh_since,
+            spent=spent,
+        )
         drafts: list[Draft] = []
 
         def most_usd() -> float | None:
-            drafts[:] = drafts or [compose(question, self.evidence_tokens, self.scale, sample / self.samples)]
+            drafts[:] = drafts or [self._compose(question, call, self.evidence_tokens)]
             return self.most_usd(drafts[0][2])
 
-        with claimed(
-            self.ledger,
-            key,
-            kind=question.kind,
-            model=self.client.model,
-            report_id=self.report_id,
-            agent_id=question.agent_id,
-            deadline=deadline,
-            stop=self.stop,
-            sample=sample,
-            since=self.fresh_since,
-            most_usd=most_usd,
-        ) as held:
+        with claimed(self.ledger, call, most_usd) as held:
             if isinstance(held, PaidAnswer):
                 # An answer that an earlier version could use and this one cannot is asked for anew.
                 with suppress(UnusableAnswerError):
@@ -144,27 +115,17 @@ class Judge:
                     spent.add(held.prompt_tokens, held.completion_tokens, held.cost_usd)
                     return answer, False
             claim = held if isinstance(held, Claim) else None
-            return self._pay(question, schema, key, claim, sample, deadline, spent, drafts), False
+            return self._pay(question, call, claim, drafts), False
 
-    def _pay(
-        self,
-        question: Question,
-        schema: Mapping[str, Any],
-        key: str,
-        claim: Claim | None,
-        sample: int,
-        deadline: float,
-        spent: Spent,
-        drafts: Sequence[Draft],
-    ) -> JudgeAnswer:
-        messages, shown, reply = self._first(question, schema, sample, deadline, spent, drafts, claim)
+    def _pay(self, question: Question, call: CallContext, claim: Claim | None, drafts: Sequence[Draft]) -> JudgeAnswer:
+        messages, shown, reply = self._first(question, call, claim, drafts)
         problems: tuple[str, ...] = ()
         first = ""
         repair = messages
         for turn in range(2):
             if turn:
                 first = "; ".join(problems)
-                reply = self._call(repair, estimate_messages(repair), schema, deadline, spent, claim)
+                reply = self._call(question, repair, estimate_messages(repair), call, claim)
             outcome, answer = "usable", None
             try:
                 answer = _use(reply, question)
@@ -175,7 +136,7 @@ class Judge:
                 if claim is not None:
                     claim.most_usd = self.most_usd(estimate_messages(repair))
             if reply.paid:
-                self.ledger.commit(self._paid(key, question, reply, outcome, sample), claim)
+                self.ledger.commit(self._paid(call, reply, outcome), claim)
             if answer is not None:
                 return replace(answer, shown=shown)
         second = "; ".join(problems)
@@ -200,59 +161,53 @@ class Judge:
         return self.stated_price.most_usd(prompt, output) if priced is None else priced
 
     def _first(
-        self,
-        question: Question,
-        schema: Mapping[str, Any],
-        sample: int,
-        deadline: float,
-        spent: Spent,
-        drafts: Sequence[Draft],
-        claim: Claim | None,
+        self, question: Question, call: CallContext, claim: Claim | None, drafts: Sequence[Draft]
     ) -> tuple[list[dict[str, str]], RenderedEvidence, Reply]:
         """The first reply; a question that the model's context does not hold is asked once more, shorter by 30 %."""
         budget = self.evidence_tokens
-        rotation = sample / self.samples
         for last in (False, True):
-            draft = drafts[0] if drafts and not last else compose(question, budget, self.scale, rotation)
+            draft = drafts[0] if drafts and not last else self._compose(question, call, budget)
             messages, shown, estimated = draft
             try:
-                return messages, shown, self._call(messages, estimated, schema, deadline, spent, claim)
+                return messages, shown, self._call(question, messages, estimated, call, claim)
             except ContextLengthError as error:
                 if last:
                     raise JudgeError(f"the evidence is too long for the judge, shortened as well: {error}") from None
                 budget = int(budget * _SHRINK)
         raise AssertionError("unreachable")
 
+    def _compose(self, question: Question, call: CallContext, budget_tokens: int) -> Draft:
+        return compose(question, budget_tokens, self.scale, call.sample / self.samples)
+
     def _call(
         self,
+        question: Question,
         messages: list[dict[str, str]],
         estimated: int,
-        schema: Mapping[str, Any],
-        deadline: float,
-        spent: Spent,
+        call: CallContext,
         claim: Claim | None,
     ) -> Reply:
-        self.stop.check()
-        with self.budget.pay(lambda: self.most_usd(estimated), deadline=deadline, stop=self.stop) as payment:
+        call.stop.check()
+        with self.budget.pay(lambda: self.most_usd(estimated), deadline=call.deadline, stop=call.stop) as payment:
             most_usd = self.most_usd(estimated)
             try:
-                reply = self.client.complete(messages, schema, deadline=deadline, stop=self.stop)
+                reply = self.client.complete(messages, question.schema, deadline=call.deadline, stop=call.stop)
             except BaseException as error:
                 # Of an error that is not the client's own it is not known whether the call was sent.
                 unanswered = error.unanswered if isinstance(error, JudgeError) else 1
                 payment.cost_usd = unanswered * payment.most_usd
-                spent.lose(unanswered)
+                call.spent.lose(unanswered)
                 if claim is not None:
                     claim.lose(unanswered, most_usd)
                 raise
             cost = self._cost(reply)
             self.stated_price.learn(reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens, reply.cost_usd)
             payment.cost_usd = (payment.most_usd if cost is None else cost) + reply.unanswered * payment.most_usd
-        spent.lose(reply.unanswered)
+        call.spent.lose(reply.unanswered)
         if claim is not None:
             # A reply that is no completion is no answer, and its cost is unknown.
             claim.lose(reply.unanswered + (not reply.paid), most_usd)
-        spent.add(reply.prompt_tokens, reply.completion_tokens, cost)
+        call.spent.add(reply.prompt_tokens, reply.completion_tokens, cost)
         self.scale.learn(estimated, reply.prompt_tokens)
         return reply
 
@@ -264,12 +219,12 @@ class Judge:
         cost = self.prices.cost_usd(self.client.model, tokens, now) if cost is None else cost
         return reply.cost_usd if cost is None else cost
 
-    def _fingerprint(self, question: Question, schema: Mapping[str, Any], sample: int) -> str:
+    def _fingerprint(self, question: Question, sample: int) -> str:
         return fingerprint(
             self.settings()
             | {
                 "kind": question.kind,
-                "schema": schema,
+                "schema": question.schema,
                 "goal": question.goal,
                 # Weights and thresholds are left out: they are never sent, code applies them afterwards.
                 "criteria": {name: criterion.description for name, criterion in question.rubric.items()},
@@ -280,10 +235,10 @@ class Judge:
             }
         )
 
-    def _paid(self, key: str, question: Question, reply: Reply, outcome: str, sample: int) -> PaidAnswer:
+    def _paid(self, call: CallContext, reply: Reply, outcome: str) -> PaidAnswer:
         return PaidAnswer(
-            fingerprint=key,
-            kind=question.kind,
+            fingerprint=call.fingerprint,
+            kind=call.kind,
             model=reply.model,
             answer=reply.text,
             outcome=outcome,
@@ -293,9 +248,9 @@ class Judge:
             cost_usd=self._cost(reply),
             latency_seconds=reply.latency_seconds,
             attempts=reply.attempts,
-            report_id=self.report_id,
-            agent_id=question.agent_id,
-            sample=sample,
+            report_id=call.report_id,
+            agent_id=call.agent_id,
+            sample=call.sample,
         )
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from tasks.errors import AgentReportError, BudgetError, JudgingEndedError, UnusableAnswerError
 from tasks.judge.answer import JudgeAnswer
+from tasks.judge.call_context import Spent
 from tasks.judge.evaluation import AgentStatus, Evaluation
-from tasks.judge.exchange import Judge, Question, Spent
+from tasks.judge.exchange import Judge, Question
 from tasks.judge.scoring import Verdict, build_verdicts, score_verdicts, typical_first
 from tasks.wording.counts import is_are
 

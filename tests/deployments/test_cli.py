@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from deployments.cli import app
 from deployments.demo.judge import SimulatedJudge
 from deployments.demo.loopback import Response
 from tasks.warehouse.schema import agent_report_details, reports
@@ -97,7 +98,7 @@ def test_what_is_wrong_is_one_line_without_secrets(refused: dict[str, Any], name
 
 @pytest.mark.parametrize(
     "name",
-    ["run", "demo", "list", "show", "setup", "label", "agreement", "watch", "export", "prune", "completion"],
+    [name for name in app if not name.startswith("-")],
 )
 def test_help_shows_an_example_without_importing_what_is_slow(name: str) -> None:
     code = (
@@ -110,6 +111,20 @@ def test_help_shows_an_example_without_importing_what_is_slow(name: str) -> None
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert f"Example: agent-report {name}" in ended.stdout
+
+
+def test_the_list_of_commands_imports_no_command() -> None:
+    code = (
+        "import sys\nfrom deployments import cli\n"
+        "try:\n    cli.main(['--help'])\nexcept SystemExit as end:\n    assert not end.code\n"
+        "assert not [name for name in sys.modules if name.startswith('deployments.commands.')]\n"
+        "slow = {'prefect', 'pandas', 'pyarrow', 'openai', 'sqlalchemy', 'pydantic'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    for name in app:
+        assert name in ended.stdout
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import accumulate, islice
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from tasks.errors import DeadlineError, JudgingEndedError, WarehouseError
+from tasks.judge.call_context import CallContext
 from tasks.judge.claims import claimed, growing_pauses
 from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.ledger import Claim, PaidAnswer
@@ -44,16 +46,15 @@ def enter(memory_ledger: Any) -> Enter:
     """``enter(seconds, …)``: ``claimed`` for "f" with a deadline in so many seconds."""
 
     def make(seconds: float = 20, **more: Any) -> AbstractContextManager[PaidAnswer | Claim]:
-        values = {"ledger": memory_ledger, "stop": StopSignal()} | more
-        return claimed(
-            **values,
+        call = CallContext(
             fingerprint="f",
             kind="agent",
             model="m",
-            report_id=None,
             agent_id=1,
             deadline=time.monotonic() + seconds,
+            stop=more.pop("stop", None) or StopSignal(),
         )
+        return claimed(more.pop("ledger", memory_ledger), replace(call, **more))
 
     return make
 
@@ -152,12 +153,12 @@ def test_a_claim_lasts_longer_than_the_call_that_it_is_for(memory_ledger: Any, e
 def test_an_answer_from_before_does_not_count_for_who_asks_anew(memory_ledger: Any, enter: Enter) -> None:
     memory_ledger.commit(paid("old"))
     since = datetime.now(UTC)
-    with pytest.raises(DeadlineError), enter(0, since=since):
+    with pytest.raises(DeadlineError), enter(0, fresh_since=since):
         pytest.fail("entered")
-    with enter(since=since) as anew:
+    with enter(fresh_since=since) as anew:
         assert isinstance(anew, Claim)
         memory_ledger.commit(paid("new"), anew)
-    for known in (enter(since=since), enter(0, since=since)):
+    for known in (enter(fresh_since=since), enter(0, fresh_since=since)):
         with known as got:
             assert got == paid("new")
 

@@ -19,8 +19,9 @@ from tasks.errors import BudgetError, DeadlineError, EndpointError, JudgeError, 
 from tasks.evidence.prices import RunPrices
 from tasks.judge.answer import RenderedEvidence
 from tasks.judge.budget import Budget
+from tasks.judge.call_context import Spent
 from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.exchange import Judge, Question, Spent
+from tasks.judge.exchange import Judge, Question
 from tasks.judge.rubric import Criterion
 
 Make = Callable[..., dict[str, Any]]

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from benchmarks.simulated_reports import report_row
-from deployments.terminal.agent_page import print_agent
-from deployments.terminal.report_front import print_report
+from deployments.terminal.agent_view import print_agent
+from deployments.terminal.report_view import print_report
 from tasks.render.html.html import render_html
 from tasks.render.html.page import Page
 from tasks.render.markdown import agents_table, render_markdown

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.simulated_reports import report_row
-from deployments.terminal.report_front import print_report
+from deployments.terminal.report_view import print_report
 from tasks.comparison.comparison import AgentComparison, Comparison
 from tasks.render.html.page import Page
 from tasks.render.html.section import STATES as SAID

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployments.terminal.report_front import describe_criteria
+from deployments.terminal.report_view import describe_criteria
 from tasks.wording.formats import format_rate, format_score, format_threshold
 
 

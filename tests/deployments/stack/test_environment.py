@@ -14,7 +14,7 @@ import pytest
 from deployments.demo.services import keep_sample
 from deployments.local.kept_secret import keep_secret
 from deployments.local.prefect_server import client_settings
-from deployments.stack.beside import at_stack, find_server
+from deployments.stack.beside import RunningStack, at_stack, find_stack, stack_warehouse
 from deployments.stack.command import run_up
 from deployments.stack.environment import (
     base_environment,
@@ -183,9 +183,9 @@ def test_a_secret_that_others_could_read_is_its_owners_again(tmp_path: Path) -> 
     assert keep_secret(path)
 
 
-def _write_state(folder: Path, owner: Owner) -> None:
+def _write_state(folder: Path, owner: Owner, **places: str) -> None:
     with take_place(folder) as place:
-        place.write_state({"api": _API, "owner": owner.model_dump()})
+        place.write_state({"api": _API, "owner": owner.model_dump(), **places})
         keep_secret(place.password, lambda: "hush")
         kept = place.state.read_bytes()
         assert stat.S_IMODE(place.state.stat().st_mode) == 0o600
@@ -194,18 +194,18 @@ def _write_state(folder: Path, owner: Owner) -> None:
 
 
 def test_a_running_stack_is_found_and_a_dead_one_is_not(tmp_path: Path) -> None:
-    assert find_server(tmp_path) is None
+    assert find_stack(tmp_path) is None
     me = current_owner()
     _write_state(tmp_path, me)
-    assert find_server(tmp_path) == (_API, "hush")
+    assert find_stack(tmp_path) == RunningStack(_API, "hush")
     # The pid of a stack that was killed is free, or another process's now.
     _write_state(tmp_path, me.model_copy(update={"process_started": me.process_started - 100}))
-    assert find_server(tmp_path) is None
+    assert find_stack(tmp_path) is None
     _write_state(tmp_path, me.model_copy(update={"host": "another"}))
-    assert find_server(tmp_path) is None
+    assert find_stack(tmp_path) is None
     for text in ("", "[]", "{}", '{"owner": 1}', "\xff"):
         Place(tmp_path).state.write_bytes(text.encode("latin-1"))
-        assert find_server(tmp_path) is None
+        assert find_stack(tmp_path) is None
 
 
 def test_a_stack_is_used_unless_another_server_is_named(tmp_path: Path) -> None:
@@ -225,6 +225,45 @@ def test_a_stack_is_used_unless_another_server_is_named(tmp_path: Path) -> None:
     assert used(_API, None) == (True, _API, "hush")
     assert used(_API, "given") == (False, _API, "given")
     assert used("https://team.example/api", "theirs") == (False, "https://team.example/api", "theirs")
+
+
+_WAREHOUSE, _PARQUET = "AGENT_REPORT_WAREHOUSE_URL", "AGENT_REPORT_PARQUET_URL"
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ({}, ("sqlite:////stack/warehouse.db", "/stack/parquet")),
+        ({_PARQUET: "mine"}, ("sqlite:////stack/warehouse.db", "mine")),
+        ({_WAREHOUSE: "sqlite:///mine.db"}, ("sqlite:///mine.db", None)),
+        ({"AGENT_REPORT_WAREHOUSE_BLOCK": "mine"}, (None, None)),
+        ({"PREFECT_API_URL": _API}, ("sqlite:////stack/warehouse.db", "/stack/parquet")),
+        ({"PREFECT_API_URL": "https://team.example/api"}, (None, None)),
+    ],
+)
+def test_the_stacks_warehouse_is_used_unless_the_user_has_set_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], used: tuple[str | None, str | None]
+) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    monkeypatch.chdir(tmp_path)
+    for name in (_WAREHOUSE, _PARQUET, "AGENT_REPORT_WAREHOUSE_BLOCK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    _write_state(tmp_path, current_owner(), warehouse="sqlite:////stack/warehouse.db", parquet="/stack/parquet")
+    api = {PREFECT_API_URL: given.get("PREFECT_API_URL")}
+    with temporary_settings(api, restore_defaults={PREFECT_API_URL}), stack_warehouse(tmp_path) as is_used:
+        assert is_used == (used[0] == "sqlite:////stack/warehouse.db")
+        assert (os.environ.get(_WAREHOUSE), os.environ.get(_PARQUET)) == used
+    assert dict(os.environ) == before
+
+
+def test_the_users_own_warehouse_of_a_stack_is_not_guessed(tmp_path: Path) -> None:
+    _write_state(tmp_path, current_owner(), warehouse="", parquet="/stack/parquet")
+    with stack_warehouse(tmp_path) as is_used:
+        assert not is_used
 
 
 def test_a_folder_is_one_processes_alone(tmp_path: Path) -> None:

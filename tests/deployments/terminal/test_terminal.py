@@ -20,7 +20,7 @@ from rich.console import Console
 from deployments.commands.report_list import print_reports
 from deployments.terminal.console import Column, json_text, one_line, open_console, plain, print_json, print_table
 from deployments.terminal.progress_bar import live_progress
-from deployments.terminal.report_front import print_agents, print_report
+from deployments.terminal.report_view import print_agents, print_report
 
 _LONG = "the-agent-that-reconciles-carrier-invoices-with-goods-receipts"
 _NAMES = ["invoice-matcher", "onboarding-guide", "ticket-router-2"]

@@ -18,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from tasks.errors import WarehouseError
+from tasks.judge.call_context import CallContext
 from tasks.judge.claims import claimed
 from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.ledger import Claim, Ledger, Paid, PaidAnswer
@@ -327,10 +328,16 @@ def pay_all(ledger: Ledger, names: list[str], seconds: float) -> int:
     """Wants each answer, in an order of its own; returns for how many it had to pay."""
     times = 0
     for name in random.sample(names, len(names)):
-        deadline = time.monotonic() + 60
-        with claimed(
-            ledger, name, kind="agent", model="m", report_id=3, agent_id=7, deadline=deadline, stop=StopSignal()
-        ) as got:
+        call = CallContext(
+            fingerprint=name,
+            kind="agent",
+            model="m",
+            report_id=3,
+            agent_id=7,
+            deadline=time.monotonic() + 60,
+            stop=StopSignal(),
+        )
+        with claimed(ledger, call) as got:
             if isinstance(got, Claim):
                 time.sleep(seconds)
                 ledger.commit(paid(name), got)

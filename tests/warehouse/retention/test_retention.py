@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from tasks.judge.call_context import CallContext
 from tasks.judge.claims import claimed
 from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.ledger import PaidAnswer
@@ -91,13 +91,16 @@ def reuse(warehouse: Warehouse, report_id: int, fingerprint: str) -> None:
 
 def reuse_late(warehouse: Warehouse, report_id: int, fingerprint: str) -> None:
     """After the deadline, when nothing is claimed any more."""
-    late: dict[str, Any] = {
-        "deadline": time.monotonic() - 1,
-        "stop": StopSignal(),
-        "report_id": report_id,
-        "agent_id": 1,
-    }
-    with claimed(SqlLedger(warehouse.database), fingerprint, kind="agent", model="m", **late) as known:
+    late = CallContext(
+        fingerprint=fingerprint,
+        kind="agent",
+        model="m",
+        deadline=time.monotonic() - 1,
+        stop=StopSignal(),
+        report_id=report_id,
+        agent_id=1,
+    )
+    with claimed(SqlLedger(warehouse.database), late) as known:
         assert isinstance(known, PaidAnswer)
 
 

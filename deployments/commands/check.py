@@ -10,9 +10,9 @@ from typing import get_args
 from rich.console import Console
 from rich.text import Text
 
-from deployments.commands.comparison import newest_ended
-from deployments.commands.out_file import write_out
+from deployments.commands.compare import newest_ended
 from deployments.terminal.console import one_line, open_console, print_json
+from deployments.terminal.out_file import write_out
 from tasks.comparison.comparison import Comparison
 from tasks.connecting import open_clients
 from tasks.errors import UsageError

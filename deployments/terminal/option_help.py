@@ -1,10 +1,13 @@
-"""What ``--help`` says of a report option that is not given: its default, and the setting that has another one."""
+"""Options as ``--help`` shows them: a report option with its default and its setting, and plain flags."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 from cyclopts import Parameter
+
+Flag = Annotated[bool, Parameter(show_default=False)]
 
 
 def option(name: str, **more: object) -> Parameter:

@@ -1,0 +1,113 @@
+"""The commands that compare a report with another one or with rules: compare, check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deployments.terminal.option_help import Flag
+
+
+def compare(
+    baseline_id: int | None = None,
+    report_id: int | None = None,
+    /,
+    *,
+    last: int | None = None,
+    environment: str | None = None,
+    across_environments: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Compare two reports.
+
+    Parameters
+    ----------
+    baseline_id
+        Id of the earlier report.
+    report_id
+        Id of the later report.
+    last
+        Instead of ids: compare the newest completed report with the earliest of the last N; 2 is the one before it.
+    environment
+        Environment of the `--last` reports; required if there are several.
+    across_environments
+        Allow reports on different environments; agents are matched by name.
+    json
+        Show as JSON.
+    """
+    from deployments.commands.compare import run_compare
+    from deployments.stack.beside import stack_warehouse
+
+    with stack_warehouse():
+        run_compare(
+            baseline_id,
+            report_id,
+            last=last,
+            environment=environment,
+            across_environments=across_environments,
+            as_json=json,
+        )
+    return 0
+
+
+def check(
+    report_id: int | None = None,
+    /,
+    *,
+    environment: str | None = None,
+    min_score: float | None = None,
+    min_success_rate: float | None = None,
+    max_failed: int | None = None,
+    no_worse_than: str | None = None,
+    point: Flag = False,
+    strict: Flag = False,
+    junit: Path | None = None,
+    summary: Path | None = None,
+    json: Flag = False,
+) -> int:
+    """Check a report against release rules.
+
+    Parameters
+    ----------
+    report_id
+        Id of the report (see `agent-report list`).
+    environment
+        Instead of an id: the newest finished report on this environment.
+    min_score
+        Minimum score, 0 to 10, of the team and of every agent. An agent with runs but no score breaks the rule.
+    min_success_rate
+        Minimum success rate, 0 to 1, of every agent with finished runs. Broken if the whole 95 % interval is below it
+        or the runs could not be read; undecided if the interval contains it.
+    max_failed
+        Maximum number of agents whose evaluation failed.
+    no_worse_than
+        Id of a baseline report; nothing may be significantly worse. `last`: the newest earlier completed report with
+        the same judge settings, rubric, `--agents` and `--filter-model`.
+    point
+        Compare success rates by their point estimate, ignoring the interval.
+    strict
+        Exit with 1 also if a rule is undecided or could not be applied.
+    junit
+        Write the results as JUnit XML to this file.
+    summary
+        Append the result as Markdown to this file, such as `$GITHUB_STEP_SUMMARY`.
+    json
+        Show as JSON.
+    """
+    from deployments.commands.check import run_check
+    from deployments.stack.beside import stack_warehouse
+
+    with stack_warehouse():
+        passed = run_check(
+            report_id,
+            environment,
+            min_score=min_score,
+            min_success_rate=min_success_rate,
+            max_failed=max_failed,
+            no_worse_than=no_worse_than,
+            by_point=point,
+            strict=strict,
+            junit=junit,
+            summary=summary,
+            as_json=json,
+        )
+    return int(not passed)

@@ -1,0 +1,74 @@
+"""The commands that measure the judge against people: label, agreement."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from deployments.terminal.option_help import Flag
+
+
+def label(
+    report_id: int,
+    /,
+    *,
+    agents: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    count: int = 20,
+    seed: int = 0,
+    labeler: str | None = None,
+    blind: Annotated[bool, Parameter(negative="--no-blind")] = True,
+    csv: Path | None = None,
+    template: Path | None = None,
+    json: Flag = False,
+) -> int:
+    """Label runs of a report by hand.
+
+    Parameters
+    ----------
+    report_id
+        Id of the report (see `agent-report list`).
+    agents
+        Only runs of these agents: names, or id:12.
+    count
+        Maximum number of runs.
+    seed
+        Seed of the random sample; the same seed gives the same runs.
+    labeler
+        Name of the labeler; by default your login name.
+    blind
+        Hide the judge's scores until the end; --no-blind shows them with each question.
+    csv
+        Read labels from this CSV file instead: all of them, or none if a line is invalid. Columns: agent (name, or
+        id:12), run_id (empty: the agent as a whole), criterion, score (0 to 10) or passed (yes, no), labeler, note.
+    template
+        Write the sample to this CSV file, to be filled in.
+    json
+        With `--csv`: print only `{"report_id": …, "labels": [{…}], "empty_lines": …}`, the labels stored.
+    """
+    from deployments.labelling.command import LabelOrder, run_label
+    from deployments.stack.beside import stack_warehouse
+
+    with stack_warehouse():
+        return run_label(LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template, json))
+
+
+def agreement(report_id: int | None = None, /, *, environment: str | None = None, json: Flag = False) -> int:
+    """Show how well the judge and people agree.
+
+    Parameters
+    ----------
+    report_id
+        Id of the report whose judge and pass rate to measure; by default the newest completed one.
+    environment
+        Instead of an id: the newest completed report on this environment.
+    json
+        Show as JSON.
+    """
+    from deployments.labelling.agreement import run_agreement
+    from deployments.stack.beside import stack_warehouse
+
+    with stack_warehouse():
+        run_agreement(report_id, environment, as_json=json)
+    return 0

@@ -1,0 +1,84 @@
+"""The commands that run reports as a service: setup, up, webhook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from deployments.terminal.console import open_console, print_json
+from deployments.terminal.option_help import Flag
+
+
+def setup(
+    *, check: Flag = False, notify: Annotated[str, Parameter(show_default=False)] = "", json: Flag = False
+) -> int:
+    """Set up a Prefect server for reports.
+
+    Parameters
+    ----------
+    check
+        Change nothing; show what exists, is missing or differs.
+    notify
+        Notification block, `type/name`, for failed reports and agents below their threshold.
+    json
+        Print only `[{"what": …, "state": …, "detail": …}]`.
+    """
+    from deployments.local.runner import quiet_prefect
+
+    quiet_prefect()
+    from deployments.setup.command import print_line, set_up
+    from deployments.stack.beside import at_stack
+
+    lines = []
+    with at_stack():
+        for line in set_up(check=check, notify=notify):
+            lines.append(line)
+            if not json:
+                print_line(open_console(), line)
+    if json:
+        print_json([{"what": found.what, "state": state, "detail": found.detail} for state, found in lines])
+    return int(any(found.is_due for _, found in lines))
+
+
+def up(
+    *,
+    demo: Flag = False,
+    folder: Path = Path("agent-report-data/stack"),
+    port: int = 4200,
+    webhook_port: int = 8765,
+) -> int:
+    """Run the whole stack on this machine.
+
+    Parameters
+    ----------
+    demo
+        Use a sample source, a simulated judge and a simulated Jaeger: no account or key needed.
+    folder
+        Folder for data, logs and secrets.
+    port
+        Port of the Prefect server and its UI; if it is taken, another one is used.
+    webhook_port
+        Port of the webhook receiver; if it is taken, another one is used.
+    """
+    from deployments.stack.command import run_up
+
+    run_up(demo=demo, folder=folder, port=port, webhook_port=webhook_port)
+    return 0
+
+
+def webhook(*, host: str = "127.0.0.1", port: int = 8765) -> int:
+    """Receive signed webhooks and run a report for each.
+
+    Parameters
+    ----------
+    host
+        Address to listen on; behind a TLS proxy, the address the proxy forwards to.
+    port
+        Port to listen on; 0 picks a free port and prints it.
+    """
+    from deployments.webhook.command import run_webhook
+
+    run_webhook(host, port)
+    return 0
