@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from tasks.clients import Clients, find_clients, use_clients
+from tasks.clients import Clients, current_clients, find_clients, use_clients
 from tasks.errors import ConfigurationError
-from tasks.settings import Settings, read_settings
+from tasks.settings import ReportOptions, Settings, read_settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -30,6 +31,36 @@ def open_clients(settings: Settings | None = None) -> Iterator[Clients]:
         return
     with use_clients(Clients(settings, PrefectBlocks())) as clients:
         yield clients
+
+
+def check_clients(options: ReportOptions) -> list[str]:
+    """Check that a report could use everything it needs, without changing anything or calling the judge.
+
+    Returns:
+        Warnings about what a report can do without: Jaeger, and the judge's price.
+
+    Raises:
+        RefusedError, WarehouseError, SourceError: what would end the report before anything is paid for.
+    """
+    from tasks.evidence.prices import Tokens
+    from tasks.judge.budget import describe_unknown_price
+    from tasks.warehouse.parquet import check_writable
+    from tasks.warehouse.sql import check_warehouse
+
+    clients = current_clients()
+    clients.source()
+    check_warehouse(clients.warehouse_place())
+    check_writable(clients.settings.parquet_url)
+    clients.judge_client(options)
+    price = clients.prices().cost_usd(options.judge_model, Tokens(1, 1), datetime.now(UTC))
+    warnings = []
+    if options.max_report_cost_usd and price is None:
+        warnings.append(describe_unknown_price(options.max_report_cost_usd, options.judge_model))
+    jaeger = clients.jaeger(options.max_concurrent_runs)
+    problem = None if jaeger is None else jaeger.check()
+    if problem:
+        warnings.append(f"The report would be without traces: {problem}")
+    return warnings
 
 
 class PrefectBlocks:

@@ -351,7 +351,7 @@ def _refuse_unknown(names: Sequence[str]) -> None:
         if variable.startswith(_PREFIX) and variable not in known and not _OF_KUBERNETES.fullmatch(variable):
             own = variable.removeprefix(_PREFIX)
             near = difflib.get_close_matches(own, [other.removeprefix(_PREFIX) for other in sorted(known)], n=1)
-            hint = f"did you mean {_PREFIX}{near[0]}?" if near else "the README lists all settings"
+            hint = f"did you mean {_PREFIX}{near[0]}?" if near else "docs/reference/settings.md lists all settings"
             raise ConfigurationError(f"wrong setting: there is no {variable}: {hint}")
 
 

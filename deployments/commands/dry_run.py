@@ -10,7 +10,7 @@ from rich.text import Text
 
 from deployments.local.runner import Order, check_configured_api, check_settings
 from deployments.terminal.console import Column, one_line, print_table
-from tasks.connecting import open_clients
+from tasks.connecting import check_clients, open_clients
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.answer import build_schema
 from tasks.judge.exchange import Question, compose
@@ -43,14 +43,13 @@ def estimate_report(order: Order) -> Row:
     from tasks.judge.agent import build_agent_question
     from tasks.judge.rubric import resolve_rubrics, select_agents
     from tasks.judge.team import build_team_question
-    from tasks.preflight import check_everything
     from tasks.settings import parse_since
 
     check_settings(order, judge=False)
     clients = current_clients()
     settings = clients.settings
     options, budget = settings.options(order.options), settings.evidence_tokens
-    warnings = check_everything(options)
+    warnings = check_clients(options)
     check_configured_api()
     until = datetime.now(UTC)
     source, prices, hide = clients.source(), clients.prices(), clients.redactor()
