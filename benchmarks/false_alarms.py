@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.simulated_reports import World, team_of
 from tasks.comparison.compare import compare_reports
 from tasks.comparison.comparison import Comparison
-from tasks.report.reading import Reading
+from tasks.report.stored_report import StoredReport
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ def count_alarms(case: Case, pairs: int, rng: np.random.Generator) -> int:
     return alarms
 
 
-def _unnamed(reading: Reading) -> Reading:
+def _unnamed(reading: StoredReport) -> StoredReport:
     runs = [run | {"task_hash": None} for run in reading.runs]
-    return Reading(reading.report, reading.details, reading.criteria, runs)
+    return StoredReport(reading.report, reading.details, reading.criteria, runs)
 
 
 def main() -> None:

@@ -23,7 +23,21 @@ from tasks.warehouse.sql import Warehouse
 Row = dict[str, Any]
 ENVIRONMENT = "production"
 _CRITERIA = ("accuracy", "reliability", "efficiency")
-_WORDS = ("the", "agent", "looked", "up", "an", "order", "refunded", "it", "twice", "and", "told", "customers", "so")
+_WORDS = (
+    "the",
+    "agent",
+    "looked",
+    "up",
+    "an",
+    "order",
+    "refunded",
+    "it",
+    "twice",
+    "and",
+    "informed",
+    "customers",
+    "so",
+)
 _METRICS = ("overall", "score", *(f"criterion:{name}" for name in _CRITERIA), "success_rate", "avg_duration_seconds")
 
 

@@ -1,6 +1,6 @@
 """Kills reports while they are being judged: ``python -m benchmarks.kills [KILLS] [--seed N] [--each 2]``.
 
-Every report is killed (SIGKILL, at a random moment after its first judge call) ``--each`` times and taken up by its id,
+Every report is killed (SIGKILL, at a random moment after its first judge call) ``--each`` times and resumed by its id,
 on SQLite and PostgreSQL in turn. Prints a line a report: calls that reached the endpoint, calls in the ledger, what the
 report says that they cost, and how many questions were asked again although their answer was stored. Exits 1 when they
 do not agree. Prefect's server, the source, Jaeger and the judge live on in processes of their own.
@@ -65,7 +65,7 @@ class Outcome:
 
 
 def main() -> None:
-    """Kill, take up, and print a table."""
+    """Kill, resume, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kills")
     parser.add_argument("kills", nargs="?", type=int, default=40)
     parser.add_argument("--each", type=int, default=2, help="kills of one report")
@@ -116,7 +116,7 @@ def kill_all(folder: Path, kills: int, each: int, chance: random.Random) -> list
 
 
 def kill_report(others: Services, kind: str, url: str, kills: int, chance: random.Random) -> Outcome:
-    """One report, killed so often unless it is done before, and taken up to its end."""
+    """One report, killed so often unless it is done before, and resumed to its end."""
     before = others.counts()["judge"]
     warehouse = open_warehouse(url)
     killed = 0
@@ -139,7 +139,7 @@ def kill_report(others: Services, kind: str, url: str, kills: int, chance: rando
 
 
 def start(report_id: int | None) -> subprocess.Popen[str]:
-    """The command that makes a report, or takes it up."""
+    """The command that makes a report, or resumes it."""
     more = _OPTIONS if report_id is None else ["--report-id", str(report_id)]
     return subprocess.Popen([*_COMMAND, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

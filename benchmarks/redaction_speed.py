@@ -127,7 +127,7 @@ def main() -> None:
     given = parser.parse_args()
     redactor = Redactor()
     every = list(units())
-    # What is dear at a small size, or dearer at a larger one, is looked at in full.
+    # What is dear at a small size, or dearer at a larger one, is scanned in full.
     first = {unit: cost(redactor, unit, given.screen) for unit in every}
     chosen = sorted(every, key=first.__getitem__)[-150:]
     rest = [*every[:: max(1, len(every) // 300)], *RUNS]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.report.reading import Reading, ScoreRow
+from tasks.report.stored_report import ScoreRow, StoredReport
 from tasks.warehouse.sql import Warehouse
 
 CRITERIA = {"accuracy": (0.4, 7.0), "efficiency": (0.3, 6.0), "reliability": (0.3, 7.0)}
@@ -56,7 +56,7 @@ class World:
         agents[number] = replace(agents[number], **values)
         return replace(self, agents=tuple(agents))
 
-    def report(self, rng: np.random.Generator, report_id: int) -> Reading:
+    def report(self, rng: np.random.Generator, report_id: int) -> StoredReport:
         """One report on this world, of runs that no other has."""
         details, criteria, runs = [], [], []
         slow = float(np.exp(rng.normal(0, self.night_seconds_sd))) if self.night_seconds_sd else 1.0
@@ -72,7 +72,7 @@ class World:
             runs += rows
         return self._report(rng, report_id, details, criteria, runs)
 
-    def windows(self, rng: np.random.Generator, starts: Sequence[int]) -> list[Reading]:
+    def windows(self, rng: np.random.Generator, starts: Sequence[int]) -> list[StoredReport]:
         """Reports 1, 2, … on this world, each over ``runs`` runs of every agent from its start on: reports whose starts
         lie closer have runs in common."""
         tasks = [f"run-{index}" for index in range(max(starts) + self.runs)]
@@ -150,9 +150,9 @@ class World:
         details: list[dict[str, Any]],
         criteria: list[dict[str, Any]],
         runs: list[dict[str, Any]],
-    ) -> Reading:
+    ) -> StoredReport:
         team, rows = self._judge(rng, None, [10 * float(np.mean([run["succeeded"] for run in runs])), 7.0, 7.0])
-        return Reading(report_row(report_id, team_score=team), details, criteria + rows, runs)
+        return StoredReport(report_row(report_id, team_score=team), details, criteria + rows, runs)
 
     def _judge(
         self, rng: np.random.Generator, agent_id: int | None, seen: Sequence[float]
@@ -200,7 +200,7 @@ def report_row(report_id: int, **values: Any) -> dict[str, Any]:
     } | values
 
 
-def score_rows(reading: Reading) -> list[ScoreRow]:
+def score_rows(reading: StoredReport) -> list[ScoreRow]:
     """A report's scores of agents as a history has them."""
     runs = {
         row["agent_id"]: frozenset(run["run_id"] for run in reading.runs_of(row["agent_id"])) for row in reading.details
@@ -221,7 +221,7 @@ def team_of(kind: str, rng: np.random.Generator, agents: int = 14) -> tuple[Trut
     )
 
 
-def store(warehouse: Warehouse, reading: Reading) -> int:
+def store(warehouse: Warehouse, reading: StoredReport) -> int:
     """Write ``reading`` as a new report of the warehouse; its id there."""
     values = {name: value for name, value in reading.report.items() if name not in ("id", "status")}
     report_id = warehouse.create_report(values | {"status": "pending"})

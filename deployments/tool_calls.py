@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
 from deployments.terminal.console import one_line
+from tasks.report.rows import RunRow, SpanCallRow, ToolCallRow
 from tasks.wording.counts import counted
 from tasks.wording.durations import format_duration
 
-Row = dict[str, Any]
 _MOST_CALLS = 12
 _MOST_CHARACTERS = 200
 
 
-def describe_calls(run: Row) -> Iterator[Text]:
+def describe_calls(run: RunRow) -> Iterator[Text]:
     """A heading and the first calls, each on a line; that nothing is known of any where that is so.
 
     Args:
         run: A row of ``report_runs``.
     """
     telemetry, stored = run["telemetry"], run.get("tool_calls")
+    calls: Sequence[SpanCallRow | ToolCallRow]
     if telemetry is not None:
         calls, left_out = telemetry["tool_calls"] or [], telemetry["tool_calls_left_out"] or 0
         yield Text(
@@ -38,9 +38,9 @@ def describe_calls(run: Row) -> Iterator[Text]:
         return
     for call in calls[:_MOST_CALLS]:
         line = Text.assemble("  ", one_line(call["name"], "cyan"))
-        for name, before in (("arguments", " "), ("result", " → "), ("error", " ✗ ")):
-            if call.get(name):
-                line.append_text(Text.assemble(before, one_line(str(call[name])[:_MOST_CHARACTERS])))
+        for text, before in ((call["arguments"], " "), (call["result"], " → "), (call["error"], " ✗ ")):
+            if text:
+                line.append_text(Text.assemble(before, one_line(text[:_MOST_CHARACTERS])))
         yield line
     if more := len(calls[_MOST_CALLS:]) + left_out:
         yield Text(f"  and {more} more")

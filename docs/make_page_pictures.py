@@ -1,4 +1,4 @@
-"""Makes the README's pictures of a report's page: the demo's, and that of a hundred agents.
+"""Makes the pictures of a report's page: the demo's, and one of a hundred agents.
 
 ``python docs/make_page_pictures.py``, with Chromium. The demo makes the weeks before its report, so that
 there is something to compare with.

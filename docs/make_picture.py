@@ -33,7 +33,7 @@ _THEME = TerminalTheme(
         (240, 246, 252),
     ],
 )
-# Rich's own frame names a font on a server; a picture should ask nobody for anything.
+# Rich's own frame names a font on a server; a picture should load nothing.
 _FRAME = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="-{margin} -{margin} {width} {height}" role="img">
 <title>A report of agent-report's demo on a terminal</title>

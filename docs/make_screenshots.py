@@ -1,4 +1,4 @@
-"""Makes the README's pictures of the Prefect UI: somebody asks for a report on the demo's environment and watches it.
+"""Makes the pictures of the Prefect UI: a report on the demo's environment, ordered in the form and watched.
 
 ``python docs/make_screenshots.py http://127.0.0.1:4200 agent-report-data/stack/prefect-password``, with the UI of a
 server that has ``on-demand``.
@@ -54,7 +54,7 @@ def log_in(page: Page, ui_url: str, password: str) -> None:
 
 
 def open_form(page: Page, ui_url: str) -> None:
-    """From the UI's first page to the form of ``on-demand``, as somebody gets there who looks for it."""
+    """From the UI's first page to the form of ``on-demand``, as a person gets there who looks for it."""
     page.goto(ui_url)
     page.get_by_role("link", name="Deployments", exact=True).click()
     page.get_by_role("link", name="on-demand").first.click()
@@ -70,7 +70,7 @@ def fill_in(page: Page, environment: str, name: str) -> None:
     _fill_editor(page, _CRITERIA)
     page.get_by_label("Since").fill("30d")
     page.get_by_label("Runs per agent").fill("10")
-    page.get_by_label("Ask anew").click()
+    page.get_by_label("Ask again").click()
 
 
 def _fill_editor(page: Page, text: str) -> None:
@@ -91,7 +91,7 @@ def submit(page: Page) -> str:
     answer = sent.value
     if not answer.ok:
         raise RuntimeError(f"the form was answered {answer.status}: {answer.text()[:500]}")
-    # Not by the link in the message that says so: that is gone after a moment.
+    # Not by the link in the message about it, which is gone after a moment.
     run_url = f"{page.url.partition('/deployments')[0]}/runs/flow-run/{answer.json()['id']}"
     page.goto(run_url)
     return run_url

@@ -1,4 +1,4 @@
-"""Makes the page of the warehouse's tables and views from their definitions: run this file."""
+"""Makes ``docs/reference/tables.md`` from the definitions of tables and views: run this file."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from tasks.warehouse.schema import REPORT_TABLES, arrow_type, metadata
 from tasks.warehouse.views.definitions import VIEWS
 
 _ABOUT = {
-    "reports": "A row for every report, from the moment it is asked for.",
-    "agent_report_details": "A row for every agent of the environment, whatever became of it.",
+    "reports": "A row for every report, from the moment it is ordered.",
+    "agent_report_details": "A row for every agent of the environment, whatever happened to it.",
     "criterion_scores": "A row for every criterion of every agent that was judged, and of the team.",
-    "report_runs": "A row for every run that was looked at.",
-    "judge_calls": "The ledger: a row for every answer of the judge that was paid for, and for those being paid for.",
-    "reused_answers": "A row for every answer of the ledger that a report took without paying for it.",
+    "report_runs": "A row for every run that was read.",
+    "judge_calls": "The ledger: a row for every paid answer of the judge, and for calls in flight.",
+    "reused_answers": "A row for every answer of the ledger that a report reused.",
     "report_comparisons": "A row for every metric of every agent, and of the team, in a comparison of two reports.",
-    "labels": "A row for everything that a person said of an agent or a run, on a criterion.",
+    "labels": "A row for every person's verdict on an agent or a run, on one criterion.",
 }
 _HEAD = """\
 # Tables and views
 
 Made by `docs/make_tables.py` from `tasks/warehouse/schema.py` and `tasks/warehouse/views/definitions.py`.
 
-- SQL is what counts: a report is done when its `status` is `completed`. Views hold completed reports only, except for
+- SQL is authoritative: a report is done when its `status` is `completed`. Views hold completed reports only, except for
   `judge_costs`.
 - NULL is not measured or not known, never zero. Times are UTC; SQLite keeps them as text without a zone.
 - Scores are 0 to 10, rates and shares 0 to 1, durations in seconds, costs in USD.
 - Columns of JSON are nested types in Parquet (named here), those marked *JSON text* are a string that holds JSON.
   SQLite keeps truth values as 0 and 1.
-- Ids of agents and runs are those of the source. An id of a report is never given twice.
+- Ids of agents and runs are those of the source. The id of a report is never used twice.
 """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prefect.events import emit_event
@@ -19,7 +19,6 @@ ATTENTION = "agent-report.needs-attention"
 
 _FIGURES = ("team_score", "total_agents", "agents_evaluated", "agents_failed")
 _NAMED = 10
-Row = dict[str, Any]
 
 
 def announce(plan: ReportPlan, rows: ReportRows) -> None:
@@ -46,7 +45,7 @@ def announce(plan: ReportPlan, rows: ReportRows) -> None:
     announce_end(report, [str(row["agent_name"]) for row in below])
 
 
-def announce_end(report: Row, below: Sequence[str] = ()) -> None:
+def announce_end(report: Mapping[str, Any], below: Sequence[str] = ()) -> None:
     """Emit how the report of this row ended; ``below`` names the agents below their threshold."""
     error = scrub(report["error"]) if report.get("error") else None
     payload = {name: report.get(name) for name in ("status", *_FIGURES)}
@@ -57,7 +56,12 @@ def announce_end(report: Row, below: Sequence[str] = ()) -> None:
 
 
 def _emit(
-    event: str, report: Row, payload: Row, *, attention: bool, related: list[dict[str, str]] | None = None
+    event: str,
+    report: Mapping[str, Any],
+    payload: Mapping[str, object],
+    *,
+    attention: bool,
+    related: list[dict[str, str]] | None = None,
 ) -> None:
     report_id, environment = report["id"], report["environment"]
     try:
@@ -81,7 +85,7 @@ def _round(score: float | None) -> float | None:
     return None if score is None else round(score, 9)
 
 
-def _text(report: Row, error: str | None, below: Sequence[str]) -> str:
+def _text(report: Mapping[str, Any], error: str | None, below: Sequence[str]) -> str:
     """The event in a sentence, for people."""
     text = f"Report {report['id']} on {report['environment']}: {report['status']}"
     if error:

@@ -6,9 +6,10 @@ from tasks.calibration.agreement import Agreement
 from tasks.calibration.judging import Judging
 from tasks.clients import current_clients
 from tasks.errors import ConflictError, NotFoundError, scrub
+from tasks.report.rows import ReportRow
 from tasks.stored_reports import require_report
 from tasks.warehouse.labels import find_judged_report, has_labels, load_judged, load_labels, load_repeated_answers
-from tasks.warehouse.sql import Row, Warehouse
+from tasks.warehouse.sql import Warehouse
 
 
 def load_agreement(report_id: int, warehouse: Warehouse | None = None) -> Agreement | None:
@@ -36,7 +37,7 @@ def try_agreement(report_id: int, warehouse: Warehouse | None = None) -> tuple[A
         return None, scrub(str(error) or type(error).__name__)
 
 
-def find_report(warehouse: Warehouse, report_id: int | None, environment: str | None) -> Row:
+def find_report(warehouse: Warehouse, report_id: int | None, environment: str | None) -> ReportRow:
     """The report of this id, or the newest completed one that has agents (of ``environment``).
 
     Raises:
@@ -58,7 +59,7 @@ def find_report(warehouse: Warehouse, report_id: int | None, environment: str | 
     return report
 
 
-def measure(warehouse: Warehouse, report: Row) -> Agreement:
+def measure(warehouse: Warehouse, report: ReportRow) -> Agreement:
     """The agreement as it is now, for ``report`` (a row of ``reports``); without labels only what needs none."""
     # Imported when it is needed: scipy and statsmodels take a second, and most reports have no labels.
     from tasks.calibration.agree import measure_agreement

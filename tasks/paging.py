@@ -7,7 +7,7 @@ from typing import NamedTuple
 from prefect.logging import get_run_logger
 
 from tasks.bridge.decorators import step
-from tasks.calibration.trust import describe_trust
+from tasks.calibration.agreement_summary import describe_agreement
 from tasks.clients import current_clients
 from tasks.errors import scrub
 from tasks.measuring import try_agreement
@@ -40,7 +40,7 @@ def write_page(plan: ReportPlan) -> WrittenPage:
     try:
         url = current_clients().settings.parquet_url
         page = load_page(plan.id)
-        trust = _UNMEASURED if page.agreement_error else describe_trust(page.agreement, plan.id)
+        trust = _UNMEASURED if page.agreement_error else describe_agreement(page.agreement, plan.id)
         if page.agreement_error:
             get_run_logger().warning(
                 "How far judge and people agree could not be measured for report %s: %s", plan.id, page.agreement_error

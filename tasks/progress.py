@@ -84,7 +84,7 @@ class Progress:
         report = rows.report
         progress = 100.0 if report["status"] == "completed" else self._reached
         step = report["current_step"]
-        self._last = (progress, f"{step}: {report['error']}" if report["error"] else step)
+        self._last = (progress, f"{step}: {report['error']}" if report["error"] else step or "")
 
     def _say(self, progress: float, status: str, step: str) -> None:
         with self._changed:

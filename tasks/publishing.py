@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any, cast
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.context import FlowRunContext
@@ -24,11 +25,12 @@ from tasks.render.change_text import render_changed
 from tasks.render.markdown import Links, agents_table, describe_mean, escape, format_judging_cost, render_markdown
 from tasks.report.build import Ending, ReportDraft, ReportRows, build_rows
 from tasks.report.plan import ReportPlan, check_conflicts, restore_plan
+from tasks.report.rows import ReportRow
 from tasks.settings import ReportOptions
 from tasks.warehouse.owner import current_owner
 from tasks.warehouse.parquet import list_files, stage_parquet
 from tasks.warehouse.patience import ENDING_SECONDS, Patience
-from tasks.warehouse.sql import Row
+from tasks.warehouse.sql import Values
 from tasks.wording.formats import format_score
 
 
@@ -159,7 +161,7 @@ def write_rows(plan: ReportPlan, findings: ReportDraft, patience: Patience) -> R
     paid = patience.keep_trying(lambda: current_clients().ledger().load_paid(plan.id))
     rows = build_rows(plan, findings, paid)
     url = current_clients().settings.parquet_url
-    children = {
+    children: dict[str, Sequence[Mapping[str, Any]]] = {
         "agent_report_details": rows.details,
         "criterion_scores": rows.criteria,
         "report_runs": rows.runs,
@@ -181,14 +183,14 @@ def write_rows(plan: ReportPlan, findings: ReportDraft, patience: Patience) -> R
         failed = {"status": "failed", "current_step": "Failed", "error": f"the files could not be written: {error}"}
         # A report that failed keeps the progress that it had.
         known = {name: value for name, value in rows.report.items() if name != "progress"}
-        rows = replace(rows, report=known | failed)
+        rows = replace(rows, report=cast(ReportRow, known | failed))
         patience.keep_trying(lambda: _write_sql(plan, rows, lambda row: None))
     announce(plan, rows)
     return rows
 
 
-def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[Row], object]) -> None:
-    def finish(row: Row) -> Row:
+def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[ReportRow], object]) -> None:
+    def finish(row: ReportRow) -> Values:
         # As late as can be: the duration is stored in the very rows whose writing it counts.
         completed_at = datetime.now(UTC)
         ended = rows.report | {

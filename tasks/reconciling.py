@@ -13,8 +13,8 @@ from prefect.logging import get_run_logger
 from tasks.announcements import announce_end
 from tasks.bridge.decorators import step
 from tasks.clients import current_clients
+from tasks.report.rows import ReportRow
 from tasks.warehouse.owner import HEARTBEAT_LAPSES, Owner, is_local
-from tasks.warehouse.sql import Row
 
 
 @step("mark abandoned reports")
@@ -29,7 +29,7 @@ def mark_abandoned() -> list[int]:
     lost = [row for row in warehouse.load_unfinished() if _is_elsewhere(row)]
     if lost and (ended := _ended(lost)):
         get_run_logger().info("Waiting for the last heartbeats of the reports %s", [row["id"] for row in ended])
-        lapsed_at = max(row["heartbeat"] for row in ended) + HEARTBEAT_LAPSES
+        lapsed_at = max(row["heartbeat"] for row in ended if row["heartbeat"]) + HEARTBEAT_LAPSES
         time.sleep(max(0.0, (lapsed_at - datetime.now(UTC)).total_seconds()))
         marked += warehouse.fail_abandoned()
     for row in marked:
@@ -38,11 +38,13 @@ def mark_abandoned() -> list[int]:
     return [row["id"] for row in marked]
 
 
-def _is_elsewhere(row: Row) -> bool:
-    return row["owner"] is not None and row["heartbeat"] is not None and not is_local(Owner(**row["owner"]))
+def _is_elsewhere(row: ReportRow) -> bool:
+    return (
+        row["owner"] is not None and row["heartbeat"] is not None and not is_local(Owner.model_validate(row["owner"]))
+    )
 
 
-def _ended(rows: list[Row]) -> list[Row]:
+def _ended(rows: list[ReportRow]) -> list[ReportRow]:
     """Those whose flow run has ended, or is gone; none while Prefect cannot be asked."""
     try:
         with get_client(sync_client=True) as client:

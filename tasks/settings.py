@@ -1,4 +1,4 @@
-"""Every setting, once: report options with their defaults, and what only the environment may say (hosts, secrets)."""
+"""Every setting, once: report options with their defaults, and what only the environment may set (hosts, secrets)."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def _checked_since(value: str) -> str:
 def _say_defaults(schema: dict[str, Any]) -> None:
     """Name each field's default in its description, and leave the field empty.
 
-    A form sends all that it shows: what it had filled in would be given, and win over the settings of whoever runs the
-    worker, without anybody having asked for it.
+    A form sends all that it shows: its defaults would count as given, and win over the worker's settings without the
+    user's intent.
     """
     for field in schema["properties"].values():
         default = field.pop("default", None)
@@ -87,7 +87,7 @@ def _say_defaults(schema: dict[str, Any]) -> None:
 
 
 class ReportOptions(BaseModel):
-    """How a report is made. A field that is left empty takes the value of the worker's setting, or else its default."""
+    """How a report is made. An empty field takes the worker's setting, or else its default."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_say_defaults)
 
@@ -103,7 +103,7 @@ class ReportOptions(BaseModel):
         ge=1,
         le=1000,
         title="Runs per agent",
-        description="The newest runs of each agent that are looked at.",
+        description="How many of each agent's newest runs are read.",
         json_schema_extra={"position": 2},
     )
     since: Annotated[str, AfterValidator(_checked_since)] = Field(
@@ -115,7 +115,7 @@ class ReportOptions(BaseModel):
     filter_model: str = Field(
         "",
         title="Only runs of this model",
-        description="Model name as it stands in the runs. Empty: runs of every model.",
+        description="Model name as in the runs. Empty: runs of every model.",
         json_schema_extra={"position": 3},
     )
     agents: list[str] = Field(
@@ -169,9 +169,9 @@ class ReportOptions(BaseModel):
         ge=0,
         le=1e6,
         allow_inf_nan=False,
-        title="Most that judging may cost (USD)",
-        description="No call starts that could pass it; the agents left are skipped. 0 is no limit. Where the price is "
-        "not known, it is kept by the cost that the endpoint states for each call.",
+        title="Maximum cost of judging (USD)",
+        description="No call starts that could exceed it; the remaining agents are skipped. 0 is no limit. Where the "
+        "price is unknown, the cost that the endpoint states for each call is used.",
         json_schema_extra={"position": 6},
     )
     fail_fast: bool = Field(
@@ -182,7 +182,7 @@ class ReportOptions(BaseModel):
     )
     fresh: bool = Field(
         False,
-        title="Ask anew",
+        title="Ask again",
         description="Pay for new judge answers even where the same question was answered before.",
         json_schema_extra={"position": 7},
     )
@@ -190,7 +190,7 @@ class ReportOptions(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _leave_out_empty(cls, data: Any) -> Any:
-        """What a form sends for an empty field is not given; what is typed loses the line breaks around it."""
+        """An empty field of a form is not given; typed text loses the line breaks around it."""
         if not isinstance(data, dict):
             return data
         # Of the options alone: the settings, which have these fields too, have others in which a space may count.
@@ -203,7 +203,7 @@ class ReportOptions(BaseModel):
 
     @model_serializer(mode="wrap")
     def _dump_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Only what is given: read back, a default would be given, and the setting would not hold."""
+        """Only what is given: read back, a default would count as given, and override the setting."""
         return {key: value for key, value in dump(self).items() if key in self.model_fields_set}
 
 
@@ -229,7 +229,7 @@ class Settings(ReportOptions, BaseSettings):
         60,
         gt=0,
         le=_LONGEST_SECONDS,
-        description="How long the warehouse may be away (unreachable, read-only, full) before a report fails.",
+        description="How long the warehouse may be unavailable (unreachable, read-only, full) before a report fails.",
     )
     parquet_url: str = Field("agent-report-data/parquet", description="Folder or fsspec URL for Parquet files.")
     jaeger_url: SecretStr | None = Field(None, description="Base URL of Jaeger's query service; none: no traces.")
@@ -239,28 +239,32 @@ class Settings(ReportOptions, BaseSettings):
     jaeger_headers: dict[str, SecretStr] = Field(
         default_factory=dict, description='JSON object of headers, {"x-tenant": "a"}.'
     )
-    jaeger_timeout_seconds: float = Field(30, gt=0, le=_LONGEST_SECONDS, description="Limit of one request to Jaeger.")
+    jaeger_timeout_seconds: float = Field(
+        30, gt=0, le=_LONGEST_SECONDS, description="Time limit of one request to Jaeger."
+    )
     judge_call_timeout_seconds: float = Field(
-        120, gt=0, le=_LONGEST_SECONDS, description="Limit of one call to the judge."
+        120, gt=0, le=_LONGEST_SECONDS, description="Time limit of one call to the judge."
     )
     judge_max_attempts: int = Field(5, ge=1, description="Attempts of one call, over 5xx and broken connections.")
-    judge_max_output_tokens: int = Field(8000, ge=256, description="Most tokens in one judge answer.")
+    judge_max_output_tokens: int = Field(8000, ge=256, description="Maximum tokens in one judge answer.")
     judge_temperature: float | None = Field(
-        None, ge=0, le=2, allow_inf_nan=False, description="Sent when it is set, and only to models that take one."
+        None, ge=0, le=2, allow_inf_nan=False, description="Sent when set, and only to models that accept one."
     )
-    judge_requests_per_minute: int = Field(0, ge=0, description="Most judge calls a minute, retries too; 0: no bound.")
-    judge_context_tokens: int = Field(128_000, ge=4_000, description="Tokens that the judge's model holds in all.")
+    judge_requests_per_minute: int = Field(
+        0, ge=0, description="Maximum judge calls per minute, retries included; 0: unlimited."
+    )
+    judge_context_tokens: int = Field(128_000, ge=4_000, description="Context window of the judge's model.")
     judge_evidence_tokens: int = Field(
         0, ge=0, description="Tokens of evidence in one question; 0: what judge_context_tokens holds comfortably."
     )
     prices: dict[str, dict[str, float]] = Field(
         default_factory=dict,
-        description='JSON object of own prices, USD for a million tokens: {"my-model": {"input": 1, "output": 4}}.',
+        description='JSON object of own prices, USD per million tokens: {"my-model": {"input": 1, "output": 4}}.',
     )
     max_concurrent_evals_by_model: dict[str, Annotated[int, Field(ge=0, le=1000)]] = Field(
         default_factory=dict, description='JSON object of judge calls at once by model, {"gpt-5.4": 3}.'
     )
-    redact: bool = Field(True, description="Replace secrets and personal data in agents' texts before all else.")
+    redact: bool = Field(True, description="Replace secrets and personal data in agents' texts before anything else.")
     redact_patterns: dict[str, str] = Field(
         default_factory=dict,
         description='JSON object of own regular expressions by label, {"customer": "K-[0-9]{6}"}.',
@@ -269,27 +273,30 @@ class Settings(ReportOptions, BaseSettings):
     judge_key_block: str = Field("", description="Name of a Secret block with the judge's key, instead.")
     environment: str = Field("production", min_length=1, description="Environment that nightly reports on.")
     clone: str = Field("", description="Folder in which workers find the flows; empty: where this package is.")
-    notify_block: str = Field("", description="Notification block, type/name, for reports that somebody should see.")
+    notify_block: str = Field("", description="Notification block, type/name, for reports that need attention.")
     webhook_secrets: list[SecretStr] = Field(
-        default_factory=list, description='JSON array of secrets of Standard Webhooks, ["whsec_…"]; each of them holds.'
+        default_factory=list,
+        description='JSON array of secrets of Standard Webhooks, ["whsec_…"]; any of them is accepted.',
     )
     webhook_github_secrets: list[SecretStr] = Field(
-        default_factory=list, description="JSON array of secrets of GitHub's webhooks; each of them holds."
+        default_factory=list, description="JSON array of secrets of GitHub's webhooks; any of them is accepted."
     )
     webhook_environments: list[str] = Field(
-        default_factory=list, description="JSON array of environments that webhooks may order; empty: every one."
+        default_factory=list, description="JSON array of environments that webhooks may order; empty: all."
     )
     webhook_parameters: list[str] = Field(
         default_factory=list,
-        description='JSON array of parameters that webhooks may give, ["name", "options.since"]; empty: every one.',
+        description='JSON array of parameters that webhooks may give, ["name", "options.since"]; empty: all.',
     )
     webhook_deployment: str = Field(
         "generate_report/on-webhook", pattern="^[^/]+/[^/]+$", description="Deployment that webhooks run, flow/name."
     )
-    webhook_deliveries_per_minute: int = Field(60, ge=1, le=100_000, description="Most signed deliveries a minute.")
-    webhook_reads_per_minute: int = Field(600, ge=1, le=100_000, description="Most signed reads a minute.")
+    webhook_deliveries_per_minute: int = Field(
+        60, ge=1, le=100_000, description="Maximum signed deliveries per minute."
+    )
+    webhook_reads_per_minute: int = Field(600, ge=1, le=100_000, description="Maximum signed reads per minute.")
     webhook_failures_per_minute: int = Field(
-        60, ge=1, le=100_000, description="Requests without a valid signature a minute; above, 429 and no log line."
+        60, ge=1, le=100_000, description="Requests without a valid signature per minute; above it 429 and no log line."
     )
     openai_base_url: str = Field("", validation_alias="OPENAI_BASE_URL")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")

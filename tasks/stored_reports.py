@@ -5,20 +5,21 @@ from __future__ import annotations
 from tasks.clients import current_clients
 from tasks.comparison.comparison import Comparison
 from tasks.errors import ConflictError, ReportNotFoundError, UsageError
-from tasks.report.reading import Reading
+from tasks.report.rows import ReportRow
+from tasks.report.stored_report import StoredReport
 from tasks.warehouse.comparisons import (
     find_baseline,
     find_followers,
     load_comparison,
-    load_reading,
     load_score_history,
+    load_stored_report,
     write_comparison,
 )
 from tasks.warehouse.schema import ENDED
-from tasks.warehouse.sql import Row, Warehouse
+from tasks.warehouse.sql import Warehouse
 
 
-def require_report(report_id: int, warehouse: Warehouse | None = None) -> Row:
+def require_report(report_id: int, warehouse: Warehouse | None = None) -> ReportRow:
     """The row of a report, in ``warehouse`` or the configured one.
 
     Raises:
@@ -85,14 +86,14 @@ def compare_followers(report_id: int) -> list[int]:
     return [follower for follower in followers if compare_stored(follower, report_id) is not None]
 
 
-def read_ended(report_id: int, *, of_agents: bool = True) -> Reading:
+def read_ended(report_id: int, *, of_agents: bool = True) -> StoredReport:
     """A stored report that has ended and, unless ``of_agents`` is false, has agents.
 
     Raises:
         RefusedError: there is none of this id, it is still made, or it ended before it had anything.
     """
     warehouse = current_clients().warehouse()
-    reading = load_reading(warehouse, report_id)
+    reading = load_stored_report(warehouse, report_id)
     if reading is None:
         raise ReportNotFoundError(report_id, warehouse.database.shown)
     status = _check_ended(reading.report)["status"]
@@ -101,7 +102,7 @@ def read_ended(report_id: int, *, of_agents: bool = True) -> Reading:
     return reading
 
 
-def _check_ended(report: Row) -> Row:
+def _check_ended(report: ReportRow) -> ReportRow:
     if report["status"] not in ENDED:
         raise ConflictError(
             f"report {report['id']} is not done yet ({report['status']}, {report['progress']} %): wait for it"

@@ -18,7 +18,7 @@ from tasks.connecting import open_clients
 from tasks.errors import UsageError
 from tasks.gate.rules import RuleResult, Rules, State, check_report, count_states
 from tasks.render.gate_files import render_junit, render_summary
-from tasks.report.reading import Reading
+from tasks.report.stored_report import StoredReport
 from tasks.stored_reports import compare_stored, read_ended
 
 _OPTIONS = "--min-score, --min-success-rate, --max-failed, --no-worse-than"
@@ -87,7 +87,7 @@ def _check_rules(rules: Rules) -> None:
         raise UsageError(f"--max-failed {rules.max_failed}: at least 0")
 
 
-def _read(report_id: int | None, environment: str | None) -> Reading:
+def _read(report_id: int | None, environment: str | None) -> StoredReport:
     if report_id is None and environment is None:
         raise UsageError("which report? Give its id, or --environment for its newest one")
     if report_id is not None and environment is not None:
@@ -96,7 +96,7 @@ def _read(report_id: int | None, environment: str | None) -> Reading:
     return read_ended(report_id, of_agents=False)
 
 
-def _compare(reading: Reading, baseline: str | None) -> Comparison | None:
+def _compare(reading: StoredReport, baseline: str | None) -> Comparison | None:
     """The comparison that ``no_worse_than`` asks for; None when it asks for none, or no earlier report is there."""
     if baseline is None:
         return None
@@ -105,7 +105,7 @@ def _compare(reading: Reading, baseline: str | None) -> Comparison | None:
     return compare_stored(reading.id, None if baseline == "last" else int(baseline), of_agents=False)
 
 
-def _print(console: Console, reading: Reading, findings: list[RuleResult], *, strict: bool) -> None:
+def _print(console: Console, reading: StoredReport, findings: list[RuleResult], *, strict: bool) -> None:
     for finding in findings:
         if finding.state == "broken":
             console.print(one_line(finding.line, "red"), soft_wrap=True)

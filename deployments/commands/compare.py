@@ -9,7 +9,7 @@ from rich.text import Text
 
 from deployments.terminal.console import Column, one_line, open_console, plain, print_json, print_table
 from tasks.clients import current_clients
-from tasks.comparison.changes import sort_changes, told_changes, worst_first
+from tasks.comparison.changes import clear_changes, sort_changes, worst_first
 from tasks.comparison.comparison import HOLDS_FOR, AgentComparison, Change, Comparison
 from tasks.comparison.description import describe_change, format_difference, format_value, metric_title
 from tasks.connecting import open_clients
@@ -112,7 +112,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     ]  # fmt: skip
     print_table(console, columns)
     for subject in subjects:
-        for change in told_changes(subject):
+        for change in clear_changes(subject):
             line = Text.assemble(one_line(subject.agent_name, _STYLES[change.verdict]), f" {change.verdict}: ")
             line.append_text(plain(describe_change(change)))
             if change.p_value is not None:

@@ -73,7 +73,7 @@ def _json(report: Row, table: TableName | None) -> str:
     return json_text({"report": report, **children}) + "\n"
 
 
-def _rows(report: Row, table: TableName) -> list[Row]:
+def _rows(report: Row, table: TableName) -> Sequence[Row]:
     from tasks.clients import current_clients
 
     if table == "reports":

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from deployments.terminal.agent_view import print_agent
-from deployments.terminal.console import Row, open_console, print_json
+from deployments.terminal.console import open_console, print_json
 from deployments.terminal.report_view import print_report
 from tasks.connecting import open_clients
 from tasks.errors import NotFoundError
+from tasks.report.rows import AgentRow, ReportRow
 
 
 @open_clients()
-def show_report(report_id: int, *, as_json: bool) -> Row:
+def show_report(report_id: int, *, as_json: bool) -> ReportRow:
     """Print a report from the warehouse, and return its row.
 
     Raises:
@@ -52,12 +55,12 @@ def show_agent(report_id: int, wanted: str, *, as_json: bool) -> None:
         print_agent(open_console(), report, agent, criteria, runs)
 
 
-def _find_agent(report_id: int, wanted: str, rows: list[Row]) -> Row:
+def _find_agent(report_id: int, wanted: str, rows: Sequence[AgentRow]) -> AgentRow:
     """The agent of this name, whatever its case where that leaves no doubt, or of ``id:12``."""
     from tasks.judge.rubric import find_agent
-    from tasks.report.reading import as_agents
+    from tasks.report.stored_report import agents_of
 
-    found = find_agent(wanted, as_agents(rows))
+    found = find_agent(wanted, agents_of(rows))
     same = [
         row
         for row in rows

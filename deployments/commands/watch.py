@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from rich.progress import Progress
 
 from deployments.commands.show import show_report
-from deployments.terminal.console import Row, one_line, open_console, print_json
+from deployments.terminal.console import one_line, open_console, print_json
 from deployments.terminal.invocation import printed_command
 from deployments.terminal.progress_bar import describe_step, open_bar
 from tasks.connecting import open_clients
 from tasks.errors import ReportAbandonedError, WarehouseError
+from tasks.report.rows import ReportRow
 
 INTERRUPTED = 130
 _POLL_SECONDS = 0.5
@@ -51,7 +52,7 @@ def watch_report(report_id: int, *, as_json: bool) -> bool | None:
     return bool(ended["status"] == "completed")
 
 
-def _steps(report_id: int) -> Iterator[Row]:
+def _steps(report_id: int) -> Iterator[ReportRow]:
     """The report's row whenever it has changed, from how it is now to how it ended."""
     from tasks.stored_reports import require_report
     from tasks.warehouse.schema import ENDED
@@ -74,7 +75,7 @@ def _steps(report_id: int) -> Iterator[Row]:
         row = _look(report_id)
 
 
-def _look(report_id: int) -> Row:
+def _look(report_id: int) -> ReportRow:
     """The row as it is now; a warehouse that is away for a moment (a restart) is waited for."""
     from tasks.clients import current_clients
 
@@ -92,14 +93,14 @@ def _look(report_id: int) -> Row:
     return row
 
 
-def _has_owner(row: Row) -> bool:
+def _has_owner(row: ReportRow) -> bool:
     """Whether somebody who lives works on the report."""
     from tasks.warehouse.owner import Owner, is_alive
 
     return row["owner"] is not None and is_alive(Owner(**row["owner"]), row["heartbeat"], datetime.now(UTC))
 
 
-def _abandoned(row: Row) -> str:
+def _abandoned(row: ReportRow) -> str:
     owner = row["owner"]
     gone = f"process {owner['pid']} on {owner['host']}, which made it, is gone: " if owner else ""
     return (
@@ -108,9 +109,9 @@ def _abandoned(row: Row) -> str:
     )
 
 
-def _print_step(row: Row, *, as_json: bool) -> None:
+def _print_step(row: ReportRow, *, as_json: bool) -> None:
     if as_json:
-        print_json({name: row[name] for name in _SHOWN}, indent=None)
+        print_json({name: row.get(name) for name in _SHOWN}, indent=None)
     else:
         line = f"{datetime.now(UTC):%H:%M:%S} {row['progress']:>3} %  {describe_step(row)}"
         open_console().print(line, markup=False, soft_wrap=True)

@@ -13,11 +13,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deployments.demo.sample import ENVIRONMENT
-from tasks.evidence.metrics import wilson_interval
+from tasks.report.rows import AgentId, AgentRow, CriterionRow, ReportRow, RunRow
 from tasks.settings import SIMULATED_JUDGE_MODEL
+from tasks.statistics.intervals import wilson_interval
 from tasks.warehouse.sql import Warehouse
 
 Row = dict[str, Any]
+"""A row to write: one that was read, with other values."""
 WEEKS = 9
 MARK = "Sample data"
 _WARNING = "Sample data: this week was made up for the demo from the report that followed; nothing was run or judged."
@@ -51,7 +53,9 @@ class Past:
         chance = random.Random(7)  # noqa: S311
         for place, week_id in enumerate(self.weeks):
             week = len(self.weeks) - place
-            shifts = {row["agent_id"]: chance.gauss(0, 0.25) - _MOVED.get(row["agent_name"], 0.0) for row in agents}
+            shifts: dict[AgentId | None, float] = {
+                row["agent_id"]: chance.gauss(0, 0.25) - _MOVED.get(row["agent_name"], 0.0) for row in agents
+            }
             shifts[None] = chance.gauss(-0.03 * week, 0.15)
             scores = [_criterion(row, shifts[row["agent_id"]]) for row in criteria]
             details = [_agent(row, scores, shifts[row["agent_id"]], week) for row in agents]
@@ -89,9 +93,9 @@ def open_past(warehouse: Warehouse, judge_model: str, now: datetime | None = Non
         past.discard()
 
 
-def _report(report: Row, criteria: Sequence[Row], agents: Sequence[Row], week: int) -> Row:
+def _report(report: ReportRow, criteria: Sequence[Row], agents: Sequence[Row], week: int) -> Row:
     own = ("id", "name", "owner", "heartbeat", "flow_run_id")
-    row = {name: value for name, value in report.items() if name not in own}
+    row: Row = {name: value for name, value in report.items() if name not in own}
     row |= {name: row[name] - timedelta(weeks=week) for name in _MOMENTS if row[name] is not None}
     team = [found for found in criteria if found["agent_id"] is None]
     scores = [found["score"] for found in agents if found["score"] is not None]
@@ -106,8 +110,8 @@ def _report(report: Row, criteria: Sequence[Row], agents: Sequence[Row], week: i
     }
 
 
-def _criterion(row: Row, shift: float) -> Row:
-    known = {name: value for name, value in row.items() if name != "report_id"}
+def _criterion(row: CriterionRow, shift: float) -> Row:
+    known: Row = {name: value for name, value in row.items() if name != "report_id"}
     if row["score"] is None:
         return known
     score = round(max(0.0, min(10.0, row["score"] + shift)), 1)
@@ -120,15 +124,15 @@ def _criterion(row: Row, shift: float) -> Row:
     }
 
 
-def _agent(agent: Row, criteria: Sequence[Row], shift: float, week: int) -> Row:
-    row = {name: value for name, value in agent.items() if name != "report_id"}
+def _agent(agent: AgentRow, criteria: Sequence[Row], shift: float, week: int) -> Row:
+    row: Row = {name: value for name, value in agent.items() if name != "report_id"}
     row |= dict.fromkeys(_AGENT_TEXTS.split())
     row["run_ids"] = [run_id + week * _IDS_A_WEEK for run_id in agent["run_ids"] or ()]
     if agent["score"] is None or not agent["runs_analyzed"]:
         return row
     own = [found for found in criteria if found["agent_id"] == agent["agent_id"]]
     runs = agent["runs_analyzed"]
-    succeeded = round(runs * max(0.0, min(1.0, agent["success_rate"] + shift / 6)))
+    succeeded = round(runs * max(0.0, min(1.0, (agent["success_rate"] or 0.0) + shift / 6)))
     low, high = wilson_interval(succeeded, runs) or (None, None)
     return row | {
         "reasoning": _WARNING,
@@ -140,7 +144,7 @@ def _agent(agent: Row, criteria: Sequence[Row], shift: float, week: int) -> Row:
     }
 
 
-def _runs(runs: Sequence[Row], agents: Sequence[Mapping[str, Any]], week: int) -> list[Row]:
+def _runs(runs: Sequence[RunRow], agents: Sequence[Mapping[str, Any]], week: int) -> list[Row]:
     """The runs as of that week, as many of each agent's succeeded as its rate says."""
     rates = {row["agent_id"]: row["success_rate"] for row in agents}
     rows = []
@@ -149,7 +153,7 @@ def _runs(runs: Sequence[Row], agents: Sequence[Mapping[str, Any]], week: int) -
         finished = [run["run_id"] for run in own if run["succeeded"] is not None]
         succeeded = set(finished[: round((rate or 0.0) * len(finished))])
         for run in own:
-            row = {name: value for name, value in run.items() if name != "report_id"}
+            row: Row = {name: value for name, value in run.items() if name != "report_id"}
             row |= dict.fromkeys(_RUN_TEXTS.split())
             row["run_id"] = run["run_id"] + week * _IDS_A_WEEK
             row["started_at"] = run["started_at"] - timedelta(weeks=week) if run["started_at"] else None

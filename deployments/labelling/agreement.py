@@ -9,8 +9,9 @@ from rich.text import Text
 
 from deployments.terminal.console import Column, one_line, open_console, print_json, print_table
 from deployments.terminal.invocation import printed_command
-from tasks.calibration.agreement import ALL, ENOUGH_AGENTS, Agreement, CriterionAgreement, Estimate, describe_kappa
+from tasks.calibration.agreement import ALL, ENOUGH_AGENTS, Agreement, CriterionAgreement, describe_kappa
 from tasks.connecting import open_clients
+from tasks.statistics.estimate import Estimate
 from tasks.wording.counts import counted, is_are
 
 

@@ -16,7 +16,7 @@ from tasks.calibration.label_sample import RunToLabel, choose_runs
 from tasks.connecting import open_clients
 from tasks.errors import NotFoundError, UsageError
 from tasks.judge.rubric import select_agents
-from tasks.report.reading import as_agents
+from tasks.report.stored_report import agents_of
 from tasks.wording.counts import counted, is_are
 
 Row = dict[str, Any]
@@ -80,7 +80,7 @@ def run_label(order: LabelOrder) -> int:
 
 
 def _choose(report: LabelledReport, order: LabelOrder) -> list[RunToLabel]:
-    only = {agent.id for agent in select_agents(order.agents, as_agents(report.agents))}
+    only = {agent.id for agent in select_agents(order.agents, agents_of(report.agents))}
     chosen = choose_runs(report.agents, report.criteria, report.runs, count=order.count, seed=order.seed, only=only)
     if not chosen:
         of_them = "of these agents " if order.agents else ""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import cast
 
 from tasks.calibration.labels import Label
 from tasks.errors import NotFoundError, RefusedError
 from tasks.judge.rubric import parse_criteria, resolve_rubrics
-from tasks.report.reading import as_agents
+from tasks.report.rows import AgentId, CriterionRow
+from tasks.report.stored_report import agents_of
 from tasks.stored_reports import require_report
 from tasks.warehouse.labels import load_labels, write_labels
 from tasks.warehouse.sql import Warehouse
-
-Row = dict[str, Any]
 
 
 class LabelledReport:
@@ -32,7 +31,7 @@ class LabelledReport:
                 f"report {report_id} ({report['status']}) has no score of an agent that a label could be held against"
             )
 
-    def find_criterion(self, agent_id: int, criterion: str) -> Row | None:
+    def find_criterion(self, agent_id: int, criterion: str) -> CriterionRow | None:
         """The judge's row on a criterion of an agent; None when it has none, or no score."""
         rows = (row for row in self.criteria if (row["agent_id"], row["criterion"]) == (agent_id, criterion))
         return next((row for row in rows if row["score"] is not None), None)
@@ -41,7 +40,7 @@ class LabelledReport:
         """What criteria mean, by agent and criterion, as far as the report's parameters still say it."""
         try:
             criteria = parse_criteria((self.report["parameters"] or {}).get("criteria"))
-            rubrics = resolve_rubrics(criteria, as_agents(self.agents))
+            rubrics = resolve_rubrics(criteria, agents_of(self.agents))
         except RefusedError:
             return {}
         return {
@@ -51,12 +50,12 @@ class LabelledReport:
         }
 
     def make_label(
-        self, judged: Row, run_id: int | None, labeler: str, score: float | None, passed: bool | None
+        self, judged: CriterionRow, run_id: int | None, labeler: str, score: float | None, passed: bool | None
     ) -> Label:
         """A label beside the judge's word in the row ``judged``; a score alone says whether it passes."""
         return Label(
             report_id=self.report["id"],
-            agent_id=judged["agent_id"],
+            agent_id=cast(AgentId, judged["agent_id"]),
             run_id=run_id,
             criterion=judged["criterion"],
             labeler=labeler,

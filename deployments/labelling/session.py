@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -15,6 +15,7 @@ from deployments.terminal.invocation import printed_command
 from deployments.tool_calls import describe_calls
 from tasks.calibration.label_sample import RunToLabel
 from tasks.calibration.labels import Label
+from tasks.report.rows import CriterionRow
 from tasks.wording.counts import counted, is_are
 from tasks.wording.durations import format_duration
 from tasks.wording.formats import format_score, format_threshold
@@ -22,7 +23,6 @@ from tasks.wording.formats import format_score, format_threshold
 if TYPE_CHECKING:
     from deployments.labelling.labelled_report import LabelledReport
 
-Row = dict[str, Any]
 _COMPLETED, _STOPPED = 0, 1
 
 
@@ -31,7 +31,7 @@ class Question:
     """One run on one criterion."""
 
     of: RunToLabel
-    judged: Row
+    judged: CriterionRow
 
     @property
     def key(self) -> tuple[int, int | None, str]:
@@ -171,13 +171,15 @@ class Walk:
         self.console.rule(style="dim")
         head = Text.assemble(one_line(of.agent["agent_name"], "bold"), f" · run {run['run_id']} · ")
         head.append_text(one_line(run["status"], "green" if run["succeeded"] else "red"))
-        for value, shown in ((run["duration_seconds"], format_duration), (run["tokens"], _tokens)):
-            if value is not None:
-                head.append(f" · {shown(value)}")
+        if run["duration_seconds"] is not None:
+            head.append(f" · {format_duration(run['duration_seconds'])}")
+        if run["tokens"] is not None:
+            head.append(f" · {counted(run['tokens'], 'token')}")
         self.console.print(head)
-        for title, name in (("Task", "task_excerpt"), ("Response", "response_excerpt"), ("Error", "error")):
-            if run[name]:
-                self.console.print(Text.assemble((f"{title}: ", "bold"), plain(run[name])))
+        texts = (("Task", run["task_excerpt"]), ("Response", run["response_excerpt"]), ("Error", run["error"]))
+        for title, text in texts:
+            if text:
+                self.console.print(Text.assemble((f"{title}: ", "bold"), plain(text)))
         if not (run["task_excerpt"] or run["response_excerpt"]):
             self._say("The report holds no excerpt of task and response.")
         for line in describe_calls(run):
@@ -199,15 +201,11 @@ class Walk:
         self.console.print(plain(text))
 
 
-def _tokens(number: int) -> str:
-    return counted(number, "token")
-
-
 def _said(label: Label) -> str:
     passed = "passed" if label.passed else "not passed"
     return passed if label.score is None else f"{format_threshold(label.score)} ({passed})"
 
 
-def _judge(judged: Row) -> str:
+def _judge(judged: CriterionRow) -> str:
     score = format_score(judged["score"], judged["threshold"])
     return f"{score} ({'passed' if judged['passed'] else 'not passed'})"

@@ -15,7 +15,7 @@ from tasks.calibration.label_sample import RunToLabel
 from tasks.calibration.labels import Label
 from tasks.errors import ConflictError, RefusedError, UsageError
 from tasks.judge.rubric import find_agent
-from tasks.report.reading import as_agents
+from tasks.report.stored_report import agents_of
 from tasks.wording.formats import format_threshold
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def _label(row: Mapping[str, str], report: LabelledReport, labeler: str) -> tupl
 
 
 def _agent(text: str, report: LabelledReport) -> int:
-    agents = as_agents(report.agents)
+    agents = agents_of(report.agents)
     # A name comes first: an agent can be called 12.
     found = find_agent(text, agents) or (find_agent(f"id:{text}", agents) if text.isdecimal() else None)
     if found is None:

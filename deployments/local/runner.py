@@ -22,11 +22,11 @@ from deployments.local.prefect_server import (
 from tasks.connecting import open_clients
 from tasks.errors import AgentReportError, PrefectServerError, RefusedError, scrub
 from tasks.judge.rubric import Criteria
+from tasks.report.rows import ReportRow
 from tasks.settings import ReportOptions
 from tasks.wire.route import describe_route
 from tasks.wire.urls import refuse_ambiguous
 
-Row = dict[str, Any]
 _DRAIN_SECONDS = 15.0
 
 
@@ -211,12 +211,12 @@ def _in_short(error: BaseException) -> str:
 
 
 @open_clients()
-def running_report(order: Order) -> Row | None:
+def running_report(order: Order) -> ReportRow | None:
     """The row of the report that this process is making, or None before there is one."""
     return next((row for row in _reports(order) if row["owner"] and row["owner"]["pid"] == os.getpid()), None)
 
 
-def _reports(order: Order) -> list[Row]:
+def _reports(order: Order) -> list[ReportRow]:
     from tasks.clients import current_clients
 
     warehouse = current_clients().warehouse()

@@ -1,1 +1,1 @@
-"""`agent-report setup`: what a Prefect server needs for this project, made or only looked at."""
+"""`agent-report setup`: what a Prefect server needs for this project, created, or only checked."""

@@ -1,4 +1,5 @@
-"""Automations: killed runs are marked crashed, crashed runs' reports failed, and somebody hears of what went wrong."""
+"""Automations: they mark killed runs crashed and the reports of crashed runs failed, and send
+notifications."""
 
 from __future__ import annotations
 
@@ -25,13 +26,13 @@ _OURS = {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "
 
 
 class _Automation(ABC):
-    """One automation, known by its name."""
+    """One automation, identified by its name."""
 
     name: str
 
     @abstractmethod
     def _wanted(self, client: SyncPrefectClient) -> AutomationCore | str:
-        """What it should be, or why it cannot be made."""
+        """What it should be, or why it cannot be created."""
 
     def inspect(self, client: SyncPrefectClient) -> Sequence[Found]:
         return [self._state(client)]
@@ -59,7 +60,7 @@ class _Automation(ABC):
 
 
 class MarkKilledRuns(_Automation):
-    """A run whose heartbeat is missing is marked crashed: its process cannot say so itself any more."""
+    """Marks a run crashed when its heartbeat is missing: a killed process cannot report its own end."""
 
     name = "agent-report: killed runs are marked crashed"
 
@@ -84,7 +85,7 @@ class MarkKilledRuns(_Automation):
 
 
 class ReconcileCrashedRuns(_Automation):
-    """Whatever marks a run crashed (the automation above, its worker, a person), its report is marked failed."""
+    """Marks the report of a crashed run failed, whether the automation above, a worker or a person marked the run."""
 
     name = "agent-report: reports of crashed runs are marked failed"
 
@@ -110,7 +111,7 @@ class ReconcileCrashedRuns(_Automation):
 
 
 class Notify(_Automation):
-    """A block of the user's choice (``type/name``) hears of reports that somebody should see."""
+    """Notifies a block of the user's choice (``type/name``) of reports that need attention."""
 
     name = "agent-report: somebody hears of failed reports and agents below their threshold"
 

@@ -26,7 +26,7 @@ CONNECTOR, SECRET = "sqlalchemy-connector", "secret"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What one block holds: its name, its type's slug, and its values (None: whatever it holds).
+    """What one block holds: its name, its type's slug, and its values (None: any).
 
     ``setting`` names it to the runs; one that a person named there is never written over.
     """

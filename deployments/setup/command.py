@@ -1,4 +1,4 @@
-"""What `agent-report setup` does: piece by piece, looked at, made when it is due, and said in a line each."""
+"""What `agent-report setup` does: it checks each piece, creates or updates it if needed, and prints a line for it."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _COLOURS = {"missing": "red", "different": "red", "warning": "yellow", "created"
 
 
 def set_up(*, check: bool, notify: str = "") -> Iterator[Line]:
-    """Make everything that is missing or different on the configured server (with ``check``: nothing), as it is done.
+    """Create or update everything that is missing or different on the configured server (with ``check``: nothing).
 
     Raises:
         RefusedError: no server is named, prefect.yaml is wrong, or a block that is named does not exist.
-        PrefectServerError: the server cannot be reached.
+        PrefectServerError: the server is unreachable.
         DeployError: Prefect did not deploy.
     """
     if not PREFECT_API_URL.value():
@@ -74,7 +74,7 @@ def _provide(client: SyncPrefectClient, piece: Piece) -> Iterator[Line]:
 
 
 def print_line(console: Console, line: Line) -> None:
-    """Print a line as it comes."""
+    """Print the lines as they come."""
     word, found = line
     text = Text(f"{word:<10}", _COLOURS.get(word, ""))
     text.append_text(one_line(f"{found.what}: {found.detail}" if found.detail else found.what))

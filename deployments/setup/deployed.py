@@ -1,4 +1,4 @@
-"""The deployments of prefect.yaml, and whether the server has them as they are written there."""
+"""The deployments of prefect.yaml, and whether the server has them as the file defines them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Deployed:
             check=False,
         )
         if ended.returncode:
-            # Line by line, and cut afterwards: the rest of half a secret would not be known for one.
+            # Line by line, and cut afterwards: half of a secret would not be recognized as one.
             said = " ".join(scrub(line) for line in ended.stdout.splitlines() if line.strip())
             raise DeployError(f"`prefect deploy --all` failed: …{said[-1000:]}")
 
@@ -65,7 +65,7 @@ class Deployed:
         wrong = list(self._differences(client, deployment, known))
         if wrong:
             return Found(what, "different", f"in its {', '.join(wrong)}")
-        # Somebody has paused it in the UI, and will know why.
+        # A person paused it in the UI, on purpose.
         idle = [schedule for schedule in known.schedules if not schedule.active]
         return Found(what, "there", "its schedule is paused" if idle or known.paused else "")
 

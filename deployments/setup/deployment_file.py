@@ -1,4 +1,4 @@
-"""prefect.yaml, read strictly: Prefect ignores a key that it does not know, and deploys what nobody meant."""
+"""prefect.yaml, validated strictly: Prefect ignores unknown keys, and deploys something that was not intended."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Strict(BaseModel):
 
 
 class Schedule(_Strict):
-    """When a deployment runs by itself."""
+    """When a deployment runs on its own."""
 
     cron: str
     timezone: str = "UTC"
@@ -44,7 +44,7 @@ class Schedule(_Strict):
 
 
 class ConcurrencyLimit(_Strict):
-    """How many runs of a deployment there are at once, and what becomes of one more."""
+    """How many runs of a deployment there are at once, and what happens to one more."""
 
     limit: Annotated[int, Field(ge=1)]
     collision_strategy: Annotated[str, Field(pattern="^(ENQUEUE|CANCEL_NEW)$")]
@@ -52,7 +52,7 @@ class ConcurrencyLimit(_Strict):
 
 
 class WorkPool(_Strict):
-    """Where runs go, and what their workers are told."""
+    """The work pool of the runs, and their job variables."""
 
     name: str
     work_queue_name: str | None = None
@@ -60,11 +60,11 @@ class WorkPool(_Strict):
 
 
 class Trigger(DeploymentEventTrigger, extra="forbid"):
-    """An event that makes a deployment run."""
+    """An event that starts a run of a deployment."""
 
 
 class Deployment(_Strict):
-    """One way in which a flow is run."""
+    """One deployment of a flow."""
 
     name: Annotated[str, Field(min_length=1)]
     description: Annotated[str, Field(min_length=1)]
@@ -82,7 +82,7 @@ class Deployment(_Strict):
 
 
 class DeploymentFile(_Strict):
-    """The whole of prefect.yaml. What Prefect knows beside and this project does not use is refused as well."""
+    """All of prefect.yaml. Keys that Prefect knows and this project does not use are refused too."""
 
     prefect_version: str | None = Field(None, alias="prefect-version")
     name: str | None = None

@@ -1,4 +1,4 @@
-"""The limit on the tag ``llm``, and whether the server's database can bear it."""
+"""The limit on the tag ``llm``, and whether the server's database is suited to it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _read(client: SyncPrefectClient) -> GlobalConcurrencyLimitResponse | None:
 
 
 def runs_on_sqlite(client: SyncPrefectClient) -> bool:
-    """Whether the server's database is SQLite. It tells nobody, as a database's URL is a secret.
+    """Whether the server's database is SQLite. The server does not expose it, as a database's URL is a secret.
 
     So it is asked for a block type by a pattern in which a backslash stands before a letter: PostgreSQL takes it for
     the letter, SQLite for a backslash, which no type has in its name.

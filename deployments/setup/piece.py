@@ -1,4 +1,4 @@
-"""A piece of what setup makes on a Prefect server, and what is found of it there."""
+"""A piece of what setup creates on a Prefect server, and its state there."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Literal, Protocol
 from prefect.client.orchestration import SyncPrefectClient
 
 State = Literal["there", "missing", "different", "skipped", "warning"]
-"""``skipped``: nobody asked for it, and why; ``warning``: it is there, and does not do what it should."""
+"""``skipped``: not requested, with the reason; ``warning``: it exists, but does not do what it should."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing on the server: what it is, how it stands with it, and what about it, in some words without secrets."""
+    """One thing on the server: what it is, its state, and a short detail without secrets."""
 
     what: str
     state: State
@@ -22,21 +22,21 @@ class Found:
 
     @property
     def is_due(self) -> bool:
-        """Whether something is left to do."""
+        """Whether it has to be created or updated."""
         return self.state in ("missing", "different")
 
 
 class Piece(Protocol):
-    """What is looked at together, and made together."""
+    """What is checked together and created together."""
 
     def inspect(self, client: SyncPrefectClient) -> Sequence[Found]:
-        """What is there, changing nothing."""
+        """The state on the server; changes nothing."""
         ...
 
     def make(self, client: SyncPrefectClient) -> None:
-        """Make what is missing and change what is different, and nothing else.
+        """Create what is missing and update what is different, and nothing else.
 
         Raises:
-            RefusedError: it needs something that only a person can give.
+            RefusedError: it needs something that only a person can provide.
         """
         ...

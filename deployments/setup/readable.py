@@ -1,4 +1,4 @@
-"""Whether the source that runs are told of can be read; a mistyped one would be noticed in the night otherwise."""
+"""Whether the configured source is readable: a mistyped URL would otherwise only be noticed at night."""
 
 from __future__ import annotations
 
@@ -29,4 +29,4 @@ class Readable:
         return [Found("source", "there")]
 
     def make(self, client: SyncPrefectClient) -> None:
-        """Nothing: a source is only read."""
+        """Does nothing: a source is only read."""

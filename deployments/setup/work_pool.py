@@ -1,4 +1,4 @@
-"""The work pool, which also gives the runs of every deployment the variables that they have in their environment."""
+"""The work pool, which also sets the environment variables of the runs of every deployment."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENV_DECLARATION = {"type": "null", "title": "Environment", "description": f"The
 _RUN_ENVIRONMENT = {
     # Without heartbeats a run whose machine is gone goes unnoticed. 30 s is the minimum that Prefect accepts.
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-    # Two lines for each of some hundred task runs say nothing that the task runs do not show.
+    # Two lines for each of some hundred task runs add nothing to what the task runs show.
     "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",
 }
 
@@ -38,7 +38,7 @@ class Pool:
 
     A process pool is locked: what a flow run's job variables say of its command, its environment and its folder is
     refused, as it runs with all that its worker may do. A pool of another type (docker, kubernetes) keeps everything
-    that somebody has set in it.
+    that a person has set in it.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -56,7 +56,7 @@ class Pool:
         if wrong:
             return [Found(what, "different", f"its runs get another {', '.join(wrong)}, or none")]
         if pool.is_paused:
-            return [Found(what, "warning", "it is paused: no run starts until somebody resumes it")]
+            return [Found(what, "warning", "it is paused: no run starts until it is resumed")]
         return [Found(what, "there", f"of type {pool.type}")]
 
     def make(self, client: SyncPrefectClient) -> None:

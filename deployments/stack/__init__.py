@@ -1,1 +1,1 @@
-"""The whole thing on one machine: PostgreSQL, the Prefect server, a worker, the webhook receiver, under one command."""
+"""Everything on one machine: PostgreSQL, the Prefect server, a worker, the webhook receiver, under one command."""

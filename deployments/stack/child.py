@@ -1,4 +1,4 @@
-"""One long-running process of the stack: started, looked at, brought back when it ends, and ended."""
+"""One long-running process of the stack: started, watched, restarted when it ends, and stopped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOG_BYTES = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a child runs. ``is_ready`` says whether it does its work since it was started then, and is asked often."""
+    """What a child runs. ``is_ready`` tells whether it works, given when it was started; it is called often."""
 
     name: str
     command: Sequence[str]
@@ -30,9 +30,9 @@ class Program:
     stop_seconds: float = 10.0
     user: str | None = None
     before_stop: Callable[[int | None, Callable[[], bool]], None] | None = None
-    """What is to be done before it is stopped; it is told the process, if there is one, and whether there is hurry."""
+    """Called before it is stopped, with its process, if any, and a function that tells whether to hurry."""
     descriptors: Sequence[int] = ()
-    """Open files that it is given under the same numbers."""
+    """Open files that it inherits under the same numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,14 @@ class Patience:
 
 
 class GivenUpError(Exception):
-    """A child ended again and again."""
+    """A child ended too often."""
 
 
 @dataclass
 class Child:
     """A program and its process; ``tend`` it several times a second. ``logs`` is a folder, each child has a file there.
 
-    ``say`` is told in a line when it ended and when it is back.
+    ``say`` gets a line when it ends and when it is back.
     """
 
     program: Program
@@ -74,12 +74,12 @@ class Child:
 
     @property
     def log(self) -> Path:
-        """The file with all that it writes."""
+        """The file with all of its output."""
         return self.logs / f"{self.program.name}.log"
 
     @property
     def pid(self) -> int | None:
-        """The process, when there is one."""
+        """The id of its process, if there is one."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
@@ -107,7 +107,7 @@ class Child:
         """Notice whether it has ended or become ready; start it again when its time has come.
 
         Raises:
-            GivenUpError: it has ended too often; the message says all about it.
+            GivenUpError: it has ended too often; the message has the details.
         """
         now = time.monotonic()
         if self._process is None:
@@ -139,7 +139,7 @@ class Child:
         self.say(f"{said}; it is started again")
 
     def ask_to_stop(self) -> None:
-        """Let it end, without waiting for it."""
+        """Ask it to stop, without waiting for it."""
         if self._process is None or self._process.poll() is not None:
             return
         if self.program.stop_signal is not None:
@@ -148,7 +148,7 @@ class Child:
             self._process.stdin.close()
 
     def stop(self, hurry: Callable[[], bool]) -> None:
-        """Let it end, and end it when it does not, or when there is ``hurry``."""
+        """Ask it to stop, and kill it when it does not, or when there is ``hurry``."""
         if self.program.before_stop is not None:
             alive = self._process is not None and self._process.poll() is None
             self.program.before_stop(self.pid if alive else None, hurry)
@@ -162,7 +162,7 @@ class Child:
         self._close()
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -174,7 +174,7 @@ class Child:
 
 
 def how_it_ended(code: int) -> str:
-    """``code`` of a process in words."""
+    """The exit ``code`` of a process in words."""
     if code >= 0:
         return f"ended (exit code {code})"
     try:

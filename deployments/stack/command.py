@@ -1,4 +1,4 @@
-"""The command ``agent-report up``: what is started in which order, and what is said about it."""
+"""The command ``agent-report up``: what it starts, in which order, and what it prints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from deployments.stack.leftovers import end_marked
 from deployments.stack.place import Place, take_place
 from deployments.stack.port import free_port, listen, port_of
 from deployments.stack.programs import Programs
-from deployments.stack.supervisor import StoppedError, Supervisor, wish_by_signal
+from deployments.stack.supervisor import StoppedError, Supervisor, shutdown_by_signal
 from deployments.terminal.console import one_line, open_console
 from deployments.terminal.invocation import printed_command
 from tasks.errors import StackError
@@ -34,7 +34,7 @@ _JAEGER_PORT, _JUDGE_PORT = 8766, 8767
 
 @dataclass(frozen=True, slots=True)
 class _Stack:
-    """A stack that runs: where things are, and the settings of its flow runs."""
+    """A running stack: its addresses, and the settings of its flow runs."""
 
     place: Place
     api: str
@@ -49,8 +49,8 @@ def run_up(*, demo: bool, folder: Path, port: int, webhook_port: int) -> None:
     Raises:
         RefusedError: another runs in the folder, or a setting is wrong.
         SourceError: the source cannot be read.
-        StackError: something does not start, or ends again and again; everything else was ended.
-        PostgresError: the wheel is not installed, or its data cannot be made.
+        StackError: something does not start, or ends too often; everything else was stopped.
+        PostgresError: the wheel is not installed, or its data cannot be created.
     """
     settings = None if demo else read_user_settings()
     if not demo:
@@ -66,7 +66,7 @@ def run_up(*, demo: bool, folder: Path, port: int, webhook_port: int) -> None:
     def say(line: str) -> None:
         show(one_line(line))
 
-    with take_place(folder) as place, wish_by_signal() as wish, suppress(StoppedError), ExitStack() as context:
+    with take_place(folder) as place, shutdown_by_signal() as shutdown, suppress(StoppedError), ExitStack() as context:
         if left := end_marked(place.folder):
             say(f"Ended {counted(left, 'process', 'processes')} that an earlier stack in this folder had left")
         listener = context.enter_context(listen(port))
@@ -75,7 +75,7 @@ def run_up(*, demo: bool, folder: Path, port: int, webhook_port: int) -> None:
         receiver_port = free_port(webhook_port)
         if webhook_port not in (0, receiver_port):
             say(f"Port {webhook_port} is taken: the webhook receiver is on {receiver_port}")
-        supervisor = context.enter_context(Supervisor(place.logs, wish, say))
+        supervisor = context.enter_context(Supervisor(place.logs, shutdown, say))
         context.callback(say, "Stopping")
         stack = _start(supervisor, place, listener, _url(receiver_port), settings, say)
         for line in (*_overview(stack), *_next_steps(stack)):
@@ -91,7 +91,7 @@ def _start(
     settings: dict[str, str] | None,
     say: Callable[[str], None],
 ) -> _Stack:
-    """Start everything in its order; without ``settings`` with the demo's services. When it returns all are ready."""
+    """Start everything in order, without ``settings`` with the demo's services, and return when all are ready."""
     api = f"{_url(port_of(listener))}/api"
     programs = Programs(place, uuid.uuid4().hex, api, keep_secret(place.password))
     say("Starting PostgreSQL and the Prefect server, and setting it up")
@@ -152,7 +152,7 @@ def _state(stack: _Stack, supervisor: Supervisor) -> dict[str, object]:
 
 
 def _overview(stack: _Stack) -> list[Text]:
-    """What is where, each in a line that can be copied whole."""
+    """The addresses, each in a line that can be copied whole."""
     places = {
         "Prefect UI": _ui(stack),
         "UI password": f"the whole line in {stack.place.password}",

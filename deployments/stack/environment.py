@@ -1,4 +1,4 @@
-"""What the processes of a stack have in their environment: the stack's own settings, and the user's where they hold."""
+"""The environment of a stack's processes: the stack's own settings, and the user's where they apply."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasks.errors import ConfigurationError
 from tasks.settings import NO_ENV_FILE, SIMULATED_JUDGE_MODEL, read_settings
 
 _OURS = ("AGENT_REPORT_", "OPENAI_")
-# Runs are told by the worker's environment. As blocks they would outlive what they are copies of.
+# Runs get them from the worker's environment. Blocks would outlive the values that they copy.
 _BLOCKS = ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_WAREHOUSE_URL", "OPENAI_API_KEY")
 _WEBHOOKS = "AGENT_REPORT_WEBHOOK_"
 
@@ -25,7 +25,7 @@ def read_user_settings() -> dict[str, str]:
     """The user's settings of this project: the environment, and ``.env`` where the command is called.
 
     Raises:
-        RefusedError: one of them is wrong, or there is no source.
+        RefusedError: one of them is wrong, or the source is missing.
     """
     given = {**dotenv_values(".env"), **os.environ}
     values = {name: value for name, value in given.items() if name.startswith(_OURS) and value}
@@ -36,7 +36,7 @@ def read_user_settings() -> dict[str, str]:
 
 
 def check_source() -> None:
-    """Return when the source can be read; a block is looked up by the runs, as its server is yet to be started.
+    """Return if the source is readable. A block is resolved by the runs, as its server is not started yet.
 
     Raises:
         SourceError: it cannot be read.
@@ -76,14 +76,14 @@ def client_environment(home: Path, server: Mapping[str, str], settings: Mapping[
         "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
         **server,
         **QUIET_SETTINGS,
-        # Runs are made in the clone, and what stands in a file there is not what this stack was started with.
+        # Runs are made in the clone, and a file there does not have what this stack was started with.
         NO_ENV_FILE: "1",
         **settings,
     }
 
 
 def worker_environment(home: Path, server: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
-    """``client_environment`` for a worker that is asked to be quick, without what is the receiver's."""
+    """``client_environment`` for a worker that polls often, without the receiver's settings."""
     wanted = {name: value for name, value in settings.items() if not name.startswith(_WEBHOOKS)}
     return {
         **client_environment(home, server, wanted),
@@ -93,7 +93,7 @@ def worker_environment(home: Path, server: Mapping[str, str], settings: Mapping[
 
 
 def setup_environment(home: Path, server: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
-    """``client_environment`` without the values that setup would make blocks of, and what is the receiver's."""
+    """``client_environment`` without the receiver's settings, and without values that setup would make blocks of."""
     wanted = {name: value for name, value in settings.items() if name not in _BLOCKS and not name.startswith(_WEBHOOKS)}
     # It begins while the server still starts: the first answer may take long.
     return {**client_environment(home, server, wanted), "PREFECT_API_REQUEST_TIMEOUT": "180"}
@@ -115,7 +115,7 @@ def _absolute_url(text: str) -> str:
     try:
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):
-        # Whoever reads it will say what is wrong with it.
+        # The process that reads it reports what is wrong with it.
         return text
     database = url.database
     if url.get_backend_name() != "sqlite" or not database or database == ":memory:" or database.startswith("file:"):

@@ -1,4 +1,4 @@
-"""What a stack has started, found by a mark in its environment: also the children of children, and of the dead."""
+"""The processes of a stack, found by a mark in their environment, with all descendants and orphans."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def end_marked(
     seconds: float = _ASK_SECONDS,
     hurry: Callable[[], bool] = lambda: False,
 ) -> int:
-    """End them: asked to at first, killed after ``seconds`` or when there is ``hurry``. How many there were."""
+    """Stop them: asked first, killed after ``seconds`` or when there is ``hurry``. Returns how many there were."""
     asked: set[psutil.Process] = set()
     deadline = time.monotonic() + seconds
     while found := find_marked(folder, start, part, spare=spare):
@@ -63,7 +63,7 @@ def _value(folder: Path, start: str, part: str) -> str:
 
 
 def _ask(process: psutil.Process) -> None:
-    # PostgreSQL takes SIGTERM for a wish to wait for its clients.
+    # On SIGTERM PostgreSQL waits for its clients.
     if process.name() == "postgres":
         process.send_signal(signal.SIGINT)
     else:

@@ -1,4 +1,4 @@
-"""The folder of a stack: where things are in it, and that only one stack at a time uses it."""
+"""The folder of a stack: its layout, and the lock that lets only one stack use it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Place:
 
     @property
     def password(self) -> Path:
-        """What the Prefect server asks everyone for, people in its UI as well."""
+        """The password of the Prefect server, for programs and for people in its UI."""
         return self.folder / "prefect-password"
 
     @property
@@ -58,7 +58,7 @@ class Place:
 
     @property
     def state(self) -> Path:
-        """Where everything is while the stack runs, as JSON, for other programs; it is there once all is ready."""
+        """The addresses of a running stack, as JSON, for other programs; written once all is ready."""
         return self.folder / "stack.json"
 
     def write_state(self, state: Mapping[str, object]) -> None:
@@ -72,10 +72,10 @@ class Place:
 
 @contextmanager
 def take_place(folder: Path) -> Iterator[Place]:
-    """The folder, made when it is not there, for this process alone while the block runs.
+    """The folder, created if it is missing, for this process alone while the block runs.
 
     Raises:
-        RefusedError: it cannot be made, or another process has it.
+        RefusedError: it cannot be created, or another process uses it.
     """
     try:
         folder = folder.resolve()

@@ -9,7 +9,7 @@ _HOST = "127.0.0.1"
 
 def listen(wanted: int) -> socket.socket:
     """A listening socket on port ``wanted``, or on any free one."""
-    # Where somebody listens on all addresses, some systems let another listen on this one.
+    # While a process listens on all addresses, some systems let another one listen on this address.
     with socket.socket() as probe:
         probe.settimeout(1)
         taken = wanted != 0 and probe.connect_ex((_HOST, wanted)) == 0
@@ -23,7 +23,7 @@ def listen(wanted: int) -> socket.socket:
 
 
 def port_of(listener: socket.socket) -> int:
-    """The port that it is on."""
+    """The port it listens on."""
     return int(listener.getsockname()[1])
 
 

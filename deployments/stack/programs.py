@@ -1,4 +1,4 @@
-"""The programs of a stack: how each is started, and how it is known to do its work."""
+"""The programs of a stack: how each is started, and how to tell that it is ready."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SECRETS = "AGENT_REPORT_WEBHOOK_SECRETS"
 class Programs:
     """What runs in ``place``; ``start`` names this start of the stack.
 
-    ``api`` is the Prefect server's API, and ``password`` what it asks everyone for.
+    ``api`` is the Prefect server's API, and ``password`` its password.
     """
 
     place: Place
@@ -72,7 +72,7 @@ class Programs:
         )
 
     def server(self, listener: socket.socket, database: str) -> Program:
-        """Prefect's server, on a socket that outlives it: what is asked meanwhile waits for the next one."""
+        """Prefect's server, on a socket that outlives it: requests during a restart wait for the next process."""
         settings = server_settings(self.place.home, self.password, database)
         return Program(
             "server",
@@ -96,17 +96,17 @@ class Programs:
         )
 
     def setup(self, settings: Mapping[str, str]) -> Program:
-        """Makes the work pool, the limit and the deployments, and ends."""
+        """Creates the work pool, the limit and the deployments, and ends."""
         environment = self._marked(setup_environment(self.place.home, self._client, settings))
         return Program("setup", _python("deployments.cli", "setup"), environment, self.place.folder, _at_once)
 
     def reconcile(self, settings: Mapping[str, str]) -> Program:
-        """Marks the reports that nobody works on any more, and ends."""
+        """Marks the reports failed whose process is gone, and ends."""
         environment = self._marked(worker_environment(self.place.home, self._client, settings))
         return Program("reconcile", _python("flows.reconcile_reports"), environment, self.place.folder, _at_once)
 
     def worker(self, settings: Mapping[str, str], say: Callable[[str], None]) -> Program:
-        """Runs flows; they inherit what it has in its environment."""
+        """Runs flows, which inherit its environment."""
         arguments = ["worker", "start", "--pool", POOL, "--type", "process", "--name", _WORKER]
         return Program(
             "worker",
@@ -119,7 +119,7 @@ class Programs:
 
     def _end_flow_runs(self, worker: int | None, say: Callable[[str], None], hurry: Callable[[], bool]) -> None:
         # Asked to stop, the worker kills its flow runs at once. Asked themselves, while the server and the databases
-        # are there, they keep what was paid for and say that they ended. Meanwhile the worker must not start others.
+        # are there, they keep paid answers and record their end. Meanwhile the worker must not start others.
         if worker is not None:
             os.kill(worker, signal.SIGSTOP)
         try:

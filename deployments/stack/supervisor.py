@@ -1,4 +1,4 @@
-"""Keeps children running until it is told to stop: started one after the other, brought back, ended in reverse."""
+"""Keeps children running until a stop is requested: started in order, restarted when they end, stopped in reverse."""
 
 from __future__ import annotations
 
@@ -19,51 +19,51 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StoppedError(Exception):
-    """Ctrl-C, or another signal that asks for the end."""
+    """Ctrl-C, or another signal that requests the shutdown."""
 
 
 class ShutdownRequest:
-    """Whether somebody wants the end: asked for once, it is clean; asked for again, there is hurry."""
+    """A request to shut down: once, it is clean; a second time, it hurries."""
 
     def __init__(self) -> None:
         self._asked = 0
         self._event = threading.Event()
 
     def ask(self, number: int = 0, frame: FrameType | None = None) -> None:
-        """Ask for the end, as a signal's handler does."""
+        """Request the shutdown, as a signal's handler does."""
         self._asked += 1
         self._event.set()
 
     def wait(self, seconds: float) -> None:
-        """Sleep, and raise StoppedError when the end is asked for."""
+        """Sleep, and raise StoppedError when the shutdown is requested."""
         if self._event.wait(seconds):
             raise StoppedError
 
     def hurry(self) -> bool:
-        """Whether the end was asked for again."""
+        """Whether the shutdown was requested again."""
         return self._asked > 1
 
 
 @contextmanager
-def wish_by_signal() -> Iterator[ShutdownRequest]:
-    """A wish that Ctrl-C, SIGTERM and the end of the terminal express while the block runs."""
-    wish = ShutdownRequest()
-    before = {number: signal.signal(number, wish.ask) for number in _SIGNALS}
+def shutdown_by_signal() -> Iterator[ShutdownRequest]:
+    """A request that Ctrl-C, SIGTERM and the end of the terminal make while the block runs."""
+    shutdown = ShutdownRequest()
+    before = {number: signal.signal(number, shutdown.ask) for number in _SIGNALS}
     try:
-        yield wish
+        yield shutdown
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 class Supervisor:
-    """The children of one stack; ``logs`` is a folder. A context: what is running is ended with it."""
+    """The children of one stack; ``logs`` is a folder. A context manager that stops them at its end."""
 
     def __init__(
-        self, logs: Path, wish: ShutdownRequest, say: Callable[[str], None], *, patience: Patience | None = None
+        self, logs: Path, shutdown: ShutdownRequest, say: Callable[[str], None], *, patience: Patience | None = None
     ) -> None:
         self._logs = logs
-        self._wish = wish
+        self._shutdown = shutdown
         self._say = say
         self._patience = patience or Patience()
         self.children: list[Child] = []
@@ -74,31 +74,31 @@ class Supervisor:
 
     def __exit__(self, *_: object) -> None:
         for child in reversed(self.children):
-            child.stop(self._wish.hurry)
+            child.stop(self._shutdown.hurry)
 
     def start(self, program: Program) -> Child:
-        """Start a child; from now on it is brought back."""
+        """Start a child; from now on it is restarted when it ends."""
         child = Child(program, self._logs, self._say, self._patience)
         child.start()
         self.children.append(child)
         return child
 
     def wait_until_ready(self, *children: Child) -> None:
-        """Return when all of them do their work.
+        """Return when all of them are ready.
 
         Raises:
             StackError: a child ended too often.
-            StoppedError: the end was asked for.
+            StoppedError: the shutdown was requested.
         """
         while not all(child.is_ready for child in children):
             self._tend()
 
     def watch(self, changed: Callable[[], None]) -> None:
-        """Bring back what ends, for ever. ``changed`` is called at first, and when there is another process.
+        """Restart what ends, until the shutdown. ``changed`` is called at first and after each restart.
 
         Raises:
             StackError: a child ended too often.
-            StoppedError: the end was asked for.
+            StoppedError: the shutdown was requested.
         """
         known: list[int | None] = []
         while True:
@@ -112,7 +112,7 @@ class Supervisor:
 
         Raises:
             StackError: it failed, or a child ended too often.
-            StoppedError: the end was asked for.
+            StoppedError: the shutdown was requested.
         """
         log = self._logs / f"{program.name}.log"
         with log.open("ab") as output:
@@ -144,7 +144,7 @@ class Supervisor:
                 child.tend()
         except GivenUpError as error:
             raise StackError(str(error)) from None
-        self._wish.wait(_TEND_SECONDS)
+        self._shutdown.wait(_TEND_SECONDS)
 
 
 def _see(log: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
@@ -13,7 +12,6 @@ from deployments.terminal.console import (
     PASSED_STYLES,
     PROSE_WIDTH,
     Column,
-    Row,
     dash,
     format_interval,
     one_line,
@@ -21,9 +19,12 @@ from deployments.terminal.console import (
     print_table,
     status,
 )
+from tasks.report.rows import AgentRow, CriterionRow, ExampleRow, ReportRow, RunRefRow, RunRow, ToolUsageRow
 
 
-def print_agent(console: Console, report: Row, agent: Row, criteria: Sequence[Row], runs: Sequence[Row]) -> None:
+def print_agent(
+    console: Console, report: ReportRow, agent: AgentRow, criteria: Sequence[CriterionRow], runs: Sequence[RunRow]
+) -> None:
     """Everything that report ``report`` says of one agent.
 
     Args:
@@ -55,7 +56,7 @@ def print_agent(console: Console, report: Row, agent: Row, criteria: Sequence[Ro
     for row in criteria:
         _print_criterion(console, row)
     _print_points(console, "Contradicted by what was observed", list(_contradictions(agent)))
-    _print_points(console, "Looks like an attempt to talk the judge round", list(_suspicions(agent)))
+    _print_points(console, "Looks like an attempt to influence the judge", list(_suspicions(agent)))
     _print_points(console, "Failures", list(_failures(agent)))
     if agent["tool_usage"]:
         _print_tools(console, agent["tool_usage"])
@@ -64,7 +65,7 @@ def print_agent(console: Console, report: Row, agent: Row, criteria: Sequence[Ro
         _print_calls(console, agent, runs)
 
 
-def _figures(agent: Row) -> Iterator[Text]:
+def _figures(agent: AgentRow) -> Iterator[Text]:
     from tasks.wording.durations import format_duration
     from tasks.wording.formats import format_cost, format_rate
 
@@ -81,8 +82,8 @@ def _figures(agent: Row) -> Iterator[Text]:
         f"{format_duration(agent['p95_duration_seconds'])}; {dash(agent['avg_tokens'], '{:.0f}'.format)} tokens; "
         f"cost {format_cost(agent['avg_cost_usd'])}"
     )
-    traces = agent["traces"] or {}
-    if known := ", ".join(f"{count} {state}" for state, count in traces.items() if count):
+    counts = agent["traces"].items() if agent["traces"] else ()
+    if known := ", ".join(f"{count} {state}" for state, count in counts if count):
         yield Text(f"Traces: {known}")
     reused = " (reused from the ledger)" if agent["reused"] else ""
     yield Text(f"Judging cost {format_cost(agent['judge_cost_usd'])}{reused}")
@@ -104,7 +105,7 @@ def _print_points(console: Console, title: str, points: Sequence[Text]) -> None:
         console.print(Padding(Text.assemble("- ", point), (0, 0, 0, 2)), width=min(console.width, PROSE_WIDTH))
 
 
-def _print_criterion(console: Console, row: Row) -> None:
+def _print_criterion(console: Console, row: CriterionRow) -> None:
     from tasks.wording.formats import format_score, format_threshold
 
     console.print()
@@ -126,7 +127,7 @@ def _print_criterion(console: Console, row: Row) -> None:
         console.print(Padding(_citation(example), (0, 0, 0, 2)), width=min(console.width, PROSE_WIDTH))
 
 
-def _citation(cited: dict[str, Any]) -> Text:
+def _citation(cited: ExampleRow) -> Text:
     where = f"run {cited['run_id']}" if cited["run_id"] is not None else "no run"
     parts = Text.assemble("- ", (where, "cyan"))
     if cited.get("quote"):
@@ -136,33 +137,35 @@ def _citation(cited: dict[str, Any]) -> Text:
     return parts
 
 
-def _contradictions(agent: Row) -> Iterator[Text]:
+def _contradictions(agent: AgentRow) -> Iterator[Text]:
     for found in agent["contradictions"] or []:
-        claim, seen = found["claim"] or {}, found["observation"] or {}
+        claim, observation = found["claim"], found["observation"]
         yield Text.assemble(
-            (f"run {claim.get('run_id')}", "cyan"),
+            (f"run {claim['run_id'] if claim else None}", "cyan"),
             ": said “",
-            one_line(claim.get("quote") or "", "italic"),
+            one_line((claim["quote"] if claim else None) or "", "italic"),
             "”, but “",
-            one_line(seen.get("quote") or "", "italic"),
+            one_line((observation["quote"] if observation else None) or "", "italic"),
             "” ",
             one_line(found["text"] or ""),
         )
 
 
-def _suspicions(agent: Row) -> Iterator[Text]:
+def _suspicions(agent: AgentRow) -> Iterator[Text]:
     for found in agent["suspicions"] or []:
         run = "" if found["run_id"] is None else f"run {found['run_id']}, "
-        yield Text.assemble((f"{run}", "cyan"), one_line(found["place"]), ": ", one_line(found["text"], "italic"))
+        yield Text.assemble(
+            (f"{run}", "cyan"), one_line(found["place"] or ""), ": ", one_line(found["text"] or "", "italic")
+        )
 
 
-def _failures(agent: Row) -> Iterator[Text]:
+def _failures(agent: AgentRow) -> Iterator[Text]:
     for found in agent["failure_patterns"] or []:
         runs = ", ".join(map(str, found["run_ids"]))
         yield Text.assemble(f"{found['count']} × ", one_line(found["example"]), (f" (runs {runs})", "cyan"))
 
 
-def _print_tools(console: Console, tools: Sequence[dict[str, Any]]) -> None:
+def _print_tools(console: Console, tools: Sequence[ToolUsageRow]) -> None:
     print_table(
         console,
         [
@@ -176,13 +179,13 @@ def _print_tools(console: Console, tools: Sequence[dict[str, Any]]) -> None:
     )
 
 
-def _print_calls(console: Console, agent: Row, runs: Sequence[Row]) -> None:
+def _print_calls(console: Console, agent: AgentRow, runs: Sequence[RunRow]) -> None:
     """The source's tool calls of the worst, typical and best run, where no trace shows what they did."""
     from deployments.tool_calls import describe_calls
 
     by_id = {run["run_id"]: run for run in runs}
-    for mark in ("worst", "typical", "best"):
-        run = by_id.pop((agent[f"{mark}_run"] or {}).get("run_id"), None)
+    for mark, found in _notable_runs(agent):
+        run = by_id.pop(found["run_id"], None)
         if run is None or run["telemetry"] is not None or run.get("tool_calls") is None:
             continue
         console.print(Text(f"Run {run['run_id']} ({mark})", "bold"))
@@ -190,21 +193,25 @@ def _print_calls(console: Console, agent: Row, runs: Sequence[Row]) -> None:
             console.print(line)
 
 
-def _print_runs(console: Console, agent: Row, runs: Sequence[Row]) -> None:
+def _notable_runs(agent: AgentRow) -> Iterator[tuple[str, RunRefRow]]:
+    for mark, found in (("worst", agent["worst_run"]), ("typical", agent["typical_run"]), ("best", agent["best_run"])):
+        if found:
+            yield mark, found
+
+
+def _print_runs(console: Console, agent: AgentRow, runs: Sequence[RunRow]) -> None:
     from tasks.render.needs import with_examples
     from tasks.wording.formats import format_cost
 
     patterns = agent["failure_patterns"] or []
     marks: dict[int, list[str]] = {}
-    for mark in ("best", "worst", "typical"):
-        if found := agent[f"{mark}_run"]:
-            marks.setdefault(found["run_id"], []).append(f"{mark}: {with_examples(found['reason'], patterns)}")
-    styles = {True: "green", False: "red"}
+    for mark, found in _notable_runs(agent):
+        marks.setdefault(found["run_id"], []).append(f"{mark}: {with_examples(found['reason'], patterns)}")
     print_table(
         console,
         [
             Column("Run", [str(run["run_id"]) for run in runs], justify="right"),
-            Column("Status", [one_line(run["status"], styles.get(run["succeeded"], "")) for run in runs]),
+            Column("Status", [one_line(run["status"], PASSED_STYLES.get(run["succeeded"], "")) for run in runs]),
             Column("Started (UTC)", [dash(run["started_at"], "{:%Y-%m-%d %H:%M}".format) for run in runs], rank=2),
             Column("Seconds", [dash(run["duration_seconds"], "{:.1f}".format) for run in runs], justify="right"),
             Column("Tokens", [dash(run["tokens"]) for run in runs], rank=3, justify="right"),

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ from rich.text import Text
 
 from deployments.terminal.invocation import fill_in_program
 
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 STATUS_STYLES = {
     "completed": "green",
     "evaluated": "green",
@@ -31,7 +31,7 @@ STATUS_STYLES = {
     "skipped_budget": "yellow",
     "no_evidence": "yellow",
 }
-PASSED_STYLES = {True: "green", False: "red"}
+PASSED_STYLES: dict[bool | None, str] = {True: "green", False: "red"}
 # Control and format characters, which in JSON only stand in texts (json.dumps escapes those below the space itself).
 _INVISIBLE = re.compile(
     "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"

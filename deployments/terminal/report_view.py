@@ -13,7 +13,6 @@ from deployments.terminal.console import (
     PASSED_STYLES,
     PROSE_WIDTH,
     Column,
-    Row,
     dash,
     format_interval,
     one_line,
@@ -22,6 +21,7 @@ from deployments.terminal.console import (
     status,
 )
 from deployments.terminal.invocation import printed_command
+from tasks.report.rows import AgentId, AgentRow, CriterionRow, ReportRow
 from tasks.wording.counts import counted
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ _MOVED = ("new", "gone")
 
 def print_report(
     console: Console,
-    report: Row,
-    agents: Sequence[Row],
-    criteria: Sequence[Row] = (),
+    report: ReportRow,
+    agents: Sequence[AgentRow],
+    criteria: Sequence[CriterionRow] = (),
     comparison: Comparison | None = None,
 ) -> None:
     """A report's first page.
@@ -72,7 +72,7 @@ def print_report(
     _print_doubts(console, ordered)
 
 
-def _print_verdict(console: Console, report: Row) -> None:
+def _print_verdict(console: Console, report: ReportRow) -> None:
     from tasks.render.markdown import describe_mean, describe_runs_cost, format_judging_cost
     from tasks.wording.durations import format_duration
     from tasks.wording.formats import format_score
@@ -107,7 +107,7 @@ def _print_outage(console: Console, outage: Outage) -> None:
     console.print(Text.assemble(("What to do: ", "bold"), outage.advice))
 
 
-def _print_unjudged(console: Console, agents: Sequence[Row], outage: Outage | None) -> None:
+def _print_unjudged(console: Console, agents: Sequence[AgentRow], outage: Outage | None) -> None:
     """The agents whose judging failed, by their error; nothing of an outage, which has said it."""
     from tasks.render.outage import group_unjudged
 
@@ -121,7 +121,7 @@ def _print_unjudged(console: Console, agents: Sequence[Row], outage: Outage | No
         console.print(Text.assemble(Text(", ").join(names), f"{more}: ", one_line(error)))
 
 
-def _notes(report: Row, outage: Outage | None) -> Iterator[Text]:
+def _notes(report: ReportRow, outage: Outage | None) -> Iterator[Text]:
     if report["error"] and outage is None:
         yield Text.assemble(("Error: ", "bold red"), one_line(report["error"]))
     if report["team_error"] and outage is None:
@@ -135,7 +135,7 @@ def _notes(report: Row, outage: Outage | None) -> Iterator[Text]:
 def print_changes(console: Console, comparison: Comparison) -> None:
     """What changed since another report, in short: how many agents, and the worst of them (``agent-report compare`` has
     the rest)."""
-    from tasks.comparison.changes import sort_changes, told_changes
+    from tasks.comparison.changes import clear_changes, sort_changes
     from tasks.comparison.description import describe_change
     from tasks.render.change_text import count_rest
 
@@ -146,13 +146,13 @@ def print_changes(console: Console, comparison: Comparison) -> None:
     console.print(Text.assemble((f"Since report {comparison.baseline_id}: ", "bold"), shown or "nothing to compare"))
     for reason in comparison.reasons:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(reason)))
-    team = [comparison.team] if told_changes(comparison.team) else []
+    team = [comparison.team] if clear_changes(comparison.team) else []
     told = [*team, *changes.worse, *changes.better, *changes.new, *changes.gone]
     table = Table.grid(padding=(0, 2, 0, 0))
     for subject in told[:_MOST_CHANGES]:
         word = subject.presence if subject.presence in _MOVED else subject.verdict.replace("_", " ")
         style = {"better": "green", "worse": "red"}.get(subject.verdict, "")
-        moves = "; ".join(describe_change(change) for change in told_changes(subject))
+        moves = "; ".join(describe_change(change) for change in clear_changes(subject))
         table.add_row(Text(word, style), one_line(subject.agent_name), one_line(moves))
     if table.rows:
         console.print(table)
@@ -161,13 +161,13 @@ def print_changes(console: Console, comparison: Comparison) -> None:
         console.print(one_line(f"and {len(told) - _MOST_CHANGES} more: `{command}`"), soft_wrap=True)
 
 
-def _print_needy(console: Console, needy: Sequence[Row], total: int, criteria: Sequence[Row]) -> None:
+def _print_needy(console: Console, needy: Sequence[AgentRow], total: int, criteria: Sequence[CriterionRow]) -> None:
     from tasks.render.needs import build_need
 
     console.print(Text(f"Needs work: {len(needy)} of {counted(total, 'agent')}", "bold"))
-    by_agent: dict[Any, list[Row]] = {}
-    for row in criteria:
-        by_agent.setdefault(row["agent_id"], []).append(row)
+    by_agent: dict[AgentId | None, list[CriterionRow]] = {}
+    for criterion in criteria:
+        by_agent.setdefault(criterion["agent_id"], []).append(criterion)
     table = Table.grid(padding=(0, 2, 0, 0))
     for row in needy[:_MOST_WORST]:
         scores = by_agent.get(row.get("agent_id"), [])
@@ -201,7 +201,7 @@ def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
     return Text(" · ").join(parts)
 
 
-def print_agents(console: Console, agents: Sequence[Row]) -> None:
+def print_agents(console: Console, agents: Sequence[AgentRow]) -> None:
     """Every agent in a row: status, score, passed, success rate with its interval, runs, cost of a run."""
     from tasks.render.markdown import format_passed
     from tasks.wording.formats import format_cost, format_rate, format_score
@@ -222,7 +222,7 @@ def print_agents(console: Console, agents: Sequence[Row]) -> None:
     print_table(console, columns)
 
 
-def _print_doubts(console: Console, agents: Sequence[Row]) -> None:
+def _print_doubts(console: Console, agents: Sequence[AgentRow]) -> None:
     from tasks.render.markdown import describe_doubts
 
     notes = Table.grid(padding=(0, 2, 0, 0))

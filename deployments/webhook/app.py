@@ -1,4 +1,4 @@
-"""The receiver as an application: its paths, and what each does in which order."""
+"""The receiver as an application: its paths, and what each does."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LoadReport = Callable[[str], Row | None]
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How many a minute: signed deliveries, signed reads, and requests that no signature holds for."""
+    """How many per minute: signed deliveries, signed reads, and requests without a valid signature."""
 
     deliveries: Rate
     reads: Rate
@@ -45,7 +45,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """All that a request is checked against and handed to."""
+    """What checks requests, and what serves them."""
 
     signatures: Signatures
     allowed: AllowList
@@ -56,7 +56,7 @@ class Receiver:
     load_seconds: float = 8.0
 
     async def order(self, request: Request) -> Response:
-        """A delivery: checked from the cheapest to the dearest, and nothing of it is read before it is signed."""
+        """A delivery: the cheapest check comes first, and nothing is parsed before the signature is verified."""
         delivery, body = await self._authenticate(request)
         data = parse_object(body)
         delivery_id = delivery.id
@@ -84,7 +84,7 @@ class Receiver:
         delivery, body = await self._authenticate(request, only="standard")
         _spend(self.rates.reads)
         if delivery.id != flow_run_id:
-            # Or else whoever saw one signed request could read every report with it, for five minutes.
+            # Otherwise one intercepted signed request could read every report for five minutes.
             raise ProblemError(401, "Sign this request with the flow run's id as its webhook-id.")
         if body:
             raise ProblemError(400, "This request has no body. Sign the empty one.")
@@ -107,8 +107,8 @@ class Receiver:
     async def _authenticate(self, request: Request, *, only: Scheme | None = None) -> tuple[Delivery, bytes]:
         """The delivery and its body.
 
-        Whatever is refused before a signature holds is taken from one budget. When that is used up the answer is 429,
-        and no line is logged; but a signature that holds is served all the same: a flood of bad ones shuts nobody out.
+        Requests that are refused before a signature is verified share one rate. Above it the answer is 429 and nothing
+        is logged; a valid signature is served all the same, so that a flood of bad ones shuts no one out.
         """
         try:
             body = await self.bodies.read(request)

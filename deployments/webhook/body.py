@@ -1,4 +1,4 @@
-"""The body of a request: read within its bounds, and as JSON that means one thing only."""
+"""The body of a request: read within limits, and as unambiguous JSON."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class BodyReader:
         self._reading: dict[asyncio.Timeout, None] = {}
 
     async def read(self, request: Request) -> bytes:
-        """The body; whatever ``Content-Length`` says, no more than 64 KiB of it is ever held.
+        """The body; at most 64 KiB of it are held, whatever ``Content-Length`` claims.
 
         Raises:
             ProblemError: 413, 408 when it takes too long or had to make room, 400 when it breaks off.

@@ -24,13 +24,13 @@ _STOP_SECONDS = 10
 
 
 def run_webhook(host: str, port: int) -> None:
-    """Serve the receiver until the process is told to stop.
+    """Serve the receiver until the process is stopped.
 
     Raises:
-        RefusedError: a wrong or missing setting, or no Prefect API that is configured.
-        AgentReportError: the address cannot be listened on.
+        RefusedError: a wrong or missing setting, or no configured Prefect API.
+        AgentReportError: it cannot listen on the address.
     """
-    # What is wrong with the settings is said at once: Prefect takes seconds to import.
+    # Wrong settings are reported at once: Prefect takes seconds to import.
     from deployments.webhook.signatures import open_signatures
     from tasks.settings import read_settings
 
@@ -100,7 +100,7 @@ def open_server(settings: Settings) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
-        # Which client it was plays no part in what is served.
+        # The client's address plays no part in the answer.
         proxy_headers=False,
         http=PromptProtocol,
         h11_max_incomplete_event_size=_HEADER_BYTES,

@@ -1,4 +1,4 @@
-"""Connections: requests that can be read one way only, so many connections and no more, and none that only waits."""
+"""Connections: unambiguous requests, a limited number of connections, and none that only waits."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from deployments.webhook.problems import ProblemError, problem_response
 
 
 class PromptProtocol(H11Protocol):
-    """HTTP/1.1 as uvicorn speaks it, which waits for ever for a first request, and for headers that drip.
+    """HTTP/1.1 as uvicorn speaks it, which waits forever for a first request, and for headers that drip.
 
     A connection on which nothing was being answered at two looks, and no request began between them, is closed: also
-    one whose request was answered, and which goes on with its body for ever. Where there are too many, one that has
+    one whose request was answered, and which goes on with its body forever. Where there are too many, one that has
     kept us waiting makes room, the longest first: a signed request arrives at once, and a slow one may never be signed.
     """
 
@@ -31,7 +31,7 @@ class PromptProtocol(H11Protocol):
         self._waiting_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Make room, and begin to look."""
+        """Make room, and start watching it."""
         super().connection_made(transport)
         self._waiting_since = self.loop.time()
         if len(self.connections) > 1.5 * self.most_at_once:
@@ -77,7 +77,7 @@ class PromptProtocol(H11Protocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no request, in the shape that all refusals have, and close the connection."""
+        """Answer an invalid request with problem details, like all refusals, and close the connection."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             answer = problem_response(ProblemError(400, f"{msg} The message is malformed or ambiguous."))
             headers = [*answer.raw_headers, (b"connection", b"close")]

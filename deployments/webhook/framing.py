@@ -28,7 +28,7 @@ class StrictConnection(h11.Connection):
         """As h11 does.
 
         Raises:
-            h11.RemoteProtocolError: what came is no request, or one that can be read in two ways.
+            h11.RemoteProtocolError: invalid or ambiguous input.
         """
         before = self.trailing_data[0]
         if self.their_state is h11.IDLE:

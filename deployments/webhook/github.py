@@ -21,7 +21,7 @@ class Asked:
 
 
 def read_event(event: str, body: dict[str, Any], allowed: AllowList) -> Asked | str:
-    """What ``event`` asks for, or why it asks for nothing: a hook gets events of many kinds, and none is an error.
+    """What ``event`` asks for, or why it asks for nothing: a webhook gets many kinds of events, and none is an error.
 
     Without an event the body holds the parameters, as in every other request.
 

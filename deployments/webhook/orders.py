@@ -29,7 +29,7 @@ class ReportOrder(BaseModel):
     criteria: Criteria = Field(default_factory=Criteria, description="What to judge against.")
     options: ReportOptions = Field(default_factory=ReportOptions, description="How to make the report.")
     report_id: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
-        None, description="Take up this report instead of beginning a new one; its stored parameters hold."
+        None, description="Resume this report instead of starting a new one; its stored parameters apply."
     )
 
     def parameters(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is answered when something is wrong: RFC 9457 problem details, one shape for every status."""
+"""Answers when something is wrong: RFC 9457 problem details, one shape for every status."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """A request that cannot be served: the status, and a sentence for whoever sent it. Holds no secret."""
+    """A request that cannot be served: the status, and a sentence for the sender, without secrets."""
 
     def __init__(
         self, status: int, detail: str, *, retry_after: float | None = None, errors: list[FieldProblem] | None = None
@@ -65,7 +65,7 @@ def problem_response(error: ProblemError, headers: dict[str, str] | None = None)
     if error.status == HTTPStatus.UNAUTHORIZED:
         # A 401 has to name a scheme; there is no registered one for signatures like these.
         sent["WWW-Authenticate"] = 'Webhook-Signature realm="agent-report"'
-    # Whether a body was read or not, nothing of these answers is worth keeping anywhere.
+    # None of these answers should be cached, whether a body was read or not.
     sent["Cache-Control"] = "no-store"
     return JSONResponse(problem.model_dump(exclude_defaults=True), error.status, headers=sent, media_type=_PROBLEM_TYPE)
 
@@ -85,5 +85,5 @@ async def answer_http_error(_: Request, error: Exception) -> JSONResponse:
 
 
 async def answer_failure(_: Request, __: Exception) -> JSONResponse:
-    """What nobody foresaw: without a word of the exception, which is in the log."""
+    """An unexpected error. The answer has nothing of the exception, which is in the log."""
     return problem_response(ProblemError(500, "The receiver failed; its log says how. Sending it again is safe."))

@@ -12,7 +12,7 @@ def load_report(flow_run_id: str) -> dict[str, Any] | None:
     """``{"report": …, "agents": […]}`` of the newest report that this flow run made, or None.
 
     Raises:
-        RefusedError, WarehouseError: the warehouse cannot be used.
+        RefusedError, WarehouseError: the warehouse is unusable.
     """
     from tasks.clients import current_clients
 

@@ -44,7 +44,7 @@ class FlowRuns:
         self._asking = asyncio.Lock()
 
     async def create(self, delivery: str, parameters: dict[str, Any]) -> FlowRun:
-        """The flow run of this delivery: a new one, or the one that it was given the first time.
+        """The flow run of this delivery: a new one, or the one that it got the first time.
 
         Raises:
             ProblemError: 409 when the delivery ordered something else the first time, 422 when Prefect does not take
@@ -57,7 +57,7 @@ class FlowRuns:
         try:
             run = await self._create(deployment_id, delivery, parameters)
         except ObjectNotFound:
-            # Deployed anew meanwhile.
+            # Deployed again in the meantime.
             self._deployment_id = None
             try:
                 run = await self._create(await self._find_deployment(), delivery, parameters)
@@ -92,7 +92,7 @@ class FlowRuns:
         return run if (run.idempotency_key or "").startswith(self.key_prefix) else None
 
     async def check_ready(self) -> None:
-        """Return when Prefect answers and has the deployment; asked at most once in some seconds.
+        """Return if Prefect answers and has the deployment; checked at most once in some seconds.
 
         Raises:
             ProblemError: 503.
@@ -117,13 +117,13 @@ class FlowRuns:
             found = await self._call(self._client.read_deployment_by_name(self.deployment))
         except ObjectNotFound:
             raise _unavailable(
-                f"Prefect has no deployment {self.deployment}; whoever runs this receiver has to deploy it."
+                f"Prefect has no deployment {self.deployment}; the operator of this receiver has to deploy it."
             ) from None
         self._deployment_id, self._found_at = found.id, time.monotonic()
         return found.id
 
     async def _in_time(self, work: Awaitable[T]) -> T:
-        """``work``, with all that it waits for; the client alone would try again for minutes."""
+        """``work`` within the time limit; the client alone would retry for minutes."""
         try:
             async with asyncio.timeout(self._seconds):
                 return await work
@@ -171,6 +171,6 @@ def run_urls(flow_run_id: UUID) -> tuple[str, str]:
 
 @asynccontextmanager
 async def open_flow_runs(deployment: str) -> AsyncIterator[FlowRuns]:
-    """The flow runs of ``deployment`` on the Prefect API that is configured; it need not be up yet."""
+    """The flow runs of ``deployment`` on the Prefect API that is configured; it may still be starting."""
     async with get_client() as client:
         yield FlowRuns(client, deployment)

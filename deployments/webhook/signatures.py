@@ -1,4 +1,4 @@
-"""Who sent a request: signatures as in Standard Webhooks, and as GitHub makes them. Several secrets hold at once."""
+"""Signatures of requests, as in Standard Webhooks and as GitHub makes them. Several secrets are valid at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TOLERANCE_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A request whose signature holds: by which scheme, and its id. GitHub's id is not part of what it signs."""
+    """A request with a valid signature: its scheme and its id. GitHub does not sign the id."""
 
     scheme: Scheme
     id: str
@@ -44,7 +44,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
-    """The secrets of all senders. They are one circle of trust: each may order what any other may."""
+    """The secrets of all senders. All have the same rights."""
 
     standard: tuple[Webhook, ...] = field(repr=False)
     github: tuple[bytes, ...] = field(repr=False)
@@ -79,7 +79,7 @@ class Signatures:
             text = body.decode()
         except UnicodeDecodeError:
             raise ProblemError(400, "The body is not UTF-8.") from None
-        # One answer for every secret, the first one that holds or none: how long it takes does not say which.
+        # All secrets are checked, also after a match, so that the time does not reveal which one matched.
         held = [_holds(webhook, text, given) for webhook in self.standard]
         if not any(held):
             raise ProblemError(401, _why_not(given))

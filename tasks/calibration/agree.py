@@ -17,11 +17,11 @@ from tasks.calibration.agreement import (
     CriterionAgreement,
 )
 from tasks.calibration.judging import JudgedReport, Judging, RepeatedAnswer
+from tasks.calibration.label_weights import label_weights
 from tasks.calibration.labels import Label, Opinion, PairedRating, build_words
 from tasks.calibration.pairs import Pairs, Repeat, build_pairs, compare_pairs, compare_repeats
 from tasks.calibration.pass_rate import PassRate, correct_pass_rate
-from tasks.calibration.resampling import Floats
-from tasks.calibration.weights import weigh_words
+from tasks.statistics.clusters import Floats
 from tasks.wording.counts import counted
 
 _OF_RUNS = "labels of single runs do not correct the judge's verdicts on agents"
@@ -79,7 +79,7 @@ def _criterion(
     name: str, words: Sequence[PairedRating], reports: Mapping[int, JudgedReport], *, whole: bool
 ) -> CriterionAgreement:
     def weigh(of: Sequence[PairedRating]) -> Floats:
-        return weigh_words(of, reports, None if whole else name)
+        return label_weights(of, reports, None if whole else name)
 
     def pairs(of: Sequence[PairedRating]) -> Pairs:
         return build_pairs([(word.agent_id, word.judge, word.people) for word in of], weigh(of))

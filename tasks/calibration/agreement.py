@@ -6,6 +6,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from tasks.statistics.estimate import Estimate
+
 ALL = "all"
 """Stands for all criteria together where a criterion's name stands."""
 
@@ -22,17 +24,6 @@ RUNS_AGAINST_AGENTS = (
     "judge gives verdicts on runs, rely on labels of whole agents (run_id empty in a CSV file)"
 )
 """What is to be known wherever labels of runs are compared with scores of agents."""
-
-
-class Estimate(BaseModel):
-    """A figure with its 95 % interval over ``n`` pairs; None where too little is known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
 
 
 class CriterionAgreement(BaseModel):

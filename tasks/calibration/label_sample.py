@@ -7,24 +7,23 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
 
-Row = dict[str, Any]
+from tasks.report.rows import AgentId, AgentRow, CriterionRow, RunRow
 
 
 @dataclass(frozen=True, slots=True)
 class RunToLabel:
     """A run with its agent, as rows of the warehouse, and the rows of the criteria that it is asked about."""
 
-    agent: Row
-    run: Row
-    criteria: tuple[Row, ...]
+    agent: AgentRow
+    run: RunRow
+    criteria: tuple[CriterionRow, ...]
 
 
 def choose_runs(
-    agents: Sequence[Row],
-    criteria: Sequence[Row],
-    runs: Sequence[Row],
+    agents: Sequence[AgentRow],
+    criteria: Sequence[CriterionRow],
+    runs: Sequence[RunRow],
     *,
     count: int,
     seed: int,
@@ -38,14 +37,14 @@ def choose_runs(
     have not finished, and agents (of ``only``, when given) that have nothing else.
     """
     draw = random.Random(seed)  # noqa: S311 - a sample, not a secret
-    scored: dict[int, list[Row]] = defaultdict(list)
-    for row in criteria:
-        if row["agent_id"] is not None and row["score"] is not None:
-            scored[row["agent_id"]].append(row)
-    finished: dict[int, list[Row]] = defaultdict(list)
-    for row in sorted(runs, key=lambda row: row["run_id"]):
-        if row["succeeded"] is not None:
-            finished[row["agent_id"]].append(row)
+    scored: dict[AgentId, list[CriterionRow]] = defaultdict(list)
+    for criterion in criteria:
+        if criterion["agent_id"] is not None and criterion["score"] is not None:
+            scored[criterion["agent_id"]].append(criterion)
+    finished: dict[AgentId, list[RunRow]] = defaultdict(list)
+    for run in sorted(runs, key=lambda run: run["run_id"]):
+        if run["succeeded"] is not None:
+            finished[run["agent_id"]].append(run)
     wanted = [row for row in agents if (not only or row["agent_id"] in only) and scored[row["agent_id"]]]
     order = _in_turns([row for row in wanted if finished[row["agent_id"]]], draw)
     rounds = [
@@ -59,7 +58,7 @@ def choose_runs(
     return chosen[:count]
 
 
-def _in_turns(agents: Sequence[Row], draw: random.Random) -> list[Row]:
+def _in_turns(agents: Sequence[AgentRow], draw: random.Random) -> list[AgentRow]:
     """Agents that passed and that did not, each in random order, alternating for as long as there are both."""
     sides = [[row for row in agents if row["passed"] is not True], [row for row in agents if row["passed"] is True]]
     shuffled = [draw.sample(side, len(side)) for side in sides]

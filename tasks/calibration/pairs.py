@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
-from statsmodels.stats.inter_rater import cohens_kappa
-from statsmodels.stats.proportion import proportion_confint
 
-from tasks.calibration.agreement import MINIMUM_AGENTS, CriterionAgreement, Estimate
+from tasks.calibration.agreement import MINIMUM_AGENTS, CriterionAgreement
 from tasks.calibration.labels import Opinion
-from tasks.calibration.resampling import Codes, Floats, clusters_of, jackknife, positive_jackknife, share_estimate
-from tasks.calibration.weights import kish_share
+from tasks.statistics.clusters import (
+    Codes,
+    Floats,
+    clusters_of,
+    jackknife,
+    kish_share,
+    positive_jackknife,
+    share_estimate,
+)
+from tasks.statistics.estimate import Estimate
+from tasks.statistics.intervals import wilson_interval
+from tasks.statistics.kappa import cohens_kappa, cohens_kappas
 
 _LEVELS = 11
 """Whole scores from 0 to 10."""
@@ -26,7 +33,7 @@ _LEAST_RANKED = 4
 class Pairs:
     """n pairs of opinions: ``scores`` and ``passed`` of shape (n, 2), NaN where one is not known; ``agents`` (n).
 
-    ``counts`` (n) is how much each counts, 1 on average where pairs stand for others (``weigh_words``); less than 1
+    ``counts`` (n) is how much each counts, 1 on average where pairs stand for others (``label_weights``); less than 1
     where several pairs come of one question.
     """
 
@@ -55,7 +62,7 @@ def compare_pairs(criterion: str, *, agents: int, scored: Pairs, decided: Pairs)
     both it is known whether it passes (``decided``); no figure for fewer than ``MINIMUM_AGENTS`` agents.
 
     Every pair counts as much as it stands for, in figures and intervals. Kappa: Cohen 1960, on pass or fail; weighted
-    kappa: Cohen 1968, quadratic weights, on whole scores (both by statsmodels); rank correlation: Spearman, interval
+    kappa: Cohen 1968, quadratic weights, on whole scores; rank correlation: Spearman, interval
     by Bonett and Wright 2000 over the number of agents. The other intervals leave out one agent at a time
     (``jackknife``). Unequal pairs are worth fewer agents (Kish 1965).
     """
@@ -133,10 +140,10 @@ def _kappa(pairs: Pairs, levels: Codes, size: int) -> Estimate:
     tables = np.zeros((groups, size, size))
     np.add.at(tables, (codes, levels[:, 0], levels[:, 1]), pairs.counts)
     whole = tables.sum(axis=0)
-    value = _table_kappa(whole)
+    value = cohens_kappa(whole)
     if np.isfinite(value) and value >= 1 - 1e-9:
         return _perfect(whole, _worth(pairs, groups), n)
-    return jackknife(value, kappas(whole - tables), n, lowest=-1, highest=1, worth=_worth(pairs, groups))
+    return jackknife(value, cohens_kappas(whole - tables), n, lowest=-1, highest=1, worth=_worth(pairs, groups))
 
 
 def _worth(pairs: Pairs, groups: int) -> float:
@@ -144,28 +151,9 @@ def _worth(pairs: Pairs, groups: int) -> float:
     return groups * kish_share(pairs.counts)
 
 
-def _table_kappa(table: Floats) -> float:
-    """Cohen's kappa of a table of counts, with quadratic weights if it is larger than 2 by 2; NaN: not defined."""
-    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)
-        kind = {"wt": "quadratic"} if len(table) > 2 else {}
-        return float(cohens_kappa(table, return_results=False, **kind))
-
-
-def kappas(tables: Floats) -> Floats:
-    """The same of many tables (shape: number, levels, levels) at once: one by one they take most of the time."""
-    distance = np.subtract.outer(np.arange(tables.shape[1]), np.arange(tables.shape[1])) ** 2
-    shares = tables / tables.sum(axis=(1, 2), keepdims=True)
-    seen = np.einsum("tij,ij->t", shares, distance)
-    expected = np.einsum("ti,tj,ij->t", shares.sum(axis=2), shares.sum(axis=1), distance)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = 1 - seen / expected
-    return found
-
-
 def _perfect(table: Floats, groups: float, n: int) -> Estimate:
-    """No disagreement was seen, which is not that there is none: Wilson's bound on it, over the number of agents."""
-    lowest = float(proportion_confint(groups, groups, method="wilson")[0])
+    """No disagreement was observed: the lower bound is Wilson's, at the effective number of agents."""
+    lowest, _ = wilson_interval(groups, groups) or (0.0, 1.0)
     shares = table / table.sum()
     expected = float((shares.sum(axis=0) * shares.sum(axis=1)).sum())
     return Estimate(value=1.0, low=max(-1.0, (lowest - expected) / (1 - expected)), high=1.0, n=n)

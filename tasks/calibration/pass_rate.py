@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tasks.calibration.agreement import MINIMUM_AGENTS, Estimate
+from tasks.calibration.agreement import MINIMUM_AGENTS
 from tasks.calibration.judging import JudgedReport
+from tasks.calibration.label_weights import label_weights
 from tasks.calibration.labels import PairedRating
-from tasks.calibration.resampling import Floats, effective_share, share_estimate
-from tasks.calibration.weights import weigh_words
+from tasks.statistics.clusters import Floats, effective_share, share_estimate
+from tasks.statistics.estimate import Estimate
 from tasks.wording.counts import counted
 
 _DRAWS = 10_000
@@ -76,7 +77,7 @@ def correct_pass_rate(words: Sequence[PairedRating], reports: Mapping[int, Judge
     missing = _missing(known, target)
     if missing:
         return PassRate(judged, uncorrected=missing)
-    weights = weigh_words(known, reports)
+    weights = label_weights(known, reports)
     agents = np.array([word.agent_id for word in known])
     by_judge = np.array([bool(word.judge.passed) for word in known])
     by_people = np.array([float(bool(word.people.passed)) for word in known])

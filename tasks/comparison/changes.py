@@ -41,7 +41,7 @@ def worst_first(agents: Sequence[AgentComparison]) -> list[AgentComparison]:
     return sorted(agents, key=key)
 
 
-def told_changes(subject: AgentComparison) -> list[Change]:
+def clear_changes(subject: AgentComparison) -> list[Change]:
     """The changes that are better or worse; the worse ones first."""
     told = [change for change in subject.changes if change.verdict in ("worse", "better")]
     return sorted(told, key=lambda change: _ORDER.index(change.verdict))
@@ -75,7 +75,7 @@ def _widest_score(agents: Sequence[AgentComparison]) -> float:
 
     At least 2: what is a small step of a score looks like one.
     """
-    told = [change for agent in agents for change in told_changes(agent) if _is_score(change)]
+    told = [change for agent in agents for change in clear_changes(agent) if _is_score(change)]
     bounds = [abs(bound) for change in told for bound in (change.difference, change.low, change.high) if bound]
     return min(_MOST_SCORE, max([_LEAST_SCORE, *bounds]))
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.comparison.samples import Samples
-from tasks.report.reading import Reading, Row
+from tasks.report.rows import AgentRow, CriterionRow, ReportRow
+from tasks.report.stored_report import StoredReport
 from tasks.wording.counts import counted
 from tasks.wording.shortening import cut
 
@@ -27,7 +28,7 @@ _SHOWN = 60
 _REPEATED_SHARE = 0.5
 
 
-def is_same_series(before: Row, after: Row) -> bool:
+def is_same_series(before: ReportRow, after: ReportRow) -> bool:
     """Whether two rows of ``reports`` are of one series, so that one may stand for "the last" of the other: of one
     environment, by the same judge with the same settings, against the same rubric, and asked for the same agents and
     runs (options ``agents`` and ``filter_model``)."""
@@ -41,21 +42,21 @@ def is_same_series(before: Row, after: Row) -> bool:
     )
 
 
-def asked_agents(report: Mapping[Any, Any]) -> list[str]:
+def asked_agents(report: ReportRow) -> list[str]:
     """The option ``agents`` of a row of ``reports``, sorted; empty: all agents."""
     return sorted(_parameters(report, "options").get("agents") or [])
 
 
-def asked_model(report: Mapping[Any, Any]) -> str:
+def asked_model(report: ReportRow) -> str:
     """The option ``filter_model`` of a row of ``reports``; empty: runs of every model."""
     return str(_parameters(report, "options").get("filter_model") or "")
 
 
-def _parameters(report: Mapping[Any, Any], key: str) -> dict[str, Any]:
+def _parameters(report: ReportRow, key: str) -> dict[str, Any]:
     return (report.get("parameters") or {}).get(key) or {}
 
 
-def judge_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
+def judge_reasons(baseline: StoredReport, report: StoredReport) -> tuple[str, ...]:
     """Why no score of the two can be compared, one for each thing about the judge that differs; empty when none does.
 
     Of reports that do not say what decided their judge's answers (made before schema 0002) at least the model counts.
@@ -77,17 +78,19 @@ def judge_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
     )
 
 
-def runs_reason(baseline: Reading, report: Reading) -> str | None:
+def runs_reason(baseline: StoredReport, report: StoredReport) -> str | None:
     """Why not even the runs can be compared, or None: only runs of another model were looked at."""
     before, after = (reading.option("filter_model") or "" for reading in (baseline, report))
     return None if before == after else _differs("filter_model", before or "every model", after or "every model")
 
 
-def agents_reasons(baseline: Reading, report: Reading) -> tuple[str, ...]:
+def agents_reasons(baseline: StoredReport, report: StoredReport) -> tuple[str, ...]:
     """What is to be said when one of the reports is over only some agents (option ``agents``), or over other ones."""
     same_source = baseline.report["environment"] == report.report["environment"]
-    key = "agent_id" if same_source else "agent_name"
-    looked_at = [{row[key] for row in reading.asked_agents()} for reading in (baseline, report)]
+    looked_at = [
+        {row["agent_id"] if same_source else row["agent_name"] for row in reading.asked_agents()}
+        for reading in (baseline, report)
+    ]
     if looked_at[0] == looked_at[1]:
         return ()
     return tuple(
@@ -121,7 +124,9 @@ def tasks_differ(count: int, total: int) -> str:
 
 
 def rubric_reason(
-    before: Mapping[str, Row], after: Mapping[str, Row], descriptions: tuple[Mapping[str, str], Mapping[str, str]]
+    before: Mapping[str, CriterionRow],
+    after: Mapping[str, CriterionRow],
+    descriptions: tuple[Mapping[str, str], Mapping[str, str]],
 ) -> str | None:
     """How two rubrics differ, in a phrase; None when they are the same. Weights count relative to each other."""
     if gone := sorted(before.keys() - after.keys()):
@@ -140,7 +145,7 @@ def rubric_reason(
     return None
 
 
-def describe_criteria(reading: Reading, agent: Row | None) -> dict[str, str]:
+def describe_criteria(reading: StoredReport, agent: AgentRow | None) -> dict[str, str]:
     """What each criterion of an agent (None: of the team) means, by name, as the report's parameters have it."""
     criteria = (reading.report.get("parameters") or {}).get("criteria") or {}
     if agent is None:
@@ -152,7 +157,7 @@ def describe_criteria(reading: Reading, agent: Row | None) -> dict[str, str]:
     return {name: str((criterion or {}).get("description", "")) for name, criterion in rubric.items()}
 
 
-def score_reason(row: Row, report_id: int) -> str | None:
+def score_reason(row: AgentRow, report_id: int) -> str | None:
     """Why an agent has no score in a report that could be compared, or None."""
     if row["score"] is not None:
         return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
+from tasks.comparison.change_tests import Draft, decide
 from tasks.comparison.comparability import (
     agents_reasons,
     describe_criteria,
@@ -18,7 +19,6 @@ from tasks.comparison.comparability import (
     tasks_reason,
 )
 from tasks.comparison.comparison import AgentComparison, Change, Comparison, Verdict
-from tasks.comparison.drafts import Draft, decide
 from tasks.comparison.measures import (
     AMOUNTS,
     Measured,
@@ -29,11 +29,12 @@ from tasks.comparison.measures import (
     team_amount_draft,
     team_rate_draft,
 )
-from tasks.comparison.noise import Noise, RunNoise, measure_noise
 from tasks.comparison.rates import tasks_matter
 from tasks.comparison.samples import Samples, variance_factor
+from tasks.comparison.score_noise import Noise, RunNoise, measure_noise
 from tasks.comparison.scores import Judged, score_drafts
-from tasks.report.reading import Pair, Reading, Row, ScoreRow, match_agents
+from tasks.report.rows import AgentRow
+from tasks.report.stored_report import Pair, ScoreRow, StoredReport, match_agents
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class _Subject:
     drafts: list[Draft] = field(default_factory=list)
 
 
-def compare_reports(baseline: Reading, report: Reading, history: Sequence[ScoreRow] = ()) -> Comparison:
+def compare_reports(baseline: StoredReport, report: StoredReport, history: Sequence[ScoreRow] = ()) -> Comparison:
     """``report`` against ``baseline``: the team and every agent that either has. Pure.
 
     Args:
@@ -91,8 +92,8 @@ def compare_reports(baseline: Reading, report: Reading, history: Sequence[ScoreR
 class _Common:
     """What holds for every agent of the two reports."""
 
-    baseline: Reading
-    report: Reading
+    baseline: StoredReport
+    report: StoredReport
     noise: Noise = field(default_factory=Noise)
     by_task: bool = False
     other_tasks: tuple[int, int] = (0, 0)
@@ -149,7 +150,9 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict:
 def _agent(common: _Common, pair: Pair, measured: Measured | None) -> _Subject:
     before, after = pair.before, pair.after
     if before is None or after is None or measured is None:
-        row = after or before or {}
+        row = after or before
+        if row is None:
+            raise ValueError("a pair without an agent")
         subject = _Subject(row["agent_id"], row["agent_name"], pair.presence)
         subject.reason = f"only in report {common.ids[before is None]}"
         subject.drafts = [_lone(metric, row, subject) for metric in ("score", "success_rate", *AMOUNTS)]
@@ -176,7 +179,7 @@ def _agent(common: _Common, pair: Pair, measured: Measured | None) -> _Subject:
     return subject
 
 
-def _lone(metric: str, row: Row, subject: _Subject) -> Draft:
+def _lone(metric: str, row: AgentRow, subject: _Subject) -> Draft:
     """What is known of an agent that only one report has."""
     values: dict[str, Any] = {"after" if subject.presence == "new" else "before": row.get(metric)}
     return Draft(Change(metric=metric, verdict="not_comparable", reason=subject.reason, **values))

@@ -7,18 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import NormalDist, fmean
-from typing import Any
+from typing import Literal
 
 from tasks.comparison.amounts import AmountTest, compare_amounts, rank_all
+from tasks.comparison.change_tests import WEIGHTS, Draft, Test
 from tasks.comparison.comparison import Change
-from tasks.comparison.drafts import WEIGHTS, Draft, Test
-from tasks.comparison.rates import compare_rates, detectable_rate, newcombe_interval, strata_of
+from tasks.comparison.rates import strata_of
 from tasks.comparison.samples import Samples, pair_samples, reach_of
+from tasks.report.rows import RunRow
 from tasks.statistics.correction import POWER_SD, Hypothesis
+from tasks.statistics.intervals import newcombe_interval
+from tasks.statistics.rates import compare_rates, detectable_rate
 from tasks.wording.counts import counted
 
-Row = dict[str, Any]
-AMOUNTS = {"avg_duration_seconds": "duration_seconds", "avg_cost_usd": "cost_usd"}
+Column = Literal["duration_seconds", "cost_usd", "succeeded"]
+AMOUNTS: dict[str, Column] = {"avg_duration_seconds": "duration_seconds", "avg_cost_usd": "cost_usd"}
 """Metrics that are means over runs, and the column of ``report_runs`` that each is the mean of."""
 
 _NORMAL = NormalDist()
@@ -40,7 +43,7 @@ class Measured:
     reason: str | None = None
 
 
-def measure_runs(before: Sequence[Row], after: Sequence[Row], *, same_source: bool) -> Measured:
+def measure_runs(before: Sequence[RunRow], after: Sequence[RunRow], *, same_source: bool) -> Measured:
     """The finished runs of an agent in both reports, measured; ``same_source`` when run ids mean the same in both."""
     amounts = {
         metric: pair_samples(before, after, partial(_column, column), same_source=same_source)
@@ -66,7 +69,7 @@ def measure_amounts(agents: Sequence[Measured]) -> None:
         agent.tests[metric] = compare_amounts(samples, found)
 
 
-def _column(name: str, run: Row) -> float | None:
+def _column(name: Column, run: RunRow) -> float | None:
     value = run[name]
     return None if value is None else float(value)
 

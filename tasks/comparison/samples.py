@@ -6,9 +6,9 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-Row = dict[str, Any]
+from tasks.report.rows import RunRow
+
 _LEAST_TASKS = 5
 _MOST_SHARE = 0.8
 
@@ -72,7 +72,11 @@ def variance_factor(before: int, after: int, shared: int) -> float:
 
 
 def pair_samples(
-    before: Sequence[Row], after: Sequence[Row], value: Callable[[Row], float | None], *, same_source: bool = True
+    before: Sequence[RunRow],
+    after: Sequence[RunRow],
+    value: Callable[[RunRow], float | None],
+    *,
+    same_source: bool = True,
 ) -> Samples:
     """The runs of both reports by task; those whose ``value`` is None are left out.
 
@@ -103,11 +107,11 @@ def pair_samples(
     )
 
 
-def _values(runs: Sequence[Row], value: Callable[[Row], float | None]) -> list[float]:
+def _values(runs: Sequence[RunRow], value: Callable[[RunRow], float | None]) -> list[float]:
     return [float(measured) for run in runs if (measured := value(run)) is not None]
 
 
-def _by_task(runs: Sequence[Row], value: Callable[[Row], float | None]) -> dict[Hashable, list[float]]:
+def _by_task(runs: Sequence[RunRow], value: Callable[[RunRow], float | None]) -> dict[Hashable, list[float]]:
     tasks: dict[Hashable, list[float]] = defaultdict(list)
     for run in runs:
         if (measured := value(run)) is not None:

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from tasks.comparison.change_tests import WEIGHTS, Draft, Test
 from tasks.comparison.comparison import Change
-from tasks.comparison.drafts import WEIGHTS, Draft, Test
-from tasks.comparison.noise import Noise, RunNoise, Spread, count_samples
-from tasks.report.reading import Row
+from tasks.comparison.score_noise import Noise, RunNoise, Spread, count_samples
+from tasks.report.rows import CriterionRow
 from tasks.statistics.correction import POWER_SD, Hypothesis
 
-Rubrics = tuple[Mapping[str, Row], Mapping[str, Row]]
+Rubrics = tuple[Mapping[str, CriterionRow], Mapping[str, CriterionRow]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import NormalDist
 
 from tasks.evidence.failures import group_failures
 from tasks.evidence.prices import RunPrices, Tokens
@@ -28,6 +27,7 @@ from tasks.evidence.types import (
     Trace,
     TraceCounts,
 )
+from tasks.statistics.intervals import wilson_interval
 from tasks.wording.counts import counted
 
 
@@ -95,23 +95,6 @@ def build_metrics(runs: Sequence[Run], traces: Mapping[int, Trace], costs_usd: M
         telemetry=_agent_telemetry(finished, traces),
         models=_by_frequency(model for run in finished for model in _models(run, traces.get(run.id))),
     )
-
-
-def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float] | None:
-    """The score interval of a proportion, both ends 0 to 1; None without trials. 14 of 20: 0.48 to 0.85.
-
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the American
-    Statistical Association 22 (1927), 209-212. Unlike the textbook interval it is of use for few trials and near 0
-    and 1: 3 of 3 gives 0.44 to 1.
-    """
-    if trials <= 0:
-        return None
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    rate = successes / trials
-    centre = (rate + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
-    # At the ends the interval is exactly 0 or 1, which rounding misses.
-    return (0.0 if successes == 0 else max(0.0, centre - half), 1.0 if successes == trials else min(1.0, centre + half))
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:

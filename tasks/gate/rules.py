@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.comparison.changes import told_changes
+from tasks.comparison.changes import clear_changes
 from tasks.comparison.comparison import AgentComparison, Comparison
 from tasks.comparison.description import describe_change
-from tasks.report.reading import Reading, Row
+from tasks.report.rows import AgentRow
+from tasks.report.stored_report import StoredReport
+from tasks.statistics.intervals import wilson_interval
 from tasks.wording.counts import counted
 from tasks.wording.formats import format_rate, format_score, format_threshold
 
@@ -69,7 +71,7 @@ def count_states(findings: Sequence[RuleResult]) -> str:
     return ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state] or state == "held")
 
 
-def check_report(reading: Reading, rules: Rules, comparison: Comparison | None = None) -> list[RuleResult]:
+def check_report(reading: StoredReport, rules: Rules, comparison: Comparison | None = None) -> list[RuleResult]:
     """Every rule for the report, the team and every agent, in this order.
 
     ``comparison`` is with the report of ``no_worse_than``; None where there is no comparable earlier report: then that
@@ -103,7 +105,7 @@ def check_report(reading: Reading, rules: Rules, comparison: Comparison | None =
     return findings
 
 
-def _count_failed(details: Sequence[Row], most: int) -> RuleResult:
+def _count_failed(details: Sequence[AgentRow], most: int) -> RuleResult:
     failed = [row["agent_name"] for row in details if row["status"] == "failed"]
     named = f": {', '.join(failed)}" if failed else ""
     state: State = "broken" if len(failed) > most else "held"
@@ -112,7 +114,7 @@ def _count_failed(details: Sequence[Row], most: int) -> RuleResult:
     )
 
 
-def _scores(reading: Reading, least: float, *, failed_counted: bool) -> Iterator[RuleResult]:
+def _scores(reading: StoredReport, least: float, *, failed_counted: bool) -> Iterator[RuleResult]:
     team = reading.report["team_score"]
     if team is None:
         yield RuleResult(
@@ -141,26 +143,23 @@ def _at_least(name: str, score: float, least: float, agent_id: int | None = None
     return RuleResult("min-score", name, state, said, agent_id)
 
 
-def _idle(rule: str, row: Row) -> RuleResult:
+def _idle(rule: str, row: AgentRow) -> RuleResult:
     """An agent without a finished run: excused only where it has none that was left out either."""
     left_out = row.get("runs_unfinished") or 0
     why = f"no finished run ({left_out} left out for their status)" if left_out else "no run, so nothing was judged"
     return RuleResult(rule, row["agent_name"], "not_applied", why, row["agent_id"], excused=not left_out)
 
 
-def _interval(reading: Reading, row: Row) -> tuple[float, float] | None:
+def _interval(reading: StoredReport, row: AgentRow) -> tuple[float, float] | None:
     """The 95 % interval of an agent's success rate as it is stored, else of the runs that are; None without either."""
     low, high = row.get("success_rate_low"), row.get("success_rate_high")
     if low is not None and high is not None:
         return low, high
-    # It loads what prices runs: only for reports without a stored interval.
-    from tasks.evidence.metrics import wilson_interval
-
     runs = reading.runs_of(row["agent_id"])
     return wilson_interval(sum(bool(run["succeeded"]) for run in runs), len(runs))
 
 
-def _success(row: Row, rules: Rules, interval: tuple[float, float] | None, *, failed_counted: bool) -> RuleResult:
+def _success(row: AgentRow, rules: Rules, interval: tuple[float, float] | None, *, failed_counted: bool) -> RuleResult:
     rule, name, agent_id = "min-success-rate", row["agent_name"], row["agent_id"]
     least = rules.min_success_rate or 0.0
     rate = row["success_rate"]
@@ -173,7 +172,8 @@ def _success(row: Row, rules: Rules, interval: tuple[float, float] | None, *, fa
         why = "its runs could not be read" if status == "failed" else status.replace("_", " ")
         return RuleResult(rule, name, "broken", f"no success rate (at least {least:.4g}): {why}", agent_id)
     shown = format_rate(rate, least)
-    over = f" of {counted(row['runs_analyzed'], 'run')}" if row.get("runs_analyzed") else ""
+    runs = row.get("runs_analyzed")
+    over = f" of {counted(runs, 'run')}" if runs else ""
     said = f"{shown}{over} succeeded"
     if rules.by_point:
         return RuleResult(rule, name, "held" if rate >= least else "broken", f"{said}, at least {least:.4g}", agent_id)
@@ -187,7 +187,7 @@ def _success(row: Row, rules: Rules, interval: tuple[float, float] | None, *, fa
     return RuleResult(rule, name, state, f"{said} ({between}), at least {least:.4g}", agent_id)
 
 
-def _not_worse(reading: Reading, comparison: Comparison | None) -> Iterator[RuleResult]:
+def _not_worse(reading: StoredReport, comparison: Comparison | None) -> Iterator[RuleResult]:
     rule = "no-worse-than"
     if comparison is None:
         if not reading.details:
@@ -212,7 +212,7 @@ def _not_worse(reading: Reading, comparison: Comparison | None) -> Iterator[Rule
     for subject in subjects:
         agent_id = subject.agent_id
         name = TEAM if agent_id is None else subject.agent_name
-        worse = [change for change in told_changes(subject) if change.verdict == "worse"]
+        worse = [change for change in clear_changes(subject) if change.verdict == "worse"]
         if worse:
             for change in worse:
                 yield RuleResult(rule, name, "broken", f"worse {against}: {describe_change(change)}", agent_id)

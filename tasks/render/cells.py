@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from tasks.render.html.hostile import show_hidden
+from tasks.render.html.untrusted_text import show_hidden
 
 # Of no width both; to the older UI's parser (marked) the second is white space, after which no emphasis begins.
 _JOINER, _SPACE = "\u2060", "\ufeff"

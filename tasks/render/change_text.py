@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tasks.comparison.changes import Changes, sort_changes, told_changes
+from tasks.comparison.changes import Changes, clear_changes, sort_changes
 from tasks.comparison.comparison import AgentComparison, Comparison
 from tasks.comparison.description import describe_change
 from tasks.render.markdown import escape
@@ -43,7 +43,7 @@ def render_changed(comparison: Comparison, show: Callable[[str], str] = escape) 
         some = [*team, *agents]
         for subject in some[:_MOST]:
             name = "The team" if subject.agent_id is None else subject.agent_name
-            told = "; ".join(show(describe_change(change)) for change in told_changes(subject))
+            told = "; ".join(show(describe_change(change)) for change in clear_changes(subject))
             lines.append(f"- **{show(name)}** {verdict}: {told}")
         if len(some) > _MOST:
             lines.append(f"- and {len(some) - _MOST} more {verdict}")

@@ -11,7 +11,7 @@ from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from tasks.gate.rules import RuleResult, count_states
 from tasks.render.markdown import escape
-from tasks.report.reading import Row
+from tasks.report.rows import ReportRow
 
 # What XML 1.0 cannot hold in any form, and what makes text run backwards.
 _UNFIT = re.compile(
@@ -21,7 +21,7 @@ _MOST_LINES = 50
 _CLASS = "agent-report"
 
 
-def render_junit(report: Row, findings: Sequence[RuleResult], *, strict: bool = False) -> bytes:
+def render_junit(report: ReportRow, findings: Sequence[RuleResult], *, strict: bool = False) -> bytes:
     """JUnit XML: a case for every rule and subject, a failure where it breaks the gate, skipped where it is not applied
     or cannot be told."""
     suite = TestSuite(_clean(f"agent-report check: report {report['id']} on {report['environment']}"))
@@ -55,7 +55,7 @@ def _clean(text: str) -> str:
     return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def render_summary(report: Row, findings: Sequence[RuleResult], *, strict: bool = False) -> str:
+def render_summary(report: ReportRow, findings: Sequence[RuleResult], *, strict: bool = False) -> str:
     """The step summary: what holds, a table of what breaks the gate, what cannot be told and what was not applied."""
     broken = [finding for finding in findings if finding.breaks(strict=strict)]
     verdict = f"{'not passed' if broken else 'passed'}, {count_states(findings)}"

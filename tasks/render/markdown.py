@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tasks.judge.prompt.citations import describe_dropped
 from tasks.render.cells import literal, unlinked
-from tasks.render.html.hostile import show_hidden
+from tasks.render.html.untrusted_text import show_hidden
 from tasks.render.needs import build_need
 from tasks.render.order import needs_work, worst_agents_first
 from tasks.render.outage import Outage, find_outage, group_unjudged
+from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
 from tasks.wording.counts import counted, was_were
 from tasks.wording.formats import format_cost, format_rate, format_score
 from tasks.wording.shortening import cut
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from tasks.comparison.comparison import Comparison
     from tasks.report.build import ReportRows
 
-Row = dict[str, Any]
 _MOST_WORST = 5
 # What more stands in a cell of the newer UI pushes the columns beside it out of sight.
 _MOST_NAME = 60
@@ -39,14 +39,14 @@ def escape(text: object) -> str:
     return _START.sub(lambda found: "\\" + found[0] if found[0] in "-=" else found[0] + "\\", line)
 
 
-def format_judging_cost(report: Row) -> str:
+def format_judging_cost(report: ReportRow) -> str:
     """What judging cost; where a part is unknown, at least what is known of it."""
     if report["cost_usd"] is None and report["known_cost_usd"]:
         return f"at least {format_cost(report['known_cost_usd'])}"
     return format_cost(report["cost_usd"])
 
 
-def describe_runs_cost(report: Row) -> str:
+def describe_runs_cost(report: ReportRow) -> str:
     """What the agents' own runs cost, over how many of them; "" when it is known of none."""
     if report["runs_cost_usd"] is None:
         return ""
@@ -56,21 +56,19 @@ def describe_runs_cost(report: Row) -> str:
     return f"the runs cost at least {format_cost(report['runs_cost_usd'])} (known for {known} of {total})"
 
 
-def describe_doubts(row: Row) -> str:
+def describe_doubts(row: AgentRow) -> str:
     """What a reader should know of how an agent was judged: sample, redactions, suspicions, dropped citations."""
     doubts = []
     if row.get("sampling"):
         doubts.append(f"the judge saw {row['sampling']}")
-    if row.get("suspicions"):
-        doubts.append(
-            f"{counted(len(row['suspicions']), 'text looks', 'texts look')} like an attempt to talk the judge round"
-        )
-    if row.get("contradictions"):
-        doubts.append(f"{counted(len(row['contradictions']), 'claim')} contradicted by what was observed")
-    if row.get("citations_dropped"):
-        doubts.append(describe_dropped(row["citations_dropped"]))
-    if row.get("redactions"):
-        doubts.append("redacted: " + ", ".join(f"{count} × {label}" for label, count in row["redactions"].items()))
+    if suspicions := row.get("suspicions"):
+        doubts.append(f"{counted(len(suspicions), 'text looks', 'texts look')} like an attempt to influence the judge")
+    if contradictions := row.get("contradictions"):
+        doubts.append(f"{counted(len(contradictions), 'claim')} contradicted by what was observed")
+    if dropped := row.get("citations_dropped"):
+        doubts.append(describe_dropped(dropped))
+    if redactions := row.get("redactions"):
+        doubts.append("redacted: " + ", ".join(f"{count} × {label}" for label, count in redactions.items()))
     return "; ".join([*doubts, *(row.get("warnings") or [])])
 
 
@@ -79,13 +77,14 @@ def format_passed(passed: bool | None) -> str:
     return "–" if passed is None else ("yes" if passed else "no")
 
 
-def describe_mean(report: Row) -> str:
+def describe_mean(report: ReportRow) -> str:
     """The mean score of the agents and over how many of them it is."""
     if report["avg_agent_score"] is None:
         return f"no agent of {report['total_agents']} was evaluated"
+    evaluated, total = report["agents_evaluated"] or 0, report["total_agents"] or 0
     return (
-        f"{format_score(report['avg_agent_score'])} on average over the {report['agents_evaluated']} of "
-        f"{counted(report['total_agents'], 'agent')} that {was_were(report['agents_evaluated'])} evaluated"
+        f"{format_score(report['avg_agent_score'])} on average over the {evaluated} of {counted(total, 'agent')} "
+        f"that {was_were(evaluated)} evaluated"
     )
 
 
@@ -114,7 +113,8 @@ def render_markdown(
     """The report in short: verdict, summary, what changed, the worst agents and why, every agent, where it leads.
 
     ``changed`` are the lines of ``render_changed``; empty where there is nothing to compare with. ``trust`` says how
-    far the judge can be trusted (``describe_trust``), as plain text. By ``comparison`` those that got worse come first.
+    far the judge agrees with people (``describe_agreement``), as plain text. ``comparison`` puts agents that got worse
+    first.
     """
     report, links = rows.report, links or Links()
     lines = [f"# {escape(report['name'] or report['environment'])}: {_verdict(report)}"]
@@ -126,7 +126,7 @@ def render_markdown(
         lines += ["", f"**{report['status'].capitalize()}:** {escape(report['error'])}"]
     if report["team_error"] and outage is None:
         lines += ["", f"The team was not judged: {escape(report['team_error'])}"]
-    lines += [f"\n> {escape(warning)}" for warning in report["warnings"]]
+    lines += [f"\n> {escape(warning)}" for warning in report["warnings"] or ()]
     for paragraph in (report["executive_summary"] or "").split("\n\n"):
         if paragraph.strip():
             lines += ["", escape(paragraph)]
@@ -155,13 +155,13 @@ def render_markdown(
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _verdict(report: Row) -> str:
+def _verdict(report: ReportRow) -> str:
     if report["status"] != "completed" or report["team_score"] is None:
         return str(report["status"])
     return f"{format_score(report['team_score'])} of 10, {'passed' if report['team_passed'] else 'not passed'}"
 
 
-def _figures(report: Row, details: Sequence[Row]) -> list[str]:
+def _figures(report: ReportRow, details: Sequence[AgentRow]) -> list[str]:
     not_passed = sum(row["passed"] is False for row in details)
     counts = f"; {not_passed} did not pass" if not_passed else ""
     failed = f"; {report['agents_failed']} failed" if report["agents_failed"] else ""
@@ -177,7 +177,7 @@ def _figures(report: Row, details: Sequence[Row]) -> list[str]:
     ]
 
 
-def _worst(row: Row, criteria: Sequence[Row], trace: str) -> list[str]:
+def _worst(row: AgentRow, criteria: Sequence[CriterionRow], trace: str) -> list[str]:
     need = build_need(row, (found for found in criteria if found["agent_id"] == row["agent_id"]))
     failed = f"{escape(', '.join(need.failed))}. " if need.failed else ""
     lines = [f"- **{escape(row['agent_name'])}** {format_score(row['score'])}: {failed}{escape(need.why)}{trace}"]
@@ -185,13 +185,13 @@ def _worst(row: Row, criteria: Sequence[Row], trace: str) -> list[str]:
     return lines + ([f"    - First: {escape(need.advice)}"] if need.advice else [])
 
 
-def _unjudged(error: str, group: Sequence[Mapping[str, Any]]) -> str:
+def _unjudged(error: str, group: Sequence[AgentRow]) -> str:
     names = ", ".join(f"**{escape(row['agent_name'])}**" for row in group[:_MOST_WORST])
     more = f" and {len(group) - _MOST_WORST} more" if len(group) > _MOST_WORST else ""
     return f"- {names}{more} failed: {escape(cut(error, 400))}"
 
 
-def _worst_trace(row: Row, runs: Sequence[Row], links: Links) -> str:
+def _worst_trace(row: AgentRow, runs: Sequence[RunRow], links: Links) -> str:
     worst = row.get("worst_run")
     if not worst:
         return ""
@@ -200,7 +200,7 @@ def _worst_trace(row: Row, runs: Sequence[Row], links: Links) -> str:
     return f" ([trace of run {worst['run_id']}]({url}))" if url else ""
 
 
-def _table(details: Sequence[Row]) -> list[str]:
+def _table(details: Sequence[AgentRow]) -> list[str]:
     lines = ["| Agent | Status | Score | Passed | Success | Runs | Cost a run |", "|---|---|---|---|---|---|---|"]
     for row in details:
         success = format_rate(row.get("success_rate"))
@@ -232,7 +232,7 @@ def agents_table(rows: ReportRows, comparison: Comparison | None = None) -> list
     return [_cells(row, rows.criteria, outage) for row in worst_agents_first(rows.details, comparison)]
 
 
-def _cells(row: Row, criteria: Sequence[Row], outage: Outage | None) -> dict[str, str]:
+def _cells(row: AgentRow, criteria: Sequence[CriterionRow], outage: Outage | None) -> dict[str, str]:
     need = build_need(row, (found for found in criteria if found["agent_id"] == row["agent_id"]))
     needy = needs_work(row)
     said = need.why if needy else cut(row["reasoning"] or row["error"] or "")

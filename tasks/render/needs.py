@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tasks.render.order import describe_need
+from tasks.report.rows import AgentRow, CriterionRow, FailurePatternRow
 from tasks.wording.formats import format_score, format_threshold
 from tasks.wording.shortening import cut
 
-Row = Mapping[str, Any]
 _MOST_WHY, _MOST_ERROR, _MOST_ADVICE = 240, 160, 240
 _PLACEHOLDER = re.compile(r"<(?:n|time|uuid|url|text|email|path|hex|id)>")
 
@@ -29,16 +28,20 @@ class Need:
     advice: str
 
 
-def build_need(row: Row, criteria: Iterable[Row] = ()) -> Need:
+def build_need(row: AgentRow, criteria: Iterable[CriterionRow] = ()) -> Need:
     """The need of the agent of ``row``; ``criteria`` are its rows of ``criterion_scores``."""
     patterns = row.get("failure_patterns") or ()
-    why = cut(with_examples(describe_need(dict(row)), patterns), _MOST_WHY)
+    why = cut(with_examples(describe_need(row), patterns), _MOST_WHY)
     error = cut(str(patterns[0]["example"]), _MOST_ERROR) if patterns else ""
     advice = next(iter(row.get("recommendations") or ()), "")
-    missed = [found for found in criteria if found["score"] is not None and found["passed"] is False]
-    missed.sort(key=lambda found: found["score"] - found["threshold"])
+    missed = [
+        (found["score"] - found["threshold"], found)
+        for found in criteria
+        if found["score"] is not None and found["passed"] is False
+    ]
+    missed.sort(key=lambda each: each[0])
     return Need(
-        failed=[_against(found) for found in missed],
+        failed=[_against(found) for _, found in missed],
         why=why,
         # The first words are enough to know it by: either may be cut.
         error="" if error[:60].rstrip("…") in why else error,
@@ -46,7 +49,7 @@ def build_need(row: Row, criteria: Iterable[Row] = ()) -> Need:
     )
 
 
-def with_examples(text: str, patterns: Iterable[Row]) -> str:
+def with_examples(text: str, patterns: Iterable[FailurePatternRow]) -> str:
     """``text`` with the errors that it names as patterns ("timed out after <n> s") as one of them was.
 
     A judge is shown patterns, and repeats them. What is left of a placeholder becomes an ellipsis.
@@ -57,6 +60,6 @@ def with_examples(text: str, patterns: Iterable[Row]) -> str:
     return _PLACEHOLDER.sub("…", text)
 
 
-def _against(found: Row) -> str:
+def _against(found: CriterionRow) -> str:
     threshold = found["threshold"]
     return f"{found['criterion']} {format_score(found['score'], threshold)} < {format_threshold(threshold)}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tasks.report.rows import AgentRow
 
 if TYPE_CHECKING:
     from tasks.comparison.comparison import Comparison
 
-Row = dict[str, Any]
 STATES = (
     "failed",
     "needs_work",
@@ -23,7 +24,7 @@ STATES = (
 of the worst must not cut off."""
 
 
-def agent_state(row: Row) -> str:
+def agent_state(row: AgentRow) -> str:
     """One of ``STATES``, from an agent's row: its status, or of an evaluated one how it passed."""
     status = row["status"]
     if status == "evaluated":
@@ -31,12 +32,12 @@ def agent_state(row: Row) -> str:
     return status if status in STATES else "not_started"
 
 
-def worst_agents_first(rows: Iterable[Row], comparison: Comparison | None = None) -> list[Row]:
+def worst_agents_first(rows: Iterable[AgentRow], comparison: Comparison | None = None) -> list[AgentRow]:
     """Rows of agents by state; within one those that got worse first, then by score from the lowest, then by name."""
     compared = comparison.agents if comparison is not None else ()
     worse = {agent.agent_id for agent in compared if agent.verdict == "worse" and agent.presence != "gone"}
 
-    def key(row: Row) -> tuple[int, bool, float, str]:
+    def key(row: AgentRow) -> tuple[int, bool, float, str]:
         score = row["score"]
         is_worse = row.get("agent_id") in worse
         return STATES.index(agent_state(row)), not is_worse, 11.0 if score is None else score, row["agent_name"]
@@ -44,12 +45,12 @@ def worst_agents_first(rows: Iterable[Row], comparison: Comparison | None = None
     return sorted(rows, key=key)
 
 
-def needs_work(row: Row) -> bool:
+def needs_work(row: AgentRow) -> bool:
     """Whether an agent was judged and did not pass. One that could not be judged may need none."""
     return agent_state(row) == "needs_work"
 
 
-def describe_need(row: Row) -> str:
+def describe_need(row: AgentRow) -> str:
     """Why an agent needs work, in the judge's first words on it; why it could not be judged. "" where nothing says."""
     if row["status"] == "failed":
         return str(row["error"] or "")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-Row = Mapping[str, Any]
+from tasks.report.rows import AgentRow
+
 _KEY = "Set OPENAI_API_KEY to a key of this endpoint (OPENAI_BASE_URL)"
 # How errors of the judge's client begin, and what one adds that ran out of time. Others are about sources or answers.
 _OF_THE_JUDGE = re.compile(r"^the judge's (?:endpoint|quota)\b|\(last: |not with a completion \(is OPENAI_BASE_URL")
@@ -63,7 +63,7 @@ class Outage:
         return f"{self.title}: no agent was judged."
 
 
-def find_outage(agents: Sequence[Row]) -> Outage | None:
+def find_outage(agents: Sequence[AgentRow]) -> Outage | None:
     """What was wrong with the judge of a report in which it judged no agent though it was asked; None otherwise.
 
     ``agents`` are rows of ``agent_report_details``. None too where most agents failed for another reason: their runs
@@ -81,9 +81,9 @@ def find_outage(agents: Sequence[Row]) -> Outage | None:
     return None
 
 
-def group_unjudged(agents: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+def group_unjudged(agents: Sequence[AgentRow]) -> list[tuple[str, list[AgentRow]]]:
     """The agents whose judging failed by their error, the most frequent first: an error is shown once."""
-    groups: dict[str, list[Row]] = {}
+    groups: dict[str, list[AgentRow]] = {}
     for row in agents:
         if row["status"] == "failed":
             groups.setdefault(str(row["error"] or "no reason is known"), []).append(row)

@@ -5,26 +5,23 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from hashlib import sha256
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from tasks.evidence.left_out import LeftOut
-from tasks.evidence.metrics import run_tokens
-from tasks.evidence.types import Agent, Evidence, Run, SourceCalls, ToolCall
+from tasks.evidence.types import Agent, Evidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.prompt.citations import describe_dropped
 from tasks.judge.rubric import Criterion
+from tasks.report.agent_rows import agent_reasoning, build_agent_row, build_criterion_rows, build_run_row
 from tasks.report.plan import ReportPlan
+from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
 from tasks.settings import SIMULATED_JUDGE_MODEL
 from tasks.wording.counts import counted, was_were
-from tasks.wording.shortening import clip_middle, cut
+from tasks.wording.shortening import cut
 
-Row = dict[str, Any]
-_EXCERPT_CHARACTERS = 600
-_CALL_CHARACTERS = 200
-_MOST_CALLS = 50
+_Number = TypeVar("_Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +64,10 @@ class ReportDraft:
 class ReportRows:
     """The rows of one report; ``report`` lacks only the moments of its completion."""
 
-    report: Row
-    details: list[Row]
-    criteria: list[Row]
-    runs: list[Row]
+    report: ReportRow
+    details: list[AgentRow]
+    criteria: list[CriterionRow]
+    runs: list[RunRow]
 
 
 def build_rows(plan: ReportPlan, findings: ReportDraft, paid: Mapping[int | None, Paid] | None = None) -> ReportRows:
@@ -87,15 +84,17 @@ def build_rows(plan: ReportPlan, findings: ReportDraft, paid: Mapping[int | None
     others: list[Paid] = [paid[agent_id] for agent_id in paid.keys() - {e.agent_id for e in everyone}]
     return ReportRows(
         report=_report(plan, findings, evaluations, everyone, others),
-        details=[_detail(agent, evaluations[agent.id], findings.evidence.get(agent.id)) for agent in findings.agents],
-        criteria=[row for evaluation in everyone for row in _criteria(evaluation)],
+        details=[
+            build_agent_row(agent, evaluations[agent.id], findings.evidence.get(agent.id)) for agent in findings.agents
+        ],
+        criteria=[row for evaluation in everyone for row in build_criterion_rows(evaluation)],
         runs=_runs(findings),
     )
 
 
-def _runs(findings: ReportDraft) -> list[Row]:
+def _runs(findings: ReportDraft) -> list[RunRow]:
     return [
-        _run(evidence, run)
+        build_run_row(evidence, run)
         for agent in findings.agents
         if (evidence := findings.evidence.get(agent.id)) is not None
         for run in evidence.runs
@@ -132,7 +131,7 @@ def _report(
     evaluations: Mapping[int, Evaluation],
     everyone: Sequence[Evaluation],
     others: Sequence[Paid],
-) -> Row:
+) -> ReportRow:
     scores = [e.score for e in evaluations.values() if e.status == "evaluated" and e.score is not None]
     statuses: Counter[str] = Counter(e.status for e in evaluations.values())
     status, error = _final_status(findings, evaluations)
@@ -142,9 +141,7 @@ def _report(
     team = findings.team
     judged = team is not None and team.status == "evaluated"
     steps = {"completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}
-    # A report that failed keeps the progress that it had.
-    progress = {"progress": 100} if status == "completed" else {}
-    return progress | {
+    row: ReportRow = {
         "name": plan.name,
         "environment": plan.environment,
         "evidence_until": plan.evidence_until,
@@ -156,7 +153,7 @@ def _report(
         "team_error": None if judged else _team_error(findings),
         "executive_summary": (team.executive_summary or None) if team else None,
         "agent_reports": {
-            str(agent_id): {"score": e.score, "summary": cut(_reasoning(e) or e.error or "")}
+            str(agent_id): {"score": e.score, "summary": cut(agent_reasoning(e) or e.error or "")}
             for agent_id, e in evaluations.items()
         },
         "avg_agent_score": sum(scores) / len(scores) if scores else None,
@@ -177,6 +174,10 @@ def _report(
         "warnings": _warnings(plan, findings, statuses),
         "error": error,
     }
+    # A failed report keeps the progress it had reached.
+    if status == "completed":
+        row["progress"] = 100
+    return row
 
 
 def _final_status(findings: ReportDraft, evaluations: Mapping[int, Evaluation]) -> tuple[str, str | None]:
@@ -254,113 +255,7 @@ def _warnings(plan: ReportPlan, findings: ReportDraft, statuses: Counter[str]) -
     return warnings
 
 
-def _detail(agent: Agent, evaluation: Evaluation, evidence: Evidence | None) -> Row:
-    row: Row = {
-        "agent_id": agent.id,
-        "agent_name": agent.name,
-        "status": evaluation.status,
-        "score": evaluation.score,
-        "passed": evaluation.passed,
-        "coverage": evaluation.coverage if evaluation.status in ("evaluated", "no_evidence") else None,
-        "error": evaluation.error,
-        "reasoning": _reasoning(evaluation),
-        "strengths": list(evaluation.strengths),
-        "weaknesses": list(evaluation.weaknesses),
-        "recommendations": list(evaluation.recommendations),
-        "contradictions": [asdict(contradiction) for contradiction in evaluation.contradictions],
-        "citations_dropped": evaluation.citations_dropped,
-        "suspicions": [asdict(suspicion) for suspicion in evaluation.suspicions],
-        "runs_shown": evaluation.runs_shown,
-        "sampling": evaluation.sampling or None,
-        "samples": evaluation.samples,
-        "prompt_tokens": evaluation.prompt_tokens,
-        "completion_tokens": evaluation.completion_tokens,
-        "judge_cost_usd": evaluation.cost_usd,
-        "reused": evaluation.reused,
-        "warnings": [*(evidence.warnings if evidence else ()), *evaluation.warnings],
-    }
-    if evidence is None:
-        return row
-    metrics = evidence.metrics
-    same = (
-        "runs_analyzed runs_unfinished success_rate success_rate_low success_rate_high avg_duration_seconds "
-        "p95_duration_seconds avg_tokens avg_cost_usd total_cost_usd runs_with_cost"
-    )
-    row |= {name: getattr(metrics, name) for name in same.split()}
-    dumped = metrics.model_dump(
-        include={"tool_usage", "failure_patterns", "best_run", "worst_run", "typical_run", "traces", "telemetry"}
-    )
-    row["telemetry_summary"] = dumped.pop("telemetry")
-    row["redactions"] = evidence.redactions
-    return row | dumped | {"run_ids": [run.id for run in evidence.finished_runs]}
-
-
-def _reasoning(evaluation: Evaluation) -> str | None:
-    if evaluation.status == "failed":
-        return f"Evaluation failed: {evaluation.error}"
-    return evaluation.reasoning or None
-
-
-def _criteria(evaluation: Evaluation) -> list[Row]:
-    return [
-        {
-            "agent_id": evaluation.agent_id,
-            "criterion": verdict.criterion,
-            "weight": verdict.weight,
-            "threshold": verdict.threshold,
-            "score": verdict.score,
-            "passed": verdict.passed,
-            "reasoning": verdict.reasoning,
-            "examples": [asdict(example.citation) | {"text": example.text} for example in verdict.examples],
-            "supported": verdict.supported,
-            "scores": list(verdict.scores),
-            "spread": verdict.spread,
-            "unstable": verdict.unstable,
-        }
-        for verdict in evaluation.verdicts
-    ]
-
-
-def _run(evidence: Evidence, run: Run) -> Row:
-    trace = evidence.traces.get(run.id)
-    return {
-        "agent_id": evidence.agent.id,
-        "run_id": run.id,
-        "status": run.status,
-        "succeeded": None if run.outcome == "unfinished" else run.outcome == "success",
-        "started_at": run.started_at,
-        "duration_seconds": run.duration_seconds,
-        "tokens": run_tokens(run, trace).total,
-        "cost_usd": evidence.costs_usd.get(run.id),
-        "model_name": run.model_name,
-        "error": clip_middle(run.error, _EXCERPT_CHARACTERS) or None,
-        "trace_id": (trace.trace_id if trace else None) or run.trace_id,
-        "trace_state": trace.state if trace else None,
-        "telemetry": trace.telemetry if trace else None,
-        "waterfall": evidence.waterfalls.get(run.id),
-        "task_hash": sha256(run.task.encode(errors="replace")).hexdigest() if run.task else None,
-        "task_excerpt": clip_middle(run.task, _EXCERPT_CHARACTERS) or None,
-        "response_excerpt": clip_middle(run.final_response, _EXCERPT_CHARACTERS) or None,
-        "tool_calls": _source_calls(run),
-    }
-
-
-def _source_calls(run: Run) -> SourceCalls | None:
-    if not run.tool_calls:
-        return None
-    kept = [
-        ToolCall(
-            name=clip_middle(call.name, _CALL_CHARACTERS),
-            arguments=clip_middle(call.arguments, _CALL_CHARACTERS) or None,
-            result=clip_middle(call.result, _CALL_CHARACTERS) or None,
-            error=clip_middle(call.error, _CALL_CHARACTERS) or None,
-        )
-        for call in run.tool_calls[:_MOST_CALLS]
-    ]
-    return SourceCalls(calls=tuple(kept), left_out=len(run.tool_calls) - len(kept))
-
-
-def _total(values: Sequence[float | None]) -> float | None:
-    """The sum, None when any part is unknown: an unknown cost is never 0."""
+def _total(values: Sequence[_Number | None]) -> _Number | None:
+    """The sum; None when any part is unknown, since an unknown cost is never 0."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None

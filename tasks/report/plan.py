@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tasks.errors import ConflictError
 from tasks.judge.rubric import Criteria
+from tasks.report.rows import ReportRow
 from tasks.settings import ReportOptions, parse_since
 
 
@@ -51,7 +52,7 @@ class ReportPlan(BaseModel):
         }
 
 
-def restore_plan(row: dict[str, Any], started_at: datetime, *, fresh: bool) -> ReportPlan:
+def restore_plan(row: ReportRow, started_at: datetime, *, fresh: bool) -> ReportPlan:
     """The plan of a stored report: its parameters and ``evidence_until`` hold; ``fresh`` may be asked for anew.
 
     A report that was begun as ``fresh`` stays so: of the answers in the ledger it takes those since it was begun.
@@ -60,7 +61,7 @@ def restore_plan(row: dict[str, Any], started_at: datetime, *, fresh: bool) -> R
         RefusedError: what is stored cannot be read by this version.
     """
     try:
-        stored = row["parameters"]
+        stored = row["parameters"] or {}
         options = ReportOptions.model_validate(stored["options"])
         return ReportPlan(
             id=row["id"],
@@ -79,9 +80,7 @@ def restore_plan(row: dict[str, Any], started_at: datetime, *, fresh: bool) -> R
         ) from None
 
 
-def check_conflicts(
-    row: dict[str, Any], environment: str, name: str, criteria: Criteria, options: ReportOptions
-) -> None:
+def check_conflicts(row: ReportRow, environment: str, name: str, criteria: Criteria, options: ReportOptions) -> None:
     """Refuse what is asked for the report of ``row`` when it differs from what is stored with it.
 
     Only what was given counts, not defaults; ``fresh`` may
@@ -90,7 +89,7 @@ def check_conflicts(
     Raises:
         RefusedError: naming the key and both values.
     """
-    report_id, stored = row["id"], row["parameters"]
+    report_id, stored = row["id"], row["parameters"] or {}
     if environment != row["environment"]:
         raise ConflictError(f"report {report_id} is of the environment {row['environment']!r}, not {environment!r}")
     if name and name != row["name"]:

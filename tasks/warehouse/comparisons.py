@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
 from tasks.comparison.comparability import is_same_series
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
 from tasks.errors import WarehouseError
-from tasks.report.reading import Reading, ScoreRow
+from tasks.report.rows import ReportRow
+from tasks.report.stored_report import ScoreRow, StoredReport
 from tasks.warehouse.schema import (
     agent_report_details,
     criterion_scores,
@@ -20,7 +21,7 @@ from tasks.warehouse.schema import (
     report_runs,
     reports,
 )
-from tasks.warehouse.sql import Row, Warehouse
+from tasks.warehouse.sql import Warehouse
 
 _RUN_COLUMNS = ("agent_id", "run_id", "succeeded", "duration_seconds", "cost_usd", "task_hash")
 _AGENT_COLUMNS = (
@@ -32,14 +33,14 @@ _MOST_HISTORY = 10
 _MOST_CANDIDATES = 50
 
 
-def load_reading(warehouse: Warehouse, report_id: int) -> Reading | None:
+def load_stored_report(warehouse: Warehouse, report_id: int) -> StoredReport | None:
     """A report as comparisons and rules look at it; None when there is none of this id."""
     found = warehouse.load_report(report_id)
     if found is None:
         return None
     with warehouse.database.reading() as connection:
 
-        def load(query: sa.Select[Any]) -> list[Row]:
+        def load(query: sa.Select[Any]) -> list[Any]:
             return [dict(row) for row in connection.execute(query).mappings()]
 
         runs = load(_of(report_runs, _RUN_COLUMNS, report_id).order_by(report_runs.c.agent_id, report_runs.c.run_id))
@@ -47,14 +48,14 @@ def load_reading(warehouse: Warehouse, report_id: int) -> Reading | None:
         criteria = _of(criterion_scores, criterion_scores.c.keys(), report_id).order_by(
             criterion_scores.c.weight.desc(), criterion_scores.c.criterion
         )
-        return Reading(found, load(details), load(criteria), runs)
+        return StoredReport(found, load(details), load(criteria), runs)
 
 
 def _of(table: sa.Table, names: Sequence[str], report_id: int) -> sa.Select[Any]:
     return sa.select(*(table.c[name] for name in names)).where(table.c.report_id == report_id)
 
 
-def load_score_history(warehouse: Warehouse, report: Row) -> list[ScoreRow]:
+def load_score_history(warehouse: Warehouse, report: ReportRow) -> list[ScoreRow]:
     """The agents' scores in the last 10 completed reports before ``report`` of its series (``is_same_series``); empty
     without any."""
     agents, criteria = agent_report_details, criterion_scores
@@ -83,7 +84,7 @@ def load_score_history(warehouse: Warehouse, report: Row) -> list[ScoreRow]:
     ]
 
 
-def find_baseline(warehouse: Warehouse, report: Row) -> int | None:
+def find_baseline(warehouse: Warehouse, report: ReportRow) -> int | None:
     """The last comparable report: the newest completed one before ``report`` of its series (``is_same_series``).
 
     None without any: a report by another judge, against another rubric or over other agents or runs never takes its
@@ -93,7 +94,7 @@ def find_baseline(warehouse: Warehouse, report: Row) -> int | None:
         return next(_same_series(connection, report), None)
 
 
-def _same_series(connection: sa.Connection, report: Row) -> Iterator[int]:
+def _same_series(connection: sa.Connection, report: ReportRow) -> Iterator[int]:
     """The completed reports before ``report`` of its series, the newest first."""
     columns = ("id", "environment", "judge_fingerprint", "judge_settings", "judge_model", "parameters")
     earlier = (
@@ -103,11 +104,11 @@ def _same_series(connection: sa.Connection, report: Row) -> Iterator[int]:
         .order_by(reports.c.id.desc())
     )
     for row in connection.execute(earlier).mappings():
-        if is_same_series(dict(row), report):
+        if is_same_series(cast(ReportRow, dict(row)), report):
             yield int(row["id"])
 
 
-def find_followers(warehouse: Warehouse, report: Row) -> list[int]:
+def find_followers(warehouse: Warehouse, report: ReportRow) -> list[int]:
     """The later reports that are to be compared with ``report`` (``find_baseline``), by id; of the next 50 at most."""
     later = (
         sa.select(reports)
@@ -117,7 +118,7 @@ def find_followers(warehouse: Warehouse, report: Row) -> list[int]:
         .limit(_MOST_CANDIDATES)
     )
     with warehouse.database.reading() as connection:
-        rows = [dict(row) for row in connection.execute(later).mappings()]
+        rows = [cast(ReportRow, dict(row)) for row in connection.execute(later).mappings()]
     return [row["id"] for row in rows if find_baseline(warehouse, row) == report["id"]]
 
 
@@ -148,7 +149,7 @@ def write_comparison(warehouse: Warehouse, comparison: Comparison) -> None:
         connection.execute(sa.insert(table), rows)
 
 
-def _rows(subject: AgentComparison, reasons: Sequence[str]) -> list[Row]:
+def _rows(subject: AgentComparison, reasons: Sequence[str]) -> list[dict[str, Any]]:
     whose = {
         "agent_id": subject.agent_id,
         "agent_name": None if subject.agent_id is None else subject.agent_name,

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import cast
 
 import sqlalchemy as sa
 
 from tasks.comparison.comparability import asked_agents, asked_model
 from tasks.render.html.page import HistoryPoint, JudgingStats
+from tasks.report.rows import ReportRow
 from tasks.warehouse.engine import Database
 from tasks.warehouse.schema import agent_report_details, judge_calls, reports
 
-Row = dict[str, Any]
 _FIGURES = ("score", "success_rate", "success_rate_low", "success_rate_high")
 
 
-def load_history(database: Database, report: Row, limit: int = 12) -> dict[int | None, tuple[HistoryPoint, ...]]:
+def load_history(database: Database, report: ReportRow, limit: int = 12) -> dict[int | None, tuple[HistoryPoint, ...]]:
     """The last ``limit`` completed reports of the environment up to ``report`` (its row), and it: the oldest first.
 
     By agent id, that of the team under None. A report in which an agent has no row is not in its history; agents that
@@ -33,7 +32,8 @@ def load_history(database: Database, report: Row, limit: int = 12) -> dict[int |
     )
     table = agent_report_details
     with database.reading() as connection:
-        found: list[Mapping[Any, Any]] = [*reversed(connection.execute(earlier).mappings().all()), report]
+        before = reversed(connection.execute(earlier).mappings().all())
+        found = [*(cast(ReportRow, dict(row)) for row in before), report]
         details = connection.execute(
             sa.select(table.c.report_id, table.c.agent_id, *(table.c[name] for name in _FIGURES))
             .where(table.c.report_id.in_([row["id"] for row in found]))

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
-from typing import Any
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
@@ -15,10 +15,10 @@ from sqlalchemy.engine import Connection
 
 from tasks.calibration.judging import JudgedReport, RepeatedAnswer
 from tasks.calibration.labels import Label
+from tasks.report.rows import ReportRow
 from tasks.warehouse.engine import Database
 from tasks.warehouse.schema import agent_report_details, criterion_scores, judge_calls, labels, reports
 
-Row = dict[str, Any]
 _LABEL = tuple(labels.c[field.name] for field in fields(Label))
 _OF_AGENT = ("report_id", "agent_id", "criterion", "labeler")
 
@@ -65,7 +65,7 @@ def has_labels(database: Database, environment: str) -> bool:
         return connection.execute(query).first() is not None
 
 
-def find_judged_report(database: Database, environment: str | None = None) -> Row | None:
+def find_judged_report(database: Database, environment: str | None = None) -> ReportRow | None:
     """The newest completed report (of this environment) that has agents, as a row of ``reports``; None without any."""
     has_agents = sa.exists().where(agent_report_details.c.report_id == reports.c.id)
     query = sa.select(reports).where(reports.c.status == "completed", has_agents).order_by(reports.c.id.desc()).limit(1)
@@ -73,7 +73,7 @@ def find_judged_report(database: Database, environment: str | None = None) -> Ro
         query = query.where(reports.c.environment == environment)
     with database.reading() as connection:
         row = connection.execute(query).mappings().first()
-    return None if row is None else dict(row)
+    return None if row is None else cast(ReportRow, dict(row))
 
 
 def load_judged(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
+from tasks.report.rows import ReportRow
 from tasks.warehouse.engine import Database
 from tasks.warehouse.schema import ENDED, reports
-from tasks.warehouse.sql import Row
 
 STATUSES = ("pending", "generating_agents", "generating_team", *ENDED)
 """Every status of a report, in the order in which it has them."""
@@ -30,11 +30,12 @@ class ReportFilter:
     judge_model: str | None = None
 
 
-def list_reports(database: Database, wanted: ReportFilter | None = None, limit: int = 20) -> list[Row]:
+def list_reports(database: Database, wanted: ReportFilter | None = None, limit: int = 20) -> list[ReportRow]:
     """The newest reports, newest first; rows as in ``Warehouse.load_report``, empty when there are none."""
     query = sa.select(reports).order_by(reports.c.id.desc()).limit(limit)
     with database.reading() as connection:
-        return [dict(row) for row in connection.execute(_where(query, wanted or ReportFilter())).mappings()]
+        found = connection.execute(_where(query, wanted or ReportFilter())).mappings()
+        return [cast(ReportRow, dict(row)) for row in found]
 
 
 def list_environments(database: Database, wanted: ReportFilter) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -88,7 +88,7 @@ reports = Table(
     Column("agents_evaluated", Whole()),
     Column("agents_failed", Whole()),
     Column("total_runs_analyzed", Whole(), comment="Finished runs of all agents."),
-    Column("citations_dropped", Whole(), comment="Of the judge on the team: they did not hold."),
+    Column("citations_dropped", Whole(), comment="Invalid citations of the judge, over the team and all agents."),
     Column("prompt_tokens", Whole(), comment="Of judging; NULL when a part is not known."),
     Column("completion_tokens", Whole(), comment="Of judging; NULL when a part is not known."),
     Column("cost_usd", Real(), comment="Of judging; NULL when a part of it is not known."),
@@ -154,8 +154,8 @@ agent_report_details = Table(
         Nested(pa.list_(_contradiction)),
         comment="Claims of the agent that an observation contradicts.",
     ),
-    Column("citations_dropped", Whole(), comment="Of the judge: they did not hold."),
-    Column("suspicions", Nested(pa.list_(_suspicion)), comment="What looks like an attempt to talk the judge round."),
+    Column("citations_dropped", Whole(), comment="Invalid citations of the judge."),
+    Column("suspicions", Nested(pa.list_(_suspicion)), comment="What looks like an attempt to influence the judge."),
     Column("redactions", Nested(pa.map_(pa.string(), pa.int64())), comment="How much was redacted, by its label."),
     Column("runs_shown", Whole(), comment="How many runs the judge saw, of runs_analyzed."),
     Column("sampling", Text(), comment="Which runs the judge saw; NULL: all of them."),
@@ -365,7 +365,7 @@ def arrow_schema(table: Table) -> pa.Schema:
     return pa.schema(fields)
 
 
-def complete_rows(table: Table, report_id: int, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def complete_rows(table: Table, report_id: int, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """``rows`` with every column of ``table``: absent ones are None, the report's id is filled in.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, Table
 from sqlalchemy.engine import URL, Connection
 
 from tasks.errors import ConflictError, ReportNotFoundError, WarehouseError
+from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
 from tasks.warehouse.engine import Database, check_folder, connect_database, sqlite_file
 from tasks.warehouse.migrations import check_migration, migrate
 from tasks.warehouse.owner import HEARTBEAT_LAPSES, Owner, current_owner, is_alive
@@ -25,8 +26,8 @@ from tasks.warehouse.schema import (
     reports,
 )
 
-Row = dict[str, Any]
-"""One row by column name: times UTC and aware, nested values as dicts and lists, NULL as None."""
+Values = Mapping[str, Any]
+"""Columns to write, by name: any of a table's, with nested values as models, dicts or lists."""
 
 # More bits no database keeps, and its driver would raise.
 _MOST_ID: Final = 2**63 - 1
@@ -74,50 +75,50 @@ class Warehouse:
 
     # Reading
 
-    def load_report(self, report_id: int) -> Row | None:
+    def load_report(self, report_id: int) -> ReportRow | None:
         """The report's row; None when there is none of this id."""
         if not 0 < report_id <= _MOST_ID:
             return None
         rows = self._load(sa.select(reports).where(reports.c.id == report_id))
         return rows[0] if rows else None
 
-    def find_report(self, flow_run_id: str) -> Row | None:
+    def find_report(self, flow_run_id: str) -> ReportRow | None:
         """The newest report that this flow run made, as in ``load_report``; None when there is none."""
         query = sa.select(reports).where(reports.c.flow_run_id == flow_run_id)
         rows = self._load(query.order_by(reports.c.id.desc()).limit(1))
         return rows[0] if rows else None
 
-    def load_agents(self, report_id: int) -> list[Row]:
+    def load_agents(self, report_id: int) -> list[AgentRow]:
         """The report's rows of ``agent_report_details`` by agent id; empty until it is written."""
         table = agent_report_details
         return self._load(sa.select(table).where(table.c.report_id == report_id).order_by(table.c.agent_id))
 
-    def load_criteria(self, report_id: int) -> list[Row]:
+    def load_criteria(self, report_id: int) -> list[CriterionRow]:
         """The criterion scores: the team's first, then by agent id, the heaviest first; empty until written."""
         table = criterion_scores
         order = (table.c.agent_id.is_not(None), table.c.agent_id, table.c.weight.desc(), table.c.criterion)
         return self._load(sa.select(table).where(table.c.report_id == report_id).order_by(*order))
 
-    def load_runs(self, report_id: int) -> list[Row]:
+    def load_runs(self, report_id: int) -> list[RunRow]:
         """The runs that the report looked at, by agent id, the newest first; empty until written."""
         table = report_runs
         order = (table.c.agent_id, table.c.started_at.is_(None), table.c.started_at.desc(), table.c.run_id.desc())
         return self._load(sa.select(table).where(table.c.report_id == report_id).order_by(*order))
 
-    def list_reports(self, environment: str | None = None, limit: int = 20) -> list[Row]:
+    def list_reports(self, environment: str | None = None, limit: int = 20) -> list[ReportRow]:
         """The newest reports, newest first, of one environment or of all; rows as in ``load_report``."""
         query = sa.select(reports).order_by(reports.c.id.desc()).limit(limit)
         if environment is not None:
             query = query.where(reports.c.environment == environment)
         return self._load(query)
 
-    def load_unfinished(self) -> list[Row]:
+    def load_unfinished(self) -> list[ReportRow]:
         """The reports that have not ended, by id; rows as in ``load_report``."""
         return self._load(sa.select(reports).where(reports.c.status.not_in(ENDED)).order_by(reports.c.id))
 
     # While a report is made
 
-    def create_report(self, values: Row) -> int:
+    def create_report(self, values: Values) -> int:
         """Insert a report and return its id. ``values`` needs ``environment``; the rest has defaults: name "", status
         pending, progress 0, created and heart beating now, owned by this process."""
         now = datetime.now(UTC)
@@ -155,8 +156,8 @@ class Warehouse:
         self._update_running(report_id, {"heartbeat": datetime.now(UTC)})
 
     def take_report(
-        self, report_id: int, values: Row | None = None, owner: Owner | None = None, now: datetime | None = None
-    ) -> Row:
+        self, report_id: int, values: Values | None = None, owner: Owner | None = None, now: datetime | None = None
+    ) -> ReportRow:
         """Make ``owner`` (this process) the one who works on the report; returns its row as it is then.
 
         One whose owner is dead goes on where it was: progress and parameters stay. One that has ended starts again:
@@ -171,14 +172,15 @@ class Warehouse:
             row = _locked(connection, report_id)
             if row is None:
                 raise ReportNotFoundError(report_id, self.database.shown)
-            taken: Row = {**_known(values or {}), "owner": owner, "heartbeat": now}
+            taken: dict[str, object] = {**_known(values or {}), "owner": owner, "heartbeat": now}
             if row["status"] in ENDED:
                 taken |= {"status": "pending", "progress": 0, "current_step": None, "error": None}
                 taken |= {"generation_completed_at": None, "generation_duration_seconds": None}
             else:
                 _refuse_living(row, now)
             connection.execute(sa.update(reports).where(reports.c.id == report_id).values(taken))
-            return _read_rows(connection, sa.select(reports).where(reports.c.id == report_id))[0]
+            updated: ReportRow = _read_rows(connection, sa.select(reports).where(reports.c.id == report_id))[0]
+            return updated
 
     def discard_report(self, report_id: int) -> None:
         """Remove a report that was refused, with all its rows; nothing happens when it is gone. Paid answers stay."""
@@ -190,10 +192,10 @@ class Warehouse:
     def write_report(
         self,
         report_id: int,
-        report: Row | Callable[[Row], Row],
-        details: Sequence[Row],
-        criteria: Sequence[Row],
-        runs: Sequence[Row],
+        report: Values | Callable[[ReportRow], Values],
+        details: Sequence[Values],
+        criteria: Sequence[Values],
+        runs: Sequence[Values],
         owner: Owner | None = None,
     ) -> None:
         """Replace everything the report says, in one transaction that ends in its final status.
@@ -243,18 +245,18 @@ class Warehouse:
             row = _locked(connection, report_id)
             if row is None or row["status"] in ENDED:
                 return False
-            if owner is not None and row["owner"] is not None and Owner(**row["owner"]) != owner:
+            if owner is not None and row["owner"] is not None and Owner.model_validate(row["owner"]) != owner:
                 return False
             _end(connection, row, status, error, now)
             return True
 
-    def fail_abandoned(self, now: datetime | None = None) -> list[Row]:
+    def fail_abandoned(self, now: datetime | None = None) -> list[ReportRow]:
         """Mark the reports ``failed`` that have not ended and whose owner is dead; their rows as they are then, by id.
 
         Each in a transaction of its own, in which its owner is looked at again: somebody may have taken it up.
         """
         now = now or datetime.now(UTC)
-        marked: list[Row] = []
+        marked: list[ReportRow] = []
         for known in self.load_unfinished():
             with self.database.writing() as connection:
                 row = _locked(connection, known["id"])
@@ -266,19 +268,19 @@ class Warehouse:
 
     # Inside
 
-    def _load(self, query: Select[Any]) -> list[Row]:
+    def _load(self, query: Select[Any]) -> list[Any]:
         with self.database.reading() as connection:
             return _read_rows(connection, query)
 
-    def _update_running(self, report_id: int, values: Row) -> None:
+    def _update_running(self, report_id: int, values: Values) -> None:
         running: ColumnElement[bool] = (reports.c.id == report_id) & reports.c.status.not_in(ENDED)
         with self.database.writing(durable=False) as connection:
             connection.execute(sa.update(reports).where(running).values(values))
 
-    def _check_owner(self, row: Row | None, report_id: int, owner: Owner | None) -> Row:
+    def _check_owner(self, row: ReportRow | None, report_id: int, owner: Owner | None) -> ReportRow:
         if row is None:
             raise WarehouseError(f"There is no report {report_id} in the warehouse {self.database.shown}.")
-        if owner is None or row["owner"] is None or Owner(**row["owner"]) == owner:
+        if owner is None or row["owner"] is None or Owner.model_validate(row["owner"]) == owner:
             return row
         taker = row["owner"]
         raise WarehouseError(
@@ -286,40 +288,46 @@ class Warehouse:
         )
 
 
-def _check_end(report_id: int, report: Row) -> None:
+def _check_end(report_id: int, report: Values) -> None:
     if report.get("status") not in ENDED:
         raise WarehouseError(f"Report {report_id} cannot be written as {report.get('status')!r}: that is no end.")
 
 
-def _known(values: Row) -> Row:
+def _known(values: Values) -> dict[str, object]:
     unknown = values.keys() - set(reports.columns.keys())
     if unknown:
         raise WarehouseError(f"The table reports has no column {', '.join(sorted(unknown))}.")
     return {name: value for name, value in values.items() if name != "id"}
 
 
-def _read_rows(connection: Connection, query: Select[Any]) -> list[Row]:
+def _read_rows(connection: Connection, query: Select[Any]) -> list[Any]:
+    """The rows as dicts; callers name the type of their table's rows."""
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _locked(connection: Connection, report_id: int) -> Row | None:
+def _locked(connection: Connection, report_id: int) -> ReportRow | None:
     """The report's row, which nobody else changes before this transaction ends (SQLite: it is the only writer)."""
     rows = _read_rows(connection, sa.select(reports).where(reports.c.id == report_id).with_for_update())
     return rows[0] if rows else None
 
 
-def _end(connection: Connection, row: Row, status: str, error: str | None, now: datetime) -> None:
+def _end(connection: Connection, row: ReportRow, status: str, error: str | None, now: datetime) -> None:
     started = row["generation_started_at"]
-    values: Row = {"status": status, "error": error, "generation_completed_at": now, **dict.fromkeys(LEASE)}
+    values: dict[str, object] = {
+        "status": status,
+        "error": error,
+        "generation_completed_at": now,
+        **dict.fromkeys(LEASE),
+    }
     values["generation_duration_seconds"] = None if started is None else (now - started).total_seconds()
     connection.execute(sa.update(reports).where(reports.c.id == row["id"]).values(values))
 
 
-def _owner_lives(row: Row, now: datetime) -> bool:
-    return row["owner"] is not None and is_alive(Owner(**row["owner"]), row["heartbeat"], now)
+def _owner_lives(row: ReportRow, now: datetime) -> bool:
+    return row["owner"] is not None and is_alive(Owner.model_validate(row["owner"]), row["heartbeat"], now)
 
 
-def _abandoned(row: Row) -> str:
+def _abandoned(row: ReportRow) -> str:
     owner = row["owner"]
     who = "nobody worked on it" if owner is None else f"process {owner['pid']} on {owner['host']} was killed or lost"
     return (
@@ -328,9 +336,9 @@ def _abandoned(row: Row) -> str:
     )
 
 
-def _refuse_living(row: Row, now: datetime) -> None:
-    if _owner_lives(row, now):
-        owner = Owner(**row["owner"])
+def _refuse_living(row: ReportRow, now: datetime) -> None:
+    if _owner_lives(row, now) and row["owner"] is not None:
+        owner = Owner.model_validate(row["owner"])
         lapse = int(HEARTBEAT_LAPSES.total_seconds())
         raise ConflictError(
             f"Report {row['id']} is being made by process {owner.pid} on {owner.host} ({row['status']}, "
@@ -339,7 +347,7 @@ def _refuse_living(row: Row, now: datetime) -> None:
         )
 
 
-def _replace(connection: Connection, table: Table, report_id: int, rows: list[Row]) -> bool:
+def _replace(connection: Connection, table: Table, report_id: int, rows: list[dict[str, Any]]) -> bool:
     """Whether there was anything to be replaced."""
     went = connection.execute(sa.delete(table).where(table.c.report_id == report_id)).rowcount
     if rows:

@@ -16,7 +16,6 @@ from tasks.calibration.agreement import RUNS_AGAINST_AGENTS, Agreement, Criterio
 from tasks.calibration.judging import JudgedReport, Judging, RepeatedAnswer
 from tasks.calibration.label_sample import choose_runs
 from tasks.calibration.labels import Label
-from tasks.calibration.pairs import kappas
 
 _NOW = datetime(2026, 5, 1, tzinfo=UTC)
 _BIAS, _NOISE, _PEOPLE, _RUNS = 0.8, 1.0, 0.6, 2
@@ -167,19 +166,6 @@ def test_the_figures_are_those_of_the_libraries() -> None:
     assert (found.bias.low, found.bias.high) == (pytest.approx(low), pytest.approx(high))
     assert found.noise.value == pytest.approx((judge - people).std(ddof=1))
     assert found.kappa.n == 30
-
-
-@pytest.mark.parametrize("levels", [2, 11])
-def test_kappas_at_once_are_those_one_by_one(levels: int) -> None:
-    tables = np.random.default_rng(2).integers(0, 5, (20, levels, levels)).astype(float)
-    tables[3] = 0
-    tables[3, 1, 1] = 5
-    kind = {"wt": "quadratic"} if levels > 2 else {}
-    found = kappas(tables)
-    for number, table in enumerate(tables):
-        if number != 3:
-            assert found[number] == pytest.approx(float(cohens_kappa(table, return_results=False, **kind)))
-    assert np.isnan(found[3])
 
 
 def test_of_few_agents_there_is_no_figure_but_a_warning() -> None:

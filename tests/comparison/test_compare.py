@@ -12,23 +12,23 @@ import pytest
 from benchmarks.simulated_reports import Truth, World
 from tasks.comparison.compare import compare_reports, overall
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
-from tasks.report.reading import Reading
+from tasks.report.stored_report import StoredReport
 
 _WORLD = World((Truth(0.9), Truth(0.8), Truth(0.95)))
 
 
-def _pair(world: World = _WORLD, later: World | None = None, seed: int = 1) -> tuple[Reading, Reading]:
+def _pair(world: World = _WORLD, later: World | None = None, seed: int = 1) -> tuple[StoredReport, StoredReport]:
     rng = np.random.default_rng(seed)
     return world.report(rng, 1), (later or world).report(rng, 2)
 
 
-def _with(reading: Reading, **report: Any) -> Reading:
-    return Reading(reading.report | report, reading.details, reading.criteria, reading.runs)
+def _with(reading: StoredReport, **report: Any) -> StoredReport:
+    return StoredReport(reading.report | report, reading.details, reading.criteria, reading.runs)
 
 
-def _details(reading: Reading, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Reading:
+def _details(reading: StoredReport, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> StoredReport:
     rows = [changed for row in reading.details if (changed := change(row)) is not None]
-    return Reading(reading.report, rows, reading.criteria, reading.runs)
+    return StoredReport(reading.report, rows, reading.criteria, reading.runs)
 
 
 def _change(subject: AgentComparison, metric: str) -> Change:
@@ -118,12 +118,12 @@ def test_a_report_that_does_not_say_how_its_judge_was_set_is_comparable_by_its_f
     assert "judge's model" in compare_reports(_with(other, judge_model="n"), after).reasons[0]
 
 
-def _rubric(reading: Reading, agent_id: int | None, **values: Any) -> Reading:
+def _rubric(reading: StoredReport, agent_id: int | None, **values: Any) -> StoredReport:
     rows = [
         row | values if row["agent_id"] == agent_id and row["criterion"] == "accuracy" else row
         for row in reading.criteria
     ]
-    return Reading(reading.report, reading.details, rows, reading.runs)
+    return StoredReport(reading.report, reading.details, rows, reading.runs)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_only_the_agent_with_another_rubric_is_not_comparable(values: dict[str, 
 def test_weights_that_are_all_ten_times_as_large_are_the_same_rubric() -> None:
     before, after = _pair()
     rows = [row | {"weight": 10 * row["weight"]} for row in after.criteria]
-    comparison = compare_reports(before, Reading(after.report, after.details, rows, after.runs))
+    comparison = compare_reports(before, StoredReport(after.report, after.details, rows, after.runs))
     assert set(_verdicts(comparison, "score")) == {"no_change"}
 
 
@@ -228,7 +228,7 @@ def test_an_agent_under_a_new_id_is_known_by_its_name() -> None:
     moved = [row | {"agent_id": row["agent_id"] + 100} for row in after.details]
     criteria = [row | {"agent_id": row["agent_id"] and row["agent_id"] + 100} for row in after.criteria]
     runs = [row | {"agent_id": row["agent_id"] + 100} for row in after.runs]
-    comparison = compare_reports(before, Reading(after.report, moved, criteria, runs))
+    comparison = compare_reports(before, StoredReport(after.report, moved, criteria, runs))
     assert [agent.presence for agent in comparison.agents] == ["both"] * 3
     assert comparison.agents[0].reason == "the same name under another id: 1 before, 101 now"
     assert comparison.agents[0].verdict == "no_change"
@@ -274,17 +274,17 @@ def test_the_agents_that_were_looked_at_count_and_not_how_they_were_named(
 
 def test_what_was_not_measured_is_not_zero() -> None:
     before, after = _pair()
-    none = Reading(after.report, after.details, after.criteria, [run | {"cost_usd": None} for run in after.runs])
+    none = StoredReport(after.report, after.details, after.criteria, [run | {"cost_usd": None} for run in after.runs])
     change = _change(compare_reports(before, none).agents[0], "avg_cost_usd")
     assert (change.verdict, change.after, change.reason) == ("not_comparable", None, "not measured now")
     runs = [run | ({"cost_usd": None} if run["run_id"] % 2 else {}) for run in after.runs]
-    some = compare_reports(before, Reading(after.report, after.details, after.criteria, runs))
+    some = compare_reports(before, StoredReport(after.report, after.details, after.criteria, runs))
     assert "known for 20 of 20 runs before, 10 of 20 now" in (_change(some.agents[0], "avg_cost_usd").method or "")
 
 
 def test_the_same_runs_cannot_have_changed() -> None:
     before, after = _pair()
-    same = Reading(after.report, before.details, before.criteria, before.runs)
+    same = StoredReport(after.report, before.details, before.criteria, before.runs)
     comparison = compare_reports(before, same)
     for subject in (comparison.team, *comparison.agents):
         for metric in ("success_rate", "avg_duration_seconds", "avg_cost_usd"):
@@ -303,8 +303,8 @@ def test_a_young_agent_whose_new_runs_fail_is_worse() -> None:
     ]
     others = [[run for run in reading.runs if run["agent_id"] != 1] for reading in (before, after)]
     comparison = compare_reports(
-        Reading(before.report, before.details, before.criteria, first[:8] + others[0]),
-        Reading(after.report, after.details, after.criteria, first[:8] + new[:12] + others[1]),
+        StoredReport(before.report, before.details, before.criteria, first[:8] + others[0]),
+        StoredReport(after.report, after.details, after.criteria, first[:8] + new[:12] + others[1]),
     )
     rate, duration = (_change(comparison.agents[0], metric) for metric in ("success_rate", "avg_duration_seconds"))
     assert (rate.verdict, rate.before, rate.after) == ("worse", 1.0, 0.4)
@@ -316,7 +316,7 @@ def test_a_young_agent_whose_new_runs_fail_is_worse() -> None:
 def test_an_agent_without_new_runs_stays_in_the_figures_of_the_team() -> None:
     before, after = _pair()
     runs = [run for run in before.runs if run["agent_id"] == 1] + [run for run in after.runs if run["agent_id"] != 1]
-    comparison = compare_reports(before, Reading(after.report, after.details, after.criteria, runs))
+    comparison = compare_reports(before, StoredReport(after.report, after.details, after.criteria, runs))
     change = _change(comparison.team, "avg_duration_seconds")
     assert change.before == pytest.approx(np.mean([run["duration_seconds"] for run in before.runs]))
     assert change.after == pytest.approx(np.mean([run["duration_seconds"] for run in runs]))
@@ -326,21 +326,21 @@ def test_an_agent_without_new_runs_stays_in_the_figures_of_the_team() -> None:
 
 def test_reports_without_agents_or_runs_are_no_error() -> None:
     before, after = _pair()
-    empty = Reading(after.report | {"team_score": None})
+    empty = StoredReport(after.report | {"team_score": None})
     comparison = compare_reports(before, empty)
     assert [agent.presence for agent in comparison.agents] == ["gone"] * 3
     assert comparison.team.verdict == "not_comparable"
     assert compare_reports(empty, empty).agents == ()
-    without = Reading(after.report, after.details, after.criteria)
+    without = StoredReport(after.report, after.details, after.criteria)
     assert _change(compare_reports(before, without).agents[0], "success_rate").reason == "no finished run now"
 
 
-def _on_tasks(reading: Reading, tasks: list[str], agents: tuple[int, ...] = (1, 2, 3)) -> Reading:
+def _on_tasks(reading: StoredReport, tasks: list[str], agents: tuple[int, ...] = (1, 2, 3)) -> StoredReport:
     runs = [
         run | {"task_hash": tasks[number % len(tasks)]} if run["agent_id"] in agents else run
         for number, run in enumerate(reading.runs)
     ]
-    return Reading(reading.report, reading.details, reading.criteria, runs)
+    return StoredReport(reading.report, reading.details, reading.criteria, runs)
 
 
 @pytest.mark.parametrize(

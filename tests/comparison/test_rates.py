@@ -1,4 +1,4 @@
-"""Success rates: exact tests that agree with SciPy's, Newcombe's interval as statsmodels has it, what is detectable."""
+"""The runs of an agent as strata: tasks that repeat, runs of both reports, unfinished runs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
-from statsmodels.stats.proportion import confint_proportions_2indep
 
-from tasks.comparison.rates import (
-    compare_rates,
-    design_effect,
-    detectable_rate,
-    newcombe_interval,
-    strata_of,
-    tasks_matter,
-)
+from tasks.comparison.rates import strata_of, tasks_matter
 from tasks.comparison.samples import Samples, pair_samples
-
-_TABLES = [(20, 18, 20, 8), (20, 20, 20, 19), (7, 3, 25, 20), (1, 0, 1, 1), (20, 0, 20, 0), (300, 270, 280, 230)]
+from tasks.statistics.rates import compare_rates, design_effect
 
 
 def _runs(values: list[Any], start: int, tasks: list[str] | None = None) -> list[dict[str, Any]]:
@@ -31,46 +21,6 @@ def _runs(values: list[Any], start: int, tasks: list[str] | None = None) -> list
 
 def _samples(before: list[dict[str, Any]], after: list[dict[str, Any]], *, same_source: bool = True) -> Samples:
     return pair_samples(before, after, lambda run: run["succeeded"], same_source=same_source)
-
-
-@pytest.mark.parametrize("table", _TABLES)
-def test_one_stratum_is_fishers_test(table: tuple[int, int, int, int]) -> None:
-    n1, x1, n2, x2 = table
-    found = compare_rates([table])
-    cells = [[x2, n2 - x2], [x1, n1 - x1]]
-    assert found.worse == pytest.approx(stats.fisher_exact(cells, alternative="less").pvalue)
-    assert found.better == pytest.approx(stats.fisher_exact(cells, alternative="greater").pvalue)
-
-
-def test_pairs_are_mcnemars_test() -> None:
-    both, fell, rose, neither = 5, 9, 1, 5
-    pairs = [(1, 1, 1, 1)] * both + [(1, 1, 1, 0)] * fell + [(1, 0, 1, 1)] * rose + [(1, 0, 1, 0)] * neither
-    expected = stats.binomtest(fell, fell + rose, alternative="greater").pvalue
-    assert compare_rates(pairs).worse == pytest.approx(expected)
-
-
-def test_what_was_attainable_is_what_can_come_out() -> None:
-    found = compare_rates([(20, 18, 20, 8)])
-    possible = [compare_rates([(20, 26 - x2, 20, x2)]).worse for x2 in range(6, 21)]
-    assert found.attainable_worse == pytest.approx(possible)
-    assert (np.diff(found.attainable_better) >= 0).all()
-
-
-@pytest.mark.parametrize("table", _TABLES)
-def test_the_interval_is_newcombes(table: tuple[int, int, int, int]) -> None:
-    n1, x1, n2, x2 = table
-    low, high = confint_proportions_2indep(x2, n2, x1, n1, method="newcomb")
-    assert newcombe_interval(x1, n1, x2, n2) == pytest.approx((max(low, -1.0), min(high, 1.0)))
-
-
-def test_what_is_called_a_change_after_a_correction_has_an_interval_without_0() -> None:
-    for n1, n2 in ((20, 20), (8, 20), (40, 15)):
-        for x1 in range(n1 + 1):
-            for x2 in range(n2 + 1):
-                found = compare_rates([(n1, x1, n2, x2)])
-                low, high = newcombe_interval(x1, n1, x2, n2)
-                if min(found.worse, found.better) <= 0.025:
-                    assert low * high > 0, (n1, x1, n2, x2)
 
 
 def test_tasks_that_repeat_are_strata_where_they_come_out_alike() -> None:
@@ -139,21 +89,3 @@ def test_runs_of_one_task_are_worth_fewer_runs() -> None:
         _runs([True] * 5 + [False] * 5, 1, ["a"] * 5 + ["b"] * 5), _runs([False] * 10, 100, ["c"] * 5 + ["d"] * 5)
     )
     assert strata_of(runs, by_task=False) == [(2, 1, 2, 0)]
-
-
-def test_what_is_detectable_is_found_in_80_of_100_cases() -> None:
-    size = detectable_rate(20, 18, 20, 0.01, 0.001)
-    assert size is not None
-    before = 18.5 / 21
-    rng = np.random.default_rng(4)
-    counts = zip(rng.binomial(20, before, 4000), rng.binomial(20, before - size, 4000), strict=True)
-    found = np.mean([compare_rates([(20, int(a), 20, int(b))]).worse <= 0.01 for a, b in counts])
-    # The grid of rates is 0.01 wide.
-    assert 0.78 < found < 0.86
-
-
-def test_without_room_for_a_fall_a_rise_is_detectable() -> None:
-    assert (detectable_rate(20, 1, 20, 0.01, 0.01) or 0) > 0.3
-    assert detectable_rate(2, 1, 2, 0.001, 0.001) is None
-    assert detectable_rate(0, 0, 20, 0.01, 0.01) is None
-    assert (detectable_rate(1000, 900, 1000, 0.01, 0.01) or 1) < 0.2

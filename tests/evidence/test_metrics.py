@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tasks.evidence.metrics import build_evidence, build_metrics, percentile, run_tokens, wilson_interval
+from tasks.evidence.metrics import build_evidence, build_metrics, percentile, run_tokens
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.evidence.types import (
     Agent,
@@ -23,6 +23,7 @@ from tasks.evidence.types import (
     Trace,
     TraceCounts,
 )
+from tasks.statistics.intervals import wilson_interval
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 AGENT = Agent(id=1, name="billing-bot", environment="demo")
@@ -48,23 +49,6 @@ def span(name: str, seconds: float, error: str | None = None) -> SpanCall:
 
 def metrics_of(runs: list[Run], traces: list[Trace] | None = None, costs: dict[int, float] | None = None) -> Metrics:
     return build_metrics(runs, {trace.run_id: trace for trace in traces or []}, costs or {})
-
-
-@pytest.mark.parametrize(
-    ("successes", "trials", "low", "high"),
-    [(14, 20, 0.48, 0.85), (3, 3, 0.44, 1.0), (0, 3, 0.0, 0.56), (50, 100, 0.40, 0.60)],
-)
-def test_wilson_interval(successes: int, trials: int, low: float, high: float) -> None:
-    found = wilson_interval(successes, trials)
-    assert found is not None
-    assert found == pytest.approx((low, high), abs=0.005)
-    assert 0 <= found[0] <= successes / trials <= found[1] <= 1
-
-
-def test_wilson_interval_at_its_ends_and_without_trials() -> None:
-    assert wilson_interval(0, 7)[0] == 0.0  # type: ignore[index]
-    assert wilson_interval(7, 7)[1] == 1.0  # type: ignore[index]
-    assert wilson_interval(0, 0) is None
 
 
 def test_percentile_interpolates_between_the_nearest_values() -> None:

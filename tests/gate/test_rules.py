@@ -11,10 +11,10 @@ from scipy.stats import binom
 
 from benchmarks.simulated_reports import report_row
 from tasks.comparison.comparison import AgentComparison, Change, Comparison, Verdict
-from tasks.evidence.metrics import wilson_interval
 from tasks.gate.rules import RuleResult, Rules, check_report
 from tasks.render.gate_files import render_junit, render_summary
-from tasks.report.reading import Reading
+from tasks.report.stored_report import StoredReport
+from tasks.statistics.intervals import wilson_interval
 
 _HOSTILE = 'evil" <b>&\x00\x1b[2J\ud800 \u202e | ]]> `x`'
 
@@ -26,11 +26,11 @@ def _row(
     return {"agent_id": agent_id, "agent_name": name, "status": status, "score": score, "success_rate": rate}
 
 
-def _reading(*rows: dict[str, Any], **report: Any) -> Reading:
-    return Reading(report_row(5, **report), rows)
+def _reading(*rows: dict[str, Any], **report: Any) -> StoredReport:
+    return StoredReport(report_row(5, **report), rows)
 
 
-def _broken(reading: Reading, rules: Rules, comparison: Comparison | None = None) -> list[str]:
+def _broken(reading: StoredReport, rules: Rules, comparison: Comparison | None = None) -> list[str]:
     return [finding.line for finding in check_report(reading, rules, comparison) if finding.state == "broken"]
 
 
@@ -80,7 +80,7 @@ def test_a_bound_at_the_end_of_the_scale_breaks_on_no_rounding(least: float, sta
 def test_without_a_stored_interval_the_runs_give_it() -> None:
     runs = [{"agent_id": 1, "run_id": number, "succeeded": number > 15} for number in range(20)]
     rules = Rules(min_success_rate=0.8)
-    (finding,) = check_report(Reading(report_row(5), [_row(1, rate=0.2)], (), runs), rules)
+    (finding,) = check_report(StoredReport(report_row(5), [_row(1, rate=0.2)], (), runs), rules)
     assert finding.state == "broken"
     (finding,) = check_report(_reading(_row(1, rate=0.2)), rules)
     assert finding.state == "cannot_tell"

@@ -9,7 +9,17 @@ import pytest
 
 from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
-from tasks.evidence.types import Agent, AgentRuns, Evidence, Outcome, Run
+from tasks.evidence.types import (
+    Agent,
+    AgentRuns,
+    Evidence,
+    Outcome,
+    Run,
+    SpanCall,
+    TelemetrySummary,
+    ToolCall,
+    Trace,
+)
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid
 from tasks.judge.rubric import Criteria
@@ -58,6 +68,23 @@ def test_every_agent_has_a_row_and_failures_stay_out_of_the_mean() -> None:
     assert rows.report["status"] == "completed"
 
 
+@pytest.mark.parametrize("traced", [None, 0, 1])
+def test_calls_of_the_source_are_kept_where_the_trace_has_none(traced: int | None) -> None:
+    call = SpanCall(name="pay", start_seconds=0.0, duration_seconds=1.0)
+    summary = TelemetrySummary(
+        spans=1, roots=1, orphans=0, depth=1, wall_seconds=1.0, llm_seconds=0.0, tool_seconds=1.0, other_seconds=0.0,
+        llm_calls=0, tool_calls=(call,) * (traced or 0),
+    )  # fmt: skip
+    traces = [] if traced is None else [Trace(run_id=7, state="complete", trace_id="a" * 32, telemetry=summary)]
+    run = Run(
+        id=7, agent_id=1, status="completed", outcome="success", started_at=_NOW, tool_calls=(ToolCall(name="pay"),)
+    )
+    findings = _findings()
+    findings.evidence[1] = build_evidence(findings.agents[0], AgentRuns(runs=(run,)), traces, RunPrices({}))
+    (row,) = build_rows(_plan(), findings).runs
+    assert (row["tool_calls"] is None) == (traced == 1)
+
+
 def test_an_unknown_cost_makes_the_sum_unknown() -> None:
     rows = build_rows(_plan(), _findings(_good(1, 8.0, cost_usd=0.5), _good(2, 8.0, cost_usd=None)))
     assert rows.report["cost_usd"] is None
@@ -75,6 +102,14 @@ def test_what_a_report_cost_is_what_the_ledger_has() -> None:
     paid[9] = Paid(2, None, None, None, 0.25)
     rows = build_rows(_plan(), _findings(*judged), paid=paid)
     assert (rows.report["cost_usd"], rows.report["known_cost_usd"], rows.report["prompt_tokens"]) == (None, 1.5, None)
+
+
+def test_a_report_counts_the_dropped_citations_of_the_team_and_every_agent() -> None:
+    findings = _findings(_good(1, 8.0, citations_dropped=2), _good(2, 8.0, citations_dropped=1))
+    findings.team = Evaluation(None, "evaluated", score=7.0, citations_dropped=3)
+    rows = build_rows(_plan(), findings)
+    assert rows.report["citations_dropped"] == 6
+    assert [row["citations_dropped"] for row in rows.details] == [2, 1, 0]
 
 
 def test_doubts_about_the_teams_judgement_stand_in_the_report() -> None:

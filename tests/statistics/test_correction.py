@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from tasks.comparison.rates import compare_rates
 from tasks.statistics.correction import ALPHA, Hypothesis, bound_of, correct
+from tasks.statistics.rates import compare_rates
 
 
 def test_it_is_holms_procedure_where_every_p_value_is_possible() -> None:

@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from benchmarks.simulated_reports import Truth, World, store
 from tasks.comparison.compare import compare_reports
 from tasks.errors import WarehouseError
-from tasks.report.reading import Reading
+from tasks.report.stored_report import StoredReport
 from tasks.warehouse.comparisons import (
     find_baseline,
     load_comparison,
-    load_reading,
     load_score_history,
+    load_stored_report,
     write_comparison,
 )
 from tasks.warehouse.schema import report_comparisons
@@ -28,7 +28,7 @@ _WORLD = World((Truth(0.9), Truth(0.8)), runs=5)
 
 def _store(warehouse: Warehouse, world: World = _WORLD, **report: Any) -> int:
     reading = world.report(np.random.default_rng(1), 1)
-    return store(warehouse, Reading(reading.report | report, reading.details, reading.criteria, reading.runs))
+    return store(warehouse, StoredReport(reading.report | report, reading.details, reading.criteria, reading.runs))
 
 
 def _baseline(warehouse: Warehouse, report_id: int) -> int | None:
@@ -37,13 +37,13 @@ def _baseline(warehouse: Warehouse, report_id: int) -> int | None:
 
 def test_a_reading_is_what_was_stored(warehouse: Warehouse) -> None:
     stored = _WORLD.report(np.random.default_rng(1), 1)
-    reading = load_reading(warehouse, _store(warehouse))
+    reading = load_stored_report(warehouse, _store(warehouse))
     assert reading is not None
     assert [row["score"] for row in reading.details] == [row["score"] for row in stored.details]
     assert len(reading.runs_of(1)) == 5
     assert set(reading.criteria_of(None)) == {"accuracy", "efficiency", "reliability"}
     assert reading.team_goal() == "g"
-    assert load_reading(warehouse, 99) is None
+    assert load_stored_report(warehouse, 99) is None
 
 
 def test_the_baseline_is_the_last_comparable_report(warehouse: Warehouse) -> None:
@@ -94,7 +94,7 @@ def test_history_is_of_reports_that_were_judged_alike(warehouse: Warehouse) -> N
     assert len(rows) == 2 * (2 + 2 * 3)
     assert {score.criterion for score in rows} == {None, "accuracy", "efficiency", "reliability"}
     # Of which runs says how far two of them may have moved.
-    reading = load_reading(warehouse, first)
+    reading = load_stored_report(warehouse, first)
     assert reading is not None
     runs = {agent: {run["run_id"] for run in reading.runs_of(agent)} for agent in (1, 2)}
     assert all(score.run_ids == runs[score.agent_id or 0] for score in rows)
@@ -103,7 +103,7 @@ def test_history_is_of_reports_that_were_judged_alike(warehouse: Warehouse) -> N
 def test_a_comparison_is_kept_once_for_each_pair_and_reads_back(warehouse: Warehouse) -> None:
     rng = np.random.default_rng(2)
     ids = [store(warehouse, world.report(rng, 1)) for world in (_WORLD, _WORLD.changed(0, success_rate=0.0))]
-    before, after = (load_reading(warehouse, report_id) for report_id in ids)
+    before, after = (load_stored_report(warehouse, report_id) for report_id in ids)
     assert before is not None
     assert after is not None
     renamed = [row | {"agent_name": "new name"} if row["agent_id"] == 2 else row for row in after.details]
@@ -125,7 +125,7 @@ def test_a_comparison_is_kept_once_for_each_pair_and_reads_back(warehouse: Wareh
 
 def test_a_comparison_of_a_report_that_is_gone_is_refused_and_goes_with_its_report(warehouse: Warehouse) -> None:
     ids = [_store(warehouse), _store(warehouse)]
-    before, after = (load_reading(warehouse, report_id) for report_id in ids)
+    before, after = (load_stored_report(warehouse, report_id) for report_id in ids)
     assert before is not None
     assert after is not None
     comparison = compare_reports(before, after)
@@ -137,7 +137,7 @@ def test_a_comparison_of_a_report_that_is_gone_is_refused_and_goes_with_its_repo
 
 
 def _compare(warehouse: Warehouse, baseline_id: int, report_id: int) -> None:
-    before, after = load_reading(warehouse, baseline_id), load_reading(warehouse, report_id)
+    before, after = load_stored_report(warehouse, baseline_id), load_stored_report(warehouse, report_id)
     assert before is not None
     assert after is not None
     write_comparison(warehouse, compare_reports(before, after))

@@ -23,7 +23,7 @@ def test_other_plurals_and_verbs() -> None:
 def test_sentences_about_one_thing_are_in_the_singular() -> None:
     row = {"suspicions": [{}], "contradictions": [{}], "citations_dropped": 1}
     assert describe_doubts(row) == (
-        "1 text looks like an attempt to talk the judge round; 1 claim contradicted by what was observed; "
+        "1 text looks like an attempt to influence the judge; 1 claim contradicted by what was observed; "
         "1 citation did not hold and was dropped"
     )
     mean = describe_mean({"avg_agent_score": 7.25, "agents_evaluated": 1, "total_agents": 1})

@@ -41,6 +41,8 @@ def neutralise(text: str) -> str:
     stays.
     """
     if text.isascii():
+        if text.isprintable() and "<" not in text and "[" not in text and "|>" not in text:
+            return text
         if "<" not in text and "[" not in text and "|>" not in text and "\0" not in text:
             return _CONTROL.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
     else:

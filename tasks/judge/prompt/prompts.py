@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tasks.evidence.types import Evidence, Metrics
 from tasks.judge.answer import Kind
 from tasks.judge.prompt.citations import NO_RESPONSE
-from tasks.judge.prompt.fence import inline, marked
+from tasks.judge.prompt.fence import MARK, inline, marked
 from tasks.judge.prompt.selection import RunExcerpt, Selection, StepExcerpt
 from tasks.judge.prompt.steps import NO_RESULT
 from tasks.judge.rubric import Criterion
@@ -225,7 +225,7 @@ def render_facts(metrics: Metrics, labels: Mapping[int, str], detail: FactsDetai
 
 def _name(text: str) -> str:
     """What others call something, on one marked line."""
-    return marked(inline(text))
+    return MARK + inline(text)
 
 
 def _criterion(name: str, criterion: Criterion) -> str:

@@ -18,6 +18,7 @@ _OWN_ROLES = frozenset({"assistant", "agent", "ai", "model", "thought", "reasoni
 _OTHER_TYPES = frozenset({"user", "human", "system", "developer", "environment", "observation"})
 _TEXT_KEYS = ("content", "text", "message", "thought", "thinking", "reasoning")
 _TOOL_ROLES = frozenset({"tool", "function", "tool_result", "tool_output", "function_call_output"})
+_NOT_OWN = _TOOL_ROLES | _OTHER_TYPES
 _MOST_DEPTH = 3
 NO_RESULT = "(nothing)"
 """What the judge is shown where a call returned nothing: it may quote that."""
@@ -145,11 +146,11 @@ def _turns(column: str | None, *, with_tools: bool) -> Iterator[tuple[StepKind, 
         role = str(item.get("role") or item.get("type") or "assistant").lower()
         if role in _TOOL_ROLES and not with_tools:
             continue
-        others = _TOOL_ROLES | _OTHER_TYPES
-        own = role in _OWN_ROLES or (not item.get("role") and role not in others)
+        own = role in _OWN_ROLES or (not item.get("role") and role not in _NOT_OWN)
         kind: StepKind = "said" if own else "heard"
         for key in _TEXT_KEYS:
-            yield from ((kind, text) for text in _texts(item.get(key), _MOST_DEPTH))
+            if key in item:
+                yield from ((kind, text) for text in _texts(item[key], _MOST_DEPTH))
 
 
 def _texts(value: object, depth: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Text that looks like an attempt to talk the judge round: flagged for the report's readers, and left where it is.
+"""Text that looks like an attempt to influence the judge: flagged for the report's readers, and left where it is.
 
 A hint, and no defence: what protects the judge is the fence, the marks and the citations. Single words of an attack
 stand in honest texts ("ignore my last message", "rate us 10/10"), so two of its parts have to come together, or an

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import threading
 
+import numpy as np
+
 from tasks.wording.shortening import clip_middle
 
 _LETTERS = bytes(range(65, 91)) + bytes(range(97, 123))
@@ -20,6 +22,14 @@ _HEX_BYTES, _OTHER_BLOB_BYTES = 1.8, 1.5
 # Bytes a token by what they are, so that English comes to 4.2 in all, JSON of tools to 2.8 (measured for o200k).
 _LETTER_BYTES, _DIGIT_BYTES, _MARK_BYTES, _FOREIGN_BYTES = 4.1, 2.2, 1.5, 2.3
 _SPACE_BYTES = 12.0
+_TOKENS_BY_BYTE = np.full(256, 1 / _MARK_BYTES)
+for _kind, _bytes_a_token in (
+    (_LETTERS, _LETTER_BYTES),
+    (_DIGITS, _DIGIT_BYTES),
+    (_SPACE, _SPACE_BYTES),
+    (_NOT_ASCII, _FOREIGN_BYTES),
+):
+    _TOKENS_BY_BYTE[list(_kind)] = 1 / _bytes_a_token
 # The density of a text of megabytes is taken from so much of its start and of its end.
 _PROBE = 20_000
 _SLOWEST, _FASTEST = 0.4, 2.5
@@ -39,14 +49,8 @@ def estimate_tokens(text: str) -> int:
         blobs = [word for word in words if len(word) >= _SHORTEST_BLOB]
         tokens = sum(len(blob) / (_HEX_BYTES if _HEX.fullmatch(blob) else _OTHER_BLOB_BYTES) for blob in blobs)
         raw = _BLOB.sub(b"", raw)
-    size = len(raw)
-    letters, digits, space, foreign = (
-        size - len(raw.translate(None, kind)) for kind in (_LETTERS, _DIGITS, _SPACE, _NOT_ASCII)
-    )
-    marks = size - letters - digits - space - foreign
-    tokens += letters / _LETTER_BYTES + digits / _DIGIT_BYTES + marks / _MARK_BYTES
-    tokens += foreign / _FOREIGN_BYTES + space / _SPACE_BYTES
-    return round(tokens)
+    counts = np.bincount(np.frombuffer(raw, np.uint8), minlength=256)
+    return round(tokens + float(counts @ _TOKENS_BY_BYTE))
 
 
 def text_tokens(text: str) -> int:

@@ -14,11 +14,11 @@ from tasks.calibration.agreement import describe_kappa
 from tasks.comparison import changes
 from tasks.comparison.comparison import HOLDS_FOR
 from tasks.comparison.description import format_value, metric_title
-from tasks.render.html import figures
-from tasks.render.html.hostile import finalize, named, said
+from tasks.render.html import charts
 from tasks.render.html.overview import build_overview
 from tasks.render.html.page import Page
 from tasks.render.html.section import Detail, build_sections
+from tasks.render.html.untrusted_text import finalize, named, said
 from tasks.wording import formats
 from tasks.wording.counts import counted
 from tasks.wording.formats import format_cost
@@ -99,12 +99,12 @@ def _environment() -> Environment:
     environment.filters |= {
         "said": said,
         "named": named,
-        "pct": figures.percent,
-        "seconds": figures.format_seconds,
-        "count": figures.format_count,
-        "time": figures.format_time,
-        "day": figures.format_day,
-        "signed": figures.format_signed,
+        "pct": charts.percent,
+        "seconds": charts.format_seconds,
+        "count": charts.format_count,
+        "time": charts.format_time,
+        "day": charts.format_day,
+        "signed": charts.format_signed,
         "score": formats.format_score,
         "threshold": formats.format_threshold,
         "counted": counted,
@@ -113,7 +113,7 @@ def _environment() -> Environment:
         "setting": _describe_setting,
     }
     environment.globals |= {
-        "told": changes.told_changes,
+        "told": changes.clear_changes,
         "name_metric": metric_title,
         "format_metric": format_value,
         "describe_kappa": describe_kappa,

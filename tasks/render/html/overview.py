@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.render.html.figures import Trend, score_trend
-from tasks.render.html.page import Page, Row
+from tasks.render.html.charts import Trend, score_trend
+from tasks.render.html.page import Page
 from tasks.render.html.section import Section
 from tasks.render.markdown import describe_mean, describe_runs_cost, format_judging_cost
 from tasks.render.outage import Outage, find_outage, group_unjudged
+from tasks.report.rows import CriterionRow
 
 _MOST_WORST = 6
 _MOST_PAPER = 24
@@ -42,7 +43,7 @@ class Overview:
     runs_cost: str
     mean: str
     trend: Trend | None
-    team_criteria: Sequence[Row]
+    team_criteria: Sequence[CriterionRow]
     team_anchors: Mapping[int, str]
     samplings: Sequence[str]
     redactions: Mapping[str, int]

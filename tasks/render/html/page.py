@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from tasks.calibration.agreement import Agreement
 from tasks.comparison.comparison import Comparison
-
-Row = dict[str, Any]
+from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +51,10 @@ class Page:
     no trace can be linked.
     """
 
-    report: Row
-    agents: Sequence[Row]
-    criteria: Sequence[Row]
-    runs: Sequence[Row]
+    report: ReportRow
+    agents: Sequence[AgentRow]
+    criteria: Sequence[CriterionRow]
+    runs: Sequence[RunRow]
     comparison: Comparison | None = None
     history: Mapping[int | None, Sequence[HistoryPoint]] = field(default_factory=dict)
     agreement: Agreement | None = None

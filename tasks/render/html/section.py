@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
 
 from tasks.comparison.comparison import AgentComparison
-from tasks.render.html.figures import MOST_POINTS, Trend, Waterfall, build_waterfall, rate_trend, score_trend
-from tasks.render.html.page import Page, Row
+from tasks.render.html.charts import MOST_POINTS, Trend, Waterfall, build_waterfall, rate_trend, score_trend
+from tasks.render.html.page import Page
 from tasks.render.markdown import Links
 from tasks.render.needs import Need, build_need, with_examples
 from tasks.render.order import agent_state, needs_work, worst_agents_first
+from tasks.report.rows import AgentId, AgentRow, CriterionRow, RunRefRow, RunRow
 
 _ROOMY = 400
 _MOST_PAPER_RUNS = 3
@@ -55,7 +55,7 @@ class Detail:
 class ShownRun:
     """A run with its excerpts; ``is_cited`` when something on the page refers to it."""
 
-    row: Row
+    row: RunRow
     anchor: str
     trace_url: str
     is_cited: bool
@@ -66,7 +66,7 @@ class NotableRun:
     """A run that stands out (best, typical, worst), why, and its time line where there is one."""
 
     title: str
-    ref: Mapping[str, Any]
+    ref: RunRefRow
     waterfall: Waterfall | None
     trace_url: str
 
@@ -75,10 +75,10 @@ class NotableRun:
 class Section:
     """One agent. ``anchors`` has the place of each run that is on the page, by run id."""
 
-    row: Row
+    row: AgentRow
     anchor: str
     state: str
-    criteria: Sequence[Row]
+    criteria: Sequence[CriterionRow]
     change: AgentComparison | None
     trends: Sequence[Trend]
     runs: Sequence[ShownRun]
@@ -142,12 +142,12 @@ class Section:
 
 def build_sections(page: Page, detail: Detail) -> list[Section]:
     """A section for every agent, those that need work first; no agents, an empty list."""
-    criteria: dict[int | None, list[Row]] = {}
-    for row in page.criteria:
-        criteria.setdefault(row["agent_id"], []).append(row)
-    runs: dict[int, list[Row]] = {}
-    for row in page.runs:
-        runs.setdefault(row["agent_id"], []).append(row)
+    criteria: dict[AgentId | None, list[CriterionRow]] = {}
+    for criterion in page.criteria:
+        criteria.setdefault(criterion["agent_id"], []).append(criterion)
+    runs: dict[AgentId, list[RunRow]] = {}
+    for run in page.runs:
+        runs.setdefault(run["agent_id"], []).append(run)
     compared = page.comparison.agents if page.comparison else ()
     changes = {found.agent_id: found for found in compared if found.presence != "gone"}
     team_runs = set(_cited_by(criteria.get(None, ()), detail))
@@ -184,41 +184,43 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
     return sections
 
 
-def _cited_by(criteria: Iterable[Row], detail: Detail) -> Iterable[int]:
+def _cited_by(criteria: Iterable[CriterionRow], detail: Detail) -> Iterable[int]:
     for row in criteria:
         for example in (row["examples"] or ())[: detail.items]:
             if example["run_id"] is not None:
                 yield example["run_id"]
 
 
-def _referred_to(row: Row, detail: Detail) -> Iterable[int]:
+def _referred_to(row: AgentRow, detail: Detail) -> Iterable[int]:
     """The runs that an agent's own row refers to; of a page that is short of room only those that something proves."""
-    for name in ("best_run", "typical_run", "worst_run") if detail.text >= _ROOMY else ("worst_run",):
-        if row[name]:
-            yield row[name]["run_id"]
+    notable = (row["best_run"], row["typical_run"]) if detail.text >= _ROOMY else ()
+    for ref in (*notable, row["worst_run"]):
+        if ref:
+            yield ref["run_id"]
     for pattern in (row["failure_patterns"] or ())[: detail.items]:
         # The newest of them: a pattern can have every run.
         yield from pattern["run_ids"][: detail.pattern_runs]
     for contradiction in (row["contradictions"] or ())[: detail.items]:
-        yield from (contradiction[side]["run_id"] for side in ("claim", "observation") if contradiction[side])
+        for citation in (contradiction["claim"], contradiction["observation"]):
+            if citation and citation["run_id"] is not None:
+                yield citation["run_id"]
     for suspicion in (row["suspicions"] or ())[: detail.items]:
         if suspicion["run_id"] is not None:
             yield suspicion["run_id"]
 
 
-def _notable(row: Row, runs: Sequence[Row], links: Links, detail: Detail) -> list[NotableRun]:
+def _notable(row: AgentRow, runs: Sequence[RunRow], links: Links, detail: Detail) -> list[NotableRun]:
     by_id = {run["run_id"]: run for run in runs}
     notable = []
-    for title, name in (("Worst run", "worst_run"), ("Typical run", "typical_run"), ("Best run", "best_run")):
-        # The best run is the least of what a page without room can leave out.
-        if not (ref := row[name]) or (name == "best_run" and detail.items < 2):
+    # A page that is short of space leaves out the best run first.
+    best = row["best_run"] if detail.items >= 2 else None
+    for title, ref in (("Worst run", row["worst_run"]), ("Typical run", row["typical_run"]), ("Best run", best)):
+        if not ref:
             continue
         ref = {**ref, "reason": with_examples(ref["reason"], row["failure_patterns"] or ())}
-        run = by_id.get(ref["run_id"], {})
-        total = (run.get("telemetry") or {}).get("spans")
-        notable.append(
-            NotableRun(
-                title, ref, build_waterfall(run.get("waterfall"), total, detail.spans), links.trace(run.get("trace_id"))
-            )
-        )
+        waterfall, url = None, ""
+        if run := by_id.get(ref["run_id"]):
+            spans = run["telemetry"]["spans"] if run["telemetry"] else None
+            waterfall, url = build_waterfall(run["waterfall"], spans, detail.spans), links.trace(run["trace_id"])
+        notable.append(NotableRun(title, ref, waterfall, url))
     return notable

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 from sqlalchemy.engine import Connection
 
+from tasks.report.rows import ReportRow
 from tasks.warehouse.engine import Database
 from tasks.warehouse.owner import Owner, is_alive
 from tasks.warehouse.retention.stored_files import StoredFile, list_stored, remove_stored
@@ -29,7 +30,6 @@ from tasks.warehouse.schema import (
     reports,
     reused_answers,
 )
-from tasks.warehouse.sql import Row
 
 _CHILDREN = (report_runs, criterion_scores, agent_report_details)
 # A report's page is written when the report has ended.
@@ -57,7 +57,7 @@ class Removable:
     ``leftovers`` are those of ``files`` that no report in SQL has: of reports that are gone, or of killed writers.
     """
 
-    reports: tuple[Row, ...]
+    reports: tuple[ReportRow, ...]
     rows: dict[str, int]
     files: tuple[StoredFile, ...]
     leftovers: tuple[StoredFile, ...]
@@ -95,7 +95,7 @@ class Retention:
         files = [each for each in stored if each.report_id in gone or each in leftovers]
         return Removable(tuple(due), dict(rows), tuple(files), tuple(leftovers))
 
-    def remove_reports(self) -> Iterator[tuple[Row, dict[str, int]]]:
+    def remove_reports(self) -> Iterator[tuple[ReportRow, dict[str, int]]]:
         """Remove the reports that have had their time from SQL, the oldest first, each with its rows and answers in a
         transaction of its own; gives each with the rows that went, by table, when it is gone for good.
 
@@ -149,7 +149,7 @@ class Retention:
             return connection.execute(sa.select(reports.c.environment).distinct()).scalars().all()
 
 
-def _due(connection: Connection, rule: Rule) -> tuple[list[Row], set[int]]:
+def _due(connection: Connection, rule: Rule) -> tuple[list[ReportRow], set[int]]:
     """The reports that have had their time, oldest first; and the ids of those that stay for a comparison's sake only.
 
     The latter keep nothing themselves: else a chain of nightly comparisons would keep every report for ever.
@@ -157,9 +157,9 @@ def _due(connection: Connection, rule: Rule) -> tuple[list[Row], set[int]]:
     query = sa.select(*(reports.c[name] for name in _COLUMNS)).order_by(reports.c.id.desc())
     if rule.environment is not None:
         query = query.where(reports.c.environment == rule.environment)
-    rows = [dict(row) for row in connection.execute(query).mappings()]
+    rows = [cast(ReportRow, dict(row)) for row in connection.execute(query).mappings()]
     kept = {row["id"] for row in rows if not _has_had_its_time(row, rule)}
-    by_environment: dict[str, list[Row]] = {}
+    by_environment: dict[str, list[ReportRow]] = {}
     for row in rows:
         if row["status"] in ENDED:
             by_environment.setdefault(row["environment"], []).append(row)

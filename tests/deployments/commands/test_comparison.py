@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.simulated_reports import Truth, World, store
 from deployments.cli import main
-from tasks.report.reading import Reading
+from tasks.report.stored_report import StoredReport
 from tasks.warehouse.comparisons import load_comparison
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
@@ -33,15 +33,18 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     store(opened, _hostile(_WORLD.report(rng, 1)))
     store(opened, _hostile(_WORLD.changed(0, success_rate=0.1).report(rng, 2)))
     staging = _hostile(_WORLD.report(rng, 3))
-    store(opened, Reading(staging.report | {"environment": "staging"}, staging.details, staging.criteria, staging.runs))
+    store(
+        opened,
+        StoredReport(staging.report | {"environment": "staging"}, staging.details, staging.criteria, staging.runs),
+    )
     opened.create_report({"environment": "prod"})
     opened.end_report(opened.create_report({"environment": "prod"}), "failed", "the source was gone")
     return opened
 
 
-def _hostile(reading: Reading) -> Reading:
+def _hostile(reading: StoredReport) -> StoredReport:
     rows = [row | {"agent_name": HOSTILE} if row["agent_id"] == 1 else row for row in reading.details]
-    return Reading(reading.report, rows, reading.criteria, reading.runs)
+    return StoredReport(reading.report, rows, reading.criteria, reading.runs)
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deployments.labelling.agreement import next_step
-from tasks.calibration.agreement import ALL, ENOUGH_AGENTS, Agreement, CriterionAgreement, Estimate
+from tasks.calibration.agreement import ALL, ENOUGH_AGENTS, Agreement, CriterionAgreement
+from tasks.statistics.estimate import Estimate
 
 _KAPPA = Estimate(value=0.8, low=0.6, high=0.9, n=40)
 

@@ -1,4 +1,4 @@
-"""setup on a real shared server: made once, found the second time, and put right when somebody changed a piece."""
+"""setup on a real shared server: made once, found the second time, and corrected when a piece was changed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def folder(settings_in: Callable[..., Any], tmp_path_factory: pytest.TempPathFac
 
 
 def _snapshot(post: Callable[..., Any]) -> dict[str, Any]:
-    """Everything of ours that the API returns, without what every deploy makes anew."""
+    """Everything of ours that the API returns, without what every deploy changes."""
     passing = ("id", "created", "updated", "automation_id", "concurrency_limit_id", "last_polled", "version_id")
 
     def strip(value: Any) -> Any:
@@ -93,7 +93,7 @@ def story(post: Callable[..., Any], run_setup: Callable[..., Any]) -> dict[str, 
 
 
 def _states(lines: Any) -> dict[str, set[str]]:
-    """By state or word, of which things it was said."""
+    """By state or word, of which pieces."""
     said: dict[str, set[str]] = {}
     for word, found in lines:
         said.setdefault(word, set()).add(found.what)
@@ -360,8 +360,8 @@ def test_a_block_that_a_setting_names_is_used_and_never_written(
 def test_a_block_that_notifies_is_found_and_used(
     story: dict[str, Any], run_setup: Callable[..., Any], eventually: Callable[..., Any]
 ) -> None:
-    with pytest.raises(RefusedError, match="no block slack-webhook/nobody"):
-        run_setup(notify="slack-webhook/nobody")
+    with pytest.raises(RefusedError, match="no block slack-webhook/missing"):
+        run_setup(notify="slack-webhook/missing")
     with pytest.raises(RefusedError, match="type/name"):
         run_setup(notify="team")
     with pytest.raises(RefusedError, match="sends no notifications"):
@@ -372,7 +372,7 @@ def test_a_block_that_notifies_is_found_and_used(
         block.save("agent-report-team", overwrite=True)
         assert _states(run_setup(check=True, notify="custom-webhook/agent-report-team"))["missing"] == {_NOTIFY}
         assert _states(run_setup(notify="custom-webhook/agent-report-team"))["created"] == {_NOTIFY}
-        # Whoever does not name it the next time does not lose it.
+        # Who does not name it the next time does not lose it.
         assert _NOTIFY in _states(run_setup())["there"]
         for number, attention in ((1, "no"), (2, "yes")):
             emit_event(

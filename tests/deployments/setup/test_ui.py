@@ -1,4 +1,4 @@
-"""The Prefect UI in a real browser: somebody fills in the form of ``on-demand``, and watches the report being made."""
+"""The Prefect UI in a real browser: a person fills in the form of ``on-demand``, and watches the report being made."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _JUDGE_SECONDS = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What somebody has who opens the UI: its address, the API's, and where the reports go."""
+    """What a person has who opens the UI: its address, the API's, and where the reports go."""
 
     ui_url: str
     api_url: str
@@ -131,7 +131,7 @@ def stack(
 
 @pytest.fixture(scope="module")
 def watched(stack: Stack) -> dict[str, Any]:
-    """Somebody asks for a report in the form and watches it: what there was to be seen, and whom the browser asked."""
+    """A person orders a report in the form and watches it: what there was to be seen, and whom the browser asked."""
     seen: dict[str, Any] = {"hosts": set()}
     with _ui["open_browser"]() as page:
         page.on("requestfinished", lambda request: seen["hosts"].add(urlsplit(request.url).netloc))
@@ -166,7 +166,7 @@ def watched(stack: Stack) -> dict[str, Any]:
 
 
 def test_the_form_says_what_everything_is_and_fills_in_no_option(watched: dict[str, Any], stack: Stack) -> None:
-    for words in ("by its name in the source", "The team's goal", "Judge model", "Default: gpt-5.4-mini.", "Ask anew"):
+    for words in ("by its name in the source", "The team's goal", "Judge model", "Default: gpt-5.4-mini.", "Ask again"):
         assert words in watched["form"]
     parameters = stack.post("flow_runs/filter", {"flow_runs": {"id": {"any_": [watched["run"]]}}})[0]["parameters"]
     assert parameters["options"] == {"since": "30d", "runs_per_agent": 10, "fresh": True}

@@ -1,4 +1,4 @@
-"""With a worker: events and people start reports, killed ones are marked, and a missing limit is said."""
+"""With a worker: events and people start reports, killed ones are marked, and a missing limit is logged."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _lose_a_run(client: SyncPrefectClient) -> UUID:
 
 @contextmanager
 def _runs_ask(client: SyncPrefectClient, judge: SimulatedJudge) -> Iterator[None]:
-    """Runs that start while the block runs ask this judge: the pool's environment says so."""
+    """Runs that start while the block runs ask this judge, as the pool's environment has it."""
     variable = client.read_variable_by_name("agent_report_env")
     assert variable is not None
     assert isinstance(variable.value, dict)
@@ -167,7 +167,7 @@ def test_an_event_starts_a_report_with_its_parameters_as_they_are(
     assert elsewhere["parameters"] == {**full, "report_id": None}
     left_out = {"name": "", "criteria": {}, "report_id": None}
     assert by_name["", "demo"]["parameters"] == {**left_out, "environment": "demo", "options": _MODEL}
-    # What no environment comes with is refused where somebody sees it.
+    # What no environment comes with is refused visibly.
     nothing = by_name["", ""]
     assert nothing["parameters"] == {**left_out, "environment": "", "options": {}}
     assert eventually(lambda: _end_of(client, UUID(nothing["id"]))) == "FAILED"
@@ -285,7 +285,7 @@ def test_a_killed_report_is_marked_failed_and_a_living_one_is_not(
     assert "was killed or lost" in report["error"]
     assert f"--report-id {report['id']}" in report["error"]
     assert report["owner"] is None
-    # Whoever wants to hear of failed reports hears of this one as well.
+    # Who wants to hear of failed reports hears of this one as well.
     failed = {"event": {"name": ["agent-report.failed"]}}
     (event,) = eventually(lambda: post("/events/filter", filter=failed)["events"])
     assert event["payload"]["report_id"] == report["id"]

@@ -1,4 +1,4 @@
-"""What a stack's processes are told, and where things are in its folder."""
+"""What a stack's processes get, and where things are in its folder."""
 
 from __future__ import annotations
 

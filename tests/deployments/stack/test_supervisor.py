@@ -29,7 +29,7 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def wish() -> ShutdownRequest:
+def shutdown() -> ShutdownRequest:
     return ShutdownRequest()
 
 
@@ -45,11 +45,11 @@ def program(tmp_path: Path) -> Callable[..., Program]:
 
 
 def test_what_ends_again_and_again_ends_the_rest(
-    tmp_path: Path, said: list[str], wish: ShutdownRequest, program: Callable[..., Program]
+    tmp_path: Path, said: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
     log = tmp_path / "logs" / "bad.log"
     expected = f"bad ended (exit code 3); its log is {log}"
-    with Supervisor(tmp_path / "logs", wish, said.append, patience=_SOON) as supervisor:
+    with Supervisor(tmp_path / "logs", shutdown, said.append, patience=_SOON) as supervisor:
         good = supervisor.start(program("good", _SLEEP))
         assert good.pid is not None
         process = psutil.Process(good.pid)
@@ -63,14 +63,14 @@ def test_what_ends_again_and_again_ends_the_rest(
 
 
 def test_old_deaths_are_forgotten(
-    tmp_path: Path, said: list[str], wish: ShutdownRequest, program: Callable[..., Program]
+    tmp_path: Path, said: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
     def look() -> None:
         if said.count("short is back") == 3:
-            wish.ask()
+            shutdown.ask()
 
     patience = Patience(deaths=2, seconds=0.3, first_wait=0.01)
-    with Supervisor(tmp_path / "logs", wish, said.append, patience=patience) as supervisor:
+    with Supervisor(tmp_path / "logs", shutdown, said.append, patience=patience) as supervisor:
         supervisor.start(program("short", "import time; time.sleep(0.5)"))
         with pytest.raises(StoppedError):
             supervisor.watch(look)
@@ -78,10 +78,10 @@ def test_old_deaths_are_forgotten(
 
 
 def test_one_that_does_not_begin_its_work_has_ended(
-    tmp_path: Path, said: list[str], wish: ShutdownRequest, program: Callable[..., Program]
+    tmp_path: Path, said: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
     patience = Patience(deaths=1, ready_seconds=0.3)
-    with Supervisor(tmp_path / "logs", wish, said.append, patience=patience) as supervisor:
+    with Supervisor(tmp_path / "logs", shutdown, said.append, patience=patience) as supervisor:
         idle = supervisor.start(program("idle", _SLEEP, is_ready=lambda _: False))
         with pytest.raises(StackError, match=r"idle did not begin its work within 0\.3 s; its log is"):
             supervisor.wait_until_ready(idle)
@@ -89,19 +89,19 @@ def test_one_that_does_not_begin_its_work_has_ended(
 
 @pytest.mark.parametrize("asked", [1, 2])
 def test_one_that_does_not_stop_is_killed_when_its_time_is_over_or_there_is_hurry(
-    tmp_path: Path, said: list[str], wish: ShutdownRequest, program: Callable[..., Program], asked: int
+    tmp_path: Path, said: list[str], shutdown: ShutdownRequest, program: Callable[..., Program], asked: int
 ) -> None:
-    with Supervisor(tmp_path / "logs", wish, said.append) as supervisor:
+    with Supervisor(tmp_path / "logs", shutdown, said.append) as supervisor:
         child = supervisor.start(program("stubborn", _STUBBORN, stop_seconds=1.0 if asked == 1 else 60.0))
         while "on" not in child.log.read_text():
             time.sleep(0.02)
         for _ in range(asked):
-            wish.ask()
+            shutdown.ask()
     assert said == ["stubborn did not stop by itself and is killed"]
 
 
 def test_children_stop_in_reverse_and_what_comes_before_the_end_of_one_is_done(
-    tmp_path: Path, said: list[str], wish: ShutdownRequest, program: Callable[..., Program]
+    tmp_path: Path, said: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
     tells = "import atexit, os; atexit.register(lambda: open('order', 'a').write({!r})); print('on', flush=True)"
     code = f"{tells}; os.read(0, 1)"
@@ -109,7 +109,7 @@ def test_children_stop_in_reverse_and_what_comes_before_the_end_of_one_is_done(
     def before(pid: int | None, hurry: Callable[[], bool]) -> None:
         said.append(f"{pid} {psutil.pid_exists(pid or 0)} {hurry()} {(tmp_path / 'order').exists()}")
 
-    with Supervisor(tmp_path / "logs", wish, said.append) as supervisor:
+    with Supervisor(tmp_path / "logs", shutdown, said.append) as supervisor:
         children = [
             supervisor.start(program("first", code.format("first "), stop_signal=None)),
             supervisor.start(program("second", code.format("second "), stop_signal=None, before_stop=before)),
@@ -122,24 +122,24 @@ def test_children_stop_in_reverse_and_what_comes_before_the_end_of_one_is_done(
 
 
 def test_a_program_that_fails_is_said_with_its_log_and_one_that_hangs_is_ended(
-    tmp_path: Path, said: list[str], wish: ShutdownRequest, program: Callable[..., Program]
+    tmp_path: Path, said: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
     patience = Patience(run_seconds=0.5)
-    with Supervisor(tmp_path / "logs", wish, said.append, patience=patience) as supervisor:
+    with Supervisor(tmp_path / "logs", shutdown, said.append, patience=patience) as supervisor:
         supervisor.run(program("fine", "pass"))
         with pytest.raises(StackError, match=r"wrong ended \(exit code 4\); its log is .*wrong\.log"):
             supervisor.run(program("wrong", "raise SystemExit(4)"))
         with pytest.raises(StackError, match=r"slow takes more than 0\.5 s"):
             supervisor.run(program("slow", "import time; open('pid', 'w').write('on'); time.sleep(60)"))
-        wish.ask()
+        shutdown.ask()
         with pytest.raises(StoppedError):
             supervisor.run(program("asked", _SLEEP))
 
 
 def test_a_long_log_makes_room(
-    tmp_path: Path, said: list[str], wish: ShutdownRequest, program: Callable[..., Program]
+    tmp_path: Path, said: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
-    with Supervisor(tmp_path / "logs", wish, said.append) as supervisor:
+    with Supervisor(tmp_path / "logs", shutdown, said.append) as supervisor:
         log = tmp_path / "logs" / "chatty.log"
         log.write_bytes(b"x" * 10_000_001)
         supervisor.start(program("chatty", "print('new')"))

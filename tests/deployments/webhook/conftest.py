@@ -168,7 +168,7 @@ def start(folder: Path, api_url: str, **variables: str) -> Iterator[Running]:
     reader.start()
     try:
         with _http() as http:
-            # The socket is there from the start: this waits until somebody answers.
+            # The socket is there from the start: this waits until it answers.
             assert http.get(found[0] + "/healthz").status_code == 200
             yield Running(found[0], http, given["AGENT_REPORT_WAREHOUSE_URL"], log, process.pid)
     finally:
@@ -189,7 +189,7 @@ class Deployed:
     client: SyncPrefectClient
 
     def runs(self) -> list[Any]:
-        """All its flow runs, whoever made them."""
+        """All its flow runs."""
         from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
         from prefect.client.schemas.sorting import FlowRunSort
 

@@ -1,4 +1,4 @@
-"""What the application does about what nobody foresaw, and about connections on which nothing happens."""
+"""What the application does about unexpected errors, and about connections on which nothing happens."""
 
 from __future__ import annotations
 

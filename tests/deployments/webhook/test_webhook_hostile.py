@@ -33,7 +33,7 @@ def _signed(body: bytes, *, at: float = 0, delivery: str = "msg_hostile", key: b
 
 
 def _hostile(number: int, dice: random.Random) -> Request:
-    """One request; most are signed by whoever has the secret and means no good, or was captured."""
+    """One request; most are signed by a sender that has the secret and means no good, or was captured."""
     json_type = {"content-type": "application/json"}
     path = "/webhooks/reports"
     noise = dice.randbytes(dice.randrange(1, 3000))

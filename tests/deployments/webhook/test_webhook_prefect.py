@@ -1,4 +1,4 @@
-"""What stands between a delivery and its flow run: a Prefect that is away, slow or of another mind."""
+"""What stands between a delivery and its flow run: a Prefect that is unreachable, slow or of another mind."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_a_read_is_signed_for_its_run_only(receiver: Any, ordered: dict[str, Any
 
 
 def test_githubs_signature_does_not_read(receiver: Any, ordered: dict[str, Any]) -> None:
-    """That of an empty body is the same for every run, and for ever."""
+    """That of an empty body is the same for every run, and forever."""
     digest = hmac.new(b"a-secret-of-github-1", b"", hashlib.sha256).hexdigest()
     headers = {"x-hub-signature-256": f"sha256={digest}", "x-github-delivery": ordered["flow_run_id"]}
     assert receiver.http.get(receiver.url + ordered["status_path"], headers=headers).status_code == 401

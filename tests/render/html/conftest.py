@@ -13,10 +13,11 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import Table
 
-from tasks.calibration.agreement import Agreement, CriterionAgreement, Estimate
+from tasks.calibration.agreement import Agreement, CriterionAgreement
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
-from tasks.evidence.metrics import wilson_interval
 from tasks.render.html.page import HistoryPoint, JudgingStats, Page
+from tasks.statistics.estimate import Estimate
+from tasks.statistics.intervals import wilson_interval
 from tasks.warehouse.schema import REPORT_TABLES, arrow_type
 
 _NOW = datetime(2026, 11, 25, 14, 46, tzinfo=UTC)

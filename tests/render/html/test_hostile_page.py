@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tasks.render.html.hostile import LONGEST, tame
 from tasks.render.html.html import render_html
 from tasks.render.html.page import Page
+from tasks.render.html.untrusted_text import LONGEST, tame
 
 _RUN = "window.__pwned=(window.__pwned||0)+1;alert(1)"
 ATTACKS = {

@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from tasks.comparison.comparison import HOLDS_FOR, Change
-from tasks.render.html.figures import build_waterfall, format_seconds, format_signed, percent, score_trend
+from tasks.render.html.charts import build_waterfall, format_seconds, format_signed, percent, score_trend
 from tasks.render.html.html import DETAILS, MOST_BYTES, render_html
 from tasks.render.html.page import Page
 
@@ -61,7 +61,7 @@ def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
         "Success rate 75% 53% to 89%", "2 of 3 runs, 1 unfinished left out", "Over the last reports",
         "Weaknesses", "Recommendations", "Strengths", "Claims that what happened contradicts", "It was seen",
         "How it fails", "5×", "Tools", "20 0 1.50 s".replace("1.50", "1.5"), "Worst run:", "Typical run:", "Best run:",
-        "trace in Jaeger", "Looks like an attempt to talk the judge round", "Redacted:", "citations of the judge",
+        "trace in Jaeger", "Looks like an attempt to influence the judge", "Redacted:", "citations of the judge",
         "Judging failed.", "Skipped: budget.", "Not judged.", "No runs", "Not fully judged",
         "Fingerprint", "4 outcome in 5 attempts; 1.5 s on average, 3.0 s at most", "Answers used again",
         "40 labels of 2 people", "0.61 (0.40 to 0.80) substantial", "corrected for its known errors 61% (40% to 80%)",

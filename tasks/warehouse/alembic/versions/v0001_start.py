@@ -99,7 +99,7 @@ def _create_details() -> None:
         *_columns(_JSON, "tool_usage", "failure_patterns", "best_run", "worst_run", "traces", "telemetry_summary"),
         *_columns(_JSON, "contradictions"),
         *_columns(sa.BigInteger(), "citations_dropped"),
-        sa.Column("suspicions", _JSON, comment="What looks like an attempt to talk the judge round."),
+        sa.Column("suspicions", _JSON, comment="What looks like an attempt to influence the judge."),
         sa.Column("redactions", _JSON, comment="How much was redacted, by its label."),
         sa.Column("runs_shown", sa.BigInteger(), comment="How many runs the judge saw, of runs_analyzed."),
         sa.Column("sampling", sa.Text(), comment="Which runs the judge saw; NULL: all of them."),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.simulated_reports import Truth, World, score_rows
-from tasks.comparison.noise import CRITERION_SD, JUDGE_SD, Noise, RunNoise, measure_noise
-from tasks.report.reading import ScoreRow
+from tasks.comparison.score_noise import CRITERION_SD, JUDGE_SD, Noise, RunNoise, measure_noise
+from tasks.report.stored_report import ScoreRow
 
 _NONE = (RunNoise(0, 0, 0), RunNoise(0, 0, 0))
 

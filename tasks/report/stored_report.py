@@ -8,28 +8,27 @@ from typing import Any
 
 from tasks.evidence.types import Agent
 from tasks.judge.rubric import find_agent
+from tasks.report.rows import AgentId, AgentRow, CriterionRow, ReportRow, RunRow
 
-Row = dict[str, Any]
 
-
-def as_agents(details: Sequence[Row]) -> list[Agent]:
+def agents_of(details: Sequence[AgentRow]) -> list[Agent]:
     """The agents of rows of ``agent_report_details``, to be looked up by what people call them (``find_agent``)."""
     return [Agent(id=row["agent_id"], name=row["agent_name"], environment="") for row in details]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class StoredReport:
     """One report: its row of ``reports``, and its rows of the other tables; empty when it ended before it had any.
 
     Of ``runs`` only agent_id, run_id, succeeded, duration_seconds, cost_usd and task_hash are looked at.
     """
 
-    report: Row
-    details: Sequence[Row] = ()
-    criteria: Sequence[Row] = ()
-    runs: Sequence[Row] = ()
-    _runs: dict[int, list[Row]] = field(init=False, repr=False, default_factory=dict)
-    _criteria: dict[int | None, dict[str, Row]] = field(init=False, repr=False, default_factory=dict)
+    report: ReportRow
+    details: Sequence[AgentRow] = ()
+    criteria: Sequence[CriterionRow] = ()
+    runs: Sequence[RunRow] = ()
+    _runs: dict[AgentId, list[RunRow]] = field(init=False, repr=False, default_factory=dict)
+    _criteria: dict[AgentId | None, dict[str, CriterionRow]] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for run in self.runs:
@@ -42,11 +41,11 @@ class Reading:
         """The report's id."""
         return int(self.report["id"])
 
-    def runs_of(self, agent_id: int) -> list[Row]:
+    def runs_of(self, agent_id: AgentId) -> list[RunRow]:
         """The finished runs of an agent: those that count in its figures. Empty when there are none."""
         return [run for run in self._runs.get(agent_id, ()) if run["succeeded"] is not None]
 
-    def criteria_of(self, agent_id: int | None) -> dict[str, Row]:
+    def criteria_of(self, agent_id: AgentId | None) -> dict[str, CriterionRow]:
         """The criteria of an agent, or with None of the team, by name; empty when it was not judged."""
         return self._criteria.get(agent_id, {})
 
@@ -55,11 +54,11 @@ class Reading:
         parameters = self.report.get("parameters") or {}
         return (parameters.get("options") or {}).get(name)
 
-    def asked_agents(self) -> list[Row]:
+    def asked_agents(self) -> list[AgentRow]:
         """The agents that the report was asked for (option ``agents``): all of them when none is named."""
         if not (names := self.option("agents")):
             return list(self.details)
-        agents = as_agents(self.details)
+        agents = agents_of(self.details)
         # Some may be gone from a report that was stored in part: what is not known of is not looked at.
         chosen = {agent.id for name in names if (agent := find_agent(name, agents)) is not None}
         return [row for row in self.details if row["agent_id"] in chosen]
@@ -89,8 +88,8 @@ class ScoreRow:
 class Pair:
     """One agent in both reports (``before`` and ``after`` are rows of its details), or in one of them only."""
 
-    before: Row | None
-    after: Row | None
+    before: AgentRow | None
+    after: AgentRow | None
     reason: str | None = None
 
     @property
@@ -101,7 +100,7 @@ class Pair:
         return "both" if self.before["agent_name"] == self.after["agent_name"] else "renamed"
 
 
-def match_agents(baseline: Reading, report: Reading) -> Iterator[Pair]:
+def match_agents(baseline: StoredReport, report: StoredReport) -> Iterator[Pair]:
     """The agents of both, in the order of ``report``, then those that are gone.
 
     The same id is the same agent, whatever its name: it was renamed. An agent that is new and has the name of one that
@@ -110,7 +109,7 @@ def match_agents(baseline: Reading, report: Reading) -> Iterator[Pair]:
     """
     known = {row["agent_id"]: row for row in baseline.details}
     if baseline.report["environment"] != report.report["environment"]:
-        by_id: dict[int, Row] = {}
+        by_id: dict[int, AgentRow] = {}
     else:
         by_id = {row["agent_id"]: known[row["agent_id"]] for row in report.details if row["agent_id"] in known}
     taken = {id(row) for row in by_id.values()}

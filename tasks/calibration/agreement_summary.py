@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from tasks.calibration.agreement import ALL, Agreement, CriterionAgreement, Estimate, describe_kappa
+from tasks.calibration.agreement import ALL, Agreement, CriterionAgreement, describe_kappa
+from tasks.statistics.estimate import Estimate
 
 
-def describe_trust(agreement: Agreement | None, report_id: int) -> str:
+def describe_agreement(agreement: Agreement | None, report_id: int) -> str:
     """What is known of how far judge and people agree, as plain text; without labels, how to get to know it."""
     if agreement is None or not agreement.labels:
-        return f"nobody has checked it against people yet (agent-report label {report_id} does)"
+        return f"not compared with people's labels yet; to do so, run agent-report label {report_id}"
     by = "one person" if agreement.labelers == 1 else f"{agreement.labelers} people"
     labels = f"{agreement.labels} label{'s' if agreement.labels > 1 else ''} of {by}"
     found = next((item for item in agreement.criteria if item.criterion == ALL), None)
@@ -18,7 +19,7 @@ def describe_trust(agreement: Agreement | None, report_id: int) -> str:
     between = "" if kappa.low is None or kappa.high is None else f", 95 %: {kappa.low:.2f} to {kappa.high:.2f}"
     text = f"its agreement with people is {describe_kappa(kappa.value)} ({kind} {kappa.value:.2f}{between}; {labels})"
     if agreement.run_labels:
-        text += "; too low, as these labels are of runs and the judge's scores of agents"
+        text += "; an underestimate, since people labeled runs and the judge scored agents"
     corrected = agreement.corrected_pass_rate.value
     if corrected is not None and agreement.pass_rate.value is not None:
         text += f"; it passes {agreement.pass_rate.value:.0%}, corrected for its known errors {corrected:.0%}"

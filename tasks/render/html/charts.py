@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
 
 from tasks.comparison.description import format_difference
 from tasks.render.html.page import HistoryPoint
+from tasks.report.rows import WaterfallSpanRow
 from tasks.wording.counts import counted
 from tasks.wording.durations import format_duration
 
@@ -161,7 +161,7 @@ class Waterfall:
     spans: int
 
 
-def build_waterfall(spans: Sequence[Mapping[str, Any]] | None, total: int | None, most: int) -> Waterfall | None:
+def build_waterfall(spans: Sequence[WaterfallSpanRow] | None, total: int | None, most: int) -> Waterfall | None:
     """The ``most`` longest of ``spans`` (rows of ``waterfall``), of ``total`` in the trace; None without any.
 
     Where some are left out, calls of LLMs and tools stay rather than what holds them.

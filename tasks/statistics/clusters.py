@@ -1,4 +1,4 @@
-"""Intervals of figures over agents: what an agent contributes hangs together, so agents are what is resampled."""
+"""Estimates from clustered observations: observations of one cluster are correlated, so clusters are resampled."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tasks.calibration.agreement import Estimate
+from tasks.statistics.estimate import Estimate
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 
 def clusters_of(keys: Codes) -> tuple[Codes, int]:
-    """``keys`` as codes from 0, and how many there are."""
+    """``keys`` numbered from 0, and the number of distinct keys."""
     unique, codes = np.unique(keys, return_inverse=True)
     return codes.astype(np.intp), len(unique)
 
@@ -21,11 +21,11 @@ def clusters_of(keys: Codes) -> tuple[Codes, int]:
 def jackknife(
     value: float, replicates: Floats, n: int, *, lowest: float, highest: float, worth: float | None = None
 ) -> Estimate:
-    """``value`` with the interval of the delete-one-cluster jackknife and Student's t (Shao and Tu 1995, 2.2).
+    """``value`` with a delete-one-cluster jackknife interval, by Student's t (Shao and Tu 1995, 2.2).
 
-    ``replicates`` (one for each cluster) is the figure without that cluster. One that is not defined leaves no
-    interval: the figure hangs on that cluster. Nor is there one where all replicates are equal, as that would be
-    certainty; and none for fewer than two clusters. ``worth`` is how many clusters of equal weight they are worth.
+    ``replicates`` has the value without each cluster in turn. There is no interval for fewer than two clusters, where
+    a replicate is undefined (the value depends on that one cluster), or where all replicates are equal (the interval
+    would have no width). ``worth`` is the effective number of clusters, where they differ in weight.
     """
     groups = len(replicates)
     if not np.isfinite(value):
@@ -42,7 +42,7 @@ def jackknife(
 
 
 def positive_jackknife(value: float, replicates: Floats, n: int, *, worth: float | None = None) -> Estimate:
-    """As ``jackknife``, on the scale of logarithms: for a figure that cannot be negative, such as a deviation."""
+    """``jackknife`` on the log scale, for a value that cannot be negative, such as a standard deviation."""
     if not value > 0 or not np.all(replicates > 0):
         return Estimate(value=float(value), n=n) if np.isfinite(value) else Estimate(n=n)
     found = jackknife(float(np.log(value)), np.log(replicates), n, lowest=-np.inf, highest=np.inf, worth=worth)
@@ -52,11 +52,11 @@ def positive_jackknife(value: float, replicates: Floats, n: int, *, worth: float
 
 
 def effective_share(hits: Floats, keys: Codes, weights: Floats | None = None) -> tuple[float, float]:
-    """The weighted share of ``hits`` (0 or 1), and of how many independent ones it is worth.
+    """The weighted share of ``hits`` (0 or 1) and its effective sample size; (NaN, 0) without observations.
 
-    That number is p(1-p) over the variance between clusters (the design effect of Kish 1965), at most Kish's number for
-    the weights, at least the number of clusters where all are alike; less where few clusters say what the variance is
-    (the degrees of freedom of Korn and Graubard 1998). (NaN, 0) without any.
+    The effective sample size is p(1-p) over the variance between clusters (the design effect of Kish 1965), at most
+    Kish's effective size for the weights, and the number of clusters where all hits are equal. It is reduced for few
+    clusters, whose variance is uncertain (the degrees of freedom of Korn and Graubard 1998).
     """
     if not len(hits):
         return float("nan"), 0.0
@@ -69,16 +69,21 @@ def effective_share(hits: Floats, keys: Codes, weights: Floats | None = None) ->
         return share, 1.0
     residuals = np.bincount(codes, weights * (hits - share), groups) / total
     variance = float((residuals**2).sum() * groups / (groups - 1))
-    # Where all are alike nothing is known of how they vary.
+    # Equal hits say nothing about the variance.
     worth = share * (1 - share) / variance if variance > 0 else 1.0 * groups
     few = (stats.norm.ppf(0.975) / stats.t.ppf(0.975, groups - 1)) ** 2
     return share, float(min(worth, most) * few)
 
 
 def share_estimate(hits: Floats, keys: Codes, weights: Floats | None = None) -> Estimate:
-    """A share with Jeffreys' interval (Brown, Cai and DasGupta 2001) over the effective number of observations."""
+    """A share with Jeffreys' interval (Brown, Cai and DasGupta 2001) at the effective sample size."""
     share, worth = effective_share(hits, keys, weights)
     if not len(hits):
         return Estimate()
     low, high = stats.beta.ppf([0.025, 0.975], share * worth + 0.5, (1 - share) * worth + 0.5)
     return Estimate(value=share, low=min(float(low), share), high=max(float(high), share), n=len(hits))
+
+
+def kish_share(weights: Floats) -> float:
+    """The effective sample size of weighted observations (Kish 1965) as a share of their number; 1 for none."""
+    return float(weights.sum() ** 2 / (weights**2).sum() / len(weights)) if len(weights) else 1.0

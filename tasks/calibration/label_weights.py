@@ -9,10 +9,10 @@ import numpy as np
 
 from tasks.calibration.judging import JudgedReport
 from tasks.calibration.labels import ItemKey, PairedRating
-from tasks.calibration.resampling import Floats
+from tasks.statistics.clusters import Floats
 
 
-def weigh_words(
+def label_weights(
     words: Sequence[PairedRating], reports: Mapping[int, JudgedReport], criterion: str | None = None
 ) -> Floats:
     """For how many units of its report (with ``criterion`` of that one only) each word stands, among agents that the
@@ -34,9 +34,3 @@ def weigh_words(
     for report_id in np.unique(of_report):
         weights[of_report == report_id] /= weights[of_report == report_id].mean()
     return weights
-
-
-def kish_share(weights: Floats) -> float:
-    """How many observations of equal weight ``weights`` are worth (Kish 1965), as a share of their number; 1 if equal,
-    and for none."""
-    return float(weights.sum() ** 2 / (weights**2).sum() / len(weights)) if len(weights) else 1.0

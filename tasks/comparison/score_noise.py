@@ -10,7 +10,8 @@ import numpy as np
 from scipy import special
 
 from tasks.comparison.samples import variance_factor
-from tasks.report.reading import Reading, Row, ScoreRow
+from tasks.report.rows import CriterionRow
+from tasks.report.stored_report import ScoreRow, StoredReport
 
 JUDGE_SD = 0.9
 """Standard deviation of one judge answer's weighted score, in points of 10, where nothing better is known. Chosen on
@@ -115,7 +116,7 @@ class RunNoise:
         return 100 * rate * (1 - rate) * self.factor
 
 
-def measure_noise(readings: Sequence[Reading], history: Sequence[ScoreRow], factor: float = 0.0) -> Noise:
+def measure_noise(readings: Sequence[StoredReport], history: Sequence[ScoreRow], factor: float = 0.0) -> Noise:
     """The noise from the several answers in ``readings`` and from the scores of earlier comparable reports.
 
     ``factor`` is how much other runs make of the difference between the two that are compared (``variance_factor``).
@@ -123,7 +124,9 @@ def measure_noise(readings: Sequence[Reading], history: Sequence[ScoreRow], fact
     next one that has as many others. A score that was reused (the same answer, from the ledger) says nothing of noise,
     and is left out.
     """
-    answers = [row["scores"] for reading in readings for row in reading.criteria if len(row["scores"] or ()) > 1]
+    answers = [
+        scores for reading in readings for row in reading.criteria if (scores := row["scores"]) and len(scores) > 1
+    ]
     return Noise(
         judge_variance=_pooled(answers),
         moved_factor=factor,
@@ -169,6 +172,6 @@ def _factor(earlier: ScoreRow, later: ScoreRow) -> float:
     return variance_factor(len(earlier.run_ids), len(later.run_ids), len(earlier.run_ids & later.run_ids))
 
 
-def count_samples(rows: Sequence[Row]) -> int:
+def count_samples(rows: Sequence[CriterionRow]) -> int:
     """How many answers the scores of an agent are the means of; at least 1."""
     return max([1, *(len(row["scores"] or ()) for row in rows)])
