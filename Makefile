@@ -32,11 +32,13 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 demo: .venv/.runtime
 	$(BIN)/agent-report demo
 
-# Most tests wait for servers and processes, so there are more of them than cores; those that measure time have the
-# machine to themselves.
+# Many tests wait for servers and processes, so there are more workers than cores.
+WORKERS ?= 4
+AREA ?=
+
+# All tests, or with AREA=judge, AREA=deployments/stack those of one folder.
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone"
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -n $(WORKERS) tests/$(AREA)
 
 check: .venv/.dev
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.simulated_reports import World, team_of
+from benchmarks.simulated_reports import Truth, World, score_rows, team_of
 from tasks.comparison.compare import compare_reports
 from tasks.comparison.comparison import Comparison
 from tasks.report.stored_report import StoredReport
@@ -72,6 +72,44 @@ def _unnamed(reading: StoredReport) -> StoredReport:
     return StoredReport(reading.report, reading.details, reading.criteria, runs)
 
 
+def count_falls(pairs: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Of 14 agents at 0.9: unchanged pairs that have anything called changed, and falls to 0.4 that are found."""
+    alarms = found = 0
+    for _ in range(pairs):
+        world = World(team_of("high", rng))
+        before = world.report(rng, 1)
+        alarms += is_changed(compare_reports(before, world.report(rng, 2)))
+        found += has_fallen(compare_reports(before, world.changed(0, success_rate=0.4).report(rng, 2)))
+    return alarms, found
+
+
+def count_falls_of_one(pairs: int, rng: np.random.Generator) -> int:
+    """The same falls found where the agent is alone with its team: nothing to correct for but its own metrics."""
+    world = World((Truth(0.9),))
+    later = world.changed(0, success_rate=0.4)
+    return sum(has_fallen(compare_reports(world.report(rng, 1), later.report(rng, 2))) for _ in range(pairs))
+
+
+def count_alarms_with_history(pairs: int, step: int, rng: np.random.Generator) -> int:
+    """Pairs called changed, of 14 agents at 0.8 and two reports without a run in common.
+
+    Six reports between them, each with ``step`` new runs of the newest 20, show how far scores move.
+    """
+    world = World((Truth(0.8),) * 14, judge_sd=0.5)
+    alarms = 0
+    for _ in range(pairs):
+        baseline, *earlier, report = world.windows(rng, [0, *(20 + step * number for number in range(7))])
+        history = [row for reading in earlier for row in score_rows(reading)]
+        alarms += is_changed(compare_reports(baseline, report, history))
+    return alarms
+
+
+def has_fallen(comparison: Comparison) -> bool:
+    """Whether the first agent's success rate is called worse."""
+    changes = {change.metric: change.verdict for change in comparison.agents[0].changes}
+    return changes["success_rate"] == "worse"
+
+
 def main() -> None:
     """Measure and print a line for every case."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.false_alarms")
@@ -81,7 +119,19 @@ def main() -> None:
     for title, case in CASES.items():
         rng = np.random.default_rng(given.seed)
         alarms = count_alarms(case, given.pairs, rng)
-        print(f"{100 * alarms / given.pairs:5.1f} of 100  {title}", flush=True)
+        _print(alarms, given.pairs, title)
+    rng = np.random.default_rng(given.seed)
+    alarms, found = count_falls(given.pairs, rng)
+    _print(alarms, given.pairs, "independent runs, every agent at 0.9")
+    _print(found, given.pairs, "found: a fall from 0.9 to 0.4 of one of 14 agents")
+    _print(count_falls_of_one(given.pairs, rng), given.pairs, "found: the same of one agent alone")
+    for step in (1, 20):
+        title = f"with a history of six reports, {step} new runs each"
+        _print(count_alarms_with_history(given.pairs, step, rng), given.pairs, title)
+
+
+def _print(count: int, pairs: int, title: str) -> None:
+    print(f"{100 * count / pairs:5.1f} of 100  {title}", flush=True)
 
 
 if __name__ == "__main__":

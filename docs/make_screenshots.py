@@ -12,10 +12,11 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 _DOCS = Path(__file__).parent
 _ARGUMENTS = (
@@ -101,15 +102,15 @@ def open_artifact(page: Page, run_url: str, kind: str) -> None:
     """From the run's page to the page of its artifact of this kind (progress, markdown, table), once it is there."""
     card = page.get_by_role("link").filter(has_text=re.compile(rf"^\s*{kind}", re.I)).first
     deadline = time.monotonic() + _START_SECONDS
-    while not card.is_visible():
+    while True:
+        # The list does not grow while one looks at it. On a busy machine it takes some seconds to appear.
+        page.goto(f"{run_url}?tab=Artifacts")
+        with suppress(PlaywrightTimeoutError):
+            card.wait_for(timeout=5_000)
+            break
         if time.monotonic() > deadline:
             raise TimeoutError(f"there is no artifact of the kind {kind} after {_START_SECONDS} s")
-        # The list does not grow while one looks at it.
-        page.goto(f"{run_url}?tab=Artifacts")
-        page.wait_for_timeout(1000)
     card.click()
-    # Its key's page has all the artifacts of this key, here one.
-    page.get_by_role("main").get_by_role("link").filter(has_text=re.compile(r"^[0-9a-f]{8}$")).first.click()
     expect(page.get_by_role("tab", name="Raw")).to_be_visible()
     # What Markdown has in it comes after what is around it.
     page.wait_for_timeout(1000)

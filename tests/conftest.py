@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import socket
@@ -30,12 +29,45 @@ os.environ["PREFECT_API_AUTH_STRING"] = _PASSWORD = "password-of-the-tests"
 quiet_prefect()
 
 
-@pytest.hookimpl(trylast=True)
+# What starts servers takes longest, so that the workers begin with it and end together.
+_LONGEST_FIRST = ("deployments/stack", "deployments/setup", "flows", "deployments/local", "deployments/webhook")
+_TESTS = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Beside others every test has an id of its own: of several with one id pytest-xdist runs a single one."""
-    twice = [node for node, count in Counter(item.nodeid for item in items).items() if count > 1]
-    if twice and "PYTEST_XDIST_WORKER" in os.environ:
-        raise pytest.UsageError(f"several tests have the id {twice[0]}: mark them as alone")
+    """Put the longest folders first, and give every test a unique id: pytest-xdist runs one test an id."""
+
+    def place(item: pytest.Item) -> int:
+        folder = str(item.path.parent.relative_to(_TESTS))
+        return next((at for at, name in enumerate(_LONGEST_FIRST) if folder.startswith(name)), len(_LONGEST_FIRST))
+
+    items.sort(key=place)
+    counts = Counter(item.nodeid for item in items)
+    for item in items:
+        if counts[item.nodeid] > 1:
+            # schemathesis leaves the operation out of the id. pytest has no public way to set it.
+            item._id = item.id.with_params(item.name.partition("[")[2].removesuffix("]"))
+    assert len({item.nodeid for item in items}) == len(items)
+
+
+# Folders whose files share a server: one worker runs them.
+_TOGETHER = ("deployments/setup", "deployments/webhook", "deployments/local")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """As ``--dist loadfile``, in the order of the collection, and with the files of some folders together."""
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False
+
+    class ByServer(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return next((folder for folder in _TOGETHER if file.startswith(f"tests/{folder}/")), file)
+
+    return ByServer(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -73,6 +105,25 @@ def postgres_url(postgres_server: sa.URL) -> Iterator[str]:
     """The URL (``postgresql+psycopg://…``) of a fresh database."""
     with _database(postgres_server) as database:
         yield database.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def make_database(postgres_server: sa.URL) -> Callable[[], AbstractContextManager[sa.URL]]:
+    """``with make_database() as url``: a fresh database, for fixtures of a longer life than ``postgres_url``."""
+    return lambda: _database(postgres_server)
+
+
+@pytest.fixture(scope="session")
+def copy_database(postgres_server: sa.URL) -> Callable[[sa.URL, str], None]:
+    """``copy_database(template, url)``: the database at ``url`` is a copy of the other, whatever it was."""
+
+    def copy(template: sa.URL, url: str) -> None:
+        name = sa.make_url(url).database
+        with _autocommit(postgres_server) as connection:
+            connection.execute(sa.text(f"DROP DATABASE {name}"))
+            connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template.database}"))
+
+    return copy
 
 
 @contextmanager
@@ -128,32 +179,6 @@ def at_server() -> Callable[[str], AbstractContextManager[None]]:
 
 
 @pytest.fixture(scope="session")
-def seed_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
-    """Puts Prefect's database into a Prefect home that is to be, and returns it.
-
-    To make that database takes a server ten seconds, to copy it none: it is made once for all processes of the run.
-    """
-    from deployments.local.prefect_server import prefect_server, wait_until_healthy
-
-    base = tmp_path_factory.getbasetemp()
-    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prefect-database"
-    with made.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.exists():
-            with prefect_server(made.with_suffix(".making")) as url:
-                wait_until_healthy(url, made.with_suffix(".making"))
-            made.with_suffix(".making").rename(made)
-
-    def seed(home: Path) -> Path:
-        home.mkdir(parents=True, exist_ok=True)
-        for file in made.glob("prefect.db*"):
-            shutil.copy(file, home)
-        return home
-
-    return seed
-
-
-@pytest.fixture(scope="session")
 def shared_server(postgres_server: sa.URL, prefect_template: str) -> Iterator[str]:
     """The API's URL of a Prefect server as a team shares it, on PostgreSQL; not what ``PREFECT_API_URL`` says."""
     with _database(postgres_server, prefect_template) as database, _team_server(database) as url:
@@ -161,15 +186,8 @@ def shared_server(postgres_server: sa.URL, prefect_template: str) -> Iterator[st
 
 
 @pytest.fixture(scope="module")
-def fresh_server(postgres_server: sa.URL, prefect_template: str) -> Iterator[str]:
-    """The same, but of one module alone: nobody else's deployments and runs are in it."""
-    with _database(postgres_server, prefect_template) as database, _team_server(database) as url:
-        yield url
-
-
-@pytest.fixture
 def prefect_database(postgres_server: sa.URL, prefect_template: str) -> Iterator[str]:
-    """The URL (``postgresql+asyncpg://…``) of a fresh database of Prefect's, for a server of the test's own."""
+    """The URL (``postgresql+asyncpg://…``) of a fresh database of Prefect's, for servers of the module's own."""
     with _database(postgres_server, prefect_template) as database:
         yield _for_prefect(database)
 

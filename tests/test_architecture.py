@@ -135,3 +135,7 @@ def test_flows_hold_flows_only() -> None:
                 if isinstance(node, ast.FunctionDef):
                     assert any("flow" in ast.dump(decorator) for decorator in node.decorator_list), node.name
                     assert not [inner for inner in ast.walk(node) if isinstance(inner, ast.If | ast.Try)], node.name
+
+
+def test_statsmodels_is_used_in_tests_only() -> None:
+    assert not [name for name, tree in _TREES.items() if any("statsmodels" in other for other in _imported(tree))]

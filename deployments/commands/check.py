@@ -1,4 +1,4 @@
-"""The body of ``agent-report check``: a report held against rules, on the terminal and in files for a pipeline."""
+"""The body of ``agent-report check``: a report checked against rules, on the terminal and in files for CI."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def run_check(
     by_point: bool = False,
     strict: bool = False,
 ) -> bool:
-    """Whether the gate is passed; what breaks it is printed, and written to ``junit`` and ``summary``.
+    """Whether the report passes; the results are printed, and written to ``junit`` and ``summary``.
 
-    With ``by_point`` a success rate is held against its bound by its value alone. With ``strict`` the gate is broken
-    also by what cannot be told, and by rules that could not be applied.
+    ``by_point`` compares success rates by their point estimate. With ``strict``, undecided rules and rules that could
+    not be applied fail the check too.
 
     Raises:
         RefusedError: no rule, a bound that is none, no such report or baseline, or a file that cannot be written.
@@ -78,30 +78,30 @@ def run_check(
 
 def _check_rules(rules: Rules) -> None:
     if not rules:
-        raise UsageError(f"which rules? Give at least one of {_OPTIONS}")
+        raise UsageError(f"no rules: give at least one of {_OPTIONS}")
     bounds = (("--min-score", rules.min_score, 10), ("--min-success-rate", rules.min_success_rate, 1))
     for option, value, most in bounds:
         if value is not None and not (math.isfinite(value) and 0 <= value <= most):
-            raise UsageError(f"{option} {value:g}: from 0 to {most}")
+            raise UsageError(f"{option} {value:g}: must be from 0 to {most}")
     if rules.max_failed is not None and rules.max_failed < 0:
-        raise UsageError(f"--max-failed {rules.max_failed}: at least 0")
+        raise UsageError(f"--max-failed {rules.max_failed}: must be at least 0")
 
 
 def _read(report_id: int | None, environment: str | None) -> StoredReport:
     if report_id is None and environment is None:
-        raise UsageError("which report? Give its id, or --environment for its newest one")
+        raise UsageError("no report: give its id, or --environment for the newest one")
     if report_id is not None and environment is not None:
-        raise UsageError(f"report {report_id} and --environment {environment} exclude each other: give one of them")
+        raise UsageError(f"report {report_id} and --environment {environment} exclude each other")
     report_id = report_id if report_id is not None else newest_ended(environment or "")
     return read_ended(report_id, of_agents=False)
 
 
 def _compare(reading: StoredReport, baseline: str | None) -> Comparison | None:
-    """The comparison that ``no_worse_than`` asks for; None when it asks for none, or no earlier report is there."""
+    """The comparison with the baseline; None without a baseline or an earlier report."""
     if baseline is None:
         return None
     if baseline != "last" and not baseline.isdecimal():
-        raise UsageError(f"--no-worse-than {baseline}: a report's id, or last")
+        raise UsageError(f"--no-worse-than {baseline}: must be a report's id, or last")
     return compare_stored(reading.id, None if baseline == "last" else int(baseline), of_agents=False)
 
 

@@ -41,12 +41,12 @@ def run_compare(
     """
     if last is not None:
         if baseline_id is not None:
-            raise UsageError(f"--last {last} and the report {baseline_id} exclude each other: give one of them")
+            raise UsageError(f"--last {last} and the report {baseline_id} exclude each other")
         baseline_id, report_id = last_reports(last, environment)
     elif baseline_id is None or report_id is None:
-        raise UsageError("which reports? Give two ids, the earlier first, or --last 2")
+        raise UsageError("no reports: give two ids, the earlier first, or --last 2")
     elif environment is not None:
-        raise UsageError(f"--environment {environment} goes with --last: two ids say which reports are meant")
+        raise UsageError(f"--environment {environment} requires --last: ids already name the reports")
     comparison = compare_stored(report_id, baseline_id, across_environments=across_environments)
     if comparison is None:
         raise NotFoundError(f"there is nothing to compare report {report_id} with")
@@ -63,17 +63,17 @@ def last_reports(count: int, environment: str | None) -> tuple[int, int]:
         RefusedError: fewer than 2 are asked for, or there are not so many, or several environments and none is named.
     """
     if count < 2:
-        raise UsageError(f"--last {count}: at least 2, the newest report and one before it")
+        raise UsageError(f"--last {count}: must be at least 2, the newest report and one before it")
     database = current_clients().warehouse().database
     wanted = ReportFilter(environment, ("completed",))
     names = list_environments(database, wanted)
     if len(names) > 1:
-        raise UsageError(f"which environment? --environment is one of: {', '.join(names)}")
+        raise UsageError(f"--environment is required, one of: {', '.join(names)}")
     rows = list_reports(database, wanted, limit=count)
     if len(rows) < count:
         of_it = f" of {environment}" if environment else ""
         there = f"there {is_are(len(rows))} {counted(len(rows), 'completed report')}{of_it}"
-        raise NotFoundError(f"--last {count}: {there}: `agent-report list` shows all")
+        raise NotFoundError(f"--last {count}: {there}: see `agent-report list`")
     return int(rows[count - 1]["id"]), int(rows[0]["id"])
 
 
@@ -85,7 +85,7 @@ def newest_ended(environment: str) -> int:
     """
     rows = list_reports(current_clients().warehouse().database, ReportFilter(environment, ENDED), limit=1)
     if not rows:
-        raise NotFoundError(f"there is no report of the environment {environment!r} that has ended")
+        raise NotFoundError(f"there is no finished report on the environment {environment!r}")
     return int(rows[0]["id"])
 
 

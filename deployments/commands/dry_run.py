@@ -1,4 +1,4 @@
-"""What a report would look at and cost, without asking anything."""
+"""The estimate of a report: what it would read and cost, without calling the judge."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def print_estimate(console: Console, estimate: Row) -> None:
             f"{counted(estimate['calls'], 'call')} to ",
             one_line(estimate["judge_model"]),
             f", some {estimate['prompt_tokens']:,} prompt and {estimate['completion_tokens']:,} completion "
-            f"tokens; cost {format_cost(estimate['cost_usd'])}. Nothing was asked.",
+            f"tokens; cost {format_cost(estimate['cost_usd'])}. Nothing was sent.",
         )
     )
 

@@ -47,14 +47,14 @@ def export_report(
     from tasks.warehouse.schema import ENDED
 
     if byte_order_mark and kind == "json":
-        raise UsageError("--bom is for --format csv: JSON has no byte order mark")
+        raise UsageError("--bom requires --format csv")
     if not force:
         refuse_existing(out, "--out")
     report = require_report(report_id)
     if report["status"] not in ENDED:
         raise ConflictError(
-            f"report {report_id} is not done ({report['status']}, {report['progress']} %): "
-            f"`agent-report watch {report_id}` waits for it"
+            f"report {report_id} is not finished ({report['status']}, {report['progress']} %): "
+            f"`agent-report watch {report_id}` follows it"
         )
     if kind == "json":
         content = _json(report, table)

@@ -15,13 +15,12 @@ from tasks.errors import ConflictError, UsageError
 
 @open_clients()
 def save_page(report_id: int, target: str) -> None:
-    """Write the page of a report to the file ``target``, or with ``-`` to stdout; a file that is there is replaced.
+    """Write a report's page to the file ``target``, or for ``-`` to stdout; an existing page is replaced.
 
-    Replacing is what a command that is told a file's name does (``-o`` of a compiler, say), and a page can be made
-    again at any time; only another kind of file, which no page was written to, is refused.
+    A page can be made again at any time, so only a non-empty file of another type is refused.
 
     Raises:
-        RefusedError: no such report, a folder, a file that is no page, or a place that cannot be written.
+        RefusedError: no such report, or a target that is a folder, not an HTML file, or not writable.
     """
     from tasks.paging import load_page
     from tasks.render.html.html import render_html
@@ -29,7 +28,7 @@ def save_page(report_id: int, target: str) -> None:
     path = None if target == STDOUT else _check(Path(target).expanduser(), target)
     page = load_page(report_id)
     if page.agreement_error:
-        note = f"Note: how far judge and people agree could not be measured: {page.agreement_error}"
+        note = f"Note: agreement of judge and people could not be measured: {page.agreement_error}"
         open_console(stderr=True).print(one_line(note), soft_wrap=True)
     write_out(target, render_html(page).encode(), "--html")
     if path is not None:
@@ -38,18 +37,18 @@ def save_page(report_id: int, target: str) -> None:
 
 @open_clients()
 def print_place(console: Console, report_id: int) -> None:
-    """Say where the page is that a report wrote; where there is none, how to get one."""
+    """Print where the report's page is, or how to create it."""
     from tasks.paging import find_page
 
     place = find_page(report_id)
     console.print()
     command = printed_command("show", report_id, "--html", "report.html")
-    console.print(one_line(f"Page: {place}" if place else f"Page: `{command}` makes it"), soft_wrap=True)
+    console.print(one_line(f"Page: {place}" if place else f"Page: `{command}` creates it"), soft_wrap=True)
 
 
 def _check(path: Path, target: str) -> Path:
     if path.is_dir():
         raise UsageError(f"--html {target} is a folder: name a file in it, such as {target.rstrip('/')}/report.html")
     if path.is_file() and path.suffix.lower() not in (".html", ".htm") and path.stat().st_size:
-        raise ConflictError(f"--html {target} is there already and no .html file: name another one")
+        raise ConflictError(f"--html {target} exists and is not an .html file: name another one")
     return path

@@ -1,4 +1,4 @@
-"""Removing reports that have had their time; a dry run unless told otherwise."""
+"""Removing old reports; a dry run by default."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ _MOST_SHOWN = 20
 
 @open_clients()
 def prune(*, keep: str, keep_last: int, environment: str | None, yes: bool, as_json: bool) -> None:
-    """Print what has had its time, and with ``yes`` remove it: from SQL, the ledger and the Parquet folder.
+    """Print what is old enough, and with ``yes`` remove it from SQL, the ledger and the Parquet folder.
 
     Raises:
-        RefusedError: a span or a number that is none.
-        WarehouseError, ParquetError: the warehouse or the folder cannot be read or written; the same again goes on.
+        RefusedError: an invalid span or number.
+        WarehouseError, ParquetError: the warehouse or the folder cannot be read or written; running it again resumes.
     """
     from tasks.clients import current_clients
     from tasks.warehouse.retention.removal import Retention, Rule
 
     rule = Rule(_before(keep), keep_last, environment)
     if keep_last < 1:
-        raise UsageError(f"--keep-last {keep_last}: at least 1, as the newest report of an environment always stays")
+        raise UsageError(
+            f"--keep-last {keep_last}: must be at least 1, as the newest report of an environment is always kept"
+        )
     clients = current_clients()
     parquet_url = clients.settings.parquet_url
     retention = Retention(clients.warehouse().database, parquet_url, rule)
@@ -72,7 +74,7 @@ def _before(keep: str) -> datetime:
     except ValueError:
         raise UsageError(f"--keep {keep}: must be a span such as 90d or 12w, or a time") from None
     if before >= now:
-        raise UsageError(f"--keep {keep}: must be longer than nothing")
+        raise UsageError(f"--keep {keep}: must be in the past")
     return before
 
 
@@ -97,19 +99,17 @@ def _print_reports(console: Console, reports: tuple[Row, ...], keep: str) -> Non
 
 def _print_sum(console: Console, facts: dict[str, Any], *, nothing: bool) -> None:
     if nothing:
-        console.print("No report is old enough, and nothing is left of others.")
+        console.print("No report is old enough, and there are no leftovers.")
         return
     rows = sum(count for name, count in facts["rows"].items() if name not in ("reports", "judge_calls"))
     answers = facts["rows"].get("judge_calls", 0)
-    leftovers = (
-        f" ({facts['leftover_files']} of reports that are not in this warehouse)" if facts["leftover_files"] else ""
-    )
+    leftovers = f" ({facts['leftover_files']} from reports not in this warehouse)" if facts["leftover_files"] else ""
     console.print(
         f"{'Removed' if facts['removed'] else 'Would remove'}: {counted(len(facts['reports']), 'report')} with "
         f"{counted(rows, 'row')}, {counted(answers, 'answer')} of the ledger, "
         f"{counted(facts['files'], 'file')}{leftovers} in {facts['parquet']}, "
-        f"{facts['bytes'] / 1e6:.1f} MB of files. What people labelled stays.",
+        f"{facts['bytes'] / 1e6:.1f} MB of files. Labelled reports are kept.",
         markup=False,
     )
     if not facts["removed"]:
-        console.print("Nothing was removed: the same with --yes does it.")
+        console.print("Nothing was removed. Run again with --yes to remove.")

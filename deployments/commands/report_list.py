@@ -1,4 +1,4 @@
-"""The list of reports: which ones, and as a table."""
+"""The list of stored reports, filtered, as a table or JSON."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def list_stored(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Print the newest reports that these filters leave.
+    """Print the newest reports that match the filters.
 
     Raises:
-        RefusedError: a limit or a time that is none.
+        RefusedError: an invalid limit or time.
     """
     from tasks.clients import current_clients
     from tasks.settings import parse_since
     from tasks.warehouse.listing import ReportFilter, list_reports
 
     if not 1 <= limit <= _MOST:
-        raise UsageError(f"--limit {limit}: from 1 to {_MOST}")
+        raise UsageError(f"--limit {limit}: must be from 1 to {_MOST}")
     try:
         moment = None if since is None else parse_since(since, datetime.now(UTC))
     except ValueError as error:
@@ -50,13 +50,13 @@ def list_stored(
         print_reports(open_console(), rows)
     elif any((environment, statuses, since, name, judge_model)):
         open_console().print(
-            one_line(f"No report is like that: `{printed_command('list')}` shows the newest of all."), soft_wrap=True
+            one_line(f"No report matches: `{printed_command('list')}` lists the newest."), soft_wrap=True
         )
     else:
         open_console().print(
             one_line(
-                f"No reports yet in {database.shown}: `{printed_command('run', 'ENVIRONMENT')}` makes one, "
-                "AGENT_REPORT_WAREHOUSE_URL names another warehouse."
+                f"No reports yet in {database.shown}: `{printed_command('run', 'ENVIRONMENT')}` creates one; "
+                "AGENT_REPORT_WAREHOUSE_URL selects another warehouse."
             ),
             soft_wrap=True,
         )

@@ -1,4 +1,4 @@
-"""A report made on the command line: the flow with a live progress bar, then the report."""
+"""The body of ``agent-report run``: the flow with a live progress bar, then the report."""
 
 from __future__ import annotations
 
@@ -62,5 +62,5 @@ def _describe_time(report_seconds: float | None) -> str:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    complain("Stopping", "waiting for the judge calls that are in flight, as they are paid for")
+    complain("Stopping", "waiting for judge calls in flight, which are already paid for")
     signal.default_int_handler(number, frame)

@@ -1,4 +1,4 @@
-"""Showing what is stored: a report's first page, or one of its agents in full."""
+"""Showing a stored report, or one of its agents in full."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def show_report(report_id: int, *, as_json: bool) -> ReportRow:
     """Print a report from the warehouse, and return its row.
 
     Raises:
-        RefusedError: there is none of this id.
+        RefusedError: there is no report with this id.
     """
     from tasks.clients import current_clients
     from tasks.stored_reports import require_report
@@ -36,7 +36,7 @@ def show_report(report_id: int, *, as_json: bool) -> ReportRow:
 
 @open_clients()
 def show_agent(report_id: int, wanted: str, *, as_json: bool) -> None:
-    """Print everything that a report says of one agent, by its name or as ``id:12``.
+    """Print one agent of a report in full, by its name or as ``id:12``.
 
     Raises:
         RefusedError: there is no such report, or no such agent in it.
@@ -56,7 +56,7 @@ def show_agent(report_id: int, wanted: str, *, as_json: bool) -> None:
 
 
 def _find_agent(report_id: int, wanted: str, rows: Sequence[AgentRow]) -> AgentRow:
-    """The agent of this name, whatever its case where that leaves no doubt, or of ``id:12``."""
+    """The agent with this name (ignoring case if that is unambiguous) or ``id:12``."""
     from tasks.judge.rubric import find_agent
     from tasks.report.stored_report import agents_of
 

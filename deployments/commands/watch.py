@@ -1,4 +1,4 @@
-"""Following a report that somebody is making, until it ends. Watching never touches it."""
+"""Following a report in progress until it ends. Watching never changes it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ _SHOWN = ("id", "environment", "name", "status", "progress", "current_step", "er
 
 @open_clients()
 def watch_report(report_id: int, *, as_json: bool) -> bool | None:
-    """Follow the report to its end, and print its first page; whether it was completed, None when Ctrl-C came first.
+    """Follow the report to its end and print it; returns whether it completed, None after Ctrl-C.
 
-    A live bar on a terminal; a line for every step otherwise. As JSON: a line for every step, and nothing else.
+    A live bar on a terminal, otherwise a line per step. As JSON: only a line per step.
 
     Raises:
         RefusedError: there is no such report.
-        AgentReportError: nobody works on it any more, it is gone, or the warehouse stays away.
+        ReportAbandonedError: its process has ended, or the report was removed.
+        WarehouseError: the warehouse stays unreachable.
     """
     console = open_console(stderr=True)
     with_bar = console.is_terminal and not as_json
@@ -46,27 +47,27 @@ def watch_report(report_id: int, *, as_json: bool) -> bool | None:
                     _print_step(row, as_json=as_json)
     except KeyboardInterrupt:
         again = printed_command("watch", report_id)
-        console.print(one_line(f"Report {report_id} goes on: `{again}` watches it again."), soft_wrap=True)
+        console.print(one_line(f"Report {report_id} is still running: `{again}` resumes watching."), soft_wrap=True)
         return None
     ended = row if as_json else show_report(report_id, as_json=False)
     return bool(ended["status"] == "completed")
 
 
 def _steps(report_id: int) -> Iterator[ReportRow]:
-    """The report's row whenever it has changed, from how it is now to how it ended."""
+    """The report's row now and after every change, until the report ends."""
     from tasks.stored_reports import require_report
     from tasks.warehouse.schema import ENDED
 
-    row, told = require_report(report_id), None
+    row, last = require_report(report_id), None
     while True:
         step = (row["status"], row["progress"], row["current_step"])
-        if step != told:
+        if step != last:
             yield row
         if row["status"] in ENDED:
             return
-        told = step
+        last = step
         if not _has_owner(row):
-            # Its maker may have ended it, and itself, since the row was read.
+            # Its process may have finished the report since the row was read.
             row = _look(report_id)
             if row["status"] in ENDED or _has_owner(row):
                 continue
@@ -76,7 +77,7 @@ def _steps(report_id: int) -> Iterator[ReportRow]:
 
 
 def _look(report_id: int) -> ReportRow:
-    """The row as it is now; a warehouse that is away for a moment (a restart) is waited for."""
+    """The current row; waits while the warehouse is briefly unreachable (a restart)."""
     from tasks.clients import current_clients
 
     deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -89,12 +90,12 @@ def _look(report_id: int) -> ReportRow:
                 raise
             time.sleep(_POLL_SECONDS)
     if row is None:
-        raise ReportAbandonedError(f"report {report_id} is gone: what it was asked for was refused, or it was removed")
+        raise ReportAbandonedError(f"report {report_id} is gone: its request was refused, or it was removed")
     return row
 
 
 def _has_owner(row: ReportRow) -> bool:
-    """Whether somebody who lives works on the report."""
+    """Whether a live process works on the report."""
     from tasks.warehouse.owner import Owner, is_alive
 
     return row["owner"] is not None and is_alive(Owner(**row["owner"]), row["heartbeat"], datetime.now(UTC))
@@ -102,10 +103,10 @@ def _has_owner(row: ReportRow) -> bool:
 
 def _abandoned(row: ReportRow) -> str:
     owner = row["owner"]
-    gone = f"process {owner['pid']} on {owner['host']}, which made it, is gone: " if owner else ""
+    gone = f"process {owner['pid']} on {owner['host']} has ended: " if owner else ""
     return (
-        f"{gone}nobody works on report {row['id']} any more ({row['status']}, {row['progress']} %): "
-        f"`{printed_command('run', row['environment'], '--report-id', row['id'])}` takes it up"
+        f"{gone}report {row['id']} is abandoned ({row['status']}, {row['progress']} %): "
+        f"`{printed_command('run', row['environment'], '--report-id', row['id'])}` resumes it"
     )
 
 

@@ -1,4 +1,4 @@
-"""The measurement of the judge on the terminal: figures with intervals, what they mean, and what to do next."""
+"""The body of ``agent-report agreement``: figures with intervals, what they mean, and what to do next."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def print_agreement(console: Console, agreement: Agreement) -> None:
         if agreement.last_labeled_at is not None:
             head.append(f", the last on {agreement.last_labeled_at:%Y-%m-%d}")
     else:
-        head.append(": nothing is labelled")
+        head.append(": no labels yet")
     console.print(head)
     for warning in agreement.warnings:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(warning)))
@@ -51,29 +51,27 @@ def print_agreement(console: Console, agreement: Agreement) -> None:
         console.print("\nJudge against people", style="bold")
         _print_criteria(console, agreement.criteria)
         _print_pass_rate(console, agreement)
-    _print_repeats(console, "The judge with itself, asked again", agreement.stability)
+    _print_repeats(console, "The judge against itself, asked again", agreement.stability)
     _print_repeats(console, "People among themselves", agreement.people)
     console.print(Text.assemble(("\nNext: ", "bold"), next_step(agreement)), soft_wrap=True)
 
 
 def next_step(agreement: Agreement) -> str:
-    """What to do to know the judge better, or about what is known, in a sentence."""
+    """The next step, in a sentence."""
     label = printed_command("label", agreement.report_id)
     if not agreement.labels:
-        return f"`{label}` asks you about a sample of runs; {ENOUGH_AGENTS} agents are enough to begin with."
+        return f"`{label}` asks about a sample of runs; {ENOUGH_AGENTS} agents are enough to start."
     whole = next((found for found in agreement.criteria if found.criterion == ALL), CriterionAgreement(criterion=ALL))
     if whole.agents < ENOUGH_AGENTS:
         return (
             f"label more agents (`{label} --count {2 * ENOUGH_AGENTS}`): "
             f"{whole.agents} {is_are(whole.agents)} labelled, "
-            f"and {ENOUGH_AGENTS} make the intervals narrow enough to act on. Reports to come count as well."
+            f"and {ENOUGH_AGENTS} make the intervals narrow enough to act on. Labels on later reports count too."
         )
     if agreement.left_out > agreement.labels:
         return f"most labels are of another judge: label this one's report (`{label}`)."
     if not agreement.people and agreement.labelers < 2:
-        return (
-            f"let a second person label the same runs (`{label} --labeler NAME`): it shows how far people agree at all."
-        )
+        return f"let a second person label the same runs (`{label} --labeler NAME`): it shows how well people agree."
     if agreement.run_labels:
         return (
             f"label agents as a whole (`{label} --csv labels.csv`, with run_id left empty): labels of runs say too "

@@ -1,4 +1,4 @@
-"""The command ``label``: people's own verdicts on a report's runs, asked for on the terminal or taken from a file."""
+"""The command ``label``: people's verdicts on a report's runs, entered on the terminal or read from a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST_NAME = 100
 
 @dataclass(frozen=True, slots=True)
 class LabelOrder:
-    """What was asked for on the command line."""
+    """The arguments of ``agent-report label``."""
 
     report_id: int
     agents: Sequence[str] = ()
@@ -40,7 +40,7 @@ class LabelOrder:
 
 @open_clients()
 def run_label(order: LabelOrder) -> int:
-    """Take labels from a file, write a file to fill in, or ask for them on the terminal. The exit code.
+    """Read labels from a file, write a template, or ask on the terminal; returns the exit code.
 
     Raises:
         RefusedError: no such report or agent, a file that cannot be used, or no terminal to ask on.
@@ -48,11 +48,11 @@ def run_label(order: LabelOrder) -> int:
     from tasks.clients import current_clients
 
     if order.count < 1:
-        raise UsageError(f"--count {order.count}: at least 1")
+        raise UsageError(f"--count {order.count}: must be at least 1")
     if order.csv is not None and order.template is not None:
-        raise UsageError("--csv takes labels and --template writes a file to fill in: one of them at a time")
+        raise UsageError("--csv and --template exclude each other")
     if order.as_json and order.csv is None:
-        raise UsageError("--json goes with --csv: it prints the labels that were taken from the file")
+        raise UsageError("--json requires --csv")
     order = replace(order, labeler=_labeler(order.labeler))
     report = LabelledReport(current_clients().warehouse(), order.report_id)
     if order.csv is not None:
@@ -71,12 +71,12 @@ def run_label(order: LabelOrder) -> int:
         return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
-            "labels are asked for on a terminal, and this is none: `--template labels.csv` writes a file to fill in, "
-            "and `--csv labels.csv` takes it"
+            "labelling needs a terminal; without one, `--template labels.csv` writes a file to fill in, and "
+            "`--csv labels.csv` reads it"
         )
-    from deployments.labelling.session import Walk
+    from deployments.labelling.session import LabellingSession
 
-    return Walk(report, chosen, str(order.labeler), blind=order.blind, console=open_console()).run()
+    return LabellingSession(report, chosen, str(order.labeler), blind=order.blind, console=open_console()).run()
 
 
 def _choose(report: LabelledReport, order: LabelOrder) -> list[RunToLabel]:
@@ -84,7 +84,7 @@ def _choose(report: LabelledReport, order: LabelOrder) -> list[RunToLabel]:
     chosen = choose_runs(report.agents, report.criteria, report.runs, count=order.count, seed=order.seed, only=only)
     if not chosen:
         of_them = "of these agents " if order.agents else ""
-        raise NotFoundError(f"report {order.report_id} holds no run {of_them}that the judge scored: nothing to label")
+        raise NotFoundError(f"report {order.report_id} has no run {of_them}with a score: nothing to label")
     return chosen
 
 
@@ -94,7 +94,7 @@ def _labeler(given: str | None) -> str:
     except (OSError, KeyError):
         name = ""
     if not name:
-        raise UsageError("who labels? --labeler NAME")
+        raise UsageError("--labeler is required")
     if len(name) > _LONGEST_NAME or not name.isprintable():
         raise UsageError(f"--labeler: a name of at most {_LONGEST_NAME} printable characters")
     return name
@@ -117,7 +117,7 @@ def _take_file(report: LabelledReport, path: Path, labeler: str, *, as_json: boo
     open_console().print(
         f"{counted(len(found.labels), 'label')} by {counted(people, 'person', 'people')} "
         f"{is_are(len(found.labels))} stored{empty}. "
-        f"`{printed_command('agreement', report.report['id'])}` says how far the judge and people agree.",
+        f"`{printed_command('agreement', report.report['id'])}` shows how well the judge and people agree.",
         soft_wrap=True,
     )
     return 0

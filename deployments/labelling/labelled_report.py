@@ -1,4 +1,4 @@
-"""A report that people label."""
+"""A report to label."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.warehouse.sql import Warehouse
 
 
 class LabelledReport:
-    """A report that people label: its rows, and where their labels go."""
+    """A report to label: its rows, and the store of its labels."""
 
     def __init__(self, warehouse: Warehouse, report_id: int) -> None:
         """Raises RefusedError when there is no such report, or the judge scored nothing in it."""
@@ -27,9 +27,7 @@ class LabelledReport:
         self.runs = warehouse.load_runs(report_id)
         self.criteria = [row for row in warehouse.load_criteria(report_id) if row["agent_id"] is not None]
         if not any(row["score"] is not None for row in self.criteria):
-            raise NotFoundError(
-                f"report {report_id} ({report['status']}) has no score of an agent that a label could be held against"
-            )
+            raise NotFoundError(f"report {report_id} ({report['status']}) has no scored agent to label")
 
     def find_criterion(self, agent_id: int, criterion: str) -> CriterionRow | None:
         """The judge's row on a criterion of an agent; None when it has none, or no score."""
@@ -37,7 +35,7 @@ class LabelledReport:
         return next((row for row in rows if row["score"] is not None), None)
 
     def descriptions(self) -> dict[tuple[int, str], str]:
-        """What criteria mean, by agent and criterion, as far as the report's parameters still say it."""
+        """Descriptions of criteria by agent and criterion, as far as the report's parameters have them."""
         try:
             criteria = parse_criteria((self.report["parameters"] or {}).get("criteria"))
             rubrics = resolve_rubrics(criteria, agents_of(self.agents))
@@ -52,7 +50,7 @@ class LabelledReport:
     def make_label(
         self, judged: CriterionRow, run_id: int | None, labeler: str, score: float | None, passed: bool | None
     ) -> Label:
-        """A label beside the judge's word in the row ``judged``; a score alone says whether it passes."""
+        """A label with the judge's verdict from the row ``judged``; a score implies the verdict."""
         return Label(
             report_id=self.report["id"],
             agent_id=cast(AgentId, judged["agent_id"]),
@@ -76,5 +74,5 @@ class LabelledReport:
         write_labels(self.warehouse.database, self.report["environment"], rows)
 
     def stored(self, labeler: str) -> list[Label]:
-        """What this person has said of the report so far."""
+        """The labels that this person has given the report so far."""
         return load_labels(self.warehouse.database, report_id=self.report["id"], labeler=labeler)

@@ -1,4 +1,4 @@
-"""Asking a person about runs, one criterion after another, and storing every answer at once."""
+"""The labelling session on the terminal: one question per run and criterion, every answer stored immediately."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from deployments.labelling.answer import HELP, Answer, parse_answer
+from deployments.labelling.label_entry import HELP, LabelEntry, parse_entry
 from deployments.terminal.console import Column, one_line, plain, print_table
 from deployments.terminal.invocation import printed_command
 from deployments.tool_calls import describe_calls
 from tasks.calibration.label_sample import RunToLabel
 from tasks.calibration.labels import Label
 from tasks.report.rows import CriterionRow
-from tasks.wording.counts import counted, is_are
+from tasks.wording.counts import counted
 from tasks.wording.durations import format_duration
 from tasks.wording.formats import format_score, format_threshold
 
@@ -39,8 +39,8 @@ class Question:
         return self.of.agent["agent_id"], self.of.run["run_id"], self.judged["criterion"]
 
 
-class Walk:
-    """A walk through questions: what this person has answered before is not asked again, unless they go back."""
+class LabellingSession:
+    """Asks the questions of a sample in order. Answered questions are not asked again unless the person goes back."""
 
     def __init__(
         self, report: LabelledReport, chosen: Sequence[RunToLabel], labeler: str, *, blind: bool, console: Console
@@ -54,7 +54,7 @@ class Walk:
         self._shown: RunToLabel | None = None
 
     def run(self) -> int:
-        """Ask until all is answered, or the person stops. The exit code: 1 when Ctrl-C did."""
+        """Ask until every question is answered or the person quits; returns the exit code (1 after Ctrl-C)."""
         total = len(self.questions)
         before = sum(question.key in self.known for question in self.questions)
         runs = len({(q.key[0], q.key[1]) for q in self.questions})
@@ -65,7 +65,7 @@ class Walk:
         )
         self._say(HELP)
         if self.blind:
-            self._say("The judge's scores are shown at the end, beside yours.")
+            self._say("The judge's scores are shown beside yours at the end.")
         try:
             self._ask_all()
         except (KeyboardInterrupt, EOFError) as stop:
@@ -101,13 +101,13 @@ class Walk:
         for position in range(after + 1, len(self.questions)):
             if self._is_open(position):
                 return position
-        # What was left open before the place from which the person went on.
+        # Then the open questions before it.
         return next((position for position in range(after + 1) if self._is_open(position)), None)
 
     def _is_open(self, position: int) -> bool:
         return position not in self.skipped and self.questions[position].key not in self.known
 
-    def _ask(self, position: int) -> Answer:
+    def _ask(self, position: int) -> LabelEntry:
         question = self.questions[position]
         if self._shown is not question.of:
             self._show_run(question.of)
@@ -130,7 +130,7 @@ class Walk:
                 line = input("0-10, p, f, s, b, q, ? > ")
             except UnicodeDecodeError:
                 line = "\0"
-            answer = parse_answer(line)
+            answer = parse_entry(line)
             if answer.kind == "help":
                 self._say(HELP)
             elif answer.kind == "unclear":
@@ -138,7 +138,7 @@ class Walk:
             else:
                 return answer
 
-    def _store(self, question: Question, answer: Answer) -> None:
+    def _store(self, question: Question, answer: LabelEntry) -> None:
         agent_id, run_id, criterion = question.key
         label = self.report.make_label(question.judged, run_id, self.labeler, answer.score, answer.passed)
         self.report.store([(label, answer.note)])
@@ -146,7 +146,7 @@ class Walk:
         self.given.add(question.key)
 
     def _reveal(self) -> None:
-        """The judge's word beside this person's, on what they have nothing left to answer about."""
+        """Show the judge's verdicts beside this person's, for criteria whose questions are all answered."""
         left = {(q.key[0], q.key[2]) for p, q in enumerate(self.questions) if self._is_open(p)}
         said: dict[tuple[int, str], list[Label]] = {}
         judged = {}
@@ -181,7 +181,7 @@ class Walk:
             if text:
                 self.console.print(Text.assemble((f"{title}: ", "bold"), plain(text)))
         if not (run["task_excerpt"] or run["response_excerpt"]):
-            self._say("The report holds no excerpt of task and response.")
+            self._say("The report has no excerpt of the task or response.")
         for line in describe_calls(run):
             self.console.print(line)
 
@@ -191,10 +191,10 @@ class Walk:
         answers = counted(len(self.given), "answer")
         left = ""
         if open_ones:
-            left = f"; {open_ones} {is_are(open_ones)} open, and the same command goes on from there"
+            left = f"; {open_ones} unanswered, run the same command to resume"
         self._say(
-            f"{how}: {answers} stored{left}. `{printed_command('agreement', report_id)}` says how far the judge "
-            "and people agree."
+            f"{how}: {answers} stored{left}. `{printed_command('agreement', report_id)}` shows how well the "
+            "judge and people agree."
         )
 
     def _say(self, text: str) -> None:

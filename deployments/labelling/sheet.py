@@ -1,4 +1,4 @@
-"""Labels in a CSV file: one to fill in, and one that is taken whole or not at all."""
+"""Labels in a CSV file: writing a template, and reading a filled-in one, whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployments.labelling.answer import FAILED, PASSED, parse_passed, parse_score
 from deployments.labelling.csv_cell import guard, unguard
+from deployments.labelling.label_entry import FAILED, PASSED, parse_passed, parse_score
 from tasks.calibration.label_sample import RunToLabel
 from tasks.calibration.labels import Label
 from tasks.errors import ConflictError, RefusedError, UsageError
@@ -75,7 +75,7 @@ def write_template(path: Path, chosen: Sequence[RunToLabel], labeler: str) -> in
             writer.writeheader()
             writer.writerows(lines)
     except FileExistsError:
-        raise ConflictError(f"--template {path}: there is such a file, and it may hold labels; name another") from None
+        raise ConflictError(f"--template {path}: the file exists and may hold labels; name another") from None
     except OSError as error:
         raise UsageError(f"--template {path} cannot be written: {error.strerror}") from None
     return len(lines)
@@ -121,7 +121,7 @@ def read_labels(path: Path, report: LabelledReport, labeler: str) -> Sheet:
         more = f"; and {len(wrong) - _MOST_SHOWN} more" if len(wrong) > _MOST_SHOWN else ""
         raise UsageError(f"{path}: nothing was stored: {'; '.join(wrong[:_MOST_SHOWN])}{more}")
     if not labels:
-        raise UsageError(f"{path} holds no label: fill in score (0 to 10) or passed (yes, no)")
+        raise UsageError(f"{path} has no labels: fill in score (0 to 10) or passed (yes, no)")
     return Sheet(labels, empty)
 
 
@@ -142,7 +142,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
                 rows.append((line, _named(path, line, names, cells)))
             line = reader.line_num + 1
     except csv.Error as error:
-        raise UsageError(f"{path}: line {line} is no CSV: {error}") from None
+        raise UsageError(f"{path}: line {line} is not CSV: {error}") from None
     if names is None:
         raise UsageError(f"{path} is empty: its first line names the columns, {', '.join(COLUMNS)}")
     return rows
@@ -171,8 +171,8 @@ def _names(path: Path, cells: Sequence[str]) -> list[str]:
     if "score" not in names and "passed" not in names:
         missing.append("score or passed")
     if unknown or twice or missing:
-        parts = [f"no column is called {', '.join(repr(name[:40]) for name in unknown[:5])}"] if unknown else []
-        parts += [f"the column {name} is there twice" for name in twice[:5]]
+        parts = [f"unknown columns: {', '.join(repr(name[:40]) for name in unknown[:5])}"] if unknown else []
+        parts += [f"the column {name} appears twice" for name in twice[:5]]
         parts += [f"the column {name} is missing" for name in missing]
         raise UsageError(f"{path}: line 1: {'; '.join(parts)}; the columns are {', '.join(COLUMNS)}")
     return names
@@ -180,7 +180,7 @@ def _names(path: Path, cells: Sequence[str]) -> list[str]:
 
 def _named(path: Path, line: int, names: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     if any(cell.strip() for cell in cells[len(names) :]):
-        raise UsageError(f"{path}: line {line} has {len(cells)} cells, and line 1 names {len(names)} columns")
+        raise UsageError(f"{path}: line {line} has {len(cells)} cells, but line 1 has {len(names)} columns")
     given = dict(zip(names, (unguard(cell.strip()) for cell in cells), strict=False))
     return {name: given.get(name, "") for name in COLUMNS}
 
@@ -192,11 +192,11 @@ def _label(row: Mapping[str, str], report: LabelledReport, labeler: str) -> tupl
     if judged is None:
         there = sorted(r["criterion"] for r in report.criteria if r["agent_id"] == agent_id and r["score"] is not None)
         raise _WrongCellError(
-            "criterion", row["criterion"], f"is not judged of this agent; {', '.join(there) or 'none'} is"
+            "criterion", row["criterion"], f"is not judged for this agent; {', '.join(there) or 'none'} is"
         )
     score = parse_score(row["score"]) if row["score"] else None
     if row["score"] and score is None:
-        raise _WrongCellError("score", row["score"], "is no number from 0 to 10")
+        raise _WrongCellError("score", row["score"], "is not a number from 0 to 10")
     passed = parse_passed(row["passed"]) if row["passed"] else None
     if row["passed"] and passed is None:
         words = ", ".join(f"{yes}/{no}" for yes, no in zip(PASSED, FAILED, strict=True))
@@ -207,7 +207,7 @@ def _label(row: Mapping[str, str], report: LabelledReport, labeler: str) -> tupl
         raise _WrongCellError("passed", row["passed"], why)
     who = " ".join(row["labeler"].split()) or labeler
     if len(who) > 100 or not who.isprintable():
-        raise _WrongCellError("labeler", row["labeler"], "is no name of at most 100 printable characters")
+        raise _WrongCellError("labeler", row["labeler"], "is not a name of at most 100 printable characters")
     if len(row["note"]) > _LONGEST_NOTE:
         raise _WrongCellError("note", row["note"], f"has more than {_LONGEST_NOTE} characters")
     return report.make_label(judged, run_id, who, score, passed), row["note"] or None
@@ -218,7 +218,7 @@ def _agent(text: str, report: LabelledReport) -> int:
     # A name comes first: an agent can be called 12.
     found = find_agent(text, agents) or (find_agent(f"id:{text}", agents) if text.isdecimal() else None)
     if found is None:
-        raise _WrongCellError("agent", text, "is no agent of this report")
+        raise _WrongCellError("agent", text, "is not an agent of this report")
     return found.id
 
 
@@ -227,5 +227,5 @@ def _run(text: str, agent_id: int, report: LabelledReport) -> int | None:
         return None
     run_id = int(text) if text.isdecimal() and len(text) < 19 else None
     if run_id is None or not any((row["agent_id"], row["run_id"]) == (agent_id, run_id) for row in report.runs):
-        raise _WrongCellError("run_id", text, "is no run of this agent in the report (empty: the agent as a whole)")
+        raise _WrongCellError("run_id", text, "is not a run of this agent in the report (empty: the agent as a whole)")
     return run_id

@@ -1,4 +1,4 @@
-"""The file that a command was told to write."""
+"""Writing a command's output file, whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STDOUT = "-"
 
 
 def refuse_existing(target: str, option: str) -> None:
-    """Refuse to replace a file that has content; a device or a pipe is written to.
+    """Refuse to replace a file that has content; devices and pipes are fine.
 
     Raises:
         RefusedError: the file exists.
@@ -24,10 +24,10 @@ def refuse_existing(target: str, option: str) -> None:
 
 
 def write_out(target: str, content: bytes, option: str, *, make_folder: bool = False) -> None:
-    """Write ``content`` to the file that ``option`` names, which stays as it was until all is there; ``-`` is stdout.
+    """Write ``content`` to the file ``target``, atomically; ``-`` is stdout. ``option`` stands in errors.
 
     Raises:
-        RefusedError: the place cannot be written.
+        RefusedError: it cannot be written.
     """
     if target == STDOUT:
         sys.stdout.buffer.write(content)

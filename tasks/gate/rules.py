@@ -1,4 +1,4 @@
-"""Rules that a report is held against before a release: which hold, which are broken, which cannot be told. Pure."""
+"""Check a report against release rules."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ TEAM = "team"
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a report has to keep; None is no rule. ``min_score`` 0 to 10, ``min_success_rate`` 0 to 1.
+    """Release rules; None: the rule is not set. ``min_score`` is 0 to 10, ``min_success_rate`` 0 to 1.
 
-    A success rate is held against its bound with its 95 % interval, or with ``by_point`` by its value alone.
+    A success rate is compared with its minimum by its 95 % interval, or with ``by_point`` by its value alone.
     """
 
     min_score: float | None = None
@@ -41,10 +41,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """One rule for one subject (an agent's name, ``team`` or ``report``), and what there is to say in a line.
+    """The result of one rule for one subject: an agent's name, ``team`` or ``report``.
 
-    ``agent_id`` tells agents of one name apart; None for the team and the report. ``excused``: a rule that is not
-    applied because there is nothing to hold to it (no runs, an agent that is new or gone, counted by another rule).
+    ``agent_id`` distinguishes agents of the same name; None for the team and the report. ``excused``: the rule does
+    not apply because there is nothing to check (no runs, a new or removed agent, or another rule counts it).
     """
 
     rule: str
@@ -55,37 +55,36 @@ class RuleResult:
     excused: bool = False
 
     def breaks(self, *, strict: bool = False) -> bool:
-        """Whether the gate is broken by this; ``strict`` also by what cannot be told or could not be applied."""
+        """Whether this fails the gate; with ``strict``, undecided and unapplied rules fail it too, unless excused."""
         return self.state == "broken" or (strict and self.state != "held" and not self.excused)
 
     @property
     def line(self) -> str:
-        """The finding as a line of its own: rule, who, and what."""
+        """The result on one line: rule, subject, message."""
         return f"{self.rule}: {self.subject}: {self.message}"
 
 
 def count_states(findings: Sequence[RuleResult]) -> str:
-    """How many findings there are of each state, in words: "2 broken, 1 undecided, 13 held"; "0 held" of none."""
+    """The number of results by state: "2 broken, 1 undecided, 13 held"; "0 held" when there are none."""
     words: dict[State, str] = {"broken": "broken", "cannot_tell": "undecided", "held": "held"}
     counts = Counter(finding.state for finding in findings)
     return ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state] or state == "held")
 
 
 def check_report(reading: StoredReport, rules: Rules, comparison: Comparison | None = None) -> list[RuleResult]:
-    """Every rule for the report, the team and every agent, in this order.
+    """The result of every rule for the report, the team and every agent, in this order.
 
-    ``comparison`` is with the report of ``no_worse_than``; None where there is no comparable earlier report: then that
-    rule is not applied, so that an environment's first report can pass. A report without agents breaks it otherwise.
+    ``comparison`` is with the report of ``no_worse_than``; None when there is no comparable earlier report. The rule
+    is then not applied, so that an environment's first report can pass, unless the report has no agents.
 
-    - A report that failed or was cancelled breaks the gate whatever the rules are.
-    - An agent that was to be judged and has no score (failed, no_evidence, skipped_budget, not_started) breaks
-      ``min_score``, and one whose success rate is not known breaks ``min_success_rate``: nobody knows whether it is
-      good enough. With ``max_failed`` the failed ones are counted there instead. The rules are not applied to agents
-      without finished runs, nor to those that the report was not asked for.
-    - A success rate breaks ``min_success_rate`` when its interval is below the bound; when the interval contains the
-      bound, the runs are too few to tell.
-    - ``no_worse_than`` is broken by what the comparison calls worse: changes that noise explains do not break it. What
-      cannot be compared is said; when nothing at all can be compared, it is broken.
+    - A failed or cancelled report fails the gate, whatever the rules.
+    - An agent that should have been judged and has no score (failed, no_evidence, skipped_budget, not_started) breaks
+      ``min_score``; one without a success rate breaks ``min_success_rate``. With ``max_failed``, failed agents count
+      there instead. Neither rule applies to agents without finished runs or outside the report's option ``agents``.
+    - A success rate breaks ``min_success_rate`` when its whole interval is below the minimum. When the interval
+      contains the minimum, there are too few runs to decide.
+    - ``no_worse_than`` is broken by changes for the worse that noise does not explain. What cannot be compared is
+      reported; when nothing can be compared, the rule is broken.
     """
     report = reading.report
     findings = []
@@ -144,14 +143,14 @@ def _at_least(name: str, score: float, least: float, agent_id: int | None = None
 
 
 def _idle(rule: str, row: AgentRow) -> RuleResult:
-    """An agent without a finished run: excused only where it has none that was left out either."""
+    """An agent without finished runs: excused only when it has no unfinished runs either."""
     left_out = row.get("runs_unfinished") or 0
     why = f"no finished run ({left_out} left out for their status)" if left_out else "no run, so nothing was judged"
     return RuleResult(rule, row["agent_name"], "not_applied", why, row["agent_id"], excused=not left_out)
 
 
 def _interval(reading: StoredReport, row: AgentRow) -> tuple[float, float] | None:
-    """The 95 % interval of an agent's success rate as it is stored, else of the runs that are; None without either."""
+    """The stored 95 % interval of an agent's success rate, or that of its stored runs; None without either."""
     low, high = row.get("success_rate_low"), row.get("success_rate_high")
     if low is not None and high is not None:
         return low, high

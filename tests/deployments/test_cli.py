@@ -245,7 +245,7 @@ def test_list_shows_the_reports(shown: dict[str, Any]) -> None:
     assert re.search(r"^ *1 +demo +good \[bold\]one +completed .* 3/3 ", shown["list"].out, re.MULTILINE)
     rows = json.loads(shown["list json"].out)
     assert [(row["id"], row["status"]) for row in rows] == [(1, "completed")]
-    assert "No report is like that" in shown["none"].out
+    assert "No report matches" in shown["none"].out
 
 
 def test_hostile_names_are_only_text(shown: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,9 @@ from tasks.warehouse.sql import Warehouse, open_warehouse
 
 
 @pytest.fixture(scope="session")
-def prefect_api(
-    at_server: Callable[[str], AbstractContextManager[None]], seed_home: Callable[[Path], Path], api_password: str
-) -> Iterator[None]:
+def prefect_api(at_server: Callable[[str], AbstractContextManager[None]], api_password: str) -> Iterator[None]:
     """One embedded server for all flows of the tests."""
-    home = seed_home(Path(os.environ["PREFECT_HOME"]))
+    home = Path(os.environ["PREFECT_HOME"])
     with prefect_server(home, password=api_password) as url:
         wait_until_healthy(url, home)
         with at_server(url):
@@ -33,9 +31,20 @@ def prefect_api(
 
 
 @pytest.fixture(scope="session")
-def sample() -> Sample:
+def full_sample() -> Sample:
     """14 agents, 13 with runs."""
     return build_sample(datetime.now(UTC), runs_per_agent=6)
+
+
+@pytest.fixture(scope="session")
+def sample(full_sample: Sample) -> Sample:
+    """Four of these with runs and the one without, for tests that are not about how many there are."""
+    ids = {1, 2, 3, 8, 14}
+    return replace(
+        full_sample,
+        agents=[row for row in full_sample.agents if row["id"] in ids],
+        runs=[row for row in full_sample.runs if row["agent_id"] in ids],
+    )
 
 
 @dataclass
@@ -71,16 +80,20 @@ class World:
 
 @pytest.fixture
 def make_world(
-    prefect_api: None, sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prefect_api: None, sample: Sample, full_sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., World]]:
-    """``make_world(respond=…, agent_seconds=…)``: a world of its own, with a judge that answers so."""
+    """``make_world(respond=…, agent_seconds=…)``: a world of its own, with a judge that answers so.
+
+    It has the agents of ``sample``; with ``full=True`` those of ``full_sample``.
+    """
     opened: list[Any] = []
     worlds: list[World] = []
 
-    def make(**judge: Any) -> World:
+    def make(*, full: bool = False, **judge: Any) -> World:
+        chosen = full_sample if full else sample
         seconds = {"agent_seconds": 0.05, "team_seconds": 0.05} | judge
-        sample.write_sqlite(tmp_path / "source.db")
-        world = World(tmp_path, SimulatedJudge(**seconds), SimulatedJaeger(sample.traces))
+        chosen.write_sqlite(tmp_path / "source.db")
+        world = World(tmp_path, SimulatedJudge(**seconds), SimulatedJaeger(chosen.traces))
         worlds.append(world)
         for server in (world.judge, world.jaeger):
             server.__enter__()

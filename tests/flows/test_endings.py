@@ -21,11 +21,9 @@ from tasks.warehouse.parquet import check_place
 Make = Callable[..., Any]
 
 
-def test_ctrl_c_keeps_the_answers_that_were_under_way(
-    make_world: Make, seed_home: Callable[[Path], Path], tmp_path: Path
-) -> None:
-    world = make_world(agent_seconds=3.0, team_seconds=3.0)
-    environment = os.environ | {"PREFECT_HOME": str(seed_home(tmp_path / "home"))}
+def test_ctrl_c_keeps_the_answers_that_were_under_way(make_world: Make, tmp_path: Path) -> None:
+    world = make_world(full=True, agent_seconds=3.0, team_seconds=3.0)
+    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "home")}
     command = [sys.executable, "-m", "deployments.cli", "run", "demo", "--json", "--judge-model", "simulated-judge"]
     process = subprocess.Popen(
         [*command, "--max-concurrent-evals", "4"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -62,8 +60,8 @@ def test_files_that_cannot_be_written_cost_no_rows(
     assert report["status"] == "failed"
     assert "files could not be written" in report["error"]
     agents = world.agents(report)
-    assert len(agents) == 14
-    assert sum(row["score"] is not None for row in agents.values()) == 13
+    assert len(agents) == 5
+    assert sum(row["score"] is not None for row in agents.values()) == 4
     # Nothing is paid for again once there is room for them.
     monkeypatch.setenv("AGENT_REPORT_PARQUET_URL", str(tmp_path / "parquet"))
     asked = len(world.judge.requests)
@@ -98,20 +96,20 @@ def test_a_fresh_report_that_is_taken_up_stays_fresh(make_world: Make) -> None:
     world = make_world()
     world.report()
     fresh = world.report(fresh=True)
-    assert len(world.judge.requests) == 28
+    assert len(world.judge.requests) == 10
     # As if it had been killed before it was answered: its answers are those of another time.
     with sqlite3.connect(world.folder / "warehouse.db") as warehouse:
         warehouse.execute("delete from judge_calls where report_id = ?", (fresh["id"],))
     warehouse.close()
     generate_report("demo", report_id=fresh["id"])
-    assert len(world.judge.requests) == 42
+    assert len(world.judge.requests) == 15
 
 
 def test_a_limit_to_the_cost_ends_the_judging_and_the_report_says_so(
     make_world: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AGENT_REPORT_PRICES", '{"simulated-judge": {"input": 1.0, "output": 2.0}}')
-    world = make_world()
+    world = make_world(full=True)
     whole = world.report()
     assert whole["cost_usd"] > 0
     most_of_a_call = 2.0 * 8000 / 1e6 + 0.05
@@ -132,7 +130,7 @@ def test_a_limit_without_a_price_ends_after_the_first_call_that_states_no_cost(m
     report = world.report(max_report_cost_usd=1)
     statuses = [row["status"] for row in world.agents(report).values()]
     assert len(world.judge.requests) == statuses.count("evaluated") == 1
-    assert statuses.count("skipped_budget") == 12
+    assert statuses.count("skipped_budget") == 3
     assert report["cost_usd"] is None
     skipped = next(row for row in world.agents(report).values() if row["status"] == "skipped_budget")
     assert "AGENT_REPORT_PRICES" in skipped["error"]
@@ -141,7 +139,7 @@ def test_a_limit_without_a_price_ends_after_the_first_call_that_states_no_cost(m
 def test_three_samples_are_three_answers(make_world: Make) -> None:
     world = make_world()
     report = world.report(judge_samples=3)
-    assert len(world.judge.requests) == 3 * 14
+    assert len(world.judge.requests) == 3 * 5
     rows = world.warehouse.load_criteria(report["id"])
     assert all(len(row["scores"]) == 3 and row["spread"] == 0 and row["unstable"] is False for row in rows)
     assert {row["samples"] for row in world.agents(report).values() if row["status"] == "evaluated"} == {3}

@@ -127,7 +127,7 @@ def test_no_artifact_of_a_report_is_markup_in_either_ui(
     from flows.generate_report import generate_report
 
     attacks = _attacks(trap.url)
-    world = make_world(respond=_respond(attacks))
+    world = make_world(full=True, respond=_respond(attacks))
     environment = f"<img src={trap.url}/env> [x]({trap.url}/env2)"
     with sqlite3.connect(tmp_path / "source.db") as source:
         source.execute("UPDATE environments SET name = ?", [environment])

@@ -18,7 +18,6 @@ from tasks.connecting import open_clients
 from tasks.warehouse.engine import Database
 
 Step = Callable[[], object]
-_ALL = 14
 
 
 @contextmanager
@@ -95,7 +94,7 @@ def _ledger(world: Any) -> Counter[str]:
         return Counter(connection.execute(sa.text("SELECT status FROM judge_calls")).scalars())
 
 
-@pytest.mark.parametrize("number", [5, _ALL])
+@pytest.mark.parametrize("number", [3, 5])
 def test_a_report_outlasts_an_outage(outage: Any, make_world: Callable[..., Any], number: int) -> None:
     """In the middle of judging, and with the last call: then progress and the report itself have to wait as well."""
     connect, begin, end = outage
@@ -104,9 +103,9 @@ def test_a_report_outlasts_an_outage(outage: Any, make_world: Callable[..., Any]
     with when_logged("Retrying for up to 60 s", end):
         report = world.report(max_concurrent_evals=3)
     assert report["status"] == "completed"
-    assert len(world.judge.requests) == _ALL
-    assert _ledger(world) == {"answered": _ALL}
-    assert [row["status"] for row in world.agents(report).values()].count("evaluated") == 13
+    assert len(world.judge.requests) == 5
+    assert _ledger(world) == {"answered": 5}
+    assert [row["status"] for row in world.agents(report).values()].count("evaluated") == 4
 
 
 def test_after_a_longer_outage_the_report_has_failed_and_nothing_is_paid_for_again(
@@ -115,7 +114,7 @@ def test_after_a_longer_outage_the_report_has_failed_and_nothing_is_paid_for_aga
     from flows.generate_report import generate_report
 
     connect, begin, end = outage
-    world = make_world(respond=_at_request(5, begin))
+    world = make_world(full=True, respond=_at_request(5, begin))
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_OUTAGE_SECONDS", "0.5")
     connect()
     # It has given up, and waits to write what it has.
@@ -125,11 +124,11 @@ def test_after_a_longer_outage_the_report_has_failed_and_nothing_is_paid_for_aga
     assert "the warehouse was unavailable for 0.5 s" in report["error"]
     assert report["generation_completed_at"] is not None
     asked = len(world.judge.requests)
-    assert 5 <= asked < _ALL
+    assert 5 <= asked < 14
     assert _ledger(world) == {"answered": asked}
     agents = world.agents(report)
-    assert len(agents) == _ALL
+    assert len(agents) == 14
     judged = [row["status"] for row in agents.values()].count("evaluated")
     assert judged + (report["team_score"] is not None) == asked
     assert generate_report("demo", report_id=report["id"]) == report["id"]
-    assert len(world.judge.requests) == _ALL
+    assert len(world.judge.requests) == 14

@@ -112,15 +112,15 @@ def run(home: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_failed_agent_is_asked_no_more_often_and_all_that_was_paid_is_counted(
-    make_world: Callable[..., Any], seed_home: Callable[[Path], Path], tmp_path: Path
+    make_world: Callable[..., Any], tmp_path: Path
 ) -> None:
     useless = Response(body=json.dumps(completion("no JSON")).encode())
     world = make_world(respond=lambda payload, _: None if is_team(payload) else useless)
-    done = run(seed_home(tmp_path / "home"))
+    done = run(tmp_path / "home")
     # Each agent once and once more, and the report has failed: no agent could be judged.
     agents = [request for request in world.judge.requests if not is_team(json.loads(request.body))]
-    assert (len(agents), done.returncode) == (26, 1)
+    assert (len(agents), done.returncode) == (8, 1)
     report = json.loads(done.stdout)["report"]
     assert report["status"] == "failed"
     assert "UnfinishedRun" not in done.stdout + done.stderr
-    assert sum(row["prompt_tokens"] for row in world.agents(report).values() if row["prompt_tokens"]) == 26_000
+    assert sum(row["prompt_tokens"] for row in world.agents(report).values() if row["prompt_tokens"]) == 8_000

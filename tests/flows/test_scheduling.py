@@ -45,14 +45,16 @@ def _subject(body: bytes) -> str:
 
 @pytest.mark.parametrize(("width", "reads"), [(10, 20), (0, 20), (4, 4)])
 def test_a_slow_trace_delays_its_own_batch_only(
-    width: int, reads: int, make_world: Callable[..., Any], sample: Sample
+    width: int, reads: int, make_world: Callable[..., Any], full_sample: Sample
 ) -> None:
     """The trace comes when all other batches have been asked about: were one of them to wait for it, it would not."""
-    first = sample.agents[0]["id"]
-    slow = next(run for run in sample.runs if run["trace_id"] and run["agent_id"] == first)
-    size = max(map(len, split_batches(AGENTS[: len(sample.agents)], reads)))
-    batch = {agent["name"] for agent in sample.agents[:size]}
-    others = {agent["name"] for agent in sample.agents if any(run["agent_id"] == agent["id"] for run in sample.runs)}
+    first = full_sample.agents[0]["id"]
+    slow = next(run for run in full_sample.runs if run["trace_id"] and run["agent_id"] == first)
+    size = max(map(len, split_batches(AGENTS[: len(full_sample.agents)], reads)))
+    batch = {agent["name"] for agent in full_sample.agents[:size]}
+    others = {
+        agent["name"] for agent in full_sample.agents if any(run["agent_id"] == agent["id"] for run in full_sample.runs)
+    }
     others -= batch
     arrived = threading.Event()
     asked: list[str] = []
@@ -63,7 +65,7 @@ def test_a_slow_trace_delays_its_own_batch_only(
             arrived.set()
         return None
 
-    world = make_world(respond=respond)
+    world = make_world(full=True, respond=respond)
     world.jaeger.held = {slow["trace_id"]: arrived}
     report = world.report(max_concurrent_evals=width, max_concurrent_runs=reads)
     assert report["status"] == "completed"
@@ -86,14 +88,14 @@ def test_the_team_is_asked_before_the_agents_that_wait(make_world: Callable[...,
         assert evidence_is_read.wait(60)
         return None
 
-    world = make_world(respond=respond)
+    world = make_world(full=True, respond=respond)
     report = world.report(max_concurrent_evals=4)
     assert report["status"] == "completed"
     assert asked.index("team") <= 3
 
 
 def test_an_agent_that_cannot_be_read_fails_alone_and_its_task_run_shows_why(
-    make_world: Callable[..., Any], sample: Sample
+    make_world: Callable[..., Any], full_sample: Sample
 ) -> None:
     """Two agents a batch: the one beside it is evaluated."""
     import sqlite3
@@ -101,12 +103,12 @@ def test_an_agent_that_cannot_be_read_fails_alone_and_its_task_run_shows_why(
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-    world = make_world()
+    world = make_world(full=True)
     with sqlite3.connect(world.folder / "source.db") as connection:
         connection.execute("UPDATE agent_runs SET started_at = 'no date' WHERE agent_id = 1")
     report = world.report(max_concurrent_runs=7)
     agents = world.agents(report)
-    failed = next(agent["name"] for agent in sample.agents if agent["id"] == 1)
+    failed = next(agent["name"] for agent in full_sample.agents if agent["id"] == 1)
     assert [name for name, row in agents.items() if row["status"] == "failed"] == [failed]
     assert sum(row["status"] == "evaluated" for row in agents.values()) == 12
     with get_client(sync_client=True) as client:

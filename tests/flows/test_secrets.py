@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -171,9 +171,8 @@ class _EchoingJaeger(LoopbackServer):
 
 
 def test_no_secret_is_left_anywhere(
-    marked_sample: Sample, source_url: sa.URL, postgres_url: str, seed_home: Callable[[Path], Path], tmp_path: Path
+    marked_sample: Sample, source_url: sa.URL, postgres_url: str, tmp_path: Path
 ) -> None:
-    seed_home(tmp_path / "prefect")
     judge = SimulatedJudge(agent_seconds=0.05, team_seconds=0.05, respond=_echo_key)
     with judge, _EchoingJaeger(marked_sample) as jaeger:
         ended = _run(

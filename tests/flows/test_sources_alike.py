@@ -82,10 +82,10 @@ def _differing(one: Tables, other: Tables) -> set[str]:
 
 
 def test_sqlite_and_postgresql_give_the_same_report(
-    report_from: Callable[..., Tables], sample: Sample, postgres_url: str, tmp_path: Path
+    report_from: Callable[..., Tables], full_sample: Sample, postgres_url: str, tmp_path: Path
 ) -> None:
-    first = report_from(f"sqlite:///{tmp_path / 'new.db'}", sample)
-    second = report_from(postgres_url, sample)
+    first = report_from(f"sqlite:///{tmp_path / 'new.db'}", full_sample)
+    second = report_from(postgres_url, full_sample)
     # Failed, cancelled and running runs are among them, with and without traces, as is a text that is no JSON.
     assert {row["status"] for row in first["report_runs"]} == {"completed", "failed", "timeout", "cancelled", "running"}
     assert {row["trace_state"] for row in first["report_runs"]} == _STATES
@@ -94,20 +94,20 @@ def test_sqlite_and_postgresql_give_the_same_report(
 
 
 def test_a_column_that_is_missing_is_one_that_is_empty(
-    report_from: Callable[..., Tables], sample: Sample, tmp_path: Path
+    report_from: Callable[..., Tables], full_sample: Sample, tmp_path: Path
 ) -> None:
-    without = report_from(f"sqlite:///{tmp_path / 'old.db'}", sample, "old")
-    emptied = replace(sample, runs=[row | dict.fromkeys(NEWER_COLUMNS) for row in sample.runs])
+    without = report_from(f"sqlite:///{tmp_path / 'old.db'}", full_sample, "old")
+    emptied = replace(full_sample, runs=[row | dict.fromkeys(NEWER_COLUMNS) for row in full_sample.runs])
     empty = report_from(f"sqlite:///{tmp_path / 'empty.db'}", emptied)
     assert {row["trace_state"] for row in without["report_runs"]} == _STATES
     assert _differing(without, empty) == set()
 
 
 def test_an_older_source_gives_the_same_report_where_its_traces_say_as_much(
-    report_from: Callable[..., Tables], sample: Sample, tmp_path: Path
+    report_from: Callable[..., Tables], full_sample: Sample, tmp_path: Path
 ) -> None:
-    whole = {run_id for trace in sample.traces if (run_id := _run_of(trace)) is not None}
-    told = replace(sample, runs=[row | {"error": None} for row in sample.runs if row["id"] in whole])
+    whole = {run_id for trace in full_sample.traces if (run_id := _run_of(trace)) is not None}
+    told = replace(full_sample, runs=[row | {"error": None} for row in full_sample.runs if row["id"] in whole])
     newer = report_from(f"sqlite:///{tmp_path / 'new.db'}", told)
     older = report_from(f"sqlite:///{tmp_path / 'old.db'}", told, "old")
     assert all(row["trace_id"] and row["trace_state"] == "complete" for row in older["report_runs"])

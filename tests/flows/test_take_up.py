@@ -49,18 +49,17 @@ def warehouse_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_a_killed_report_is_taken_up_and_pays_only_for_what_is_missing(
     make_world: Callable[..., Any],
-    seed_home: Callable[[Path], Path],
     warehouse_url: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     agents, answered = 14, 7
-    world = make_world(agent_seconds=0.4, team_seconds=0.4)
+    world = make_world(full=True, agent_seconds=0.4, team_seconds=0.4)
     build_sample(datetime.now(UTC), agents=agents, runs_per_agent=3, idle=False).write_sqlite(tmp_path / "other.db")
     monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", f"sqlite:///{tmp_path / 'other.db'}")
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", warehouse_url)
     monkeypatch.setenv("AGENT_REPORT_PRICES", '{"simulated-judge": {"input": 1.0, "output": 4.0}}')
-    environment = os.environ | {"PREFECT_HOME": str(seed_home(tmp_path / "home"))}
+    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "home")}
     environment.pop("PREFECT_API_URL", None)
     options = ["--judge-model", "simulated-judge", "--max-concurrent-evals", "3"]
     process = subprocess.Popen([*_RUN, *options], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -100,13 +99,11 @@ def test_a_killed_report_is_taken_up_and_pays_only_for_what_is_missing(
     assert not [server for server in alive if server.is_running() and server.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_two_processes_at_once_pay_once_for_each_answer(
-    make_world: Callable[..., Any], seed_home: Callable[[Path], Path], tmp_path: Path
-) -> None:
+def test_two_processes_at_once_pay_once_for_each_answer(make_world: Callable[..., Any], tmp_path: Path) -> None:
     world = make_world(agent_seconds=0.3, team_seconds=0.3)
-    environment = os.environ | {"PREFECT_HOME": str(seed_home(tmp_path / "home"))}
+    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "home")}
     environment.pop("PREFECT_API_URL", None)
-    options = ["--judge-model", "simulated-judge", "--max-concurrent-evals", "4"]
+    options = ["--judge-model", "simulated-judge", "--max-concurrent-evals", "2"]
     both = [
         subprocess.Popen([*_RUN, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(2)
@@ -119,10 +116,10 @@ def test_two_processes_at_once_pay_once_for_each_answer(
     assert [found["report"]["status"] for found in printed] == ["completed"] * 2
     assert printed[0]["report"]["id"] != printed[1]["report"]["id"]
     assert printed[0]["report"]["team_score"] == printed[1]["report"]["team_score"]
-    assert len(world.judge.requests) == 14
+    assert len(world.judge.requests) == 5
     with sqlite3.connect(tmp_path / "warehouse.db") as connection:
         rows = connection.execute("select fingerprint, status from judge_calls").fetchall()
-    assert len(rows) == len(set(rows)) == 14
+    assert len(rows) == len(set(rows)) == 5
     assert {status for _, status in rows} == {"answered"}
 
 
@@ -138,7 +135,7 @@ def test_a_report_made_again_on_postgresql_asks_nothing_anew(
 
     assert generate_report("demo", report_id=report["id"]) == report["id"]
     again = world.warehouse.load_report(report["id"])
-    assert len(world.judge.requests) == asked == 14
+    assert len(world.judge.requests) == asked == 5
     assert again["judge_fingerprint"] == report["judge_fingerprint"]
 
 

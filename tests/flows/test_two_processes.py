@@ -99,10 +99,12 @@ def _shared(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key not in _OWN} for row in rows]
 
 
-def test_two_reports_at_once_are_both_complete_and_pay_once(sample: Sample, postgres_url: str, tmp_path: Path) -> None:
-    sample.write_sqlite(tmp_path / "source.db")
+def test_two_reports_at_once_are_both_complete_and_pay_once(
+    full_sample: Sample, postgres_url: str, tmp_path: Path
+) -> None:
+    full_sample.write_sqlite(tmp_path / "source.db")
     judge = SimulatedJudge(agent_seconds=0.1, team_seconds=0.1, respond=_Meeting(postgres_url))
-    with judge, SimulatedJaeger(sample.traces) as jaeger:
+    with judge, SimulatedJaeger(full_sample.traces) as jaeger:
         environment = os.environ | {
             "PREFECT_HOME": str(tmp_path / "home"),
             "AGENT_REPORT_SOURCE_URL": f"sqlite:///{tmp_path / 'source.db'}",
@@ -136,7 +138,7 @@ def test_two_reports_at_once_are_both_complete_and_pay_once(sample: Sample, post
     assert {table: len(one) for table, (one, _) in rows.items()} == {
         "agent_report_details": 14,
         "criterion_scores": 14 * 3,
-        "report_runs": len(sample.runs),
+        "report_runs": len(full_sample.runs),
     }
     for one, other in rows.values():
         assert _shared(one) == _shared(other)

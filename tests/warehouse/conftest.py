@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import URL, make_url
 
 from tasks.evidence.types import (
     AgentTelemetry,
@@ -44,8 +47,33 @@ def warehouse_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the tables of a warehouse, to copy: the migrations take half a second."""
+    file = tmp_path_factory.mktemp("migrated") / "warehouse.db"
+    open_warehouse(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_database(make_database: Callable[[], AbstractContextManager[URL]]) -> Iterator[URL]:
+    """The same as a PostgreSQL database."""
+    with make_database() as url:
+        open_warehouse(url).close()
+        yield url
+
+
 @pytest.fixture
-def warehouse(warehouse_url: str) -> Iterator[Warehouse]:
+def warehouse(request: pytest.FixtureRequest, warehouse_url: str) -> Iterator[Warehouse]:
+    """An empty warehouse at ``warehouse_url``."""
+    url = make_url(warehouse_url)
+    if url.get_backend_name() == "sqlite":
+        file = Path(str(url.database))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(request.getfixturevalue("migrated_file"), file)
+    else:
+        copy_database = request.getfixturevalue("copy_database")
+        copy_database(request.getfixturevalue("migrated_database"), warehouse_url)
     opened = open_warehouse(warehouse_url)
     yield opened
     opened.close()

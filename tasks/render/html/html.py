@@ -113,7 +113,7 @@ def _environment() -> Environment:
         "setting": _describe_setting,
     }
     environment.globals |= {
-        "told": changes.clear_changes,
+        "clear_changes": changes.clear_changes,
         "name_metric": metric_title,
         "format_metric": format_value,
         "describe_kappa": describe_kappa,

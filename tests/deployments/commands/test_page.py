@@ -68,7 +68,7 @@ def test_stdout_gets_the_page_and_nothing_else(report_id: int) -> None:
     ("prepare", "target", "words"),
     [
         (lambda folder: (folder / "out").mkdir(), "out", "is a folder: name a file in it, such as "),
-        (lambda folder: (folder / "notes.txt").write_text("mine"), "notes.txt", "is there already and no .html file"),
+        (lambda folder: (folder / "notes.txt").write_text("mine"), "notes.txt", "exists and is not an .html file"),
         (lambda folder: None, "nowhere/report.html", "No such file or directory"),
     ],
 )
@@ -91,7 +91,7 @@ def test_a_report_that_is_not_there_writes_nothing(report_id: int, tmp_path: Pat
 def test_where_the_page_is_or_how_to_get_it(report_id: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert find_page(report_id) == find_page(999) == ""
     print_place(open_console(), report_id)
-    assert f"agent-report show {report_id} --html report.html` makes it" in capsys.readouterr().out
+    assert f"agent-report show {report_id} --html report.html` creates it" in capsys.readouterr().out
     page = tmp_path / "parquet" / "pages" / "demo" / f"{report_id}.html"
     page.parent.mkdir(parents=True)
     page.write_text("x")

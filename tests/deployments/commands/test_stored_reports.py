@@ -20,6 +20,7 @@ import pytest
 import sqlalchemy as sa
 
 from deployments import cli
+from deployments.commands import reports as reports_commands
 from deployments.commands.export import write_csv
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
 from tasks.connecting import open_clients
@@ -142,7 +143,7 @@ def test_the_list_has_every_filter(warehouse: Warehouse, agent_report: Callable[
     assert listed("--name", "NIGHTLY") == [other, old]
     assert listed("--name", "%%") == []
     assert listed("--judge-model", "m-2") == [other]
-    assert "No report is like that" in agent_report("list", "--name", "nope")[1]
+    assert "No report matches" in agent_report("list", "--name", "nope")[1]
 
 
 def test_an_empty_warehouse_says_what_makes_a_report(agent_report: Callable[..., tuple[int, str, str]]) -> None:
@@ -153,7 +154,7 @@ def test_an_empty_warehouse_says_what_makes_a_report(agent_report: Callable[...,
     ("arguments", "says"),
     [
         (["list", "--since", "yesterday"], "yesterday"),
-        (["list", "--limit", "0"], "--limit 0: from 1 to 1000000"),
+        (["list", "--limit", "0"], "--limit 0: must be from 1 to 1000000"),
         (["list", "--status", "done"], "done"),
         (["show", "9"], "no report 9"),
         (["show", "1", "--agent", "nope"], "there are good-bot"),
@@ -163,7 +164,7 @@ def test_an_empty_warehouse_says_what_makes_a_report(agent_report: Callable[...,
         (["export", "1", "--format", "csv", "--out", "no/such/folder.csv"], "no/such/folder.csv"),
         (["export", "2", "--format", "json"], "agent-report watch 2"),
         (["prune", "--keep", "lots"], "lots"),
-        (["prune", "--keep", "0d"], "longer than nothing"),
+        (["prune", "--keep", "0d"], "must be in the past"),
         (["prune", "--keep", "9d", "--keep-last", "0"], "at least 1"),
         (["completion", "cmd.exe"], "cmd.exe"),
     ],
@@ -181,7 +182,7 @@ def test_what_is_wrong_is_refused_in_a_line(
 
 
 def test_the_statuses_to_filter_by_are_those_that_there_are() -> None:
-    assert get_args(cli.Status) == STATUSES
+    assert get_args(reports_commands.Status) == STATUSES
 
 
 # show
@@ -339,7 +340,7 @@ def test_a_report_that_nobody_works_on_is_said_to_be_so(
     code, _, err = agent_report("watch", str(report_id))
     assert code == 1
     assert "process 7 on elsewhere" in err
-    assert f"agent-report run prod --report-id {report_id}` takes it up" in err
+    assert f"agent-report run prod --report-id {report_id}` resumes it" in err
 
 
 def test_a_report_that_ends_with_its_process_just_after_it_was_read_has_ended(
@@ -387,7 +388,7 @@ def test_ctrl_c_leaves_the_report_alone(warehouse: Warehouse, tmp_path: Path) ->
         assert "0 %  pending" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
-        assert f"Report {report_id} goes on" in process.stderr.read()
+        assert f"Report {report_id} is still running" in process.stderr.read()
     row = warehouse.load_report(report_id)
     assert row is not None
     assert row["status"] == "pending"
@@ -424,7 +425,7 @@ def test_prune_is_a_dry_run_unless_told(
     assert "Would remove: 1 report with 9 rows" in out
     # Whose files these are nobody could tell without it.
     assert " in " + os.environ["AGENT_REPORT_PARQUET_URL"] in " ".join(out.split())
-    assert "Nothing was removed: the same with --yes does it." in out
+    assert "Nothing was removed. Run again with --yes to remove." in out
     assert warehouse.load_report(old) is not None
     facts = json.loads(agent_report("prune", "--keep", "90d", "--json")[1])
     assert (facts["removed"], [row["id"] for row in facts["reports"]]) == (False, [old])
@@ -545,13 +546,13 @@ def test_an_empty_list_names_the_warehouse(
     assert f"No reports yet in {warehouse.database.shown}" in out
     code, _, error = agent_report("list", "--limit", "99999999999999999999")
     assert code == 2
-    assert "--limit 99999999999999999999: from 1 to 1000000" in error
+    assert "--limit 99999999999999999999: must be from 1 to 1000000" in error
 
 
 def test_json_has_no_byte_order_mark(warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]) -> None:
     code, _, error = agent_report("export", str(write(warehouse)), "--format", "json", "--bom")
     assert code == 2
-    assert "--bom is for --format csv" in error
+    assert "--bom requires --format csv" in error
 
 
 # terminals without UTF-8

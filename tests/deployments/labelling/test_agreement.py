@@ -26,7 +26,7 @@ def _agreement(**fields: object) -> Agreement:
     ("fields", "says"),
     [
         ({}, "can be relied on as far as the intervals say"),
-        ({"labels": 0}, "`agent-report label 12` asks you about a sample of runs"),
+        ({"labels": 0}, "`agent-report label 12` asks about a sample of runs"),
         ({"all_agents": 6}, "label more agents (`agent-report label 12 --count 20`): 6 are labelled"),
         ({"left_out": 41}, "most labels are of another judge"),
         ({"labelers": 1}, "let a second person label the same runs"),

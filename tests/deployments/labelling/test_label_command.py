@@ -111,7 +111,7 @@ def test_a_walk_that_is_interrupted_goes_on_where_it_was(labelled: Any) -> None:
     # The judge's scores are 8.0 and 5.0: nothing of them is shown.
     assert not re.search(r"[58]\.0", screen)
     first.answer("11\n")
-    assert "'11' is no score from 0 to 10" in first.ask()
+    assert "'11' is neither a score from 0 to 10" in first.ask()
     first.answer("6,5 too slow\n")
     screen = first.ask()
     assert "[2/4]" in screen
@@ -129,7 +129,7 @@ def test_a_walk_that_is_interrupted_goes_on_where_it_was(labelled: Any) -> None:
     first.ask()
     code, screen = first.interrupt()
     assert code == 1
-    assert "Stopped: 2 answers stored; 2 are open" in screen
+    assert "Stopped: 2 answers stored; 2 unanswered" in screen
     assert "Traceback" not in screen
     assert [row[2:5] for row in _stored(labelled)] == [("accuracy", 6.5, 0), ("tone", 4.0, 0)]
 
@@ -145,7 +145,7 @@ def test_a_walk_that_is_interrupted_goes_on_where_it_was(labelled: Any) -> None:
     # At the end the judge's word stands beside this person's; nothing of what is open.
     (line,) = [line for line in screen.splitlines() if " accuracy " in line]
     assert re.search(r"accuracy +6\.5 \(not passed\) +(5\.0 \(not passed\)|8\.0 \(passed\))", line)
-    assert "Stopped: 0 answers stored; 2 are open" in screen
+    assert "Stopped: 0 answers stored; 2 unanswered" in screen
     assert {row[7] for row in _stored(labelled)} <= {5.0, 8.0}
 
 
@@ -180,15 +180,15 @@ def test_everything_answered_asks_nothing_and_another_person_is_asked_anew(label
 
 
 _REFUSED: list[tuple[LabelOrder, str]] = [
-    (LabelOrder(1), "this is none: `--template labels.csv`"),
+    (LabelOrder(1), "needs a terminal; without one, `--template labels.csv`"),
     (LabelOrder(99), "no report 99"),
-    (LabelOrder(1, as_json=True), "--json goes with --csv"),
-    (LabelOrder(2), r"report 2 \(pending\) has no score"),
+    (LabelOrder(1, as_json=True), "--json requires --csv"),
+    (LabelOrder(2), r"report 2 \(pending\) has no scored agent"),
     (LabelOrder(1, agents=["nobody"]), "'nobody' is no agent"),
-    (LabelOrder(1, count=0), "--count 0: at least 1"),
-    (LabelOrder(1, labeler=" "), "--labeler NAME"),
+    (LabelOrder(1, count=0), "--count 0: must be at least 1"),
+    (LabelOrder(1, labeler=" "), "--labeler is required"),
     (LabelOrder(1, labeler="x\x1b[2J"), "printable"),
-    (LabelOrder(1, csv=Path("a.csv"), template=Path("b.csv")), "one of them at a time"),
+    (LabelOrder(1, csv=Path("a.csv"), template=Path("b.csv")), "exclude each other"),
     (LabelOrder(1, csv=Path("nope.csv")), r"nope\.csv cannot be read"),
 ]
 
@@ -217,7 +217,7 @@ def test_from_nothing_labelled_to_the_measured_judge(here: Any, capsys: pytest.C
         return capsys.readouterr().out
 
     nothing = run("agreement")
-    assert "nothing is labelled" in nothing
+    assert "no labels yet" in nothing
     assert "agent-report label 1`" in nothing
     lines = ["agent,run_id,criterion,score,labeler"]
     for agent in range(1, 7):

@@ -85,24 +85,24 @@ def test_words_for_passed(report: LabelledReport, tmp_path: Path, word: str, pas
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        ("id:3,301,accuracy,11,,,\n", "line 2, column score: '11' is no number from 0 to 10"),
+        ("id:3,301,accuracy,11,,,\n", "line 2, column score: '11' is not a number from 0 to 10"),
         ("id:3,301,accuracy,nan,,,\n", "column score: 'nan'"),
         ("id:3,301,accuracy,-1,,,\n", "column score: '-1'"),
         ("id:3,301,accuracy,1_0,,,\n", "column score: '1_0'"),
         ("id:3,301,accuracy,,maybe,,\n", "column passed: 'maybe' is none of"),
         ("id:3,301,accuracy,8,no,,\n", "column passed: 'no' contradicts the score 8"),
-        ("id:99,301,accuracy,8,,,\n", "column agent: 'id:99' is no agent"),
-        ("nobody,301,accuracy,8,,,\n", "column agent: 'nobody' is no agent"),
-        ("id:3,401,accuracy,8,,,\n", "column run_id: '401' is no run of this agent"),
+        ("id:99,301,accuracy,8,,,\n", "column agent: 'id:99' is not an agent"),
+        ("nobody,301,accuracy,8,,,\n", "column agent: 'nobody' is not an agent"),
+        ("id:3,401,accuracy,8,,,\n", "column run_id: '401' is not a run of this agent"),
         ("id:3,x,accuracy,8,,,\n", "column run_id: 'x'"),
-        ("id:3,301,beauty,8,,,\n", "column criterion: 'beauty' is not judged of this agent; accuracy, tone is"),
+        ("id:3,301,beauty,8,,,\n", "column criterion: 'beauty' is not judged for this agent; accuracy, tone is"),
         (f"id:3,301,accuracy,8,,{'x' * 101},\n", "column labeler: "),
         ("id:3,301,accuracy,8,,ana,\n\nid:3,301,accuracy,9,,ana,\n", "line 4: the same .* as line 2"),
         ('id:3,301,accuracy,8,,,"two\nlines"\nid:3,302,accuracy,x,,,\n', "line 4, column score: 'x'"),
-        ('id:3,301,accuracy,8,,,"open\n', "line 2 is no CSV"),
-        ("id:3,301,accuracy,8,,,,,more\n", "line 2 has 9 cells, and line 1 names 7"),
-        ("id:3,301,accuracy,,,,\n", "holds no label"),
-        ("", "holds no label"),
+        ('id:3,301,accuracy,8,,,"open\n', "line 2 is not CSV"),
+        ("id:3,301,accuracy,8,,,,,more\n", "line 2 has 9 cells, but line 1 has 7"),
+        ("id:3,301,accuracy,,,,\n", "has no labels"),
+        ("", "has no labels"),
     ],
 )
 def test_what_is_wrong_is_named(report: LabelledReport, tmp_path: Path, lines: str, says: str) -> None:
@@ -121,14 +121,14 @@ def test_every_wrong_line_is_named_up_to_twenty(report: LabelledReport, tmp_path
     ("data", "says"),
     [
         (b"", "is empty"),
-        (b"agent,criterion,scor\n", "line 1: no column is called 'scor'; the column score or passed is missing"),
-        (b"agent,criterion,score,score\n", "the column score is there twice"),
+        (b"agent,criterion,scor\n", "line 1: unknown columns: 'scor'; the column score or passed is missing"),
+        (b"agent,criterion,score,score\n", "the column score appears twice"),
         (b"criterion,score\n", "the column agent is missing"),
         (
             b"agent,criterion,score\nid:3,accuracy,7\nM\xfcller,tone,7\n",
             "line 3 is not UTF-8: save the file as CSV UTF-8",
         ),
-        (b"agent,criterion,score\n" + b"x" * 200_000, "line 2 is no CSV: field larger"),
+        (b"agent,criterion,score\n" + b"x" * 200_000, "line 2 is not CSV: field larger"),
     ],
 )
 def test_files_that_are_none(report: LabelledReport, tmp_path: Path, data: bytes, says: str) -> None:
@@ -161,7 +161,7 @@ def test_the_template_is_filled_in_and_taken(report: LabelledReport, tmp_path: P
         (None, True, "ana"),
     ]
     assert found.empty == 34
-    with pytest.raises(RefusedError, match="there is such a file, and it may hold labels"):
+    with pytest.raises(RefusedError, match="the file exists and may hold labels"):
         write_template(path, chosen, "ana")
     with pytest.raises(RefusedError, match="cannot be written"):
         write_template(tmp_path / "no" / "folder.csv", chosen, "ana")

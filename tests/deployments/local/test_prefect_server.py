@@ -7,7 +7,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from deployments.local.prefect_database import seed, template_file
 from deployments.local.prefect_server import (
     PrefectServerError,
     authorization,
@@ -120,10 +120,8 @@ with prefect_api():
 """
 
 
-def test_what_became_of_the_last_task_runs_is_written_before_it_ends(
-    tmp_path: Path, seed_home: Callable[[Path], Path]
-) -> None:
-    home = seed_home(tmp_path / "home")
+def test_what_became_of_the_last_task_runs_is_written_before_it_ends(tmp_path: Path) -> None:
+    home = tmp_path / "home"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API_")}
     subprocess.run([sys.executable, "-c", _REPORT], env=environment | {"PREFECT_HOME": str(home)}, check=True)
     with closing(sqlite3.connect(home / "prefect.db")) as connection:
@@ -144,10 +142,9 @@ def _states(home: Path) -> list[tuple[str, int]]:
         {"PREFECT_SERVER_API_AUTH_STRING": "theirs", "PREFECT_API_AUTH_STRING": "another", "PREFECT_API_KEY": "pnu_x"},
     ],
 )
-def test_settings_for_another_server_are_not_those_of_ours(
-    settings: dict[str, str], tmp_path: Path, seed_home: Callable[[Path], Path]
-) -> None:
-    home = seed_home(tmp_path / "home")
+def test_settings_for_another_server_are_not_those_of_ours(settings: dict[str, str], tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
     # A file of settings in the folder, and a profile, say the same as the environment.
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     profile = "".join(f'{name} = "{value}"\n' for name, value in settings.items())
@@ -158,8 +155,10 @@ def test_settings_for_another_server_are_not_those_of_ours(
     assert dict(_states(home))["COMPLETED"] == 1
 
 
-def test_a_foreign_server_with_csrf_protection_works(tmp_path: Path, seed_home: Callable[[Path], Path]) -> None:
-    home = seed_home(tmp_path / "home")
+def test_a_foreign_server_with_csrf_protection_works(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    seed(home, template_file())
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"

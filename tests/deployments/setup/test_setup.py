@@ -215,43 +215,50 @@ def _unlock_pool(client: SyncPrefectClient) -> None:
         client.update_deployment(deployment.id, DeploymentUpdate(job_variables=older))
 
 
-@pytest.mark.parametrize(
-    ("change", "state", "what", "says"),
-    [
-        (_delete_limit, "missing", "limit on the tag llm", "10 judge calls"),
-        (_narrow_limit, "different", "limit on the tag llm", "it is 3, not 10"),
-        (_stop_limit, "different", "limit on the tag llm", "not active"),
-        (_delete_deployment, "missing", "deployment generate_report/nightly", ""),
-        (_retag_deployment, "different", "deployment generate_report/on-demand", "tags"),
-        (_reparametrise_deployment, "different", "deployment generate_report/nightly", "parameters"),
-        (_delete_automation, "missing", "automation 'agent-report: killed runs are marked crashed'", ""),
-        (
-            _pause_automation,
-            "different",
-            "automation 'agent-report: reports of crashed runs are marked failed'",
-            "enabled",
-        ),
-        (_delete_trigger, "different", "deployment generate_report/on-webhook", "triggers"),
-        (_change_password, "different", "block agent-report-source", "another password"),
-        (_forget_blocks, "different", "work pool agent-report", "AGENT_REPORT_SOURCE_BLOCK"),
-    ],
-)
-def test_what_somebody_changed_is_said_and_put_right(
+_CHANGES: list[tuple[Callable[[SyncPrefectClient], None], str, str, str]] = [
+    (_delete_limit, "missing", "limit on the tag llm", "10 judge calls"),
+    (_delete_deployment, "missing", "deployment generate_report/nightly", ""),
+    (_retag_deployment, "different", "deployment generate_report/on-demand", "tags"),
+    (_delete_automation, "missing", "automation 'agent-report: killed runs are marked crashed'", ""),
+    (_pause_automation, "different", "automation 'agent-report: reports of crashed runs are marked failed'", "enabled"),
+    (_delete_trigger, "different", "deployment generate_report/on-webhook", "triggers"),
+    (_change_password, "different", "block agent-report-source", "another password"),
+    (_forget_blocks, "different", "work pool agent-report", "AGENT_REPORT_SOURCE_BLOCK"),
+]
+# What is wrong in another way with a thing that is missing in the first round.
+_MORE_CHANGES: list[tuple[Callable[[SyncPrefectClient], None], str, str, str]] = [
+    (_narrow_limit, "different", "limit on the tag llm", "it is 3, not 10"),
+    (_reparametrise_deployment, "different", "deployment generate_report/nightly", "parameters"),
+]
+
+
+@pytest.mark.parametrize("changes", [_CHANGES, _MORE_CHANGES], ids=["each thing", "in another way"])
+def test_changes_are_reported_and_reverted(
     story: dict[str, Any],
     client: SyncPrefectClient,
     run_setup: Callable[..., Any],
-    change: Callable[[SyncPrefectClient], None],
-    state: str,
-    what: str,
-    says: str,
+    changes: list[tuple[Callable[[SyncPrefectClient], None], str, str, str]],
 ) -> None:
-    change(client)
-    due = [found for _, found in run_setup(check=True) if found.is_due]
-    assert [(found.state, found.what) for found in due] == [(state, what)]
-    assert says in due[0].detail
+    for change, *_ in changes:
+        change(client)
+    due = {found.what: found for _, found in run_setup(check=True) if found.is_due}
+    assert {what: found.state for what, found in due.items()} == {what: state for _, state, what, _ in changes}
+    for _, _, what, detail in changes:
+        assert detail in due[what].detail
     again = _states(run_setup())
-    assert again["created" if state == "missing" else "updated"] == {what}
+    for word, state in (("created", "missing"), ("updated", "different")):
+        assert again.get(word, set()) == {what for _, was, what, _ in changes if was == state}
     assert not [found for _, found in run_setup(check=True) if found.is_due]
+
+
+def test_an_inactive_limit_is_reported_and_activated(story: dict[str, Any], client: SyncPrefectClient) -> None:
+    _stop_limit(client)
+    (found,) = LlmLimit(10).inspect(client)
+    assert (found.state, found.detail) == ("different", "it is not active")
+    assert found.is_due
+    LlmLimit(10).make(client)
+    (found,) = LlmLimit(10).inspect(client)
+    assert found.state == "there"
 
 
 def test_a_pool_of_an_earlier_version_is_migrated_with_what_a_person_has_set_in_it(
@@ -389,10 +396,13 @@ def test_a_block_that_notifies_is_found_and_used(
 
 
 def test_on_sqlite_the_limit_is_made_and_warned_of(
-    tmp_path: Path, at_server: Callable[[str], AbstractContextManager[None]], api_password: str
+    tmp_path: Path,
+    at_server: Callable[[str], AbstractContextManager[None]],
+    api_password: str,
 ) -> None:
-    with prefect_server(tmp_path / "home", password=api_password) as url:
-        wait_until_healthy(url, tmp_path / "home")
+    home = tmp_path / "home"
+    with prefect_server(home, password=api_password) as url:
+        wait_until_healthy(url, home)
         with at_server(url), get_client(sync_client=True) as client:
             LlmLimit(10).make(client)
             found = LlmLimit(10).inspect(client)

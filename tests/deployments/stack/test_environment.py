@@ -285,7 +285,8 @@ def test_a_port_is_the_wanted_one_or_another() -> None:
         wanted = port_of(first)
         with listen(wanted) as second:
             assert port_of(second) not in (0, wanted)
-        assert free_port(wanted) != wanted
+        # One that is opened later is none that the system gives to others meanwhile.
+        assert 20_000 <= free_port(wanted) < 32_000
     assert free_port(wanted) == wanted
     with socket.create_server(("0.0.0.0", wanted)):
         assert free_port(wanted) != wanted

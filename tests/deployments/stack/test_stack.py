@@ -5,160 +5,29 @@ The tests are one story, in this order, as each start of a stack takes a while.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import re
 import runpy
-import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
 import pytest
+from playwright.sync_api import expect
 
-from deployments.local.prefect_server import authorization
-from tasks.warehouse.frames import read_reports
+from deployments.demo.judge import SimulatedJudge, completion, is_team
+from deployments.demo.loopback import Request, Response
+from tasks.warehouse.sql import open_warehouse
 
 _ui = runpy.run_path(str(Path(__file__).parents[3] / "docs" / "make_screenshots.py"))
-_READY_SECONDS = 200.0
-_REPORT_SECONDS = 120.0
-
-
-class Up:
-    """The command in its folder, which is started several times."""
-
-    def __init__(self, command: Any) -> None:
-        self.command = command
-        self.folder: Path = command.folder / "agent-report-data" / "stack"
-        self.printed = command.folder / "printed"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self, *arguments: str) -> None:
-        """Start it and wait until all is ready."""
-        with self.printed.open("wb") as output:
-            self.process = subprocess.Popen(
-                [Path(sys.executable).with_name("agent-report"), "up", "--demo", *arguments],
-                cwd=self.command.folder,
-                # What the user has set up for another Prefect and another source is not the stack's.
-                env=self.command.environment(
-                    PREFECT_API_URL="http://127.0.0.1:1/api",
-                    PREFECT_API_AUTH_STRING="theirs",
-                    PREFECT_SERVER_API_AUTH_STRING="theirs",
-                    PREFECT_SERVER_CSRF_PROTECTION_ENABLED="true",
-                    PREFECT_PROFILE="theirs",
-                    PREFECT_SERVER_DATABASE_CONNECTION_URL="sqlite+aiosqlite:////nowhere/theirs.db",
-                    AGENT_REPORT_SOURCE_URL="sqlite:////nowhere/theirs.db",
-                    OPENAI_API_KEY="sk-theirs",
-                    PGPORT="1",
-                ),
-                stdout=output,
-                stderr=output,
-            )
-        pid = self.process.pid
-        self.until(lambda: (self.folder / "stack.json").exists() and self.state["pid"] == pid, _READY_SECONDS)
-
-    @property
-    def text(self) -> str:
-        """What it has printed since its last start."""
-        return self.printed.read_text(encoding="utf-8")
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """What its file for other programs says."""
-        return dict(json.loads((self.folder / "stack.json").read_text()))
-
-    def until(self, holds: Callable[[], bool], seconds: float) -> None:
-        """Wait until it holds."""
-        assert self.process is not None
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert self.process.poll() is None, self.explained
-            assert time.monotonic() < deadline, self.explained
-            time.sleep(0.1)
-
-    @property
-    def explained(self) -> str:
-        """What was printed and logged, for a test that fails."""
-        logs = "".join(f"\n== {path.name}\n{path.read_text()[-2000:]}" for path in (self.folder / "logs").iterdir())
-        return f"{self.text}\n{logs}"
-
-    def end(self, number: signal.Signals) -> int:
-        """Send it a signal and wait for its end."""
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(60)
-
-    @property
-    def password(self) -> str:
-        """What its Prefect server asks for."""
-        return (self.folder / "prefect-password").read_text().strip()
-
-    @property
-    def api(self) -> httpx.Client:
-        """Its Prefect server's API, with the password."""
-        return httpx.Client(base_url=self.state["api"], headers=authorization(self.password))
-
-    def order(self) -> str:
-        """Have the worker make a report; the flow run's id."""
-        found = self.api.get("/deployments/name/generate_report/on-demand").json()
-        body = {"parameters": {"environment": "demo", "options": {"fresh": True}}}
-        return str(self.api.post(f"/deployments/{found['id']}/create_flow_run", json=body).json()["id"])
-
-    def state_of(self, flow_run: str) -> str:
-        """The type of its state."""
-        return str(self.api.get(f"/flow_runs/{flow_run}").json()["state"]["type"])
-
-    def completes(self, flow_run: str) -> None:
-        """Wait until the flow run has ended, as it should."""
-        final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-        self.until(lambda: self.state_of(flow_run) in final, _REPORT_SECONDS)
-        assert self.state_of(flow_run) == "COMPLETED", self.explained
-
-    def reports(self) -> list[dict[str, Any]]:
-        """The rows of the warehouse, newest first."""
-        rows = read_reports(self.state["warehouse"]).sort_values("id", ascending=False).to_dict("records")
-        return [{str(name): value for name, value in row.items()} for row in rows]
-
-    @property
-    def statuses(self) -> list[str]:
-        """The statuses of its reports, newest first, of the same in a row only one."""
-        return [status for status, _ in itertools.groupby(report["status"] for report in self.reports())]
-
-    def left(self) -> list[str]:
-        """The processes that have to do with its folder, by their environment or their command line."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                known = f"{process.cmdline()} {process.environ()} {process.cwd()}"
-                if str(self.folder) in known and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(str(process))
-            except (psutil.Error, OSError):
-                continue
-        return found
-
-
-@pytest.fixture(scope="module")
-def up(make_command: Callable[[str], Any]) -> Iterator[Up]:
-    """The stack of this module, of which nothing is left whatever happens."""
-    # Not below pytest's own folder: as root PostgreSQL runs as another user, whom the next pytest would lock out.
-    up = Up(replace(make_command("up"), folder=Path(tempfile.mkdtemp(prefix="up-")).resolve()))
-    try:
-        yield up
-    finally:
-        if up.process is not None and up.process.poll() is None:
-            up.process.terminate()
-            up.process.wait(60)
-        shutil.rmtree(up.command.folder, ignore_errors=True)
+_in_browser = pytest.mark.skipif(_ui["find_chromium"]() is None, reason="there is no Chromium on this machine")
+Up = Any
 
 
 def test_it_starts_on_another_port_where_its_own_is_taken(up: Up) -> None:
@@ -217,31 +86,156 @@ def test_a_second_one_in_its_folder_is_refused(up: Up) -> None:
     assert re.search(rf"another `\S*agent-report up` runs in {up.folder} \(process {up.state['pid']}\)", words)
 
 
-def test_a_report_runs(up: Up) -> None:
-    up.completes(up.order())
+def test_the_order_that_it_prints_makes_a_report(up: Up) -> None:
+    (line,) = (line for line in up.text.splitlines() if line.startswith("Or: "))
+    order = line.removeprefix("Or: ")
+    ended = subprocess.run(order, shell=True, env=up.command.environment(), capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    found = re.search(r"UUID: ([0-9a-f-]{36})", ended.stdout)
+    assert found, ended.stdout
+    up.completes(found[1])
     (report,) = json.loads(up.command.run("list", "--json", AGENT_REPORT_WAREHOUSE_URL=up.state["warehouse"]).out)
     assert (report["status"], report["agents_evaluated"]) == ("completed", 13)
     assert (up.folder / "parquet" / "reports" / "demo" / f"{report['id']}.parquet").exists()
 
 
-@pytest.mark.skipif(_ui["find_chromium"]() is None, reason="there is no Chromium on this machine")
-def test_somebody_asks_for_a_report_in_a_browser_and_watches_it(up: Up) -> None:
-    with _ui["open_browser"]() as page:
+@pytest.fixture(scope="module")
+def watched(up: Up) -> dict[str, Any]:
+    """A person orders a report in the form and watches it: what the pages showed, and which hosts were asked.
+
+    The judge is slow enough to be watched, and gives one agent an answer of no use. Another report is refused.
+    """
+    seen: dict[str, Any] = {"hosts": set(), "refused": up.order("prod")}
+
+    def respond(payload: dict[str, Any], request: Request) -> Response | None:
+        if is_team(payload) or "\n# Agent\n| sql-analyst\n" not in payload["messages"][1]["content"]:
+            return None
+        return Response(body=json.dumps(completion("I would say a solid seven.")).encode())
+
+    with (
+        SimulatedJudge(agent_seconds=1.5, team_seconds=3, respond=respond) as judge,
+        up.runs_with(
+            OPENAI_BASE_URL=judge.base_url,
+            AGENT_REPORT_MAX_CONCURRENT_EVALS="3",
+            AGENT_REPORT_JAEGER_UI_URL="https://jaeger.example",
+        ),
+        _ui["open_browser"]() as page,
+    ):
+        page.on("requestfinished", lambda request: seen["hosts"].add(urlsplit(request.url).netloc))
         _ui["log_in"](page, up.state["ui"], up.password)
         _ui["open_form"](page, up.state["ui"])
+        seen["form"] = page.inner_text("main")
         _ui["fill_in"](page, "demo", "Weekly")
-        # So that there is a middle in which to look.
-        page.get_by_label("Judge calls at once").fill("2")
         run_url = _ui["submit"](page)
+        seen["run"] = run_url.rpartition("/")[2]
         _ui["open_artifact"](page, run_url, "progress")
-        assert 1 <= _ui["wait_for_agents"](page, least=1) < 14
+        seen["agents"] = _ui["wait_for_agents"](page, least=1)
         _ui["open_artifact"](page, run_url, "markdown")
-        report = page.inner_text("main")
-    assert "Weekly" in report
-    assert "Worst agents" in report
-    up.completes(run_url.rpartition("/")[2])
-    newest = up.reports()[0]
-    assert (newest["name"], newest["status"], newest["agents_evaluated"]) == ("Weekly", "completed", 13)
+        seen["report"] = page.inner_text("main")
+        seen["links"] = [link.get_attribute("href") for link in page.locator("main a").all()]
+        _ui["open_artifact"](page, run_url, "table")
+        seen["table"] = page.inner_text("main")
+        page.goto(run_url)
+        page.get_by_role("tab", name="Task Runs").click()
+        page.get_by_placeholder("Search by run name").fill("evaluate sql-analyst")
+        # The rows of before go when those that were searched for are there.
+        expect(page.get_by_text("write the report on demo", exact=True)).to_have_count(0)
+        row = page.get_by_text("evaluate sql-analyst", exact=True)
+        row.wait_for()
+        seen["failed"] = page.inner_text("main")
+        row.click()
+        page.get_by_text("not a JSON object").first.wait_for()
+        page.goto(run_url)
+        page.get_by_role("tab", name="Logs").click()
+        page.get_by_text("judging cost").first.wait_for()
+        seen["logs"] = page.inner_text("main")
+        page.goto(f"{up.state['ui']}/v2/runs/flow-run/{seen['refused']}")
+        page.get_by_text("Failed", exact=True).first.wait_for(timeout=240_000)
+        page.get_by_role("tab", name="Details").click()
+        page.get_by_text("Refused: there is no environment 'prod'; there is demo").first.wait_for()
+    up.completes(seen["run"])
+    (seen["row"],) = (row for row in up.reports() if row["flow_run_id"] == seen["run"])
+    return seen
+
+
+@_in_browser
+def test_the_form_says_what_everything_is_and_fills_in_no_option(watched: dict[str, Any], up: Up) -> None:
+    for words in ("by its name in the source", "The team's goal", "Judge model", "Default: gpt-5.4-mini.", "Ask again"):
+        assert words in watched["form"]
+    parameters = up.api.get(f"/flow_runs/{watched['run']}").json()["parameters"]
+    assert parameters["options"] == {"since": "30d", "runs_per_agent": 10, "fresh": True}
+    assert parameters["criteria"]["agents"]["name:billing-bot"]["accuracy"]["threshold"] == 9
+
+
+@_in_browser
+def test_the_report_is_the_one_that_was_asked_for(watched: dict[str, Any], up: Up) -> None:
+    warehouse = open_warehouse(up.state["warehouse"])
+    report = warehouse.load_report(watched["row"]["id"])
+    assert report is not None
+    assert report["status"] == "completed"
+    assert (report["environment"], report["name"], report["agents_evaluated"]) == ("demo", "Weekly", 12)
+    # The worker's settings hold where the form was left empty.
+    assert report["parameters"]["options"]["judge_model"] == "simulated-judge"
+    assert report["parameters"]["options"]["max_concurrent_evals"] == 3
+    billing = next(row for row in warehouse.load_agents(report["id"]) if row["agent_name"] == "billing-bot")
+    criteria = [row for row in warehouse.load_criteria(report["id"]) if row["agent_id"] == billing["agent_id"]]
+    assert [(row["criterion"], row["threshold"]) for row in criteria] == [("accuracy", 9)]
+    warehouse.close()
+
+
+@_in_browser
+def test_progress_is_seen_in_the_middle_and_ends_at_the_end(watched: dict[str, Any], up: Up) -> None:
+    assert 1 <= watched["agents"] < 14
+    body = {"artifacts": {"flow_run_id": {"any_": [watched["run"]]}, "type": {"any_": ["progress"]}}}
+    [progress] = up.post("/artifacts/filter", body)
+    assert progress["data"] == 100
+    assert progress["description"] == "Completed"
+
+
+@_in_browser
+def test_the_report_says_verdict_worst_agents_and_where_it_is(watched: dict[str, Any], up: Up) -> None:
+    text = watched["report"]
+    assert "Weekly: " in text
+    assert "of 10, " in text
+    worst = text.partition("Worst agents")[2].partition("Every agent")[0]
+    assert "access-broker" in worst
+    assert "sql-analyst failed: " in worst
+    assert str(up.folder / "parquet" / "agent_report_details" / "demo") in text
+    assert any(str(link).endswith(f"/runs/flow-run/{watched['run']}") for link in watched["links"])
+    assert any(str(link).startswith("https://jaeger.example/trace/") for link in watched["links"])
+    assert "Page 1 of 2" in watched["table"]
+    assert "access-broker" in watched["table"]
+
+
+@_in_browser
+def test_a_failed_agent_is_seen_without_opening_logs(watched: dict[str, Any], up: Up) -> None:
+    assert "evaluate sql-analyst" in watched["failed"]
+    assert "Failed" in watched["failed"].partition("evaluate sql-analyst")[2]
+    body = {"flow_runs": {"id": {"any_": [watched["run"]]}}, "task_runs": {"state": {"type": {"any_": ["FAILED"]}}}}
+    [failed] = up.post("/task_runs/filter", body)
+    assert failed["name"] == "evaluate sql-analyst"
+    assert "not a JSON object" in failed["state"]["message"]
+    assert not failed["state"]["message"].startswith("Task run encountered")
+
+
+@_in_browser
+def test_the_log_is_a_dozen_lines_that_say_what_happened(watched: dict[str, Any], up: Up) -> None:
+    number = watched["row"]["id"]
+    for words in (
+        f"Report {number} on demo: 14 agents",
+        "Evidence is read: ",
+        "Agent sql-analyst failed: ",
+        f"Report {number} completed after ",
+    ):
+        assert words in watched["logs"]
+    logs = up.post("/logs/filter", {"logs": {"flow_run_id": {"any_": [watched["run"]]}}})
+    # Two of them are about the deployment's pull step.
+    assert len(logs) <= 14, [row["message"] for row in logs]
+
+
+@_in_browser
+def test_the_ui_needs_no_network(watched: dict[str, Any], up: Up) -> None:
+    assert watched["hosts"] <= {urlsplit(up.state["ui"]).netloc, ""}
 
 
 def test_commands_in_its_folder_use_its_server(up: Up) -> None:
@@ -258,19 +252,9 @@ def test_commands_in_its_folder_use_its_server(up: Up) -> None:
     assert "work pool agent-report: of type process" in checked.out, checked.printed
 
 
-def test_the_order_that_it_prints_works_as_printed(up: Up) -> None:
-    (line,) = (line for line in up.text.splitlines() if line.startswith("Or: "))
-    order = line.removeprefix("Or: ")
-    ended = subprocess.run(order, shell=True, env=up.command.environment(), capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    found = re.search(r"UUID: ([0-9a-f-]{36})", ended.stdout)
-    assert found, ended.stdout
-    up.completes(found[1])
-
-
 def test_ctrl_c_ends_a_report_in_good_order_and_leaves_no_process(up: Up) -> None:
     up.order()
-    up.until(lambda: up.reports()[0]["status"] == "generating_agents", _REPORT_SECONDS)
+    up.until(lambda: up.reports()[0]["status"] == "generating_agents")
     assert up.left()
 
     assert up.end(signal.SIGINT) == 0
@@ -315,12 +299,9 @@ def test_what_is_killed_is_said_and_comes_back(up: Up) -> None:
 def test_killed_itself_it_leaves_nothing_and_can_start_again(up: Up) -> None:
     assert len(up.left()) > 6
     up.order()
-    up.until(lambda: up.reports()[0]["status"] == "generating_agents", _REPORT_SECONDS)
+    up.until(lambda: up.reports()[0]["status"] == "generating_agents")
     up.end(signal.SIGKILL)
-    deadline = time.monotonic() + 15
-    while left := up.left():
-        assert time.monotonic() < deadline, left
-        time.sleep(0.2)
+    up.wait_until_gone()
 
     up.start("--port", "0", "--webhook-port", "0")
     # The report that it was at, too, has ended.

@@ -14,11 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-
-# It takes all of the machine, and Prefect has eight seconds to answer.
-pytestmark = pytest.mark.alone
-
 KEY = base64.b64decode("bmV3" * 8)
 GITHUB = b"a-secret-of-github-1"
 HONEST = b'{"environment": "production"}'
@@ -130,13 +125,14 @@ def test_two_thousand_hostile_requests_do_nothing(process: Any) -> None:
     slow = (
         b"POST /webhooks/reports HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
     )
-    with ThreadPoolExecutor(50) as slow_pool, ThreadPoolExecutor(16) as pool:
+    # Prefect has eight seconds for an answer: a few at a time ask it, so that a busy machine gives it in time.
+    with ThreadPoolExecutor(50) as slow_pool, ThreadPoolExecutor(16) as pool, ThreadPoolExecutor(4) as few:
         # What it holds once every path has been gone is what it may hold.
         statuses = Counter(pool.map(send, requests[:300]))
         before = process.memory
         dripping = [slow_pool.submit(_raw, process.url, slow, seconds=30) for _ in range(50)]
         statuses += Counter(pool.map(send, requests[300:]))
-        replays = Counter(pool.map(replay, range(100)))
+        replays = Counter(few.map(replay, range(100)))
         statuses += Counter(pool.map(lambda sent: _raw(process.url, sent), _oddities() * 6))
         statuses += Counter(future.result() for future in dripping)
     grown = process.memory - before
@@ -155,14 +151,9 @@ def test_a_burst_of_fifty_honest_deliveries_is_fifty_flow_runs(process: Any) -> 
     before = {run.id for run in process.deployed.runs()}
     waiting = [f"msg_burst_{number}" for number in range(50)]
     given: dict[str, set[str]] = {delivery: set() for delivery in waiting}
-    began = time.monotonic()
-    took = []
 
     def send(delivery: str) -> tuple[str, Any]:
-        sent = time.monotonic()
-        answer = process.order({"environment": "production", "name": delivery}, delivery=delivery)
-        took.append(time.monotonic() - sent)
-        return delivery, answer
+        return delivery, process.order({"environment": "production", "name": delivery}, delivery=delivery)
 
     with ThreadPoolExecutor(50) as pool:
         # Everyone sends twice, as senders do whose first answer got lost.
@@ -181,4 +172,3 @@ def test_a_burst_of_fifty_honest_deliveries_is_fifty_flow_runs(process: Any) -> 
     assert sorted(run.name for run in new if run.parameters["name"] in given) == sorted(run.name for run in new)
     assert {str(run.id) for run in new} == {run for runs in given.values() for run in runs}
     assert len(new) == 50
-    print(f"{time.monotonic() - began:.1f} s for all, at most {max(took):.1f} s for one")

@@ -18,9 +18,6 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from deployments.webhook.openapi import build_document
 
-# Its tests of one document have one id for all operations, of which pytest-xdist would run a single one.
-pytestmark = pytest.mark.alone
-
 KEY = base64.b64decode("bmV3" * 8)
 
 

@@ -373,7 +373,7 @@ def test_starts_are_spaced_evenly() -> None:
     with ThreadPoolExecutor(8) as pool:
         entered = sorted(pool.map(lambda _: _enter(limiter), range(8)))
     # Seven gaps of 50 ms; a thread that is late to look at its clock can only take from one of them.
-    assert 0.25 <= entered[-1] - entered[0] < 3
+    assert entered[-1] - entered[0] >= 0.25
     assert entered[3] - entered[0] >= 0.1
 
 

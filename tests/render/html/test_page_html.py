@@ -120,7 +120,7 @@ def test_without_comparison_agreement_history_and_jaeger_it_says_so(make_page: M
     html = render_html(page)
     words = _words(html)
     assert "There is no earlier report to compare with." in words
-    assert "Nobody has checked this judge against people yet. agent-report label 12 walks through" in words
+    assert "This judge has not been compared with people's labels yet. agent-report label 12 walks you through" in words
     assert "trace in Jaeger" not in words
     assert 'class="trend"' not in html
 

@@ -1,4 +1,4 @@
-"""What a person types or writes as a score or a verdict, understood the same on the terminal and in a file."""
+"""Parsing of scores and verdicts, the same on the terminal and in a file."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Literal
 Kind = Literal["label", "skip", "back", "quit", "help", "unclear"]
 
 HELP = (
-    "A score from 0 (worst) to 10 (best), or p (passed) or f (failed); a remark may follow it: 6 wrong amount. "
-    "s skips, b goes back, q stops, ? shows this. Every answer is stored at once."
+    "A score from 0 (worst) to 10 (best), or p (passed) or f (failed), optionally followed by a note: 6 wrong amount. "
+    "s skips, b goes back, q quits, ? shows this help. Every answer is stored immediately."
 )
 PASSED = ("p", "pass", "passed", "yes", "y", "true", "1")
 FAILED = ("f", "fail", "failed", "no", "n", "false", "0")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a line means; of a label its score or whether it passed, and a note; of an unclear one ``note`` says why."""
+class LabelEntry:
+    """One parsed line: a label has a score or a verdict; the ``note`` of an unclear line is the reason."""
 
     kind: Kind
     score: float | None = None
@@ -27,7 +27,7 @@ class Answer:
 
 
 def parse_score(text: str) -> float | None:
-    """A number from 0 to 10, with a decimal point or comma; None for anything else."""
+    """A number from 0 to 10 with a decimal point or comma, or None."""
     try:
         value = float(text.strip().replace(",", ".", 1))
     except ValueError:
@@ -37,23 +37,23 @@ def parse_score(text: str) -> float | None:
 
 
 def parse_passed(text: str) -> bool | None:
-    """Whether a word of ``PASSED`` or ``FAILED``; None for any other."""
+    """True for a word of ``PASSED``, False for one of ``FAILED``, else None."""
     word = text.strip().casefold()
     return True if word in PASSED else False if word in FAILED else None
 
 
-def parse_answer(line: str) -> Answer:
-    """What a person means by a line on the terminal."""
+def parse_entry(line: str) -> LabelEntry:
+    """Parse a line typed on the terminal."""
     word, _, note = line.strip().partition(" ")
     commands: dict[str, Kind] = {"s": "skip", "b": "back", "q": "quit", "?": "help", "h": "help"}
     if not note and word.casefold() in commands:
-        return Answer(commands[word.casefold()])
+        return LabelEntry(commands[word.casefold()])
     kept = " ".join(note.split()) or None
     if (score := parse_score(word)) is not None:
-        return Answer("label", score=score, note=kept)
+        return LabelEntry("label", score=score, note=kept)
     if word.casefold() in ("p", "pass", "f", "fail"):
-        return Answer("label", passed=parse_passed(word), note=kept)
+        return LabelEntry("label", passed=parse_passed(word), note=kept)
     if not word:
-        return Answer("unclear", note="An answer, or s to skip.")
+        return LabelEntry("unclear", note="Type an answer, or s to skip.")
     shown = "".join(char if char.isprintable() else "�" for char in word[:40])
-    return Answer("unclear", note=f"{shown!r} is no score from 0 to 10, and none of p, f, s, b, q, ?")
+    return LabelEntry("unclear", note=f"{shown!r} is neither a score from 0 to 10 nor one of p, f, s, b, q, ?")
