@@ -27,6 +27,8 @@ from tasks.warehouse.sql import open_warehouse
 
 _ui = runpy.run_path(str(Path(__file__).parents[3] / "docs" / "make_screenshots.py"))
 _in_browser = pytest.mark.skipif(_ui["find_chromium"]() is None, reason="there is no Chromium on this machine")
+# Each wait has its own end.
+pytestmark = pytest.mark.timeout(900)
 Up = Any
 
 
