@@ -254,7 +254,7 @@ def _with_counted_slots(app: ASGIApp) -> ASGIApp:
 def _soon_again(app: ASGIApp) -> ASGIApp:
     """``app``, with a word on when to ask again in its answers that SQLite is busy (503, which it says for no else).
 
-    That is over in milliseconds, but a client that is told nothing waits two seconds, the next time four, and the task
+    That is over in milliseconds, but a client without a hint waits two seconds, the next time four, and the task
     runs that wait for a slot of a tag wait behind it, whether that tag has a limit or not.
     """
 
