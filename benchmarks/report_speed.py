@@ -133,14 +133,16 @@ def settings(others: Services, place: Path, warehouse_url: str | None) -> None:
 def measure(others: Services, agents: int, limit: int, rounds: int) -> None:
     """Make ``rounds`` reports and print one line."""
     from flows.generate_report import generate_report
-    from tasks.clients import warehouse
+    from tasks.connecting import open_clients
     from tasks.settings import ReportOptions
 
     options = ReportOptions(judge_model="simulated-judge", max_concurrent_evals=limit, fresh=True)
     seconds = []
     before = others.counts()
     for _ in range(rounds):
-        report = warehouse().load_report(generate_report("demo", options=options))
+        report_id = generate_report("demo", options=options)
+        with open_clients() as clients:
+            report = clients.warehouse().load_report(report_id)
         assert report is not None
         assert report["agents_evaluated"] == agents - 1
         seconds.append(report["generation_duration_seconds"])

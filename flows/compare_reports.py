@@ -5,6 +5,7 @@ from __future__ import annotations
 from tasks.bridge.decorators import flow
 from tasks.bridge.quoting import quoted
 from tasks.comparing import compare_two, publish_comparison
+from tasks.connecting import open_clients
 
 
 @flow(name="compare_reports", flow_run_name="compare report {report_id}")
@@ -21,5 +22,6 @@ def compare_reports(report_id: int, baseline_id: int | None = None) -> list[str]
     Raises:
         RefusedError: there is no such report, it is not done, or there is nothing to compare it with.
     """
-    comparison = compare_two(report_id, baseline_id)
-    return publish_comparison(quoted(comparison))
+    with open_clients():
+        comparison = compare_two(report_id, baseline_id)
+        return publish_comparison(quoted(comparison))

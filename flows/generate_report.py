@@ -10,6 +10,7 @@ from prefect.task_runners import ConcurrentTaskRunner
 from tasks.bridge.decorators import flow
 from tasks.bridge.quoting import quoted
 from tasks.comparing import compare_with_last
+from tasks.connecting import open_clients
 from tasks.evaluating import judge_threads, judging, open_draft
 from tasks.judge.rubric import Criteria
 from tasks.paging import write_page
@@ -45,25 +46,26 @@ def generate_report(
         ReportFailedError: the report ended as ``failed``; its rows say why.
     """
     started_at = datetime.now(UTC)
-    plan = open_report(environment, name, criteria, options, report_id, started_at)
-    findings = ReportDraft()
-    with (
-        reporting(plan, findings) as progress,
-        ConcurrentTaskRunner[Any](max_workers=plan.options.max_concurrent_runs) as readers,
-        ConcurrentTaskRunner[Any](max_workers=judge_threads(plan)) as judges,
-        judging(plan) as judge,
-    ):
-        agents = load_agents(plan.environment, plan.options.filter_model)
-        open_draft(findings, plan, agents, judge)
-        chosen = findings.chosen_agents
-        progress.reading(len(chosen))
-        evidence = read_evidence(readers, chosen, plan)
-        for done in EvaluationQueue(plan, judge, findings, judges).evaluate(evidence):
-            progress.evaluated(done, len(chosen))
-        progress.writing()
-        rows = write_report(plan, quoted(findings))
-        progress.ended(rows)
-    comparison = compare_with_last(plan, quoted(rows))
-    page = write_page(plan)
-    publish_artifacts(plan, quoted(rows), quoted(comparison), page.place, page.trust)
-    return finish_report(plan, rows)
+    with open_clients():
+        plan = open_report(environment, name, criteria, options, report_id, started_at)
+        findings = ReportDraft()
+        with (
+            reporting(plan, findings) as progress,
+            ConcurrentTaskRunner[Any](max_workers=plan.options.max_concurrent_runs) as readers,
+            ConcurrentTaskRunner[Any](max_workers=judge_threads(plan)) as judges,
+            judging(plan) as judge,
+        ):
+            agents = load_agents(plan.environment, plan.options.filter_model)
+            open_draft(findings, plan, agents, judge)
+            chosen = findings.chosen_agents
+            progress.reading(len(chosen))
+            evidence = read_evidence(readers, chosen, plan)
+            for done in EvaluationQueue(plan, judge, findings, judges).evaluate(evidence):
+                progress.evaluated(done, len(chosen))
+            progress.writing()
+            rows = write_report(plan, quoted(findings))
+            progress.ended(rows)
+        comparison = compare_with_last(plan, quoted(rows))
+        page = write_page(plan)
+        publish_artifacts(plan, quoted(rows), quoted(comparison), page.place, page.trust)
+        return finish_report(plan, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tasks.bridge.decorators import flow
+from tasks.connecting import open_clients
 from tasks.reconciling import mark_abandoned
 
 
@@ -13,7 +14,8 @@ def reconcile_reports() -> list[int]:
     Returns:
         The ids of the reports that it marked.
     """
-    return mark_abandoned()
+    with open_clients():
+        return mark_abandoned()
 
 
 if __name__ == "__main__":

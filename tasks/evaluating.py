@@ -5,15 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Failed
 
-from tasks import clients
 from tasks.bridge.decorators import step
 from tasks.bridge.llm_limit import LLM_TAG
+from tasks.clients import current_clients
 from tasks.errors import WarehouseError
 from tasks.evidence.types import Agent, Evidence
 from tasks.judge.agent import judge_agent
@@ -30,8 +31,8 @@ from tasks.warehouse.ledger.patient_ledger import PatientLedger
 from tasks.warehouse.patience import ENDING_SECONDS, OUTAGE_SECONDS
 
 _UNBOUNDED = 1000
-# By report id. A judge holds sockets and locks, which are no parameters of a task.
-_judges: dict[int, Judge] = {}
+# Not a parameter of its tasks: it holds sockets and locks.
+_judge: ContextVar[Judge] = ContextVar("judge")
 
 
 @contextmanager
@@ -42,6 +43,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         RefusedError: the judge cannot be asked (no key).
     """
     stop = StopSignal()
+    clients = current_clients()
     ledger = PatientLedger(clients.ledger(), stop, clients.patience())
     judge = Judge(
         client=clients.judge_client(plan.options),
@@ -49,7 +51,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         prices=clients.prices(),
         stop=stop,
         scale=clients.token_scale(plan.options),
-        evidence_tokens=clients.read_settings().evidence_tokens,
+        evidence_tokens=clients.settings.evidence_tokens,
         samples=plan.options.judge_samples,
         report_id=plan.id,
         fresh_since=plan.fresh_since,
@@ -62,7 +64,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
     )
     timer.daemon = True
     timer.start()
-    _judges[plan.id] = judge
+    token = _judge.set(judge)
     try:
         yield judge
     except BaseException as error:
@@ -71,7 +73,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         raise
     finally:
         timer.cancel()
-        del _judges[plan.id]
+        _judge.reset(token)
 
 
 def _flush(ledger: PatientLedger, seconds: float) -> None:
@@ -86,7 +88,7 @@ def _spent_usd(plan: ReportPlan, judge: Judge) -> float:
     """What the report has cost so far: all that its earlier processes can have spent, in calls that died with them."""
     if not plan.taken_up:
         return 0.0
-    ledger = clients.ledger()
+    ledger = current_clients().ledger()
     most_usd = judge.most_usd(judge.evidence_tokens)
 
     def look() -> float:
@@ -94,7 +96,7 @@ def _spent_usd(plan: ReportPlan, judge: Judge) -> float:
         # Where no price is known, one call that was not answered can have cost all that there was.
         return ledger.spent_usd(plan.id, plan.options.max_report_cost_usd if most_usd is None else most_usd)
 
-    return clients.patience().keep_trying(look)
+    return current_clients().patience().keep_trying(look)
 
 
 def _warn_of_unknown_price(judge: Judge) -> None:
@@ -111,7 +113,7 @@ def open_draft(findings: ReportDraft, plan: ReportPlan, agents: Sequence[Agent],
     chosen = select_agents(plan.options.agents, agents)
     findings.rubrics = resolve_rubrics(plan.criteria, agents)
     findings.judge_settings = judge.settings()
-    if (warning := clients.judge_warning(plan.options)) is not None:
+    if (warning := current_clients().judge_warning(plan.options)) is not None:
         findings.warnings.append(warning)
         get_run_logger().warning(warning)
     get_run_logger().info(
@@ -124,7 +126,7 @@ def open_draft(findings: ReportDraft, plan: ReportPlan, agents: Sequence[Agent],
         plan.options.judge_model,
         plan.options.max_concurrent_evals or "all",
     )
-    findings.redacted = clients.read_settings().redact
+    findings.redacted = current_clients().settings.redact
     findings.chosen = frozenset(agent.id for agent in chosen)
     findings.agents = agents
 
@@ -144,7 +146,7 @@ def evaluate_agent(
     agent: Agent, evidence: Evidence | ReadFailure, rubric: dict[str, Criterion], plan: ReportPlan
 ) -> Evaluation | State[Evaluation]:
     """One agent's evaluation. A failed one is a failed task run whose state holds it."""
-    judge = _judges[plan.id]
+    judge = _judge.get()
     if isinstance(evidence, ReadFailure):
         evaluation = Evaluation(agent.id, "failed", error=evidence.reason)
     else:
@@ -162,7 +164,7 @@ def evaluate_team(
     """The team's evaluation, once every agent's evidence is there."""
     return _as_result(
         judge_team(
-            _judges[plan.id],
+            _judge.get(),
             evidences,
             without_evidence,
             plan.criteria.team,

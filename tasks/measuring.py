@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tasks import clients
 from tasks.calibration.agreement import Agreement
 from tasks.calibration.judging import Judging
+from tasks.clients import current_clients
 from tasks.errors import ConflictError, NotFoundError, scrub
 from tasks.report.rows import ReportRow
 from tasks.stored_reports import require_report
@@ -21,7 +21,7 @@ def load_agreement(report_id: int, warehouse: Warehouse | None = None) -> Agreem
     Raises:
         RefusedError: there is no such report.
     """
-    warehouse = warehouse or clients.warehouse()
+    warehouse = warehouse or current_clients().warehouse()
     report = require_report(report_id, warehouse)
     if not has_labels(warehouse.database, report["environment"]):
         return None

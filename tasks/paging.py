@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from prefect.logging import get_run_logger
 
-from tasks import clients
 from tasks.bridge.decorators import step
 from tasks.calibration.agreement_summary import describe_agreement
+from tasks.clients import current_clients
 from tasks.errors import scrub
 from tasks.measuring import try_agreement
 from tasks.render.html.html import render_html
@@ -38,7 +38,7 @@ def write_page(plan: ReportPlan) -> WrittenPage:
     """
     trust = ""
     try:
-        url = clients.read_settings().parquet_url
+        url = current_clients().settings.parquet_url
         page = load_page(plan.id)
         trust = _UNMEASURED if page.agreement_error else describe_agreement(page.agreement, plan.id)
         if page.agreement_error:
@@ -59,10 +59,10 @@ def write_page(plan: ReportPlan) -> WrittenPage:
 
 def find_page(report_id: int) -> str:
     """Where the page of a report is, as it may be shown; "" when there is no such report, or no page of it."""
-    report = clients.warehouse().load_report(report_id)
+    report = current_clients().warehouse().load_report(report_id)
     if report is None:
         return ""
-    url = clients.read_settings().parquet_url
+    url = current_clients().settings.parquet_url
     return page_place(url, report["environment"], report_id) if has_page(url, report["environment"], report_id) else ""
 
 
@@ -72,7 +72,7 @@ def load_page(report_id: int) -> Page:
     Raises:
         RefusedError: there is no such report.
     """
-    warehouse = clients.warehouse()
+    warehouse = current_clients().warehouse()
     report = require_report(report_id, warehouse)
     agreement, unmeasured = try_agreement(report_id, warehouse)
     return Page(
@@ -85,5 +85,5 @@ def load_page(report_id: int) -> Page:
         agreement_error=unmeasured,
         history=load_history(warehouse.database, report),
         judging=load_judging_stats(warehouse.database, report_id),
-        jaeger_ui_url=clients.read_settings().jaeger_ui_url,
+        jaeger_ui_url=current_clients().settings.jaeger_ui_url,
     )

@@ -13,10 +13,10 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.utilities.urls import url_for
 
-from tasks import clients
 from tasks.announcements import announce, announce_end
 from tasks.bridge.decorators import step
 from tasks.bridge.llm_limit import find_limit
+from tasks.clients import current_clients
 from tasks.comparison.comparison import Comparison
 from tasks.errors import ParquetError, RefusedError, ReportFailedError, UsageError, scrub
 from tasks.judge.rubric import Criteria
@@ -48,7 +48,7 @@ def open_report(
     Raises:
         RefusedError: no such report, its owner lives, or something is asked for that conflicts with what is stored.
     """
-    warehouse = clients.warehouse()
+    warehouse = current_clients().warehouse()
     # The environment is a name of the source's, whatever it begins or ends with.
     name = name.strip()
     context = FlowRunContext.get()
@@ -61,7 +61,7 @@ def open_report(
         return _bounded(restore_plan(taken, started_at, fresh=options.fresh))
     if not environment.strip():
         raise UsageError("environment is empty: name the environment to report on, as the source has it")
-    resolved = clients.read_settings().options(options)
+    resolved = current_clients().settings.options(options)
     values = {
         "environment": environment,
         "name": name,
@@ -97,13 +97,13 @@ def reporting(plan: ReportPlan, findings: ReportDraft) -> Iterator[Progress]:
     interruption (cancelled in the UI, Ctrl-C) makes it ``cancelled``. Of both last, what was found out is written.
     """
     try:
-        with Progress(clients.warehouse(), plan.id) as progress:
+        with Progress(current_clients().warehouse(), plan.id) as progress:
             yield progress
     except RefusedError as error:
         if plan.taken_up:
             _end_report(plan, "failed", str(error))
         else:
-            _patience("failed").keep_trying(lambda: clients.warehouse().discard_report(plan.id))
+            _patience("failed").keep_trying(lambda: current_clients().warehouse().discard_report(plan.id))
         raise
     except Exception as error:
         _write_ended(plan, findings, Ending("error", scrub(str(error) or type(error).__name__)))
@@ -131,7 +131,7 @@ def _write_ended(plan: ReportPlan, findings: ReportDraft, ending: Ending) -> Non
 
 def _end_report(plan: ReportPlan, status: str, reason: str) -> None:
     """End the report's row, and announce that; not when it has ended before, or is somebody else's by now."""
-    warehouse, owner = clients.warehouse(), current_owner()
+    warehouse, owner = current_clients().warehouse(), current_owner()
     if _patience(status).keep_trying(lambda: warehouse.end_report(plan.id, status, reason, owner=owner)):
         row = {"id": plan.id, "environment": plan.environment, "name": plan.name}
         announce_end({**row, "status": status, "error": reason})
@@ -139,13 +139,15 @@ def _end_report(plan: ReportPlan, status: str, reason: str) -> None:
 
 def _patience(status: str) -> Patience:
     """How long the end of a report is tried to be written. Who cancels a report does not want to wait for long."""
-    return clients.patience() if status == "cancelled" else clients.patience().lasting(ENDING_SECONDS)
+    return (
+        current_clients().patience() if status == "cancelled" else current_clients().patience().lasting(ENDING_SECONDS)
+    )
 
 
 @step("write the report on {plan.environment}")
 def write_report(plan: ReportPlan, findings: ReportDraft) -> ReportRows:
     """Write the report to Parquet and SQL; SQL comes last, in one transaction, and is what readers trust."""
-    return write_rows(plan, findings, clients.patience())
+    return write_rows(plan, findings, current_clients().patience())
 
 
 def write_rows(plan: ReportPlan, findings: ReportDraft, patience: Patience) -> ReportRows:
@@ -156,15 +158,15 @@ def write_rows(plan: ReportPlan, findings: ReportDraft, patience: Patience) -> R
     Raises:
         WarehouseError: SQL cannot be written, for as long as ``patience`` lasts.
     """
-    paid = patience.keep_trying(lambda: clients.ledger().load_paid(plan.id))
+    paid = patience.keep_trying(lambda: current_clients().ledger().load_paid(plan.id))
     rows = build_rows(plan, findings, paid)
-    url = clients.read_settings().parquet_url
+    url = current_clients().settings.parquet_url
     children: dict[str, Sequence[Mapping[str, Any]]] = {
         "agent_report_details": rows.details,
         "criterion_scores": rows.criteria,
         "report_runs": rows.runs,
     }
-    files_until = patience.clock() + clients.patience().seconds
+    files_until = patience.clock() + current_clients().patience().seconds
 
     def write() -> None:
         try:
@@ -198,7 +200,7 @@ def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[ReportRow]
         publish({**row, **ended})
         return ended
 
-    warehouse = clients.warehouse()
+    warehouse = current_clients().warehouse()
     warehouse.write_report(plan.id, finish, rows.details, rows.criteria, rows.runs, owner=current_owner())
 
 
@@ -226,7 +228,7 @@ def publish_artifacts(
 
 
 def _links(plan: ReportPlan, page: str) -> Links:
-    settings = clients.read_settings()
+    settings = current_clients().settings
     context = FlowRunContext.get()
     return Links(
         flow_run_url=(url_for(context.flow_run) or "") if context and context.flow_run else "",

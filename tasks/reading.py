@@ -12,7 +12,7 @@ from prefect.task_runners import ConcurrentTaskRunner
 
 from tasks.bridge.decorators import step
 from tasks.bridge.quoting import quoted, unquoted
-from tasks.clients import jaeger, prices, redactor, source
+from tasks.clients import current_clients
 from tasks.evidence.types import Agent, AgentRuns, Evidence
 from tasks.report.plan import ReportPlan
 from tasks.sources import batch
@@ -24,7 +24,7 @@ _MOST_AGENTS = 50
 @step("agents of {environment}")
 def load_agents(environment: str, filter_model: str = "") -> list[Agent]:
     """The agents of ``environment`` by id; refused when it is unknown or the model filter cannot be honoured."""
-    reader = source()
+    reader = current_clients().source()
     agents = reader.load_agents(environment)
     reader.check_filter(filter_model)
     return agents
@@ -48,7 +48,8 @@ def _traces_name(parameters: dict[str, Any]) -> str:
 def fetch_runs(agents: Sequence[Agent], plan: ReportPlan) -> list[AgentRuns | ReadFailure]:
     """The newest runs of each of ``agents`` up to the report's ``evidence_until``, redacted."""
     window = Window(plan.options.runs_per_agent, plan.evidence_until, plan.since, plan.options.filter_model)
-    return quoted(batch.read_runs(source(), agents, window, redactor()))
+    clients = current_clients()
+    return quoted(batch.read_runs(clients.source(), agents, window, clients.redactor()))
 
 
 @step(_traces_name)
@@ -56,9 +57,12 @@ def fetch_traces(
     agents: Sequence[Agent], runs: Sequence[list[AgentRuns | ReadFailure]], plan: ReportPlan
 ) -> list[Evidence | ReadFailure]:
     """The traces of ``runs`` (in a list of one), and with them all that is known of each of ``agents``, redacted."""
-    client = jaeger(plan.options.max_concurrent_runs)
-    found = unquoted(runs[0])
-    return quoted(batch.read_evidence(client, agents, found, prices(), redactor(), now=plan.evidence_until))
+    clients = current_clients()
+    jaeger = clients.jaeger(plan.options.max_concurrent_runs)
+    evidence = batch.read_evidence(
+        jaeger, agents, unquoted(runs[0]), clients.prices(), clients.redactor(), now=plan.evidence_until
+    )
+    return quoted(evidence)
 
 
 class Reading(NamedTuple):

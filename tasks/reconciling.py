@@ -10,9 +10,9 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.logging import get_run_logger
 
-from tasks import clients
 from tasks.announcements import announce_end
 from tasks.bridge.decorators import step
+from tasks.clients import current_clients
 from tasks.report.rows import ReportRow
 from tasks.warehouse.owner import HEARTBEAT_LAPSES, Owner, is_local
 
@@ -24,7 +24,7 @@ def mark_abandoned() -> list[int]:
     A process of another host counts as alive until its last heartbeat is a minute old. Where Prefect knows that its
     run has ended, that minute is waited for: this is called when a run crashed, and the next call may be an hour away.
     """
-    warehouse = clients.warehouse()
+    warehouse = current_clients().warehouse()
     marked = warehouse.fail_abandoned()
     lost = [row for row in warehouse.load_unfinished() if _is_elsewhere(row)]
     if lost and (ended := _ended(lost)):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
+from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -13,11 +18,15 @@ from pydantic import (
     Field,
     SecretStr,
     SerializerFunctionWrapHandler,
+    ValidationError,
     field_validator,
     model_serializer,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from tasks.errors import ConfigurationError
 
 DEFAULT_JUDGE_MODEL = "gpt-5.4-mini"
 SIMULATED_JUDGE_MODEL = "simulated-judge"
@@ -25,6 +34,17 @@ _SPAN = re.compile(r"^\s*(\d{1,9})\s*([smhdw])\s*$")
 _SPAN_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST_SECONDS = 30 * 86400
 _INSTRUCTION_TOKENS = 3_000
+NO_ENV_FILE = "AGENT_REPORT_NO_ENV_FILE"
+"""When this variable is set, ``.env`` is not read: settings come from the environment alone."""
+
+_PREFIX = "AGENT_REPORT_"
+# Not settings: `up` marks its processes with one, CI configures the tests with another.
+_OTHER_VARIABLES = {NO_ENV_FILE, "AGENT_REPORT_STACK", "AGENT_REPORT_NO_SKIPS"}
+# Kubernetes sets these in every container next to a service named agent-report.
+_OF_KUBERNETES = re.compile(
+    r"AGENT_REPORT_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+_HARMLESS = (int, float, bool, float | None)
 
 
 def parse_since(value: str, until: datetime) -> datetime:
@@ -306,3 +326,52 @@ class Settings(ReportOptions, BaseSettings):
             values["max_concurrent_evals"] = by_model.get(values["judge_model"], values["max_concurrent_evals"])
         # Every value has been validated, and all of them are given from here on, the empty ones too.
         return ReportOptions.model_construct(set(values), **values)
+
+
+def read_settings() -> Settings:
+    """The settings in the environment and ``.env`` as they are now.
+
+    Raises:
+        ConfigurationError: a wrong or unknown setting, in one line that names it. Only values of numbers and switches
+            are shown: others can hold secrets.
+    """
+    file = ".env" if NO_ENV_FILE not in os.environ and Path(".env").exists() else None
+    _refuse_unknown([*os.environ, *(dotenv_values(file) if file else ())])
+    try:
+        return Settings(_env_file=file)
+    except ValidationError as error:
+        wrong = "; ".join(f"{_variable(item['loc'])}: {item['msg']}{_shown(item)}" for item in error.errors())
+        raise ConfigurationError(f"wrong setting: {wrong}") from None
+    except SettingsError as error:
+        # The error names the field that is not JSON, without its value.
+        field = str(error).partition('field "')[2].partition('"')[0]
+        described = Settings.model_fields[field].description if field in Settings.model_fields else None
+        example = f" ({described})" if described else ""
+        raise ConfigurationError(f"wrong setting: {_variable((field,))}: must be JSON{example}") from None
+
+
+def _refuse_unknown(names: Sequence[str]) -> None:
+    """A mistyped setting would silently leave the default in force: no cost limit, for example."""
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    for name in names:
+        variable = name.upper()
+        if variable.startswith(_PREFIX) and variable not in known and not _OF_KUBERNETES.fullmatch(variable):
+            own = variable.removeprefix(_PREFIX)
+            near = difflib.get_close_matches(own, [other.removeprefix(_PREFIX) for other in sorted(known)], n=1)
+            hint = f"did you mean {_PREFIX}{near[0]}?" if near else "docs/reference/settings.md lists all settings"
+            raise ConfigurationError(f"wrong setting: there is no {variable}: {hint}")
+
+
+def _shown(item: ErrorDetails) -> str:
+    """The wrong value, of a setting that cannot hold a secret."""
+    field = Settings.model_fields.get(str(item["loc"][0]).lower()) if item["loc"] else None
+    if field is None or field.annotation not in _HARMLESS:
+        return ""
+    return f" (value: {str(item['input'])[:100]!r})"
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "setting"
+    if name.upper().startswith("OPENAI_"):
+        return name.upper()
+    return ".".join(["AGENT_REPORT_" + name.upper(), *(str(part) for part in location[1:])])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks import clients
+from tasks.clients import current_clients
 from tasks.comparison.comparison import Comparison
 from tasks.errors import ConflictError, ReportNotFoundError, UsageError
 from tasks.report.rows import ReportRow
@@ -25,7 +25,7 @@ def require_report(report_id: int, warehouse: Warehouse | None = None) -> Report
     Raises:
         RefusedError: there is none of this id.
     """
-    warehouse = warehouse or clients.warehouse()
+    warehouse = warehouse or current_clients().warehouse()
     row = warehouse.load_report(report_id)
     if row is None:
         raise ReportNotFoundError(report_id, warehouse.database.shown)
@@ -49,7 +49,7 @@ def compare_stored(
     Raises:
         RefusedError: no such report, one that has not ended or has no rows, one with itself, or two environments.
     """
-    warehouse = clients.warehouse()
+    warehouse = current_clients().warehouse()
     later = _check_ended(require_report(report_id, warehouse))
     if baseline_id is None:
         baseline_id = find_baseline(warehouse, later)
@@ -82,7 +82,7 @@ def compare_followers(report_id: int) -> list[int]:
     Raises:
         RefusedError: there is no such report.
     """
-    followers = find_followers(clients.warehouse(), require_report(report_id))
+    followers = find_followers(current_clients().warehouse(), require_report(report_id))
     return [follower for follower in followers if compare_stored(follower, report_id) is not None]
 
 
@@ -92,7 +92,7 @@ def read_ended(report_id: int, *, of_agents: bool = True) -> StoredReport:
     Raises:
         RefusedError: there is none of this id, it is still made, or it ended before it had anything.
     """
-    warehouse = clients.warehouse()
+    warehouse = current_clients().warehouse()
     reading = load_stored_report(warehouse, report_id)
     if reading is None:
         raise ReportNotFoundError(report_id, warehouse.database.shown)

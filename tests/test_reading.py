@@ -14,7 +14,7 @@ import pytest
 
 from deployments.demo.sample import build_sample
 from tasks.bridge.quoting import unquoted
-from tasks.clients import redactor, source
+from tasks.connecting import open_clients
 from tasks.errors import RefusedError
 from tasks.evidence.types import Evidence
 from tasks.reading import fetch_runs, fetch_traces
@@ -51,9 +51,10 @@ def read() -> Read:
 
     def read() -> Evidence | ReadFailure:
         plan: Any = SimpleNamespace(options=ReportOptions(), evidence_until=NOW + timedelta(days=1), since=None)
-        agents = [agent for agent in source().load_agents("demo") if agent.id == 1]
-        runs = unquoted(fetch_runs.fn(agents, plan))
-        [evidence] = unquoted(fetch_traces.fn(agents, [runs], plan))
+        with open_clients() as clients:
+            agents = [agent for agent in clients.source().load_agents("demo") if agent.id == 1]
+            runs = unquoted(fetch_runs.fn(agents, plan))
+            [evidence] = unquoted(fetch_traces.fn(agents, [runs], plan))
         return evidence
 
     return read
@@ -94,9 +95,11 @@ def test_warnings_and_errors_that_quote_a_row_do_not_give_it_away(database: sqli
 def test_off_only_when_the_setting_says_so(
     database: sqlite3.Connection, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert redactor() is not None
+    with open_clients() as clients:
+        assert clients.redactor() is not None
     monkeypatch.setenv("AGENT_REPORT_REDACT", "false")
-    assert redactor() is None
+    with open_clients() as clients:
+        assert clients.redactor() is None
     evidence = read()
     assert isinstance(evidence, Evidence)
     assert evidence.runs[0].task == f"task {KEY}"
@@ -125,11 +128,11 @@ def test_own_patterns_and_own_code(
         "own_redaction": "not of the form module:function",
         "own_redaction:none": "cannot be imported: AttributeError",
         "no_such_module:hide": "cannot be imported: ModuleNotFoundError",
-        "own_redaction:word": "is no function",
+        "own_redaction:word": "is not a function",
     }.items():
         monkeypatch.setenv("AGENT_REPORT_REDACT_HOOK", hook)
-        with pytest.raises(RefusedError, match=reason):
-            source()
+        with open_clients() as clients, pytest.raises(RefusedError, match=reason):
+            clients.source()
     sys.modules.pop("own_redaction", None)
 
 
@@ -137,8 +140,9 @@ def test_a_wrong_pattern_is_refused_before_anything_is_read(
     database: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AGENT_REPORT_REDACT_PATTERNS", '{"customer": "K-("}')
-    with pytest.raises(RefusedError, match=r"redact_patterns: the expression of 'customer' is wrong: missing \)"):
-        source()
+    wrong = r"redact_patterns: the expression of 'customer' is wrong: missing \)"
+    with open_clients() as clients, pytest.raises(RefusedError, match=wrong):
+        clients.source()
 
 
 def test_names_stay(database: sqlite3.Connection, read: Read) -> None:

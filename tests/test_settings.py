@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.clients import read_settings
 from tasks.errors import RefusedError
-from tasks.settings import ReportOptions, parse_since
+from tasks.settings import ReportOptions, parse_since, read_settings
 
 
 @pytest.fixture(autouse=True)

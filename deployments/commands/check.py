@@ -14,6 +14,7 @@ from deployments.commands.compare import newest_ended
 from deployments.terminal.console import one_line, open_console, print_json
 from deployments.terminal.out_file import write_out
 from tasks.comparison.comparison import Comparison
+from tasks.connecting import open_clients
 from tasks.errors import UsageError
 from tasks.gate.rules import RuleResult, Rules, State, check_report, count_states
 from tasks.render.gate_files import render_junit, render_summary
@@ -23,6 +24,7 @@ from tasks.stored_reports import compare_stored, read_ended
 _OPTIONS = "--min-score, --min-success-rate, --max-failed, --no-worse-than"
 
 
+@open_clients()
 def run_check(
     report_id: int | None,
     environment: str | None,

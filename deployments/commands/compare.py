@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.terminal.console import Column, one_line, open_console, plain, print_json, print_table
-from tasks import clients
+from tasks.clients import current_clients
 from tasks.comparison.changes import clear_changes, sort_changes, worst_first
 from tasks.comparison.comparison import HOLDS_FOR, AgentComparison, Change, Comparison
 from tasks.comparison.description import describe_change, format_difference, format_value, metric_title
+from tasks.connecting import open_clients
 from tasks.errors import NotFoundError, UsageError
 from tasks.render.change_text import count_rest, describe_presence
 from tasks.stored_reports import compare_stored
@@ -23,6 +24,7 @@ _STYLES = {"worse": "bold red", "better": "green", "not_comparable": "yellow"}
 _METRICS = (("Score", "score"), ("Success", "success_rate"), ("Duration", "avg_duration_seconds"))
 
 
+@open_clients()
 def run_compare(
     baseline_id: int | None,
     report_id: int | None,
@@ -62,7 +64,7 @@ def last_reports(count: int, environment: str | None) -> tuple[int, int]:
     """
     if count < 2:
         raise UsageError(f"--last {count}: must be at least 2, the newest report and one before it")
-    database = clients.warehouse().database
+    database = current_clients().warehouse().database
     wanted = ReportFilter(environment, ("completed",))
     names = list_environments(database, wanted)
     if len(names) > 1:
@@ -81,7 +83,7 @@ def newest_ended(environment: str) -> int:
     Raises:
         RefusedError: there is none.
     """
-    rows = list_reports(clients.warehouse().database, ReportFilter(environment, ENDED), limit=1)
+    rows = list_reports(current_clients().warehouse().database, ReportFilter(environment, ENDED), limit=1)
     if not rows:
         raise NotFoundError(f"there is no finished report on the environment {environment!r}")
     return int(rows[0]["id"])

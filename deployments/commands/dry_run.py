@@ -10,6 +10,7 @@ from rich.text import Text
 
 from deployments.local.runner import Order, check_configured_api, check_settings
 from deployments.terminal.console import Column, one_line, print_table
+from tasks.connecting import check_clients, open_clients
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.answer import build_schema
 from tasks.judge.exchange import Question, compose
@@ -22,6 +23,7 @@ _ANSWER_TOKENS = 1200
 """Tokens of one answer: what an answer on three criteria with examples takes, near enough for an estimate."""
 
 
+@open_clients()
 def estimate_report(order: Order) -> Row:
     """``{"agents": [{agent_id, agent_name, runs, prompt_tokens, error}], "prompt_tokens", "completion_tokens",
     "cost_usd", "calls", "warnings", …}``; costs are None when the model's price is unknown. Traces are not fetched.
@@ -34,20 +36,20 @@ def estimate_report(order: Order) -> Row:
             judge, a warehouse or a Parquet folder that cannot be written, a cost limit without a price, a Prefect API
             that does not answer.
     """
-    from tasks import clients
+    from tasks.clients import current_clients
     from tasks.errors import SourceError
     from tasks.evidence.left_out import LeftOut
     from tasks.evidence.metrics import build_evidence
     from tasks.judge.agent import build_agent_question
     from tasks.judge.rubric import resolve_rubrics, select_agents
     from tasks.judge.team import build_team_question
-    from tasks.preflight import check_everything
     from tasks.settings import parse_since
 
     check_settings(order, judge=False)
-    settings = clients.read_settings()
+    clients = current_clients()
+    settings = clients.settings
     options, budget = settings.options(order.options), settings.evidence_tokens
-    warnings = check_everything(options)
+    warnings = check_clients(options)
     check_configured_api()
     until = datetime.now(UTC)
     source, prices, hide = clients.source(), clients.prices(), clients.redactor()

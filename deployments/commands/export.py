@@ -12,6 +12,7 @@ from typing import Any, Literal
 from deployments.labelling.csv_cell import guard
 from deployments.terminal.console import Row, json_text
 from deployments.terminal.out_file import refuse_existing, write_out
+from tasks.connecting import open_clients
 from tasks.errors import ConflictError, UsageError
 
 Format = Literal["csv", "json"]
@@ -22,6 +23,7 @@ TableName = Literal["agents", "criteria", "runs", "reports"]
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
+@open_clients()
 def export_report(
     report_id: int,
     *,
@@ -72,13 +74,14 @@ def _json(report: Row, table: TableName | None) -> str:
 
 
 def _rows(report: Row, table: TableName) -> Sequence[Row]:
-    from tasks.clients import warehouse
+    from tasks.clients import current_clients
 
     if table == "reports":
         return [report]
+    warehouse = current_clients().warehouse()
     if table == "agents":
-        return warehouse().load_agents(report["id"])
-    return warehouse().load_criteria(report["id"]) if table == "criteria" else warehouse().load_runs(report["id"])
+        return warehouse.load_agents(report["id"])
+    return warehouse.load_criteria(report["id"]) if table == "criteria" else warehouse.load_runs(report["id"])
 
 
 def _columns(table: TableName) -> list[str]:

@@ -9,9 +9,11 @@ from rich.console import Console
 from deployments.terminal.console import one_line, open_console
 from deployments.terminal.invocation import printed_command
 from deployments.terminal.out_file import STDOUT, write_out
+from tasks.connecting import open_clients
 from tasks.errors import ConflictError, UsageError
 
 
+@open_clients()
 def save_page(report_id: int, target: str) -> None:
     """Write a report's page to the file ``target``, or for ``-`` to stdout; an existing page is replaced.
 
@@ -33,6 +35,7 @@ def save_page(report_id: int, target: str) -> None:
         open_console(stderr=True).print(one_line(f"The page of report {report_id}: {path}"), soft_wrap=True)
 
 
+@open_clients()
 def print_place(console: Console, report_id: int) -> None:
     """Print where the report's page is, or how to create it."""
     from tasks.paging import find_page

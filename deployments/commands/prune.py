@@ -9,12 +9,14 @@ from typing import Any
 from rich.console import Console
 
 from deployments.terminal.console import Column, Row, one_line, open_console, print_json, print_table
+from tasks.connecting import open_clients
 from tasks.errors import UsageError, scrub
 from tasks.wording.counts import counted
 
 _MOST_SHOWN = 20
 
 
+@open_clients()
 def prune(*, keep: str, keep_last: int, environment: str | None, yes: bool, as_json: bool) -> None:
     """Print what is old enough, and with ``yes`` remove it from SQL, the ledger and the Parquet folder.
 
@@ -22,7 +24,7 @@ def prune(*, keep: str, keep_last: int, environment: str | None, yes: bool, as_j
         RefusedError: an invalid span or number.
         WarehouseError, ParquetError: the warehouse or the folder cannot be read or written; running it again resumes.
     """
-    from tasks.clients import read_settings, warehouse
+    from tasks.clients import current_clients
     from tasks.warehouse.retention.removal import Retention, Rule
 
     rule = Rule(_before(keep), keep_last, environment)
@@ -30,8 +32,9 @@ def prune(*, keep: str, keep_last: int, environment: str | None, yes: bool, as_j
         raise UsageError(
             f"--keep-last {keep_last}: must be at least 1, as the newest report of an environment is always kept"
         )
-    parquet_url = read_settings().parquet_url
-    retention = Retention(warehouse().database, parquet_url, rule)
+    clients = current_clients()
+    parquet_url = clients.settings.parquet_url
+    retention = Retention(clients.warehouse().database, parquet_url, rule)
     found = retention.find_removable()
     facts: dict[str, Any] = {
         "before": rule.before,

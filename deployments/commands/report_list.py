@@ -9,11 +9,13 @@ from rich.console import Console
 
 from deployments.terminal.console import Column, Row, dash, one_line, open_console, print_json, print_table, status
 from deployments.terminal.invocation import printed_command
+from tasks.connecting import open_clients
 from tasks.errors import UsageError
 
 _MOST = 1_000_000
 
 
+@open_clients()
 def list_stored(
     *,
     environment: str | None,
@@ -29,7 +31,7 @@ def list_stored(
     Raises:
         RefusedError: an invalid limit or time.
     """
-    from tasks.clients import warehouse
+    from tasks.clients import current_clients
     from tasks.settings import parse_since
     from tasks.warehouse.listing import ReportFilter, list_reports
 
@@ -40,7 +42,7 @@ def list_stored(
     except ValueError as error:
         raise UsageError(f"--since: {error}") from None
     wanted = ReportFilter(environment, tuple(statuses), moment, name, judge_model)
-    database = warehouse().database
+    database = current_clients().warehouse().database
     rows = list_reports(database, wanted, limit)
     if as_json:
         print_json(rows)

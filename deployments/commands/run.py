@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from deployments.terminal.console import complain, open_console
 from deployments.terminal.invocation import process_seconds
+from tasks.connecting import open_clients
 
 if TYPE_CHECKING:
     from deployments.local.runner import Order
 
 
+@open_clients()
 def make_report(order: Order, *, as_json: bool = False, made: Callable[[int], None] = lambda report_id: None) -> int:
     """Run the flow for ``order`` with a live progress bar, print the report, and return the exit code.
 

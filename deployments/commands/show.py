@@ -7,43 +7,48 @@ from collections.abc import Sequence
 from deployments.terminal.agent_view import print_agent
 from deployments.terminal.console import open_console, print_json
 from deployments.terminal.report_view import print_report
+from tasks.connecting import open_clients
 from tasks.errors import NotFoundError
 from tasks.report.rows import AgentRow, ReportRow
 
 
+@open_clients()
 def show_report(report_id: int, *, as_json: bool) -> ReportRow:
     """Print a report from the warehouse, and return its row.
 
     Raises:
         RefusedError: there is no report with this id.
     """
-    from tasks.clients import warehouse
+    from tasks.clients import current_clients
     from tasks.stored_reports import require_report
     from tasks.warehouse.comparisons import load_comparison
 
     report = require_report(report_id)
-    agents = warehouse().load_agents(report_id)
+    warehouse = current_clients().warehouse()
+    agents = warehouse.load_agents(report_id)
     if as_json:
         print_json({"report": report, "agents": agents})
     else:
-        criteria, comparison = warehouse().load_criteria(report_id), load_comparison(warehouse(), report_id)
+        criteria, comparison = warehouse.load_criteria(report_id), load_comparison(warehouse, report_id)
         print_report(open_console(), report, agents, criteria, comparison)
     return report
 
 
+@open_clients()
 def show_agent(report_id: int, wanted: str, *, as_json: bool) -> None:
     """Print one agent of a report in full, by its name or as ``id:12``.
 
     Raises:
         RefusedError: there is no such report, or no such agent in it.
     """
-    from tasks.clients import warehouse
+    from tasks.clients import current_clients
     from tasks.stored_reports import require_report
 
     report = require_report(report_id)
-    agent = _find_agent(report_id, wanted, warehouse().load_agents(report_id))
-    criteria = [row for row in warehouse().load_criteria(report_id) if row["agent_id"] == agent["agent_id"]]
-    runs = [row for row in warehouse().load_runs(report_id) if row["agent_id"] == agent["agent_id"]]
+    warehouse = current_clients().warehouse()
+    agent = _find_agent(report_id, wanted, warehouse.load_agents(report_id))
+    criteria = [row for row in warehouse.load_criteria(report_id) if row["agent_id"] == agent["agent_id"]]
+    runs = [row for row in warehouse.load_runs(report_id) if row["agent_id"] == agent["agent_id"]]
     if as_json:
         print_json({"report": report, "agent": agent, "criteria": criteria, "runs": runs})
     else:

@@ -13,6 +13,7 @@ from deployments.commands.show import show_report
 from deployments.terminal.console import one_line, open_console, print_json
 from deployments.terminal.invocation import printed_command
 from deployments.terminal.progress_bar import describe_step, open_bar
+from tasks.connecting import open_clients
 from tasks.errors import ReportAbandonedError, WarehouseError
 from tasks.report.rows import ReportRow
 
@@ -22,6 +23,7 @@ _PATIENCE_SECONDS = 60.0
 _SHOWN = ("id", "environment", "name", "status", "progress", "current_step", "error")
 
 
+@open_clients()
 def watch_report(report_id: int, *, as_json: bool) -> bool | None:
     """Follow the report to its end and print it; returns whether it completed, None after Ctrl-C.
 
@@ -76,12 +78,12 @@ def _steps(report_id: int) -> Iterator[ReportRow]:
 
 def _look(report_id: int) -> ReportRow:
     """The current row; waits while the warehouse is briefly unreachable (a restart)."""
-    from tasks.clients import warehouse
+    from tasks.clients import current_clients
 
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            row = warehouse().load_report(report_id)
+            row = current_clients().warehouse().load_report(report_id)
             break
         except WarehouseError:
             if time.monotonic() > deadline:

@@ -24,6 +24,7 @@ from tasks.wording.counts import counted
 
 if TYPE_CHECKING:
     from deployments.demo.history import Past
+    from tasks.warehouse.sql import Warehouse
 
 AGENT_SECONDS, TEAM_SECONDS = 2.0, 3.0
 
@@ -52,17 +53,17 @@ def run_demo(*, judge: str, agents: int, runs_per_agent: int, folder: Path, as_j
         from deployments.commands.run import make_report
         from deployments.demo.history import open_past
         from deployments.local.runner import Order, quiet_prefect
-        from tasks.clients import warehouse
+        from tasks.connecting import open_clients
         from tasks.judge.rubric import Criteria
 
         quiet_prefect()
         model = SIMULATED_JUDGE_MODEL if judge == "simulated" else DEFAULT_JUDGE_MODEL
         options = ReportOptions(judge_model=model, runs_per_agent=runs_per_agent)
-        with open_past(warehouse(), model) as past:
+        with open_clients() as clients, open_past(clients.warehouse(), model) as past:
             order = Order("demo", "Demo", Criteria(), options, None)
             code = make_report(order, as_json=as_json, made=lambda report_id: _write_past(past, report_id))
-        if not as_json:
-            _print_files(shown, simulated=judge == "simulated")
+            if not as_json:
+                _print_files(clients.warehouse(), shown, simulated=judge == "simulated")
         return code
 
 
@@ -70,16 +71,16 @@ def _write_past(past: Past, report_id: int) -> None:
     """The weeks before a first report, what changed since, and its page once more, which was made without them."""
     if not past.weeks:
         return
-    from tasks import clients
+    from tasks.clients import current_clients
     from tasks.paging import load_page
     from tasks.render.html.html import render_html
     from tasks.stored_reports import compare_stored
     from tasks.warehouse.pages import write_page_file
 
     past.write(report_id)
-    if clients.warehouse().load_report(past.weeks[-1]) is not None:
+    if current_clients().warehouse().load_report(past.weeks[-1]) is not None:
         compare_stored(report_id, past.weeks[-1])
-        url = clients.read_settings().parquet_url
+        url = current_clients().settings.parquet_url
         write_page_file(url, ENVIRONMENT, report_id, render_html(load_page(report_id)))
 
 
@@ -134,16 +135,14 @@ def print_time(console: Console, report: Row, agents: Sequence[Row]) -> None:
         )
 
 
-def _print_files(folder: Path, *, simulated: bool) -> None:
-    from tasks.clients import warehouse
-
+def _print_files(warehouse: Warehouse, folder: Path, *, simulated: bool) -> None:
     console = open_console()
-    report = next(iter(warehouse().list_reports("demo", limit=1)), None)
+    report = next(iter(warehouse.list_reports("demo", limit=1)), None)
     if report is None:
         return
     console.print()
     if simulated:
-        print_time(console, report, warehouse().load_agents(report["id"]))
+        print_time(console, report, warehouse.load_agents(report["id"]))
     console.print(
         Text(
             f"SQL: {folder / 'warehouse.db'}   Parquet: {folder / 'parquet'}\n"

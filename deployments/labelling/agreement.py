@@ -10,20 +10,22 @@ from rich.text import Text
 from deployments.terminal.console import Column, one_line, open_console, print_json, print_table
 from deployments.terminal.invocation import printed_command
 from tasks.calibration.agreement import ALL, ENOUGH_AGENTS, Agreement, CriterionAgreement, describe_kappa
+from tasks.connecting import open_clients
 from tasks.statistics.estimate import Estimate
 from tasks.wording.counts import counted, is_are
 
 
+@open_clients()
 def run_agreement(report_id: int | None, environment: str | None, *, as_json: bool) -> None:
     """Measure the judge of a report, or of the newest completed one (of ``environment``), and print it.
 
     Raises:
         RefusedError: there is no such report.
     """
-    from tasks.clients import warehouse
+    from tasks.clients import current_clients
     from tasks.measuring import find_report, measure
 
-    stored = warehouse()
+    stored = current_clients().warehouse()
     found = measure(stored, find_report(stored, report_id, environment))
     if as_json:
         print_json(found.model_dump(mode="json"))

@@ -13,6 +13,7 @@ from deployments.labelling.labelled_report import LabelledReport
 from deployments.terminal.console import open_console, print_json
 from deployments.terminal.invocation import printed_command
 from tasks.calibration.label_sample import RunToLabel, choose_runs
+from tasks.connecting import open_clients
 from tasks.errors import NotFoundError, UsageError
 from tasks.judge.rubric import select_agents
 from tasks.report.stored_report import agents_of
@@ -37,13 +38,14 @@ class LabelOrder:
     as_json: bool = False
 
 
+@open_clients()
 def run_label(order: LabelOrder) -> int:
     """Read labels from a file, write a template, or ask on the terminal; returns the exit code.
 
     Raises:
         RefusedError: no such report or agent, a file that cannot be used, or no terminal to ask on.
     """
-    from tasks.clients import warehouse
+    from tasks.clients import current_clients
 
     if order.count < 1:
         raise UsageError(f"--count {order.count}: must be at least 1")
@@ -52,7 +54,7 @@ def run_label(order: LabelOrder) -> int:
     if order.as_json and order.csv is None:
         raise UsageError("--json requires --csv")
     order = replace(order, labeler=_labeler(order.labeler))
-    report = LabelledReport(warehouse(), order.report_id)
+    report = LabelledReport(current_clients().warehouse(), order.report_id)
     if order.csv is not None:
         return _take_file(report, order.csv, str(order.labeler), as_json=order.as_json)
     chosen = _choose(report, order)

@@ -19,6 +19,7 @@ from deployments.local.prefect_server import (
     use_server,
     wait_until_healthy,
 )
+from tasks.connecting import open_clients
 from tasks.errors import AgentReportError, PrefectServerError, RefusedError, scrub
 from tasks.judge.rubric import Criteria
 from tasks.report.rows import ReportRow
@@ -157,6 +158,7 @@ def drain() -> None:
     EventsWorker.drain_all(timeout=_DRAIN_SECONDS)
 
 
+@open_clients()
 def run_report(order: Order) -> int | None:
     """Run the flow here and return the report's id, also when Ctrl-C stopped it; None when it left no report.
 
@@ -197,10 +199,10 @@ def _report_of(order: Order, flow_runs: Sequence[str]) -> int | None:
 
 def _has_ended(report_id: int) -> bool:
     """Whether the report's row tells how it ended; a warehouse that fails in the middle leaves one that does not."""
-    from tasks.clients import warehouse
+    from tasks.clients import current_clients
     from tasks.warehouse.schema import ENDED
 
-    row = warehouse().load_report(report_id)
+    row = current_clients().warehouse().load_report(report_id)
     return row is not None and row["status"] in ENDED
 
 
@@ -208,20 +210,23 @@ def _in_short(error: BaseException) -> str:
     return scrub(f"{type(error).__name__}: {error}")
 
 
+@open_clients()
 def running_report(order: Order) -> ReportRow | None:
     """The row of the report that this process is making, or None before there is one."""
     return next((row for row in _reports(order) if row["owner"] and row["owner"]["pid"] == os.getpid()), None)
 
 
 def _reports(order: Order) -> list[ReportRow]:
-    from tasks.clients import warehouse
+    from tasks.clients import current_clients
 
+    warehouse = current_clients().warehouse()
     if order.report_id is not None:
-        row = warehouse().load_report(order.report_id)
+        row = warehouse.load_report(order.report_id)
         return [row] if row else []
-    return warehouse().list_reports(order.environment, limit=50)
+    return warehouse.list_reports(order.environment, limit=50)
 
 
+@open_clients()
 def check_settings(order: Order, *, judge: bool = True) -> None:
     """Refuse at once what would only be refused when Prefect has started.
 
@@ -230,11 +235,12 @@ def check_settings(order: Order, *, judge: bool = True) -> None:
             honoured.
         SourceError: the source cannot be read.
     """
-    from tasks import clients
+    from tasks.clients import current_clients
     from tasks.judge.rubric import resolve_rubrics, select_agents
     from tasks.stored_reports import require_report
 
-    options = clients.read_settings().options(order.options)
+    clients = current_clients()
+    options = clients.settings.options(order.options)
     source = clients.source()
     agents = source.load_agents(order.environment)
     source.check_filter(options.filter_model)

@@ -20,9 +20,8 @@ from deployments.setup.piece import Found, Piece
 from deployments.setup.readable import Readable
 from deployments.setup.work_pool import Pool
 from deployments.terminal.console import one_line
-from tasks.clients import read_settings
 from tasks.errors import ConfigurationError
-from tasks.settings import ReportOptions
+from tasks.settings import ReportOptions, read_settings
 from tasks.wire.urls import refuse_ambiguous
 
 Line = tuple[str, Found]

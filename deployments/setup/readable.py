@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from prefect.client.orchestration import SyncPrefectClient
 
 from deployments.setup.piece import Found
-from tasks import clients
+from tasks.connecting import open_clients
 from tasks.errors import AgentReportError
 from tasks.settings import Settings
 
@@ -22,7 +22,8 @@ class Readable:
         if not self._is_given:
             return []
         try:
-            clients.source().check()
+            with open_clients() as clients:
+                clients.source().check()
         except AgentReportError as error:
             return [Found("source", "warning", f"{error} (as seen from here; runs read it where their worker is)")]
         return [Found("source", "there")]

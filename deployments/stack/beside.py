@@ -78,7 +78,7 @@ def stack_warehouse(folder: Path = DEFAULT_FOLDER) -> Iterator[bool]:
     if stack is None or not stack.warehouse or _names_another_server(stack):
         yield False
         return
-    from tasks.clients import read_settings
+    from tasks.settings import read_settings
 
     given = read_settings().model_fields_set
     if given & {"warehouse_url", "warehouse_block"}:

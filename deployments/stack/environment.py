@@ -11,9 +11,9 @@ from dotenv import dotenv_values
 
 from deployments.local.prefect_server import without_prefect
 from deployments.local.runner import QUIET_SETTINGS
-from tasks.clients import NO_ENV_FILE, read_settings, source
+from tasks.connecting import open_clients
 from tasks.errors import ConfigurationError
-from tasks.settings import SIMULATED_JUDGE_MODEL
+from tasks.settings import NO_ENV_FILE, SIMULATED_JUDGE_MODEL, read_settings
 
 _OURS = ("AGENT_REPORT_", "OPENAI_")
 # Runs get them from the worker's environment. Blocks would outlive the values that they copy.
@@ -40,10 +40,11 @@ def check_source() -> None:
 
     Raises:
         SourceError: it cannot be read.
-        RefusedError: as ``connections.source``.
+        RefusedError: as ``Clients.source``.
     """
-    if not read_settings().source_block:
-        source().check()
+    with open_clients() as clients:
+        if not clients.settings.source_block:
+            clients.source().check()
 
 
 def demo_settings(folder: Path, jaeger_url: str, judge_url: str) -> dict[str, str]:

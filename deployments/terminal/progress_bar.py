@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -49,7 +50,7 @@ def live_progress(console: Console, look: Callable[[], Row | None]) -> Iterator[
                 if row is not None:
                     bar.update(task, completed=row["progress"], description=describe_step(row))
 
-        follower = threading.Thread(target=follow, name="progress-bar", daemon=True)
+        follower = threading.Thread(target=copy_context().run, args=(follow,), name="progress-bar", daemon=True)
         follower.start()
         try:
             yield

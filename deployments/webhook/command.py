@@ -32,7 +32,7 @@ def run_webhook(host: str, port: int) -> None:
     """
     # Wrong settings are reported at once: Prefect takes seconds to import.
     from deployments.webhook.signatures import open_signatures
-    from tasks.clients import read_settings
+    from tasks.settings import read_settings
 
     settings = read_settings()
     open_signatures(settings.webhook_secrets, settings.webhook_github_secrets)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from tasks.connecting import open_clients
 
+
+@open_clients()
 def load_report(flow_run_id: str) -> dict[str, Any] | None:
     """``{"report": …, "agents": […]}`` of the newest report that this flow run made, or None.
 
     Raises:
         RefusedError, WarehouseError: the warehouse is unusable.
     """
-    from tasks.clients import warehouse
+    from tasks.clients import current_clients
 
-    report = warehouse().find_report(flow_run_id)
-    return report and {"report": report, "agents": warehouse().load_agents(report["id"])}
+    warehouse = current_clients().warehouse()
+    report = warehouse.find_report(flow_run_id)
+    return report and {"report": report, "agents": warehouse.load_agents(report["id"])}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
@@ -14,18 +15,17 @@ LLM_TAG = "llm"
 LIMIT_NAME = f"tag:{LLM_TAG}"
 """The name under which Prefect keeps the limit on a tag among its global limits."""
 
-_alone = False
+_own_server: ContextVar[bool] = ContextVar("own_server", default=False)
 
 
 @contextmanager
 def server_of_its_own() -> Iterator[None]:
-    """While the block runs, nobody but this process uses the Prefect server, and its own width is limit enough."""
-    global _alone
-    _alone = True
+    """For the block: only this process uses the Prefect server, so its task runner bounds its judge calls."""
+    token = _own_server.set(True)
     try:
         yield
     finally:
-        _alone = False
+        _own_server.reset(token)
 
 
 def find_limit(width: int) -> int | None:
@@ -34,7 +34,7 @@ def find_limit(width: int) -> int | None:
     Says in the run's log when nothing there bounds the ``width`` (0: unlimited) judge calls of each report, and when
     it bounds them to fewer than were asked for.
     """
-    if _alone or not PREFECT_API_URL.value():
+    if _own_server.get() or not PREFECT_API_URL.value():
         return None
     try:
         with get_client(sync_client=True) as client:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from deployments.demo.jaeger import SimulatedJaeger
 from deployments.demo.judge import SimulatedJudge
 from deployments.demo.sample import Sample, build_sample
 from deployments.local.prefect_server import prefect_server, wait_until_healthy
-from tasks.settings import ReportOptions
-from tasks.warehouse.sql import Warehouse
+from tasks.settings import ReportOptions, read_settings
+from tasks.warehouse.sql import Warehouse, open_warehouse
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +54,7 @@ class World:
     folder: Path
     judge: SimulatedJudge
     jaeger: SimulatedJaeger
+    warehouses: dict[str, Warehouse] = field(default_factory=dict)
 
     def report(self, **options: Any) -> dict[str, Any]:
         """Run the flow to whatever end; the report's row."""
@@ -67,9 +68,10 @@ class World:
     @property
     def warehouse(self) -> Warehouse:
         """Where the reports are."""
-        from tasks import clients
-
-        return clients.warehouse()
+        url = read_settings().warehouse_url.get_secret_value()
+        if url not in self.warehouses:
+            self.warehouses[url] = open_warehouse(url)
+        return self.warehouses[url]
 
     def agents(self, report: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """The report's agents by name."""
@@ -85,12 +87,14 @@ def make_world(
     It has the agents of ``sample``; with ``full=True`` those of ``full_sample``.
     """
     opened: list[Any] = []
+    worlds: list[World] = []
 
     def make(*, full: bool = False, **judge: Any) -> World:
         chosen = full_sample if full else sample
         seconds = {"agent_seconds": 0.05, "team_seconds": 0.05} | judge
         chosen.write_sqlite(tmp_path / "source.db")
         world = World(tmp_path, SimulatedJudge(**seconds), SimulatedJaeger(chosen.traces))
+        worlds.append(world)
         for server in (world.judge, world.jaeger):
             server.__enter__()
             opened.append(server)
@@ -106,5 +110,8 @@ def make_world(
         return world
 
     yield make
+    for world in worlds:
+        for warehouse in world.warehouses.values():
+            warehouse.close()
     for server in opened:
         server.__exit__(None, None, None)

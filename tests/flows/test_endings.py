@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tasks.connecting import open_clients
 from tasks.errors import RefusedError
 from tasks.warehouse.parquet import check_place
 
@@ -78,15 +79,13 @@ def test_a_place_for_files_is_tried_before_anything_is_paid(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("suffix", ["", "?mode=rw"])
 def test_the_source_is_never_the_warehouse(suffix: str, make_world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks import clients
-
     world = make_world()
     place = world.folder / "source.db"
     before = place.read_bytes()
     monkeypatch.setenv(
         "AGENT_REPORT_WAREHOUSE_URL", f"sqlite:///{world.folder}/../{world.folder.name}/source.db{suffix}"
     )
-    with pytest.raises(RefusedError, match="name the same database"):
+    with open_clients() as clients, pytest.raises(RefusedError, match="name the same database"):
         clients.warehouse()
     assert place.read_bytes() == before
 

@@ -7,12 +7,14 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from tasks.clients import Clients
+from tasks.connecting import open_clients
 from tasks.warehouse.engine import Database
 
 Step = Callable[[], object]
@@ -52,23 +54,28 @@ def _alter(server: sa.URL, database: str | None, how: str) -> None:
 
 
 @pytest.fixture(params=["full disk", "refused"])
-def outage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Callable[[], None], Step, Step]:
-    """What points the reports at the warehouse, how it goes away, and how it comes back."""
+def outage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Step, Step, Step]]:
+    """What connects the reports to the warehouse, how it goes away, and how it comes back."""
+    with ExitStack() as stack:
+        # SQLite's limit to a file's pages is one of a connection: it has to be set on the reports' own.
+        opened: list[Clients] = []
 
-    def database() -> Database:
-        from tasks import clients
+        def connect() -> None:
+            opened.append(stack.enter_context(open_clients()))
 
-        return clients.warehouse().database
+        def database() -> Database:
+            return opened[0].warehouse().database
 
-    if request.param == "full disk":
-        return (lambda: None), (lambda: _fill_up(database(), None)), (lambda: _fill_up(database(), 10**6))
-    url: str = request.getfixturevalue("postgres_url")
-    server, name = request.getfixturevalue("postgres_server"), sa.make_url(url).database
-    return (
-        lambda: monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url),
-        lambda: _alter(server, name, "ALLOW_CONNECTIONS false"),
-        lambda: _alter(server, name, "ALLOW_CONNECTIONS true"),
-    )
+        if request.param == "full disk":
+            yield connect, (lambda: _fill_up(database(), None)), (lambda: _fill_up(database(), 10**6))
+        else:
+            url: str = request.getfixturevalue("postgres_url")
+            server, name = request.getfixturevalue("postgres_server"), sa.make_url(url).database
+            yield (
+                lambda: monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url),
+                lambda: _alter(server, name, "ALLOW_CONNECTIONS false"),
+                lambda: _alter(server, name, "ALLOW_CONNECTIONS true"),
+            )
 
 
 def _at_request(number: int, begin: Step) -> Callable[[dict[str, Any], Any], None]:
@@ -90,9 +97,9 @@ def _ledger(world: Any) -> Counter[str]:
 @pytest.mark.parametrize("number", [3, 5])
 def test_a_report_outlasts_an_outage(outage: Any, make_world: Callable[..., Any], number: int) -> None:
     """In the middle of judging, and with the last call: then progress and the report itself have to wait as well."""
-    point, begin, end = outage
+    connect, begin, end = outage
     world = make_world(respond=_at_request(number, begin))
-    point()
+    connect()
     with when_logged("Retrying for up to 60 s", end):
         report = world.report(max_concurrent_evals=3)
     assert report["status"] == "completed"
@@ -106,10 +113,10 @@ def test_after_a_longer_outage_the_report_has_failed_and_nothing_is_paid_for_aga
 ) -> None:
     from flows.generate_report import generate_report
 
-    point, begin, end = outage
+    connect, begin, end = outage
     world = make_world(full=True, respond=_at_request(5, begin))
-    point()
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_OUTAGE_SECONDS", "0.5")
+    connect()
     # It has given up, and waits to write what it has.
     with when_logged("Retrying for up to 3600 s", end):
         report = world.report(max_concurrent_evals=3)

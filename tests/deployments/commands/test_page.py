@@ -12,9 +12,15 @@ import pytest
 from deployments.commands.page import print_place, save_page
 from deployments.labelling.command import LabelOrder, run_label
 from deployments.terminal.console import open_console
-from tasks import clients
+from tasks import paging
+from tasks.connecting import open_clients
 from tasks.errors import RefusedError
-from tasks.paging import find_page
+
+
+def find_page(report_id: int) -> str:
+    """Where the page is, by clients of its own."""
+    with open_clients():
+        return paging.find_page(report_id)
 
 
 @pytest.fixture
@@ -22,9 +28,10 @@ def report_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     """A report that is written, without agents."""
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", f"sqlite:///{tmp_path / 'warehouse.db'}")
     monkeypatch.setenv("AGENT_REPORT_PARQUET_URL", str(tmp_path / "parquet"))
-    warehouse = clients.warehouse()
-    made = warehouse.create_report({"environment": "demo", "name": "Weekly"})
-    warehouse.write_report(made, {"status": "completed", "team_score": 7.5, "team_passed": True}, [], [], [])
+    with open_clients() as clients:
+        warehouse = clients.warehouse()
+        made = warehouse.create_report({"environment": "demo", "name": "Weekly"})
+        warehouse.write_report(made, {"status": "completed", "team_score": 7.5, "team_passed": True}, [], [], [])
     return made
 
 

@@ -23,6 +23,7 @@ from deployments import cli
 from deployments.commands import reports as reports_commands
 from deployments.commands.export import write_csv
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
+from tasks.connecting import open_clients
 from tasks.stored_reports import compare_stored
 from tasks.warehouse.comparisons import write_comparison
 from tasks.warehouse.listing import STATUSES
@@ -486,7 +487,8 @@ def test_reading_the_warehouse_loads_neither_prefect_nor_the_judge(
     """They take two seconds to load, and these commands answer in less than one."""
     ids = write(warehouse), write(warehouse)
     # Two reports that were compared before, as every report is with the last one.
-    assert compare_stored(ids[1], ids[0]) is not None
+    with open_clients():
+        assert compare_stored(ids[1], ids[0]) is not None
     slow = {"prefect", "pandas", "openai", "genai_prices", "alembic", "jinja2", "scipy"}
     # Agreement is measured anew each time, by statsmodels.
     slow -= {"pandas", "scipy"} if line.startswith("agreement") else set()

@@ -67,9 +67,9 @@ def post(bare_server: str, api_headers: dict[str, str]) -> Post:
 
 @pytest.fixture(scope="module")
 def eventually() -> Callable[..., Any]:
-    """``eventually(ask)``: what ``ask`` gives, as soon as it is something; fails after a minute."""
+    """``eventually(ask)``: what ``ask`` gives, as soon as it is something; fails after four minutes."""
 
-    def wait(ask: Callable[[], Any], seconds: float = 60) -> Any:
+    def wait(ask: Callable[[], Any], seconds: float = 240) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := ask()):
             assert time.monotonic() < deadline, "it did not happen"

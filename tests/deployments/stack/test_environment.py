@@ -25,8 +25,8 @@ from deployments.stack.environment import (
 )
 from deployments.stack.place import Place, take_place
 from deployments.stack.port import free_port, listen, port_of
-from tasks.clients import read_settings
 from tasks.errors import RefusedError, SourceError
+from tasks.settings import read_settings
 from tasks.warehouse.owner import Owner, current_owner
 
 _HOME, _API = Path("/stack/prefect"), "http://127.0.0.1:4200/api"
@@ -82,7 +82,7 @@ def test_a_source_that_is_not_there_is_refused_before_anything_starts(
     ("variable", "said"),
     [
         ("AGENT_REPORT_MAX_CONCURENT_EVALS", "did you mean AGENT_REPORT_MAX_CONCURRENT_EVALS?"),
-        ("AGENT_REPORT_XQJ", "the README lists those there are"),
+        ("AGENT_REPORT_XQJ", "docs/reference/settings.md lists all settings"),
     ],
 )
 def test_a_mistyped_setting_is_refused_with_the_nearest(

@@ -27,6 +27,8 @@ from tasks.warehouse.sql import open_warehouse
 
 _ui = runpy.run_path(str(Path(__file__).parents[3] / "docs" / "make_screenshots.py"))
 _in_browser = pytest.mark.skipif(_ui["find_chromium"]() is None, reason="there is no Chromium on this machine")
+# Each wait has its own end.
+pytestmark = pytest.mark.timeout(900)
 Up = Any
 
 
@@ -283,12 +285,12 @@ def test_what_is_killed_is_said_and_comes_back(up: Up) -> None:
     for name, pid in before.items():
         os.kill(pid, signal.SIGKILL)
         said = f"{name} was killed (SIGKILL); its log is {up.folder / 'logs' / name}.log; it is started again\n"
-        up.until(lambda said=said: said in up.text, 10)  # type: ignore[misc]
+        up.until(lambda said=said: said in up.text)  # type: ignore[misc]
         if name == "postgres":
             # What comes after it would end once more without it.
-            up.until(lambda: "postgres is back\n" in up.text, 60)
+            up.until(lambda: "postgres is back\n" in up.text)
     for name, pid in before.items():
-        up.until(lambda name=name: f"{name} is back\n" in up.text, 60)  # type: ignore[misc]
+        up.until(lambda name=name: f"{name} is back\n" in up.text)  # type: ignore[misc]
         assert up.state["children"][name] != pid
     assert up.text.count("started again") == len(before)
     assert up.state["api"] == api
@@ -305,6 +307,6 @@ def test_killed_itself_it_leaves_nothing_and_can_start_again(up: Up) -> None:
 
     up.start("--port", "0", "--webhook-port", "0")
     # The report that it was at, too, has ended.
-    up.until(lambda: up.statuses == ["failed", "completed", "cancelled", "completed"], 60)
+    up.until(lambda: up.statuses == ["failed", "completed", "cancelled", "completed"])
     assert up.end(signal.SIGTERM) == 0
     assert not up.left()

@@ -29,7 +29,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from standardwebhooks import Webhook
 
 from deployments.webhook.command import open_server
-from tasks.clients import read_settings
+from tasks.settings import read_settings
 
 OLD, NEW = ("whsec_" + "b2xk" * 8, "whsec_" + "bmV3" * 8)
 GITHUB = "a-secret-of-github-1"
