@@ -134,7 +134,7 @@ def _play_runs(
     ended = now - _NEWEST - timedelta(minutes=rng.randint(0, 90))
     for age, twist in enumerate(twists):
         own = random.Random(f"{seed}:{name}:{age}")  # noqa: S311
-        # What is said in a run may name times, so it is played at about its time and then put before the next one.
+        # The texts of a run may name times, so it is played at about its time and then put before the next one.
         play = build_play(spec, twist, own, ended)
         started_at = (ended - timedelta(microseconds=play.duration_us)).replace(microsecond=0)
         runs.append(_PlayedRun(spec, name, position + 1, age, count >= _ENOUGH_FOR_ODD, started_at, play, own))

