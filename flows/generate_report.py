@@ -11,10 +11,11 @@ from tasks.bridge.decorators import flow
 from tasks.bridge.quoting import quoted
 from tasks.comparing import compare_with_last
 from tasks.connecting import open_clients
+from tasks.ending import finish_report, reporting
 from tasks.evaluating import judge_threads, judging, open_draft
 from tasks.judge.rubric import Criteria
-from tasks.paging import write_page
-from tasks.publishing import finish_report, open_report, publish_artifacts, reporting, write_report
+from tasks.opening import open_report
+from tasks.publishing import publish_artifacts, write_page, write_report
 from tasks.reading import load_agents, read_evidence
 from tasks.report.build import ReportDraft
 from tasks.scheduling import EvaluationQueue

@@ -11,7 +11,7 @@ from tasks.errors import NotFoundError, scrub
 from tasks.render.change_text import render_changed
 from tasks.report.build import ReportRows
 from tasks.report.plan import ReportPlan
-from tasks.stored_reports import compare_followers, compare_stored
+from tasks.stored.reports import compare_followers, compare_stored
 
 
 @step("compare the report on {plan.environment}")

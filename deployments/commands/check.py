@@ -19,7 +19,7 @@ from tasks.errors import UsageError
 from tasks.gate.rules import RuleResult, Rules, State, check_report, count_states
 from tasks.render.gate_files import render_junit, render_summary
 from tasks.report.stored_report import StoredReport
-from tasks.stored_reports import compare_stored, read_ended
+from tasks.stored.reports import compare_stored, read_ended
 
 _OPTIONS = "--min-score, --min-success-rate, --max-failed, --no-worse-than"
 

@@ -15,7 +15,7 @@ from tasks.comparison.description import describe_change, format_difference, for
 from tasks.connecting import open_clients
 from tasks.errors import NotFoundError, UsageError
 from tasks.render.change_text import count_rest, describe_presence
-from tasks.stored_reports import compare_stored
+from tasks.stored.reports import compare_stored
 from tasks.warehouse.listing import ReportFilter, list_environments, list_reports
 from tasks.warehouse.schema import ENDED
 from tasks.wording.counts import counted, is_are

@@ -43,7 +43,7 @@ def export_report(
     Raises:
         RefusedError: there is no such report, it is not done, the file exists, or it cannot be written.
     """
-    from tasks.stored_reports import require_report
+    from tasks.stored.reports import require_report
     from tasks.warehouse.schema import ENDED
 
     if byte_order_mark and kind == "json":

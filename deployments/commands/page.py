@@ -22,8 +22,8 @@ def save_page(report_id: int, target: str) -> None:
     Raises:
         RefusedError: no such report, or a target that is a folder, not an HTML file, or not writable.
     """
-    from tasks.paging import load_page
     from tasks.render.html.html import render_html
+    from tasks.stored.page import load_page
 
     path = None if target == STDOUT else _check(Path(target).expanduser(), target)
     page = load_page(report_id)
@@ -38,7 +38,7 @@ def save_page(report_id: int, target: str) -> None:
 @open_clients()
 def print_place(console: Console, report_id: int) -> None:
     """Print where the report's page is, or how to create it."""
-    from tasks.paging import find_page
+    from tasks.stored.page import find_page
 
     place = find_page(report_id)
     console.print()

@@ -20,7 +20,7 @@ def show_report(report_id: int, *, as_json: bool) -> ReportRow:
         RefusedError: there is no report with this id.
     """
     from tasks.clients import current_clients
-    from tasks.stored_reports import require_report
+    from tasks.stored.reports import require_report
     from tasks.warehouse.comparisons import load_comparison
 
     report = require_report(report_id)
@@ -42,7 +42,7 @@ def show_agent(report_id: int, wanted: str, *, as_json: bool) -> None:
         RefusedError: there is no such report, or no such agent in it.
     """
     from tasks.clients import current_clients
-    from tasks.stored_reports import require_report
+    from tasks.stored.reports import require_report
 
     report = require_report(report_id)
     warehouse = current_clients().warehouse()

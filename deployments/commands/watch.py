@@ -55,7 +55,7 @@ def watch_report(report_id: int, *, as_json: bool) -> bool | None:
 
 def _steps(report_id: int) -> Iterator[ReportRow]:
     """The report's row now and after every change, until the report ends."""
-    from tasks.stored_reports import require_report
+    from tasks.stored.reports import require_report
     from tasks.warehouse.schema import ENDED
 
     row, last = require_report(report_id), None

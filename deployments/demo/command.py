@@ -72,9 +72,9 @@ def _write_past(past: Past, report_id: int) -> None:
     if not past.weeks:
         return
     from tasks.clients import current_clients
-    from tasks.paging import load_page
     from tasks.render.html.html import render_html
-    from tasks.stored_reports import compare_stored
+    from tasks.stored.page import load_page
+    from tasks.stored.reports import compare_stored
     from tasks.warehouse.pages import write_page_file
 
     past.write(report_id)

@@ -1,4 +1,4 @@
-"""Plays: one run of a sample agent, as its turns, tool calls and answers, with times and tokens that fit together."""
+"""Plays: one run of a sample agent, its messages, calls and results, with consistent times and tokens."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Play:
 
     @property
     def input_tokens(self) -> int:
-        """Over all turns: each sends all turns before it."""
+        """Over all turns: each sends the messages so far."""
         return sum(turn.input_tokens for turn in self.turns)
 
     @property

@@ -23,7 +23,7 @@ def run_agreement(report_id: int | None, environment: str | None, *, as_json: bo
         RefusedError: there is no such report.
     """
     from tasks.clients import current_clients
-    from tasks.measuring import find_report, measure
+    from tasks.stored.agreement import find_report, measure
 
     stored = current_clients().warehouse()
     found = measure(stored, find_report(stored, report_id, environment))

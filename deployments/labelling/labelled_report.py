@@ -11,7 +11,7 @@ from tasks.errors import NotFoundError, RefusedError
 from tasks.judge.rubric import parse_criteria, resolve_rubrics
 from tasks.report.rows import AgentId, CriterionRow
 from tasks.report.stored_report import agents_of
-from tasks.stored_reports import require_report
+from tasks.stored.reports import require_report
 from tasks.warehouse.labels import load_labels, write_labels
 from tasks.warehouse.sql import Warehouse
 

@@ -25,7 +25,7 @@ COLUMNS = ("agent", "run_id", "criterion", "score", "passed", "labeler", "note")
 """What is read. Needed are agent (``id:12``, 12 or a name), criterion, and score or passed."""
 
 SHOWN = ("agent_name", "threshold", "status", "task", "response", "error")
-"""What a template shows for information; it is not read back."""
+"""Columns that a template shows in addition, and that are not read back."""
 
 _MOST_SHOWN = 20
 _LONGEST_NOTE = 2000

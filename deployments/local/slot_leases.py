@@ -2,10 +2,9 @@
 
 Prefect counts the slots that are taken in its database, and keeps the leases that give them back elsewhere. Its own
 storage on disk writes a lease in two files under a lock that others wait a tenth of a second for: a process that dies
-in between leaves slots that are never given back. Here a lease is one file, and a server that starts counts its slots
-by the leases that are there.
-
-Name this module in ``PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE``; it is for a server with one API process.
+in between leaves slots that are never released. Here a lease is one file, and a server that starts counts its slots by
+the leases that are there. Name this module in ``PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE``; it is for a server with one
+API process.
 """
 
 from __future__ import annotations
@@ -110,7 +109,7 @@ class ConcurrencyLeaseStorage(LeasesInMemory):
 async def count_slots() -> None:
     """Set the slots that are taken, of every active limit on a tag or a deployment, to those that are leased.
 
-    Call it before any slot can be asked for. Leases that end meanwhile are counted right: ending one changes
+    To be called before any slot can be requested. Leases that end meanwhile are counted right: who ends one changes
     the limit's row first.
     """
     database = provide_database_interface()

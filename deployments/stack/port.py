@@ -32,8 +32,7 @@ def port_of(listener: socket.socket) -> int:
 def free_port(wanted: int) -> int:
     """``wanted``, or another port that is free now, for a process that opens it later.
 
-    The other one is below the ports that systems give to processes that ask for any, so no other process gets it
-    meanwhile.
+    The other one is below the range of ephemeral ports, so that no other process gets it in the meantime.
     """
     with listen(wanted) as listener:
         port = port_of(listener)

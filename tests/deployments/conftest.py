@@ -93,7 +93,7 @@ def hostile() -> str:
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A source of three agents with six runs each, of which one has a name that does what a terminal is told."""
+    """A source of three agents with six runs each, of which one has a name with terminal escapes."""
     path = tmp_path_factory.mktemp("source") / "station.db"
     build_sample(datetime.now(UTC), agents=3, runs_per_agent=6).write_sqlite(path)
     with sqlite3.connect(path) as connection:

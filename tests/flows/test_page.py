@@ -10,15 +10,15 @@ from uuid import UUID
 
 import pytest
 
-from tasks import paging
 from tasks.connecting import open_clients
+from tasks.stored import page as stored_page
 from tasks.warehouse.schema import labels
 
 
 def find_page(report_id: int) -> str:
     """Where the page is, by clients of its own."""
     with open_clients():
-        return paging.find_page(report_id)
+        return stored_page.find_page(report_id)
 
 
 def _artifact(report: dict[str, Any]) -> str:

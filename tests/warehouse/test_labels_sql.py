@@ -12,7 +12,7 @@ import pytest
 from tasks.calibration.labels import Label
 from tasks.errors import RefusedError, WarehouseError
 from tasks.judge.ledger import PaidAnswer
-from tasks.measuring import find_report, load_agreement, measure
+from tasks.stored.agreement import find_report, load_agreement, measure
 from tasks.warehouse.labels import (
     has_labels,
     load_judged,

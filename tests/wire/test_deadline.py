@@ -62,7 +62,7 @@ def trickle(head: bytes, drop: bytes, *, read: bool = True) -> Iterator[Trickle]
 
 
 def ticking() -> Callable[[], float]:
-    """A clock on which a second goes by whenever it is looked at."""
+    """A clock on which a second goes by at every reading."""
     seconds = itertools.count()
     return lambda: float(next(seconds))
 

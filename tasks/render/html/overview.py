@@ -117,7 +117,7 @@ def _headline(needs_work: int, counts: Counter[str], total: int, error: str) -> 
         return "There is no agent in this environment."
     agents = "agent" if total == 1 else "agents"
     if needs_work:
-        first = f"{needs_work} of {total} {agents} {'needs' if needs_work == 1 else 'need'} work"
+        first = f"{needs_work} of {total} {agents} {'needs' if needs_work == 1 else 'need'} attention"
         if counts["failed"]:
             first += f"; {counts['failed']} could not be judged"
     elif counts["passed"] == total:

@@ -12,15 +12,15 @@ import pytest
 from deployments.commands.page import print_place, save_page
 from deployments.labelling.command import LabelOrder, run_label
 from deployments.terminal.console import open_console
-from tasks import paging
 from tasks.connecting import open_clients
 from tasks.errors import RefusedError
+from tasks.stored import page as stored_page
 
 
 def find_page(report_id: int) -> str:
     """Where the page is, by clients of its own."""
     with open_clients():
-        return paging.find_page(report_id)
+        return stored_page.find_page(report_id)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from deployments.commands import reports as reports_commands
 from deployments.commands.export import write_csv
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
 from tasks.connecting import open_clients
-from tasks.stored_reports import compare_stored
+from tasks.stored.reports import compare_stored
 from tasks.warehouse.comparisons import write_comparison
 from tasks.warehouse.listing import STATUSES
 from tasks.warehouse.owner import Owner, current_owner

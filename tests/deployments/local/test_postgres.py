@@ -77,7 +77,7 @@ def test_a_path_too_long_for_a_socket_has_its_socket_where_only_its_owner_may_en
     try:
         assert prepare_postgres(data).sockets == sockets
         sockets.chmod(0o777)
-        with pytest.raises(PostgresError, match=f"{sockets}, where the socket .* is somebody else's: remove it"):
+        with pytest.raises(PostgresError, match=f"{sockets}, where the socket .* belongs to another user: remove it"):
             prepare_postgres(data)
     finally:
         shutil.rmtree(sockets)

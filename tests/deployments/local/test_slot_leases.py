@@ -1,4 +1,4 @@
-"""Leases outlive the server that gave them, and a server that starts frees the slots that nobody leases."""
+"""Leases outlive the server that gave them, and a server that starts frees the slots that are not leased."""
 
 from __future__ import annotations
 

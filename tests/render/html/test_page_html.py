@@ -200,7 +200,7 @@ def test_a_printer_gets_the_agents_that_need_work_or_changed_and_says_so(make_pa
     moved = {agent.agent_id for agent in page.comparison.agents if agent.verdict in ("worse", "better")}
     work = {row["agent_id"] for row in page.agents if row["status"] == "failed" or row["passed"] is False}
     assert on_paper == {str(found) for found in moved | work}
-    assert f"On paper are the {len(on_paper)} agents that need work or became worse or better" in _words(html)
+    assert f"On paper are the {len(on_paper)} agents that need attention or became worse or better" in _words(html)
     assert f"the rest ({7 - len(on_paper)} of 7)" in _words(html)
     # Of very many that need work the worst, and that there are more.
     hundred = make_page(agents=100, comparison=None)

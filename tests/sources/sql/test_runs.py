@@ -354,9 +354,7 @@ def test_without_a_start_the_end_counts(build: Build) -> None:
     found = fetch(build(rows))
     assert [(run.id, run.started_at.hour, run.duration_seconds) for run in found.runs] == [(1, 11, None)]
     assert found.unreadable == 1
-    assert found.warnings == (
-        "1 row is left out because it is unknown when the run started: run 2 has no started_at",
-    )
+    assert found.warnings == ("1 row is left out because it is unknown when the run started: run 2 has no started_at",)
 
 
 def test_rows_without_a_date_are_counted_and_named(build: Build) -> None:

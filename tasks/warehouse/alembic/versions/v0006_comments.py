@@ -15,7 +15,7 @@ _COMMENTS = {
     "agent_report_details.citations_dropped": "Invalid citations of the judge.",
     "agent_report_details.suspicions": "What looks like an attempt to influence the judge.",
     "report_runs.tool_calls": "As the source has them, in excerpts. NULL: it has none, or the trace has them.",
-    "report_changes.detectable": "The smallest difference that could have been distinguished from noise.",
+    "report_comparisons.detectable": "The smallest difference that could have been distinguished from noise.",
 }
 
 

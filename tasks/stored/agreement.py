@@ -7,7 +7,7 @@ from tasks.calibration.judging import Judging
 from tasks.clients import current_clients
 from tasks.errors import ConflictError, NotFoundError, scrub
 from tasks.report.rows import ReportRow
-from tasks.stored_reports import require_report
+from tasks.stored.reports import require_report
 from tasks.warehouse.labels import find_judged_report, has_labels, load_judged, load_labels, load_repeated_answers
 from tasks.warehouse.sql import Warehouse
 
