@@ -1,4 +1,4 @@
-"""What page, terminal, Markdown and table artifact say of agents that need work, and of a judge that failed."""
+"""What page, terminal, Markdown and table artifact show of agents that need attention, and of a judge that failed."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_source_or_an_answer_that_fails_is_no_outage_of_the_judge(error: str) 
         assert error in text or surface == "table", surface
 
 
-def test_agents_that_could_not_be_judged_are_no_agents_that_need_work() -> None:
+def test_agents_that_could_not_be_judged_do_not_need_attention() -> None:
     failed = {"status": "failed", "error": "no answer could be used"}
     shown = _shown([_NEEDY, failed, failed], agents_failed=2)
     assert "1 of 3 agents needs attention; 2 could not be judged." in shown["page"]

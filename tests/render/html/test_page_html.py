@@ -202,13 +202,13 @@ def test_a_printer_gets_the_agents_that_need_work_or_changed_and_says_so(make_pa
     assert on_paper == {str(found) for found in moved | work}
     assert f"On paper are the {len(on_paper)} agents that need attention or became worse or better" in _words(html)
     assert f"the rest ({7 - len(on_paper)} of 7)" in _words(html)
-    # Of very many that need work the worst, and that there are more.
+    # Of very many that need attention the worst, and that there are more.
     hundred = make_page(agents=100, comparison=None)
     for row in hundred.agents:
         row["passed"] = False
     html = render_html(hundred)
     assert html.count('class="agent paper"') == 24
-    assert "the 24 worst of the 100 agents that need work" in _words(html)
+    assert "the 24 worst of the 100 agents that need attention" in _words(html)
     for row in hundred.agents:
         row["passed"] = True
     html = render_html(hundred)
