@@ -37,7 +37,7 @@ def generate_report(
         name: A name for the report, for people. May stay empty.
         criteria: What to judge against. As it stands: accuracy, reliability and efficiency.
         options: How to make the report. An empty field takes the worker's setting, or else the default that it names.
-        report_id: The id of a report that was killed, to take it up; its stored parameters hold. Empty: a new report.
+        report_id: The id of a report that was killed, to resume it; its stored parameters hold. Empty: a new report.
 
     Returns:
         The report's id in the warehouse.

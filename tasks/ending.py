@@ -48,7 +48,7 @@ def reporting(plan: ReportPlan, findings: ReportDraft) -> Iterator[Progress]:
 def _write_ended(plan: ReportPlan, findings: ReportDraft, ending: Ending) -> None:
     """Write what is known of the report, or, if that fails too, at least its status.
 
-    Waits for an unreachable warehouse: the row would stay "in progress" for ever.
+    Waits for an unreachable warehouse: the row would stay "in progress" forever.
     """
     findings.ending = ending
     status = "cancelled" if ending.kind == "cancelled" else "failed"
@@ -62,7 +62,7 @@ def _write_ended(plan: ReportPlan, findings: ReportDraft, ending: Ending) -> Non
 
 
 def _end_report(plan: ReportPlan, status: str, reason: str) -> None:
-    """End the report's row, and announce that; not when it has ended before, or is somebody else's by now."""
+    """End the report's row, and announce that; not when it has ended before, or belongs to another process by now."""
     warehouse, owner = current_clients().warehouse(), current_owner()
     if _patience(status).keep_trying(lambda: warehouse.end_report(plan.id, status, reason, owner=owner)):
         row = {"id": plan.id, "environment": plan.environment, "name": plan.name}

@@ -105,7 +105,7 @@ def _warn_of_unknown_price(judge: Judge) -> None:
 
 
 def open_draft(findings: ReportDraft, plan: ReportPlan, agents: Sequence[Agent], judge: Judge) -> None:
-    """Note which agents there are, which are looked at, and what each is judged against.
+    """Note which agents there are, which are judged, and what each is judged against.
 
     Raises:
         RefusedError: the criteria or the option ``agents`` name an agent that the environment does not have.

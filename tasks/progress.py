@@ -106,7 +106,7 @@ class Progress:
                 self._pause()
 
     def _pause(self) -> None:
-        """Let steps that come in a burst merge: nobody sees each of ten that come at once, and each costs two calls."""
+        """Let steps that come in a burst merge: no one sees each of ten that come at once, and each costs two calls."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed, _LEAST_SECONDS)
 

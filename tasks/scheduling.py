@@ -26,7 +26,7 @@ from tasks.report.plan import ReportPlan
 from tasks.sources.batch import ReadFailure
 from tasks.wording.counts import counted
 
-# How long Prefect's API may be away in the middle of a report, and how often a task run may get lost by that.
+# How long Prefect's API may be unreachable in the middle of a report, and how often a task run may get lost by that.
 _OUTAGE_SECONDS = 30.0
 _MOST_LOSSES = 3
 
@@ -104,7 +104,7 @@ class EvaluationQueue:
                 yield len(self._findings.evaluations)
 
     def _awaits_evidence(self) -> bool:
-        # After a quota error the figures are still worth having; after a time-out or a cancel nobody waits for them.
+        # After a quota error the figures are still worth having; after a time-out or a cancel no one waits for them.
         return self._expected > 0 and self._judge.stop.kind not in ("timeout", "cancelled")
 
     def _event(self, handle: Callable[..., None], *args: Any) -> Callable[[PrefectFuture[Any]], None]:
@@ -218,7 +218,7 @@ class EvaluationQueue:
             ) from error
         if not api_answers(within_seconds=_OUTAGE_SECONDS):
             raise PrefectApiError(
-                f"the Prefect API could not be reached any more ({why}): when it can be, take the report up by its id"
+                f"the Prefect API became unreachable ({why}): when it is back, resume the report by its id"
             ) from error
         if ready is None:
             self._team_is_due = True
@@ -247,7 +247,7 @@ def describe_evidence(evidences: Sequence[Evidence]) -> str:
 
 
 def _final(future: PrefectFuture[Any]) -> State[Any]:
-    # Until somebody has waited for it, a future asks the API for its state.
+    # Until it has been waited for, a future asks the API for its state.
     future.wait()
     return future.state
 

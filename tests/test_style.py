@@ -1,7 +1,6 @@
 """The words of docs/style.md: none of the expressions that it rules out is in code, templates or documentation.
 
-Text in quotation marks and code spans is left out. Files and folders that still have to be rewritten are in
-``style_allowed.txt``: their tests may fail, and ``pytest -rX tests/test_style.py`` lists the files that pass already.
+Text in quotation marks and code spans is left out.
 """
 
 from __future__ import annotations
@@ -26,11 +25,14 @@ _FILES = (
     "prefect.yaml",
     "pyproject.toml",
 )
-# What others wrote or could write: agents, their users, attackers. Migrations are as they were released.
+# What others wrote or could write: agents, their users, attackers. The prompt's wording is a version of the judge, so
+# that a change of it makes all paid answers void. Migrations are as they were released.
 _QUOTING = (
     "deployments/demo/team/",
     "docs/style.md",
     "tasks/judge/prompt/attack_words.py",
+    "tasks/judge/prompt/prompts.py",
+    "tasks/judge/prompt/suspicion.py",
     "tasks/render/html/templates/vendor/",
     "tasks/warehouse/alembic/versions/",
     "tests/fixtures/",
@@ -58,7 +60,6 @@ _PATTERNS = (
 # Names that users have on their servers.
 _KEPT = ("somebody hears of failed reports and agents below their threshold",)
 _RULED_OUT = re.compile(rf"\b(?:{'|'.join(_PATTERNS)})\b", re.IGNORECASE)
-_ALLOWED = tuple((_ROOT / "tests" / "style_allowed.txt").read_text(encoding="utf-8").split())
 
 
 def _paths() -> Iterator[str]:
@@ -108,21 +109,9 @@ def _found(prose: str) -> list[str]:
     return [prose[max(0, match.start() - 30) : match.end() + 20] for match in _RULED_OUT.finditer(prose)]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason="still to be rewritten", strict=False))
-        if name.startswith(_ALLOWED)
-        else name
-        for name in _paths()
-    ],
-)
+@pytest.mark.parametrize("name", _paths())
 def test_no_expression_that_the_style_rules_out(name: str) -> None:
     assert not _found(_prose(name))
-
-
-def test_files_to_be_rewritten_exist() -> None:
-    assert [name for name in _ALLOWED if not (_ROOT / name).exists()] == []
 
 
 def test_every_expression_of_the_style_page_is_found() -> None:

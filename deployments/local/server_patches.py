@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 def count_slots_at_start(app: ASGIApp) -> ASGIApp:
     """``app``, which counts the slots taken of every limit before its first request.
 
-    Prefect counts them in its database; those of leases that a killed server lost would be taken for ever.
+    Prefect counts them in its database; those of leases that a killed server lost would be taken forever.
     (tests/deployments/local/test_slot_leases.py)
     """
     from deployments.local.slot_leases import count_slots

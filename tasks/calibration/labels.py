@@ -17,7 +17,7 @@ class Label:
     """What one person said of one run (``run_id`` None: of the agent as a whole) on one criterion.
 
     ``score`` is 0 to 10, or None when only ``passed`` was given. ``judge_score`` and ``judge_passed`` are the judge's
-    word on the agent at the time.
+    verdict on the agent at the time.
     """
 
     report_id: int
@@ -52,8 +52,8 @@ class Opinion:
 class PairedRating:
     """People's verdict on an item beside the judge's.
 
-    ``labelers`` holds each labeler's own opinion. ``sampling_variance`` is that of ``people.score`` from the runs that
-    nobody labelled, in points squared: None where it is unknown (no labeler scored two runs), 0 where all are.
+    ``labelers`` holds each labeler's own opinion. ``sampling_variance`` is that of ``people.score`` from the runs
+    without a label, in points squared: None where it is unknown (no labeler scored two runs), 0 where all are.
     ``of_runs`` when the opinion is on single runs, not on the agent as a whole; the judge's never is.
     """
 

@@ -97,7 +97,7 @@ class Noise:
 @dataclass(frozen=True, slots=True)
 class RunNoise:
     """The variance of a score (points of 10) that comes from which runs there were; as if ``own`` of ``runs`` were
-    looked at by this report only: those that both saw make no difference, unless one had fewer, and each counted more.
+    read by this report only: those that both saw make no difference, unless one had fewer, and each counted more.
     """
 
     succeeded: int
@@ -120,7 +120,7 @@ def measure_noise(readings: Sequence[StoredReport], history: Sequence[ScoreRow],
     """The noise from the several answers in ``readings`` and from the scores of earlier comparable reports.
 
     ``factor`` is how much other runs make of the difference between the two that are compared (``variance_factor``).
-    Reports that have more runs in common move less: such a pair says nothing of these, and each is held against the
+    Reports that have more runs in common move less: such a pair says nothing of these, and each is compared with the
     next one that has as many others. A score that was reused (the same answer, from the ledger) says nothing of noise,
     and is left out.
     """

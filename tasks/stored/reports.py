@@ -1,4 +1,4 @@
-"""Reports that are stored: read back for rules, and held against each other. Imports no Prefect: commands need it."""
+"""Stored reports: read back for rules, and compared. Imports no Prefect: commands need it."""
 
 from __future__ import annotations
 

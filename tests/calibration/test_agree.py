@@ -97,7 +97,7 @@ def test_bias_noise_and_kappa_are_recovered_within_their_intervals_in_200_trials
     assert measured["kappa"] >= 190
     for name in truth:
         assert held[name] >= 0.9 * measured[name], (name, held[name], measured[name])
-    # It is told from no bias at all: the interval is not wide for its own sake.
+    # It is distinguished from no bias at all: the interval is not wide for its own sake.
     assert np.mean(width) < 2 * _BIAS
 
 
@@ -245,7 +245,7 @@ def test_passes_without_scores_are_counted_by_majority() -> None:
 
 
 def test_labels_of_runs_correct_no_pass_rate_and_it_says_why() -> None:
-    """Only the judge's word on the agents is right here; those of people on two runs each are no word on them."""
+    """Only the judge's verdicts on the agents are right here; labels of two runs each are no verdict on an agent."""
     judged = [(a, 9.0 if a % 3 else 4.0) for a in range(12)]
     whole = [_label(a, score, score) for a, score in judged]
     assert _measure(whole).corrected_pass_rate.value is not None

@@ -39,7 +39,7 @@ def test_the_figure_of_all_criteria_with_its_interval() -> None:
         "(weighted kappa of the scores 0.61, 95 %: 0.40 to 0.80; 40 labels of 2 people)"
     )
     assert describe_agreement(found, 12) == text
-    # Where only passed or not was said there is the plain kappa alone.
+    # Where labels are only passed or not there is the plain kappa alone.
     plain = _agreement(criteria=(CriterionAgreement(criterion=ALL, kappa=Estimate(value=0.3)),))
     assert "is fair (kappa of pass and fail 0.30; 40 labels" in describe_agreement(plain, 12)
     corrected = found.model_copy(update={"pass_rate": Estimate(value=0.8), "corrected_pass_rate": Estimate(value=0.7)})

@@ -38,12 +38,17 @@ _REFUSED: dict[str, tuple[list[str], dict[str, str], int, str]] = {
     "unreachable source": (["run", "demo"], {"AGENT_REPORT_SOURCE_URL": _POSTGRES}, 1, "127.0.0.1:1/nothing"),
     "unreachable warehouse": (["list"], {"AGENT_REPORT_WAREHOUSE_URL": _POSTGRES}, 1, "127.0.0.1:1/nothing"),
     "unknown environment": (["run", "nope"], {"AGENT_REPORT_SOURCE_URL": "SOURCE"}, 2, "'nope'; there is demo"),
-    "unknown agent": (["run", "demo", "--agents", "nobody"], {"AGENT_REPORT_SOURCE_URL": "SOURCE"}, 2, "nobody"),
+    "unknown agent": (
+        ["run", "demo", "--agents", "no-such-bot"],
+        {"AGENT_REPORT_SOURCE_URL": "SOURCE"},
+        2,
+        "no-such-bot",
+    ),
     "no key": (["run", "demo"], {"AGENT_REPORT_SOURCE_URL": "SOURCE", "OPENAI_API_KEY": ""}, 2, "OPENAI_API_KEY"),
     "setting is no JSON": (["list"], {"AGENT_REPORT_JAEGER_HEADERS": "hunter2"}, 2, "AGENT_REPORT_JAEGER_HEADERS"),
     "setting is no number": (["list"], {"AGENT_REPORT_RUNS_PER_AGENT": "abc"}, 2, "AGENT_REPORT_RUNS_PER_AGENT"),
     "unknown report": (["show", "99"], {}, 2, "no report 99"),
-    "unknown report taken up": (
+    "unknown report resumed": (
         ["run", "demo", "--report-id", "99"],
         {"AGENT_REPORT_SOURCE_URL": "SOURCE"},
         2,

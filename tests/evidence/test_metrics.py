@@ -239,7 +239,7 @@ def test_traces_are_counted_by_state_one_for_each_run() -> None:
     runs = [make_run(number) for number in range(6, 0, -1)] + [make_run(0, "running")]
     states = ["complete", "complete", "partial", "pending", "missing"]
     traces = [make_trace(number, state) for number, state in enumerate(states, start=1)] + [make_trace(0)]
-    # Run 6 has none: that nobody asked is not that it is missing.
+    # Run 6 has none: not being asked for is not being missing.
     assert metrics_of(runs, traces).traces == TraceCounts(complete=2, partial=1, pending=1, missing=1, unavailable=1)
 
 
@@ -305,7 +305,7 @@ def test_the_typical_run_has_the_median_duration_of_those_with_a_trace() -> None
     assert found is not None
     assert (found.run_id, found.duration_seconds) == (3, 5.0)
     assert found.reason == "its duration is the median of the 3 runs with a trace"
-    # Of two in the middle the shorter; without any trace, of all that are timed; unfinished ones are nobody's median.
+    # Of two in the middle the shorter; without any trace, of all that are timed; unfinished ones count for no median.
     without = metrics_of([*runs, make_run(1, "running", duration_seconds=3.0)]).typical_run
     assert without is not None
     assert (without.run_id, without.reason) == (2, "its duration is the median of the 4 runs that are timed")

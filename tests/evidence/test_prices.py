@@ -63,7 +63,7 @@ def test_own_prices_come_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("price", "told"),
+    ("price", "reason"),
     [
         ({"input": -1, "output": 2}, "input"),
         ({"input": float("nan"), "output": 2}, "input"),
@@ -71,14 +71,14 @@ def test_own_prices_come_first() -> None:
         ({"input": 1, "output": 2, "in": 3}, "in"),
     ],
 )
-def test_a_price_that_is_none_is_refused_by_name(price: dict[str, float], told: str) -> None:
-    with pytest.raises(RefusedError, match=f"'mine' cannot be used: {told}"):
+def test_a_price_that_is_none_is_refused_by_name(price: dict[str, float], reason: str) -> None:
+    with pytest.raises(RefusedError, match=f"'mine' cannot be used: {reason}"):
         RunPrices({"mine": price})
 
 
 def test_threads_share_prices() -> None:
     prices = RunPrices()
-    models = ["gpt-4o", "claude-haiku-4-5", "nobody's"] * 40
+    models = ["gpt-4o", "claude-haiku-4-5", "unheard-of"] * 40
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda model: prices.cost_usd(model, MILLION, NOW), models))
     assert found == found[:3] * 40

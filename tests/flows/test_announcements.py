@@ -27,7 +27,7 @@ def _events(report: dict[str, Any]) -> list[dict[str, Any]]:
         found = httpx.post(
             f"{PREFECT_API_URL.value()}/events/filter", json=body, headers=headers, trust_env=False
         ).json()["events"]
-        # Ids begin anew in every warehouse, those of flow runs do not.
+        # Ids begin again in every warehouse, those of flow runs do not.
         run = f"prefect.flow-run.{report['flow_run_id']}"
         ours = [event for event in found if run in [about["prefect.resource.id"] for about in event["related"]]]
         if any(event["event"] != "agent-report.agent-below-threshold" for event in ours):

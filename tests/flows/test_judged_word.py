@@ -1,4 +1,4 @@
-"""What a report makes of the judge's word: kept, checked, paid once; and what never reaches the judge."""
+"""What a report makes of the judge's verdict: kept, checked, paid once; and what never reaches the judge."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _scores(payload: dict[str, Any]) -> dict[str, float]:
 def test_citations_of_what_there_is_not_are_dropped_and_counted(make_world: Make) -> None:
     invented = [
         {"label": "R999", "quote": "status completed", "text": "There is no such run."},
-        {"label": "R1", "quote": "words that nobody ever said in this run", "text": "Nobody said it."},
+        {"label": "R1", "quote": "words that no one ever wrote in this run", "text": "No one wrote it."},
     ]
 
     def respond(payload: dict[str, Any], request: Request) -> Response:
@@ -133,7 +133,7 @@ def test_citations_of_what_there_is_not_are_dropped_and_counted(make_world: Make
             answer["contradictions"] = [
                 {
                     "claim_label": "R1",
-                    "claim_quote": "nobody said this either",
+                    "claim_quote": "no one wrote this either",
                     "observation_label": "R1",
                     "observation_quote": "nor was this seen",
                     "text": "Made up.",

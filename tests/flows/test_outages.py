@@ -1,4 +1,4 @@
-"""The warehouse goes away in the middle of a report: nothing that was paid for is lost, and no row says for ever that
+"""The warehouse goes away in the middle of a report: nothing that was paid for is lost, and no row says forever that
 the report is being made."""
 
 from __future__ import annotations

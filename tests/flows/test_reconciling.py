@@ -1,4 +1,4 @@
-"""Reports of a crashed run are marked failed as soon as their owner can be told to be dead, and not before."""
+"""Reports of a crashed run are marked failed as soon as their owner is known to be dead, and not before."""
 
 from __future__ import annotations
 

@@ -72,8 +72,8 @@ def _reversed(value: Any) -> Any:
         ({"environment": "prod"}, "Refused: there is no environment 'prod'; there is demo"),
         ({"environment": ""}, "Refused: environment is empty: name the environment to report on, as the source has it"),
         (
-            {"environment": "demo", "options": _MODEL | {"agents": ["nobody"]}},
-            "Refused: agents: 'nobody' is no agent of this environment; there are: ",
+            {"environment": "demo", "options": _MODEL | {"agents": ["no-such-bot"]}},
+            "Refused: agents: 'no-such-bot' is no agent of this environment; there are: ",
         ),
         (
             {"environment": "demo", "options": {"since": "yesterday"}},
@@ -84,8 +84,8 @@ def _reversed(value: Any) -> Any:
             "Refused: criteria.default: criterion names 'Tool use' and 'tool-use' differ only in",
         ),
         (
-            {"environment": "demo", "options": _MODEL, "criteria": {"agents": {"nobody": {"care": {}}}}},
-            'Refused: criteria: agents: key \'nobody\' must be "id:<number>" or "name:<agent>"',
+            {"environment": "demo", "options": _MODEL, "criteria": {"agents": {"no-such-bot": {"care": {}}}}},
+            'Refused: criteria: agents: key \'no-such-bot\' must be "id:<number>" or "name:<agent>"',
         ),
         ({"environment": "demo", "report_id": 99}, "Refused: "),
     ],

@@ -202,7 +202,7 @@ def test_no_secret_is_left_anywhere(
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that nobody listens on, and nobody else gets meanwhile."""
+    """A port without a listener, which no other process gets meanwhile."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]
@@ -246,6 +246,6 @@ def test_the_search_finds_a_secret_however_it_is_written(secret: str, tmp_path: 
         # Where a page ends depends on SQLite's version: some of these are cut by it.
         connection.executemany("INSERT INTO long VALUES (?)", [("x" * size + secret,) for size in range(4000, 4200)])
         connection.commit()
-    (tmp_path / "other").write_text("hush, but nothing is said")
+    (tmp_path / "other").write_text("hush, but nothing is shown")
     places = _files(tmp_path)
     assert _find(secret, places) == places.keys() - {"other"}

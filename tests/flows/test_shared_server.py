@@ -40,7 +40,7 @@ class Team:
         wait_until_healthy(self.url, self.home)
 
     def kill(self) -> None:
-        """End the server as a crash does, and let nobody answer on its port."""
+        """End the server as a crash does, and let nothing answer on its port."""
         server = self.running.pop()
         for process in psutil.Process().children():
             if str(self.home) in process.cmdline():

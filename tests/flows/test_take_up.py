@@ -1,4 +1,4 @@
-"""A report whose process was killed: taken up at once, paid for once, and nothing of it left running."""
+"""A report whose process was killed: resumed at once, paid for once, and nothing of it left running."""
 
 from __future__ import annotations
 

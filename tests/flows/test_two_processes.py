@@ -25,7 +25,7 @@ from tasks.warehouse.parquet import read_parquet
 from tasks.warehouse.schema import REPORT_TABLES, metadata
 from tasks.warehouse.sql import open_warehouse
 
-# The command, when everything is imported and it is told to go on: one of two processes is always faster with imports.
+# The command, when everything is imported and it may go on: one of two processes is always faster with imports.
 _COMMAND = """
 import sys
 from deployments.local.runner import quiet_prefect
@@ -67,7 +67,7 @@ class _Meeting:
 
 
 def _run_two(environment: dict[str, str]) -> list[dict[str, Any]]:
-    """What two commands print that are told to go on at the same moment."""
+    """What two commands print that may go on at the same moment."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", _COMMAND, *_ARGUMENTS],
@@ -147,7 +147,7 @@ def test_two_reports_at_once_are_both_complete_and_pay_once(
         key, expected = ("id", 1) if table == "reports" else ("report_id", len(rows[table][0]))
         assert Counter(row[key] for row in stored) == {first: expected, second: expected}, table
 
-    # The same questions at the same time: each was asked once, by whoever was first.
+    # The same questions at the same time: each was asked once, by the first.
     assert len(judge.requests) == 14
     engine = sa.create_engine(postgres_url)
     with engine.connect() as connection:

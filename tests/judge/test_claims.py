@@ -125,7 +125,7 @@ def test_the_end_of_judging_wakes_at_once_who_waits(enter: Enter, pool: ThreadPo
     with enter():
         waiting = wait_outside(pool, enter, stop=stop)
         time.sleep(1.5)  # By now the pauses are longer than a second.
-        stop.end("cancelled", "somebody pressed Ctrl-C")
+        stop.end("cancelled", "the user pressed Ctrl-C")
         with pytest.raises(JudgingEndedError, match="Ctrl-C"):
             waiting.result()
 
@@ -155,9 +155,9 @@ def test_an_answer_from_before_does_not_count_for_who_asks_anew(memory_ledger: A
     since = datetime.now(UTC)
     with pytest.raises(DeadlineError), enter(0, fresh_since=since):
         pytest.fail("entered")
-    with enter(fresh_since=since) as anew:
-        assert isinstance(anew, Claim)
-        memory_ledger.commit(paid("new"), anew)
+    with enter(fresh_since=since) as again:
+        assert isinstance(again, Claim)
+        memory_ledger.commit(paid("new"), again)
     for known in (enter(fresh_since=since), enter(0, fresh_since=since)):
         with known as got:
             assert got == paid("new")

@@ -1,4 +1,4 @@
-"""A question asked several times: one after the other, and what becomes of the samples that fail."""
+"""A question asked several times: one after the other, and what happens to the samples that fail."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ def test_each_agent_has_its_own_rubric_or_the_default(agents: list[Agent]) -> No
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        (["name:nobody"], ["'name:nobody' is no agent", "billing-bot, id:7, sql analyst"]),
+        (["name:no-such-bot"], ["'name:no-such-bot' is no agent", "billing-bot, id:7, sql analyst"]),
         (["id:99"], ["'id:99' is no agent"]),
         (["billing-bot"], ["'billing-bot'", '"id:<number>"']),
         (["id:1", "name:billing-bot"], ["'id:1'", "'name:billing-bot'", "the same agent"]),
@@ -212,15 +212,15 @@ def test_keys_that_fit_no_agent_are_refused(keys: list[str], words: list[str], a
 def test_only_some_agents_in_their_own_order(agents: list[Agent]) -> None:
     assert select_agents([], agents) == agents
     assert [a.id for a in select_agents(["sql analyst", "id:1", "name:billing-bot"], agents)] == [1, 12]
-    with pytest.raises(RefusedError, match="'nobody' is no agent of this environment; there are: billing-bot"):
-        select_agents(["id:1", "nobody"], agents)
+    with pytest.raises(RefusedError, match="'no-such-bot' is no agent of this environment; there are: billing-bot"):
+        select_agents(["id:1", "no-such-bot"], agents)
     with pytest.raises(RefusedError, match="it has no agents"):
-        select_agents(["nobody"], [])
+        select_agents(["no-such-bot"], [])
 
 
 def test_a_long_list_of_agents_is_cut_in_a_refusal(make_agent: Callable[..., Agent]) -> None:
     with pytest.raises(RefusedError, match=r"agent-9 and 90 more$"):
-        select_agents(["nobody"], [make_agent(n, f"agent-{n}") for n in range(100)])
+        select_agents(["no-such-bot"], [make_agent(n, f"agent-{n}") for n in range(100)])
 
 
 def test_the_weighted_mean() -> None:

@@ -241,7 +241,7 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
             "threshold": 7.0,
             "score": 8.1,
             "passed": True,
-            "reasoning": "Run 11 says so.",
+            "reasoning": "Run 11 shows it.",
             "examples": [citation | {"text": "done"}, {**dict.fromkeys(citation), "text": "no run"}],
             "supported": True,
             "scores": [8.0, 8.2],

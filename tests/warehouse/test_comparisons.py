@@ -153,7 +153,7 @@ def test_what_changed_is_told_since_the_last_comparable_report_whatever_was_comp
 ) -> None:
     first, other = _store(warehouse), _store(warehouse, environment="staging")
     second, third = _store(warehouse), _store(warehouse)
-    # Before it is compared with the last one nothing is told: not of one before that, nor of another environment.
+    # Before it is compared with the last one nothing is shown: not of one before that, nor of another environment.
     for baseline in (other, first):
         _compare(warehouse, baseline, third)
         assert _told(warehouse, third) is None

@@ -1,4 +1,4 @@
-"""How the database is reached, and what is said when it is not."""
+"""How the database is reached, and the message when it is not."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_urls_of_other_kinds_are_refused(url: str, said: str) -> None:
     [
         "postgresql://me:s3cr%25t%20p%40ss@127.0.0.1:1/x?connect_timeout=2",
         "postgresql://me@127.0.0.1:1/x?password=s3cr%25t+p%40ss&connect_timeout=2",
-        # The driver refuses this option, and says so with the connection string.
+        # The driver refuses this option, in a message with the connection string.
         "postgresql://me:s3cr%25t%20p%40ss@127.0.0.1:1/x?nonsense=1&sslpassword=s3cr%25t%20p%40ss",
     ],
 )
@@ -73,7 +73,7 @@ def test_a_password_is_shown_nowhere(url: str) -> None:
 def test_an_error_holds_no_values(warehouse_url: str) -> None:
     database = open_warehouse(warehouse_url).database
     with pytest.raises(WarehouseError) as caught, database.writing() as connection:
-        connection.execute(sa.text("INSERT INTO reports (name) VALUES (:name)"), {"name": "evidence of somebody"})
+        connection.execute(sa.text("INSERT INTO reports (name) VALUES (:name)"), {"name": "evidence of a table"})
     assert "evidence" not in "".join(traceback.format_exception(caught.value))
 
 

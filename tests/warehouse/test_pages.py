@@ -1,4 +1,4 @@
-"""Pages beside the Parquet files: whole or not there, and in nobody's way."""
+"""Pages beside the Parquet files: whole or not there, and in no one's way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A warehouse that is away for a while: what was paid for is written when it is back, whatever was wrong."""
+"""A warehouse that is unreachable for a while: what was paid for is written when it is back, whatever was wrong."""
 
 from __future__ import annotations
 

@@ -227,7 +227,7 @@ def test_only_reports_whose_owner_is_dead_are_marked_and_once(warehouse: Warehou
         assert load(warehouse, report_id)["status"] == status
     assert warehouse.fail_abandoned(NOW) == []
     assert load(warehouse, killed) == row
-    # Whoever wants it can still take it up.
+    # Any process can still resume it.
     assert warehouse.take_report(killed)["status"] == "pending"
 
 

@@ -1,4 +1,4 @@
-"""Rounded figures stay on their side of what they are held against."""
+"""Rounded figures stay on their side of their thresholds."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ def render_facts(metrics: Metrics, labels: Mapping[int, str], detail: FactsDetai
         shown = f" ({', '.join(known)})" if known else ""
         facts.append(f"failure seen {pattern.count} times{shown}:\n{_name(clip_middle(pattern.pattern, 300))}")
     if others := metrics.failure_patterns[detail.failures :]:
-        # Without it the judge would take the kinds that it is told of for all of them.
+        # Without it the judge would take the kinds that it is shown for all of them.
         facts.append(f"failures of other kinds: {sum(found.count for found in others)} runs, of {len(others)} kinds")
     telemetry = metrics.telemetry
     if telemetry.runs_with_trace and telemetry.avg_llm_seconds is not None and telemetry.avg_tool_seconds is not None:

@@ -191,7 +191,7 @@ def test_a_failed_report_breaks_the_gate(call: Callable[..., Any], warehouse: Wa
     against = "" if baseline == "last" else " with report 1"
     assert f"nothing can be compared{against}: this report has no agents" in out
     assert "no earlier report" not in out
-    # Nothing is kept of that, which would be told as what changed.
+    # Nothing is kept of that, which would be shown as what changed.
     assert load_comparison(warehouse, 5) is None
 
 

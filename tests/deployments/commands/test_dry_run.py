@@ -1,4 +1,4 @@
-"""A dry run asks nobody, writes nothing, and says what a report would cost."""
+"""A dry run calls no judge, writes nothing, and shows what a report would cost."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_it_adds_up(own_source: Path) -> None:
     assert estimate["prompt_tokens"] > sum(agent["prompt_tokens"] for agent in agents) > 0
     assert estimate["completion_tokens"] > 0
     assert estimate["cost_usd"] > 0
-    assert estimate_report(_order(judge_model="nobody-knows-it"))["cost_usd"] is None
+    assert estimate_report(_order(judge_model="unknown-model"))["cost_usd"] is None
 
 
 def test_it_looks_at_what_is_chosen(own_source: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_warehouse_of_another_program_or_a_later_version_is_an_error(
 def test_a_warehouse_that_is_read_only_is_an_error(own_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = own_source.parent / "kept.db"
     open_warehouse(f"sqlite:///{file}").database.close()
-    # As root may write any file, SQLite is told.
+    # As root may write any file, SQLite is opened read-only.
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", f"sqlite:///file:{file}?mode=ro&uri=true")
     with pytest.raises(WarehouseError, match="cannot be written"):
         estimate_report(_order())

@@ -46,7 +46,7 @@ def test_a_file_is_written_whole_and_replaced(
         assert html.endswith("</html>")
     assert "7.5<small> of 10" in html
     printed = capsys.readouterr()
-    # Nothing on stdout: what is said of it is for people.
+    # Nothing on stdout: the message is for people.
     assert printed.out == ""
     assert f"The page of report {report_id}: {target}" in printed.err
     assert [path.name for path in tmp_path.glob("*report*")] == ["report.html"]
@@ -110,4 +110,4 @@ def test_the_page_shows_the_agreement_of_the_labels_that_there_are(
     save_page(1, str(tmp_path / "report.html"))
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "6 labels of 1 person" in html
-    assert "Nobody has checked this judge" not in html
+    assert "has not been compared with people" not in html

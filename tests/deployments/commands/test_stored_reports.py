@@ -40,7 +40,7 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     """The warehouse that the commands read, in a folder of its own."""
     url = f"sqlite:///{tmp_path}/warehouse.db"
     monkeypatch.chdir(tmp_path)
-    # A file is as wide as it needs to be; tests that run beside others are told of a terminal that is none.
+    # A file is as wide as it needs to be; tests that run beside others are given a terminal that is none.
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url)
     monkeypatch.setenv("COLUMNS", "400")
@@ -423,7 +423,7 @@ def test_prune_is_a_dry_run_unless_told(
     assert code == 0
     assert f"\n {old}  prod" in out
     assert "Would remove: 1 report with 9 rows" in out
-    # Whose files these are nobody could tell without it.
+    # Without it these files could be anyone's.
     assert " in " + os.environ["AGENT_REPORT_PARQUET_URL"] in " ".join(out.split())
     assert "Nothing was removed. Run again with --yes to remove." in out
     assert warehouse.load_report(old) is not None
@@ -490,7 +490,7 @@ def test_reading_the_warehouse_loads_neither_prefect_nor_the_judge(
     with open_clients():
         assert compare_stored(ids[1], ids[0]) is not None
     slow = {"prefect", "pandas", "openai", "genai_prices", "alembic", "jinja2", "scipy"}
-    # Agreement is measured anew each time, by statsmodels.
+    # Agreement is measured again each time, by statsmodels.
     slow -= {"pandas", "scipy"} if line.startswith("agreement") else set()
     code = (
         "import sys\nfrom deployments import cli\n"

@@ -9,7 +9,7 @@ import pytest
 from deployments.demo.answers import derive_answer
 
 _LONG = "ledger rejected the credit for invoice INV-2231 of the customer Brightwater because the period 2026-10-31 "
-_LONG += "is closed and nobody may post to it any more"
+_LONG += "is closed and no one may post to it any more"
 _SCHEMA: dict[str, Any] = {"properties": {"criteria": {"properties": {"accuracy": {}}}}}
 
 

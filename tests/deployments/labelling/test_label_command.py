@@ -142,7 +142,7 @@ def test_a_walk_that_is_interrupted_goes_on_where_it_was(labelled: Any) -> None:
     second.answer("q\n")
     code, screen = second.end()
     assert code == 0
-    # At the end the judge's word stands beside this person's; nothing of what is open.
+    # At the end the judge's verdict stands beside this person's; nothing of what is open.
     (line,) = [line for line in screen.splitlines() if " accuracy " in line]
     assert re.search(r"accuracy +6\.5 \(not passed\) +(5\.0 \(not passed\)|8\.0 \(passed\))", line)
     assert "Stopped: 0 answers stored; 2 unanswered" in screen
@@ -184,7 +184,7 @@ _REFUSED: list[tuple[LabelOrder, str]] = [
     (LabelOrder(99), "no report 99"),
     (LabelOrder(1, as_json=True), "--json requires --csv"),
     (LabelOrder(2), r"report 2 \(pending\) has no scored agent"),
-    (LabelOrder(1, agents=["nobody"]), "'nobody' is no agent"),
+    (LabelOrder(1, agents=["no-such-bot"]), "'no-such-bot' is no agent"),
     (LabelOrder(1, count=0), "--count 0: must be at least 1"),
     (LabelOrder(1, labeler=" "), "--labeler is required"),
     (LabelOrder(1, labeler="x\x1b[2J"), "printable"),

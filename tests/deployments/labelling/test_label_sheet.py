@@ -92,7 +92,7 @@ def test_words_for_passed(report: LabelledReport, tmp_path: Path, word: str, pas
         ("id:3,301,accuracy,,maybe,,\n", "column passed: 'maybe' is none of"),
         ("id:3,301,accuracy,8,no,,\n", "column passed: 'no' contradicts the score 8"),
         ("id:99,301,accuracy,8,,,\n", "column agent: 'id:99' is not an agent"),
-        ("nobody,301,accuracy,8,,,\n", "column agent: 'nobody' is not an agent"),
+        ("no-such-bot,301,accuracy,8,,,\n", "column agent: 'no-such-bot' is not an agent"),
         ("id:3,401,accuracy,8,,,\n", "column run_id: '401' is not a run of this agent"),
         ("id:3,x,accuracy,8,,,\n", "column run_id: 'x'"),
         ("id:3,301,beauty,8,,,\n", "column criterion: 'beauty' is not judged for this agent; accuracy, tone is"),

@@ -230,7 +230,7 @@ def test_progress_follows_the_row_and_survives_a_failing_look() -> None:
 
 def test_no_progress_where_nobody_looks() -> None:
     console = Console(file=io.StringIO())
-    with live_progress(console, lambda: pytest.fail("nobody asked")):
+    with live_progress(console, lambda: pytest.fail("not asked")):
         pass
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue() == ""

@@ -144,7 +144,7 @@ def test_the_model_is_read(make_span: MakeSpan, tags: dict[str, Any], model: str
         ({"tags": {"genkit:state": "error", "genkit:error": "bad"}}, "tool", "bad"),
         ({"tags": {"exception.message": "bad"}}, "llm", "bad"),
         ({"exception": "E: bad"}, "tool", "E: bad"),
-        # Polling with a time-out raises and is handled; a status OK says so itself.
+        # Polling with a time-out raises and is handled; a status OK decides it.
         ({"exception": "CancelledError"}, "other", None),
         ({"exception": "E: handled", "tags": {"otel.status_code": "OK"}}, "tool", None),
         (

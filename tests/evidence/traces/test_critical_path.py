@@ -55,7 +55,7 @@ def test_a_span_alone_is_its_own_path(make_span: MakeSpan) -> None:
 
 
 def test_the_path_goes_through_the_child_that_finished_last(make_span: MakeSpan) -> None:
-    # b runs beside c and finishes first: it held nobody up. d ended before c began.
+    # b runs beside c and finishes first: it delayed nothing. d ended before c began.
     spans = [
         make_span("a", None, 0, 10),
         make_span("b", "a", 3, 8),

@@ -33,7 +33,7 @@ def ask(client: JudgeClient, stop: StopSignal | None = None) -> Reply:
 
 
 def ticking() -> Callable[[], float]:
-    """A clock on which a second goes by whenever it is looked at."""
+    """A clock on which a second goes by at every look."""
     started, seconds = time.monotonic(), itertools.count()
     return lambda: started + next(seconds)
 

@@ -1,4 +1,4 @@
-"""Warnings of models that are about to go, or that nobody knows."""
+"""Warnings of models that are about to go, or that are unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of the evidence a judgement sees: runs of every kind, within the budget, and what was left out is said."""
+"""What of the evidence a judgement sees: runs of every kind, within the budget, and a note of what was left out."""
 
 from __future__ import annotations
 

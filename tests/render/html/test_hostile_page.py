@@ -44,7 +44,7 @@ def _open(browser: Any, html: str, tmp_path: Path, **context: Any) -> tuple[Any,
 
     page.on("dialog", dismiss)
     page.on("pageerror", lambda error: seen["errors"].append(str(error)))
-    # One that the policy stopped is told of as well; nothing has left for it.
+    # One that the policy stopped is reported as well; nothing has left for it.
     page.on("requestfinished", lambda request: seen["requests"].append(request.url))
     page.on("requestfailed", lambda request: "csp" in request.failure or seen["requests"].append(request.url))
     page.goto(place.as_uri())

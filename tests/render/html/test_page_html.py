@@ -99,14 +99,14 @@ def test_where_nothing_is_comparable_no_change_is_not_said_to_be_noise(make_page
 def test_an_agreement_that_could_not_be_measured_is_not_said_to_be_none(make_page: MakePage) -> None:
     words = _words(render_html(replace(make_page(), agreement=None, agreement_error="no such table: <labels>")))
     assert "could not be measured: no such table: <labels>" in words
-    assert "Nobody has checked" not in words
+    assert "has not been compared with people" not in words
 
 
 def test_an_unknown_cost_is_unknown_and_never_zero(make_page: MakePage) -> None:
     page = make_page(agents=3)
     page.report.update(cost_usd=None, known_cost_usd=0.0, runs_cost_usd=None)
     words = _words(render_html(page))
-    # What is unknown has no tile; how the report was made says so.
+    # What is unknown has no tile; the section on how the report was made states it.
     tiles = words.partition("How it was made")[2].partition("How this report was made")[0]
     assert "Cost of judging" not in tiles
     assert "Cost of the runs" not in tiles

@@ -43,7 +43,7 @@ def test_axe_finds_nothing_serious(look: str, place: str, browser: Any) -> None:
         page.emulate_media(media="print")
     page.evaluate("document.querySelectorAll('details').forEach(item => { item.open = true })")
     found = Axe().run(page).response["violations"]
-    told = [
+    found = [
         (
             item["id"],
             item["impact"],
@@ -54,7 +54,7 @@ def test_axe_finds_nothing_serious(look: str, place: str, browser: Any) -> None:
         for item in found
         if item["impact"] in ("serious", "critical", "moderate")
     ]
-    assert not told
+    assert not found
     page.context.close()
 
 
@@ -181,7 +181,7 @@ def test_the_theme_follows_the_system_until_it_is_chosen(place: str, browser: An
 def test_on_paper_it_is_a_report_and_not_a_book(
     agents: int, most: int, make_page: Callable[..., Page], browser: Any, tmp_path: Path
 ) -> None:
-    """With twice as many agents that need work as fit, and long words of the judge in every place."""
+    """With twice as many agents that need attention as fit, and long words of the judge in every place."""
     path = tmp_path / "report.html"
 
     def say(field: str) -> str:
@@ -192,7 +192,7 @@ def test_on_paper_it_is_a_report_and_not_a_book(
     page = _open(browser, path.as_uri())
     sheets = page.pdf(prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page\b", sheets)) <= most
-    # Somebody who wants more of an agent opens it first.
+    # A reader who wants more of an agent opens it first.
     page.evaluate("document.querySelectorAll('details.agent').forEach(item => { item.open = true })")
     if agents == 14:
         more = page.pdf(prefer_css_page_size=True)

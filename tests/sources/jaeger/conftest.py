@@ -27,7 +27,7 @@ def open_client() -> Iterator[Callable[..., JaegerClient]]:
 
 
 class Clock:
-    """A clock that moves when somebody sleeps, or is told to."""
+    """A clock that moves when a caller sleeps, or when it is set."""
 
     def __init__(self) -> None:
         self.now = 0.0

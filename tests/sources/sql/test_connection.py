@@ -109,7 +109,7 @@ def test_a_read_only_folder(tmp_path: Path, wal: bool) -> None:
     (folder / "a.db").chmod(0o444)
     folder.chmod(0o555)
     try:
-        # Root writes where it likes, so the test of that right is a child that is somebody else.
+        # Root writes where it likes, so the test of that right is a child of another user.
         assert _read_as_nobody(tmp_path, folder / "a.db") == "['one']"
         assert sorted(entry.name for entry in folder.iterdir()) == ["a.db"]
     finally:
@@ -123,11 +123,11 @@ def test_a_log_that_cannot_be_read_in_a_read_only_folder_is_explained(tmp_path: 
     (folder / "a.db-shm").unlink()
     folder.chmod(0o555)
     try:
-        told = _read_as_nobody(tmp_path, folder / "a.db")
+        shown = _read_as_nobody(tmp_path, folder / "a.db")
     finally:
         folder.chmod(0o755)
-    assert "SourceError" in told
-    assert "has a -wal file" in told
+    assert "SourceError" in shown
+    assert "has a -wal file" in shown
 
 
 def _read_as_nobody(tmp_path: Path, path: Path) -> str:
@@ -250,10 +250,10 @@ def test_what_is_no_engine_is_refused() -> None:
 def test_no_password_in_an_error(url: str) -> None:
     with pytest.raises(SourceError) as caught:
         read_notes(open_source(url))
-    told = str(caught.value)
-    assert "postgresql://127.0.0.1:1/db cannot be read" in told
+    shown = str(caught.value)
+    assert "postgresql://127.0.0.1:1/db cannot be read" in shown
     for secret in (PASSWORD, ENCODED, "s3cret"):
-        assert secret not in told
+        assert secret not in shown
     assert caught.value.__suppress_context__
 
 

@@ -293,7 +293,7 @@ def test_missing_columns_read_as_none(build: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tables", "told"),
+    ("tables", "reason"),
     [
         ({key: TABLES[key] for key in ("environments", "agents")}, "no table or view agent_runs"),
         ({"unrelated": "id INTEGER"}, "no table or view environments, agents, agent_runs"),
@@ -303,8 +303,8 @@ def test_missing_columns_read_as_none(build: Build) -> None:
         ),
     ],
 )
-def test_what_cannot_be_done_without_is_named(build: Build, tables: dict[str, str], told: str) -> None:
-    with pytest.raises(SourceError, match=told):
+def test_what_cannot_be_done_without_is_named(build: Build, tables: dict[str, str], reason: str) -> None:
+    with pytest.raises(SourceError, match=reason):
         build([], tables=tables).load_agents("prod")
 
 

@@ -120,7 +120,7 @@ def test_an_answer_without_a_claim_is_kept_and_leaves_claims_alone(warehouse: Wa
     ledger.commit(paid("f"))
     ledger.commit(paid("g"))
     assert states(warehouse) == [("claimed", None), ("answered", "usable"), ("answered", "usable")]
-    # The answer counts before the claim: nobody has to wait for a second one.
+    # The answer counts before the claim: no caller has to wait for a second one.
     assert claim(ledger, "f") == paid("f")
 
 
@@ -292,11 +292,11 @@ def test_an_answer_from_before_does_not_count_for_who_asks_anew(ledger: SqlLedge
     ledger.commit(paid(answer="old"))
     since = datetime.now(UTC)
     assert ledger.find("f", since=since) is None
-    anew = held(ledger, since=since)
+    again = held(ledger, since=since)
     assert claim(ledger, since=since) is None
-    # Who does not ask anew has no reason to wait.
+    # Who does not ask again has no reason to wait.
     assert claim(ledger) == paid(answer="old")
-    ledger.commit(paid(answer="new"), anew)
+    ledger.commit(paid(answer="new"), again)
     assert claim(ledger, since=since) == ledger.find("f") == paid(answer="new")
 
 

@@ -226,7 +226,7 @@ def test_a_report_in_progress_is_not_touched(warehouse: Warehouse, folder: Path,
     pay(warehouse, running, "paid", NOW - timedelta(days=200))
     retention = Retention(warehouse.database, str(folder), RULE)
     found = retention.find_removable()
-    # Somebody takes it up after it was looked at.
+    # Another process resumes it after it was checked.
     removing = retention.remove_reports()
     warehouse.take_report(again)
     assert [row["id"] for row in found.reports] == [again]
@@ -330,7 +330,7 @@ def test_files_of_reports_that_are_gone_are_found(warehouse: Warehouse, folder: 
 def test_what_a_killed_writer_left_of_a_kept_report_is_found(
     warehouse: Warehouse, folder: Path, make: Callable[..., int]
 ) -> None:
-    """Of a report that was taken up and has just ended, and of one whose process is dead."""
+    """Of a report that was resumed and has just ended, and of one whose process is dead."""
     ended, dead = make(0), make(0, status="pending")
     gone = Owner(host=current_owner().host, pid=2**22 + 1, process_started=1.0)
     with warehouse.database.writing() as connection:
