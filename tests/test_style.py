@@ -109,7 +109,7 @@ def _found(prose: str) -> list[str]:
     return [prose[max(0, match.start() - 30) : match.end() + 20] for match in _RULED_OUT.finditer(prose)]
 
 
-@pytest.mark.parametrize("name", _paths())
+@pytest.mark.parametrize("name", list(_paths()))
 def test_no_expression_that_the_style_rules_out(name: str) -> None:
     assert not _found(_prose(name))
 
