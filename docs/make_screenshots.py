@@ -41,6 +41,7 @@ def open_browser(*, width: int = 1120, height: int = 860) -> Iterator[Page]:
         try:
             page = browser.new_page(viewport={"width": width, "height": height})
             page.set_default_timeout(30_000)
+            expect.set_options(timeout=30_000)
             yield page
         finally:
             browser.close()
@@ -110,8 +111,10 @@ def open_artifact(page: Page, run_url: str, kind: str) -> None:
             break
         if time.monotonic() > deadline:
             raise TimeoutError(f"there is no artifact of the kind {kind} after {_START_SECONDS} s")
-    card.click()
-    expect(page.get_by_role("tab", name="Raw")).to_be_visible()
+    # Not by a click, which is lost when the list is drawn again just then.
+    address = card.get_attribute("href")
+    page.goto(f"{run_url.partition('/runs/')[0].removesuffix('/v2')}{address}")
+    expect(page.get_by_role("tab", name="Raw")).to_be_visible(timeout=30_000)
     # What Markdown has in it comes after what is around it.
     page.wait_for_timeout(1000)
 
