@@ -186,6 +186,13 @@ def shared_server(postgres_server: sa.URL, prefect_template: str) -> Iterator[st
 
 
 @pytest.fixture(scope="module")
+def fresh_server(postgres_server: sa.URL, prefect_template: str) -> Iterator[str]:
+    """The same, but of one module alone: no other deployments and runs are in it."""
+    with _database(postgres_server, prefect_template) as database, _team_server(database) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
 def prefect_database(postgres_server: sa.URL, prefect_template: str) -> Iterator[str]:
     """The URL (``postgresql+asyncpg://…``) of a fresh database of Prefect's, for servers of the module's own."""
     with _database(postgres_server, prefect_template) as database:
