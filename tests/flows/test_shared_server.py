@@ -128,7 +128,7 @@ def test_a_server_that_stays_away_ends_the_report_clearly_and_it_can_be_taken_up
     report = team.printed(process)
     assert process.returncode == 1
     assert report["status"] == "failed"
-    assert "the Prefect API could not be reached any more" in report["error"]
+    assert "the Prefect API became unreachable" in report["error"]
     assert report["progress"] > 30
     paid = len(world.judge.requests)
     assert paid < 14
