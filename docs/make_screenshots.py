@@ -115,8 +115,9 @@ def open_artifact(page: Page, run_url: str, kind: str) -> None:
     address = card.get_attribute("href")
     page.goto(f"{run_url.partition('/runs/')[0].removesuffix('/v2')}{address}")
     expect(page.get_by_role("tab", name="Raw")).to_be_visible(timeout=30_000)
-    # What Markdown has in it comes after what is around it.
-    page.wait_for_timeout(1000)
+    # The content comes after what is around it.
+    if (last := {"markdown": "Every agent", "table": "Page 1 of"}.get(kind)) is not None:
+        page.get_by_text(last).first.wait_for()
 
 
 def wait_for_agents(page: Page, *, least: int) -> int:

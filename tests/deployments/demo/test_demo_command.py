@@ -96,7 +96,7 @@ def test_the_command_it_names_shows_the_report_again(demo: Any) -> None:
     assert shown.code == 0, shown.err
     assert shown.out.strip() in ended.out
     # The folder is the one of this warehouse: nothing in it is left of reports that are gone.
-    assert "nothing is left" in command.run("prune", "--keep", "1s", "--keep-last", "10", **variables).out
+    assert "there are no leftovers" in command.run("prune", "--keep", "1s", "--keep-last", "10", **variables).out
 
 
 def test_14_agents_of_which_one_has_no_runs(warehouse_url: str) -> None:
