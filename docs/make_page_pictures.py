@@ -29,10 +29,12 @@ def make_report(folder: Path, agents: int) -> int:
 
 def render(report_id: int, place: Path) -> None:
     """The page as ``agent-report show`` makes it, with a Jaeger to link to."""
+    from tasks.connecting import open_clients
     from tasks.render.html.html import render_html
     from tasks.stored.page import load_page
 
-    page = replace(load_page(report_id), jaeger_ui_url="https://jaeger.example.com")
+    with open_clients():
+        page = replace(load_page(report_id), jaeger_ui_url="https://jaeger.example.com")
     place.write_text(render_html(page), encoding="utf-8")
 
 
