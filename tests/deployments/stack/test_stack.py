@@ -12,6 +12,7 @@ import runpy
 import signal
 import socket
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -105,17 +106,21 @@ def test_the_order_that_it_prints_makes_a_report(up: Up) -> None:
 def watched(up: Up) -> dict[str, Any]:
     """A person orders a report in the form and watches it: what the pages showed, and which hosts were asked.
 
-    The judge is slow enough to be watched, and gives one agent an answer of no use. Another report is refused.
+    One agent's answer waits until the progress was seen, and another's is of no use. Another report is refused.
     """
     seen: dict[str, Any] = {"hosts": set(), "refused": up.order("prod")}
+    watched_progress = threading.Event()
 
     def respond(payload: dict[str, Any], request: Request) -> Response | None:
-        if is_team(payload) or "\n# Agent\n| sql-analyst\n" not in payload["messages"][1]["content"]:
+        prompt = "" if is_team(payload) else payload["messages"][1]["content"]
+        if "\n# Agent\n| release-notes\n" in prompt:
+            watched_progress.wait(240)
+        if "\n# Agent\n| sql-analyst\n" not in prompt:
             return None
         return Response(body=json.dumps(completion("I would say a solid seven.")).encode())
 
     with (
-        SimulatedJudge(agent_seconds=1.5, team_seconds=3, respond=respond) as judge,
+        SimulatedJudge(agent_seconds=0.5, team_seconds=0.5, respond=respond) as judge,
         up.runs_with(
             OPENAI_BASE_URL=judge.base_url,
             AGENT_REPORT_MAX_CONCURRENT_EVALS="3",
@@ -132,6 +137,7 @@ def watched(up: Up) -> dict[str, Any]:
         seen["run"] = run_url.rpartition("/")[2]
         _ui["open_artifact"](page, run_url, "progress")
         seen["agents"] = _ui["wait_for_agents"](page, least=1)
+        watched_progress.set()
         _ui["open_artifact"](page, run_url, "markdown")
         seen["report"] = page.inner_text("main")
         seen["links"] = [link.get_attribute("href") for link in page.locator("main a").all()]
