@@ -117,7 +117,10 @@ def open_artifact(page: Page, run_url: str, kind: str) -> None:
     expect(page.get_by_role("tab", name="Raw")).to_be_visible(timeout=30_000)
     # The content comes after what is around it.
     if (last := {"markdown": "Every agent", "table": "Page 1 of"}.get(kind)) is not None:
-        page.get_by_text(last).first.wait_for()
+        page.wait_for_function("text => document.querySelector('main').innerText.includes(text)", arg=last)
+        # It is drawn twice.
+        page.wait_for_timeout(1000)
+        page.wait_for_function("text => document.querySelector('main').innerText.includes(text)", arg=last)
 
 
 def wait_for_agents(page: Page, *, least: int) -> int:
