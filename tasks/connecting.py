@@ -74,13 +74,7 @@ class PrefectBlocks:
         """
         from prefect_sqlalchemy import SqlAlchemyConnector
 
-        try:
-            block = SqlAlchemyConnector.load(name)
-        except ValueError:
-            raise ConfigurationError(
-                f"there is no SqlAlchemyConnector block named {name!r} on this Prefect server"
-            ) from None
-        return cast("Engine", cast(SqlAlchemyConnector, block).get_engine())
+        return cast("Engine", _load_block(SqlAlchemyConnector, name).get_engine())
 
     def load_secret(self, name: str) -> str:
         """The value of a Secret block.
@@ -90,10 +84,13 @@ class PrefectBlocks:
         """
         from prefect.blocks.system import Secret
 
-        try:
-            block = Secret.load(name)
-        except ValueError:
-            raise ConfigurationError(
-                f"there is no Secret block named {name!r} on this Prefect server (AGENT_REPORT_JUDGE_KEY_BLOCK)"
-            ) from None
-        return str(cast(Any, block).get())
+        return str(_load_block(Secret, name, " (AGENT_REPORT_JUDGE_KEY_BLOCK)").get())
+
+
+def _load_block(kind: Any, name: str, setting: str = "") -> Any:
+    try:
+        return kind.load(name)
+    except ValueError:
+        raise ConfigurationError(
+            f"there is no {kind.__name__} block named {name!r} on this Prefect server{setting}"
+        ) from None

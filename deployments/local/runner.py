@@ -97,7 +97,9 @@ def _own_server(meanwhile: Callable[[], object]) -> Iterator[None]:
     home = Path(PREFECT_HOME.value())
     with prefect_server(home) as url:
         meanwhile()
-        # The imports take as long as the server needs to start; Prefect would import its engines at the first flow run.
+        # The imports take as long as the server needs to start; Prefect would import its engines at the first flow run,
+        # and pyarrow pandas (0.4 s) when the report is written.
+        import pandas  # noqa: F401
         import prefect.flow_engine
         import prefect.task_engine  # noqa: F401
 
