@@ -17,6 +17,7 @@ from tasks.judge.claims import claimed
 from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.reply import Reply
+from tasks.judge.endpoint.schema import follows
 from tasks.judge.endpoint.stated_price import StatedPrice
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint
 from tasks.judge.prompt.citations import LabelledRuns
@@ -87,7 +88,8 @@ class Judge:
             JudgeError: both answers were unusable, the endpoint failed, time was up, or judging has ended.
         """
         call = CallContext(
-            fingerprint=self._fingerprint(question, sample),
+            fingerprint=self._fingerprint(question, sample, self._endpoint()),
+            earlier=self._fingerprint(question, sample, {}),
             kind=question.kind,
             model=self.client.model,
             deadline=deadline,
@@ -136,11 +138,18 @@ class Judge:
                 if claim is not None:
                     claim.most_usd = self.most_usd(estimate_messages(repair))
             if reply.paid:
+                self._notice_schema(reply, question)
                 self.ledger.commit(self._paid(call, reply, outcome), claim)
             if answer is not None:
                 return replace(answer, shown=shown)
         second = "; ".join(problems)
         raise UnusableAnswerError([f"the judge's answer could not be used ({first}), nor could the second: {second}"])
+
+    def _notice_schema(self, reply: Reply, question: Question) -> None:
+        """Some endpoints take the schema and ignore it, as Anthropic's OpenAI-compatible one does."""
+        cut_off = reply.refusal or reply.finish_reason in ("length", "content_filter")
+        if not cut_off and not follows(reply.text, question.schema):
+            self.client.capabilities.ignored()
 
     def settings(self) -> dict[str, Any]:
         """What of the judge decides an answer, whatever the evidence and the criteria."""
@@ -157,8 +166,11 @@ class Judge:
         Where no table has it, it is known from the first call on of which the endpoint stated the cost.
         """
         prompt, output = round(estimated_tokens * max(1.0, self.scale.factor)), self.client.max_output_tokens
-        priced = self.prices.cost_usd(self.client.model, Tokens(prompt, output), datetime.now(UTC))
-        return self.stated_price.most_usd(prompt, output) if priced is None else priced
+        tokens, now = Tokens(prompt, output), datetime.now(UTC)
+        # A call in a cheaper tier may end in the standard one.
+        priced = [self.prices.cost_usd(self.client.model, tokens, now, tier) for tier in {"", self.client.tier.current}]
+        known = [cost for cost in priced if cost is not None]
+        return max(known) if len(known) == len(priced) else self.stated_price.most_usd(prompt, output)
 
     def _first(
         self, question: Question, call: CallContext, claim: Claim | None, drafts: Sequence[Draft]
@@ -213,15 +225,21 @@ class Judge:
 
     def _cost(self, reply: Reply) -> float | None:
         tokens = Tokens(reply.prompt_tokens, reply.completion_tokens, cached=reply.cached_tokens)
-        now = datetime.now(UTC)
-        cost = self.prices.cost_usd(reply.model, tokens, now)
+        now, tier = datetime.now(UTC), reply.service_tier
+        cost = self.prices.cost_usd(reply.model, tokens, now, tier)
         # A proxy may answer with a name of its own; what was asked for is then the better name.
-        cost = self.prices.cost_usd(self.client.model, tokens, now) if cost is None else cost
+        cost = self.prices.cost_usd(self.client.model, tokens, now, tier) if cost is None else cost
         return reply.cost_usd if cost is None else cost
 
-    def _fingerprint(self, question: Question, sample: int) -> str:
+    def _endpoint(self) -> dict[str, Any]:
+        # Not among the settings: reports remain comparable when the same model has moved.
+        address = self.client.address
+        return {} if address is None else {"endpoint": address.identity}
+
+    def _fingerprint(self, question: Question, sample: int, endpoint: dict[str, Any]) -> str:
         return fingerprint(
             self.settings()
+            | endpoint
             | {
                 "kind": question.kind,
                 "schema": question.schema,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+logger = logging.getLogger(__name__)
 
 Rung = Literal["json_schema", "json_object", "prompt"]
 
@@ -27,11 +30,15 @@ _REFUSALS = frozenset({400, 422})
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the judge is asked: the rung of the ladder, the name of the output limit, and what is not sent."""
+    """How the judge is asked: the rung of the ladder, the name of the output limit, and what is not sent.
+
+    ``explained``: the schema stands in the last message although the endpoint takes it as the answer's format.
+    """
 
     rung: Rung = "json_schema"
     limit: str = LIMIT
     dropped: frozenset[str] = frozenset()
+    explained: bool = False
 
     def body(self, parameters: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
         """What is sent beside model and messages: ``parameters`` as they are taken, and the form of the answer."""
@@ -49,15 +56,18 @@ class Form:
         """``messages``, with the schema as text where the endpoint does not enforce it.
 
         It stands at the end of the instructions, on a line of its own: what is the same for every agent comes first,
-        or no prompt would be cached.
+        or no prompt would be cached. When the endpoint takes the schema and ignores it, it stands at the end of all.
         """
         sent = [dict(message) for message in messages]
-        if self.rung == "json_schema":
+        if self.rung == "json_schema" and not self.explained:
             return sent
         text = (
             "Answer with one JSON object and nothing around it: no words before or after it, no code fence. It must be "
             f"valid by this JSON Schema:\n{json.dumps(schema, ensure_ascii=False, separators=(',', ':'))}"
         )
+        if self.rung == "json_schema" and sent:
+            sent[-1]["content"] += f"\n\n{text}"
+            return sent
         if not sent or sent[0]["role"] != "system":
             return [{"role": "system", "content": text}, *sent]
         sent[0]["content"] += f"\n\n{text}"
@@ -114,9 +124,18 @@ class Capabilities:
     def answered(self, form: Form) -> None:
         """A call in this form was answered, however well: the form is taken."""
         with self._changed:
-            if form == self._form and not self._proven:
+            if form in (self._form, replace(self._form, explained=False)) and not self._proven:
                 self._proven, self._trying = True, False
                 self._changed.notify_all()
+
+    def ignored(self) -> None:
+        """An answer did not follow the schema, which some endpoints take and ignore: from now on it is text too."""
+        with self._changed:
+            if self._form.rung == "json_schema" and not self._form.explained:
+                self._form = replace(self._form, explained=True)
+                logger.warning(
+                    "The judge's endpoint takes the schema of an answer and does not follow it: it is sent as text too"
+                )
 
     def refused(self, form: Form, status: int, param: object, message: str, sent: Collection[str]) -> bool:
         """Learn from a refusal of a call in this form; whether another call can now do better.

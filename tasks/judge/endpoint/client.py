@@ -7,7 +7,6 @@ refused for quota or authentication.
 from __future__ import annotations
 
 import random
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,10 @@ import openai
 from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
 from tasks.errors import ContextLengthError, DeadlineError, EndpointError, JudgeError, scrub
+from tasks.judge.endpoint.access.address import Address
+from tasks.judge.endpoint.access.extra import EXTRA, named_extra
+from tasks.judge.endpoint.access.secret_values import Secrets
+from tasks.judge.endpoint.access.tier import ServiceTier
 from tasks.judge.endpoint.capabilities import LIMIT, Capabilities, Form
 from tasks.judge.endpoint.limiter import Permit, RateLimiter, StopSignal
 from tasks.judge.endpoint.refusal import (
@@ -37,8 +40,6 @@ from tasks.wording.counts import counted
 _MOST_BYTES = 8 * 1024 * 1024
 _CONNECT_SECONDS = 10.0
 _LONGEST_BACKOFF_SECONDS = 20.0
-# Shorter ones ("none", "simulated") are words that an answer may hold.
-_LENGTH_OF_KEYS = 16
 
 
 class _BoundedHttp(openai.DefaultHttpxClient):
@@ -66,12 +67,26 @@ class _BoundedStream(httpx2.SyncByteStream):
         self._stream.close()
 
 
-def open_endpoint(base_url: str, key: str) -> openai.OpenAI:
+def open_endpoint(
+    base_url: str,
+    key: str | Callable[[], str],
+    headers: Mapping[str, str | None] | None = None,
+    query: Mapping[str, str] | None = None,
+) -> openai.OpenAI:
     """The SDK's client for a judge's endpoint: without retries of its own, with every reply bounded.
 
-    It follows no redirect: the prompt is for this endpoint, and not for another that it names.
+    It follows no redirect: the prompt is for this endpoint, and not for another that it names. ``key`` may be a
+    function that gives the one of now, ``headers`` (without those that are None) and ``query`` go with every call.
     """
+    sent = {name: value for name, value in (headers or {}).items() if value is not None}
+
+    def leave_out(request: httpx2.Request) -> None:
+        # The SDK insists on an Authorization header of its own.
+        for name in (headers or {}).keys() - sent:
+            request.headers.pop(name, None)
+
     http = _BoundedHttp(base_url=base_url, follow_redirects=False, headers={"Accept-Encoding": "identity"})
+    http.event_hooks = {"request": [leave_out]}
     bound_time(http)
     client = openai.OpenAI(
         # An endpoint may want no key; the SDK wants one all the same.
@@ -79,6 +94,8 @@ def open_endpoint(base_url: str, key: str) -> openai.OpenAI:
         base_url=base_url,
         max_retries=0,
         http_client=http,
+        default_headers=sent,
+        default_query=query,
     )
     # The SDK imports half a second of modules when this is first used: here, rather than in the first call's time.
     _ = client.chat.completions.with_streaming_response
@@ -92,7 +109,9 @@ class JudgeClient:
     ``openai`` comes from ``open_endpoint``. ``call_timeout_seconds`` bounds one call, ``max_attempts`` those that fail
     with 5xx or a broken connection; 429 is retried until the deadline. ``first_backoff_seconds`` doubles with every
     attempt. ``temperature`` is sent only when it is set. ``capabilities`` is shared by the clients of one base URL and
-    model. ``route`` names what of the environment connections go through, such as a proxy, for when they fail.
+    model, and so is ``tier``. ``route`` names what of the environment connections go through, such as a proxy, for when
+    they fail. ``extra`` is merged into every request. ``address`` (None: not known) is what answers are known by, and
+    ``secrets`` are hidden in what the endpoint echoes.
     """
 
     openai: openai.OpenAI
@@ -105,6 +124,10 @@ class JudgeClient:
     first_backoff_seconds: float = 1.0
     capabilities: Capabilities = field(default_factory=Capabilities)
     route: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    tier: ServiceTier = field(default_factory=ServiceTier)
+    address: Address | None = None
+    secrets: Secrets = field(default_factory=Secrets)
     clock: Callable[[], float] = time.monotonic
 
     def parameters(self) -> dict[str, Any]:
@@ -112,6 +135,9 @@ class JudgeClient:
 
         It is what is configured: which of it the endpoint takes, and under which name, does not make another question.
         """
+        return self._parameters() | ({"extra": dict(self.extra)} if self.extra else {})
+
+    def _parameters(self) -> dict[str, Any]:
         chosen = {} if self.temperature is None else {"temperature": self.temperature}
         return {LIMIT: self.max_output_tokens, **chosen}
 
@@ -137,14 +163,15 @@ class JudgeClient:
                 attempts += 1
                 self.capabilities.wait_turn()
                 with self.limiter.slot(deadline, stop) as permit:
-                    form = self.capabilities.form
-                    held = False
+                    form, tier = self.capabilities.form, self.tier.current
+                    held = untaken = False
                     try:
-                        reply = self._send(form, messages, schema, deadline, attempts)
+                        reply = self._send(form, tier, messages, schema, deadline, attempts)
                     except APIStatusError as error:
                         failure: APIError = error
+                        untaken = self.tier.is_refused(tier, error, message_of(error))
                         # Before the slot is given back, so that no call slips through in between.
-                        held = self._slow_down(permit, error, attempts)
+                        held = not untaken and self._slow_down(permit, error, attempts)
                     except APIConnectionError as error:
                         failure = error
                         unanswered += _may_be_charged(error)
@@ -154,6 +181,9 @@ class JudgeClient:
                             self.capabilities.answered(form)
                         return replace(reply, unanswered=unanswered)
                 said = self._describe(failure)
+                if untaken:
+                    self.tier.give_up(said)
+                    continue
                 if self._learn(form, failure):
                     continue
                 failures += not is_rate_limit(failure)
@@ -183,10 +213,14 @@ class JudgeClient:
 
     def _learn(self, form: Form, failure: APIError) -> bool:
         """Whether the endpoint only refused how it was asked, and can be asked otherwise."""
-        if not isinstance(failure, APIStatusError) or is_too_long(failure):
+        if not isinstance(failure, APIStatusError) or is_too_long(failure) or self._named_extra(failure):
             return False
-        sent = form.body(self.parameters(), {})
+        sent = form.body(self._parameters(), {})
         return self.capabilities.refused(form, failure.status_code, failure.param, message_of(failure), sent)
+
+    def _named_extra(self, failure: APIStatusError) -> str:
+        """Which field of the user's own is refused; "" when none is."""
+        return named_extra(self.extra, failure.param, message_of(failure)) if failure.status_code in (400, 422) else ""
 
     def _backoff(self, attempts: int) -> float:
         pause = min(_LONGEST_BACKOFF_SECONDS, self.first_backoff_seconds * 2.0 ** min(attempts - 1, 10))
@@ -221,6 +255,7 @@ class JudgeClient:
     def _send(
         self,
         form: Form,
+        tier: str,
         messages: Sequence[Mapping[str, str]],
         schema: Mapping[str, Any],
         deadline: float,
@@ -232,7 +267,8 @@ class JudgeClient:
             raise DeadlineError("the time for this agent is up")
         try:
             with exchange_within(timeout, self.clock):
-                body = self._receive(form.messages(messages, schema), form.body(self.parameters(), schema), timeout)
+                beside = form.body(self._parameters(), schema) | self.tier.body(self.extra, tier)
+                body = self._receive(form.messages(messages, schema), beside, timeout)
         except httpx2.TimeoutException as error:
             # The SDK translates what happens up to the reply's headers, and not what happens within its body.
             raise APITimeoutError(request=error.request) from error
@@ -240,15 +276,18 @@ class JudgeClient:
             if isinstance(error.__cause__, EncodingError | LargeBodyError):
                 return unread_reply(str(error), self.model, attempts)
             raise APIConnectionError(request=error.request) from error
-        key = self.openai.api_key
-        if len(key) < _LENGTH_OF_KEYS:
-            return read_reply(body, self.model, self.clock() - started, attempts)
+        secrets = self._secrets()
         # What an endpoint echoes goes into messages, the ledger and the report; what is no JSON stays as it came.
-        reply = read_reply(body.replace(key.encode(), b"[key]"), self.model, self.clock() - started, attempts)
-        # JSON can write a character in other ways (\/, \u002b), and the text is JSON once more.
-        written = re.compile("".join(rf"(?:\\?{re.escape(char)}|(?i:\\u{ord(char):04x}))" for char in key))
-        texts = {name: written.sub("[key]", getattr(reply, name)) for name in ("text", "refusal", "model", "problem")}
-        return replace(reply, **cast(Any, texts))
+        reply = read_reply(secrets.hide_in_body(body), self.model, self.clock() - started, attempts)
+        texts = {
+            name: secrets.hide_in_text(getattr(reply, name))
+            for name in ("text", "refusal", "model", "problem", "service_tier")
+        }
+        return replace(reply, **cast(Any, texts | {"service_tier": texts["service_tier"] or tier}))
+
+    def _secrets(self) -> Secrets:
+        self.secrets.add(self.openai.api_key, "key")
+        return self.secrets
 
     def _receive(self, messages: list[dict[str, str]], beside: Mapping[str, Any], timeout: float) -> bytes:
         with self.openai.chat.completions.with_streaming_response.create(
@@ -266,12 +305,17 @@ class JudgeClient:
             text = "no reply in time"
         elif isinstance(failure, APIStatusError):
             text = f"HTTP {failure.status_code}: {message_of(failure)}"
+            if name := self._named_extra(failure):
+                text += f" ({EXTRA} sends {name})"
+            if failure.status_code == 404 and self.address is not None:
+                text += self.address.path_hint
         elif not isinstance(failure, APIConnectionError) or _may_be_charged(failure):
             text = f"the connection failed ({failure.__cause__ or failure})"
         else:
-            text = f"no connection to {self.openai.base_url} (OPENAI_BASE_URL){self.route}: {describe_cause(failure)}"
-        key = self.openai.api_key
-        return scrub(text.replace(key, "[key]") if len(key) > len("none") else text)
+            hint = "" if self.address is None else self.address.port_hint
+            where = f"{self.openai.base_url} (OPENAI_BASE_URL){self.route}"
+            text = f"no connection to {where}: {describe_cause(failure)}{hint}"
+        return scrub(self._secrets().hide_in_error(text))
 
 
 def _may_be_charged(error: APIConnectionError) -> bool:

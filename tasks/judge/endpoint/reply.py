@@ -9,6 +9,7 @@ from typing import Any
 
 _MOST_TOKENS = 10**9
 _MOST_USD = 10**6
+_LONGEST_TIER = 40
 # Proxies hand on the words of Mistral, Anthropic and Gemini.
 _FINISH_REASONS = {
     "model_length": "length",
@@ -27,7 +28,7 @@ class Reply:
 
     ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it does not say.
     ``unanswered`` attempts before it were sent and may be charged, though nothing came back. ``cost_usd`` is what the
-    endpoint states; few do.
+    endpoint states; few do. ``service_tier`` is the one it was answered in; "" when the endpoint does not say.
     """
 
     text: str
@@ -42,6 +43,7 @@ class Reply:
     problem: str = ""
     unanswered: int = 0
     cost_usd: float | None = None
+    service_tier: str = ""
 
     @property
     def paid(self) -> bool:
@@ -78,6 +80,7 @@ def read_reply(body: bytes, model: str, latency_seconds: float, attempts: int) -
         latency_seconds=latency_seconds,
         attempts=attempts,
         cost_usd=_stated_cost(usage),
+        service_tier=_service_tier(data, usage),
     )
 
 
@@ -91,6 +94,12 @@ def _output_tokens(usage: Mapping[str, Any]) -> int | None:
     if given is None or total is None or total < given:
         return made
     return max(made or 0, total - given)
+
+
+def _service_tier(data: Mapping[str, Any], usage: Mapping[str, Any]) -> str:
+    """As OpenAI states it, and Groq, or in the usage, as proxies hand on Anthropic's."""
+    stated = (data.get("service_tier"), usage.get("service_tier"))
+    return next((tier[:_LONGEST_TIER] for tier in stated if isinstance(tier, str) and tier), "")
 
 
 def _stated_cost(usage: Mapping[str, Any]) -> float | None:
