@@ -1,4 +1,4 @@
-"""The service tier that calls are made in, and the way back to the standard tier where it is not to be had."""
+"""The service tier that calls are made in, and the way back to the standard tier where it is not available."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tier flex is given up where it is not to be had, and for no other reason."""
+"""The tier flex is given up where it is not available, and for no other reason."""
 
 from __future__ import annotations
 
