@@ -49,6 +49,7 @@ def build_evidence(
     return Evidence(
         agent=agent,
         runs=agent_runs.runs,
+        future=agent_runs.future,
         traces=kept,
         costs_usd=costs,
         metrics=build_metrics(agent_runs.runs, kept, costs),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -71,11 +71,29 @@ class Run(Fact):
     parent_run_id: int | None = None
     trace_id: str | None = None
 
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it ended, by its row; None when that is unknown (it may still be running)."""
+        if self.completed_at is not None:
+            return self.completed_at
+        try:
+            return None if self.duration_seconds is None else self.started_at + timedelta(seconds=self.duration_seconds)
+        except (OverflowError, ValueError):
+            return None
+
+
+class FutureRuns(Fact):
+    """Runs that start in the future by their dates: how many, and the latest start; no runs, None."""
+
+    count: int = 0
+    latest: datetime | None = None
+
 
 class AgentRuns(Fact):
     """What ``fetch_runs`` found: newest first, at most as many as asked for. ``warnings`` are for the report."""
 
     runs: tuple[Run, ...] = ()
+    future: FutureRuns = FutureRuns()
     unreadable: int = Field(0, description="Rows left out because a value in them could not be read.")
     warnings: tuple[str, ...] = ()
     redactions: dict[str, int] = Field(default_factory=dict, description="Placeholders in the texts, by label.")
@@ -257,6 +275,7 @@ class Evidence(Fact):
 
     agent: Agent
     runs: tuple[Run, ...]
+    future: FutureRuns = FutureRuns()
     traces: dict[int, Trace] = Field(default_factory=dict, description="By run id.")
     costs_usd: dict[int, float] = Field(default_factory=dict, description="By run id; absent is unknown.")
     waterfalls: dict[int, tuple[WaterfallSpan, ...]] = Field(

@@ -44,7 +44,7 @@ def build_agent_row(agent: Agent, evaluation: Evaluation, evidence: Evidence | N
         "weaknesses": list(evaluation.weaknesses),
         "recommendations": list(evaluation.recommendations),
         "runs_analyzed": metrics.get("runs_analyzed"),
-        "runs_unfinished": metrics.get("runs_unfinished"),
+        "runs_unfinished": evidence.metrics.runs_unfinished + evidence.future.count if evidence else None,
         "run_ids": [run.id for run in evidence.finished_runs] if evidence else None,
         "success_rate": metrics.get("success_rate"),
         "success_rate_low": metrics.get("success_rate_low"),
