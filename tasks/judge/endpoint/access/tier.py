@@ -8,9 +8,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import openai
-
 from tasks.judge.endpoint.access.extra import EXTRA, TIER
+from tasks.judge.endpoint.refusals.refusal import Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -40,19 +39,19 @@ class ServiceTier:
         """``extra`` for a call in ``tier``: without one it names none."""
         return {name: value for name, value in extra.items() if name != TIER or tier}
 
-    def is_refused(self, tier: str, error: openai.APIStatusError, said: str) -> bool:
+    def is_refused(self, tier: str, refusal: Refusal) -> bool:
         """Whether a call in ``tier`` was refused for this tier, so that the standard one may do better.
 
         Of 429 only a lack of capacity is: a limit of calls holds in every tier.
         """
         if tier != FLEX:
             return False
-        said = said.lower()
-        if error.status_code == 429:
-            return _UNAVAILABLE.search(said) is not None or error.code == "resource_unavailable"
-        if error.status_code in (_NO_CAPACITY, 503):
-            return error.status_code == _NO_CAPACITY or _UNAVAILABLE.search(said) is not None
-        return error.status_code in (400, 403, 404, 422) and (error.param == TIER or _NAMED.search(said) is not None)
+        status, said = refusal.status, refusal.words.lower()
+        if status == _NO_CAPACITY:
+            return True
+        if status in (429, 503):
+            return "resource_unavailable" in refusal.names or _UNAVAILABLE.search(said) is not None
+        return status in (400, 403, 404, 422) and (refusal.param == TIER or _NAMED.search(said) is not None)
 
     def give_up(self, said: str) -> None:
         """Ask in the standard tier from now on; the first call that does so logs it."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import httpx2
-import openai
+import json
+
 import pytest
 
 from tasks.judge.endpoint.access.tier import ServiceTier
+from tasks.judge.endpoint.refusals.refusal import Refusal, read_refusal
 
 
-def _error(status: int, message: str, **body: str) -> openai.APIStatusError:
-    response = httpx2.Response(status, request=httpx2.Request("POST", "http://judge"))
-    return openai.APIStatusError(message, response=response, body={"message": message, **body})
+def _refusal(status: int, message: str, **fields: str) -> Refusal:
+    return read_refusal(status, json.dumps({"error": {"message": message, **fields}}).encode(), {})
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,11 @@ def _error(status: int, message: str, **body: str) -> openai.APIStatusError:
     ],
 )
 def test_flex_is_refused(status: int, message: str, body: dict[str, str]) -> None:
-    error = _error(status, message, **body)
-    assert ServiceTier("flex").is_refused("flex", error, message)
+    refusal = _refusal(status, message, **body)
+    assert ServiceTier("flex").is_refused("flex", refusal)
     # Another tier is what the user pays for: it is not left silently.
-    assert not ServiceTier("priority").is_refused("priority", error, message)
-    assert not ServiceTier().is_refused("", error, message)
+    assert not ServiceTier("priority").is_refused("priority", refusal)
+    assert not ServiceTier().is_refused("", refusal)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_flex_is_refused(status: int, message: str, body: dict[str, str]) -> Non
     ],
 )
 def test_another_refusal_does_not_cost_the_tier(status: int, message: str) -> None:
-    assert not ServiceTier("flex").is_refused("flex", _error(status, message), message)
+    assert not ServiceTier("flex").is_refused("flex", _refusal(status, message))
 
 
 def test_it_is_given_up_for_good_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
