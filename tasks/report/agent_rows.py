@@ -52,6 +52,7 @@ def build_agent_row(agent: Agent, evaluation: Evaluation, evidence: Evidence | N
         "avg_duration_seconds": metrics.get("avg_duration_seconds"),
         "p95_duration_seconds": metrics.get("p95_duration_seconds"),
         "avg_tokens": metrics.get("avg_tokens"),
+        "runs_with_tokens": metrics.get("runs_with_tokens"),
         "avg_cost_usd": metrics.get("avg_cost_usd"),
         "total_cost_usd": metrics.get("total_cost_usd"),
         "runs_with_cost": metrics.get("runs_with_cost"),

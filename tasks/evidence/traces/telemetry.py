@@ -39,7 +39,7 @@ Redact = Callable[[TelemetrySummary], TelemetrySummary]
 
 
 def summarize(spans: Sequence[Span]) -> TelemetrySummary:
-    """The summary of one run's spans, in any order; no spans give a summary of zeros.
+    """The summary of one run's spans, in any order; of no spans nothing is known, and there are none.
 
     - Times in LLM, tools and other are unions of intervals. A tool that runs an agent holds LLM time too, so LLM and
       tool time can overlap; ``other`` is what a span covers and neither an LLM call nor a tool does.
@@ -71,8 +71,8 @@ def _summarize(tree: SpanTree, notes: Iterable[str]) -> TelemetrySummary:
     warnings = [*notes, *_own_warnings(tree), *_grouped(warning for span in spans for warning in span.warnings)]
     if not spans:
         return TelemetrySummary(
-            spans=0, roots=0, orphans=0, depth=0, wall_seconds=0.0, llm_seconds=0.0, tool_seconds=0.0,
-            other_seconds=0.0, llm_calls=0, warnings=tuple(warnings),
+            spans=0, roots=0, orphans=0, depth=0, wall_seconds=0.0, llm_seconds=None, tool_seconds=None,
+            other_seconds=0.0, llm_calls=None, warnings=tuple(warnings),
         )  # fmt: skip
     begin = min(span.start_us for span in spans)
     calls = _tool_calls(tree, classified, begin)
@@ -85,10 +85,11 @@ def _summarize(tree: SpanTree, notes: Iterable[str]) -> TelemetrySummary:
         orphans=tree.orphans,
         depth=tree.depth,
         wall_seconds=_seconds(max(span.end_us for span in spans) - begin),
-        llm_seconds=_seconds(covered(llm)),
-        tool_seconds=_seconds(covered(tools)),
+        llm_seconds=_seconds(covered(llm)) if classified.llms else None,
+        tool_seconds=_seconds(covered(tools)) if classified.tools else None,
         other_seconds=_seconds(covered(map(interval, spans)) - covered([*llm, *tools])),
-        llm_calls=len(classified.llms),
+        llm_calls=len(classified.llms) or None,
+        tool_calls_from="spans" if calls else None,
         tool_calls=tuple(_span_call(call) for call in calls[:TOOL_CALLS_LIMIT]),
         tool_calls_left_out=max(0, len(calls) - TOOL_CALLS_LIMIT),
         errors=messages.total(),
