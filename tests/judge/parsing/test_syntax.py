@@ -11,7 +11,6 @@ from tasks.errors import UnusableAnswerError
 from tasks.judge.parsing.objects import find_values
 from tasks.judge.parsing.syntax import ValueReader
 
-
 # Characters: enough that work which grows by its square would never end.
 MANY = 100_000
 
