@@ -233,6 +233,11 @@ def test_a_trace_is_a_link_only_where_the_ui_is_known_and_on_the_web() -> None:
         == "https://jaeger.example/ui/trace/ab%29c%2Fd"
     )
     assert Links(jaeger_ui_url="javascript:alert(1)").trace("abc") == ""
+    # A page is passed around, with its links.
+    assert (
+        Links(jaeger_ui_url="https://me:pw@jaeger.example:1/ui").trace("abc") == "https://jaeger.example:1/ui/trace/abc"
+    )
+    assert Links(jaeger_ui_url="https://me:p@w/x@jaeger.example").trace("abc") == ""
     assert Links(jaeger_ui_url="https://jaeger.example").trace(None) == ""
     assert Links().trace("abc") == ""
 
