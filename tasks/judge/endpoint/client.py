@@ -20,7 +20,9 @@ from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 from tasks.errors import ContextLengthError, DeadlineError, EndpointError, JudgeError, scrub
 from tasks.judge.endpoint.capabilities import LIMIT, Capabilities, Form
 from tasks.judge.endpoint.limiter import Permit, RateLimiter, StopSignal
+from tasks.judge.endpoint.model_limits import ModelLimits
 from tasks.judge.endpoint.refusal import (
+    figures_of,
     is_moderation,
     is_rate_limit,
     is_too_long,
@@ -91,8 +93,9 @@ class JudgeClient:
 
     ``openai`` comes from ``open_endpoint``. ``call_timeout_seconds`` bounds one call, ``max_attempts`` those that fail
     with 5xx or a broken connection; 429 is retried until the deadline. ``first_backoff_seconds`` doubles with every
-    attempt. ``temperature`` is sent only when it is set. ``capabilities`` is shared by the clients of one base URL and
-    model. ``route`` names what of the environment connections go through, such as a proxy, for when they fail.
+    attempt. ``temperature`` is sent only when it is set. ``capabilities`` and ``limits`` are shared by the clients of
+    one base URL and model. ``route`` names what of the environment connections go through, such as a proxy, for when
+    they fail.
     """
 
     openai: openai.OpenAI
@@ -104,21 +107,31 @@ class JudgeClient:
     temperature: float | None = None
     first_backoff_seconds: float = 1.0
     capabilities: Capabilities = field(default_factory=Capabilities)
+    limits: ModelLimits = field(default_factory=ModelLimits)
     route: str = ""
     clock: Callable[[], float] = time.monotonic
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self, output_tokens: int | None = None) -> dict[str, Any]:
         """What is asked for beside the messages and the schema, and so goes into the fingerprint.
 
-        It is what is configured: which of it the endpoint takes, and under which name, does not make another question.
+        It is what is configured: which of it the endpoint takes, and under which name, does not make another question,
+        nor does a lower limit of the answer, ``output_tokens``.
         """
         chosen = {} if self.temperature is None else {"temperature": self.temperature}
-        return {LIMIT: self.max_output_tokens, **chosen}
+        return {LIMIT: output_tokens or self.max_output_tokens, **chosen}
 
     def complete(
-        self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], *, deadline: float, stop: StopSignal
+        self,
+        messages: Sequence[Mapping[str, str]],
+        schema: Mapping[str, Any],
+        *,
+        deadline: float,
+        stop: StopSignal,
+        output_tokens: int | None = None,
     ) -> Reply:
         """Ask until there is a reply, the deadline (of ``clock``) is near, or asking is hopeless.
+
+        ``output_tokens`` is the limit of this answer where the model takes less than ``max_output_tokens``.
 
         Raises:
             DeadlineError: no reply in time.
@@ -140,7 +153,7 @@ class JudgeClient:
                     form = self.capabilities.form
                     held = False
                     try:
-                        reply = self._send(form, messages, schema, deadline, attempts)
+                        reply = self._send(form, messages, schema, deadline, attempts, output_tokens)
                     except APIStatusError as error:
                         failure: APIError = error
                         # Before the slot is given back, so that no call slips through in between.
@@ -212,7 +225,8 @@ class JudgeClient:
                 stop.end("endpoint", reason)
                 raise EndpointError(reason)
             if is_too_long(failure):
-                raise ContextLengthError(f"the judge's endpoint refused the call: {said}")
+                refused = f"the judge's endpoint refused the call: {said}"
+                raise ContextLengthError(refused, message_of(failure), figures_of(failure))
             if status not in (408, 409, 429) and status < 500:
                 raise EndpointError(f"the judge's endpoint refused the call: {said}")
         if failures >= self.max_attempts:
@@ -225,6 +239,7 @@ class JudgeClient:
         schema: Mapping[str, Any],
         deadline: float,
         attempts: int,
+        output_tokens: int | None,
     ) -> Reply:
         started = self.clock()
         timeout = min(self.call_timeout_seconds, deadline - started)
@@ -232,7 +247,9 @@ class JudgeClient:
             raise DeadlineError("the time for this agent is up")
         try:
             with exchange_within(timeout, self.clock):
-                body = self._receive(form.messages(messages, schema), form.body(self.parameters(), schema), timeout)
+                body = self._receive(
+                    form.messages(messages, schema), form.body(self.parameters(output_tokens), schema), timeout
+                )
         except httpx2.TimeoutException as error:
             # The SDK translates what happens up to the reply's headers, and not what happens within its body.
             raise APITimeoutError(request=error.request) from error

@@ -6,24 +6,11 @@ import re
 
 import openai
 
+from tasks.judge.endpoint.stated_limits import read_stated_limits
 from tasks.wire.route import describe_place
 
 _QUOTA_CODES = frozenset(
     {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "access_terminated"}
-)
-_LENGTH_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
-# As OpenAI and most proxies, vLLM, llama.cpp, LM Studio, TGI, Anthropic, Bedrock, Gemini, Mistral and Cohere put it.
-_TOO_LONG = re.compile(
-    r"maximum context length"
-    r"|context (?:length|size|window|limit)[^.]*(?:is only|exceed|of only|overflow)"
-    r"|exceeds?[^.]{0,40} context (?:length|size|window|limit)"
-    r"|(?:prompt|input|request|message)s? (?:is|are|was) too (?:long|large)"
-    r"|(?:reduce|shorten)[^.]{0,20} length of (?:the|your) (?:messages|input|prompt)"
-    r"|request (?:entity )?too large"
-    r"|too many (?:input )?tokens"
-    r"|input token count[^.]{0,30} exceeds"
-    r"|`?inputs`? (?:tokens|must have less)[^.]*(?:must be <=|tokens)",
-    re.IGNORECASE,
 )
 _MODERATION = re.compile(
     r"moderation|moderated|\bflagged\b|content[-_ ]?(?:management[-_ ])?(?:policy|filter)|usage polic"
@@ -51,17 +38,26 @@ def is_rate_limit(error: Exception) -> bool:
     return isinstance(error, openai.APIStatusError) and error.status_code == 429
 
 
+def figures_of(error: openai.APIStatusError) -> dict[str, int]:
+    """The whole numbers that the error's body names, such as ``n_ctx``."""
+    body = error.body if isinstance(error.body, dict) else {}
+    return {str(name): value for name, value in body.items() if type(value) is int}
+
+
 def is_too_long(error: openai.APIStatusError) -> bool:
-    """Whether the request is longer than the model's context, or than a minute's tokens: it must become shorter."""
+    """Whether prompt or answer are longer than the model takes, or than a minute's tokens: the next must be shorter.
+
+    An output limit that is too large counts where it is said what is taken; otherwise none is sent.
+    """
     status = error.status_code
     # llama.cpp said 500 once. Authentication, quota and an unknown model are never a matter of length.
     if status not in (400, 413, 422, 429, 500):
         return False
-    if status == 413 or not _LENGTH_CODES.isdisjoint((str(error.code), str(error.type))):
-        return True
-    said = message_of(error)[:_MOST_READ]
+    stated = read_stated_limits(message_of(error), [error.body, error.code, error.type])
+    if stated is None or (stated.refused == "output" and not stated.has_limit):
+        return status == 413
     # "Too many tokens" as a 429 is a matter of time; a request that is larger than the limit itself is not.
-    return "request too large" in said.lower() if status == 429 else _TOO_LONG.search(said) is not None
+    return status != 429 or "request too large" in message_of(error)[:_MOST_READ].lower()
 
 
 def is_moderation(error: openai.APIStatusError) -> bool:
