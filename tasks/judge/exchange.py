@@ -136,7 +136,7 @@ class Judge:
         ``output_tokens`` at the most (None: what is configured).
         """
         prompt = round(estimated_tokens * max(1.0, self.scale.factor))
-        output = self.client.max_output_tokens if output_tokens is None else output_tokens
+        output = self._most_output_tokens() if output_tokens is None else output_tokens
         priced = self.prices.cost_usd(self.client.model, Tokens(prompt, output), datetime.now(UTC))
         return self.stated_price.most_usd(prompt, output) if priced is None else priced
 
@@ -181,12 +181,16 @@ class Judge:
                 self.evidence_tokens,
                 self.client.limits.bounds,
                 factor=self.scale.factor * correction,
-                most_output_tokens=self.client.max_output_tokens,
+                most_output_tokens=self._most_output_tokens(),
                 added_tokens=self._added_tokens(question),
                 rotation=call.sample / self.samples,
             )
         except ContextLengthError as error:
             raise ContextLengthError(f"{error} (last: {refused})" if refused else str(error)) from None
+
+    def _most_output_tokens(self) -> int:
+        taken = self.client.capabilities.form.most_output
+        return min(self.client.max_output_tokens, taken or self.client.max_output_tokens)
 
     def _added_tokens(self, question: Question) -> int:
         """What the schema takes as text, for an endpoint that is given it in the instructions."""

@@ -200,7 +200,7 @@ def _final_status(findings: ReportDraft, evaluations: Mapping[int, Evaluation]) 
 def _left_out(findings: ReportDraft) -> LeftOut:
     left_out = LeftOut()
     for evidence in findings.evidence.values():
-        left_out.add(evidence.runs)
+        left_out.add(evidence.runs, evidence.future)
     return left_out
 
 
@@ -219,7 +219,7 @@ def _warnings(plan: ReportPlan, findings: ReportDraft, statuses: Counter[str]) -
     warnings = list(findings.warnings)
     if not findings.agents:
         warnings.append(f"The environment {plan.environment!r} has no agents.")
-    elif not any(evidence.runs for evidence in findings.evidence.values()) and not statuses["failed"]:
+    elif not any(e.runs or e.future.count for e in findings.evidence.values()) and not statuses["failed"]:
         narrowed = [
             f"{key}={value!r}"
             for key, value in (("since", plan.options.since), ("filter_model", plan.options.filter_model))

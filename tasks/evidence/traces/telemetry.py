@@ -11,8 +11,8 @@ from typing import NamedTuple
 import orjson
 
 from tasks.evidence.traces import conventions
-from tasks.evidence.traces.conventions import Classified, SpanKind, Usage
-from tasks.evidence.traces.critical_path import Interval, covered, critical_path, subtract
+from tasks.evidence.traces.classified_spans import ClassifiedSpans, interval
+from tasks.evidence.traces.critical_path import covered, critical_path
 from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.spans import Span
 from tasks.evidence.types import CriticalPath, RepeatedCall, SlowSpan, SpanCall, TelemetrySummary
@@ -28,7 +28,6 @@ _SLOWEST = 5
 _REPEATS = 20
 _ERROR_MESSAGES = 10
 _WARNINGS = 10
-_MODELS = 20
 _NUMBER = re.compile(r"\d+")
 _CLIPPED = {
     "tool_calls": ("name", "error", "arguments", "result"),
@@ -40,7 +39,7 @@ Redact = Callable[[TelemetrySummary], TelemetrySummary]
 
 
 def summarize(spans: Sequence[Span]) -> TelemetrySummary:
-    """The summary of one run's spans, in any order; no spans give a summary of zeros.
+    """The summary of one run's spans, in any order; of no spans nothing is known, and there are none.
 
     - Times in LLM, tools and other are unions of intervals. A tool that runs an agent holds LLM time too, so LLM and
       tool time can overlap; ``other`` is what a span covers and neither an LLM call nor a tool does.
@@ -67,17 +66,17 @@ def summarize_tree(tree: SpanTree, notes: Iterable[str] = (), redact: Redact | N
 
 def _summarize(tree: SpanTree, notes: Iterable[str]) -> TelemetrySummary:
     spans = tree.spans
-    found = [conventions.classify(span) for span in spans]
-    classified = _ClassifiedSpans(tree, found)
+    found = [conventions.read(span) for span in spans]
+    classified = ClassifiedSpans(tree, found)
     warnings = [*notes, *_own_warnings(tree), *_grouped(warning for span in spans for warning in span.warnings)]
     if not spans:
         return TelemetrySummary(
-            spans=0, roots=0, orphans=0, depth=0, wall_seconds=0.0, llm_seconds=0.0, tool_seconds=0.0,
-            other_seconds=0.0, llm_calls=0, warnings=tuple(warnings),
+            spans=0, roots=0, orphans=0, depth=0, wall_seconds=0.0, llm_seconds=None, tool_seconds=None,
+            other_seconds=0.0, llm_calls=None, warnings=tuple(warnings),
         )  # fmt: skip
     begin = min(span.start_us for span in spans)
     calls = _tool_calls(tree, classified, begin)
-    llm, tools = classified.llm_intervals(), [_interval(spans[index]) for index in classified.tools]
+    llm, tools = classified.llm_intervals(), [interval(spans[index]) for index in classified.tools]
     usage = classified.usage()
     messages = Counter(message for message in classified.origin_errors() if message)
     return TelemetrySummary(
@@ -86,10 +85,11 @@ def _summarize(tree: SpanTree, notes: Iterable[str]) -> TelemetrySummary:
         orphans=tree.orphans,
         depth=tree.depth,
         wall_seconds=_seconds(max(span.end_us for span in spans) - begin),
-        llm_seconds=_seconds(covered(llm)),
-        tool_seconds=_seconds(covered(tools)),
-        other_seconds=_seconds(covered(map(_interval, spans)) - covered([*llm, *tools])),
-        llm_calls=len(classified.llms),
+        llm_seconds=_seconds(covered(llm)) if classified.llms else None,
+        tool_seconds=_seconds(covered(tools)) if classified.tools else None,
+        other_seconds=_seconds(covered(map(interval, spans)) - covered([*llm, *tools])),
+        llm_calls=len(classified.llms) or None,
+        tool_calls_from="spans" if calls else None,
         tool_calls=tuple(_span_call(call) for call in calls[:TOOL_CALLS_LIMIT]),
         tool_calls_left_out=max(0, len(calls) - TOOL_CALLS_LIMIT),
         errors=messages.total(),
@@ -150,119 +150,20 @@ class _Call(NamedTuple):
     result: str | None
 
 
-class _ClassifiedSpans:
-    """The spans by what they are: the lowest LLM spans, the tool calls, and the kind each span counts for."""
-
-    def __init__(self, tree: SpanTree, found: list[Classified]) -> None:
-        size = len(found)
-        self.tree = tree
-        self.found = found
-        self.errors = [conventions.error(span, item.kind) for span, item in zip(tree.spans, found, strict=True)]
-        self.near = [-1] * size  # the nearest span above that is an LLM's, a tool's or an agent's
-        self.counted: list[SpanKind] = ["other"] * size
-        self.inner: dict[int, list[int]] = {}  # spans of the same call, by the call's own span
-        self.below: dict[int, list[int]] = {}  # LLM spans directly under an LLM span
-        self.llms: list[int] = []
-        self.tools: list[int] = []
-        self._calls: dict[int, int] = {}
-        for index in tree.order:
-            parent = tree.parents[index]
-            if parent >= 0:
-                self.near[index] = parent if found[parent].kind != "other" else self.near[parent]
-            near, kind = self.near[index], found[index].kind
-            if kind == "llm" and near >= 0 and found[near].kind == "llm":
-                self.below.setdefault(near, []).append(index)
-            elif kind == "tool":
-                self._add_tool(index, near)
-        for index in tree.order:
-            kind, parent = found[index].kind, tree.parents[index]
-            inherited = self.counted[parent] if parent >= 0 else "other"
-            if kind == "tool":
-                self.counted[index] = kind
-            elif kind == "llm":
-                if index not in self.below:
-                    self.llms.append(index)
-                    self.counted[index] = kind
-            else:
-                self.counted[index] = inherited
-
-    def _add_tool(self, index: int, near: int) -> None:
-        if near >= 0 and self.found[near].kind == "tool":
-            call = self._calls[near]
-            if conventions.same_tool(self.found[call].name or "", self.found[index].name or ""):
-                self._calls[index] = call
-                self.inner.setdefault(call, []).append(index)
-                return
-        self._calls[index] = index
-        self.tools.append(index)
-
-    def llm_intervals(self) -> list[Interval]:
-        """The time of the LLM calls: a span that also holds the tool calls it asked for is not all LLM."""
-        holes: dict[int, list[Interval]] = {}
-        lowest = set(self.llms)
-        for index in self.tools:
-            if self.near[index] in lowest:
-                holes.setdefault(self.near[index], []).append(_interval(self.tree.spans[index]))
-        found: list[Interval] = []
-        for index in self.llms:
-            own = _interval(self.tree.spans[index])
-            found += subtract([own], holes[index]) if index in holes else [own]
-        return found
-
-    def usage(self) -> Usage:
-        """The tokens of every chain of LLM spans, each chain once; None where no span says."""
-        chained: dict[int, Usage] = {}
-        tops: list[Usage] = []
-        for index in reversed(self.tree.order):
-            if self.found[index].kind != "llm":
-                continue
-            own = conventions.usage(self.tree.spans[index])
-            if index in self.below:
-                lower = _sum(chained[child] for child in self.below[index])
-                own = Usage(*(mine if low is None else low for mine, low in zip(own, lower, strict=True)))
-            near = self.near[index]
-            if near >= 0 and self.found[near].kind == "llm":
-                chained[index] = own
-            else:
-                tops.append(own)
-        return _sum(tops)
-
-    def models(self) -> tuple[str, ...]:
-        """The models of the LLM calls in order of first use; without any, what Station's outer span says."""
-        ordered = sorted(self.llms, key=lambda index: self.tree.spans[index].start_us)
-        named = [conventions.model(self.tree.spans[index]) for index in ordered]
-        if not any(named):
-            named = [str(value) for span in self.tree.spans if (value := span.tags.get("execution.model"))]
-        return tuple(dict.fromkeys(clip_end(name, 200) for name in named if name))[:_MODELS]
-
-    def origin_errors(self) -> list[str]:
-        """One text for each span in error that no child in error explains."""
-        failed = [index for index, text in enumerate(self.errors) if text is not None]
-        explained = {self.tree.parents[index] for index in failed}
-        return [
-            str(self.errors[index])
-            if self.found[index].kind != "other"
-            else f"{self.tree.spans[index].operation}: {self.errors[index]}"
-            for index in failed
-            if index not in explained
-        ]
-
-
-def _tool_calls(tree: SpanTree, classified: _ClassifiedSpans, begin: int) -> list[_Call]:
+def _tool_calls(tree: SpanTree, classified: ClassifiedSpans, begin: int) -> list[_Call]:
     """Every call of a tool in order of its start."""
     calls = []
     for index in classified.tools:
         span = tree.spans[index]
         name = classified.found[index].name or span.operation
         error = classified.errors[index]
-        arguments, result = conventions.arguments(span), conventions.result(span)
+        arguments, result = classified.found[index].arguments(), classified.found[index].result()
         inner = classified.inner.get(index)
         if inner:
-            views = [tree.spans[position] for position in inner]
-            arguments = arguments or next(filter(None, map(conventions.arguments, views)), None)
-            result = result or next(filter(None, map(conventions.result, views)), None)
-            # The attempt that ended last decides: one that failed before it was retried inside the call.
-            error = error or classified.errors[max(inner, key=lambda position: tree.spans[position].end_us)]
+            views = [classified.found[position] for position in inner]
+            arguments = arguments or next(filter(None, (view.arguments() for view in views)), None)
+            result = result or next(filter(None, (view.result() for view in views)), None)
+            error = error or classified.inner_error(index)
         calls.append(_Call(span, name, span.start_us - begin, error, arguments, result))
     calls.sort(key=lambda call: (call.span.start_us, call.span.span_id))
     return calls
@@ -295,7 +196,7 @@ def _repeats(calls: list[_Call]) -> tuple[RepeatedCall, ...]:
     )
 
 
-def _slowest(tree: SpanTree, classified: _ClassifiedSpans) -> tuple[SlowSpan, ...]:
+def _slowest(tree: SpanTree, classified: ClassifiedSpans) -> tuple[SlowSpan, ...]:
     own: list[tuple[int, int]] = []
     for index, span in enumerate(tree.spans):
         duration = span.end_us - span.start_us
@@ -322,7 +223,7 @@ def _slowest(tree: SpanTree, classified: _ClassifiedSpans) -> tuple[SlowSpan, ..
     return tuple(slowest)
 
 
-def _path_by_kind(tree: SpanTree, classified: _ClassifiedSpans) -> CriticalPath:
+def _path_by_kind(tree: SpanTree, classified: ClassifiedSpans) -> CriticalPath:
     candidates = [top for top in tree.tops if tree.spans[top].parent_id is None] or tree.tops
     root = max(candidates, key=lambda top: tree.spans[top].end_us - tree.spans[top].start_us)
     sums = {"llm": 0, "tool": 0, "agent": 0, "other": 0}
@@ -352,19 +253,6 @@ def _grouped(warnings: Iterable[str]) -> list[str]:
         example, count = groups.get(key, (warning, 0))
         groups[key] = (example, count + 1)
     return [clip_end(example, TEXT_LIMIT) + (f" (×{count})" if count > 1 else "") for example, count in groups.values()]
-
-
-def _sum(usages: Iterable[Usage]) -> Usage:
-    return Usage(*map(_sum_known, zip(*usages, strict=True))) if (usages := list(usages)) else Usage()
-
-
-def _sum_known(counts: Iterable[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
-
-
-def _interval(span: Span) -> Interval:
-    return span.start_us, span.end_us
 
 
 def _seconds(microseconds: int) -> float:
