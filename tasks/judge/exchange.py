@@ -291,9 +291,15 @@ def _use(reply: Reply, question: Question) -> JudgeAnswer:
         raise UnusableAnswerError([f"the judge refused: {' '.join(reply.refusal.split())[:200]}"])
     if reply.finish_reason == "content_filter":
         raise UnusableAnswerError(["the endpoint's content filter cut the answer off"])
-    if reply.finish_reason == "length":
-        raise UnusableAnswerError(["the answer was cut off at its length limit; keep it shorter"])
-    return parse_answer(reply.text, question.kind, question.rubric, question.labelled_runs)
+    cut_off = reply.finish_reason == "length"
+    if reply.only_reasoned and not cut_off:
+        raise UnusableAnswerError(["the answer is empty: the model sent nothing but reasoning"])
+    try:
+        return parse_answer(reply.text, question.kind, question.rubric, question.labelled_runs, cut_off=cut_off)
+    except UnusableAnswerError:
+        if not cut_off:
+            raise
+        raise UnusableAnswerError(["the answer was cut off at its length limit; keep it shorter"]) from None
 
 
 def _outcome(reply: Reply) -> str:

@@ -111,12 +111,11 @@ class ErrorBody:
         if inner is None:
             self._say(text)
             return
-        self._say(before.rstrip(" -:"))
+        self._say(before.rstrip(" -:\r\n\t"))
         self.read(inner, levels - 1)
         self._say(after)
 
     def _read_object(self, value: Mapping[Any, Any], levels: int) -> None:
-        self._read_names(value)
         said = value.get("msg", value.get("message"))
         if isinstance(value.get("loc"), list | tuple) and isinstance(said, str):
             # One of a list of validation errors: where, and what.
@@ -124,6 +123,7 @@ class ErrorBody:
             self.param = self.param or path
             self._say(f"{path}: {said}")
             return
+        self._read_names(value)
         for key in (*_TEXTS, *_NESTED):
             self.read(value.get(key), levels - 1)
 
@@ -161,8 +161,8 @@ class ErrorBody:
         return first or text
 
     def _say(self, text: str) -> None:
-        line = " ".join(text[:_MOST_OF_A_TEXT].split())
-        line = "".join(char if char.isprintable() else " " for char in line)
+        line = "".join(char if char.isprintable() else " " for char in text[:_MOST_OF_A_TEXT])
+        line = " ".join(line.split())
         if line and line not in self.words and len(self.words) < MOST_WORDS:
             self.words = f"{self.words}; {line}"[:MOST_WORDS] if self.words else line
 
