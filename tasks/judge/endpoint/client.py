@@ -27,6 +27,7 @@ from tasks.judge.endpoint.faults.fault import Cause, recognise
 from tasks.judge.endpoint.faults.table import ENDINGS, FAULTS, REMEDIES, why_judging_ends
 from tasks.judge.endpoint.form import LIMIT, Form
 from tasks.judge.endpoint.limiter import Permit, RateLimiter, StopSignal
+from tasks.judge.endpoint.model_limits import ModelLimits
 from tasks.judge.endpoint.refusals.refusal import Refusal, read_refusal, without_echo
 from tasks.judge.endpoint.refusals.stated import read_stated_refusal
 from tasks.judge.endpoint.reply import Reply, read_reply, unread_reply
@@ -83,6 +84,7 @@ class _Call:
     schema: Mapping[str, Any]
     deadline: float
     stop: StopSignal
+    parameters: Mapping[str, Any]
     attempts: int = 0
     failures: int = 0
     unanswered: int = 0
@@ -99,10 +101,10 @@ class JudgeClient:
 
     ``openai`` comes from ``open_endpoint``. ``call_timeout_seconds`` bounds one call, ``max_attempts`` those that fail
     with 5xx or a broken connection; 429 and 503 are retried until the deadline. ``first_backoff_seconds`` doubles with
-    every attempt. ``temperature`` is sent only when it is set. ``capabilities`` is shared by the clients of one base
-    URL and model, and so is ``tier``. ``route`` names what of the environment connections go through, such as a proxy,
-    for when they fail. ``extra`` is merged into every request. ``address`` (None: not known) is what answers are known
-    by, and ``secrets`` are hidden in what the endpoint echoes.
+    every attempt. ``temperature`` is sent only when it is set. ``capabilities``, ``limits`` and ``tier`` are shared by
+    the clients of one base URL and model. ``route`` names what of the environment connections go through, such as a
+    proxy, for when they fail. ``extra`` is merged into every request. ``address`` (None: not known) is what answers are
+    known by, and ``secrets`` are hidden in what the endpoint echoes.
     """
 
     openai: openai.OpenAI
@@ -114,6 +116,7 @@ class JudgeClient:
     temperature: float | None = None
     first_backoff_seconds: float = 1.0
     capabilities: Capabilities = field(default_factory=Capabilities)
+    limits: ModelLimits = field(default_factory=ModelLimits)
     route: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     tier: ServiceTier = field(default_factory=ServiceTier)
@@ -121,23 +124,31 @@ class JudgeClient:
     secrets: Secrets = field(default_factory=Secrets)
     clock: Callable[[], float] = time.monotonic
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self, output_tokens: int | None = None) -> dict[str, Any]:
         """What is asked for beside the messages and the schema, and so goes into the fingerprint.
 
-        It is what is configured: which of it the endpoint takes, and under which name, does not make another question.
+        It is what is configured: which of it the endpoint takes, and under which name, does not make another question,
+        nor does a lower limit of one answer, ``output_tokens``.
         """
-        return self._parameters() | ({"extra": dict(self.extra)} if self.extra else {})
+        return self._parameters(output_tokens) | ({"extra": dict(self.extra)} if self.extra else {})
 
-    def _parameters(self) -> dict[str, Any]:
+    def _parameters(self, output_tokens: int | None) -> dict[str, Any]:
         chosen = {} if self.temperature is None else {"temperature": self.temperature}
-        return {LIMIT: self.max_output_tokens, **chosen}
+        return {LIMIT: output_tokens or self.max_output_tokens, **chosen}
 
     def complete(
-        self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], *, deadline: float, stop: StopSignal
+        self,
+        messages: Sequence[Mapping[str, str]],
+        schema: Mapping[str, Any],
+        *,
+        deadline: float,
+        stop: StopSignal,
+        output_tokens: int | None = None,
     ) -> Reply:
         """Ask until there is a reply, the deadline (of ``clock``) is near, or asking is hopeless.
 
-        What is done about a refusal is in ``fault_table``.
+        ``output_tokens`` is the limit of this answer where it is lower than ``max_output_tokens``. What is done about a
+        refusal is in ``faults.table``.
 
         Raises:
             DeadlineError: no reply in time.
@@ -146,7 +157,7 @@ class JudgeClient:
             EndpointError: the call was refused (for quota, authentication or an unknown model: then ``stop`` is ended
                 too, as no other call can succeed), or failed ``max_attempts`` times.
         """
-        call = _Call(messages, schema, deadline, stop)
+        call = _Call(messages, schema, deadline, stop, self._parameters(output_tokens))
         try:
             while True:
                 call.attempts += 1
@@ -229,9 +240,7 @@ class JudgeClient:
             if not call.regenerated:
                 call.regenerated = True
                 return True
-        following = self.capabilities.refused(
-            form, cause, refusal, self._parameters(), call.said, learn=call.form is None
-        )
+        following = self.capabilities.refused(form, cause, refusal, call.parameters, call.said, learn=call.form is None)
         if following is None:
             return False
         if call.form is not None or following != self.capabilities.form:
@@ -272,7 +281,7 @@ class JudgeClient:
         if timeout <= 0:
             raise DeadlineError("the time for this agent is up")
         messages = form.messages(call.messages, call.schema)
-        beside = form.body(self._parameters(), call.schema) | self.tier.body(self.extra, call.tier)
+        beside = form.body(call.parameters, call.schema) | self.tier.body(self.extra, call.tier)
         try:
             with exchange_within(timeout, self.clock):
                 body, headers = self._receive(messages, beside, timeout)
