@@ -10,14 +10,14 @@ from tasks.render.html.charts import MOST_POINTS, Trend, Waterfall, build_waterf
 from tasks.render.html.page import Page
 from tasks.render.markdown import Links
 from tasks.render.needs import Need, build_need, with_examples
-from tasks.render.order import agent_state, needs_work, worst_agents_first
+from tasks.render.order import agent_state, needs_attention, worst_agents_first
 from tasks.report.rows import AgentId, AgentRow, CriterionRow, RunRefRow, RunRow
 
 _ROOMY = 400
 _MOST_PAPER_RUNS = 3
 STATES = {
     "failed": ("bad", "Judging failed"),
-    "needs_work": ("bad", "Needs attention"),
+    "needs_attention": ("bad", "Needs attention"),
     "unclear": ("warn", "Not fully judged"),
     "passed": ("good", "Passed"),
     "no_evidence": ("warn", "Not enough evidence"),
@@ -115,9 +115,9 @@ class Section:
         return next((change.difference for change in changes if change.metric == "score"), None)
 
     @property
-    def needs_work(self) -> bool:
+    def needs_attention(self) -> bool:
         """Whether the agent was judged and did not pass."""
-        return needs_work(self.row)
+        return needs_attention(self.row)
 
     @property
     def need(self) -> Need:
