@@ -39,7 +39,9 @@ _CHANGES = {
 @dataclass(frozen=True, slots=True)
 class Detail:
     """How much of a report its page shows: runs that nothing refers to or not, characters of texts, spans of a run,
-    points of a list (strengths, citations, kinds of failures, …), tools, and runs of one kind of failure."""
+    points of a list (strengths, citations, kinds of failures, …), tools, and runs of one kind of failure.
+
+    ``run_bytes``: a page in this detail has about so many a run, with 20 runs an agent."""
 
     all_runs: bool
     excerpt: int
@@ -49,6 +51,7 @@ class Detail:
     items: int
     tools: int
     pattern_runs: int
+    run_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
