@@ -174,6 +174,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[Trees, int | None], list[str]]]] = {
     "shared": ("Reports on a shared server", _printed("report_speed", "--shared")),
     "history": ("Long histories", _printed("history_speed")),
     "redaction": ("Redaction", _printed("redaction_speed")),
+    "spans": ("What is read of spans", _printed("span_reading", "--all")),
     "alarms": ("False alarms of comparisons", _printed("false_alarms", "--pairs", "200")),
 }
 

@@ -13,8 +13,8 @@ from deployments.terminal.console import Column, one_line, print_table
 from tasks.connecting import check_clients, open_clients
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.answer import build_schema
-from tasks.judge.exchange import Question, compose
 from tasks.judge.prompt.tokens import estimate_tokens
+from tasks.judge.question import Question, compose
 from tasks.wording.counts import counted
 from tasks.wording.formats import format_cost
 
@@ -28,7 +28,7 @@ def estimate_report(order: Order) -> Row:
     """``{"agents": [{agent_id, agent_name, runs, prompt_tokens, error}], "prompt_tokens", "completion_tokens",
     "cost_usd", "calls", "warnings", …}``; costs are None when the model's price is unknown. Traces are not fetched.
 
-    ``warnings`` are sentences on runs that are left out for their status, and on a Jaeger that cannot be used.
+    ``warnings`` are sentences on runs that are left out for their status or dates, and on a Jaeger that cannot be used.
     ``nothing_to_judge`` is true where agents have runs and all of them are left out, so that the report would fail.
 
     Raises:
@@ -73,7 +73,7 @@ def estimate_report(order: Order) -> Row:
             continue
         evidence = build_evidence(agent, runs, (), prices)
         evidences.append(evidence)
-        left_out.add(runs.runs)
+        left_out.add(runs.runs, runs.future)
         row["runs"] = evidence.metrics.runs_analyzed
         if evidence.finished_runs:
             row["prompt_tokens"] = _tokens(build_agent_question(evidence, rubrics[agent.id]), budget)
@@ -125,7 +125,7 @@ def print_estimate(console: Console, estimate: Row) -> None:
 
 
 def _tokens(question: Question, budget: int) -> int:
-    *_, estimated = compose(question, budget)
+    estimated = compose(question, budget).estimated
     return estimated + estimate_tokens(str(build_schema(question.kind, question.rubric)))
 
 

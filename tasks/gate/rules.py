@@ -145,7 +145,11 @@ def _at_least(name: str, score: float, least: float, agent_id: int | None = None
 def _idle(rule: str, row: AgentRow) -> RuleResult:
     """An agent without finished runs: excused only when it has no unfinished runs either."""
     left_out = row.get("runs_unfinished") or 0
-    why = f"no finished run ({left_out} left out for their status)" if left_out else "no run, so nothing was judged"
+    why = (
+        f"no finished run ({left_out} left out for their status or their dates)"
+        if left_out
+        else "no run, so nothing was judged"
+    )
     return RuleResult(rule, row["agent_name"], "not_applied", why, row["agent_id"], excused=not left_out)
 
 

@@ -15,6 +15,7 @@ from tasks.render.needs import build_need
 from tasks.render.order import needs_attention, worst_agents_first
 from tasks.render.outage import Outage, find_outage, group_unjudged
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
+from tasks.wire.urls import without_user
 from tasks.wording.counts import counted, was_were
 from tasks.wording.formats import format_cost, format_rate, format_score
 from tasks.wording.shortening import cut
@@ -100,7 +101,9 @@ class Links:
         """The page of a trace in Jaeger's UI; "" where it is not known."""
         if not (trace_id and self.jaeger_ui_url.startswith(("http://", "https://"))):
             return ""
-        return f"{self.jaeger_ui_url.rstrip('/')}/trace/{quote(trace_id, safe='')}"
+        # A report is passed around: a browser asks its reader for the password.
+        base = without_user(self.jaeger_ui_url).rstrip("/")
+        return f"{base}/trace/{quote(trace_id, safe='')}" if base else ""
 
 
 def render_markdown(

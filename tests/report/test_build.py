@@ -13,6 +13,7 @@ from tasks.evidence.types import (
     Agent,
     AgentRuns,
     Evidence,
+    FutureRuns,
     Outcome,
     Run,
     SpanCall,
@@ -174,6 +175,18 @@ def test_where_no_run_has_a_status_that_counts_the_report_fails_and_names_the_st
     assert "> 6 runs are left out" in text
 
 
+def test_runs_in_the_future_alone_are_not_no_runs() -> None:
+    idle = [Evaluation(number, "no_runs", error="no finished run") for number in (1, 2, 3)]
+    findings = _findings(*idle)
+    future = AgentRuns(future=FutureRuns(count=4, latest=_NOW))
+    findings.evidence = {agent.id: build_evidence(agent, future, (), RunPrices()) for agent in findings.agents[:2]}
+    rows = build_rows(_plan(), findings)
+    why = "8 runs are left out for starting in the future, the last at 2026-01-01 00:00 UTC (are the dates in UTC?)"
+    assert (rows.report["status"], rows.report["error"]) == ("failed", f"no agent could be judged: {why}")
+    assert rows.report["warnings"] == [why]
+    assert [row["runs_unfinished"] for row in rows.details] == [4, 4, None]
+
+
 def test_left_out_runs_beside_judged_ones_are_named_and_fail_nothing() -> None:
     draft = _draft(_good(1, 8.0), Evaluation(2, "no_runs"), Evaluation(3, "no_runs"))
     draft.evidence = {
@@ -220,6 +233,11 @@ def test_a_trace_is_a_link_only_where_the_ui_is_known_and_on_the_web() -> None:
         == "https://jaeger.example/ui/trace/ab%29c%2Fd"
     )
     assert Links(jaeger_ui_url="javascript:alert(1)").trace("abc") == ""
+    # A page is passed around, with its links.
+    assert (
+        Links(jaeger_ui_url="https://me:pw@jaeger.example:1/ui").trace("abc") == "https://jaeger.example:1/ui/trace/abc"
+    )
+    assert Links(jaeger_ui_url="https://me:p@w/x@jaeger.example").trace("abc") == ""
     assert Links(jaeger_ui_url="https://jaeger.example").trace(None) == ""
     assert Links().trace("abc") == ""
 

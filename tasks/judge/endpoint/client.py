@@ -11,26 +11,24 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import httpx2
 import openai
-from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
+from openai import APIConnectionError, APIStatusError, APITimeoutError
 
 from tasks.errors import ContextLengthError, DeadlineError, EndpointError, JudgeError, scrub
-from tasks.judge.endpoint.capabilities import LIMIT, Capabilities, Form
+from tasks.judge.endpoint.capabilities import Capabilities
+from tasks.judge.endpoint.faults.fault import Cause, recognise
+from tasks.judge.endpoint.faults.table import ENDINGS, FAULTS, REMEDIES, why_judging_ends
+from tasks.judge.endpoint.form import LIMIT, Form
 from tasks.judge.endpoint.limiter import Permit, RateLimiter, StopSignal
-from tasks.judge.endpoint.refusal import (
-    is_moderation,
-    is_rate_limit,
-    is_too_long,
-    message_of,
-    why_judging_ends,
-)
+from tasks.judge.endpoint.model_limits import ModelLimits
+from tasks.judge.endpoint.refusals.refusal import Refusal, read_refusal, without_echo
+from tasks.judge.endpoint.refusals.stated import read_stated_refusal
 from tasks.judge.endpoint.reply import Reply, read_reply, unread_reply
 from tasks.wire.body import BodyError, EncodingError, LargeBodyError, decode_body
 from tasks.wire.deadline import bound_time, exchange_within
-from tasks.wire.retry_after import retry_after_seconds
 from tasks.wire.route import describe_cause
 from tasks.wording.counts import counted
 
@@ -39,6 +37,7 @@ _CONNECT_SECONDS = 10.0
 _LONGEST_BACKOFF_SECONDS = 20.0
 # Shorter ones ("none", "simulated") are words that an answer may hold.
 _LENGTH_OF_KEYS = 16
+_REFUSED = "the judge's endpoint refused the call"
 
 
 class _BoundedHttp(openai.DefaultHttpxClient):
@@ -85,14 +84,33 @@ def open_endpoint(base_url: str, key: str) -> openai.OpenAI:
     return client
 
 
+@dataclass(slots=True)
+class _Call:
+    """One call through all its attempts. ``form`` is its own, where it is asked otherwise than all others."""
+
+    messages: Sequence[Mapping[str, str]]
+    schema: Mapping[str, Any]
+    deadline: float
+    stop: StopSignal
+    parameters: Mapping[str, Any]
+    attempts: int = 0
+    failures: int = 0
+    unanswered: int = 0
+    doubted: bool = False
+    regenerated: bool = False
+    form: Form | None = None
+    said: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class JudgeClient:
     """The judge's endpoint and how it is asked; shared by all threads of the process.
 
     ``openai`` comes from ``open_endpoint``. ``call_timeout_seconds`` bounds one call, ``max_attempts`` those that fail
-    with 5xx or a broken connection; 429 is retried until the deadline. ``first_backoff_seconds`` doubles with every
-    attempt. ``temperature`` is sent only when it is set. ``capabilities`` is shared by the clients of one base URL and
-    model. ``route`` names what of the environment connections go through, such as a proxy, for when they fail.
+    with 5xx or a broken connection; 429 and 503 are retried until the deadline. ``first_backoff_seconds`` doubles with
+    every attempt. ``temperature`` is sent only when it is set. ``capabilities`` and ``limits`` are shared by the
+    clients of one base URL and model. ``route`` names what of the environment connections go through, such as a proxy,
+    for when they fail.
     """
 
     openai: openai.OpenAI
@@ -104,21 +122,32 @@ class JudgeClient:
     temperature: float | None = None
     first_backoff_seconds: float = 1.0
     capabilities: Capabilities = field(default_factory=Capabilities)
+    limits: ModelLimits = field(default_factory=ModelLimits)
     route: str = ""
     clock: Callable[[], float] = time.monotonic
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self, output_tokens: int | None = None) -> dict[str, Any]:
         """What is asked for beside the messages and the schema, and so goes into the fingerprint.
 
-        It is what is configured: which of it the endpoint takes, and under which name, does not make another question.
+        It is what is configured: which of it the endpoint takes, and under which name, does not make another question,
+        nor does a lower limit of one answer, ``output_tokens``.
         """
         chosen = {} if self.temperature is None else {"temperature": self.temperature}
-        return {LIMIT: self.max_output_tokens, **chosen}
+        return {LIMIT: output_tokens or self.max_output_tokens, **chosen}
 
     def complete(
-        self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], *, deadline: float, stop: StopSignal
+        self,
+        messages: Sequence[Mapping[str, str]],
+        schema: Mapping[str, Any],
+        *,
+        deadline: float,
+        stop: StopSignal,
+        output_tokens: int | None = None,
     ) -> Reply:
         """Ask until there is a reply, the deadline (of ``clock``) is near, or asking is hopeless.
+
+        ``output_tokens`` is the limit of this answer where it is lower than ``max_output_tokens``. What is done about a
+        refusal is in ``faults.table``.
 
         Raises:
             DeadlineError: no reply in time.
@@ -127,66 +156,110 @@ class JudgeClient:
             EndpointError: the call was refused (for quota, authentication or an unknown model: then ``stop`` is ended
                 too, as no other call can succeed), or failed ``max_attempts`` times.
         """
-        failures = 0
-        attempts = 0
-        unanswered = 0
-        doubted = False
-        said = ""
+        call = _Call(messages, schema, deadline, stop, self.parameters(output_tokens))
         try:
             while True:
-                attempts += 1
+                call.attempts += 1
                 self.capabilities.wait_turn()
                 with self.limiter.slot(deadline, stop) as permit:
-                    form = self.capabilities.form
+                    form = call.form or self.capabilities.form
                     held = False
                     try:
-                        reply = self._send(form, messages, schema, deadline, attempts)
-                    except APIStatusError as error:
-                        failure: APIError = error
-                        # Before the slot is given back, so that no call slips through in between.
-                        held = self._slow_down(permit, error, attempts)
+                        reply = self._send(form, call)
                     except APIConnectionError as error:
-                        failure = error
-                        unanswered += _may_be_charged(error)
+                        failure: Refusal | APIConnectionError = error
+                        call.unanswered += _may_be_charged(error)
                     else:
-                        if reply.paid:
-                            permit.answered()
-                            self.capabilities.answered(form)
-                        return replace(reply, unanswered=unanswered)
-                said = self._describe(failure)
-                if self._learn(form, failure):
-                    continue
-                failures += not is_rate_limit(failure)
-                if not doubted and self._is_doubtful(failure):
-                    doubted = True
-                else:
-                    self._give_up(failure, said, failures, stop)
-                if not held:
-                    stop.wait(self._backoff(attempts), deadline)
+                        if isinstance(reply, Reply):
+                            if reply.paid:
+                                permit.answered()
+                                self.capabilities.answered(form)
+                            return replace(reply, unanswered=call.unanswered)
+                        failure = reply
+                        # Before the slot is given back, so that no call slips through in between.
+                        held = self._slow_down(permit, failure, call.attempts)
+                call.said = self._describe(failure)
+                if self._handle(form, failure, call) == "pause" and not held:
+                    stop.wait(self._backoff(call.attempts), deadline)
         except JudgeError as error:
-            raised = DeadlineError(f"{error} (last: {said})") if said and isinstance(error, DeadlineError) else error
-            raised.unanswered = unanswered
+            late = call.said and isinstance(error, DeadlineError)
+            raised = DeadlineError(f"{error} (last: {call.said})") if late else error
+            raised.unanswered = call.unanswered
             raise raised from None
 
-    def _slow_down(self, permit: Permit, error: APIStatusError, attempts: int) -> bool:
+    def _slow_down(self, permit: Permit, refusal: Refusal, attempts: int) -> bool:
         """Tell the limiter of a limit; whether the limiter now holds everybody back, this call included."""
-        if error.status_code not in (429, 503) or is_too_long(error):
+        cause = next(recognise(refusal, FAULTS)).cause
+        if cause not in ("wait", "loading"):
             return False
-        pause = retry_after_seconds(error.response.headers)
+        pause = refusal.retry_after_seconds
         if pause is not None:
             pause = max(pause, self._shortest_pause(attempts))
-        if is_rate_limit(error):
+        if cause == "wait":
             permit.refused(pause)
         elif pause is not None:
             self.limiter.hold(pause)
         return pause is not None
 
-    def _learn(self, form: Form, failure: APIError) -> bool:
+    def _handle(self, form: Form, failure: Refusal | APIConnectionError, call: _Call) -> Literal["again", "pause"]:
+        """What is done next: ask again at once, or after a pause.
+
+        Raises:
+            EndpointError: another attempt is of no use.
+        """
+        if isinstance(failure, APIConnectionError):
+            return self._count_failure(call)
+        for fault in recognise(failure, FAULTS):
+            if fault.cause in REMEDIES:
+                if self._remedied(form, fault.cause, failure, call):
+                    return "again"
+            elif fault.cause in ENDINGS:
+                if self._end(fault.cause, failure, call):
+                    return "pause"
+            elif fault.cause == "length":
+                raise ContextLengthError(f"{_REFUSED}: {call.said}", failure.words, failure.figures)
+            elif fault.cause in ("wait", "loading"):
+                return "pause"
+            elif fault.cause == "server":
+                return self._count_failure(call)
+            else:
+                break
+        raise EndpointError(f"{_REFUSED}: {call.said}")
+
+    def _remedied(self, form: Form, cause: Cause, refusal: Refusal, call: _Call) -> bool:
         """Whether the endpoint only refused how it was asked, and can be asked otherwise."""
-        if not isinstance(failure, APIStatusError) or is_too_long(failure):
+        if cause == "generation":
+            # The model has answered, and that may be charged.
+            call.unanswered += 1
+            if not call.regenerated:
+                call.regenerated = True
+                return True
+        following = self.capabilities.refused(form, cause, refusal, call.parameters, call.said, learn=call.form is None)
+        if following is None:
             return False
-        sent = form.body(self.parameters(), {})
-        return self.capabilities.refused(form, failure.status_code, failure.param, message_of(failure), sent)
+        if call.form is not None or following != self.capabilities.form:
+            call.form = following
+        return True
+
+    def _end(self, cause: Cause, refusal: Refusal, call: _Call) -> bool:
+        """End judging, unless what is refused was good before and may be a stumble: then whether to try once more."""
+        answered = self.limiter.has_answered and cause in ("key", "model")
+        if answered and refusal.status not in (401, 404):
+            # Moderation and firewalls refuse what stands in one agent's texts with a 403 too: that agent must not end
+            # everybody's judging.
+            raise EndpointError(f"{_REFUSED}: {call.said}")
+        if answered and not call.doubted:
+            call.doubted = True
+            return True
+        reason = f"{why_judging_ends(cause, refusal)}: {call.said}"
+        call.stop.end("endpoint", reason)
+        raise EndpointError(reason)
+
+    def _count_failure(self, call: _Call) -> Literal["pause"]:
+        call.failures += 1
+        if call.failures >= self.max_attempts:
+            raise EndpointError(f"the judge's endpoint failed {counted(call.failures, 'time')}: {call.said}")
+        return "pause"
 
     def _backoff(self, attempts: int) -> float:
         pause = min(_LONGEST_BACKOFF_SECONDS, self.first_backoff_seconds * 2.0 ** min(attempts - 1, 10))
@@ -196,61 +269,42 @@ class JudgeClient:
         # An endpoint that says "Retry-After: 0" and stays limited would be asked hundreds of times a second.
         return self.first_backoff_seconds * min(1.0, 0.1 * attempts)
 
-    def _is_doubtful(self, failure: APIError) -> bool:
-        """Whether the key, the model or the path are refused that were good for other calls: one may be a stumble."""
-        return self.limiter.has_answered and isinstance(failure, APIStatusError) and failure.status_code in (401, 404)
-
-    def _give_up(self, failure: APIError, said: str, failures: int, stop: StopSignal) -> None:
-        """Raise when another attempt is of no use."""
-        if isinstance(failure, APIStatusError):
-            status = failure.status_code
-            # Moderation and firewalls refuse what stands in one agent's texts with a 403 too: that agent must not end
-            # everybody's judging.
-            of_this_call = status == 403 and (self.limiter.has_answered or is_moderation(failure))
-            if (ended := why_judging_ends(failure)) and not of_this_call:
-                reason = f"{ended}: {said}"
-                stop.end("endpoint", reason)
-                raise EndpointError(reason)
-            if is_too_long(failure):
-                raise ContextLengthError(f"the judge's endpoint refused the call: {said}")
-            if status not in (408, 409, 429) and status < 500:
-                raise EndpointError(f"the judge's endpoint refused the call: {said}")
-        if failures >= self.max_attempts:
-            raise EndpointError(f"the judge's endpoint failed {counted(failures, 'time')}: {said}")
-
-    def _send(
-        self,
-        form: Form,
-        messages: Sequence[Mapping[str, str]],
-        schema: Mapping[str, Any],
-        deadline: float,
-        attempts: int,
-    ) -> Reply:
+    def _send(self, form: Form, call: _Call) -> Reply | Refusal:
         started = self.clock()
-        timeout = min(self.call_timeout_seconds, deadline - started)
+        timeout = min(self.call_timeout_seconds, call.deadline - started)
         if timeout <= 0:
             raise DeadlineError("the time for this agent is up")
+        messages = form.messages(call.messages, call.schema)
         try:
             with exchange_within(timeout, self.clock):
-                body = self._receive(form.messages(messages, schema), form.body(self.parameters(), schema), timeout)
+                body, headers = self._receive(messages, form.body(call.parameters, call.schema), timeout)
+        except APIStatusError as error:
+            refusal = read_refusal(error.status_code, error.response.content, error.response.headers)
+            return without_echo(refusal, [message["content"] for message in messages])
         except httpx2.TimeoutException as error:
             # The SDK translates what happens up to the reply's headers, and not what happens within its body.
             raise APITimeoutError(request=error.request) from error
         except httpx2.RequestError as error:
             if isinstance(error.__cause__, EncodingError | LargeBodyError):
-                return unread_reply(str(error), self.model, attempts)
+                return unread_reply(str(error), self.model, call.attempts)
             raise APIConnectionError(request=error.request) from error
+        if (stated := read_stated_refusal(body, headers)) is not None:
+            call.unanswered += stated.charged
+            return without_echo(stated.refusal, [message["content"] for message in messages])
         key = self.openai.api_key
         if len(key) < _LENGTH_OF_KEYS:
-            return read_reply(body, self.model, self.clock() - started, attempts)
+            return read_reply(body, self.model, self.clock() - started, call.attempts)
         # What an endpoint echoes goes into messages, the ledger and the report; what is no JSON stays as it came.
-        reply = read_reply(body.replace(key.encode(), b"[key]"), self.model, self.clock() - started, attempts)
+        seconds = self.clock() - started
+        reply = read_reply(body.replace(key.encode(), b"[key]"), self.model, seconds, call.attempts)
         # JSON can write a character in other ways (\/, \u002b), and the text is JSON once more.
         written = re.compile("".join(rf"(?:\\?{re.escape(char)}|(?i:\\u{ord(char):04x}))" for char in key))
         texts = {name: written.sub("[key]", getattr(reply, name)) for name in ("text", "refusal", "model", "problem")}
         return replace(reply, **cast(Any, texts))
 
-    def _receive(self, messages: list[dict[str, str]], beside: Mapping[str, Any], timeout: float) -> bytes:
+    def _receive(
+        self, messages: list[dict[str, str]], beside: Mapping[str, Any], timeout: float
+    ) -> tuple[bytes, Mapping[str, str]]:
         with self.openai.chat.completions.with_streaming_response.create(
             model=self.model,
             messages=cast(Any, messages),
@@ -258,15 +312,15 @@ class JudgeClient:
             extra_body=beside,
             timeout=httpx2.Timeout(timeout, connect=min(_CONNECT_SECONDS, timeout)),
         ) as response:
-            return b"".join(response.iter_bytes())
+            return b"".join(response.iter_bytes()), response.headers
 
-    def _describe(self, failure: APIError) -> str:
+    def _describe(self, failure: Refusal | APIConnectionError) -> str:
         """One line without the key, whatever the endpoint echoes."""
-        if isinstance(failure, APITimeoutError):
+        if isinstance(failure, Refusal):
+            text = failure.describe()
+        elif isinstance(failure, APITimeoutError):
             text = "no reply in time"
-        elif isinstance(failure, APIStatusError):
-            text = f"HTTP {failure.status_code}: {message_of(failure)}"
-        elif not isinstance(failure, APIConnectionError) or _may_be_charged(failure):
+        elif _may_be_charged(failure):
             text = f"the connection failed ({failure.__cause__ or failure})"
         else:
             text = f"no connection to {self.openai.base_url} (OPENAI_BASE_URL){self.route}: {describe_cause(failure)}"

@@ -101,8 +101,8 @@ class Section:
 
     @property
     def label(self) -> str:
-        """The state in words."""
-        return STATES[self.state][1]
+        """The state in words; runs that are all left out are not none."""
+        return "No finished run" if self.state == "no_runs" and self.row["runs_unfinished"] else STATES[self.state][1]
 
     @property
     def change_look(self) -> tuple[str, str, str] | None:
