@@ -25,11 +25,14 @@ def describe_calls(run: RunRow) -> Iterator[Text]:
     calls: Sequence[SpanCallRow | ToolCallRow]
     if telemetry is not None:
         calls, left_out = telemetry["tool_calls"] or [], telemetry["tool_calls_left_out"] or 0
-        yield Text(
-            f"Trace: {counted(telemetry['llm_calls'], 'LLM call')}, {counted(len(calls) + left_out, 'tool call')}, "
-            f"{counted(telemetry['errors'], 'error')}, {format_duration(telemetry['wall_seconds'])}",
-            style="dim",
-        )
+        llm_calls = telemetry["llm_calls"]
+        known = bool(calls) or telemetry.get("tool_calls_from") is not None
+        counts = [
+            "LLM calls unknown" if llm_calls is None else counted(llm_calls, "LLM call"),
+            counted(len(calls) + left_out, "tool call") if known else "tool calls unknown",
+            counted(telemetry["errors"], "error"),
+        ]
+        yield Text(f"Trace: {', '.join(counts)}, {format_duration(telemetry['wall_seconds'])}", style="dim")
     elif stored is not None:
         calls, left_out = stored["calls"] or [], stored["left_out"] or 0
         yield Text(f"No trace of this run. The source has {counted(len(calls) + left_out, 'tool call')}:", style="dim")

@@ -4,7 +4,7 @@ Each class says how a command that it ends exits: ``exit_code``, and the word be
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -117,7 +117,16 @@ class EndpointError(JudgeError):
 
 
 class ContextLengthError(EndpointError):
-    """The request exceeds the model's or the endpoint's context length; a shorter one may succeed."""
+    """The request exceeds the model's or the endpoint's context length; a shorter one may succeed.
+
+    ``words`` are the endpoint's, one line, and ``figures`` the whole numbers that it names, such as ``n_ctx``: the
+    limits may stand there.
+    """
+
+    def __init__(self, message: str, words: str = "", figures: Mapping[str, int] | None = None) -> None:
+        super().__init__(message)
+        self.words = words
+        self.figures = dict(figures or {})
 
 
 class UnusableAnswerError(JudgeError):

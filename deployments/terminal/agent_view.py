@@ -79,7 +79,8 @@ def _figures(agent: AgentRow) -> Iterator[Text]:
     )
     yield Text(
         f"A run: {format_duration(agent['avg_duration_seconds'])} on average, 95 % within "
-        f"{format_duration(agent['p95_duration_seconds'])}; {dash(agent['avg_tokens'], '{:.0f}'.format)} tokens; "
+        f"{format_duration(agent['p95_duration_seconds'])}; "
+        f"{dash(agent['avg_tokens'], '{:.0f}'.format)} tokens{_known(agent)}; "
         f"cost {format_cost(agent['avg_cost_usd'])}"
     )
     counts = agent["traces"].items() if agent["traces"] else ()
@@ -87,6 +88,14 @@ def _figures(agent: AgentRow) -> Iterator[Text]:
         yield Text(f"Traces: {known}")
     reused = " (reused from the ledger)" if agent["reused"] else ""
     yield Text(f"Judging cost {format_cost(agent['judge_cost_usd'])}{reused}")
+
+
+def _known(agent: AgentRow) -> str:
+    """Over how many runs the tokens are, where that is not all."""
+    known, runs = agent.get("runs_with_tokens"), agent["runs_analyzed"]
+    if agent["avg_tokens"] is None or known is None or not runs or known >= runs:
+        return ""
+    return f" (known for {known} of {runs} runs)"
 
 
 def _print_prose(console: Console, text: str | None, indent: int = 0) -> None:

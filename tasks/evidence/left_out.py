@@ -1,12 +1,14 @@
-"""Runs that are in no figure because of their status: which statuses, and how many runs each has."""
+"""Runs that are in no figure because of their status or their dates: why, and how many."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
-from tasks.evidence.types import Outcome, Run
+from tasks.evidence.types import FutureRuns, Outcome, Run
+from tasks.wording.counts import counted
 
 FINISHED: Mapping[str, Outcome] = {
     "completed": "success",
@@ -18,29 +20,46 @@ FINISHED: Mapping[str, Outcome] = {
 
 _MOST_STATUSES = 8
 _STATUS_CHARACTERS = 40
+# The clocks of the hosts that write the dates differ a little.
+_CLOCKS_DIFFER = timedelta(minutes=1)
+
+
+def is_future(moment: datetime, now: datetime) -> bool:
+    """Whether ``moment`` lies in the future by more than clocks differ."""
+    return moment - now > _CLOCKS_DIFFER
 
 
 @dataclass(slots=True)
 class LeftOut:
-    """Runs that were left out: by status, and how many have a finished status but end in the future (after the moment
-    up to which the report looks)."""
+    """Runs that were left out: by status, and how many have a finished status but end in the future, ended after the
+    moment up to which the report looks, or start in the future. ``now`` is aware."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     ending_later: int = 0
+    ended_since: int = 0
+    starting_later: int = 0
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _example: str = field(default="", init=False)
+    _latest_start: datetime | None = field(default=None, init=False)
 
     def __bool__(self) -> bool:
-        return bool(self.statuses or self.ending_later)
+        return bool(self.statuses or self.ending_later or self.ended_since or self.starting_later)
 
-    def add(self, runs: Iterable[Run]) -> LeftOut:
-        """This, with the unfinished ones among ``runs`` counted."""
+    def add(self, runs: Iterable[Run], future: FutureRuns = FutureRuns()) -> LeftOut:  # noqa: B008 - immutable
+        """This, with ``future`` and the unfinished ones among ``runs`` counted."""
         for run in runs:
             if run.outcome != "unfinished":
                 continue
             status = " ".join(run.status.split())
-            if status.casefold() in FINISHED:
-                self.ending_later += 1
-            else:
+            if status.casefold() not in FINISHED:
                 self.statuses[_shorten(status) or "no status"] += 1
+            elif run.ended_at is not None and not is_future(run.ended_at, self.now):
+                self.ended_since += 1
+            else:
+                self.ending_later += 1
+                self._example = self._example or f"run {run.id}{_at(run.ended_at)}"
+        self.starting_later += future.count
+        self._latest_start = max(filter(None, (self._latest_start, future.latest)), default=None)
         return self
 
     def sentences(self) -> list[str]:
@@ -49,16 +68,29 @@ class LeftOut:
         if total := sum(self.statuses.values()):
             *others, last = FINISHED
             finished = f"{', '.join(others)} or {last}"
-            subject = "1 run is" if total == 1 else f"{total} runs are"
+            subject = counted(total, "run is", "runs are")
             said.append(f"{subject} left out for a status other than {finished}: {self._listed()}")
         if self.ending_later:
-            subject = "1 finished run is" if self.ending_later == 1 else f"{self.ending_later} finished runs are"
-            said.append(f"{subject} left out for ending in the future (is duration_seconds in seconds?)")
+            subject = counted(self.ending_later, "finished run is", "finished runs are")
+            why = "is duration_seconds in seconds, and are the dates in UTC?"
+            said.append(f"{subject} left out for ending in the future, as {self._example} ({why})")
+        if self.starting_later:
+            subject = counted(self.starting_later, "run is", "runs are")
+            last = f", the last{_at(self._latest_start)}" if self._latest_start else ""
+            said.append(f"{subject} left out for starting in the future{last} (are the dates in UTC?)")
+        if self.ended_since:
+            subject = counted(self.ended_since, "run is", "runs are")
+            said.append(f"{subject} left out for ending after the moment up to which the report looks")
         return said
 
     def short(self) -> str:
         """The statuses with their numbers of runs, for a cell of a table; "" when nothing was left out."""
-        later = [f"ending in the future ({self.ending_later})"] if self.ending_later else []
+        dated = (
+            ("ending in the future", self.ending_later),
+            ("starting in the future", self.starting_later),
+            ("ended since", self.ended_since),
+        )
+        later = [f"{why} ({count})" for why, count in dated if count]
         return ", ".join([*([self._listed()] if self.statuses else []), *later])
 
     def _listed(self) -> str:
@@ -67,6 +99,10 @@ class LeftOut:
         if rest := order[_MOST_STATUSES:]:
             parts.append(f"{len(rest)} other statuses ({sum(count for _, count in rest)})")
         return ", ".join(parts)
+
+
+def _at(moment: datetime | None) -> str:
+    return f" at {moment:%Y-%m-%d %H:%M} UTC" if moment else ""
 
 
 def _shorten(status: str) -> str:

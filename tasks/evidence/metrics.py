@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from tasks.evidence.failures import group_failures
 from tasks.evidence.prices import RunPrices, Tokens
@@ -30,6 +31,8 @@ from tasks.evidence.types import (
 from tasks.statistics.intervals import wilson_interval
 from tasks.wording.counts import counted
 
+_Number = TypeVar("_Number", int, float)
+
 
 def build_evidence(
     agent: Agent,
@@ -49,6 +52,7 @@ def build_evidence(
     return Evidence(
         agent=agent,
         runs=agent_runs.runs,
+        future=agent_runs.future,
         traces=kept,
         costs_usd=costs,
         metrics=build_metrics(agent_runs.runs, kept, costs),
@@ -82,6 +86,7 @@ def build_metrics(runs: Sequence[Run], traces: Mapping[int, Trace], costs_usd: M
         avg_duration_seconds=_mean(durations),
         p95_duration_seconds=percentile(durations, 0.95),
         avg_tokens=_mean(tokens),
+        runs_with_tokens=len(tokens),
         total_tokens=sum(tokens) if tokens else None,
         avg_cost_usd=_mean(costs),
         total_cost_usd=math.fsum(costs) if costs else None,
@@ -189,6 +194,10 @@ def _best_run(runs: Sequence[Run], traces: Mapping[int, Trace], costs_usd: Mappi
         return None
     errors = _errors(best, traces)
     quality = "without a tool error" if errors == 0 else f"with the fewest tool errors ({errors})"
+    telemetry = _telemetry(traces.get(best.id))
+    if errors == 0 and not best.tool_calls and telemetry is not None and telemetry.tool_calls_from != "spans":
+        # Messages state few errors, and a trace without them none.
+        quality = "without a known tool error"
     pace = "the newest success" if best.duration_seconds is None else "the fastest success"
     return _ref(best, f"{pace} {quality}")
 
@@ -246,16 +255,25 @@ def _agent_telemetry(runs: Iterable[Run], traces: Mapping[int, Trace]) -> AgentT
     found = [told for run in runs if (told := _telemetry(traces.get(run.id))) is not None]
     if not found:
         return AgentTelemetry()
-    given = [told.input_tokens for told in found if told.input_tokens is not None]
-    made = [told.output_tokens for told in found if told.output_tokens is not None]
+    given = _known(told.input_tokens for told in found)
+    made = _known(told.output_tokens for told in found)
+    llm_calls = _known(told.llm_calls for told in found)
+    tool_calls = [
+        len(told.tool_calls) + told.tool_calls_left_out for told in found if told.tool_calls_from or told.tool_calls
+    ]
+    tool_times = _known(told.tool_seconds for told in found)
     return AgentTelemetry(
         runs_with_trace=len(found),
+        runs_with_llm_calls=len(llm_calls),
+        runs_with_tool_calls=len(tool_calls),
+        runs_with_tool_times=len(tool_times),
+        runs_with_tokens=sum(told.input_tokens is not None or told.output_tokens is not None for told in found),
         avg_wall_seconds=_mean([told.wall_seconds for told in found]),
-        avg_llm_seconds=_mean([told.llm_seconds for told in found]),
-        avg_tool_seconds=_mean([told.tool_seconds for told in found]),
+        avg_llm_seconds=_mean(_known(told.llm_seconds for told in found)),
+        avg_tool_seconds=_mean(tool_times),
         avg_other_seconds=_mean([told.other_seconds for told in found]),
-        avg_llm_calls=_mean([told.llm_calls for told in found]),
-        avg_tool_calls=_mean([len(told.tool_calls) + told.tool_calls_left_out for told in found]),
+        avg_llm_calls=_mean(llm_calls),
+        avg_tool_calls=_mean(tool_calls),
         runs_with_repeats=sum(bool(told.repeats) for told in found),
         critical_path=CriticalPath(
             llm_seconds=_mean([told.critical_path.llm_seconds for told in found]) or 0.0,
@@ -277,6 +295,10 @@ def _models(run: Run, trace: Trace | None) -> tuple[str, ...]:
         return (run.model_name,)
     telemetry = _telemetry(trace)
     return telemetry.models if telemetry else ()
+
+
+def _known(values: Iterable[_Number | None]) -> list[_Number]:
+    return [value for value in values if value is not None]
 
 
 def _finished(runs: Iterable[Run]) -> list[Run]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -71,22 +71,43 @@ class Run(Fact):
     parent_run_id: int | None = None
     trace_id: str | None = None
 
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it ended, by its row; None when that is unknown (it may still be running)."""
+        if self.completed_at is not None:
+            return self.completed_at
+        try:
+            return None if self.duration_seconds is None else self.started_at + timedelta(seconds=self.duration_seconds)
+        except (OverflowError, ValueError):
+            return None
+
+
+class FutureRuns(Fact):
+    """Runs that start in the future by their dates: how many, and the latest start; no runs, None."""
+
+    count: int = 0
+    latest: datetime | None = None
+
 
 class AgentRuns(Fact):
     """What ``fetch_runs`` found: newest first, at most as many as asked for. ``warnings`` are for the report."""
 
     runs: tuple[Run, ...] = ()
+    future: FutureRuns = FutureRuns()
     unreadable: int = Field(0, description="Rows left out because a value in them could not be read.")
     warnings: tuple[str, ...] = ()
     redactions: dict[str, int] = Field(default_factory=dict, description="Placeholders in the texts, by label.")
 
 
 class SpanCall(Fact):
-    """One tool call in a trace, in order of start. Offsets are from the start of the run's part of the trace."""
+    """One tool call in a trace, in order of start. Offsets are from the start of the run's part of the trace.
+
+    A call that the messages of an LLM call alone tell of has no duration and starts when it was asked for.
+    """
 
     name: str
     start_seconds: float
-    duration_seconds: float
+    duration_seconds: float | None
     error: str | None = None
     arguments: str | None = None
     result: str | None = None
@@ -120,7 +141,10 @@ class CriticalPath(Fact):
 class TelemetrySummary(Fact):
     """What one run's trace says. Times in LLM, tools and other are interval unions, never sums.
 
-    Token counts are None when no span carried any: not measured is not zero.
+    Not measured is not zero: without spans of LLM calls, ``llm_calls`` and ``llm_seconds`` are None, and token counts
+    are None when no span carried any. ``tool_calls_from`` says where the tool calls stand: in spans of their own, or
+    without those in the messages of LLM calls (then ``tool_seconds`` is None). It is None when the trace does not say
+    which tools were called, and then having no tool calls here means nothing.
     """
 
     spans: int
@@ -128,10 +152,11 @@ class TelemetrySummary(Fact):
     orphans: int
     depth: int
     wall_seconds: float
-    llm_seconds: float
-    tool_seconds: float
+    llm_seconds: float | None
+    tool_seconds: float | None
     other_seconds: float
-    llm_calls: int
+    llm_calls: int | None
+    tool_calls_from: Literal["spans", "messages"] | None = None
     tool_calls: tuple[SpanCall, ...] = ()
     tool_calls_left_out: int = 0
     errors: int = 0
@@ -206,9 +231,18 @@ class RunRef(Fact):
 
 
 class AgentTelemetry(Fact):
-    """Means over the runs with a complete or partial trace; None where there is none."""
+    """Means over the runs with a complete or partial trace; None where there is none.
+
+    A trace need not say everything: the means and sums of LLM calls, of tool calls, of their times and of tokens are
+    over as many runs as ``runs_with_llm_calls``, ``runs_with_tool_calls``, ``runs_with_tool_times`` and
+    ``runs_with_tokens`` say.
+    """
 
     runs_with_trace: int = 0
+    runs_with_llm_calls: int = 0
+    runs_with_tool_calls: int = 0
+    runs_with_tool_times: int = 0
+    runs_with_tokens: int = 0
     avg_wall_seconds: float | None = None
     avg_llm_seconds: float | None = None
     avg_tool_seconds: float | None = None
@@ -238,6 +272,7 @@ class Metrics(Fact):
     avg_duration_seconds: float | None = None
     p95_duration_seconds: float | None = None
     avg_tokens: float | None = None
+    runs_with_tokens: int = 0
     total_tokens: int | None = None
     avg_cost_usd: float | None = None
     total_cost_usd: float | None = None
@@ -257,6 +292,7 @@ class Evidence(Fact):
 
     agent: Agent
     runs: tuple[Run, ...]
+    future: FutureRuns = FutureRuns()
     traces: dict[int, Trace] = Field(default_factory=dict, description="By run id.")
     costs_usd: dict[int, float] = Field(default_factory=dict, description="By run id; absent is unknown.")
     waterfalls: dict[int, tuple[WaterfallSpan, ...]] = Field(

@@ -9,16 +9,17 @@ from dataclasses import replace
 from pydantic_core import PydanticSerializationError
 
 from tasks.evidence.left_out import LeftOut
-from tasks.evidence.types import Evidence
+from tasks.evidence.types import Evidence, FutureRuns
 from tasks.judge.answer import RenderedEvidence
 from tasks.judge.evaluation import Evaluation
-from tasks.judge.exchange import Judge, Question
+from tasks.judge.exchange import Judge
 from tasks.judge.judgement import judge_question
 from tasks.judge.ledger import fingerprint
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.prompt.prompts import describe_selection, render_agent
 from tasks.judge.prompt.selection import Selection, label_runs, select_runs
 from tasks.judge.prompt.suspicion import find_suspicions
+from tasks.judge.question import Question
 from tasks.judge.rubric import Criterion
 
 
@@ -47,7 +48,7 @@ def judge_agent(
 ) -> Evaluation:
     """One agent's evaluation; without a finished run it is ``no_runs`` and nothing is asked."""
     if not evidence.finished_runs:
-        left_out = LeftOut().add(evidence.runs)
+        left_out = LeftOut().add(evidence.runs, evidence.future)
         why = f"no finished run; left out: {left_out.short()}" if left_out else "no runs"
         return Evaluation(agent_id=evidence.agent.id, status="no_runs", error=why)
     labelled_runs = label_runs(evidence)
@@ -76,9 +77,9 @@ def digest_evidence(evidence: Evidence) -> str:
         }
     )
     try:
-        return hashlib.sha256(canonical.__pydantic_serializer__.to_json(canonical)).hexdigest()
+        return hashlib.sha256(canonical.__pydantic_serializer__.to_json(canonical, exclude={"future"})).hexdigest()
     except PydanticSerializationError:  # A lone surrogate, which agents' texts can hold.
-        return fingerprint({"evidence": canonical})
+        return fingerprint({"evidence": canonical.model_copy(update={"future": FutureRuns()})})
 
 
 def _all_texts(

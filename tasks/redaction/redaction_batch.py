@@ -67,9 +67,7 @@ class RedactionBatch:
                 changed = changed.model_copy(update={"trace_id": trace_id})
             runs.append(_with(changed, "tool_calls", batch.take_all(run.tool_calls, _CALL)))
         warnings = batch.rest()
-        return AgentRuns(
-            runs=tuple(runs), unreadable=found.unreadable, warnings=tuple(warnings), redactions=self.counts
-        )
+        return found.model_copy(update={"runs": tuple(runs), "warnings": tuple(warnings), "redactions": self.counts})
 
     def redact_telemetry(self, summary: TelemetrySummary) -> TelemetrySummary:
         """``summary`` with its texts redacted: tool calls, repeats, slowest operations, errors and warnings."""

@@ -106,9 +106,13 @@ class CriticalPathRow(TypedDict):
 
 
 class AgentTelemetryRow(TypedDict):
-    """Means over an agent's runs that have a trace."""
+    """Means over an agent's runs that have a trace, and over how many of them each kind is known."""
 
     runs_with_trace: int
+    runs_with_llm_calls: int
+    runs_with_tool_calls: int
+    runs_with_tool_times: int
+    runs_with_tokens: int
     avg_wall_seconds: float | None
     avg_llm_seconds: float | None
     avg_tool_seconds: float | None
@@ -127,7 +131,7 @@ class SpanCallRow(TypedDict):
 
     name: str
     start_seconds: float
-    duration_seconds: float
+    duration_seconds: float | None
     error: str | None
     arguments: str | None
     result: str | None
@@ -158,10 +162,11 @@ class TelemetryRow(TypedDict):
     orphans: int
     depth: int
     wall_seconds: float
-    llm_seconds: float
-    tool_seconds: float
+    llm_seconds: float | None
+    tool_seconds: float | None
     other_seconds: float
-    llm_calls: int
+    llm_calls: int | None
+    tool_calls_from: str | None
     tool_calls: Sequence[SpanCallRow]
     tool_calls_left_out: int
     errors: int
@@ -271,6 +276,7 @@ class AgentRow(TypedDict):
     avg_duration_seconds: float | None
     p95_duration_seconds: float | None
     avg_tokens: float | None
+    runs_with_tokens: int | None
     avg_cost_usd: float | None
     total_cost_usd: float | None
     runs_with_cost: int | None

@@ -84,6 +84,22 @@ def test_of_many_calls_the_first_are_shown_and_the_rest_counted(stored_run: Any)
     assert "and 58 more" in shown
 
 
+@pytest.mark.parametrize(
+    ("parts", "heading"),
+    [
+        ({"llm_calls": 3, "tool_calls_from": "spans"}, "Trace: 3 LLM calls, 0 tool calls, 0 errors"),
+        ({"llm_calls": None}, "Trace: LLM calls unknown, tool calls unknown, 0 errors"),
+        (
+            {"llm_calls": 1, "tool_calls": [{"name": "a", "arguments": None, "result": None, "error": None}]},
+            "Trace: 1 LLM call, 1 tool call, 0 errors",
+        ),
+    ],
+)
+def test_what_a_trace_does_not_say_is_unknown(parts: dict[str, Any], heading: str) -> None:
+    telemetry = {"tool_calls": [], "tool_calls_left_out": 0, "errors": 0, "wall_seconds": 4.0, "tool_calls_from": None}
+    assert heading in _shown({"telemetry": telemetry | parts})
+
+
 def test_no_call_anywhere_is_said(stored_run: Any) -> None:
     row = stored_run()
     assert row["tool_calls"] is None

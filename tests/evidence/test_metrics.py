@@ -37,7 +37,7 @@ def make_run(number: int, status: str = "completed", **values: Any) -> Run:
 
 
 def make_trace(number: int, state: str = "complete", **values: Any) -> Trace:
-    numbers = dict.fromkeys(("spans", "roots", "orphans", "depth", "llm_calls"), 0)
+    numbers = dict.fromkeys(("spans", "roots", "orphans", "depth", "llm_calls"), 0) | {"tool_calls_from": "spans"}
     seconds = dict.fromkeys(("wall_seconds", "llm_seconds", "tool_seconds", "other_seconds"), 0.0)
     telemetry = TelemetrySummary(**{**numbers, **seconds, **values}) if state in ("complete", "partial") else None
     return Trace(run_id=number, state=state, telemetry=telemetry)
@@ -267,6 +267,33 @@ def test_telemetry_is_the_mean_over_runs_with_a_trace() -> None:
     assert found.critical_path == CriticalPath(llm_seconds=1, tool_seconds=0.5, other_seconds=0.5)
     assert (found.input_tokens, found.output_tokens) == (15, None)
     assert found.models == ("b", "a")
+
+
+def test_means_are_over_the_runs_whose_trace_says_it() -> None:
+    said = {"llm_calls": 3, "llm_seconds": 4.0, "tool_seconds": 1.0, "tool_calls": (span("a", 1),), "input_tokens": 7}
+    messages = {"tool_calls_from": "messages", "tool_calls": (span("a", 1), span("a", 1)), "tool_seconds": None}
+    silent = {"llm_calls": None, "llm_seconds": None, "tool_seconds": None, "tool_calls_from": None}
+    traces = [make_trace(1, **said), make_trace(2, **{**said, **messages}), make_trace(3, **silent)]
+    found = metrics_of([make_run(number) for number in (3, 2, 1)], traces).telemetry
+    assert (found.runs_with_trace, found.runs_with_llm_calls, found.runs_with_tool_calls) == (3, 2, 2)
+    assert (found.avg_llm_calls, found.avg_llm_seconds, found.avg_tool_calls) == (3, 4, 1.5)
+    assert (found.avg_tool_seconds, found.runs_with_tool_times) == (1, 1)
+    assert (found.input_tokens, found.runs_with_tokens) == (14, 2)
+    unknown = metrics_of([make_run(3)], traces[2:]).telemetry
+    assert (unknown.avg_llm_calls, unknown.avg_llm_seconds, unknown.avg_tool_calls) == (None, None, None)
+    assert (unknown.avg_tool_seconds, unknown.input_tokens, unknown.runs_with_tokens) == (None, None, 0)
+
+
+def test_tokens_are_known_of_some_runs() -> None:
+    found = metrics_of([make_run(2, total_tokens=50), make_run(1)])
+    assert (found.avg_tokens, found.runs_with_tokens) == (50, 1)
+    assert metrics_of([make_run(1)]).runs_with_tokens == 0
+
+
+def test_the_best_run_is_not_praised_for_what_its_trace_does_not_say() -> None:
+    best = metrics_of([make_run(1)], [make_trace(1, tool_calls_from="messages", tool_calls=(span("a", 1),))]).best_run
+    assert best is not None
+    assert "without a known tool error" in best.reason
 
 
 def test_evidence_holds_what_belongs_to_the_agents_runs() -> None:

@@ -112,7 +112,7 @@ def test_strict_breaks_on_what_could_not_be_applied_but_not_on_what_has_nothing_
         ("min-score", "agent-3"),
         ("no-worse-than", "report"),
     }
-    assert findings["min-score", "agent-3"].message == "no finished run (4 left out for their status)"
+    assert findings["min-score", "agent-3"].message == "no finished run (4 left out for their status or their dates)"
 
 
 @pytest.mark.parametrize("status", ["failed", "no_evidence", "skipped_budget", "not_started"])

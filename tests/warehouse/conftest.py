@@ -123,6 +123,7 @@ def telemetry() -> TelemetrySummary:
         tool_seconds=0.1 + 0.2,
         other_seconds=0.85,
         llm_calls=2,
+        tool_calls_from="spans",
         tool_calls=(
             SpanCall(name="search", start_seconds=0.5, duration_seconds=0.1, arguments='{"q": "ü"}', span_id="ab12"),
             SpanCall(name="refund", start_seconds=1.5, duration_seconds=0.2, error="refused 🙅"),
@@ -207,6 +208,7 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
             "avg_duration_seconds": 3.5,
             "p95_duration_seconds": 4.0,
             "avg_tokens": 900.5,
+            "runs_with_tokens": 1,
             "avg_cost_usd": 1e-7,
             "total_cost_usd": 2e-7,
             "runs_with_cost": 2,

@@ -11,7 +11,7 @@ import binascii
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -25,12 +25,19 @@ _FALSE = frozenset({"false", "0", "no", ""})
 _OTLP_WARNINGS = ("@jaeger@warnings", "jaeger.internal.warnings")
 
 
+class SpanEvent(NamedTuple):
+    """An event of a span with its attributes."""
+
+    name: str
+    attributes: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class Span:
     """One span. Times are whole microseconds since 1970; ``parent_id`` None is a root (or a parent in another trace).
 
     ``follows`` says that the parent did not wait for it (FOLLOWS_FROM). ``exception`` is the last exception event as
-    ``type: message``; ``error`` is the status alone, as an exception can be handled.
+    ``type: message``; ``error`` is the status alone, as an exception can be handled. ``events`` are those with a name.
     """
 
     trace_id: str
@@ -45,6 +52,7 @@ class Span:
     follows: bool = False
     service: str = ""
     warnings: tuple[str, ...] = field(default=())
+    events: tuple[SpanEvent, ...] = field(default=())
 
 
 def normalized_trace_id(value: object) -> str | None:
@@ -89,8 +97,10 @@ def parse_v3(results: Iterable[object]) -> dict[str, list[Span]]:
             attributes = _attributes(resource.get("attributes")) if isinstance(resource, dict) else {}
             service = str(attributes.get("service.name", ""))
             for scope_spans in _dicts(resource_spans, "scopeSpans"):
+                scope = scope_spans.get("scope")
+                scope_name = scope.get("name") if isinstance(scope, dict) else None
                 for raw in _dicts(scope_spans, "spans"):
-                    if span := _span_v3(raw, service):
+                    if span := _span_v3(raw, service, scope_name):
                         found.setdefault(span.trace_id, []).append(span)
     return found
 
@@ -110,9 +120,12 @@ def _span_v1(raw: dict[str, Any], trace_id: str, services: dict[str, str]) -> Sp
         tags = {tag["key"]: tag["value"] for tag in raw["tags"]}
     except (KeyError, TypeError):
         tags = _keyed(raw.get("tags"))
+    if "error" in tags and len(tags) != len(raw["tags"]):
+        tags["error"] = _own_error(raw["tags"])
     parent_id, follows = _parent_v1(raw, trace_id, span_id)
     start = _integer(raw.get("startTime"))
     logs = raw.get("logs")
+    events = [_fields(log) for log in logs] if isinstance(logs, list) and logs else ()
     warnings = raw.get("warnings")
     return Span(
         trace_id,
@@ -123,11 +136,18 @@ def _span_v1(raw: dict[str, Any], trace_id: str, services: dict[str, str]) -> Sp
         start + max(0, _integer(raw.get("duration"))),
         tags,
         _is_error(tags),
-        _exception(_fields(log) for log in logs) if isinstance(logs, list) and logs else None,
+        _exception(events) if events else None,
         follows,
         services.get(str(raw.get("processID")), ""),
         tuple(str(warning) for warning in warnings) if isinstance(warnings, list) else (),
+        _named(events) if events else (),
     )
+
+
+def _own_error(tags: Iterable[object]) -> Any:
+    """The value of ``error`` where the span has the attribute and Jaeger writes its status beside it: the words."""
+    values = [tag.get("value") for tag in tags if isinstance(tag, dict) and tag.get("key") == "error"]
+    return next((value for value in values if not isinstance(value, bool)), values[-1])
 
 
 def _parent_v1(raw: dict[str, Any], trace_id: str, span_id: str) -> tuple[str | None, bool]:
@@ -150,12 +170,14 @@ def _parent_v1(raw: dict[str, Any], trace_id: str, span_id: str) -> tuple[str | 
     return (legacy if legacy != span_id else None), False
 
 
-def _span_v3(raw: dict[str, Any], service: str) -> Span | None:
+def _span_v3(raw: dict[str, Any], service: str, scope: object) -> Span | None:
     trace_id = normalized_trace_id(_hex_id(raw.get("traceId"), 16))
     span_id = _span_id(_hex_id(raw.get("spanId"), 8))
     if trace_id is None or span_id is None:
         return None
     tags = _attributes(raw.get("attributes"))
+    if isinstance(scope, str) and scope:
+        tags.setdefault("otel.scope.name", scope)
     warnings: list[str] = []
     for name in _OTLP_WARNINGS:
         value = tags.pop(name, None)
@@ -175,6 +197,7 @@ def _span_v3(raw: dict[str, Any], service: str) -> Span | None:
     if parent_id is None:
         parent_id = _followed(raw, trace_id)
         follows = parent_id is not None
+    events = [_event(event) for event in _dicts(raw, "events")]
     start = _integer(raw.get("startTimeUnixNano")) // 1000
     end = _integer(raw.get("endTimeUnixNano")) // 1000
     return Span(
@@ -186,10 +209,11 @@ def _span_v3(raw: dict[str, Any], service: str) -> Span | None:
         max(start, end),
         tags,
         _is_error(tags),
-        _exception(_event(event) for event in _dicts(raw, "events")),
+        _exception(events),
         follows,
         service,
         tuple(warnings),
+        _named(events),
     )
 
 
@@ -265,6 +289,15 @@ def _plain(raw: object) -> Any:
 
 def _event(raw: dict[str, Any]) -> dict[str, Any]:
     return {"event": raw.get("name"), **_attributes(raw.get("attributes"))}
+
+
+def _named(events: Iterable[dict[str, Any]]) -> tuple[SpanEvent, ...]:
+    """The events that have a name, without the exceptions: those are read already."""
+    return tuple(
+        SpanEvent(event["event"], event)
+        for event in events
+        if isinstance(event.get("event"), str) and event["event"] != "exception"
+    )
 
 
 def _fields(log: object) -> dict[str, Any]:

@@ -6,15 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from heapq import nlargest
-from typing import NamedTuple
-
-import orjson
 
 from tasks.evidence.traces import conventions
-from tasks.evidence.traces.conventions import Classified, SpanKind, Usage
-from tasks.evidence.traces.critical_path import Interval, covered, critical_path, subtract
+from tasks.evidence.traces.classified_spans import ClassifiedSpans, interval
+from tasks.evidence.traces.critical_path import covered, critical_path
+from tasks.evidence.traces.llm_calls import LlmCalls
 from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.spans import Span
+from tasks.evidence.traces.tool_calls import ToolCall, ToolCalls, repeated
 from tasks.evidence.types import CriticalPath, RepeatedCall, SlowSpan, SpanCall, TelemetrySummary
 from tasks.wording.counts import counted
 from tasks.wording.shortening import clip_end
@@ -28,7 +27,6 @@ _SLOWEST = 5
 _REPEATS = 20
 _ERROR_MESSAGES = 10
 _WARNINGS = 10
-_MODELS = 20
 _NUMBER = re.compile(r"\d+")
 _CLIPPED = {
     "tool_calls": ("name", "error", "arguments", "result"),
@@ -40,14 +38,15 @@ Redact = Callable[[TelemetrySummary], TelemetrySummary]
 
 
 def summarize(spans: Sequence[Span]) -> TelemetrySummary:
-    """The summary of one run's spans, in any order; no spans give a summary of zeros.
+    """The summary of one run's spans, in any order; of no spans nothing is known, and there are none.
 
     - Times in LLM, tools and other are unions of intervals. A tool that runs an agent holds LLM time too, so LLM and
       tool time can overlap; ``other`` is what a span covers and neither an LLM call nor a tool does.
     - Where instrumentations overlap (an LLM span inside an LLM span with no tool or agent between) only the lowest
-      counts as a call and in time; tokens are the lowest's, or the next one's up that has any.
+      counts as a call and in time; tokens are the lowest's, or the next one's up that has any. Beside each other they
+      are one call by its id, or by time and tokens (see ``views``).
     - A tool's span inside the same tool's (an MCP client's or server's) is one call; what the outer lacks is
-      filled in.
+      filled in. Without spans of tools, the messages of LLM calls are read.
     - ``errors`` counts the spans in error with no child in error: an error that is passed up is one.
     - ``slowest`` goes by self time (duration without what children cover); a span inside an LLM call or a tool is of
       its kind. The critical path is that of the longest root (see ``critical_path``).
@@ -67,30 +66,33 @@ def summarize_tree(tree: SpanTree, notes: Iterable[str] = (), redact: Redact | N
 
 def _summarize(tree: SpanTree, notes: Iterable[str]) -> TelemetrySummary:
     spans = tree.spans
-    found = [conventions.classify(span) for span in spans]
-    classified = _ClassifiedSpans(tree, found)
+    found = [conventions.read(span) for span in spans]
+    classified = ClassifiedSpans(tree, found)
     warnings = [*notes, *_own_warnings(tree), *_grouped(warning for span in spans for warning in span.warnings)]
     if not spans:
         return TelemetrySummary(
-            spans=0, roots=0, orphans=0, depth=0, wall_seconds=0.0, llm_seconds=0.0, tool_seconds=0.0,
-            other_seconds=0.0, llm_calls=0, warnings=tuple(warnings),
+            spans=0, roots=0, orphans=0, depth=0, wall_seconds=0.0, llm_seconds=None, tool_seconds=None,
+            other_seconds=0.0, llm_calls=None, warnings=tuple(warnings),
         )  # fmt: skip
     begin = min(span.start_us for span in spans)
-    calls = _tool_calls(tree, classified, begin)
-    llm, tools = classified.llm_intervals(), [_interval(spans[index]) for index in classified.tools]
-    usage = classified.usage()
-    messages = Counter(message for message in classified.origin_errors() if message)
+    llm_calls = LlmCalls(classified)
+    tool_calls = ToolCalls(classified, llm_calls)
+    calls, usage, timed = tool_calls.calls, llm_calls.usage, tool_calls.read_from == "spans"
+    llm, tools = classified.llm_intervals(), [interval(spans[index]) for index in classified.tools]
+    errors = classified.origin_errors([*llm_calls.groups, *tool_calls.groups])
+    messages = Counter(message for message in errors if message)
     return TelemetrySummary(
         spans=len(spans),
         roots=tree.roots,
         orphans=tree.orphans,
         depth=tree.depth,
         wall_seconds=_seconds(max(span.end_us for span in spans) - begin),
-        llm_seconds=_seconds(covered(llm)),
-        tool_seconds=_seconds(covered(tools)),
-        other_seconds=_seconds(covered(map(_interval, spans)) - covered([*llm, *tools])),
-        llm_calls=len(classified.llms),
-        tool_calls=tuple(_span_call(call) for call in calls[:TOOL_CALLS_LIMIT]),
+        llm_seconds=None if llm_calls.count is None else _seconds(covered(llm)),
+        tool_seconds=_seconds(covered(tools)) if timed or (tool_calls.read_from and not calls) else None,
+        other_seconds=_seconds(covered(map(interval, spans)) - covered([*llm, *tools])),
+        llm_calls=llm_calls.count,
+        tool_calls_from=tool_calls.read_from,
+        tool_calls=tuple(_span_call(call, begin) for call in calls[:TOOL_CALLS_LIMIT]),
         tool_calls_left_out=max(0, len(calls) - TOOL_CALLS_LIMIT),
         errors=messages.total(),
         error_messages=tuple(_wide(message) for message, _ in messages.most_common(_ERROR_MESSAGES)),
@@ -100,7 +102,7 @@ def _summarize(tree: SpanTree, notes: Iterable[str]) -> TelemetrySummary:
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cached_tokens=usage.cached_tokens,
-        models=classified.models(),
+        models=llm_calls.models(),
         conventions=tuple(sorted({item.convention for item in found if item.convention})),
         warnings=tuple(warnings[:_WARNINGS]),
     )
@@ -129,173 +131,26 @@ def _shortened(summary: TelemetrySummary) -> TelemetrySummary:
     return summary.model_copy(update=changed)
 
 
-def canonical(arguments: str) -> str:
-    """``arguments`` so that equal ones read the same: JSON with sorted keys and no spaces, else the stripped text."""
-    try:
-        parsed = orjson.loads(arguments)
-        if isinstance(parsed, str):
-            # Some instrumentations write JSON that holds JSON as text.
-            parsed = orjson.loads(parsed)
-        return orjson.dumps(parsed, option=orjson.OPT_SORT_KEYS).decode()
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return arguments.strip()
-
-
-class _Call(NamedTuple):
-    span: Span
-    name: str
-    offset_us: int
-    error: str | None
-    arguments: str | None
-    result: str | None
-
-
-class _ClassifiedSpans:
-    """The spans by what they are: the lowest LLM spans, the tool calls, and the kind each span counts for."""
-
-    def __init__(self, tree: SpanTree, found: list[Classified]) -> None:
-        size = len(found)
-        self.tree = tree
-        self.found = found
-        self.errors = [conventions.error(span, item.kind) for span, item in zip(tree.spans, found, strict=True)]
-        self.near = [-1] * size  # the nearest span above that is an LLM's, a tool's or an agent's
-        self.counted: list[SpanKind] = ["other"] * size
-        self.inner: dict[int, list[int]] = {}  # spans of the same call, by the call's own span
-        self.below: dict[int, list[int]] = {}  # LLM spans directly under an LLM span
-        self.llms: list[int] = []
-        self.tools: list[int] = []
-        self._calls: dict[int, int] = {}
-        for index in tree.order:
-            parent = tree.parents[index]
-            if parent >= 0:
-                self.near[index] = parent if found[parent].kind != "other" else self.near[parent]
-            near, kind = self.near[index], found[index].kind
-            if kind == "llm" and near >= 0 and found[near].kind == "llm":
-                self.below.setdefault(near, []).append(index)
-            elif kind == "tool":
-                self._add_tool(index, near)
-        for index in tree.order:
-            kind, parent = found[index].kind, tree.parents[index]
-            inherited = self.counted[parent] if parent >= 0 else "other"
-            if kind == "tool":
-                self.counted[index] = kind
-            elif kind == "llm":
-                if index not in self.below:
-                    self.llms.append(index)
-                    self.counted[index] = kind
-            else:
-                self.counted[index] = inherited
-
-    def _add_tool(self, index: int, near: int) -> None:
-        if near >= 0 and self.found[near].kind == "tool":
-            call = self._calls[near]
-            if conventions.same_tool(self.found[call].name or "", self.found[index].name or ""):
-                self._calls[index] = call
-                self.inner.setdefault(call, []).append(index)
-                return
-        self._calls[index] = index
-        self.tools.append(index)
-
-    def llm_intervals(self) -> list[Interval]:
-        """The time of the LLM calls: a span that also holds the tool calls it asked for is not all LLM."""
-        holes: dict[int, list[Interval]] = {}
-        lowest = set(self.llms)
-        for index in self.tools:
-            if self.near[index] in lowest:
-                holes.setdefault(self.near[index], []).append(_interval(self.tree.spans[index]))
-        found: list[Interval] = []
-        for index in self.llms:
-            own = _interval(self.tree.spans[index])
-            found += subtract([own], holes[index]) if index in holes else [own]
-        return found
-
-    def usage(self) -> Usage:
-        """The tokens of every chain of LLM spans, each chain once; None where no span says."""
-        chained: dict[int, Usage] = {}
-        tops: list[Usage] = []
-        for index in reversed(self.tree.order):
-            if self.found[index].kind != "llm":
-                continue
-            own = conventions.usage(self.tree.spans[index])
-            if index in self.below:
-                lower = _sum(chained[child] for child in self.below[index])
-                own = Usage(*(mine if low is None else low for mine, low in zip(own, lower, strict=True)))
-            near = self.near[index]
-            if near >= 0 and self.found[near].kind == "llm":
-                chained[index] = own
-            else:
-                tops.append(own)
-        return _sum(tops)
-
-    def models(self) -> tuple[str, ...]:
-        """The models of the LLM calls in order of first use; without any, what Station's outer span says."""
-        ordered = sorted(self.llms, key=lambda index: self.tree.spans[index].start_us)
-        named = [conventions.model(self.tree.spans[index]) for index in ordered]
-        if not any(named):
-            named = [str(value) for span in self.tree.spans if (value := span.tags.get("execution.model"))]
-        return tuple(dict.fromkeys(clip_end(name, 200) for name in named if name))[:_MODELS]
-
-    def origin_errors(self) -> list[str]:
-        """One text for each span in error that no child in error explains."""
-        failed = [index for index, text in enumerate(self.errors) if text is not None]
-        explained = {self.tree.parents[index] for index in failed}
-        return [
-            str(self.errors[index])
-            if self.found[index].kind != "other"
-            else f"{self.tree.spans[index].operation}: {self.errors[index]}"
-            for index in failed
-            if index not in explained
-        ]
-
-
-def _tool_calls(tree: SpanTree, classified: _ClassifiedSpans, begin: int) -> list[_Call]:
-    """Every call of a tool in order of its start."""
-    calls = []
-    for index in classified.tools:
-        span = tree.spans[index]
-        name = classified.found[index].name or span.operation
-        error = classified.errors[index]
-        arguments, result = conventions.arguments(span), conventions.result(span)
-        inner = classified.inner.get(index)
-        if inner:
-            views = [tree.spans[position] for position in inner]
-            arguments = arguments or next(filter(None, map(conventions.arguments, views)), None)
-            result = result or next(filter(None, map(conventions.result, views)), None)
-            # The attempt that ended last decides: one that failed before it was retried inside the call.
-            error = error or classified.errors[max(inner, key=lambda position: tree.spans[position].end_us)]
-        calls.append(_Call(span, name, span.start_us - begin, error, arguments, result))
-    calls.sort(key=lambda call: (call.span.start_us, call.span.span_id))
-    return calls
-
-
-def _span_call(call: _Call) -> SpanCall:
+def _span_call(call: ToolCall, begin: int) -> SpanCall:
     return SpanCall(
         name=_wide(call.name, _NAME_LIMIT),
-        start_seconds=_seconds(call.offset_us),
-        duration_seconds=_seconds(call.span.end_us - call.span.start_us),
+        start_seconds=_seconds(call.start_us - begin),
+        duration_seconds=None if call.duration_us is None else _seconds(call.duration_us),
         error=None if call.error is None else _wide(call.error),
         arguments=None if call.arguments is None else _wide(call.arguments),
         result=None if call.result is None else _wide(call.result),
-        span_id=call.span.span_id,
+        span_id=call.span_id,
     )
 
 
-def _repeats(calls: list[_Call]) -> tuple[RepeatedCall, ...]:
-    """Calls of the same tool with the same arguments, most often first; unknown arguments are never the same."""
-    if len(calls) < 2:
-        return ()
-    names = Counter(call.name for call in calls)
-    counted = Counter(
-        (call.name, canonical(call.arguments)) for call in calls if call.arguments is not None and names[call.name] > 1
-    )
+def _repeats(calls: Sequence[ToolCall]) -> tuple[RepeatedCall, ...]:
     return tuple(
         RepeatedCall(name=_wide(name, _NAME_LIMIT), arguments=_wide(arguments), calls=count)
-        for (name, arguments), count in counted.most_common(_REPEATS)
-        if count > 1
+        for name, arguments, count in repeated(calls)[:_REPEATS]
     )
 
 
-def _slowest(tree: SpanTree, classified: _ClassifiedSpans) -> tuple[SlowSpan, ...]:
+def _slowest(tree: SpanTree, classified: ClassifiedSpans) -> tuple[SlowSpan, ...]:
     own: list[tuple[int, int]] = []
     for index, span in enumerate(tree.spans):
         duration = span.end_us - span.start_us
@@ -322,7 +177,7 @@ def _slowest(tree: SpanTree, classified: _ClassifiedSpans) -> tuple[SlowSpan, ..
     return tuple(slowest)
 
 
-def _path_by_kind(tree: SpanTree, classified: _ClassifiedSpans) -> CriticalPath:
+def _path_by_kind(tree: SpanTree, classified: ClassifiedSpans) -> CriticalPath:
     candidates = [top for top in tree.tops if tree.spans[top].parent_id is None] or tree.tops
     root = max(candidates, key=lambda top: tree.spans[top].end_us - tree.spans[top].start_us)
     sums = {"llm": 0, "tool": 0, "agent": 0, "other": 0}
@@ -352,19 +207,6 @@ def _grouped(warnings: Iterable[str]) -> list[str]:
         example, count = groups.get(key, (warning, 0))
         groups[key] = (example, count + 1)
     return [clip_end(example, TEXT_LIMIT) + (f" (×{count})" if count > 1 else "") for example, count in groups.values()]
-
-
-def _sum(usages: Iterable[Usage]) -> Usage:
-    return Usage(*map(_sum_known, zip(*usages, strict=True))) if (usages := list(usages)) else Usage()
-
-
-def _sum_known(counts: Iterable[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
-
-
-def _interval(span: Span) -> Interval:
-    return span.start_us, span.end_us
 
 
 def _seconds(microseconds: int) -> float:

@@ -36,7 +36,7 @@ def build_waterfall(
         key=lambda index: (spans[index].start_us - spans[index].end_us, tree.depths[index], spans[index].start_us),
     )
     kept.sort(key=lambda index: (spans[index].start_us, tree.depths[index], index))
-    found = [conventions.classify(spans[index]) for index in kept]
+    found = [conventions.read(spans[index]) for index in kept]
     names = [
         clip_end(item.name or spans[index].operation, _NAME_LIMIT + _BEYOND)
         for index, item in zip(kept, found, strict=True)
@@ -48,7 +48,7 @@ def build_waterfall(
             depth=tree.depths[index] - 1,
             start_seconds=(spans[index].start_us - begin) / 1_000_000,
             duration_seconds=(spans[index].end_us - spans[index].start_us) / 1_000_000,
-            error=conventions.error(spans[index], item.kind) is not None,
+            error=item.error() is not None,
         )
         for index, item, name in zip(kept, found, redact(names) if redact else names, strict=True)
     )

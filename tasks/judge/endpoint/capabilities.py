@@ -2,85 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import re
+import logging
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-Rung = Literal["json_schema", "json_object", "prompt"]
+from tasks.judge.endpoint.faults.fault import Cause
+from tasks.judge.endpoint.form import Form
+from tasks.judge.endpoint.refusals.refusal import Refusal
 
-LIMIT = "max_completion_tokens"
-_OLD_LIMIT = "max_tokens"
-_FORMAT = "response_format"
+logger = logging.getLogger(__name__)
+
 # An endpoint checks a request before it generates, so it refuses sooner than this.
 _REFUSES_WITHIN_SECONDS = 0.5
-# Further on, an error may echo the request, and with it what agents wrote.
-_MOST_READ = 1000
-_OF_THE_FORMAT = re.compile(r"response_?format|json_schema|json_object|json mode|structured[ _-]?output|guided|grammar")
-_UNSUPPORTED = re.compile(r"unsupported|not support|unrecognized|not permitted|unknown (?:parameter|field|argument)")
-_TOO_LARGE = re.compile(r"too large|at most|maximum|less than|exceed")
-_REFUSALS = frozenset({400, 422})
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """How the judge is asked: the rung of the ladder, the name of the output limit, and what is not sent."""
-
-    rung: Rung = "json_schema"
-    limit: str = LIMIT
-    dropped: frozenset[str] = frozenset()
-
-    def body(self, parameters: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-        """What is sent beside model and messages: ``parameters`` as they are taken, and the form of the answer."""
-        body = {self._name(name): value for name, value in parameters.items() if name not in self.dropped}
-        if self.rung == "json_schema":
-            body[_FORMAT] = {
-                "type": "json_schema",
-                "json_schema": {"name": "judgement", "strict": True, "schema": schema},
-            }
-        elif self.rung == "json_object":
-            body[_FORMAT] = {"type": "json_object"}
-        return body
-
-    def messages(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> list[dict[str, str]]:
-        """``messages``, with the schema as text where the endpoint does not enforce it.
-
-        It stands at the end of the instructions, on a line of its own: what is the same for every agent comes first,
-        or no prompt would be cached.
-        """
-        sent = [dict(message) for message in messages]
-        if self.rung == "json_schema":
-            return sent
-        text = (
-            "Answer with one JSON object and nothing around it: no words before or after it, no code fence. It must be "
-            f"valid by this JSON Schema:\n{json.dumps(schema, ensure_ascii=False, separators=(',', ':'))}"
-        )
-        if not sent or sent[0]["role"] != "system":
-            return [{"role": "system", "content": text}, *sent]
-        sent[0]["content"] += f"\n\n{text}"
-        return sent
-
-    def without(self, named: str, said: str) -> Form | None:
-        """The form to try next when ``named`` was refused with the words ``said``, or None when there is none left."""
-        if named == _FORMAT:
-            if self.rung == "prompt":
-                return None
-            return replace(self, rung="json_object" if self.rung == "json_schema" else "prompt")
-        if named == self.limit == LIMIT and not _TOO_LARGE.search(said):
-            return replace(self, limit=_OLD_LIMIT)
-        return replace(self, dropped=self.dropped | {LIMIT if named == self.limit else named})
-
-    def _name(self, parameter: str) -> str:
-        return self.limit if parameter == LIMIT else parameter
 
 
 class Capabilities:
     """The form in which one model at one base URL can be asked; shared by all threads, one per process.
 
-    It starts with everything and gives up what a 400 or 422 names, for good. A poor answer changes nothing.
+    It starts with everything and gives up what refusals name, for good; each step is logged once. A poor answer takes
+    nothing away: one that does not follow the schema adds the schema as text.
     """
 
     def __init__(self) -> None:
@@ -114,54 +57,69 @@ class Capabilities:
     def answered(self, form: Form) -> None:
         """A call in this form was answered, however well: the form is taken."""
         with self._changed:
-            if form == self._form and not self._proven:
+            if form in (self._form, replace(self._form, explained=False)) and not self._proven:
                 self._proven, self._trying = True, False
                 self._changed.notify_all()
 
-    def refused(self, form: Form, status: int, param: object, message: str, sent: Collection[str]) -> bool:
-        """Learn from a refusal of a call in this form; whether another call can now do better.
-
-        ``param`` is what the error names, of any type, ``message`` its words, ``sent`` the names that the request had
-        beside model and messages. An error that names nothing of them and says no more than "unsupported" costs a rung
-        only while no call has been answered in this form.
-        """
-        said = message[:_MOST_READ].lower()
-        if status not in _REFUSALS:
-            return False
+    def ignored(self) -> None:
+        """An answer did not follow the schema, which some endpoints take and ignore: from now on it is text too."""
         with self._changed:
-            named = _named(param, said, sent)
-            vague = named is None and _FORMAT in sent and _UNSUPPORTED.search(said) is not None
-            if vague and not (self._proven or _is_fixed(param)):
-                named = _FORMAT
-            following = form.without(named, said) if named else None
-            if following is None:
-                return False
+            if self._form.rung == "json_schema" and not self._form.explained:
+                self._form = replace(self._form, explained=True)
+                logger.warning(
+                    "The judge's endpoint takes the schema of an answer and does not follow it: it is sent as text too"
+                )
+
+    def refused(
+        self,
+        form: Form,
+        cause: Cause,
+        refusal: Refusal,
+        parameters: Mapping[str, Any],
+        said: str,
+        *,
+        learn: bool = True,
+    ) -> Form | None:
+        """Learn from the refusal of a call in this form; the form in which that call can be asked again, or None.
+
+        Without ``learn`` nothing is kept: the call is asked in a form of its own already.
+
+        ``parameters`` are what is sent as far as it is taken, ``said`` is the refusal as one line for the log, without
+        secrets. A refusal that does not name the format (``unnamed``), and one with HTTP 500, costs a format only while
+        no call was answered in this form. An answer that the endpoint itself found invalid (``generation``) costs it
+        for all only then, and for this call in any case.
+        """
+        with self._changed:
+            proven = self._proven and form == self._form
+            if proven and (cause == "unnamed" or (refusal.status >= 500 and cause != "generation")):
+                return None
+            following = form.after(cause, refusal, parameters)
+            if following is None or not learn or (proven and cause == "generation"):
+                return following
             if form == self._form:
                 self._form, self._proven = following, False
                 self._trying, self._tried_since = True, None
                 self._changed.notify_all()
-            # Otherwise another call was refused first, and there is a newer form already.
-            return True
+                logger.warning(
+                    "The judge's endpoint is asked %s from now on. It said: %s", _change(form, following), said
+                )
+                return following
+            # Another call was refused first, and there is a newer form already.
+            return self._form
 
 
-def _root(param: object) -> str:
-    return re.split(r"[.\[]", param, maxsplit=1)[0] if isinstance(param, str) else ""
-
-
-def _is_fixed(param: object) -> bool:
-    return _root(param) in ("model", "messages")
-
-
-def _named(param: object, said: str, sent: Collection[str]) -> str | None:
-    """Which of the names that were sent is refused: ``param``, or the first in ``said`` (lower case)."""
-    if _root(param) in sent:
-        return _root(param)
-    if _is_fixed(param):
-        return None
-    places: dict[str, int] = {}
-    for name in sent:
-        names = f"{LIMIT}|{_OLD_LIMIT}" if name in (LIMIT, _OLD_LIMIT) else re.escape(name)
-        pattern = _OF_THE_FORMAT if name == _FORMAT else re.compile(rf"\b(?:{names})\b")
-        if match := pattern.search(said):
-            places[name] = match.start()
-    return min(places, key=lambda name: places[name]) if places else None
+def _change(old: Form, new: Form) -> str:
+    """What is different, in a few words."""
+    if new.merged != old.merged:
+        return "with the instructions in the user message"
+    if new.cuts != old.cuts:
+        return f"with a schema without {', '.join(sorted(new.cuts - old.cuts))}"
+    if new.limit != old.limit:
+        return f"with {new.limit} in place of {old.limit}" if new.limit else "without an output limit"
+    if new.most_output != old.most_output:
+        return f"for at most {new.most_output} tokens an answer"
+    if new.dropped != old.dropped:
+        return f"without {', '.join(sorted(new.dropped - old.dropped))}"
+    if new.rung == "prompt":
+        return "without a response format"
+    return "for a JSON object" + (" with the schema in the response format" if new.carries_schema else "")

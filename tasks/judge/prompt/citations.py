@@ -80,9 +80,18 @@ class LabelledRun:
         telemetry = self.trace.telemetry if self.trace else None
         if telemetry is None:
             return ""
-        return (
-            f"Trace: {telemetry.wall_seconds:.1f} s, of which {telemetry.llm_seconds:.1f} s in {telemetry.llm_calls} "
-            f"LLM calls and {telemetry.tool_seconds:.1f} s in tools; {telemetry.errors} spans with errors"
+        shares, unknown = [], []
+        if telemetry.llm_calls is not None and telemetry.llm_seconds is not None:
+            shares.append(f"{telemetry.llm_seconds:.1f} s in {telemetry.llm_calls} LLM calls")
+        else:
+            unknown.append("number of LLM calls unknown")
+        if telemetry.tool_seconds is not None:
+            shares.append(f"{telemetry.tool_seconds:.1f} s in tools")
+        else:
+            unknown.append("time in tools unknown" if telemetry.tool_calls_from else "tool calls unknown")
+        of_which = f", of which {' and '.join(shares)}" if shares else ""
+        return "; ".join(
+            [f"Trace: {telemetry.wall_seconds:.1f} s{of_which}", *unknown, f"{telemetry.errors} spans with errors"]
         )
 
     @cached_property

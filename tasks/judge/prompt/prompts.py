@@ -194,7 +194,9 @@ def render_facts(metrics: Metrics, labels: Mapping[int, str], detail: FactsDetai
             f"{metrics.p95_duration_seconds:.1f} s at the 95th percentile"
         )
     if metrics.avg_tokens is not None:
-        facts.append(f"tokens per run: {metrics.avg_tokens:,.0f}")
+        of_some = metrics.runs_with_tokens < metrics.runs_analyzed
+        over = f" (known for {metrics.runs_with_tokens} runs)" if of_some else ""
+        facts.append(f"tokens per run: {metrics.avg_tokens:,.0f}{over}")
     if metrics.avg_cost_usd is not None:
         facts.append(f"cost per run: ${metrics.avg_cost_usd:.4f} (known for {metrics.runs_with_cost} runs)")
     if metrics.models:
@@ -214,13 +216,23 @@ def render_facts(metrics: Metrics, labels: Mapping[int, str], detail: FactsDetai
         # Without it the judge would take the kinds that it is shown for all of them.
         facts.append(f"failures of other kinds: {sum(found.count for found in others)} runs, of {len(others)} kinds")
     telemetry = metrics.telemetry
-    if telemetry.runs_with_trace and telemetry.avg_llm_seconds is not None and telemetry.avg_tool_seconds is not None:
+    if telemetry.runs_with_trace:
+        spent = [
+            _time(telemetry.avg_llm_seconds, "LLM calls", telemetry.runs_with_llm_calls, telemetry.runs_with_trace),
+            _time(telemetry.avg_tool_seconds, "tools", telemetry.runs_with_tool_times, telemetry.runs_with_trace),
+        ]
         facts.append(
-            f"traces of {telemetry.runs_with_trace} runs: {telemetry.avg_llm_seconds:.1f} s in LLM calls and "
-            f"{telemetry.avg_tool_seconds:.1f} s in tools per run; "
+            f"traces of {telemetry.runs_with_trace} runs: {' and '.join(spent)} per run; "
             f"the same call repeated in {telemetry.runs_with_repeats} runs"
         )
     return [f"- {fact}" for fact in facts]
+
+
+def _time(seconds: float | None, spent_in: str, known: int, runs: int) -> str:
+    """``2.5 s in LLM calls``, with how many of ``runs`` it is known for where that is not all."""
+    if seconds is None:
+        return f"an unknown time in {spent_in}"
+    return f"{seconds:.1f} s in {spent_in}" + (f" (known for {known} runs)" if known < runs else "")
 
 
 def _name(text: str) -> str:

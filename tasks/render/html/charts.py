@@ -14,6 +14,7 @@ from tasks.render.html.page import HistoryPoint
 from tasks.report.rows import WaterfallSpanRow
 from tasks.wording.counts import counted
 from tasks.wording.durations import format_duration
+from tasks.wording.formats import format_score
 
 MOST_POINTS = 12
 _BEFORE_UNIT = re.compile(r"(?<=\d) ")
@@ -78,7 +79,7 @@ def score_trend(history: Sequence[HistoryPoint]) -> Trend | None:
     points = [(point, point.score, None, None) for point in history if point.score is not None]
     lowest = min((score for _, score, _, _ in points), default=0.0)
     bottom = float(max(0, min(8, math.floor(lowest) - 1)))
-    return _trend("Score", points, bottom, 10.0, lambda value: f"{value:.1f}", f"{bottom:.0f}", "10")
+    return _trend("Score", points, bottom, 10.0, format_score, f"{bottom:.0f}", "10")
 
 
 def rate_trend(history: Sequence[HistoryPoint]) -> Trend | None:

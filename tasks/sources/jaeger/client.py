@@ -20,7 +20,7 @@ from tasks.evidence.types import Run, Trace, TraceState
 from tasks.sources.jaeger.circuit import Circuit
 from tasks.sources.jaeger.http import JaegerHttp, JaegerResponse, open_http
 from tasks.sources.jaeger.routes import Routes, TraceRoutes, search_v3
-from tasks.sources.jaeger.window import TraceWindow, ended_at, window_of
+from tasks.sources.jaeger.window import TraceWindow, window_of
 from tasks.wording.counts import counted
 
 MAX_RESPONSE_BYTES = 32 * 1_048_576
@@ -363,7 +363,7 @@ def _errors(answer: JaegerResponse) -> dict[str, str]:
 
 def _is_young(run: Run, now: datetime) -> bool:
     """Whether the run's spans may still be on their way."""
-    ended = ended_at(run)
+    ended = run.ended_at
     if ended is None:
         # Rows of runs that died stay "running" forever: after a day nothing more comes.
         return run.outcome == "unfinished" and now - run.started_at < _RUNNING

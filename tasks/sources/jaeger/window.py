@@ -38,25 +38,13 @@ def window_of(runs: Iterable[Run], now: datetime) -> TraceWindow:
     starts, ends = [], []
     for run in runs:
         starts.append((run.started_at - _EPOCH) // _MICROSECOND)
-        ended = ended_at(run)
+        ended = run.ended_at
         ends.append(
             ((max(now, run.started_at) if ended is None else max(ended, run.started_at)) - _EPOCH) // _MICROSECOND
         )
     return TraceWindow(
         max(0, min(starts, default=0) - _MARGIN_US), min(_LAST_US, max(0, max(ends, default=0) + _MARGIN_US))
     )
-
-
-def ended_at(run: Run) -> datetime | None:
-    """When ``run`` ended, by its row; None when that is unknown (it may still be running)."""
-    if run.completed_at is not None:
-        return run.completed_at
-    try:
-        if run.duration_seconds is not None:
-            return run.started_at + timedelta(seconds=run.duration_seconds)
-    except (OverflowError, ValueError):
-        return None
-    return None
 
 
 def _rfc3339(microseconds: int) -> str:

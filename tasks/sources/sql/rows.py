@@ -12,6 +12,7 @@ from tasks.errors import SourceError
 from tasks.evidence.calls import parse_calls
 from tasks.evidence.left_out import FINISHED
 from tasks.evidence.timestamps import parse_moment
+from tasks.evidence.traces.trace_ids import read_trace_id
 from tasks.evidence.types import Agent, Outcome, Run
 from tasks.evidence.values import Redact, quote_value, read_filled, read_float, read_id, read_int, read_text
 
@@ -74,7 +75,7 @@ def read_run(row: Row, agent: Agent, started_at: datetime, until: datetime) -> R
         tool_calls_invalid=invalid,
         execution_steps=read_text(row.get("execution_steps")),
         parent_run_id=read_id(row.get("parent_run_id")),
-        trace_id=read_filled(row.get("trace_id")),
+        trace_id=read_trace_id(row.get("trace_id")) or read_filled(row.get("trace_id")),
     )
 
 

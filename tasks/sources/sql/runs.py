@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -29,10 +29,12 @@ from sqlalchemy import (
 )
 
 from tasks.errors import NotFoundError, SourceError, UsageError
+from tasks.evidence.left_out import is_future
 from tasks.evidence.timestamps import parse_moment
-from tasks.evidence.types import Agent, AgentRuns, Run
+from tasks.evidence.types import Agent, AgentRuns, FutureRuns
 from tasks.evidence.values import Redact, quote_value, read_filled, read_id, read_text
 from tasks.sources.sql.connection import describe, make_read_only, open_source, reading
+from tasks.sources.sql.oddities import describe_oddities
 from tasks.sources.sql.rows import Row, read_agent, read_run
 
 __all__ = ["Source", "make_read_only", "open_source"]
@@ -90,12 +92,19 @@ class Source:
     """Agents and runs of one database. Any number of threads may use it at once.
 
     ``engine`` should be one of ``open_source`` or ``make_read_only``. Which columns there are is asked once for each
-    engine. ``redact`` is applied to the values that messages quote, not to what is read.
+    engine. ``redact`` is applied to the values that messages quote, not to what is read. Runs that start after
+    ``now()`` (aware) have wrong dates.
     """
 
-    def __init__(self, engine: Engine, redact: Redact | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        redact: Redact | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._engine = engine
         self._redact = redact
+        self._now = now
 
     def load_agents(self, environment: str) -> list[Agent]:
         """The agents of ``environment``, by id; empty when it has none.
@@ -158,7 +167,7 @@ class Source:
         the higher first. Two queries: dates in mixed formats do not sort in SQL, so the ids and dates of all the
         agents' runs are read first, then the rows of the chosen ones. A run without ``started_at`` goes by its
         ``completed_at``; one that ended after ``until`` counts as unfinished. Rows without a date that can be read are
-        left out, counted and warned of.
+        left out, counted and warned of; runs that start in the future are left out and counted.
 
         Args:
             until, since: aware times; ``since`` None is no bound.
@@ -196,13 +205,14 @@ class Source:
                 agent_id = read_id(row._mapping["agent_id"])
                 if agent_id in entries:
                     entries[agent_id].append(_entry(row._mapping))
-            indexes = {agent.id: _choose(entries[agent.id], agent, since, until, self._redact) for agent in agents}
+            now = self._now()
+            indexes = {agent.id: _choose(entries[agent.id], agent, since, until, now, self._redact) for agent in agents}
             rows = self._rows(
                 connection,
                 tables,
                 [raw for index in indexes.values() if isinstance(index, _Index) for _, _, raw in index.chosen[:limit]],
             )
-        return {agent.id: _agent_runs(agent, indexes[agent.id], rows, limit, until) for agent in agents}
+        return {agent.id: _agent_runs(agent, indexes[agent.id], rows, limit, until, self._redact) for agent in agents}
 
     def _rows(self, connection: Connection, tables: _Tables, ids: Sequence[Any]) -> dict[int, Row]:
         rows: dict[int, Row] = {}
@@ -278,6 +288,7 @@ class _Index(NamedTuple):
     chosen: list[tuple[datetime, int, Any]]
     """Started at, id, and the id as the database gave it; newest first."""
     unreadable: int
+    future: FutureRuns
     warnings: tuple[str, ...]
 
 
@@ -299,9 +310,15 @@ def _entry(row: Row) -> _Entry:
 
 
 def _choose(
-    entries: Sequence[_Entry], agent: Agent, since: datetime | None, until: datetime, redact: Redact | None
+    entries: Sequence[_Entry],
+    agent: Agent,
+    since: datetime | None,
+    until: datetime,
+    now: datetime,
+    redact: Redact | None,
 ) -> _Index | SourceError:
     chosen: dict[int, tuple[datetime, int, Any]] = {}
+    future: list[datetime] = []
     unreadable = 0
     example = ""
     for raw_id, started in entries:
@@ -311,17 +328,29 @@ def _choose(
             example = example or _example(raw_id, number, started, redact)
         elif moment <= until and (since is None or moment >= since):
             chosen[number] = (moment, number, raw_id)
+        elif moment > until and is_future(moment, now):
+            future.append(moment)
     if unreadable and unreadable == len(entries):
         return SourceError(f"No run of {agent.name} can be read: {example}{_others(len(entries) - 1)}")
     warnings: tuple[str, ...] = ()
     if unreadable:
         rows_are = "1 row is" if unreadable == 1 else f"{unreadable} rows are"
         warnings = (f"{rows_are} left out because it is unknown when the run started: {example}",)
-    return _Index(sorted(chosen.values(), key=lambda entry: entry[:2], reverse=True), unreadable, warnings)
+    return _Index(
+        sorted(chosen.values(), key=lambda entry: entry[:2], reverse=True),
+        unreadable,
+        FutureRuns(count=len(future), latest=max(future, default=None)),
+        warnings,
+    )
 
 
 def _agent_runs(
-    agent: Agent, index: _Index | SourceError, rows: Mapping[int, Row], limit: int, until: datetime
+    agent: Agent,
+    index: _Index | SourceError,
+    rows: Mapping[int, Row],
+    limit: int,
+    until: datetime,
+    redact: Redact | None,
 ) -> AgentRuns | SourceError:
     if isinstance(index, SourceError):
         return index
@@ -330,7 +359,12 @@ def _agent_runs(
         for started_at, number, _ in index.chosen[:limit]
         if number in rows
     ]
-    return AgentRuns(runs=tuple(runs), unreadable=index.unreadable, warnings=(*index.warnings, *_call_warnings(runs)))
+    return AgentRuns(
+        runs=tuple(runs),
+        future=index.future,
+        unreadable=index.unreadable,
+        warnings=(*index.warnings, *describe_oddities(runs, rows, redact)),
+    )
 
 
 def _example(raw_id: object, number: int | None, value: object, redact: Redact | None) -> str:
@@ -356,13 +390,3 @@ def _unknown(environment: str, names: Sequence[str]) -> str:
 def _show_name(name: str) -> str:
     """In quotes where it would be read as another name: blanks at its ends are part of it."""
     return name if name == name.strip() and name.isprintable() else repr(name)
-
-
-def _call_warnings(runs: Sequence[Run]) -> tuple[str, ...]:
-    invalid = [run.id for run in runs if run.tool_calls_invalid is not None]
-    if not invalid:
-        return ()
-    subject = "1 run" if len(invalid) == 1 else f"{len(invalid)} runs"
-    return (
-        f"The tool calls of {subject} are not a JSON array of objects and are kept as text, as in run {invalid[0]}",
-    )

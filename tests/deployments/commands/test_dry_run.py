@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,27 @@ def test_statuses_that_are_left_out_are_named_before_anything_is_paid(own_source
     estimate = estimate_report(_order())
     assert "zzz-done (17)" in estimate["warnings"][0]
     assert estimate["nothing_to_judge"] is False
+
+
+def test_runs_in_the_future_are_counted_before_anything_is_paid(own_source: Path) -> None:
+    with sqlite3.connect(own_source) as source:
+        source.execute("update agent_runs set started_at = '2999-01-01 00:00:00', completed_at = NULL")
+    estimate = estimate_report(_order())
+    (warning,) = estimate["warnings"]
+    assert warning.startswith("18 runs are left out for starting in the future, the last at 2999-01-01 00:00 UTC")
+    assert estimate["nothing_to_judge"] is True
+
+
+def test_milliseconds_as_seconds_are_counted_before_anything_is_paid(own_source: Path) -> None:
+    started = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%d %H:%M:%S}"
+    with sqlite3.connect(own_source) as source:
+        source.execute(
+            "update agent_runs set started_at = ?, completed_at = NULL, duration_seconds = 5234.7", (started,)
+        )
+    estimate = estimate_report(_order())
+    (warning,) = estimate["warnings"]
+    assert warning.startswith("18 finished runs are left out for ending in the future, as run ")
+    assert estimate["nothing_to_judge"] is True
 
 
 def test_the_dry_run_prints_the_statuses(capsys: pytest.CaptureFixture[str]) -> None:

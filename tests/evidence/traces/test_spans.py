@@ -65,6 +65,7 @@ def test_v3_spans_are_read_and_regrouped_by_trace() -> None:
         "big": 9007199254740993,
         "list": '["a",2]',
         "map": '{"x":true,"y":[]}',
+        "otel.scope.name": "station",
     }
     assert outer.warnings == ("duplicate tag",)
     assert outer.service == "station"

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tasks.evidence.traces.spans import Span, parse_v1
-from tasks.evidence.traces.telemetry import canonical, summarize
+from tasks.evidence.traces.telemetry import summarize
+from tasks.evidence.traces.tool_calls import canonical
 from tasks.evidence.types import CriticalPath, RepeatedCall, SlowSpan, TelemetrySummary
 
 MakeSpan = Callable[..., Span]
@@ -43,9 +44,10 @@ def tool(make_span: MakeSpan) -> MakeSpan:
     return make
 
 
-def test_no_spans_are_zeros_and_unknown_tokens() -> None:
+def test_of_no_spans_nothing_is_known() -> None:
     summary = summarize([])
-    assert (summary.spans, summary.depth, summary.wall_seconds, summary.llm_calls) == (0, 0, 0, 0)
+    assert (summary.spans, summary.depth, summary.wall_seconds, summary.other_seconds) == (0, 0, 0, 0)
+    assert (summary.llm_calls, summary.llm_seconds, summary.tool_seconds, summary.tool_calls_from) == (None,) * 4
     assert (summary.input_tokens, summary.output_tokens, summary.critical_path) == (None, None, CriticalPath())
 
 

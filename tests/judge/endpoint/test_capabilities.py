@@ -14,20 +14,37 @@ import pytest
 from deployments.demo.judge import SimulatedJudge, asked_schema, completion
 from deployments.demo.loopback import Response
 from tasks.errors import ContextLengthError, EndpointError
-from tasks.judge.endpoint.capabilities import Capabilities, Form
+from tasks.judge.endpoint.capabilities import Capabilities
 from tasks.judge.endpoint.client import JudgeClient
+from tasks.judge.endpoint.faults.fault import recognise
+from tasks.judge.endpoint.faults.table import FAULTS, REMEDIES
+from tasks.judge.endpoint.form import Form
 from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.refusals.refusal import read_refusal
 from tasks.judge.endpoint.reply import Reply
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
 SCHEMA = {"type": "object", "properties": {"wörd": {"type": "string"}}, "required": ["wörd"]}
-SENT = ("response_format", "max_completion_tokens", "temperature")
+PARAMETERS = {"max_completion_tokens": 8000, "temperature": 0.5}
 Serve = Callable[..., SimulatedJudge]
 MakeClient = Callable[..., JudgeClient]
 
 
 def error(status: int, message: Any, **fields: Any) -> Response:
     return Response(status, json.dumps({"error": {"message": message, **fields}}).encode())
+
+
+def refused(capabilities: Capabilities, form: Form, status: int, message: Any, param: Any = None) -> Form | None:
+    """The form to try next, by the first remedy of the table that there is."""
+    body = json.dumps({"error": {"message": message, "param": param}}).encode()
+    refusal = read_refusal(status, body, {})
+    for fault in recognise(refusal, FAULTS):
+        if fault.cause not in REMEDIES:
+            return None
+        following = capabilities.refused(form, fault.cause, refusal, PARAMETERS, "no")
+        if following is not None:
+            return following
+    return None
 
 
 def refusing(refuse: Callable[[dict[str, Any]], Response | None]) -> Callable[[dict[str, Any], Any], Any]:
@@ -123,7 +140,7 @@ def test_the_messages_that_were_given_are_not_changed() -> None:
 )
 def test_a_rung_goes_when_the_error_says_so(status: int, message: str, fields: dict[str, Any]) -> None:
     capabilities = Capabilities()
-    assert capabilities.refused(Form(), status, fields.get("param"), message, SENT)
+    assert refused(capabilities, Form(), status, message, fields.get("param"))
     assert capabilities.form == Form(rung="json_object")
 
 
@@ -131,36 +148,37 @@ def test_a_rung_goes_when_the_error_says_so(status: int, message: str, fields: d
     ("status", "param", "message"),
     [
         (400, None, "Something is wrong"),
-        (400, "messages[0].role", "'messages[0].role' does not support 'system' with this model"),
         (400, "model", "response_format is not the matter"),
-        (500, "response_format", "response_format is not supported"),
+        (400, "messages[1].content", "is not supported"),
+        (503, "response_format", "response_format is not supported"),
         (429, "response_format", "response_format is not supported"),
-        (404, None, "json_schema is unsupported"),
+        (404, None, "Not Found"),
         (400, None, "x" * 2000 + " response_format is not supported"),
         (400, {"a": 1}, "no"),
     ],
 )
 def test_other_errors_cost_no_rung(status: int, param: Any, message: str) -> None:
     capabilities = Capabilities()
-    assert not capabilities.refused(Form(), status, param, message, SENT)
+    assert not refused(capabilities, Form(), status, message, param)
     assert capabilities.form == Form()
 
 
 def test_a_form_that_was_answered_is_not_given_up_for_a_vague_error() -> None:
     capabilities = Capabilities()
     capabilities.answered(Form())
-    assert not capabilities.refused(Form(), 400, None, "unsupported character", SENT)
-    assert capabilities.refused(Form(), 400, None, "json_schema is unsupported", SENT)
+    assert not refused(capabilities, Form(), 400, "unsupported character")
+    assert not refused(capabilities, Form(), 500, "json_schema is unsupported")
+    assert refused(capabilities, Form(), 400, "json_schema is unsupported")
 
 
 def test_at_the_last_rung_an_error_is_an_error(serve: Serve, make_client: MakeClient) -> None:
     server = serve(error(400, "response_format is not supported"))
     with pytest.raises(EndpointError, match="refused the call: HTTP 400: response_format is not supported"):
         ask(make_client(server.base_url))
-    assert len(server.requests) == 3
+    assert len(server.requests) == 4
 
 
-@pytest.mark.parametrize("status", [500, 503, 429])
+@pytest.mark.parametrize("status", [503, 429])
 def test_failures_and_limits_cost_no_rung(status: int, serve: Serve, make_client: MakeClient) -> None:
     server = serve(error(status, "response_format is not supported just now"), "{}")
     client = make_client(server.base_url)
@@ -204,11 +222,31 @@ def test_an_output_limit_that_is_refused_by_both_names_is_left_out(serve: Serve,
     assert [ask(client).attempts for _ in range(2)] == [3, 1]
 
 
-def test_an_output_limit_that_is_too_large_is_left_out_at_once(serve: Serve, make_client: MakeClient) -> None:
-    message = "max_tokens is too large: 8000. This model supports at most 4096 completion tokens."
-    server = serve(needs("max_completion_tokens", message, param="max_tokens"))
-    assert ask(make_client(server.base_url)).attempts == 2
-    assert "max_tokens" not in sent(server)[-1]
+@pytest.mark.parametrize(
+    ("message", "limit"),
+    [
+        ("max_tokens is too large: 8000. This model supports at most 4096 completion tokens, you provided 8000.", 4096),
+        ("max_tokens: 8000 > 4096, which is the maximum for claude-3-opus-20240229", 4096),
+        ("Invalid max_tokens value, the valid range of max_tokens is [1, 2048]", 2048),
+        ("max_tokens (8,000) exceeds model's maximum output tokens (6,553) for gpt-4-32k", 6553),
+        ("max_tokens must be at most 4", None),
+        ("max_tokens is too large", None),
+    ],
+)
+def test_an_output_limit_that_is_too_large_becomes_the_largest_that_is_taken(
+    message: str, limit: int | None, serve: Serve, make_client: MakeClient
+) -> None:
+    def refuse(payload: dict[str, Any]) -> Response | None:
+        return error(400, message) if payload.get("max_completion_tokens", 0) > (limit or 0) else None
+
+    server = serve(refusing(refuse))
+    client = make_client(server.base_url)
+    assert [ask(client).attempts for _ in range(2)] == [2, 1]
+    assert sent(server)[-1].get("max_completion_tokens") == limit
+    # Where an answer is asked for that is shorter anyhow, it stays so.
+    assert client.capabilities.form.body({"max_completion_tokens": 100}, SCHEMA).get("max_completion_tokens") == (
+        100 if limit else None
+    )
 
 
 def test_the_temperature_is_sent_when_set_and_left_out_when_refused(serve: Serve, make_client: MakeClient) -> None:
@@ -234,7 +272,7 @@ def test_everything_may_be_refused_in_turn(serve: Serve, make_client: MakeClient
 
     server = serve(refusing(refuse))
     client = make_client(server.base_url, temperature=1.0)
-    assert [ask(client).attempts for _ in range(2)] == [6, 1]
+    assert [ask(client).attempts for _ in range(2)] == [7, 1]
     assert set(sent(server)[-1]) == {"model", "messages"}
 
 
@@ -262,16 +300,16 @@ def test_calls_at_once_find_out_together(serve: Serve, make_client: MakeClient) 
 
     with ThreadPoolExecutor(12) as pool:
         assert len(list(pool.map(call, range(12)))) == 12
-    refused = len(server.requests) - 12
-    # The first twelve go out together; of the three forms after that one call each finds out.
-    assert refused <= 12 + 3
+    refusals = len(server.requests) - 12
+    # The first twelve go out together; of the four forms after that one call each finds out.
+    assert refusals <= 12 + 4
     assert ask(client).attempts == 1
 
 
 def test_who_waits_for_a_trial_that_never_ends_goes_after_all() -> None:
     capabilities = Capabilities()
     capabilities.wait_turn()
-    capabilities.refused(Form(), 400, "response_format", "no", SENT)
+    refused(capabilities, Form(), 400, "no", "response_format")
     capabilities.wait_turn()
     # The one who tries never comes back; the others go after all, and together.
     with ThreadPoolExecutor(5) as pool:
@@ -280,7 +318,7 @@ def test_who_waits_for_a_trial_that_never_ends_goes_after_all() -> None:
 
 def test_an_answer_lets_those_who_wait_go() -> None:
     capabilities = Capabilities()
-    capabilities.refused(Form(), 400, "response_format", "no", SENT)
+    refused(capabilities, Form(), 400, "no", "response_format")
     capabilities.wait_turn()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(capabilities.wait_turn)
@@ -294,7 +332,7 @@ def test_an_answer_lets_those_who_wait_go() -> None:
 def test_a_refusal_of_an_older_form_changes_nothing_more() -> None:
     capabilities = Capabilities()
     for _ in range(5):
-        assert capabilities.refused(Form(), 400, "response_format", "no", SENT)
+        assert refused(capabilities, Form(), 400, "no", "response_format")
     assert capabilities.form == Form(rung="json_object")
 
 
@@ -387,14 +425,16 @@ def test_too_many_tokens_just_now_is_waited_for(serve: Serve, make_client: MakeC
 
 def test_what_is_sent_follows_the_form() -> None:
     parameters = {"max_completion_tokens": 5, "temperature": 0.5}
-    form = Form(rung="json_object", limit="max_tokens", dropped=frozenset({"temperature"}))
+    form = Form(rung="json_object", carries_schema=False, limit="max_tokens", dropped=frozenset({"temperature"}))
     assert form.body(parameters, SCHEMA) == {"max_tokens": 5, "response_format": {"type": "json_object"}}
-    assert set(Form().body(parameters, SCHEMA)) == set(SENT)
+    carrying = Form(rung="json_object").body(parameters, SCHEMA)
+    assert carrying["response_format"] == {"type": "json_object", "schema": SCHEMA}
+    assert set(Form().body(parameters, SCHEMA)) == {"response_format", *parameters}
 
 
 def test_what_the_error_names_by_itself_comes_before_what_its_words_mention() -> None:
     capabilities = Capabilities()
-    assert capabilities.refused(Form(), 400, "temperature", "not supported together with response_format", SENT)
+    assert refused(capabilities, Form(), 400, "not supported together with response_format", "temperature")
     assert capabilities.form == Form(dropped=frozenset({"temperature"}))
 
 
@@ -419,5 +459,5 @@ def test_who_has_waited_for_a_place_asks_as_is_known_by_then(serve: Serve, make_
     client = make_client(server.base_url, width=1)
     with ThreadPoolExecutor(8) as pool:
         assert len(list(pool.map(lambda _: ask(client), range(8)))) == 8
-    # Two names of the limit and two rungs are refused, each of them once.
-    assert len(server.requests) == 8 + 4
+    # Two names of the limit and three formats are refused, each of them once.
+    assert len(server.requests) == 8 + 5

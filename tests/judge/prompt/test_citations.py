@@ -21,8 +21,9 @@ MakeRun = Callable[..., Run]
 
 
 def traced(*calls: SpanCall, **parts: Any) -> Trace:
-    seconds = dict.fromkeys(("wall_seconds", "llm_seconds", "tool_seconds", "other_seconds"), 1.0)
-    summary = TelemetrySummary(spans=3, roots=1, orphans=0, depth=2, llm_calls=1, tool_calls=calls, **seconds, **parts)
+    known: dict[str, Any] = dict.fromkeys(("wall_seconds", "llm_seconds", "tool_seconds", "other_seconds"), 1.0)
+    known |= {"llm_calls": 1, "tool_calls_from": "spans", **parts}
+    summary = TelemetrySummary(spans=3, roots=1, orphans=0, depth=2, tool_calls=calls, **known)
     return Trace(run_id=1, state="complete", trace_id="ab", telemetry=summary)
 
 
@@ -188,3 +189,39 @@ def test_claims_and_observations_are_kept_apart(labelled_runs: LabelledRuns) -> 
     # What was asked for is neither.
     assert not labelled_runs.find("R7", "Find the tea", "claim")
     assert not labelled_runs.find("R7", "Find the tea", "observation")
+
+
+@pytest.mark.parametrize(
+    ("parts", "line", "fact"),
+    [
+        (
+            {},
+            "Trace: 1.0 s, of which 1.0 s in 1 LLM calls and 1.0 s in tools; 0 spans with errors",
+            "1.0 s in LLM calls and 1.0 s in tools per run",
+        ),
+        (
+            {"tool_seconds": None, "tool_calls_from": "messages"},
+            "Trace: 1.0 s, of which 1.0 s in 1 LLM calls; time in tools unknown; 0 spans with errors",
+            "1.0 s in LLM calls and an unknown time in tools per run",
+        ),
+        (
+            {"llm_calls": None, "llm_seconds": None},
+            "Trace: 1.0 s, of which 1.0 s in tools; number of LLM calls unknown; 0 spans with errors",
+            "an unknown time in LLM calls and 1.0 s in tools per run",
+        ),
+        (
+            {"llm_calls": None, "llm_seconds": None, "tool_seconds": None, "tool_calls_from": None},
+            "Trace: 1.0 s; number of LLM calls unknown; tool calls unknown; 0 spans with errors",
+            "an unknown time in LLM calls and an unknown time in tools per run",
+        ),
+    ],
+)
+def test_the_judge_reads_what_is_unknown(make_run: MakeRun, parts: dict[str, Any], line: str, fact: str) -> None:
+    run = make_run(1, total_tokens=50)
+    trace = traced(**parts)
+    assert LabelledRun("R1", run, trace).trace_line == line
+    runs = AgentRuns(runs=(run, make_run(2)))
+    evidence = build_evidence(Agent(id=1, name="bot", environment="prod"), runs, [trace], RunPrices())
+    shown = render_agent(evidence, select_runs(evidence, label_runs(evidence), 5000))
+    assert fact in shown
+    assert "tokens per run: 50 (known for 1 runs)" in shown

@@ -62,7 +62,7 @@ def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
         "Weaknesses", "Recommendations", "Strengths", "Claims that what happened contradicts", "It was seen",
         "How it fails", "5×", "Tools", "20 0 1.50 s".replace("1.50", "1.5"), "Worst run:", "Typical run:", "Best run:",
         "trace in Jaeger", "Looks like an attempt to influence the judge", "Redacted:", "citations of the judge",
-        "Judging failed.", "Skipped: budget.", "Not judged.", "No runs", "Not fully judged",
+        "Judging failed.", "Skipped: budget.", "Not judged.", "No finished run", "Not fully judged",
         "Fingerprint", "4 outcome in 5 attempts; 1.5 s on average, 3.0 s at most", "Answers used again",
         "40 labels of 2 people", "0.61 (0.40 to 0.80) substantial", "corrected for its known errors 61% (40% to 80%)",
         "New:", "Gone:", "is now",
@@ -220,9 +220,9 @@ def test_those_that_need_work_come_first(make_page: MakePage) -> None:
     html = render_html(make_page(lambda name: "", agents=7))
     states = re.findall(r'<h3><bdi>.*?</h3>\s*<span class="facts"><span class="chip \w+">([^<]+)', html)
     assert states[0] == "Judging failed"
-    assert states[-1] == "No runs"
+    assert states[-1] == "No finished run"
     assert states == sorted(states, key=["Judging failed", "Needs attention", "Not fully judged", "Passed",
-                                         "Skipped: budget", "Not judged", "No runs"].index)  # fmt: skip
+                                         "Skipped: budget", "Not judged", "No finished run"].index)  # fmt: skip
 
 
 def test_less_detail_is_less_text(make_page: MakePage) -> None:

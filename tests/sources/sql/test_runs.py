@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from tasks.errors import RefusedError, SourceError
-from tasks.evidence.types import Agent, AgentRuns, ToolCall
+from tasks.evidence.types import Agent, AgentRuns, FutureRuns, ToolCall
 from tasks.sources.sql.runs import Source, open_source
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -423,6 +423,85 @@ def test_invalid_tool_calls_are_kept_and_warned_of(build: Build) -> None:
     assert found.warnings == (
         "The tool calls of 2 runs are not a JSON array of objects and are kept as text, as in run 1",
     )
+
+
+def test_calls_without_a_name_are_warned_of_with_their_keys(build: Build) -> None:
+    rows = [
+        run_row(1, tool_calls='[{"fn": "a", "with": {}}]'),
+        run_row(2, tool_calls='[{"functionCall": {"name": "search", "args": {}}}]'),
+        run_row(3, tool_calls='[{"name": "a"}, {"output": 5}]'),
+    ]
+    found = fetch(build(rows))
+    assert [[call.name for call in run.tool_calls] for run in found.runs] == [
+        ["(unnamed)"],
+        ["search"],
+        ["a", "(unnamed)"],
+    ]
+    assert found.warnings == (
+        "Tool calls of 2 runs have no name and are counted as (unnamed): as in run 1, where a call has the keys "
+        "'fn, with' (a name is read from tool_name or name)",
+    )
+
+
+def test_trace_ids_in_every_form_are_read(build_sqlite: Build) -> None:
+    rows = [
+        run_row(1, trace_id="0af76519-16cd-43dd-8448-eb211c80319c"),
+        run_row(2, trace_id="1-0af76519-16cd43dd8448eb211c80319c"),
+        run_row(3, trace_id=bytes.fromhex("0af7651916cd43dd8448eb211c80319c")),
+        run_row(4, trace_id="0AF7651916CD43DD8448EB211C80319C"),
+    ]
+    found = fetch(build_sqlite(rows))
+    assert {(run.trace_id or "").lower() for run in found.runs} == {"0af7651916cd43dd8448eb211c80319c"}
+    assert found.warnings == ()
+
+
+def test_trace_ids_that_jaeger_cannot_know_are_warned_of_with_their_value(build: Build) -> None:
+    rows = [
+        run_row(1, trace_id="6820273849238472345"),
+        run_row(2, trace_id="1234567890"),
+        run_row(3, trace_id="req_8f14e45f"),
+    ]
+    found = fetch(build(rows))
+    assert [run.trace_id for run in found.runs] == ["6820273849238472345", "1234567890", "req_8f14e45f"]
+    assert found.warnings == (
+        "The trace ids of 2 runs are decimal numbers, as Datadog writes them, so that Jaeger has no such trace: as in "
+        "run 1, '6820273849238472345'",
+        "The trace ids of 1 run cannot be read, as in run 3, 'req_8f14e45f': a trace id has 32 or 16 hex digits",
+    )
+
+
+def test_one_hex_id_without_a_letter_among_others_is_no_decimal_number(build_sqlite: Build) -> None:
+    ids = ("1234567890123456", "a3ce929d0e0e4736", "b3ce929d0e0e4736")
+    rows = [run_row(number, trace_id=trace_id) for number, trace_id in enumerate(ids, 1)]
+    assert fetch(build_sqlite(rows)).warnings == ()
+
+
+def test_milliseconds_in_the_place_of_seconds_are_warned_of(build: Build) -> None:
+    rows = [
+        run_row(number, started_at="2026-03-01 11:00:00", completed_at=f"2026-03-01 11:00:0{number}", **values)
+        for number, values in enumerate(
+            [{"duration_seconds": 1100}, {"duration_seconds": 2}, {"duration_seconds": 3214.5}, {}], 1
+        )
+    ]
+    assert fetch(build(rows)).warnings == (
+        "duration_seconds of 1 run seems to be in milliseconds: it is 3214.5 in run 3, whose dates are 3 s apart",
+    )
+
+
+def test_runs_that_start_in_the_future_are_counted(build_sqlite: Build, tmp_path: Path) -> None:
+    rows = [
+        run_row(1),
+        run_row(2, started_at="2026-03-01 14:00:00"),
+        run_row(3, started_at="2026-03-01 17:30:00", status="running"),
+        run_row(4, started_at="2026-03-01 12:00:30"),
+    ]
+    build_sqlite(rows)
+    engine = open_source(f"sqlite:///{tmp_path / 'station.db'}")
+    found = fetch(Source(engine, now=lambda: NOW))
+    assert ids(found) == [1]
+    assert found.future == FutureRuns(count=2, latest=datetime(2026, 3, 1, 17, 30, tzinfo=UTC))
+    # A report that is resumed looks up to a moment in the past: what came since does not lie in the future.
+    assert fetch(Source(engine, now=lambda: NOW + timedelta(days=1))).future == FutureRuns()
 
 
 def test_json_and_bytes_columns_in_postgres(build_postgres: Build) -> None:

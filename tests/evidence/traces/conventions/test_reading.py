@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.evidence.traces import conventions
-from tasks.evidence.traces.conventions import Usage
+from tasks.evidence.traces.conventions import Usage, read
 from tasks.evidence.traces.spans import Span
 
 MakeSpan = Callable[..., Span]
@@ -70,7 +70,8 @@ GENKIT = {"genkit:type": "action"}
     ],
 )
 def test_spans_are_told_apart(make_span: MakeSpan, operation: str, tags: dict[str, Any], expected: tuple[str]) -> None:
-    assert conventions.classify(make_span("a", operation=operation, tags=tags)) == expected
+    found = read(make_span("a", operation=operation, tags=tags))
+    assert (found.kind, found.convention, found.name) == expected
 
 
 @pytest.mark.parametrize(
@@ -88,8 +89,8 @@ def test_spans_are_told_apart(make_span: MakeSpan, operation: str, tags: dict[st
 def test_arguments_and_results_are_text(
     make_span: MakeSpan, tags: dict[str, Any], arguments: str | None, result: str | None
 ) -> None:
-    span = make_span("a", tags=tags)
-    assert (conventions.arguments(span), conventions.result(span)) == (arguments, result)
+    found = read(make_span("a", tags=tags))
+    assert (found.arguments(), found.result()) == (arguments, result)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_arguments_and_results_are_text(
     ],
 )
 def test_tokens_are_read_and_unknown_is_none(make_span: MakeSpan, tags: dict[str, Any], usage: Usage) -> None:
-    assert conventions.usage(make_span("a", tags=tags)) == usage
+    assert read(make_span("a", tags=tags)).usage() == usage
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_tokens_are_read_and_unknown_is_none(make_span: MakeSpan, tags: dict[str
     ],
 )
 def test_the_model_is_read(make_span: MakeSpan, tags: dict[str, Any], model: str | None) -> None:
-    assert conventions.model(make_span("a", tags=tags)) == model
+    assert read(make_span("a", tags=tags)).model() == model
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,9 @@ def test_the_model_is_read(make_span: MakeSpan, tags: dict[str, Any], model: str
     ],
 )
 def test_errors_are_told(make_span: MakeSpan, fields: dict[str, Any], kind: Any, error: str | None) -> None:
-    assert conventions.error(make_span("a", **fields), kind) == error
+    marks = {"tool": "TOOL", "llm": "LLM", "other": "CHAIN"}
+    tags = {"openinference.span.kind": marks[kind], **fields.get("tags", {})}
+    assert read(make_span("a", **{**fields, "tags": tags})).error() == error
 
 
 @pytest.mark.parametrize(

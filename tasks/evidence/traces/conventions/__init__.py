@@ -1,0 +1,22 @@
+"""What a span is (a call of an LLM or a tool, an agent, anything else) and holds, whichever convention it follows.
+
+``convention`` is the interface, a module of ``standards``, ``frameworks`` or ``platforms`` one convention, ``catalog``
+the list of them. CONTRIBUTING.md says how to add one.
+"""
+
+from tasks.evidence.traces.conventions.convention import SpanKind
+from tasks.evidence.traces.conventions.messages import Message, ToolAnswer, ToolRequest
+from tasks.evidence.traces.conventions.reading import SpanReading, read, same_tool
+from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage
+
+__all__ = [
+    "UNKNOWN_USAGE",
+    "Message",
+    "SpanKind",
+    "SpanReading",
+    "ToolAnswer",
+    "ToolRequest",
+    "Usage",
+    "read",
+    "same_tool",
+]

@@ -1,0 +1,1 @@
+"""Conventions of agent frameworks and SDKs that write spans of their own."""

@@ -1,0 +1,23 @@
+"""CloudShip Station: its spans of tools are named ``__tool``; the model stands on the span around the run."""
+
+from __future__ import annotations
+
+from tasks.evidence.traces.conventions.convention import Convention, SpanKind
+from tasks.evidence.traces.spans import Span
+
+_RUNS = ("agent_execution_engine.execute", "dotprompt.execute")
+
+
+def _names(operation: str) -> bool:
+    return operation in _RUNS or (operation.startswith("__") and len(operation) > 2)
+
+
+def _kind(span: Span) -> SpanKind | None:
+    return "agent" if span.operation in _RUNS else "tool"
+
+
+def _tool_name(span: Span) -> str | None:
+    return span.operation
+
+
+STATION = Convention(name="Station", names=_names, kind=_kind, tool_name=_tool_name)

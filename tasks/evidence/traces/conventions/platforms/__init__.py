@@ -1,0 +1,1 @@
+"""Conventions of observability platforms whose SDKs write spans of their own."""

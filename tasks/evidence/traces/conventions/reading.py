@@ -1,0 +1,139 @@
+"""A span as its conventions read it. Several can apply to one span: each part comes from the first that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tasks.evidence.traces.conventions.catalog import conventions_of
+from tasks.evidence.traces.conventions.convention import Convention, ReadMessages, ReadText, SpanKind
+from tasks.evidence.traces.conventions.failures import failure_in, reason_in
+from tasks.evidence.traces.conventions.messages import Message
+from tasks.evidence.traces.conventions.usage import Usage, filled, sound
+from tasks.evidence.traces.spans import Span
+
+
+class SpanReading:
+    """What ``span`` is and holds.
+
+    ``kind`` is "other" and ``convention`` None when no convention says what the span is. ``name`` is the tool's for a
+    tool, else None.
+    """
+
+    __slots__ = ("_readers", "convention", "kind", "name", "span")
+
+    def __init__(self, span: Span, readers: tuple[Convention, ...]) -> None:
+        self.span = span
+        self._readers = readers
+        self.kind: SpanKind = "other"
+        self.convention: str | None = None
+        self.name: str | None = None
+        for reader in readers:
+            if (kind := reader.kind(span)) is not None:
+                self.kind, self.convention = kind, reader.name
+                break
+        if self.kind == "tool":
+            self.name = self._first(lambda reader: reader.tool_name) or span.operation.strip() or "unnamed tool"
+
+    def arguments(self) -> str | None:
+        """The arguments of a tool's span as text (JSON where it was), None when the span has none."""
+        return self._first(lambda reader: reader.arguments)
+
+    def result(self) -> str | None:
+        """The result of a tool's span as text (JSON where it was), None when the span has none."""
+        return self._first(lambda reader: reader.result)
+
+    def call_id(self) -> str | None:
+        """The id that the model gave the call of a tool, None when the span does not say."""
+        return self._first(lambda reader: reader.call_id)
+
+    def usage(self) -> Usage:
+        """The tokens that an LLM's span says it took."""
+        return sound(filled(reader.usage(self.span) for reader in self._readers))
+
+    def totals(self) -> Usage:
+        """The tokens of all LLM calls below, where the span sums them up: for traces whose LLM calls have no spans."""
+        return sound(filled(reader.totals(self.span) for reader in self._readers))
+
+    def model(self) -> str | None:
+        """The model of an LLM's or an agent's span, the one that answered before the one that was asked for."""
+        return self._first(lambda reader: reader.model)
+
+    def response_id(self) -> str | None:
+        """The provider's id of an LLM's answer: two spans that share it are one call."""
+        return self._first(lambda reader: reader.response_id)
+
+    def finish_reason(self) -> str | None:
+        """Why the model stopped, in the words of the span."""
+        return self._first(lambda reader: reader.finish_reason)
+
+    def input_messages(self) -> tuple[Message, ...]:
+        """What an LLM was given, empty when the span does not hold it."""
+        return self._messages(lambda reader: reader.input_messages)
+
+    def output_messages(self) -> tuple[Message, ...]:
+        """What an LLM answered, empty when the span does not hold it."""
+        return self._messages(lambda reader: reader.output_messages)
+
+    def error(self) -> str | None:
+        """What went wrong in the span, None when nothing did.
+
+        An exception event alone is an error in a span of an agent, a tool or an LLM only (elsewhere exceptions are
+        often handled: a queue that is polled with a time-out), and not under an explicit status OK. A tool's result
+        that is marked as an error (``isError`` of MCP) is one although the span itself is fine.
+        """
+        span, tags = self.span, self.span.tags
+        reason = self._first(lambda reader: reader.failure)
+        failed = span.error or bool(tags.get("error.type")) or reason is not None
+        if self.kind != "other":
+            failed = failed or (span.exception is not None and tags.get("otel.status_code") != "OK")
+            failed = failed or bool(tags.get("exception.type") or tags.get("exception.message"))
+        if not failed:
+            return failure_in(self.result()) if self.kind == "tool" else None
+        return span.exception or reason or self._stated_reason()
+
+    def _stated_reason(self) -> str:
+        """The reason of a span that failed, from the attributes that any instrumentation writes."""
+        tags = self.span.tags
+        kind = tags.get("error.type")
+        for key in ("otel.status_description", "error.message", "exception.message"):
+            # A status that only repeats the kind of error (Google's TOOL_ERROR) leaves the reason to the result.
+            if (value := tags.get(key)) and value != kind:
+                return str(value)
+        own = tags.get("error")
+        if isinstance(own, str) and own.lower() not in ("true", "1", "yes"):
+            return own
+        if self.kind == "tool" and (result := self.result()) and (reason := reason_in(result) or failure_in(result)):
+            return reason
+        if kind:
+            return str(kind)
+        status = tags.get("http.status_code") or tags.get("http.response.status_code")
+        return f"HTTP {status}" if status else "error"
+
+    def _first(self, part: Callable[[Convention], ReadText]) -> str | None:
+        for reader in self._readers:
+            if (text := part(reader)(self.span)) is not None:
+                return text
+        return None
+
+    def _messages(self, part: Callable[[Convention], ReadMessages]) -> tuple[Message, ...]:
+        for reader in self._readers:
+            if messages := part(reader)(self.span):
+                return messages
+        return ()
+
+
+def read(span: Span) -> SpanReading:
+    """What ``span`` is and holds; what no convention knows is of kind "other"."""
+    return SpanReading(span, conventions_of(span))
+
+
+def same_tool(outer: str, inner: str) -> bool:
+    """Whether a tool's span inside another one is the same call seen from further in (``tools/call X`` under ``X``).
+
+    Frameworks put a prefix before the name a server knows: ``__X``, ``server_X``, ``server.X``, ``mcp__server__X``.
+    """
+    outer, inner = outer.strip("_"), inner.strip("_")
+    if outer == inner:
+        return True
+    longer, shorter = (outer, inner) if len(outer) > len(inner) else (inner, outer)
+    return bool(shorter) and longer.endswith(shorter) and longer[-len(shorter) - 1] in "_.-/:"

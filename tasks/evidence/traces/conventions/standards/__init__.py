@@ -1,0 +1,1 @@
+"""Conventions that many instrumentations write: OpenTelemetry's, OpenInference, OpenLLMetry, MCP, Genkit."""

@@ -1,0 +1,316 @@
+"""Rows of the table that concern the request: another one, or a shorter one, may be taken."""
+
+from __future__ import annotations
+
+import re
+
+from tasks.judge.endpoint.faults.fault import Example, Fault, said
+from tasks.judge.endpoint.refusals.refusal import Refusal
+from tasks.judge.endpoint.stated_limits import read_stated_limits
+
+_FORMAT_PARAM = re.compile(r"(?:response_format|response_schema|generation_config|output_config|text\.format)\b")
+_FORMAT_STATUSES = frozenset({400, 404, 405, 406, 415, 422, 500, 501})
+
+
+def _is_too_long(refusal: Refusal) -> bool:
+    """Whether it is of the prompt's length; an output limit that is too large by itself has a row of its own."""
+    stated = read_stated_limits(refusal.words, [dict(refusal.figures), *refusal.names])
+    return stated is not None and (stated.refused == "prompt" or stated.context_tokens is not None)
+
+
+REQUEST_FAULTS: tuple[Fault, ...] = (
+    Fault(
+        cause="length",
+        what="The prompt is longer than the context",
+        next="The question is asked again with less evidence, or with a lower output limit, as far as the words state "
+        "what fits.",
+        statuses=frozenset({400, 413, 422, 424, 500}),
+        alone_statuses=frozenset({413}),
+        names=frozenset(
+            {
+                "context_length_exceeded",
+                "contextwindowexceedederror",
+                "exceed_context_size_error",
+                "string_above_max_length",
+                "request_too_large",
+                "tokens_limit_reached",
+                "model_max_prompt_tokens_exceeded",
+                "1039",
+                "1261",
+            }
+        ),
+        says=_is_too_long,
+        examples=(
+            Example(
+                "OpenAI",
+                400,
+                "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens.",
+                code="context_length_exceeded",
+                param="messages",
+            ),
+            Example(
+                "vLLM",
+                400,
+                "'max_tokens' or 'max_completion_tokens' is too large: 8000. This model's maximum context length is "
+                "8192 tokens and your request has 1250 input tokens (8000 > 8192 - 1250).",
+                param="max_tokens",
+            ),
+            Example(
+                "llama.cpp",
+                400,
+                "request (65143 tokens) exceeds the available context size (8192 tokens), try increasing it",
+                code="exceed_context_size_error",
+            ),
+            Example("LM Studio", 400, "Cannot truncate prompt with n_keep (15028) >= n_ctx (7424)"),
+            Example(
+                "sglang", 400, "The input (61709 tokens) is longer than the model's context length (40960 tokens)."
+            ),
+            Example(
+                "xAI",
+                400,
+                "This model's maximum prompt length is 131072 but the request contains 140000 tokens.",
+            ),
+            Example("Zhipu", 400, "Prompt exceeds max length", code="1261"),
+            Example("Anthropic", 400, "prompt is too long: 210000 tokens > 200000 maximum"),
+            Example("nginx", 413, "413 Request Entity Too Large"),
+        ),
+    ),
+    Fault(
+        cause="length",
+        what="The prompt is longer than a minute's tokens",
+        next="As above: waiting does not help.",
+        statuses=frozenset({429}),
+        words=said(r"request too large"),
+        examples=(
+            Example(
+                "OpenAI",
+                429,
+                "Request too large for gpt-x on tokens per min (TPM): Limit 30000, Requested 41000.",
+                code="rate_limit_exceeded",
+            ),
+        ),
+    ),
+    Fault(
+        cause="role",
+        what="The model knows no system role",
+        next="The instructions go to the head of the user message; the format stays.",
+        statuses=frozenset({400, 404, 422, 500, 501}),
+        param=re.compile(r"messages?[.\[].{0,60}role"),
+        words=said(
+            r"developer instruction is not enabled|roles must alternate",
+            r"system[ _](?:role|message|prompt|instruction)s?[^.]{0,20}(?:not|n't|un)[ -]?(?:support|allow|enabl)",
+            r"(?:not support|unsupported|unexpected|invalid|unknown|got|only)[^.]{0,40}"
+            r"(?:role[^.]{0,20}system|system role|['\"`]system['\"`])",
+            r"(?:not|n't) support[^.]{0,40}system (?:role|message|prompt|instruction)",
+            r"only user(?:,|,? and) assistant[^.]{0,60}(?:supported|allowed)|(?:jinja|template).{0,300}?\broles?\b",
+            r"messages?[.\[].{0,40}role: ",
+        ),
+        examples=(
+            Example("Gemini", 400, "Developer instruction is not enabled for models/gemma-3-27b-it"),
+            Example(
+                "OpenAI",
+                400,
+                "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+                code="unsupported_value",
+                param="messages[0].role",
+            ),
+            Example("sglang", 400, "System role not supported"),
+            Example(
+                "llama.cpp",
+                500,
+                "Error: Jinja Exception: Conversation roles must alternate user/assistant/user/assistant/...",
+                code="server_error",
+            ),
+            Example("llama.cpp", 500, "Only user, assistant and tool roles are supported, got system."),
+            Example("vLLM", 400, "messages.0.typed-dict.role: Input should be 'user'"),
+        ),
+    ),
+    Fault(
+        cause="generation",
+        what="The model's answer was no valid JSON, by the endpoint's own check",
+        next="Asked once more; when that fails too, in the next simpler format.",
+        statuses=frozenset({400, 422, 424, 500, 502}),
+        names=frozenset({"json_validate_failed", "output_parse_failed", "json_parse_failed"}),
+        words=said(
+            r"failed to (?:generate|validate) (?:valid |a valid )?json",
+            r"generated (?:json|output)[^.]{0,40}(?:match|valid)",
+            r"failed to parse (?:the )?(?:model|generated|output|input at pos)|output that could not be parsed",
+            r"the completion has no choices",
+        ),
+        examples=(
+            Example(
+                "Groq",
+                400,
+                "Failed to generate JSON. Please adjust your prompt. See 'failed_generation' for more details.",
+                code="json_validate_failed",
+            ),
+            Example(
+                "Groq",
+                400,
+                "Parsing failed. The model generated output that could not be parsed.",
+                code="output_parse_failed",
+            ),
+            Example("llama.cpp", 500, "Failed to parse input at pos 118", code="server_error"),
+        ),
+    ),
+    Fault(
+        cause="schema",
+        what="A keyword of the schema is not taken",
+        next="The schema goes without it: `additionalProperties`, `minimum` and `maximum`, `strict`, a list of types. "
+        "Code checks the answer all the same.",
+        statuses=frozenset({400, 422, 500, 501}),
+        words=said(
+            r"additional_?properties|['\"`](?:minimum|maximum)['\"`]|properties (?:maximum|minimum)",
+            r"(?:keyword|field|property|constraint)s?:? (?:minimum|maximum)\b|(?:minimum|maximum) (?:is|are) not",
+            r"['\"`.]strict\b|cannot start list|lists? of types|type arrays?|['\"`]type['\"`] must be a string",
+            r"schema[^.]{0,60}(?:feature|keyword)s?[^.]{0,40}(?:not |un)support|unsupported[ _](?:schema )?keyword",
+        ),
+        examples=(
+            Example(
+                "Gemini",
+                400,
+                'Invalid JSON payload received. Unknown name "additionalProperties" at '
+                "'generation_config.response_schema': Cannot find field.",
+            ),
+            Example(
+                "Gemini",
+                400,
+                "Invalid value at 'generation_config.response_schema' (type): Proto field is not repeating, cannot "
+                "start list.",
+            ),
+            Example(
+                "Azure OpenAI",
+                400,
+                "Invalid schema for response_format 'judgement': In context=('properties', 'score'), 'minimum' is not "
+                "permitted.",
+                param="response_format",
+            ),
+            Example(
+                "Anthropic",
+                400,
+                "output_config.format.schema: For 'number' type, properties maximum, minimum are not supported",
+            ),
+            Example("Mistral", 422, "response_format.json_schema.strict: Extra inputs are not permitted"),
+            Example(
+                "vLLM",
+                400,
+                "The provided JSON schema contains features not supported by xgrammar.",
+                code="BadRequestError",
+            ),
+        ),
+    ),
+    Fault(
+        cause="format",
+        what="The response format is not taken",
+        next="The next simpler one: `json_schema`, `json_object` with the schema in it, `json_object`, instructions "
+        "only. Where the format does not hold the schema, the instructions do. An HTTP 500 counts only while no call "
+        "was answered in this format.",
+        statuses=_FORMAT_STATUSES,
+        named=True,
+        param=_FORMAT_PARAM,
+        words=said(
+            r"response[_ -]?(?:format|schema|mime_?type)|json_schema|json_object|json[ -]mode|structured[ _-]?output",
+            r"guided|grammar|controlled generation|output_config|xgrammar|outlines|handle the requested parameters",
+            r"(?:invalid|unsupported|complex|json) schema|schema[^.]{0,60}(?:too |not support|unsupport|invalid|fail)",
+            r"too many states|invalid format|required for format",
+        ),
+        examples=(
+            Example(
+                "OpenAI",
+                400,
+                "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",
+                param="response_format",
+            ),
+            Example("DeepSeek", 400, "This response_format type is unavailable now", code="invalid_request_error"),
+            Example("Mistral", 422, "response_format.json_schema: Extra inputs are not permitted"),
+            Example(
+                "llama-cpp-python",
+                500,
+                "response_format.type: Input should be 'text' or 'json_object'",
+                code="internal_server_error",
+            ),
+            Example(
+                "ik_llama.cpp",
+                500,
+                'response_format type must be one of "text" or "json_object", but got: json_schema',
+                code="server_error",
+            ),
+            Example("OpenRouter", 404, "No endpoints found that can handle the requested parameters."),
+            Example("Gemini", 400, "JSON mode is not enabled for models/gemma-3-27b-it"),
+            Example("Groq", 400, "This model does not support response format `json_schema`."),
+            Example("OpenRouter", 400, "The compiled grammar is too large"),
+            Example("Gemini", 400, "The specified schema produces a constraint that has too many states for serving."),
+        ),
+    ),
+    Fault(
+        cause="limit",
+        what="The output limit: its name, or its size",
+        next="`max_completion_tokens` becomes `max_tokens`, or the other way round; a limit that is too large becomes "
+        "the largest that the words allow; when neither is taken, none is sent.",
+        statuses=frozenset({400, 422, 500}),
+        named=True,
+        param=re.compile(r"max_(?:completion_|new_|output_)?tokens\b"),
+        words=said(r"\bmax_?(?:completion_?|new_?|output_?)?tokens\b|max output tokens"),
+        examples=(
+            Example("Azure OpenAI", 400, "Unrecognized request argument supplied: max_completion_tokens"),
+            Example("Mistral", 422, "max_completion_tokens: Extra inputs are not permitted"),
+            Example(
+                "OpenAI",
+                400,
+                "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' "
+                "instead.",
+                param="max_tokens",
+            ),
+            Example(
+                "OpenAI",
+                400,
+                "max_tokens is too large: 8000. This model supports at most 4096 completion tokens, whereas you "
+                "provided 8000.",
+                param="max_tokens",
+            ),
+            Example("DeepSeek", 400, "Invalid max_tokens value, the valid range of max_tokens is [1, 4096]"),
+            Example(
+                "Groq",
+                400,
+                "max_completion_tokens must be less than or equal to 4096, the maximum value for max_completion_tokens",
+            ),
+        ),
+    ),
+    Fault(
+        cause="temperature",
+        what="The temperature is not taken",
+        next="It is left out.",
+        statuses=frozenset({400, 422, 500}),
+        named=True,
+        param=re.compile(r"temperature\b"),
+        words=said(r"\btemperature\b"),
+        examples=(
+            Example(
+                "OpenAI",
+                400,
+                "Unsupported value: 'temperature' does not support 0 with this model.",
+                code="unsupported_value",
+                param="temperature",
+            ),
+            Example("TGI", 422, "Input validation error: `temperature` must be strictly positive"),
+            Example("Anthropic", 400, "`temperature` is deprecated for this model."),
+        ),
+    ),
+    Fault(
+        cause="unnamed",
+        what="Something of the request is not supported, and nothing says what",
+        next="The next simpler format, while no call was answered in this one.",
+        statuses=frozenset({400, 422}),
+        words=said(
+            r"^$|unsupported|not support|unrecognized|not permitted|unknown (?:parameter|field|argument)",
+            r"^(?:http )?(?:400:? ?|422:? ?)?(?:bad request|invalid request|unprocessable (?:entity|content)"
+            r"|invalid (?:argument|param(?:eter)?s?)|validation error|request contains an invalid argument)\W{0,3}$",
+        ),
+        examples=(
+            Example("a proxy", 400, ""),
+            Example("Gemini", 400, "Request contains an invalid argument."),
+            Example("a proxy", 422, "Unprocessable Entity"),
+            Example("a server", 400, "Unsupported request"),
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""What an endpoint answers instead of a completion, read."""
