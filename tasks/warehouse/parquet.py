@@ -28,8 +28,11 @@ _LONGEST_NAME = 200
 # A disk that is full, over its quota, read-only or broken for a while.
 _PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 # Found by hand: URLs can be chained (simplecache::s3://…), which no parser of URLs knows.
-# Behind a user's colon to the last @: a password may hold @ and / that are not percent-encoded.
-_CREDENTIALS = re.compile(r"://([^/?#:@]*:(?!:)[^?#]*|[^/?#]*)@")
+# Behind a user's colon to the last @: a password may hold @ / ? # that are not percent-encoded.
+_CREDENTIALS = re.compile(r"://([^/?#:@]*:(?!:).*|[^/?#]*)@", re.DOTALL)
+# Between these an error can show a part of a password alone.
+_RESERVED = re.compile(r"[@/?#:\[\]]")
+_SHORTEST_PART = 3
 
 
 def write_parquet(
@@ -317,7 +320,8 @@ def _without_credentials(url: str) -> tuple[str, list[str]]:
     secrets = []
     for found in _CREDENTIALS.finditer(url):
         name, _, password = found[1].partition(":")
-        secrets += [found[1], password, name]
+        parts = [part for part in _RESERVED.split(password) if len(part) >= _SHORTEST_PART]
+        secrets += [found[1], password, name, *sorted(parts, key=len, reverse=True)]
     place, _, query = _CREDENTIALS.sub("://***@", url).partition("?")
     shown = f"{place}?***" if query else place
     return shown, [secret for secret in (query, *secrets) if secret]

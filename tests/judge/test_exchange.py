@@ -21,7 +21,8 @@ from tasks.judge.answer import RenderedEvidence
 from tasks.judge.budget import Budget
 from tasks.judge.call_context import Spent
 from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.exchange import Judge, Question
+from tasks.judge.exchange import Judge
+from tasks.judge.question import Question
 from tasks.judge.rubric import Criterion
 
 Make = Callable[..., dict[str, Any]]
@@ -175,12 +176,38 @@ def test_an_answer_that_cannot_be_used_is_asked_for_once_more_with_the_reason(
     assert again[-2]["content"]
 
 
-def test_a_length_limit_holds_even_when_the_json_is_whole(
+def test_an_answer_that_is_whole_at_its_length_limit_is_used(
     asking: Asking, question: Question, good: str, soon: float
 ) -> None:
-    judge, _ = asking(reply(good, finish_reason="length"))
+    judge, server = asking(reply(good + "\n" * 500, finish_reason="length"))
+    answer, _ = judge.ask(question, deadline=soon, spent=Spent())
+    assert (answer.criteria["accuracy"].score, len(server.requests)) == (8, 1)
+    [kept] = judge.ledger.answers
+    assert kept.outcome == "usable"
+    again, reused = replace(judge, report_id=4).ask(question, deadline=soon, spent=Spent())
+    assert (again, reused) == (answer, True)
+
+
+def test_a_draft_before_the_length_limit_is_no_answer(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    judge, server = asking(reply(f"Okay, first {good} hm, no. The refund", finish_reason="length"))
     with pytest.raises(JudgeError, match="length limit"):
         judge.ask(question, deadline=soon, spent=Spent())
+    assert len(server.requests) == 2
+
+
+def test_an_answer_that_a_server_took_for_reasoning_is_used_and_a_draft_is_not(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    taken, draft = reply(None), reply(None)
+    taken["choices"][0]["message"]["reasoning_content"] = good
+    draft["choices"][0]["message"]["reasoning"] = f"First: {good}. No, wait."
+    judge, server = asking(draft, taken)
+    answer, _ = judge.ask(question, deadline=soon, spent=Spent())
+    assert answer.criteria["accuracy"].score == 8
+    assert [kept.outcome for kept in judge.ledger.answers] == ["unparseable", "usable"]
+    assert "nothing but reasoning" in json.loads(server.requests[1].body)["messages"][-1]["content"]
 
 
 def test_garbage_twice_fails_and_both_are_counted_and_kept(asking: Asking, question: Question, soon: float) -> None:

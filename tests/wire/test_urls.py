@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from deployments.setup.blocks import _components
-from tasks.errors import RefusedError
+from tasks.errors import ParquetError, RefusedError
 from tasks.sources.jaeger.http import open_http
 from tasks.sources.sql.connection import open_source
 from tasks.warehouse.engine import connect_database
-from tasks.wire.urls import refuse_ambiguous
+from tasks.warehouse.parquet import check_place
+from tasks.wire.urls import refuse_ambiguous, without_user
 
 PASSWORDS = [
     "TOPp@a/SECRETq",
@@ -55,6 +56,52 @@ def test_a_password_that_is_not_encoded_is_refused_and_not_shown(
         read(url.format(password))
     shown = str(caught.value)
     assert not any(part in shown for part in ("SECRET", "TOP", "example.com", "me:"))
+
+
+@pytest.mark.parametrize(
+    ("read", "url"),
+    [
+        (_jaeger, "http://me:{}@jaeger.example.com:16686/base"),
+        (lambda url: refuse_ambiguous(url, "OPENAI_BASE_URL"), "https://me:{}@llm.example.com/v1"),
+        (lambda url: refuse_ambiguous(url, "PREFECT_API_URL"), "http://me:{}@prefect.example.com/api"),
+    ],
+)
+@pytest.mark.parametrize(
+    "password", ["[TOPp]SECRETq", "TOPp]SECRETq", "TOPp[SECRETq", "TOPp\nSECRETq", "TOPp\x00SECRETq", "SECRETq]"]
+)
+def test_so_is_one_of_http_that_no_client_reads(read: Callable[[str], Any], url: str, password: str) -> None:
+    """Their errors show a part of the password, as that which takes ``[TOPp]`` for an address."""
+    with pytest.raises(RefusedError, match="not shown") as caught:
+        read(url.format(password))
+    assert not any(part in str(caught.value) for part in ("SECRET", "TOP", "example.com", "me:"))
+
+
+@pytest.mark.parametrize("url", ["http://host:port/v1", "http://host:99999/v1", "http://[::1/v1", "https://[nope]/v1"])
+def test_a_host_or_port_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(RefusedError, match="OPENAI_BASE_URL is no URL such as"):
+        refuse_ambiguous(url, "OPENAI_BASE_URL")
+
+
+@pytest.mark.parametrize("password", [*PASSWORDS, "[TOPp]SECRETq", "TOPp?SECRETq", "TOPp\nSECRETq"])
+@pytest.mark.parametrize("url", ["s3://KEYme:{}@bucket/x", "ftp://me:{}@127.0.0.1:1/x", "nope://me:{}@host/x"])
+def test_a_password_of_the_files_is_not_shown(url: str, password: str) -> None:
+    with pytest.raises(ParquetError, match=r"\*\*\*") as caught:
+        check_place(url.format(password))
+    assert not any(part in str(caught.value) for part in ("SECRET", "TOPp", "me:"))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:p%40w@jaeger.example.com:1/ui?a=b", "https://jaeger.example.com:1/ui?a=b"),
+        ("http://jaeger:16686", "http://jaeger:16686"),
+        ("http://[::1]:1/x", "http://[::1]:1/x"),
+        ("http://me:p@w@host/x", ""),
+        ("http://me:[p]w@host/x", ""),
+    ],
+)
+def test_a_link_has_no_user(url: str, shown: str) -> None:
+    assert without_user(url) == shown
 
 
 @pytest.mark.parametrize(
