@@ -121,7 +121,7 @@ class Form:
         if self.rung == "prompt":
             return None
         # What is refused of {"type": "json_object", "schema": …}: the type, or that there is a schema in it.
-        of_the_type = "json_object" in words and "schema" not in words.replace("json_schema", "")
+        of_the_type = "schema" not in words.replace("json_schema", "") and ("json_object" in words or "type" in words)
         if self.carries_schema and not of_the_type:
             return replace(self, carries_schema=False)
         return replace(self, rung="prompt")
