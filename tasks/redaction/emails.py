@@ -17,7 +17,7 @@ _NO_MAIL = words(
     py go rb vue whl gz zip tar jar internal local localdomain localhost lan cluster svc
     """
 )
-# Accounts of programs, and machines of a cloud that somebody logs in to.
+# Accounts of programs, and machines of a cloud that people log in to.
 _NO_MAILBOX = re.compile(
     r"(?i:[\w.-]{0,200}(?:\.gserviceaccount\.com|\.amazonaws\.com|\.cloudapp\.azure\.com|\.googleusercontent\.com))\Z"
 )

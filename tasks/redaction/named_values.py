@@ -242,7 +242,7 @@ _PRESIGNED = re.compile(r"(?i:[?&;]|X-Amz-|X-Goog-)\Z")
 
 
 def is_signature(text: str, match: re.Match[str], value: str) -> bool:
-    """The signature of a URL: whoever has it may use the URL."""
+    """The signature of a URL, which opens it to anyone who has it."""
     return len(value) >= 20 and _PRESIGNED.search(text, max(0, match.start() - 8), match.start()) is not None
 
 
