@@ -196,6 +196,7 @@ class Clients:
         from tasks.judge.endpoint.capabilities import Capabilities
         from tasks.judge.endpoint.client import JudgeClient
         from tasks.judge.endpoint.limiter import RateLimiter
+        from tasks.judge.endpoint.model_limits import ModelLimits
 
         settings, model = self.settings, options.judge_model
         openai, route = self._once("endpoint", self._open_endpoint)
@@ -211,6 +212,7 @@ class Clients:
             max_output_tokens=settings.judge_max_output_tokens,
             temperature=settings.judge_temperature,
             capabilities=self._once(("capabilities", model), Capabilities),
+            limits=self._once(("limits", model), ModelLimits),
             route=route,
         )
 

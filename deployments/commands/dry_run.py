@@ -13,8 +13,8 @@ from deployments.terminal.console import Column, one_line, print_table
 from tasks.connecting import check_clients, open_clients
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.answer import build_schema
-from tasks.judge.exchange import Question, compose
 from tasks.judge.prompt.tokens import estimate_tokens
+from tasks.judge.question import Question, compose
 from tasks.wording.counts import counted
 from tasks.wording.formats import format_cost
 
@@ -125,7 +125,7 @@ def print_estimate(console: Console, estimate: Row) -> None:
 
 
 def _tokens(question: Question, budget: int) -> int:
-    *_, estimated = compose(question, budget)
+    estimated = compose(question, budget).estimated
     return estimated + estimate_tokens(str(build_schema(question.kind, question.rubric)))
 
 

@@ -21,7 +21,8 @@ from tasks.judge.answer import RenderedEvidence
 from tasks.judge.budget import Budget
 from tasks.judge.call_context import Spent
 from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.exchange import Judge, Question
+from tasks.judge.exchange import Judge
+from tasks.judge.question import Question
 from tasks.judge.rubric import Criterion
 
 Make = Callable[..., dict[str, Any]]

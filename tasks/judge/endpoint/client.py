@@ -23,6 +23,7 @@ from tasks.judge.endpoint.faults.fault import Cause, recognise
 from tasks.judge.endpoint.faults.table import ENDINGS, FAULTS, REMEDIES, why_judging_ends
 from tasks.judge.endpoint.form import LIMIT, Form
 from tasks.judge.endpoint.limiter import Permit, RateLimiter, StopSignal
+from tasks.judge.endpoint.model_limits import ModelLimits
 from tasks.judge.endpoint.refusals.refusal import Refusal, read_refusal, without_echo
 from tasks.judge.endpoint.refusals.stated import read_stated_refusal
 from tasks.judge.endpoint.reply import Reply, read_reply, unread_reply
@@ -91,6 +92,7 @@ class _Call:
     schema: Mapping[str, Any]
     deadline: float
     stop: StopSignal
+    parameters: Mapping[str, Any]
     attempts: int = 0
     failures: int = 0
     unanswered: int = 0
@@ -106,8 +108,9 @@ class JudgeClient:
 
     ``openai`` comes from ``open_endpoint``. ``call_timeout_seconds`` bounds one call, ``max_attempts`` those that fail
     with 5xx or a broken connection; 429 and 503 are retried until the deadline. ``first_backoff_seconds`` doubles with
-    every attempt. ``temperature`` is sent only when it is set. ``capabilities`` is shared by the clients of one base
-    URL and model. ``route`` names what of the environment connections go through, such as a proxy, for when they fail.
+    every attempt. ``temperature`` is sent only when it is set. ``capabilities`` and ``limits`` are shared by the
+    clients of one base URL and model. ``route`` names what of the environment connections go through, such as a proxy,
+    for when they fail.
     """
 
     openai: openai.OpenAI
@@ -119,23 +122,32 @@ class JudgeClient:
     temperature: float | None = None
     first_backoff_seconds: float = 1.0
     capabilities: Capabilities = field(default_factory=Capabilities)
+    limits: ModelLimits = field(default_factory=ModelLimits)
     route: str = ""
     clock: Callable[[], float] = time.monotonic
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self, output_tokens: int | None = None) -> dict[str, Any]:
         """What is asked for beside the messages and the schema, and so goes into the fingerprint.
 
-        It is what is configured: which of it the endpoint takes, and under which name, does not make another question.
+        It is what is configured: which of it the endpoint takes, and under which name, does not make another question,
+        nor does a lower limit of one answer, ``output_tokens``.
         """
         chosen = {} if self.temperature is None else {"temperature": self.temperature}
-        return {LIMIT: self.max_output_tokens, **chosen}
+        return {LIMIT: output_tokens or self.max_output_tokens, **chosen}
 
     def complete(
-        self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], *, deadline: float, stop: StopSignal
+        self,
+        messages: Sequence[Mapping[str, str]],
+        schema: Mapping[str, Any],
+        *,
+        deadline: float,
+        stop: StopSignal,
+        output_tokens: int | None = None,
     ) -> Reply:
         """Ask until there is a reply, the deadline (of ``clock``) is near, or asking is hopeless.
 
-        What is done about a refusal is in ``fault_table``.
+        ``output_tokens`` is the limit of this answer where it is lower than ``max_output_tokens``. What is done about a
+        refusal is in ``faults.table``.
 
         Raises:
             DeadlineError: no reply in time.
@@ -144,7 +156,7 @@ class JudgeClient:
             EndpointError: the call was refused (for quota, authentication or an unknown model: then ``stop`` is ended
                 too, as no other call can succeed), or failed ``max_attempts`` times.
         """
-        call = _Call(messages, schema, deadline, stop)
+        call = _Call(messages, schema, deadline, stop, self.parameters(output_tokens))
         try:
             while True:
                 call.attempts += 1
@@ -222,9 +234,7 @@ class JudgeClient:
             if not call.regenerated:
                 call.regenerated = True
                 return True
-        following = self.capabilities.refused(
-            form, cause, refusal, self.parameters(), call.said, learn=call.form is None
-        )
+        following = self.capabilities.refused(form, cause, refusal, call.parameters, call.said, learn=call.form is None)
         if following is None:
             return False
         if call.form is not None or following != self.capabilities.form:
@@ -267,7 +277,7 @@ class JudgeClient:
         messages = form.messages(call.messages, call.schema)
         try:
             with exchange_within(timeout, self.clock):
-                body, headers = self._receive(messages, form.body(self.parameters(), call.schema), timeout)
+                body, headers = self._receive(messages, form.body(call.parameters, call.schema), timeout)
         except APIStatusError as error:
             refusal = read_refusal(error.status_code, error.response.content, error.response.headers)
             return without_echo(refusal, [message["content"] for message in messages])

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from tasks.judge.endpoint.faults.fault import Cause
 from tasks.judge.endpoint.refusals.refusal import Refusal
+from tasks.judge.endpoint.stated_limits import read_stated_limits
 
 Rung = Literal["json_schema", "json_object", "prompt"]
 Cut = Literal["closed", "bounds", "strict", "types"]
@@ -120,7 +121,7 @@ class Form:
         if self.rung == "prompt":
             return None
         # What is refused of {"type": "json_object", "schema": …}: the type, or that there is a schema in it.
-        of_the_type = "json_object" in words and "schema" not in words.replace("json_schema", "")
+        of_the_type = "schema" not in words.replace("json_schema", "") and ("json_object" in words or "type" in words)
         if self.carries_schema and not of_the_type:
             return replace(self, carries_schema=False)
         return replace(self, rung="prompt")
@@ -129,6 +130,9 @@ class Form:
         if not self.limit or LIMIT not in parameters:
             return None
         sent = min(parameters[LIMIT], self.most_output or parameters[LIMIT])
+        stated = read_stated_limits(words)
+        if stated is not None and _SMALLEST_LIMIT <= (stated.most_output_tokens or 0) < sent:
+            return replace(self, most_output=stated.most_output_tokens)
         if _TOO_LARGE.search(words):
             numbers = [int(number.replace(",", "")) for number in _NUMBER.findall(words)]
             fitting = [number for number in numbers if _SMALLEST_LIMIT <= number < sent]
