@@ -32,7 +32,7 @@ class ToolAnswer(NamedTuple):
 
 Part: TypeAlias = ToolRequest | ToolAnswer
 
-# Objects that hold a request or an answer under a key of their own, and those that say so by their type.
+# Objects that hold a request or an answer below such a key, and the types of those that are one themselves.
 _REQUESTS_UNDER = ("function_call", "functionCall", "toolUse", "toolRequest", "function", "custom", "tool_call")
 _DEFINED_UNDER = frozenset({"function", "custom"})
 _REQUEST_TYPES = frozenset({"tool_call", "tool-call", "tool_use", "function_call", "custom_tool_call", "toolCall"})
