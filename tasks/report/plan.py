@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tasks.errors import ConflictError
 from tasks.judge.rubric import Criteria
 from tasks.report.rows import ReportRow
-from tasks.settings import ReportOptions, parse_since
+from tasks.settings import ReportOptions
+from tasks.wording.since import parse_since
 
 
 class ReportPlan(BaseModel):

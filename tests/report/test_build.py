@@ -177,10 +177,10 @@ def test_where_no_run_has_a_status_that_counts_the_report_fails_and_names_the_st
 
 def test_runs_in_the_future_alone_are_not_no_runs() -> None:
     idle = [Evaluation(number, "no_runs", error="no finished run") for number in (1, 2, 3)]
-    findings = _findings(*idle)
+    draft = _draft(*idle)
     future = AgentRuns(future=FutureRuns(count=4, latest=_NOW))
-    findings.evidence = {agent.id: build_evidence(agent, future, (), RunPrices()) for agent in findings.agents[:2]}
-    rows = build_rows(_plan(), findings)
+    draft.evidence = {agent.id: build_evidence(agent, future, (), RunPrices()) for agent in draft.agents[:2]}
+    rows = build_rows(_plan(), draft)
     why = "8 runs are left out for starting in the future, the last at 2026-01-01 00:00 UTC (are the dates in UTC?)"
     assert (rows.report["status"], rows.report["error"]) == ("failed", f"no agent could be judged: {why}")
     assert rows.report["warnings"] == [why]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.judge.endpoint.completion import read_completion
+from tasks.judge.endpoint.completion import Completion, read_completion
 from tasks.judge.endpoint.usage import read_usage
 
+_LONGEST_TIER = 40
 # Proxies hand on the words of Mistral, Anthropic and Gemini.
 _FINISH_REASONS = {
     "model_length": "length",
@@ -26,7 +28,8 @@ class Reply:
 
     ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it does not say.
     ``unanswered`` attempts before it were sent and may be charged, though nothing came back. ``cost_usd`` is what the
-    endpoint states; few do. ``only_reasoned``: there is no text, but there was reasoning.
+    endpoint states; few do. ``only_reasoned``: there is no text, but there was reasoning. ``service_tier`` is the one
+    it was answered in; "" when the endpoint does not say.
     """
 
     text: str
@@ -42,6 +45,7 @@ class Reply:
     unanswered: int = 0
     cost_usd: float | None = None
     only_reasoned: bool = False
+    service_tier: str = ""
 
     @property
     def paid(self) -> bool:
@@ -71,7 +75,15 @@ def read_reply(body: bytes, model: str, latency_seconds: float, attempts: int) -
         attempts=attempts,
         cost_usd=usage.cost_usd,
         only_reasoned=said.reasoned and not said.text.strip(),
+        service_tier=_service_tier(said),
     )
+
+
+def _service_tier(said: Completion) -> str:
+    """As OpenAI states it, and Groq, or in the usage, as proxies hand on Anthropic's."""
+    in_usage = said.usage.get("service_tier") if isinstance(said.usage, Mapping) else None
+    stated = (said.service_tier, in_usage)
+    return next((tier[:_LONGEST_TIER] for tier in stated if isinstance(tier, str) and tier), "")
 
 
 def _finish_reason(value: object) -> str:

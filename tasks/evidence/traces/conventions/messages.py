@@ -108,7 +108,7 @@ def _message(raw: object, role: str) -> Message | None:
     if isinstance(raw.get("function_call"), dict):
         reader.add_call(raw["function_call"])
     text = "\n".join(reader.texts) or None
-    if not reader.answers and _is_tool(raw, str(named)):
+    if not reader.answers and not reader.calls and _is_tool(raw, str(named)):
         status = raw.get("status")
         failed = status == "error" if isinstance(status, str) else None
         answer = ToolAnswer(_id(raw, "tool_call_id", "id"), as_text(raw.get("name")), text, failed)
