@@ -26,7 +26,9 @@ class Reply:
 
     ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it does not say.
     ``unanswered`` attempts before it were sent and may be charged, though nothing came back. ``cost_usd`` is what the
-    endpoint states; few do. ``only_reasoned``: there is no text, but there was reasoning.
+    endpoint states; few do. ``only_reasoned``: there is no text, but there was reasoning; ``reasoning_tokens`` are
+    those of ``completion_tokens`` that were. ``read_tokens`` is the prompt with what came from a cache, of endpoints
+    that count that beside it too.
     """
 
     text: str
@@ -42,6 +44,8 @@ class Reply:
     unanswered: int = 0
     cost_usd: float | None = None
     only_reasoned: bool = False
+    reasoning_tokens: int | None = None
+    read_tokens: int | None = None
 
     @property
     def paid(self) -> bool:
@@ -71,6 +75,8 @@ def read_reply(body: bytes, model: str, latency_seconds: float, attempts: int) -
         attempts=attempts,
         cost_usd=usage.cost_usd,
         only_reasoned=said.reasoned and not said.text.strip(),
+        reasoning_tokens=usage.reasoning,
+        read_tokens=usage.read,
     )
 
 
