@@ -19,6 +19,7 @@ from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.model_limits import Bounds, bounds_from, count_of_prompt, is_count_of_tokens
 from tasks.judge.endpoint.reply import Reply
+from tasks.judge.endpoint.schema import follows
 from tasks.judge.endpoint.stated_limits import StatedLimits, read_stated_limits
 from tasks.judge.endpoint.stated_price import StatedPrice
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint
@@ -64,7 +65,8 @@ class Judge:
             JudgeError: both answers were unusable, the endpoint failed, time was up, or judging has ended.
         """
         call = CallContext(
-            fingerprint=self._fingerprint(question, sample),
+            fingerprint=self._fingerprint(question, sample, self._endpoint()),
+            earlier=self._fingerprint(question, sample, {}),
             kind=question.kind,
             model=self.client.model,
             deadline=deadline,
@@ -118,6 +120,7 @@ class Judge:
                 if claim is not None:
                     claim.most_usd = self._most_usd(asked or draft)
             if reply.paid:
+                self._notice_schema(reply, question)
                 self.ledger.commit(self._paid(call, reply, outcome), claim)
             if answer is not None:
                 return replace(answer, shown=draft.shown, warnings=self._warnings(asked or draft, reply))
@@ -148,9 +151,16 @@ class Judge:
 
     def _describe_reasoning(self, draft: Draft) -> str:
         spent = f"the model spent its whole limit of {draft.output_tokens:,} tokens an answer on reasoning"
+        less = "or let it reason less (reasoning_effort in AGENT_REPORT_JUDGE_EXTRA)"
         if draft.output_tokens < self._most_output_tokens():
-            return f"{spent}, and its context leaves no more: give the model a larger context, or let it reason less"
-        return f"{spent}, and no answer came: raise AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS, or let the model reason less"
+            return f"{spent}, and its context leaves no more: give the model a larger context, {less}"
+        return f"{spent}, and no answer came: raise AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS, {less}"
+
+    def _notice_schema(self, reply: Reply, question: Question) -> None:
+        """Some endpoints take the schema and ignore it, as Anthropic's OpenAI-compatible one does."""
+        cut_off = reply.refusal or reply.finish_reason in ("length", "content_filter")
+        if not cut_off and not follows(reply.text, question.schema):
+            self.client.capabilities.ignored()
 
     def settings(self) -> dict[str, Any]:
         """What of the judge decides an answer, whatever the evidence and the criteria."""
@@ -169,8 +179,11 @@ class Judge:
         """
         prompt = round(estimated_tokens * max(1.0, self.scale.factor))
         output = self._most_output_tokens() if output_tokens is None else output_tokens
-        priced = self.prices.cost_usd(self.client.model, Tokens(prompt, output), datetime.now(UTC))
-        return self.stated_price.most_usd(prompt, output) if priced is None else priced
+        tokens, now = Tokens(prompt, output), datetime.now(UTC)
+        # A call in a cheaper tier may end in the standard one.
+        priced = [self.prices.cost_usd(self.client.model, tokens, now, tier) for tier in {"", self.client.tier.current}]
+        known = [cost for cost in priced if cost is not None]
+        return max(known) if len(known) == len(priced) else self.stated_price.most_usd(prompt, output)
 
     def _most_usd(self, draft: Draft) -> float | None:
         return self.most_usd(draft.estimated, draft.output_tokens)
@@ -264,15 +277,21 @@ class Judge:
 
     def _cost(self, reply: Reply) -> float | None:
         tokens = Tokens(reply.prompt_tokens, reply.completion_tokens, cached=reply.cached_tokens)
-        now = datetime.now(UTC)
-        cost = self.prices.cost_usd(reply.model, tokens, now)
+        now, tier = datetime.now(UTC), reply.service_tier
+        cost = self.prices.cost_usd(reply.model, tokens, now, tier)
         # A proxy may answer with a name of its own; what was asked for is then the better name.
-        cost = self.prices.cost_usd(self.client.model, tokens, now) if cost is None else cost
+        cost = self.prices.cost_usd(self.client.model, tokens, now, tier) if cost is None else cost
         return reply.cost_usd if cost is None else cost
 
-    def _fingerprint(self, question: Question, sample: int) -> str:
+    def _endpoint(self) -> dict[str, Any]:
+        # Not among the settings: reports remain comparable when the same model has moved.
+        address = self.client.address
+        return {} if address is None else {"endpoint": address.identity}
+
+    def _fingerprint(self, question: Question, sample: int, endpoint: dict[str, Any]) -> str:
         return fingerprint(
             self.settings()
+            | endpoint
             | {
                 "kind": question.kind,
                 "schema": question.schema,

@@ -32,6 +32,7 @@ class Completion:
     refusal: object = None
     model: object = None
     usage: object = None
+    service_tier: object = None
     reasoned: bool = False
 
 
@@ -67,9 +68,9 @@ def _read(data: Mapping[str, Any]) -> Completion:
         if "choices" not in data and isinstance(inside, Mapping) and ("choices" in inside or "output" in inside):
             data = inside
             break
-    model, usage = data.get("model"), data.get("usage")
+    model, usage, tier = data.get("model"), data.get("usage"), data.get("service_tier")
     if "choices" not in data and isinstance(data.get("output"), list):
-        return Completion(_responses_text(data["output"]), _why_incomplete(data), None, model, usage)
+        return Completion(_responses_text(data["output"]), _why_incomplete(data), None, model, usage, tier)
     choice = data["choices"][0]
     message = choice.get("message")
     if message is None and isinstance(choice.get("text"), str):
@@ -78,7 +79,7 @@ def _read(data: Mapping[str, Any]) -> Completion:
         message = choice["delta"]
     reasoned = any(isinstance(message.get(name), str) and message[name].strip() for name in _REASONING)
     text = _message_text(message)
-    return Completion(text, choice.get("finish_reason"), message.get("refusal"), model, usage, reasoned)
+    return Completion(text, choice.get("finish_reason"), message.get("refusal"), model, usage, tier, reasoned)
 
 
 def _message_text(message: Mapping[str, Any]) -> str:
@@ -176,7 +177,7 @@ def _streamed(text: str) -> Mapping[str, Any]:
             if event.get("error"):
                 return event
             continue
-        merged |= {name: event[name] for name in ("model", "usage") if event.get(name)}
+        merged |= {name: event[name] for name in ("model", "usage", "service_tier") if event.get(name)}
         for choice in event["choices"][:1]:
             finish_reason = choice.get("finish_reason") or finish_reason
             part = choice.get("message") or choice.get("delta") or {"content": choice.get("text")}

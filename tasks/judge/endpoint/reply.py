@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.judge.endpoint.completion import read_completion
+from tasks.judge.endpoint.completion import Completion, read_completion
 from tasks.judge.endpoint.usage import read_usage
 
+_LONGEST_TIER = 40
 # Proxies hand on the words of Mistral, Anthropic and Gemini.
 _FINISH_REASONS = {
     "model_length": "length",
@@ -28,7 +30,7 @@ class Reply:
     ``unanswered`` attempts before it were sent and may be charged, though nothing came back. ``cost_usd`` is what the
     endpoint states; few do. ``only_reasoned``: there is no text, but there was reasoning; ``reasoning_tokens`` are
     those of ``completion_tokens`` that were. ``read_tokens`` is the prompt with what came from a cache, of endpoints
-    that count that beside it too.
+    that count that beside it too. ``service_tier`` is the one it was answered in; "" when the endpoint does not say.
     """
 
     text: str
@@ -46,6 +48,7 @@ class Reply:
     only_reasoned: bool = False
     reasoning_tokens: int | None = None
     read_tokens: int | None = None
+    service_tier: str = ""
 
     @property
     def paid(self) -> bool:
@@ -77,7 +80,15 @@ def read_reply(body: bytes, model: str, latency_seconds: float, attempts: int) -
         only_reasoned=said.reasoned and not said.text.strip(),
         reasoning_tokens=usage.reasoning,
         read_tokens=usage.read,
+        service_tier=_service_tier(said),
     )
+
+
+def _service_tier(said: Completion) -> str:
+    """As OpenAI states it, and Groq, or in the usage, as proxies hand on Anthropic's."""
+    in_usage = said.usage.get("service_tier") if isinstance(said.usage, Mapping) else None
+    stated = (said.service_tier, in_usage)
+    return next((tier[:_LONGEST_TIER] for tier in stated if isinstance(tier, str) and tier), "")
 
 
 def _finish_reason(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from tasks.errors import UnusableAnswerError
@@ -32,12 +32,21 @@ def find_answer(values: Sequence[Any], names: Collection[str]) -> dict[str, Any]
     """
     folded = frozenset(fold_name(name) for name in names)
     found = [answer for value in values for answer in _answers(value, folded, 0)]
+    # The schema that was asked for, written out before the answer, is none.
+    found = [answer for answer in found if not _is_schema(answer)] or found
     if any(answer != found[0] for answer in found):
         raise UnusableAnswerError(["the answer holds more than one JSON object with criteria"])
     return found[0] if found else None
 
 
-def _answers(value: Any, names: Collection[str], depth: int) -> Iterator[dict[str, Any]]:
+def _is_schema(answer: Mapping[str, Any]) -> bool:
+    scores = [given.get(_SCORE) for given in answer[_CRITERIA].values() if isinstance(given, dict)]
+    return bool(scores) and all(
+        isinstance(score, dict) and "type" in score and "value" not in score for score in scores
+    )
+
+
+def _answers(value: Any, names: Set[str], depth: int) -> Iterator[dict[str, Any]]:
     if isinstance(value, list) and (named := _named(value, names)):
         yield {_CRITERIA: named}
         return
@@ -60,7 +69,7 @@ def _answers(value: Any, names: Collection[str], depth: int) -> Iterator[dict[st
                     yield {name: other for name, other in beside.items() if name != key} | answer
 
 
-def _criteria(value: Mapping[str, Any], names: Collection[str]) -> dict[str, Any] | None:
+def _criteria(value: Mapping[str, Any], names: Set[str]) -> dict[str, Any] | None:
     """The criteria of an answer, each under its name; None when ``value`` is no answer."""
     given = next((value[key] for key in value if fold_name(key) == _CRITERIA), None)
     if isinstance(given, list):
@@ -68,9 +77,17 @@ def _criteria(value: Mapping[str, Any], names: Collection[str]) -> dict[str, Any
     given = _object(given)
     if isinstance(given, dict) and not _holds(given, names):
         given = _object(given.get(_PROPERTIES))
-    if not isinstance(given, dict) or not _holds(given, names):
-        # Some servers accept the schema and ignore it: the criteria may stand at the top.
-        given = {key: criterion for key, criterion in value.items() if isinstance(_object(criterion), dict)}
+    # Some servers accept the schema and ignore it: the criteria may stand at the top, or all but the first, where a
+    # bracket was closed too early.
+    top = {key: criterion for key, criterion in value.items() if isinstance(_object(criterion), dict)}
+    if isinstance(given, dict) and _holds(given, names):
+        if any(fold_name(key) == _SCORE for key in given) and _SCORE not in names:
+            # A text that was not escaped closed a criterion within it: which of the two scores is meant is open.
+            raise UnusableAnswerError(["a score stands among the criteria, in none of them"])
+        known = {fold_name(key) for key in given}
+        given = given | {key: top[key] for key in top if fold_name(key) in names - known}
+    else:
+        given = top
     return {key: _criterion(criterion) for key, criterion in given.items()} if _holds(given, names) else None
 
 
@@ -94,11 +111,11 @@ def _object(value: Any) -> Any:
     return value
 
 
-def _holds(given: Mapping[str, Any], names: Collection[str]) -> bool:
+def _holds(given: Mapping[str, Any], names: Set[str]) -> bool:
     return any(fold_name(key) in names for key in given)
 
 
-def _named(items: Sequence[Any], names: Collection[str]) -> dict[str, Any] | None:
+def _named(items: Sequence[Any], names: Set[str]) -> dict[str, Any] | None:
     """The criteria in a list of objects that bear their names; None when it is no such list."""
     found: dict[str, Any] = {}
     for item in items:
@@ -111,7 +128,7 @@ def _named(items: Sequence[Any], names: Collection[str]) -> dict[str, Any] | Non
     return found if _holds(found, names) else None
 
 
-def _name_of(item: Any, names: Collection[str]) -> tuple[str | None, Any]:
+def _name_of(item: Any, names: Set[str]) -> tuple[str | None, Any]:
     """The name of a criterion in a list and the criterion; None as the name where it has none."""
     if isinstance(item, dict) and len(item) == 1:
         [(key, value)] = item.items()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tasks.evidence.traces.conventions.catalog import conventions_of
 from tasks.evidence.traces.conventions.convention import Convention, ReadMessages, ReadText, SpanKind
 from tasks.evidence.traces.conventions.failures import failure_in, reason_in
+from tasks.evidence.traces.conventions.langchain import tool_content
 from tasks.evidence.traces.conventions.messages import Message
 from tasks.evidence.traces.conventions.usage import Usage, filled, sound
 from tasks.evidence.traces.spans import Span
@@ -40,7 +41,8 @@ class SpanReading:
 
     def result(self) -> str | None:
         """The result of a tool's span as text (JSON where it was), None when the span has none."""
-        return self._first(lambda reader: reader.result)
+        written = self._written_result()
+        return None if written is None else tool_content(written)
 
     def call_id(self) -> str | None:
         """The id that the model gave the call of a tool, None when the span does not say."""
@@ -88,7 +90,7 @@ class SpanReading:
             failed = failed or (span.exception is not None and tags.get("otel.status_code") != "OK")
             failed = failed or bool(tags.get("exception.type") or tags.get("exception.message"))
         if not failed:
-            return failure_in(self.result()) if self.kind == "tool" else None
+            return failure_in(self._written_result()) if self.kind == "tool" else None
         return span.exception or reason or self._stated_reason()
 
     def _stated_reason(self) -> str:
@@ -102,12 +104,16 @@ class SpanReading:
         own = tags.get("error")
         if isinstance(own, str) and own.lower() not in ("true", "1", "yes"):
             return own
-        if self.kind == "tool" and (result := self.result()) and (reason := reason_in(result) or failure_in(result)):
+        result = self._written_result() if self.kind == "tool" else None
+        if reason := reason_in(result) or failure_in(result):
             return reason
         if kind:
             return str(kind)
         status = tags.get("http.status_code") or tags.get("http.response.status_code")
         return f"HTTP {status}" if status else "error"
+
+    def _written_result(self) -> str | None:
+        return self._first(lambda reader: reader.result)
 
     def _first(self, part: Callable[[Convention], ReadText]) -> str | None:
         for reader in self._readers:

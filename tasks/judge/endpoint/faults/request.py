@@ -9,7 +9,7 @@ from tasks.judge.endpoint.refusals.refusal import Refusal
 from tasks.judge.endpoint.stated_limits import read_stated_limits
 
 _FORMAT_PARAM = re.compile(r"(?:response_format|response_schema|generation_config|output_config|text\.format)\b")
-_FORMAT_STATUSES = frozenset({400, 404, 415, 422, 500, 501})
+_FORMAT_STATUSES = frozenset({400, 404, 405, 406, 415, 422, 500, 501})
 
 
 def _is_too_long(refusal: Refusal) -> bool:
@@ -101,6 +101,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
             r"system[ _](?:role|message|prompt|instruction)s?[^.]{0,20}(?:not|n't|un)[ -]?(?:support|allow|enabl)",
             r"(?:not support|unsupported|unexpected|invalid|unknown|got|only)[^.]{0,40}"
             r"(?:role[^.]{0,20}system|system role|['\"`]system['\"`])",
+            r"(?:not|n't) support[^.]{0,40}system (?:role|message|prompt|instruction)",
             r"only user(?:,|,? and) assistant[^.]{0,60}(?:supported|allowed)|(?:jinja|template).{0,300}?\broles?\b",
             r"messages?[.\[].{0,40}role: ",
         ),

@@ -186,10 +186,11 @@ def read_error_body(body: bytes) -> ErrorBody:
 
 
 def read_events(text: str) -> list[Any]:
-    """The data of an event stream, of which each event is JSON; at most 20 that are."""
+    """The data of an event stream, of which each event is JSON; the first and the last ten where there are more."""
     lines = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
     events = [load_json(line) for line in lines if line.startswith(("{", "["))]
-    return [event for event in events if event is not None][:_MOST_PARTS]
+    events = [event for event in events if event is not None]
+    return events if len(events) <= _MOST_PARTS else [*events[: _MOST_PARTS // 2], *events[-_MOST_PARTS // 2 :]]
 
 
 def load_json(text: str) -> Any:
