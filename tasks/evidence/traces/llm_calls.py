@@ -96,16 +96,15 @@ class LlmCalls:
         return turns
 
     def asked_for_no_tool(self) -> bool:
-        """Whether every call says what it answered, or why it stopped, and none asked for a tool."""
+        """Whether the answers of all calls are recorded, and none asks for a tool or stopped for one.
+
+        The reason to stop alone is not enough: Gemini and Ollama stop the same way with and without tool calls.
+        """
         for group in self.groups:
-            outer = [index for view in group for index in self._chain(view)]
-            reasons = [reason for index in outer if (reason := self._found[index].finish_reason())]
-            made = self._messages(outer, "output_messages")
-            if not (made or reasons) or any(
-                "tool" in reason.lower() or "function" in reason.lower() for reason in reasons
-            ):
-                return False
-            if any(message.calls for message in made):
+            indices = [index for view in group for index in self._chain(view)]
+            made = self._messages(indices, "output_messages")
+            reasons = " ".join(self._found[index].finish_reason() or "" for index in indices).lower()
+            if not made or any(message.calls for message in made) or "tool" in reasons or "function" in reasons:
                 return False
         return bool(self.groups)
 

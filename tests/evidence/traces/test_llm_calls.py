@@ -166,9 +166,16 @@ def test_the_messages_of_another_view_are_read_too(make_span: MakeSpan, chat: Ma
 @pytest.mark.parametrize(
     ("tags", "read_from"),
     [
-        ({"gen_ai.response.finish_reasons": '["stop"]'}, "messages"),
+        ({"gen_ai.response.finish_reasons": '["stop"]'}, None),
         ({"gen_ai.response.finish_reasons": '["tool_calls"]'}, None),
         ({"gen_ai.output.messages": '[{"role":"assistant","parts":[{"type":"text","content":"Hi"}]}]'}, "messages"),
+        (
+            {
+                "gen_ai.output.messages": '[{"role":"assistant","parts":[]}]',
+                "gen_ai.response.finish_reasons": '["tool_call"]',
+            },
+            None,
+        ),
         ({}, None),
     ],
 )

@@ -69,6 +69,20 @@ def test_calls_before_the_trace_are_left_out() -> None:
     assert calls_in_messages(silent) == []
 
 
+def test_a_conversation_that_begins_within_the_trace_brings_its_own_past() -> None:
+    """Two agents, the second with a history from before: that was not called here."""
+    other = (Message("user", "Pay the bill"), asked(("old", "pay")), answered("old", "paid"), Message("user", "Again"))
+    begun = Turn(60, 70, other, (asked(("new", "pay")),))
+    assert [call.name for call in calls_in_messages([*CONVERSATION, begun])] == ["look", "book", "time", "pay"]
+
+
+def test_a_call_that_an_answer_lacks_is_found_in_the_next_input() -> None:
+    """An instrumentation that writes an answer's tool calls as text has them right in the inputs."""
+    spoilt = [CONVERSATION[0]._replace(made=(Message("assistant", "{'tool_calls': …}"),)), *CONVERSATION[1:]]
+    assert [call.name for call in calls_in_messages(spoilt)] == ["look", "book", "time"]
+    assert calls_in_messages(spoilt)[0].result == "free"
+
+
 def test_a_call_that_no_later_input_answers_has_no_result() -> None:
     assert calls_in_messages(CONVERSATION[:1]) == [MessageCall("look", 10, "{}")]
 
