@@ -81,6 +81,9 @@ def _criteria(value: Mapping[str, Any], names: Set[str]) -> dict[str, Any] | Non
     # bracket was closed too early.
     top = {key: criterion for key, criterion in value.items() if isinstance(_object(criterion), dict)}
     if isinstance(given, dict) and _holds(given, names):
+        if any(fold_name(key) == _SCORE for key in given) and _SCORE not in names:
+            # A text that was not escaped closed a criterion within it: which of the two scores is meant is open.
+            raise UnusableAnswerError(["a score stands among the criteria, in none of them"])
         known = {fold_name(key) for key in given}
         given = given | {key: top[key] for key in top if fold_name(key) in names - known}
     else:

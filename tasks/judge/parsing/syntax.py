@@ -64,6 +64,7 @@ _AFTER_ITEM = re.compile(
 _AFTER_LAST = re.compile(rf"{_GAP}\}}")
 _AFTER_BARE = re.compile(rf"{_GAP}(?:[{_COMMA}}}\]]|{_COMMENTS})|[ \t\r]{{0,99}}\n")
 _LONGEST_KEY = 300
+_IN_WORD = re.compile(r"\w['’]\w")
 _NAME = re.compile(_BARE_KEY)
 _ESCAPED = re.compile(r"u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.", re.DOTALL)
 
@@ -192,7 +193,7 @@ class _Scanner:
                 text = json.loads("".join(parts), strict=False)
                 assert isinstance(text, str)
                 return text
-            elif after is _AFTER_KEY and (found[0] not in "'’" or start - first > _LONGEST_KEY):
+            elif after is _AFTER_KEY and not (_IN_WORD.match(self.text, start - 2) and start - first < _LONGEST_KEY):
                 break
             else:
                 parts.append(f"\\{found[0]}" if found[0] == '"' else found[0])

@@ -168,3 +168,45 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         scores(text)
     except UnusableAnswerError:
         return
+
+
+# What an agent may write, and a judge quote without escaping it.
+PIECES = st.lists(
+    st.sampled_from(
+        (
+            *("x", "\n", "null", "'", *'",:{}[]', '"care"', '"criteria"', '"score": 10', '"score": 10}', '"}', '",'),
+            *('"result": {', '"reasoning": "', '{"accuracy": {"score": 10}', '"score": 10},"reasoning": "'),
+        )
+    ),
+    max_size=7,
+).map("".join)
+
+
+@settings(QUICK, max_examples=200)
+@given(
+    said=PIECES, first=st.booleans(), mark=st.sampled_from("\"'"), end=st.sampled_from(["", ",", ', "strengths": []'])
+)
+def test_what_an_agent_wrote_is_no_score_though_it_came_unescaped(said: str, first: bool, mark: str, end: str) -> None:
+    members = [f'"reasoning": "It wrote {said} here."', '"score": 3']
+    accuracy = ", ".join(members if first else members[::-1])
+    text = f'{{"criteria": {{"accuracy": {{{accuracy}}}, "care": {{"reasoning": "r", "score": 4}}}}{end}}}'
+    try:
+        found = scores(text.replace('"', mark))
+    except UnusableAnswerError:
+        return
+    assert found == {"accuracy": 3, "care": 4}
+
+
+@QUICK
+@given(answer=ANSWERS, style=STYLES, wrapper=WRAPPERS, put=st.sampled_from([*"{}[]\",:'\\", ""]), data=st.data())
+def test_a_mark_that_is_wrong_changes_no_score(
+    answer: Any, style: dict[str, Any], wrapper: str, put: str, data: st.DataObject
+) -> None:
+    whole = dressed(answer, style, wrapper, "%s", False)
+    marks = [place for place, char in enumerate(whole) if char in "{}[]\",:'“”\\"]
+    place = data.draw(st.sampled_from(marks))
+    try:
+        found = scores(whole[:place] + put + whole[place + data.draw(st.integers(0, 1)) :])
+    except UnusableAnswerError:
+        return
+    assert found == meant(answer)
