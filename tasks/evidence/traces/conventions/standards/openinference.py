@@ -109,9 +109,8 @@ def _unflattened(item: Any) -> Any:
 
 def _response_id(span: Span) -> str | None:
     """The id in the provider's answer: the convention has no attribute for it."""
-    output = span.tags.get("output.value")
-    answer = json_object(output)
-    return as_text(answer.get("id") or dig(answer, "raw", "id")) or result_id(output)
+    answer = json_object(span.tags.get("output.value"))
+    return as_text(answer.get("id") or dig(answer, "raw", "id")) or result_id(answer)
 
 
 OPENINFERENCE = Convention(
