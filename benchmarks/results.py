@@ -173,7 +173,8 @@ _SECTIONS: dict[str, tuple[str, Callable[[Trees, int | None], list[str]]]] = {
     "start": ("The first judge call", measure_start),
     "shared": ("Reports on a shared server", _printed("report_speed", "--shared")),
     "history": ("Long histories", _printed("history_speed")),
-    "redaction": ("Redaction", _printed("redaction_speed")),
+    "recall": ("What redaction finds", _printed("redaction_recall")),
+    "redaction": ("Redaction of hostile texts", _printed("redaction_speed")),
     "spans": ("What is read of spans", _printed("span_reading", "--all")),
     "alarms": ("False alarms of comparisons", _printed("false_alarms", "--pairs", "200")),
 }

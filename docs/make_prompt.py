@@ -13,7 +13,7 @@ from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Evidence
 from tasks.judge.agent import build_agent_question
 from tasks.judge.answer import build_schema
-from tasks.judge.exchange import compose
+from tasks.judge.question import compose
 from tasks.judge.rubric import Criteria, resolve_rubrics
 from tasks.settings import Settings
 from tasks.sources.sql.connection import open_source
@@ -31,7 +31,7 @@ def render() -> str:
     evidence = _evidence()
     rubric = resolve_rubrics(Criteria(), [evidence.agent])[evidence.agent.id]
     question = build_agent_question(evidence, rubric)
-    system, user = (message["content"] for message in compose(question, _BUDGET_TOKENS)[0])
+    system, user = (message["content"] for message in compose(question, _BUDGET_TOKENS).messages)
     schema = json.dumps(build_schema("agent", rubric)["properties"]["criteria"]["properties"]["accuracy"], indent=2)
     return f"""# What the judge is sent
 

@@ -49,24 +49,24 @@ def generate_report(
     started_at = datetime.now(UTC)
     with open_clients():
         plan = open_report(environment, name, criteria, options, report_id, started_at)
-        findings = ReportDraft()
+        draft = ReportDraft()
         with (
-            reporting(plan, findings) as progress,
+            reporting(plan, draft) as progress,
             ConcurrentTaskRunner[Any](max_workers=plan.options.max_concurrent_runs) as readers,
             ConcurrentTaskRunner[Any](max_workers=judge_threads(plan)) as judges,
             judging(plan) as judge,
         ):
             agents = load_agents(plan.environment, plan.options.filter_model)
-            open_draft(findings, plan, agents, judge)
-            chosen = findings.chosen_agents
+            open_draft(draft, plan, agents, judge)
+            chosen = draft.chosen_agents
             progress.reading(len(chosen))
             evidence = read_evidence(readers, chosen, plan)
-            for done in EvaluationQueue(plan, judge, findings, judges).evaluate(evidence):
+            for done in EvaluationQueue(plan, judge, draft, judges).evaluate(evidence):
                 progress.evaluated(done, len(chosen))
             progress.writing()
-            rows = write_report(plan, quoted(findings))
+            rows = write_report(plan, quoted(draft))
             progress.ended(rows)
         comparison = compare_with_last(plan, quoted(rows))
         page = write_page(plan)
-        publish_artifacts(plan, quoted(rows), quoted(comparison), page.place, page.trust)
+        publish_artifacts(plan, quoted(rows), quoted(comparison), page.place, page.agreement_note)
         return finish_report(plan, rows)

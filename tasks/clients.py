@@ -15,12 +15,10 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
-from urllib.parse import urlsplit
 
 from tasks.errors import ConfigurationError, scrub
 from tasks.settings import ReportOptions, Settings
 from tasks.wire.route import describe_route
-from tasks.wire.urls import refuse_ambiguous
 
 # Each client's module is imported by the method that opens it: a command that only reads the warehouse would wait two
 # seconds for the judge's SDK.
@@ -28,6 +26,9 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
     from tasks.evidence.prices import RunPrices
+    from tasks.judge.endpoint.access.address import Address
+    from tasks.judge.endpoint.access.authentication import Authentication
+    from tasks.judge.endpoint.access.secret_values import Secrets
     from tasks.judge.endpoint.client import JudgeClient
     from tasks.judge.prompt.tokens import TokenScale
     from tasks.redaction.redactor import Hook, Redactor
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from tasks.warehouse.patience import Patience
     from tasks.warehouse.sql import Warehouse
 
-_OPENAI_URL = "https://api.openai.com/v1"
 T = TypeVar("T")
 
 
@@ -48,8 +48,8 @@ class Blocks(Protocol):
         """The engine of a SqlAlchemyConnector block."""
         ...
 
-    def load_secret(self, name: str) -> str:
-        """The value of a Secret block."""
+    def load_secret(self, name: str, setting: str) -> Any:
+        """The value of a Secret block, which ``setting`` names: a text, or what JSON can hold."""
         ...
 
 
@@ -193,12 +193,14 @@ class Clients:
         Raises:
             ConfigurationError: no key for OpenAI's own endpoint, an invalid key, or an invalid endpoint URL.
         """
+        from tasks.judge.endpoint.access.tier import ServiceTier
         from tasks.judge.endpoint.capabilities import Capabilities
         from tasks.judge.endpoint.client import JudgeClient
         from tasks.judge.endpoint.limiter import RateLimiter
+        from tasks.judge.endpoint.model_limits import ModelLimits
 
         settings, model = self.settings, options.judge_model
-        openai, route = self._once("endpoint", self._open_endpoint)
+        openai, address, secrets, route = self._once("endpoint", self._open_endpoint)
         width, per_minute = options.max_concurrent_evals, settings.judge_requests_per_minute
         limiter = self._once(("limiter", model), lambda: RateLimiter(width, per_minute))
         limiter.set_limits(width, per_minute)
@@ -206,42 +208,60 @@ class Clients:
             openai=openai,
             limiter=limiter,
             model=model,
-            call_timeout_seconds=settings.judge_call_timeout_seconds,
+            call_timeout_seconds=settings.call_timeout_seconds,
             max_attempts=settings.judge_max_attempts,
             max_output_tokens=settings.judge_max_output_tokens,
             temperature=settings.judge_temperature,
             capabilities=self._once(("capabilities", model), Capabilities),
+            limits=self._once(("limits", model), ModelLimits),
             route=route,
+            extra=settings.judge_extra,
+            tier=self._once(("tier", model), lambda: ServiceTier(settings.service_tier)),
+            address=address,
+            secrets=secrets,
         )
 
-    def _open_endpoint(self) -> tuple[Any, str]:
+    def _open_endpoint(self) -> tuple[Any, Address, Secrets, str]:
         """The SDK's client, and the route it takes: NO_PROXY may grow later, by the address of our Prefect server."""
+        from tasks.judge.endpoint.access.extra import check_extra
         from tasks.judge.endpoint.client import open_endpoint
 
-        base_url, key = self._base_url, self._judge_key()
-        refuse_ambiguous(base_url, "wrong setting: OPENAI_BASE_URL")
-        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
-            raise ConfigurationError("wrong setting: OPENAI_BASE_URL: must be a URL such as http://localhost:8000/v1")
+        address = self._address()
+        check_extra(self.settings.judge_extra)
+        let_in = self._authentication(address)
+        client = open_endpoint(address.base_url, let_in.key, let_in.headers, address.query)
+        self._close_with(client.close)
+        return client, address, let_in.secrets, describe_route(address.base_url, os.environ)
+
+    def _address(self) -> Address:
+        from tasks.judge.endpoint.access.address import read_address
+
+        return read_address(self.settings.openai_base_url)
+
+    def _authentication(self, address: Address) -> Authentication:
+        from tasks.judge.endpoint.access.authentication import authenticate, open_entra
+        from tasks.judge.endpoint.access.secret_values import Secrets
+
+        secrets, scope = Secrets({"query": address.hidden_query}), self.settings.judge_entra_scope
+        key, headers = "" if scope else self._judge_key(), self._judge_headers()
         if not (key.isascii() and key.isprintable()) or " " in key:
             # As a header it would raise an error that holds the key.
             name = "AGENT_REPORT_JUDGE_KEY_BLOCK" if self.settings.judge_key_block else "OPENAI_API_KEY"
             raise ConfigurationError(f"wrong setting: {name}: holds a space, a line break or a letter that no key has")
-        if not key and base_url == _OPENAI_URL:
-            raise ConfigurationError(
-                "no key for the judge: set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint"
-            )
-        client = open_endpoint(base_url, key)
-        self._close_with(client.close)
-        return client, describe_route(base_url, os.environ)
-
-    @property
-    def _base_url(self) -> str:
-        return self.settings.openai_base_url.rstrip("/") or _OPENAI_URL
+        return authenticate(address, key, headers, open_entra(scope, secrets) if scope else None, secrets)
 
     def _judge_key(self) -> str:
         if self.settings.judge_key_block:
-            return self._blocks.load_secret(self.settings.judge_key_block)
+            return str(self._blocks.load_secret(self.settings.judge_key_block, "AGENT_REPORT_JUDGE_KEY_BLOCK"))
         return self.settings.openai_api_key.get_secret_value() if self.settings.openai_api_key else ""
+
+    def _judge_headers(self) -> dict[str, str]:
+        if not self.settings.judge_headers_block:
+            return {name: value.get_secret_value() for name, value in self.settings.judge_headers.items()}
+        from tasks.judge.endpoint.access.authentication import parse_headers
+
+        name = "AGENT_REPORT_JUDGE_HEADERS_BLOCK"
+        return parse_headers(self._blocks.load_secret(self.settings.judge_headers_block, name), name)
 
     def token_scale(self, options: ReportOptions) -> TokenScale:
         """What is known of how the judge's model counts tokens."""
@@ -253,7 +273,7 @@ class Clients:
         """What a reader should know of the judge's model (to be shut down soon, unknown), or None."""
         from tasks.judge.endpoint.models import model_warning
 
-        return model_warning(options.judge_model, base_url=self._base_url, prices=self.prices())
+        return model_warning(options.judge_model, base_url=self._address().base_url, prices=self.prices())
 
     def warm_up(self, options: ReportOptions) -> None:
         """Open every client before a report's time starts.

@@ -26,7 +26,7 @@ def compare_with_last(plan: ReportPlan, rows: ReportRows) -> Comparison | None:
         return None
     try:
         comparison = compare_stored(plan.id, None)
-        if plan.taken_up:
+        if plan.resumed:
             compare_followers(plan.id)
     except Exception as error:  # noqa: BLE001 - no error is worth a report that is done
         get_run_logger().warning("Report %s could not be compared with the last: %s", plan.id, scrub(str(error)))

@@ -52,7 +52,8 @@ def check_clients(options: ReportOptions) -> list[str]:
     check_warehouse(clients.warehouse_place())
     check_writable(clients.settings.parquet_url)
     clients.judge_client(options)
-    price = clients.prices().cost_usd(options.judge_model, Tokens(1, 1), datetime.now(UTC))
+    tier = clients.settings.service_tier
+    price = clients.prices().cost_usd(options.judge_model, Tokens(1, 1), datetime.now(UTC), tier)
     warnings = []
     if options.max_report_cost_usd and price is None:
         warnings.append(describe_unknown_price(options.max_report_cost_usd, options.judge_model))
@@ -76,15 +77,15 @@ class PrefectBlocks:
 
         return cast("Engine", _load_block(SqlAlchemyConnector, name).get_engine())
 
-    def load_secret(self, name: str) -> str:
-        """The value of a Secret block.
+    def load_secret(self, name: str, setting: str) -> Any:
+        """The value of a Secret block, which ``setting`` names.
 
         Raises:
             ConfigurationError: there is none of this name.
         """
         from prefect.blocks.system import Secret
 
-        return str(_load_block(Secret, name, " (AGENT_REPORT_JUDGE_KEY_BLOCK)").get())
+        return _load_block(Secret, name, f" ({setting})").get()
 
 
 def _load_block(kind: Any, name: str, setting: str = "") -> Any:

@@ -22,7 +22,7 @@ from tasks.wording.formats import format_score
 
 
 @contextmanager
-def reporting(plan: ReportPlan, findings: ReportDraft) -> Iterator[Progress]:
+def reporting(plan: ReportPlan, draft: ReportDraft) -> Iterator[Progress]:
     """Keep the report's heartbeat for the block, and record how the block ended.
 
     A refusal deletes the row (a resumed report keeps it); an error makes the report ``failed``; an interruption
@@ -32,29 +32,29 @@ def reporting(plan: ReportPlan, findings: ReportDraft) -> Iterator[Progress]:
         with Progress(current_clients().warehouse(), plan.id) as progress:
             yield progress
     except RefusedError as error:
-        if plan.taken_up:
+        if plan.resumed:
             _end_report(plan, "failed", str(error))
         else:
             _patience("failed").keep_trying(lambda: current_clients().warehouse().discard_report(plan.id))
         raise
     except Exception as error:
-        _write_ended(plan, findings, Ending("error", scrub(str(error) or type(error).__name__)))
+        _write_ended(plan, draft, Ending("error", scrub(str(error) or type(error).__name__)))
         raise
     except BaseException:
-        _write_ended(plan, findings, Ending("cancelled", "the report was stopped before it was done"))
+        _write_ended(plan, draft, Ending("cancelled", "the report was stopped before it was done"))
         raise
 
 
-def _write_ended(plan: ReportPlan, findings: ReportDraft, ending: Ending) -> None:
+def _write_ended(plan: ReportPlan, draft: ReportDraft, ending: Ending) -> None:
     """Write what is known of the report, or, if that fails too, at least its status.
 
     Waits for an unreachable warehouse: the row would stay "in progress" forever.
     """
-    findings.ending = ending
+    draft.ending = ending
     status = "cancelled" if ending.kind == "cancelled" else "failed"
     try:
-        if findings.agents:
-            write_rows(plan, findings, _patience(status))
+        if draft.agents:
+            write_rows(plan, draft, _patience(status))
             return
     except Exception as error:  # noqa: BLE001 - the error that brought us here is the one to raise
         get_run_logger().warning("Report %s could not be written in full: %s", plan.id, scrub(str(error)))

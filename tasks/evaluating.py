@@ -86,7 +86,7 @@ def _flush(ledger: PatientLedger, seconds: float) -> None:
 
 def _spent_usd(plan: ReportPlan, judge: Judge) -> float:
     """What the report has cost so far: all that its earlier processes can have spent, in calls that died with them."""
-    if not plan.taken_up:
+    if not plan.resumed:
         return 0.0
     ledger = current_clients().ledger()
     most_usd = judge.most_usd(judge.evidence_tokens)
@@ -104,17 +104,17 @@ def _warn_of_unknown_price(judge: Judge) -> None:
         get_run_logger().warning(describe_unknown_price(judge.budget.limit_usd, judge.client.model))
 
 
-def open_draft(findings: ReportDraft, plan: ReportPlan, agents: Sequence[Agent], judge: Judge) -> None:
+def open_draft(draft: ReportDraft, plan: ReportPlan, agents: Sequence[Agent], judge: Judge) -> None:
     """Note which agents there are, which are judged, and what each is judged against.
 
     Raises:
         RefusedError: the criteria or the option ``agents`` name an agent that the environment does not have.
     """
     chosen = select_agents(plan.options.agents, agents)
-    findings.rubrics = resolve_rubrics(plan.criteria, agents)
-    findings.judge_settings = judge.settings()
+    draft.rubrics = resolve_rubrics(plan.criteria, agents)
+    draft.judge_settings = judge.settings()
     if (warning := current_clients().judge_warning(plan.options)) is not None:
-        findings.warnings.append(warning)
+        draft.warnings.append(warning)
         get_run_logger().warning(warning)
     get_run_logger().info(
         "Report %s on %s: %s agents, the newest %s runs of each%s, judged by %s, %s at once",
@@ -126,9 +126,9 @@ def open_draft(findings: ReportDraft, plan: ReportPlan, agents: Sequence[Agent],
         plan.options.judge_model,
         plan.options.max_concurrent_evals or "all",
     )
-    findings.redacted = current_clients().settings.redact
-    findings.chosen = frozenset(agent.id for agent in chosen)
-    findings.agents = agents
+    draft.redacted = current_clients().settings.redact
+    draft.chosen = frozenset(agent.id for agent in chosen)
+    draft.agents = agents
 
 
 def judge_width(plan: ReportPlan) -> int:

@@ -33,12 +33,12 @@ from tasks.warehouse.sql import Values
 
 
 @step("write the report on {plan.environment}")
-def write_report(plan: ReportPlan, findings: ReportDraft) -> ReportRows:
+def write_report(plan: ReportPlan, draft: ReportDraft) -> ReportRows:
     """Write the report to Parquet and SQL; SQL comes last, in one transaction, and is what readers trust."""
-    return write_rows(plan, findings, current_clients().patience())
+    return write_rows(plan, draft, current_clients().patience())
 
 
-def write_rows(plan: ReportPlan, findings: ReportDraft, patience: Patience) -> ReportRows:
+def write_rows(plan: ReportPlan, draft: ReportDraft, patience: Patience) -> ReportRows:
     """What ``write_report`` does, also for a flow that can run no more tasks.
 
     Files that cannot be written make the report ``failed``; its rows, which were paid for, are in SQL all the same.
@@ -47,7 +47,7 @@ def write_rows(plan: ReportPlan, findings: ReportDraft, patience: Patience) -> R
         WarehouseError: SQL cannot be written, for as long as ``patience`` lasts.
     """
     paid = patience.keep_trying(lambda: current_clients().ledger().load_paid(plan.id))
-    rows = build_rows(plan, findings, paid)
+    rows = build_rows(plan, draft, paid)
     url = current_clients().settings.parquet_url
     children: dict[str, Sequence[Mapping[str, Any]]] = {
         "agent_report_details": rows.details,
@@ -94,17 +94,17 @@ def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[ReportRow]
 
 @step("publish the report on {plan.environment}")
 def publish_artifacts(
-    plan: ReportPlan, rows: ReportRows, comparison: Comparison | None = None, page: str = "", trust: str = ""
+    plan: ReportPlan, rows: ReportRows, comparison: Comparison | None = None, page: str = "", agreement_note: str = ""
 ) -> None:
     """A markdown artifact with the whole and what changed, and a table artifact with every agent.
 
     They are not worth losing a report for. ``comparison`` is with the last comparable report; None: there is none.
-    ``page`` is where the report's HTML page is, ``trust`` says how far its judge can be trusted; "": not known.
+    ``page`` is where the HTML page is, ``agreement_note`` how far the judge can be trusted; "" where not known.
     """
     try:
         what = f"Report {plan.id} on {escape(plan.environment)}"
         changed = render_changed(comparison) if comparison else ()
-        text = render_markdown(rows, _links(plan, page), changed, trust, comparison)
+        text = render_markdown(rows, _links(plan, page), changed, agreement_note, comparison)
         create_markdown_artifact(text, key=f"report-{plan.id}", description=what)
         create_table_artifact(
             agents_table(rows, comparison),
@@ -133,7 +133,7 @@ class WrittenPage(NamedTuple):
     there is none."""
 
     place: str = ""
-    trust: str = ""
+    agreement_note: str = ""
 
 
 @step("write the page of {plan.environment}")
@@ -142,17 +142,17 @@ def write_page(plan: ReportPlan) -> WrittenPage:
 
     What is in the warehouse can be made a page at any time, so a failure is a warning and loses nothing.
     """
-    trust = ""
+    agreement_note = ""
     try:
         url = current_clients().settings.parquet_url
         page = load_page(plan.id)
-        trust = _UNMEASURED if page.agreement_error else describe_agreement(page.agreement, plan.id)
+        agreement_note = _UNMEASURED if page.agreement_error else describe_agreement(page.agreement, plan.id)
         if page.agreement_error:
             get_run_logger().warning(
                 "How far judge and people agree could not be measured for report %s: %s", plan.id, page.agreement_error
             )
         write_page_file(url, plan.environment, plan.id, render_html(page))
-        return WrittenPage(page_place(url, plan.environment, plan.id), trust)
+        return WrittenPage(page_place(url, plan.environment, plan.id), agreement_note)
     except Exception as error:  # noqa: BLE001 - whatever it is, the report is written
         get_run_logger().warning(
             "The page of report %s could not be written (`agent-report show %s --html FILE` tries again): %s",
@@ -160,4 +160,4 @@ def write_page(plan: ReportPlan) -> WrittenPage:
             plan.id,
             scrub(str(error) or type(error).__name__),
         )
-        return WrittenPage(trust=trust)
+        return WrittenPage(agreement_note=agreement_note)

@@ -46,12 +46,10 @@ class EvaluationQueue:
     evidence and takes longest: while evidence is being read one slot is kept free for it, and it goes first then.
     """
 
-    def __init__(
-        self, plan: ReportPlan, judge: Judge, findings: ReportDraft, judges: ConcurrentTaskRunner[Any]
-    ) -> None:
+    def __init__(self, plan: ReportPlan, judge: Judge, draft: ReportDraft, judges: ConcurrentTaskRunner[Any]) -> None:
         self._plan = plan
         self._judge = judge
-        self._findings = findings
+        self._draft = draft
         self._runner = judges
         self._width = judge_width(plan)
         self._events: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -61,11 +59,11 @@ class EvaluationQueue:
         self._traced: list[PrefectFuture[Any]] = []
         self._expected = 0
         self._in_flight = 0
-        self._team_is_due = bool(findings.chosen)
+        self._team_is_due = bool(draft.chosen)
         self._logger = get_run_logger()
 
     def evaluate(self, readings: Sequence[Reading]) -> Iterator[int]:
-        """Fill ``findings`` up; yields the number of agents that are done, whenever one more is.
+        """Fill ``draft`` up; yields the number of agents that are done, whenever one more is.
 
         ``readings`` has every chosen agent once. When judging ends early, what has not started is left out; what is in
         flight is still waited for.
@@ -82,7 +80,7 @@ class EvaluationQueue:
                 raise
         self._judge.ledger.flush()
         if self._judge.stop.kind is not None:
-            self._findings.ending = Ending(self._judge.stop.kind, self._judge.stop.reason or "")
+            self._draft.ending = Ending(self._judge.stop.kind, self._judge.stop.reason or "")
             self._logger.warning("No further agent is judged: %s", self._judge.stop.reason)
 
     def _judge_all(self, readings: Sequence[Reading]) -> Iterator[int]:
@@ -94,14 +92,14 @@ class EvaluationQueue:
             self._submit()
             if self._in_flight and not begun:
                 begun = True
-                yield len(self._findings.evaluations)
+                yield len(self._draft.evaluations)
             if not (self._in_flight or self._awaits_evidence()):
                 return
-            done = len(self._findings.evaluations)
+            done = len(self._draft.evaluations)
             if (event := self._events.get()) is not None:
                 event()
-            if len(self._findings.evaluations) > done:
-                yield len(self._findings.evaluations)
+            if len(self._draft.evaluations) > done:
+                yield len(self._draft.evaluations)
 
     def _awaits_evidence(self) -> bool:
         # After a quota error the figures are still worth having; after a time-out or a cancel no one waits for them.
@@ -123,9 +121,9 @@ class EvaluationQueue:
 
     def _submit_team(self) -> None:
         self._team_is_due = False
-        known = self._findings.evidence
+        known = self._draft.evidence
         parameters: dict[str, Any] = {
-            "evidences": quoted([known[agent.id] for agent in self._findings.agents if agent.id in known]),
+            "evidences": quoted([known[agent.id] for agent in self._draft.agents if agent.id in known]),
             "without_evidence": dict(self._missing),
             "plan": quoted(self._plan),
         }
@@ -136,7 +134,7 @@ class EvaluationQueue:
         parameters = {
             "agent": ready.agent,
             "evidence": quoted(ready.evidence),
-            "rubric": quoted(self._findings.rubrics[ready.agent.id]),
+            "rubric": quoted(self._draft.rubrics[ready.agent.id]),
             "plan": quoted(self._plan),
         }
         future = self._runner.submit(evaluate_agent, parameters, wait_for=[ready.traced] if ready.traced else [])
@@ -156,25 +154,25 @@ class EvaluationQueue:
             for agent, evidence in zip(reading.agents, unquoted(traced.result()), strict=True):
                 self._take(Ready(agent, evidence, traced))
         if not self._expected:
-            self._logger.info("Evidence is read: %s", describe_evidence(list(self._findings.evidence.values())))
+            self._logger.info("Evidence is read: %s", describe_evidence(list(self._draft.evidence.values())))
 
     def _take(self, ready: Ready) -> None:
         agent, evidence = ready.agent, ready.evidence
         if isinstance(evidence, ReadFailure):
             self._fail(ready, evidence)
             return
-        self._findings.evidence[agent.id] = evidence
+        self._draft.evidence[agent.id] = evidence
         if evidence.finished_runs:
             self._ready.append(ready)
             return
         # Nothing to ask, so no slot is taken for it.
         self._miss(agent, "no finished run")
-        self._keep(judge_agent(self._judge, evidence, self._findings.rubrics[agent.id], timeout_seconds=1))
+        self._keep(judge_agent(self._judge, evidence, self._draft.rubrics[agent.id], timeout_seconds=1))
 
     def _fail(self, ready: Ready, failure: ReadFailure) -> None:
         """Record the failure, and have the agent's task run show it: at once, as it takes no call of the judge."""
         self._miss(ready.agent, f"its runs could not be read ({failure.reason})")
-        self._findings.evaluations[ready.agent.id] = Evaluation(ready.agent.id, "failed", error=failure.reason)
+        self._draft.evaluations[ready.agent.id] = Evaluation(ready.agent.id, "failed", error=failure.reason)
         self._ready.appendleft(ready)
 
     def _miss(self, agent: Agent, why: str) -> None:
@@ -227,9 +225,9 @@ class EvaluationQueue:
 
     def _keep(self, evaluation: Evaluation, agent: Agent | None = None) -> None:
         if evaluation.agent_id is None:
-            self._findings.team = evaluation
+            self._draft.team = evaluation
         else:
-            self._findings.evaluations[evaluation.agent_id] = evaluation
+            self._draft.evaluations[evaluation.agent_id] = evaluation
         if evaluation.status == "failed":
             whose = f"Agent {agent.name}" if agent else "The team's judgement"
             self._logger.warning("%s failed: %s", whose, evaluation.error)

@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,13 +27,15 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from tasks.errors import ConfigurationError
+from tasks.wording.since import parse_since
 
 DEFAULT_JUDGE_MODEL = "gpt-5.4-mini"
 SIMULATED_JUDGE_MODEL = "simulated-judge"
-_SPAN = re.compile(r"^\s*(\d{1,9})\s*([smhdw])\s*$")
-_SPAN_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST_SECONDS = 30 * 86400
 _INSTRUCTION_TOKENS = 3_000
+# As OpenAI recommends for a call, and two of them for an agent.
+_FLEX_CALL_SECONDS = 900.0
+_FLEX_AGENT_SECONDS = 1800.0
 NO_ENV_FILE = "AGENT_REPORT_NO_ENV_FILE"
 """When this variable is set, ``.env`` is not read: settings come from the environment alone."""
 
@@ -45,25 +47,6 @@ _OF_KUBERNETES = re.compile(
     r"AGENT_REPORT_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
 _HARMLESS = (int, float, bool, float | None)
-
-
-def parse_since(value: str, until: datetime) -> datetime:
-    """The time that ``since`` means: ``7d``, ``12h`` (before ``until``) or an ISO time (UTC when it has no zone).
-
-    Raises:
-        ValueError: when it is neither, naming the value.
-    """
-    try:
-        if match := _SPAN.match(value):
-            return until - timedelta(seconds=int(match[1]) * _SPAN_SECONDS[match[2]])
-        moment = datetime.fromisoformat(value.strip())
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"since={value!r} is before the first year") from None
-    except ValueError:
-        raise ValueError(
-            f"since={value!r} is neither a span such as 7d or 12h nor a time such as 2026-01-31T08:00:00Z"
-        ) from None
 
 
 def _checked_since(value: str) -> str:
@@ -253,6 +236,13 @@ class Settings(ReportOptions, BaseSettings):
     judge_requests_per_minute: int = Field(
         0, ge=0, description="Maximum judge calls per minute, retries included; 0: unlimited."
     )
+    judge_headers: dict[str, SecretStr] = Field(
+        default_factory=dict, description='JSON object of headers for the judge\'s endpoint, {"x-tenant": "a"}.'
+    )
+    judge_extra: dict[str, Any] = Field(
+        default_factory=dict,
+        description='JSON object that is merged into every request to the judge, {"reasoning_effort": "low"}.',
+    )
     judge_context_tokens: int = Field(128_000, ge=4_000, description="Context window of the judge's model.")
     judge_evidence_tokens: int = Field(
         0, ge=0, description="Tokens of evidence in one question; 0: what judge_context_tokens holds comfortably."
@@ -271,6 +261,12 @@ class Settings(ReportOptions, BaseSettings):
     )
     redact_hook: str = Field("", description="Own code, module:function, text to text, after all patterns.")
     judge_key_block: str = Field("", description="Name of a Secret block with the judge's key, instead.")
+    judge_headers_block: str = Field("", description="Name of a Secret block with the judge's headers, instead.")
+    judge_entra_scope: str = Field(
+        "",
+        description="Scope of a Microsoft Entra token that is sent instead of a key, "
+        "https://cognitiveservices.azure.com/.default.",
+    )
     environment: str = Field("production", min_length=1, description="Environment that nightly reports on.")
     clone: str = Field("", description="Folder in which workers find the flows; empty: where this package is.")
     notify_block: str = Field("", description="Notification block, type/name, for reports that need attention.")
@@ -317,10 +313,27 @@ class Settings(ReportOptions, BaseSettings):
         left = self.judge_context_tokens - self.judge_max_output_tokens - _INSTRUCTION_TOKENS
         return max(1_000, int(left * 0.7))
 
+    @property
+    def call_timeout_seconds(self) -> float:
+        """The time limit of one call to the judge: longer by default in the tier ``flex``, where calls wait."""
+        given = "judge_call_timeout_seconds" in self.model_fields_set
+        return _FLEX_CALL_SECONDS if self._is_flex and not given else self.judge_call_timeout_seconds
+
+    @property
+    def _is_flex(self) -> bool:
+        return self.service_tier == "flex"
+
+    @property
+    def service_tier(self) -> str:
+        """The tier in which the judge is asked; "" where the settings name none."""
+        return str(self.judge_extra.get("service_tier") or "")
+
     def options(self, given: ReportOptions) -> ReportOptions:
         """``given`` with the settings' values for every option that it leaves unset."""
         values: dict[str, Any] = {name: getattr(self, name) for name in ReportOptions.model_fields}
         values.update({name: getattr(given, name) for name in given.model_fields_set})
+        if self._is_flex and "eval_timeout_seconds" not in given.model_fields_set | self.model_fields_set:
+            values["eval_timeout_seconds"] = _FLEX_AGENT_SECONDS
         if "max_concurrent_evals" not in given.model_fields_set:
             by_model = self.max_concurrent_evals_by_model
             values["max_concurrent_evals"] = by_model.get(values["judge_model"], values["max_concurrent_evals"])

@@ -202,6 +202,29 @@ def test_a_password_that_is_not_encoded_is_refused_and_not_shown(url: str, monke
     assert "x@" not in str(caught.value)
 
 
+def test_headers_can_come_from_a_block(
+    shared_server: str, at_server: Callable[[str], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_HEADERS", '{"x-tenant": "of the setting"}')
+    with at_server(shared_server):
+        Secret(value='{"x-tenant": "of the block"}').save("judge-headers", overwrite=True)
+        Secret(value={"x-tenant": "of the object"}).save("judge-headers-2", overwrite=True)
+        Secret(value="hush").save("judge-headers-3", overwrite=True)
+        found = []
+        for name in ("judge-headers", "judge-headers-2"):
+            monkeypatch.setenv("AGENT_REPORT_JUDGE_HEADERS_BLOCK", name)
+            with open_clients() as clients:
+                found.append(clients.judge_client(ReportOptions()).openai.default_headers["x-tenant"])
+        assert found == ["of the block", "of the object"]
+        for name, said in (("judge-headers-3", "must hold a JSON object"), ("nobodys", "no Secret block named")):
+            monkeypatch.setenv("AGENT_REPORT_JUDGE_HEADERS_BLOCK", name)
+            wrong = pytest.raises(ConfigurationError, match="AGENT_REPORT_JUDGE_HEADERS_BLOCK")
+            with open_clients() as clients, wrong as caught:
+                clients.judge_client(ReportOptions())
+            assert said in str(caught.value)
+            assert "hush" not in str(caught.value)
+
+
 @contextmanager
 def _key_block(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     monkeypatch.setenv("AGENT_REPORT_JUDGE_KEY_BLOCK", name)

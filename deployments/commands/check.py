@@ -50,18 +50,18 @@ def run_check(
     rules = Rules(min_score, min_success_rate, max_failed, no_worse_than, by_point)
     _check_rules(rules)
     reading = _read(report_id, environment)
-    findings = check_report(reading, rules, _compare(reading, no_worse_than))
-    broken = [finding for finding in findings if finding.breaks(strict=strict)]
+    results = check_report(reading, rules, _compare(reading, no_worse_than))
+    broken = [result for result in results if result.breaks(strict=strict)]
     if junit is not None:
-        write_out(str(junit), render_junit(reading.report, findings, strict=strict), "--junit", make_folder=True)
+        write_out(str(junit), render_junit(reading.report, results, strict=strict), "--junit", make_folder=True)
     if summary is not None:
-        _append(summary, render_summary(reading.report, findings, strict=strict), "--summary")
+        _append(summary, render_summary(reading.report, results, strict=strict), "--summary")
     if as_json:
         row = reading.report
         report = {name: row[name] for name in ("id", "environment", "name", "status")}
         fields = ("rule", "subject", "state", "message", "agent_id")
-        rows = [{name: getattr(finding, name) for name in fields} for finding in findings]
-        counts = Counter(finding.state for finding in findings)
+        rows = [{name: getattr(result, name) for name in fields} for result in results]
+        counts = Counter(result.state for result in results)
         print_json(
             {
                 "passed": not broken,
@@ -72,7 +72,7 @@ def run_check(
             }
         )
     else:
-        _print(open_console(), reading, findings, strict=strict)
+        _print(open_console(), reading, results, strict=strict)
     return not broken
 
 
@@ -105,19 +105,19 @@ def _compare(reading: StoredReport, baseline: str | None) -> Comparison | None:
     return compare_stored(reading.id, None if baseline == "last" else int(baseline), of_agents=False)
 
 
-def _print(console: Console, reading: StoredReport, findings: list[RuleResult], *, strict: bool) -> None:
-    for finding in findings:
-        if finding.state == "broken":
-            console.print(one_line(finding.line, "red"), soft_wrap=True)
+def _print(console: Console, reading: StoredReport, results: list[RuleResult], *, strict: bool) -> None:
+    for result in results:
+        if result.state == "broken":
+            console.print(one_line(result.line, "red"), soft_wrap=True)
     for state, title in (("cannot_tell", "Cannot tell: "), ("not_applied", "Not applied: ")):
-        for finding in findings:
-            if finding.state == state:
-                style = "red" if finding.breaks(strict=strict) else "yellow"
-                console.print(Text.assemble((title, style), one_line(finding.line)), soft_wrap=True)
-    passed = not any(finding.breaks(strict=strict) for finding in findings)
+        for result in results:
+            if result.state == state:
+                style = "red" if result.breaks(strict=strict) else "yellow"
+                console.print(Text.assemble((title, style), one_line(result.line)), soft_wrap=True)
+    passed = not any(result.breaks(strict=strict) for result in results)
     verdict = Text("passed", "bold green") if passed else Text("not passed", "bold red")
-    tail = f", {count_states(findings)}"
-    if not passed and all(finding.state != "broken" for finding in findings):
+    tail = f", {count_states(results)}"
+    if not passed and all(result.state != "broken" for result in results):
         tail += " (--strict)"
     console.print(
         Text.assemble(f"Report {reading.id} on ", one_line(reading.report["environment"]), ": ", verdict, tail)

@@ -11,10 +11,10 @@ from rich.text import Text
 from deployments.local.runner import Order, check_configured_api, check_settings
 from deployments.terminal.console import Column, one_line, print_table
 from tasks.connecting import check_clients, open_clients
-from tasks.evidence.prices import RunPrices, Tokens
+from tasks.evidence.prices import Tokens
 from tasks.judge.answer import build_schema
-from tasks.judge.exchange import Question, compose
 from tasks.judge.prompt.tokens import estimate_tokens
+from tasks.judge.question import Question, compose
 from tasks.wording.counts import counted
 from tasks.wording.formats import format_cost
 
@@ -43,7 +43,7 @@ def estimate_report(order: Order) -> Row:
     from tasks.judge.agent import build_agent_question
     from tasks.judge.rubric import resolve_rubrics, select_agents
     from tasks.judge.team import build_team_question
-    from tasks.settings import parse_since
+    from tasks.wording.since import parse_since
 
     check_settings(order, judge=False)
     clients = current_clients()
@@ -90,7 +90,9 @@ def estimate_report(order: Order) -> Row:
         "calls": calls,
         "prompt_tokens": total,
         "completion_tokens": calls * _ANSWER_TOKENS,
-        "cost_usd": _cost(prices, options.judge_model, total, calls * _ANSWER_TOKENS),
+        "cost_usd": prices.cost_usd(
+            options.judge_model, Tokens(total, calls * _ANSWER_TOKENS), datetime.now(UTC), settings.service_tier
+        ),
         "warnings": [*warnings, *(hide.redact(said) if hide else said for said in left_out.sentences())],
         "nothing_to_judge": bool(left_out) and not asked and not missing,
     }
@@ -125,9 +127,5 @@ def print_estimate(console: Console, estimate: Row) -> None:
 
 
 def _tokens(question: Question, budget: int) -> int:
-    *_, estimated = compose(question, budget)
+    estimated = compose(question, budget).estimated
     return estimated + estimate_tokens(str(build_schema(question.kind, question.rubric)))
-
-
-def _cost(prices: RunPrices, model: str, prompt: int, completion: int) -> float | None:
-    return prices.cost_usd(model, Tokens(prompt, completion), datetime.now(UTC))

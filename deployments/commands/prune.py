@@ -66,7 +66,7 @@ def prune(*, keep: str, keep_last: int, environment: str | None, yes: bool, as_j
 
 
 def _before(keep: str) -> datetime:
-    from tasks.settings import parse_since
+    from tasks.wording.since import parse_since
 
     now = datetime.now(UTC)
     try:

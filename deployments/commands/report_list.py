@@ -32,8 +32,8 @@ def list_stored(
         RefusedError: an invalid limit or time.
     """
     from tasks.clients import current_clients
-    from tasks.settings import parse_since
     from tasks.warehouse.listing import ReportFilter, list_reports
+    from tasks.wording.since import parse_since
 
     if not 1 <= limit <= _MOST:
         raise UsageError(f"--limit {limit}: must be from 1 to {_MOST}")

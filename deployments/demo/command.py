@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from tasks.warehouse.sql import Warehouse
 
 AGENT_SECONDS, TEAM_SECONDS = 2.0, 3.0
+_ENDPOINT = (
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "AGENT_REPORT_JUDGE_ENTRA_SCOPE",
+    "AGENT_REPORT_JUDGE_EXTRA",
+    "AGENT_REPORT_JUDGE_HEADERS",
+)
 
 
 def run_demo(*, judge: str, agents: int, runs_per_agent: int, folder: Path, as_json: bool) -> int:
@@ -85,9 +92,9 @@ def _write_past(past: Past, report_id: int) -> None:
 
 
 def _openai() -> dict[str, str]:
-    """Key and endpoint of the real judge, from the environment or ``.env``, as the settings read them."""
+    """What leads to the real judge, from the environment or ``.env``, as the settings read it."""
     given = {**dotenv_values(".env"), **os.environ}
-    return {name: value for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL") if (value := given.get(name))}
+    return {name: value for name in _ENDPOINT if (value := given.get(name))}
 
 
 @contextmanager

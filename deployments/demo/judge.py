@@ -12,11 +12,12 @@ from tasks.settings import SIMULATED_JUDGE_MODEL
 
 
 def asked_schema(payload: dict[str, Any]) -> dict[str, Any]:
-    """The schema of the answer that this chat request wants: as its format, or as the instructions' last line."""
+    """The schema of the answer that this chat request wants: as its format, or as a line of the instructions."""
     form = payload.get("response_format", {})
     if form.get("type") == "json_schema":
         return cast(dict[str, Any], form["json_schema"]["schema"])
-    return cast(dict[str, Any], json.loads(payload["messages"][0]["content"].rsplit("\n", 1)[1]))
+    line = payload["messages"][0]["content"].partition("JSON Schema:\n")[2].partition("\n")[0]
+    return cast(dict[str, Any], json.loads(line))
 
 
 def is_team(payload: dict[str, Any]) -> bool:
@@ -72,7 +73,7 @@ class SimulatedJudge(LoopbackServer):
             response.delay_seconds = response.delay_seconds or delay
             return response
         schema = asked_schema(payload)
-        evidence = payload["messages"][1]["content"]
+        evidence = next(message["content"] for message in payload["messages"] if message["role"] == "user")
         answer = json.dumps(derive_answer(evidence, schema))
         usage = {
             "prompt_tokens": sum(len(message["content"]) for message in payload["messages"]) // 4,

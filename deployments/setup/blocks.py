@@ -1,7 +1,8 @@
-"""Blocks that hold what runs connect with: source, warehouse, and the key of the judge's endpoint."""
+"""Blocks that hold what runs connect with: source, warehouse, and key and headers of the judge's endpoint."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,12 @@ from tasks.settings import Settings
 from tasks.wire.urls import refuse_ambiguous
 
 CONNECTOR, SECRET = "sqlalchemy-connector", "secret"
+_VARIABLES = {
+    "source": "AGENT_REPORT_SOURCE_URL",
+    "warehouse": "AGENT_REPORT_WAREHOUSE_URL",
+    "judge_key": "OPENAI_API_KEY",
+    "judge_headers": "AGENT_REPORT_JUDGE_HEADERS",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,10 @@ class Blocks:
         given = "warehouse_url" in settings.model_fields_set
         self._add(settings, "warehouse", CONNECTOR, settings.warehouse_url if given else None)
         self._add(settings, "judge_key", SECRET, settings.openai_api_key)
+        if settings.judge_headers or settings.judge_headers_block:
+            headers = {name: value.get_secret_value() for name, value in settings.judge_headers.items()}
+            text = SecretStr(json.dumps(headers, sort_keys=True)) if headers else None
+            self._add(settings, "judge_headers", SECRET, text)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -69,7 +80,7 @@ class Blocks:
 
     def _add(self, settings: Settings, thing: str, slug: str, value: SecretStr | None) -> None:
         setting = f"AGENT_REPORT_{thing.upper()}_BLOCK"
-        variable = "OPENAI_API_KEY" if slug == SECRET else f"AGENT_REPORT_{thing.upper()}_URL"
+        variable = _VARIABLES[thing]
         named: str = getattr(settings, f"{thing}_block")
         default = f"agent-report-{thing.replace('_', '-')}"
         if not named and value is None:

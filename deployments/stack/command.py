@@ -30,6 +30,15 @@ from tasks.wording.counts import counted
 
 _HOST = "127.0.0.1"
 _JAEGER_PORT, _JUDGE_PORT = 8766, 8767
+# What lets a report ask its judge: with none of them it is refused.
+_LETS_IN = (
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "AGENT_REPORT_JUDGE_KEY_BLOCK",
+    "AGENT_REPORT_JUDGE_HEADERS",
+    "AGENT_REPORT_JUDGE_HEADERS_BLOCK",
+    "AGENT_REPORT_JUDGE_ENTRA_SCOPE",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +198,7 @@ def _next_steps(stack: _Stack) -> list[Text]:
     if not stack.settings.get("AGENT_REPORT_WEBHOOK_SECRETS"):
         steps["Webhooks are signed with the secret in"] = str(stack.place.secret)
     lines = [Text()]
-    if not stack.settings.get("OPENAI_API_KEY") and not stack.settings.get("OPENAI_BASE_URL"):
+    if not any(stack.settings.get(name) for name in _LETS_IN):
         lines.append(one_line("There is no OPENAI_API_KEY: reports will be refused", "yellow"))
     lines += [Text.assemble(f"{name}: ", one_line(value)) for name, value in steps.items()]
     return [*lines, Text("Ctrl-C stops everything.")]

@@ -17,7 +17,7 @@ from tasks.settings import NO_ENV_FILE, SIMULATED_JUDGE_MODEL, read_settings
 
 _OURS = ("AGENT_REPORT_", "OPENAI_")
 # Runs get them from the worker's environment. Blocks would outlive the values that they copy.
-_BLOCKS = ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_WAREHOUSE_URL", "OPENAI_API_KEY")
+_BLOCKS = ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_WAREHOUSE_URL", "AGENT_REPORT_JUDGE_HEADERS", "OPENAI_API_KEY")
 _WEBHOOKS = "AGENT_REPORT_WEBHOOK_"
 
 

@@ -47,7 +47,7 @@ def print_report(
         criteria: Its rows of ``criterion_scores``; without them scores are shown, but not what they are made of.
         comparison: With the report that it was compared with last; None when it never was.
     """
-    from tasks.render.order import needs_work, worst_agents_first
+    from tasks.render.order import needs_attention, worst_agents_first
     from tasks.render.outage import find_outage
 
     _print_verdict(console, report)
@@ -64,7 +64,7 @@ def print_report(
         print_changes(console, comparison)
     ordered = worst_agents_first(agents, comparison)
     _print_unjudged(console, ordered, outage)
-    if needy := [row for row in ordered if needs_work(row)]:
+    if needy := [row for row in ordered if needs_attention(row)]:
         console.print()
         _print_needy(console, needy, len(agents), criteria)
     if agents:

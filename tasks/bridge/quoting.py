@@ -1,4 +1,8 @@
-"""What keeps large values cheap as parameters: Prefect walks through every parameter of every task run."""
+"""What keeps large values cheap as parameters: Prefect walks through every parameter of every task run.
+
+The evidence of one agent, 20 runs of 100 spans, is 8,000 visits and 20 ms of CPU a task run.
+(tests/bridge/test_quoting.py)
+"""
 
 from __future__ import annotations
 

@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.errors import ConfigurationError
 
+# What endpoints call the tier that list prices are for. "auto" is none of its own: of a call, or of a project.
+_STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "on_demand", "standard_only"})
+
 
 class ModelPrice(BaseModel):
     """The price of one model, in USD for a million tokens; without ``cached``, cached input costs as much as other."""
@@ -40,7 +43,7 @@ class RunPrices:
 
     Args:
         own: ``{model: {"input", "output", "cached"}}`` in USD for a million tokens. It comes before ``genai-prices``,
-            compared without regard to case.
+            compared without regard to case. The key ``model:tier`` has the price of a tier other than the standard one.
 
     Raises:
         RefusedError: a price that is none, naming the model.
@@ -51,16 +54,18 @@ class RunPrices:
         self._models: dict[str, ModelInfo | None] = {}
         self._lock = threading.Lock()
 
-    def cost_usd(self, model: str | None, tokens: Tokens, at: datetime) -> float | None:
+    def cost_usd(self, model: str | None, tokens: Tokens, at: datetime, tier: str = "") -> float | None:
         """What ``tokens`` of ``model`` cost at the time ``at`` in USD; None where model, price or tokens are unknown.
 
         ``at`` (aware) matters since prices change. A run is many requests and only their sum is known, so a price
         that rises with the length of one request counts at its lowest tier. A name such as ``openai/gpt-4o`` is
-        looked up at that provider, then as ``gpt-4o`` alone.
+        looked up at that provider, then as ``gpt-4o`` alone. ``tier`` is the service tier, such as ``flex``; where its
+        own price is not known the cost is not, whatever the standard tier costs.
         """
         if model is None or tokens.input is None or tokens.output is None:
             return None
-        price = self._price(model, at)
+        tier = tier.strip().lower()
+        price = self._price(model, at, "" if tier in _STANDARD_TIERS else tier)
         if price is None:
             return None
         # More cached tokens than input: counted beside it, not as a part of it, and it is not known which price holds.
@@ -69,8 +74,8 @@ class RunPrices:
         micro_usd = (tokens.input - cached) * price.input + cached * cached_price + tokens.output * price.output
         return micro_usd / 1e6
 
-    def _price(self, model: str, at: datetime) -> ModelPrice | None:
-        if own := self._own.get(_key(model)):
+    def _price(self, model: str, at: datetime, tier: str) -> ModelPrice | None:
+        if own := self._own.get(_key(f"{model}:{tier}" if tier else model)):
             return own
         with self._lock:
             if model not in self._models:
@@ -78,7 +83,10 @@ class RunPrices:
             found = self._models[model]
         if found is None:
             return None
-        prices = found.get_prices(at)
+        context = {"processing" if tier == "batch" else "service_tier": tier} if tier else None
+        if context and not _has_variant(found, context, at):
+            return None
+        prices = found.get_prices(at, context)
         given, made = _lowest(prices.input_mtok), _lowest(prices.output_mtok)
         if given is None or made is None:
             return None
@@ -96,6 +104,14 @@ def _find(model: str) -> ModelInfo | None:
         except (LookupError, ValueError):
             continue
     return None
+
+
+def _has_variant(model: ModelInfo, context: Mapping[str, str], at: datetime) -> bool:
+    """Whether ``model`` has prices of its own for a request with this ``context``; else it would get the standard."""
+    return any(
+        variant.when.items() <= context.items() and (variant.constraint is None or variant.constraint.active(at))
+        for variant in model.price_variants or ()
+    )
 
 
 def _lowest(price: Decimal | TieredPrices | None) -> float | None:

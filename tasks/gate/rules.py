@@ -64,10 +64,10 @@ class RuleResult:
         return f"{self.rule}: {self.subject}: {self.message}"
 
 
-def count_states(findings: Sequence[RuleResult]) -> str:
+def count_states(results: Sequence[RuleResult]) -> str:
     """The number of results by state: "2 broken, 1 undecided, 13 held"; "0 held" when there are none."""
     words: dict[State, str] = {"broken": "broken", "cannot_tell": "undecided", "held": "held"}
-    counts = Counter(finding.state for finding in findings)
+    counts = Counter(result.state for result in results)
     return ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state] or state == "held")
 
 
@@ -87,21 +87,21 @@ def check_report(reading: StoredReport, rules: Rules, comparison: Comparison | N
       reported; when nothing can be compared, the rule is broken.
     """
     report = reading.report
-    findings = []
+    results = []
     if report["status"] != "completed":
-        findings.append(RuleResult("status", "report", "broken", f"ended as {report['status']}"))
+        results.append(RuleResult("status", "report", "broken", f"ended as {report['status']}"))
     if rules.max_failed is not None:
-        findings.append(_count_failed(reading.details, rules.max_failed))
+        results.append(_count_failed(reading.details, rules.max_failed))
     if rules.min_score is not None:
-        findings += _scores(reading, rules.min_score, failed_counted=rules.max_failed is not None)
+        results += _scores(reading, rules.min_score, failed_counted=rules.max_failed is not None)
     if rules.min_success_rate is not None:
         counted = rules.max_failed is not None
-        findings += [
+        results += [
             _success(row, rules, _interval(reading, row), failed_counted=counted) for row in reading.asked_agents()
         ]
     if rules.no_worse_than is not None:
-        findings += _not_worse(reading, comparison)
-    return findings
+        results += _not_worse(reading, comparison)
+    return results
 
 
 def _count_failed(details: Sequence[AgentRow], most: int) -> RuleResult:

@@ -12,13 +12,14 @@ from tasks.evidence.left_out import LeftOut
 from tasks.evidence.types import Evidence, FutureRuns
 from tasks.judge.answer import RenderedEvidence
 from tasks.judge.evaluation import Evaluation
-from tasks.judge.exchange import Judge, Question
+from tasks.judge.exchange import Judge
 from tasks.judge.judgement import judge_question
 from tasks.judge.ledger import fingerprint
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.prompt.prompts import describe_selection, render_agent
 from tasks.judge.prompt.selection import Selection, label_runs, select_runs
 from tasks.judge.prompt.suspicion import find_suspicions
+from tasks.judge.question import Question
 from tasks.judge.rubric import Criterion
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tasks.errors import UnusableAnswerError
 from tasks.evidence.values import read_text
+from tasks.judge.parsing.objects import find_values
+from tasks.judge.parsing.reasoning import answer_part
+from tasks.judge.parsing.scores import read_score
+from tasks.judge.parsing.shapes import find_answer
 from tasks.judge.prompt.citations import LabelledRuns, QuoteLocation, Side
-from tasks.judge.reasoning import answer_part
 from tasks.judge.rubric import Criterion, fold_name
 
 Kind = Literal["agent", "team"]
-# Each costs a pass over the rest: a page of opening braces must not take minutes.
-_MOST_BRACES_TRIED = 50
-_NUMBER = re.compile(r"^\s*[+-]?\d+(?:\.\d+)?\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +131,19 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], labelled_runs: LabelledRuns) -> JudgeAnswer:
-    """``text`` as an answer to ``rubric``.
+def parse_answer(
+    text: str,
+    kind: Kind,
+    rubric: Mapping[str, Criterion],
+    labelled_runs: LabelledRuns,
+    *,
+    cut_off: bool = False,
+) -> JudgeAnswer:
+    """``text`` as an answer to ``rubric``; ``cut_off`` when it ended at a limit, then only a whole object counts.
 
-    Fences and prose around the JSON are passed over, and so is reasoning in tags (``answer_part``); a number that came
-    as a string is read; unknown criteria are ignored; citations of what there is not, or of words that do not stand
+    Fences and prose around the JSON are passed over, and so is reasoning in tags (``answer_part``). JSON is read as
+    models write it (``ValueReader``), wherever the criteria stand in it (``find_answer``), and so are scores
+    (``read_score``). Unknown criteria are ignored; citations of what there is not, or of words that do not stand
     there, are dropped and counted. Lengths and list sizes do not matter.
     Where two things could be meant (a key that comes twice, two objects), nothing is chosen.
 
@@ -145,12 +151,9 @@ def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], labelle
         UnusableAnswerError: no JSON object, a criterion missing, a score that is no number from 0 to 10 or null, or a
             team's executive summary missing. Never is a score guessed, clamped or set to zero.
     """
-    data = _load(text)
+    data = _load(text, rubric, cut_off)
     problems: list[str] = []
-    found = data.get("criteria")
-    if not isinstance(found, dict):
-        # Some servers accept the schema and ignore it: the criteria may stand at the top.
-        found = {key: value for key, value in data.items() if isinstance(value, dict)}
+    found = data["criteria"]
     alike: dict[str, list[str]] = {}
     for key in found:
         alike.setdefault(fold_name(key), []).append(key)
@@ -186,58 +189,21 @@ def parse_answer(text: str, kind: Kind, rubric: Mapping[str, Criterion], labelle
     )
 
 
-def _load(text: str) -> dict[str, Any]:
+def _load(text: str, rubric: Mapping[str, Criterion], cut_off: bool) -> dict[str, Any]:
+    """The answer in ``text`` with its criteria as an object, however few of them there are."""
     if not text.strip():
         raise UnusableAnswerError(["the answer is empty"])
     text = answer_part(text)
     if not text.strip():
         raise UnusableAnswerError(["the answer is nothing but reasoning; the JSON object must follow it"])
-    objects = list(_objects(text))
-    answers = [found for _, found in objects if isinstance(found.get("criteria"), dict)]
-    if not answers and objects and objects[0][0] == text.find("{") and not _is_value(text, objects[0][0]):
-        # Not one from further on: that can be the inside of an object that was cut off.
-        answers = [objects[0][1]]
-    if not answers:
+    values = find_values(text, cut_off=cut_off)
+    answer = find_answer(values, rubric)
+    if answer is not None:
+        return answer
+    if not values or not isinstance(values[0], dict) or text.lstrip().startswith("<"):
         start = " ".join(text.split())[:80]
         raise UnusableAnswerError([f"the answer is not a JSON object (it starts with {start!r})"])
-    if any(answer != answers[0] for answer in answers):
-        raise UnusableAnswerError(["the answer holds more than one JSON object with criteria"])
-    return answers[0]
-
-
-def _is_value(text: str, start: int) -> bool:
-    """Whether a key stands before ``start``: then it is the inside of an object whose head is missing."""
-    return text[:start].rstrip().endswith('":')
-
-
-def _objects(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The JSON objects in ``text`` and where they start: within fences, prose, a list, or by themselves."""
-    decoder = json.JSONDecoder(strict=False, parse_int=_whole, object_pairs_hook=_single)
-    start = text.find("{")
-    for _ in range(_MOST_BRACES_TRIED):
-        if start < 0:
-            return
-        try:
-            found, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            end = start + 1
-        else:
-            yield start, found
-        start = text.find("{", end)
-
-
-def _whole(digits: str) -> float:
-    # int() refuses thousands of digits; as a float they are too large for a score or a run id, and no more than that.
-    return int(digits) if len(digits) <= 20 else float(digits)
-
-
-def _single(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found and found[key] != value:
-            raise UnusableAnswerError([f"the key {key[:60]!r} comes twice in one object, with different values"])
-        found[key] = value
-    return found
+    return values[0] | {"criteria": {}}
 
 
 def _given(name: str, found: Mapping[str, Any], alike: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -253,19 +219,13 @@ def _given(name: str, found: Mapping[str, Any], alike: Mapping[str, Sequence[str
 
 
 def _score(name: str, given: dict[str, Any]) -> float | None:
-    if "score" not in given:
-        raise ValueError(f"criterion {name!r} has no score")
-    value = given["score"]
-    if value is None:
-        return None
-    if isinstance(value, str) and _NUMBER.match(value):
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"criterion {name!r}: score {str(value)[:40]!r} is not a number from 0 to 10 or null")
-    # NaN fails this comparison as well; so does an integer too large for a float.
-    if not 0 <= value <= 10:
-        raise ValueError(f"criterion {name!r}: score {str(value)[:40]} is not between 0 and 10")
-    return float(value)
+    keys = ["score"] if "score" in given else [key for key in given if fold_name(key) == "score"]
+    if len(keys) != 1:
+        raise ValueError(f"criterion {name!r} has {'no score' if not keys else 'more than one score'}")
+    try:
+        return read_score(given[keys[0]])
+    except ValueError as error:
+        raise ValueError(f"criterion {name!r}: {error}") from None
 
 
 def _examples(given: object, labelled_runs: LabelledRuns) -> tuple[tuple[Example, ...], int]:

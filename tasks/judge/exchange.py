@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -10,51 +10,28 @@ from typing import Any
 
 from tasks.errors import ContextLengthError, JudgeError, UnusableAnswerError
 from tasks.evidence.prices import RunPrices, Tokens
-from tasks.judge.answer import JudgeAnswer, Kind, RenderedEvidence, build_schema, parse_answer
+from tasks.judge.answer import JudgeAnswer, parse_answer
 from tasks.judge.budget import Budget
 from tasks.judge.call_context import CallContext, Spent
 from tasks.judge.claims import claimed
 from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.model_limits import Bounds, bounds_from, count_of_prompt, is_count_of_tokens
 from tasks.judge.endpoint.reply import Reply
+from tasks.judge.endpoint.schema import follows
+from tasks.judge.endpoint.stated_limits import StatedLimits, read_stated_limits
 from tasks.judge.endpoint.stated_price import StatedPrice
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint
-from tasks.judge.prompt.citations import LabelledRuns
-from tasks.judge.prompt.fence import Fence
-from tasks.judge.prompt.prompts import PROMPT_VERSION, build_messages, build_repair
+from tasks.judge.prompt.prompts import PROMPT_VERSION, build_repair
 from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
-from tasks.judge.rubric import Criterion
+from tasks.judge.question import Draft, Question, estimate_messages, fit
 
-_SHRINK = 0.7
-_FITTING_TRIES = 4
-# Framing of messages, and what the endpoint adds for a schema.
-_MESSAGE_OVERHEAD = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked. ``digest`` stands for the whole evidence, of which ``render`` gives what fits.
-
-    ``render(budget_tokens, rotation)`` is the evidence in about so many tokens (as ``estimate_tokens`` has it), its
-    runs from the ``rotation``-th part (0 to 1) on.
-    """
-
-    kind: Kind
-    rubric: Mapping[str, Criterion]
-    digest: str
-    labelled_runs: LabelledRuns
-    render: Callable[[int, float], RenderedEvidence]
-    goal: str = ""
-    agent_id: int | None = None
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """The JSON schema of its answer."""
-        return build_schema(self.kind, self.rubric)
-
-
-Draft = tuple[list[dict[str, str]], RenderedEvidence, int]
-"""The messages of a question, what they show of the evidence, and their estimated tokens."""
+# A call that is refused for its length costs nothing; where no limit is stated, each refusal halves the question.
+_MOST_REFUSALS = 5
+# By how much the estimate is taken to be off when a question is refused that should have fitted.
+_CORRECTION = 1.3
+# A refused prompt is longer than those that follow and has another share of instructions: its count weighs little.
+_REFUSED_WEIGHT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +64,8 @@ class Judge:
             JudgeError: both answers were unusable, the endpoint failed, time was up, or judging has ended.
         """
         call = CallContext(
-            fingerprint=self._fingerprint(question, sample),
+            fingerprint=self._fingerprint(question, sample, self._endpoint()),
+            earlier=self._fingerprint(question, sample, {}),
             kind=question.kind,
             model=self.client.model,
             deadline=deadline,
@@ -101,8 +79,10 @@ class Judge:
         drafts: list[Draft] = []
 
         def most_usd() -> float | None:
-            drafts[:] = drafts or [self._compose(question, call, self.evidence_tokens)]
-            return self.most_usd(drafts[0][2])
+            # What cannot fit is found out again, and said, once the claim is held.
+            with suppress(ContextLengthError):
+                drafts[:] = drafts or [self._fit(question, call)]
+            return self._most_usd(drafts[0]) if drafts else self.most_usd(self.evidence_tokens)
 
         with claimed(self.ledger, call, most_usd) as held:
             if isinstance(held, PaidAnswer):
@@ -118,29 +98,36 @@ class Judge:
             return self._pay(question, call, claim, drafts), False
 
     def _pay(self, question: Question, call: CallContext, claim: Claim | None, drafts: Sequence[Draft]) -> JudgeAnswer:
-        messages, shown, reply = self._first(question, call, claim, drafts)
+        draft, reply = self._first(question, call, claim, drafts)
         problems: tuple[str, ...] = ()
         first = ""
-        repair = messages
+        asked = draft
         for turn in range(2):
             if turn:
                 first = "; ".join(problems)
-                reply = self._call(question, repair, estimate_messages(repair), call, claim)
+                reply = self._call(question, asked, call, claim)
             outcome, answer = "usable", None
             try:
                 answer = _use(reply, question)
             except UnusableAnswerError as error:
                 problems = error.problems
                 outcome = _outcome(reply)
-                repair = messages + build_repair(reply.text, problems)
+                asked = _repair(draft, reply, problems)
                 if claim is not None:
-                    claim.most_usd = self.most_usd(estimate_messages(repair))
+                    claim.most_usd = self._most_usd(asked)
             if reply.paid:
+                self._notice_schema(reply, question)
                 self.ledger.commit(self._paid(call, reply, outcome), claim)
             if answer is not None:
-                return replace(answer, shown=shown)
+                return replace(answer, shown=draft.shown)
         second = "; ".join(problems)
         raise UnusableAnswerError([f"the judge's answer could not be used ({first}), nor could the second: {second}"])
+
+    def _notice_schema(self, reply: Reply, question: Question) -> None:
+        """Some endpoints take the schema and ignore it, as Anthropic's OpenAI-compatible one does."""
+        cut_off = reply.refusal or reply.finish_reason in ("length", "content_filter")
+        if not cut_off and not follows(reply.text, question.schema):
+            self.client.capabilities.ignored()
 
     def settings(self) -> dict[str, Any]:
         """What of the judge decides an answer, whatever the evidence and the criteria."""
@@ -151,47 +138,89 @@ class Judge:
             "evidence_tokens": self.evidence_tokens,
         }
 
-    def most_usd(self, estimated_tokens: int) -> float | None:
+    def most_usd(self, estimated_tokens: int, output_tokens: int | None = None) -> float | None:
         """What a call of about so many prompt tokens can cost at the most; None when the price is not known.
 
-        Where no table has it, it is known from the first call on of which the endpoint stated the cost.
+        Where no table has it, it is known from the first call on of which the endpoint stated the cost. An answer has
+        ``output_tokens`` at the most (None: what is configured).
         """
-        prompt, output = round(estimated_tokens * max(1.0, self.scale.factor)), self.client.max_output_tokens
-        priced = self.prices.cost_usd(self.client.model, Tokens(prompt, output), datetime.now(UTC))
-        return self.stated_price.most_usd(prompt, output) if priced is None else priced
+        prompt = round(estimated_tokens * max(1.0, self.scale.factor))
+        output = self._most_output_tokens() if output_tokens is None else output_tokens
+        tokens, now = Tokens(prompt, output), datetime.now(UTC)
+        # A call in a cheaper tier may end in the standard one.
+        priced = [self.prices.cost_usd(self.client.model, tokens, now, tier) for tier in {"", self.client.tier.current}]
+        known = [cost for cost in priced if cost is not None]
+        return max(known) if len(known) == len(priced) else self.stated_price.most_usd(prompt, output)
+
+    def _most_usd(self, draft: Draft) -> float | None:
+        return self.most_usd(draft.estimated, draft.output_tokens)
 
     def _first(
-        self, question: Question, call: CallContext, claim: Claim | None, drafts: Sequence[Draft]
-    ) -> tuple[list[dict[str, str]], RenderedEvidence, Reply]:
-        """The first reply; a question that the model's context does not hold is asked once more, shorter by 30 %."""
-        budget = self.evidence_tokens
-        for last in (False, True):
-            draft = drafts[0] if drafts and not last else self._compose(question, call, budget)
-            messages, shown, estimated = draft
+        self, question: Question, call: CallContext, claim: Claim | None, drafts: Sequence[Draft] = ()
+    ) -> tuple[Draft, Reply]:
+        """The first reply; a question that is refused for its length is asked again, made to fit what was learned."""
+        correction = 1.0
+        refused = ""
+        for refusal in range(_MOST_REFUSALS + 1):
+            draft = drafts[0] if drafts and not refusal else self._fit(question, call, correction, refused)
             try:
-                return messages, shown, self._call(question, messages, estimated, call, claim)
+                return draft, self._call(question, draft, call, claim)
             except ContextLengthError as error:
-                if last:
-                    raise JudgeError(f"the evidence is too long for the judge, shortened as well: {error}") from None
-                budget = int(budget * _SHRINK)
-        raise AssertionError("unreachable")
+                refused = str(error)
+                correction = self._learn(draft, read_stated_limits(error.words, error.figures), correction)
+        raise JudgeError(
+            f"the evidence is too long for the judge, shortened to about {draft.estimated:,} tokens of prompt as well: "
+            f"{refused} (AGENT_REPORT_JUDGE_CONTEXT_TOKENS is to be what the model takes, prompt and answer together)"
+        )
 
-    def _compose(self, question: Question, call: CallContext, budget_tokens: int) -> Draft:
-        return compose(question, budget_tokens, self.scale, call.sample / self.samples)
+    def _learn(self, draft: Draft, stated: StatedLimits | None, correction: float) -> float:
+        """Note what a refusal says of the model; by how much this question's estimate is off beside the scale's."""
+        factor = self.scale.factor * correction
+        prompt = draft.estimated * factor
+        known = self.client.limits.bounds
+        counted = count_of_prompt(stated, prompt, draft.output_tokens) if stated else None
+        tighter = self.client.limits.learn(bounds_from(stated, prompt, draft.output_tokens))
+        if counted and is_count_of_tokens(counted, draft.estimated):
+            self.scale.learn(_REFUSED_WEIGHT, round(_REFUSED_WEIGHT * counted / draft.estimated))
+            return max(1.0, counted / draft.estimated / self.scale.factor)
+        # Nothing new: it should have fitted into what is known.
+        return correction if tighter or not _holds(known, prompt, draft.output_tokens) else correction * _CORRECTION
 
-    def _call(
-        self,
-        question: Question,
-        messages: list[dict[str, str]],
-        estimated: int,
-        call: CallContext,
-        claim: Claim | None,
-    ) -> Reply:
+    def _fit(self, question: Question, call: CallContext, correction: float = 1.0, refused: str = "") -> Draft:
+        try:
+            return fit(
+                question,
+                self.evidence_tokens,
+                self.client.limits.bounds,
+                factor=self.scale.factor * correction,
+                most_output_tokens=self._most_output_tokens(),
+                added_tokens=self._added_tokens(question),
+                rotation=call.sample / self.samples,
+            )
+        except ContextLengthError as error:
+            raise ContextLengthError(f"{error} (last: {refused})" if refused else str(error)) from None
+
+    def _most_output_tokens(self) -> int:
+        taken = self.client.capabilities.form.most_output
+        return min(self.client.max_output_tokens, taken or self.client.max_output_tokens)
+
+    def _added_tokens(self, question: Question) -> int:
+        """What the schema takes as text, for an endpoint that is given it in the instructions."""
+        added = self.client.capabilities.form.messages([], question.schema)
+        return sum(estimate_tokens(message["content"]) for message in added)
+
+    def _call(self, question: Question, draft: Draft, call: CallContext, claim: Claim | None) -> Reply:
         call.stop.check()
-        with self.budget.pay(lambda: self.most_usd(estimated), deadline=call.deadline, stop=call.stop) as payment:
-            most_usd = self.most_usd(estimated)
+        with self.budget.pay(lambda: self._most_usd(draft), deadline=call.deadline, stop=call.stop) as payment:
+            most_usd = self._most_usd(draft)
             try:
-                reply = self.client.complete(messages, question.schema, deadline=call.deadline, stop=call.stop)
+                reply = self.client.complete(
+                    draft.messages,
+                    question.schema,
+                    output_tokens=draft.output_tokens,
+                    deadline=call.deadline,
+                    stop=call.stop,
+                )
             except BaseException as error:
                 # Of an error that is not the client's own it is not known whether the call was sent.
                 unanswered = error.unanswered if isinstance(error, JudgeError) else 1
@@ -208,20 +237,26 @@ class Judge:
             # A reply that is no completion is no answer, and its cost is unknown.
             claim.lose(reply.unanswered + (not reply.paid), most_usd)
         call.spent.add(reply.prompt_tokens, reply.completion_tokens, cost)
-        self.scale.learn(estimated, reply.prompt_tokens)
+        self.scale.learn(draft.estimated, reply.prompt_tokens)
         return reply
 
     def _cost(self, reply: Reply) -> float | None:
         tokens = Tokens(reply.prompt_tokens, reply.completion_tokens, cached=reply.cached_tokens)
-        now = datetime.now(UTC)
-        cost = self.prices.cost_usd(reply.model, tokens, now)
+        now, tier = datetime.now(UTC), reply.service_tier
+        cost = self.prices.cost_usd(reply.model, tokens, now, tier)
         # A proxy may answer with a name of its own; what was asked for is then the better name.
-        cost = self.prices.cost_usd(self.client.model, tokens, now) if cost is None else cost
+        cost = self.prices.cost_usd(self.client.model, tokens, now, tier) if cost is None else cost
         return reply.cost_usd if cost is None else cost
 
-    def _fingerprint(self, question: Question, sample: int) -> str:
+    def _endpoint(self) -> dict[str, Any]:
+        # Not among the settings: reports remain comparable when the same model has moved.
+        address = self.client.address
+        return {} if address is None else {"endpoint": address.identity}
+
+    def _fingerprint(self, question: Question, sample: int, endpoint: dict[str, Any]) -> str:
         return fingerprint(
             self.settings()
+            | endpoint
             | {
                 "kind": question.kind,
                 "schema": question.schema,
@@ -254,24 +289,17 @@ class Judge:
         )
 
 
-def compose(question: Question, budget_tokens: int, scale: TokenScale | None = None, rotation: float = 0.0) -> Draft:
-    """A question as it is sent; its evidence is in at most ``budget_tokens``, as far as this model's count is known."""
-    factor = scale.factor if scale else 1.0
-    room = int(budget_tokens / factor)
-    for _ in range(_FITTING_TRIES):
-        shown = question.render(room, rotation)
-        size = estimate_tokens(shown.text)
-        if size * factor <= budget_tokens:
-            break
-        # The facts and what stands between the runs are not in the runs' shares.
-        room = int(room * budget_tokens / (size * factor) * 0.97)
-    messages = build_messages(question.kind, question.rubric, Fence().around(shown.text), question.goal)
-    return messages, shown, size + estimate_messages(messages[:-1])
+def _repair(draft: Draft, reply: Reply, problems: Sequence[str]) -> Draft:
+    messages = draft.messages + build_repair(reply.text, problems)
+    return replace(draft, messages=messages, estimated=estimate_messages(messages))
 
 
-def estimate_messages(messages: Sequence[Mapping[str, str]]) -> int:
-    """Estimated tokens of ``messages``, with what frames them."""
-    return sum(estimate_tokens(message["content"]) for message in messages) + _MESSAGE_OVERHEAD
+def _holds(bounds: Bounds, prompt_tokens: float, output_tokens: int) -> bool:
+    """Whether a question of this size is within ``bounds``."""
+    context, most_prompt = bounds.context_tokens, bounds.most_prompt_tokens
+    return (context is None or prompt_tokens + output_tokens <= context) and (
+        most_prompt is None or prompt_tokens <= most_prompt
+    )
 
 
 def _use(reply: Reply, question: Question) -> JudgeAnswer:
@@ -281,9 +309,15 @@ def _use(reply: Reply, question: Question) -> JudgeAnswer:
         raise UnusableAnswerError([f"the judge refused: {' '.join(reply.refusal.split())[:200]}"])
     if reply.finish_reason == "content_filter":
         raise UnusableAnswerError(["the endpoint's content filter cut the answer off"])
-    if reply.finish_reason == "length":
-        raise UnusableAnswerError(["the answer was cut off at its length limit; keep it shorter"])
-    return parse_answer(reply.text, question.kind, question.rubric, question.labelled_runs)
+    cut_off = reply.finish_reason == "length"
+    if reply.only_reasoned and not cut_off:
+        raise UnusableAnswerError(["the answer is empty: the model sent nothing but reasoning"])
+    try:
+        return parse_answer(reply.text, question.kind, question.rubric, question.labelled_runs, cut_off=cut_off)
+    except UnusableAnswerError:
+        if not cut_off:
+            raise
+        raise UnusableAnswerError(["the answer was cut off at its length limit; keep it shorter"]) from None
 
 
 def _outcome(reply: Reply) -> str:

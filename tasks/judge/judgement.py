@@ -9,7 +9,8 @@ from tasks.errors import AgentReportError, BudgetError, JudgingEndedError, Unusa
 from tasks.judge.answer import JudgeAnswer
 from tasks.judge.call_context import Spent
 from tasks.judge.evaluation import AgentStatus, Evaluation
-from tasks.judge.exchange import Judge, Question
+from tasks.judge.exchange import Judge
+from tasks.judge.question import Question
 from tasks.judge.scoring import Verdict, build_verdicts, score_verdicts, typical_first
 from tasks.wording.counts import is_are
 

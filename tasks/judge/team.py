@@ -8,7 +8,7 @@ from tasks.evidence.types import Evidence
 from tasks.judge.agent import digest_evidence
 from tasks.judge.answer import RenderedEvidence
 from tasks.judge.evaluation import Evaluation
-from tasks.judge.exchange import Judge, Question
+from tasks.judge.exchange import Judge
 from tasks.judge.judgement import judge_question
 from tasks.judge.ledger import fingerprint
 from tasks.judge.prompt.allocation import water_fill
@@ -16,6 +16,7 @@ from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.prompt.prompts import TEAM_DETAILS, FactsDetail, render_member, render_team
 from tasks.judge.prompt.selection import run_size, show_run
 from tasks.judge.prompt.tokens import estimate_tokens
+from tasks.judge.question import Question
 from tasks.judge.rubric import TeamCriteria, in_order
 
 _LEAST_RUN_TOKENS = 150

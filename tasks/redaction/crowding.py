@@ -26,6 +26,8 @@ _BLOCK = 2_048
 _TRIED = 64
 _LONGEST_WORD = 500
 _LONGEST_URL = 400
+_ESCAPE = 6
+_BACKSLASH, _PERCENT = 0x5C, 0x25
 _ENDS_WORD = frozenset(b" \t\n\r\"'`,;&<>\\|\x00")
 
 
@@ -69,24 +71,28 @@ def _word_end(coded: bytes, place: int) -> int:
     return end
 
 
-def drop_idle_ats(text: str, coded: bytes, found: Places, at: int) -> Places:
-    """``found`` without each @ (the key ``at``) that neither ends a URL's password nor can be in an e-mail address.
+def drop_idle(text: str, coded: bytes, found: Places, at: int, begins: npt.NDArray[np.bool_]) -> Places:
+    """``found`` without what no rule can begin at.
 
-    Pictures are made of them, and a text may be nothing else.
+    That is each @ (the key ``at``) that neither ends a URL's password nor can be in an e-mail address: pictures are
+    made of them, and a text may be nothing else; and whatever stands within a word, of the keys that ``begins`` flags.
     """
+    padded = np.frombuffer(b" " * _ESCAPE + coded + b" ", np.uint8)
+    before = found.places + (_ESCAPE - 1)
+    # The n of \n is no part of a word; \u003c and %3D end in letters as well.
+    idle = begins[found.keys] & _IN_WORD[padded[before]] & (padded[before - 2] != _PERCENT)
+    for shift in (1, 3, 5):
+        idle &= padded[before - shift] != _BACKSLASH
     is_at = found.keys == at
-    ats = found.places[is_at]
-    if len(ats) < MOST_IN_A_SMALL_TEXT:
-        return found
-    after = np.frombuffer(coded + b" ", np.uint8)[ats + 1]
-    useful = _CAN_FOLLOW[after]
-    schemes = _find_all(text, "://")
-    if len(schemes):
-        index = np.searchsorted(schemes, ats) - 1
-        useful |= (index >= 0) & (ats - schemes[index] <= _LONGEST_URL)
-    kept = np.ones(len(is_at), bool)
-    kept[is_at] = useful
-    return Places(found.places[kept], found.keys[kept])
+    if is_at.sum() >= MOST_IN_A_SMALL_TEXT:
+        ats = found.places[is_at]
+        useful = _CAN_FOLLOW[padded[ats + _ESCAPE + 1]]
+        schemes = _find_all(text, "://")
+        if len(schemes):
+            index = np.searchsorted(schemes, ats) - 1
+            useful |= (index >= 0) & (ats - schemes[index] <= _LONGEST_URL)
+        idle[is_at] = ~useful
+    return Places(found.places[~idle], found.keys[~idle])
 
 
 def _find_all(text: str, what: str) -> Array:
@@ -100,3 +106,4 @@ def _find_all(text: str, what: str) -> Array:
 
 # A domain begins with a letter or a digit; "?" stands for what is not Latin-1.
 _CAN_FOLLOW = np.array([chr(code).isalnum() or code >= 0x80 or code == 0x3F for code in range(256)])
+_IN_WORD = np.array([(code < 0x80 and chr(code).isalnum()) or chr(code) in "_-" for code in range(256)])

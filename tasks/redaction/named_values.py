@@ -1,157 +1,72 @@
-"""Values beside their names: ``password=…``, ``"api_key": "…"``, ``--token …``, ``<secret>…``.
+"""Values beside their names: ``password=…``, ``"api_key": "…"``, ``--token …``, ``<secret>…``, ``name: … value: …``.
 
-A value ends where its quote does, or else at a space or a sign that no bare value holds.
+A value ends where its quote does, or else at a space or a sign that no bare value holds. Quotes, colons and signs may
+be written for URLs, HTML or JSON: ``%22password%22%3A%22…%22``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from enum import IntEnum
 
-from tasks.redaction.personal import Span
-
-DIGIT = re.compile(r"\d")
-_LETTER = re.compile(r"[^\W\d_]")
-_SPACE = re.compile(r"\s")
-PLACEHOLDER = re.compile(r"\[[A-Za-z][\w -]{0,39}\]")
-"""What stands in the place of something that was replaced: a label, whose form this is, in brackets."""
-
-BARREN = ""
-"""The label of no secret: rules of the same need find nothing that begins before the end of this span."""
-
-Find = Callable[[str, int], Span | None]
-
-
-class Need(IntEnum):
-    """What a bare value must have for its rule, so that a long one without it is read only once."""
-
-    NOTHING = 0
-    DIGIT = 1
-    DIGIT_OR_NO_DOT = 2
-
-
-_SEPARATOR = (
-    r"(?:(?P<close>\\{0,3}[\"'`])\]?)?[ \t]{0,3}"
-    r"(?:(?P<sep>=>|:=|=3[Dd]|[:=]{1,2}|>|%3[DAda])[ \t]{0,3}|(?P<space> {1,3}))"
+from tasks.redaction.kinds import BARREN, Find, Need, Span, words
+from tasks.redaction.plain_values import (
+    DIGIT,
+    EXPRESSION,
+    SPACE,
+    is_mixed,
+    is_name,
+    is_path,
+    is_random,
+    is_sentence,
+    is_wordy,
+    says_nothing,
+    turns,
 )
-# What its beginning tells: a placeholder, an expression in some language.
-_EXPRESSION = PLACEHOLDER.pattern + r"|\$\(|\{|<|\$\{\{|[A-Za-z_.]++[(\[]|[A-Za-z_]\w*+(?:\.\w++)++\("
-_NO_VALUE = re.compile(
-    _EXPRESSION
-    # What it is in full: a variable, a mask.
-    + r"|(?:\$\{?\w++\}?|%\(?\w*\)?s|@\w++@|[*xX•.…#_-]++"
-    r"|(?:self|os|settings|config|cfg|env|args|process|request|req|options|opts|ctx|this|vault|secrets)\.[A-Za-z_.]++)\Z"
+
+_CODED_QUOTE = r"%22|%27|&quot;|&#34;|&#x22;|&#39;|\\{1,2}u002[27]"
+_QUOTE = rf"(?:\\{{0,3}}[\"'`]|{_CODED_QUOTE})"
+_SEPARATOR = (
+    rf"(?:(?P<close>{_QUOTE})\]?)?(?:[ \t]{{0,3}}|%20)"
+    r"(?:(?P<sep>=>|:=|=3[Dd]|[:=]{1,2}|>|%3[DAda]|\\u003[DAda]|：)(?:[ \t]{0,3}|%20|\+(?=%22))"
+    # A list, or bytes, of one.
+    r"(?:(?:\[[ ]?|[bfur]{1,2})(?=\\{0,3}[\"']))?"
+    # The name and the value of a pair: {"name": "DB_PASSWORD", "value": "…"}.
+    rf"|(?P<pair>,?(?:[ \t]|\r?\n|\\n){{0,20}}{_QUOTE}?[Vv]alue{_QUOTE}?[ \t]{{0,3}}[:=][ \t]{{0,3}})"
+    r"|(?P<space> {1,3}))"
 )
 _BARE = r"[^\s\"'`,;&<>\\\x00|]"
 _VALUE = (
-    r"(?:(?P<quote>\\{0,3}[\"'`])"
+    rf"(?:(?P<coded>{_CODED_QUOTE})(?P<within>(?:(?!(?P=coded))[^\s\"'\x00]){{1,300}}+)"
+    r"|(?P<quote>\\{0,3}[\"'`])"
     r"(?P<quoted>(?:[^\"'`\\\n\x00]++|(?!(?P=quote))(?:\\[^\n\x00]|[^\n\x00]))++)"
-    rf"|(?P<expression>{_EXPRESSION})|(?P<bare>{_BARE}{{1,500}}+))"
+    rf"|(?P<expression>{EXPRESSION})|(?P<bare>{_BARE}{{1,500}}+))"
 )
 _LONGEST_VALUE = 10_000
 _LONGEST_BARE = 500
 _BARE_RUN = re.compile(_BARE + "*+")
 _LONGEST_RUN = 4_000
 # Of a separator, and what is left of the name.
-_BEFORE_VALUE = 32
-_NOTHING = frozenset(
-    [
-        "none",
-        "null",
-        "nil",
-        "undefined",
-        "true",
-        "false",
-        "yes",
-        "no",
-        "str",
-        "string",
-        "text",
-        "int",
-        "bytes",
-        "any",
-        "optional",
-        "required",
-        "must",
-        "is",
-        "was",
-        "are",
-        "be",
-        "has",
-        "not",
-        "incorrect",
-        "invalid",
-        "wrong",
-        "missing",
-        "empty",
-        "expired",
-        "changed",
-        "failed",
-        "blank",
-        "set",
-        "unset",
-        "given",
-        "hidden",
-        "redacted",
-        "masked",
-        "removed",
-        "secret",
-        "token",
-        "password",
-        "passwd",
-        "pwd",
-        "username",
-        "user",
-        "key",
-        "value",
-        "prompt",
-        "authentication",
-        "reset",
-        "login",
-        "example",
-        "field",
-        "for",
-        "from",
-        "in",
-        "to",
-        "the",
-        "a",
-        "an",
-        "of",
-        "and",
-        "or",
-        "with",
-        "you",
-        "your",
-        "this",
-        "that",
-        "it",
-    ]
-)
-_LONGEST_NOTHING = 20
+_BEFORE_VALUE = 64
 _CAPITAL_NAME = re.compile(r"[A-Z][A-Z_]*")
-
-
-def says_nothing(text: str, start: int, end: int) -> bool:
-    """Whether what stands there is no secret itself: a placeholder, a mask, a variable, a word about a secret."""
-    return (end - start <= _LONGEST_NOTHING and text[start:end].strip(".:!?").lower() in _NOTHING) or _NO_VALUE.match(
-        text, start, end
-    ) is not None
-
-
-_FLAG_BEFORE = re.compile(r"(?:^|\s|[\"'\[\\])--?[\w-]{0,30}\Z")
+# Read backwards, from the name on.
+_FLAG_BEFORE = re.compile(r"[\w-]{0,32}-(?:\Z|[\s\"'\[\\])")
 _ELEMENT_BEFORE = re.compile(r"<[\w.:-]{0,30}\Z")
+# A Dockerfile, shells, a netrc, and SQL set a space between a name and its value.
+_STATEMENT = re.compile(
+    r"(?:\A|\W)(?P<surely>env|arg|setx|setenv|configure set|config set|encrypted)|(?:\A|\W)(?:set|with)"
+)
+_STATEMENT_ENDS = ("env", "arg", "set", "setx", "setenv", "with", "encrypted")
+_LOGIN = re.compile(r"\b(?:[Ll]ogin|LOGIN|[Uu]ser|USER|[Uu]sername|LOGIN) +\S{1,80}(?:\s|\\n){1,12}\Z")
+_NAME_SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+Check = Callable[[str, "re.Match[str]", str], bool]
 
 
-def find_beside(
-    label: str,
-    name: str,
-    offset: int,
-    check: Callable[[str, re.Match[str]], bool],
-    need: Need = Need.NOTHING,
-) -> Find:
-    """A value beside a name that ends as ``name`` says; its anchor is ``offset`` characters into the name."""
+def find_beside(label: str, name: str, offset: int, check: Check, need: Need = Need.NOTHING) -> Find:
+    """A value beside a name that ends as ``name`` says; its anchor is ``offset`` characters into the name.
+
+    ``check`` is called with the text, the match and the value.
+    """
     pattern = re.compile(f"(?i:{name}){_SEPARATOR}{_VALUE}")
 
     def find(text: str, place: int) -> Span | None:
@@ -159,30 +74,56 @@ def find_beside(
         match = pattern.match(text, start, start + _LONGEST_VALUE) if start >= 0 else None
         if match is None or match["expression"]:
             return None
+        span = _value_span(text, match)
+        if span is None:
+            return None
+        begin, end = span
+        value = text[begin:end]
+        if match["space"] and not _is_set(text, start, match, value):
+            return None
         # Each expression is tried where what it needs is there at all.
-        if match["space"]:
-            before = text[max(0, start - 40) : start]
-            if "-" not in before or not _FLAG_BEFORE.search(before):
-                return None
-        elif match["sep"] == ">":
+        if match["sep"] == ">" and not match["close"]:
             before = text[max(0, start - 40) : start]
             if "<" not in before or not _ELEMENT_BEFORE.search(before):
                 return None
-        start, end = match.span("quoted" if match["quote"] else "bare")
-        if text[end - 1] in ")]}" and not match["quote"]:
-            value = text[start:end]
-            if not ("(" in value or "[" in value or "{" in value):
-                end = start + len(value.rstrip(")]}"))
-        first = text[start]
-        if start == end or says_nothing(text, start, end):
+        if says_nothing(text, begin, end) or is_path(value) or value.startswith("-----BEGIN"):
             return None
-        if first == "-" and text.startswith("-----BEGIN", start):
+        if match["quote"] and is_sentence(value):
             return None
-        if not check(text, match):
-            return _barren(text, start, match.end(), need) if need and end - start > _BEFORE_VALUE else None
-        return start, end, label
+        if not check(text, match, value):
+            return _barren(text, begin, match.end(), need) if need and end - begin > _BEFORE_VALUE else None
+        return begin, end, label
 
     return find
+
+
+def _value_span(text: str, match: re.Match[str]) -> tuple[int, int] | None:
+    begin, end = match.span("within" if match["coded"] else "quoted" if match["quote"] else "bare")
+    if match["bare"] and text[end - 1] in ")]}":
+        value = text[begin:end]
+        if not ("(" in value or "[" in value or "{" in value):
+            end = begin + len(value.rstrip(")]}"))
+    return (begin, end) if end > begin else None
+
+
+def _is_set(text: str, start: int, match: re.Match[str], value: str) -> bool:
+    """Whether a value that only a space sets apart is one: of a command's option, or in a statement."""
+    before = text[max(0, start - 100) : start]
+    if "-" in before and _FLAG_BEFORE.match(before[:-41:-1]):
+        return True
+    if before[-1:] == "_" and is_random(value):
+        return True
+    if match["quote"] and not match["close"] and _is_chosen(value):
+        return True
+    head = before.rstrip(_NAME_SIGNS)
+    if head[-1:].isspace() and (ahead := head[-20:].rstrip().lower()).endswith(_STATEMENT_ENDS):
+        statement = _STATEMENT.search(ahead)
+        return statement is not None and (statement["surely"] is not None or _is_chosen(value))
+    return ("ogin" in before or "ser" in before or "USER" in before) and _LOGIN.search(before) is not None
+
+
+def _is_chosen(value: str) -> bool:
+    return is_mixed(value) and " " not in value and not is_name(value)
 
 
 def _barren(text: str, start: int, end: int, need: Need) -> Span | None:
@@ -202,32 +143,62 @@ def _barren(text: str, start: int, end: int, need: Need) -> Span | None:
     return (start, until, BARREN) if until > start else None
 
 
-def is_password(text: str, match: re.Match[str]) -> bool:
-    bare = match["bare"]
-    if match["quote"] and not match["close"] and match["quoted"][0] in ",;)":
+_AMOUNT = re.compile(r"\d[\d.,-]*")
+_GOES_ON_IN_WORDS = re.compile(r",? \(?[A-Za-z]{2}")
+_TYPE = re.compile(r"\w*(?:Field|Type|Str|String|Input|Schema|Validator|Policy|Hash|Encoder)\Z")
+
+
+def is_password(text: str, match: re.Match[str], value: str) -> bool:
+    """Anything but prose and types: "password: click here to reset it", "password: 8-20 characters"."""
+    if match["quote"] and not match["close"] and value[0] in ",;)":
         # The quote closes a text that ends in "Password: ".
         return False
-    if bare is None or match["sep"] not in (":",) or match["close"]:
+    if match["bare"] is None or match["sep"] != ":" or match["close"]:
         return True
-    # "password: click here to reset it" is prose, "password: swordfish" at the end of a line is not.
-    return not bare.isalpha() or not text[match.end() : match.end() + 1].strip("\n\r\x00,;\"'`\\")
+    if _AMOUNT.fullmatch(value) and _GOES_ON_IN_WORDS.match(text, match.end()):
+        return False
+    # "password: swordfish" at the end of a line is one.
+    if value.rstrip(".!?").isalpha():
+        return not text[match.end() : match.end() + 1].strip("\n\r\x00,;\"'`\\") and not _TYPE.fullmatch(value)
+    return True
 
 
 _FOLDER = re.compile(r"[/~.]|[A-Za-z]:")
 
 
-def is_pwd(text: str, match: re.Match[str]) -> bool:
-    # The shell calls the directory it is in so.
-    return not _FOLDER.match(match["quoted"] or match["bare"]) and is_password(text, match)
+def is_pwd(text: str, match: re.Match[str], value: str) -> bool:
+    """As ``is_password``; the shell calls the directory it is in so."""
+    return not _FOLDER.match(value) and is_password(text, match, value)
 
 
-def is_key(text: str, match: re.Match[str]) -> bool:
-    value = match["quoted"] or match["bare"]
+_STRONG = re.compile(r"(?i:client|app|api|shared|webhook|signing|session|jwt|consumer|access|auth)[-_. ]?\Z")
+
+
+def is_key(text: str, match: re.Match[str], value: str) -> bool:
+    """A value with a digit, or long; a reference to a secret by its name ("secret: billing-db") is none."""
     if value[0].isupper() and _CAPITAL_NAME.fullmatch(value):
         return False
+    start = match.start()
+    if match["sep"] == ":" and not match["close"] and is_name(value):
+        spaced = " " in text[start : match.start("sep")].strip()
+        if spaced or not _STRONG.search(text, max(0, start - 12), start):
+            return False
     if match["quote"]:
-        return len(value) >= 4 and not _SPACE.search(value)
+        return len(value) >= 4 and not SPACE.search(value)
     return len(value) >= 6 and ((len(value) >= 20 and "." not in value) or DIGIT.search(value) is not None)
+
+
+_HEX_KEY = re.compile(r"[a-fA-F0-9]{16,}|[a-fA-F0-9-]{36}")
+
+
+def is_random_key(text: str, match: re.Match[str], value: str) -> bool:
+    """For names that are often no secrets' ("session key", "license key")."""
+    return (
+        not SPACE.search(value)
+        and value.isascii()
+        and not value.isdigit()
+        and (is_random(value) or _HEX_KEY.fullmatch(value) is not None)
+    )
 
 
 # Read backwards, from the name on.
@@ -235,66 +206,110 @@ _OTHER_TOKENS = re.compile(
     "[-_ ]?(?:"
     + "|".join(
         word[::-1]
-        for word in [
-            "page",
-            "next",
-            "prev",
-            "previous",
-            "continuation",
-            "sync",
-            "cursor",
-            "cancellation",
-            "cancel",
-            "eos",
-            "bos",
-            "pad",
-            "unk",
-            "mask",
-            "stop",
-            "max",
-            "min",
-            "num",
-            "start",
-            "end",
-            "first",
-            "last",
-            "per",
-            "resume",
-            "pagination",
-            "marker",
-            "idempotency",
-            "sep",
-            "cls",
-            "special",
-            "input",
-            "output",
-            "total",
-            "prompt",
-            "completion",
-        ]
+        for word in words(
+            """
+    page next prev previous continuation sync cursor cancellation cancel eos bos pad unk mask stop max min num start
+    end first last per resume pagination marker idempotency sep cls special input output total prompt completion
+    """
+        )
     )
     + ")",
     re.IGNORECASE,
 )
+# access_token, NPM_TOKEN, authToken, x-vault-token; not "unexpected token".
+_QUALIFIED = re.compile(r"[A-Za-z0-9][-_.]\Z|[a-z0-9]\Z")
 
 
-def is_token(text: str, match: re.Match[str]) -> bool:
-    value = match["quoted"] or match["bare"]
-    if len(value) < 8 or not DIGIT.search(value) or (match["quote"] and _SPACE.search(value)):
+def is_token(text: str, match: re.Match[str], value: str) -> bool:
+    """A value with a digit; of a bare "token: …" no word, which parsers and models of language write."""
+    if len(value) < 8 or not DIGIT.search(value) or not value.isascii() or "\\u" in value:
+        return False
+    if (match["quote"] and SPACE.search(value)) or value.isdigit():
         return False
     begin = match.start()
-    return not _OTHER_TOKENS.match(text[max(0, begin - 16) : begin][::-1])
+    before = text[max(0, begin - 16) : begin]
+    if _OTHER_TOKENS.match(before[::-1]):
+        return False
+    return _QUALIFIED.search(before) is not None or not (is_wordy(value) or (turns(value) <= 2 and len(value) < 16))
 
 
-def is_mixed(value: str) -> bool:
-    """Rather a password than a word: letters and digits."""
-    return len(value) >= 6 and DIGIT.search(value) is not None and _LETTER.search(value) is not None
+def is_pass(text: str, match: re.Match[str], value: str) -> bool:
+    """No result of a test ("pass: 12, fail: 1"), and no other word that ends so (compass, bypass)."""
+    return not text[max(0, match.start() - 1) : match.start()].isalpha() and is_mixed(value)
 
 
-def is_pass(text: str, match: re.Match[str]) -> bool:
-    # "pass" is a word of tests as well: "pass: 12, fail: 1", and compass, bypass are words of their own.
-    return not text[max(0, match.start() - 1) : match.start()].isalpha() and is_mixed(match["quoted"] or match["bare"])
+_PRESIGNED = re.compile(r"(?i:[?&;]|X-Amz-|X-Goog-)\Z")
 
 
-def is_signature(text: str, match: re.Match[str]) -> bool:
-    return text[max(0, match.start() - 1) : match.start()] in ("?", "&", ";") and len(match["bare"] or "") >= 20
+def is_signature(text: str, match: re.Match[str], value: str) -> bool:
+    """The signature of a URL, which opens it to anyone who has it."""
+    return len(value) >= 20 and _PRESIGNED.search(text, max(0, match.start() - 8), match.start()) is not None
+
+
+# Whose key: signing_key, Ocp-Apim-Subscription-Key, appKey. Not: primary, foreign, sort, cache, public.
+_OWNERS = tuple(
+    words(
+        """
+        signing encryption decryption master subscription function functions auth app application routing integration
+        service deploy ingest admin shared storage session consumer webhook license server client preshared x-api hmac
+        cookie jwt data host project user account secret private write global rest publishing connection fastly openai
+        anthropic azure aws google stripe twilio sendgrid mailgun algolia datadog mapbox github slack groq cohere
+        mistral pinecone
+        """
+    )
+)
+_LONGEST_OWNER = 14
+_key = find_beside("api key", "key", 0, is_random_key)
+
+
+def find_named_key(text: str, place: int) -> Span | None:
+    """``routing_key: …``, ``Ocp-Apim-Subscription-Key: …``, ``appKey=…``, from the sign or letter before "key"."""
+    if not text[max(0, place - _LONGEST_OWNER) : place + 1].lower().rstrip("_-").endswith(_OWNERS):
+        return None
+    return _key(text, place + 1)
+
+
+def find_below(label: str, name: str, offset: int) -> Find:
+    """A value on the line after its name: alone there, so that it is no key of what is nested under the name."""
+    pattern = re.compile(
+        f"(?i:{name})"
+        r"[\"'`]?[ \t]{0,3}[:=][ \t]{0,3}(?:\r?\n|(?:\\r)?\\n)[ \t]{1,20}(?P<quote>[\"'`]?)"
+        r"(?P<value>[^\s\"'`\\\x00]{6,500})"
+        r"(?P=quote)[,;]?[ \t]{0,20}(?=[\r\n\x00\\]|\Z)"
+    )
+
+    def find(text: str, place: int) -> Span | None:
+        match = pattern.match(text, place - offset) if place >= offset else None
+        if match is None or match["value"].endswith(":") or not is_mixed(match["value"]):
+            return None
+        return *match.span("value"), label
+
+    return find
+
+
+def find_in_prose(label: str, name: str, offset: int, check: Callable[[str], bool]) -> Find:
+    """``the password for bob is hunter2``: a value behind "is", quoted or such as ``check`` says."""
+    pattern = re.compile(
+        rf"(?i:{name})(?: \(?(?i:for|of|to) [^\n\x00:.]{{1,40}}?)?"
+        r"(?:'s| (?i:is|was|ist|lautet|es|est|becomes|has been (?:re)?set to|set to|changed to))(?i: now)?:? "
+        r"(?P<quote>[\"'`]?)(?P<value>[^\s\"'`\x00]{6,200})(?P<closed>(?P=quote))"
+    )
+
+    def find(text: str, place: int) -> Span | None:
+        match = pattern.match(text, place - offset) if place >= offset else None
+        if match is None:
+            return None
+        start = match.start("value")
+        value = match["value"].rstrip(".,;:!?)")
+        if not check(value) and not (
+            match["quote"] and match["closed"] and not says_nothing(text, start, start + len(value))
+        ):
+            return None
+        return start, start + len(value), label
+
+    return find
+
+
+def is_key_in_prose(value: str) -> bool:
+    """Rather a key than words, in a sentence."""
+    return is_mixed(value) and len(value) >= 8 and not is_wordy(value) and (turns(value) >= 3 or len(value) >= 20)

@@ -4,27 +4,49 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import numpy as np
 
 from tasks.errors import ConfigurationError, RedactionError
-from tasks.redaction.anchors import Anchors
-from tasks.redaction.credentials import RULES
-from tasks.redaction.crowding import CROWDED, drop_idle_ats, find_crowded
-from tasks.redaction.named_values import BARREN, PLACEHOLDER, Need
-from tasks.redaction.personal import Span, find_cards
+from tasks.redaction.anchors import Anchors, Places
+from tasks.redaction.crowding import CROWDED, drop_idle, find_crowded
+from tasks.redaction.kinds import BARREN, Need, Rule, Span
+from tasks.redaction.numbers import NumberFinder, find_cards, find_number_places
+from tasks.redaction.optional import IP_ADDRESSES, OPTIONAL_RULES, find_ip_addresses
+from tasks.redaction.plain_values import PLACEHOLDER
+from tasks.redaction.rules import ANCHORED_RULES
 
 Hook = Callable[[str], str]
 OWN_CODE = "own code"
 """The label under which texts that the hook changed are counted; the hook writes its own placeholders."""
 
-ANCHORS = Anchors(
-    [[anchor for rule in group for anchor in rule.anchors] for group in RULES],
-    fold=[any(rule.fold for rule in group) for group in RULES],
-)
-_RULE_FINDS = [(rule.find, rule.need) for group in RULES for rule in group for _ in rule.anchors]
-# By the key of an anchor.
-_FINDS = [tuple(_RULE_FINDS[number] for number in numbers) for numbers in ANCHORS.numbers]
-_AT = ANCHORS.key("@")
+
+class RuleSet:
+    """Rules, and where in a text each of them is worth a try."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._anchors = Anchors([(anchor, rule.fold) for rule in rules for anchor in rule.anchors])
+        anchored = [rule for rule in rules for _ in rule.anchors]
+        by_key = [[anchored[number] for number in numbers] for numbers in self._anchors.numbers]
+        self._begins = np.array([all(rule.begins for rule in rules) for rules in by_key])
+        self._at = self._anchors.key("@")
+        self.finds = [tuple((rule.find, rule.need) for rule in rules) for rules in by_key]
+        """Finders by the key of a place; the keys of numbers come after these."""
+
+    def find_places(self, text: str, coded: bytes) -> Places:
+        """Where rules are worth a try, by place. ``coded`` as for ``Anchors.find``."""
+        anchored = drop_idle(text, coded, self._anchors.find(coded), self._at, self._begins)
+        numbers = find_number_places(coded)
+        places = np.concatenate([anchored.places, *numbers])
+        first = len(self.finds)
+        keys = np.concatenate([anchored.keys, *(np.full(len(each), first + key) for key, each in enumerate(numbers))])
+        order = np.argsort(places, kind="stable")
+        return Places(places[order], keys[order])
+
+
+RULE_SET = RuleSet(ANCHORED_RULES)
+"""What is always on."""
 # No rule matches across it, and no text of ours holds it: see read_text.
 _BETWEEN = "\x00"
 
@@ -35,14 +57,20 @@ class Redactor:
     Args:
         rules: own regular expressions by label; ``{"customer": "K-[0-9]{6}"}`` writes ``[customer]``.
         hook: own code, text to text, called with every text that is not empty after all rules.
+        also: kinds of ``optional.KINDS`` that are replaced as well.
 
     Raises:
         RefusedError: an expression is wrong or matches the empty text, or a label is no label; names the label.
     """
 
-    def __init__(self, rules: Mapping[str, str] | None = None, hook: Hook | None = None) -> None:
+    def __init__(
+        self, rules: Mapping[str, str] | None = None, hook: Hook | None = None, also: Collection[str] = ()
+    ) -> None:
         self._own = [(label, _compile(label, expression)) for label, expression in (rules or {}).items()]
         self._hook = hook
+        more = [rule for rule in OPTIONAL_RULES if rule.option in also]
+        self._rules = RuleSet([*ANCHORED_RULES, *more]) if more else RULE_SET
+        self._ip_addresses = IP_ADDRESSES in also
 
     def redact(self, text: str) -> str:
         """``text`` with placeholders; the same when there is nothing to replace. By the built-in rules, redacting
@@ -68,11 +96,37 @@ class Redactor:
         if joined.count(_BETWEEN) >= len(given):
             given = [text.replace(_BETWEEN, "\ufffd") for text in given]
             joined = _BETWEEN.join(given)
-        redacted = _replace(joined, counts)
+        redacted = _replace(joined, self._find(joined), counts)
         done = iter(given if redacted is joined else redacted.split(_BETWEEN))
         if self._own or self._hook:
             done = iter([self._redact_own(text, counts) for text in done])
         return [next(done) if text else text for text in texts]
+
+    def _find(self, text: str) -> list[Span]:
+        # One byte for each character, so that places are those in the text; what is not Latin-1 becomes "?".
+        coded = text.encode("latin-1", "replace")
+        crowded = find_crowded(text, coded, self._rules.find_places(text, coded))
+        spans = [(start, end, CROWDED) for start, end in crowded.stretches]
+        finds = [*self._rules.finds, *(((find, Need.NOTHING),) for find in NumberFinder(len(text)).finds)]
+        covered = 0
+        barren = [0] * len(Need)
+        for place, key in zip(crowded.left.places.tolist(), crowded.left.keys.tolist(), strict=True):
+            for find, need in finds[key]:
+                # What stands inside a secret is gone with it; without this hostile texts would be read again and again.
+                if place < covered:
+                    break
+                if place < barren[need] or (span := find(text, place)) is None:
+                    continue
+                if span[2] == BARREN:
+                    barren[need] = span[1]
+                    continue
+                if span[1] > covered:
+                    covered = span[1]
+                spans.append(span)
+        spans += find_cards(text, coded, _merged(sorted(spans)))
+        if self._ip_addresses:
+            spans += find_ip_addresses(text)
+        return spans
 
     def _redact_own(self, text: str, counts: Counter[str]) -> str:
         for label, pattern in self._own:
@@ -106,8 +160,8 @@ def _compile(label: str, expression: str) -> re.Pattern[str]:
     return pattern
 
 
-def _replace(text: str, counts: Counter[str]) -> str:
-    spans = _merged(sorted(_find(text)))
+def _replace(text: str, found: Sequence[Span], counts: Counter[str]) -> str:
+    spans = _merged(sorted(found))
     if not spans:
         return text
     parts = []
@@ -118,30 +172,6 @@ def _replace(text: str, counts: Counter[str]) -> str:
         done = end
     parts.append(text[done:])
     return "".join(parts)
-
-
-def _find(text: str) -> list[Span]:
-    # One byte for each character, so that places are those in the text; what is not Latin-1 becomes "?".
-    coded = text.encode("latin-1", "replace")
-    found = drop_idle_ats(text, coded, ANCHORS.find(coded), _AT)
-    crowded = find_crowded(text, coded, found)
-    spans = [(start, end, CROWDED) for start, end in crowded.stretches]
-    covered = 0
-    barren = [0] * len(Need)
-    for place, key in zip(crowded.left.places.tolist(), crowded.left.keys.tolist(), strict=True):
-        for find, need in _FINDS[key]:
-            # What stands inside a secret is gone with it; without this hostile texts would be read again and again.
-            if place < covered:
-                break
-            if place < barren[need] or (span := find(text, place)) is None:
-                continue
-            if span[2] == BARREN:
-                barren[need] = span[1]
-                continue
-            if span[1] > covered:
-                covered = span[1]
-            spans.append(span)
-    return spans + list(find_cards(text, coded, _merged(sorted(spans))))
 
 
 def _merged(spans: Sequence[Span]) -> list[Span]:

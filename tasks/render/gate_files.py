@@ -21,22 +21,20 @@ _MOST_LINES = 50
 _CLASS = "agent-report"
 
 
-def render_junit(report: ReportRow, findings: Sequence[RuleResult], *, strict: bool = False) -> bytes:
+def render_junit(report: ReportRow, results: Sequence[RuleResult], *, strict: bool = False) -> bytes:
     """JUnit XML: a case for every rule and subject, a failure where it breaks the gate, skipped where it is not applied
     or is undecided."""
     suite = TestSuite(_clean(f"agent-report check: report {report['id']} on {report['environment']}"))
-    for (rule, subject, agent_id), group in groupby(
-        findings, lambda found: (found.rule, found.subject, found.agent_id)
-    ):
+    for (rule, subject, agent_id), group in groupby(results, lambda found: (found.rule, found.subject, found.agent_id)):
         whose = "" if agent_id is None else f" (id:{agent_id})"
         found = list(group)
         case = TestCase(_clean(f"{rule}: {subject}{whose}"), f"{_CLASS}.{rule}", 0.0)
-        broken = [_said(finding) for finding in found if finding.breaks(strict=strict)]
+        broken = [_said(result) for result in found if result.breaks(strict=strict)]
         if broken:
             failure = Failure(_clean(broken[0]), rule)
             failure.text = _clean("\n".join(broken))
             case.result = [failure]
-        elif all(finding.state != "held" for finding in found):
+        elif all(result.state != "held" for result in found):
             case.result = [Skipped(_clean(_said(found[0])))]
         suite.add_testcase(case)
     xml: Any = JUnitXml("agent-report check")
@@ -46,35 +44,35 @@ def render_junit(report: ReportRow, findings: Sequence[RuleResult], *, strict: b
     return text
 
 
-def _said(finding: RuleResult) -> str:
+def _said(result: RuleResult) -> str:
     prefix = {"cannot_tell": "cannot tell: ", "not_applied": "not applied: "}
-    return prefix.get(finding.state, "") + finding.message
+    return prefix.get(result.state, "") + result.message
 
 
 def _clean(text: str) -> str:
     return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def render_summary(report: ReportRow, findings: Sequence[RuleResult], *, strict: bool = False) -> str:
+def render_summary(report: ReportRow, results: Sequence[RuleResult], *, strict: bool = False) -> str:
     """The step summary: what holds, a table of what breaks the gate, what is undecided and what was not applied."""
-    broken = [finding for finding in findings if finding.breaks(strict=strict)]
-    verdict = f"{'not passed' if broken else 'passed'}, {count_states(findings)}"
+    broken = [result for result in results if result.breaks(strict=strict)]
+    verdict = f"{'not passed' if broken else 'passed'}, {count_states(results)}"
     lines = [f"## agent-report: report {report['id']} on {escape(report['environment'])}: {verdict}", ""]
     if broken:
         lines += ["| Rule | Who | What |", "|---|---|---|"]
         lines += [
-            f"| {finding.rule} | {escape(_clean(finding.subject))} | {escape(_clean(_said(finding)))} |"
-            for finding in broken[:_MOST_LINES]
+            f"| {result.rule} | {escape(_clean(result.subject))} | {escape(_clean(_said(result)))} |"
+            for result in broken[:_MOST_LINES]
         ]
         if len(broken) > _MOST_LINES:
             lines.append(f"| | | and {len(broken) - _MOST_LINES} more |")
     for title, state in (("Cannot tell", "cannot_tell"), ("Not applied", "not_applied")):
-        said = [finding for finding in findings if finding.state == state and finding not in broken]
+        said = [result for result in results if result.state == state and result not in broken]
         if not said:
             continue
         lines += [*([""] if lines[-1] else []), f"{title} ({len(said)}):", ""]
         lines += [
-            f"- {finding.rule}, {escape(_clean(finding.subject))}: {escape(_clean(finding.message))}"
-            for finding in said[:_MOST_LINES]
+            f"- {result.rule}, {escape(_clean(result.subject))}: {escape(_clean(result.message))}"
+            for result in said[:_MOST_LINES]
         ]
     return "\n".join(lines) + "\n\n"

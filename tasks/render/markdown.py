@@ -12,7 +12,7 @@ from tasks.judge.prompt.citations import describe_dropped
 from tasks.render.cells import literal, unlinked
 from tasks.render.html.untrusted_text import show_hidden
 from tasks.render.needs import build_need
-from tasks.render.order import needs_work, worst_agents_first
+from tasks.render.order import needs_attention, worst_agents_first
 from tasks.render.outage import Outage, find_outage, group_unjudged
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
 from tasks.wire.urls import without_user
@@ -110,14 +110,14 @@ def render_markdown(
     rows: ReportRows,
     links: Links | None = None,
     changed: Sequence[str] = (),
-    trust: str = "",
+    agreement_note: str = "",
     comparison: Comparison | None = None,
 ) -> str:
     """The report in short: verdict, summary, what changed, the worst agents and why, every agent, where it leads.
 
-    ``changed`` are the lines of ``render_changed``; empty where there is nothing to compare with. ``trust`` says how
-    far the judge agrees with people (``describe_agreement``), as plain text. ``comparison`` puts agents that got worse
-    first.
+    ``changed`` are the lines of ``render_changed``; empty where there is nothing to compare with. ``agreement_note``
+    says how far the judge agrees with people (``describe_agreement``), as plain text. ``comparison`` puts agents that
+    got worse first.
     """
     report, links = rows.report, links or Links()
     lines = [f"# {escape(report['name'] or report['environment'])}: {_verdict(report)}"]
@@ -134,10 +134,10 @@ def render_markdown(
         if paragraph.strip():
             lines += ["", escape(paragraph)]
     lines += ["", *_figures(report, rows.details)]
-    lines += [f"- **The judge:** {escape(trust)}"] if trust else []
+    lines += [f"- **The judge:** {escape(agreement_note)}"] if agreement_note else []
     lines += ["", *changed] if changed else []
     ordered = worst_agents_first(rows.details, comparison)
-    worst = [row for row in ordered if needs_work(row)]
+    worst = [row for row in ordered if needs_attention(row)]
     if worst:
         lines += ["", "## Worst agents", ""]
         lines += [
@@ -237,7 +237,7 @@ def agents_table(rows: ReportRows, comparison: Comparison | None = None) -> list
 
 def _cells(row: AgentRow, criteria: Sequence[CriterionRow], outage: Outage | None) -> dict[str, str]:
     need = build_need(row, (found for found in criteria if found["agent_id"] == row["agent_id"]))
-    needy = needs_work(row)
+    needy = needs_attention(row)
     said = need.why if needy else cut(row["reasoning"] or row["error"] or "")
     if outage is not None and row["status"] in ("failed", "not_started"):
         said = outage.headline if row["status"] == "failed" else ""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 STATES = (
     "failed",
-    "needs_work",
+    "needs_attention",
     "unclear",
     "passed",
     "no_evidence",
@@ -28,7 +28,7 @@ def agent_state(row: AgentRow) -> str:
     """One of ``STATES``, from an agent's row: its status, or of an evaluated one how it passed."""
     status = row["status"]
     if status == "evaluated":
-        return "unclear" if row["passed"] is None else "passed" if row["passed"] else "needs_work"
+        return "unclear" if row["passed"] is None else "passed" if row["passed"] else "needs_attention"
     return status if status in STATES else "not_started"
 
 
@@ -45,9 +45,9 @@ def worst_agents_first(rows: Iterable[AgentRow], comparison: Comparison | None =
     return sorted(rows, key=key)
 
 
-def needs_work(row: AgentRow) -> bool:
+def needs_attention(row: AgentRow) -> bool:
     """Whether an agent was judged and did not pass. One that could not be judged may need none."""
-    return agent_state(row) == "needs_work"
+    return agent_state(row) == "needs_attention"
 
 
 def describe_need(row: AgentRow) -> str:

@@ -70,46 +70,44 @@ class ReportRows:
     runs: list[RunRow]
 
 
-def build_rows(plan: ReportPlan, findings: ReportDraft, paid: Mapping[int | None, Paid] | None = None) -> ReportRows:
+def build_rows(plan: ReportPlan, draft: ReportDraft, paid: Mapping[int | None, Paid] | None = None) -> ReportRows:
     """Every agent of the environment has a row in ``details``, whatever happened to it.
 
     ``paid`` is what the ledger has on this report by agent id (None: the team's): what is reported is what was paid, by
     the report's earlier processes too.
     """
     paid = dict(paid or {})
-    evaluations = {agent.id: _with_paid(_evaluation(agent, findings), paid.get(agent.id)) for agent in findings.agents}
-    team = _with_paid(findings.team, paid.get(None)) if findings.team else None
+    evaluations = {agent.id: _with_paid(_evaluation(agent, draft), paid.get(agent.id)) for agent in draft.agents}
+    team = _with_paid(draft.team, paid.get(None)) if draft.team else None
     everyone: list[Evaluation] = [*evaluations.values(), *([team] if team else [])]
     # Of the team that was not judged again, and of agents that are gone.
     others: list[Paid] = [paid[agent_id] for agent_id in paid.keys() - {e.agent_id for e in everyone}]
     return ReportRows(
-        report=_report(plan, findings, evaluations, everyone, others),
-        details=[
-            build_agent_row(agent, evaluations[agent.id], findings.evidence.get(agent.id)) for agent in findings.agents
-        ],
+        report=_report(plan, draft, evaluations, everyone, others),
+        details=[build_agent_row(agent, evaluations[agent.id], draft.evidence.get(agent.id)) for agent in draft.agents],
         criteria=[row for evaluation in everyone for row in build_criterion_rows(evaluation)],
-        runs=_runs(findings),
+        runs=_runs(draft),
     )
 
 
-def _runs(findings: ReportDraft) -> list[RunRow]:
+def _runs(draft: ReportDraft) -> list[RunRow]:
     return [
         build_run_row(evidence, run)
-        for agent in findings.agents
-        if (evidence := findings.evidence.get(agent.id)) is not None
+        for agent in draft.agents
+        if (evidence := draft.evidence.get(agent.id)) is not None
         for run in evidence.runs
     ]
 
 
-def _evaluation(agent: Agent, findings: ReportDraft) -> Evaluation:
-    if (evaluation := findings.evaluations.get(agent.id)) is not None:
+def _evaluation(agent: Agent, draft: ReportDraft) -> Evaluation:
+    if (evaluation := draft.evaluations.get(agent.id)) is not None:
         return evaluation
-    if agent.id not in findings.chosen:
+    if agent.id not in draft.chosen:
         return Evaluation(agent.id, "not_started", error="not among the agents that this report was asked for")
-    evidence = findings.evidence.get(agent.id)
+    evidence = draft.evidence.get(agent.id)
     if evidence is not None and not evidence.finished_runs:
         return Evaluation(agent.id, "no_runs", error="no finished run")
-    return Evaluation(agent.id, "not_started", error=findings.ending.reason if findings.ending else "not reached")
+    return Evaluation(agent.id, "not_started", error=draft.ending.reason if draft.ending else "not reached")
 
 
 def _with_paid(evaluation: Evaluation, paid: Paid | None) -> Evaluation:
@@ -127,18 +125,18 @@ def _with_paid(evaluation: Evaluation, paid: Paid | None) -> Evaluation:
 
 def _report(
     plan: ReportPlan,
-    findings: ReportDraft,
+    draft: ReportDraft,
     evaluations: Mapping[int, Evaluation],
     everyone: Sequence[Evaluation],
     others: Sequence[Paid],
 ) -> ReportRow:
     scores = [e.score for e in evaluations.values() if e.status == "evaluated" and e.score is not None]
     statuses: Counter[str] = Counter(e.status for e in evaluations.values())
-    status, error = _final_status(findings, evaluations)
-    known_costs = [evidence.metrics.total_cost_usd for evidence in findings.evidence.values()]
+    status, error = _final_status(draft, evaluations)
+    known_costs = [evidence.metrics.total_cost_usd for evidence in draft.evidence.values()]
     runs_costs = [cost for cost in known_costs if cost is not None]
     counted: list[Evaluation | Paid] = [*everyone, *others]
-    team = findings.team
+    team = draft.team
     judged = team is not None and team.status == "evaluated"
     steps = {"completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}
     row: ReportRow = {
@@ -150,7 +148,7 @@ def _report(
         "team_score": team.score if team else None,
         "team_passed": team.passed if team else None,
         "team_reasoning": (team.reasoning or None) if team else None,
-        "team_error": None if judged else _team_error(findings),
+        "team_error": None if judged else _team_error(draft),
         "executive_summary": (team.executive_summary or None) if team else None,
         "agent_reports": {
             str(agent_id): {"score": e.score, "summary": cut(agent_reasoning(e) or e.error or "")}
@@ -158,20 +156,20 @@ def _report(
         },
         "avg_agent_score": sum(scores) / len(scores) if scores else None,
         "judge_model": plan.options.judge_model,
-        "judge_fingerprint": fingerprint(findings.judge_settings | {"criteria": plan.criteria.model_dump(mode="json")}),
-        "judge_settings": findings.judge_settings,
-        "total_agents": len(findings.agents),
+        "judge_fingerprint": fingerprint(draft.judge_settings | {"criteria": plan.criteria.model_dump(mode="json")}),
+        "judge_settings": draft.judge_settings,
+        "total_agents": len(draft.agents),
         "agents_evaluated": statuses["evaluated"],
         "agents_failed": statuses["failed"],
-        "total_runs_analyzed": sum(e.metrics.runs_analyzed for e in findings.evidence.values()),
+        "total_runs_analyzed": sum(e.metrics.runs_analyzed for e in draft.evidence.values()),
         "citations_dropped": sum(e.citations_dropped for e in everyone),
         "prompt_tokens": _total([e.prompt_tokens for e in counted]),
         "completion_tokens": _total([e.completion_tokens for e in counted]),
         "cost_usd": _total([e.cost_usd for e in counted]),
         "known_cost_usd": math.fsum(e.known_cost_usd for e in counted),
         "runs_cost_usd": math.fsum(runs_costs) if runs_costs else None,
-        "runs_with_cost": sum(e.metrics.runs_with_cost for e in findings.evidence.values()),
-        "warnings": _warnings(plan, findings, statuses),
+        "runs_with_cost": sum(e.metrics.runs_with_cost for e in draft.evidence.values()),
+        "warnings": _warnings(plan, draft, statuses),
         "error": error,
     }
     # A failed report keeps the progress it had reached.
@@ -180,34 +178,34 @@ def _report(
     return row
 
 
-def _final_status(findings: ReportDraft, evaluations: Mapping[int, Evaluation]) -> tuple[str, str | None]:
-    ending = findings.ending
+def _final_status(draft: ReportDraft, evaluations: Mapping[int, Evaluation]) -> tuple[str, str | None]:
+    ending = draft.ending
     if ending is not None and ending.kind == "cancelled":
         return "cancelled", ending.reason
     if ending is not None and ending.kind in ("endpoint", "warehouse", "fail_fast", "error"):
         return "failed", ending.reason
     had_runs = [e for e in evaluations.values() if e.status in ("failed", "not_started", "no_evidence")]
-    had_runs = [e for e in had_runs if e.agent_id in findings.chosen]
+    had_runs = [e for e in had_runs if e.agent_id in draft.chosen]
     if had_runs and not any(e.status == "evaluated" for e in evaluations.values()):
         most, count = Counter(e.error or "the judge scored no criterion" for e in had_runs).most_common(1)[0]
         return "failed", f"no agent could be evaluated; of {count} of {counted(len(had_runs), 'agent')}: {most}"
-    left_out = _left_out(findings)
-    if left_out and not any(evidence.finished_runs for evidence in findings.evidence.values()):
+    left_out = _left_out(draft)
+    if left_out and not any(evidence.finished_runs for evidence in draft.evidence.values()):
         return "failed", f"no agent could be judged: {'; '.join(left_out.sentences())}"
     return "completed", None
 
 
-def _left_out(findings: ReportDraft) -> LeftOut:
+def _left_out(draft: ReportDraft) -> LeftOut:
     left_out = LeftOut()
-    for evidence in findings.evidence.values():
+    for evidence in draft.evidence.values():
         left_out.add(evidence.runs, evidence.future)
     return left_out
 
 
-def _team_error(findings: ReportDraft) -> str:
-    team = findings.team
+def _team_error(draft: ReportDraft) -> str:
+    team = draft.team
     if team is None:
-        return findings.ending.reason if findings.ending else "there was no agent to judge"
+        return draft.ending.reason if draft.ending else "there was no agent to judge"
     return team.error or "the judge found not enough evidence for any of the team's criteria"
 
 
@@ -215,11 +213,11 @@ def _not_judged(agents: int) -> str:
     return f"{counted(agents, 'agent')} {was_were(agents)} not judged"
 
 
-def _warnings(plan: ReportPlan, findings: ReportDraft, statuses: Counter[str]) -> list[str]:
-    warnings = list(findings.warnings)
-    if not findings.agents:
+def _warnings(plan: ReportPlan, draft: ReportDraft, statuses: Counter[str]) -> list[str]:
+    warnings = list(draft.warnings)
+    if not draft.agents:
         warnings.append(f"The environment {plan.environment!r} has no agents.")
-    elif not any(e.runs or e.future.count for e in findings.evidence.values()) and not statuses["failed"]:
+    elif not any(e.runs or e.future.count for e in draft.evidence.values()) and not statuses["failed"]:
         narrowed = [
             f"{key}={value!r}"
             for key, value in (("since", plan.options.since), ("filter_model", plan.options.filter_model))
@@ -227,31 +225,31 @@ def _warnings(plan: ReportPlan, findings: ReportDraft, statuses: Counter[str]) -
         ]
         of_those = f" with {' and '.join(narrowed)}" if narrowed else ""
         warnings.append(f"No agent has a run{of_those}.")
-    warnings += _left_out(findings).sentences()
+    warnings += _left_out(draft).sentences()
     if plan.options.judge_model == SIMULATED_JUDGE_MODEL:
         warnings.append("The judge was simulated: its scores follow from the figures, and no LLM has read the runs.")
-    unavailable = sum(e.metrics.traces.unavailable for e in findings.evidence.values())
+    unavailable = sum(e.metrics.traces.unavailable for e in draft.evidence.values())
     if unavailable:
         reasons = Counter(
             trace.reason or "unknown"
-            for evidence in findings.evidence.values()
+            for evidence in draft.evidence.values()
             for trace in evidence.traces.values()
             if trace.state == "unavailable"
         )
         reason = reasons.most_common(1)[0][0] if reasons else "unknown"
         warnings.append(f"Without traces for {counted(unavailable, 'run')}: {reason}")
-    if not findings.redacted:
+    if not draft.redacted:
         warnings.append("Nothing was redacted (AGENT_REPORT_REDACT is false): texts went to the judge as they are.")
     if statuses["skipped_budget"]:
         limit = plan.options.max_report_cost_usd
         warnings.append(f"{_not_judged(statuses['skipped_budget'])}: max_report_cost_usd is ${limit:g}")
-    if findings.team is not None:
+    if draft.team is not None:
         # It has no row of its own for them, as an agent has.
-        warnings += [f"The team's judgement: {warning}" for warning in findings.team.warnings]
-        if dropped := findings.team.citations_dropped:
+        warnings += [f"The team's judgement: {warning}" for warning in draft.team.warnings]
+        if dropped := draft.team.citations_dropped:
             warnings.append(f"The team's judgement: {describe_dropped(dropped)}")
-    if findings.ending is not None and findings.ending.kind == "timeout":
-        warnings.append(f"{_not_judged(statuses['not_started'])}: {findings.ending.reason}")
+    if draft.ending is not None and draft.ending.kind == "timeout":
+        warnings.append(f"{_not_judged(statuses['not_started'])}: {draft.ending.reason}")
     return warnings
 
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tasks.errors import ConflictError
 from tasks.judge.rubric import Criteria
 from tasks.report.rows import ReportRow
-from tasks.settings import ReportOptions, parse_since
+from tasks.settings import ReportOptions
+from tasks.wording.since import parse_since
 
 
 class ReportPlan(BaseModel):
@@ -30,7 +31,7 @@ class ReportPlan(BaseModel):
     evidence_until: datetime
     started_at: datetime
     fresh_since: datetime | None = None
-    taken_up: bool = False
+    resumed: bool = False
     server_limit: int | None = None
 
     @property
@@ -72,7 +73,7 @@ def restore_plan(row: ReportRow, started_at: datetime, *, fresh: bool) -> Report
             evidence_until=row["evidence_until"],
             started_at=started_at,
             fresh_since=started_at if fresh else row["created_at"] if options.fresh else None,
-            taken_up=True,
+            resumed=True,
         )
     except (ValidationError, TypeError, KeyError) as error:
         raise ConflictError(

@@ -24,6 +24,12 @@ def test_the_tables_in_the_docs_are_those_of_the_warehouse() -> None:
     assert page == (_DOCS / "reference" / "tables.md").read_text(encoding="utf-8"), "run docs/make_tables.py"
 
 
+def test_the_table_of_faults_in_the_docs_is_the_one_in_the_code() -> None:
+    page = runpy.run_path(str(_DOCS / "make_judge_endpoint.py"))["render"]()
+    stored = (_DOCS / "reference" / "judge-endpoint.md").read_text(encoding="utf-8")
+    assert page == stored, "run docs/make_judge_endpoint.py"
+
+
 def test_the_commands_in_the_docs_are_those_of_the_command_line() -> None:
     page = runpy.run_path(str(_DOCS / "make_commands.py"))["render"]()
     assert page == (_DOCS / "reference" / "commands.md").read_text(encoding="utf-8"), "run docs/make_commands.py"

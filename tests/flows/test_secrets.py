@@ -34,7 +34,8 @@ KEY = "hush~key/of+the=judge"
 SOURCE_PASSWORD = "hush/source p@ss:word%"
 WAREHOUSE_PASSWORD = "hush/warehouse p@ss:w%rd&"
 TOKEN = 'hush "token" of jaeger'
-SECRETS = (KEY, SOURCE_PASSWORD, WAREHOUSE_PASSWORD, TOKEN)
+GATEWAY = 'hush "gateway/token" of+judge'
+SECRETS = (KEY, SOURCE_PASSWORD, WAREHOUSE_PASSWORD, TOKEN, GATEWAY)
 # What has to be found: the environment's name, and what the two endpoints say when they repeat a secret.
 MARKER = "marker-7f3a-environment"
 JUDGE_SAID = "judge-5b1e said"
@@ -145,7 +146,7 @@ def _header(request: Request, name: str) -> str:
 def _echo_key(payload: dict[str, Any], request: Request) -> Response | None:
     """The header in an error about one agent, in an answer about another that cannot be used; the usual answer else."""
     sent = _header(request, "authorization")
-    said = f"{JUDGE_SAID}: Authorization: {sent} and {sent.partition(' ')[2]}"
+    said = f"{JUDGE_SAID}: Authorization: {sent} and {sent.partition(' ')[2]}, {_header(request, 'x-gateway')}"
     evidence = payload["messages"][1]["content"]
     if "\n# Agent\n| refund-desk\n" in evidence:
         return Response(400, json.dumps({"error": {"message": said}}).encode())
@@ -182,10 +183,12 @@ def test_no_secret_is_left_anywhere(
             AGENT_REPORT_PARQUET_URL=str(tmp_path / "parquet"),
             AGENT_REPORT_JAEGER_URL=jaeger.url,
             AGENT_REPORT_JAEGER_HEADERS=json.dumps({"x-token": TOKEN}),
+            AGENT_REPORT_JUDGE_HEADERS=json.dumps({"x-gateway": GATEWAY}),
             OPENAI_BASE_URL=judge.base_url,
         )
     assert ended.returncode == 0, ended.stderr.decode()
     assert {_header(request, "authorization") for request in judge.requests} == {f"Bearer {KEY}"}
+    assert {_header(request, "x-gateway") for request in judge.requests} == {GATEWAY}
     assert {_header(request, "x-token") for request in jaeger.requests} == {TOKEN}
     places = {"stdout": ended.stdout, "stderr": ended.stderr}
     places |= _files(tmp_path) | _tables(postgres_url, tmp_path / "parquet")

@@ -19,7 +19,7 @@ from tasks.judge.rubric import Criterion
 
 Make = Callable[..., dict[str, Any]]
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-BAD: list[dict[str, Any]] = json.loads((FIXTURES / "bad_answers.json").read_text(encoding="utf-8"))
+ANSWERS: list[dict[str, Any]] = json.loads((FIXTURES / "judge_answers.json").read_text(encoding="utf-8"))
 
 
 STARTED = datetime(2026, 3, 1, tzinfo=UTC)
@@ -38,8 +38,8 @@ OTHER = RUN.model_copy(update={"id": 42, "tool_calls": (), "final_response": "Do
 EXHIBITS = LabelledRuns([LabelledRun("R1", OTHER, None), LabelledRun("R2", RUN, None)])
 
 
-def parse(text: str, rubric: dict[str, Criterion], kind: Any = "agent") -> JudgeAnswer:
-    return parse_answer(text, kind, rubric, EXHIBITS)
+def parse(text: str, rubric: dict[str, Criterion], kind: Any = "agent", *, cut_off: bool = False) -> JudgeAnswer:
+    return parse_answer(text, kind, rubric, EXHIBITS, cut_off=cut_off)
 
 
 def with_score(make_answer: Make, literal: str) -> str:
@@ -56,14 +56,21 @@ def test_a_usable_answer_is_read_whole(rubric: dict[str, Criterion], make_answer
     assert (answer.recommendations, answer.citations_dropped, answer.ignored) == (("r",), 0, ())
 
 
-@pytest.mark.parametrize("case", BAD, ids=[case["name"] for case in BAD])
-def test_what_cannot_be_used_says_why(case: dict[str, Any], rubric: dict[str, Criterion]) -> None:
+@pytest.mark.parametrize("case", ANSWERS, ids=[case["name"] for case in ANSWERS])
+def test_every_answer_of_the_table_is_read_or_says_why_not(case: dict[str, Any], rubric: dict[str, Criterion]) -> None:
+    def read() -> JudgeAnswer:
+        return parse(case["answer"], rubric, cut_off=case.get("cut_off", False))
+
+    if "scores" in case:
+        assert {name: given.score for name, given in read().criteria.items()} == case["scores"]
+        return
     with pytest.raises(UnusableAnswerError) as caught:
-        parse(case["answer"], rubric)
+        read()
     assert len(caught.value.problems) == len(case["problems"])
     for problem, expected in zip(caught.value.problems, case["problems"], strict=True):
         assert expected in problem
         assert len(problem) < 300
+        assert "\n" not in problem
 
 
 @pytest.mark.parametrize(
@@ -82,16 +89,11 @@ def test_what_cannot_be_used_says_why(case: dict[str, Any], rubric: dict[str, Cr
         "true",
         "false",
         "[8]",
-        '{"value": 8}',
         '""',
-        '"7/10"',
-        '"8 out of 10"',
-        '"8,5"',
         '"NaN"',
         '"inf"',
         '"1e1"',
         '"high"',
-        '"null"',
         '"' + "9" * 6000 + '"',
     ],
 )
@@ -99,27 +101,6 @@ def test_a_score_that_is_none_is_refused_by_name(literal: str, rubric: dict[str,
     with pytest.raises(UnusableAnswerError, match=r"^criterion 'accuracy': score") as caught:
         parse(with_score(make_answer, literal), rubric)
     assert len(str(caught.value)) < 200
-
-
-@pytest.mark.parametrize(
-    ("literal", "score"),
-    [
-        ("0", 0.0),
-        ("10", 10.0),
-        ("7.5", 7.5),
-        ("null", None),
-        ('"7"', 7.0),
-        ('" 7.5 "', 7.5),
-        ('"+8"', 8.0),
-        ("1e1", 10),
-    ],
-)
-def test_scores_that_are_read(
-    literal: str, score: float | None, rubric: dict[str, Criterion], make_answer: Make
-) -> None:
-    found = parse(with_score(make_answer, literal), rubric).criteria["accuracy"].score
-    assert found == score
-    assert found is None or isinstance(found, float)
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def said_in(messages: list[dict[str, str]]) -> tuple[int, str]:
     return len(re.findall(r"^### R\d+: ", evidence, re.MULTILINE)), "" if said.startswith("all ") else said
 
 
-def test_a_context_that_is_too_short_shrinks_once_and_then_fails_without_a_score(
+def test_a_context_that_is_not_stated_is_found_by_halving(
     big: dict[str, Evidence],
     serve: Callable[..., SimulatedJudge],
     make_client: Callable[..., JudgeClient],
@@ -143,11 +143,14 @@ def test_a_context_that_is_too_short_shrinks_once_and_then_fails_without_a_score
 
     evaluation, (first, second), said = judged(80_000)
     assert evaluation.status == "evaluated"
-    assert second == pytest.approx(0.7 * first, rel=0.08)
+    assert second == pytest.approx(0.45 * first, rel=0.1)
     assert (evaluation.runs_shown, evaluation.sampling) == said
     evaluation, (first, second), said = judged(26_000, 7_000)
     assert (evaluation.runs_shown, evaluation.sampling) == said, "what was sent in the end, not what was meant to be"
     assert said[0] < 20
-    evaluation, sizes, _ = judged(30_000)
-    assert (evaluation.status, evaluation.score, len(sizes)) == ("failed", None, 2)
+    evaluation, sizes, _ = judged(3_000)
+    assert (evaluation.status, evaluation.score) == ("failed", None)
+    assert sizes == sorted(sizes, reverse=True)
+    assert 3 <= len(sizes) <= 6
     assert "too long" in evaluation.error
+    assert "AGENT_REPORT_JUDGE_CONTEXT_TOKENS" in evaluation.error

@@ -20,8 +20,11 @@ from tasks.evidence.prices import RunPrices
 from tasks.judge.answer import RenderedEvidence
 from tasks.judge.budget import Budget
 from tasks.judge.call_context import Spent
+from tasks.judge.endpoint.access.address import Address
+from tasks.judge.endpoint.access.tier import ServiceTier
 from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.exchange import Judge, Question
+from tasks.judge.exchange import Judge
+from tasks.judge.question import Question
 from tasks.judge.rubric import Criterion
 
 Make = Callable[..., dict[str, Any]]
@@ -175,12 +178,38 @@ def test_an_answer_that_cannot_be_used_is_asked_for_once_more_with_the_reason(
     assert again[-2]["content"]
 
 
-def test_a_length_limit_holds_even_when_the_json_is_whole(
+def test_an_answer_that_is_whole_at_its_length_limit_is_used(
     asking: Asking, question: Question, good: str, soon: float
 ) -> None:
-    judge, _ = asking(reply(good, finish_reason="length"))
+    judge, server = asking(reply(good + "\n" * 500, finish_reason="length"))
+    answer, _ = judge.ask(question, deadline=soon, spent=Spent())
+    assert (answer.criteria["accuracy"].score, len(server.requests)) == (8, 1)
+    [kept] = judge.ledger.answers
+    assert kept.outcome == "usable"
+    again, reused = replace(judge, report_id=4).ask(question, deadline=soon, spent=Spent())
+    assert (again, reused) == (answer, True)
+
+
+def test_a_draft_before_the_length_limit_is_no_answer(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    judge, server = asking(reply(f"Okay, first {good} hm, no. The refund", finish_reason="length"))
     with pytest.raises(JudgeError, match="length limit"):
         judge.ask(question, deadline=soon, spent=Spent())
+    assert len(server.requests) == 2
+
+
+def test_an_answer_that_a_server_took_for_reasoning_is_used_and_a_draft_is_not(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    taken, draft = reply(None), reply(None)
+    taken["choices"][0]["message"]["reasoning_content"] = good
+    draft["choices"][0]["message"]["reasoning"] = f"First: {good}. No, wait."
+    judge, server = asking(draft, taken)
+    answer, _ = judge.ask(question, deadline=soon, spent=Spent())
+    assert answer.criteria["accuracy"].score == 8
+    assert [kept.outcome for kept in judge.ledger.answers] == ["unparseable", "usable"]
+    assert "nothing but reasoning" in json.loads(server.requests[1].body)["messages"][-1]["content"]
 
 
 def test_garbage_twice_fails_and_both_are_counted_and_kept(asking: Asking, question: Question, soon: float) -> None:
@@ -493,3 +522,104 @@ def test_the_answer_behind_a_draft_is_paid_once(
     judge, server = asking(reply(f"<think>\nFirst idea: {draft}\nHm, no.\n</think>\n{good}"))
     answer, _ = judge.ask(question, deadline=soon, spent=Spent())
     assert (answer.criteria["care"].score, len(server.requests)) == (6, 1)
+
+
+# Endpoints
+
+
+def _at(judge: Judge, url: str) -> Judge:
+    return replace(judge, client=replace(judge.client, address=Address(url)))
+
+
+def test_two_endpoints_that_call_their_model_alike_do_not_share_answers(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    judge, server = asking(reply(good))
+    asked = []
+    for url in ("http://one:8000/v1", "http://one:1234/v1", "http://two:8000/v1", "http://one:8000/v2"):
+        _, reused = replace(_at(judge, url), report_id=len(asked)).ask(question, deadline=soon, spent=Spent())
+        asked.append(reused)
+    assert asked == [False] * 4
+    assert len({answer.fingerprint for answer in judge.ledger.answers}) == len(server.requests) == 4
+    again = replace(_at(judge, "https://me:other@one:8000/v1"), report_id=9)
+    assert again.ask(question, deadline=soon, spent=Spent())[1] is True
+
+
+def test_an_answer_that_an_earlier_version_paid_for_is_used_wherever_it_came_from(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    """They were kept under a fingerprint without the endpoint."""
+    judge, server = asking(reply(good))
+    judge.ask(question, deadline=soon, spent=Spent())
+    for url in ("https://api.openai.com/v1", "http://localhost:8000/v1"):
+        assert replace(_at(judge, url), report_id=9).ask(question, deadline=soon, spent=Spent())[1] is True
+    assert len(server.requests) == 1
+
+
+def test_the_endpoint_does_not_make_reports_incomparable(asking: Asking) -> None:
+    judge, _ = asking("unused")
+    assert _at(judge, "http://one:8000/v1").settings() == judge.settings()
+
+
+def test_other_fields_make_another_question(asking: Asking, question: Question, good: str, soon: float) -> None:
+    judge, server = asking(reply(good))
+    plain = judge.settings()
+    low = replace(judge, client=replace(judge.client, extra={"reasoning_effort": "low"}))
+    assert low.settings()["parameters"] == plain["parameters"] | {"extra": {"reasoning_effort": "low"}}
+    assert "extra" not in plain["parameters"]
+    for one in (judge, low):
+        assert one.ask(question, deadline=soon, spent=Spent())[1] is False
+    assert len(server.requests) == 2
+
+
+def test_a_call_is_priced_in_the_tier_that_it_was_answered_in(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    prices = RunPrices(
+        {"gpt-5.4-mini": {"input": 2.0, "output": 20.0}, "gpt-5.4-mini:flex": {"input": 1, "output": 10}}
+    )
+    for stated, cost in (("flex", 0.002), ("default", 0.004), ("scale", None)):
+        judge, _ = asking(reply(good) | {"service_tier": stated}, prices=prices)
+        judge = replace(judge, client=replace(judge.client, tier=ServiceTier("flex")))
+        spent = Spent()
+        judge.ask(question, deadline=soon, spent=spent)
+        assert spent.cost_usd == (None if cost is None else pytest.approx(cost))
+        assert judge.ledger.answers[0].cost_usd == spent.cost_usd
+    # A call that is asked for in flex may end in the standard tier.
+    assert judge.most_usd(1000) == replace(judge, client=replace(judge.client, tier=ServiceTier())).most_usd(1000)
+
+
+def _act_as_anthropic(good: str) -> Callable[[dict[str, Any], Any], Any]:
+    """It takes a schema and ignores it: only what stands in a message is followed."""
+
+    def respond(payload: dict[str, Any], _: Any) -> dict[str, Any]:
+        follows = "valid by this JSON Schema" in payload["messages"][-1]["content"]
+        return reply(good if follows else '{"verdict": "The agent did well.", "score": 8}')
+
+    return respond
+
+
+def test_an_endpoint_that_ignores_the_schema_gets_it_as_text_from_then_on(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    judge, server = asking(_act_as_anthropic(good))
+    for number in range(3):
+        other = replace(question, digest=str(number))
+        assert judge.ask(other, deadline=soon, spent=Spent())[0].criteria["care"].score == 6
+    bodies = [json.loads(request.body) for request in server.requests]
+    explained = ["JSON Schema" in body["messages"][-1]["content"] for body in bodies]
+    assert explained == [False, True, True, True]
+    # The second turn goes on from the first as it was sent.
+    assert bodies[1]["messages"][:2] == bodies[0]["messages"]
+    assert len(bodies[1]["messages"]) == 4
+    # The endpoint may begin to follow it: it is still sent.
+    assert {body["response_format"]["type"] for body in bodies} == {"json_schema"}
+
+
+def test_an_endpoint_that_follows_the_schema_does_not_get_it_twice(
+    asking: Asking, question: Question, good: str, soon: float
+) -> None:
+    judge, server = asking(reply(good[:40], finish_reason="length"), reply(good), reply(good))
+    for number in range(2):
+        judge.ask(replace(question, digest=str(number)), deadline=soon, spent=Spent())
+    assert not any("JSON Schema" in str(json.loads(request.body)["messages"]) for request in server.requests)

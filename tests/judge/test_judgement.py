@@ -13,8 +13,9 @@ from deployments.demo.judge import SimulatedJudge, completion
 from deployments.demo.loopback import Response
 from tasks.evidence.prices import RunPrices
 from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.exchange import Judge, Question
+from tasks.judge.exchange import Judge
 from tasks.judge.judgement import judge_question
+from tasks.judge.question import Question
 
 Make = Callable[..., Any]
 PRICES = RunPrices({"gpt-5.4-mini": {"input": 1.0, "output": 10.0}})

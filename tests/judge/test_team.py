@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tasks.evidence.types import Evidence, Run, ToolCall
-from tasks.judge.exchange import compose
 from tasks.judge.prompt.tokens import estimate_tokens
+from tasks.judge.question import compose
 from tasks.judge.rubric import TeamCriteria
 from tasks.judge.team import build_team_question
 
@@ -35,7 +35,7 @@ def make_team(make_agent: MakeAgent, make_run: MakeRun, make_evidence: MakeEvide
 
 
 def asked(evidences: list[Evidence], without: dict[str, str], budget: int = 80_000) -> str:
-    return compose(build_team_question(evidences, without, TeamCriteria()), budget)[0][1]["content"]
+    return compose(build_team_question(evidences, without, TeamCriteria()), budget).messages[1]["content"]
 
 
 def test_an_agent_without_runs_is_counted_and_named_once(make_agent: MakeAgent, make_evidence: MakeEvidence) -> None:

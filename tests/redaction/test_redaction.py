@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from tasks.errors import RedactionError, RefusedError
-from tasks.redaction.credentials import RULES
 from tasks.redaction.crowding import CROWDED, LEAST_APART, MOST_IN_A_SMALL_TEXT, find_crowded
-from tasks.redaction.named_values import BARREN
-from tasks.redaction.redactor import ANCHORS, OWN_CODE, Redactor
+from tasks.redaction.kinds import BARREN
+from tasks.redaction.redactor import OWN_CODE, RULE_SET, Redactor
+from tasks.redaction.rules import ANCHORED_RULES
 
 OPENAI = "sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z"
 ANTHROPIC = "sk-ant-api03-" + "aB3_dE6-gH9" * 8 + "-AA"
@@ -173,6 +175,28 @@ def test_ordinary_evidence_stays(text: str) -> None:
     assert REDACTOR.redact(text) == text
 
 
+LISTS = json.loads((Path(__file__).parents[1] / "fixtures" / "redaction.json").read_text(encoding="utf-8"))
+
+
+def test_the_lists_are_long_enough() -> None:
+    assert len(LISTS["kinds"]) >= 150
+    assert len(LISTS["honest"]) >= 100
+
+
+@pytest.mark.parametrize("kind", LISTS["kinds"])
+def test_every_kind_of_secret_is_replaced(kind: str) -> None:
+    text, secrets = LISTS["kinds"][kind].values()
+    assert all(secret in text for secret in secrets)
+    redacted = REDACTOR.redact(text)
+    assert not [secret for secret in secrets if secret in redacted]
+    assert REDACTOR.redact(redacted) == redacted
+
+
+@pytest.mark.parametrize("name", LISTS["honest"])
+def test_honest_texts_stay(name: str) -> None:
+    assert REDACTOR.redact(LISTS["honest"][name]) == LISTS["honest"][name]
+
+
 def test_what_is_replaced_is_counted_and_texts_do_not_flow_into_each_other() -> None:
     counts: Counter[str] = Counter()
     texts = [
@@ -217,7 +241,7 @@ def test_hostile_text_costs_in_proportion_to_its_length(unit: str) -> None:
     """Each place that a rule tries costs about the same, so their number is what a text costs."""
     for text in (_repeated(unit, 40_000), _repeated(unit, 160_000)):
         coded = text.encode("latin-1", "replace")
-        tried = find_crowded(text, coded, ANCHORS.find(coded)).left
+        tried = find_crowded(text, coded, RULE_SET.find_places(text, coded)).left
         assert len(tried.places) <= len(text) / LEAST_APART + 2 * MOST_IN_A_SMALL_TEXT
 
 
@@ -272,7 +296,7 @@ def test_many_short_texts_do_not_crowd_each_other() -> None:
 
 def test_a_long_value_without_a_digit_is_read_once() -> None:
     text = "access_token=((((" * 200
-    (find,) = (rule.find for group in RULES for rule in group if rule.anchors[0].startswith("ken"))
+    (find,) = (rule.find for rule in ANCHORED_RULES if rule.anchors[0].startswith("ken[") and rule.need)
     span = find(text, text.index("ken"))
     assert span is not None
     start, end, label = span

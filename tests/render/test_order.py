@@ -20,7 +20,7 @@ from tasks.render.order import STATES, worst_agents_first
 from tasks.report.build import ReportRows
 from tasks.warehouse.schema import agent_report_details, reports
 
-_DETAIL = Detail(all_runs=True, excerpt=9, quote=9, text=9, spans=9, items=9, tools=9, pattern_runs=9)
+_DETAIL = Detail(all_runs=True, excerpt=9, quote=9, text=9, spans=9, items=9, tools=9, pattern_runs=9, run_bytes=9)
 # As they are expected: by state, in it those that became worse, then by score and by name.
 _AGENTS: Sequence[tuple[str, str, float | None, bool | None]] = (
     ("broken", "failed", None, None),

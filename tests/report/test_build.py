@@ -45,7 +45,7 @@ def _plan() -> ReportPlan:
     )
 
 
-def _findings(*evaluations: Evaluation, ending: Ending | None = None) -> ReportDraft:
+def _draft(*evaluations: Evaluation, ending: Ending | None = None) -> ReportDraft:
     agents = [Agent(id=number, name=f"agent-{number}", environment="prod") for number in (1, 2, 3)]
     return ReportDraft(
         agents=agents,
@@ -60,7 +60,7 @@ def _good(agent_id: int, score: float, **more: Any) -> Evaluation:
 
 
 def test_every_agent_has_a_row_and_failures_stay_out_of_the_mean() -> None:
-    rows = build_rows(_plan(), _findings(_good(1, 8.0), Evaluation(2, "failed", error="no reply in time")))
+    rows = build_rows(_plan(), _draft(_good(1, 8.0), Evaluation(2, "failed", error="no reply in time")))
     assert [row["status"] for row in rows.details] == ["evaluated", "failed", "not_started"]
     assert rows.details[1]["score"] is None
     assert rows.details[1]["reasoning"] == "Evaluation failed: no reply in time"
@@ -80,16 +80,16 @@ def test_calls_of_the_source_are_kept_where_the_trace_has_none(traced: int | Non
     run = Run(
         id=7, agent_id=1, status="completed", outcome="success", started_at=_NOW, tool_calls=(ToolCall(name="pay"),)
     )
-    findings = _findings()
-    findings.evidence[1] = build_evidence(findings.agents[0], AgentRuns(runs=(run,)), traces, RunPrices({}))
-    (row,) = build_rows(_plan(), findings).runs
+    draft = _draft()
+    draft.evidence[1] = build_evidence(draft.agents[0], AgentRuns(runs=(run,)), traces, RunPrices({}))
+    (row,) = build_rows(_plan(), draft).runs
     assert (row["tool_calls"] is None) == (traced == 1)
 
 
 def test_an_unknown_cost_makes_the_sum_unknown() -> None:
-    rows = build_rows(_plan(), _findings(_good(1, 8.0, cost_usd=0.5), _good(2, 8.0, cost_usd=None)))
+    rows = build_rows(_plan(), _draft(_good(1, 8.0, cost_usd=0.5), _good(2, 8.0, cost_usd=None)))
     assert rows.report["cost_usd"] is None
-    rows = build_rows(_plan(), _findings(_good(1, 8.0, cost_usd=0.5), _good(2, 8.0, cost_usd=0.25)))
+    rows = build_rows(_plan(), _draft(_good(1, 8.0, cost_usd=0.5), _good(2, 8.0, cost_usd=0.25)))
     assert rows.report["cost_usd"] == 0.75
 
 
@@ -97,28 +97,28 @@ def test_what_a_report_cost_is_what_the_ledger_has() -> None:
     """Of earlier processes too, of an agent that is gone (9), and of one that was not judged any more (3)."""
     paid = {1: Paid(2, 200, 20, 0.75, 0.75), 3: Paid(1, 100, 10, 0.5, 0.5), 9: Paid(1, 100, 10, 0.25, 0.25)}
     judged = (_good(1, 8.0, cost_usd=0.25, prompt_tokens=100, known_cost_usd=0.25), _good(2, 8.0, reused=True))
-    rows = build_rows(_plan(), _findings(*judged), paid=paid)
+    rows = build_rows(_plan(), _draft(*judged), paid=paid)
     assert [row["judge_cost_usd"] for row in rows.details] == [0.75, 0.0, 0.5]
     assert (rows.report["cost_usd"], rows.report["known_cost_usd"], rows.report["prompt_tokens"]) == (1.5, 1.5, 400)
     paid[9] = Paid(2, None, None, None, 0.25)
-    rows = build_rows(_plan(), _findings(*judged), paid=paid)
+    rows = build_rows(_plan(), _draft(*judged), paid=paid)
     assert (rows.report["cost_usd"], rows.report["known_cost_usd"], rows.report["prompt_tokens"]) == (None, 1.5, None)
 
 
 def test_a_report_counts_the_dropped_citations_of_the_team_and_every_agent() -> None:
-    findings = _findings(_good(1, 8.0, citations_dropped=2), _good(2, 8.0, citations_dropped=1))
-    findings.team = Evaluation(None, "evaluated", score=7.0, citations_dropped=3)
-    rows = build_rows(_plan(), findings)
+    draft = _draft(_good(1, 8.0, citations_dropped=2), _good(2, 8.0, citations_dropped=1))
+    draft.team = Evaluation(None, "evaluated", score=7.0, citations_dropped=3)
+    rows = build_rows(_plan(), draft)
     assert rows.report["citations_dropped"] == 6
     assert [row["citations_dropped"] for row in rows.details] == [2, 1, 0]
 
 
 def test_doubts_about_the_teams_judgement_stand_in_the_report() -> None:
-    findings = _findings(_good(1, 8.0))
-    findings.team = Evaluation(
+    draft = _draft(_good(1, 8.0))
+    draft.team = Evaluation(
         None, "evaluated", score=7.0, citations_dropped=3, warnings=("1 of 3 samples are missing: no reply in time",)
     )
-    rows = build_rows(_plan(), findings)
+    rows = build_rows(_plan(), draft)
     for said in ("1 of 3 samples are missing: no reply in time", "3 citations did not hold and were dropped"):
         assert f"The team's judgement: {said}" in rows.report["warnings"]
         assert said in render_markdown(rows)
@@ -135,7 +135,7 @@ def test_doubts_about_the_teams_judgement_stand_in_the_report() -> None:
     ],
 )
 def test_what_ended_the_judging_decides_the_status(kind: str, status: str) -> None:
-    rows = build_rows(_plan(), _findings(_good(1, 8.0), ending=Ending(kind, "the reason")))
+    rows = build_rows(_plan(), _draft(_good(1, 8.0), ending=Ending(kind, "the reason")))
     assert rows.report["status"] == status
     assert rows.details[2]["status"] == "not_started"
     assert rows.details[2]["error"] == "the reason"
@@ -143,11 +143,11 @@ def test_what_ended_the_judging_decides_the_status(kind: str, status: str) -> No
 
 def test_no_agent_evaluated_although_some_had_runs_is_a_failed_report() -> None:
     failures = [Evaluation(number, "failed", error="no reply") for number in (1, 2, 3)]
-    rows = build_rows(_plan(), _findings(*failures))
+    rows = build_rows(_plan(), _draft(*failures))
     assert rows.report["status"] == "failed"
     assert "no reply" in rows.report["error"]
     idle = [Evaluation(number, "no_runs", error="no runs") for number in (1, 2, 3)]
-    assert build_rows(_plan(), _findings(*idle)).report["status"] == "completed"
+    assert build_rows(_plan(), _draft(*idle)).report["status"] == "completed"
 
 
 def _seen(agent: Agent, *statuses: str) -> Evidence:
@@ -161,9 +161,9 @@ def _seen(agent: Agent, *statuses: str) -> Evidence:
 
 def test_where_no_run_has_a_status_that_counts_the_report_fails_and_names_the_statuses() -> None:
     idle = [Evaluation(number, "no_runs", error="no finished run") for number in (1, 2, 3)]
-    findings = _findings(*idle)
-    findings.evidence = {agent.id: _seen(agent, "success", "success", "running") for agent in findings.agents[:2]}
-    rows = build_rows(_plan(), findings)
+    draft = _draft(*idle)
+    draft.evidence = {agent.id: _seen(agent, "success", "success", "running") for agent in draft.agents[:2]}
+    rows = build_rows(_plan(), draft)
     left_out = (
         "6 runs are left out for a status other than completed, failed, timeout or error: success (4), running (2)"
     )
@@ -177,10 +177,10 @@ def test_where_no_run_has_a_status_that_counts_the_report_fails_and_names_the_st
 
 def test_runs_in_the_future_alone_are_not_no_runs() -> None:
     idle = [Evaluation(number, "no_runs", error="no finished run") for number in (1, 2, 3)]
-    findings = _findings(*idle)
+    draft = _draft(*idle)
     future = AgentRuns(future=FutureRuns(count=4, latest=_NOW))
-    findings.evidence = {agent.id: build_evidence(agent, future, (), RunPrices()) for agent in findings.agents[:2]}
-    rows = build_rows(_plan(), findings)
+    draft.evidence = {agent.id: build_evidence(agent, future, (), RunPrices()) for agent in draft.agents[:2]}
+    rows = build_rows(_plan(), draft)
     why = "8 runs are left out for starting in the future, the last at 2026-01-01 00:00 UTC (are the dates in UTC?)"
     assert (rows.report["status"], rows.report["error"]) == ("failed", f"no agent could be judged: {why}")
     assert rows.report["warnings"] == [why]
@@ -188,12 +188,12 @@ def test_runs_in_the_future_alone_are_not_no_runs() -> None:
 
 
 def test_left_out_runs_beside_judged_ones_are_named_and_fail_nothing() -> None:
-    findings = _findings(_good(1, 8.0), Evaluation(2, "no_runs"), Evaluation(3, "no_runs"))
-    findings.evidence = {
+    draft = _draft(_good(1, 8.0), Evaluation(2, "no_runs"), Evaluation(3, "no_runs"))
+    draft.evidence = {
         agent.id: _seen(agent, *statuses)
-        for agent, statuses in zip(findings.agents, (("completed", "paused"), ("paused",)), strict=False)
+        for agent, statuses in zip(draft.agents, (("completed", "paused"), ("paused",)), strict=False)
     }
-    report = build_rows(_plan(), findings).report
+    report = build_rows(_plan(), draft).report
     assert report["status"] == "completed"
     assert any("2 runs are left out" in warning and "paused (2)" in warning for warning in report["warnings"])
 
@@ -212,7 +212,7 @@ def test_a_summary_is_cut_between_characters(text: str) -> None:
 
 def test_hostile_text_is_no_markup_in_markdown() -> None:
     evil = "<script>alert(1)</script> | [x](javascript:1) **b**"
-    rows = build_rows(_plan(), _findings(_good(1, 8.0), Evaluation(2, "failed", error=evil)))
+    rows = build_rows(_plan(), _draft(_good(1, 8.0), Evaluation(2, "failed", error=evil)))
     text = render_markdown(rows)
     assert "<script" not in text
     assert "](javascript" not in text
@@ -221,10 +221,10 @@ def test_hostile_text_is_no_markup_in_markdown() -> None:
 
 def test_markdown_leads_to_flow_run_and_files_and_is_no_markup_there() -> None:
     links = Links("http://ui/runs/flow-run/1", ["/data/`x`/1.parquet"], "https://jaeger.example/ui/")
-    text = render_markdown(build_rows(_plan(), _findings(_good(1, 8.0))), links)
+    text = render_markdown(build_rows(_plan(), _draft(_good(1, 8.0))), links)
     assert "[The flow run](http://ui/runs/flow-run/1)" in text
     assert "- `/data/%60x%60/1.parquet`" in text
-    assert "Where it is" not in render_markdown(build_rows(_plan(), _findings(_good(1, 8.0))))
+    assert "Where it is" not in render_markdown(build_rows(_plan(), _draft(_good(1, 8.0))))
 
 
 def test_a_trace_is_a_link_only_where_the_ui_is_known_and_on_the_web() -> None:
@@ -243,6 +243,6 @@ def test_a_trace_is_a_link_only_where_the_ui_is_known_and_on_the_web() -> None:
 
 
 def test_an_agent_that_could_not_be_judged_is_named_with_the_reason() -> None:
-    rows = build_rows(_plan(), _findings(_good(1, 8.0), Evaluation(2, "failed", error="no reply")))
+    rows = build_rows(_plan(), _draft(_good(1, 8.0), Evaluation(2, "failed", error="no reply")))
     worst = render_markdown(rows).partition("## Could not be judged")[2].partition("## Every agent")[0]
     assert "** failed: no reply" in worst

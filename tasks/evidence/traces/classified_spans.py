@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
 from tasks.evidence.traces import conventions
-from tasks.evidence.traces.conventions import SpanKind, SpanReading, Usage
+from tasks.evidence.traces.conventions import SpanKind, SpanReading
 from tasks.evidence.traces.critical_path import Interval, subtract
 from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.spans import Span
-from tasks.wording.shortening import clip_end
-
-_MODELS = 20
 
 
 class ClassifiedSpans:
@@ -29,6 +26,8 @@ class ClassifiedSpans:
         self.llms: list[int] = []
         self.tools: list[int] = []
         self._calls: dict[int, int] = {}
+        self._entered: list[int] = []
+        self._sizes: list[int] = []
         for index in tree.order:
             parent = tree.parents[index]
             if parent >= 0:
@@ -86,56 +85,41 @@ class ClassifiedSpans:
             found += subtract([own], holes[index]) if index in holes else [own]
         return found
 
-    def usage(self) -> Usage:
-        """The tokens of every chain of LLM spans, each chain once; None where no span says.
+    def is_inside(self, outer: int, inner: int) -> bool:
+        """Whether the span ``inner`` is in the tree below ``outer``."""
+        if not self._entered:
+            self._number()
+        first = self._entered[outer]
+        return first < self._entered[inner] < first + self._sizes[outer]
 
-        Where no LLM span says its tokens, those of the topmost spans that sum up what is below them.
-        """
-        chained: dict[int, Usage] = {}
-        tops: list[Usage] = []
-        for index in reversed(self.tree.order):
-            if self.found[index].kind != "llm":
-                continue
-            own = self.found[index].usage()
-            if index in self.below:
-                lower = _sum(chained[child] for child in self.below[index])
-                own = Usage(*(mine if low is None else low for mine, low in zip(own, lower, strict=True)))
-            near = self.near[index]
-            if near >= 0 and self.found[near].kind == "llm":
-                chained[index] = own
-            else:
-                tops.append(own)
-        found = _sum(tops)
-        return found if found.known else _sum(self._totals())
+    def _number(self) -> None:
+        """Numbers the spans so that those below one follow it: no walk up the tree for each question."""
+        tree = self.tree
+        self._sizes = [1] * len(self.found)
+        self._entered = [0] * len(self.found)
+        for index in reversed(tree.order):
+            if tree.parents[index] >= 0:
+                self._sizes[tree.parents[index]] += self._sizes[index]
+        following = 0
+        for top in tree.tops:
+            self._entered[top] = following
+            following += self._sizes[top]
+        for index in tree.order:
+            following = self._entered[index] + 1
+            for child in tree.children[index]:
+                self._entered[child] = following
+                following += self._sizes[child]
 
-    def _totals(self) -> Iterator[Usage]:
-        summed = bytearray(len(self.found))
-        for index in self.tree.order:
-            parent = self.tree.parents[index]
-            if parent >= 0 and summed[parent]:
-                summed[index] = 1
-            elif (totals := self.found[index].totals()).known:
-                summed[index] = 1
-                yield totals
-
-    def models(self) -> tuple[str, ...]:
-        """The models of the LLM calls in order of first use; without any those of the agents, or of Station's run."""
-        for kind in ("llm", "agent"):
-            indices = self.llms if kind == "llm" else [at for at, item in enumerate(self.found) if item.kind == kind]
-            ordered = sorted(indices, key=lambda index: self.tree.spans[index].start_us)
-            named = [self.found[index].model() for index in ordered]
-            if any(named):
-                break
-        if not any(named):
-            named = [str(value) for span in self.tree.spans if (value := span.tags.get("execution.model"))]
-        return tuple(dict.fromkeys(clip_end(name, 200) for name in named if name))[:_MODELS]
-
-    def origin_errors(self) -> list[str]:
+    def origin_errors(self, same: Iterable[Sequence[int]] = ()) -> list[str]:
         """One text for each span in error that no span in error below it explains.
 
-        Spans without an error can lie between (a stream's writer): the error passed up over them.
+        Spans without an error can lie between (a stream's writer): the error passed up over them. Of the spans that
+        ``same`` has together, views of one call, the first in error counts.
         """
         failed = [index for index, text in enumerate(self.errors) if text is not None]
+        again: set[int] = set()
+        for views in same:
+            again.update([index for index in views if self.errors[index] is not None][1:])
         explained = set()
         for index in failed:
             above = self.tree.parents[index]
@@ -149,19 +133,10 @@ class ClassifiedSpans:
             if self.found[index].kind != "other"
             else f"{self.tree.spans[index].operation}: {self.errors[index]}"
             for index in failed
-            if index not in explained
+            if index not in explained and index not in again
         ]
 
 
 def interval(span: Span) -> Interval:
     """From the start to the end of ``span``."""
     return span.start_us, span.end_us
-
-
-def _sum(usages: Iterable[Usage]) -> Usage:
-    return Usage(*map(_sum_known, zip(*usages, strict=True))) if (usages := list(usages)) else Usage()
-
-
-def _sum_known(counts: Iterable[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None

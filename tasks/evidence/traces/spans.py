@@ -120,6 +120,9 @@ def _span_v1(raw: dict[str, Any], trace_id: str, services: dict[str, str]) -> Sp
         tags = {tag["key"]: tag["value"] for tag in raw["tags"]}
     except (KeyError, TypeError):
         tags = _keyed(raw.get("tags"))
+    if "otel.library.name" in tags:
+        # What Jaeger called the scope before OpenTelemetry did.
+        tags.setdefault("otel.scope.name", tags["otel.library.name"])
     if "error" in tags and len(tags) != len(raw["tags"]):
         tags["error"] = _own_error(raw["tags"])
     parent_id, follows = _parent_v1(raw, trace_id, span_id)

@@ -6,15 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from heapq import nlargest
-from typing import NamedTuple
-
-import orjson
 
 from tasks.evidence.traces import conventions
 from tasks.evidence.traces.classified_spans import ClassifiedSpans, interval
 from tasks.evidence.traces.critical_path import covered, critical_path
+from tasks.evidence.traces.llm_calls import LlmCalls
 from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.spans import Span
+from tasks.evidence.traces.tool_calls import ToolCall, ToolCalls, repeated
 from tasks.evidence.types import CriticalPath, RepeatedCall, SlowSpan, SpanCall, TelemetrySummary
 from tasks.wording.counts import counted
 from tasks.wording.shortening import clip_end
@@ -44,9 +43,10 @@ def summarize(spans: Sequence[Span]) -> TelemetrySummary:
     - Times in LLM, tools and other are unions of intervals. A tool that runs an agent holds LLM time too, so LLM and
       tool time can overlap; ``other`` is what a span covers and neither an LLM call nor a tool does.
     - Where instrumentations overlap (an LLM span inside an LLM span with no tool or agent between) only the lowest
-      counts as a call and in time; tokens are the lowest's, or the next one's up that has any.
+      counts as a call and in time; tokens are the lowest's, or the next one's up that has any. Beside each other they
+      are one call by its id, or by time and tokens (see ``views``).
     - A tool's span inside the same tool's (an MCP client's or server's) is one call; what the outer lacks is
-      filled in.
+      filled in. Without spans of tools, the messages of LLM calls are read.
     - ``errors`` counts the spans in error with no child in error: an error that is passed up is one.
     - ``slowest`` goes by self time (duration without what children cover); a span inside an LLM call or a tool is of
       its kind. The critical path is that of the longest root (see ``critical_path``).
@@ -75,22 +75,24 @@ def _summarize(tree: SpanTree, notes: Iterable[str]) -> TelemetrySummary:
             other_seconds=0.0, llm_calls=None, warnings=tuple(warnings),
         )  # fmt: skip
     begin = min(span.start_us for span in spans)
-    calls = _tool_calls(tree, classified, begin)
+    llm_calls = LlmCalls(classified)
+    tool_calls = ToolCalls(classified, llm_calls)
+    calls, usage, timed = tool_calls.calls, llm_calls.usage, tool_calls.read_from == "spans"
     llm, tools = classified.llm_intervals(), [interval(spans[index]) for index in classified.tools]
-    usage = classified.usage()
-    messages = Counter(message for message in classified.origin_errors() if message)
+    errors = classified.origin_errors([*llm_calls.groups, *tool_calls.groups])
+    messages = Counter(message for message in errors if message)
     return TelemetrySummary(
         spans=len(spans),
         roots=tree.roots,
         orphans=tree.orphans,
         depth=tree.depth,
         wall_seconds=_seconds(max(span.end_us for span in spans) - begin),
-        llm_seconds=_seconds(covered(llm)) if classified.llms else None,
-        tool_seconds=_seconds(covered(tools)) if classified.tools else None,
+        llm_seconds=None if llm_calls.count is None else _seconds(covered(llm)),
+        tool_seconds=_seconds(covered(tools)) if timed or (tool_calls.read_from and not calls) else None,
         other_seconds=_seconds(covered(map(interval, spans)) - covered([*llm, *tools])),
-        llm_calls=len(classified.llms) or None,
-        tool_calls_from="spans" if calls else None,
-        tool_calls=tuple(_span_call(call) for call in calls[:TOOL_CALLS_LIMIT]),
+        llm_calls=llm_calls.count,
+        tool_calls_from=tool_calls.read_from,
+        tool_calls=tuple(_span_call(call, begin) for call in calls[:TOOL_CALLS_LIMIT]),
         tool_calls_left_out=max(0, len(calls) - TOOL_CALLS_LIMIT),
         errors=messages.total(),
         error_messages=tuple(_wide(message) for message, _ in messages.most_common(_ERROR_MESSAGES)),
@@ -100,7 +102,7 @@ def _summarize(tree: SpanTree, notes: Iterable[str]) -> TelemetrySummary:
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cached_tokens=usage.cached_tokens,
-        models=classified.models(),
+        models=llm_calls.models(),
         conventions=tuple(sorted({item.convention for item in found if item.convention})),
         warnings=tuple(warnings[:_WARNINGS]),
     )
@@ -129,70 +131,22 @@ def _shortened(summary: TelemetrySummary) -> TelemetrySummary:
     return summary.model_copy(update=changed)
 
 
-def canonical(arguments: str) -> str:
-    """``arguments`` so that equal ones read the same: JSON with sorted keys and no spaces, else the stripped text."""
-    try:
-        parsed = orjson.loads(arguments)
-        if isinstance(parsed, str):
-            # Some instrumentations write JSON that holds JSON as text.
-            parsed = orjson.loads(parsed)
-        return orjson.dumps(parsed, option=orjson.OPT_SORT_KEYS).decode()
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return arguments.strip()
-
-
-class _Call(NamedTuple):
-    span: Span
-    name: str
-    offset_us: int
-    error: str | None
-    arguments: str | None
-    result: str | None
-
-
-def _tool_calls(tree: SpanTree, classified: ClassifiedSpans, begin: int) -> list[_Call]:
-    """Every call of a tool in order of its start."""
-    calls = []
-    for index in classified.tools:
-        span = tree.spans[index]
-        name = classified.found[index].name or span.operation
-        error = classified.errors[index]
-        arguments, result = classified.found[index].arguments(), classified.found[index].result()
-        inner = classified.inner.get(index)
-        if inner:
-            views = [classified.found[position] for position in inner]
-            arguments = arguments or next(filter(None, (view.arguments() for view in views)), None)
-            result = result or next(filter(None, (view.result() for view in views)), None)
-            error = error or classified.inner_error(index)
-        calls.append(_Call(span, name, span.start_us - begin, error, arguments, result))
-    calls.sort(key=lambda call: (call.span.start_us, call.span.span_id))
-    return calls
-
-
-def _span_call(call: _Call) -> SpanCall:
+def _span_call(call: ToolCall, begin: int) -> SpanCall:
     return SpanCall(
         name=_wide(call.name, _NAME_LIMIT),
-        start_seconds=_seconds(call.offset_us),
-        duration_seconds=_seconds(call.span.end_us - call.span.start_us),
+        start_seconds=_seconds(call.start_us - begin),
+        duration_seconds=None if call.duration_us is None else _seconds(call.duration_us),
         error=None if call.error is None else _wide(call.error),
         arguments=None if call.arguments is None else _wide(call.arguments),
         result=None if call.result is None else _wide(call.result),
-        span_id=call.span.span_id,
+        span_id=call.span_id,
     )
 
 
-def _repeats(calls: list[_Call]) -> tuple[RepeatedCall, ...]:
-    """Calls of the same tool with the same arguments, most often first; unknown arguments are never the same."""
-    if len(calls) < 2:
-        return ()
-    names = Counter(call.name for call in calls)
-    counted = Counter(
-        (call.name, canonical(call.arguments)) for call in calls if call.arguments is not None and names[call.name] > 1
-    )
+def _repeats(calls: Sequence[ToolCall]) -> tuple[RepeatedCall, ...]:
     return tuple(
         RepeatedCall(name=_wide(name, _NAME_LIMIT), arguments=_wide(arguments), calls=count)
-        for (name, arguments), count in counted.most_common(_REPEATS)
-        if count > 1
+        for name, arguments, count in repeated(calls)[:_REPEATS]
     )
 
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tasks.judge.endpoint.faults.fault import Cause
@@ -21,8 +22,8 @@ _REFUSES_WITHIN_SECONDS = 0.5
 class Capabilities:
     """The form in which one model at one base URL can be asked; shared by all threads, one per process.
 
-    It starts with everything and gives up what refusals name, for good; each step is logged once. A poor answer changes
-    nothing.
+    It starts with everything and gives up what refusals name, for good; each step is logged once. A poor answer takes
+    nothing away: one that does not follow the schema adds the schema as text.
     """
 
     def __init__(self) -> None:
@@ -56,9 +57,18 @@ class Capabilities:
     def answered(self, form: Form) -> None:
         """A call in this form was answered, however well: the form is taken."""
         with self._changed:
-            if form == self._form and not self._proven:
+            if form in (self._form, replace(self._form, explained=False)) and not self._proven:
                 self._proven, self._trying = True, False
                 self._changed.notify_all()
+
+    def ignored(self) -> None:
+        """An answer did not follow the schema, which some endpoints take and ignore: from now on it is text too."""
+        with self._changed:
+            if self._form.rung == "json_schema" and not self._form.explained:
+                self._form = replace(self._form, explained=True)
+                logger.warning(
+                    "The judge's endpoint takes the schema of an answer and does not follow it: it is sent as text too"
+                )
 
     def refused(
         self,

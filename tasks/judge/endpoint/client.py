@@ -7,9 +7,8 @@ refused for quota or authentication.
 from __future__ import annotations
 
 import random
-import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
@@ -18,58 +17,50 @@ import openai
 from openai import APIConnectionError, APIStatusError, APITimeoutError
 
 from tasks.errors import ContextLengthError, DeadlineError, EndpointError, JudgeError, scrub
+from tasks.judge.endpoint.access.address import Address
+from tasks.judge.endpoint.access.bounded_http import BoundedHttp
+from tasks.judge.endpoint.access.extra import EXTRA, named_extra
+from tasks.judge.endpoint.access.secret_values import Secrets
+from tasks.judge.endpoint.access.tier import ServiceTier
 from tasks.judge.endpoint.capabilities import Capabilities
 from tasks.judge.endpoint.faults.fault import Cause, recognise
 from tasks.judge.endpoint.faults.table import ENDINGS, FAULTS, REMEDIES, why_judging_ends
 from tasks.judge.endpoint.form import LIMIT, Form
 from tasks.judge.endpoint.limiter import Permit, RateLimiter, StopSignal
+from tasks.judge.endpoint.model_limits import ModelLimits
 from tasks.judge.endpoint.refusals.refusal import Refusal, read_refusal, without_echo
 from tasks.judge.endpoint.refusals.stated import read_stated_refusal
 from tasks.judge.endpoint.reply import Reply, read_reply, unread_reply
-from tasks.wire.body import BodyError, EncodingError, LargeBodyError, decode_body
+from tasks.wire.body import EncodingError, LargeBodyError
 from tasks.wire.deadline import bound_time, exchange_within
 from tasks.wire.route import describe_cause
 from tasks.wording.counts import counted
 
-_MOST_BYTES = 8 * 1024 * 1024
 _CONNECT_SECONDS = 10.0
 _LONGEST_BACKOFF_SECONDS = 20.0
-# Shorter ones ("none", "simulated") are words that an answer may hold.
-_LENGTH_OF_KEYS = 16
 _REFUSED = "the judge's endpoint refused the call"
 
 
-class _BoundedHttp(openai.DefaultHttpxClient):
-    """The SDK's HTTP client, which bounds the size of every reply, decoded: the SDK reads an error's to its end."""
-
-    def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """As the SDK's client does; reading the reply raises ReadError where it is too long or oddly encoded."""
-        response = super().send(request, **options)
-        encoding = response.headers.pop("content-encoding", "")
-        response.stream = _BoundedStream(cast(httpx2.SyncByteStream, response.stream), request, encoding)
-        return response
-
-
-class _BoundedStream(httpx2.SyncByteStream):
-    def __init__(self, stream: httpx2.SyncByteStream, request: httpx2.Request, encoding: str) -> None:
-        self._stream, self._request, self._encoding = stream, request, encoding
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            yield from decode_body(self._stream, self._encoding, _MOST_BYTES)
-        except BodyError as error:
-            raise httpx2.ReadError(str(error), request=self._request) from error
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-def open_endpoint(base_url: str, key: str) -> openai.OpenAI:
+def open_endpoint(
+    base_url: str,
+    key: str | Callable[[], str],
+    headers: Mapping[str, str | None] | None = None,
+    query: Mapping[str, str] | None = None,
+) -> openai.OpenAI:
     """The SDK's client for a judge's endpoint: without retries of its own, with every reply bounded.
 
-    It follows no redirect: the prompt is for this endpoint, and not for another that it names.
+    It follows no redirect: the prompt is for this endpoint, and not for another that it names. ``key`` may be a
+    function that gives the one of now, ``headers`` (without those that are None) and ``query`` go with every call.
     """
-    http = _BoundedHttp(base_url=base_url, follow_redirects=False, headers={"Accept-Encoding": "identity"})
+    sent = {name: value for name, value in (headers or {}).items() if value is not None}
+
+    def leave_out(request: httpx2.Request) -> None:
+        # The SDK insists on an Authorization header of its own.
+        for name in (headers or {}).keys() - sent:
+            request.headers.pop(name, None)
+
+    http = BoundedHttp(base_url=base_url, follow_redirects=False, headers={"Accept-Encoding": "identity"})
+    http.event_hooks = {"request": [leave_out]}
     bound_time(http)
     client = openai.OpenAI(
         # An endpoint may want no key; the SDK wants one all the same.
@@ -77,6 +68,8 @@ def open_endpoint(base_url: str, key: str) -> openai.OpenAI:
         base_url=base_url,
         max_retries=0,
         http_client=http,
+        default_headers=sent,
+        default_query=query,
     )
     # The SDK imports half a second of modules when this is first used: here, rather than in the first call's time.
     _ = client.chat.completions.with_streaming_response
@@ -91,12 +84,14 @@ class _Call:
     schema: Mapping[str, Any]
     deadline: float
     stop: StopSignal
+    parameters: Mapping[str, Any]
     attempts: int = 0
     failures: int = 0
     unanswered: int = 0
     doubted: bool = False
     regenerated: bool = False
     form: Form | None = None
+    tier: str = ""
     said: str = ""
 
 
@@ -106,8 +101,10 @@ class JudgeClient:
 
     ``openai`` comes from ``open_endpoint``. ``call_timeout_seconds`` bounds one call, ``max_attempts`` those that fail
     with 5xx or a broken connection; 429 and 503 are retried until the deadline. ``first_backoff_seconds`` doubles with
-    every attempt. ``temperature`` is sent only when it is set. ``capabilities`` is shared by the clients of one base
-    URL and model. ``route`` names what of the environment connections go through, such as a proxy, for when they fail.
+    every attempt. ``temperature`` is sent only when it is set. ``capabilities``, ``limits`` and ``tier`` are shared by
+    the clients of one base URL and model. ``route`` names what of the environment connections go through, such as a
+    proxy, for when they fail. ``extra`` is merged into every request. ``address`` (None: not known) is what answers are
+    known by, and ``secrets`` are hidden in what the endpoint echoes.
     """
 
     openai: openai.OpenAI
@@ -119,23 +116,39 @@ class JudgeClient:
     temperature: float | None = None
     first_backoff_seconds: float = 1.0
     capabilities: Capabilities = field(default_factory=Capabilities)
+    limits: ModelLimits = field(default_factory=ModelLimits)
     route: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    tier: ServiceTier = field(default_factory=ServiceTier)
+    address: Address | None = None
+    secrets: Secrets = field(default_factory=Secrets)
     clock: Callable[[], float] = time.monotonic
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self, output_tokens: int | None = None) -> dict[str, Any]:
         """What is asked for beside the messages and the schema, and so goes into the fingerprint.
 
-        It is what is configured: which of it the endpoint takes, and under which name, does not make another question.
+        It is what is configured: which of it the endpoint takes, and under which name, does not make another question,
+        nor does a lower limit of one answer, ``output_tokens``.
         """
+        return self._parameters(output_tokens) | ({"extra": dict(self.extra)} if self.extra else {})
+
+    def _parameters(self, output_tokens: int | None) -> dict[str, Any]:
         chosen = {} if self.temperature is None else {"temperature": self.temperature}
-        return {LIMIT: self.max_output_tokens, **chosen}
+        return {LIMIT: output_tokens or self.max_output_tokens, **chosen}
 
     def complete(
-        self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], *, deadline: float, stop: StopSignal
+        self,
+        messages: Sequence[Mapping[str, str]],
+        schema: Mapping[str, Any],
+        *,
+        deadline: float,
+        stop: StopSignal,
+        output_tokens: int | None = None,
     ) -> Reply:
         """Ask until there is a reply, the deadline (of ``clock``) is near, or asking is hopeless.
 
-        What is done about a refusal is in ``fault_table``.
+        ``output_tokens`` is the limit of this answer where it is lower than ``max_output_tokens``. What is done about a
+        refusal is in ``faults.table``.
 
         Raises:
             DeadlineError: no reply in time.
@@ -144,13 +157,13 @@ class JudgeClient:
             EndpointError: the call was refused (for quota, authentication or an unknown model: then ``stop`` is ended
                 too, as no other call can succeed), or failed ``max_attempts`` times.
         """
-        call = _Call(messages, schema, deadline, stop)
+        call = _Call(messages, schema, deadline, stop, self._parameters(output_tokens))
         try:
             while True:
                 call.attempts += 1
                 self.capabilities.wait_turn()
                 with self.limiter.slot(deadline, stop) as permit:
-                    form = call.form or self.capabilities.form
+                    form, call.tier = call.form or self.capabilities.form, self.tier.current
                     held = False
                     try:
                         reply = self._send(form, call)
@@ -165,7 +178,7 @@ class JudgeClient:
                             return replace(reply, unanswered=call.unanswered)
                         failure = reply
                         # Before the slot is given back, so that no call slips through in between.
-                        held = self._slow_down(permit, failure, call.attempts)
+                        held = self._slow_down(permit, failure, call)
                 call.said = self._describe(failure)
                 if self._handle(form, failure, call) == "pause" and not held:
                     stop.wait(self._backoff(call.attempts), deadline)
@@ -175,14 +188,14 @@ class JudgeClient:
             raised.unanswered = call.unanswered
             raise raised from None
 
-    def _slow_down(self, permit: Permit, refusal: Refusal, attempts: int) -> bool:
+    def _slow_down(self, permit: Permit, refusal: Refusal, call: _Call) -> bool:
         """Tell the limiter of a limit; whether the limiter now holds everybody back, this call included."""
         cause = next(recognise(refusal, FAULTS)).cause
-        if cause not in ("wait", "loading"):
+        if cause not in ("wait", "loading") or self.tier.is_refused(call.tier, refusal):
             return False
         pause = refusal.retry_after_seconds
         if pause is not None:
-            pause = max(pause, self._shortest_pause(attempts))
+            pause = max(pause, self._shortest_pause(call.attempts))
         if cause == "wait":
             permit.refused(pause)
         elif pause is not None:
@@ -197,6 +210,11 @@ class JudgeClient:
         """
         if isinstance(failure, APIConnectionError):
             return self._count_failure(call)
+        if self.tier.is_refused(call.tier, failure):
+            self.tier.give_up(call.said)
+            return "again"
+        if self._named_extra(failure):
+            raise EndpointError(f"{_REFUSED}: {call.said}")
         for fault in recognise(failure, FAULTS):
             if fault.cause in REMEDIES:
                 if self._remedied(form, fault.cause, failure, call):
@@ -222,9 +240,7 @@ class JudgeClient:
             if not call.regenerated:
                 call.regenerated = True
                 return True
-        following = self.capabilities.refused(
-            form, cause, refusal, self.parameters(), call.said, learn=call.form is None
-        )
+        following = self.capabilities.refused(form, cause, refusal, call.parameters, call.said, learn=call.form is None)
         if following is None:
             return False
         if call.form is not None or following != self.capabilities.form:
@@ -265,12 +281,13 @@ class JudgeClient:
         if timeout <= 0:
             raise DeadlineError("the time for this agent is up")
         messages = form.messages(call.messages, call.schema)
+        beside = form.body(call.parameters, call.schema) | self.tier.body(self.extra, call.tier)
         try:
             with exchange_within(timeout, self.clock):
-                body, headers = self._receive(messages, form.body(self.parameters(), call.schema), timeout)
+                body, headers = self._receive(messages, beside, timeout)
         except APIStatusError as error:
             refusal = read_refusal(error.status_code, error.response.content, error.response.headers)
-            return without_echo(refusal, [message["content"] for message in messages])
+            return self._without_echo(refusal, messages)
         except httpx2.TimeoutException as error:
             # The SDK translates what happens up to the reply's headers, and not what happens within its body.
             raise APITimeoutError(request=error.request) from error
@@ -280,17 +297,27 @@ class JudgeClient:
             raise APIConnectionError(request=error.request) from error
         if (stated := read_stated_refusal(body, headers)) is not None:
             call.unanswered += stated.charged
-            return without_echo(stated.refusal, [message["content"] for message in messages])
-        key = self.openai.api_key
-        if len(key) < _LENGTH_OF_KEYS:
-            return read_reply(body, self.model, self.clock() - started, call.attempts)
+            return self._without_echo(stated.refusal, messages)
         # What an endpoint echoes goes into messages, the ledger and the report; what is no JSON stays as it came.
-        seconds = self.clock() - started
-        reply = read_reply(body.replace(key.encode(), b"[key]"), self.model, seconds, call.attempts)
-        # JSON can write a character in other ways (\/, \u002b), and the text is JSON once more.
-        written = re.compile("".join(rf"(?:\\?{re.escape(char)}|(?i:\\u{ord(char):04x}))" for char in key))
-        texts = {name: written.sub("[key]", getattr(reply, name)) for name in ("text", "refusal", "model", "problem")}
-        return replace(reply, **cast(Any, texts))
+        secrets, seconds = self._secrets(), self.clock() - started
+        reply = read_reply(secrets.hide_in_body(body), self.model, seconds, call.attempts)
+        texts = {
+            name: secrets.hide_in_text(getattr(reply, name))
+            for name in ("text", "refusal", "model", "problem", "service_tier")
+        }
+        return replace(reply, **cast(Any, texts | {"service_tier": texts["service_tier"] or call.tier}))
+
+    def _without_echo(self, refusal: Refusal, messages: Sequence[Mapping[str, str]]) -> Refusal:
+        known = replace(refusal, words=self._secrets().hide_in_text(refusal.words))
+        return without_echo(known, [message["content"] for message in messages])
+
+    def _secrets(self) -> Secrets:
+        self.secrets.add(self.openai.api_key, "key")
+        return self.secrets
+
+    def _named_extra(self, refusal: Refusal) -> str:
+        """Which field of the user's own is refused; "" when none is."""
+        return named_extra(self.extra, refusal.param, refusal.words) if refusal.status in (400, 422) else ""
 
     def _receive(
         self, messages: list[dict[str, str]], beside: Mapping[str, Any], timeout: float
@@ -308,14 +335,19 @@ class JudgeClient:
         """One line without the key, whatever the endpoint echoes."""
         if isinstance(failure, Refusal):
             text = failure.describe()
+            if name := self._named_extra(failure):
+                text += f" ({EXTRA} sends {name})"
+            if failure.status == 404 and self.address is not None:
+                text += self.address.path_hint
         elif isinstance(failure, APITimeoutError):
             text = "no reply in time"
         elif _may_be_charged(failure):
             text = f"the connection failed ({failure.__cause__ or failure})"
         else:
-            text = f"no connection to {self.openai.base_url} (OPENAI_BASE_URL){self.route}: {describe_cause(failure)}"
-        key = self.openai.api_key
-        return scrub(text.replace(key, "[key]") if len(key) > len("none") else text)
+            hint = "" if self.address is None else self.address.port_hint
+            where = f"{self.openai.base_url} (OPENAI_BASE_URL){self.route}"
+            text = f"no connection to {where}: {describe_cause(failure)}{hint}"
+        return scrub(self._secrets().hide_in_error(text))
 
 
 def _may_be_charged(error: APIConnectionError) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from tasks.judge.endpoint.faults.fault import Cause
 from tasks.judge.endpoint.refusals.refusal import Refusal
+from tasks.judge.endpoint.stated_limits import read_stated_limits
 
 Rung = Literal["json_schema", "json_object", "prompt"]
 Cut = Literal["closed", "bounds", "strict", "types"]
@@ -41,7 +42,8 @@ class Form:
     ``rung`` is the format. ``carries_schema``: ``json_object`` is sent with the schema in it. ``cuts`` are what the
     schema goes without. ``limit`` is the name of the output limit ("" when none is taken), ``refused_limits`` the names
     that were refused, ``most_output`` the largest that is taken (None: any). ``dropped`` are parameters that are not
-    sent. ``merged``: the instructions stand in the user message.
+    sent. ``merged``: the instructions stand in the user message. ``explained``: the schema stands in the last message
+    although the endpoint takes it as the answer's format.
     """
 
     rung: Rung = "json_schema"
@@ -52,6 +54,7 @@ class Form:
     most_output: int | None = None
     dropped: frozenset[str] = frozenset()
     merged: bool = False
+    explained: bool = False
 
     def body(self, parameters: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
         """What is sent beside model and messages: ``parameters`` as they are taken, and the form of the answer."""
@@ -73,15 +76,17 @@ class Form:
         """``messages``, with the schema as text where the endpoint does not enforce it.
 
         It stands at the end of the instructions, on a line of its own: what is the same for every agent comes first,
-        or no prompt would be cached.
+        or no prompt would be cached. When the endpoint takes the schema and ignores it, it stands at the end of all.
         """
         sent = [dict(message) for message in messages]
-        if self.rung != "json_schema":
+        if self.rung != "json_schema" or self.explained:
             text = (
                 "Answer with one JSON object and nothing around it: no words before or after it, no code fence. It "
                 f"must be valid by this JSON Schema:\n{json.dumps(schema, ensure_ascii=False, separators=(',', ':'))}"
             )
-            if not sent or sent[0]["role"] != "system":
+            if self.rung == "json_schema" and sent:
+                sent[-1]["content"] += f"\n\n{text}"
+            elif not sent or sent[0]["role"] != "system":
                 sent.insert(0, {"role": "system", "content": text})
             else:
                 sent[0]["content"] += f"\n\n{text}"
@@ -120,7 +125,7 @@ class Form:
         if self.rung == "prompt":
             return None
         # What is refused of {"type": "json_object", "schema": …}: the type, or that there is a schema in it.
-        of_the_type = "json_object" in words and "schema" not in words.replace("json_schema", "")
+        of_the_type = "schema" not in words.replace("json_schema", "") and ("json_object" in words or "type" in words)
         if self.carries_schema and not of_the_type:
             return replace(self, carries_schema=False)
         return replace(self, rung="prompt")
@@ -129,6 +134,9 @@ class Form:
         if not self.limit or LIMIT not in parameters:
             return None
         sent = min(parameters[LIMIT], self.most_output or parameters[LIMIT])
+        stated = read_stated_limits(words)
+        if stated is not None and _SMALLEST_LIMIT <= (stated.most_output_tokens or 0) < sent:
+            return replace(self, most_output=stated.most_output_tokens)
         if _TOO_LARGE.search(words):
             numbers = [int(number.replace(",", "")) for number in _NUMBER.findall(words)]
             fitting = [number for number in numbers if _SMALLEST_LIMIT <= number < sent]

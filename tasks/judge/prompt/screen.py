@@ -17,7 +17,6 @@ from tasks.redaction.anchors import Anchors
 
 _BETWEEN = "\x00"
 _WIDTH = 4
-_GROUPS = 8
 
 
 class Screen:
@@ -29,11 +28,7 @@ class Screen:
         by_start: dict[str, list[bytes]] = {}
         for stem in sorted(map(str.encode, stems)):
             by_start.setdefault(stem[:_WIDTH].decode("latin-1"), []).append(stem)
-        # Neighbours in the alphabet share a group, as those of one group mix in the first pass.
-        size = -(-len(by_start) // _GROUPS)
-        shapes = [start.replace("[", "[[]") for start in by_start]
-        groups = [shapes[first : first + size] for first in range(0, len(shapes), size)]
-        self._anchors = Anchors(groups, fold=[False] * len(groups))
+        self._anchors = Anchors([(start.replace("[", "[[]"), False) for start in by_start])
         stems_of = list(by_start.values())
         self._stems = [
             tuple(stem for number in numbers for stem in stems_of[number]) for numbers in self._anchors.numbers

@@ -27,38 +27,36 @@ MOST_BYTES = 1_000_000
 """What a page may have, if that can be: then less of each text and fewer runs are shown."""
 
 DETAILS = (
-    Detail(all_runs=True, excerpt=600, quote=400, text=4_000, spans=40, items=30, tools=12, pattern_runs=3),
-    Detail(all_runs=False, excerpt=400, quote=300, text=1_200, spans=24, items=20, tools=12, pattern_runs=3),
-    Detail(all_runs=False, excerpt=240, quote=200, text=600, spans=14, items=10, tools=8, pattern_runs=2),
-    Detail(all_runs=False, excerpt=160, quote=140, text=400, spans=8, items=5, tools=6, pattern_runs=1),
-    Detail(all_runs=False, excerpt=100, quote=100, text=240, spans=5, items=3, tools=4, pattern_runs=1),
-    Detail(all_runs=False, excerpt=70, quote=70, text=140, spans=4, items=2, tools=3, pattern_runs=1),
-    Detail(all_runs=False, excerpt=40, quote=40, text=72, spans=2, items=1, tools=2, pattern_runs=1),
+    Detail(
+        all_runs=True, excerpt=600, quote=400, text=4_000, spans=40, items=30, tools=12, pattern_runs=3, run_bytes=1_800
+    ),
+    Detail(
+        all_runs=False, excerpt=400, quote=300, text=1_200, spans=24, items=20, tools=12, pattern_runs=3, run_bytes=980
+    ),
+    Detail(
+        all_runs=False, excerpt=240, quote=200, text=600, spans=14, items=10, tools=8, pattern_runs=2, run_bytes=880
+    ),
+    Detail(all_runs=False, excerpt=160, quote=140, text=400, spans=8, items=5, tools=6, pattern_runs=1, run_bytes=760),
+    Detail(all_runs=False, excerpt=100, quote=100, text=240, spans=5, items=3, tools=4, pattern_runs=1, run_bytes=570),
+    Detail(all_runs=False, excerpt=70, quote=70, text=140, spans=4, items=2, tools=3, pattern_runs=1, run_bytes=530),
+    Detail(all_runs=False, excerpt=40, quote=40, text=72, spans=2, items=1, tools=2, pattern_runs=1, run_bytes=0),
 )
 _TEMPLATES = Path(__file__).parent / "templates"
-_RUN_BYTES = 1_500
 
 
 def render_html(page: Page) -> str:
     """The page of a report, in as much detail as fits into ``MOST_BYTES``; the last detail there is if nothing does.
 
+    The search starts where a report of so many runs usually fits, as most of the time of a long page is its rendering.
+
     Pure: the same page gives the same text, which is valid UTF-8.
     """
-    if len(page.runs) * _RUN_BYTES <= MOST_BYTES and _fits(text := _render(page, DETAILS[0])):
-        return text
-    # Less detail is never more text: the first detail that fits is found by halves.
-    low, high, found = 1, len(DETAILS) - 1, ""
-    while low < high:
-        middle = (low + high) // 2
-        if _fits(text := _render(page, DETAILS[middle])):
-            high, found = middle, text
-        else:
-            low = middle + 1
-    return found or _render(page, DETAILS[high])
-
-
-def _fits(text: str) -> bool:
-    return len(text.encode()) < MOST_BYTES
+    likely = (i for i, detail in enumerate(DETAILS) if len(page.runs) * detail.run_bytes <= MOST_BYTES)
+    for detail in DETAILS[next(likely) :]:
+        text = _render(page, detail)
+        if len(text.encode()) < MOST_BYTES:
+            break
+    return text
 
 
 def _render(page: Page, detail: Detail) -> str:

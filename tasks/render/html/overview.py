@@ -30,7 +30,7 @@ class Overview:
     """
 
     headline: str
-    needs_work: int
+    needs_attention: int
     worst: Sequence[Section]
     outage: Outage | None
     unjudged: Sequence[tuple[str, Sequence[Section]]]
@@ -55,11 +55,11 @@ class Overview:
 
 def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
     """The overview of ``page``; ``sections`` are all of its agents, the worst first."""
-    worst = [section for section in sections if section.needs_work]
+    worst = [section for section in sections if section.needs_attention]
     rows = [section.row for section in sections]
     outage = find_outage(rows)
     failed = () if outage else ("failed",)
-    wanted = [section for section in sections if section.needs_work or section.state in failed or _moved(section)]
+    wanted = [section for section in sections if section.needs_attention or section.state in failed or _moved(section)]
     by_id = {section.row["agent_id"]: section for section in sections}
     counts = Counter(section.state for section in sections)
     redactions: Counter[str] = Counter()
@@ -70,7 +70,7 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
         headline=outage.headline
         if outage
         else _headline(len(worst), counts, len(sections), page.report["error"] or ""),
-        needs_work=len(worst),
+        needs_attention=len(worst),
         worst=worst[:_MOST_WORST],
         outage=outage,
         unjudged=[]
@@ -112,12 +112,12 @@ _OTHERS = {
 }
 
 
-def _headline(needs_work: int, counts: Counter[str], total: int, error: str) -> str:
+def _headline(needs_attention: int, counts: Counter[str], total: int, error: str) -> str:
     if not total:
         return "There is no agent in this environment."
     agents = "agent" if total == 1 else "agents"
-    if needs_work:
-        first = f"{needs_work} of {total} {agents} {'needs' if needs_work == 1 else 'need'} attention"
+    if needs_attention:
+        first = f"{needs_attention} of {total} {agents} {'needs' if needs_attention == 1 else 'need'} attention"
         if counts["failed"]:
             first += f"; {counts['failed']} could not be judged"
     elif counts["passed"] == total:

@@ -10,14 +10,14 @@ from tasks.render.html.charts import MOST_POINTS, Trend, Waterfall, build_waterf
 from tasks.render.html.page import Page
 from tasks.render.markdown import Links
 from tasks.render.needs import Need, build_need, with_examples
-from tasks.render.order import agent_state, needs_work, worst_agents_first
+from tasks.render.order import agent_state, needs_attention, worst_agents_first
 from tasks.report.rows import AgentId, AgentRow, CriterionRow, RunRefRow, RunRow
 
 _ROOMY = 400
 _MOST_PAPER_RUNS = 3
 STATES = {
     "failed": ("bad", "Judging failed"),
-    "needs_work": ("bad", "Needs attention"),
+    "needs_attention": ("bad", "Needs attention"),
     "unclear": ("warn", "Not fully judged"),
     "passed": ("good", "Passed"),
     "no_evidence": ("warn", "Not enough evidence"),
@@ -39,7 +39,9 @@ _CHANGES = {
 @dataclass(frozen=True, slots=True)
 class Detail:
     """How much of a report its page shows: runs that nothing refers to or not, characters of texts, spans of a run,
-    points of a list (strengths, citations, kinds of failures, …), tools, and runs of one kind of failure."""
+    points of a list (strengths, citations, kinds of failures, …), tools, and runs of one kind of failure.
+
+    ``run_bytes``: a page in this detail has about so many a run, with 20 runs an agent."""
 
     all_runs: bool
     excerpt: int
@@ -49,6 +51,7 @@ class Detail:
     items: int
     tools: int
     pattern_runs: int
+    run_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +118,9 @@ class Section:
         return next((change.difference for change in changes if change.metric == "score"), None)
 
     @property
-    def needs_work(self) -> bool:
+    def needs_attention(self) -> bool:
         """Whether the agent was judged and did not pass."""
-        return needs_work(self.row)
+        return needs_attention(self.row)
 
     @property
     def need(self) -> Need:

@@ -114,6 +114,9 @@ def test_a_wrong_value_is_shown_where_it_can_be_no_secret(here: Path, monkeypatc
         ("AGENT_REPORT_WEBHOOK_SECRETS", '{"a": "whsec_hush"}'),
         ("AGENT_REPORT_WEBHOOK_SECRETS", "whsec_hush"),
         ("AGENT_REPORT_JAEGER_HEADERS", '["Bearer hush"]'),
+        ("AGENT_REPORT_JUDGE_HEADERS", "x-token: hush"),
+        ("AGENT_REPORT_JUDGE_HEADERS", '{"x-token": ["hush"]}'),
+        ("AGENT_REPORT_JUDGE_EXTRA", '{"hush'),
     ],
 )
 def test_a_wrong_secret_is_refused_and_not_shown(
@@ -151,6 +154,7 @@ def test_nobody_is_told_a_secret_that_is_not_for_him() -> None:
         "AGENT_REPORT_SOURCE_URL": "postgresql://me:secret@db/source",
         "AGENT_REPORT_WAREHOUSE_URL": "postgresql://me:secret@db/warehouse",
         "AGENT_REPORT_WEBHOOK_SECRETS": '["secret"]',
+        "AGENT_REPORT_JUDGE_HEADERS": '{"x-token": "secret"}',
         "AGENT_REPORT_MAX_CONCURRENT_EVALS": "3",
         "OPENAI_API_KEY": "secret",
     }

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tasks.evidence.traces.spans import Span, parse_v1
-from tasks.evidence.traces.telemetry import canonical, summarize
+from tasks.evidence.traces.telemetry import summarize
+from tasks.evidence.traces.tool_calls import canonical
 from tasks.evidence.types import CriticalPath, RepeatedCall, SlowSpan, TelemetrySummary
 
 MakeSpan = Callable[..., Span]

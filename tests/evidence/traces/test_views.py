@@ -1,4 +1,4 @@
-"""Views of one call are one call, and two calls stay two, whoever wrote their spans."""
+"""Views of one call are one call, and two calls stay two, in every convention."""
 
 from __future__ import annotations
 

@@ -467,7 +467,7 @@ def test_the_cost_that_an_endpoint_states(usage: Any, cost: Any, serve: Serve, m
     [
         (None, ""),
         (7, ""),
-        ({"text": "x"}, ""),
+        ({"text": "x"}, "x"),
         ([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "ab"),
         ([{"type": "thinking", "thinking": []}, {"type": "text", "text": "b"}, "c", None, {"text": 3}], "b"),
         ([{"type": "thinking", "text": "a"}, {"type": "reasoning_text", "text": "a"}, {"text": "b"}], "b"),
@@ -495,7 +495,6 @@ def test_content_of_any_type(content: Any, text: str, serve: Serve, make_client:
         (b'{"choices": [null]}', "not with a completion"),
         (b'{"choices": [{"message": null}]}', "not with a completion"),
         (b'{"choices": [{"message": "text"}]}', "not with a completion"),
-        (b'{"choices": [{"text": "legacy"}]}', "not with a completion"),
         (b"\xff\xfe\x00\x01", "not with a completion"),
         (b'{"a":' * 50_000, "not with a completion"),
         (b'{"choices": [' + b"9" * 6000, "not with a completion"),

@@ -10,7 +10,6 @@ import pytest
 from tasks.evidence.types import Evidence, Run, ToolCall
 from tasks.judge.agent import build_agent_question
 from tasks.judge.answer import RenderedEvidence
-from tasks.judge.exchange import Question, compose
 from tasks.judge.prompt.prompts import render_agent
 from tasks.judge.prompt.selection import (
     Selection,
@@ -18,6 +17,7 @@ from tasks.judge.prompt.selection import (
     select_runs,
 )
 from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
+from tasks.judge.question import Question, compose
 from tasks.judge.rubric import Criterion
 
 MakeRun = Callable[..., Run]
@@ -154,7 +154,7 @@ def test_the_budget_holds_whatever_the_runs_are(
     ]
     question = build_agent_question(make_evidence(runs), rubric)
     for budget in (10_000, 80_000):
-        sent = compose(question, budget)[0][1]["content"]
+        sent = compose(question, budget).messages[1]["content"]
         assert 0.6 * min(budget, 0.9 * budget) < estimate_tokens(sent) <= budget + 300
 
 

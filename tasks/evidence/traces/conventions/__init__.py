@@ -5,8 +5,9 @@ the list of them. CONTRIBUTING.md says how to add one.
 """
 
 from tasks.evidence.traces.conventions.convention import SpanKind
-from tasks.evidence.traces.conventions.messages import Message, ToolAnswer, ToolRequest
+from tasks.evidence.traces.conventions.messages import Message
 from tasks.evidence.traces.conventions.reading import SpanReading, read, same_tool
+from tasks.evidence.traces.conventions.tool_parts import ToolAnswer, ToolRequest
 from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage
 
 __all__ = [

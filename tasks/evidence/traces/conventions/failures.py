@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +25,7 @@ def failure_in(result: str | None) -> str | None:
         return _written_content(result)
     if not any(sign in result for sign in _SIGNS):
         return None
-    for answer in _answers(parse_json(result)):
+    for answer in answers_in(parse_json(result)):
         if answer.get("isError") is True or answer.get("is_error") is True:
             return reason_of(answer) or "the tool's result says isError"
         if answer.get("status") == "error" and ("tool_call_id" in answer or "toolUseId" in answer):
@@ -35,7 +36,7 @@ def failure_in(result: str | None) -> str | None:
 def reason_in(result: str | None) -> str | None:
     """The reason that the ``result`` of a call gives that is known to have failed: its ``error``; else None."""
     parsed = parse_json(result) if result is not None and '"error"' in result else None
-    for answer in _answers(parsed):
+    for answer in answers_in(parsed):
         if reason := _text(answer.get("error")):
             return reason
     return None
@@ -52,11 +53,11 @@ def reason_of(answer: dict[str, Any]) -> str | None:
 _WRAPPERS = ("output", "tool_output", "kwargs", "update", "response", "result", "toolResult")
 
 
-def _answers(parsed: object) -> Iterator[dict[str, Any]]:
-    """``parsed`` and the objects that it may only wrap; of a list of messages or results each."""
-    pending = [(parsed, 0)]
+def answers_in(parsed: object) -> Iterator[dict[str, Any]]:
+    """The objects that ``parsed`` is or may only wrap, outermost first; of a list of messages or results each."""
+    pending = deque([(parsed, 0)])
     while pending:
-        item, depth = pending.pop()
+        item, depth = pending.popleft()
         if isinstance(item, dict):
             yield item
             inner = [item[key] for key in (*_WRAPPERS, "messages") if isinstance(item.get(key), (dict, list))]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
 from tasks.evidence.traces.conventions.catalog import conventions_of
-from tasks.evidence.traces.conventions.convention import Convention, ReadMessages, ReadText, SpanKind
+from tasks.evidence.traces.conventions.convention import Convention, ReadMessages, ReadText, SpanKind, readers_of
 from tasks.evidence.traces.conventions.failures import failure_in, reason_in
+from tasks.evidence.traces.conventions.langchain import tool_content
 from tasks.evidence.traces.conventions.messages import Message
 from tasks.evidence.traces.conventions.usage import Usage, filled, sound
 from tasks.evidence.traces.spans import Span
@@ -21,58 +22,59 @@ class SpanReading:
 
     __slots__ = ("_readers", "convention", "kind", "name", "span")
 
-    def __init__(self, span: Span, readers: tuple[Convention, ...]) -> None:
+    def __init__(self, span: Span, conventions: tuple[Convention, ...]) -> None:
         self.span = span
-        self._readers = readers
+        self._readers = readers_of(conventions)
         self.kind: SpanKind = "other"
         self.convention: str | None = None
         self.name: str | None = None
-        for reader in readers:
-            if (kind := reader.kind(span)) is not None:
-                self.kind, self.convention = kind, reader.name
+        for name, read_kind in self._readers.kind:
+            if (kind := read_kind(span)) is not None:
+                self.kind, self.convention = kind, name
                 break
         if self.kind == "tool":
-            self.name = self._first(lambda reader: reader.tool_name) or span.operation.strip() or "unnamed tool"
+            self.name = self._first(self._readers.tool_name) or span.operation.strip() or "unnamed tool"
 
     def arguments(self) -> str | None:
         """The arguments of a tool's span as text (JSON where it was), None when the span has none."""
-        return self._first(lambda reader: reader.arguments)
+        return self._first(self._readers.arguments)
 
     def result(self) -> str | None:
         """The result of a tool's span as text (JSON where it was), None when the span has none."""
-        return self._first(lambda reader: reader.result)
+        written = self._written_result()
+        return None if written is None else tool_content(written)
 
     def call_id(self) -> str | None:
         """The id that the model gave the call of a tool, None when the span does not say."""
-        return self._first(lambda reader: reader.call_id)
+        return self._first(self._readers.call_id)
 
     def usage(self) -> Usage:
         """The tokens that an LLM's span says it took."""
-        return sound(filled(reader.usage(self.span) for reader in self._readers))
+        return sound(filled(read(self.span) for read in self._readers.usage))
 
     def totals(self) -> Usage:
         """The tokens of all LLM calls below, where the span sums them up: for traces whose LLM calls have no spans."""
-        return sound(filled(reader.totals(self.span) for reader in self._readers))
+        return sound(filled(read(self.span) for read in self._readers.totals))
 
     def model(self) -> str | None:
         """The model of an LLM's or an agent's span, the one that answered before the one that was asked for."""
-        return self._first(lambda reader: reader.model)
+        return self._first(self._readers.model)
 
     def response_id(self) -> str | None:
         """The provider's id of an LLM's answer: two spans that share it are one call."""
-        return self._first(lambda reader: reader.response_id)
+        return self._first(self._readers.response_id)
 
     def finish_reason(self) -> str | None:
         """Why the model stopped, in the words of the span."""
-        return self._first(lambda reader: reader.finish_reason)
+        return self._first(self._readers.finish_reason)
 
     def input_messages(self) -> tuple[Message, ...]:
         """What an LLM was given, empty when the span does not hold it."""
-        return self._messages(lambda reader: reader.input_messages)
+        return self._messages(self._readers.input_messages)
 
     def output_messages(self) -> tuple[Message, ...]:
         """What an LLM answered, empty when the span does not hold it."""
-        return self._messages(lambda reader: reader.output_messages)
+        return self._messages(self._readers.output_messages)
 
     def error(self) -> str | None:
         """What went wrong in the span, None when nothing did.
@@ -82,13 +84,13 @@ class SpanReading:
         that is marked as an error (``isError`` of MCP) is one although the span itself is fine.
         """
         span, tags = self.span, self.span.tags
-        reason = self._first(lambda reader: reader.failure)
+        reason = self._first(self._readers.failure)
         failed = span.error or bool(tags.get("error.type")) or reason is not None
         if self.kind != "other":
             failed = failed or (span.exception is not None and tags.get("otel.status_code") != "OK")
             failed = failed or bool(tags.get("exception.type") or tags.get("exception.message"))
         if not failed:
-            return failure_in(self.result()) if self.kind == "tool" else None
+            return failure_in(self._written_result()) if self.kind == "tool" else None
         return span.exception or reason or self._stated_reason()
 
     def _stated_reason(self) -> str:
@@ -102,22 +104,26 @@ class SpanReading:
         own = tags.get("error")
         if isinstance(own, str) and own.lower() not in ("true", "1", "yes"):
             return own
-        if self.kind == "tool" and (result := self.result()) and (reason := reason_in(result) or failure_in(result)):
+        result = self._written_result() if self.kind == "tool" else None
+        if reason := reason_in(result) or failure_in(result):
             return reason
         if kind:
             return str(kind)
         status = tags.get("http.status_code") or tags.get("http.response.status_code")
         return f"HTTP {status}" if status else "error"
 
-    def _first(self, part: Callable[[Convention], ReadText]) -> str | None:
-        for reader in self._readers:
-            if (text := part(reader)(self.span)) is not None:
+    def _written_result(self) -> str | None:
+        return self._first(self._readers.result)
+
+    def _first(self, readers: Iterable[ReadText]) -> str | None:
+        for read_text in readers:
+            if (text := read_text(self.span)) is not None:
                 return text
         return None
 
-    def _messages(self, part: Callable[[Convention], ReadMessages]) -> tuple[Message, ...]:
-        for reader in self._readers:
-            if messages := part(reader)(self.span):
+    def _messages(self, readers: Iterable[ReadMessages]) -> tuple[Message, ...]:
+        for read_part in readers:
+            if messages := read_part(self.span):
                 return messages
         return ()
 

@@ -48,7 +48,8 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
             }
         ),
         words=said(
-            r"moderation|moderated|\bflagged\b|content[-_ ]?(?:management[-_ ])?(?:policy|filter)|usage polic",
+            r"moderation|moderated|\bflagged\b|content[-_ ]?(?:management[-_ ])?(?:policy|filter)",
+            r"usage (?:polic|guideline)|safety_check",
             r"safety (?:system|filter|setting|polic|reason|check)|prohibited_content",
             r"(?:blocked|rejected|refused|filtered)[^.]{0,40}(?:safety|harmful|inappropriate|unsafe)",
             r"(?:harmful|inappropriate|unsafe|sensitive|prohibited|disallowed)[^.]{0,20} content|content exists risk",
@@ -122,9 +123,9 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
             r"credits? (?:limit|are|is|has|have)[^.]{0,30}(?:exceeded|exhausted|depleted|used up)",
             r"exceeded your (?:monthly|daily|included|prepaid)[^.]{0,40}(?:credit|quota|limit)",
             r"budget has been exceeded|exceeded ?budget|crossed budget|over budget",
-            r"(?:spending|spend|billing|usage|credit)(?: hard)? limits?[^.]{0,40}(?:reached|exceeded|hit)",
+            r"(?:spending|spend|billing|usage|credit|key)(?: hard)? limits?[^.]{0,40}(?:reached|exceeded|hit)",
             r"(?:reached|exceeded|exceeding|hit)[^.]{0,40}(?:spending|billing|usage|credit) limits?",
-            r"good standing|overdue|arrears|payment required|billing is not active",
+            r"good standing|overdue|past due|arrears|payment required|billing is not active",
             r"suspended[^.]{0,80}(?:billing|balance|payment|invoice|spending)",
             r"free (?:tier|quota|allocation)[^.]{0,60}(?:exhausted|used up|exceeded)|used up your (?:daily|free)",
             r"\N{CJK UNIFIED IDEOGRAPH-4F59}\N{CJK UNIFIED IDEOGRAPH-989D}\N{CJK UNIFIED IDEOGRAPH-4E0D}"
@@ -254,7 +255,8 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
             r"model.{0,120}?(?:has been (?:deprecated|retired|removed)|not supported by any provider)",
             r"(?:unknown|no such|nonexistent|invalid) model(?! (?:output|response|answer))\b",
             r"not a valid model|model identifier is invalid|no models? (?:is |are )?(?:currently )?loaded",
-            r"no endpoints found for [\w./:-]|access to model",
+            r"no endpoints found for [\w./:-]|access to (?:the )?model|unable to access [^.]{0,40}model",
+            r"not (?:valid|supported|available) for chat|not a chat model",
             r"\N{CJK UNIFIED IDEOGRAPH-6A21}\N{CJK UNIFIED IDEOGRAPH-578B}\N{CJK UNIFIED IDEOGRAPH-4E0D}"
             r"\N{CJK UNIFIED IDEOGRAPH-5B58}\N{CJK UNIFIED IDEOGRAPH-5728}",
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,10 +50,10 @@ class Fault:
     """A row of the table: ``what`` is wrong and what is done ``next``, both as sentences of the docs.
 
     A refusal is this when its status is among ``statuses`` (empty: any) and it has one of ``names`` (codes and types,
-    lower case), or its words match ``words``, or its parameter matches ``param``. A row without these three is
-    recognised by the status alone, and of ``per_day`` rows by a limit of a day. ``alone_statuses`` are enough by
-    themselves. ``named`` rows concern a part of the request; of those that match, the one that the refusal names first
-    comes first.
+    lower case), or its words match ``words``, or ``says`` reads it so, or its parameter matches ``param``. A row
+    without these is recognised by the status alone, and of ``per_day`` rows by a limit of a day. ``alone_statuses`` are
+    enough by themselves. ``named`` rows concern a part of the request; of those that match, the one that the refusal
+    names first comes first.
     """
 
     cause: Cause
@@ -63,6 +63,7 @@ class Fault:
     statuses: frozenset[int] = frozenset()
     names: frozenset[str] = frozenset()
     words: re.Pattern[str] | None = None
+    says: Callable[[Refusal], bool] | None = None
     param: re.Pattern[str] | None = None
     alone_statuses: frozenset[int] = frozenset()
     named: bool = False
@@ -74,12 +75,14 @@ class Fault:
             return 0
         if (self.statuses and refusal.status not in self.statuses) or (self.per_day and not refusal.per_day):
             return None
-        if not self.names and self.words is None and self.param is None:
+        if not self.names and self.words is None and self.says is None and self.param is None:
             return None if self.alone_statuses else 0
         if not self.names.isdisjoint(refusal.names) or (self.param and self.param.match(refusal.param)):
             return 0
         if (self.named or self.cause == "unnamed") and _FIXED.match(refusal.param):
             return None
+        if self.says is not None:
+            return 0 if self.says(refusal) else None
         match = self.words.search(refusal.words[:_MOST_READ]) if self.words else None
         return 1 + match.start() if match else None
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 import re
 
 from tasks.judge.endpoint.faults.fault import Example, Fault, said
+from tasks.judge.endpoint.refusals.refusal import Refusal
+from tasks.judge.endpoint.stated_limits import read_stated_limits
 
 _FORMAT_PARAM = re.compile(r"(?:response_format|response_schema|generation_config|output_config|text\.format)\b")
-_FORMAT_STATUSES = frozenset({400, 404, 415, 422, 500, 501})
+_FORMAT_STATUSES = frozenset({400, 404, 405, 406, 415, 422, 500, 501})
+
+
+def _is_too_long(refusal: Refusal) -> bool:
+    """Whether it is of the prompt's length; an output limit that is too large by itself has a row of its own."""
+    stated = read_stated_limits(refusal.words, [dict(refusal.figures), *refusal.names])
+    return stated is not None and (stated.refused == "prompt" or stated.context_tokens is not None)
+
 
 REQUEST_FAULTS: tuple[Fault, ...] = (
     Fault(
@@ -30,17 +39,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
                 "1261",
             }
         ),
-        words=said(
-            r"maximum (?:context|prompt|input|sequence|model) length|max(?:imum)? length[^.]{0,20}exceed",
-            r"context (?:length|size|window|limit)[^.]*(?:is only|exceed|of only|overflow)",
-            r"exceed(?:s|ed)?[^.]{0,60} (?:context (?:length|size|window|limit)|max(?:imum)? length|token limit)",
-            r"longer than the (?:model|maximum|context|limit)|cannot truncate prompt|trying to keep the first",
-            r"(?:prompt|input|request|message)s? (?:is|are|was) too (?:long|large)",
-            r"(?:reduce|shorten)[^.]{0,20} length of (?:the|your) (?:messages|input|prompt)",
-            r"(?:request|entity|payload) too large|too many (?:input |prompt )?tokens|max_seq_len|max_model_len",
-            r"input token count[^.]{0,30} exceeds|range of input length",
-            r"`?inputs`? (?:tokens|must have less)[^.]*(?:must be <=|tokens)",
-        ),
+        says=_is_too_long,
         examples=(
             Example(
                 "OpenAI",
@@ -102,6 +101,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
             r"system[ _](?:role|message|prompt|instruction)s?[^.]{0,20}(?:not|n't|un)[ -]?(?:support|allow|enabl)",
             r"(?:not support|unsupported|unexpected|invalid|unknown|got|only)[^.]{0,40}"
             r"(?:role[^.]{0,20}system|system role|['\"`]system['\"`])",
+            r"(?:not|n't) support[^.]{0,40}system (?:role|message|prompt|instruction)",
             r"only user(?:,|,? and) assistant[^.]{0,60}(?:supported|allowed)|(?:jinja|template).{0,300}?\broles?\b",
             r"messages?[.\[].{0,40}role: ",
         ),

@@ -111,12 +111,11 @@ class ErrorBody:
         if inner is None:
             self._say(text)
             return
-        self._say(before.rstrip(" -:"))
+        self._say(before.rstrip(" -:\r\n\t"))
         self.read(inner, levels - 1)
         self._say(after)
 
     def _read_object(self, value: Mapping[Any, Any], levels: int) -> None:
-        self._read_names(value)
         said = value.get("msg", value.get("message"))
         if isinstance(value.get("loc"), list | tuple) and isinstance(said, str):
             # One of a list of validation errors: where, and what.
@@ -124,6 +123,7 @@ class ErrorBody:
             self.param = self.param or path
             self._say(f"{path}: {said}")
             return
+        self._read_names(value)
         for key in (*_TEXTS, *_NESTED):
             self.read(value.get(key), levels - 1)
 
@@ -161,8 +161,8 @@ class ErrorBody:
         return first or text
 
     def _say(self, text: str) -> None:
-        line = " ".join(text[:_MOST_OF_A_TEXT].split())
-        line = "".join(char if char.isprintable() else " " for char in line)
+        line = "".join(char if char.isprintable() else " " for char in text[:_MOST_OF_A_TEXT])
+        line = " ".join(line.split())
         if line and line not in self.words and len(self.words) < MOST_WORDS:
             self.words = f"{self.words}; {line}"[:MOST_WORDS] if self.words else line
 
@@ -186,10 +186,11 @@ def read_error_body(body: bytes) -> ErrorBody:
 
 
 def read_events(text: str) -> list[Any]:
-    """The data of an event stream, of which each event is JSON; at most 20 that are."""
+    """The data of an event stream, of which each event is JSON; the first and the last ten where there are more."""
     lines = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
     events = [load_json(line) for line in lines if line.startswith(("{", "["))]
-    return [event for event in events if event is not None][:_MOST_PARTS]
+    events = [event for event in events if event is not None]
+    return events if len(events) <= _MOST_PARTS else [*events[: _MOST_PARTS // 2], *events[-_MOST_PARTS // 2 :]]
 
 
 def load_json(text: str) -> Any:

@@ -23,6 +23,8 @@ _UNITS = {"ms": 0.001, "millis": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 8
 _PER_DAY = re.compile(
     r"per[-_ ]day|\b(?:daily|[rt]pd)\b|/ ?(?:day|month)\b|per[-_ ]month|\bmonthly\b|byday\b", re.IGNORECASE
 )
+_SPENT = re.compile(r"exceeded your current quota, please check your plan", re.IGNORECASE)
+_NO_QUOTA = re.compile(r"quota exceeded[^,]{0,200}, limit: 0\b", re.IGNORECASE)
 _RESETS = (
     ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
     ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
@@ -43,8 +45,8 @@ class Refusal:
     (``within_200``). ``words`` are the endpoint's, one bounded line, "" when it has none. ``code``, ``type`` and
     ``param`` are what it names first, ``names`` all its codes and types in lower case. ``figures`` are the whole
     numbers in it by name, such as ``n_ctx``. ``retry_after_seconds`` is how long to wait, by its headers, its fields or
-    its words; ``per_day`` that a limit of a day or longer is used up, and nothing says when it ends. ``location`` is
-    where a redirect leads.
+    its words; ``per_day`` that a limit of a day or longer is used up, or that there is none of it at all, so that
+    waiting is of no use. ``location`` is where a redirect leads.
     """
 
     status: int
@@ -82,16 +84,21 @@ def as_refusal(status: int, found: ErrorBody, headers: Mapping[str, str], *, wit
         names=frozenset(found.names),
         figures=dict(found.figures),
         retry_after_seconds=seconds,
-        per_day=found.per_day or (seconds is None and _is_per_day(found)),
+        per_day=_is_per_day(found, seconds),
         within_200=within_200,
         location=headers.get("location", ""),
     )
 
 
 def without_echo(refusal: Refusal, sent: Sequence[str]) -> Refusal:
-    """``refusal`` without the passages in its words that quote ``sent``: they are agents' words, not the endpoint's."""
+    """``refusal`` without the passages in its words that quote ``sent``: they are agents' words, not the endpoint's.
+
+    Words that stand in ``sent`` from their beginning are kept: an agent met the same error before.
+    """
     words, place, parts = refusal.words, 0, []
     texts = [" ".join(text.split()) for text in sent] if len(words) > _SHORTEST_ECHO else []
+    if any(words[:_SHORTEST_ECHO] in text for text in texts):
+        return refusal
     for match in _QUOTING.finditer(words):
         start = match.end()
         end = max((_end_of_echo(words, start, text) for text in texts), default=start)
@@ -111,8 +118,14 @@ def _end_of_echo(words: str, start: int, text: str) -> int:
     return end
 
 
-def _is_per_day(found: ErrorBody) -> bool:
-    return _PER_DAY.search(" ".join((found.words, *found.names))) is not None
+def _is_per_day(found: ErrorBody, seconds: float | None) -> bool:
+    if found.per_day or _NO_QUOTA.search(found.words):
+        return True
+    if seconds is not None:
+        return False
+    # Google says the same of a minute's quota as OpenAI of an empty account.
+    spent = _SPENT.search(found.words) is not None and "resource_exhausted" not in found.names
+    return spent or _PER_DAY.search(" ".join((found.words, *found.names))) is not None
 
 
 def _phrase(status: int) -> str:

@@ -67,7 +67,8 @@ def read_stated_refusal(body: bytes, headers: Mapping[str, str]) -> StatedRefusa
         return None
     text = body.decode(json.detect_encoding(body), "replace").strip()
     if text.startswith(("data:", "event:", ":")):
-        parts = read_events(text)
+        # The last chunk of a stream has the usage and no choice.
+        parts = [event for event in read_events(text) if not isinstance(event, Mapping) or event.get("choices") != []]
     else:
         data = load_json(text)
         parts = data if isinstance(data, list) else [data]

@@ -9,7 +9,7 @@ from typing import Any
 
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage, usage_of
-from tasks.evidence.traces.conventions.values import as_text, first_filled, json_object, literal_object
+from tasks.evidence.traces.conventions.values import as_text, dig, first_filled, json_object, literal_object, parse_json
 from tasks.evidence.traces.spans import Span
 
 _OPENINFERENCE = "openinference.instrumentation.crewai"
@@ -42,7 +42,9 @@ def _fields(written: object) -> dict[str, Any]:
 
 
 def _model(span: Span) -> str | None:
-    return as_text(span.tags.get("crewai.agent.llm"))
+    """Of an agent, or of the first of the crew's."""
+    agents = parse_json(span.tags.get("crew_agents"))
+    return as_text(span.tags.get("crewai.agent.llm") or dig(agents, 0, "llm"))
 
 
 CREWAI = Convention(

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 from tasks.evidence.traces.conventions.convention import Convention
-from tasks.evidence.traces.conventions.messages import ToolAnswer, ToolRequest, plain_result, read_messages
+from tasks.evidence.traces.conventions.messages import read_messages
 from tasks.evidence.traces.conventions.standards.otel_genai import usage
+from tasks.evidence.traces.conventions.tool_parts import ToolAnswer, ToolRequest, result_text
 from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage
 from tasks.evidence.traces.conventions.values import as_text, parse_json
 from tasks.evidence.traces.spans import Span
@@ -37,7 +38,7 @@ def _result(span: Span) -> str | None:
     for event in span.events:
         if event.name == "gen_ai.choice":
             message = event.attributes.get("message")
-            return plain_result(parse_json(message) or message)
+            return result_text(parse_json(message) or message)
         if event.name == _DETAILS and (answers := _answers(event.attributes.get("gen_ai.output.messages"))):
             return answers[0].result
     return None

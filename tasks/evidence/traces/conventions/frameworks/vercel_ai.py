@@ -6,7 +6,8 @@ https://ai-sdk.dev/docs/ai-sdk-core/telemetry#collected-data
 from __future__ import annotations
 
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
-from tasks.evidence.traces.conventions.messages import Message, ToolRequest, read_messages
+from tasks.evidence.traces.conventions.messages import Message, read_messages
+from tasks.evidence.traces.conventions.tool_parts import ToolRequest
 from tasks.evidence.traces.conventions.usage import Usage, usage_under
 from tasks.evidence.traces.conventions.values import as_text, first_filled, first_text, parse_json
 from tasks.evidence.traces.spans import Span

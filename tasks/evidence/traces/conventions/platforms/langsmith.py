@@ -4,9 +4,10 @@ and ``gen_ai.completion`` (langsmith-sdk, ``_internal/otel/_otel_exporter.py``).
 from __future__ import annotations
 
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
+from tasks.evidence.traces.conventions.langchain import result_id, result_usage
 from tasks.evidence.traces.conventions.messages import Message, read_messages
 from tasks.evidence.traces.conventions.usage import Usage, usage_of
-from tasks.evidence.traces.conventions.values import as_text, dig, first_text, json_object, parse_json
+from tasks.evidence.traces.conventions.values import as_text, first_text, json_object, parse_json
 from tasks.evidence.traces.spans import Span
 
 # Its operations are no help: it calls a prompt template "chat" and a retriever "embeddings".
@@ -24,10 +25,7 @@ def _tool_name(span: Span) -> str | None:
 
 def _usage(span: Span) -> Usage:
     found = usage_of(json_object(span.tags.get("langsmith.metadata.usage_metadata")))
-    if found.known:
-        return found
-    message = dig(parse_json(span.tags.get("gen_ai.completion")), "generations", 0, 0, "message")
-    return usage_of(dig(message, "kwargs", "usage_metadata") or dig(message, "usage_metadata"))
+    return found if found.known else result_usage(span.tags.get("gen_ai.completion"))
 
 
 def _input_messages(span: Span) -> tuple[Message, ...]:
@@ -39,9 +37,7 @@ def _output_messages(span: Span) -> tuple[Message, ...]:
 
 
 def _response_id(span: Span) -> str | None:
-    message = dig(parse_json(span.tags.get("gen_ai.completion")), "generations", 0, 0, "message")
-    metadata = dig(message, "kwargs", "response_metadata") or dig(message, "response_metadata")
-    return as_text(dig(metadata, "id"))
+    return result_id(span.tags.get("gen_ai.completion"))
 
 
 LANGSMITH = Convention(

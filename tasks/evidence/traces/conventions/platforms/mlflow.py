@@ -6,8 +6,9 @@ https://mlflow.org/docs/latest/genai/concepts/span/, ``mlflow/tracing/constant.p
 from __future__ import annotations
 
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
+from tasks.evidence.traces.conventions.langchain import result_id, result_model, result_usage
 from tasks.evidence.traces.conventions.messages import Message, read_messages
-from tasks.evidence.traces.conventions.usage import Usage, usage_of
+from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage, usage_of
 from tasks.evidence.traces.conventions.values import as_text, dig, json_object, parse_json, unquoted
 from tasks.evidence.traces.spans import Span
 
@@ -22,11 +23,20 @@ _KINDS: dict[str, SpanKind] = {
 
 
 def _kind(span: Span) -> SpanKind | None:
-    return _KINDS.get(unquoted(span.tags.get("mlflow.spanType")) or "", "other")
+    kind = _KINDS.get(unquoted(span.tags.get("mlflow.spanType")) or "", "other")
+    # Of LlamaIndex every method of an LLM is marked as a call of it.
+    return "other" if kind == "llm" and "._prepare_chat" in span.operation else kind
 
 
 def _tool_name(span: Span) -> str | None:
-    return span.operation
+    """The tool's own name where the span has that of a method: LlamaIndex, dspy, smolagents, Pydantic AI."""
+    tags = span.tags
+    return (
+        unquoted(tags.get("name"))
+        or as_text(json_object(tags.get("function")).get("name"))
+        or as_text(dig(json_object(tags.get("mlflow.spanInputs")), "call", "tool_name"))
+        or span.operation.removeprefix("Tool.")
+    )
 
 
 def _text(key: str, span: Span) -> str | None:
@@ -43,25 +53,43 @@ def _result(span: Span) -> str | None:
 
 
 def _usage(span: Span) -> Usage:
+    tags = span.tags
     # Anthropic's input leaves out what was cached, and MLflow keeps it so.
-    apart = unquoted(span.tags.get("mlflow.message.format")) == "anthropic"
-    found = usage_of(json_object(span.tags.get("mlflow.chat.tokenUsage")), cached_apart=apart)
-    reported = usage_of(json_object(span.tags.get("mlflow.spanOutputs")).get("usage"))
-    if not found.known:
-        return reported
-    if found.cached_tokens is None and reported.cached_tokens is not None:
-        # Versions before 3.10 write no cached tokens; the provider's answer has them.
-        return reported
+    apart = unquoted(tags.get("mlflow.message.format")) == "anthropic"
+    found = usage_of(json_object(tags.get("mlflow.chat.tokenUsage")), cached_apart=apart)
+    if found.cached_tokens is not None:
+        return found
+    # Older versions write no cached tokens, and none at all of the Agents SDK: the provider's answer has them.
+    output = tags.get("mlflow.spanOutputs")
+    for reported in (
+        usage_of(json_object(tags.get("usage"))),
+        usage_of(json_object(output).get("usage")),
+        usage_of(dig(json_object(output), "raw", "usage")),
+        result_usage(output),
+    ):
+        if reported.known:
+            return reported
     return found
 
 
+def _totals(span: Span) -> Usage:
+    return _usage(span) if _kind(span) == "agent" else UNKNOWN_USAGE
+
+
 def _model(span: Span) -> str | None:
-    if model := unquoted(span.tags.get("mlflow.llm.model")):
+    tags = span.tags
+    if model := unquoted(tags.get("mlflow.llm.model")):
         return model
-    answered = json_object(span.tags.get("mlflow.spanOutputs")).get("model")
-    asked = json_object(span.tags.get("mlflow.spanInputs")).get("model")
-    found = answered or asked
-    return found if isinstance(found, str) and _kind(span) == "llm" else None
+    if _kind(span) != "llm":
+        return None
+    output = tags.get("mlflow.spanOutputs")
+    return (
+        unquoted(json_object(output).get("model"))
+        or result_model(output)
+        or unquoted(tags.get("model"))
+        or unquoted(tags.get("model_name"))
+        or unquoted(json_object(tags.get("mlflow.spanInputs")).get("model"))
+    )
 
 
 def _input_messages(span: Span) -> tuple[Message, ...]:
@@ -74,7 +102,8 @@ def _output_messages(span: Span) -> tuple[Message, ...]:
 
 
 def _response_id(span: Span) -> str | None:
-    return as_text(json_object(span.tags.get("mlflow.spanOutputs")).get("id"))
+    output = span.tags.get("mlflow.spanOutputs")
+    return as_text(json_object(output).get("id")) or result_id(output) or unquoted(span.tags.get("id"))
 
 
 MLFLOW = Convention(
@@ -86,6 +115,7 @@ MLFLOW = Convention(
     result=_result,
     model=_model,
     usage=_usage,
+    totals=_totals,
     input_messages=_input_messages,
     output_messages=_output_messages,
     response_id=_response_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
+from tasks.evidence.traces.conventions.langchain import result_id
 from tasks.evidence.traces.conventions.messages import Message, read_messages
 from tasks.evidence.traces.conventions.usage import Usage, usage_of, usage_under
 from tasks.evidence.traces.conventions.values import (
@@ -34,7 +35,7 @@ def _kind(span: Span) -> SpanKind | None:
     if kind == "llm" and scope == _LLAMA_INDEX and "._prepare_chat" in span.operation:
         # Puts the request together; the call is a span of its own.
         return "other"
-    if kind == "tool" and scope == _DSPY and span.operation == "finish.__call__":
+    if kind == "tool" and scope == _DSPY and _method_of(span.operation) == "finish":
         # How dspy's ReAct ends its loop.
         return "other"
     return kind
@@ -43,8 +44,13 @@ def _kind(span: Span) -> SpanKind | None:
 def _tool_name(span: Span) -> str | None:
     if value := span.tags.get("tool.name"):
         return as_text(value)
-    name = span.operation.removesuffix(".__call__")
-    return name if name != span.operation else None
+    return _method_of(span.operation)
+
+
+def _method_of(operation: str) -> str | None:
+    """What a method that calls a tool belongs to: dspy names its spans ``book.__call__`` and ``book.acall``."""
+    name = operation.removesuffix(".__call__").removesuffix(".acall")
+    return name if name != operation else None
 
 
 def _arguments(span: Span) -> str | None:
@@ -104,7 +110,7 @@ def _unflattened(item: Any) -> Any:
 def _response_id(span: Span) -> str | None:
     """The id in the provider's answer: the convention has no attribute for it."""
     answer = json_object(span.tags.get("output.value"))
-    return as_text(answer.get("id") or dig(answer, "raw", "id"))
+    return as_text(answer.get("id") or dig(answer, "raw", "id")) or result_id(answer)
 
 
 OPENINFERENCE = Convention(

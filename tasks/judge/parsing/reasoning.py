@@ -9,15 +9,17 @@ from collections.abc import Iterator, Sequence
 # Passes over the whole text that all attempts to read an object may take together.
 _MOST_PASSES = 50
 _CHANNEL = "channel"
+_PLAIN = "in plain words"
 _QUOTES = ("`", '"', "'")
 _NAME = (
-    r"(?:\w{1,20}:)?(?:(?:inner|internal|hidden|chain|begin|end|start|of|my|ant|model)[_ \u2581-]?){0,3}"
+    r"(?:\w{1,20}[:|]|longcat_)?(?:(?:inner|internal|hidden|chain|begin|end|start|of|my|ant|model)[_ \u2581-]?){0,3}"
     r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion)?|analysis|scratch_?pad|monologue|cot|plan(?:ning)?"
-    r"|deliberation|draft)(?:[_ \u2581-]?(?:process|content|trace|steps?|text))?"
+    r"|deliberation|draft)(?:[_ \u2581-]?(?:process|content|trace|steps?|text|fast(?:er)?))?(?::\w{1,20})?"
 )
 # DeepSeek writes its special tokens with the wide one.
 _BAR = r"[|\uff5c]"
 _SLASH = r"[/\\\uff0f]"
+_ENDS = re.compile(r"(?:\w{1,20}[:|])?end")
 # After the name: attributes, which never hold a bracket of the kind.
 _MARKER = re.compile(
     # <think>, </ Thinking >, <thought id="1">, <think/>, <seed:think>, <|begin_of_thought|>, <|END_THINKING|>, ◁think▷
@@ -31,6 +33,10 @@ _MARKER = re.compile(
     r"|<\s{0,9}\|\s{0,9}channel\s{0,9}\|?\s{0,9}>\s{0,9}(?P<channel>\w{0,40})"
     r"|(?P<unchannel><\s{0,9}channel\s{0,9}\|\s{0,9}>)"
     r"|(?P<end><\s{0,9}\|\s{0,9}(?:end|call|return)\s{0,9}\|\s{0,9}>)"
+    # Granite, Apriel, Apertus and Pangu
+    r"|(?P<begin>Here(?: is|['\u2019]s) my thought process:|Here are my reasoning steps:"
+    r"|<\|inner_prefix\|>|\[unused16\])"
+    r"|(?P<final>Here(?: is|['\u2019]s) my response:|\[BEGIN FINAL RESPONSE\]|<\|inner_suffix\|>|\[unused17\])"
     # Harmony whose special tokens were left out: analysisWe need … assistantfinal{…}
     # With a blank between they are ordinary words, unless what follows begins a line or an object.
     r"|assistant(?:(?P<bare>analysis|commentary|final)(?=\W|[A-Z]|$)"
@@ -71,11 +77,13 @@ def _kind(marker: re.Match[str], blocks: Sequence[str]) -> str:
     if found["end"]:
         # It ends an answer, too.
         return "closing" if _CHANNEL in blocks else ""
+    if found["begin"] or found["final"]:
+        return "closing" if found["final"] else _PLAIN
     if bare := found["bare"] or found["bare2"] or found["bare3"]:
         return "closing" if bare.lower() == "final" else _CHANNEL
     ends = any(found[name] for name in ("slash", "slash2", "slash3", "empty", "unchannel"))
     name = _name(marker)
-    return "closing" if ends or name.startswith("end") else name
+    return "closing" if ends or _ENDS.match(name) else name
 
 
 def _still_open(blocks: list[str], closing: re.Match[str]) -> list[str]:

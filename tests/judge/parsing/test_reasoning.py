@@ -10,8 +10,8 @@ import pytest
 
 from tasks.errors import UnusableAnswerError
 from tasks.judge.answer import parse_answer
+from tasks.judge.parsing.reasoning import answer_part
 from tasks.judge.prompt.citations import LabelledRuns
-from tasks.judge.reasoning import answer_part
 from tasks.judge.rubric import Criterion
 
 BLOCKS = [
@@ -65,6 +65,15 @@ BLOCKS = [
         "<|end|><|start|>assistant<|channel|>final<|message|>",
     ),
     ("<|channel>thought\n", "<channel|>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("<ifm|think_fast>", "</ifm|think_fast>"),
+    ("<|plamo:begin_think:plamo|>", "<|plamo:end_think:plamo|>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
+    ("[unused16]", "[unused17]"),
+    ("Here is my thought process:", "Here is my response:"),
+    ("Here's my thought process: ", "Here's my response:"),
+    ("Here are my reasoning steps:\n", "[BEGIN FINAL RESPONSE]\n"),
+    ("<reflection>", "</reflection>"),
     ("analysisWe need JSON. ", "assistantfinal"),
     ("assistantanalysis", "assistant final"),
 ]

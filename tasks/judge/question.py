@@ -1,0 +1,132 @@
+"""One question to the judge, and how it is made to fit what the model takes: first the answer's limit gives way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tasks.errors import ContextLengthError
+from tasks.judge.answer import Kind, RenderedEvidence, build_schema
+from tasks.judge.endpoint.model_limits import Bounds
+from tasks.judge.prompt.citations import LabelledRuns
+from tasks.judge.prompt.fence import Fence
+from tasks.judge.prompt.prompts import build_messages
+from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
+from tasks.judge.rubric import Criterion
+
+_FITTING_TRIES = 4
+# Framing of messages, and what the endpoint adds for a schema.
+_MESSAGE_OVERHEAD = 200
+# A short, complete answer: the summary, strengths and advice; a criterion's reasoning and two citations; the team's
+# executive summary.
+_LEAST_ANSWER, _LEAST_CRITERION, _LEAST_SUMMARY = 400, 220, 400
+# Where evidence is shortened anyway, the answer gets a quarter of the context rather than the least.
+_ANSWERS_SHARE = 4
+# An estimate is off by some percent from text to text.
+_MARGIN = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked. ``digest`` stands for the whole evidence, of which ``render`` gives what fits.
+
+    ``render(budget_tokens, rotation)`` is the evidence in about so many tokens (as ``estimate_tokens`` has it), its
+    runs from the ``rotation``-th part (0 to 1) on.
+    """
+
+    kind: Kind
+    rubric: Mapping[str, Criterion]
+    digest: str
+    labelled_runs: LabelledRuns
+    render: Callable[[int, float], RenderedEvidence]
+    goal: str = ""
+    agent_id: int | None = None
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of its answer."""
+        return build_schema(self.kind, self.rubric)
+
+    @property
+    def least_answer_tokens(self) -> int:
+        """About the tokens of a short answer that says all that the schema asks for."""
+        return _LEAST_ANSWER + _LEAST_CRITERION * len(self.rubric) + (_LEAST_SUMMARY if self.kind == "team" else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A question as it is sent: its messages, what they show of the evidence, and their estimated tokens.
+
+    ``output_tokens`` is the limit of the answer.
+    """
+
+    messages: list[dict[str, str]]
+    shown: RenderedEvidence
+    estimated: int
+    output_tokens: int = 0
+
+
+def compose(question: Question, budget_tokens: int, scale: TokenScale | None = None, rotation: float = 0.0) -> Draft:
+    """A question as it is sent; its evidence is in at most ``budget_tokens``, as far as this model's count is known."""
+    return _compose(question, budget_tokens, scale.factor if scale else 1.0, rotation)
+
+
+def fit(
+    question: Question,
+    budget_tokens: int,
+    bounds: Bounds,
+    *,
+    factor: float,
+    most_output_tokens: int,
+    added_tokens: int = 0,
+    rotation: float = 0.0,
+) -> Draft:
+    """A question within ``bounds``, its evidence in at most ``budget_tokens``.
+
+    ``factor`` is the tokens that the model counts over those estimated, ``added_tokens`` (estimated) what is added to
+    the messages on their way. First the limit of the answer gives way, down to what a short answer needs, then the
+    evidence.
+
+    Raises:
+        ContextLengthError: the bounds hold no question of this kind.
+    """
+    context = bounds.context_tokens or math.inf
+    most_prompt = bounds.most_prompt_tokens or math.inf
+    output = min(most_output_tokens, bounds.most_output_tokens or most_output_tokens)
+    least = min(output, max(question.least_answer_tokens, bounds.least_output_tokens or 0))
+    longest = min(most_prompt, context - least)
+    draft = _compose(question, budget_tokens, factor, rotation, added_tokens)
+    if draft.estimated * factor > longest:
+        answer = min(output, max(least, context // _ANSWERS_SHARE))
+        room = min(most_prompt, context - answer) * (1 - _MARGIN)
+        beside = (draft.estimated - estimate_tokens(draft.shown.text)) * factor
+        draft = _compose(question, max(1, int(room - beside)), factor, rotation, added_tokens)
+    prompt = draft.estimated * factor
+    if prompt > longest:
+        raise ContextLengthError(
+            f"the judge's model takes at most {bounds.describe()}, and the shortest question has {prompt:,.0f} tokens "
+            f"beside an answer of {least:,}: give the model a larger context and set AGENT_REPORT_JUDGE_CONTEXT_TOKENS "
+            "to it, or take another model"
+        )
+    left = context - prompt * (1 + _MARGIN)
+    return replace(draft, output_tokens=int(min(output, max(least, left))))
+
+
+def estimate_messages(messages: Sequence[Mapping[str, str]]) -> int:
+    """Estimated tokens of ``messages``, with what frames them."""
+    return sum(estimate_tokens(message["content"]) for message in messages) + _MESSAGE_OVERHEAD
+
+
+def _compose(question: Question, budget_tokens: int, factor: float, rotation: float, added_tokens: int = 0) -> Draft:
+    room = int(budget_tokens / factor)
+    for _ in range(_FITTING_TRIES):
+        shown = question.render(room, rotation)
+        size = estimate_tokens(shown.text)
+        if size * factor <= budget_tokens:
+            break
+        # The facts and what stands between the runs are not in the runs' shares.
+        room = int(room * budget_tokens / (size * factor) * 0.97)
+    messages = build_messages(question.kind, question.rubric, Fence().around(shown.text), question.goal)
+    return Draft(messages, shown, size + estimate_messages(messages[:-1]) + added_tokens)

@@ -1,0 +1,142 @@
+"""Credentials in headers: Authorization in every scheme, bearer tokens, cookies; as sent, in JSON, URL-encoded."""
+
+from __future__ import annotations
+
+import re
+
+from tasks.redaction.kinds import PASSWORD, TOKEN, Rule, Span, words
+from tasks.redaction.plain_values import DIGIT, is_mixed, is_wordy, says_nothing, turns
+
+_QUOTE = r"(?:\\{0,3}[\"'`]|%22|%27|&quot;|&#34;|\\{1,2}u002[27])"
+_SPACE = r"(?: |\+|%20|\\{1,2}u0020)"
+# Between the name of a header and its value: a colon, an assignment, the comma of a pair, or "value":.
+_SEPARATOR = (
+    rf"(?:{_QUOTE})?\]?[ \t]{{0,3}}"
+    rf"(?:[:=,]|=>|=3[Dd]|%3[DAda]|,[ ]{{0,3}}(?:\\n)?\s{{0,12}}{_QUOTE}[Vv]alue{_QUOTE}[ ]{{0,3}}:)"
+    rf"(?:[ \t]{{0,3}}|%20|\+)(?:[bfr]|\[[ ]?)?(?:{_QUOTE})?"
+)
+_TOKEN68 = r"[\w.~+/=:-]"
+_VALUE = rf"(?P<value>(?:{_TOKEN68}|%2[BFbf]|%3[DAda]){{8,2000}}+)"
+_AUTHORIZATION = re.compile(
+    rf"(?i:authori[sz]ation){_SEPARATOR}"
+    rf"(?:(?P<scheme>[A-Za-z][A-Za-z0-9-]{{1,30}}){_SPACE}{{1,3}})?(?P<pairs>\w{{1,30}}=(?=\\{{0,3}}[\"'<]))?"
+    rf"(?(pairs)\\{{0,3}}[\"']?(?P<rest>[^\n\r\x00]{{8,400}})|{_VALUE})"
+)
+_BEARER = re.compile(rf"(?i:bearer){_SPACE}{{1,3}}{_VALUE}")
+_FIRST_PAIRS = 200
+_KNOWN_SCHEMES = words(
+    """
+    bearer basic token digest apikey key negotiate aws4-hmac-sha256 bot ssws geniekey splunk oauth api-token dpop
+    api-key apitoken zoho-oauthtoken klaviyo-api-key sso-key ntlm hawk mac genie secret jwt
+    """
+)
+
+
+def _find_authorization(text: str, place: int) -> Span | None:
+    match = _AUTHORIZATION.match(text, place - 4) if place >= 4 else None
+    if match is None:
+        return None
+    scheme = (match["scheme"] or "").lower()
+    if match["pairs"]:
+        # Digest username="bob", response="…"; OAuth oauth_token="…".
+        if not scheme or not DIGIT.search(match["rest"][:_FIRST_PAIRS]):
+            return None
+        return match.start("pairs"), match.end("rest"), TOKEN
+    value = match["value"]
+    if not _opaque(value) or (scheme not in _KNOWN_SCHEMES and is_wordy(value)):
+        return None
+    return *match.span("value"), PASSWORD if scheme == "basic" else TOKEN
+
+
+def _find_bearer(text: str, place: int) -> Span | None:
+    match = _BEARER.match(text, place)
+    if match is None:
+        return None
+    value = match["value"]
+    # "bearer certificates2026 were issued" is prose.
+    shown = len(value) >= 16 and DIGIT.search(value) is not None and turns(value) >= 2 and not is_wordy(value)
+    long = len(value) >= 24 and not is_wordy(value)
+    return (*match.span("value"), TOKEN) if shown or long else None
+
+
+def _opaque(value: str) -> bool:
+    return len(value) >= 24 or DIGIT.search(value) is not None
+
+
+_PAIR = re.compile(r"(?P<name>[\w.$%\[\]-]{1,80})=(?P<value>\\{0,3}\"?[^\s\"'\\;,\x00]{0,4000}+\\{0,3}\"?)")
+_BETWEEN_PAIRS = re.compile(r"; ?|;?(?:\r?\n|(?:\\r)?\\n)[ \t]{1,8}|, (?=[\w.-]{1,60}=)")
+_COOKIE = re.compile(r"(?i:cookies?2?)" + _SEPARATOR)
+_SECRET_NAME = re.compile(
+    r"(?i:.{0,60}(?:sess|sid|auth|token|csrf|xsrf|jwt|login|remember|secret|credential|connect\.s|user_?id|uid)|id\Z)"
+)
+_ATTRIBUTE = re.compile(r"(?i:path|domain|expires|max-age|samesite|secure|httponly|priority|version)\Z")
+_MOST_PAIRS = 50
+
+
+def _find_cookie(text: str, place: int) -> Span | None:
+    """All of a header's cookies, when the value of one of them is opaque."""
+    match = _COOKIE.match(text, place - 2) if place >= 2 else None
+    if match is None:
+        return None
+    start = end = match.end()
+    secret = False
+    for _ in range(_MOST_PAIRS):
+        pair = _PAIR.match(text, end)
+        if pair is None:
+            break
+        end = pair.end()
+        secret = secret or (
+            _ATTRIBUTE.match(pair["name"]) is None and _is_session(pair["name"], pair["value"].strip('\\"'))
+        )
+        between = _BETWEEN_PAIRS.match(text, end)
+        if between is None or _PAIR.match(text, between.end()) is None:
+            break
+        end = between.end()
+    return (start, end, TOKEN) if secret else None
+
+
+def _is_session(name: str, value: str) -> bool:
+    if len(value) < 6 or says_nothing(value, 0, len(value)):
+        return False
+    if len(value) >= 24 or (len(value) >= 8 and is_mixed(value) and not is_wordy(value)):
+        return True
+    return _SECRET_NAME.match(name) is not None and DIGIT.search(value) is not None
+
+
+_JSON_COOKIE = re.compile(
+    r"(?i:cookies?)\\{0,3}[\"']?\]?[ ]{0,3}[:=][ ]{0,3}\{[ ]{0,3}(?:\\n|\s){0,12}"
+    r"(?P<pairs>(?:\\{0,3}[\"'][\w.-]{1,60}\\{0,3}[\"']:[ ]{0,3}\\{0,3}[\"'][^\"'\\\n\x00]{0,1000}+"
+    r"\\{0,3}[\"'],?[ ]{0,3}){1,20})"
+)
+_JSON_PAIR = re.compile(r"[\"'](?P<name>[\w.-]{1,60})\\{0,3}[\"']:[ ]{0,3}\\{0,3}[\"'](?P<value>[^\"'\\]{0,1000})")
+
+
+def _find_json_cookie(text: str, place: int) -> Span | None:
+    """The cookies of ``cookies={"sid": "…"}``."""
+    match = _JSON_COOKIE.match(text, place - 2) if place >= 2 else None
+    if match is None:
+        return None
+    for pair in _JSON_PAIR.finditer(text, match.start("pairs"), match.end("pairs")):
+        if _is_session(pair["name"], pair["value"]):
+            return *match.span("pairs"), TOKEN
+    return None
+
+
+_JAR_LINE = re.compile(
+    r"\t(?:TRUE|FALSE)\t/[^\t\n\x00]{0,200}\t(?:TRUE|FALSE)\t\d{1,12}\t(?P<name>[^\t\n\x00]{1,100})\t(?P<value>[^\s\x00]{6,4000}+)"
+)
+
+
+def _find_jar(text: str, place: int) -> Span | None:
+    """A cookie in a line of a cookie jar (Netscape's format)."""
+    match = _JAR_LINE.match(text, place)
+    return (*match.span("value"), TOKEN) if match and _is_session(match["name"], match["value"]) else None
+
+
+HEADER_RULES = (
+    Rule(("oriz", "oris"), _find_authorization, fold=True),
+    Rule(("bear",), _find_bearer, fold=True),
+    Rule(("okie",), _find_cookie, fold=True),
+    Rule(("okie",), _find_json_cookie, fold=True),
+    Rule(("\tTRU", "\tFAL"), _find_jar),
+)

@@ -1,0 +1,52 @@
+"""What may be merged into every request, and what may not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tasks.errors import ConfigurationError
+from tasks.judge.endpoint.access.extra import check_extra, named_extra
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {},
+        {"reasoning_effort": "low", "service_tier": "flex", "seed": 7, "top_p": 0.5},
+        {"provider": {"order": ["azure"], "allow_fallbacks": False}},
+        {"extra_body": {"google": {"thinking_config": {"thinking_budget": 0}}}},
+        {"chat_template_kwargs": {"enable_thinking": False}},
+    ],
+)
+def test_what_endpoints_take_beside_the_question_is_taken(extra: dict[str, Any]) -> None:
+    check_extra(extra)
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ({"model": "x"}, "set AGENT_REPORT_JUDGE_MODEL"),
+        ({"max_tokens": 5}, "set AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS"),
+        ({"max_completion_tokens": 5}, "set AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS"),
+        ({"temperature": 0}, "set AGENT_REPORT_JUDGE_TEMPERATURE"),
+        *(({name: None}, f"'{name}' is set by this program") for name in ("messages", "stream", "n", "tools")),
+        ({"response_format": {"type": "text"}}, "'response_format' is set by this program"),
+        ({"Stream": True}, "'Stream' is set by this program"),
+        ({"service_tier": 1}, "service_tier must be a text"),
+        ({"provider": {"max_price": [float("nan")]}}, "NaN or Infinity"),
+    ],
+)
+def test_what_is_ours_is_refused(extra: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^wrong setting: AGENT_REPORT_JUDGE_EXTRA: ") as caught:
+        check_extra(extra)
+    assert said in str(caught.value)
+
+
+def test_which_field_a_refusal_names() -> None:
+    extra = {"reasoning_effort": "low", "provider": {}}
+    assert named_extra(extra, "reasoning_effort", "") == "reasoning_effort"
+    assert named_extra(extra, "provider.order[0]", "") == "provider"
+    assert named_extra(extra, None, "Unrecognized request argument supplied: reasoning_effort") == "reasoning_effort"
+    assert named_extra(extra, "max_tokens", "too large") == ""

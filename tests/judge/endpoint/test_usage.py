@@ -1,0 +1,84 @@
+"""What a call used, in the words of each endpoint; what is not said is unknown, and never 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tasks.judge.endpoint.usage import Usage, read_usage
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (None, Usage()),
+        ({}, Usage()),
+        ({"prompt_tokens": None, "completion_tokens": None}, Usage()),
+        # OpenAI
+        ({"prompt_tokens": 900, "completion_tokens": 50, "total_tokens": 950}, Usage(900, 50)),
+        (
+            {"prompt_tokens": 900, "completion_tokens": 50, "prompt_tokens_details": {"cached_tokens": 512}},
+            Usage(900, 50, 512),
+        ),
+        (
+            {"prompt_tokens": 900, "completion_tokens": 50, "prompt_tokens_details": {"cached_tokens": 0}},
+            Usage(900, 50, 0),
+        ),
+        # OpenAI's other API: what was cached is a part of the input.
+        (
+            {
+                "input_tokens": 900,
+                "output_tokens": 50,
+                "input_tokens_details": {"cached_tokens": 512},
+                "output_tokens_details": {"reasoning_tokens": 40},
+            },
+            Usage(900, 50, 512),
+        ),
+        # DeepSeek
+        (
+            {
+                "prompt_tokens": 900,
+                "completion_tokens": 50,
+                "prompt_cache_hit_tokens": 640,
+                "prompt_cache_miss_tokens": 260,
+            },
+            Usage(900, 50, 640),
+        ),
+        # Moonshot
+        ({"prompt_tokens": 900, "completion_tokens": 50, "cached_tokens": 256}, Usage(900, 50, 256)),
+        # Anthropic: what was read from the cache, or written to it, stands beside the input.
+        (
+            {
+                "input_tokens": 100,
+                "output_tokens": 50,
+                "cache_read_input_tokens": 700,
+                "cache_creation_input_tokens": 100,
+            },
+            Usage(900, 50, 700),
+        ),
+        ({"input_tokens": 100, "output_tokens": 50, "cache_read_input_tokens": None}, Usage(100, 50)),
+        # LiteLLM in front of Anthropic: it is a part of the prompt.
+        (
+            {
+                "prompt_tokens": 900,
+                "completion_tokens": 50,
+                "total_tokens": 950,
+                "prompt_tokens_details": {"cached_tokens": None},
+                "cache_read_input_tokens": 700,
+                "cache_creation_input_tokens": 100,
+            },
+            Usage(900, 50, 700),
+        ),
+        # More cached than was sent is no count.
+        ({"prompt_tokens": 9, "completion_tokens": 5, "cached_tokens": 10}, Usage(9, 5)),
+        # OpenRouter, DeepInfra, Perplexity, xAI
+        ({"prompt_tokens": 9, "completion_tokens": 5, "cost": 0.25}, Usage(9, 5, cost_usd=0.25)),
+        ({"prompt_tokens": 9, "completion_tokens": 5, "estimated_cost": 0.25}, Usage(9, 5, cost_usd=0.25)),
+        ({"prompt_tokens": 9, "completion_tokens": 5, "cost": {"total_cost": 0.25}}, Usage(9, 5, cost_usd=0.25)),
+        ({"prompt_tokens": 9, "completion_tokens": 5, "cost_in_usd_ticks": 2_500_000_000}, Usage(9, 5, cost_usd=0.25)),
+        ({"prompt_tokens": 9, "completion_tokens": 5, "cost_in_usd_ticks": -1}, Usage(9, 5)),
+    ],
+)
+def test_the_words_of_each_endpoint(usage: Any, expected: Usage) -> None:
+    assert read_usage(usage) == expected
