@@ -75,7 +75,8 @@ class RenderedEvidence:
 class JudgeAnswer:
     """A usable answer. ``executive_summary`` is the team's; an agent's is empty.
 
-    ``shown`` is what was shown for it; None when it came from the ledger, which does not keep that.
+    ``shown`` is what was shown for it; None when it came from the ledger, which does not keep that. ``warnings`` are
+    what was odd about its call.
     """
 
     criteria: dict[str, CriterionAnswer]
@@ -88,6 +89,7 @@ class JudgeAnswer:
     citations_dropped: int = 0
     ignored: tuple[str, ...] = ()
     shown: RenderedEvidence | None = field(default=None, compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
 
 def build_schema(kind: Kind, rubric: Mapping[str, Criterion]) -> dict[str, Any]:

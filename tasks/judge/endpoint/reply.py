@@ -28,8 +28,9 @@ class Reply:
 
     ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it does not say.
     ``unanswered`` attempts before it were sent and may be charged, though nothing came back. ``cost_usd`` is what the
-    endpoint states; few do. ``only_reasoned``: there is no text, but there was reasoning. ``service_tier`` is the one
-    it was answered in; "" when the endpoint does not say.
+    endpoint states; few do. ``only_reasoned``: there is no text, but there was reasoning; ``reasoning_tokens`` are
+    those of ``completion_tokens`` that were. ``read_tokens`` is the prompt with what came from a cache, of endpoints
+    that count that beside it too. ``service_tier`` is the one it was answered in; "" when the endpoint does not say.
     """
 
     text: str
@@ -45,6 +46,8 @@ class Reply:
     unanswered: int = 0
     cost_usd: float | None = None
     only_reasoned: bool = False
+    reasoning_tokens: int | None = None
+    read_tokens: int | None = None
     service_tier: str = ""
 
     @property
@@ -75,6 +78,8 @@ def read_reply(body: bytes, model: str, latency_seconds: float, attempts: int) -
         attempts=attempts,
         cost_usd=usage.cost_usd,
         only_reasoned=said.reasoned and not said.text.strip(),
+        reasoning_tokens=usage.reasoning,
+        read_tokens=usage.read,
         service_tier=_service_tier(said),
     )
 
