@@ -12,11 +12,15 @@ from tasks.judge.parsing.reasoning import answer_part
 
 _STREAM = re.compile(r"\s*(?:data|event|id|retry)?:")
 # Not as str.splitlines, which also splits within texts.
+# The same without its framing: a chunk a line.
+_LINES = re.compile(r"\s*\{[^\n]{0,200}\"chat\.completion\.chunk\"[^\n]*\n\s*\{")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _DONE = "[DONE]"
 # Some gateways put the completion under a key of their own.
 _ENVELOPES = ("data", "result", "response", "body", "completion")
 _REASONING = ("reasoning_content", "reasoning", "thinking")
+# An object, rather than a name in braces.
+_OBJECT = re.compile(r"\{[^{}]{0,500}:")
 _FENCE = re.compile(r"\s*`{3,9}\w{0,9}\s*|\s*`{3,9}\s*\Z")
 
 
@@ -45,7 +49,7 @@ def read_completion(body: bytes) -> Completion:
     try:
         # One byte that is no UTF-8 does not make a good answer a bad one.
         text = body.decode(json.detect_encoding(body), "replace")
-        data = _streamed(text) if _STREAM.match(text) else _data(text)
+        data = _streamed(text) if _STREAM.match(text) or _LINES.match(text) else _data(text)
         if not isinstance(data, Mapping):
             raise ValueError("no object")
         return _read(data)
@@ -85,7 +89,7 @@ def _read(data: Mapping[str, Any]) -> Completion:
 def _message_text(message: Mapping[str, Any]) -> str:
     """The answer of a message: its content, or what stands in its place when that is empty."""
     content = _content_text(message.get("content"))
-    if "{" in content:
+    if _OBJECT.search(content):
         return content
     calls = "\n".join(_arguments(message))
     if "{" in calls:
@@ -197,7 +201,7 @@ def _streamed(text: str) -> Mapping[str, Any]:
 def _events(text: str) -> Iterator[dict[str, Any]]:
     """The objects that a stream sends, one each; comments and other fields are passed over."""
     for line in _LINE_END.split(text):
-        value = line.removeprefix("data:").strip() if line.startswith("data:") else ""
+        value = line.removeprefix("data:").strip() if line.startswith(("data:", "{")) else ""
         if value and value != _DONE:
             event = json.loads(value)
             if not isinstance(event, dict):
