@@ -261,7 +261,7 @@ def test_hostile_names_are_only_text(shown: dict[str, Any]) -> None:
 
 
 def test_a_closed_output_is_no_error(runs: dict[str, Any]) -> None:
-    """As with ``>&-``: the report is made and stored, and the exit code says so."""
+    """As with ``>&-``: the report is made and stored, so the exit code is 0."""
     command = runs["command"]
     call = f"{COMMAND} show 1 --json >&- 2>&- <&-"
     environment = command.environment(AGENT_REPORT_WAREHOUSE_URL="sqlite:///good.db")
