@@ -175,6 +175,8 @@ class JudgeClient:
                             if reply.paid:
                                 permit.answered()
                                 self.capabilities.answered(form)
+                                if reply.finish_reason == "length":
+                                    self.capabilities.ended_early(form, call.parameters, reply.completion_tokens)
                             return replace(reply, unanswered=call.unanswered)
                         failure = reply
                         # Before the slot is given back, so that no call slips through in between.

@@ -16,7 +16,7 @@ Rung = Literal["json_schema", "json_object", "prompt"]
 Cut = Literal["closed", "bounds", "strict", "types"]
 
 LIMIT = "max_completion_tokens"
-_OLD_LIMIT = "max_tokens"
+OLD_LIMIT = "max_tokens"
 _FORMAT = "response_format"
 _CUTS: tuple[tuple[Cut, re.Pattern[str]], ...] = (
     ("closed", re.compile(r"additional_?properties", re.IGNORECASE)),
@@ -60,7 +60,7 @@ class Form:
         """What is sent beside model and messages: ``parameters`` as they are taken, and the form of the answer."""
         body = {name: value for name, value in parameters.items() if name != LIMIT and name not in self.dropped}
         if self.limit and LIMIT in parameters:
-            body[self.limit] = min(parameters[LIMIT], self.most_output or parameters[LIMIT])
+            body[self.limit] = self.output_limit(parameters)
         if self.rung == "json_schema":
             strict = {} if "strict" in self.cuts else {"strict": True}
             body[_FORMAT] = {
@@ -71,6 +71,11 @@ class Form:
             carried = {"schema": cut_schema(schema, self.cuts)} if self.carries_schema else {}
             body[_FORMAT] = {"type": "json_object", **carried}
         return body
+
+    def output_limit(self, parameters: Mapping[str, Any]) -> int | None:
+        """The most tokens of an answer that are asked for; None: no limit is sent."""
+        asked: int | None = parameters.get(LIMIT) if self.limit else None
+        return None if asked is None else min(asked, self.most_output or asked)
 
     def messages(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> list[dict[str, str]]:
         """``messages``, with the schema as text where the endpoint does not enforce it.
@@ -131,9 +136,9 @@ class Form:
         return replace(self, rung="prompt")
 
     def _with_other_limit(self, words: str, parameters: Mapping[str, Any]) -> Form | None:
-        if not self.limit or LIMIT not in parameters:
+        sent = self.output_limit(parameters)
+        if sent is None:
             return None
-        sent = min(parameters[LIMIT], self.most_output or parameters[LIMIT])
         stated = read_stated_limits(words)
         if stated is not None and _SMALLEST_LIMIT <= (stated.most_output_tokens or 0) < sent:
             return replace(self, most_output=stated.most_output_tokens)
@@ -144,7 +149,7 @@ class Form:
                 return replace(self, most_output=max(fitting))
             return replace(self, limit="")
         refused = self.refused_limits | {self.limit}
-        left = [name for name in (LIMIT, _OLD_LIMIT) if name not in refused]
+        left = [name for name in (LIMIT, OLD_LIMIT) if name not in refused]
         return replace(self, limit=left[0] if left else "", refused_limits=refused)
 
 

@@ -9,11 +9,15 @@ from tasks.judge.endpoint.refusals.refusal import Refusal
 from tasks.judge.endpoint.stated_limits import read_stated_limits
 
 _FORMAT_PARAM = re.compile(r"(?:response_format|response_schema|generation_config|output_config|text\.format)\b")
+# A parser's numbers are positions in the body.
+_OF_THE_BODY = re.compile(r"deserialize|unknown variant|response_?format", re.IGNORECASE)
 _FORMAT_STATUSES = frozenset({400, 404, 405, 406, 415, 422, 500, 501})
 
 
 def _is_too_long(refusal: Refusal) -> bool:
     """Whether it is of the prompt's length; an output limit that is too large by itself has a row of its own."""
+    if _OF_THE_BODY.search(refusal.words):
+        return False
     stated = read_stated_limits(refusal.words, [dict(refusal.figures), *refusal.names])
     return stated is not None and (stated.refused == "prompt" or stated.context_tokens is not None)
 
