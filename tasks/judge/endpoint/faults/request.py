@@ -26,8 +26,8 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
     Fault(
         cause="length",
         what="The prompt is longer than the context",
-        next="The question is asked again: with a lower output limit, down to what a short answer needs, then with less "
-        "evidence, to fit what the words state. Where they state no limit, it becomes half as long.",
+        next="The question is asked again: with a lower output limit, down to what a short answer needs, then with "
+        "less evidence, to fit what the words state. Where they state no limit, it becomes half as long.",
         statuses=frozenset({400, 413, 422, 424, 500}),
         alone_statuses=frozenset({413}),
         names=frozenset(
