@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from pydantic_core import PydanticSerializationError
 
 from tasks.evidence.left_out import LeftOut
-from tasks.evidence.types import Evidence, FutureRuns
+from tasks.evidence.types import Evidence
 from tasks.judge.answer import RenderedEvidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
@@ -21,6 +22,21 @@ from tasks.judge.prompt.selection import Selection, label_runs, select_runs
 from tasks.judge.prompt.suspicion import find_suspicions
 from tasks.judge.question import Question
 from tasks.judge.rubric import Criterion
+
+# What is not shown, or follows from the rest: with it, answers that earlier versions paid for would not be found.
+_DERIVED: Any = {
+    "future": True,
+    "metrics": {
+        "runs_with_tokens": True,
+        "telemetry": {
+            "runs_with_llm_calls": True,
+            "runs_with_tool_calls": True,
+            "runs_with_tool_times": True,
+            "runs_with_tokens": True,
+        },
+    },
+    "traces": {"__all__": {"telemetry": {"tool_calls_from": True}}},
+}
 
 
 def build_agent_question(
@@ -77,9 +93,9 @@ def digest_evidence(evidence: Evidence) -> str:
         }
     )
     try:
-        return hashlib.sha256(canonical.__pydantic_serializer__.to_json(canonical, exclude={"future"})).hexdigest()
+        return hashlib.sha256(canonical.__pydantic_serializer__.to_json(canonical, exclude=_DERIVED)).hexdigest()
     except PydanticSerializationError:  # A lone surrogate, which agents' texts can hold.
-        return fingerprint({"evidence": canonical.model_copy(update={"future": FutureRuns()})})
+        return fingerprint({"evidence": canonical.model_dump(mode="python", exclude=_DERIVED)})
 
 
 def _all_texts(

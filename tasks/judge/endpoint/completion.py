@@ -18,6 +18,17 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _DONE = "[DONE]"
 # Some gateways put the completion under a key of their own.
 _ENVELOPES = ("data", "result", "response", "body", "completion")
+# Proxies hand on the words of Mistral, Anthropic and Gemini.
+_FINISH_REASONS = {
+    "model_length": "length",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "safety": "content_filter",
+    "prohibited_content": "content_filter",
+    "recitation": "content_filter",
+    "refusal": "content_filter",
+}
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 # An object, rather than a name in braces.
 _OBJECT = re.compile(r"\{[^{}]{0,500}:")
@@ -28,11 +39,12 @@ _FENCE = re.compile(r"\s*`{3,9}\w{0,9}\s*|\s*`{3,9}\s*\Z")
 class Completion:
     """What a model answered; ``text`` is "" when it is empty, ``reasoned`` whether there was reasoning beside it.
 
-    The rest is as the endpoint sent it, of any type.
+    ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it does not say. The
+    rest is as the endpoint sent it, of any type.
     """
 
     text: str
-    finish_reason: object = None
+    finish_reason: str = ""
     refusal: object = None
     model: object = None
     usage: object = None
@@ -74,7 +86,9 @@ def _read(data: Mapping[str, Any]) -> Completion:
             break
     model, usage, tier = data.get("model"), data.get("usage"), data.get("service_tier")
     if "choices" not in data and isinstance(data.get("output"), list):
-        return Completion(_responses_text(data["output"]), _why_incomplete(data), None, model, usage, tier)
+        return Completion(
+            _responses_text(data["output"]), _finish_reason(_why_incomplete(data)), None, model, usage, tier
+        )
     choice = data["choices"][0]
     message = choice.get("message")
     if message is None and isinstance(choice.get("text"), str):
@@ -83,7 +97,15 @@ def _read(data: Mapping[str, Any]) -> Completion:
         message = choice["delta"]
     reasoned = any(isinstance(message.get(name), str) and message[name].strip() for name in _REASONING)
     text = _message_text(message)
-    return Completion(text, choice.get("finish_reason"), message.get("refusal"), model, usage, tier, reasoned)
+    finish_reason = _finish_reason(choice.get("finish_reason"))
+    if not text.strip() and finish_reason != "length":
+        text = next((answer for name in _REASONING if (answer := _whole_answer(message.get(name)))), text)
+    return Completion(text, finish_reason, message.get("refusal"), model, usage, tier, reasoned)
+
+
+def _finish_reason(value: object) -> str:
+    reason = value.lower() if isinstance(value, str) else ""
+    return _FINISH_REASONS.get(reason, reason)
 
 
 def _message_text(message: Mapping[str, Any]) -> str:
@@ -99,7 +121,7 @@ def _message_text(message: Mapping[str, Any]) -> str:
     parsed = message.get("parsed")
     if isinstance(parsed, Mapping) and parsed:
         return json.dumps(parsed, ensure_ascii=False)
-    return next((text for name in _REASONING if (text := _whole_answer(message.get(name)))), content)
+    return content
 
 
 def _content_text(value: object) -> str:
