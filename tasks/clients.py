@@ -220,6 +220,7 @@ class Clients:
             tier=self._once(("tier", model), lambda: ServiceTier(settings.service_tier)),
             address=address,
             secrets=secrets,
+            key_name=self._key_name,
         )
 
     def _open_endpoint(self) -> tuple[Any, Address, Secrets, str]:
@@ -247,9 +248,16 @@ class Clients:
         key, headers = "" if scope else self._judge_key(), self._judge_headers()
         if not (key.isascii() and key.isprintable()) or " " in key:
             # As a header it would raise an error that holds the key.
-            name = "AGENT_REPORT_JUDGE_KEY_BLOCK" if self.settings.judge_key_block else "OPENAI_API_KEY"
-            raise ConfigurationError(f"wrong setting: {name}: holds a space, a line break or a letter that no key has")
+            raise ConfigurationError(
+                f"wrong setting: {self._key_name}: holds a space, a line break or a letter that no key has"
+            )
         return authenticate(address, key, headers, open_entra(scope, secrets) if scope else None, secrets)
+
+    @property
+    def _key_name(self) -> str:
+        if self.settings.judge_entra_scope:
+            return "AGENT_REPORT_JUDGE_ENTRA_SCOPE"
+        return "AGENT_REPORT_JUDGE_KEY_BLOCK" if self.settings.judge_key_block else "OPENAI_API_KEY"
 
     def _judge_key(self) -> str:
         if self.settings.judge_key_block:

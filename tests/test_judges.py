@@ -148,6 +148,15 @@ def test_azure_with_a_token_of_entra(
     assert token not in caplog.text
 
 
+def test_a_refused_token_is_not_called_an_openai_key(serve: Serve, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = {"access_token": "refused-0123456789ab", "expires_on": "4102444800", "token_type": "Bearer"}
+    server, identities = serve(act_as_azure), serve(lambda _: answer(token | {"resource": "r"}))
+    monkeypatch.setenv("IDENTITY_ENDPOINT", f"{identities.url}/msi/token")
+    monkeypatch.setenv("IDENTITY_HEADER", "x")
+    with pytest.raises(EndpointError, match=r"does not accept the key \(AGENT_REPORT_JUDGE_ENTRA_SCOPE\): HTTP 401"):
+        ask(OPENAI_BASE_URL=f"{server.url}/openai/v1", AGENT_REPORT_JUDGE_ENTRA_SCOPE="https://x/.default")
+
+
 def test_without_an_identity_the_report_is_refused(serve: Serve, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve(act_as_azure)
     identities = serve(lambda _: answer({"error": "none"}, 400))

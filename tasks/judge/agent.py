@@ -5,22 +5,42 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from pydantic_core import PydanticSerializationError
 
 from tasks.evidence.left_out import LeftOut
-from tasks.evidence.types import Evidence, FutureRuns
+from tasks.evidence.types import Evidence
 from tasks.judge.answer import RenderedEvidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.judgement import judge_question
 from tasks.judge.ledger import fingerprint
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
-from tasks.judge.prompt.prompts import describe_selection, render_agent
+from tasks.judge.prompt.prompts import AGENT_DETAILS, ALL_FACTS, FactsDetail, describe_selection, render_agent
 from tasks.judge.prompt.selection import Selection, label_runs, select_runs
 from tasks.judge.prompt.suspicion import find_suspicions
+from tasks.judge.prompt.tokens import estimate_tokens
 from tasks.judge.question import Question
 from tasks.judge.rubric import Criterion
+
+# All of an agent's facts have a third of this at the most.
+_ROOM_FOR_ALL_FACTS = 8000
+_FACTS_SHARE = 0.5
+# What is not shown, or follows from the rest: with it, answers that earlier versions paid for would not be found.
+_DERIVED: Any = {
+    "future": True,
+    "metrics": {
+        "runs_with_tokens": True,
+        "telemetry": {
+            "runs_with_llm_calls": True,
+            "runs_with_tool_calls": True,
+            "runs_with_tool_times": True,
+            "runs_with_tokens": True,
+        },
+    },
+    "traces": {"__all__": {"telemetry": {"tool_calls_from": True}}},
+}
 
 
 def build_agent_question(
@@ -31,7 +51,8 @@ def build_agent_question(
 
     def render(budget_tokens: int, rotation: float) -> RenderedEvidence:
         selection = select_runs(evidence, labelled, budget_tokens, rotation)
-        return RenderedEvidence(render_agent(evidence, selection), len(selection.runs), _sampling(selection))
+        text = render_agent(evidence, selection, _detail(evidence, budget_tokens))
+        return RenderedEvidence(text, len(selection.runs), _sampling(selection))
 
     return Question(
         kind="agent",
@@ -62,6 +83,17 @@ def judge_agent(
     return replace(evaluation, runs_shown=len(selection.runs), sampling=_sampling(selection))
 
 
+def _detail(evidence: Evidence, budget_tokens: int) -> FactsDetail:
+    """In how much detail the facts are written, so that there is room for runs."""
+    if budget_tokens >= _ROOM_FOR_ALL_FACTS:
+        return ALL_FACTS
+    without_runs = Selection((), evidence.metrics.runs_succeeded, evidence.metrics.runs_failed)
+    for detail in AGENT_DETAILS:
+        if estimate_tokens(render_agent(evidence, without_runs, detail)) <= _FACTS_SHARE * budget_tokens:
+            break
+    return detail
+
+
 def _sampling(selection: Selection) -> str:
     return describe_selection(selection) if selection.is_sample else ""
 
@@ -77,9 +109,9 @@ def digest_evidence(evidence: Evidence) -> str:
         }
     )
     try:
-        return hashlib.sha256(canonical.__pydantic_serializer__.to_json(canonical, exclude={"future"})).hexdigest()
+        return hashlib.sha256(canonical.__pydantic_serializer__.to_json(canonical, exclude=_DERIVED)).hexdigest()
     except PydanticSerializationError:  # A lone surrogate, which agents' texts can hold.
-        return fingerprint({"evidence": canonical.model_copy(update={"future": FutureRuns()})})
+        return fingerprint({"evidence": canonical.model_dump(mode="python", exclude=_DERIVED)})
 
 
 def _all_texts(

@@ -75,7 +75,8 @@ class RenderedEvidence:
 class JudgeAnswer:
     """A usable answer. ``executive_summary`` is the team's; an agent's is empty.
 
-    ``shown`` is what was shown for it; None when it came from the ledger, which does not keep that.
+    ``shown`` is what was shown for it; None when it came from the ledger, which does not keep that. ``warnings`` are
+    what was odd about its call.
     """
 
     criteria: dict[str, CriterionAnswer]
@@ -88,6 +89,7 @@ class JudgeAnswer:
     citations_dropped: int = 0
     ignored: tuple[str, ...] = ()
     shown: RenderedEvidence | None = field(default=None, compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
 
 def build_schema(kind: Kind, rubric: Mapping[str, Criterion]) -> dict[str, Any]:
@@ -219,11 +221,11 @@ def _given(name: str, found: Mapping[str, Any], alike: Mapping[str, Sequence[str
 
 
 def _score(name: str, given: dict[str, Any]) -> float | None:
-    keys = ["score"] if "score" in given else [key for key in given if fold_name(key) == "score"]
-    if len(keys) != 1:
-        raise ValueError(f"criterion {name!r} has {'no score' if not keys else 'more than one score'}")
+    values = [given[key] for key in given if fold_name(key) == "score"]
+    if not values or any(value != values[0] for value in values[1:]):
+        raise ValueError(f"criterion {name!r} has {'more than one score' if values else 'no score'}")
     try:
-        return read_score(given[keys[0]])
+        return read_score(values[0])
     except ValueError as error:
         raise ValueError(f"criterion {name!r}: {error}") from None
 

@@ -14,6 +14,7 @@ from tasks.judge.answer import JudgeAnswer, parse_answer
 from tasks.judge.budget import Budget
 from tasks.judge.call_context import CallContext, Spent
 from tasks.judge.claims import claimed
+from tasks.judge.cut_off import describe_cut_prompt, ended_by_context, is_spent_on_reasoning, was_prompt_cut
 from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.model_limits import Bounds, bounds_from, count_of_prompt, is_count_of_tokens
@@ -101,27 +102,59 @@ class Judge:
         draft, reply = self._first(question, call, claim, drafts)
         problems: tuple[str, ...] = ()
         first = ""
-        asked = draft
+        asked: Draft | None = None
         for turn in range(2):
             if turn:
                 first = "; ".join(problems)
-                reply = self._call(question, asked, call, claim)
+                if asked is None:
+                    draft, reply = self._first(question, call, claim)
+                else:
+                    reply = self._call(question, asked, call, claim)
             outcome, answer = "usable", None
             try:
                 answer = _use(reply, question)
             except UnusableAnswerError as error:
                 problems = error.problems
                 outcome = _outcome(reply)
-                asked = _repair(draft, reply, problems)
+                asked = None if self._has_more_room(draft, reply) else _repair(draft, reply, problems)
                 if claim is not None:
-                    claim.most_usd = self._most_usd(asked)
+                    claim.most_usd = self._most_usd(asked or draft)
             if reply.paid:
                 self._notice_schema(reply, question)
                 self.ledger.commit(self._paid(call, reply, outcome), claim)
             if answer is not None:
-                return replace(answer, shown=draft.shown)
+                return replace(answer, shown=draft.shown, warnings=self._warnings(asked or draft, reply))
+            if is_spent_on_reasoning(reply) and (turn or asked is not None):
+                raise UnusableAnswerError([self._describe_reasoning(asked or draft)])
         second = "; ".join(problems)
+        if reply.finish_reason == "length":
+            second += " (AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS)"
         raise UnusableAnswerError([f"the judge's answer could not be used ({first}), nor could the second: {second}"])
+
+    def _has_more_room(self, draft: Draft, reply: Reply) -> bool:
+        """Whether an answer that was cut off gets more room when the question is made to fit again."""
+        if reply.finish_reason != "length":
+            return False
+        if self.client.capabilities.form.limit and (context := ended_by_context(reply, draft.output_tokens)):
+            return self.client.limits.learn(Bounds(context_tokens=context))
+        most = self._most_output_tokens()
+        # What is configured is what a call may cost: it is not asked for more than that.
+        return (
+            is_spent_on_reasoning(reply)
+            and draft.output_tokens < most
+            and self.client.limits.learn(Bounds(least_output_tokens=min(most, 2 * draft.output_tokens)))
+        )
+
+    def _warnings(self, draft: Draft, reply: Reply) -> tuple[str, ...]:
+        counted = draft.estimated * min(1.0, self.scale.factor)
+        return (describe_cut_prompt(reply, counted),) if was_prompt_cut(reply, counted) else ()
+
+    def _describe_reasoning(self, draft: Draft) -> str:
+        spent = f"the model spent its whole limit of {draft.output_tokens:,} tokens an answer on reasoning"
+        less = "or let it reason less (reasoning_effort in AGENT_REPORT_JUDGE_EXTRA)"
+        if draft.output_tokens < self._most_output_tokens():
+            return f"{spent}, and its context leaves no more: give the model a larger context, {less}"
+        return f"{spent}, and no answer came: raise AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS, {less}"
 
     def _notice_schema(self, reply: Reply, question: Question) -> None:
         """Some endpoints take the schema and ignore it, as Anthropic's OpenAI-compatible one does."""
@@ -237,7 +270,9 @@ class Judge:
             # A reply that is no completion is no answer, and its cost is unknown.
             claim.lose(reply.unanswered + (not reply.paid), most_usd)
         call.spent.add(reply.prompt_tokens, reply.completion_tokens, cost)
-        self.scale.learn(draft.estimated, reply.prompt_tokens)
+        # The count of a prompt that was cut says nothing of the tokenizer.
+        if not was_prompt_cut(reply, draft.estimated * min(1.0, self.scale.factor)):
+            self.scale.learn(draft.estimated, reply.prompt_tokens)
         return reply
 
     def _cost(self, reply: Reply) -> float | None:

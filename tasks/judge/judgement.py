@@ -61,6 +61,7 @@ def _judged(question: Question, answers: Sequence[JudgeAnswer], spent: Spent, wa
     score = score_verdicts(verdicts)
     if typical.ignored:
         warnings.append(f"the judge also answered on what was not asked: {', '.join(typical.ignored)[:200]}")
+    warnings += dict.fromkeys(warning for answer in answers for warning in answer.warnings)
     warnings += _doubts(verdicts)
     reused = spent.calls == 0
     return Evaluation(

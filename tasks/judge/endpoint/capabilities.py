@@ -10,13 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 from tasks.judge.endpoint.faults.fault import Cause
-from tasks.judge.endpoint.form import Form
+from tasks.judge.endpoint.form import LIMIT, OLD_LIMIT, Form
 from tasks.judge.endpoint.refusals.refusal import Refusal
 
 logger = logging.getLogger(__name__)
 
 # An endpoint checks a request before it generates, so it refuses sooner than this.
 _REFUSES_WITHIN_SECONDS = 0.5
+# An answer that is cut off at less than this share of its limit was cut off by something else.
+_EARLY = 0.75
 
 
 class Capabilities:
@@ -70,6 +72,26 @@ class Capabilities:
                     "The judge's endpoint takes the schema of an answer and does not follow it: it is sent as text too"
                 )
 
+    def ended_early(self, form: Form, parameters: Mapping[str, Any], output_tokens: int | None) -> None:
+        """An answer was cut off after ``output_tokens``; long before its limit, when the limit's name was not known.
+
+        Servers that know only ``max_tokens`` pass over the other name, and end at a default of theirs.
+        """
+        limit = form.output_limit(parameters)
+        if not limit or not output_tokens or output_tokens > _EARLY * limit:
+            return
+        with self._changed:
+            if form == self._form and form.limit == LIMIT and not form.refused_limits:
+                self._form = replace(form, limit=OLD_LIMIT, refused_limits=frozenset({LIMIT}))
+                logger.warning(
+                    "The judge's endpoint ended an answer at %d of %d tokens: it is asked with %s in place of %s from "
+                    "now on",
+                    output_tokens,
+                    limit,
+                    OLD_LIMIT,
+                    LIMIT,
+                )
+
     def refused(
         self,
         form: Form,
@@ -112,6 +134,8 @@ def _change(old: Form, new: Form) -> str:
     """What is different, in a few words."""
     if new.merged != old.merged:
         return "with the instructions in the user message"
+    if new.streamed != old.streamed:
+        return "for a stream"
     if new.cuts != old.cuts:
         return f"with a schema without {', '.join(sorted(new.cuts - old.cuts))}"
     if new.limit != old.limit:

@@ -104,7 +104,7 @@ class JudgeClient:
     every attempt. ``temperature`` is sent only when it is set. ``capabilities``, ``limits`` and ``tier`` are shared by
     the clients of one base URL and model. ``route`` names what of the environment connections go through, such as a
     proxy, for when they fail. ``extra`` is merged into every request. ``address`` (None: not known) is what answers are
-    known by, and ``secrets`` are hidden in what the endpoint echoes.
+    known by, and ``secrets`` are hidden in what the endpoint echoes; ``key_name`` is the setting that holds the key.
     """
 
     openai: openai.OpenAI
@@ -122,6 +122,7 @@ class JudgeClient:
     tier: ServiceTier = field(default_factory=ServiceTier)
     address: Address | None = None
     secrets: Secrets = field(default_factory=Secrets)
+    key_name: str = "OPENAI_API_KEY"
     clock: Callable[[], float] = time.monotonic
 
     def parameters(self, output_tokens: int | None = None) -> dict[str, Any]:
@@ -175,6 +176,8 @@ class JudgeClient:
                             if reply.paid:
                                 permit.answered()
                                 self.capabilities.answered(form)
+                                if reply.finish_reason == "length":
+                                    self.capabilities.ended_early(form, call.parameters, reply.completion_tokens)
                             return replace(reply, unanswered=call.unanswered)
                         failure = reply
                         # Before the slot is given back, so that no call slips through in between.
@@ -257,7 +260,7 @@ class JudgeClient:
         if answered and not call.doubted:
             call.doubted = True
             return True
-        reason = f"{why_judging_ends(cause, refusal)}: {call.said}"
+        reason = f"{why_judging_ends(cause, refusal, self.key_name)}: {call.said}"
         call.stop.end("endpoint", reason)
         raise EndpointError(reason)
 

@@ -12,11 +12,26 @@ from tasks.judge.parsing.reasoning import answer_part
 
 _STREAM = re.compile(r"\s*(?:data|event|id|retry)?:")
 # Not as str.splitlines, which also splits within texts.
+# The same without its framing: a chunk a line.
+_LINES = re.compile(r"\s*\{[^\n]{0,200}\"chat\.completion\.chunk\"[^\n]*\n\s*\{")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _DONE = "[DONE]"
 # Some gateways put the completion under a key of their own.
 _ENVELOPES = ("data", "result", "response", "body", "completion")
+# Proxies hand on the words of Mistral, Anthropic and Gemini.
+_FINISH_REASONS = {
+    "model_length": "length",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "safety": "content_filter",
+    "prohibited_content": "content_filter",
+    "recitation": "content_filter",
+    "refusal": "content_filter",
+}
 _REASONING = ("reasoning_content", "reasoning", "thinking")
+# An object, rather than a name in braces.
+_OBJECT = re.compile(r"\{[^{}]{0,500}:")
 _FENCE = re.compile(r"\s*`{3,9}\w{0,9}\s*|\s*`{3,9}\s*\Z")
 
 
@@ -24,11 +39,12 @@ _FENCE = re.compile(r"\s*`{3,9}\w{0,9}\s*|\s*`{3,9}\s*\Z")
 class Completion:
     """What a model answered; ``text`` is "" when it is empty, ``reasoned`` whether there was reasoning beside it.
 
-    The rest is as the endpoint sent it, of any type.
+    ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it does not say. The
+    rest is as the endpoint sent it, of any type.
     """
 
     text: str
-    finish_reason: object = None
+    finish_reason: str = ""
     refusal: object = None
     model: object = None
     usage: object = None
@@ -45,9 +61,7 @@ def read_completion(body: bytes) -> Completion:
     try:
         # One byte that is no UTF-8 does not make a good answer a bad one.
         text = body.decode(json.detect_encoding(body), "replace")
-        data = _streamed(text) if _STREAM.match(text) else _data(text)
-        if not isinstance(data, Mapping):
-            raise ValueError("no object")
+        data = _streamed(text) if _STREAM.match(text) or _LINES.match(text) else _data(text)
         return _read(data)
     except (KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("no completion") from error
@@ -62,15 +76,25 @@ def _data(text: str) -> Any:
     return data
 
 
-def _read(data: Mapping[str, Any]) -> Completion:
-    for name in _ENVELOPES:
-        inside = data.get(name)
-        if "choices" not in data and isinstance(inside, Mapping) and ("choices" in inside or "output" in inside):
-            data = inside
-            break
+def _object(value: object) -> Mapping[str, Any]:
+    """The object that ``value`` is, or holds as a text of JSON or in a list of one; empty where it is none."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        value = _data(value)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _read(body: object) -> Completion:
+    data = _object(body)
+    if "choices" not in data:
+        inner = (_object(data.get(name)) for name in _ENVELOPES)
+        data = next((inside for inside in inner if "choices" in inside or "output" in inside), data)
     model, usage, tier = data.get("model"), data.get("usage"), data.get("service_tier")
     if "choices" not in data and isinstance(data.get("output"), list):
-        return Completion(_responses_text(data["output"]), _why_incomplete(data), None, model, usage, tier)
+        return Completion(
+            _responses_text(data["output"]), _finish_reason(_why_incomplete(data)), None, model, usage, tier
+        )
     choice = data["choices"][0]
     message = choice.get("message")
     if message is None and isinstance(choice.get("text"), str):
@@ -79,13 +103,21 @@ def _read(data: Mapping[str, Any]) -> Completion:
         message = choice["delta"]
     reasoned = any(isinstance(message.get(name), str) and message[name].strip() for name in _REASONING)
     text = _message_text(message)
-    return Completion(text, choice.get("finish_reason"), message.get("refusal"), model, usage, tier, reasoned)
+    finish_reason = _finish_reason(choice.get("finish_reason"))
+    if not text.strip() and finish_reason != "length":
+        text = next((answer for name in _REASONING if (answer := _whole_answer(message.get(name)))), text)
+    return Completion(text, finish_reason, message.get("refusal"), model, usage, tier, reasoned)
+
+
+def _finish_reason(value: object) -> str:
+    reason = value.lower() if isinstance(value, str) else ""
+    return _FINISH_REASONS.get(reason, reason)
 
 
 def _message_text(message: Mapping[str, Any]) -> str:
     """The answer of a message: its content, or what stands in its place when that is empty."""
     content = _content_text(message.get("content"))
-    if "{" in content:
+    if _OBJECT.search(content):
         return content
     calls = "\n".join(_arguments(message))
     if "{" in calls:
@@ -95,7 +127,7 @@ def _message_text(message: Mapping[str, Any]) -> str:
     parsed = message.get("parsed")
     if isinstance(parsed, Mapping) and parsed:
         return json.dumps(parsed, ensure_ascii=False)
-    return next((text for name in _REASONING if (text := _whole_answer(message.get(name)))), content)
+    return content
 
 
 def _content_text(value: object) -> str:
@@ -169,7 +201,7 @@ def _streamed(text: str) -> Mapping[str, Any]:
     An event that is no part of a completion, such as an error, is what the reply says.
     """
     merged: dict[str, Any] = {}
-    message: dict[str, Any] = {}
+    parts: dict[str, list[str]] = {}
     calls: dict[Any, list[str]] = {}
     finish_reason: object = None
     for event in _events(text):
@@ -184,20 +216,21 @@ def _streamed(text: str) -> Mapping[str, Any]:
             for name in ("content", "refusal", *_REASONING):
                 said = part.get(name)
                 said = said if isinstance(said, str) else _content_text(said) if name == "content" else ""
-                message[name] = message.get(name, "") + said
+                parts.setdefault(name, []).append(said)
             for call in part.get("tool_calls") or []:
                 arguments = (call.get("function") or {}).get("arguments")
                 calls.setdefault(call.get("index"), []).append(arguments if isinstance(arguments, str) else "")
-            merged["choices"] = [{"message": message}]
-    message["tool_calls"] = [{"function": {"arguments": "".join(parts)}} for parts in calls.values()]
-    merged["choices"][0]["finish_reason"] = finish_reason
-    return merged
+    if not parts:
+        raise ValueError("no choice")
+    message: dict[str, Any] = {name: "".join(said) for name, said in parts.items()}
+    message["tool_calls"] = [{"function": {"arguments": "".join(said)}} for said in calls.values()]
+    return merged | {"choices": [{"message": message, "finish_reason": finish_reason}]}
 
 
 def _events(text: str) -> Iterator[dict[str, Any]]:
     """The objects that a stream sends, one each; comments and other fields are passed over."""
     for line in _LINE_END.split(text):
-        value = line.removeprefix("data:").strip() if line.startswith("data:") else ""
+        value = line.removeprefix("data:").strip() if line.startswith(("data:", "{")) else ""
         if value and value != _DONE:
             event = json.loads(value)
             if not isinstance(event, dict):

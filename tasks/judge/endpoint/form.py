@@ -16,7 +16,7 @@ Rung = Literal["json_schema", "json_object", "prompt"]
 Cut = Literal["closed", "bounds", "strict", "types"]
 
 LIMIT = "max_completion_tokens"
-_OLD_LIMIT = "max_tokens"
+OLD_LIMIT = "max_tokens"
 _FORMAT = "response_format"
 _CUTS: tuple[tuple[Cut, re.Pattern[str]], ...] = (
     ("closed", re.compile(r"additional_?properties", re.IGNORECASE)),
@@ -43,7 +43,7 @@ class Form:
     schema goes without. ``limit`` is the name of the output limit ("" when none is taken), ``refused_limits`` the names
     that were refused, ``most_output`` the largest that is taken (None: any). ``dropped`` are parameters that are not
     sent. ``merged``: the instructions stand in the user message. ``explained``: the schema stands in the last message
-    although the endpoint takes it as the answer's format.
+    although the endpoint takes it as the answer's format. ``streamed``: the answer comes as a stream of events.
     """
 
     rung: Rung = "json_schema"
@@ -55,12 +55,13 @@ class Form:
     dropped: frozenset[str] = frozenset()
     merged: bool = False
     explained: bool = False
+    streamed: bool = False
 
     def body(self, parameters: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
         """What is sent beside model and messages: ``parameters`` as they are taken, and the form of the answer."""
         body = {name: value for name, value in parameters.items() if name != LIMIT and name not in self.dropped}
         if self.limit and LIMIT in parameters:
-            body[self.limit] = min(parameters[LIMIT], self.most_output or parameters[LIMIT])
+            body[self.limit] = self.output_limit(parameters)
         if self.rung == "json_schema":
             strict = {} if "strict" in self.cuts else {"strict": True}
             body[_FORMAT] = {
@@ -70,7 +71,14 @@ class Form:
         elif self.rung == "json_object":
             carried = {"schema": cut_schema(schema, self.cuts)} if self.carries_schema else {}
             body[_FORMAT] = {"type": "json_object", **carried}
+        if self.streamed:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
         return body
+
+    def output_limit(self, parameters: Mapping[str, Any]) -> int | None:
+        """The most tokens of an answer that are asked for; None: no limit is sent."""
+        asked: int | None = parameters.get(LIMIT) if self.limit else None
+        return None if asked is None else min(asked, self.most_output or asked)
 
     def messages(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> list[dict[str, str]]:
         """``messages``, with the schema as text where the endpoint does not enforce it.
@@ -109,6 +117,8 @@ class Form:
             return self._with_other_limit(refusal.words, parameters)
         if cause == "temperature" and "temperature" in parameters.keys() - self.dropped:
             return replace(self, dropped=self.dropped | {"temperature"})
+        if cause == "stream" and not self.streamed:
+            return replace(self, streamed=True)
         if cause == "role" and not self.merged:
             return replace(self, merged=True)
         return None
@@ -131,9 +141,9 @@ class Form:
         return replace(self, rung="prompt")
 
     def _with_other_limit(self, words: str, parameters: Mapping[str, Any]) -> Form | None:
-        if not self.limit or LIMIT not in parameters:
+        sent = self.output_limit(parameters)
+        if sent is None:
             return None
-        sent = min(parameters[LIMIT], self.most_output or parameters[LIMIT])
         stated = read_stated_limits(words)
         if stated is not None and _SMALLEST_LIMIT <= (stated.most_output_tokens or 0) < sent:
             return replace(self, most_output=stated.most_output_tokens)
@@ -144,7 +154,7 @@ class Form:
                 return replace(self, most_output=max(fitting))
             return replace(self, limit="")
         refused = self.refused_limits | {self.limit}
-        left = [name for name in (LIMIT, _OLD_LIMIT) if name not in refused]
+        left = [name for name in (LIMIT, OLD_LIMIT) if name not in refused]
         return replace(self, limit=left[0] if left else "", refused_limits=refused)
 
 

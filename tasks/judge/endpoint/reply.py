@@ -9,17 +9,6 @@ from tasks.judge.endpoint.completion import Completion, read_completion
 from tasks.judge.endpoint.usage import read_usage
 
 _LONGEST_TIER = 40
-# Proxies hand on the words of Mistral, Anthropic and Gemini.
-_FINISH_REASONS = {
-    "model_length": "length",
-    "max_tokens": "length",
-    "max_output_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "safety": "content_filter",
-    "prohibited_content": "content_filter",
-    "recitation": "content_filter",
-    "refusal": "content_filter",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +17,9 @@ class Reply:
 
     ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it does not say.
     ``unanswered`` attempts before it were sent and may be charged, though nothing came back. ``cost_usd`` is what the
-    endpoint states; few do. ``only_reasoned``: there is no text, but there was reasoning. ``service_tier`` is the one
-    it was answered in; "" when the endpoint does not say.
+    endpoint states; few do. ``only_reasoned``: there is no text, but there was reasoning; ``reasoning_tokens`` are
+    those of ``completion_tokens`` that were. ``read_tokens`` is the prompt with what came from a cache, of endpoints
+    that count that beside it too. ``service_tier`` is the one it was answered in; "" when the endpoint does not say.
     """
 
     text: str
@@ -45,6 +35,8 @@ class Reply:
     unanswered: int = 0
     cost_usd: float | None = None
     only_reasoned: bool = False
+    reasoning_tokens: int | None = None
+    read_tokens: int | None = None
     service_tier: str = ""
 
     @property
@@ -65,7 +57,7 @@ def read_reply(body: bytes, model: str, latency_seconds: float, attempts: int) -
     usage = read_usage(said.usage)
     return Reply(
         text=said.text,
-        finish_reason=_finish_reason(said.finish_reason),
+        finish_reason=said.finish_reason,
         refusal=said.refusal if isinstance(said.refusal, str) else "",
         model=said.model if isinstance(said.model, str) and said.model else model,
         prompt_tokens=usage.prompt,
@@ -75,6 +67,8 @@ def read_reply(body: bytes, model: str, latency_seconds: float, attempts: int) -
         attempts=attempts,
         cost_usd=usage.cost_usd,
         only_reasoned=said.reasoned and not said.text.strip(),
+        reasoning_tokens=usage.reasoning,
+        read_tokens=usage.read,
         service_tier=_service_tier(said),
     )
 
@@ -84,11 +78,6 @@ def _service_tier(said: Completion) -> str:
     in_usage = said.usage.get("service_tier") if isinstance(said.usage, Mapping) else None
     stated = (said.service_tier, in_usage)
     return next((tier[:_LONGEST_TIER] for tier in stated if isinstance(tier, str) and tier), "")
-
-
-def _finish_reason(value: object) -> str:
-    reason = value.lower() if isinstance(value, str) else ""
-    return _FINISH_REASONS.get(reason, reason)
 
 
 def unread_reply(problem: str, model: str, attempts: int) -> Reply:

@@ -31,11 +31,12 @@ _CODES = frozenset(
         "1261",
     }
 )
+_CODES_AS_WORDS = tuple(code.replace("_", " ") for code in sorted(_CODES) if not code.isdigit())
 # What a server may state beside its words, such as llama.cpp's n_ctx and n_prompt_tokens.
 _STATED_BESIDE = re.compile(r"ctx|context|tokens|max\w*len|prompt_len|input_len")
 
 # Names and versions hold digits too: claude-3-5-sonnet-20240620, qwen3:14b, v0.8.
-_NUMBER = re.compile(r"(?<![\w./])(?<!\w-)([1-9]\d*)(k(?!\w))?(?![\w/]|-\w|\.\d)")
+_NUMBER = re.compile(r"(?<![\w./])(?<!\w-)([1-9]\d*)(k(?!\w))?(?![\w/]|-(?!token)\w|\.\d)")
 _RANGE = re.compile(r"\[\s{0,3}[01]\s{0,3}[,~-]\s{0,3}(\d{2,9})\s{0,3}\]")
 _SEPARATORS = re.compile(r"(?<=\d)[,._'’\u00a0\u202f](?=\d{3}(?!\d))")
 _FRACTION = re.compile(r"(?<=\d)\.0+(?!\d)")
@@ -44,30 +45,33 @@ _HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
 _QUOTES = re.compile(r"[\"'`*’‘“”]")
 # Words of validators that name no prompt, and Go's word for a time-out.
 _EMPTY_WORDS = re.compile(
-    r"input should(?= be)|input validation error|context deadline exceeded|context cancell?ed"
+    r"input should(?= be)|input (?=value=|type=)|input validation error|context deadline exceeded|context cancell?ed"
     r"|<\d{3}>|\b(?:error code|http|status code|status|code)[ :=]{0,3}\d{3}\b"
     # MiniMax's own code for it, which would pass for a limit.
     r"|\(2013\)"
 )
-_SENTENCE = re.compile(r"[.;!?]\s|\n|[。；]")
+_SENTENCE = re.compile(r"[.;!?]\s|[。；]")
 
 _NOUNS = (
     ("output", r"(?:max )?(?:completion|output|new|generated|generation|response) (?:tokens?(?: limit)?|length|limit)"),
-    ("output", r"max tokens|completions?|outputs?|(?<=available )tokens|maximum tokens(?= you requested| value)"),
+    ("output", r"max tokens?(?: count)?|n predict|completions?|outputs?|(?<=available )tokens"),
+    ("output", r"maximum tokens(?= you requested| value)"),
     ("context", r"context(?: (?:length|size|window|limit|len))?|(?:n|num) ctx|model len(?:gth)?|session len(?:gth)?"),
     ("context", r"seq(?:uence)? len(?:gth)?|(?<!input )(?<!prompt )token limit|上下文(?:长度)?"),
-    ("total", r"total (?:number of )?tokens|total of|max num tokens|tokens per min(?:ute)?"),
+    ("total", r"total (?:number of )?tokens|total of|max num tokens|n tokens|tokens per min(?:ute)?"),
     ("prompt", r"inputs?|prompts?|messages?|(?:n )?keep|query|request body|body|payload|输入"),
     ("request", r"requests?"),
 )
+_OWN_NOUNS = _NOUNS[:-1]
 _SIGNALS = (
-    ("too", r"too (?:long|large|big|many)|超长|过长"),
+    ("too", r"too (?:long|large|big|many|high)|超长|过长"),
     ("more", r"exceed(?:s|ed|ing)?|[>≥]=?|(?:greater|longer|larger|bigger|more) than|above|beyond|overflow(?:s|ed)?"),
     ("more", r"超过|超出"),
     ("limit", r"max(?:imum)?|limit(?:s|ed)?|at most|up to|only|allow(?:s|ed)?|available|support(?:s|ed)?|must|cannot"),
-    ("limit", r"(?:less|lower|smaller) than|[<≤]=?|range|should|within|expected?|reduce|upper|限制|上限|最大"),
+    ("limit", r"(?:less|lower|smaller) (?:than|or equal)|[<≤]=?|range|should|within|expected?|reduce|upper"),
+    ("limit", r"限制|上限|最大"),
     ("count", r"requested|passed|got|given|provided|contain(?:s|ed)?|result(?:s|ed)?|ha[sd]|have|asked|current|actual"),
-    ("count", r"will take|need(?:s|ed)?|require(?:s|d)?|tokens? count|value"),
+    ("count", r"sent|received|will take|need(?:s|ed)?|require(?:s|d)?|tokens? count|value|当前|实际"),
 )
 _KIND_BY_GROUP: dict[str, str] = {}
 
@@ -87,9 +91,16 @@ _FILLERS = (
     r"(?:(?:tokens?|of|in|the|your|from|for|to|text|tool|image|draft|maximum|max) ){0,4}?"
 )
 # "112946 in the messages", "4096 completion tokens", "32768 maximum context length".
-_NOUN_BEHIND = re.compile(rf"({_FILLERS})(?:{_one_of(*_NOUNS)})(?![a-z])")
+_NOUN_BEHIND = re.compile(rf"({_FILLERS})(?:{_one_of(*_OWN_NOUNS)})(?![a-z])")
 _PART_BEHIND = re.compile(r"\s?of (?:text|tool|image|audio) input")
-_LIMIT_BEHIND = re.compile(r"[\s),\]]{0,3}(?:tokens? )?(?:which is )?(?:the )?(?:maximum|max\b|limit|or less|or fewer)")
+_SUM_BEHIND = re.compile(
+    r"[\s)]{0,2}tokens? ?\(?(?:prompt|input|message)s?(?: tokens?)? ?(?:\+|and|plus|&) ?(?:completion|output|answer)"
+)
+_LIMIT_BEHIND = re.compile(
+    r"(?:[\s)\]]{0,3}(?:tokens? )?(?:are |is )?|[\s),\]]{0,3}which is )(?:the )?"
+    r"(?:maximum|max\b|limit|available|allowed|supported|or less|or fewer)"
+)
+_EXCESS_BEHIND = re.compile(r"[\s)]{0,2}tokens? too (?:long|many|large)")
 _REQUESTED_BEHIND = re.compile(r"[\s)\]]{0,3}(?:tokens? )?(?:(?:were|was|are|is) )?(?:requested|passed|given|sent)\b")
 _OPERATOR = re.compile(r"[<>≤≥]=?\s?$")
 # "`inputs` tokens + `max_new_tokens` must be <= 4096".
@@ -97,7 +108,7 @@ _SUM = re.compile(r"\s?(?:tokens?|length|count)?\s?(?:and|\+|plus|&)\s?(?:the |m
 # "(57535) must be less than …": the number is what is compared with a limit, whatever its noun.
 _COMPARED = re.compile(
     r"[\s)\]]{0,3}(?:tokens?[\s)\],]{0,3})?(?:is |are |which |that |and |it ){0,2}"
-    r"(?:exceed|>|longer|greater|larger|more than|must|cannot|can not|should|may not|too )"
+    r"(?:exceed|>|longer|greater|larger|more than|must|cannot|can not|should|may not|not less|not within|too )"
 )
 # "context size of 4096 tokens exceeded", where the number is the limit.
 _EXCEEDED = re.compile(r"[\s)\]]{0,3}(?:tokens? )?(?:was |is |has been |have been )?exceeded\s{0,3}(?:$|[.,;:)]|by )")
@@ -110,18 +121,20 @@ _SHORT_OF_TIME = re.compile(
 )
 _TOO_LARGE_AT_ALL = re.compile(r"request too large|tokens must be reduced|reduce your message size")
 _SENT = r"(?:prompt|input|request|message|query|token|payload|body|conversation|completion)s?"
-_SOME = r"(?: \w+){0,4} "
+_SOME = r"(?: \w+){0,5} "
 _TOO_LONG = re.compile(
-    r"context (?:length|size|window|limit)|max(?:imum)? context"
+    r"context (?:length|size|window|limit)|max(?:imum)? context|(?:sequence|model|prompt) length|token limit"
     rf"|{_SENT}{_SOME}?too (?:long|large|many|big)|{_SENT} too (?:long|large|many|big)|too many (?:\w+ )?tokens"
-    rf"|(?:prompt|input|message|token)s?{_SOME}?exceed|exceed(?:s|ed|ing)?{_SOME}?(?:prompt|input|message|token|context)s?\b"
+    rf"|(?:prompt|input|message|token)s?{_SOME}?exceed|exceed(?:s|ed|ing)?{_SOME}?(?:prompt|input|message|token|context|byte)s?\b"
     rf"|(?:reduce|shorten|decrease){_SOME}?(?:length|size|number){_SOME}?{_SENT}"
-    r"|request (?:entity |body )?too large|context(?: \w+){0,2} (?:overflow|exceed)"
-    r"|(?:prompt|输入|上下文)\w{0,6} ?(?:超长|过长|超过|超出)"
+    r"|(?:reduce|shorten|truncate) (?:the |your )?(?:prompt|input|message)s?\b"
+    r"|request (?:entity |body )?too large|context(?: \w+){0,2} (?:overflow|exceed|full|reached)"
+    r"|(?:prompt|input)s? ?(?:\+|and|plus) ?(?:completion|output)"
+    r"|(?:prompt|输入|上下文)\w{0,6} ?(?:超长|过长|超过|超出)|(?:超过|超出)\w{0,6}(?:上下文|长度|token)"
 )
 _OUTPUT_TOO_LARGE = re.compile(
     r"(?:max (?:completion |output |new )?tokens|output limit)[^.]{0,60}?"
-    r"(?:too (?:large|high|big)|exceed|out of range|above|larger than|greater than)"
+    r"(?:too (?:large|high|big)|exceed|out of range|above|larger than|greater than|超出|超过)"
 )
 
 
@@ -160,7 +173,7 @@ def read_stated_limits(words: str, body: object = None) -> StatedLimits | None:
     text = _plain(words[:_MOST_READ])
     if _SHORT_OF_TIME.search(text) and not _TOO_LARGE_AT_ALL.search(text):
         return None
-    coded = any(value in _CODES for _, value in beside)
+    coded = any(value in _CODES for _, value in beside) or any(code in text for code in _CODES_AS_WORDS)
     numbers = " ; ".join(
         f"{_plain(key)} {value}" for key, value in beside if value.isdigit() and _STATED_BESIDE.search(key.lower())
     )
@@ -259,7 +272,7 @@ class _Reading:
         if _NO_TOKENS.match(behind):
             return 0
         sentence = _SENTENCE.split(before)[-1]
-        if _OVER_BY.search(sentence):
+        if _OVER_BY.search(sentence) or _EXCESS_BEHIND.match(behind):
             self._note("excess_tokens", value)
             return 0
         named = [(_kind(match), match) for match in _WORDS.finditer(sentence)]
@@ -271,8 +284,10 @@ class _Reading:
             noun = "total" if _SUM.match(sentence[one.end() : two.start()]) else noun
         signal = signals[-1] if signals else ""
         own, exceeded = _NOUN_BEHIND.match(behind), _EXCEEDED.match(behind)
-        if own:
-            noun = "total" if _kind(own) == "request" else _kind(own)
+        if _SUM_BEHIND.match(behind) or sentence.strip() == "=":
+            noun, signal = "total", signal or "count"
+        elif own:
+            noun = _kind(own)
         if exceeded or _OPERATOR.search(sentence):
             is_limit = True
         elif _COMPARED.match(behind) or _REQUESTED_BEHIND.match(behind):
@@ -302,9 +317,13 @@ class _Reading:
         if not noun and {"prompt_tokens", "output_tokens"} <= self.found.keys():
             noun = "context"
         noun = noun or {"total": "context"}.get(self._last_count, self._last_count)
-        if not noun and re.search(r"token|length|size", around):
+        if not noun:
+            # No noun is near: what the text as a whole is about.
             kinds = {_kind(match) for match in _WORDS.finditer(self.text)}
-            noun = "prompt" if "prompt" in kinds and "context" not in kinds else "context"
+            if _OUTPUT_TOO_LARGE.search(self.text) and not kinds & {"prompt", "context", "total"}:
+                noun = "output"
+            elif re.search(r"token|length|size", around) or _TOO_LONG.search(self.text):
+                noun = "prompt" if "prompt" in kinds and "context" not in kinds else "context"
         self._last_limit = noun
         name = {"prompt": "most_prompt_tokens", "output": "most_output_tokens"}.get(noun, "context_tokens")
         if noun:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _MOST_TOKENS = 10**9
@@ -23,13 +23,16 @@ _TICKS_PER_USD = 10**10
 class Usage:
     """Tokens of one call, None where the endpoint did not say; ``cached`` are those of ``prompt`` read from a cache.
 
-    ``cost_usd`` is what the endpoint states; few do.
+    ``cost_usd`` is what the endpoint states; few do. ``reasoning`` is the part of ``completion`` that was reasoning,
+    ``read`` the prompt with all that came from a cache, whether ``prompt`` holds that or not.
     """
 
     prompt: int | None = None
     completion: int | None = None
     cached: int | None = None
     cost_usd: float | None = None
+    reasoning: int | None = field(default=None, compare=False)
+    read: int | None = field(default=None, compare=False)
 
 
 def read_usage(usage: object) -> Usage:
@@ -41,9 +44,10 @@ def read_usage(usage: object) -> Usage:
     if prompt is not None and "prompt_tokens" not in usage and "input_tokens_details" not in usage:
         # Anthropic counts what it read from its cache, or wrote to it, beside the input.
         prompt += sum(_count(usage.get(f"cache_{how}_input_tokens")) or 0 for how in ("read", "creation"))
+    read = prompt
     if cached is not None and prompt is not None and cached > prompt:
-        cached = None
-    return Usage(prompt, _completion(usage, prompt), cached, _stated_cost(usage))
+        read, cached = prompt + cached, None
+    return Usage(prompt, _completion(usage, prompt), cached, _stated_cost(usage), _reasoning(usage), read)
 
 
 def _cached(usage: Mapping[str, Any]) -> Iterator[int]:
@@ -58,13 +62,17 @@ def _cached(usage: Mapping[str, Any]) -> Iterator[int]:
 def _completion(usage: Mapping[str, Any], given: int | None) -> int | None:
     """What is charged as output: xAI and Gemini leave the reasoning out of ``completion_tokens``."""
     made, total = _first(usage, _COMPLETION), _count(usage.get("total_tokens"))
-    details = next((usage[name] for name in _COMPLETION_DETAILS if isinstance(usage.get(name), Mapping)), None)
-    reasoned = None if details is None else _count(details.get("reasoning_tokens"))
+    reasoned = _reasoning(usage)
     if made is not None and reasoned is not None and reasoned > made:
         made += reasoned
     if given is None or total is None or total < given:
         return made
     return max(made or 0, total - given)
+
+
+def _reasoning(usage: Mapping[str, Any]) -> int | None:
+    details = next((usage[name] for name in _COMPLETION_DETAILS if isinstance(usage.get(name), Mapping)), usage)
+    return _count(details.get("reasoning_tokens"))
 
 
 def _stated_cost(usage: Mapping[str, Any]) -> float | None:

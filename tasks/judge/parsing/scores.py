@@ -10,7 +10,7 @@ from tasks.judge.rubric import fold_name
 # "8", "7.5", "7,5", "8/10", "8 out of 10". 7,500 may be either; of another scale nothing is converted.
 _NUMBER = re.compile(
     r"\+?(?P<whole>\d{1,20})(?:(?P<point>[.,])(?P<part>\d{1,20}))?"
-    r"(?:\s{0,9}(?:/|out\s{1,9}of)\s{0,9}10(?:[.,]0{1,9})?)?",
+    r"(?:\s{0,9}(?:/|(?:out\s{1,9})?of)\s{0,9}10(?:[.,]0{1,9})?)?",
     re.IGNORECASE,
 )
 _LONGEST = 60

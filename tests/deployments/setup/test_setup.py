@@ -29,8 +29,10 @@ from pydantic import SecretStr
 from deployments.demo.loopback import LoopbackServer, Response
 from deployments.local.prefect_server import prefect_server, wait_until_healthy
 from deployments.local.runner import drain
+from deployments.setup.blocks import Blocks
 from deployments.setup.llm_limit import LlmLimit
 from tasks.errors import RefusedError
+from tasks.settings import read_settings
 
 KEY, PASSWORD = "sk-planted-key-0123456789", "hunter2-planted"
 _MADE = {
@@ -362,6 +364,20 @@ def test_a_block_that_a_setting_names_is_used_and_never_written(
         run_setup()
     monkeypatch.undo()
     run_setup()
+
+
+def test_headers_of_the_judge_go_into_a_block_where_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    def held() -> dict[str, Any]:
+        return {block.name: block.values for block in Blocks(read_settings()).held if "headers" in block.name}
+
+    assert held() == {}
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_HEADERS", '{"x-b": "2", "x-a": "1"}')
+    assert held() == {"agent-report-judge-headers": {"value": '{"x-a": "1", "x-b": "2"}'}}
+    assert Blocks(read_settings()).environment["AGENT_REPORT_JUDGE_HEADERS_BLOCK"] == "agent-report-judge-headers"
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_HEADERS_BLOCK", "headers-of-theirs")
+    assert list(held()) == ["headers-of-theirs"]
+    monkeypatch.delenv("AGENT_REPORT_JUDGE_HEADERS")
+    assert held() == {"headers-of-theirs": None}
 
 
 def test_a_block_that_notifies_is_found_and_used(

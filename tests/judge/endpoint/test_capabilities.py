@@ -249,6 +249,20 @@ def test_an_output_limit_that_is_too_large_becomes_the_largest_that_is_taken(
     )
 
 
+@pytest.mark.parametrize(("tokens", "name"), [(256, "max_tokens"), (7900, "max_completion_tokens")])
+def test_a_limit_that_is_passed_over_takes_its_old_name(
+    tokens: int, name: str, serve: Serve, make_client: MakeClient
+) -> None:
+    usage = {"prompt_tokens": 900, "completion_tokens": tokens, "total_tokens": 900 + tokens}
+    server = serve(completion("{", finish_reason="length", usage=usage))
+    client = make_client(server.base_url)
+    for _ in range(3):
+        assert ask(client).finish_reason == "length"
+    first, *later = sent(server)
+    assert "max_completion_tokens" in first
+    assert [payload.get(name) for payload in later] == [8000, 8000]
+
+
 def test_the_temperature_is_sent_when_set_and_left_out_when_refused(serve: Serve, make_client: MakeClient) -> None:
     server = serve("{}")
     ask(make_client(server.base_url))
@@ -339,7 +353,7 @@ def test_a_refusal_of_an_older_form_changes_nothing_more() -> None:
 def test_poor_answers_change_neither_form_nor_width(serve: Serve, make_client: MakeClient) -> None:
     poor = [
         completion("I cannot judge this: response_format json_schema is not supported."),
-        completion('{"accuracy": ', finish_reason="length"),
+        completion('{"accuracy": ', finish_reason="length", usage={"prompt_tokens": 1000, "completion_tokens": 8000}),
         completion(None, refusal="I will not."),
         completion("", finish_reason="content_filter"),
         completion('```json\n{"score": 99}\n```'),

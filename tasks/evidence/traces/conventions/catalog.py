@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from tasks.evidence.traces.conventions.convention import Convention
 from tasks.evidence.traces.conventions.frameworks.crewai import CREWAI
 from tasks.evidence.traces.conventions.frameworks.google_adk import GOOGLE_ADK
@@ -46,7 +48,6 @@ SHARED = (MCP, OPENLLMETRY, OTEL_GENAI, OPENINFERENCE, GENKIT, OTEL_GENAI_UNNAME
 """What the own ones build on, asked after them. Instrumentations mix them: the first that knows a part decides."""
 
 _RANKED = (*OWN, *SHARED)
-_RANKS = {id(convention): rank for rank, convention in enumerate(_RANKED)}
 _BY_MARK: dict[str, list[Convention]] = {}
 _BY_SCOPE: dict[str, list[Convention]] = {}
 for _convention in _RANKED:
@@ -54,24 +55,20 @@ for _convention in _RANKED:
         _BY_MARK.setdefault(_mark, []).append(_convention)
     for _scope in _convention.scopes:
         _BY_SCOPE.setdefault(_scope, []).append(_convention)
-_NAMED = [convention for convention in _RANKED if convention.names is not None]
+_NAMED = tuple((convention, convention.names) for convention in _RANKED if convention.names is not None)
 
 
 def conventions_of(span: Span) -> tuple[Convention, ...]:
     """The conventions that ``span`` follows, in the order in which they are asked; none is empty."""
     tags = span.tags
-    found: dict[int, Convention] = {}
-    # The views' intersection walks the smaller side in C: most spans have a dozen attributes.
-    for mark in _BY_MARK.keys() & tags.keys():
-        for convention in _BY_MARK[mark]:
-            found[_RANKS[id(convention)]] = convention
     scope = tags.get("otel.scope.name")
-    for convention in _BY_SCOPE.get(scope, ()) if isinstance(scope, str) else ():
-        found[_RANKS[id(convention)]] = convention
-    for convention in _NAMED:
-        if convention.names is not None and convention.names(span.operation):
-            found[_RANKS[id(convention)]] = convention
-    if not found:
-        return ()
-    ranked = [found[rank] for rank in sorted(found)]
-    return tuple(each for each in ranked if each.matches is None or each.matches(span))
+    # The views' intersection walks the smaller side in C: most spans have a dozen attributes.
+    marks = frozenset(_BY_MARK.keys() & tags.keys())
+    named = tuple(convention for convention, names in _NAMED if names(span.operation))
+    return _conventions(marks, scope if isinstance(scope, str) and scope in _BY_SCOPE else None, named)
+
+
+@lru_cache(maxsize=512)
+def _conventions(marks: frozenset[str], scope: str | None, named: tuple[Convention, ...]) -> tuple[Convention, ...]:
+    found = {*named, *_BY_SCOPE.get(scope or "", ()), *(each for mark in marks for each in _BY_MARK[mark])}
+    return tuple(each for each in _RANKED if each in found)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from functools import lru_cache
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from tasks.evidence.traces.conventions.messages import Message
 from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage
@@ -38,13 +39,13 @@ def _no_messages(span: Span) -> tuple[Message, ...]:
     return ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Convention:
     """One way to write the spans of agents.
 
-    A span follows it when it has one of the attributes ``marks`` or comes from one of the instrumentation ``scopes``,
-    or when ``names`` knows its operation, and ``matches`` does not object. Several conventions can apply to
-    one span: each part is read by the first that answers.
+    A span follows it when it has one of the attributes ``marks``, comes from one of the instrumentation ``scopes``, or
+    when ``names`` knows its operation. Several conventions can apply to one span: each part is read by the first that
+    answers.
     """
 
     name: str
@@ -52,7 +53,6 @@ class Convention:
     marks: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     names: Callable[[str], bool] | None = None
-    matches: Callable[[Span], bool] | None = None
 
     kind: ReadKind = _no_kind
     tool_name: ReadText = _no_text
@@ -73,3 +73,48 @@ class Convention:
     output_messages: ReadMessages = _no_messages
     response_id: ReadText = _no_text
     finish_reason: ReadText = _no_text
+
+
+_Read = TypeVar("_Read")
+
+
+class Readers(NamedTuple):
+    """The functions of several conventions by part, in the order in which they are asked; ``kind`` with their names."""
+
+    kind: tuple[tuple[str, ReadKind], ...]
+    tool_name: tuple[ReadText, ...]
+    call_id: tuple[ReadText, ...]
+    arguments: tuple[ReadText, ...]
+    result: tuple[ReadText, ...]
+    failure: tuple[ReadText, ...]
+    model: tuple[ReadText, ...]
+    usage: tuple[ReadUsage, ...]
+    totals: tuple[ReadUsage, ...]
+    input_messages: tuple[ReadMessages, ...]
+    output_messages: tuple[ReadMessages, ...]
+    response_id: tuple[ReadText, ...]
+    finish_reason: tuple[ReadText, ...]
+
+
+@lru_cache(maxsize=512)
+def readers_of(conventions: tuple[Convention, ...]) -> Readers:
+    """What ``conventions`` read, part by part; without what they leave to the others."""
+
+    def given(read: Callable[[Convention], _Read], missing: _Read) -> tuple[_Read, ...]:
+        return tuple(found for each in conventions if (found := read(each)) is not missing)
+
+    return Readers(
+        kind=tuple((each.name, each.kind) for each in conventions if each.kind is not _no_kind),
+        tool_name=given(lambda each: each.tool_name, _no_text),
+        call_id=given(lambda each: each.call_id, _no_text),
+        arguments=given(lambda each: each.arguments, _no_text),
+        result=given(lambda each: each.result, _no_text),
+        failure=given(lambda each: each.failure, _no_text),
+        model=given(lambda each: each.model, _no_text),
+        usage=given(lambda each: each.usage, _no_usage),
+        totals=given(lambda each: each.totals, _no_usage),
+        input_messages=given(lambda each: each.input_messages, _no_messages),
+        output_messages=given(lambda each: each.output_messages, _no_messages),
+        response_id=given(lambda each: each.response_id, _no_text),
+        finish_reason=given(lambda each: each.finish_reason, _no_text),
+    )

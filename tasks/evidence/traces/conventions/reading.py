@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
 from tasks.evidence.traces.conventions.catalog import conventions_of
-from tasks.evidence.traces.conventions.convention import Convention, ReadMessages, ReadText, SpanKind
+from tasks.evidence.traces.conventions.convention import Convention, ReadMessages, ReadText, SpanKind, readers_of
 from tasks.evidence.traces.conventions.failures import failure_in, reason_in
 from tasks.evidence.traces.conventions.langchain import tool_content
 from tasks.evidence.traces.conventions.messages import Message
@@ -22,22 +22,22 @@ class SpanReading:
 
     __slots__ = ("_readers", "convention", "kind", "name", "span")
 
-    def __init__(self, span: Span, readers: tuple[Convention, ...]) -> None:
+    def __init__(self, span: Span, conventions: tuple[Convention, ...]) -> None:
         self.span = span
-        self._readers = readers
+        self._readers = readers_of(conventions)
         self.kind: SpanKind = "other"
         self.convention: str | None = None
         self.name: str | None = None
-        for reader in readers:
-            if (kind := reader.kind(span)) is not None:
-                self.kind, self.convention = kind, reader.name
+        for name, read_kind in self._readers.kind:
+            if (kind := read_kind(span)) is not None:
+                self.kind, self.convention = kind, name
                 break
         if self.kind == "tool":
-            self.name = self._first(lambda reader: reader.tool_name) or span.operation.strip() or "unnamed tool"
+            self.name = self._first(self._readers.tool_name) or span.operation.strip() or "unnamed tool"
 
     def arguments(self) -> str | None:
         """The arguments of a tool's span as text (JSON where it was), None when the span has none."""
-        return self._first(lambda reader: reader.arguments)
+        return self._first(self._readers.arguments)
 
     def result(self) -> str | None:
         """The result of a tool's span as text (JSON where it was), None when the span has none."""
@@ -46,35 +46,35 @@ class SpanReading:
 
     def call_id(self) -> str | None:
         """The id that the model gave the call of a tool, None when the span does not say."""
-        return self._first(lambda reader: reader.call_id)
+        return self._first(self._readers.call_id)
 
     def usage(self) -> Usage:
         """The tokens that an LLM's span says it took."""
-        return sound(filled(reader.usage(self.span) for reader in self._readers))
+        return sound(filled(read(self.span) for read in self._readers.usage))
 
     def totals(self) -> Usage:
         """The tokens of all LLM calls below, where the span sums them up: for traces whose LLM calls have no spans."""
-        return sound(filled(reader.totals(self.span) for reader in self._readers))
+        return sound(filled(read(self.span) for read in self._readers.totals))
 
     def model(self) -> str | None:
         """The model of an LLM's or an agent's span, the one that answered before the one that was asked for."""
-        return self._first(lambda reader: reader.model)
+        return self._first(self._readers.model)
 
     def response_id(self) -> str | None:
         """The provider's id of an LLM's answer: two spans that share it are one call."""
-        return self._first(lambda reader: reader.response_id)
+        return self._first(self._readers.response_id)
 
     def finish_reason(self) -> str | None:
         """Why the model stopped, in the words of the span."""
-        return self._first(lambda reader: reader.finish_reason)
+        return self._first(self._readers.finish_reason)
 
     def input_messages(self) -> tuple[Message, ...]:
         """What an LLM was given, empty when the span does not hold it."""
-        return self._messages(lambda reader: reader.input_messages)
+        return self._messages(self._readers.input_messages)
 
     def output_messages(self) -> tuple[Message, ...]:
         """What an LLM answered, empty when the span does not hold it."""
-        return self._messages(lambda reader: reader.output_messages)
+        return self._messages(self._readers.output_messages)
 
     def error(self) -> str | None:
         """What went wrong in the span, None when nothing did.
@@ -84,7 +84,7 @@ class SpanReading:
         that is marked as an error (``isError`` of MCP) is one although the span itself is fine.
         """
         span, tags = self.span, self.span.tags
-        reason = self._first(lambda reader: reader.failure)
+        reason = self._first(self._readers.failure)
         failed = span.error or bool(tags.get("error.type")) or reason is not None
         if self.kind != "other":
             failed = failed or (span.exception is not None and tags.get("otel.status_code") != "OK")
@@ -113,17 +113,17 @@ class SpanReading:
         return f"HTTP {status}" if status else "error"
 
     def _written_result(self) -> str | None:
-        return self._first(lambda reader: reader.result)
+        return self._first(self._readers.result)
 
-    def _first(self, part: Callable[[Convention], ReadText]) -> str | None:
-        for reader in self._readers:
-            if (text := part(reader)(self.span)) is not None:
+    def _first(self, readers: Iterable[ReadText]) -> str | None:
+        for read_text in readers:
+            if (text := read_text(self.span)) is not None:
                 return text
         return None
 
-    def _messages(self, part: Callable[[Convention], ReadMessages]) -> tuple[Message, ...]:
-        for reader in self._readers:
-            if messages := part(reader)(self.span):
+    def _messages(self, readers: Iterable[ReadMessages]) -> tuple[Message, ...]:
+        for read_part in readers:
+            if messages := read_part(self.span):
                 return messages
         return ()
 

@@ -36,6 +36,10 @@ _OWNED = {
     "audio": "",
 }
 _DEEPEST = 20
+# How an endpoint's words introduce the name of a field.
+_KINDS = r"(?:parameter|param|argument|field|property|option|name|key|input|attribute|supplied|value for)s?"
+# Further on, an error may echo the request.
+_MOST_READ = 1000
 
 
 def check_extra(extra: Mapping[str, Any]) -> None:
@@ -56,12 +60,18 @@ def check_extra(extra: Mapping[str, Any]) -> None:
         raise ConfigurationError(f"{wrong}holds NaN or Infinity, which JSON does not have, or is nested too deeply")
 
 
-def named_extra(extra: Mapping[str, Any], param: object, message: str) -> str:
-    """Which field of ``extra`` an endpoint's refusal names, by its ``param`` or in its words; "" if none."""
+def named_extra(extra: Mapping[str, Any], param: str, message: str) -> str:
+    """Which field of ``extra`` an endpoint's refusal names, by its ``param`` or in its words; "" if none.
+
+    In words it counts in quotes, or behind "parameter" and the like: fields are called ``provider`` or ``user``, too.
+    """
+    named = re.split(r"[.\[]", param, maxsplit=1)[0]
     for name in extra:
-        if isinstance(param, str) and re.split(r"[.\[]", param, maxsplit=1)[0] == name:
+        word = re.escape(name)
+        quoted = rf"['\"`]{word}['\"`]|\b{_KINDS}:? {word}\b|\b{word}: (?:extra|unknown|unsupported|not )"
+        if name == named or (name and re.search(quoted, message[:_MOST_READ], re.IGNORECASE)):
             return name
-    return next((name for name in extra if len(name) > 1 and re.search(rf"\b{re.escape(name)}\b", message)), "")
+    return ""
 
 
 def _is_json(value: object, levels: int) -> bool:

@@ -25,11 +25,12 @@ class Secrets:
                 self.add(secret, mark)
 
     def add(self, value: str, mark: str) -> None:
-        """Hide ``value``, and each of its words, such as the token of ``Bearer …``."""
+        """Hide ``value``, and each of its long words, such as the token of ``Bearer …``."""
         if value in self._marks:
             return
         with self._lock:
-            marks = {part: f"[{mark}]" for part in (value, *value.split()) if len(part) >= _LENGTH_IN_ERRORS}
+            words = [word for word in value.split() if len(word) >= _LENGTH_IN_ANSWERS]
+            marks = {part: f"[{mark}]" for part in (value, *words) if len(part) >= _LENGTH_IN_ERRORS}
             # The longest first: one may be a part of another.
             self._marks = dict(sorted((self._marks | marks).items(), key=lambda item: -len(item[0])))
 

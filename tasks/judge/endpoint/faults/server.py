@@ -22,7 +22,8 @@ SERVER_FAULTS: tuple[Fault, ...] = (
             }
         ),
         words=said(
-            r"loading model|model.{0,80}?\b(?:still |currently |being )?(?:loading|loaded now|warming up)\b",
+            r"^loading model|model.{0,80}? (?:is|still|currently|being) (?:\w+ )?(?:loading|loaded now|warming up)\b",
+            r"model.{0,80}? being loaded\b",
             r"(?:server|service|model|engine|system)[^.]{0,40}(?:overloaded|not ready|at capacity|starting up|is busy)",
             r"no (?:available|healthy|ready) (?:server|worker|instance|replica|upstream)|temporarily unavailable",
         ),
@@ -41,6 +42,9 @@ SERVER_FAULTS: tuple[Fault, ...] = (
         next="Tried again until the agent's time is up. Every call waits for as long as the endpoint asks: "
         '`Retry-After`, Gemini\'s `retryDelay`, "try again in 27.4s".',
         alone_statuses=frozenset({429}),
+        statuses=frozenset({400, 403, 500, 502}),
+        names=frozenset({"throttlingexception", "too_many_requests", "rate_limit_exceeded", "rate_limit_error"}),
+        words=said(r"\brate exceeded|throttl|too many requests|rate limit (?:exceeded|reached)|being rate limited"),
         examples=(
             Example("OpenAI", 429, "Rate limit reached for gpt-x on requests per min (RPM). Please try again in 6ms."),
             Example(
@@ -49,6 +53,8 @@ SERVER_FAULTS: tuple[Fault, ...] = (
             Example("Groq", 429, "Rate limit reached on tokens per day (TPD): Limit 100000. Please try again in 0.1s."),
             Example("Azure OpenAI", 429, "exceeded token rate limit. Please retry after 0 seconds."),
             Example("LiteLLM", 429, "No deployments available for selected model, Try again in 0 seconds."),
+            Example("Bedrock", 400, "Rate exceeded", code="ThrottlingException"),
+            Example("Cloudflare", 403, "Error 1015: You are being rate limited"),
             Example("a proxy", 429, ""),
         ),
     ),
@@ -60,7 +66,6 @@ SERVER_FAULTS: tuple[Fault, ...] = (
         statuses=frozenset({403}),
         examples=(
             Example("Bedrock", 403, "The security token included in the request is invalid."),
-            Example("OpenAI", 403, "Country, region, or territory not supported"),
             Example("Cloudflare", 403, "Attention Required! | Cloudflare"),
         ),
     ),

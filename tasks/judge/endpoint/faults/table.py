@@ -15,22 +15,24 @@ from tasks.wire.route import describe_place
 
 FAULTS: tuple[Fault, ...] = (*ACCOUNT_FAULTS, *REQUEST_FAULTS, *SERVER_FAULTS)
 
-REMEDIES: frozenset[Cause] = frozenset({"role", "generation", "schema", "format", "limit", "temperature", "unnamed"})
+REMEDIES: frozenset[Cause] = frozenset(
+    {"role", "generation", "schema", "format", "limit", "temperature", "stream", "unnamed"}
+)
 """What another form of the request may help against."""
 
 ENDINGS: frozenset[Cause] = frozenset({"redirect", "quota", "key", "model"})
 """What no other call can survive either."""
 
 
-def why_judging_ends(cause: Cause, refusal: Refusal) -> str:
-    """Why no other call can succeed either, for a cause of ``ENDINGS``."""
+def why_judging_ends(cause: Cause, refusal: Refusal, key_name: str = "OPENAI_API_KEY") -> str:
+    """Why no other call can succeed either, for a cause of ``ENDINGS``; ``key_name`` is the setting with the key."""
     if cause == "redirect":
         where = describe_place(refusal.location)
         return f"the judge's endpoint redirects{where}, which is not followed: set OPENAI_BASE_URL to the final address"
     if cause == "quota":
         return "the judge's quota is used up"
     if cause == "key":
-        return "the judge's endpoint does not accept the key (OPENAI_API_KEY)"
+        return f"the judge's endpoint does not accept the key ({key_name})"
     if refusal.status == 403:
-        return "the key may not use this model (AGENT_REPORT_JUDGE_MODEL, OPENAI_API_KEY)"
+        return f"the key may not use this model (AGENT_REPORT_JUDGE_MODEL, {key_name})"
     return "the judge's endpoint does not know this model or path (AGENT_REPORT_JUDGE_MODEL, OPENAI_BASE_URL)"

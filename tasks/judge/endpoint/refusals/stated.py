@@ -7,10 +7,13 @@ with one (MiniMax).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.judge.endpoint.faults.fault import recognise
+from tasks.judge.endpoint.faults.table import FAULTS
 from tasks.judge.endpoint.refusals.error_body import ErrorBody, load_json, read_events
 from tasks.judge.endpoint.refusals.refusal import Refusal, as_refusal
 
@@ -47,6 +50,12 @@ _STATUSES = {
     "timeout": 504,
 }
 _FAILED = 502
+# What words mean that come without any of these.
+_OF_WORDS = (
+    (429, re.compile(r"rate.?limit|too many requests|requests per|tokens per|throttl", re.IGNORECASE)),
+    (503, re.compile(r"overloaded|unavailable|try again|\bbusy\b|loading|not ready", re.IGNORECASE)),
+)
+_SUCCESS = frozenset({"0", "200", "success", "ok", "true", ""})
 # What ends a choice that failed, beside "content_filter: …".
 _FAILED_REASONS = frozenset({"error", "network_error", "insufficient_system_resource", "abort", "aborted", "failed"})
 _MARKS = ("error", "errors", "error_code", "error_msg", "detail", "base_resp", "fault", "status_code")
@@ -75,7 +84,7 @@ def read_stated_refusal(body: bytes, headers: Mapping[str, str]) -> StatedRefusa
     for part in parts[:20]:
         if isinstance(part, Mapping) and (found := _read_error(part)) is not None:
             refusal = as_refusal(_status_of(found), found, headers, within_200=True)
-            return StatedRefusal(refusal, charged=_has_used_tokens(part.get("usage")))
+            return StatedRefusal(refusal, charged=_has_used_tokens(part.get("usage")) or '"delta"' in text)
     return None
 
 
@@ -130,13 +139,22 @@ def _is_error(data: Mapping[str, Any]) -> bool:
     kind = str(data.get("object") or data.get("type") or data.get("status") or "").lower()
     if data.get("success") is False or kind in ("error", "fail", "failed", "failure"):
         return True
-    if any(data.get(name) for name in _MARKS):
+    base = data.get("base_resp")
+    if isinstance(base, Mapping) and str(base.get("status_code")) in _SUCCESS:
+        return False
+    if any(str(data.get(name) or "").lower() not in _SUCCESS for name in _MARKS):
         return True
-    return ("message" in data or "msg" in data) and ("code" in data or "status" in data)
+    codes = [str(data[name]).lower() for name in ("code", "status") if name in data]
+    return ("message" in data or "msg" in data) and not _SUCCESS.issuperset(codes)
 
 
 def _status_of(found: ErrorBody) -> int:
     if found.statuses:
         return found.statuses[0]
     known = [_STATUSES[name] for name in sorted(found.names) if name in _STATUSES]
-    return known[0] if known else _FAILED
+    known += [status for status, words in _OF_WORDS if words.search(found.words)]
+    if known:
+        return known[0]
+    # What any other row of the table recognises is the caller's fault; else a server behind this one has failed.
+    asked = next(recognise(as_refusal(400, found, {}), FAULTS)).cause
+    return _FAILED if asked in ("unnamed", "generation", "call") else 400

@@ -25,6 +25,7 @@ LLAMA_INDEX = {"otel.scope.name": "llamaindex.opentelemetry.tracer"}
 PYDANTIC_AI = {"otel.scope.name": "pydantic-ai"}
 LITELLM = {"otel.scope.name": "litellm"}
 CREWAI_OPENINFERENCE = {"otel.scope.name": "openinference.instrumentation.crewai"}
+HAYSTACK_OPENINFERENCE = {"otel.scope.name": "openinference.instrumentation.haystack"}
 DSPY = {"otel.scope.name": "openinference.instrumentation.dspy", "openinference.span.kind": "TOOL"}
 
 
@@ -98,6 +99,19 @@ DSPY = {"otel.scope.name": "openinference.instrumentation.dspy", "openinference.
             {"otel.scope.name": "openinference.instrumentation.llama_index", "openinference.span.kind": "LLM"},
             ("other", "OpenInference", None),
         ),
+        (
+            "PromptBuilder",
+            {**HAYSTACK_OPENINFERENCE, "openinference.span.kind": "LLM"},
+            ("other", "OpenInference", None),
+        ),
+        (
+            "OpenAIChatGenerator",
+            {**HAYSTACK_OPENINFERENCE, "openinference.span.kind": "LLM"},
+            ("llm", "OpenInference", None),
+        ),
+        # What was overwritten on the current span: its name is what it had at the start.
+        ("execute_tool book", {"gen_ai.operation.name": "chat"}, ("tool", "OTel GenAI", "book")),
+        ("invoke_agent a", {"gen_ai.operation.name": "generate_content"}, ("agent", "OTel GenAI", None)),
         ("step", {"traceloop.span.kind": "task", "tool.name": "book"}, ("tool", "Traceloop", "book")),
         (
             "OpenAI.task",
@@ -451,6 +465,16 @@ def test_an_llms_model_tokens_and_answer(
                 ),
             },
             Usage(9, 3, 4),
+        ),
+        (
+            "invoke_workflow crew",
+            {
+                "otel.scope.name": "openlit.instrumentation.crewai",
+                "gen_ai.operation.name": "invoke_workflow",
+                "gen_ai.usage.input_tokens": 9,
+                "gen_ai.usage.output_tokens": 3,
+            },
+            Usage(9, 3),
         ),
         (
             "invoke_agent a",

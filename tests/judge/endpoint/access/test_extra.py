@@ -44,9 +44,23 @@ def test_what_is_ours_is_refused(extra: dict[str, Any], said: str) -> None:
     assert said in str(caught.value)
 
 
-def test_which_field_a_refusal_names() -> None:
-    extra = {"reasoning_effort": "low", "provider": {}}
-    assert named_extra(extra, "reasoning_effort", "") == "reasoning_effort"
-    assert named_extra(extra, "provider.order[0]", "") == "provider"
-    assert named_extra(extra, None, "Unrecognized request argument supplied: reasoning_effort") == "reasoning_effort"
-    assert named_extra(extra, "max_tokens", "too large") == ""
+@pytest.mark.parametrize(
+    ("param", "message", "named"),
+    [
+        ("reasoning_effort", "", "reasoning_effort"),
+        ("provider.order[0]", "", "provider"),
+        ("", "Unrecognized request argument supplied: reasoning_effort", "reasoning_effort"),
+        ("", "Unsupported parameter: 'reasoning_effort' is not supported with this model.", "reasoning_effort"),
+        ("", "`reasoning_effort` is not supported with this model", "reasoning_effort"),
+        ("", 'Invalid JSON payload received. Unknown name "reasoning_effort": Cannot find field.', "reasoning_effort"),
+        ("", "property 'reasoning_effort' is unsupported", "reasoning_effort"),
+        ("", "reasoning_effort: Extra inputs are not permitted", "reasoning_effort"),
+        ("max_tokens", "max_tokens is too large", ""),
+        # Fields can have the names of other things.
+        ("", "The provider does not support response_format", ""),
+        ("", "Provider returned error", ""),
+        ("", "", ""),
+    ],
+)
+def test_which_field_a_refusal_names(param: str, message: str, named: str) -> None:
+    assert named_extra({"reasoning_effort": "low", "provider": {}}, param, message) == named

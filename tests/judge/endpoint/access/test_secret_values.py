@@ -23,6 +23,7 @@ def test_a_short_value_is_a_word_that_an_answer_may_hold() -> None:
 def test_the_words_of_a_value_are_hidden_too() -> None:
     secrets = Secrets({"header": [f"Bearer {_LONG}"]})
     assert secrets.hide_in_text(f"got {_LONG}") == "got [header]"
+    assert secrets.hide_in_error("Bearer of news") == "Bearer of news"
 
 
 def test_a_value_within_another_leaves_nothing_of_it() -> None:

@@ -1,6 +1,6 @@
-"""CrewAI under OpenInference's and OpenLLMetry's instrumentations: neither sees the calls of its LLM.
+"""CrewAI under the instrumentations of OpenInference, OpenLLMetry and OpenLIT, which do not see the calls of its LLM.
 
-The run's tokens stand on the span around it, as the text of a usage object or inside the crew's output.
+The run's tokens stand on the span around it: as the text of a usage object, inside the crew's output, or as attributes.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
+from tasks.evidence.traces.conventions.standards.otel_genai import usage
 from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage, usage_of
 from tasks.evidence.traces.conventions.values import as_text, dig, first_filled, json_object, literal_object, parse_json
 from tasks.evidence.traces.spans import Span
 
 _OPENINFERENCE = "openinference.instrumentation.crewai"
+_OPENLIT = "openlit.instrumentation.crewai"
 _LONGEST = 2_000
 
 
@@ -30,6 +32,8 @@ def _totals(span: Span) -> Usage:
             return found
     if "crew_id" in tags and isinstance(output := tags.get("output.value"), str) and '"token_usage"' in output:
         return usage_of(json_object(output).get("token_usage"))
+    if tags.get("otel.scope.name") == _OPENLIT and tags.get("gen_ai.operation.name") == "invoke_workflow":
+        return usage(span)
     return UNKNOWN_USAGE
 
 
@@ -50,7 +54,7 @@ def _model(span: Span) -> str | None:
 CREWAI = Convention(
     name="CrewAI",
     marks=frozenset({"crewai.crew.id", "crewai.agent.id", "crewai.task.id"}),
-    scopes=frozenset({_OPENINFERENCE, "opentelemetry.instrumentation.crewai.instrumentation"}),
+    scopes=frozenset({_OPENINFERENCE, _OPENLIT, "opentelemetry.instrumentation.crewai.instrumentation"}),
     kind=_kind,
     tool_name=first_filled("tool.name"),
     model=_model,

@@ -22,6 +22,7 @@ from tasks.evidence.traces.spans import Span
 _KINDS: dict[str, SpanKind] = {"LLM": "llm", "EMBEDDING": "llm", "TOOL": "tool", "AGENT": "agent"}
 _LLAMA_INDEX = "openinference.instrumentation.llama_index"
 _DSPY = "openinference.instrumentation.dspy"
+_HAYSTACK = "openinference.instrumentation.haystack"
 # Without their results: what a wrapper adds to a tool's own arguments.
 _CALL_KEYS = {"args", "kwargs", "sanitize_inputs_outputs"}
 
@@ -34,6 +35,9 @@ def _kind(span: Span) -> SpanKind | None:
     scope = span.tags.get("otel.scope.name")
     if kind == "llm" and scope == _LLAMA_INDEX and "._prepare_chat" in span.operation:
         # Puts the request together; the call is a span of its own.
+        return "other"
+    if kind == "llm" and scope == _HAYSTACK and "Generator" not in span.operation:
+        # Any component that it does not know is marked so, a prompt's builder too.
         return "other"
     if kind == "tool" and scope == _DSPY and _method_of(span.operation) == "finish":
         # How dspy's ReAct ends its loop.
@@ -109,9 +113,8 @@ def _unflattened(item: Any) -> Any:
 
 def _response_id(span: Span) -> str | None:
     """The id in the provider's answer: the convention has no attribute for it."""
-    output = span.tags.get("output.value")
-    answer = json_object(output)
-    return as_text(answer.get("id") or dig(answer, "raw", "id")) or result_id(output)
+    answer = json_object(span.tags.get("output.value"))
+    return as_text(answer.get("id") or dig(answer, "raw", "id")) or result_id(answer)
 
 
 OPENINFERENCE = Convention(

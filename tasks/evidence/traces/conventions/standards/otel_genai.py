@@ -34,6 +34,7 @@ _CACHED_TOKENS = (
     "gen_ai.usage.cache_read_input_tokens",
     "gen_ai.usage.input_tokens.cached",
     "gen_ai.usage.cached_tokens",
+    "gen_ai.usage.cache_read_tokens",
     "gen_ai.usage.details.cache_read_tokens",
     "gen_ai.usage.details.cached_tokens",
 )
@@ -43,14 +44,19 @@ _REASONING_TOKENS = (
     "gen_ai.usage.details.reasoning_tokens",
 )
 _MODELS = ("gen_ai.response.model", "gen_ai.request.model")
-_ARGUMENTS = ("gen_ai.tool.call.arguments", "gen_ai.tool.arguments", "gen_ai.tool.input")
+_ARGUMENTS = ("gen_ai.tool.call.arguments", "gen_ai.tool.arguments", "gen_ai.tool.input", "gen_ai.tool.args")
 _RESULTS = ("gen_ai.tool.call.result", "gen_ai.tool.result", "gen_ai.tool.output")
 _DETAILS = "gen_ai.client.inference.operation.details"
 _ROLES = {"gen_ai.system.message", "gen_ai.user.message", "gen_ai.assistant.message", "gen_ai.tool.message"}
 
 
 def _kind(span: Span) -> SpanKind | None:
+    """By the operation. A span's name begins with it and is fixed at the start, while other instrumentations overwrite
+    the attribute on what is the current span: where they differ, a tool or an agent is what the name says."""
     named = span.tags.get("gen_ai.operation.name")
+    by_name = _KINDS.get(span.operation.partition(" ")[0])
+    if by_name in ("tool", "agent") and named is not None:
+        return by_name
     return _KINDS.get(named) if isinstance(named, str) else None
 
 
