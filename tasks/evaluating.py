@@ -52,6 +52,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         stop=stop,
         scale=clients.token_scale(plan.options),
         evidence_tokens=clients.settings.evidence_tokens,
+        context_tokens=clients.settings.context_tokens,
         samples=plan.options.judge_samples,
         report_id=plan.id,
         fresh_since=plan.fresh_since,
