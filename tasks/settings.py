@@ -318,13 +318,9 @@ class Settings(ReportOptions, BaseSettings):
     @property
     def evidence_tokens(self) -> int:
         """The budget of evidence in one question: 70 % of what instructions and answer leave of the context."""
-        if self.judge_evidence_tokens:
-            return self.judge_evidence_tokens
-        context = self.judge_context_tokens
-        # Of a small context the answer gets a quarter at most, as when it is made to fit.
-        share = context // 4
-        left = context - min(self.judge_max_output_tokens, share) - min(_INSTRUCTION_TOKENS, share)
-        return max(1_000, int(left * 0.7))
+        share = self.judge_context_tokens // 4
+        left = self.judge_context_tokens - min(self.judge_max_output_tokens, share) - min(_INSTRUCTION_TOKENS, share)
+        return self.judge_evidence_tokens or max(1_000, int(left * 0.7))
 
     @property
     def call_timeout_seconds(self) -> float:
@@ -335,11 +331,6 @@ class Settings(ReportOptions, BaseSettings):
     @property
     def _is_flex(self) -> bool:
         return self.service_tier == "flex"
-
-    @property
-    def context_tokens(self) -> int | None:
-        """The context that questions are made to fit; None where the tokens of evidence are set by themselves."""
-        return None if self.judge_evidence_tokens else self.judge_context_tokens
 
     @property
     def service_tier(self) -> str:

@@ -314,10 +314,8 @@ def test_a_context_that_the_settings_name_spares_the_refusals(
     context: int, judging: Judging, agents: list[Evidence], rubric: dict[str, Criterion]
 ) -> None:
     server = Bounded(vllm, context)
-    settings = Settings(judge_context_tokens=context)
-    judge, _ = judging(server, evidence_tokens=settings.evidence_tokens, context_tokens=settings.context_tokens)
+    evidence_tokens = Settings(judge_context_tokens=context).evidence_tokens
+    judge, _ = judging(server, evidence_tokens=evidence_tokens, context_tokens=context)
     evaluations = judge_all(judge, agents, rubric, width=1)
     assert [evaluation.status for evaluation in evaluations] == ["evaluated"] * 3
     assert server.refused == 0
-    # Where the tokens of evidence are set by themselves, they hold.
-    assert Settings(judge_context_tokens=context, judge_evidence_tokens=90_000).context_tokens is None

@@ -1,4 +1,4 @@
-"""What is learned of a model from refusals: the tighter of all that was said, whoever heard it first."""
+"""What is learned of a model from refusals: the tighter of all bounds, in whatever order they come."""
 
 from __future__ import annotations
 
