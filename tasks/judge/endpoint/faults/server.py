@@ -7,8 +7,9 @@ from tasks.judge.endpoint.faults.fault import Example, Fault, said
 SERVER_FAULTS: tuple[Fault, ...] = (
     Fault(
         cause="loading",
-        what="The server is not ready, or overloaded",
-        next="Tried again until the agent's time is up, after pauses that double up to 20 s, or that it asks for.",
+        what="Server loading or overloaded",
+        next="The call is retried until the agent's time limit, after the pause that the server asks for, or else "
+        "after pauses that double up to 20 s.",
         statuses=frozenset({400, 404, 409, 425, 500, 502, 504}),
         alone_statuses=frozenset({503, 529}),
         names=frozenset(
@@ -38,8 +39,8 @@ SERVER_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="wait",
-        what="Too many requests or tokens for now",
-        next="Tried again until the agent's time is up. Every call waits for as long as the endpoint asks: "
+        what="Rate limit reached",
+        next="The call is retried until the agent's time limit. All calls wait for as long as the endpoint asks: "
         '`Retry-After`, Gemini\'s `retryDelay`, "try again in 27.4s".',
         alone_statuses=frozenset({429}),
         statuses=frozenset({400, 403, 500, 502}),
@@ -60,9 +61,9 @@ SERVER_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="key",
-        what="Access is forbidden",
-        next="Judging ends while no call was answered; afterwards only this agent fails, as a firewall or a moderation "
-        "that does not name itself may have refused its texts.",
+        what="Access forbidden",
+        next="Judging ends if no call has been answered yet. Otherwise only this agent fails, because a firewall or "
+        "content filter may have rejected its texts without naming the reason.",
         statuses=frozenset({403}),
         examples=(
             Example("Bedrock", 403, "The security token included in the request is invalid."),
@@ -71,8 +72,9 @@ SERVER_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="model",
-        what="Neither model nor path is there",
-        next="Judging ends; after good answers, it is tried once more first.",
+        what="Model or path not found",
+        next="Judging ends. If the endpoint has answered calls before, a 404 is retried once first, and a 410 fails "
+        "only this agent.",
         statuses=frozenset({404, 410}),
         examples=(
             Example("FastAPI", 404, "Not Found"),
@@ -81,8 +83,9 @@ SERVER_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="server",
-        what="The server failed",
-        next="Tried again after a pause, `AGENT_REPORT_JUDGE_MAX_ATTEMPTS` times in all; then the agent fails.",
+        what="Server error",
+        next="The call is retried after a pause, up to `AGENT_REPORT_JUDGE_MAX_ATTEMPTS` attempts in total; then the "
+        "agent fails.",
         statuses=frozenset({408, 409, 425, *range(500, 600)}),
         examples=(
             Example("OpenAI", 500, "The server had an error while processing your request."),
@@ -94,8 +97,8 @@ SERVER_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="call",
-        what="Anything else",
-        next="This agent fails, with the endpoint's words; the others are asked.",
+        what="Any other error",
+        next="This agent fails, with the endpoint's error message; the other agents are still judged.",
         examples=(
             Example("TGI", 422, "Input validation error: `top_p` must be > 0.0 and < 1.0"),
             Example("Cloudflare", 400, "AiError: Bad input"),
