@@ -68,7 +68,7 @@ Example: `agent-report export 12 --format csv --table runs --out runs.csv`""",
 Remove old reports with their rows, files and unused judge answers. Without `--yes`, a dry run.
 
 Always keeps reports in progress, the newest completed reports of each environment, baselines of reports that are
-kept, and labelled reports. If interrupted, run the same command again.
+kept, and all labels. If interrupted, run the same command again.
 
 Example: `agent-report prune --keep 90d --keep-last 10 --yes`""",
     "setup": """\
