@@ -6,13 +6,14 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from deployments.connections import prepare_connections
 from deployments.help_texts import TEXTS
-from deployments.terminal.console import complain, let_all_be_written
+from deployments.terminal.console import complain, let_all_be_written, open_console
 from tasks.errors import AgentReportError, UsageError, scrub
 
 app = App(
@@ -63,7 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     let_all_be_written()
     try:
         prepare_connections()
-        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        code = app(
+            arguments,
+            console=open_console(),
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
     except CycloptsError as error:
         complain(UsageError.prefix, error)
         code = UsageError.exit_code
@@ -75,9 +82,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = AgentReportError.exit_code
     except Exception as error:  # noqa: BLE001 - a traceback does not help the user of a command
-        complain(AgentReportError.prefix, scrub(f"{type(error).__name__}: {error}"))
+        complain(AgentReportError.prefix, _in_short(error))
         code = AgentReportError.exit_code
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _in_short(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        try:
+            Path.cwd()
+        except FileNotFoundError:
+            return "the current folder does not exist any more: change to another one"
+    return scrub(f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

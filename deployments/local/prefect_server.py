@@ -50,6 +50,9 @@ def client_settings(url: str, password: str) -> dict[str, str]:
         "PREFECT_API_AUTH_STRING": password,
         # Our server asks for no token; a client that does not know that asks for one before each request.
         "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+        # Headers and patience are for the server that the environment names: an Authorization would replace ours.
+        "PREFECT_CLIENT_CUSTOM_HEADERS": "{}",
+        "PREFECT_API_REQUEST_TIMEOUT": "60",
     }
 
 
@@ -58,12 +61,17 @@ def use_server(url: str, password: str) -> Iterator[None]:
     """``client_settings`` for this process, while the block runs."""
     from prefect.settings import (
         PREFECT_API_AUTH_STRING,
+        PREFECT_API_REQUEST_TIMEOUT,
         PREFECT_API_URL,
         PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
+        PREFECT_CLIENT_CUSTOM_HEADERS,
         temporary_settings,
     )
 
-    settings = (PREFECT_API_URL, PREFECT_API_AUTH_STRING, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED)
+    settings = (
+        *(PREFECT_API_URL, PREFECT_API_AUTH_STRING, PREFECT_API_REQUEST_TIMEOUT),
+        *(PREFECT_CLIENT_CSRF_SUPPORT_ENABLED, PREFECT_CLIENT_CUSTOM_HEADERS),
+    )
     values = client_settings(url, password)
     with temporary_settings({setting: values[setting.name] for setting in settings}):
         yield

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import IO, Any, Literal, cast
 
 from rich import box
@@ -46,13 +47,20 @@ _FOLDED_WIDTH = 20
 _BOX = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 _USUAL_WIDTH = 80
 _WIDEST = 10_000
+# In less, rich lays out the help of a command without end; a terminal wraps what is wider.
+_NARROWEST = 20
 PROSE_WIDTH = 100
 
 
 def let_all_be_written() -> None:
     """Have stdout and stderr replace what their encoding lacks (ASCII in the C locale): a report that was paid for must
-    not fail because a dash cannot be shown. What cannot be read on stdin is replaced too."""
+    not fail because a dash cannot be shown. What cannot be read on stdin is replaced too. A stream that the caller has
+    closed (``>&-``) takes what is written, and has nothing to read."""
     codecs.register_error(_REPLACING, _replace)
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for the process
     for stream, errors in ((sys.stdout, _REPLACING), (sys.stderr, _REPLACING), (sys.stdin, "replace")):
         if isinstance(stream, io.TextIOWrapper):
             # A stream that the caller has read from cannot be reconfigured any more.
@@ -67,7 +75,10 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 
 
 def open_console(*, stderr: bool = False) -> Console:
-    """The console for people: as wide as COLUMNS says, else as the terminal, also where the output goes to a pipe."""
+    """The console for people: as wide as COLUMNS says, else as the terminal, also where the output goes to a pipe.
+
+    At least 20 characters wide.
+    """
     console = Console(
         stderr=stderr, highlight=False, file=cast("IO[str]", _WorkflowLog(stderr)) if _in_workflow() else None
     )
@@ -76,6 +87,8 @@ def open_console(*, stderr: bool = False) -> Console:
         console.width = int(columns)
     elif "COLUMNS" in os.environ or not console.is_terminal:
         console.width = _terminal_width()
+    if console.width < _NARROWEST:
+        console.width = _NARROWEST
     return console
 
 

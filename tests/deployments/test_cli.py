@@ -19,6 +19,7 @@ from deployments.demo.judge import SimulatedJudge
 from deployments.demo.loopback import Response
 from tasks.warehouse.schema import agent_report_details, reports
 
+COMMAND = Path(sys.executable).with_name("agent-report")
 _KEY = "sk-planted-key-0123456789"
 _POSTGRES = "postgresql+psycopg://someone:hunter2@127.0.0.1:1/nothing"
 _QUOTA = json.dumps({"error": {"message": f"no quota for {_KEY}", "type": "insufficient_quota"}}).encode()
@@ -257,6 +258,22 @@ def test_hostile_names_are_only_text(shown: dict[str, Any]) -> None:
     for ended in shown.values():
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", ended.out)
     assert "[bold red]evil[/] �[2J�]0;owned� | <b>" in shown["failed"].out
+
+
+def test_a_closed_output_is_no_error(runs: dict[str, Any]) -> None:
+    """As with ``>&-``: the report is made and stored, so the exit code is 0."""
+    command = runs["command"]
+    call = f"{COMMAND} show 1 --json >&- 2>&- <&-"
+    environment = command.environment(AGENT_REPORT_WAREHOUSE_URL="sqlite:///good.db")
+    assert subprocess.run(["sh", "-c", call], cwd=command.folder, env=environment, timeout=200).returncode == 0
+
+
+def test_a_folder_that_is_gone_is_named(command: Any) -> None:
+    gone = command.folder / "gone"
+    call = f"mkdir {gone} && cd {gone} && rmdir {gone} && {COMMAND} list"
+    ended = subprocess.run(["sh", "-c", call], env=command.environment(), capture_output=True, text=True, timeout=200)
+    assert ended.returncode == 1
+    assert ended.stderr == "Failed: the current folder does not exist any more: change to another one\n"
 
 
 def test_output_to_a_pipe_that_closes_is_no_traceback(runs: dict[str, Any]) -> None:

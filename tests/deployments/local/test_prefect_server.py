@@ -140,14 +140,15 @@ def _states(home: Path) -> list[tuple[str, int]]:
         {"PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true"},
         {"PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true", "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "true"},
         {"PREFECT_SERVER_API_AUTH_STRING": "theirs", "PREFECT_API_AUTH_STRING": "another", "PREFECT_API_KEY": "pnu_x"},
+        {"PREFECT_CLIENT_CUSTOM_HEADERS": '{"Authorization": "Bearer x"}', "PREFECT_API_REQUEST_TIMEOUT": "0.001"},
     ],
 )
 def test_settings_for_another_server_are_not_those_of_ours(settings: dict[str, str], tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     # A file of settings in the folder, and a profile, say the same as the environment.
-    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    profile = "".join(f'{name} = "{value}"\n' for name, value in settings.items())
+    (tmp_path / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in settings.items()))
+    profile = "".join(f"{name} = '{value}'\n" for name, value in settings.items())
     (home / "profiles.toml").write_text(f'active = "theirs"\n[profiles.theirs]\n{profile}')
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     environment |= {"PREFECT_HOME": str(home), **settings}

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from deployments.cli import main
 from deployments.commands.report_list import print_reports
 from deployments.terminal.console import Column, json_text, one_line, open_console, plain, print_json, print_table
 from deployments.terminal.progress_bar import live_progress
@@ -161,6 +162,22 @@ def test_without_a_usable_width_a_file_has_80_columns(monkeypatch: pytest.Monkey
     if columns is not None:
         monkeypatch.setenv("COLUMNS", columns)
     assert open_console().width == 80
+
+
+@pytest.mark.parametrize("columns", ["1", "19"])
+def test_a_terminal_without_room_has_20_columns(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert open_console().width == 20
+
+
+def test_the_help_of_a_command_ends_in_a_terminal_without_room(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one column rich wraps without end."""
+    monkeypatch.setenv("COLUMNS", "1")
+    with pytest.raises(SystemExit):
+        main(["list", "--help"])
+    assert "agent-report list" in " ".join(capsys.readouterr().out.split())
 
 
 def test_columns_is_the_width(monkeypatch: pytest.MonkeyPatch) -> None:
