@@ -109,7 +109,8 @@ class Clients:
         from tasks.redaction.redactor import Redactor
 
         hook = self.settings.redact_hook
-        return Redactor(self.settings.redact_patterns, _load_hook(hook) if hook else None)
+        own = _load_hook(hook) if hook else None
+        return Redactor(self.settings.redact_patterns, own, self.settings.redact_also)
 
     def warehouse(self) -> Warehouse:
         """The warehouse, its tables up to date.

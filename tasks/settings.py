@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from tasks.errors import ConfigurationError
 from tasks.wording.since import parse_since
@@ -46,7 +46,8 @@ _OTHER_VARIABLES = {NO_ENV_FILE, "AGENT_REPORT_STACK", "AGENT_REPORT_NO_SKIPS"}
 _OF_KUBERNETES = re.compile(
     r"AGENT_REPORT_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
-_HARMLESS = (int, float, bool, float | None)
+AlsoRedacted = Literal["ip_addresses", "dates_of_birth", "passport_numbers"]
+_HARMLESS = (int, float, bool, float | None, list[AlsoRedacted])
 
 
 def _checked_since(value: str) -> str:
@@ -259,6 +260,9 @@ class Settings(ReportOptions, BaseSettings):
         default_factory=dict,
         description='JSON object of own regular expressions by label, {"customer": "K-[0-9]{6}"}.',
     )
+    redact_also: Annotated[list[AlsoRedacted], NoDecode] = Field(
+        [], description="More kinds to replace: ip_addresses, dates_of_birth, passport_numbers."
+    )
     redact_hook: str = Field("", description="Own code, module:function, text to text, after all patterns.")
     judge_key_block: str = Field("", description="Name of a Secret block with the judge's key, instead.")
     judge_headers_block: str = Field("", description="Name of a Secret block with the judge's headers, instead.")
@@ -304,6 +308,12 @@ class Settings(ReportOptions, BaseSettings):
     def _strip(cls, value: object) -> object:
         # Pasted with a blank or a line break, which no URL begins or ends with.
         return value.strip() if isinstance(value, str) else value
+
+    @field_validator("redact_also", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        # Of a JSON array as of names between commas.
+        return re.findall(r"[^\s,\[\]\"']+", value) if isinstance(value, str) else value
 
     @property
     def evidence_tokens(self) -> int:

@@ -136,6 +136,21 @@ def test_own_patterns_and_own_code(
     sys.modules.pop("own_redaction", None)
 
 
+def test_more_kinds_are_redacted_when_the_setting_names_them(
+    database: sqlite3.Connection, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.execute("UPDATE agents SET description = 'talks to 10.1.2.3' WHERE id = 1")
+    database.commit()
+    evidence = read()
+    assert isinstance(evidence, Evidence)
+    assert evidence.agent.description == "talks to 10.1.2.3"
+    monkeypatch.setenv("AGENT_REPORT_REDACT_ALSO", "ip_addresses")
+    evidence = read()
+    assert isinstance(evidence, Evidence)
+    assert evidence.agent.description == "talks to [IP address]"
+    assert evidence.redactions["IP address"] == 1
+
+
 def test_a_wrong_pattern_is_refused_before_anything_is_read(
     database: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

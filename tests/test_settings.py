@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from tasks.errors import RefusedError
-from tasks.settings import ReportOptions, parse_since, read_settings
+from tasks.redaction.optional import KINDS
+from tasks.settings import AlsoRedacted, ReportOptions, parse_since, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +96,17 @@ def test_the_form_names_defaults_and_fills_in_none() -> None:
     assert sorted(field["position"] for field in fields.values()) == list(range(len(fields)))
     assert fields["runs_per_agent"]["description"].endswith("Default: 20.")
     assert (fields["runs_per_agent"]["minimum"], fields["runs_per_agent"]["maximum"]) == (1, 1000)
+
+
+@pytest.mark.parametrize("given", ['["ip_addresses", "dates_of_birth"]', "ip_addresses,dates_of_birth"])
+def test_more_kinds_to_redact_are_a_list(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings().redact_also == []
+    monkeypatch.setenv("AGENT_REPORT_REDACT_ALSO", given)
+    assert read_settings().redact_also == ["ip_addresses", "dates_of_birth"]
+
+
+def test_an_unknown_kind_to_redact_is_refused_with_those_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_REPORT_REDACT_ALSO", "ip_adresses")
+    with pytest.raises(RefusedError, match=r"REDACT_ALSO\.0: .*'ip_addresses', .*\(value: 'ip_adresses'\)"):
+        read_settings()
+    assert get_args(AlsoRedacted) == KINDS

@@ -17,12 +17,16 @@ from tasks.judge.exchange import Judge
 from tasks.judge.judgement import judge_question
 from tasks.judge.ledger import fingerprint
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
-from tasks.judge.prompt.prompts import describe_selection, render_agent
+from tasks.judge.prompt.prompts import AGENT_DETAILS, ALL_FACTS, FactsDetail, describe_selection, render_agent
 from tasks.judge.prompt.selection import Selection, label_runs, select_runs
 from tasks.judge.prompt.suspicion import find_suspicions
+from tasks.judge.prompt.tokens import estimate_tokens
 from tasks.judge.question import Question
 from tasks.judge.rubric import Criterion
 
+# All of an agent's facts have a third of this at the most.
+_ROOM_FOR_ALL_FACTS = 8000
+_FACTS_SHARE = 0.5
 # What is not shown, or follows from the rest: with it, answers that earlier versions paid for would not be found.
 _DERIVED: Any = {
     "future": True,
@@ -47,7 +51,8 @@ def build_agent_question(
 
     def render(budget_tokens: int, rotation: float) -> RenderedEvidence:
         selection = select_runs(evidence, labelled, budget_tokens, rotation)
-        return RenderedEvidence(render_agent(evidence, selection), len(selection.runs), _sampling(selection))
+        text = render_agent(evidence, selection, _detail(evidence, budget_tokens))
+        return RenderedEvidence(text, len(selection.runs), _sampling(selection))
 
     return Question(
         kind="agent",
@@ -76,6 +81,17 @@ def judge_agent(
     # From the ledger alone: what the same budget shows today, which is what it was asked with.
     selection = select_runs(evidence, labelled_runs, int(judge.evidence_tokens / judge.scale.factor))
     return replace(evaluation, runs_shown=len(selection.runs), sampling=_sampling(selection))
+
+
+def _detail(evidence: Evidence, budget_tokens: int) -> FactsDetail:
+    """In how much detail the facts are written, so that there is room for runs."""
+    if budget_tokens >= _ROOM_FOR_ALL_FACTS:
+        return ALL_FACTS
+    without_runs = Selection((), evidence.metrics.runs_succeeded, evidence.metrics.runs_failed)
+    for detail in AGENT_DETAILS:
+        if estimate_tokens(render_agent(evidence, without_runs, detail)) <= _FACTS_SHARE * budget_tokens:
+            break
+    return detail
 
 
 def _sampling(selection: Selection) -> str:

@@ -127,6 +127,7 @@ def _compose(question: Question, budget_tokens: int, factor: float, rotation: fl
         if size * factor <= budget_tokens:
             break
         # The facts and what stands between the runs are not in the runs' shares.
-        room = int(room * budget_tokens / (size * factor) * 0.97)
+        beyond = size - budget_tokens / factor
+        room = max(1, int(min(room - beyond, room * budget_tokens / (size * factor) * 0.97)))
     messages = build_messages(question.kind, question.rubric, Fence().around(shown.text), question.goal)
     return Draft(messages, shown, size + estimate_messages(messages[:-1]) + added_tokens)

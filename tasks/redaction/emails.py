@@ -56,7 +56,7 @@ def find_at(text: str, at: int) -> Span | None:
             if password == _NO_PASSWORD and len(user) >= 16:
                 return begin + 3, begin + 3 + len(user), TOKEN
             return at - len(password), at, PASSWORD
-    return find_email(text, at)
+    return find_email(text, at) or _find_spelled_domain(text, at)
 
 
 def find_email(text: str, at: int, width: int = 1) -> Span | None:
@@ -108,7 +108,7 @@ def _find_coded_at(text: str, place: int) -> Span | None:
 # "jane dot doe at corp dot com", "jane [at] corp [dot] com", "jane(at)corp.com".
 _OPEN = r"[ ]{0,2}[\[({<][ ]?"
 _CLOSE = r"[ ]?[\])}>][ ]{0,2}"
-_AT_WORD = rf"(?:(?P<bracket>{_OPEN}(?i:at|@|arroba){_CLOSE}|[_-](?i:at)[_-])| {{1,2}}(?i:at|arroba) {{1,2}})"
+_AT_WORD = rf"(?:(?P<bracket>{_OPEN}(?i:at|@|arroba){_CLOSE}|\(a\)|[_-](?i:at)[_-])| {{1,2}}(?i:at|arroba) {{1,2}})"
 _DOT_WORD = rf"(?:{_OPEN}(?i:dot|\.|punkt|punto){_CLOSE}| {{1,2}}(?i:dot|punkt|punto) {{1,2}}|[_-](?i:dot)[_-])"
 # The same read backwards, from the @ on.
 _LOCAL_WORDS = re.compile(
@@ -124,6 +124,8 @@ _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9]|-(?!(?i:dot)-)){0,40}"
 _SPELLED = re.compile(
     rf"{_AT_WORD}(?P<domain>{_LABEL}(?:(?P<dot>{_DOT_WORD})|\.)(?:{_LABEL}(?:{_DOT_WORD}|\.)){{0,2}}?{_TOP})(?:(?:{_DOT_WORD}|\.){_TOP})?"
 )
+_SPELLED_DOMAIN = re.compile(rf"@{_LABEL}{_DOT_WORD}(?:{_LABEL}(?:{_DOT_WORD}|\.)){{0,2}}?{_TOP}")
+_MAIL_AFTER = re.compile(r"[^\n\x00]{0,20}?\b(?i:e-?mail|mail)\b")
 _MAIL_BEFORE = re.compile(
     r"(?i:e-?mail|mail|contact|write|reach|address|correo|adresse|send|ping|cc)\b[^\n\x00]{0,40}\Z"
 )
@@ -143,9 +145,18 @@ def _find_spelled(text: str, place: int) -> Span | None:
     start = place - local.end()
     if not match["bracket"]:
         named = local["dot"] or re.search(r"[_\d.+]", local[0])
-        if not match["dot"] or not (named or _MAIL_BEFORE.search(text, max(0, start - 60), start)):
+        mailed = _MAIL_BEFORE.search(text, max(0, start - 60), start) or _MAIL_AFTER.match(text, match.end())
+        shouted = match[0].strip().startswith("AT ") and not local[0].isupper()
+        if not shouted and (not match["dot"] or not (named or mailed)):
             return None
     return start, match.end(), EMAIL
+
+
+def _find_spelled_domain(text: str, at: int) -> Span | None:
+    """``jane@corp[.]com``, ``jane@corp dot com``."""
+    match = _SPELLED_DOMAIN.match(text, at)
+    local = _LOCAL_WORDS.match(text[max(0, at - 100) : at][::-1]) if match else None
+    return (at - local.end(), match.end(), EMAIL) if match and local and not local["gap"] else None
 
 
 def _find_from_dot(text: str, place: int) -> Span | None:
@@ -160,9 +171,10 @@ EMAIL_RULES = (
     Rule(("%40", "&#64", "&#x4", "&com", "[\\]x40"), _find_coded_at),
     Rule(("u004",), lambda text, place: _find_coded_at(text, place - 1) if place else None),
     Rule(
-        ("[[({<]at[)}>]", "[[({<]at]", "[[({<]@[)}>]", "[[({<]@]", "[[({<] at", "_at_", "-at-"),
+        ("[[({<]at[)}>]", "[[({<]at]", "[[({<]@[)}>]", "[[({<]@]", "[[({<] at", "_at_", "-at-", "(a)"),
         _find_spelled,
         fold=True,
     ),
+    Rule((" AT ",), _find_spelled),
     Rule((" dot", "[[({<]dot", "[[({<] do", " pun"), _find_from_dot, fold=True),
 )

@@ -64,8 +64,9 @@ def _opaque(value: str) -> bool:
 
 
 _PAIR = re.compile(r"(?P<name>[\w.$%\[\]-]{1,80})=(?P<value>\\{0,3}\"?[^\s\"'\\;,\x00]{0,4000}+\\{0,3}\"?)")
-_BETWEEN_PAIRS = re.compile(r"; ?|;?(?:\r?\n|(?:\\r)?\\n)[ \t]{1,8}|, (?=[\w.-]{1,60}=)")
-_COOKIE = re.compile(r"(?i:cookies?2?)" + _SEPARATOR)
+_BETWEEN_PAIRS = re.compile(r"; ?|;?(?:\r?\n|(?:\\r)?\\n)[ \t]{1,8}|, (?=[\w.-]{1,60}=)|\\{0,3}[\"']?, ?\\{0,3}[\"']")
+_COOKIE = re.compile(rf"(?i:cookies?2?)(?:{_SEPARATOR}| \\{{0,3}}[\"'])")
+_CURL_COOKIE = re.compile(r" -b[ =]?\\{0,3}[\"']?")
 _SECRET_NAME = re.compile(
     r"(?i:.{0,60}(?:sess|sid|auth|token|csrf|xsrf|jwt|login|remember|secret|credential|connect\.s|user_?id|uid)|id\Z)"
 )
@@ -76,9 +77,16 @@ _MOST_PAIRS = 50
 def _find_cookie(text: str, place: int) -> Span | None:
     """All of a header's cookies, when the value of one of them is opaque."""
     match = _COOKIE.match(text, place - 2) if place >= 2 else None
-    if match is None:
-        return None
-    start = end = match.end()
+    return _find_pairs(text, match.end()) if match else None
+
+
+def _find_curl_cookie(text: str, place: int) -> Span | None:
+    match = _CURL_COOKIE.match(text, place) if "curl" in text[max(0, place - 200) : place] else None
+    return _find_pairs(text, match.end()) if match else None
+
+
+def _find_pairs(text: str, start: int) -> Span | None:
+    end = start
     secret = False
     for _ in range(_MOST_PAIRS):
         pair = _PAIR.match(text, end)
@@ -137,6 +145,7 @@ HEADER_RULES = (
     Rule(("oriz", "oris"), _find_authorization, fold=True),
     Rule(("bear",), _find_bearer, fold=True),
     Rule(("okie",), _find_cookie, fold=True),
+    Rule((" -b[ '\"]",), _find_curl_cookie),
     Rule(("okie",), _find_json_cookie, fold=True),
     Rule(("\tTRU", "\tFAL"), _find_jar),
 )

@@ -7,21 +7,27 @@ import binascii
 import re
 
 from tasks.redaction.kinds import API_KEY, PRIVATE_KEY, SECRET, TOKEN, UUID, Find, Rule, Span
+from tasks.redaction.shapes import begins
 
 _HEX_DIGITS = "[a-fA-F0-9]"
 
 
-def _around(label: str, before: str, longest: int, rest: str) -> Find:
-    """A key of which ``before`` ends at an anchor, within ``longest`` characters, and ``rest`` begins there."""
-    ahead = re.compile(rf"(?:{before})\Z")
-    behind = re.compile(rest)
+def _around(label: str, before: str, longest: int, rest: str, joined: str = "\0") -> Find:
+    """A key of which ``before`` ends at an anchor, within ``longest`` characters, and ``rest`` begins there.
+
+    A word begins with it, or ``joined`` is what it is joined to.
+    """
+    ahead = re.compile(rf"(?:{before})\Z", re.ASCII)
+    behind = re.compile(rest, re.ASCII)
 
     def find(text: str, place: int) -> Span | None:
         end = behind.match(text, place)
         if end is None:
             return None
         start = ahead.search(text, max(0, place - longest), place)
-        return (start.start(), end.end(), label) if start else None
+        if start is None or not (begins(text, start.start()) or text.endswith(joined, 0, start.start())):
+            return None
+        return start.start(), end.end(), label
 
     return find
 
@@ -31,13 +37,13 @@ def _after(width: int, find: Find) -> Find:
     return lambda text, place: find(text, place + width)
 
 
-find_mailgun = _around(API_KEY, r"(?<![\w-])[a-f0-9]{32}", 33, r"-[a-f0-9]{8}-[a-f0-9]{8}(?![\w-])")
+find_mailgun = _around(API_KEY, r"[a-f0-9]{32}", 32, r"-[a-f0-9]{8}-[a-f0-9]{8}(?![\w-])")
 """Mailgun's newer key, from the first dash within it."""
-find_discord = _around(TOKEN, r"(?<![\w-])[MNO][\w-]{20,29}", 31, r"\.[\w-]{6}\.[\w-]{27,45}+")
+find_discord = _around(TOKEN, r"[MNO][\w-]{20,29}", 30, r"\.[\w-]{6}\.[\w-]{27,45}+")
 """A Discord bot's token, from the first dot within it."""
 
-_telegram = _around(TOKEN, r"(?<!\d)\d{6,12}", 13, r":A[\w-]{30,50}+(?<=[\w-]{32})")
-_azure_secret = _around(SECRET, r"(?<![\w~.])[\w~.]{3}\d", 5, r"Q~[\w~.-]{31,40}")
+_telegram = _around(TOKEN, r"\d{6,12}", 12, r":A[\w-]{30,50}+", joined="/bot")
+_azure_secret = _around(SECRET, r"[\w~.]{3}\d", 4, r"Q~[\w~.-]{31,40}")
 
 # What separates the words of a PEM's first line; a dash; the end of a line. URL-encoded, escaped, or as they are.
 _GAP = r"(?: |\+|%20)"
@@ -127,16 +133,15 @@ def _find_web_key(text: str, place: int) -> Span | None:
 INFIX_RULES = (
     Rule(("[0-9]:A",), _after(1, _telegram)),
     Rule(("[0-9]Q~",), _after(1, _azure_secret)),
-    Rule((".atl",), _around(TOKEN, r"(?<![A-Za-z0-9])[A-Za-z0-9]{14}", 15, r"\.atlasv1\.[\w=-]{40,100}+")),
-    Rule(("-us[0-9]",), _around(API_KEY, rf"(?<![\w-]){_HEX_DIGITS}{{32}}", 33, r"-us\d{1,2}(?![\w-])")),
-    Rule(("NRAL",), _around(API_KEY, r"(?<!\w)[a-fA-F0-9]{36}", 37, r"NRAL(?!\w)")),
-    Rule(("JQQJ",), _around(API_KEY, r"(?<!\w)[A-Za-z0-9]{52}", 53, r"JQQJ[A-Za-z0-9]{24,32}+={0,2}")),
-    Rule(("AZDO",), _around(TOKEN, r"(?<!\w)[A-Za-z0-9]{76}", 77, r"AZDO[A-Za-z0-9]{4}(?!\w)")),
-    Rule((":APA",), _around(TOKEN, r"(?<![\w-])[\w-]{8,40}", 41, r":APA91b[\w-]{80,200}+")),
-    Rule(("AAAA",), _around(TOKEN, r"(?<![\w-])", 1, r"AAAA[\w-]{7}:[\w-]{100,200}+"), begins=True),
+    Rule((".atl",), _around(TOKEN, r"[A-Za-z0-9]{14}", 14, r"\.atlasv1\.[\w=-]{40,100}+")),
+    Rule(("-us[0-9]",), _around(API_KEY, rf"{_HEX_DIGITS}{{32}}", 32, r"-us\d{1,2}(?![\w-])")),
+    Rule(("NRAL",), _around(API_KEY, r"[a-fA-F0-9]{36}", 36, r"NRAL(?!\w)")),
+    Rule(("JQQJ",), _around(API_KEY, r"[A-Za-z0-9]{52}", 52, r"JQQJ[A-Za-z0-9]{24,32}+={0,2}")),
+    Rule(("AZDO",), _around(TOKEN, r"[A-Za-z0-9]{76}", 76, r"AZDO[A-Za-z0-9]{4}(?!\w)")),
+    Rule((":APA",), _around(TOKEN, r"[\w-]{8,40}", 40, r":APA91b[\w-]{80,200}+")),
     Rule(("ks/[0-9]",), _around(TOKEN, r"webhoo", 6, r"ks/\d{15,20}/[\w-]{50,100}+")),
     Rule(("okb2",), _around(TOKEN, r"webho", 5, r"okb2/[\w@-]{36,100}+/IncomingWebhook/[\w/-]{32,150}+")),
-    Rule(("-san", "-dev", "-pro"), _around(TOKEN, r"(?<![\w-])access", 7, rf"-[a-z]{{7,11}}-{UUID}")),
+    Rule(("-san", "-dev", "-pro"), _around(TOKEN, "access", 6, rf"-[a-z]{{7,11}}-{UUID}")),
     Rule(("ken$",), _around(TOKEN, "access_to", 9, r"ken\$[a-z]{7,10}\$[a-z0-9]{10,20}\$[a-f0-9]{32}")),
     Rule(("BEGI",), _find_pem),
     Rule(("LS0t",), _find_coded_pem, begins=True),

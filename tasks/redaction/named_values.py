@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from tasks.redaction.kinds import BARREN, Find, Need, Span, words
+from tasks.redaction.kinds import BANK_ACCOUNT, BARREN, PHONE, SOCIAL_SECURITY, Find, Need, Rule, Span, words
 from tasks.redaction.plain_values import (
     DIGIT,
     EXPRESSION,
@@ -24,11 +24,13 @@ from tasks.redaction.plain_values import (
     turns,
 )
 
-_CODED_QUOTE = r"%22|%27|&quot;|&#34;|&#x22;|&#39;|\\{1,2}u002[27]"
+_CODED_QUOTE = r"%22|%27|%2522|%2527|&quot;|&#34;|&#x22;|&#39;|\\{1,2}u002[27]"
 _QUOTE = rf"(?:\\{{0,3}}[\"'`]|{_CODED_QUOTE})"
 _SEPARATOR = (
     rf"(?:(?P<close>{_QUOTE})\]?)?(?:[ \t]{{0,3}}|%20)"
-    r"(?:(?P<sep>=>|:=|=3[Dd]|[:=]{1,2}|>|%3[DAda]|\\u003[DAda]|：)(?:[ \t]{0,3}|%20|\+(?=%22))"
+    r"(?:(?P<sep>=>|:=|=3[Dd]|[:=]{1,2}|>|%(?:25)?3[DAda]|\\u003[DAda]|："
+    # Other attributes of an element.
+    r"|(?: [\w:.-]{1,30}=\"[^\"<>\n\x00]{0,60}\"){1,3}>)(?:[ \t]{0,3}|%20|\+(?=%22))"
     # A list, or bytes, of one.
     r"(?:(?:\[[ ]?|[bfur]{1,2})(?=\\{0,3}[\"']))?"
     # The name and the value of a pair: {"name": "DB_PASSWORD", "value": "…"}.
@@ -51,6 +53,8 @@ _BEFORE_VALUE = 64
 _CAPITAL_NAME = re.compile(r"[A-Z][A-Z_]*")
 # Read backwards, from the name on.
 _FLAG_BEFORE = re.compile(r"[\w-]{0,32}-(?:\Z|[\s\"'\[\\])")
+# <property name="password">…; a label's for="password" comes before words.
+_NAMED_BEFORE = re.compile(r"(?:name|key)=\\{0,3}[\"'][\w.:-]{0,30}\Z")
 _ELEMENT_BEFORE = re.compile(r"<[\w.:-]{0,30}\Z")
 # A Dockerfile, shells, a netrc, and SQL set a space between a name and its value.
 _STATEMENT = re.compile(
@@ -82,9 +86,9 @@ def find_beside(label: str, name: str, offset: int, check: Check, need: Need = N
         if match["space"] and not _is_set(text, start, match, value):
             return None
         # Each expression is tried where what it needs is there at all.
-        if match["sep"] == ">" and not match["close"]:
+        if match["sep"] and match["sep"][-1] == ">" and match["sep"] != "=>":
             before = text[max(0, start - 40) : start]
-            if "<" not in before or not _ELEMENT_BEFORE.search(before):
+            if "<" not in before or not (_NAMED_BEFORE if match["close"] else _ELEMENT_BEFORE).search(before):
                 return None
         if says_nothing(text, begin, end) or is_path(value) or value.startswith("-----BEGIN"):
             return None
@@ -233,9 +237,13 @@ def is_token(text: str, match: re.Match[str], value: str) -> bool:
     return _QUALIFIED.search(before) is not None or not (is_wordy(value) or (turns(value) <= 2 and len(value) < 16))
 
 
+_PASSES = ("com", "by", "sur", "tres", "over", "under", "low", "high", "band", "all", "single", "multi")
+
+
 def is_pass(text: str, match: re.Match[str], value: str) -> bool:
     """No result of a test ("pass: 12, fail: 1"), and no other word that ends so (compass, bypass)."""
-    return not text[max(0, match.start() - 1) : match.start()].isalpha() and is_mixed(value)
+    before = text[max(0, match.start() - 5) : match.start()].lower()
+    return is_mixed(value) and not before.endswith(_PASSES)
 
 
 _PRESIGNED = re.compile(r"(?i:[?&;]|X-Amz-|X-Goog-)\Z")
@@ -273,7 +281,7 @@ def find_below(label: str, name: str, offset: int) -> Find:
     """A value on the line after its name: alone there, so that it is no key of what is nested under the name."""
     pattern = re.compile(
         f"(?i:{name})"
-        r"[\"'`]?[ \t]{0,3}[:=][ \t]{0,3}(?:\r?\n|(?:\\r)?\\n)[ \t]{1,20}(?P<quote>[\"'`]?)"
+        r"[\"'`]?[ \t]{0,3}[:=][ \t]{0,3}(?:[|>][-+]?[ \t]{0,3})?(?:\r?\n|(?:\\r)?\\n)[ \t]{1,20}(?P<quote>[\"'`]?)"
         r"(?P<value>[^\s\"'`\\\x00]{6,500})"
         r"(?P=quote)[,;]?[ \t]{0,20}(?=[\r\n\x00\\]|\Z)"
     )
@@ -313,3 +321,64 @@ def find_in_prose(label: str, name: str, offset: int, check: Callable[[str], boo
 def is_key_in_prose(value: str) -> bool:
     """Rather a key than words, in a sentence."""
     return is_mixed(value) and len(value) >= 8 and not is_wordy(value) and (turns(value) >= 3 or len(value) >= 20)
+
+
+_NAMED_PHONE = re.compile(
+    r"(?i:(?:tele)?phones?|mobile?|tele?fono?|telefone|celular|whatsapp|tel|fax|cell|rufnummer|handy(?:nummer)?)"
+    r"(?i:[-_ ]?(?:numbers?|num|nummer|no|nr|n°|e164))?"
+    r"(?:\\{0,3}[\"'.:=,>#]|[ \t]|%3[AD]|%22|\\{0,2}u0022|(?i:is |value)){1,12}"
+    r"(?P<value>(?:\(?(?:\+|%2B|00))?\(?\d(?:(?:[ .()/\xa0\u2009\u202f\u2010-\u2013-]{0,2}|%20)\d){6,14})"
+    r"(?:x\d{1,5})?(?![\w-]|\.\d)"
+)
+_DATE = re.compile(r"\d{4}[-/.]\d\d[-/.]\d\d|\d\d[-/.]\d\d[-/.]\d{4}")
+
+
+def _find_named_phone(*offsets: int) -> Find:
+    def find(text: str, place: int) -> Span | None:
+        for offset in offsets:
+            start = place - offset
+            # homePhone and home_phone, not smartphone.
+            if start < 0 or (text[start - 1 : start].isalpha() and not text[start].isupper()):
+                continue
+            match = _NAMED_PHONE.match(text, start)
+            if match is not None and not _DATE.fullmatch(match["value"]):
+                return *match.span("value"), PHONE
+        return None
+
+    return find
+
+
+_BETWEEN = r"(?:[^\w\n\x00]|%3[AD]|%2[02]|_|(?i:is|no|nr|number|numbers?|value)){1,16}"
+_NAMED_SOCIAL = re.compile(rf"(?i:ssn|security){_BETWEEN}(?P<value>\d{{9}}|\d{{3}}[- ]\d\d[- ]\d{{4}})(?![\w-])")
+_NAMED_ACCOUNT = re.compile(
+    rf"(?i:iban){_BETWEEN}(?P<value>[A-Za-z]{{2}}\d{{2}}(?:[ -]?[A-Za-z0-9]){{11,30}})(?![A-Za-z0-9])"
+)
+_CALLED = re.compile(
+    r"(?i:call(?:ed)?(?: me| us| him| her| them| back)(?: back| now)?(?: at| on)?|call (?:at|on)) "
+    r"(?P<value>[2-9]\d\d[2-9]\d{6}|0[1-9]\d{8,9})(?![\w-])"
+)
+
+
+def _find_named(pattern: re.Pattern[str], offset: int, label: str) -> Find:
+    def find(text: str, place: int) -> Span | None:
+        match = pattern.match(text, place - offset) if place >= offset else None
+        return (*match.span("value"), label) if match else None
+
+    return find
+
+
+NAMED_NUMBER_RULES = (
+    Rule(("ssn",), _find_named(_NAMED_SOCIAL, 0, SOCIAL_SECURITY), fold=True),
+    Rule(("ecur",), _find_named(_NAMED_SOCIAL, 1, SOCIAL_SECURITY), fold=True),
+    Rule(("iban",), _find_named(_NAMED_ACCOUNT, 0, BANK_ACCOUNT), fold=True),
+    Rule(("call",), _find_named(_CALLED, 0, PHONE), fold=True),
+    Rule(("hone",), _find_named_phone(1, 5), fold=True),
+    Rule(("obil",), _find_named_phone(1), fold=True),
+    Rule(("efon",), _find_named_phone(3, 2), fold=True),
+    Rule(("lula",), _find_named_phone(2), fold=True),
+    Rule(("hats",), _find_named_phone(1), fold=True),
+    Rule(("andy",), _find_named_phone(1), fold=True),
+    Rule(("ufnu",), _find_named_phone(1), fold=True),
+    Rule(("tel[\"':.= >]", "fax[\"':.= >]"), _find_named_phone(0), fold=True),
+    Rule(("ell[=:\"']",), _find_named_phone(1), fold=True),
+)

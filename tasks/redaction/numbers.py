@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.redaction.infixes import find_discord, find_mailgun
-from tasks.redaction.kinds import BANK_ACCOUNT, CARD, PHONE, SOCIAL_SECURITY, Find, Rule, Span, words
+from tasks.redaction.kinds import BANK_ACCOUNT, CARD, PHONE, SOCIAL_SECURITY, Find, Span, words
 
 # Groups are set apart by a space, a dash, or the space that does not break.
 _TO_DIGITS = bytes(0x30 if 0x30 <= code <= 0x39 else 0x20 if code in (0x2D, 0xA0) else code for code in range(256))
@@ -182,11 +182,12 @@ def find_number_places(coded: bytes) -> list[Array]:
 _PHONE_GAP = r"[ .()/\xa0\u2009\u202f\u2010-\u2013-]{0,2}"
 _PLUS = re.compile(rf"\+[1-9](?:{_PHONE_GAP}\d){{6,14}}(?:(?: ?(?:x|ext\.?|#) ?)\d{{1,5}})?(?![\d\w])")
 _NORTH_AMERICAN = re.compile(
-    r"(?P<area>[2-9]\d\d)\)?[ .\xa0\u2010-\u2013-]{1,2}"
-    r"(?P<rest>[2-9]\d\d[ .\xa0\u2010-\u2013-]\d{4})(?![\w-]|\.\d)"
+    r"(?P<area>[2-9]\d\d)(?:\)[ .\xa0\u2010-\u2013-]{0,2}|[ .\xa0\u2010-\u2013-]{1,2})"
+    r"(?P<rest>[2-9]\d\d[ .\xa0\u2010-\u2013-]\d{4})(?: ?(?:x|ext\.?) ?\d{1,5})?(?![\w-]|\.\d)"
 )
 _NUMBER_BEFORE = re.compile(r"(?:[\w#$+-]|\d[.,/])\Z")
 _COUNTRY_AHEAD = re.compile(r"(?:(?<![\w.-])(?:001|1)[ .-]{1,2})?\(?\Z")
+_ABROAD = re.compile(rf"00[1-9](?:{_PHONE_GAP}\d){{7,13}}(?![\w-]|[.,]\d)")
 _NATIONAL = re.compile(r"\(?0[1-9]\d{0,4}\)?(?:[ ./\xa0-]{1,3}\d{2,8}){1,5}(?![\w-]|[.,]\d)")
 _LONGEST_PHONE = 15
 # How Britain, France and Australia write theirs; "(030) 123456" is nothing but a phone number.
@@ -290,6 +291,8 @@ class NumberFinder:
 
     def _find_national(self, text: str, place: int) -> Span | None:
         start = place - 1 if text[place - 1 : place] == "(" else place
+        if abroad := _ABROAD.match(text, place):
+            return (place, abroad.end(), PHONE) if self._is_phone("+" + abroad[0][2:], None) else None
         match = _NATIONAL.match(text, start)
         if match is None or not 9 <= len(_NO_DIGIT.sub("", match[0])) <= _LONGEST_PHONE:
             return None
@@ -350,40 +353,3 @@ class NumberFinder:
         from stdnum import iban
 
         return bool(iban.is_valid(number, check_country=False))
-
-
-_NAMED_PHONE = re.compile(
-    r"(?i:(?:tele)?phones?|mobile?|tele?fono?|telefone|celular|whatsapp|tel|fax|cell|rufnummer|handy(?:nummer)?)"
-    r"(?i:[-_ ]?(?:numbers?|num|nummer|no|nr|n°|e164))?"
-    r"(?:\\{0,3}[\"'.:=,>#]|[ \t]|%3[AD]|%22|\\{0,2}u0022|(?i:is |value)){1,12}"
-    r"(?P<value>(?:\(?(?:\+|%2B|00))?\(?\d(?:[ .()/\xa0\u2009\u202f\u2010-\u2013-]{0,2}\d){6,14})(?![\w-]|\.\d)"
-)
-_DATE = re.compile(r"\d{4}[-/.]\d\d[-/.]\d\d|\d\d[-/.]\d\d[-/.]\d{4}")
-
-
-def _find_named_phone(*offsets: int) -> Find:
-    def find(text: str, place: int) -> Span | None:
-        for offset in offsets:
-            start = place - offset
-            # homePhone and home_phone, not smartphone.
-            if start < 0 or (text[start - 1 : start].isalpha() and not text[start].isupper()):
-                continue
-            match = _NAMED_PHONE.match(text, start)
-            if match is not None and not _DATE.fullmatch(match["value"]):
-                return *match.span("value"), PHONE
-        return None
-
-    return find
-
-
-NUMBER_RULES = (
-    Rule(("hone",), _find_named_phone(1, 5), fold=True),
-    Rule(("obil",), _find_named_phone(1), fold=True),
-    Rule(("efon",), _find_named_phone(3, 2), fold=True),
-    Rule(("lula",), _find_named_phone(2), fold=True),
-    Rule(("hats",), _find_named_phone(1), fold=True),
-    Rule(("andy",), _find_named_phone(1), fold=True),
-    Rule(("ufnu",), _find_named_phone(1), fold=True),
-    Rule(("tel[\"':.= >]", "fax[\"':.= >]"), _find_named_phone(0), fold=True),
-    Rule(("ell[=:\"']",), _find_named_phone(1), fold=True),
-)

@@ -8,6 +8,7 @@ from tasks.redaction.headers import HEADER_RULES
 from tasks.redaction.infixes import INFIX_RULES
 from tasks.redaction.kinds import API_KEY, PASSWORD, PRIVATE_KEY, SECRET, TOKEN, Need, Rule
 from tasks.redaction.named_values import (
+    NAMED_NUMBER_RULES,
     find_below,
     find_beside,
     find_in_prose,
@@ -21,7 +22,6 @@ from tasks.redaction.named_values import (
     is_signature,
     is_token,
 )
-from tasks.redaction.numbers import NUMBER_RULES
 from tasks.redaction.plain_values import is_mixed
 from tasks.redaction.shapes import SHAPE_RULES
 
@@ -54,6 +54,10 @@ NAMED_RULES = (
     Rule(("-pas",), find_beside(PASSWORD, r"pass", -1, is_pass), fold=True),
     Rule((f"pwd[{_ENDS}]", f"Pwd[{_ENDS}]", f"PWD[{_ENDS}]"), find_beside(PASSWORD, r"pwd", 0, is_pwd)),
     # Spanish, Portuguese, German, Dutch, French.
+    Rule(("rase",), find_in_prose(PASSWORD, r"contrase(?:ñ|n)a", 4, is_mixed), fold=True),
+    Rule(("senh",), find_in_prose(PASSWORD, r"senha", 0, is_mixed), fold=True),
+    Rule(("mot ",), find_in_prose(PASSWORD, r"mot de passe", 0, is_mixed), fold=True),
+    Rule(("pw[:=\"']",), find_beside(PASSWORD, r"(?<![A-Za-z])pw", 0, is_pass), fold=True),
     Rule(("rase",), find_beside(PASSWORD, r"contrase(?:ñ|n|\\u00f1)a", 4, is_password), fold=True),
     Rule(("senh",), find_beside(PASSWORD, r"senha", 0, is_password), fold=True),
     Rule(("ennw",), find_beside(PASSWORD, r"kennwort", 1, is_password), fold=True),
@@ -83,6 +87,6 @@ ANCHORED_RULES: tuple[Rule, ...] = (
     *COMMAND_RULES,
     *SHAPE_RULES,
     *INFIX_RULES,
-    *NUMBER_RULES,
+    *NAMED_NUMBER_RULES,
 )
 """Every rule that is always on and tried where its anchors are."""

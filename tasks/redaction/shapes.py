@@ -207,6 +207,8 @@ SHAPES = (
     Shape(SECRET, "p8e-", "[A-Za-z0-9]{32}" + _END),
     Shape(TOKEN, "oauth:", "[a-z0-9]{30}" + _END, _has_digit),
     Shape(PRIVATE_KEY, "xprv", _ALNUM + "{100,}+"),
+    Shape(TOKEN, "AAAA", r"[\w-]{7}:[\w-]{100,}+"),
+    Shape(TOKEN, "SSWS", r"(?: |%20|\+)00[\w-]{38,}+"),
     Shape(TOKEN, "u+", r"[\w-]{18}" + _END, _has_digit),
     Shape(TOKEN, "AAAAAAAAAAAAAAAAAAAA", r"[\w%]{40,}+", _is_random),
     # Mapbox's and JSON Web Tokens, with their dots; what Grafana's, Intercom's and others' are without.
@@ -216,7 +218,7 @@ SHAPES = (
 )
 
 
-def _begins(text: str, place: int) -> bool:
+def begins(text: str, place: int) -> bool:
     """Whether a word begins there; the n of a JSON text's ``\\n`` is no part of a word."""
     if place == 0:
         return True
@@ -249,7 +251,7 @@ def _finder(shape: Shape) -> Find:
     check = shape.check
 
     def find(text: str, place: int) -> Span | None:
-        if not prefix.match(text, place) or not _begins(text, place):
+        if not prefix.match(text, place) or not begins(text, place):
             return None
         if check is not None and ((shown := bounded.match(text, place)) is None or not check(shown[0][width:])):
             return None

@@ -16,7 +16,7 @@ from deployments.demo.answers import derive_answer
 from deployments.demo.judge import SimulatedJudge, asked_schema, completion
 from deployments.demo.loopback import Response
 from tasks.evidence.prices import RunPrices
-from tasks.evidence.types import Evidence, Run
+from tasks.evidence.types import Evidence, Run, ToolCall
 from tasks.judge.agent import judge_agent
 from tasks.judge.budget import Budget
 from tasks.judge.evaluation import Evaluation
@@ -279,3 +279,30 @@ def test_the_budget_reserves_for_the_limit_that_is_sent(
     judge_agent(judge, make_evidence(), rubric, timeout_seconds=60)
     [(_, output)] = server.taken
     assert seen[0] >= 8000 * 10 / 1e6 > seen[1] >= output * 10 / 1e6
+
+
+def test_a_small_context_holds_an_agent_with_much_to_say(
+    judging: Judging, make_agent: Make, make_run: Make, make_evidence: Make, rubric: dict[str, Criterion]
+) -> None:
+    """Long instructions, a dozen tools, many kinds of failure, and the schema in the instructions."""
+    calls = [tuple(ToolCall(name=f"tool_{n}_{'x' * 60}", result="none") for n in range(12))] * 12
+    runs = [
+        make_run(
+            n, status="failed", error=f"{'abcdefghijkl'[n]} went wrong: " + "details of it " * 40, tool_calls=calls[n]
+        )
+        for n in range(12)
+    ]
+    agent = make_agent(prompt="Do what is asked, and do it well. " * 200, description="Does many things. " * 100)
+    server = Bounded(vllm, 4096)
+
+    def respond(payload: Payload, request: Any) -> Response:
+        if "response_format" in payload:
+            return refusal("response_format is not supported", param="response_format")
+        return server(payload, request)
+
+    judge, served = judging(respond)
+    evaluation = judge_agent(judge, make_evidence(runs, agent=agent), rubric, timeout_seconds=60)
+    assert evaluation.status == "evaluated"
+    evidence = json.loads(served.requests[-1].body)["messages"][1]["content"]
+    assert "Do what is asked" in evidence
+    assert "### R" in evidence

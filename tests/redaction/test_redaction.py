@@ -12,6 +12,7 @@ import pytest
 from tasks.errors import RedactionError, RefusedError
 from tasks.redaction.crowding import CROWDED, LEAST_APART, MOST_IN_A_SMALL_TEXT, find_crowded
 from tasks.redaction.kinds import BARREN
+from tasks.redaction.optional import KINDS
 from tasks.redaction.redactor import OWN_CODE, RULE_SET, Redactor
 from tasks.redaction.rules import ANCHORED_RULES
 
@@ -195,6 +196,42 @@ def test_every_kind_of_secret_is_replaced(kind: str) -> None:
 @pytest.mark.parametrize("name", LISTS["honest"])
 def test_honest_texts_stay(name: str) -> None:
     assert REDACTOR.redact(LISTS["honest"][name]) == LISTS["honest"][name]
+
+
+PASSPORT_LINES = "P<UTOERIKSSON<<ANNA<MARIA" + "<" * 19 + "\nL898902C36UTO7408122F1204159ZE184226B<<<<<10"
+ALSO = [
+    ("ip_addresses", "from 203.0.113.7:8080 to 2001:db8::1", "from [IP address]:8080 to [IP address]"),
+    ("ip_addresses", "X-Forwarded-For: 10.0.0.1, 192.168.1.254.", "X-Forwarded-For: [IP address], [IP address]."),
+    ("ip_addresses", "::ffff:203.0.113.7 and fe80::1ff:fe23:4567:890a", "[IP address] and [IP address]"),
+    ("dates_of_birth", "DOB: 1990-01-31, since 2020-01-01", "DOB: [date of birth], since 2020-01-01"),
+    ("dates_of_birth", '{"date_of_birth": "31/01/1990"}', '{"date_of_birth": "[date of birth]"}'),
+    ("dates_of_birth", '{"birthDate": "1990-01-31T00:00:00Z"}', '{"birthDate": "[date of birth]T00:00:00Z"}'),
+    ("dates_of_birth", "She was born on January 31, 1990 in Rome", "She was born on [date of birth] in Rome"),
+    ("dates_of_birth", "geboren am 31. Januar 1990", "geboren am [date of birth]"),
+    ("passport_numbers", "Passport number: X1234567, please", "Passport number: [passport number], please"),
+    ("passport_numbers", '{"passport_no": "533380006"}', '{"passport_no": "[passport number]"}'),
+    ("passport_numbers", '{"passportNumber": "C01X00T47"}', '{"passportNumber": "[passport number]"}'),
+    ("passport_numbers", PASSPORT_LINES, "[passport number]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "text", "redacted"), ALSO)
+def test_some_kinds_are_replaced_on_demand(kind: str, text: str, redacted: str) -> None:
+    assert REDACTOR.redact(text) == text
+    assert Redactor(also=[kind]).redact(text) == redacted
+    assert Redactor(also=[kind]).redact(redacted) == redacted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "version 1.2.3.4 at 127.0.0.1, ::1, std::vector, 12:30:45, 00:1A:2B:3C:4D:5E, 999.1.1.1, 1.2.3.4.5",
+        "founded 1990-01-31, a birthday cake, data: 2020-01-01, due date 2026-12-31",
+        "a passport is needed; passport number: required; passport.js 0.7.0; password hunter",
+    ],
+)
+def test_what_is_near_the_kinds_on_demand_stays(text: str) -> None:
+    assert Redactor(also=KINDS).redact(text) == text
 
 
 def test_what_is_replaced_is_counted_and_texts_do_not_flow_into_each_other() -> None:

@@ -134,6 +134,8 @@ def _change(old: Form, new: Form) -> str:
     """What is different, in a few words."""
     if new.merged != old.merged:
         return "with the instructions in the user message"
+    if new.streamed != old.streamed:
+        return "for a stream"
     if new.cuts != old.cuts:
         return f"with a schema without {', '.join(sorted(new.cuts - old.cuts))}"
     if new.limit != old.limit:

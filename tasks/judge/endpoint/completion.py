@@ -62,8 +62,6 @@ def read_completion(body: bytes) -> Completion:
         # One byte that is no UTF-8 does not make a good answer a bad one.
         text = body.decode(json.detect_encoding(body), "replace")
         data = _streamed(text) if _STREAM.match(text) or _LINES.match(text) else _data(text)
-        if not isinstance(data, Mapping):
-            raise ValueError("no object")
         return _read(data)
     except (KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("no completion") from error
@@ -78,12 +76,20 @@ def _data(text: str) -> Any:
     return data
 
 
-def _read(data: Mapping[str, Any]) -> Completion:
-    for name in _ENVELOPES:
-        inside = data.get(name)
-        if "choices" not in data and isinstance(inside, Mapping) and ("choices" in inside or "output" in inside):
-            data = inside
-            break
+def _object(value: object) -> Mapping[str, Any]:
+    """The object that ``value`` is, or holds as a text of JSON or in a list of one; empty where it is none."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        value = _data(value)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _read(body: object) -> Completion:
+    data = _object(body)
+    if "choices" not in data:
+        inner = (_object(data.get(name)) for name in _ENVELOPES)
+        data = next((inside for inside in inner if "choices" in inside or "output" in inside), data)
     model, usage, tier = data.get("model"), data.get("usage"), data.get("service_tier")
     if "choices" not in data and isinstance(data.get("output"), list):
         return Completion(
@@ -195,7 +201,7 @@ def _streamed(text: str) -> Mapping[str, Any]:
     An event that is no part of a completion, such as an error, is what the reply says.
     """
     merged: dict[str, Any] = {}
-    message: dict[str, Any] = {}
+    parts: dict[str, list[str]] = {}
     calls: dict[Any, list[str]] = {}
     finish_reason: object = None
     for event in _events(text):
@@ -210,14 +216,15 @@ def _streamed(text: str) -> Mapping[str, Any]:
             for name in ("content", "refusal", *_REASONING):
                 said = part.get(name)
                 said = said if isinstance(said, str) else _content_text(said) if name == "content" else ""
-                message[name] = message.get(name, "") + said
+                parts.setdefault(name, []).append(said)
             for call in part.get("tool_calls") or []:
                 arguments = (call.get("function") or {}).get("arguments")
                 calls.setdefault(call.get("index"), []).append(arguments if isinstance(arguments, str) else "")
-            merged["choices"] = [{"message": message}]
-    message["tool_calls"] = [{"function": {"arguments": "".join(parts)}} for parts in calls.values()]
-    merged["choices"][0]["finish_reason"] = finish_reason
-    return merged
+    if not parts:
+        raise ValueError("no choice")
+    message: dict[str, Any] = {name: "".join(said) for name, said in parts.items()}
+    message["tool_calls"] = [{"function": {"arguments": "".join(said)}} for said in calls.values()]
+    return merged | {"choices": [{"message": message, "finish_reason": finish_reason}]}
 
 
 def _events(text: str) -> Iterator[dict[str, Any]]:

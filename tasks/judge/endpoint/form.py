@@ -43,7 +43,7 @@ class Form:
     schema goes without. ``limit`` is the name of the output limit ("" when none is taken), ``refused_limits`` the names
     that were refused, ``most_output`` the largest that is taken (None: any). ``dropped`` are parameters that are not
     sent. ``merged``: the instructions stand in the user message. ``explained``: the schema stands in the last message
-    although the endpoint takes it as the answer's format.
+    although the endpoint takes it as the answer's format. ``streamed``: the answer comes as a stream of events.
     """
 
     rung: Rung = "json_schema"
@@ -55,6 +55,7 @@ class Form:
     dropped: frozenset[str] = frozenset()
     merged: bool = False
     explained: bool = False
+    streamed: bool = False
 
     def body(self, parameters: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
         """What is sent beside model and messages: ``parameters`` as they are taken, and the form of the answer."""
@@ -70,6 +71,8 @@ class Form:
         elif self.rung == "json_object":
             carried = {"schema": cut_schema(schema, self.cuts)} if self.carries_schema else {}
             body[_FORMAT] = {"type": "json_object", **carried}
+        if self.streamed:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
         return body
 
     def output_limit(self, parameters: Mapping[str, Any]) -> int | None:
@@ -114,6 +117,8 @@ class Form:
             return self._with_other_limit(refusal.words, parameters)
         if cause == "temperature" and "temperature" in parameters.keys() - self.dropped:
             return replace(self, dropped=self.dropped | {"temperature"})
+        if cause == "stream" and not self.streamed:
+            return replace(self, streamed=True)
         if cause == "role" and not self.merged:
             return replace(self, merged=True)
         return None

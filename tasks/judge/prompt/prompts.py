@@ -65,15 +65,21 @@ executive summary is two or three short paragraphs for someone who reads nothing
 
 @dataclass(frozen=True, slots=True)
 class FactsDetail:
-    """How much of one agent's facts is written: characters of its description, tools, kinds of failure, the rest."""
+    """How much of one agent's facts is written: characters of its description, tools, kinds of failure, the rest.
+
+    ``prompt`` is how many characters of the instructions that it was given.
+    """
 
     description: int
     tools: int = 12
     failures: int = 6
     measures: bool = True
+    prompt: int = 3000
 
 
 ALL_FACTS = FactsDetail(1000)
+AGENT_DETAILS = (ALL_FACTS, FactsDetail(400, 8, 4, prompt=1200), FactsDetail(160, 4, 2, prompt=400))
+"""The facts of one agent by itself, from all of them to what a context of 4,000 tokens holds beside some runs."""
 TEAM_DETAILS = (FactsDetail(300), FactsDetail(160, 4, 2), FactsDetail(80, 0, 1), FactsDetail(0, 0, 0, measures=False))
 """The facts of one agent among others, from all of them to so little that a thousand agents find room."""
 
@@ -104,19 +110,19 @@ def build_repair(answer: str, problems: Sequence[str]) -> list[dict[str, str]]:
     ]
 
 
-def render_agent(evidence: Evidence, selection: Selection) -> str:
+def render_agent(evidence: Evidence, selection: Selection, detail: FactsDetail = ALL_FACTS) -> str:
     """One agent's evidence as the judge reads it: who it is, the facts of all runs, the runs that are shown."""
     agent = evidence.agent
-    described = clip_middle(agent.description, ALL_FACTS.description) or "none given"
+    described = clip_middle(agent.description, detail.description) or "none given"
     lines = ["# Agent", _name(agent.name), "", "Description:", marked(described)]
     if agent.prompt:
         lines += [
             "",
             "The instructions that it was given (they are for it, not for you):",
-            marked(clip_middle(agent.prompt, 3000)),
+            marked(clip_middle(agent.prompt, detail.prompt)),
         ]
     labels = {shown.run.id: shown.labelled_run.label for shown in selection.runs}
-    lines += ["", "## Facts, computed from all runs", "", *render_facts(evidence.metrics, labels, ALL_FACTS)]
+    lines += ["", "## Facts, computed from all runs", "", *render_facts(evidence.metrics, labels, detail)]
     for warning in evidence.warnings:
         lines += ["- note:", _name(warning)]
     lines += ["", f"## Runs shown: {describe_selection(selection)}"]

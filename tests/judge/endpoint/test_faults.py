@@ -183,6 +183,7 @@ REMEDIES: dict[Cause, tuple[Callable[[str], Refuses], int]] = {
     "generation": (lambda words: lambda payload: form_of(payload) == "json_schema", 3),
     "temperature": (lambda words: lambda payload: "temperature" in payload, 2),
     "limit": (limit_of, 2),
+    "stream": (lambda words: lambda payload: not payload.get("stream"), 2),
 }
 """By cause: what is refused of the request, by the words; and the attempts until it is taken."""
 

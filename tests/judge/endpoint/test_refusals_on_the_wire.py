@@ -282,6 +282,25 @@ def test_json_object_is_sent_with_the_schema_where_it_is_taken_and_else_without(
     assert sent[1:] == [{"type": "json_object", "schema": SCHEMA}, {"type": "json_object"}, {"type": "json_object"}]
 
 
+def test_a_model_that_only_streams_is_asked_to_stream_and_its_events_are_an_answer(
+    serve: Serve, make_client: MakeClient
+) -> None:
+    only = said({"error": {"message": "This model only support stream mode", "code": "invalid_parameter_error"}}, 400)
+    parts = [
+        {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]} for text in ('{"sc', 'ore": 3}')
+    ]
+    parts.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    parts.append({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}})
+    events = "".join(f"data: {json.dumps(part)}\n\n" for part in parts) + "data: [DONE]\n\n"
+    server = serve(lambda payload, request: said(events.encode()) if payload.get("stream") else only)
+    client = make_client(server.base_url)
+    replies = [ask(client) for _ in range(2)]
+    assert [(reply.attempts, reply.text, reply.prompt_tokens) for reply in replies] == [
+        (2, '{"score": 3}', 9),
+        (1, '{"score": 3}', 9),
+    ]
+
+
 # What agents wrote
 
 

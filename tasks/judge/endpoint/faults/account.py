@@ -50,6 +50,7 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
         words=said(
             r"moderation|moderated|\bflagged\b|content[-_ ]?(?:management[-_ ])?(?:policy|filter)",
             r"usage (?:polic|guideline)|safety_check",
+            r"guardrails?[^.]{0,30} (?:intervened|blocked)|blocked by[^.]{0,40}guardrail",
             r"safety (?:system|filter|setting|polic|reason|check)|prohibited_content",
             r"(?:blocked|rejected|refused|filtered)[^.]{0,40}(?:safety|harmful|inappropriate|unsafe)",
             r"(?:harmful|inappropriate|unsafe|sensitive|prohibited|disallowed)[^.]{0,20} content|content exists risk",
@@ -216,6 +217,7 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
             r"api[-_ ]?key[^.]{0,30}(?:not valid|invalid|expired|missing|not found|required|incorrect|revoked)",
             r"invalid authentication|authentication (?:fails|failed|required)|no auth credentials",
             r"(?:key|credential|access token)s? (?:has|have|is|are) (?:been )?(?:expired|revoked)",
+            r"(?:location|country|region|territory)[^.]{0,40} not supported|organization must be verified",
         ),
         examples=(
             Example("OpenAI", 401, "Incorrect API key provided: sk-***.", code="invalid_api_key"),
@@ -223,6 +225,8 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
             Example("xAI", 400, "Incorrect API key provided: xa***. You can obtain an API key from the console."),
             Example("Azure OpenAI", 401, "Access denied due to invalid subscription key or wrong API endpoint."),
             Example("OpenRouter", 401, "No auth credentials found"),
+            Example("OpenAI", 403, "Country, region, or territory not supported"),
+            Example("Gemini", 400, "User location is not supported for the API use."),
             Example("vLLM", 401, "Unauthorized"),
         ),
     ),
@@ -255,7 +259,7 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
             r"model.{0,120}?(?:has been (?:deprecated|retired|removed)|not supported by any provider)",
             r"(?:unknown|no such|nonexistent|invalid) model(?! (?:output|response|answer))\b",
             r"not a valid model|model identifier is invalid|no models? (?:is |are )?(?:currently )?loaded",
-            r"no endpoints found for [\w./:-]|access to (?:the )?model|unable to access [^.]{0,40}model",
+            r"no endpoints found for (?!.{0,120}? that )|access to (?:the )?model|unable to access [^.]{0,40}model",
             r"not (?:valid|supported|available) for chat|not a chat model",
             r"\N{CJK UNIFIED IDEOGRAPH-6A21}\N{CJK UNIFIED IDEOGRAPH-578B}\N{CJK UNIFIED IDEOGRAPH-4E0D}"
             r"\N{CJK UNIFIED IDEOGRAPH-5B58}\N{CJK UNIFIED IDEOGRAPH-5728}",

@@ -22,6 +22,7 @@ Cause = Literal[
     "format",
     "limit",
     "temperature",
+    "stream",
     "unnamed",
     "loading",
     "wait",

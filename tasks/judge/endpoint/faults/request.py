@@ -11,6 +11,10 @@ from tasks.judge.endpoint.stated_limits import read_stated_limits
 _FORMAT_PARAM = re.compile(r"(?:response_format|response_schema|generation_config|output_config|text\.format)\b")
 # A parser's numbers are positions in the body.
 _OF_THE_BODY = re.compile(r"deserialize|unknown variant|response_?format", re.IGNORECASE)
+# What is refused by these names is not the format.
+_OTHERS = (
+    r"\b(?:reasoning_effort|service_tier|top_[pk]|tools?|tool_choice|stream|thinking|seed|verbosity|logprobs|stop)\b"
+)
 _FORMAT_STATUSES = frozenset({400, 404, 405, 406, 415, 422, 500, 501})
 
 
@@ -26,8 +30,8 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
     Fault(
         cause="length",
         what="The prompt is longer than the context",
-        next="The question is asked again with less evidence, or with a lower output limit, as far as the words state "
-        "what fits.",
+        next="The question is asked again: with a lower output limit, down to what a short answer needs, then with "
+        "less evidence, to fit what the words state. Where they state no limit, it becomes half as long.",
         statuses=frozenset({400, 413, 422, 424, 500}),
         alone_statuses=frozenset({413}),
         names=frozenset(
@@ -301,12 +305,34 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         ),
     ),
     Fault(
+        cause="stream",
+        what="The model answers as a stream only",
+        next="It is asked to stream, and its events are put together.",
+        statuses=frozenset({400, 422}),
+        words=said(r"only supports? stream|stream(?:ing)? (?:must be|is required|should be)|non-streaming calls"),
+        examples=(
+            Example(
+                "DashScope",
+                400,
+                "This model only support stream mode, please enable the stream parameter to access the model.",
+                code="invalid_parameter_error",
+            ),
+            Example(
+                "DashScope",
+                400,
+                "parameter.enable_thinking must be set to false for non-streaming calls",
+                code="invalid_parameter_error",
+            ),
+        ),
+    ),
+    Fault(
         cause="unnamed",
         what="Something of the request is not supported, and nothing says what",
         next="The next simpler format, while no call was answered in this one.",
         statuses=frozenset({400, 422}),
         words=said(
-            r"^$|unsupported|not support|unrecognized|not permitted|unknown (?:parameter|field|argument)",
+            rf"^$|^(?!.{{0,300}}?{_OTHERS}).{{0,300}}?(?:unsupported|not support|unrecognized|not permitted"
+            r"|unknown (?:parameter|field|argument))",
             r"^(?:http )?(?:400:? ?|422:? ?)?(?:bad request|invalid request|unprocessable (?:entity|content)"
             r"|invalid (?:argument|param(?:eter)?s?)|validation error|request contains an invalid argument)\W{0,3}$",
         ),

@@ -22,7 +22,8 @@ SERVER_FAULTS: tuple[Fault, ...] = (
             }
         ),
         words=said(
-            r"loading model|model.{0,80}?\b(?:still |currently |being )?(?:loading|loaded now|warming up)\b",
+            r"^loading model|model.{0,80}? (?:is|still|currently|being) (?:\w+ )?(?:loading|loaded now|warming up)\b",
+            r"model.{0,80}? being loaded\b",
             r"(?:server|service|model|engine|system)[^.]{0,40}(?:overloaded|not ready|at capacity|starting up|is busy)",
             r"no (?:available|healthy|ready) (?:server|worker|instance|replica|upstream)|temporarily unavailable",
         ),
@@ -65,7 +66,6 @@ SERVER_FAULTS: tuple[Fault, ...] = (
         statuses=frozenset({403}),
         examples=(
             Example("Bedrock", 403, "The security token included in the request is invalid."),
-            Example("OpenAI", 403, "Country, region, or territory not supported"),
             Example("Cloudflare", 403, "Attention Required! | Cloudflare"),
         ),
     ),

@@ -15,7 +15,9 @@ from tasks.wire.route import describe_place
 
 FAULTS: tuple[Fault, ...] = (*ACCOUNT_FAULTS, *REQUEST_FAULTS, *SERVER_FAULTS)
 
-REMEDIES: frozenset[Cause] = frozenset({"role", "generation", "schema", "format", "limit", "temperature", "unnamed"})
+REMEDIES: frozenset[Cause] = frozenset(
+    {"role", "generation", "schema", "format", "limit", "temperature", "stream", "unnamed"}
+)
 """What another form of the request may help against."""
 
 ENDINGS: frozenset[Cause] = frozenset({"redirect", "quota", "key", "model"})

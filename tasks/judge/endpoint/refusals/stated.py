@@ -142,7 +142,7 @@ def _is_error(data: Mapping[str, Any]) -> bool:
     base = data.get("base_resp")
     if isinstance(base, Mapping) and str(base.get("status_code")) in _SUCCESS:
         return False
-    if any(data.get(name) for name in _MARKS):
+    if any(str(data.get(name) or "").lower() not in _SUCCESS for name in _MARKS):
         return True
     codes = [str(data[name]).lower() for name in ("code", "status") if name in data]
     return ("message" in data or "msg" in data) and not _SUCCESS.issuperset(codes)
