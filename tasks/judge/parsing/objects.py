@@ -17,6 +17,8 @@ _LONGEST_TOLERATED = 400_000
 _START = re.compile(r"\{|\[(?=\s{0,99}\{)")
 # An object that cannot be read begins so: what follows may be its inside.
 _HEAD = re.compile(r"[\[\s]{0,99}\{\s{0,99}(?:[\"'“„‘`][^\"“”„:\n{}]{1,200}[\"'”“’`]|\w{1,60})\s{0,99}[:：]")
+# Unless it ends before another begins: what was quoted with dots, {"order": 7, ...}, holds no answer.
+_FLAT = re.compile(r"\{[^{}]{0,2000}\}")
 # So does the inside of an object whose head went with the reasoning.
 _KEY_BEFORE = re.compile(r"[,{\[]\s{0,99}[\"'“„‘`][^\"“”„:\n{}]{1,200}[\"'”“’`]\s{0,99}[:：]\s{0,99}\Z")
 # JSON within a text of JSON, with or without its quotes, once or more often; and as HTML.
@@ -71,7 +73,7 @@ def _read(reader: ValueReader, position: int) -> tuple[Any, int] | None:
     if _KEY_BEFORE.search(text, max(0, position - 500), position):
         raise UnusableAnswerError(["the answer is the inside of a JSON object whose beginning is missing"])
     found = reader.read(position)
-    if found is None and _HEAD.match(text, position):
+    if found is None and _HEAD.match(text, position) and not _FLAT.match(text, position):
         raise UnusableAnswerError([f"the answer is not a JSON object that can be read ({_why(text, position)})"])
     return found
 
