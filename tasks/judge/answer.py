@@ -16,6 +16,7 @@ from tasks.judge.prompt.citations import LabelledRuns, QuoteLocation, Side
 from tasks.judge.rubric import Criterion, fold_name
 
 Kind = Literal["agent", "team"]
+_REASONS = ("reasoning", "rationale", "explanation", "justification", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def parse_answer(
             continue
         examples, lost = _examples(given.get("examples"), labelled_runs)
         dropped += lost
-        criteria[name] = CriterionAnswer(_text(given.get("reasoning")), score, examples)
+        criteria[name] = CriterionAnswer(_reasoning(given), score, examples)
     summary = _text(data.get("executive_summary"))
     if kind == "team" and not summary.strip():
         problems.append("executive_summary is missing")
@@ -218,6 +219,12 @@ def _given(name: str, found: Mapping[str, Any], alike: Mapping[str, Sequence[str
     if not isinstance(given, dict):
         raise ValueError(f"criterion {name!r} is no object with reasoning, score and examples")
     return given
+
+
+def _reasoning(given: Mapping[str, Any]) -> str:
+    """The judge's reasons, under whatever name it gave them; "" without."""
+    by_name = {fold_name(key): value for key, value in given.items()}
+    return next((text for name in _REASONS if (text := _text(by_name.get(name)))), "")
 
 
 def _score(name: str, given: dict[str, Any]) -> float | None:

@@ -162,6 +162,14 @@ def test_a_name_written_otherwise_is_the_same_criterion(
     assert found.ignored == ()
 
 
+def test_names_of_the_schema_may_be_written_otherwise(rubric: dict[str, Criterion]) -> None:
+    criteria = {"accuracy": {"Rationale": "Right.", "Score": 8}, "care": {"explanation": "Careful.", "score": 6}}
+    answer = {"Criteria": criteria, "Reasoning": "Over all.", "Strengths": ["s"], "Executive Summary": "One."}
+    found = parse(json.dumps(answer), rubric, "team")
+    assert [given.reasoning for given in found.criteria.values()] == ["Right.", "Careful."]
+    assert (found.reasoning, found.strengths, found.executive_summary) == ("Over all.", ("s",), "One.")
+
+
 def test_names_of_several_words_may_come_joined(make_answer: Make) -> None:
     rubric = {"error handling": Criterion(), "zuverlässig": Criterion()}
     text = json.dumps({"criteria": {"error_handling": {"score": 4}, "Zuverla\u0308ssig": {"score": 5}}})

@@ -14,6 +14,8 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _LONGEST = 60
+# "N/A (no runs were shown)"; a number in it may be a score.
+_REMARK = re.compile(r"\s{0,9}\([^()\d]{0,120}\)\Z")
 # What stands around a number without changing it: **8**, `8`, "8".
 _DECORATION = " \t\r\n*`\"'"
 _NO_EVIDENCE = frozenset(
@@ -69,7 +71,8 @@ def read_score(value: object) -> float | None:
 
 def _from_text(text: str) -> float | None:
     bare = text[:200].strip(_DECORATION) if len(text) <= 200 else ""
-    if fold_name(bare).rstrip(".") in _NO_EVIDENCE or bare.casefold() in _NO_EVIDENCE:
+    words = _REMARK.sub("", bare)
+    if fold_name(words).rstrip(".") in _NO_EVIDENCE or words.casefold() in _NO_EVIDENCE:
         return None
     found = _NUMBER.fullmatch(bare) if len(bare) <= _LONGEST else None
     if found is None or (found["point"] == "," and len(found["part"]) > 2):
@@ -81,7 +84,8 @@ def _bounded(value: float, shown: str) -> float:
     # NaN fails this comparison as well; so does an integer too large for a float.
     if not 0 <= value <= 10:
         raise ValueError(f"score {shown[:40]} is not between 0 and 10")
-    return float(value)
+    # Minus zero is zero.
+    return abs(float(value))
 
 
 def _inner(given: Mapping[str, object]) -> object:

@@ -21,6 +21,7 @@ _NAMES = ("name", "criterion", "criteria", "key", "id", "title")
 _WORDS = frozenset(
     {"contradictions", "strengths", "weaknesses", "recommendations", "executive summary", "examples", "quote", "text"}
 )
+_FIELDS = {name: name.replace(" ", "_") for name in (*_WORDS, "reasoning")}
 _DRAFT = re.compile(r"think|thought|reason|draft|scratch|plan|reflect|example|previous|initial|template", re.IGNORECASE)
 
 
@@ -59,7 +60,7 @@ def _answers(value: Any, names: Set[str], depth: int) -> Iterator[dict[str, Any]
         return
     criteria = _criteria(value, names)
     if criteria is not None:
-        yield value | {_CRITERIA: criteria}
+        yield _renamed(value) | {_CRITERIA: criteria}
     elif depth < _DEEPEST:
         # The words that stand beside the wrapper belong to the answer, too.
         beside = {key: other for key, other in value.items() if fold_name(key) in _WORDS or isinstance(other, str)}
@@ -67,6 +68,12 @@ def _answers(value: Any, names: Set[str], depth: int) -> Iterator[dict[str, Any]
             if fold_name(key) not in _WORDS and not _DRAFT.search(key):
                 for answer in _answers(value[key], names, depth + 1):
                     yield {name: other for name, other in beside.items() if name != key} | answer
+
+
+def _renamed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """``value`` with the names that were asked for in place of "Strengths" and "Executive Summary"."""
+    found = {_FIELDS[fold_name(key)]: given for key, given in value.items() if fold_name(key) in _FIELDS}
+    return found | dict(value)
 
 
 def _criteria(value: Mapping[str, Any], names: Set[str]) -> dict[str, Any] | None:
