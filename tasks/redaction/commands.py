@@ -41,19 +41,20 @@ _OPTIONS = {
     "--user": (Option(("curl", "wget"), user=_COLON),),
     "--proxy-user": (Option(("curl",), user=_COLON),),
 }
-_LONGEST_COMMAND = 240
-_LINE_STARTS = ("\n", "|", ";", "&&", "\x00")
-_BEFORE_NAME = re.compile(r"[\w.-]\Z")
+_LONGEST_COMMAND = 200
+_LINE_END_WITHIN = re.compile(r"[\n|;\x00]|&&")
+_BEFORE_NAME = re.compile(r"[\w.-]")
 # mysqldump, mongosh, mosquitto_pub and so on.
 _AFTER_NAME = re.compile(r"[\w-]{0,20}[\s\"',\\]")
 
 
-def _command_at(text: str, start: int, end: int, name: str) -> bool:
-    at = text.rfind(name, start, end)
+def _command_at(line: str, name: str) -> bool:
+    """Whether the last ``name`` in ``line`` is a command, and its own options follow up to the end."""
+    at = line.rfind(name)
     return (
-        at >= 0
-        and (at == start or _BEFORE_NAME.search(text, at - 1, at) is None)
-        and _AFTER_NAME.match(text, at + len(name), end + 1) is not None
+        (at == 0 or _BEFORE_NAME.match(line, at - 1) is None)
+        and not _LINE_END_WITHIN.search(line, at)
+        and _AFTER_NAME.match(line + " ", at + len(name)) is not None
     )
 
 
@@ -70,13 +71,12 @@ def _find_option(flag: str) -> Find:
     def find(text: str, place: int) -> Span | None:
         if not text.startswith(flag, place + 1):
             return None
-        start = max(0, place - _LONGEST_COMMAND)
-        for line_start in _LINE_STARTS:
-            start = max(start, text.rfind(line_start, start, place) + 1)
+        line = text[max(0, place - _LONGEST_COMMAND) : place]
         for commands, pattern in options:
-            if any(_command_at(text, start, place, name) for name in commands):
-                match = pattern.match(text, place + 1)
-                return _password(text, match) if match else None
+            for name in commands:
+                if name in line and _command_at(line, name):
+                    match = pattern.match(text, place + 1)
+                    return _password(text, match) if match else None
         return None
 
     return find
@@ -113,7 +113,7 @@ def _statement(pattern: str, offset: int) -> Find:
 _LINE_END = r"(?=[\s\x00\"'`]|\\[nr]|\Z)"
 _PGPASS = re.compile(
     r"(?P<host>[\w.*-]{1,100}|\[[0-9a-f:]{2,40}\]):(?:\d{4,5}|\*):[^\s:\x00]{1,63}:[^\s:\x00]{1,63}:"
-    r"(?P<value>(?:[^\s\\\"'`\x00]|\\[:\\]){1,100})" + _LINE_END
+    r"(?P<value>(?:[^\s:\\\"'`\x00]{1,100}+|\\[:\\]){1,8})" + _LINE_END
 )
 _HOST_REVERSED = re.compile(r"[\w.*-]{1,100}|\][0-9a-f:]{2,40}\[")
 

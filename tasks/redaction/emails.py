@@ -120,15 +120,12 @@ _TOP = (
     r"|us|uk|de|fr|es|it|nl|be|ch|at|se|no|dk|fi|pl|pt|ie|eu|ca|au|nz|in|jp|cn|br|mx|ru|kr|za|id|sg|hk|ar|cl|cz|gr|hu|il"
     r"|ro|ua|tr)(?![\w-])"
 )
-_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9]|-(?!(?i:dot)-)){0,40}"
+_LABEL = "[A-Za-z0-9]{1,40}+(?:-(?!(?i:dot)-)[A-Za-z0-9]{1,40}+){0,4}"
 _SPELLED = re.compile(
     rf"{_AT_WORD}(?P<domain>{_LABEL}(?:(?P<dot>{_DOT_WORD})|\.)(?:{_LABEL}(?:{_DOT_WORD}|\.)){{0,2}}?{_TOP})(?:(?:{_DOT_WORD}|\.){_TOP})?"
 )
 _SPELLED_DOMAIN = re.compile(rf"@{_LABEL}{_DOT_WORD}(?:{_LABEL}(?:{_DOT_WORD}|\.)){{0,2}}?{_TOP}")
-_MAIL_AFTER = re.compile(r"[^\n\x00]{0,20}?\b(?i:e-?mail|mail)\b")
-_MAIL_BEFORE = re.compile(
-    r"(?i:e-?mail|mail|contact|write|reach|address|correo|adresse|send|ping|cc)\b[^\n\x00]{0,40}\Z"
-)
+_MAIL_WORDS = ("mail", "contact", "write to", "reach", "address", "correo", "adresse", "send", "ping ", "cc ")
 _NO_DOMAINS = frozenset(
     ["the", "a", "an", "this", "that", "any", "every", "each", "my", "your", "our", "his", "her", "its", "their"]
 )
@@ -145,11 +142,15 @@ def _find_spelled(text: str, place: int) -> Span | None:
     start = place - local.end()
     if not match["bracket"]:
         named = local["dot"] or re.search(r"[_\d.+]", local[0])
-        mailed = _MAIL_BEFORE.search(text, max(0, start - 60), start) or _MAIL_AFTER.match(text, match.end())
         shouted = match[0].strip().startswith("AT ") and not local[0].isupper()
-        if not shouted and (not match["dot"] or not (named or mailed)):
+        if not shouted and (not match["dot"] or not (named or _is_about_mail(text, start, match.end()))):
             return None
     return start, match.end(), EMAIL
+
+
+def _is_about_mail(text: str, start: int, end: int) -> bool:
+    before = text[max(0, start - 40) : start].lower()
+    return any(word in before for word in _MAIL_WORDS) or "mail" in text[end : end + 24].lower()
 
 
 def _find_spelled_domain(text: str, at: int) -> Span | None:

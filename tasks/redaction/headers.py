@@ -19,11 +19,11 @@ _TOKEN68 = r"[\w.~+/=:-]"
 _VALUE = rf"(?P<value>(?:{_TOKEN68}|%2[BFbf]|%3[DAda]){{8,2000}}+)"
 _AUTHORIZATION = re.compile(
     rf"(?i:authori[sz]ation){_SEPARATOR}"
-    rf"(?:(?P<scheme>[A-Za-z][A-Za-z0-9-]{{1,30}}){_SPACE}{{1,3}})?(?P<pairs>\w{{1,30}}=(?=\\{{0,3}}[\"'<]))?"
-    rf"(?(pairs)\\{{0,3}}[\"']?(?P<rest>[^\n\r\x00]{{8,400}})|{_VALUE})"
+    rf"(?:(?P<scheme>[A-Za-z][A-Za-z0-9-]{{1,30}}){_SPACE}{{1,3}})?"
+    rf"(?:(?P<pairs>(?:\w{{1,30}}=\\{{0,3}}[\"'][^\"'\\\n\x00]{{0,300}}+\\{{0,3}}[\"'],? ?"
+    rf"|\w{{1,30}}=[\w/+.=-]{{1,300}}+, ?){{1,20}})|{_VALUE})"
 )
 _BEARER = re.compile(rf"(?i:bearer){_SPACE}{{1,3}}{_VALUE}")
-_FIRST_PAIRS = 200
 _KNOWN_SCHEMES = words(
     """
     bearer basic token digest apikey key negotiate aws4-hmac-sha256 bot ssws geniekey splunk oauth api-token dpop
@@ -39,9 +39,7 @@ def _find_authorization(text: str, place: int) -> Span | None:
     scheme = (match["scheme"] or "").lower()
     if match["pairs"]:
         # Digest username="bob", response="…"; OAuth oauth_token="…".
-        if not scheme or not DIGIT.search(match["rest"][:_FIRST_PAIRS]):
-            return None
-        return match.start("pairs"), match.end("rest"), TOKEN
+        return (*match.span("pairs"), TOKEN) if scheme and DIGIT.search(match["pairs"]) else None
     value = match["value"]
     if not _opaque(value) or (scheme not in _KNOWN_SCHEMES and is_wordy(value)):
         return None
@@ -63,15 +61,17 @@ def _opaque(value: str) -> bool:
     return len(value) >= 24 or DIGIT.search(value) is not None
 
 
-_PAIR = re.compile(r"(?P<name>[\w.$%\[\]-]{1,80})=(?P<value>\\{0,3}\"?[^\s\"'\\;,\x00]{0,4000}+\\{0,3}\"?)")
-_BETWEEN_PAIRS = re.compile(r"; ?|;?(?:\r?\n|(?:\\r)?\\n)[ \t]{1,8}|, (?=[\w.-]{1,60}=)|\\{0,3}[\"']?, ?\\{0,3}[\"']")
+_NAME = r"[\w.$%\[\]-]{1,80}"
+_COOKIE_VALUE = r"\\{0,3}\"?[^\s\"'\\;,\x00]{0,4000}+\\{0,3}\"?"
+_BETWEEN_PAIRS = r"(?:; ?|;?(?:\r?\n|(?:\\r)?\\n)[ \t]{1,8}|\\{0,3}[\"']?, ?(?:\\{0,3}[\"'])?)"
+_PAIRS = re.compile(rf"{_NAME}={_COOKIE_VALUE}(?:{_BETWEEN_PAIRS}{_NAME}={_COOKIE_VALUE}){{0,50}}")
+_PAIR = re.compile(rf"(?P<name>{_NAME})=\\{{0,3}}\"?(?P<value>[^\s\"'\\;,\x00]{{6,4000}}+)")
 _COOKIE = re.compile(rf"(?i:cookies?2?)(?:{_SEPARATOR}| \\{{0,3}}[\"'])")
 _CURL_COOKIE = re.compile(r" -b[ =]?\\{0,3}[\"']?")
 _SECRET_NAME = re.compile(
     r"(?i:.{0,60}(?:sess|sid|auth|token|csrf|xsrf|jwt|login|remember|secret|credential|connect\.s|user_?id|uid)|id\Z)"
 )
 _ATTRIBUTE = re.compile(r"(?i:path|domain|expires|max-age|samesite|secure|httponly|priority|version)\Z")
-_MOST_PAIRS = 50
 
 
 def _find_cookie(text: str, place: int) -> Span | None:
@@ -86,21 +86,13 @@ def _find_curl_cookie(text: str, place: int) -> Span | None:
 
 
 def _find_pairs(text: str, start: int) -> Span | None:
-    end = start
-    secret = False
-    for _ in range(_MOST_PAIRS):
-        pair = _PAIR.match(text, end)
-        if pair is None:
-            break
-        end = pair.end()
-        secret = secret or (
-            _ATTRIBUTE.match(pair["name"]) is None and _is_session(pair["name"], pair["value"].strip('\\"'))
-        )
-        between = _BETWEEN_PAIRS.match(text, end)
-        if between is None or _PAIR.match(text, between.end()) is None:
-            break
-        end = between.end()
-    return (start, end, TOKEN) if secret else None
+    pairs = _PAIRS.match(text, start)
+    if pairs is None:
+        return None
+    for pair in _PAIR.finditer(text, start, pairs.end()):
+        if _is_session(pair["name"], pair["value"]) and _ATTRIBUTE.match(pair["name"]) is None:
+            return start, pairs.end(), TOKEN
+    return None
 
 
 def _is_session(name: str, value: str) -> bool:

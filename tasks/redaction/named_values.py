@@ -27,19 +27,19 @@ from tasks.redaction.plain_values import (
 _CODED_QUOTE = r"%22|%27|%2522|%2527|&quot;|&#34;|&#x22;|&#39;|\\{1,2}u002[27]"
 _QUOTE = rf"(?:\\{{0,3}}[\"'`]|{_CODED_QUOTE})"
 _SEPARATOR = (
-    rf"(?:(?P<close>{_QUOTE})\]?)?(?:[ \t]{{0,3}}|%20)"
+    rf"(?:(?P<close>(?=[\"'`\\%&]){_QUOTE})\]?)?(?:[ \t]{{0,3}}|%20)"
     r"(?:(?P<sep>=>|:=|=3[Dd]|[:=]{1,2}|>|%(?:25)?3[DAda]|\\u003[DAda]|："
     # Other attributes of an element.
     r"|(?: [\w:.-]{1,30}=\"[^\"<>\n\x00]{0,60}\"){1,3}>)(?:[ \t]{0,3}|%20|\+(?=%22))"
     # A list, or bytes, of one.
     r"(?:(?:\[[ ]?|[bfur]{1,2})(?=\\{0,3}[\"']))?"
     # The name and the value of a pair: {"name": "DB_PASSWORD", "value": "…"}.
-    rf"|(?P<pair>,?(?:[ \t]|\r?\n|\\n){{0,20}}{_QUOTE}?[Vv]alue{_QUOTE}?[ \t]{{0,3}}[:=][ \t]{{0,3}})"
+    rf"|(?P<pair>(?=[,\s\\]),?(?:[ \t]|\r?\n|\\n){{0,20}}{_QUOTE}?[Vv]alue{_QUOTE}?[ \t]{{0,3}}[:=][ \t]{{0,3}})"
     r"|(?P<space> {1,3}))"
 )
 _BARE = r"[^\s\"'`,;&<>\\\x00|]"
 _VALUE = (
-    rf"(?:(?P<coded>{_CODED_QUOTE})(?P<within>(?:(?!(?P=coded))[^\s\"'\x00]){{1,300}}+)"
+    rf"(?:(?P<coded>(?=[%&\\])(?:{_CODED_QUOTE}))(?P<within>(?:(?!(?P=coded))[^\s\"'\x00]){{1,300}}+)"
     r"|(?P<quote>\\{0,3}[\"'`])"
     r"(?P<quoted>(?:[^\"'`\\\n\x00]++|(?!(?P=quote))(?:\\[^\n\x00]|[^\n\x00]))++)"
     rf"|(?P<expression>{EXPRESSION})|(?P<bare>{_BARE}{{1,500}}+))"
@@ -220,8 +220,6 @@ _OTHER_TOKENS = re.compile(
     + ")",
     re.IGNORECASE,
 )
-# access_token, NPM_TOKEN, authToken, x-vault-token; not "unexpected token".
-_QUALIFIED = re.compile(r"[A-Za-z0-9][-_.]\Z|[a-z0-9]\Z")
 
 
 def is_token(text: str, match: re.Match[str], value: str) -> bool:
@@ -234,7 +232,10 @@ def is_token(text: str, match: re.Match[str], value: str) -> bool:
     before = text[max(0, begin - 16) : begin]
     if _OTHER_TOKENS.match(before[::-1]):
         return False
-    return _QUALIFIED.search(before) is not None or not (is_wordy(value) or (turns(value) <= 2 and len(value) < 16))
+    # access_token, NPM_TOKEN, authToken, x-vault-token; not "unexpected token".
+    if before[-1:].isalnum() or (before[-1:] in ("-", "_", ".") and before[-2:-1].isalnum()):
+        return True
+    return not (is_wordy(value) or (turns(value) <= 2 and len(value) < 16))
 
 
 _PASSES = ("com", "by", "sur", "tres", "over", "under", "low", "high", "band", "all", "single", "multi")
@@ -260,7 +261,7 @@ _OWNERS = tuple(
         """
         signing encryption decryption master subscription function functions auth app application routing integration
         service deploy ingest admin shared storage session consumer webhook license server client preshared x-api hmac
-        cookie jwt data host project user account secret private write global rest publishing connection fastly openai
+        cookie jwt data host project user write global rest publishing connection fastly openai
         anthropic azure aws google stripe twilio sendgrid mailgun algolia datadog mapbox github slack groq cohere
         mistral pinecone
         """

@@ -203,12 +203,11 @@ _CALL = re.compile(
 )
 _SOCIAL = re.compile(r"(?P<area>\d{3})(?P<gap>[- \u2010-\u2013])\d\d(?P=gap)\d{4}(?![\w-]|\.\d)")
 _SOCIAL_NAME = re.compile(r"(?i:\b(?:ssn|itin|social security|soc\.? sec|taxpayer|tin)\b)")
-_ACCOUNT = re.compile(r"[A-Z]{2}\d{2}(?:[ \xa0\u202f-]?[A-Z0-9]){11,30}")
 _ACCOUNT_NAME = re.compile(r"(?i:\biban\b)")
 _NO_DIGIT = re.compile(r"\D+")
 # https://www.swift.com/standards/data-standards/iban-international-bank-account-number
-_ACCOUNT_LENGTHS = {
-    country: int(length)
+_ACCOUNTS = {
+    country: re.compile(rf"[A-Z]{{2}}\d\d(?:[ \xa0\u202f-]?[A-Z0-9]){{{int(length) - 4}}}(?![A-Za-z0-9])")
     for length, countries in (
         entry.split(":")
         for entry in words(
@@ -222,6 +221,9 @@ _ACCOUNT_LENGTHS = {
     )
     for country in countries.split(",")
 }
+_BETWEEN_GROUPS = re.compile(r"[ \xa0\u202f-]")
+# A is 10, and so on.
+_TO_NUMBERS = {ord("A") + number: str(10 + number) for number in range(26)}
 _CHECKS_AT_LEAST = 20
 _TEXT_OF_A_CHECK = 10_000
 
@@ -326,27 +328,17 @@ class NumberFinder:
         return ssn.is_valid(number) or itin.is_valid(number) or number in ("078051120", "219099999", "457555462")
 
     def _find_account(self, text: str, place: int) -> Span | None:
-        length = _ACCOUNT_LENGTHS.get(text[place : place + 2])
-        match = _ACCOUNT.match(text, place) if length else None
-        if length is None or match is None:
+        account = _ACCOUNTS.get(text[place : place + 2])
+        match = account.match(text, place) if account else None
+        if match is None:
             return None
-        kept = 0
-        for end in range(match.start(), match.end()):
-            kept += text[end].isalnum()
-            if kept == length:
-                break
-        else:
-            return None
-        end += 1
-        number = "".join(filter(str.isalnum, text[place:end]))
-        if text[end : end + 1].isalnum():
-            return None
+        number = _BETWEEN_GROUPS.sub("", match[0])
         if not self._is_account(number) and not _is_behind(_ACCOUNT_NAME, text, place):
             return None
-        return place, end, BANK_ACCOUNT
+        return place, match.end(), BANK_ACCOUNT
 
     def _is_account(self, number: str) -> bool:
-        if int("".join(str(int(letter, 36)) for letter in number[4:] + number[:4])) % 97 != 1:
+        if int((number[4:] + number[:4]).translate(_TO_NUMBERS)) % 97 != 1:
             return False
         if not self._may_check():
             return True

@@ -50,14 +50,17 @@ _LONGEST_NOTHING = 20
 
 def says_nothing(text: str, start: int, end: int) -> bool:
     """Whether what stands there is no secret itself: a placeholder, a mask, a variable, a word about a secret."""
-    return (end - start <= _LONGEST_NOTHING and text[start:end].strip(".:!?,").lower() in _NOTHING) or _NO_VALUE.match(
-        text, start, end
-    ) is not None
+    value = text[start:end]
+    if value.isalnum() and not value.isalpha():
+        return False
+    if end - start <= _LONGEST_NOTHING and value.strip(".:!?,").lower() in _NOTHING:
+        return True
+    return _NO_VALUE.match(text, start, end) is not None
 
 
 def is_path(value: str) -> bool:
     """Whether ``value`` names a file."""
-    return _PATH.match(value) is not None
+    return ("/" in value or "." in value or "\\" in value) and _PATH.match(value) is not None
 
 
 _ABOUT = re.compile(
