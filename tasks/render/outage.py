@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from tasks.report.rows import AgentRow
 
 _KEY = "Set OPENAI_API_KEY to a key of this endpoint (OPENAI_BASE_URL)"
+_QUOTA = "Top up the account, or set another OPENAI_API_KEY"
+_MODEL = "Check AGENT_REPORT_JUDGE_MODEL and OPENAI_BASE_URL, which usually ends in /v1"
 # How errors of the judge's client begin, and what one adds that ran out of time. Others are about sources or answers.
 _OF_THE_JUDGE = re.compile(r"^the judge's (?:endpoint|quota)\b|\(last: |not with a completion \(is OPENAI_BASE_URL")
 # The first that is found in an error says what was wrong. Refused calls come first, as the endpoint's own words follow:
@@ -20,17 +22,18 @@ _KINDS = (
         "The judge refused every call",
         "Check AGENT_REPORT_JUDGE_MODEL and the endpoint's settings",
     ),
-    (r"does not accept the key|\bHTTP 40[13]\b", "The judge refused the key", _KEY),
+    # Endpoints say each of these with many statuses: of a quota also with 400, 403 and 429.
+    (r"^the judge's endpoint does not accept the key", "The judge refused the key", _KEY),
+    (r"^the judge's quota is used up", "The judge's quota is used up", _QUOTA),
+    (r"^the judge's endpoint does not know this", "The judge's endpoint does not know the model or the path", _MODEL),
     (
-        r"quota is used up|\bHTTP 402\b",
-        "The judge's quota is used up",
-        "Top up the account, or set another OPENAI_API_KEY",
+        r"^the judge's endpoint does not let this key",
+        "The judge's key may not use the model",
+        "Set AGENT_REPORT_JUDGE_MODEL to a model that this key may use, or another OPENAI_API_KEY",
     ),
-    (
-        r"does not know this model or path|\bHTTP 404\b",
-        "The judge's endpoint does not know the model or the path",
-        "Check AGENT_REPORT_JUDGE_MODEL and OPENAI_BASE_URL, which usually ends in /v1",
-    ),
+    (r"\bHTTP 40[13]\b", "The judge refused the key", _KEY),
+    (r"\bHTTP 402\b", "The judge's quota is used up", _QUOTA),
+    (r"\bHTTP 404\b", "The judge's endpoint does not know the model or the path", _MODEL),
     (
         r"not with a completion",
         "What answers at OPENAI_BASE_URL is not an LLM endpoint",

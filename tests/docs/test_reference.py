@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 import agent_report
 from deployments.cli import app
+from tasks.evidence.traces.conventions.catalog import OWN, SHARED
 from tasks.judge.evaluation import AgentStatus
 from tasks.settings import ReportOptions, Settings
 from tasks.warehouse.schema import ENDED, REPORT_TABLES
@@ -93,3 +94,8 @@ def test_every_function_of_the_module_is_explained_with_its_arguments(pages: dic
 def test_the_source_has_the_columns_that_are_read(pages: dict[str, Any]) -> None:
     rows = pages["docs/guide/your-agents.md"].rows("table")
     assert [row[0].strip("`") for row in rows] == ["environments", "agents", "agent_runs"]
+
+
+def test_every_convention_of_spans_is_named(pages: dict[str, Any]) -> None:
+    text = pages["docs/guide/your-agents.md"].text
+    assert [convention.name for convention in (*OWN, *SHARED) if convention.name not in text] == []

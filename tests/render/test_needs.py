@@ -99,6 +99,14 @@ _KEY = "the judge's endpoint does not accept the key (OPENAI_API_KEY): HTTP 401:
             "OPENAI_BASE_URL",
         ),
         ("the judge's quota is used up: HTTP 429: pay", "The judge's quota is used up", "HTTP 429: pay", "account"),
+        ("the judge's quota is used up: HTTP 403: pay", "The judge's quota is used up", "HTTP 403: pay", "account"),
+        (
+            "the judge's endpoint does not let this key use the model (AGENT_REPORT_JUDGE_MODEL, OPENAI_API_KEY): "
+            "HTTP 403: no access",
+            "The judge's key may not use the model",
+            "HTTP 403: no access",
+            "AGENT_REPORT_JUDGE_MODEL",
+        ),
         (
             "the judge's endpoint does not know this model or path (AGENT_REPORT_JUDGE_MODEL, OPENAI_BASE_URL): "
             "HTTP 404: no page",

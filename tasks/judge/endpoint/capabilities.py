@@ -41,6 +41,10 @@ class Capabilities:
         """How the next call is sent."""
         return self._form
 
+    def is_proven(self, form: Form) -> bool:
+        """Whether this is the form of now, and a call was answered in it."""
+        return self._proven and form == self._form
+
     def wait_turn(self) -> None:
         """Wait, half a second for each form at most, while another call finds out whether the newest form is taken."""
         with self._changed:
@@ -99,25 +103,19 @@ class Capabilities:
         refusal: Refusal,
         parameters: Mapping[str, Any],
         said: str,
-        *,
-        learn: bool = True,
     ) -> Form | None:
-        """Learn from the refusal of a call in this form; the form in which that call can be asked again, or None.
-
-        Without ``learn`` nothing is kept: the call is asked in a form of its own already.
+        """Learn from the refusal of a call in this form; the form in which every call can be asked now, or None.
 
         ``parameters`` are what is sent as far as it is taken, ``said`` is the refusal as one line for the log, without
         secrets. A refusal that does not name the format (``unnamed``), and one with HTTP 500, costs a format only while
-        no call was answered in this form. An answer that the endpoint itself found invalid (``generation``) costs it
-        for all only then, and for this call in any case.
+        no call was answered in this form.
         """
         with self._changed:
-            proven = self._proven and form == self._form
-            if proven and (cause == "unnamed" or (refusal.status >= 500 and cause != "generation")):
+            if self.is_proven(form) and (cause == "unnamed" or refusal.status >= 500):
                 return None
             following = form.after(cause, refusal, parameters)
-            if following is None or not learn or (proven and cause == "generation"):
-                return following
+            if following is None:
+                return None
             if form == self._form:
                 self._form, self._proven = following, False
                 self._trying, self._tried_since = True, None

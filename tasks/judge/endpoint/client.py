@@ -243,12 +243,12 @@ class JudgeClient:
             if not call.regenerated:
                 call.regenerated = True
                 return True
-        following = self.capabilities.refused(form, cause, refusal, call.parameters, call.said, learn=call.form is None)
-        if following is None:
-            return False
-        if call.form is not None or following != self.capabilities.form:
-            call.form = following
-        return True
+        # An answer that the endpoint itself found invalid says little where others were good: only this call differs.
+        if call.form is not None or (cause == "generation" and self.capabilities.is_proven(form)):
+            following = form.after(cause, refusal, call.parameters)
+            call.form = following or call.form
+            return following is not None
+        return self.capabilities.refused(form, cause, refusal, call.parameters, call.said) is not None
 
     def _end(self, cause: Cause, refusal: Refusal, call: _Call) -> bool:
         """End judging, unless what is refused was good before and may be a stumble: then whether to try once more."""

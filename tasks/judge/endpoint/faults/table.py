@@ -34,5 +34,5 @@ def why_judging_ends(cause: Cause, refusal: Refusal, key_name: str = "OPENAI_API
     if cause == "key":
         return f"the judge's endpoint does not accept the key ({key_name})"
     if refusal.status == 403:
-        return f"the key may not use this model (AGENT_REPORT_JUDGE_MODEL, {key_name})"
+        return f"the judge's endpoint does not let this key use the model (AGENT_REPORT_JUDGE_MODEL, {key_name})"
     return "the judge's endpoint does not know this model or path (AGENT_REPORT_JUDGE_MODEL, OPENAI_BASE_URL)"
