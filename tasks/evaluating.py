@@ -52,6 +52,8 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         stop=stop,
         scale=clients.token_scale(plan.options),
         evidence_tokens=clients.settings.evidence_tokens,
+        # Where the tokens of evidence are set by themselves, they hold.
+        context_tokens=None if clients.settings.judge_evidence_tokens else clients.settings.judge_context_tokens,
         samples=plan.options.judge_samples,
         report_id=plan.id,
         fresh_since=plan.fresh_since,

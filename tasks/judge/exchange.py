@@ -25,7 +25,7 @@ from tasks.judge.endpoint.stated_price import StatedPrice
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint
 from tasks.judge.prompt.prompts import PROMPT_VERSION, build_repair
 from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
-from tasks.judge.question import Draft, Question, estimate_messages, fit
+from tasks.judge.question import Draft, Question, fit, follow_up
 
 # A call that is refused for its length costs nothing; where no limit is stated, each refusal halves the question.
 _MOST_REFUSALS = 5
@@ -39,7 +39,8 @@ _REFUSED_WEIGHT = 1000
 class Judge:
     """Everything a judgement needs beside its question; one per report.
 
-    ``evidence_tokens`` is the budget of evidence in one question, ``samples`` how often each question is asked. Answers
+    ``evidence_tokens`` is the budget of evidence in one question, ``context_tokens`` what the model holds according to
+    the settings (None: they leave it open), ``samples`` how often each question is asked. Answers
     that were paid for before ``fresh_since`` (aware; None: no bound) are not used again.
     """
 
@@ -51,6 +52,7 @@ class Judge:
     scale: TokenScale = field(default_factory=TokenScale)
     stated_price: StatedPrice = field(default_factory=StatedPrice)
     evidence_tokens: int = 80_000
+    context_tokens: int | None = None
     samples: int = 1
     report_id: int | None = None
     fresh_since: datetime | None = None
@@ -102,47 +104,46 @@ class Judge:
         draft, reply = self._first(question, call, claim, drafts)
         problems: tuple[str, ...] = ()
         first = ""
-        asked: Draft | None = None
+        repair: Draft | None = None
         for turn in range(2):
             if turn:
                 first = "; ".join(problems)
-                if asked is None:
-                    draft, reply = self._first(question, call, claim)
-                else:
-                    reply = self._call(question, asked, call, claim)
-            outcome, answer = "usable", None
+                draft, reply = self._second(question, call, claim, repair)
+            if reply.paid:
+                self._notice_schema(reply, question)
+            outcome, answer, has_more_room = "usable", None, False
             try:
                 answer = _use(reply, question)
             except UnusableAnswerError as error:
                 problems = error.problems
                 outcome = _outcome(reply)
-                asked = None if self._has_more_room(draft, reply) else _repair(draft, reply, problems)
+                has_more_room = self._has_more_room(draft, reply)
+                repair = None if has_more_room else self._repair(question, draft, reply, problems)
                 if claim is not None:
-                    claim.most_usd = self._most_usd(asked or draft)
+                    claim.most_usd = self._most_usd(repair or draft)
             if reply.paid:
-                self._notice_schema(reply, question)
                 self.ledger.commit(self._paid(call, reply, outcome), claim)
             if answer is not None:
-                return replace(answer, shown=draft.shown, warnings=self._warnings(asked or draft, reply))
-            if is_spent_on_reasoning(reply) and (turn or asked is not None):
-                raise UnusableAnswerError([self._describe_reasoning(asked or draft)])
+                return replace(answer, shown=draft.shown, warnings=self._warnings(draft, reply))
+            if is_spent_on_reasoning(reply) and (turn or not has_more_room):
+                raise UnusableAnswerError([self._describe_reasoning(draft)])
         second = "; ".join(problems)
         if reply.finish_reason == "length":
             second += " (AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS)"
         raise UnusableAnswerError([f"the judge's answer could not be used ({first}), nor could the second: {second}"])
 
     def _has_more_room(self, draft: Draft, reply: Reply) -> bool:
-        """Whether an answer that was cut off gets more room when the question is made to fit again."""
+        """Whether an answer that was cut off gets more room when the question is made to fit again.
+
+        It does where a context had lowered its limit. What is configured is what a call may cost: no call gets more.
+        """
         if reply.finish_reason != "length":
             return False
         if self.client.capabilities.form.limit and (context := ended_by_context(reply, draft.output_tokens)):
             return self.client.limits.learn(Bounds(context_tokens=context))
         most = self._most_output_tokens()
-        # What is configured is what a call may cost: it is not asked for more than that.
-        return (
-            is_spent_on_reasoning(reply)
-            and draft.output_tokens < most
-            and self.client.limits.learn(Bounds(least_output_tokens=min(most, 2 * draft.output_tokens)))
+        return draft.output_tokens < most and self.client.limits.learn(
+            Bounds(least_output_tokens=min(most, 2 * draft.output_tokens))
         )
 
     def _warnings(self, draft: Draft, reply: Reply) -> tuple[str, ...]:
@@ -206,13 +207,31 @@ class Judge:
             f"{refused} (AGENT_REPORT_JUDGE_CONTEXT_TOKENS is to be what the model takes, prompt and answer together)"
         )
 
+    def _second(
+        self, question: Question, call: CallContext, claim: Claim | None, repair: Draft | None
+    ) -> tuple[Draft, Reply]:
+        """The reply to ``repair``; where that has no room, to the question itself, made to fit again."""
+        if repair is not None:
+            try:
+                return repair, self._call(question, repair, call, claim)
+            except ContextLengthError as error:
+                self._learn(repair, read_stated_limits(error.words, error.figures), 1.0)
+        return self._first(question, call, claim)
+
+    def _repair(self, question: Question, draft: Draft, reply: Reply, problems: Sequence[str]) -> Draft | None:
+        """The turn that asks once more; without the answer that it is about where there is no room for both."""
+        turns = [build_repair(text, problems) for text in (reply.text, "")]
+        added = self._added_tokens(question)
+        return follow_up(question, draft, turns, self._bounds, factor=self.scale.factor, added_tokens=added)
+
     def _learn(self, draft: Draft, stated: StatedLimits | None, correction: float) -> float:
         """Note what a refusal says of the model; by how much this question's estimate is off beside the scale's."""
         factor = self.scale.factor * correction
         prompt = draft.estimated * factor
-        known = self.client.limits.bounds
+        known = self._bounds
         counted = count_of_prompt(stated, prompt, draft.output_tokens) if stated else None
-        tighter = self.client.limits.learn(bounds_from(stated, prompt, draft.output_tokens))
+        learned = bounds_from(stated, prompt, draft.output_tokens)
+        tighter = self.client.limits.learn(learned, guessed=stated is None or not stated.has_limit)
         if counted and is_count_of_tokens(counted, draft.estimated):
             self.scale.learn(_REFUSED_WEIGHT, round(_REFUSED_WEIGHT * counted / draft.estimated))
             return max(1.0, counted / draft.estimated / self.scale.factor)
@@ -224,7 +243,7 @@ class Judge:
             return fit(
                 question,
                 self.evidence_tokens,
-                self.client.limits.bounds,
+                self._bounds,
                 factor=self.scale.factor * correction,
                 most_output_tokens=self._most_output_tokens(),
                 added_tokens=self._added_tokens(question),
@@ -232,6 +251,11 @@ class Judge:
             )
         except ContextLengthError as error:
             raise ContextLengthError(f"{error} (last: {refused})" if refused else str(error)) from None
+
+    @property
+    def _bounds(self) -> Bounds:
+        """What the settings say of the model, and what was learned."""
+        return self.client.limits.bounds.within(Bounds(context_tokens=self.context_tokens))
 
     def _most_output_tokens(self) -> int:
         taken = self.client.capabilities.form.most_output
@@ -322,11 +346,6 @@ class Judge:
             agent_id=call.agent_id,
             sample=call.sample,
         )
-
-
-def _repair(draft: Draft, reply: Reply, problems: Sequence[str]) -> Draft:
-    messages = draft.messages + build_repair(reply.text, problems)
-    return replace(draft, messages=messages, estimated=estimate_messages(messages))
 
 
 def _holds(bounds: Bounds, prompt_tokens: float, output_tokens: int) -> bool:

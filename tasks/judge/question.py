@@ -59,13 +59,14 @@ class Question:
 class Draft:
     """A question as it is sent: its messages, what they show of the evidence, and their estimated tokens.
 
-    ``output_tokens`` is the limit of the answer.
+    ``output_tokens`` is the limit of the answer, ``added_tokens`` the part of the estimate that is added on the way.
     """
 
     messages: list[dict[str, str]]
     shown: RenderedEvidence
     estimated: int
     output_tokens: int = 0
+    added_tokens: int = 0
 
 
 def compose(question: Question, budget_tokens: int, scale: TokenScale | None = None, rotation: float = 0.0) -> Draft:
@@ -114,6 +115,31 @@ def fit(
     return replace(draft, output_tokens=int(min(output, max(least, left))))
 
 
+def follow_up(
+    question: Question,
+    draft: Draft,
+    turns: Sequence[list[dict[str, str]]],
+    bounds: Bounds,
+    *,
+    factor: float,
+    added_tokens: int = 0,
+) -> Draft | None:
+    """``draft`` with the first of ``turns`` behind it that leaves room for an answer; None when none does.
+
+    ``factor`` and ``added_tokens`` are as ``fit`` has them, by now.
+    """
+    draft = replace(draft, estimated=draft.estimated - draft.added_tokens + added_tokens, added_tokens=added_tokens)
+    context = bounds.context_tokens or math.inf
+    longest = min(bounds.most_prompt_tokens or math.inf, context - question.least_answer_tokens)
+    for turn in turns:
+        estimated = draft.estimated + sum(estimate_tokens(message["content"]) for message in turn)
+        prompt = estimated * factor * (1 + _MARGIN)
+        if prompt <= longest:
+            output = int(min(draft.output_tokens, max(question.least_answer_tokens, context - prompt)))
+            return replace(draft, messages=draft.messages + turn, estimated=estimated, output_tokens=output)
+    return None
+
+
 def estimate_messages(messages: Sequence[Mapping[str, str]]) -> int:
     """Estimated tokens of ``messages``, with what frames them."""
     return sum(estimate_tokens(message["content"]) for message in messages) + _MESSAGE_OVERHEAD
@@ -130,4 +156,5 @@ def _compose(question: Question, budget_tokens: int, factor: float, rotation: fl
         beyond = size - budget_tokens / factor
         room = max(1, int(min(room - beyond, room * budget_tokens / (size * factor) * 0.97)))
     messages = build_messages(question.kind, question.rubric, Fence().around(shown.text), question.goal)
-    return Draft(messages, shown, size + estimate_messages(messages[:-1]) + added_tokens)
+    estimated = size + estimate_messages(messages[:-1]) + added_tokens
+    return Draft(messages, shown, estimated, added_tokens=added_tokens)

@@ -22,6 +22,7 @@ from tasks.judge.budget import Budget
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.rubric import Criterion
+from tasks.settings import Settings
 
 Payload = dict[str, Any]
 WORDS = ["the", "customer", "asked", "for", "a", "refund", "of", "order", "and", "we", "made", "it", "after", "today"]
@@ -306,3 +307,15 @@ def test_a_small_context_holds_an_agent_with_much_to_say(
     evidence = json.loads(served.requests[-1].body)["messages"][1]["content"]
     assert "Do what is asked" in evidence
     assert "### R" in evidence
+
+
+@pytest.mark.parametrize("context", [4096, 8192, 32768])
+def test_a_context_that_the_settings_name_spares_the_refusals(
+    context: int, judging: Judging, agents: list[Evidence], rubric: dict[str, Criterion]
+) -> None:
+    server = Bounded(vllm, context)
+    evidence_tokens = Settings(judge_context_tokens=context).evidence_tokens
+    judge, _ = judging(server, evidence_tokens=evidence_tokens, context_tokens=context)
+    evaluations = judge_all(judge, agents, rubric, width=1)
+    assert [evaluation.status for evaluation in evaluations] == ["evaluated"] * 3
+    assert server.refused == 0

@@ -192,3 +192,39 @@ def test_a_prompt_that_was_cut_is_warned_of_and_teaches_nothing(
     assert judge.scale.factor == 1.0
     whole, _ = judging(lambda payload, request: answer(payload, size(payload)))
     assert judge_agent(whole, long, rubric, timeout_seconds=60).warnings == ()
+
+
+def test_an_answer_that_a_lowered_limit_cut_off_gets_more_room(
+    judging: Judging, long: Evidence, rubric: dict[str, Criterion]
+) -> None:
+    def respond(payload: Payload, request: Any) -> Any:
+        if payload["max_completion_tokens"] < 3000:
+            usage = {"prompt_tokens": size(payload), "completion_tokens": payload["max_completion_tokens"]}
+            return completion('{"contradictions": [], "criteria": {"acc', finish_reason="length", usage=usage)
+        return answer(payload, size(payload))
+
+    judge, server = judging(respond, context_tokens=8192)
+    assert judge_agent(judge, long, rubric, timeout_seconds=60).status == "evaluated"
+    one, two = asked(server)
+    assert one["max_completion_tokens"] < 3000 < two["max_completion_tokens"]
+    assert size(two) < size(one)
+
+
+def test_a_repair_has_no_more_than_the_context_holds(
+    judging: Judging, long: Evidence, rubric: dict[str, Criterion]
+) -> None:
+    held: list[int] = []
+
+    def respond(payload: Payload, request: Any) -> Any:
+        counted = size(payload) * 4 // 5
+        held.append(counted + payload["max_completion_tokens"])
+        if len(payload["messages"]) == 2:
+            return completion("no JSON " * 1000, usage={"prompt_tokens": counted, "completion_tokens": 900})
+        return answer(payload, counted)
+
+    judge, server = judging(respond, context_tokens=4096)
+    assert judge_agent(judge, long, rubric, timeout_seconds=60).status == "evaluated"
+    assert max(held) <= 4096
+    _, repair = asked(server)
+    # Of the useless answer nothing is repeated, as there is no room for it.
+    assert [message["content"][:11] for message in repair["messages"][2:]] == ["(no answer)", "That answer"]

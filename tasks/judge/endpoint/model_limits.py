@@ -12,6 +12,8 @@ logger = logging.getLogger(__name__)
 
 # A count that differs more than this from the estimate is none of tokens: some endpoints count characters.
 _LEAST_RATIO, _MOST_RATIO = 0.4, 2.5
+# No model that is served holds less.
+_SMALLEST_CONTEXT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,23 @@ class ModelLimits:
         """What is known by now."""
         return self._bounds
 
-    def learn(self, bounds: Bounds) -> bool:
-        """Note ``bounds``; whether they are tighter than what was known, which is logged once."""
+    def learn(self, bounds: Bounds, *, guessed: bool = False) -> bool:
+        """Note ``bounds``; whether they are tighter than what was known, which is logged once.
+
+        ``guessed``: the endpoint stated none.
+        """
         with self._lock:
             tighter = self._bounds.within(bounds)
             if tighter == self._bounds:
                 return False
             self._bounds = tighter
-        if described := tighter.describe():
+        if guessed:
+            logger.warning(
+                "The judge's endpoint refused a question for its length and stated no limit: half of it is tried, %s "
+                "(AGENT_REPORT_JUDGE_CONTEXT_TOKENS, set to what the model takes, spares the refused calls)",
+                tighter.describe(),
+            )
+        elif described := tighter.describe():
             logger.warning(
                 "The judge's model takes at most %s: questions are made to fit (AGENT_REPORT_JUDGE_CONTEXT_TOKENS and "
                 "AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS, set to that, spare the refused calls)",
@@ -112,7 +123,11 @@ def bounds_from(stated: StatedLimits | None, prompt_tokens: float, output_tokens
             named = stated.output_tokens
             return Bounds(most_output_tokens=named if named and named < output_tokens else output_tokens // 2)
         return Bounds(context_tokens=int(prompt_tokens + output_tokens) // 2)
-    bounds = Bounds(stated.context_tokens, stated.most_prompt_tokens, stated.most_output_tokens)
+    context = stated.context_tokens
+    if context is not None and context < _SMALLEST_CONTEXT:
+        # vLLM 0.15 states what is left of the context for the prompt as the context.
+        context += output_tokens
+    bounds = Bounds(context, stated.most_prompt_tokens, stated.most_output_tokens)
     counted = count_of_prompt(stated, prompt_tokens, output_tokens)
     if bounds == Bounds() and stated.excess_tokens is not None:
         context = int((counted or prompt_tokens) - stated.excess_tokens)
