@@ -27,13 +27,8 @@ if TYPE_CHECKING:
     from tasks.warehouse.sql import Warehouse
 
 AGENT_SECONDS, TEAM_SECONDS = 2.0, 3.0
-_ENDPOINT = (
-    "OPENAI_API_KEY",
-    "OPENAI_BASE_URL",
-    "AGENT_REPORT_JUDGE_ENTRA_SCOPE",
-    "AGENT_REPORT_JUDGE_EXTRA",
-    "AGENT_REPORT_JUDGE_HEADERS",
-)
+_LETS_IN = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AGENT_REPORT_JUDGE_ENTRA_SCOPE", "AGENT_REPORT_JUDGE_HEADERS")
+_ENDPOINT = (*_LETS_IN, "AGENT_REPORT_JUDGE_EXTRA", "AGENT_REPORT_JUDGE_MODEL")
 
 
 def run_demo(*, judge: str, agents: int, runs_per_agent: int, folder: Path, as_json: bool) -> int:
@@ -46,7 +41,7 @@ def run_demo(*, judge: str, agents: int, runs_per_agent: int, folder: Path, as_j
         raise UsageError(f"--judge {judge!r}: simulated or openai")
     if not 1 <= agents <= 1000 or not 1 <= runs_per_agent <= 1000:
         raise UsageError("--agents and --runs-per-agent take 1 to 1000")
-    if judge == "openai" and not _openai():
+    if judge == "openai" and not judge_environment().keys() & {*_LETS_IN}:
         raise ConfigurationError("--judge openai needs OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint")
     folder = folder.resolve()
     try:
@@ -64,7 +59,8 @@ def run_demo(*, judge: str, agents: int, runs_per_agent: int, folder: Path, as_j
         from tasks.judge.rubric import Criteria
 
         quiet_prefect()
-        model = SIMULATED_JUDGE_MODEL if judge == "simulated" else DEFAULT_JUDGE_MODEL
+        own = os.environ.get("AGENT_REPORT_JUDGE_MODEL", DEFAULT_JUDGE_MODEL)
+        model = SIMULATED_JUDGE_MODEL if judge == "simulated" else own
         options = ReportOptions(judge_model=model, runs_per_agent=runs_per_agent)
         with open_clients() as clients, open_past(clients.warehouse(), model) as past:
             order = Order("demo", "Demo", Criteria(), options, None)
@@ -91,7 +87,7 @@ def _write_past(past: Past, report_id: int) -> None:
         write_page_file(url, ENVIRONMENT, report_id, render_html(load_page(report_id)))
 
 
-def _openai() -> dict[str, str]:
+def judge_environment() -> dict[str, str]:
     """What leads to the real judge, from the environment or ``.env``, as the settings read it."""
     given = {**dotenv_values(".env"), **os.environ}
     return {name: value for name in _ENDPOINT if (value := given.get(name))}
@@ -107,7 +103,7 @@ def _services(folder: Path, judge: str, agents: int, runs_per_agent: int) -> Ite
     source = folder / "source.db"
     source.unlink(missing_ok=True)
     sample.write_sqlite(source)
-    openai = _openai()
+    openai = judge_environment()
     for name in list(os.environ):
         # The user's profiles, servers and settings are not the demo's.
         if name.startswith(("PREFECT_", "AGENT_REPORT_")):

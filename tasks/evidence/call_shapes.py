@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tasks.evidence.values import read_filled, read_text, write_json
@@ -31,6 +32,8 @@ _ERRORS = ("error", "errortext", "errormessage", "toolerror", "exception")
 _ERROR_FLAGS = ("iserror", "toolcallerror")
 _SUCCESS_FLAGS = ("success", "ok")
 _STATES = ("status", "state")
+# Without any of these, nothing says how a call ended but its result and its error.
+_ENDING_KEYS = frozenset({*_ERROR_FLAGS, *_SUCCESS_FLAGS, *_STATES, "type", "partkind", "contenttype", "response"})
 _FAILED = frozenset({"error", "failed", "failure", "outputerror"})
 _IDS = ("toolcallid", "callid", "tooluseid", "toolid", "id")
 _TYPES = ("type", "partkind", "contenttype")
@@ -39,7 +42,8 @@ _CALL_WRAPPERS = ("function", "functioncall", "tooluse", "toolcall", "toolinvoca
 # Where the object has no name itself.
 _LOOSE_WRAPPERS = ("rawitem", "call", "origin", "action", "tool")
 _RESULT_WRAPPERS = ("functionresponse", "toolresult")
-_WRAPPERS = (*_CALL_WRAPPERS, *_RESULT_WRAPPERS)
+_WRAPPERS = frozenset({*_CALL_WRAPPERS, *_RESULT_WRAPPERS})
+_WRAPPING_KEYS = _WRAPPERS | {*_LOOSE_WRAPPERS, "params"}
 _CALL_LISTS = ("toolcalls", "tooluses", "toolinvocations", "functioncalls")
 _CONTENTS = ("content", "parts", "messages", "message", "data", "kwargs", "additionalkwargs")
 # Keys that only calls and results have.
@@ -57,6 +61,7 @@ _WORDS = frozenset(
 )
 _GENERIC_CALLS = frozenset({"toolcall", "functioncall", "mcpcall", "customtoolcall", "call"})
 _MOST_DEPTH = 4
+_LONGEST_KEY = 60
 
 
 @dataclass(slots=True)
@@ -92,7 +97,7 @@ def _parts(item: Mapping[str, Any], depth: int, *, known_only: bool) -> Iterator
     plain = _plain_keys(item)
     role, kind = _folded(plain.get("role")), _kind(plain)
     is_result = role in _RESULT_ROLES or _is_result_kind(kind)
-    is_wrapped = any(isinstance(plain.get(key), dict) for key in _WRAPPERS)
+    is_wrapped = any(isinstance(plain[key], dict) for key in _WRAPPERS & plain.keys())
     if role or not (is_result or _own_name(plain)):
         found = list(_nested(plain, depth))
         yield from found
@@ -134,7 +139,7 @@ def _part(item: Mapping[str, Any], plain: dict[str, Any], *, is_result: bool) ->
     arguments = _first(plain, _ARGUMENTS)
     result, failed = _outcome(_first(plain, _RESULTS))
     return CallPart(
-        name=name,
+        name=_text(name),
         arguments=_text(arguments),
         result=result,
         error=_error(plain, result, failed=failed or _refused(plain, wrapped)),
@@ -148,7 +153,9 @@ def _unwrapped(plain: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """The keys of an object with those of the objects that it wraps, and the last wrapper ("": none)."""
     last = ""
     for _ in range(_MOST_DEPTH):
-        wrappers = _WRAPPERS if _own_name(plain) else (*_WRAPPERS, *_LOOSE_WRAPPERS)
+        if _WRAPPING_KEYS.isdisjoint(plain):
+            break
+        wrappers = (*_CALL_WRAPPERS, *_RESULT_WRAPPERS, *(() if _own_name(plain) else _LOOSE_WRAPPERS))
         found = next((key for key in wrappers if _wraps(plain, key)), "params" if _is_mcp(plain) else None)
         if found is None:
             break
@@ -182,7 +189,11 @@ def _is_mcp(plain: Mapping[str, Any]) -> bool:
 
 
 def _own_name(plain: Mapping[str, Any]) -> str | None:
-    return next((_text(value) for key in _NAMES if isinstance(value := plain.get(key), str) and value.strip()), None)
+    for key in _NAMES:
+        value = plain.get(key)
+        if isinstance(value, str) and value.strip():
+            return value
+    return None
 
 
 def _typed_name(plain: Mapping[str, Any]) -> str | None:
@@ -192,14 +203,17 @@ def _typed_name(plain: Mapping[str, Any]) -> str | None:
         return None
     folded = _folded(kind)
     if folded.endswith("call") and folded not in _GENERIC_CALLS:
-        return _text(kind[: -len("call")].rstrip("_-") or None)
+        return kind[: -len("call")].rstrip("_-") or None
     if kind.startswith("tool-") and "toolcallid" in plain and not _is_result_kind(folded) and folded != "toolcall":
-        return _text(kind.removeprefix("tool-") or None)
+        return kind.removeprefix("tool-") or None
     return kind if isinstance(plain.get(folded), dict) else None
 
 
 def _kind(plain: Mapping[str, Any]) -> str:
-    return next((_folded(plain[key]) for key in _TYPES if isinstance(plain.get(key), str)), "")
+    for key in _TYPES:
+        if isinstance(value := plain.get(key), str):
+            return _folded(value)
+    return ""
 
 
 def _is_result_kind(kind: str) -> bool:
@@ -239,6 +253,8 @@ def _block(block: Mapping[str, Any]) -> str | None:
 
 def _refused(plain: Mapping[str, Any], wrapped: str) -> bool:
     """Whether the call failed by a flag, a status, or by what a function's response holds."""
+    if _ENDING_KEYS.isdisjoint(plain):
+        return False
     if any(plain.get(key) is True for key in _ERROR_FLAGS) or any(plain.get(key) is False for key in _SUCCESS_FLAGS):
         return True
     if any(_folded(plain.get(key)) in _FAILED for key in _STATES) or _kind(plain) in _FAILED_TYPES:
@@ -248,10 +264,13 @@ def _refused(plain: Mapping[str, Any], wrapped: str) -> bool:
 
 
 def _error(plain: Mapping[str, Any], result: str | None, *, failed: bool) -> str | None:
-    value = next((plain[key] for key in _ERRORS if plain.get(key)), None)
+    value = None
+    for key in _ERRORS:
+        if value := plain.get(key):
+            break
     if value is True:
         return result or "error"
-    said = read_filled(_text(value)) if value is not None else None
+    said = read_filled(_text(value)) if value else None
     return said or (result or "error" if failed else None)
 
 
@@ -260,18 +279,27 @@ def _plain_keys(item: Mapping[str, Any]) -> dict[str, Any]:
     first that has a value."""
     plain: dict[str, Any] = {}
     for key, value in item.items():
-        folded = key.translate(_SEPARATORS).lower().removeprefix("genai")
+        folded = _fold(key) if len(key) <= _LONGEST_KEY else key
         if plain.get(folded) is None:
             plain[folded] = value
     return plain
 
 
+# The objects of 2,000 runs have the same few keys.
+@lru_cache(maxsize=1024)
+def _fold(key: str) -> str:
+    return key.translate(_SEPARATORS).lower().removeprefix("genai")
+
+
 def _folded(value: object) -> str:
-    return value.translate(_SEPARATORS).lower() if isinstance(value, str) else ""
+    return _fold(value) if isinstance(value, str) and len(value) <= _LONGEST_KEY else ""
 
 
 def _first(plain: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((plain[name] for name in names if plain.get(name) is not None), None)
+    for name in names:
+        if (value := plain.get(name)) is not None:
+            return value
+    return None
 
 
 def _text(value: Any) -> str | None:

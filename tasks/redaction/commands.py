@@ -181,7 +181,9 @@ COMMAND_RULES = (
             0,
         ),
     ),
-    Rule(("net ",), _statement(r"net user \S{1,60} " + _OPEN + _VALUE + r"(?= /)", 0), fold=True),
+    Rule(
+        ("net ",), _statement(r"net user \S{1,60} " + _OPEN + _VALUE + r"(?= /(?:add|domain|active|y)\b)", 0), fold=True
+    ),
     Rule(("ORD(",), _statement(r"PASSWORD\(\\{0,3}['\"](?P<value>[^\s\"'\\\x00]{1,200})", 5)),
     Rule(("thin",), _statement(r"thin:[^\s:/\x00]{1,60}/(?P<value>[^\s@/\x00]{1,100})(?=@)", 0)),
     Rule((" /p:",), _statement(r" /p:" + _OPEN + _VALUE, 0)),

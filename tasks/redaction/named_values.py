@@ -122,7 +122,9 @@ def _is_set(text: str, start: int, match: re.Match[str], value: str) -> bool:
     head = before.rstrip(_NAME_SIGNS)
     if head[-1:].isspace() and (ahead := head[-20:].rstrip().lower()).endswith(_STATEMENT_ENDS):
         statement = _STATEMENT.search(ahead)
-        return statement is not None and (statement["surely"] is not None or _is_chosen(value))
+        return statement is not None and (
+            statement["surely"] is not None or (_is_chosen(value) and not is_wordy(value))
+        )
     return ("ogin" in before or "ser" in before or "USER" in before) and _LOGIN.search(before) is not None
 
 
@@ -159,6 +161,8 @@ def is_password(text: str, match: re.Match[str], value: str) -> bool:
         return False
     if match["bare"] is None or match["sep"] != ":" or match["close"]:
         return True
+    if value[0] in "([":
+        return False
     if _AMOUNT.fullmatch(value) and _GOES_ON_IN_WORDS.match(text, match.end()):
         return False
     # "password: swordfish" at the end of a line is one.

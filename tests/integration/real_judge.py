@@ -60,7 +60,10 @@ def serve(python: Path, log: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     command = [python, "-m", "llama_cpp.server", "--model", model, "--model_alias", _MODEL, "--port", str(port)]
-    command += ["--n_ctx", str(_CONTEXT_TOKENS), "--n_threads", str(os.cpu_count() or 2), "--verbose", "false"]
+    # One core is left for the report: threads that wait for each other crawl where they are not alone.
+    threads = str(max(1, (os.cpu_count() or 2) - 1))
+    command += ["--n_threads", threads, "--n_threads_batch", threads, "--n_ctx", str(_CONTEXT_TOKENS)]
+    command += ["--verbose", "false"]
     with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as server:
         try:
             deadline = time.monotonic() + _START_SECONDS

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from deployments.demo.command import AGENT_SECONDS, TEAM_SECONDS
+from deployments.demo.command import AGENT_SECONDS, TEAM_SECONDS, judge_environment
 from tasks.warehouse.frames import read_agents, read_criteria, read_parquet_table, read_reports, read_runs
 from tasks.warehouse.schema import REPORT_TABLES
 
@@ -158,3 +158,18 @@ def test_nothing_of_the_users_was_used(demo: Any, folder: Path) -> None:
     _, _, left = demo
     assert left == {".env", ".prefect", "profiles.toml", "prefect.toml", "agent-report-data"}
     assert (folder / "prefect" / "prefect.db").exists()
+
+
+def test_a_judge_of_ones_own_is_asked_with_all_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("AGENT_REPORT_JUDGE_MODEL=own-model\nAGENT_REPORT_SOURCE_BLOCK=theirs\n")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:8000/v1")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_EXTRA", '{"seed": 7}')
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_HEADERS", '{"x-tenant": "a"}')
+    assert judge_environment() == {
+        "OPENAI_BASE_URL": "http://localhost:8000/v1",
+        "AGENT_REPORT_JUDGE_EXTRA": '{"seed": 7}',
+        "AGENT_REPORT_JUDGE_HEADERS": '{"x-tenant": "a"}',
+        "AGENT_REPORT_JUDGE_MODEL": "own-model",
+    }

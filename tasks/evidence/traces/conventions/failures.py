@@ -61,6 +61,9 @@ def answers_in(parsed: object) -> Iterator[dict[str, Any]]:
         if isinstance(item, dict):
             yield item
             inner = [item[key] for key in (*_WRAPPERS, "messages") if isinstance(item.get(key), (dict, list))]
+            if item.get("type") == "tool":
+                # How LangChain writes a message as a dict.
+                inner.append(item.get("data"))
         elif isinstance(item, list):
             inner = item[:20]
         else:

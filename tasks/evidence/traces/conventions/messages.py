@@ -69,6 +69,8 @@ def _inside(item: dict[str, Any]) -> Any:
         return item["message"]
     if item.get("type") == "constructor" and isinstance(item.get("kwargs"), dict):
         return item["kwargs"]
+    if item.get("type") in ("human", "ai", "system", "tool") and isinstance(item.get("data"), dict):
+        return item["data"]
     if "type" in item:
         return None
     # OpenAI's requests and responses are lists of items, Bedrock's response a message.

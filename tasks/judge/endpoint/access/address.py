@@ -34,9 +34,11 @@ _PATHS = {
     "router.huggingface.co": "/v1",
     "us.api.openai.com": "/v1",
 }
+# Where it is at others of these hosts, and at none of them beside its own.
+_OTHERS_PATHS = ("/v1", "/api/v1", "/openai", "/openai/v1")
 _AZURE_HOSTS = re.compile(r"\.(?:openai\.azure\.(?:com|us|cn)|cognitiveservices\.azure\.(?:com|us|cn))$")
 _AZURE_LIKE_HOSTS = re.compile(r"\.(?:azure-api\.net|services\.ai\.azure\.com)$")
-_AZURE_V1 = "/openai/v1"
+_AZURE_V1, _AZURE_VERSION = "/openai/v1", "2024-10-21"
 _DEPLOYMENT = re.compile(r"/openai/deployments/[^/]+$")
 # What a call adds to the base URL, here or in another API, and so cannot be its end.
 _OPERATION = re.compile(
@@ -138,6 +140,8 @@ def _split(url: str) -> SplitResult:
 
 
 def _guess_scheme(url: str) -> str:
+    # "http:/host" and "https:host" lack a slash or two.
+    url = re.sub(r"^https?:/*", "", url, flags=re.IGNORECASE)
     host = re.split(r"[:/?]", url, maxsplit=1)[0]
     if not re.fullmatch(r"[\w.-]+", host):
         return "must be a URL such as http://localhost:8000/v1"
@@ -156,7 +160,7 @@ def _check_path(parts: SplitResult, path: str) -> None:
         elif _is_azure(parts) and not _DEPLOYMENT.search(rest):
             rest = _AZURE_V1
         raise _wrong(f"it ends in {found.group()}, which every call adds by itself: write {_shown(parts, rest)}")
-    if known and path != known and f"{known}/".startswith(f"{path}/"):
+    if known and path != known and (f"{known}/".startswith(f"{path}/") or path in _OTHERS_PATHS):
         raise _wrong(f"the API of {parts.hostname} is at {known}: write {_shown(parts, known)}")
     # Gemini's own API, which is another one than its OpenAI-compatible one.
     if parts.hostname == "generativelanguage.googleapis.com" and "/openai" not in path:
@@ -166,10 +170,11 @@ def _check_path(parts: SplitResult, path: str) -> None:
 def _check_azure(parts: SplitResult, path: str, query: Mapping[str, str]) -> None:
     if _DEPLOYMENT.search(path) and not query.get("api-version"):
         raise _wrong(
-            "a path with /openai/deployments/ needs its version: write "
-            f"{_shown(parts, path)}?api-version=2024-10-21, or the newer {_shown(parts, _AZURE_V1)}"
+            f"a path with /openai/deployments/ needs its version: write {_shown(parts, path)}, or the newer "
+            f"{_shown(parts, _AZURE_V1)}"
         )
-    if _is_azure(parts) and path in ("", "/openai", "/openai/deployments", "/v1"):
+    is_resource = _is_azure(parts) or (parts.hostname or "").endswith(".services.ai.azure.com")
+    if is_resource and path in ("", "/openai", "/openai/deployments", "/v1"):
         raise _wrong(f"the API of Azure OpenAI is at {_AZURE_V1}: write {_shown(parts, _AZURE_V1)}")
 
 
@@ -194,10 +199,11 @@ def _is_local(host: str) -> bool:
 
 
 def _shown(parts: SplitResult, path: str) -> str:
-    """The URL with this path, without credentials; of the query only the version."""
+    """The URL with this path, without credentials; of the query only the version, which a deployment needs."""
     port = f":{parts.port}" if parts.port is not None else ""
     version = dict(parse_qsl(parts.query)).get("api-version", "")
-    query = f"?api-version={version}" if _DEPLOYMENT.search(path) and re.fullmatch(r"[\w.-]{1,40}", version) else ""
+    version = version if re.fullmatch(r"[\w.-]{1,40}", version) else _AZURE_VERSION
+    query = f"?api-version={version}" if _DEPLOYMENT.search(path) else ""
     user = "***@" if "@" in parts.netloc else ""
     return f"{parts.scheme}://{user}{_bracketed(parts)}{port}{path}{query}"
 

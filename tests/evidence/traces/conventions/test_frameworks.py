@@ -327,6 +327,20 @@ def test_spans_are_classified(make_span: MakeSpan, operation: str, tags: dict[st
             '{"error":"none"}',
             None,
         ),
+        # LangChain's message as a dict.
+        (
+            {
+                "tags": {
+                    "openinference.span.kind": "TOOL",
+                    "output.value": json(
+                        {"type": "tool", "data": {"content": "locked", "tool_call_id": "1", "status": "error"}}
+                    ),
+                }
+            },
+            None,
+            "locked",
+            "locked",
+        ),
         # LangChain's message as text.
         (
             {

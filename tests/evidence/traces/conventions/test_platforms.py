@@ -209,6 +209,17 @@ def test_a_tools_arguments_result_and_error(
             None,
             Usage(9, 3, 4),
         ),
+        # Newer versions have added it.
+        (
+            {
+                MLFLOW: '"CHAT_MODEL"',
+                "mlflow.message.format": '"anthropic"',
+                "mlflow.chat.tokenUsage": '{"input_tokens":9,"output_tokens":3,"cache_read_input_tokens":4}',
+                "mlflow.spanOutputs": '{"usage":{"input_tokens":5,"output_tokens":3,"cache_read_input_tokens":4}}',
+            },
+            None,
+            Usage(9, 3, 4),
+        ),
         (
             {
                 MLFLOW: '"CHAT_MODEL"',

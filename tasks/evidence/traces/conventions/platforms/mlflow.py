@@ -54,9 +54,11 @@ def _result(span: Span) -> str | None:
 
 def _usage(span: Span) -> Usage:
     tags = span.tags
-    # Anthropic's input leaves out what was cached, and MLflow keeps it so.
-    apart = unquoted(tags.get("mlflow.message.format")) == "anthropic"
-    found = usage_of(json_object(tags.get("mlflow.chat.tokenUsage")), cached_apart=apart)
+    written = json_object(tags.get("mlflow.chat.tokenUsage"))
+    # Anthropic's input leaves out what was cached; newer versions of MLflow add it, as the answer beside it shows.
+    before = dig(json_object(tags.get("mlflow.spanOutputs")), "usage", "input_tokens")
+    apart = unquoted(tags.get("mlflow.message.format")) == "anthropic" and before in (None, written.get("input_tokens"))
+    found = usage_of(written, cached_apart=apart)
     if found.cached_tokens is not None:
         return found
     # Older versions write no cached tokens, and none at all of the Agents SDK: the provider's answer has them.
