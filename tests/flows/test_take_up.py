@@ -39,20 +39,12 @@ def _answered(url: str) -> int:
     return sum(call["status"] == "answered" for call in _calls(url))
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def warehouse_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'warehouse.db'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
-
-
 def test_a_killed_report_is_taken_up_and_pays_only_for_what_is_missing(
     make_world: Callable[..., Any],
-    warehouse_url: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    warehouse_url = f"sqlite:///{tmp_path / 'warehouse.db'}"
     agents, answered = 14, 7
     world = make_world(full=True, agent_seconds=0.4, team_seconds=0.4)
     build_sample(datetime.now(UTC), agents=agents, runs_per_agent=3, idle=False).write_sqlite(tmp_path / "other.db")
@@ -97,30 +89,6 @@ def test_a_killed_report_is_taken_up_and_pays_only_for_what_is_missing(
     assert len(world.warehouse.list_reports()) == 1
     _, alive = psutil.wait_procs(servers, timeout=10)
     assert not [server for server in alive if server.is_running() and server.status() != psutil.STATUS_ZOMBIE]
-
-
-def test_two_processes_at_once_pay_once_for_each_answer(make_world: Callable[..., Any], tmp_path: Path) -> None:
-    world = make_world(agent_seconds=0.3, team_seconds=0.3)
-    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "home")}
-    environment.pop("PREFECT_API_URL", None)
-    options = ["--judge-model", "simulated-judge", "--max-concurrent-evals", "2"]
-    both = [
-        subprocess.Popen([*_RUN, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
-    printed = []
-    for process in both:
-        out, errors = process.communicate(timeout=200)
-        assert process.returncode == 0, errors.decode()
-        printed.append(json.loads(out))
-    assert [found["report"]["status"] for found in printed] == ["completed"] * 2
-    assert printed[0]["report"]["id"] != printed[1]["report"]["id"]
-    assert printed[0]["report"]["team_score"] == printed[1]["report"]["team_score"]
-    assert len(world.judge.requests) == 5
-    with sqlite3.connect(tmp_path / "warehouse.db") as connection:
-        rows = connection.execute("select fingerprint, status from judge_calls").fetchall()
-    assert len(rows) == len(set(rows)) == 5
-    assert {status for _, status in rows} == {"answered"}
 
 
 def test_a_report_made_again_on_postgresql_asks_nothing_anew(
