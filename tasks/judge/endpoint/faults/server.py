@@ -9,7 +9,7 @@ SERVER_FAULTS: tuple[Fault, ...] = (
         cause="loading",
         what="The server is not ready, or overloaded",
         next="Tried again until the agent's time is up, after pauses that double up to 20 s, or that it asks for.",
-        statuses=frozenset({400, 404, 409, 425, 500, 502, 504}),
+        statuses=frozenset({400, 404, 409, 424, 425, 498, 500, 502, 504}),
         alone_statuses=frozenset({503, 529}),
         names=frozenset(
             {
@@ -26,6 +26,8 @@ SERVER_FAULTS: tuple[Fault, ...] = (
             r"model.{0,80}? being loaded\b",
             r"(?:server|service|model|engine|system)[^.]{0,40}(?:overloaded|not ready|at capacity|starting up|is busy)",
             r"no (?:available|healthy|ready) (?:server|worker|instance|replica|upstream)|temporarily unavailable",
+            r"degraded function|^model unloaded|capacity exceeded",
+            r"\N{CJK UNIFIED IDEOGRAPH-8D1F}\N{CJK UNIFIED IDEOGRAPH-8F7D}\N{CJK UNIFIED IDEOGRAPH-5DF2}",
         ),
         examples=(
             Example("llama.cpp", 503, "Loading model", code="unavailable_error"),
@@ -34,6 +36,8 @@ SERVER_FAULTS: tuple[Fault, ...] = (
             Example("Anthropic", 529, "Overloaded", code="overloaded_error"),
             Example("nginx", 503, "503 Service Temporarily Unavailable"),
             Example("a model server", 500, "The model is still loading"),
+            Example("OpenAI", 400, "Selected model is at capacity. Please try a different model."),
+            Example("NVIDIA NIM", 400, "Bad Request; Function id '87ea': DEGRADED function cannot be invoked"),
         ),
     ),
     Fault(
@@ -65,7 +69,7 @@ SERVER_FAULTS: tuple[Fault, ...] = (
         "that does not name itself may have refused its texts.",
         statuses=frozenset({403}),
         examples=(
-            Example("Bedrock", 403, "The security token included in the request is invalid."),
+            Example("Azure OpenAI", 403, "Access denied due to Virtual Network/Firewall rules."),
             Example("Cloudflare", 403, "Attention Required! | Cloudflare"),
         ),
     ),
@@ -73,10 +77,22 @@ SERVER_FAULTS: tuple[Fault, ...] = (
         cause="model",
         what="Neither model nor path is there",
         next="Judging ends; after good answers, it is tried once more first.",
-        statuses=frozenset({404, 410}),
+        statuses=frozenset({404, 405, 410}),
         examples=(
             Example("FastAPI", 404, "Not Found"),
             Example("nginx", 404, "404 page not found"),
+            Example("a web page's server", 405, "Method Not Allowed"),
+        ),
+    ),
+    Fault(
+        cause="server",
+        what="The model crashed",
+        next="As below.",
+        statuses=frozenset({400, 424}),
+        words=said(r"\bhas crashed\b|process has terminated|encountered an unexpected error|try your request again"),
+        examples=(
+            Example("LM Studio", 400, "The model has crashed without additional information. (Exit code: 6)"),
+            Example("Bedrock", 424, "The system encountered an unexpected error during processing."),
         ),
     ),
     Fault(
