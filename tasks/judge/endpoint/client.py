@@ -253,6 +253,8 @@ class JudgeClient:
     def _end(self, cause: Cause, refusal: Refusal, call: _Call) -> bool:
         """End judging, unless what is refused was good before and may be a stumble: then whether to try once more."""
         answered = self.limiter.has_answered and cause in ("key", "model")
+        if answered and refusal.status >= 500:
+            return self._count_failure(call) == "pause"
         if answered and refusal.status not in (401, 404):
             # Moderation and firewalls refuse what stands in one agent's texts with a 403 too: that agent must not end
             # everybody's judging.

@@ -201,6 +201,17 @@ def test_what_is_refused_twice_after_good_answers_ends_judging(
     assert (stop.kind, len(server.requests)) == ("endpoint", 3)
 
 
+def test_a_gateway_that_loses_its_channel_after_good_answers_is_a_server_that_failed(
+    serve: Serve, make_client: MakeClient
+) -> None:
+    server = serve(completion("Good."), error(503, "No available channel for model m under group default"))
+    client, stop = make_client(server.base_url, first_backoff_seconds=0.001), StopSignal()
+    ask(client, stop)
+    with pytest.raises(EndpointError, match="failed 3 times: HTTP 503: No available channel"):
+        ask(client, stop)
+    assert stop.kind is None
+
+
 def test_no_connection_names_the_url_the_setting_and_the_way(make_client: MakeClient) -> None:
     client = make_client("http://127.0.0.1:9/v1", max_attempts=1, route=" (through HTTP_PROXY=http://proxy:1)")
     where = r"http://127\.0\.0\.1:9/v1/ \(OPENAI_BASE_URL\) \(through HTTP_PROXY=http://proxy:1\): Connection refused"

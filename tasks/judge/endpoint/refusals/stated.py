@@ -60,7 +60,6 @@ _SUCCESS = frozenset({"0", "200", "success", "ok", "true", ""})
 # What ends a choice that failed, beside "content_filter: …".
 _FAILED_REASONS = frozenset({"error", "network_error", "insufficient_system_resource", "abort", "aborted", "failed"})
 _MARKS = ("error", "errors", "error_code", "error_msg", "detail", "base_resp", "fault", "status_code")
-_SMALLEST_BODY = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +71,13 @@ class StatedRefusal:
 
 
 def read_stated_refusal(body: bytes, headers: Mapping[str, str]) -> StatedRefusal | None:
-    """The error in the body of a 200; None when it holds a completion, or nothing that is an error."""
-    if len(body) < _SMALLEST_BODY:
-        return None
+    """The error in the body of a 200; None when it holds a completion, or nothing that is an error.
+
+    A body that is blank or breaks off is the failure of a server on the way, which may have cost something.
+    """
+    if not body.strip():
+        # DeepSeek sends blank lines while a call waits, and then closes the connection.
+        return _broken("the reply is empty", headers)
     text = body.decode(json.detect_encoding(body), "replace").strip()
     if text.startswith(("data:", "event:", ":")):
         # The last chunk of a stream has the usage and no choice.
@@ -82,14 +85,17 @@ def read_stated_refusal(body: bytes, headers: Mapping[str, str]) -> StatedRefusa
     else:
         data = load_json(text)
         if data is None and _is_cut_off(text):
-            refusal = as_refusal(_FAILED, ErrorBody(words="the reply breaks off"), headers, within_200=True)
-            return StatedRefusal(refusal, charged=True)
+            return _broken("the reply breaks off", headers)
         parts = data if isinstance(data, list) else [data]
     for part in parts[:20]:
         if isinstance(part, Mapping) and (found := _read_error(part)) is not None:
             refusal = as_refusal(_status_of(found), found, headers, within_200=True)
             return StatedRefusal(refusal, charged=_has_used_tokens(part.get("usage")) or '"delta"' in text)
     return None
+
+
+def _broken(what: str, headers: Mapping[str, str]) -> StatedRefusal:
+    return StatedRefusal(as_refusal(_FAILED, ErrorBody(words=what), headers, within_200=True), charged=True)
 
 
 def _read_error(data: Mapping[str, Any]) -> ErrorBody | None:
