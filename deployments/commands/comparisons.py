@@ -26,9 +26,9 @@ def compare(
     report_id
         Id of the later report.
     last
-        Instead of ids: compare the newest completed report with the earliest of the last N; 2 is the one before it.
+        Instead of ids: compare the newest completed report with the oldest of the last N; 2 means the previous one.
     environment
-        Environment of the `--last` reports; required if there are several.
+        Environment of the `--last` reports; required if there is more than one environment.
     across_environments
         Allow reports on different environments; agents are matched by name.
     json
@@ -85,11 +85,11 @@ def check(
     point
         Compare success rates by their point estimate, ignoring the interval.
     strict
-        Exit with 1 also if a rule is undecided or could not be applied.
+        Exit with 1 even if a rule is only undecided or could not be applied.
     junit
         Write the results as JUnit XML to this file.
     summary
-        Append the result as Markdown to this file, such as `$GITHUB_STEP_SUMMARY`.
+        Append the results as Markdown to this file, such as `$GITHUB_STEP_SUMMARY`.
     json
         Show as JSON.
     """

@@ -30,7 +30,7 @@ def label(
     report_id
         Id of the report (see `agent-report list`).
     agents
-        Only runs of these agents: names, or id:12.
+        Only runs of these agents, by name or id (id:12).
     count
         Maximum number of runs.
     seed
@@ -40,12 +40,12 @@ def label(
     blind
         Hide the judge's scores until the end; --no-blind shows them with each question.
     csv
-        Read labels from this CSV file instead: all of them, or none if a line is invalid. Columns: agent (name, or
+        Read labels from this CSV file instead; if any line is invalid, none are stored. Columns: agent (name or
         id:12), run_id (empty: the agent as a whole), criterion, score (0 to 10) or passed (yes, no), labeler, note.
     template
-        Write the sample to this CSV file, to be filled in.
+        Write the sample to this CSV file, for you to fill in.
     json
-        With `--csv`: print only `{"report_id": …, "labels": [{…}], "empty_lines": …}`, the labels stored.
+        With `--csv`: print only `{"report_id": …, "labels": [{…}], "empty_lines": …}`, with the stored labels.
     """
     from deployments.labelling.command import LabelOrder, run_label
     from deployments.stack.beside import stack_warehouse
@@ -55,12 +55,12 @@ def label(
 
 
 def agreement(report_id: int | None = None, /, *, environment: str | None = None, json: Flag = False) -> int:
-    """Show how well the judge and people agree.
+    """Show how well the judge agrees with people.
 
     Parameters
     ----------
     report_id
-        Id of the report whose judge and pass rate to measure; by default the newest completed one.
+        Id of the report whose judge and pass rate are measured; by default the newest completed one.
     environment
         Instead of an id: the newest completed report on this environment.
     json

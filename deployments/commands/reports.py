@@ -42,30 +42,30 @@ def run(
     json: Flag = False,
     verbose: Flag = False,
 ) -> int:
-    """Make a report on an environment in this process.
+    """Generate a report on an environment, in this process.
 
     Parameters
     ----------
     environment
-        Name of the environment, as in the source.
+        Name of the environment in the source.
     name
         Display name of the report.
     criteria
         YAML file with the keys team, default and agents.
     report_id
-        Resume or regenerate this report instead of starting a new one, with its stored parameters.
+        Resume or regenerate this report with its stored parameters, instead of starting a new one.
     judge_model
-        Model that judges, as the endpoint names it.
+        Judge model, by the name that the endpoint uses.
     runs_per_agent
         Number of runs to analyze per agent, newest first.
     since
-        Only runs since this time: a span such as 7d, or a time such as 2026-01-31T08:00:00Z.
+        Only runs since this time: a duration such as 7d, or a time such as 2026-01-31T08:00:00Z.
     filter_model
-        Only runs of this model.
+        Only runs that used this model.
     agents
-        Only these agents: names, or id:12.
+        Only these agents, by name or id (id:12).
     max_concurrent_evals
-        Maximum number of concurrent judge calls; 0 is unlimited.
+        Maximum number of concurrent judge calls; 0 means no limit.
     max_concurrent_runs
         Maximum number of concurrent source and trace reads.
     eval_timeout
@@ -73,11 +73,11 @@ def run(
     report_timeout
         Seconds after which no new judge call starts; the report completes with what it has.
     judge_samples
-        How many times to ask each question; scores are means, shown with their spread.
+        Number of times to ask each question; scores are averages, shown with their spread.
     max_report_cost_usd
-        Maximum cost of judging; no call starts that could exceed it. 0 is unlimited.
+        Maximum cost of judging, in USD; a call that could exceed it is not started. 0 means no limit.
     fail_fast
-        Start no judge call after the first failure.
+        Do not start any judge calls after the first failure.
     fresh
         Pay for new judge answers even if the same question was answered before.
     dry_run
@@ -155,7 +155,7 @@ def demo(
     folder: Path = Path("agent-report-data/demo"),
     json: Flag = False,
 ) -> int:
-    """Make a report on a sample environment.
+    """Generate a report on a sample environment.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def show(
     report_id
         Id of the report (see `agent-report list`).
     agent
-        Show only this agent (name, or id:12): criteria with reasoning and citations, tools, failures, runs.
+        Show only this agent, by name or id (id:12): criteria with reasoning and citations, tools, failures, runs.
     html
         Write the report's HTML page to this file (- for stdout) instead.
     json
@@ -234,7 +234,7 @@ def list_reports(
     status
         Only reports with one of these statuses.
     since
-        Only reports created since this time: a span such as 7d, or a time such as 2026-01-31T08:00:00Z.
+        Only reports created since this time: a duration such as 7d, or a time such as 2026-01-31T08:00:00Z.
     name
         Only reports whose name contains this text, ignoring case.
     judge_model
@@ -268,7 +268,7 @@ def watch(report_id: int, /, *, json: Flag = False) -> int:
     report_id
         Id of the report (see `agent-report list`).
     json
-        Print only one line of JSON per step: id, environment, name, status, progress, current_step, error.
+        Print only JSON, one line per step: id, environment, name, status, progress, current_step, error.
     """
     from deployments.commands.watch import INTERRUPTED, watch_report
     from deployments.stack.beside import stack_warehouse

@@ -21,7 +21,7 @@ def setup(
     check
         Change nothing; show what exists, is missing or differs.
     notify
-        Notification block, `type/name`, for failed reports and agents below their threshold.
+        Notification block (`type/name`) to notify of failed reports and of agents below their threshold.
     json
         Print only `[{"what": …, "state": …, "detail": …}]`.
     """

@@ -24,9 +24,9 @@ def export(
     report_id
         Id of the report (see `agent-report list`).
     format
-        `json` is `{"report": {…}, "agents": […], "criteria": […], "runs": […]}`, with `--table` an array of its rows.
+        `json` gives `{"report": {…}, "agents": […], "criteria": […], "runs": […]}`, or with `--table` an array of rows.
     table
-        Table to export; for CSV agents by default.
+        Table to export; the default for CSV is agents.
     out
         Output file; - is stdout.
     force
@@ -50,13 +50,13 @@ def prune(
     Parameters
     ----------
     keep
-        Keep reports that ended since this time: a span such as 90d, or a time such as 2026-01-31T08:00:00Z.
+        Keep reports that ended since this time: a duration such as 90d, or a time such as 2026-01-31T08:00:00Z.
     keep_last
         Number of completed reports to keep per environment, regardless of age.
     environment
         Only reports on this environment.
     yes
-        Remove; without it nothing is changed.
+        Remove the reports; without this option, nothing is changed.
     json
         Print only `{"before": …, "reports": [{…}], "rows": {…}, "files": …, "bytes": …, "leftover_files": …,
         "removed": …}`.

@@ -73,7 +73,7 @@ class Capabilities:
             if self._form.rung == "json_schema" and not self._form.explained:
                 self._form = replace(self._form, explained=True)
                 logger.warning(
-                    "The judge's endpoint takes the schema of an answer and does not follow it: it is sent as text too"
+                    "The judge's endpoint accepts a JSON schema but does not follow it: the schema is sent as text, too"
                 )
 
     def ended_early(self, form: Form, parameters: Mapping[str, Any], output_tokens: int | None) -> None:
@@ -88,8 +88,7 @@ class Capabilities:
             if form == self._form and form.limit == LIMIT and not form.refused_limits:
                 self._form = replace(form, limit=OLD_LIMIT, refused_limits=frozenset({LIMIT}))
                 logger.warning(
-                    "The judge's endpoint ended an answer at %d of %d tokens: it is asked with %s in place of %s from "
-                    "now on",
+                    "The judge's endpoint ended an answer at %d of %d tokens: from now on, %s is sent instead of %s",
                     output_tokens,
                     limit,
                     OLD_LIMIT,
@@ -121,7 +120,7 @@ class Capabilities:
                 self._trying, self._tried_since = True, None
                 self._changed.notify_all()
                 logger.warning(
-                    "The judge's endpoint is asked %s from now on. It said: %s", _change(form, following), said
+                    "From now on, the judge's endpoint is called %s. It said: %s", _change(form, following), said
                 )
                 return following
             # Another call was refused first, and there is a newer form already.
@@ -133,15 +132,15 @@ def _change(old: Form, new: Form) -> str:
     if new.merged != old.merged:
         return "with the instructions in the user message"
     if new.streamed != old.streamed:
-        return "for a stream"
+        return "with streaming"
     if new.cuts != old.cuts:
         return f"with a schema without {', '.join(sorted(new.cuts - old.cuts))}"
     if new.limit != old.limit:
-        return f"with {new.limit} in place of {old.limit}" if new.limit else "without an output limit"
+        return f"with {new.limit} instead of {old.limit}" if new.limit else "without an output limit"
     if new.most_output != old.most_output:
-        return f"for at most {new.most_output} tokens an answer"
+        return f"with a limit of {new.most_output} tokens per answer"
     if new.dropped != old.dropped:
         return f"without {', '.join(sorted(new.dropped - old.dropped))}"
     if new.rung == "prompt":
         return "without a response format"
-    return "for a JSON object" + (" with the schema in the response format" if new.carries_schema else "")
+    return "with the response format json_object" + (", which carries the schema" if new.carries_schema else "")

@@ -79,14 +79,14 @@ class ModelLimits:
             self._bounds = tighter
         if guessed:
             logger.warning(
-                "The judge's endpoint refused a question for its length and stated no limit: half of it is tried, %s "
-                "(AGENT_REPORT_JUDGE_CONTEXT_TOKENS, set to what the model takes, spares the refused calls)",
+                "The judge's endpoint refused a question because of its length and stated no limit: trying half, %s "
+                "(to avoid refused calls, set AGENT_REPORT_JUDGE_CONTEXT_TOKENS to the model's context window)",
                 tighter.describe(),
             )
         elif described := tighter.describe():
             logger.warning(
-                "The judge's model takes at most %s: questions are made to fit (AGENT_REPORT_JUDGE_CONTEXT_TOKENS and "
-                "AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS, set to that, spare the refused calls)",
+                "The judge's model accepts at most %s: questions are shortened to fit (to avoid refused calls, set "
+                "AGENT_REPORT_JUDGE_CONTEXT_TOKENS and AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS to these limits)",
                 described,
             )
         return True

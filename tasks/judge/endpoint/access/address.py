@@ -97,7 +97,7 @@ class Address:
         parts = urlsplit(self.base_url)
         if parts.port is not None or not _is_local(parts.hostname or ""):
             return ""
-        return f" (it names no port: {_USUAL_PORTS})"
+        return f" (the URL has no port: {_USUAL_PORTS})"
 
 
 def read_address(text: str) -> Address:
@@ -111,7 +111,7 @@ def read_address(text: str) -> Address:
     if not url:
         return Address()
     if url[0] in _QUOTES or url[-1] in _QUOTES:
-        raise _wrong("it is in quotation marks, which are a part of it here: write it without them")
+        raise _wrong("it is in quotation marks: write it without them")
     refuse_ambiguous(url, f"wrong setting: {_SETTING}")
     parts = _split(url)
     path = parts.path.rstrip("/")
@@ -124,18 +124,18 @@ def read_address(text: str) -> Address:
 
 def _split(url: str) -> SplitResult:
     if any(char.isspace() for char in url):
-        raise _wrong("it has a space or a line break in it")
+        raise _wrong("it contains a space or a line break")
     if "://" not in url:
-        raise _wrong(f"it has no http:// or https:// at its beginning: {_guess_scheme(url)}")
+        raise _wrong(f"it does not start with http:// or https://: {_guess_scheme(url)}")
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise _wrong("its host or port is none: must be a URL such as http://localhost:8000/v1") from None
+        raise _wrong("its host or port is invalid: must be a URL such as http://localhost:8000/v1") from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise _wrong("must be a URL such as http://localhost:8000/v1")
     if parts.fragment or url.endswith("#"):
-        raise _wrong("what stands behind # is never sent: leave it out")
+        raise _wrong("the part after # is never sent: leave it out")
     return parts
 
 
@@ -163,7 +163,7 @@ def _check_path(parts: SplitResult, path: str) -> None:
             rest = known
         elif _is_azure(parts) and not _DEPLOYMENT.search(rest):
             rest = _AZURE_V1
-        raise _wrong(f"it ends in {found.group()}, which every call adds by itself: write {_shown(parts, rest)}")
+        raise _wrong(f"it ends in {found.group()}, which is added to every call: write {_shown(parts, rest)}")
     if known and path != known and (f"{known}/".startswith(f"{path}/") or path in _OTHERS_PATHS):
         raise _wrong(f"the API of {parts.hostname} is at {known}: write {_shown(parts, known)}")
     # Gemini's own API, which is another one than its OpenAI-compatible one.
@@ -174,7 +174,7 @@ def _check_path(parts: SplitResult, path: str) -> None:
 def _check_azure(parts: SplitResult, path: str, query: Mapping[str, str]) -> None:
     if _DEPLOYMENT.search(path) and not query.get("api-version"):
         raise _wrong(
-            f"a path with /openai/deployments/ needs its version: write {_shown(parts, path)}, or the newer "
+            f"a path with /openai/deployments/ needs an API version: write {_shown(parts, path)}, or the newer "
             f"{_shown(parts, _AZURE_V1)}"
         )
     is_resource = _is_azure(parts) or (parts.hostname or "").endswith(".services.ai.azure.com")

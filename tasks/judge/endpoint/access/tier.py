@@ -59,8 +59,8 @@ class ServiceTier:
             if not self._current:
                 return
             logger.warning(
-                "%s asks for the service tier %s, which is not available here (%s): calls are made in the standard "
-                "tier, at its price",
+                "%s asks for the service tier %s, which is not available here (%s): calls use the standard tier, at "
+                "its price",
                 EXTRA,
                 self._current,
                 said,

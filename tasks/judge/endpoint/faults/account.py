@@ -9,9 +9,9 @@ _REFUSING = frozenset({400, 401, 402, 403, 404, 409, 412, 422, 429, 500, 502, 50
 ACCOUNT_FAULTS: tuple[Fault, ...] = (
     Fault(
         cause="redirect",
-        what="The endpoint sends elsewhere",
-        next="Judging ends: the prompt is for this endpoint, and not for another that it names. Set `OPENAI_BASE_URL` "
-        "to the final address.",
+        what="Redirect to another address",
+        next="Judging ends. Redirects are not followed, so that prompts go only to the endpoint you configured. Set "
+        "`OPENAI_BASE_URL` to the final address.",
         alone_statuses=frozenset(range(300, 400)),
         examples=(
             Example("any server behind http", 301, "Moved Permanently"),
@@ -20,8 +20,8 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="scheme",
-        what="The endpoint speaks https, and was asked by http",
-        next="Judging ends: `OPENAI_BASE_URL` must begin with `https://`.",
+        what="https endpoint called over http",
+        next="Judging ends. `OPENAI_BASE_URL` must start with `https://`.",
         statuses=frozenset({400, 403, 426, 497}),
         words=said(
             r"plain http request was sent to https|http request to an https server|speaking plain http",
@@ -34,15 +34,15 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="proxy",
-        what="The proxy on the way wants a user and a password",
-        next="Judging ends, and the message names the proxy's setting.",
+        what="Proxy requires a user and password",
+        next="Judging ends, and the error message names the proxy settings.",
         alone_statuses=frozenset({407}),
         examples=(Example("Squid", 407, "ERROR: Cache Access Denied"),),
     ),
     Fault(
         cause="moderation",
-        what="What stands in this one prompt is refused",
-        next="Only this agent fails, also when it is the first call of all; the others are asked.",
+        what="Prompt blocked by moderation or a content filter",
+        next="Only this agent fails, even if this was the first call of the report; the other agents are still judged.",
         statuses=frozenset({400, 403, 404, 406, 421, 422, 424, 446, 451, 500}),
         alone_statuses=frozenset({446, 451}),
         names=frozenset(
@@ -115,8 +115,8 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="quota",
-        what="Quota, credit or budget is used up",
-        next="Judging ends at once, as no other call can succeed; the remaining agents are `not_started`.",
+        what="Quota, credit or budget exhausted",
+        next="Judging ends immediately, because no other call can succeed; the remaining agents are `not_started`.",
         alone_statuses=frozenset({402}),
         statuses=_REFUSING,
         names=frozenset(
@@ -217,8 +217,9 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="quota",
-        what="The limit of a day, or of longer, is used up",
-        next="As above. A limit of a day that states when to ask again is waited for, if there is time.",
+        what="Daily, weekly or monthly limit reached",
+        next="Judging ends immediately, as above. If the error states when to retry a daily limit, the call is "
+        "retried then, provided that the agent's time allows it.",
         statuses=frozenset({403, 429}),
         per_day=True,
         examples=(
@@ -229,8 +230,9 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="key",
-        what="The key is not accepted",
-        next="Judging ends. After good answers, a 401 is tried once more, and a 403 or 400 fails only this agent.",
+        what="Invalid API key",
+        next="Judging ends. If the endpoint has answered calls before, a 401 is retried once first, and any other "
+        "status fails only this agent.",
         statuses=frozenset({400, 401, 403, 404, 500}),
         alone_statuses=frozenset({401}),
         names=frozenset(
@@ -274,9 +276,9 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="model",
-        what="The model is not known",
-        next="Judging ends, and the message names `AGENT_REPORT_JUDGE_MODEL` and `OPENAI_BASE_URL`. After good "
-        "answers, a 404 is tried once more, and a 400 fails only this agent.",
+        what="Unknown model",
+        next="Judging ends, and the message names `AGENT_REPORT_JUDGE_MODEL` and `OPENAI_BASE_URL`. If the endpoint "
+        "has answered calls before, a 404 is retried once first, and any other status fails only this agent.",
         statuses=frozenset({400, 403, 404, 410, 422, 500}),
         names=frozenset(
             {
@@ -345,8 +347,9 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="model",
-        what="The plan, or the gateway, does not have the model",
-        next="As above.",
+        what="Model not in the plan or gateway",
+        next="Judging ends, as above. If the endpoint has answered calls before, a 500 or 503 is retried as a server "
+        "error, and any other status fails only this agent.",
         statuses=frozenset({400, 403, 404, 429, 500, 503}),
         words=said(
             r"(?:plan|subscription)[^.]{0,40} not (?:yet )?(?:include|support)[^.]{0,20} (?:access|model)",

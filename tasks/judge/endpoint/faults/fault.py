@@ -50,7 +50,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A row of the table: ``what`` is wrong and what is done ``next``, both as sentences of the docs.
+    """A row of the table: ``what`` is wrong as a title, and what is done ``next`` as sentences, both for the docs.
 
     A refusal is this when its status is among ``statuses`` (empty: any) and it has one of ``names`` (codes and types,
     lower case), or its words match ``words``, or ``says`` reads it so, or its parameter matches ``param``. A row

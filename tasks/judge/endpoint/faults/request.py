@@ -29,9 +29,10 @@ def _is_too_long(refusal: Refusal) -> bool:
 REQUEST_FAULTS: tuple[Fault, ...] = (
     Fault(
         cause="length",
-        what="The prompt is longer than the context",
-        next="The question is asked again: with a lower output limit, down to what a short answer needs, then with "
-        "less evidence, to fit what the words state. Where they state no limit, it becomes half as long.",
+        what="Prompt exceeds the context window",
+        next="The question is asked again, first with a lower output limit (down to what a short answer needs), then "
+        "with less evidence, so that it fits the limit stated in the error. If the error states no limit, the "
+        "size is halved.",
         statuses=frozenset({400, 413, 422, 424, 500}),
         alone_statuses=frozenset({413}),
         names=frozenset(
@@ -85,8 +86,8 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="length",
-        what="The prompt is longer than a minute's tokens",
-        next="As above: waiting does not help.",
+        what="Prompt exceeds the tokens-per-minute limit",
+        next="The question is shortened, as above, because waiting does not help.",
         statuses=frozenset({429}),
         words=said(r"request too large"),
         examples=(
@@ -100,8 +101,8 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="role",
-        what="The model knows no system role",
-        next="The instructions go to the head of the user message; the format stays.",
+        what="System role not supported",
+        next="The instructions move to the start of the user message; the response format does not change.",
         statuses=frozenset({400, 404, 422, 500, 501}),
         param=re.compile(r"messages?[.\[].{0,60}role"),
         words=said(
@@ -135,8 +136,8 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="generation",
-        what="The model's answer was no valid JSON, by the endpoint's own check",
-        next="Asked once more; when that fails too, in the next simpler format.",
+        what="Model output rejected by the endpoint as invalid JSON",
+        next="The question is asked once more; if that fails too, it is asked in the next simpler response format.",
         statuses=frozenset({400, 422, 424, 500, 502}),
         names=frozenset({"json_validate_failed", "output_parse_failed", "json_parse_failed"}),
         words=said(
@@ -163,9 +164,9 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="schema",
-        what="A keyword of the schema is not taken",
-        next="The schema goes without it: `additionalProperties`, `minimum` and `maximum`, `strict`, a list of types. "
-        "Code checks the answer all the same.",
+        what="JSON schema keyword not supported",
+        next="The keyword is removed from the schema: `additionalProperties`, `minimum` and `maximum`, `strict`, or "
+        "a list of types. Code still checks each answer against them.",
         statuses=frozenset({400, 422, 500, 501}),
         words=said(
             r"additional_?properties|['\"`](?:minimum|maximum)['\"`]|properties (?:maximum|minimum)",
@@ -209,10 +210,10 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="format",
-        what="The response format is not taken",
-        next="The next simpler one: `json_schema`, `json_object` with the schema in it, `json_object`, instructions "
-        "only. Where the format does not hold the schema, the instructions do. An HTTP 500 counts only while no call "
-        "was answered in this format.",
+        what="Response format not supported",
+        next="The next simpler format is used: `json_schema`, `json_object` with the schema in it, `json_object`, "
+        "then instructions only. If the format does not carry the schema, the instructions do. An HTTP 500 has "
+        "this effect only until the first answer in the current format.",
         statuses=_FORMAT_STATUSES,
         named=True,
         param=_FORMAT_PARAM,
@@ -253,9 +254,9 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="limit",
-        what="The output limit: its name, or its size",
-        next="`max_completion_tokens` becomes `max_tokens`, or the other way round; a limit that is too large becomes "
-        "the largest that the words allow; when neither is taken, none is sent.",
+        what="Output limit not supported or too large",
+        next="`max_completion_tokens` is replaced by `max_tokens`, or the other way round; a limit that is too large "
+        "is lowered to the maximum stated in the error. If neither name is accepted, no limit is sent.",
         statuses=frozenset({400, 422, 500}),
         named=True,
         param=re.compile(r"max_(?:completion_|new_|output_)?tokens\b"),
@@ -290,8 +291,8 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="temperature",
-        what="The temperature is not taken",
-        next="It is left out.",
+        what="Temperature not supported",
+        next="The temperature is no longer sent.",
         statuses=frozenset({400, 422, 500}),
         named=True,
         param=re.compile(r"temperature\b"),
@@ -310,8 +311,8 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="stream",
-        what="The model answers as a stream only",
-        next="It is asked to stream, and its events are put together.",
+        what="Streaming required",
+        next="The answer is requested as a stream, and its events are assembled.",
         statuses=frozenset({400, 422}),
         words=said(r"only supports? stream|stream(?:ing)? (?:must be|is required|should be)|non-streaming calls"),
         examples=(
@@ -331,8 +332,8 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="unnamed",
-        what="Something of the request is not supported, and nothing says what",
-        next="The next simpler format, while no call was answered in this one.",
+        what="Unspecified unsupported parameter",
+        next="The next simpler response format is tried, unless a call has already been answered in the current one.",
         statuses=frozenset({400, 422}),
         words=said(
             rf"^$|^(?!.{{0,300}}?{_OTHERS}).{{0,300}}?(?:unsupported|not support|unrecognized|not permitted"

@@ -7,8 +7,9 @@ from tasks.judge.endpoint.faults.fault import Example, Fault, said
 SERVER_FAULTS: tuple[Fault, ...] = (
     Fault(
         cause="loading",
-        what="The server is not ready, or overloaded",
-        next="Tried again until the agent's time is up, after pauses that double up to 20 s, or that it asks for.",
+        what="Server loading or overloaded",
+        next="The call is retried until the agent's time limit, after the pause that the server asks for, or else "
+        "after pauses that double up to 20 s.",
         statuses=frozenset({400, 404, 409, 424, 425, 498, 500, 502, 504}),
         alone_statuses=frozenset({503, 529}),
         names=frozenset(
@@ -42,8 +43,8 @@ SERVER_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="wait",
-        what="Too many requests or tokens for now",
-        next="Tried again until the agent's time is up. Every call waits for as long as the endpoint asks: "
+        what="Rate limit reached",
+        next="The call is retried until the agent's time limit. All calls wait for as long as the endpoint asks: "
         '`Retry-After`, Gemini\'s `retryDelay`, "try again in 27.4s".',
         alone_statuses=frozenset({429}),
         statuses=frozenset({400, 403, 500, 502}),
@@ -64,9 +65,9 @@ SERVER_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="key",
-        what="Access is forbidden",
-        next="Judging ends while no call was answered; afterwards only this agent fails, as a firewall or a moderation "
-        "that does not name itself may have refused its texts.",
+        what="Access forbidden",
+        next="Judging ends if no call has been answered yet. Otherwise only this agent fails, because a firewall or "
+        "content filter may have rejected its texts without naming the reason.",
         statuses=frozenset({403}),
         examples=(
             Example("Azure OpenAI", 403, "Access denied due to Virtual Network/Firewall rules."),
@@ -75,8 +76,9 @@ SERVER_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="model",
-        what="Neither model nor path is there",
-        next="Judging ends; after good answers, it is tried once more first.",
+        what="Model or path not found",
+        next="Judging ends. If the endpoint has answered calls before, a 404 is retried once first, and a 405 or 410 "
+        "fails only this agent.",
         statuses=frozenset({404, 405, 410}),
         examples=(
             Example("FastAPI", 404, "Not Found"),
@@ -86,8 +88,8 @@ SERVER_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="server",
-        what="The model crashed",
-        next="As below.",
+        what="Model crashed",
+        next="The call is retried like after a server error.",
         statuses=frozenset({400, 424}),
         words=said(r"\bhas crashed\b|process has terminated|encountered an unexpected error|try your request again"),
         examples=(
@@ -97,8 +99,9 @@ SERVER_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="server",
-        what="The server failed",
-        next="Tried again after a pause, `AGENT_REPORT_JUDGE_MAX_ATTEMPTS` times in all; then the agent fails.",
+        what="Server error",
+        next="The call is retried after a pause, up to `AGENT_REPORT_JUDGE_MAX_ATTEMPTS` attempts in total; then the "
+        "agent fails.",
         statuses=frozenset({408, 409, 425, *range(500, 600)}),
         examples=(
             Example("OpenAI", 500, "The server had an error while processing your request."),
@@ -110,8 +113,8 @@ SERVER_FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         cause="call",
-        what="Anything else",
-        next="This agent fails, with the endpoint's words; the others are asked.",
+        what="Any other error",
+        next="This agent fails, with the endpoint's error message; the other agents are still judged.",
         examples=(
             Example("TGI", 422, "Input validation error: `top_p` must be > 0.0 and < 1.0"),
             Example("Cloudflare", 400, "AiError: Bad input"),

@@ -60,5 +60,5 @@ def test_it_is_given_up_for_good_and_logged_once(caplog: pytest.LogCaptureFixtur
     assert tier.body(extra, tier.current) == {"seed": 1}
     assert [record.message for record in caplog.records] == [
         "AGENT_REPORT_JUDGE_EXTRA asks for the service tier flex, which is not available here (HTTP 429: Resource "
-        "Unavailable): calls are made in the standard tier, at its price"
+        "Unavailable): calls use the standard tier, at its price"
     ]
