@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -198,14 +199,15 @@ def test_a_connection_that_would_stay_read_only_is_opened_anew(sqlite_url: str) 
     database.close()
 
 
-def test_no_answer_is_lost_when_postgresql_stops_and_starts_again(tmp_path: Path) -> None:
-    with ExitStack() as first, ExitStack() as second:
-        server = first.enter_context(embedded_postgres(tmp_path / "pg"))
+def test_no_answer_is_lost_when_postgresql_stops_and_starts_again() -> None:
+    # Not in pytest's folder, which another run closes to the server's user when it starts.
+    with TemporaryDirectory(prefix="pg-") as folder, ExitStack() as first, ExitStack() as second:
+        server = first.enter_context(embedded_postgres(Path(folder) / "pg"))
         database = open_warehouse(server.database("warehouse")).database
 
         def start(number: int) -> None:
             if number == 2:
-                second.enter_context(embedded_postgres(tmp_path / "pg"))
+                second.enter_context(embedded_postgres(Path(folder) / "pg"))
 
         clock = Clock(start)
         ledger = PatientLedger(SqlLedger(database), StopSignal(), clock.patience())
