@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+import httpx2
+
 from tasks.errors import ConfigurationError, scrub
 from tasks.wire.urls import refuse_ambiguous
 
@@ -129,8 +131,8 @@ def _split(url: str) -> SplitResult:
         raise _wrong(f"it does not start with http:// or https://: {_guess_scheme(url)}")
     try:
         parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
+        _ = parts.port, httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL):
         raise _wrong("its host or port is invalid: must be a URL such as http://localhost:8000/v1") from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise _wrong("must be a URL such as http://localhost:8000/v1")

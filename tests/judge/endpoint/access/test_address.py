@@ -79,6 +79,7 @@ _REFUSED = {
     "http://localhost:port/v1": "its host or port cannot be read",
     "http:///v1": "must be a URL such as",
     "ftp://localhost/v1": "must be a URL such as",
+    "http://256.1.1.1:8000/v1": "must be a URL such as",
     "http://localhost:8000/v1#chat": "leave it out",
 }
 
