@@ -251,6 +251,11 @@ class Clients:
             raise ConfigurationError(
                 f"wrong setting: {self._key_name}: holds a space, a line break or a letter that no key has"
             )
+        if key and key[0] in "\"'`" and key[-1] == key[0]:
+            raise ConfigurationError(
+                f"wrong setting: {self._key_name}: it is in quotation marks, which are a part of it here: write it "
+                "without them"
+            )
         return authenticate(address, key, headers, open_entra(scope, secrets) if scope else None, secrets)
 
     @property

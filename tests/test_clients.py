@@ -184,7 +184,9 @@ def test_requests_per_minute_bound_the_starts(monkeypatch: pytest.MonkeyPatch) -
             start()
 
 
-@pytest.mark.parametrize("key", ["hush-key-1\u00a0", "hush-key\n", "hush key", "schlüssel"])
+@pytest.mark.parametrize(
+    "key", ["hush-key-1\u00a0", "hush-key\n", "hush key", "schlüssel", '"hush-key"', "Bearer hush-key"]
+)
 def test_a_key_that_no_header_holds_is_refused_and_not_shown(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
     with open_clients() as clients, pytest.raises(RefusedError, match="OPENAI_API_KEY") as caught:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_NUMBER = re.compile(r"\s*\d{1,9}(\.\d+)?\s*")
+_NUMBER = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*(ms|s|sec|seconds)?\s*", re.IGNORECASE)
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
@@ -28,7 +28,10 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
 
 
 def _number(value: str | None) -> float | None:
-    return float(value) if value and _NUMBER.fullmatch(value) else None
+    match = _NUMBER.fullmatch(value[:60]) if value else None
+    if match is None:
+        return None
+    return float(match[1]) / 1000 if (match[2] or "").lower() == "ms" else float(match[1])
 
 
 def _date(value: str | None) -> datetime | None:

@@ -184,7 +184,7 @@ class JudgeClient:
                         held = self._slow_down(permit, failure, call)
                 call.said = self._describe(failure)
                 if self._handle(form, failure, call) == "pause" and not held:
-                    stop.wait(self._backoff(call.attempts), deadline)
+                    stop.wait(self._pause(failure, call), deadline)
         except JudgeError as error:
             late = call.said and isinstance(error, DeadlineError)
             raised = DeadlineError(f"{error} (last: {call.said})") if late else error
@@ -253,6 +253,8 @@ class JudgeClient:
     def _end(self, cause: Cause, refusal: Refusal, call: _Call) -> bool:
         """End judging, unless what is refused was good before and may be a stumble: then whether to try once more."""
         answered = self.limiter.has_answered and cause in ("key", "model")
+        if answered and refusal.status >= 500:
+            return self._count_failure(call) == "pause"
         if answered and refusal.status not in (401, 404):
             # Moderation and firewalls refuse what stands in one agent's texts with a 403 too: that agent must not end
             # everybody's judging.
@@ -269,6 +271,13 @@ class JudgeClient:
         if call.failures >= self.max_attempts:
             raise EndpointError(f"the judge's endpoint failed {counted(call.failures, 'time')}: {call.said}")
         return "pause"
+
+    def _pause(self, failure: Refusal | APIConnectionError, call: _Call) -> float:
+        """How long this call alone waits: as long as a failed server asks, within reason, or longer each time."""
+        asked = failure.retry_after_seconds if isinstance(failure, Refusal) else None
+        if asked is None:
+            return self._backoff(call.attempts)
+        return max(min(asked, _LONGEST_BACKOFF_SECONDS), self._shortest_pause(call.attempts))
 
     def _backoff(self, attempts: int) -> float:
         pause = min(_LONGEST_BACKOFF_SECONDS, self.first_backoff_seconds * 2.0 ** min(attempts - 1, 10))
@@ -340,7 +349,7 @@ class JudgeClient:
             text = failure.describe()
             if name := self._named_extra(failure):
                 text += f" ({EXTRA} sends {name})"
-            if failure.status == 404 and self.address is not None:
+            if failure.status in (404, 405) and self.address is not None:
                 text += self.address.path_hint
         elif isinstance(failure, APITimeoutError):
             text = "no reply in time"

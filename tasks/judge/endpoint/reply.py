@@ -9,6 +9,7 @@ from tasks.judge.endpoint.completion import Completion, read_completion
 from tasks.judge.endpoint.usage import read_usage
 
 _LONGEST_TIER = 40
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,10 @@ def read_reply(body: bytes, model: str, latency_seconds: float, attempts: int) -
         text=said.text,
         finish_reason=said.finish_reason,
         refusal=said.refusal if isinstance(said.refusal, str) else "",
-        model=said.model if isinstance(said.model, str) and said.model else model,
+        model=_name(said.model) or model,
         prompt_tokens=usage.prompt,
-        completion_tokens=usage.completion,
+        # An answer of no tokens was not counted.
+        completion_tokens=None if said.text and usage.completion == 0 else usage.completion,
         cached_tokens=usage.cached,
         latency_seconds=latency_seconds,
         attempts=attempts,
@@ -71,6 +73,13 @@ def read_reply(body: bytes, model: str, latency_seconds: float, attempts: int) -
         read_tokens=usage.read,
         service_tier=_service_tier(said),
     )
+
+
+def _name(value: object) -> str:
+    """A name on one line; "" for anything else."""
+    if not isinstance(value, str):
+        return ""
+    return "".join(char for char in value[:_LONGEST_NAME] if char.isprintable()).strip()
 
 
 def _service_tier(said: Completion) -> str:

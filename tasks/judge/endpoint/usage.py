@@ -39,11 +39,13 @@ def read_usage(usage: object) -> Usage:
     """The usage in the ``usage`` of a reply."""
     if not isinstance(usage, Mapping):
         return Usage()
+    # There is no prompt of no tokens: some count none, and say 0.
     prompt = _first(usage, _PROMPT)
     cached = next(_cached(usage), None)
     if prompt is not None and "prompt_tokens" not in usage and "input_tokens_details" not in usage:
         # Anthropic counts what it read from its cache, or wrote to it, beside the input.
         prompt += sum(_count(usage.get(f"cache_{how}_input_tokens")) or 0 for how in ("read", "creation"))
+    prompt = prompt or None
     read = prompt
     if cached is not None and prompt is not None and cached > prompt:
         read, cached = prompt + cached, None
@@ -103,5 +105,7 @@ def _amount(value: object) -> float | None:
 
 
 def _count(value: object, most: int = _MOST_TOKENS) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     # More than any model reads is no count, and no database takes any whole number.
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most else None

@@ -84,11 +84,13 @@ def test_a_deadline_bounds_a_reply_that_trickles(send_raw: Callable[..., Any], m
 
 def test_one_encoding_is_asked_for_and_no_second_is_undone(serve: Serve, make_client: MakeClient) -> None:
     bomb = gzip.compress(gzip.compress(b"x" * 10_000_000))
-    for status in (200, 400):
-        server = serve(Response(status, bomb, headers={"Content-Encoding": "gzip, gzip"}))
-        reply = ask(make_client(server.base_url))
-        assert (reply.problem, reply.paid) == ("the reply is encoded as 'gzip, gzip', which was not asked for", False)
-        assert server.requests[0].headers["Accept-Encoding"] == "identity"
+    server = serve(Response(200, bomb, headers={"Content-Encoding": "gzip, gzip"}))
+    reply = ask(make_client(server.base_url))
+    assert (reply.problem, reply.paid) == ("the reply is encoded as 'gzip, gzip', which was not asked for", False)
+    assert server.requests[0].headers["Accept-Encoding"] == "identity"
+    server = serve(Response(418, bomb, headers={"Content-Encoding": "gzip, gzip"}))
+    with pytest.raises(EndpointError, match=r"HTTP 418: I'm a Teapot$"):
+        ask(make_client(server.base_url))
 
 
 def test_what_is_compressed_all_the_same_is_read(serve: Serve, make_client: MakeClient) -> None:
@@ -199,6 +201,28 @@ def test_what_is_refused_twice_after_good_answers_ends_judging(
     with pytest.raises(EndpointError, match=f"HTTP {status}"):
         ask(client, stop)
     assert (stop.kind, len(server.requests)) == ("endpoint", 3)
+
+
+@pytest.mark.parametrize("body", [b"\x0b\x02\x80", b"x" * 9_000_000], ids=["br", "too long"])
+def test_an_error_whose_body_cannot_be_read_is_known_by_its_status(
+    body: bytes, serve: Serve, make_client: MakeClient
+) -> None:
+    encoding = {"Content-Encoding": "br"} if len(body) < 10 else {}
+    server, stop = serve(Response(401, body, headers=encoding)), StopSignal()
+    with pytest.raises(EndpointError, match=r"does not accept the key \(OPENAI_API_KEY\): HTTP 401: "):
+        ask(make_client(server.base_url), stop)
+    assert stop.kind == "endpoint"
+
+
+def test_a_gateway_that_loses_its_channel_after_good_answers_is_a_server_that_failed(
+    serve: Serve, make_client: MakeClient
+) -> None:
+    server = serve(completion("Good."), error(503, "No available channel for model m under group default"))
+    client, stop = make_client(server.base_url, first_backoff_seconds=0.001), StopSignal()
+    ask(client, stop)
+    with pytest.raises(EndpointError, match="failed 3 times: HTTP 503: No available channel"):
+        ask(client, stop)
+    assert stop.kind is None
 
 
 def test_no_connection_names_the_url_the_setting_and_the_way(make_client: MakeClient) -> None:

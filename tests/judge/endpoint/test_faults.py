@@ -120,6 +120,8 @@ def fails_in_the_end(server: SimulatedJudge, client: JudgeClient, fault: Fault, 
 
 ALWAYS: dict[Cause, Callable[[SimulatedJudge, JudgeClient, Fault, Example], None]] = {
     "redirect": ends,
+    "scheme": ends,
+    "proxy": ends,
     "quota": ends,
     "key": ends,
     "model": ends,

@@ -70,6 +70,10 @@ from tasks.judge.endpoint.usage import Usage, read_usage
             },
             Usage(900, 50, 700),
         ),
+        # A count may be written as a fraction; 0 for a prompt is none.
+        ({"prompt_tokens": 900.0, "completion_tokens": 50.0}, Usage(900, 50)),
+        ({"prompt_tokens": 900.5, "completion_tokens": float("inf")}, Usage()),
+        ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, Usage(None, 0)),
         # More cached than was sent is no count.
         ({"prompt_tokens": 9, "completion_tokens": 5, "cached_tokens": 10}, Usage(9, 5)),
         # OpenRouter, DeepInfra, Perplexity, xAI

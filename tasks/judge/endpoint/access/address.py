@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+import httpx2
+
 from tasks.errors import ConfigurationError, scrub
 from tasks.wire.urls import refuse_ambiguous
 
@@ -42,7 +44,7 @@ _AZURE_V1, _AZURE_VERSION = "/openai/v1", "2024-10-21"
 _DEPLOYMENT = re.compile(r"/openai/deployments/[^/]+$")
 # What a call adds to the base URL, here or in another API, and so cannot be its end.
 _OPERATION = re.compile(
-    r"/(?:chat/completions|completions|responses|messages|embeddings|(?<=/v1/)models|api/chat|api/generate|api/tags"
+    r"/(?:chat/completions|(?<=/v1/)chat|completions|responses|messages|embeddings|(?<=/v1/)models|api/chat|api/generate|api/tags"
     r"|models/[^/]*:(?:generate|streamGenerate)Content)$",
     re.IGNORECASE,
 )
@@ -129,8 +131,8 @@ def _split(url: str) -> SplitResult:
         raise _wrong(f"it does not start with http:// or https://: {_guess_scheme(url)}")
     try:
         parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
+        _ = parts.port, httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL):
         raise _wrong("its host or port is invalid: must be a URL such as http://localhost:8000/v1") from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise _wrong("must be a URL such as http://localhost:8000/v1")
@@ -150,6 +152,10 @@ def _guess_scheme(url: str) -> str:
 
 
 def _check_path(parts: SplitResult, path: str) -> None:
+    if parts.hostname in _DEFAULT_PORTS and path.startswith("//"):
+        raise _wrong(f"it begins with http:// or https:// twice: write {parts.hostname}:{path}")
+    if "//" in path:
+        raise _wrong(f"it has // in its path: write {_shown(parts, re.sub('/{2,}', '/', path))}")
     known = _PATHS.get(parts.hostname or "")
     if found := _OPERATION.search(path):
         rest = path[: found.start()]

@@ -19,11 +19,32 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
         ),
     ),
     Fault(
+        cause="scheme",
+        what="https endpoint called over http",
+        next="Judging ends. `OPENAI_BASE_URL` must start with `https://`.",
+        statuses=frozenset({400, 403, 426, 497}),
+        words=said(
+            r"plain http request was sent to https|http request to an https server|speaking plain http",
+            r"https (?:is )?required|(?:requires?|must use|only over) https",
+        ),
+        examples=(
+            Example("nginx", 400, "400 The plain HTTP request was sent to HTTPS port"),
+            Example("Go", 400, "Client sent an HTTP request to an HTTPS server."),
+        ),
+    ),
+    Fault(
+        cause="proxy",
+        what="Proxy requires a user and password",
+        next="Judging ends, and the error message names the proxy settings.",
+        alone_statuses=frozenset({407}),
+        examples=(Example("Squid", 407, "ERROR: Cache Access Denied"),),
+    ),
+    Fault(
         cause="moderation",
         what="Prompt blocked by moderation or a content filter",
         next="Only this agent fails, even if this was the first call of the report; the other agents are still judged.",
-        statuses=frozenset({400, 403, 404, 406, 421, 422, 451, 500}),
-        alone_statuses=frozenset({451}),
+        statuses=frozenset({400, 403, 404, 406, 421, 422, 424, 446, 451, 500}),
+        alone_statuses=frozenset({446, 451}),
         names=frozenset(
             {
                 "flagged_input",
@@ -42,6 +63,8 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
                 "prohibited_content",
                 "invalid_prompt",
                 "content_moderation",
+                "hooks_failed",
+                "sensitive_words_detected",
                 "1026",
                 "1027",
                 "1301",
@@ -50,7 +73,8 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
         words=said(
             r"moderation|moderated|\bflagged\b|content[-_ ]?(?:management[-_ ])?(?:policy|filter)",
             r"usage (?:polic|guideline)|safety_check",
-            r"guardrails?[^.]{0,30} (?:intervened|blocked)|blocked by[^.]{0,40}guardrail",
+            r"guardrails?[^.]{0,30} (?:intervened|blocked|failed)|blocked by[^.]{0,40}guardrail",
+            r"prompt (?:was |has been )?blocked|sensitive words|violated guardrail",
             r"safety (?:system|filter|setting|polic|reason|check)|prohibited_content",
             r"(?:blocked|rejected|refused|filtered)[^.]{0,40}(?:safety|harmful|inappropriate|unsafe)",
             r"(?:harmful|inappropriate|unsafe|sensitive|prohibited|disallowed)[^.]{0,20} content|content exists risk",
@@ -86,6 +110,7 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
                 code="InputTextSensitiveContentDetected",
             ),
             Example("MiniMax", 422, "input new_sensitive (1026)"),
+            Example("Portkey", 446, "The guardrail checks defined in the config failed.", code="hooks_failed"),
         ),
     ),
     Fault(
@@ -107,6 +132,14 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
                 "insufficient_balance",
                 "insufficient_balance_error",
                 "insufficient_credits",
+                "insufficient_funds",
+                "insufficient_user_quota",
+                "pre_consume_token_quota_failed",
+                "token_quota_reached",
+                "not_enough_balance",
+                "customer_verification_required",
+                "billing_disabled",
+                "account_overdue_error",
                 "payment_required",
                 "arrearage",
                 "accountoverdueerror",
@@ -125,12 +158,18 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
             r"exceeded your (?:monthly|daily|included|prepaid)[^.]{0,40}(?:credit|quota|limit)",
             r"budget has been exceeded|exceeded ?budget|crossed budget|over budget",
             r"(?:spending|spend|billing|usage|credit|key)(?: hard)? limits?[^.]{0,40}(?:reached|exceeded|hit)",
-            r"(?:reached|exceeded|exceeding|hit)[^.]{0,40}(?:spending|billing|usage|credit) limits?",
+            r"(?:reached|exceeded|exceeding|hit)[^.]{0,40}(?:spend|spending|billing|usage|credit) limits?",
+            r"n't have (?:any|enough) credits?|enable billing|billing (?:to be|must be) enabled|valid credit card",
+            r"exceeded the allowed quota|out of call volume quota|quota is (?:not enough|insufficient)",
+            r"(?:plan|package|subscription)[^.]{0,20} has expired|without an active subscription",
             r"good standing|overdue|past due|arrears|payment required|billing is not active",
             r"suspended[^.]{0,80}(?:billing|balance|payment|invoice|spending)",
             r"free (?:tier|quota|allocation)[^.]{0,60}(?:exhausted|used up|exceeded)|used up your (?:daily|free)",
             r"\N{CJK UNIFIED IDEOGRAPH-4F59}\N{CJK UNIFIED IDEOGRAPH-989D}\N{CJK UNIFIED IDEOGRAPH-4E0D}"
             r"\N{CJK UNIFIED IDEOGRAPH-8DB3}|\N{CJK UNIFIED IDEOGRAPH-6B20}\N{CJK UNIFIED IDEOGRAPH-8D39}",
+            r"\N{CJK UNIFIED IDEOGRAPH-989D}\N{CJK UNIFIED IDEOGRAPH-5EA6}(?:\N{CJK UNIFIED IDEOGRAPH-4E0D}"
+            r"\N{CJK UNIFIED IDEOGRAPH-8DB3}|\N{CJK UNIFIED IDEOGRAPH-5DF2}\N{CJK UNIFIED IDEOGRAPH-7528}"
+            r"\N{CJK UNIFIED IDEOGRAPH-5C3D}|\N{CJK UNIFIED IDEOGRAPH-5931}\N{CJK UNIFIED IDEOGRAPH-8D25})",
         ),
         examples=(
             Example(
@@ -219,6 +258,8 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
             r"api[-_ ]?key[^.]{0,30}(?:not valid|invalid|expired|missing|not found|required|incorrect|revoked)",
             r"invalid authentication|authentication (?:fails|failed|required)|no auth credentials",
             r"(?:key|credential|access token)s? (?:has|have|is|are) (?:been )?(?:expired|revoked)",
+            r"(?:security|access|bearer) token[^.]{0,40}(?:expired|invalid)|expiredtokenexception",
+            r"(?:organization|account|workspace) (?:has been|is|was) (?:disabled|restricted|deactivated|locked)",
             r"(?:location|country|region|territory)[^.]{0,40} not supported|organization must be verified",
         ),
         examples=(
@@ -230,6 +271,7 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
             Example("OpenAI", 403, "Country, region, or territory not supported"),
             Example("Gemini", 400, "User location is not supported for the API use."),
             Example("vLLM", 401, "Unauthorized"),
+            Example("Anthropic", 400, "This organization has been disabled."),
         ),
     ),
     Fault(
@@ -251,18 +293,30 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
                 "deploymentnotfound",
                 "invalid_model",
                 "unknown_model",
+                "unavailable_model",
+                "model_permission_blocked_project",
+                "model_permission_blocked_org",
+                "key_model_access_denied",
+                "team_model_access_denied",
+                "operationnotsupported",
+                "unknown_url",
                 "invalidendpointormodel.notfound",
                 "1211",
                 "20012",
+                "30003",
             }
         ),
         words=said(
             r"model.{0,120}?(?:does not exist|doesn't exist|not exist\b|not found|is unknown|decommissioned)",
-            r"model.{0,120}?(?:has been (?:deprecated|retired|removed)|not supported by any provider)",
+            r"model.{0,120}?(?:(?:has been|was) (?:deprecated|retired|removed)|not supported by any provider)",
+            r"model.{0,120}?(?:unavailable in your region|blocked at the (?:project|organization)|is not loaded)",
+            r"model.{0,120}?(?:not supported (?:on|in) the (?:v1/)?chat|only supported in v1/)",
+            r"unexpected model name|does not work with the specified model|unavailable model|model disabled",
+            r"on-demand throughput|unexpected endpoint or method",
             r"(?:unknown|no such|nonexistent|invalid) model(?! (?:output|response|answer))\b",
             r"not a valid model|model identifier is invalid|no models? (?:is |are )?(?:currently )?loaded",
             r"no endpoints found for (?!.{0,120}? that )|access to (?:the )?model|unable to access [^.]{0,40}model",
-            r"not (?:valid|supported|available) for chat|not a chat model",
+            r"not (?:valid|supported|available) for chat|not a chat model|not support chat(?![-_ ]?template)",
             r"\N{CJK UNIFIED IDEOGRAPH-6A21}\N{CJK UNIFIED IDEOGRAPH-578B}\N{CJK UNIFIED IDEOGRAPH-4E0D}"
             r"\N{CJK UNIFIED IDEOGRAPH-5B58}\N{CJK UNIFIED IDEOGRAPH-5728}",
         ),
@@ -278,6 +332,8 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
             Example("OpenRouter", 404, "No endpoints found for nousresearch/hermes-3-llama-3.1-405b:free."),
             Example("LiteLLM", 400, "Invalid model name passed in model=gpt-9. Call `/v1/models` to view models."),
             Example("Bedrock", 400, "The provided model identifier is invalid."),
+            Example("Bedrock", 400, "Invocation of model ID x with on-demand throughput isn't supported."),
+            Example("LM Studio", 400, "Unexpected endpoint or method. (POST /chat/completions)"),
             Example("Ollama", 404, 'model "llama9" not found, try pulling it first', code="api_error"),
             Example("Mistral", 400, "Invalid model: mistral-huge", code="1500"),
             Example("LM Studio", 400, "No models loaded. Please load a model in the developer page."),
@@ -287,6 +343,23 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
                 "The model `mixtral-8x7b-32768` has been decommissioned and is no longer supported.",
                 code="model_decommissioned",
             ),
+        ),
+    ),
+    Fault(
+        cause="model",
+        what="Model not in the plan or gateway",
+        next="Judging ends, as above. If the endpoint has answered calls before, a 500 or 503 is retried as a server "
+        "error, and any other status fails only this agent.",
+        statuses=frozenset({400, 403, 404, 429, 500, 503}),
+        words=said(
+            r"(?:plan|subscription)[^.]{0,40} not (?:yet )?(?:include|support)[^.]{0,20} (?:access|model)",
+            r"no available channels? for model",
+            r"\N{CJK UNIFIED IDEOGRAPH-65E0}\N{CJK UNIFIED IDEOGRAPH-53EF}\N{CJK UNIFIED IDEOGRAPH-7528}"
+            r"\N{CJK UNIFIED IDEOGRAPH-6E20}\N{CJK UNIFIED IDEOGRAPH-9053}",
+        ),
+        examples=(
+            Example("new-api", 503, "No available channel for model gpt-9 under group default (distributor)"),
+            Example("Zhipu", 429, "Your current subscription plan does not yet include access to GLM-5"),
         ),
     ),
 )

@@ -11,6 +11,8 @@ from tasks.judge.endpoint.refusals.refusal import Refusal
 
 Cause = Literal[
     "redirect",
+    "scheme",
+    "proxy",
     "quota",
     "moderation",
     "key",

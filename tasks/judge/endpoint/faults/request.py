@@ -106,7 +106,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         statuses=frozenset({400, 404, 422, 500, 501}),
         param=re.compile(r"messages?[.\[].{0,60}role"),
         words=said(
-            r"developer instruction is not enabled|roles must alternate",
+            r"developer instruction is not enabled|roles (?:must alternate|(?:should|must) be alternating)",
             r"system[ _](?:role|message|prompt|instruction)s?[^.]{0,20}(?:not|n't|un)[ -]?(?:support|allow|enabl)",
             r"(?:not support|unsupported|unexpected|invalid|unknown|got|only)[^.]{0,40}"
             r"(?:role[^.]{0,20}system|system role|['\"`]system['\"`])",
@@ -221,6 +221,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
             r"response[_ -]?(?:format|schema|mime_?type)|json_schema|json_object|json[ -]mode|structured[ _-]?output",
             r"guided|grammar|controlled generation|output_config|xgrammar|outlines|handle the requested parameters",
             r"(?:invalid|unsupported|complex|json) schema|schema[^.]{0,60}(?:too |not support|unsupport|invalid|fail)",
+            r"schema[^.]{0,90}(?:must have|nesting)|failed to initialize samplers",
             r"too many states|invalid format|required for format",
         ),
         examples=(
@@ -259,7 +260,10 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         statuses=frozenset({400, 422, 500}),
         named=True,
         param=re.compile(r"max_(?:completion_|new_|output_)?tokens\b"),
-        words=said(r"\bmax_?(?:completion_?|new_?|output_?)?tokens\b|max output tokens"),
+        words=said(
+            r"\bmax_?(?:completion_?|new_?|output_?)?tokens\b|max output tokens",
+            r"max(?:imum)? tokens (?:of|you requested)",
+        ),
         examples=(
             Example("Azure OpenAI", 400, "Unrecognized request argument supplied: max_completion_tokens"),
             Example("Mistral", 422, "max_completion_tokens: Extra inputs are not permitted"),

@@ -10,7 +10,7 @@ SERVER_FAULTS: tuple[Fault, ...] = (
         what="Server loading or overloaded",
         next="The call is retried until the agent's time limit, after the pause that the server asks for, or else "
         "after pauses that double up to 20 s.",
-        statuses=frozenset({400, 404, 409, 425, 500, 502, 504}),
+        statuses=frozenset({400, 404, 409, 424, 425, 498, 500, 502, 504}),
         alone_statuses=frozenset({503, 529}),
         names=frozenset(
             {
@@ -27,6 +27,8 @@ SERVER_FAULTS: tuple[Fault, ...] = (
             r"model.{0,80}? being loaded\b",
             r"(?:server|service|model|engine|system)[^.]{0,40}(?:overloaded|not ready|at capacity|starting up|is busy)",
             r"no (?:available|healthy|ready) (?:server|worker|instance|replica|upstream)|temporarily unavailable",
+            r"degraded function|^model unloaded|capacity exceeded",
+            r"\N{CJK UNIFIED IDEOGRAPH-8D1F}\N{CJK UNIFIED IDEOGRAPH-8F7D}\N{CJK UNIFIED IDEOGRAPH-5DF2}",
         ),
         examples=(
             Example("llama.cpp", 503, "Loading model", code="unavailable_error"),
@@ -35,6 +37,8 @@ SERVER_FAULTS: tuple[Fault, ...] = (
             Example("Anthropic", 529, "Overloaded", code="overloaded_error"),
             Example("nginx", 503, "503 Service Temporarily Unavailable"),
             Example("a model server", 500, "The model is still loading"),
+            Example("OpenAI", 400, "Selected model is at capacity. Please try a different model."),
+            Example("NVIDIA NIM", 400, "Bad Request; Function id '87ea': DEGRADED function cannot be invoked"),
         ),
     ),
     Fault(
@@ -66,19 +70,31 @@ SERVER_FAULTS: tuple[Fault, ...] = (
         "content filter may have rejected its texts without naming the reason.",
         statuses=frozenset({403}),
         examples=(
-            Example("Bedrock", 403, "The security token included in the request is invalid."),
+            Example("Azure OpenAI", 403, "Access denied due to Virtual Network/Firewall rules."),
             Example("Cloudflare", 403, "Attention Required! | Cloudflare"),
         ),
     ),
     Fault(
         cause="model",
         what="Model or path not found",
-        next="Judging ends. If the endpoint has answered calls before, a 404 is retried once first, and a 410 fails "
-        "only this agent.",
-        statuses=frozenset({404, 410}),
+        next="Judging ends. If the endpoint has answered calls before, a 404 is retried once first, and a 405 or 410 "
+        "fails only this agent.",
+        statuses=frozenset({404, 405, 410}),
         examples=(
             Example("FastAPI", 404, "Not Found"),
             Example("nginx", 404, "404 page not found"),
+            Example("a web page's server", 405, "Method Not Allowed"),
+        ),
+    ),
+    Fault(
+        cause="server",
+        what="Model crashed",
+        next="The call is retried like after a server error.",
+        statuses=frozenset({400, 424}),
+        words=said(r"\bhas crashed\b|process has terminated|encountered an unexpected error|try your request again"),
+        examples=(
+            Example("LM Studio", 400, "The model has crashed without additional information. (Exit code: 6)"),
+            Example("Bedrock", 424, "The system encountered an unexpected error during processing."),
         ),
     ),
     Fault(

@@ -20,7 +20,7 @@ REMEDIES: frozenset[Cause] = frozenset(
 )
 """What another form of the request may help against."""
 
-ENDINGS: frozenset[Cause] = frozenset({"redirect", "quota", "key", "model"})
+ENDINGS: frozenset[Cause] = frozenset({"redirect", "scheme", "proxy", "quota", "key", "model"})
 """What no other call can survive either."""
 
 
@@ -29,6 +29,10 @@ def why_judging_ends(cause: Cause, refusal: Refusal, key_name: str = "OPENAI_API
     if cause == "redirect":
         where = describe_place(refusal.location)
         return f"the judge's endpoint redirects{where}, which is not followed: set OPENAI_BASE_URL to the final address"
+    if cause == "scheme":
+        return "the judge's endpoint speaks https: OPENAI_BASE_URL must begin with https://"
+    if cause == "proxy":
+        return "the proxy does not let the call through: HTTP_PROXY or HTTPS_PROXY needs its user and password"
     if cause == "quota":
         return "the judge's quota is used up"
     if cause == "key":

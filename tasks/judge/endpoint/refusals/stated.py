@@ -25,6 +25,7 @@ _STATUSES = {
     "too_many_requests": 429,
     "1002": 429,
     "1039": 413,
+    "1041": 429,
     "unavailable": 503,
     "overloaded_error": 529,
     "unauthenticated": 401,
@@ -52,14 +53,13 @@ _STATUSES = {
 _FAILED = 502
 # What words mean that come without any of these.
 _OF_WORDS = (
-    (429, re.compile(r"rate.?limit|too many requests|requests per|tokens per|throttl", re.IGNORECASE)),
+    (429, re.compile(r"rate.?limit|request limit|too many requests|requests per|tokens per|throttl", re.IGNORECASE)),
     (503, re.compile(r"overloaded|unavailable|try again|\bbusy\b|loading|not ready", re.IGNORECASE)),
 )
 _SUCCESS = frozenset({"0", "200", "success", "ok", "true", ""})
 # What ends a choice that failed, beside "content_filter: …".
 _FAILED_REASONS = frozenset({"error", "network_error", "insufficient_system_resource", "abort", "aborted", "failed"})
 _MARKS = ("error", "errors", "error_code", "error_msg", "detail", "base_resp", "fault", "status_code")
-_SMALLEST_BODY = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +71,21 @@ class StatedRefusal:
 
 
 def read_stated_refusal(body: bytes, headers: Mapping[str, str]) -> StatedRefusal | None:
-    """The error in the body of a 200; None when it holds a completion, or nothing that is an error."""
-    if len(body) < _SMALLEST_BODY:
-        return None
+    """The error in the body of a 200; None when it holds a completion, or nothing that is an error.
+
+    A body that is blank or breaks off is the failure of a server on the way, which may have cost something.
+    """
+    if not body.strip():
+        # DeepSeek sends blank lines while a call waits, and then closes the connection.
+        return _broken("the reply is empty", headers)
     text = body.decode(json.detect_encoding(body), "replace").strip()
     if text.startswith(("data:", "event:", ":")):
         # The last chunk of a stream has the usage and no choice.
         parts = [event for event in read_events(text) if not isinstance(event, Mapping) or event.get("choices") != []]
     else:
         data = load_json(text)
+        if data is None and _is_cut_off(text):
+            return _broken("the reply breaks off", headers)
         parts = data if isinstance(data, list) else [data]
     for part in parts[:20]:
         if isinstance(part, Mapping) and (found := _read_error(part)) is not None:
@@ -88,12 +94,16 @@ def read_stated_refusal(body: bytes, headers: Mapping[str, str]) -> StatedRefusa
     return None
 
 
+def _broken(what: str, headers: Mapping[str, str]) -> StatedRefusal:
+    return StatedRefusal(as_refusal(_FAILED, ErrorBody(words=what), headers, within_200=True), charged=True)
+
+
 def _read_error(data: Mapping[str, Any]) -> ErrorBody | None:
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     found = ErrorBody()
     if isinstance(choice, Mapping):
-        return _read_choice(choice)
+        return _read_choice(choice) or _read_status(choice, data.get("base_resp"))
     if data.get("error") or _is_error(data):
         found.read({key: value for key, value in data.items() if key != "choices"})
     elif "choices" in data and choices in (None, []):
@@ -118,6 +128,28 @@ def _read_choice(choice: Mapping[str, Any]) -> ErrorBody | None:
     if not found.words and not found.names:
         found.read("the choice is an error")
     return found
+
+
+def _read_status(choice: Mapping[str, Any], status: object) -> ErrorBody | None:
+    """MiniMax's status beside a choice without an answer."""
+    message = choice.get("message")
+    answered = not isinstance(message, Mapping) or message.get("content") or message.get("tool_calls")
+    if answered or not isinstance(status, Mapping) or str(status.get("status_code")) in _SUCCESS:
+        return None
+    found = ErrorBody()
+    found.read(status)
+    return found
+
+
+def _is_cut_off(text: str) -> bool:
+    """Whether an object ends before it is closed: a connection that broke where nothing stated a length."""
+    try:
+        json.JSONDecoder().raw_decode(text)
+    except json.JSONDecodeError as error:
+        return text.startswith("{") and (error.pos >= len(text) or error.msg.startswith("Unterminated string"))
+    except (ValueError, RecursionError):
+        pass
+    return False
 
 
 def _is_blocked(choice: Mapping[str, Any], ended: str) -> bool:

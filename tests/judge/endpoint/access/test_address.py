@@ -40,6 +40,9 @@ _REFUSED = {
     "http://localhost:8000/v1/chat/completions": "write http://localhost:8000/v1",
     "http://localhost:8000/v1/chat/completions/": "write http://localhost:8000/v1",
     "http://localhost:8000/v1/Completions": "write http://localhost:8000/v1",
+    "http://localhost:8000/v1/chat": "write http://localhost:8000/v1",
+    "http://localhost:8000//v1": "write http://localhost:8000/v1",
+    "http://https://llm.example.com/v1": "write https://llm.example.com/v1",
     "https://api.openai.com/v1/responses": "write https://api.openai.com/v1",
     "https://api.anthropic.com/v1/messages": "write https://api.anthropic.com/v1",
     "https://name.openai.azure.com/openai/responses?api-version=x": "write https://name.openai.azure.com/openai/v1",
@@ -76,6 +79,7 @@ _REFUSED = {
     "http://localhost:port/v1": "its host or port cannot be read",
     "http:///v1": "must be a URL such as",
     "ftp://localhost/v1": "must be a URL such as",
+    "http://256.1.1.1:8000/v1": "must be a URL such as",
     "http://localhost:8000/v1#chat": "leave it out",
 }
 
