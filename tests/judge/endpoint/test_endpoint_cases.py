@@ -98,7 +98,13 @@ def test_moderation_fails_one_agent(answer: Any, serve: Serve, make_client: Make
 
 @pytest.mark.parametrize(
     ("answer", "words"),
-    zip(CASES["error-text-elsewhere"], ("Content Exists Risk", "strictly positive", "AiError: Bad input"), strict=True),
+    list(
+        zip(
+            CASES["error-text-elsewhere"],
+            ("Content Exists Risk", "strictly positive", "AiError: Bad input"),
+            strict=True,
+        )
+    ),
 )
 def test_the_words_are_read_wherever_they_stand(answer: Any, words: str, serve: Serve, make_client: MakeClient) -> None:
     with pytest.raises(EndpointError, match=f"HTTP {answer['status']}: .*{words}"):
