@@ -141,7 +141,7 @@ class Judge:
             return False
         if self.client.capabilities.form.limit and (context := ended_by_context(reply, draft.output_tokens)):
             return self.client.limits.learn(Bounds(context_tokens=context))
-        most = self._most_output_tokens()
+        most = self.client.most_output_tokens
         return draft.output_tokens < most and self.client.limits.learn(
             Bounds(least_output_tokens=min(most, 2 * draft.output_tokens))
         )
@@ -153,7 +153,7 @@ class Judge:
     def _describe_reasoning(self, draft: Draft) -> str:
         spent = f"the model spent its whole limit of {draft.output_tokens:,} tokens an answer on reasoning"
         less = "or let it reason less (reasoning_effort in AGENT_REPORT_JUDGE_EXTRA)"
-        if draft.output_tokens < self._most_output_tokens():
+        if draft.output_tokens < self.client.most_output_tokens:
             return f"{spent}, and its context leaves no more: give the model a larger context, {less}"
         return f"{spent}, and no answer came: raise AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS, {less}"
 
@@ -179,7 +179,7 @@ class Judge:
         ``output_tokens`` at the most (None: what is configured).
         """
         prompt = round(estimated_tokens * max(1.0, self.scale.factor))
-        output = self._most_output_tokens() if output_tokens is None else output_tokens
+        output = self.client.most_output_tokens if output_tokens is None else output_tokens
         tokens, now = Tokens(prompt, output), datetime.now(UTC)
         # A call in a cheaper tier may end in the standard one.
         priced = [self.prices.cost_usd(self.client.model, tokens, now, tier) for tier in {"", self.client.tier.current}]
@@ -245,7 +245,7 @@ class Judge:
                 self.evidence_tokens,
                 self._bounds,
                 factor=self.scale.factor * correction,
-                most_output_tokens=self._most_output_tokens(),
+                most_output_tokens=self.client.max_output_tokens,
                 added_tokens=self._added_tokens(question),
                 rotation=call.sample / self.samples,
             )
@@ -256,10 +256,6 @@ class Judge:
     def _bounds(self) -> Bounds:
         """What the settings say of the model, and what was learned."""
         return self.client.limits.bounds.within(Bounds(context_tokens=self.context_tokens))
-
-    def _most_output_tokens(self) -> int:
-        taken = self.client.capabilities.form.most_output
-        return min(self.client.max_output_tokens, taken or self.client.max_output_tokens)
 
     def _added_tokens(self, question: Question) -> int:
         """What the schema takes as text, for an endpoint that is given it in the instructions."""

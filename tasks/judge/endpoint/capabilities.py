@@ -137,8 +137,6 @@ def _change(old: Form, new: Form) -> str:
         return f"with a schema without {', '.join(sorted(new.cuts - old.cuts))}"
     if new.limit != old.limit:
         return f"with {new.limit} instead of {old.limit}" if new.limit else "without an output limit"
-    if new.most_output != old.most_output:
-        return f"with a limit of {new.most_output} tokens per answer"
     if new.dropped != old.dropped:
         return f"without {', '.join(sorted(new.dropped - old.dropped))}"
     if new.rung == "prompt":

@@ -27,10 +27,11 @@ from tasks.judge.endpoint.faults.fault import Cause, recognise
 from tasks.judge.endpoint.faults.table import ENDINGS, FAULTS, REMEDIES, why_judging_ends
 from tasks.judge.endpoint.form import LIMIT, Form
 from tasks.judge.endpoint.limiter import Permit, RateLimiter, StopSignal
-from tasks.judge.endpoint.model_limits import ModelLimits
+from tasks.judge.endpoint.model_limits import Bounds, ModelLimits
 from tasks.judge.endpoint.refusals.refusal import Refusal, read_refusal, without_echo
 from tasks.judge.endpoint.refusals.stated import read_stated_refusal
 from tasks.judge.endpoint.reply import Reply, read_reply, unread_reply
+from tasks.judge.endpoint.stated_limits import read_stated_limits
 from tasks.wire.body import EncodingError, LargeBodyError
 from tasks.wire.deadline import bound_time, exchange_within
 from tasks.wire.route import describe_cause
@@ -38,6 +39,8 @@ from tasks.wording.counts import counted
 
 _CONNECT_SECONDS = 10.0
 _LONGEST_BACKOFF_SECONDS = 20.0
+# A lower limit holds no answer; then it is better that the server chooses.
+_SMALLEST_LIMIT = 256
 _REFUSED = "the judge's endpoint refused the call"
 
 
@@ -125,17 +128,21 @@ class JudgeClient:
     key_name: str = "OPENAI_API_KEY"
     clock: Callable[[], float] = time.monotonic
 
-    def parameters(self, output_tokens: int | None = None) -> dict[str, Any]:
-        """What is asked for beside the messages and the schema, and so goes into the fingerprint.
+    def parameters(self) -> dict[str, Any]:
+        """What is configured beside the messages and the schema, and so goes into the fingerprint.
 
-        It is what is configured: which of it the endpoint takes, and under which name, does not make another question,
-        nor does a lower limit of one answer, ``output_tokens``.
+        Which of it the endpoint takes, and under which name, does not make another question, nor does a lower limit.
         """
-        return self._parameters(output_tokens) | ({"extra": dict(self.extra)} if self.extra else {})
+        return self._parameters(self.max_output_tokens) | ({"extra": dict(self.extra)} if self.extra else {})
 
-    def _parameters(self, output_tokens: int | None) -> dict[str, Any]:
+    def _parameters(self, output_tokens: int) -> dict[str, Any]:
         chosen = {} if self.temperature is None else {"temperature": self.temperature}
-        return {LIMIT: output_tokens or self.max_output_tokens, **chosen}
+        return {LIMIT: output_tokens, **chosen}
+
+    @property
+    def most_output_tokens(self) -> int:
+        """The highest limit of an answer: what is configured, or less where the endpoint takes less."""
+        return min(self.max_output_tokens, self.limits.bounds.most_output_tokens or self.max_output_tokens)
 
     def complete(
         self,
@@ -158,7 +165,8 @@ class JudgeClient:
             EndpointError: the call was refused (for quota, authentication or an unknown model: then ``stop`` is ended
                 too, as no other call can succeed), or failed ``max_attempts`` times.
         """
-        call = _Call(messages, schema, deadline, stop, self._parameters(output_tokens))
+        most = self.most_output_tokens
+        call = _Call(messages, schema, deadline, stop, self._parameters(min(output_tokens or most, most)))
         try:
             while True:
                 call.attempts += 1
@@ -243,12 +251,25 @@ class JudgeClient:
             if not call.regenerated:
                 call.regenerated = True
                 return True
+        if cause == "limit" and self._lower_limit(form, refusal, call):
+            return True
         # An answer that the endpoint itself found invalid says little where others were good: only this call differs.
         if call.form is not None or (cause == "generation" and self.capabilities.is_proven(form)):
             following = form.after(cause, refusal, call.parameters)
             call.form = following or call.form
             return following is not None
         return self.capabilities.refused(form, cause, refusal, call.parameters, call.said) is not None
+
+    def _lower_limit(self, form: Form, refusal: Refusal, call: _Call) -> bool:
+        """Whether a lower limit of answers is stated that holds one; every call keeps to it from now on."""
+        sent = form.output_limit(call.parameters) or 0
+        stated = read_stated_limits(refusal.words, refusal.figures)
+        most = (stated.most_output_tokens if stated else None) or 0
+        if not _SMALLEST_LIMIT <= most < sent:
+            return False
+        self.limits.learn(Bounds(most_output_tokens=most))
+        call.parameters = self._parameters(most)
+        return True
 
     def _end(self, cause: Cause, refusal: Refusal, call: _Call) -> bool:
         """End judging, unless what is refused was good before and may be a stumble: then whether to try once more."""

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from tasks.judge.endpoint.faults.fault import Cause
 from tasks.judge.endpoint.refusals.refusal import Refusal
-from tasks.judge.endpoint.stated_limits import read_stated_limits
 
 Rung = Literal["json_schema", "json_object", "prompt"]
 Cut = Literal["closed", "bounds", "strict", "types"]
@@ -30,9 +29,6 @@ _TOO_LARGE = re.compile(
     r"|[\d)] > \d",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"(?<![\w.,-])\d{1,3}(?:,\d{3}){1,3}(?![\w,-])|(?<![\w.-])\d{1,9}(?![\w-]|\.\d)")
-# Less holds no answer; then it is better that the server chooses.
-_SMALLEST_LIMIT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +37,9 @@ class Form:
 
     ``rung`` is the format. ``carries_schema``: ``json_object`` is sent with the schema in it. ``cuts`` are what the
     schema goes without. ``limit`` is the name of the output limit ("" when none is taken), ``refused_limits`` the names
-    that were refused, ``most_output`` the largest that is taken (None: any). ``dropped`` are parameters that are not
-    sent. ``merged``: the instructions stand in the user message. ``explained``: the schema stands in the last message
-    although the endpoint takes it as the answer's format. ``streamed``: the answer comes as a stream of events.
+    that were refused. ``dropped`` are parameters that are not sent. ``merged``: the instructions stand in the user
+    message. ``explained``: the schema stands in the last message although the endpoint takes it as the answer's format.
+    ``streamed``: the answer comes as a stream of events.
     """
 
     rung: Rung = "json_schema"
@@ -51,7 +47,6 @@ class Form:
     cuts: frozenset[Cut] = frozenset()
     limit: str = LIMIT
     refused_limits: frozenset[str] = frozenset()
-    most_output: int | None = None
     dropped: frozenset[str] = frozenset()
     merged: bool = False
     explained: bool = False
@@ -77,8 +72,7 @@ class Form:
 
     def output_limit(self, parameters: Mapping[str, Any]) -> int | None:
         """The most tokens of an answer that are asked for; None: no limit is sent."""
-        asked: int | None = parameters.get(LIMIT) if self.limit else None
-        return None if asked is None else min(asked, self.most_output or asked)
+        return parameters.get(LIMIT) if self.limit else None
 
     def messages(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> list[dict[str, str]]:
         """``messages``, with the schema as text where the endpoint does not enforce it.
@@ -141,17 +135,9 @@ class Form:
         return replace(self, rung="prompt")
 
     def _with_other_limit(self, words: str, parameters: Mapping[str, Any]) -> Form | None:
-        sent = self.output_limit(parameters)
-        if sent is None:
+        if self.output_limit(parameters) is None:
             return None
-        stated = read_stated_limits(words)
-        if stated is not None and _SMALLEST_LIMIT <= (stated.most_output_tokens or 0) < sent:
-            return replace(self, most_output=stated.most_output_tokens)
         if _TOO_LARGE.search(words):
-            numbers = [int(number.replace(",", "")) for number in _NUMBER.findall(words)]
-            fitting = [number for number in numbers if _SMALLEST_LIMIT <= number < sent]
-            if fitting:
-                return replace(self, most_output=max(fitting))
             return replace(self, limit="")
         refused = self.refused_limits | {self.limit}
         left = [name for name in (LIMIT, OLD_LIMIT) if name not in refused]
