@@ -20,6 +20,7 @@ class Secrets:
     def __init__(self, values: Mapping[str, Iterable[str]] | None = None) -> None:
         self._lock = threading.Lock()
         self._marks: dict[str, str] = {}
+        self._written: dict[str, re.Pattern[str]] = {}
         for mark, secrets in (values or {}).items():
             for secret in secrets:
                 self.add(secret, mark)
@@ -33,21 +34,18 @@ class Secrets:
             marks = {part: f"[{mark}]" for part in (value, *words) if len(part) >= _LENGTH_IN_ERRORS}
             # The longest first: one may be a part of another.
             self._marks = dict(sorted((self._marks | marks).items(), key=lambda item: -len(item[0])))
+            self._written = {part: _as_json(part) for part in self._marks if len(part) >= _LENGTH_IN_ANSWERS}
 
     def hide_in_body(self, body: bytes) -> bytes:
         """A reply's body without the long ones as they are."""
-        for value, mark in self._long():
-            body = body.replace(value.encode(), mark.encode())
+        for value in self._written:
+            body = body.replace(value.encode(), self._marks[value].encode())
         return body
 
     def hide_in_text(self, text: str) -> str:
-        """A text read from JSON, which may be JSON once more, without the long ones.
-
-        JSON can write a character in other ways: as ``\\/`` or ``\\u002b``.
-        """
-        for value, mark in self._long():
-            written = "".join(rf"(?:\\?{re.escape(char)}|(?i:\\u{ord(char):04x}))" for char in value)
-            text = mark.join(re.split(written, text))
+        """A text read from JSON, which may be JSON once more, without the long ones."""
+        for value, written in self._written.items():
+            text = self._marks[value].join(written.split(text))
         return text
 
     def hide_in_error(self, text: str) -> str:
@@ -57,5 +55,7 @@ class Secrets:
             text = text.replace(value, mark)
         return text
 
-    def _long(self) -> list[tuple[str, str]]:
-        return [(value, mark) for value, mark in self._marks.items() if len(value) >= _LENGTH_IN_ANSWERS]
+
+def _as_json(value: str) -> re.Pattern[str]:
+    """``value`` in all the ways in which JSON can write it: a character as ``\\/`` or ``\\u002b``."""
+    return re.compile("".join(rf"(?:\\?{re.escape(char)}|(?i:\\u{ord(char):04x}))" for char in value))
