@@ -8,14 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.judge.endpoint.event_stream import DONE, event_data
 from tasks.judge.parsing.reasoning import answer_part
 
 _STREAM = re.compile(r"\s*(?:data|event|id|retry)?:")
-# Not as str.splitlines, which also splits within texts.
 # The same without its framing: a chunk a line.
 _LINES = re.compile(r"\s*\{[^\n]{0,200}\"chat\.completion\.chunk\"[^\n]*\n\s*\{")
-_LINE_END = re.compile(r"\r\n|\n|\r")
-_DONE = "[DONE]"
 # Some gateways put the completion under a key of their own.
 _ENVELOPES = ("data", "result", "response", "body", "completion")
 # Proxies hand on the words of Mistral, Anthropic and Gemini.
@@ -71,7 +69,7 @@ def _data(text: str) -> Any:
     """The JSON of a body; a gateway may put the end of a stream behind it."""
     data, end = json.JSONDecoder().raw_decode(text, len(text) - len(text.lstrip()))
     rest = text[end:].strip()
-    if rest and rest.removeprefix("data:").strip() != _DONE:
+    if rest and rest.removeprefix("data:").strip() != DONE:
         raise ValueError("more than one value")
     return data
 
@@ -228,11 +226,8 @@ def _streamed(text: str) -> Mapping[str, Any]:
 
 
 def _events(text: str) -> Iterator[dict[str, Any]]:
-    """The objects that a stream sends, one each; comments and other fields are passed over."""
-    for line in _LINE_END.split(text):
-        value = line.removeprefix("data:").strip() if line.startswith(("data:", "{")) else ""
-        if value and value != _DONE:
-            event = json.loads(value)
-            if not isinstance(event, dict):
-                raise ValueError("no object")
-            yield event
+    for value in event_data(text):
+        event = json.loads(value)
+        if not isinstance(event, dict):
+            raise ValueError("no object")
+        yield event

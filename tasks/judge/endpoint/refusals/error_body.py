@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-MOST_WORDS = 1500
+from tasks.judge.endpoint.event_stream import event_data
+
+_MOST_WORDS = 1500
 _MOST_BYTES = 1_000_000
 # One text of it: an echo comes behind the endpoint's own words.
 _MOST_OF_A_TEXT = 1000
@@ -163,8 +165,8 @@ class ErrorBody:
     def _say(self, text: str) -> None:
         line = "".join(char if char.isprintable() else " " for char in text[:_MOST_OF_A_TEXT])
         line = " ".join(line.split())
-        if line and line not in self.words and len(self.words) < MOST_WORDS:
-            self.words = f"{self.words}; {line}"[:MOST_WORDS] if self.words else line
+        if line and line not in self.words and len(self.words) < _MOST_WORDS:
+            self.words = f"{self.words}; {line}"[:_MOST_WORDS] if self.words else line
 
 
 def read_error_body(body: bytes) -> ErrorBody:
@@ -187,8 +189,7 @@ def read_error_body(body: bytes) -> ErrorBody:
 
 def read_events(text: str) -> list[Any]:
     """The data of an event stream, of which each event is JSON; the first and the last ten where there are more."""
-    lines = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
-    events = [load_json(line) for line in lines if line.startswith(("{", "["))]
+    events = [load_json(value) for value in event_data(text) if value.startswith(("{", "["))]
     events = [event for event in events if event is not None]
     return events if len(events) <= _MOST_PARTS else [*events[: _MOST_PARTS // 2], *events[-_MOST_PARTS // 2 :]]
 
