@@ -11,10 +11,7 @@ _NUMBER = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*(ms|s|sec|seconds)?\s*", r
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by ``headers`` (names in lower case, or of any case in httpx's); None if they name none.
-
-    A date is taken against the response's own Date where it has one, as the server's clock can differ from ours.
-    """
+    """Seconds to wait by ``headers`` (names in lower case, or of any case in httpx's); None if they name none."""
     if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
         return milliseconds / 1000
     value = headers.get("retry-after")
@@ -23,8 +20,16 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     until = _date(value)
     if until is None:
         return None
+    return seconds_until(until.timestamp(), headers)
+
+
+def seconds_until(moment: float, headers: Mapping[str, str]) -> float:
+    """Seconds from when the response was sent, by its Date header or else now, to ``moment`` (since 1970); at least 0.
+
+    The server's clock can differ from ours.
+    """
     sent = _date(headers.get("date")) or datetime.now(UTC)
-    return max(0.0, (until - sent).total_seconds())
+    return max(0.0, moment - sent.timestamp())
 
 
 def _number(value: str | None) -> float | None:

@@ -263,6 +263,25 @@ def make_judge() -> Callable[..., Judge]:
 
 
 @pytest.fixture
+def judging(
+    serve: Callable[..., SimulatedJudge], make_client: Callable[..., JudgeClient], make_judge: Callable[..., Judge]
+) -> Callable[..., tuple[Judge, SimulatedJudge]]:
+    """``judging(first, second, …, ledger=…)``: a judge before an endpoint of these replies, and the endpoint."""
+
+    def make(*replies: Any, **parts: Any) -> tuple[Judge, SimulatedJudge]:
+        server = serve(*replies)
+        return make_judge(make_client(server.base_url), **parts), server
+
+    return make
+
+
+@pytest.fixture
+def good(make_answer: Callable[..., dict[str, Any]]) -> str:
+    """A usable answer to ``rubric``."""
+    return json.dumps(make_answer())
+
+
+@pytest.fixture
 def soon() -> float:
     """A deadline 20 s from now."""
     return time.monotonic() + 20

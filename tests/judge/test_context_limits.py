@@ -152,17 +152,6 @@ def agents(make_run: Callable[..., Run], make_evidence: Callable[..., Evidence])
 
 
 Make = Callable[..., Any]
-
-
-@pytest.fixture
-def judging(make_client: Make, make_judge: Make, serve: Make) -> Callable[..., tuple[Judge, SimulatedJudge]]:
-    def make(respond: Any, **parts: Any) -> tuple[Judge, SimulatedJudge]:
-        server = serve(respond)
-        return make_judge(make_client(server.base_url), **parts), server
-
-    return make
-
-
 Judging = Callable[..., tuple[Judge, SimulatedJudge]]
 
 

@@ -15,7 +15,6 @@ from deployments.demo.loopback import Response
 from tasks.evidence.types import Evidence, Run
 from tasks.judge.agent import judge_agent
 from tasks.judge.cut_off import ended_by_context, is_spent_on_reasoning, was_prompt_cut
-from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.model_limits import Bounds
 from tasks.judge.endpoint.reply import Reply, read_reply
 from tasks.judge.exchange import Judge
@@ -97,15 +96,6 @@ def long(make_run: Callable[..., Run], make_evidence: Callable[..., Evidence]) -
     return make_evidence(
         [make_run(n, final_response="It was done as they asked us to do. " * 300) for n in range(1, 11)]
     )
-
-
-@pytest.fixture
-def judging(make_client: Callable[..., JudgeClient], make_judge: Callable[..., Judge], serve: Any) -> Judging:
-    def make(respond: Any, **parts: Any) -> tuple[Judge, SimulatedJudge]:
-        server = serve(respond)
-        return make_judge(make_client(server.base_url), **parts), server
-
-    return make
 
 
 def answer(payload: Payload, prompt_tokens: int, made: int = 300) -> Response:

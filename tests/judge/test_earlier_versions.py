@@ -77,14 +77,15 @@ def test_the_digest_of_evidence_is_that_of_earlier_versions(response: str, diges
 
 
 @pytest.mark.parametrize(
-    ("sample", "fingerprint"),
+    ("sample", "url", "fingerprint"),
     [
-        (0, "f02fd7456cdb03116c911d500d795d40597502bdbf24d85bdad0a8ed7f8b1580"),
-        (1, "7f1dbdc64cc396bf9841b20bb1c1a1393024bc3494f08bd2b5395f7e55e554f6"),
+        (0, "https://api.openai.com/v1", "f02fd7456cdb03116c911d500d795d40597502bdbf24d85bdad0a8ed7f8b1580"),
+        (1, "http://127.0.0.1:9/v1", "7f1dbdc64cc396bf9841b20bb1c1a1393024bc3494f08bd2b5395f7e55e554f6"),
     ],
 )
-def test_an_answer_in_an_earlier_versions_ledger_is_not_paid_for_again(
+def test_an_answer_in_an_earlier_versions_ledger_is_not_paid_for_again_wherever_it_came_from(
     sample: int,
+    url: str,
     fingerprint: str,
     question: Question,
     make_answer: Callable[..., dict[str, Any]],
@@ -92,7 +93,7 @@ def test_an_answer_in_an_earlier_versions_ledger_is_not_paid_for_again(
     make_judge: Callable[..., Judge],
     soon: float,
 ) -> None:
-    client = replace(make_client("http://127.0.0.1:9/v1"), address=Address("http://127.0.0.1:9/v1"))
+    client = replace(make_client("http://127.0.0.1:9/v1"), address=Address(url))
     judge = make_judge(client, report_id=9)
     kept = PaidAnswer(
         fingerprint=fingerprint,

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
-from deployments.demo.judge import SimulatedJudge, completion
+from deployments.demo.judge import completion
 from deployments.demo.loopback import Response
 from tasks.evidence.prices import RunPrices
-from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.exchange import Judge
 from tasks.judge.judgement import judge_question
 from tasks.judge.question import Question
 
@@ -33,16 +32,8 @@ def sample(make_answer: Make) -> Callable[[float], dict[str, Any]]:
 
 
 @pytest.fixture
-def ask(
-    serve: Callable[..., SimulatedJudge],
-    make_client: Callable[..., JudgeClient],
-    make_judge: Callable[..., Judge],
-) -> Callable[..., tuple[Judge, SimulatedJudge]]:
-    def make(*replies: Any) -> tuple[Judge, SimulatedJudge]:
-        server = serve(*replies)
-        return make_judge(make_client(server.base_url), prices=PRICES, samples=3), server
-
-    return make
+def ask(judging: Make) -> Make:
+    return partial(judging, prices=PRICES, samples=3)
 
 
 def test_three_samples_are_three_answers(ask: Make, sample: Make, question: Question) -> None:

@@ -6,18 +6,17 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks.simulated_reports import Truth, World, store
-from deployments.cli import main
 from tasks.report.stored_report import StoredReport
 from tasks.warehouse.comparisons import load_comparison
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
 HOSTILE = "[bold red]evil[/] \x1b[2J | <b>"
+Command = Callable[..., tuple[int, str, str]]
 _WORLD = World((Truth(0.9), Truth(0.95)))
 
 
@@ -47,21 +46,8 @@ def _hostile(reading: StoredReport) -> StoredReport:
     return StoredReport(reading.report, rows, reading.criteria, reading.runs)
 
 
-@pytest.fixture
-def call(warehouse: Warehouse, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """``agent-report`` with these arguments: exit code, and what it printed."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return run
-
-
-def test_compare_prints_the_worst_first_and_no_control_characters(call: Callable[..., Any]) -> None:
-    code, out, _ = call("compare", "1", "2")
+def test_compare_prints_the_worst_first_and_no_control_characters(agent_report: Command) -> None:
+    code, out, _ = agent_report("compare", "1", "2")
     assert code == 0
     assert "Report 2 against report 1" in out
     assert out.index("evil") < out.index("agent-2")
@@ -72,8 +58,8 @@ def test_compare_prints_the_worst_first_and_no_control_characters(call: Callable
     assert "As long as runs are independent of each other" in " ".join(out.split())
 
 
-def test_compare_as_json_is_the_comparison_and_it_is_stored(call: Callable[..., Any], warehouse: Warehouse) -> None:
-    code, out, err = call("compare", "--last", "2", "--environment", "prod", "--json")
+def test_compare_as_json_is_the_comparison_and_it_is_stored(agent_report: Command, warehouse: Warehouse) -> None:
+    code, out, err = agent_report("compare", "--last", "2", "--environment", "prod", "--json")
     assert (code, err) == (0, "")
     found = json.loads(out)
     assert (found["baseline_id"], found["report_id"]) == (1, 2)
@@ -83,8 +69,8 @@ def test_compare_as_json_is_the_comparison_and_it_is_stored(call: Callable[..., 
     assert stored.agents[0].verdict == "worse"
 
 
-def test_reports_of_two_environments_are_compared_when_told(call: Callable[..., Any]) -> None:
-    code, out, _ = call("compare", "3", "2", "--across-environments", "--json")
+def test_reports_of_two_environments_are_compared_when_told(agent_report: Command) -> None:
+    code, out, _ = agent_report("compare", "3", "2", "--across-environments", "--json")
     assert code == 0
     assert [agent["presence"] for agent in json.loads(out)["agents"]] == ["both", "both"]
 
@@ -121,46 +107,46 @@ def test_reports_of_two_environments_are_compared_when_told(call: Callable[..., 
         (["check", "2", "--max-failed", "0", "--summary", "nope/x.md"], "--summary nope/x.md cannot be written"),
     ],
 )
-def test_what_is_wrong_is_refused_in_one_line(call: Callable[..., Any], arguments: list[str], said: str) -> None:
-    code, out, err = call(*arguments)
+def test_what_is_wrong_is_refused_in_one_line(agent_report: Command, arguments: list[str], said: str) -> None:
+    code, out, err = agent_report(*arguments)
     assert code == 2
     assert out == ""
     assert said in err
     assert len(err.strip().splitlines()) == 1
 
 
-def test_a_gate_that_holds_exits_0(call: Callable[..., Any]) -> None:
-    code, out, _ = call("check", "--environment", "staging", "--max-failed", "0", "--no-worse-than", "last")
+def test_a_gate_that_holds_exits_0(agent_report: Command) -> None:
+    code, out, _ = agent_report("check", "--environment", "staging", "--max-failed", "0", "--no-worse-than", "last")
     assert code == 0
     assert "passed" in out
     assert "no earlier report to compare with" in out
     arguments = ("check", "--environment", "staging", "--max-failed", "0", "--no-worse-than", "last", "--strict")
-    code, out, _ = call(*arguments)
+    code, out, _ = agent_report(*arguments)
     assert code == 1
     assert "not passed, 1 held (--strict)" in out
 
 
-def test_what_cannot_be_told_exits_0_and_1_when_strict(call: Callable[..., Any]) -> None:
+def test_what_cannot_be_told_exits_0_and_1_when_strict(agent_report: Command) -> None:
     gate = ("check", "1", "--min-success-rate", "0.93")
-    code, out, _ = call(*gate)
+    code, out, _ = agent_report(*gate)
     assert code == 0
     assert "Cannot tell: min-success-rate: agent-2: " in out
     assert "passed, 2 undecided, 0 held" in out
-    code, out, _ = call(*gate, "--strict", "--json")
+    code, out, _ = agent_report(*gate, "--strict", "--json")
     found = json.loads(out)
     assert (code, found["passed"], found["strict"]) == (1, False, True)
     assert found["counts"] == {"held": 0, "broken": 0, "cannot_tell": 2, "not_applied": 0}
-    code, out, _ = call(*gate, "--point")
+    code, out, _ = agent_report(*gate, "--point")
     assert code == 1
     assert "broken" in out
 
 
 def test_a_gate_that_is_broken_exits_1_with_a_line_for_every_rule_and_files(
-    call: Callable[..., Any], tmp_path: Path
+    agent_report: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "summary.md").write_text("earlier step\n", encoding="utf-8")
     files = ["--junit", "out/junit.xml", "--summary", "summary.md"]
-    code, out, _ = call("check", "2", "--no-worse-than", "1", "--min-success-rate", "0.8", *files)
+    code, out, _ = agent_report("check", "2", "--no-worse-than", "1", "--min-success-rate", "0.8", *files)
     assert code == 1
     broken = [line for line in out.splitlines() if "evil" in line]
     assert len(broken) >= 2
@@ -174,8 +160,8 @@ def test_a_gate_that_is_broken_exits_1_with_a_line_for_every_rule_and_files(
     assert "| min-success-rate |" in text
 
 
-def test_check_as_json(call: Callable[..., Any]) -> None:
-    code, out, _ = call("check", "2", "--min-score", "9.9", "--json")
+def test_check_as_json(agent_report: Command) -> None:
+    code, out, _ = agent_report("check", "2", "--min-score", "9.9", "--json")
     found = json.loads(out)
     assert code == 1
     assert found["passed"] is False
@@ -184,8 +170,8 @@ def test_check_as_json(call: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("baseline", ["last", "1"])
-def test_a_failed_report_breaks_the_gate(call: Callable[..., Any], warehouse: Warehouse, baseline: str) -> None:
-    code, out, _ = call("check", "--environment", "prod", "--max-failed", "5", "--no-worse-than", baseline)
+def test_a_failed_report_breaks_the_gate(agent_report: Command, warehouse: Warehouse, baseline: str) -> None:
+    code, out, _ = agent_report("check", "--environment", "prod", "--max-failed", "5", "--no-worse-than", baseline)
     assert code == 1
     assert "status: report: ended as failed" in out
     against = "" if baseline == "last" else " with report 1"
@@ -196,15 +182,15 @@ def test_a_failed_report_breaks_the_gate(call: Callable[..., Any], warehouse: Wa
 
 
 def test_after_a_hundred_failures_the_last_completed_reports_are_found(
-    call: Callable[..., Any], warehouse: Warehouse
+    agent_report: Command, warehouse: Warehouse
 ) -> None:
     for number in range(101):
         warehouse.create_report({"environment": "prod", "status": "failed" if number < 50 else "generating_agents"})
-    code, out, _ = call("compare", "--last", "2", "--environment", "prod", "--json")
+    code, out, _ = agent_report("compare", "--last", "2", "--environment", "prod", "--json")
     assert code == 0
     assert (json.loads(out)["baseline_id"], json.loads(out)["report_id"]) == (1, 2)
-    assert "prod, staging" in call("compare", "--last", "2")[2]
+    assert "prod, staging" in agent_report("compare", "--last", "2")[2]
     for _ in range(60):
         warehouse.create_report({"environment": "prod"})
-    code, out, _ = call("check", "--environment", "prod", "--max-failed", "0", "--json")
+    code, out, _ = agent_report("check", "--environment", "prod", "--max-failed", "0", "--json")
     assert (code, json.loads(out)["report"]["status"]) == (1, "failed")

@@ -1,132 +1,44 @@
-"""The commands that read the warehouse: list, show, watch, export, prune, completion; on a small history."""
+"""The commands that read the warehouse: list, show, prune, completion; on a small history."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 import sqlalchemy as sa
 
-from deployments import cli
 from deployments.commands import reports as reports_commands
-from deployments.commands.export import write_csv
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
 from tasks.connecting import open_clients
 from tasks.stored.reports import compare_stored
 from tasks.warehouse.comparisons import write_comparison
 from tasks.warehouse.listing import STATUSES
-from tasks.warehouse.owner import Owner, current_owner
-from tasks.warehouse.schema import agent_report_details, reports
-from tasks.warehouse.sql import Warehouse, open_warehouse
+from tasks.warehouse.schema import agent_report_details
+from tasks.warehouse.sql import Warehouse
 
+AgentReport = Callable[..., tuple[int, str, str]]
+Write = Callable[..., int]
 NOW = datetime.now(UTC)
 HOSTILE = "=cmd|' /C calc'!A0"
-
-
-@pytest.fixture
-def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
-    """The warehouse that the commands read, in a folder of its own."""
-    url = f"sqlite:///{tmp_path}/warehouse.db"
-    monkeypatch.chdir(tmp_path)
-    # A file is as wide as it needs to be; tests that run beside others are given a terminal that is none.
-    monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url)
-    monkeypatch.setenv("COLUMNS", "400")
-    monkeypatch.setenv("AGENT_REPORT_PARQUET_URL", str(tmp_path / "parquet"))
-    return open_warehouse(url)
-
-
-@pytest.fixture
-def agent_report(warehouse: Warehouse, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Runs the command in this process; its exit code, what it printed, and its errors."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(arguments)
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return run
-
-
-def write(warehouse: Warehouse, days: float = 0, **changes: Any) -> int:
-    """A completed report of two agents: one that passed, and one that did not."""
-    created = {"environment": "prod", "name": "Nightly run", "judge_model": "m-1", "created_at": NOW}
-    values = created | {"created_at": NOW - timedelta(days=days)} | changes
-    status = values.pop("status", "completed")
-    report_id = warehouse.create_report(values)
-    if status not in ("completed", "failed", "cancelled"):
-        return report_id
-    details = [
-        {"agent_id": 1, "agent_name": "good-bot", "status": "evaluated", "score": 9.0, "passed": True},
-        {
-            "agent_id": 2,
-            "agent_name": HOSTILE,
-            "status": "evaluated",
-            "score": 4.5,
-            "passed": False,
-            "reasoning": "-1 \x1b[31mfor\nlateness",
-            "weaknesses": ["often late"],
-            "runs_analyzed": 2,
-            "success_rate": 0.5,
-            "success_rate_low": 0.09,
-            "success_rate_high": 0.91,
-            "tool_usage": [{"name": "search", "calls": 4, "errors": 1, "duration_seconds": 1.5}],
-            "failure_patterns": [{"pattern": "p", "count": 1, "run_ids": [22], "example": "timed out"}],
-            "worst_run": {"run_id": 22, "status": "failed", "reason": "it failed"},
-        },
-    ]
-    example = {"run_id": 22, "label": "R2", "span_id": None, "quote": "too late", "text": "says the user"}
-    criteria = [
-        _criterion(None, "accuracy", 8.0),
-        _criterion(1, "accuracy", 9.0),
-        _criterion(2, "accuracy", 8.0),
-        _criterion(2, "zeal", 2.0, reasoning="It was late.", examples=[example]),
-        _criterion(2, "tone", None),
-    ]
-    runs = [
-        {"agent_id": 2, "run_id": 21, "status": "completed", "succeeded": True, "duration_seconds": 1.25},
-        {"agent_id": 2, "run_id": 22, "status": "failed", "succeeded": False, "error": "timed out"},
-    ]
-    report = {
-        "status": status,
-        "team_score": 6.5,
-        "team_passed": False,
-        "total_agents": 2,
-        "agents_evaluated": 2,
-        "agents_failed": 0,
-        "total_runs_analyzed": 2,
-        "generation_completed_at": values["created_at"],
-    }
-    warehouse.write_report(report_id, report, details, criteria, runs)
-    return report_id
-
-
-def _criterion(agent_id: int | None, name: str, score: float | None, **values: Any) -> dict[str, Any]:
-    row = {"agent_id": agent_id, "criterion": name, "weight": 0.5, "threshold": 7.0, "score": score}
-    return row | {"passed": None if score is None else score >= 7} | values
 
 
 # list
 
 
-def test_the_list_has_every_filter(warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]) -> None:
-    old = write(warehouse, days=10)
-    failed = write(warehouse, status="failed", name="100% RELEASE")
-    other = write(warehouse, environment="test", judge_model="m-2")
-    running = write(warehouse, status="pending", name="by hand")
+def test_the_list_has_every_filter(agent_report: AgentReport, write: Write) -> None:
+    old = write(days=10)
+    failed = write(status="failed", name="100% RELEASE")
+    other = write(environment="test", judge_model="m-2")
+    running = write(status="pending", name="by hand")
 
     def listed(*filters: str) -> list[int]:
         code, out, err = agent_report("list", "--json", *filters)
@@ -146,7 +58,7 @@ def test_the_list_has_every_filter(warehouse: Warehouse, agent_report: Callable[
     assert "No report matches" in agent_report("list", "--name", "nope")[1]
 
 
-def test_an_empty_warehouse_says_what_makes_a_report(agent_report: Callable[..., tuple[int, str, str]]) -> None:
+def test_an_empty_warehouse_says_what_makes_a_report(agent_report: AgentReport) -> None:
     assert "agent-report run ENVIRONMENT" in agent_report("list")[1]
 
 
@@ -170,10 +82,10 @@ def test_an_empty_warehouse_says_what_makes_a_report(agent_report: Callable[...,
     ],
 )
 def test_what_is_wrong_is_refused_in_a_line(
-    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]], arguments: list[str], says: str
+    agent_report: AgentReport, arguments: list[str], says: str, write: Write
 ) -> None:
-    write(warehouse)
-    write(warehouse, status="pending")
+    write()
+    write(status="pending")
     code, out, err = agent_report(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("Refused: ")
@@ -189,9 +101,9 @@ def test_the_statuses_to_filter_by_are_those_that_there_are() -> None:
 
 
 def test_the_first_page_says_what_needs_work_and_against_which_thresholds(
-    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
+    agent_report: AgentReport, write: Write
 ) -> None:
-    code, out, _ = agent_report("show", str(write(warehouse)))
+    code, out, _ = agent_report("show", str(write()))
     assert code == 0
     assert "Team: 6.5 of 10, not passed" in out
     assert "Needs attention: 1 of 2 agents" in out
@@ -201,10 +113,8 @@ def test_the_first_page_says_what_needs_work_and_against_which_thresholds(
     assert "Since report" not in out
 
 
-def test_the_first_page_says_what_changed(
-    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
-) -> None:
-    before, after = write(warehouse), write(warehouse)
+def test_the_first_page_says_what_changed(warehouse: Warehouse, agent_report: AgentReport, write: Write) -> None:
+    before, after = write(), write()
     better = Change(metric="criterion:accuracy", verdict="better", before=7.0, after=9.0)
     worse = Change(metric="success_rate", verdict="worse", before=0.9, after=0.4)
     agents = (
@@ -224,8 +134,8 @@ def test_the_first_page_says_what_changed(
     assert "Since report" not in agent_report("show", str(before))[1]
 
 
-def test_one_agent_in_full(warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]) -> None:
-    report_id = str(write(warehouse))
+def test_one_agent_in_full(agent_report: AgentReport, write: Write) -> None:
+    report_id = str(write())
     for name in (HOSTILE, "id:2", HOSTILE.upper()):
         code, out, _ = agent_report("show", report_id, "--agent", name)
         assert code == 0
@@ -248,177 +158,11 @@ def test_one_agent_in_full(warehouse: Warehouse, agent_report: Callable[..., tup
     assert [row["run_id"] for row in printed["runs"]] == [22, 21]
 
 
-# export
-
-
-def test_json_is_the_whole_report_in_one_document(
-    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]], tmp_path: Path
-) -> None:
-    report_id = str(write(warehouse))
-    whole = json.loads(agent_report("export", report_id, "--format", "json")[1])
-    assert list(whole) == ["report", "agents", "criteria", "runs"]
-    assert list(whole["report"]) == reports.columns.keys()
-    assert [len(whole[name]) for name in ("agents", "criteria", "runs")] == [2, 5, 2]
-    assert whole["agents"][1]["tool_usage"][0]["calls"] == 4
-    runs = json.loads(agent_report("export", report_id, "--format", "json", "--table", "runs")[1])
-    assert runs == whole["runs"]
-    out = tmp_path / "report.json"
-    assert agent_report("export", report_id, "--format", "json", "--out", str(out)) == (0, "", "")
-    assert json.loads(out.read_text(encoding="utf-8")) == whole
-
-
-def test_a_file_that_exists_is_replaced_only_with_force(
-    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]], tmp_path: Path
-) -> None:
-    report_id = str(write(warehouse))
-    for name, kind in (("thesis.txt", "json"), ("runs.csv", "csv"), ("report.json", "json")):
-        out = tmp_path / name
-        out.write_text("dear", encoding="utf-8")
-        code, printed, said = agent_report("export", report_id, "--format", kind, "--out", str(out))
-        assert (code, printed) == (2, "")
-        assert str(out) in said
-        assert "--force" in said
-        assert out.read_text(encoding="utf-8") == "dear"
-        assert agent_report("export", report_id, "--format", kind, "--out", str(out), "--force") == (0, "", "")
-        assert "good-bot" in out.read_text(encoding="utf-8")
-    empty = tmp_path / "empty"
-    empty.touch()
-    assert agent_report("export", report_id, "--format", "json", "--out", str(empty)) == (0, "", "")
-
-
-def test_csv_is_a_table_that_no_spreadsheet_runs(
-    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]], tmp_path: Path
-) -> None:
-    report_id = str(write(warehouse))
-    out = agent_report("export", report_id, "--format", "csv")[1]
-    first, second = csv.DictReader(io.StringIO(out))
-    assert list(first) == agent_report_details.columns.keys()
-    assert (first["agent_name"], first["score"], first["passed"], first["reasoning"]) == ("good-bot", "9.0", "true", "")
-    assert second["agent_name"] == "'" + HOSTILE
-    assert second["reasoning"] == "'-1 \ufffd[31mfor\nlateness"
-    assert json.loads(second["tool_usage"])[0]["name"] == "search"
-    for table, count in (("reports", 1), ("criteria", 5), ("runs", 2)):
-        printed = agent_report("export", report_id, "--format", "csv", "--table", table)[1]
-        assert len(list(csv.DictReader(io.StringIO(printed)))) == count
-    file = tmp_path / "runs.csv"
-    agent_report("export", report_id, "--format", "csv", "--table", "runs", "--out", str(file), "--bom")
-    assert file.read_bytes().startswith(b"\xef\xbb\xbfreport_id,")
-    assert [path.name for path in tmp_path.glob("*.csv")] == ["runs.csv"]
-
-
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", " =", "\n=", "＝", "＠"])
-def test_what_could_be_a_formula_is_text_and_numbers_stay_numbers(start: str) -> None:
-    (row,) = csv.DictReader(
-        io.StringIO(
-            write_csv(["text", "number", "json"], [{"text": f"{start}1+1", "number": -1.5, "json": [f"{start}1"]}]),
-            newline="",
-        )
-    )
-    assert row["text"].startswith("'")
-    assert row["number"] == "-1.5"
-    assert json.loads(row["json"]) == [f"{start}1"]
-
-
-# watch
-
-
-def test_a_report_that_has_ended_is_shown_at_once(
-    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
-) -> None:
-    code, out, _ = agent_report("watch", str(write(warehouse)))
-    assert (code, "Needs attention: 1 of 2 agents" in out) == (0, True)
-    code, out, _ = agent_report("watch", str(write(warehouse, status="cancelled")), "--json")
-    assert code == 1
-    assert json.loads(out)["status"] == "cancelled"
-
-
-def test_a_report_that_nobody_works_on_is_said_to_be_so(
-    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
-) -> None:
-    dead = Owner(host="elsewhere", pid=7, process_started=1.0)
-    report_id = write(warehouse, status="generating_agents", owner=dead, heartbeat=NOW - timedelta(minutes=2))
-    code, _, err = agent_report("watch", str(report_id))
-    assert code == 1
-    assert "process 7 on elsewhere" in err
-    assert f"agent-report run prod --report-id {report_id}` resumes it" in err
-
-
-def test_a_report_that_ends_with_its_process_just_after_it_was_read_has_ended(
-    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
-) -> None:
-    dead = Owner(host="elsewhere", pid=7, process_started=1.0)
-    report_id = write(warehouse, status="generating_agents", owner=dead, heartbeat=NOW - timedelta(minutes=2))
-    reads = []
-
-    def end_it(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        if statement.startswith("SELECT") and "FROM reports" in statement:
-            reads.append(statement)
-            if len(reads) == 1:
-                warehouse.end_report(report_id, "cancelled", "it was stopped")
-
-    # What the first look at the report brought is of the moment before.
-    sa.event.listen(sa.Engine, "after_cursor_execute", end_it)
-    try:
-        code, out, err = agent_report("watch", str(report_id), "--json")
-    finally:
-        sa.event.remove(sa.Engine, "after_cursor_execute", end_it)
-    assert (code, err) == (1, "")
-    assert [json.loads(line)["status"] for line in out.splitlines()] == ["pending", "cancelled"]
-
-
-def test_a_report_in_progress_is_followed_to_its_end(warehouse: Warehouse, tmp_path: Path) -> None:
-    report_id = write(warehouse, status="pending", owner=current_owner())
-    with _started(tmp_path, "watch", str(report_id), "--json") as process:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["status"] == "pending"
-        warehouse.record_progress(report_id, progress=40, status="generating_agents", current_step="Evaluated 1/2")
-        line = json.loads(process.stdout.readline())
-        assert (line["progress"], line["current_step"]) == (40, "Evaluated 1/2")
-        warehouse.end_report(report_id, "failed", "no money")
-        last = json.loads(process.stdout.readline())
-        assert (last["status"], last["error"]) == ("failed", "no money")
-        assert process.wait(30) == 1
-
-
-def test_ctrl_c_leaves_the_report_alone(warehouse: Warehouse, tmp_path: Path) -> None:
-    report_id = write(warehouse, status="pending", owner=current_owner())
-    with _started(tmp_path, "watch", str(report_id)) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert "0 %  pending" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
-        assert f"Report {report_id} is still running" in process.stderr.read()
-    row = warehouse.load_report(report_id)
-    assert row is not None
-    assert row["status"] == "pending"
-
-
-def test_a_report_that_is_discarded_is_said_to_be_gone(warehouse: Warehouse, tmp_path: Path) -> None:
-    report_id = write(warehouse, status="pending", owner=current_owner())
-    with _started(tmp_path, "watch", str(report_id)) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        warehouse.discard_report(report_id)
-        assert process.wait(30) == 1
-        assert f"report {report_id} is gone" in process.stderr.read()
-
-
-def _started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = Path(sys.executable).with_name("agent-report")
-    return subprocess.Popen(
-        [command, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-    )
-
-
 # prune
 
 
-def test_prune_is_a_dry_run_unless_told(
-    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
-) -> None:
-    old, new = write(warehouse, days=100), write(warehouse)
+def test_prune_is_a_dry_run_unless_told(warehouse: Warehouse, agent_report: AgentReport, write: Write) -> None:
+    old, new = write(days=100), write()
     code, out, _ = agent_report("prune", "--keep", "90d")
     assert code == 0
     assert f"\n {old}  prod" in out
@@ -439,9 +183,7 @@ def test_prune_is_a_dry_run_unless_told(
 # completion
 
 
-def test_bash_completes_commands_options_and_values(
-    agent_report: Callable[..., tuple[int, str, str]], tmp_path: Path
-) -> None:
+def test_bash_completes_commands_options_and_values(agent_report: AgentReport, tmp_path: Path) -> None:
     script = tmp_path / "completion.bash"
     script.write_text(agent_report("completion", "bash")[1], encoding="utf-8")
 
@@ -465,7 +207,7 @@ def test_bash_completes_commands_options_and_values(
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_have_a_script_too(agent_report: Callable[..., tuple[int, str, str]], shell: str) -> None:
+def test_other_shells_have_a_script_too(agent_report: AgentReport, shell: str) -> None:
     out = agent_report("completion", shell)[1]
     assert "agent-report" in out
     assert "keep-last" in out
@@ -481,11 +223,9 @@ def test_other_shells_have_a_script_too(agent_report: Callable[..., tuple[int, s
         *("check 1 --max-failed 9", "label 1 --template sheet.csv", "agreement 1", "compare 1 2"),
     ],
 )
-def test_reading_the_warehouse_loads_neither_prefect_nor_the_judge(
-    warehouse: Warehouse, tmp_path: Path, line: str
-) -> None:
+def test_reading_the_warehouse_loads_neither_prefect_nor_the_judge(tmp_path: Path, line: str, write: Write) -> None:
     """They take two seconds to load, and these commands answer in less than one."""
-    ids = write(warehouse), write(warehouse)
+    ids = write(), write()
     # Two reports that were compared before, as every report is with the last one.
     with open_clients():
         assert compare_stored(ids[1], ids[0]) is not None
@@ -515,7 +255,7 @@ def test_reading_the_warehouse_loads_neither_prefect_nor_the_judge(
     ],
 )
 def test_an_id_that_is_none_is_refused_with_the_warehouse_that_was_asked(
-    arguments: tuple[str, ...], warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
+    arguments: tuple[str, ...], warehouse: Warehouse, agent_report: AgentReport
 ) -> None:
     code, _, error = agent_report(*arguments)
     assert code == 2
@@ -524,9 +264,9 @@ def test_an_id_that_is_none_is_refused_with_the_warehouse_that_was_asked(
 
 
 def test_an_agent_is_found_by_all_that_it_is_called_and_two_of_one_name_by_their_ids(
-    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
+    warehouse: Warehouse, agent_report: AgentReport, write: Write
 ) -> None:
-    report_id = str(write(warehouse))
+    report_id = str(write())
     for wanted in ("name:good-bot", "GOOD-bot", "id:1"):
         code, out, _ = agent_report("show", report_id, "--agent", wanted)
         assert code == 0
@@ -538,21 +278,13 @@ def test_an_agent_is_found_by_all_that_it_is_called_and_two_of_one_name_by_their
     assert "id:1, id:2" in error
 
 
-def test_an_empty_list_names_the_warehouse(
-    warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]
-) -> None:
+def test_an_empty_list_names_the_warehouse(warehouse: Warehouse, agent_report: AgentReport) -> None:
     code, out, _ = agent_report("list")
     assert code == 0
     assert f"No reports yet in {warehouse.database.shown}" in out
     code, _, error = agent_report("list", "--limit", "99999999999999999999")
     assert code == 2
     assert "--limit 99999999999999999999: must be from 1 to 1000000" in error
-
-
-def test_json_has_no_byte_order_mark(warehouse: Warehouse, agent_report: Callable[..., tuple[int, str, str]]) -> None:
-    code, _, error = agent_report("export", str(write(warehouse)), "--format", "json", "--bom")
-    assert code == 2
-    assert "--bom requires --format csv" in error
 
 
 # terminals without UTF-8
@@ -568,10 +300,10 @@ def test_json_has_no_byte_order_mark(warehouse: Warehouse, agent_report: Callabl
     ids=["ascii", "latin-1", "C"],
 )
 def test_what_a_terminal_cannot_show_is_replaced_and_the_exit_code_stays(
-    warehouse: Warehouse, tmp_path: Path, variables: dict[str, str]
+    warehouse: Warehouse, tmp_path: Path, variables: dict[str, str], write: Write
 ) -> None:
     name = "müller – 日本 😀"
-    report_id = str(write(warehouse, name=name))
+    report_id = str(write(name=name))
 
     def ran(*arguments: str) -> tuple[int, bytes, bytes]:
         ended = subprocess.run(

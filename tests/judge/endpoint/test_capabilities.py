@@ -372,49 +372,6 @@ def test_poor_answers_change_neither_form_nor_width(serve: Serve, make_client: M
     assert client.limiter.width == 5
 
 
-TOO_LONG = [
-    (400, "Please shorten it", {"code": "context_length_exceeded"}),
-    (400, "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens.", {}),
-    (400, "Your input exceeds the context window of this model.", {}),
-    (
-        400,
-        "You passed 1015 input tokens and requested 10 output tokens. However, the model's context length is only 1024 "
-        "tokens, resulting in a maximum input length of 1014 tokens.",
-        {"param": "input_tokens", "code": 400},
-    ),
-    (
-        400,
-        "'max_tokens' or 'max_completion_tokens' is too large: 8000. This model's maximum context length is 16384 "
-        "tokens and your request has 12000 input tokens (8000 > 16384 - 12000).",
-        {},
-    ),
-    (400, "the request exceeds the available context size", {"type": "exceed_context_size_error"}),
-    (500, "the request exceeds the available context size. try increasing the context size", {}),
-    (400, "prompt is too long: 210000 tokens > 200000 maximum", {}),
-    (400, "input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000", {}),
-    (400, "Input is too long for requested model.", {}),
-    (400, "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", {}),
-    (400, "Prompt contains 40000 tokens, too large for model with 32768 maximum context length", {}),
-    (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000", {}),
-    (400, "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded with context "
-          "length of only 4096 tokens", {}),
-    (413, "Request Entity Too Large", {}),
-    (429, "Request too large for gpt-x on tokens per min (TPM): Limit 30000, Requested 41000.", {"type": "tokens"}),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("status", "message", "fields"), TOO_LONG)
-def test_a_request_that_is_too_long_says_so_at_once_and_changes_nothing(
-    status: int, message: str, fields: dict[str, Any], serve: Serve, make_client: MakeClient
-) -> None:
-    server = serve(error(status, message, **fields), "{}")
-    client = make_client(server.base_url, width=5)
-    with pytest.raises(ContextLengthError, match=f"refused the call: HTTP {status}"):
-        ask(client)
-    assert len(server.requests) == 1
-    assert (client.capabilities.form, client.limiter.width) == (Form(), 5)
-
-
 @pytest.mark.parametrize(
     ("status", "message"),
     [

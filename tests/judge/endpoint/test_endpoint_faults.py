@@ -114,37 +114,14 @@ def test_an_invalid_byte_costs_one_character(serve: Serve, make_client: MakeClie
     assert (reply.text, reply.paid, reply.problem) == ("The te\ufffdt is good.", True, "")
 
 
-# Refused for what stands in one prompt
+# Refused for the key, and not for what stands in one prompt
 
-MODERATION = [
-    {"message": 'm requires moderation on Together. Your input was flagged for "violence".', "code": 403},
-    {"message": "refused", "code": 403, "metadata": {"reasons": ["violence"], "flagged_input": "x"}},
-    {"message": "The response was filtered due to Azure OpenAI's content management policy.", "code": "content_filter"},
-    {"message": "Your request was rejected as a result of our safety system."},
-    {"message": "This content may violate our usage policies."},
-    {"message": "Input data may contain inappropriate content.", "code": "data_inspection_failed"},
-    {"message": "blocked", "innererror": {"code": "ResponsibleAIPolicyViolation"}},
-]
 NOT_MODERATION = [
     {"message": "Invalid API key"},
     {"message": "Your account is not allowed to use this model", "code": "model_not_allowed"},
     {"message": "Country, region, or territory not supported", "code": "unsupported_country_region_territory"},
     {"message": "Project does not have access to model gpt-5.4", "code": "model_not_found"},
 ]
-
-
-@pytest.mark.parametrize("fields", MODERATION)
-def test_moderation_of_one_prompt_ends_nothing_else(
-    fields: dict[str, Any], serve: Serve, make_client: MakeClient
-) -> None:
-    """Also when it is the first call of all, of which it is not known yet whether the key is good."""
-    fields = dict(fields)
-    server = serve(error(403, fields.pop("message"), **fields), completion("Good."))
-    client, stop = make_client(server.base_url), StopSignal()
-    with pytest.raises(EndpointError, match="refused the call: HTTP 403"):
-        ask(client, stop)
-    assert stop.kind is None
-    assert ask(client, stop).text == "Good."
 
 
 @pytest.mark.parametrize("fields", NOT_MODERATION)
@@ -157,26 +134,6 @@ def test_a_key_that_is_refused_at_first_ends_judging(
     with pytest.raises(EndpointError, match="OPENAI_API_KEY"):
         ask(make_client(server.base_url), stop)
     assert (stop.kind, len(server.requests)) == ("endpoint", 1)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"error": "Your input was flagged"},
-        {"detail": {"message": "refused", "reasons": ["hate"]}},
-        {"detail": [{"msg": "Your prompt was flagged", "loc": ["body"]}]},
-        [{"error": {"code": 403, "message": "Input was flagged", "status": "PERMISSION_DENIED"}}],
-        {"error": {"message": "Provider returned error", "metadata": {"raw": '{"error": "input flagged"}'}}},
-        {"errors": [{"message": "Content policy violation"}]},
-        "Your request was flagged.",
-    ],
-)
-def test_moderation_is_known_wherever_the_error_says_so(body: Any, serve: Serve, make_client: MakeClient) -> None:
-    server = serve(Response(403, json.dumps(body).encode()))
-    stop = StopSignal()
-    with pytest.raises(EndpointError, match="refused the call: HTTP 403"):
-        ask(make_client(server.base_url), stop)
-    assert stop.kind is None
 
 
 # A key or a model that was good before

@@ -1,4 +1,4 @@
-"""What endpoints say about length, in the words of some sixty servers and proxies."""
+"""What endpoints say about length, in the words of more than forty servers and proxies."""
 
 from __future__ import annotations
 

@@ -91,12 +91,6 @@ Make = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def good(make_answer: Make) -> str:
-    """An answer with 8 for accuracy."""
-    return json.dumps(make_answer())
-
-
-@pytest.fixture
 def drafts(make_answer: Make) -> list[str]:
     """Drafts with 2 for accuracy."""
     made = make_answer()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 from tasks.judge.endpoint.refusals.error_body import ErrorBody, read_error_body
-from tasks.wire.retry_after import retry_after_seconds
+from tasks.wire.retry_after import retry_after_seconds, seconds_until
 
 # "try again in 7m12.5s", "Please retry in 27.4s", "retry after 26 seconds", "wait 42 seconds".
 _AGAIN = re.compile(
@@ -144,7 +143,7 @@ def _retry_seconds(found: ErrorBody, headers: Mapping[str, str]) -> float | None
     known = [wait for wait in waits if wait is not None]
     if known:
         return max(known)
-    return _until_reset(headers.get("x-ratelimit-reset", ""))
+    return _until_reset(headers)
 
 
 def _said_seconds(words: str) -> float | None:
@@ -164,11 +163,12 @@ def read_duration(text: str) -> float | None:
     return total if place and math.isfinite(total) else None
 
 
-def _until_reset(value: str) -> float | None:
+def _until_reset(headers: Mapping[str, str]) -> float | None:
     """Seconds until a moment that is given in seconds or milliseconds since 1970; a plain number is ambiguous."""
+    value = headers.get("x-ratelimit-reset", "")
     if not re.fullmatch(r"\d{10,13}(\.\d{1,9})?", value.strip()):
         return None
     moment = float(value)
     if moment >= _EPOCH_MILLISECONDS:
         moment /= 1000
-    return max(0.0, moment - time.time()) if moment >= _EPOCH_SECONDS else None
+    return seconds_until(moment, headers) if moment >= _EPOCH_SECONDS else None
