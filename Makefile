@@ -29,6 +29,9 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 	$(PIP) -e '.[docs]'
 	@touch $@
 
+# Where it is set, as in many containers, every process of the tests would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 demo: .venv/.runtime
 	$(BIN)/agent-report demo
 
