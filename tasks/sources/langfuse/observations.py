@@ -47,7 +47,7 @@ def read_observation(row: Mapping[str, Any]) -> Span | None:
     without an end ends when it starts. The cost that Langfuse works out, in USD, is the attribute
     ``langfuse.total_cost``.
     """
-    fields = {_CAPITAL.sub("_", key).lower(): value for key, value in row.items() if isinstance(key, str)}
+    fields = {_CAPITAL.sub("_", key).lower(): value for key, value in row.items()}
     trace_id = _trace_id(fields.get("trace_id"))
     span_id = _id(fields.get("id"))
     start = parse_moment(fields.get("start_time"))
