@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from deployments import cli
 from deployments.cli import app
 from deployments.demo.judge import SimulatedJudge
 from deployments.demo.loopback import Response
@@ -70,53 +73,79 @@ _REFUSED: dict[str, tuple[list[str], dict[str, str], int, str]] = {
 }
 
 
-@pytest.fixture(scope="session")
-def refused(make_command: Callable[[str], Any], source: Path) -> dict[str, Any]:
-    """How each command of ``_REFUSED`` ended."""
+# Of the others it makes no difference whether the process is the command's own, which takes seconds to start.
+_IN_A_PROCESS = ("unknown option", "unknown environment", "unreachable Prefect", "Prefect home is a file")
 
-    def run(item: tuple[str, tuple[list[str], dict[str, str], int, str]]) -> tuple[str, Any]:
-        name, (arguments, variables, _, _) = item
-        command = make_command("refused")
-        (command.folder / "bad.yaml").write_text("default: {accuracy: {weight: -1, description: x}}\n")
-        given = {"OPENAI_API_KEY": _KEY} | variables
-        if given.get("AGENT_REPORT_SOURCE_URL") == "SOURCE":
-            given["AGENT_REPORT_SOURCE_URL"] = f"sqlite:///{source}"
-        return name, command.run(*arguments, **given)
 
-    with ThreadPoolExecutor(2) as pool:
-        return dict(pool.map(run, _REFUSED.items()))
+@pytest.fixture
+def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
+    """``run_here(arguments, variables)``: exit code, output and errors of the command in this process.
+
+    The Prefect API that is configured does not answer: nothing here gets as far.
+    """
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(("AGENT_REPORT_", "OPENAI_"))]:
+        monkeypatch.delenv(name)
+    handler = signal.getsignal(signal.SIGINT)
+
+    def run(arguments: list[str], variables: dict[str, str]) -> tuple[int, str, str]:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            cli.main(arguments)
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
+        yield run
+    signal.signal(signal.SIGINT, handler)
 
 
 @pytest.mark.parametrize("name", list(_REFUSED))
-def test_what_is_wrong_is_one_line_without_secrets(refused: dict[str, Any], name: str) -> None:
-    ended, (_, _, code, says) = refused[name], _REFUSED[name]
-    assert ended.code == code, ended.err
-    assert says in ended.err
-    assert ended.out == ""
-    lines = [line for line in ended.err.splitlines() if "UserWarning" not in line and not line.startswith("  ")]
+def test_what_is_wrong_is_one_line_without_secrets(command: Any, source: Path, run_here: Any, name: str) -> None:
+    arguments, variables, expected, says = _REFUSED[name]
+    (command.folder / "bad.yaml").write_text("default: {accuracy: {weight: -1, description: x}}\n")
+    given = {"OPENAI_API_KEY": _KEY} | variables
+    if given.get("AGENT_REPORT_SOURCE_URL") == "SOURCE":
+        given["AGENT_REPORT_SOURCE_URL"] = f"sqlite:///{source}"
+    if name in _IN_A_PROCESS:
+        ended = command.run(*arguments, **given)
+        code, out, err = ended.code, ended.out, ended.err
+    else:
+        code, out, err = run_here(arguments, given)
+    assert code == expected, err
+    assert says in err
+    assert out == ""
+    lines = [line for line in err.splitlines() if "UserWarning" not in line and not line.startswith("  ")]
     if re.fullmatch(r"Starting a report on \S+ …", lines[0]):
         del lines[0]
-    assert len(lines) == 1, ended.err
+    assert len(lines) == 1, err
     assert re.match("Refused: " if code == 2 else "Failed: ", lines[0])
-    assert "hunter2" not in ended.err
-    assert _KEY not in ended.err
+    assert "hunter2" not in err
+    assert _KEY not in err
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name for name in app if not name.startswith("-")],
-)
-def test_help_shows_an_example_without_importing_what_is_slow(name: str) -> None:
-    code = (
-        "import sys\nfrom deployments import cli\n"
-        f"sys.argv = ['agent-report', {name!r}, '--help']\n"
-        "try:\n    cli.main()\nexcept SystemExit as end:\n    assert not end.code\n"
-        "slow = {'prefect', 'pandas', 'pyarrow', 'openai', 'sqlalchemy'} & set(sys.modules)\n"
-        "assert not slow, slow\n"
-    )
+_SLOW = {"prefect", "pandas", "pyarrow", "openai", "sqlalchemy"}
+
+
+def test_help_shows_an_example_without_importing_what_is_slow() -> None:
+    code = f"""
+import contextlib, io, sys
+from deployments import cli
+for name in {[name for name in app if not name.startswith("-")]}:
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        try:
+            cli.main([name, "--help"])
+        except SystemExit as end:
+            assert not end.code, name
+    slow = {_SLOW} & set(sys.modules)
+    assert not slow, (name, slow)
+    assert f"Example: {{cli.app.name[0]}} {{name}}" in printed.getvalue(), (name, printed.getvalue())
+"""
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60)
     assert ended.returncode == 0, ended.stderr
-    assert f"Example: agent-report {name}" in ended.stdout
 
 
 def test_the_list_of_commands_imports_no_command() -> None:
@@ -137,27 +166,25 @@ def test_the_list_of_commands_imports_no_command() -> None:
     "arguments", [["run", "nowhere"], ["run", "nowhere", "--dry-run"], ["demo", "--judge", "none"]]
 )
 def test_there_is_a_sign_of_life_before_anything_slow_is_imported(arguments: list[str]) -> None:
+    """What comes after it is of no interest here."""
     code = f"""
-import sys
+import os, sys
 from deployments import cli
 class Watched:
-    loaded = None
     def __init__(self, file): self.file = file
     def __getattr__(self, name): return getattr(self.file, name)
     def write(self, text):
-        if Watched.loaded is None:
-            Watched.loaded = {{"prefect", "pandas", "pyarrow", "openai", "sqlalchemy"}} & set(sys.modules)
-        return self.file.write(text)
+        self.file.write(text)
+        if "…" in text:
+            print({_SLOW} & set(sys.modules), flush=True)
+            self.file.flush()
+            os._exit(0)
 sys.stderr = Watched(sys.stderr)
-try:
-    cli.main({arguments!r})
-except SystemExit:
-    pass
-print(Watched.loaded)
+cli.main({arguments!r})
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=120)
     assert ended.stdout == "set()\n", ended.stderr
-    assert re.match(r"(Starting|Estimating) .* …\n", ended.stderr)
+    assert re.match(r"(Starting|Estimating) .* …\n?", ended.stderr)
 
 
 @pytest.fixture(scope="session")
@@ -230,8 +257,6 @@ def shown(runs: dict[str, Any]) -> dict[str, Any]:
         "good": (["show", "1"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db", "COLUMNS": "80"}),
         "json": (["show", "1", "--json"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db", "LC_ALL": "POSIX"}),
         "list": (["list"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db"}),
-        "list json": (["list", "--json"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db"}),
-        "none": (["list", "--environment", "other"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db"}),
     }
     with ThreadPoolExecutor(2) as pool:
         ended = pool.map(lambda item: runs["command"].run(*item[0], **item[1]), commands.values())
@@ -249,9 +274,6 @@ def test_show_prints_a_report_again_however_it_ended(runs: dict[str, Any], shown
 
 def test_list_shows_the_reports(shown: dict[str, Any]) -> None:
     assert re.search(r"^ *1 +demo +good \[bold\]one +completed .* 3/3 ", shown["list"].out, re.MULTILINE)
-    rows = json.loads(shown["list json"].out)
-    assert [(row["id"], row["status"]) for row in rows] == [(1, "completed")]
-    assert "No report matches" in shown["none"].out
 
 
 def test_hostile_names_are_only_text(shown: dict[str, Any]) -> None:
