@@ -50,11 +50,10 @@ def _is_object(line: bytes) -> bool:
 def _opened(file: DataFile) -> Iterator[IO[bytes] | Any]:
     raw = file.files.open(file.path, "rb") if file.files is not None else open(file.path, "rb")  # noqa: PTH123, SIM115
     with raw:
-        yield (
-            raw
-            if file.compression == "none"
-            else _lines(pa.CompressedInputStream(raw, "gzip" if file.compression == "gzip" else "zstd"))
-        )
+        if file.compression == "none":
+            yield raw
+        else:
+            yield _lines(pa.CompressedInputStream(raw, "gzip" if file.compression == "gzip" else "zstd"))
 
 
 def _lines(stream: Any) -> Iterator[bytes]:

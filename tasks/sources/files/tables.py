@@ -73,7 +73,7 @@ def _json(connection: duckdb.DuckDBPyConnection, files: Sequence[DataFile], name
     if not columns:
         return
     shape = "columns={" + ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in columns.items()) + "}"
-    # A file can grow after it was looked at.
+    # A file can grow after its columns were inferred.
     options += [shape, "ignore_errors=true"] if lines else [shape]
     yield f"FROM read_json({_listed(files, names)}, {', '.join(options)})"
 
@@ -85,7 +85,7 @@ def _infer(
     options: Sequence[str],
     unfinished: bool,
 ) -> dict[str, str]:
-    """The columns of JSON files with the types to read them as; every row is looked at."""
+    """The columns of JSON files with the types to read them as; of every row."""
     every = [*options, "sample_size=-1", f"maximum_sample_files={len(files)}", "maximum_depth=2"]
     every += ["map_inference_threshold=-1", *(["ignore_errors=true"] if unfinished else [])]
     read = f"read_json({_listed(files, names)}, {', '.join(every)})"
