@@ -85,7 +85,7 @@ def command(tmp_path: Path) -> Command:
 def run_here(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Ended]:
-    """As ``command.run``, but in this process, where nothing slow is imported anew: not for what starts a report."""
+    """``command.run`` in this process, which has imported all that is slow. Reports need a process of their own."""
 
     def run(*arguments: str, **variables: str) -> Ended:
         monkeypatch.chdir(command.folder)
