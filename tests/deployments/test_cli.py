@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -15,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments import cli
 from deployments.cli import app
 from deployments.demo.judge import SimulatedJudge
 from deployments.demo.loopback import Response
@@ -73,58 +71,42 @@ _REFUSED: dict[str, tuple[list[str], dict[str, str], int, str]] = {
 }
 
 
-# Of the others it makes no difference whether the process is the command's own, which takes seconds to start.
-_IN_A_PROCESS = ("unknown option", "unknown environment", "unreachable Prefect", "Prefect home is a file")
+# What a process of its own decides: whether Prefect's settings are read right, and that stdout stays empty.
+# One of those that start a server is there as well, to see that this ends too.
+_APART = ("unknown option", "unknown environment", "unreachable Prefect", "Prefect home is a file")
 
 
 @pytest.fixture
-def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
-    """``run_here(arguments, variables)``: exit code, output and errors of the command in this process.
+def refuse(command: Any, run_here: Callable[..., Any], source: Path) -> Callable[[str], Any]:
+    """How a command of ``_REFUSED`` ends. In this process the Prefect API is never reached, so none is started."""
 
-    The Prefect API that is configured does not answer: nothing here gets as far.
-    """
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    def run(name: str) -> Any:
+        arguments, variables, _, _ = _REFUSED[name]
+        (command.folder / "bad.yaml").write_text("default: {accuracy: {weight: -1, description: x}}\n")
+        given = {"OPENAI_API_KEY": _KEY} | variables
+        if given.get("AGENT_REPORT_SOURCE_URL") == "SOURCE":
+            given["AGENT_REPORT_SOURCE_URL"] = f"sqlite:///{source}"
+        if name in _APART:
+            return command.run(*arguments, **given)
+        with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
+            return run_here(*arguments, **given)
 
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith(("AGENT_REPORT_", "OPENAI_"))]:
-        monkeypatch.delenv(name)
-    handler = signal.getsignal(signal.SIGINT)
-
-    def run(arguments: list[str], variables: dict[str, str]) -> tuple[int, str, str]:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        with pytest.raises(SystemExit) as ended:
-            cli.main(arguments)
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
-        yield run
-    signal.signal(signal.SIGINT, handler)
+    return run
 
 
 @pytest.mark.parametrize("name", list(_REFUSED))
-def test_what_is_wrong_is_one_line_without_secrets(command: Any, source: Path, run_here: Any, name: str) -> None:
-    arguments, variables, expected, says = _REFUSED[name]
-    (command.folder / "bad.yaml").write_text("default: {accuracy: {weight: -1, description: x}}\n")
-    given = {"OPENAI_API_KEY": _KEY} | variables
-    if given.get("AGENT_REPORT_SOURCE_URL") == "SOURCE":
-        given["AGENT_REPORT_SOURCE_URL"] = f"sqlite:///{source}"
-    if name in _IN_A_PROCESS:
-        ended = command.run(*arguments, **given)
-        code, out, err = ended.code, ended.out, ended.err
-    else:
-        code, out, err = run_here(arguments, given)
-    assert code == expected, err
-    assert says in err
-    assert out == ""
-    lines = [line for line in err.splitlines() if "UserWarning" not in line and not line.startswith("  ")]
+def test_what_is_wrong_is_one_line_without_secrets(refuse: Callable[[str], Any], name: str) -> None:
+    ended, (_, _, code, says) = refuse(name), _REFUSED[name]
+    assert ended.code == code, ended.err
+    assert says in ended.err
+    assert ended.out == ""
+    lines = [line for line in ended.err.splitlines() if "UserWarning" not in line and not line.startswith("  ")]
     if re.fullmatch(r"Starting a report on \S+ …", lines[0]):
         del lines[0]
-    assert len(lines) == 1, err
+    assert len(lines) == 1, ended.err
     assert re.match("Refused: " if code == 2 else "Failed: ", lines[0])
-    assert "hunter2" not in err
-    assert _KEY not in err
+    assert "hunter2" not in ended.err
+    assert _KEY not in ended.err
 
 
 _SLOW = {"prefect", "pandas", "pyarrow", "openai", "sqlalchemy"}
