@@ -70,26 +70,28 @@ _REFUSED: dict[str, tuple[list[str], dict[str, str], int, str]] = {
 }
 
 
-@pytest.fixture(scope="session")
-def refused(make_command: Callable[[str], Any], source: Path) -> dict[str, Any]:
-    """How each command of ``_REFUSED`` ended."""
+# What a process of its own decides: whether Prefect's settings are read right, and that stdout stays empty.
+_APART = ("unknown option", "unreachable Prefect", "Prefect home is a file")
 
-    def run(item: tuple[str, tuple[list[str], dict[str, str], int, str]]) -> tuple[str, Any]:
-        name, (arguments, variables, _, _) = item
-        command = make_command("refused")
+
+@pytest.fixture
+def refuse(command: Any, run_here: Callable[..., Any], source: Path) -> Callable[[str], Any]:
+    """How a command of ``_REFUSED`` ends."""
+
+    def run(name: str) -> Any:
+        arguments, variables, _, _ = _REFUSED[name]
         (command.folder / "bad.yaml").write_text("default: {accuracy: {weight: -1, description: x}}\n")
         given = {"OPENAI_API_KEY": _KEY} | variables
         if given.get("AGENT_REPORT_SOURCE_URL") == "SOURCE":
             given["AGENT_REPORT_SOURCE_URL"] = f"sqlite:///{source}"
-        return name, command.run(*arguments, **given)
+        return (command.run if name in _APART else run_here)(*arguments, **given)
 
-    with ThreadPoolExecutor(2) as pool:
-        return dict(pool.map(run, _REFUSED.items()))
+    return run
 
 
 @pytest.mark.parametrize("name", list(_REFUSED))
-def test_what_is_wrong_is_one_line_without_secrets(refused: dict[str, Any], name: str) -> None:
-    ended, (_, _, code, says) = refused[name], _REFUSED[name]
+def test_what_is_wrong_is_one_line_without_secrets(refuse: Callable[[str], Any], name: str) -> None:
+    ended, (_, _, code, says) = refuse(name), _REFUSED[name]
     assert ended.code == code, ended.err
     assert says in ended.err
     assert ended.out == ""

@@ -1,1 +1,1 @@
-"""The source contract: what every reader gives, and how it becomes agents and runs."""
+"""The contract that every source keeps: rows of runs, agents, steps and signals, by its names."""
