@@ -37,7 +37,7 @@ RUN: tuple[Column, ...] = (
     Column("context", "text", "What the agent was given beside its task, such as retrieved documents."),
     Column("error", "text", "Why it failed."),
     Column("tool_calls", "json", "Its tool calls, in their order."),
-    Column("execution_steps", "json", "What was said on the way, in its order."),
+    Column("execution_steps", "json", "Its messages along the way, in their order."),
     Column("messages", "json", "The whole conversation; fills in what is absent above."),
     Column("steps_taken", "count", "How many steps it took."),
     Column("input_tokens", "count", "Tokens that the models were given."),
