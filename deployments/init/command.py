@@ -22,7 +22,7 @@ from deployments.init.printing import print_files, print_found, print_look, prin
 from deployments.source_survey import Survey, choose_environment, survey_source
 from deployments.terminal.console import open_console, print_json
 from tasks.connecting import open_clients
-from tasks.errors import ConfigurationError, UsageError
+from tasks.errors import UsageError
 from tasks.settings import Settings, read_settings
 
 ENV_FILE, MAPPING_FILE = ".env", "source.yaml"
@@ -168,7 +168,9 @@ def _print_json(done: Start) -> None:
                 "statuses": dict(survey.statuses),
                 "problems": list(survey.problems),
             },
-            "mapping": {name: guess.column.name for name, guess in look.proposal.guesses.items()} if look.proposal else None,
+            "mapping": {name: guess.column.name for name, guess in look.proposal.guesses.items()}
+            if look.proposal
+            else None,
             "files": [{"path": str(file.path), "state": file.state} for file in done.files],
             "estimate": done.estimate,
         }

@@ -1,4 +1,4 @@
-"""Writing the files of ``init``: never over existing ones, and readable by their owner alone where they hold secrets."""
+"""Writing the files of ``init``: never over existing ones; what holds secrets is readable by its owner alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_NAMES = 100
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """A file after ``write_beside``. ``unchanged``: it held this text already; ``beside``: another file has its name."""
+    """A file after ``write_beside``; ``unchanged``: it held this text before, ``beside``: another file has its name."""
 
     path: Path
     state: Literal["written", "unchanged", "beside"]

@@ -1,4 +1,4 @@
-"""Which column of a table of runs holds what: guesses from names, kinds and a few values, each with a score of 0 to 1."""
+"""Which column of a table holds what: guesses from names, kinds and a few values, each with a score of 0 to 1."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ANSWERS = ("task", "final_response")
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """The column that a field is read from, how sure that is, and others that it may be instead, the likeliest first."""
+    """The column that a field is read from, how sure that is, and others that it may be, the likeliest first."""
 
     field: str
     column: Column

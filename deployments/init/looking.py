@@ -6,15 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from sqlalchemy import Engine
+
 from deployments.init.place import Place
 from deployments.init.proposal import Proposal, propose
-from deployments.init.tables import Table, count_values, read_tables
+from deployments.init.tables import Table, count_values, read_table, read_tables
 from tasks.errors import SourceError
 from tasks.redaction.redactor import Redactor
 from tasks.settings import Settings
+from tasks.sources.contract.columns import RUN
 from tasks.wire.urls import without_user
 
-STATION = {"environments": {"id", "name"}, "agents": {"id", "name", "environment_id"}, "agent_runs": {"id", "agent_id", "status"}}
+_FILE_TABLES = ("runs", "agents", "steps", "signals")
+STATION = {
+    "environments": {"id", "name"},
+    "agents": {"id", "name", "environment_id"},
+    "agent_runs": {"id", "agent_id", "status"},
+}
 
 
 def _as_is(text: str) -> str:
@@ -43,13 +51,7 @@ def look_at(place: Place, settings: Settings) -> Look:
     if place.kind == "sql":
         return _look_at_database(place, settings)
     if place.kind == "files":
-        from deployments.init.file_columns import read_file_table
-
-        shown, table, is_known = read_file_table(place.url)
-        if is_known:
-            return Look(shown, [table], known="its columns have the names of the source contract")
-        proposal = propose([table], "duckdb", lambda *_: {})
-        return _checked(shown, [table], proposal, settings)
+        return _look_at_files(place, settings)
     return Look(without_user(place.url) or place.url, known="agents and runs are read from the spans")
 
 
@@ -68,13 +70,30 @@ def _look_at_database(place: Place, settings: Settings) -> Look:
     return _checked(shown, tables, proposal, settings)
 
 
-def _count(engine: object, table: Table, expression: str) -> dict[str, int]:
-    return count_values(engine, table, expression)  # type: ignore[arg-type]
+def _look_at_files(place: Place, settings: Settings) -> Look:
+    from tasks.sources.files.opening import columns_of, open_files
+    from tasks.sources.files.places import describe
+
+    engine = open_files(place.url)
+    try:
+        tables = [read_table(engine, name) for name in _FILE_TABLES if columns_of(engine, name)]
+        if is_contract(tables):
+            return Look(describe(place.url), tables, known="its columns have the names of the source contract")
+        proposal = propose(tables, engine.dialect.name, partial(_count, engine))
+    finally:
+        engine.dispose()
+    return _checked(describe(place.url), tables, proposal, settings)
+
+
+def _count(engine: Engine, table: Table, expression: str) -> dict[str, int]:
+    return count_values(engine, table, expression)
 
 
 def _checked(shown: str, tables: Sequence[Table], proposal: Proposal | None, settings: Settings) -> Look:
     if proposal is None:
-        names = ", ".join(f"{table.name} ({', '.join(column.name for column in table.columns[:8])})" for table in tables[:8])
+        names = ", ".join(
+            f"{table.name} ({', '.join(column.name for column in table.columns[:8])})" for table in tables[:8]
+        )
         raise SourceError(
             f"{shown} has no table that looks like agents' runs; there is {names or 'no table'}. Write a mapping file "
             "(docs/guide/your-agents.md) and name it in AGENT_REPORT_SOURCE_MAPPING"
@@ -83,8 +102,14 @@ def _checked(shown: str, tables: Sequence[Table], proposal: Proposal | None, set
     return Look(shown, tables, proposal, redact=own.redact if own else _as_is)
 
 
+def is_contract(tables: Sequence[Table]) -> bool:
+    """Whether the runs have the columns that the source contract needs, by its names."""
+    needed = {column.name for column in RUN if column.is_required}
+    runs = next((table for table in tables if table.name == "runs"), None)
+    return runs is not None and needed <= {column.name.lower() for column in runs.columns}
+
+
 def is_station(tables: Sequence[Table]) -> bool:
     """Whether the tables are those of CloudShip Station, which need no mapping."""
     by_name = {table.name: {column.name.lower() for column in table.columns} for table in tables}
     return all(columns <= by_name.get(name, set()) for name, columns in STATION.items())
-

@@ -50,7 +50,10 @@ def _block(name: str, query: Query) -> list[str]:
 def _statuses(proposal: Proposal) -> list[str]:
     if not proposal.statuses and not proposal.unknown:
         return []
-    lines = ["", "# What the words in status mean; those of the usual meaning (completed, failed, running, …) need no entry."]
+    lines = [
+        "",
+        "# What the words in status mean; those of the usual meaning (completed, failed, running, …) need no entry.",
+    ]
     if proposal.unknown:
         lines.append(f"# Without an entry, and so unfinished: {_comment(', '.join(proposal.unknown))}")
     if proposal.statuses:

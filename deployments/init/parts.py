@@ -18,9 +18,7 @@ _ORDER = ("seq", "sequence", "position", "idx", "turn", "step", "created_at", "t
 _KNOWN_ROLES = {"user", "human", "assistant", "ai", "system", "tool", "agent", "model"}
 
 
-def find_parts(
-    runs: Table, guesses: Mapping[str, Guess], tables: Sequence[Table], dialect: str
-) -> dict[str, str]:
+def find_parts(runs: Table, guesses: Mapping[str, Guess], tables: Sequence[Table], dialect: str) -> dict[str, str]:
     """``messages`` and ``tool_calls`` as subqueries, from the tables that refer to ``runs``; empty without any."""
     found: dict[str, str] = {}
     if "id" not in guesses or dialect not in ("sqlite", "postgresql"):
@@ -60,7 +58,8 @@ def _gathered(place: Table, pairs: Mapping[str, Column], where: str, dialect: st
     parts = ", ".join(f"'{key}', {column.expression}" for key, column in pairs.items())
     order = _first(place, _ORDER)
     by = f" ORDER BY {order.expression}" if order else ""
-    rows = f"(SELECT * FROM {place.expression} WHERE {where}{by}) AS parts"
+    # Names in the database, quoted.
+    rows = f"(SELECT * FROM {place.expression} WHERE {where}{by}) AS parts"  # noqa: S608
     if dialect == "postgresql":
-        return f"(SELECT json_agg(json_build_object({parts})) FROM {rows})"
-    return f"(SELECT json_group_array(json_object({parts})) FROM {rows})"
+        return f"(SELECT json_agg(json_build_object({parts})) FROM {rows})"  # noqa: S608
+    return f"(SELECT json_group_array(json_object({parts})) FROM {rows})"  # noqa: S608

@@ -86,7 +86,9 @@ def _of_path(given: str) -> Place:
     if path.is_dir():
         return _of_folder(path)
     if not path.exists():
-        raise NotFoundError(f"{given}: there is no such file or folder, and it is no URL such as postgresql://host/database")
+        raise NotFoundError(
+            f"{given}: there is no such file or folder, and it is no URL such as postgresql://host/database"
+        )
     with path.open("rb") as file:
         if file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC:
             return Place(f"sqlite:///{_near(path)}", "sql")
@@ -94,7 +96,8 @@ def _of_path(given: str) -> Place:
         return Place(f"otlp:{_near(path)}", "traces")
     if _format(path) is None:
         raise UsageError(
-            f"{given}: is neither a SQLite database nor a file of a known format ({', '.join(_FORMATS)}, also gzip or zstd)"
+            f"{given}: is neither a SQLite database nor a file of a known format "
+            f"({', '.join(_FORMATS)}, also gzip or zstd)"
         )
     return Place(_near(path), "files")
 

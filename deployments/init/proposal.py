@@ -49,7 +49,13 @@ class Query:
         selected = [
             expression if expression == name else f"{expression} AS {name}" for name, expression in self.columns.items()
         ]
-        return ["SELECT", *(f"  {text}," for text in selected[:-1]), f"  {selected[-1]}", self.source, *([self.where] if self.where else [])]
+        return [
+            "SELECT",
+            *(f"  {text}," for text in selected[:-1]),
+            f"  {selected[-1]}",
+            self.source,
+            *([self.where] if self.where else []),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +92,7 @@ def _runs_score(place: Table) -> float:
     return score * (0.6 if place.rows == 0 else 1.0)
 
 
-def propose(
-    tables: Sequence[Table], dialect: str, count_values: CountValues, environment: str = ""
-) -> Proposal | None:
+def propose(tables: Sequence[Table], dialect: str, count_values: CountValues, environment: str = "") -> Proposal | None:
     """A mapping for ``tables``, or None where none of them looks like runs.
 
     ``count_values(table, expression)`` counts the rows by value. ``environment`` names the one of all runs where no
@@ -106,7 +110,9 @@ def propose(
     if agents is not None:
         others = [column for column in _candidates(guesses.get("agent")) if column.name != agents.column.name]
         guesses["agent"] = Guess("agent", agents.column, 1.0, others[:3])
-        guesses = {name: guess for name, guess in guesses.items() if name == "agent" or guess.column is not agents.column}
+        guesses = {
+            name: guess for name, guess in guesses.items() if name == "agent" or guess.column is not agents.column
+        }
     columns: dict[str, str] = {
         "id": _id(runs, guesses, dialect, notes),
         "agent": _agent(runs, guesses, notes),
@@ -136,7 +142,11 @@ def propose(
         environment="" if place else environment or "production",
         statuses=statuses,
         unknown=unknown,
-        others=[place.name for score, place in ranked[1:4] if score > ranked[0][0] * 0.6 and (not agents or place is not agents.table)],
+        others=[
+            place.name
+            for score, place in ranked[1:4]
+            if score > ranked[0][0] * 0.6 and (not agents or place is not agents.table)
+        ],
         notes=notes,
     )
 
@@ -172,7 +182,14 @@ def _status(runs: Table, guesses: dict[str, Guess], notes: list[str]) -> str:
         column = guesses.pop("succeeded").column
         notes.append(f"no column has a status: {column.name} decides whether a run completed or failed")
         return _by_flag(column, "completed", "failed")
-    flag = next((column for column in runs.columns if column.name.lower() in FAILED_FLAGS and column.kind in ("bool", "number")), None)
+    flag = next(
+        (
+            column
+            for column in runs.columns
+            if column.name.lower() in FAILED_FLAGS and column.kind in ("bool", "number")
+        ),
+        None,
+    )
     if flag is not None:
         notes.append(f"no column has a status: {flag.name} decides whether a run completed or failed")
         return _by_flag(flag, "failed", "completed")
@@ -205,7 +222,8 @@ def _environment(runs: Table, guesses: Mapping[str, Guess], agents: Link | None,
     if found is None or found.score < _SURE_ENVIRONMENT:
         return ""
     value = find_label(agents.table, found.column, tables) or found.column.expression
-    return f"(SELECT {value} FROM {agents.table.expression} WHERE {agents.condition(runs)})"
+    # Names in the database, quoted.
+    return f"(SELECT {value} FROM {agents.table.expression} WHERE {agents.condition(runs)})"  # noqa: S608
 
 
 def _without_steps(runs: Table, guesses: Mapping[str, Guess], notes: list[str]) -> str:

@@ -34,7 +34,8 @@ def name_store(url: str, transport: httpx.BaseTransport | None = None) -> str:
         raise SourceError(f"{shown} does not answer ({scrub(type(error).__name__)}): is the store running?") from None
     if kind is None:
         raise SourceError(
-            f"{shown} answers, but not as a store that is known: write jaeger+{shown}, or tempo+, phoenix+, mlflow+, langfuse+"
+            f"{shown} answers, but not as a store that is known: write jaeger+{shown}, or tempo+, phoenix+, mlflow+, "
+            "langfuse+"
         )
     return f"{kind}+{url}"
 

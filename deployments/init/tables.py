@@ -85,6 +85,15 @@ def read_tables(engine: Engine) -> list[Table]:
     return found
 
 
+def read_table(engine: Engine, name: str) -> Table:
+    """The table or view of this name, of which no keys are known.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    return _read_table(engine, None, name, set(), {})
+
+
 def count_values(engine: Engine, place: Table, expression: str, most: int = 30) -> dict[str, int]:
     """How many rows have each value of ``expression``, the most frequent first.
 
@@ -101,7 +110,11 @@ def build_table(
     name: str, expression: str, rows: Sequence[Mapping[str, Any]], types: Mapping[str, str], dialect: str
 ) -> Table:
     """A table of sampled rows that come from elsewhere; ``types`` names the columns. ``dialect`` is DuckDB's, say."""
-    columns = [_column(key, quote(key, dialect), types[key], [row.get(key) for row in rows]) for key in types if key.isprintable()]
+    columns = [
+        _column(key, quote(key, dialect), types[key], [row.get(key) for row in rows])
+        for key in types
+        if key.isprintable()
+    ]
     return Table(name, expression, columns, None, len(rows), list(_nested(columns, dialect)), expression)
 
 
@@ -151,7 +164,8 @@ def _read_table(
     with reading(engine) as connection:
         result = connection.execute(select(text("*")).select_from(place).limit(SAMPLE_ROWS))
         names = list(result.keys())
-        codes = {entry[0]: entry[1] for entry in result.cursor.description} if result.cursor is not None else {}
+        description: Sequence[Sequence[Any]] = result.cursor.description
+        codes = {entry[0]: entry[1] for entry in description}
         rows = [tuple(row) for row in result]
     columns = [
         _column(

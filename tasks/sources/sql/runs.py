@@ -107,11 +107,7 @@ class Source:
         self._now = now
 
     def list_environments(self) -> list[str]:
-        """The names of the environments, sorted; empty when there is none.
-
-        Raises:
-            SourceError: as ``load_agents``.
-        """
+        """The names of the environments, sorted; errors as in ``load_agents``."""
         with reading(self._engine) as connection:
             rows = connection.execute(self._select(self._tables(connection), "environments", ("name",)))
             return sorted({name for row in rows.mappings() if (name := read_text(row["name"]))})

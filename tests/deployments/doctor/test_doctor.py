@@ -122,7 +122,9 @@ def test_without_a_terminal_the_judge_is_called_only_with_yes() -> None:
     assert ask("?")
 
 
-def test_the_exit_code_and_json(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_exit_code_and_json(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(("doctor", "--json"))
     assert ended.value.code == 0

@@ -43,7 +43,7 @@ def make_sqlite(tmp_path: Path) -> Iterator[Callable[..., Path]]:
         connection.close()
         return path
 
-    yield make
+    return make
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The mapping that is proposed for databases of several shapes: the right table, the right columns, queries that run."""
+"""The mapping that is proposed for databases of several shapes: the right table and columns, queries that run."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ def test_postgresql_with_uuids_enums_and_jsonb(own_postgres: str, proposed: Prop
 def test_agents_and_conversations_in_tables_of_their_own(make_sqlite: Any, proposed: Proposed) -> None:
     path = make_sqlite(
         {
-            "assistants": (["id INTEGER PRIMARY KEY", "name", "instructions", "env"], [(1, "Ann", "x", "p"), (2, "Bo", "y", "p")]),
+            "assistants": (
+                ["id INTEGER PRIMARY KEY", "name", "instructions", "env"],
+                [(1, "Ann", "x", "p"), (2, "Bo", "y", "p")],
+            ),
             "chats": (
                 ["id TEXT PRIMARY KEY", "assistant_id", "title", "created_at", "state"],
                 [(f"c{n}", n % 2 + 1, f"Chat {n}", f"2026-11-01 10:{n:02}:00", "closed") for n in range(_N)],
@@ -88,8 +91,18 @@ def test_agents_and_conversations_in_tables_of_their_own(make_sqlite: Any, propo
 
 
 def test_a_flag_milliseconds_and_camel_case(make_sqlite: Any, proposed: Proposed) -> None:
-    columns = ["ExecutionId INTEGER PRIMARY KEY", "WorkflowName", "UserPrompt", "ModelOutput", "IsSuccess", "LatencyMs", "CreatedAt"]
-    rows = [(n, "ab"[n % 2], f"Do thing {n}", f"Did thing {n}", n % 2, 1500, f"2026-11-01T10:{n:02}:00Z") for n in range(_N)]
+    columns = [
+        "ExecutionId INTEGER PRIMARY KEY",
+        "WorkflowName",
+        "UserPrompt",
+        "ModelOutput",
+        "IsSuccess",
+        "LatencyMs",
+        "CreatedAt",
+    ]
+    rows = [
+        (n, "ab"[n % 2], f"Do thing {n}", f"Did thing {n}", n % 2, 1500, f"2026-11-01T10:{n:02}:00Z") for n in range(_N)
+    ]
     path = make_sqlite({"AgentExecutions": (columns, rows)})
     proposal = proposed(f"sqlite:///{path}")
     assert proposal.environment == "production"
@@ -102,7 +115,16 @@ def test_a_flag_milliseconds_and_camel_case(make_sqlite: Any, proposed: Proposed
 def test_steps_in_the_same_table_are_left_out(make_sqlite: Any, proposed: Proposed) -> None:
     columns = ["id TEXT PRIMARY KEY", "name", "run_type", "start_time", "status", "inputs", "outputs", "parent_run_id"]
     rows = [
-        (f"r{n}", "Planner", "chain" if n % 2 else "llm", "2026-11-01", "success", f'{{"question": "q{n}"}}', f'{{"answer": "a{n}"}}', None if n % 2 else "r1")
+        (
+            f"r{n}",
+            "Planner",
+            "chain" if n % 2 else "llm",
+            "2026-11-01",
+            "success",
+            f'{{"question": "q{n}"}}',
+            f'{{"answer": "a{n}"}}',
+            None if n % 2 else "r1",
+        )
         for n in range(_N)
     ]
     proposal = proposed(f"sqlite:///{make_sqlite({'runs': (columns, rows)})}")
@@ -140,7 +162,11 @@ def test_tables_without_runs_give_no_proposal() -> None:
     ("words", "found", "unknown"),
     [
         (["completed", "Failed", "RUNNING"], {}, []),
-        (["Solved", "broke", "in progress", "odd"], {"completed": ["Solved"], "failed": ["broke"], "unfinished": ["in progress"]}, ["odd"]),
+        (
+            ["Solved", "broke", "in progress", "odd"],
+            {"completed": ["Solved"], "failed": ["broke"], "unfinished": ["in progress"]},
+            ["odd"],
+        ),
         (["timed-out", ""], {"failed": ["timed-out"]}, []),
     ],
 )
