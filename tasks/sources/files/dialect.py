@@ -16,7 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 class _Compiler(SQLCompiler):
     def visit_try_cast(self, cast: TryCast[Any], **kw: Any) -> str:
-        return f"TRY_{self.visit_cast(cast, **kw)}"
+        return f"TRY_{self.visit_cast(cast, **kw)}"  # type: ignore[no-untyped-call]
 
 
 class DuckDBDialect(DefaultDialect):

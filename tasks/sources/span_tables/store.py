@@ -118,14 +118,14 @@ class SpanTableStore:
         """The spans of traces by the ids that the table has."""
         with reading(self._engine) as connection:
             there = self._columns(connection)
-            named = [column(name).label(name) for name in self._spans.columns if name in there]
+            named: list[ColumnElement[Any]] = [column(name).label(name) for name in self._spans.columns if name in there]
             query = select(*named, self._trace_id().label("trace key")).select_from(table(self._spans.name))
             query = query.where(self._trace_id().in_(page))
             if since is not None and until is not None:
                 query = query.where(self._within(since - _LONGEST_TRACE, until + _LONGEST_TRACE))
             rows: dict[str, list[Row]] = {}
             for row in connection.execute(query).mappings():
-                rows.setdefault(row["trace key"], []).append(row)
+                rows.setdefault(row["trace key"], []).append(dict(row))
         return {key: _once(self._spans.read(found)) for key, found in rows.items()}
 
     def _columns(self, connection: Connection) -> set[str]:
@@ -153,7 +153,7 @@ class SpanTableStore:
         return named if self._is_clickhouse else cast(named, Text)
 
     def _started(self) -> ColumnElement[Any]:
-        named = column(self._spans.started)
+        named: ColumnElement[Any] = column(self._spans.started)
         # Text in JSON and CSV, where a time without a zone is UTC.
         return named if self._is_clickhouse else try_cast(named, _Timestamp)
 
@@ -167,7 +167,7 @@ class SpanTableStore:
         return cast(literal(written + "+00", Text), _Timestamp)
 
     def _is_marked(self, columns: set[str]) -> ColumnElement[bool]:
-        attributes = column("SpanAttributes")
+        attributes: ColumnElement[Any] = column("SpanAttributes")
         if self._is_clickhouse:
             marked = func.hasAny(func.mapKeys(attributes), sorted(MARKS))
         else:
