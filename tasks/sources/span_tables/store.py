@@ -118,7 +118,8 @@ class SpanTableStore:
         """The spans of traces by the ids that the table has."""
         with reading(self._engine) as connection:
             there = self._columns(connection)
-            named: list[ColumnElement[Any]] = [column(name).label(name) for name in self._spans.columns if name in there]
+            named: list[ColumnElement[Any]]
+            named = [column(name).label(name) for name in self._spans.columns if name in there]
             query = select(*named, self._trace_id().label("trace key")).select_from(table(self._spans.name))
             query = query.where(self._trace_id().in_(page))
             if since is not None and until is not None:
