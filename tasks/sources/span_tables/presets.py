@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from tasks.errors import ConfigurationError
 from tasks.evidence.traces.spans import Span
+from tasks.sources.files.opening import open_files
 from tasks.sources.langfuse.observations import read_observation
 from tasks.sources.span_tables import langsmith, otel_traces
-from tasks.sources.span_tables.store import SpanTable
+from tasks.sources.span_tables.clickhouse import is_clickhouse, open_clickhouse
+from tasks.sources.span_tables.store import SpanTable, SpanTableStore
 
 _OBSERVATION = (
     *("id", "trace_id", "parent_observation_id", "type", "name", "start_time", "end_time", "environment", "level"),
     *("status_message", "version", "release", "input", "output", "provided_model_name", "model_parameters"),
     *("usage_details", "cost_details", "total_cost", "user_id", "session_id", "trace_name", "tags"),
 )
+
+_DATABASES = frozenset({"sqlite", "postgresql", "postgres", "mysql", "mariadb", "clickhouse", "clickhousedb"})
 
 
 def _each(read: Callable[[Mapping[str, Any]], Span | None]) -> Callable[[Iterable[Mapping[str, Any]]], list[Span]]:
@@ -48,3 +54,25 @@ PRESETS = {
         marked=True,
     ),
 }
+
+
+def open_preset(preset: str, url: str) -> SpanTableStore:
+    """The traces at ``url``: files (see ``open_files``) or, for ``otel_traces``, ClickHouse too.
+
+    Raises:
+        ConfigurationError: there is no such preset, or it does not fit the URL; as ``open_files``.
+        SourceError: as ``open_files``.
+    """
+    spans = PRESETS.get(preset)
+    if spans is None:
+        near = difflib.get_close_matches(preset, PRESETS, n=1)
+        known = f"did you mean {near[0]}?" if near else f"there is {', '.join(PRESETS)}"
+        raise ConfigurationError(f"AGENT_REPORT_SOURCE_PRESET={preset}: there is no such preset: {known}")
+    if is_clickhouse(url) and preset == "otel_traces":
+        return SpanTableStore(open_clickhouse(url), spans)
+    scheme = url.partition("://")[0].partition("+")[0] if "://" in url else ""
+    if scheme in _DATABASES:
+        raise ConfigurationError(
+            f"AGENT_REPORT_SOURCE_PRESET={preset} reads files, not {scheme}://: leave it out for tables of your own"
+        )
+    return SpanTableStore(open_files(url, (spans.name,)), spans)

@@ -68,7 +68,7 @@ class SpanTableStore:
     """The traces of a table of spans; it is only read."""
 
     def __init__(self, engine: Engine, spans: SpanTable) -> None:
-        self._engine = engine
+        self.engine = engine
         self._spans = spans
 
     def check(self) -> None:
@@ -77,12 +77,12 @@ class SpanTableStore:
         Raises:
             SourceError: it has not, or the database cannot be read.
         """
-        with reading(self._engine) as connection:
+        with reading(self.engine) as connection:
             self._columns(connection)
 
     def describe(self) -> str:
         """The place of the table for people, without credentials."""
-        return f"{describe(self._engine.url)}, {self._spans.name}"
+        return f"{describe(self.engine.url)}, {self._spans.name}"
 
     def traces(self, since: datetime, until: datetime) -> Iterator[list[Span]]:
         """The traces with a span that starts from ``since`` to ``until`` (aware), whole, the newest first.
@@ -90,7 +90,7 @@ class SpanTableStore:
         Raises:
             SourceError: as ``check``.
         """
-        with reading(self._engine) as connection:
+        with reading(self.engine) as connection:
             columns = self._columns(connection)
             trace_ids = [row[0] for row in connection.execute(self._listing(columns, since, until))]
         for start in range(0, len(trace_ids), _TRACES_AT_ONCE):
@@ -116,7 +116,7 @@ class SpanTableStore:
         self, page: Sequence[str], since: datetime | None = None, until: datetime | None = None
     ) -> dict[str, list[Span]]:
         """The spans of traces by the ids that the table has."""
-        with reading(self._engine) as connection:
+        with reading(self.engine) as connection:
             there = self._columns(connection)
             named: list[ColumnElement[Any]]
             named = [column(name).label(name) for name in self._spans.columns if name in there]
@@ -130,8 +130,8 @@ class SpanTableStore:
         return {key: _once(self._spans.read(found)) for key, found in rows.items()}
 
     def _columns(self, connection: Connection) -> set[str]:
-        where = f"The source {describe(self._engine.url)}"
-        if not self._engine.dialect.has_table(connection, self._spans.name):
+        where = f"The source {describe(self.engine.url)}"
+        if not self.engine.dialect.has_table(connection, self._spans.name):
             raise SourceError(f"{where} has no table {self._spans.name}")
         empty = connection.execute(select(text("*")).select_from(table(self._spans.name)).where(text("1 = 0")))
         there = set(empty.keys())
@@ -179,7 +179,7 @@ class SpanTableStore:
 
     @property
     def _is_clickhouse(self) -> bool:
-        return self._engine.dialect.name == "clickhousedb"
+        return self.engine.dialect.name == "clickhousedb"
 
 
 def _once(spans: Iterable[Span]) -> list[Span]:

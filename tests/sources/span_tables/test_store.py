@@ -12,11 +12,10 @@ from types import ModuleType
 import pytest
 
 from benchmarks.span_reading import UNREADABLE, Recording, load_recordings, read_fields
-from tasks.errors import SourceError
+from tasks.errors import ConfigurationError, SourceError
 from tasks.evidence.traces import conventions
 from tasks.evidence.traces.spans import Span
-from tasks.sources.files.opening import open_files
-from tasks.sources.span_tables.presets import PRESETS
+from tasks.sources.span_tables.presets import open_preset
 from tasks.sources.span_tables.store import SpanTableStore
 
 _RECORDINGS = [recording for recording in load_recordings() if recording.name not in UNREADABLE]
@@ -37,8 +36,7 @@ exports = _load("exports")
 
 
 def _store(preset: str, place: Path) -> SpanTableStore:
-    spans = PRESETS[preset]
-    return SpanTableStore(open_files(str(place), () if preset == "langsmith" else (spans.name,)), spans)
+    return open_preset(preset, str(place))
 
 
 def _of(instrumentation: str) -> list[Recording]:
@@ -132,6 +130,28 @@ def test_spans_of_other_services_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_table_that_is_something_else_is_named(tmp_path: Path) -> None:
-    (tmp_path / "observations_v2.csv").write_text("id,trace_id\n1,2\n")
+    (tmp_path / "other.csv").write_text("id,trace_id\n1,2\n")
     with pytest.raises(SourceError, match="no column parent_observation_id, type, start_time in observations_v2"):
         _store("langfuse", tmp_path).check()
+
+
+def test_clickhouse_is_asked_as_one_that_only_reads() -> None:
+    pytest.importorskip("clickhouse_connect")
+    store = open_preset("otel_traces", "clickhouse://reader:secret@host:8123/otel")
+    assert store.describe() == "clickhousedb://host:8123/otel, otel_traces"
+    assert store.engine.get_execution_options()["settings"] == {"readonly": 2}
+
+
+@pytest.mark.parametrize(
+    ("preset", "url", "message"),
+    [
+        ("langsmth", "runs", "did you mean langsmith?"),
+        ("langfuse", "postgresql://u:secret@host/db", "langfuse reads files, not postgresql://"),
+        ("otel_traces", "clickhouse://u:se/cret@host/db", "percent-encoded"),
+    ],
+)
+def test_a_preset_that_does_not_fit_is_refused(preset: str, url: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        open_preset(preset, url)
+    assert message in str(caught.value)
+    assert "cret" not in str(caught.value)
