@@ -28,10 +28,8 @@ def _write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def test_conversations_without_anything_else(tmp_path: Path, query_files: Query) -> None:
-    rows = [
-        {"messages": [{"role": "user", "content": f"q{n}"}, {"role": "assistant", "content": f"a{n}"}]}
-        for n in range(3)
-    ]
+    said = (("user", "q"), ("assistant", "a"))
+    rows = [{"messages": [{"role": role, "content": f"{text}{n}"} for role, text in said]} for n in range(3)]
     path = _write_lines(tmp_path / "chat.jsonl", rows)
     look = _look(path)
     assert look.proposal is not None
