@@ -1,4 +1,4 @@
-"""What is found in files: a mapping where their columns have names of their own, none where they have the contract's."""
+"""What is found in files: a mapping where columns have names of their own, none where they have the contract's."""
 
 from __future__ import annotations
 
