@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
-
-from sqlalchemy import Engine
 
 from deployments.init.place import Place
 from deployments.init.proposal import Proposal, propose
@@ -64,7 +63,9 @@ def _look_at_database(place: Place, settings: Settings) -> Look:
         shown = describe(engine.url)
         if is_station(tables):
             return Look(shown, tables, known="its tables are those of Station")
-        proposal = propose(tables, engine.dialect.name, partial(_count, engine))
+        if is_contract(tables):
+            return Look(shown, tables, known="its table runs has the columns of the source contract")
+        proposal = propose(tables, engine.dialect.name, partial(count_values, engine), datetime.now(UTC))
     finally:
         engine.dispose()
     return _checked(shown, tables, proposal, settings)
@@ -79,14 +80,10 @@ def _look_at_files(place: Place, settings: Settings) -> Look:
         tables = [read_table(engine, name) for name in _FILE_TABLES if columns_of(engine, name)]
         if is_contract(tables):
             return Look(describe(place.url), tables, known="its columns have the names of the source contract")
-        proposal = propose(tables, engine.dialect.name, partial(_count, engine))
+        proposal = propose(tables, engine.dialect.name, partial(count_values, engine), datetime.now(UTC))
     finally:
         engine.dispose()
     return _checked(describe(place.url), tables, proposal, settings)
-
-
-def _count(engine: Engine, table: Table, expression: str) -> dict[str, int]:
-    return count_values(engine, table, expression)
 
 
 def _checked(shown: str, tables: Sequence[Table], proposal: Proposal | None, settings: Settings) -> Look:
@@ -103,10 +100,11 @@ def _checked(shown: str, tables: Sequence[Table], proposal: Proposal | None, set
 
 
 def is_contract(tables: Sequence[Table]) -> bool:
-    """Whether the runs have the columns that the source contract needs, by its names."""
-    needed = {column.name for column in RUN if column.is_required}
+    """Whether the runs have all columns that can be read without a mapping, by the names of the source contract."""
     runs = next((table for table in tables if table.name == "runs"), None)
-    return runs is not None and needed <= {column.name.lower() for column in runs.columns}
+    there = {column.name.lower() for column in runs.columns} if runs else set()
+    needed = {column.name for column in RUN if column.is_required} | {"environment"}
+    return needed <= there and bool(there & {"started_at", "completed_at"})
 
 
 def is_station(tables: Sequence[Table]) -> bool:
