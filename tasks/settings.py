@@ -205,7 +205,6 @@ class Settings(ReportOptions, BaseSettings):
 
     source_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the database with agents and runs.")
     source_block: str = Field("", description="Name of a prefect-sqlalchemy SqlAlchemyConnector block, instead.")
-    source_preset: str = Field("", description="What the source's files are: langfuse, langsmith or otel_traces.")
     warehouse_url: SecretStr = Field(
         SecretStr("sqlite:///agent-report-data/warehouse.db"), description="SQLAlchemy URL of the warehouse."
     )
