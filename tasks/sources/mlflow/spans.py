@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from tasks.evidence.traces.conventions.catalog import OWN, SHARED
+from tasks.evidence.traces.conventions.catalog import MARKS
 from tasks.evidence.traces.conventions.platforms.mlflow import MLFLOW
 from tasks.evidence.traces.spans import Span, parse_v3
 from tasks.sources.spans.api import dicts
@@ -33,9 +33,7 @@ _VALUES = {
 }
 _DEEPEST = 100
 _OWN_PREFIX = "mlflow."
-_OTHERS = frozenset(
-    mark for convention in (*OWN, *SHARED) if convention is not MLFLOW for mark in convention.marks
-) - set(MLFLOW.marks)
+_OTHERS = MARKS - MLFLOW.marks
 # Of a trace as a whole, under names that conventions read on its root.
 _OF_TRACE = {"mlflow.trace.session": "session.id", "mlflow.trace.user": "user.id"}
 _ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
@@ -47,19 +45,17 @@ def read_spans(raw_spans: object, info: Mapping[str, Any], experiment: str) -> l
     Their service is what the trace's tags say, or else ``experiment``.
     """
     tags, metadata = _texts(info.get("tags")), _texts(info.get("trace_metadata"))
-    service = tags.get("service.name") or experiment
-    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
+    # MLflow makes tags of what the resource says.
+    said = {"service.name": tags.get("service.name") or experiment}
+    said |= {name: tags[name] for name in _ENVIRONMENT if name in tags}
+    resource = {"attributes": [{"key": key, "value": {"stringValue": value}} for key, value in said.items()]}
     spans = [_otlp(raw) for raw in dicts(raw_spans)]
     found = parse_v3([{"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}])
     every = [span for each in found.values() for span in each]
     for span in every:
         span.tags = _without_additions(span.tags)
         if span.parent_id is None:
-            for name, tag in _OF_TRACE.items():
-                if name in metadata:
-                    span.tags = {tag: metadata[name], **span.tags}
-        # MLflow makes tags of what the resource says.
-        span.tags = {**{name: tags[name] for name in _ENVIRONMENT if name in tags}, **span.tags}
+            span.tags = {tag: metadata[name] for name, tag in _OF_TRACE.items() if name in metadata} | dict(span.tags)
     return every
 
 
