@@ -1,7 +1,7 @@
 """An OpenAI-compatible endpoint on loopback that tells one story: five LLM calls, five tool calls, one of them failing.
 
-Chat completions and responses, without streaming. It keeps no state: how often the assistant has spoken says which
-turn it is.
+Chat completions and responses, without streaming. Each story has a base URL of its own, and its requests are counted:
+what frameworks send back of a failed call differs too much to know the turn by it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,14 +33,26 @@ _NUMBERS = count(1)
 
 @contextmanager
 def serve() -> Iterator[str]:
-    """The endpoint's base URL, while the block runs."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    """The endpoint's URL, to which a story adds its name for a base URL, while the block runs."""
+    server = _Server(("127.0.0.1", 0), _Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/v1"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._lock = threading.Lock()
+        self._asked: Counter[str] = Counter()
+
+    def next_turn(self, path: str) -> int:
+        with self._lock:
+            self._asked[path] += 1
+            return (self._asked[path] - 1) % LLM_CALLS
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -47,7 +60,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        answer = _response(request) if self.path.endswith("/responses") else _completion(request)
+        tools = [tool.get("name") or tool["function"]["name"] for tool in request.get("tools") or ()]
+        turn = self.server.next_turn(self.path)  # type: ignore[attr-defined]
+        answer = _response(turn, tools) if self.path.endswith("/responses") else _completion(turn, tools)
         body = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -66,13 +81,16 @@ def _calls(turn: int, tools: Sequence[str]) -> Sequence[tuple[str, dict[str, Any
     return (("final_answer", {"answer": ANSWER}),) if "final_answer" in tools else ()
 
 
-def _completion(request: dict[str, Any]) -> dict[str, Any]:
-    turn = sum(message["role"] == "assistant" for message in request["messages"])
-    calls = _calls(turn, [tool["function"]["name"] for tool in request.get("tools") or ()])
+def _completion(turn: int, tools: Sequence[str]) -> dict[str, Any]:
+    calls = _calls(turn, tools)
     message: dict[str, Any] = {"role": "assistant", "content": None if calls else ANSWER}
     if calls:
         message["tool_calls"] = [
-            {"id": f"call_{turn}_{place}", "type": "function", "function": {"name": name, "arguments": json.dumps(given)}}
+            {
+                "id": f"call_{turn}_{place}",
+                "type": "function",
+                "function": {"name": name, "arguments": json.dumps(given)},
+            }
             for place, (name, given) in enumerate(calls)
         ]
     return {
@@ -90,11 +108,8 @@ def _completion(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _response(request: dict[str, Any]) -> dict[str, Any]:
-    given = request["input"] if isinstance(request["input"], list) else []
-    called = sum(item.get("type") == "function_call" for item in given)
-    turn = {0: 0, 2: 1}.get(called, called - 1)
-    calls = _calls(turn, [tool.get("name", "") for tool in request.get("tools") or ()])
+def _response(turn: int, tools: Sequence[str]) -> dict[str, Any]:
+    calls = _calls(turn, tools)
     output: list[dict[str, Any]] = [
         {
             "id": f"fc_{turn}_{place}",
@@ -118,7 +133,7 @@ def _response(request: dict[str, Any]) -> dict[str, Any]:
         "output": output,
         "parallel_tool_calls": True,
         "tool_choice": "auto",
-        "tools": request.get("tools") or [],
+        "tools": [],
         "usage": {
             "input_tokens": INPUT_TOKENS,
             "input_tokens_details": {"cached_tokens": CACHED_TOKENS, "cache_write_tokens": 0},

@@ -114,6 +114,11 @@ def smolagents() -> None:
 
 
 def instrument(framework: str, by: str, provider: TracerProvider) -> None:
+    if framework == "openai-agents":
+        from agents import set_trace_processors
+
+        # The SDK's own goes to OpenAI.
+        set_trace_processors([])
     if by == "openinference" and framework == "langgraph":
         from openinference.instrumentation.langchain import LangChainInstrumentor
 
@@ -145,15 +150,15 @@ def instrument(framework: str, by: str, provider: TracerProvider) -> None:
 
 def main() -> None:
     framework, by = sys.argv[1:]
+    name = f"{framework}-{by}"
     os.environ |= {
-        "OPENAI_BASE_URL": os.environ["STORY_ENDPOINT"],
+        "OPENAI_BASE_URL": f"{os.environ['STORY_ENDPOINT']}/{name}/v1",
         "OPENAI_API_KEY": "none",
         # Off by default in OpenTelemetry's own instrumentations.
         "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_and_event",
         "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental",
         "TRACELOOP_METRICS_ENABLED": "false",
     }
-    name = f"{framework}-{by}"
     provider = TracerProvider(resource=Resource({"service.name": name, "openinference.project.name": name}))
     for url, headers in json.loads(os.environ["STORY_EXPORTS"]):
         provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint=url, headers=headers)))
