@@ -104,7 +104,7 @@ def list_files(url: str) -> Listing:
         if "://" in url and not url.startswith("file://"):
             files, root = fsspec.core.url_to_fs(url)
             return Listing(files, *_list_remote(files, root))
-        return Listing(None, *_list_local(Path(url.removeprefix("file://")).expanduser()))
+        return Listing(None, *_list_local(Path(url.removeprefix("file://")).expanduser().absolute()))
     except (ImportError, ValueError) as error:
         # fsspec's words name the package to install, or the schemes that it knows.
         raise ConfigurationError(f"The source {place} cannot be read: {scrub(str(error))}") from None
