@@ -15,7 +15,7 @@ from tasks.sources.spans.api import LargeAnswerError, StoreApi, dicts, texts
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# More than one millisecond cannot be told apart by every store behind Jaeger.
+# Some stores behind Jaeger know times by the millisecond.
 _SHORTEST_US = 1_000
 _TRACES_AT_ONCE = 200
 # As many as Jaeger's own page asks for at most.
