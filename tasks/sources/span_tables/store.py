@@ -160,7 +160,7 @@ class SpanTableStore:
         there = _names(connection, signals.name)
         if signals.trace_id not in there:
             return {}
-        named = [column(name) for name in signals.columns if name in there]
+        named: list[ColumnElement[Any]] = [column(name) for name in signals.columns if name in there]
         key = cast(column(signals.trace_id), Text)
         query = select(*named, key.label("trace key")).select_from(table(signals.name)).where(key.in_(page))
         # Exports of times that meet hold those of the boundary twice.
