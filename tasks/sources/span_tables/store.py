@@ -27,12 +27,16 @@ from sqlalchemy.types import UserDefinedType
 from tasks.errors import SourceError
 from tasks.evidence.traces.conventions.catalog import MARKS, SCOPES
 from tasks.evidence.traces.spans import Span
+from tasks.evidence.values import write_json
 from tasks.sources.sql.connection import describe, reading
 
 # Their spans are in memory at once.
 _TRACES_AT_ONCE = 50
 # Partitions that are older than a trace can last are not read.
 _LONGEST_TRACE = timedelta(days=1)
+SIGNALS = "agent_report.signals"
+"""The attribute with a trace's signals, a JSON array of the contract's."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # How the operations begin that are known by their names alone.
 _NAMES = ("agent_execution_engine.", "haystack.", "tools/call ")
 Row = Mapping[str, Any]
@@ -45,6 +49,16 @@ class _Timestamp(UserDefinedType[datetime]):
 
     def get_col_spec(self, **_: Any) -> str:
         return "TIMESTAMPTZ"
+
+
+@dataclass(frozen=True, slots=True)
+class SignalTable:
+    """A table of what was observed of traces, which need not be there; ``read`` gives the contract's signal."""
+
+    name: str
+    trace_id: str
+    columns: tuple[str, ...]
+    read: Callable[[Row], Mapping[str, str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,7 @@ class SpanTable:
     needed: tuple[str, ...]
     read: Callable[[Iterable[Row]], list[Span]]
     marked: bool = False
+    signals: SignalTable | None = None
 
 
 class SpanTableStore:
@@ -82,21 +97,23 @@ class SpanTableStore:
 
     def describe(self) -> str:
         """The place of the table for people, without credentials."""
-        return f"{describe(self.engine.url)}, {self._spans.name}"
+        return f"{self._spans.name} in {describe(self.engine.url)}"
 
-    def traces(self, since: datetime, until: datetime) -> Iterator[list[Span]]:
-        """The traces with a span that starts from ``since`` to ``until`` (aware), whole, the newest first.
+    def traces(self, since: datetime | None, until: datetime) -> Iterator[list[Span]]:
+        """The traces that began from ``since`` (None: ever) until before ``until`` (aware), whole, the newest first.
 
         Raises:
             SourceError: as ``check``.
         """
+        since = since or _EPOCH
         with reading(self.engine) as connection:
             columns = self._columns(connection)
             trace_ids = [row[0] for row in connection.execute(self._listing(columns, since, until))]
         for start in range(0, len(trace_ids), _TRACES_AT_ONCE):
             page = trace_ids[start : start + _TRACES_AT_ONCE]
             found = self._load(page, since, until)
-            yield from (found[trace_id] for trace_id in page if trace_id in found)
+            # Of rows that hold no id or time nothing is left.
+            yield from (spans for trace_id in page if (spans := found.get(trace_id)))
 
     def fetch(self, trace_ids: Sequence[str]) -> dict[str, list[Span]]:
         """The spans of these traces, by the ids that ``traces`` gave; a trace that is not there is left out.
@@ -109,8 +126,13 @@ class SpanTableStore:
         written = list(spellings)
         for start in range(0, len(written), _TRACES_AT_ONCE):
             for key, spans in self._load(written[start : start + _TRACES_AT_ONCE]).items():
-                found[spellings[key]] = spans
+                if spans:
+                    found[spellings[key]] = spans
         return found
+
+    def close(self) -> None:
+        """End the connections."""
+        self.engine.dispose()
 
     def _load(
         self, page: Sequence[str], since: datetime | None = None, until: datetime | None = None
@@ -123,18 +145,37 @@ class SpanTableStore:
             query = select(*named, self._trace_id().label("trace key")).select_from(table(self._spans.name))
             query = query.where(self._trace_id().in_(page))
             if since is not None and until is not None:
-                query = query.where(self._within(since - _LONGEST_TRACE, until + _LONGEST_TRACE))
+                query = query.where(*self._within(since, until + _LONGEST_TRACE))
             rows: dict[str, list[Row]] = {}
             for row in connection.execute(query).mappings():
                 rows.setdefault(row["trace key"], []).append(dict(row))
-        return {key: _once(self._spans.read(found)) for key, found in rows.items()}
+            signals = self._signals(connection, page)
+        return {key: _once(self._spans.read(found), signals.get(key)) for key, found in rows.items()}
+
+    def _signals(self, connection: Connection, page: Sequence[str]) -> dict[str, list[Mapping[str, str]]]:
+        """The signals of traces, by the ids that the tables have."""
+        signals = self._spans.signals
+        if signals is None or not self.engine.dialect.has_table(connection, signals.name):
+            return {}
+        there = _names(connection, signals.name)
+        if signals.trace_id not in there:
+            return {}
+        named: list[ColumnElement[Any]] = [column(name) for name in signals.columns if name in there]
+        key = cast(column(signals.trace_id), Text)
+        query = select(*named, key.label("trace key")).select_from(table(signals.name)).where(key.in_(page))
+        # Exports of times that meet hold those of the boundary twice.
+        rows = {(row["trace key"], row.get("id")): dict(row) for row in connection.execute(query).mappings()}
+        found: dict[str, list[Mapping[str, str]]] = {}
+        for (trace_id, _), row in rows.items():
+            if (signal := signals.read(row)) is not None:
+                found.setdefault(trace_id, []).append(signal)
+        return found
 
     def _columns(self, connection: Connection) -> set[str]:
         where = f"The source {describe(self.engine.url)}"
         if not self.engine.dialect.has_table(connection, self._spans.name):
             raise SourceError(f"{where} has no table {self._spans.name}")
-        empty = connection.execute(select(text("*")).select_from(table(self._spans.name)).where(text("1 = 0")))
-        there = set(empty.keys())
+        there = _names(connection, self._spans.name)
         if lacking := [name for name in self._spans.needed if name not in there]:
             raise SourceError(
                 f"{where} has no column {', '.join(lacking)} in {self._spans.name}: it has {', '.join(sorted(there))}"
@@ -142,12 +183,13 @@ class SpanTableStore:
         return there
 
     def _listing(self, columns: set[str], since: datetime, until: datetime) -> Any:
-        started: ColumnElement[Any] = func.max(self._started())
-        query = select(self._trace_id(), started).select_from(table(self._spans.name))
-        query = query.where(self._within(since, until))
+        began: ColumnElement[Any] = func.min(self._started())
+        query = select(self._trace_id(), began).select_from(table(self._spans.name))
+        # From before the window, as a trace whose beginning is there is not in it.
+        query = query.where(*self._within(max(since - _LONGEST_TRACE, _EPOCH), until))
         if self._spans.marked:
             query = query.where(self._is_marked(columns))
-        return query.group_by(self._trace_id()).order_by(started.desc())
+        return query.group_by(self._trace_id()).having(began >= self._moment(since)).order_by(began.desc())
 
     def _trace_id(self) -> ColumnElement[Any]:
         named: ColumnElement[Any] = column(self._spans.trace_id)
@@ -158,8 +200,8 @@ class SpanTableStore:
         # Text in JSON and CSV, where a time without a zone is UTC.
         return named if self._is_clickhouse else try_cast(named, _Timestamp)
 
-    def _within(self, since: datetime, until: datetime) -> ColumnElement[bool]:
-        return self._started().between(self._moment(since), self._moment(until))
+    def _within(self, since: datetime, until: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return self._started() >= self._moment(since), self._started() < self._moment(until)
 
     def _moment(self, moment: datetime) -> ColumnElement[Any]:
         written = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
@@ -182,13 +224,25 @@ class SpanTableStore:
         return self.engine.dialect.name == "clickhousedb"
 
 
-def _once(spans: Iterable[Span]) -> list[Span]:
-    """Each span once: exports of times that meet hold those of the boundary twice. Of two, the one that ended later."""
+def _names(connection: Connection, name: str) -> set[str]:
+    """The columns of a table."""
+    return set(connection.execute(select(text("*")).select_from(table(name)).where(text("1 = 0"))).keys())
+
+
+def _once(spans: Iterable[Span], signals: Sequence[Mapping[str, str]] | None) -> list[Span]:
+    """Each span once: exports of times that meet hold those of the boundary twice. Of two, the one that ended later.
+
+    ``signals`` are written to the outermost spans.
+    """
     found: dict[str, Span] = {}
     for span in spans:
         known = found.get(span.span_id)
         if known is None or span.end_us > known.end_us:
             found[span.span_id] = span
+    if signals:
+        for span in found.values():
+            if span.parent_id is None:
+                span.tags = {**span.tags, SIGNALS: write_json(list(signals))}
     return list(found.values())
 
 
