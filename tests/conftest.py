@@ -63,12 +63,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     assert len({item.nodeid for item in items}) == len(items)
 
 
-# What shares a server, which takes seconds to start: one worker runs it. The rest of the flows is for two.
+# What shares a server or a browser, which take seconds to start: one worker runs it. The rest of the flows is for two.
 _TOGETHER = {
     "deployments/setup/": "a team's server",
     "deployments/webhook/": "a team's server",
     "deployments/local/": "servers of their own",
     "flows/test_shared_server.py": "servers of their own",
+    "render/html/": "a browser",
 }
 
 
