@@ -29,6 +29,9 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 	$(PIP) -e '.[docs]'
 	@touch $@
 
+# Where it is set, as in many containers, each process of a test would compile the project again.
+unexport PYTHONDONTWRITEBYTECODE
+
 demo: .venv/.runtime
 	$(BIN)/agent-report demo
 

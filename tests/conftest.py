@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import socket
@@ -32,6 +33,17 @@ quiet_prefect()
 # What starts servers takes longest, so that the workers begin with it and end together.
 _LONGEST_FIRST = ("deployments/stack", "deployments/setup", "flows", "deployments/local", "deployments/webhook")
 _TESTS = Path(__file__).parent
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[Any]:
+    """Ten thousand tests are no garbage: looking through them again and again takes seconds of each worker."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 _ROOT = Path(__file__).parents[1]
 # From the bottom up: a module imports from its own layer or from those before it.
 _LAYERS = (
-    ("tasks.errors", "tasks.settings", "tasks.wording", "tasks.wire"),
+    ("tasks.errors", "tasks.options", "tasks.settings", "tasks.wording", "tasks.wire"),
     ("tasks.statistics",),
     ("tasks.evidence",),
     ("tasks.sources", "tasks.redaction"),
@@ -41,7 +42,11 @@ _MODULES = {
     for top in ("agent_report", "flows", "tasks", "deployments")
     for path in sorted((_ROOT / top).rglob("*.py"))
 }
-_TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in _MODULES.items()}
+
+
+@cache
+def _tree(name: str) -> ast.Module:
+    return ast.parse(_MODULES[name].read_text(encoding="utf-8"))
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
@@ -56,7 +61,7 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 def _own_imports(name: str) -> set[str]:
     """The modules of the project that a module imports."""
     found = set()
-    for imported in _imported(_TREES[name]):
+    for imported in _imported(_tree(name)):
         module = imported if imported in _MODULES else imported.rpartition(".")[0]
         if module in _MODULES and module != name:
             found.add(module)
@@ -95,7 +100,7 @@ def _package(name: str) -> str:
 @pytest.mark.parametrize("name", _MODULES)
 def test_only_the_upper_layers_import_prefect(name: str) -> None:
     if not _is_in(name, _MAY_IMPORT_PREFECT):
-        assert not [other for other in _imported(_TREES[name]) if other.split(".")[0].startswith("prefect")]
+        assert not [other for other in _imported(_tree(name)) if other.split(".")[0].startswith("prefect")]
 
 
 @pytest.mark.parametrize("name", [name for name in _MODULES if _layer(name) < _layer("tasks.clients")])
@@ -130,7 +135,7 @@ def test_tests_mirror_the_packages() -> None:
 def test_flows_hold_flows_only() -> None:
     for name in _MODULES:
         if name.startswith("flows."):
-            for node in _TREES[name].body:
+            for node in _tree(name).body:
                 assert not isinstance(node, ast.ClassDef), name
                 if isinstance(node, ast.FunctionDef):
                     assert any("flow" in ast.dump(decorator) for decorator in node.decorator_list), node.name
@@ -138,4 +143,4 @@ def test_flows_hold_flows_only() -> None:
 
 
 def test_statsmodels_is_used_in_tests_only() -> None:
-    assert not [name for name, tree in _TREES.items() if any("statsmodels" in other for other in _imported(tree))]
+    assert not [name for name in _MODULES if any("statsmodels" in other for other in _imported(_tree(name)))]

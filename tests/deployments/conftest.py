@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from deployments.cli import main
 from deployments.demo.sample import build_sample
 from tasks.settings import ReportOptions, Settings
 from tasks.warehouse.sql import open_warehouse
@@ -77,6 +79,25 @@ class Command:
 def command(tmp_path: Path) -> Command:
     """The command in a fresh folder."""
     return Command(tmp_path)
+
+
+@pytest.fixture
+def run_here(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ended]:
+    """``command.run`` in this process, which has imported all that is slow. Reports need a process of their own."""
+
+    def run(*arguments: str, **variables: str) -> Ended:
+        monkeypatch.chdir(command.folder)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        # A command sets variables for the processes that it starts.
+        with mock.patch.dict(os.environ), pytest.raises(SystemExit) as ended:
+            main(arguments)
+        printed = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), printed.out, printed.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

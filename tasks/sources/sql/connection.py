@@ -106,6 +106,9 @@ def describe(url: URL) -> str:
     """``url`` for people: kind, host and database, without user, password and options."""
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{url.database or ''}"
+    if url.get_backend_name() == "duckdb":
+        # Files: what stands in the URL is their place.
+        return url.database or ""
     port = f":{url.port}" if url.port else ""
     return f"{url.get_backend_name()}://{url.host or ''}{port}/{url.database or ''}"
 

@@ -105,6 +105,12 @@ class Source:
         self._redact = redact
         self._now = now
 
+    def list_environments(self) -> list[str]:
+        """The names of the environments, sorted; errors as in ``load_agents``."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(self._select(self._tables(connection), "environments", ("name",)))
+            return sorted({name for row in rows.mappings() if (name := read_text(row["name"]))})
+
     def load_agents(self, environment: str) -> list[Agent]:
         """The agents of ``environment``, by id; empty when it has none.
 

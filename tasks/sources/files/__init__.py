@@ -1,0 +1,1 @@
+"""The source as files (Parquet, JSON, CSV), read by DuckDB in memory."""

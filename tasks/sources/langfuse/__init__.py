@@ -1,0 +1,1 @@
+"""Langfuse as a source: its observations as spans."""
