@@ -139,21 +139,20 @@ def ask(
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("attack", ATTACKS)
 def test_an_injection_stays_in_its_place_and_is_flagged(
-    place: str, attack: str, ask: Callable[[str, str], tuple[dict[str, Any], Evaluation]]
+    place: str, ask: Callable[[str, str], tuple[dict[str, Any], Evaluation]]
 ) -> None:
     ordinary, unsuspected = ask(place, BENIGN)
-    request, evaluation = ask(place, ATTACKS[attack])
-    assert [message["role"] for message in request["messages"]] == ["system", "user"]
-    assert request["messages"][0] == ordinary["messages"][0]
-    assert {**request, "messages": 0} == {**ordinary, "messages": 0}
-    assert skeleton(request["messages"][1]["content"]) == skeleton(ordinary["messages"][1]["content"])
     assert unsuspected.suspicions == ()
-    assert evaluation.suspicions
     wanted = {"response": "final response", "reasoning": "step 2"}.get(place, "step 1" if "tool" in place else place)
-    assert wanted in {found.place for found in evaluation.suspicions}
-    assert evaluation.status == "evaluated", "it is flagged, and judged all the same"
+    for attack, text in ATTACKS.items():
+        request, evaluation = ask(place, text)
+        assert [message["role"] for message in request["messages"]] == ["system", "user"], attack
+        assert request["messages"][0] == ordinary["messages"][0], attack
+        assert {**request, "messages": 0} == {**ordinary, "messages": 0}, attack
+        assert skeleton(request["messages"][1]["content"]) == skeleton(ordinary["messages"][1]["content"]), attack
+        assert wanted in {found.place for found in evaluation.suspicions}, attack
+        assert evaluation.status == "evaluated", f"{attack} is flagged, and judged all the same"
 
 
 def test_hostile_names_stay_on_their_line(

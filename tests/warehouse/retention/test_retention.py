@@ -386,8 +386,7 @@ from fsspec.implementations.local import LocalFileSystem
 from tasks.warehouse.retention.removal import Retention, Rule
 from tasks.warehouse.sql import open_warehouse
 
-url, folder, before, step = sys.argv[1:]
-left = int(step)
+url, folder, before = sys.argv[1:]
 
 def count(*_):
     global left
@@ -402,18 +401,27 @@ class Counting(LocalFileSystem):
         super().rm_file(path)
 
 fsspec.register_implementation("counting", Counting)
-warehouse = open_warehouse(url)
-retention = Retention(warehouse.database, f"counting://{folder}", Rule(datetime.fromisoformat(before)))
-def look(connection, cursor, text, *_):
-    if text.startswith("DELETE"):
-        count()
 
-sa.event.listen(sa.engine.Engine, "before_cursor_execute", look)
-sa.event.listen(sa.engine.Engine, "commit", count)
-list(retention.remove_reports())
-retention.remove_answers()
-list(retention.remove_files())
-print("done")
+def remove():
+    warehouse = open_warehouse(url)
+    retention = Retention(warehouse.database, f"counting://{folder}", Rule(datetime.fromisoformat(before)))
+    def look(connection, cursor, text, *_):
+        if text.startswith("DELETE"):
+            count()
+
+    sa.event.listen(sa.engine.Engine, "before_cursor_execute", look)
+    sa.event.listen(sa.engine.Engine, "commit", count)
+    list(retention.remove_reports())
+    retention.remove_answers()
+    list(retention.remove_files())
+
+# What takes long is imported once: each step has a copy of this process.
+for step in sys.stdin:
+    left = int(step)
+    if (copy := os.fork()) == 0:
+        remove()
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]), flush=True)
 """
 
 
@@ -423,22 +431,30 @@ def test_killed_at_any_step_it_loses_nothing_and_the_next_one_finishes(
     """The steps: every DELETE, every commit, every file. What a killed one leaves, the next one finds."""
     kept = {make(10), make(1)}
     steps = killed = 0
-    while True:
-        for days in (200, 150):
-            make(days, status="failed")
-        arguments = [warehouse_url, str(folder), RULE.before.isoformat(), str(steps)]
-        ended = subprocess.run([sys.executable, "-c", _KILLED, *arguments], cwd=ROOT, capture_output=True, timeout=60)
-        assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
-        there = ids(warehouse)
-        check_whole(warehouse, folder, kept)
-        # A report is whole or gone; of one that is gone, files may be left.
-        check_whole(warehouse, folder, there)
-        if ended.returncode == 0:
-            assert there == files(folder) == kept
-            break
-        killed += 1
-        run(warehouse, folder)
-        assert ids(warehouse) == files(folder) == kept
-        assert len(fingerprints(warehouse)) == 4
-        steps += 5
+    arguments = [warehouse_url, str(folder), RULE.before.isoformat()]
+    with subprocess.Popen(
+        [sys.executable, "-c", _KILLED, *arguments], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        while True:
+            for days in (200, 150):
+                make(days, status="failed")
+            process.stdin.write(f"{steps}\n")
+            process.stdin.flush()
+            ended = int(process.stdout.readline())
+            assert ended in (0, -signal.SIGKILL)
+            there = ids(warehouse)
+            check_whole(warehouse, folder, kept)
+            # A report is whole or gone; of one that is gone, files may be left.
+            check_whole(warehouse, folder, there)
+            if ended == 0:
+                assert there == files(folder) == kept
+                break
+            killed += 1
+            run(warehouse, folder)
+            assert ids(warehouse) == files(folder) == kept
+            assert len(fingerprints(warehouse)) == 4
+            steps += 5
+        process.stdin.close()
     assert killed >= 5
