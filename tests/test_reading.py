@@ -52,7 +52,7 @@ def read() -> Read:
     def read() -> Evidence | ReadFailure:
         plan: Any = SimpleNamespace(options=ReportOptions(), evidence_until=NOW + timedelta(days=1), since=None)
         with open_clients() as clients:
-            agents = [agent for agent in clients.source().load_agents("demo") if agent.id == 1]
+            agents = [agent for agent in clients.source().load_agents("demo") if agent.id == "1"]
             runs = unquoted(fetch_runs.fn(agents, plan))
             [evidence] = unquoted(fetch_traces.fn(agents, [runs], plan))
         return evidence

@@ -156,7 +156,7 @@ def test_runs_of_an_earlier_schema_succeeded_as_their_status_says(warehouse_url:
             )
     runs = open_warehouse(warehouse_url).load_runs(1)
     succeeded = {run["run_id"]: run["succeeded"] for run in runs}
-    assert succeeded == {1: True, 2: True, 3: False, 4: False, 5: False, 6: None, 7: None}
+    assert succeeded == {"1": True, "2": True, "3": False, "4": False, "5": False, "6": None, "7": None}
 
 
 def test_claims_of_an_earlier_schema_count_when_they_have_died(warehouse_url: str) -> None:

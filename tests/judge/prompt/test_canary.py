@@ -83,13 +83,13 @@ def attacked(place: str, text: str, make_run: Callable[..., Run], make_evidence:
         tool_calls=(SpanCall(name=texts["tool name"], start_seconds=0, duration_seconds=1),), **seconds,
     )  # fmt: skip
     agent = Agent(
-        id=1,
+        id="1",
         name=texts["agent name"],
         environment="prod",
         description=texts["description"],
         prompt=texts["prompt"],
     )
-    return make_evidence([run], agent=agent, traces=[Trace(run_id=1, state="complete", telemetry=telemetry)])
+    return make_evidence([run], agent=agent, traces=[Trace(run_id="1", state="complete", telemetry=telemetry)])
 
 
 def sent(server: SimulatedJudge) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def test_hostile_names_stay_on_their_line(
     found = []
     for name in ("plain", hostile):
         run = make_run(1, status=name, outcome="failure", model_name=name, tool_calls=(ToolCall(name=name),))
-        evidence = make_evidence([run], agent=Agent(id=1, name=name, environment="prod"))
+        evidence = make_evidence([run], agent=Agent(id="1", name=name, environment="prod"))
         judge_agent(judge, evidence, rubric, timeout_seconds=20)
         found.append(skeleton(sent(server)["messages"][1]["content"]))
     assert found[0] == found[1]
@@ -198,8 +198,8 @@ def test_no_word_of_others_stands_on_a_line_of_ours(
         )
         for number in (1, 2)
     ]
-    agent = Agent(id=1, name=word, environment="prod", description=word, prompt=word)
-    traces = [Trace(run_id=number, state="complete", telemetry=telemetry) for number in (1, 2)]
+    agent = Agent(id="1", name=word, environment="prod", description=word, prompt=word)
+    traces = [Trace(run_id=str(number), state="complete", telemetry=telemetry) for number in (1, 2)]
     evidence = make_evidence(runs, agent=agent, traces=traces).model_copy(update={"warnings": (f"Odd: {word}",)})
     labelled = label_runs(evidence)
     selection = select_runs(evidence, labelled, 5000)

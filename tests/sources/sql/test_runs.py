@@ -17,7 +17,8 @@ from tasks.evidence.types import Agent, AgentRuns, FutureRuns, ToolCall
 from tasks.sources.sql.runs import Source, open_source
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-AGENT = Agent(id=1, name="billing-bot", environment="prod")
+_UUID = "6f1c2b1e-3a55-4c07-9b3b-0d4f6f1f0a01"
+AGENT = Agent(id="1", name="billing-bot", environment="prod")
 
 Build = Callable[..., Source]
 
@@ -111,14 +112,14 @@ def fetch(source: Source, agent: Agent = AGENT, **values: Any) -> AgentRuns:
 
 
 def ids(found: AgentRuns) -> list[int]:
-    return [run.id for run in found.runs]
+    return [int(run.id) for run in found.runs]
 
 
 def test_agents_of_an_environment_by_id(build: Build) -> None:
     agents = build([]).load_agents("prod")
     assert agents == [
-        Agent(id=1, name="billing-bot", environment="prod", description="d", prompt="p", max_steps=9),
-        Agent(id=2, name="other", environment="prod"),
+        Agent(id="1", name="billing-bot", environment="prod", description="d", prompt="p", max_steps=9),
+        Agent(id="2", name="other", environment="prod"),
     ]
 
 
@@ -176,8 +177,8 @@ def test_a_whole_run(build: Build) -> None:
     )
     run = fetch(build([row])).runs[0]
     assert run.model_dump() == {
-        "id": 7,
-        "agent_id": 1,
+        "id": "7",
+        "agent_id": "1",
         "status": "failed",
         "outcome": "failure",
         "started_at": NOW - timedelta(minutes=7),
@@ -194,7 +195,7 @@ def test_a_whole_run(build: Build) -> None:
         "tool_calls": (ToolCall(name="search", arguments='{"q":1}', result="two", error="slow").model_dump(),),
         "tool_calls_invalid": None,
         "execution_steps": "[1]",
-        "parent_run_id": 3,
+        "parent_run_id": "3",
         "trace_id": "00ab",
     }
 
@@ -285,7 +286,7 @@ def test_missing_columns_read_as_none(build: Build) -> None:
         "agent_runs": "id INTEGER, agent_id INTEGER, status TEXT, started_at TEXT",
     }
     source = build([run_row(1)], tables=tables)
-    assert source.load_agents("prod")[0] == Agent(id=1, name="billing-bot", environment="prod")
+    assert source.load_agents("prod")[0] == Agent(id="1", name="billing-bot", environment="prod")
     run = fetch(source).runs[0]
     absent = run.model_dump(exclude={"id", "agent_id", "status", "outcome", "started_at", "tool_calls"})
     assert set(absent.values()) == {None}
@@ -352,7 +353,7 @@ def test_a_run_that_ended_after_until_is_unfinished(build: Build) -> None:
 def test_without_a_start_the_end_counts(build: Build) -> None:
     rows = [run_row(1, started_at=None, completed_at="2026-03-01 11:00:00"), run_row(2, started_at="")]
     found = fetch(build(rows))
-    assert [(run.id, run.started_at.hour, run.duration_seconds) for run in found.runs] == [(1, 11, None)]
+    assert [(run.id, run.started_at.hour, run.duration_seconds) for run in found.runs] == [("1", 11, None)]
     assert found.unreadable == 1
     assert found.warnings == ("1 row is left out because it is unknown when the run started: run 2 has no started_at",)
 
@@ -372,17 +373,43 @@ def test_if_no_row_can_be_read_the_agent_cannot(build: Build) -> None:
         fetch(build(rows))
 
 
-def test_ids_that_are_no_numbers(build_sqlite: Build) -> None:
-    tables = {**TABLES, "agent_runs": TABLES["agent_runs"].replace("id BIGINT", "id TEXT")}
-    found = fetch(build_sqlite([run_row(1), run_row(2, id="b2f1")], tables=tables))
-    assert ids(found) == [1]
-    assert "the id 'b2f1' is not a whole number" in found.warnings[0]
+def test_an_id_is_any_text(build: Build) -> None:
+    columns = TABLES["agent_runs"].replace("id BIGINT, agent_id INTEGER", "id TEXT, agent_id TEXT")
+    tables = {**TABLES, "agents": TABLES["agents"].replace("id INTEGER", "id TEXT", 1), "agent_runs": columns}
+    agent = "team/ü: Billing bot"
+    given = ["b2f1", "B2f1", " b2f1", "007", "7", "run: 10/ü"]
+    rows = [run_row(number, id=run_id, agent_id=agent) for number, run_id in enumerate(given, start=1)]
+    rows += [run_row(7, id="x", agent_id=agent.upper()), run_row(8, id="", agent_id=agent), run_row(9, id=None)]
+    source = build(rows, tables=tables, after=[f"UPDATE agents SET id = '{agent}' WHERE id = '1'"])
+    assert [found.id for found in source.load_agents("prod")] == ["2", agent]
+    found = fetch(source, Agent(id=agent, name="b", environment="prod"))
+    assert [run.id for run in found.runs] == given
+    assert (found.unreadable, found.warnings[0].endswith("a run has no id")) == (1, True)
 
 
-def test_ids_as_text_in_postgres(build_postgres: Build) -> None:
-    columns = TABLES["agent_runs"].replace("id BIGINT, agent_id INTEGER", "id TEXT, agent_id VARCHAR(9)")
-    rows = [run_row(1, id="1", agent_id="1"), run_row(2, id="2", agent_id="2")]
-    assert ids(fetch(build_postgres(rows, tables={**TABLES, "agent_runs": columns}))) == [1]
+@pytest.mark.parametrize(
+    ("kind", "written", "agent_id"),
+    [
+        ("UUID", _UUID, _UUID),
+        ("CHAR(36)", _UUID, _UUID),
+        ("NUMERIC(5,2)", "1.00", "1"),
+        ("BYTEA", r"\x" + _UUID.replace("-", ""), _UUID),
+    ],
+)
+def test_ids_are_read_from_columns_of_every_type(build_postgres: Build, kind: str, written: str, agent_id: str) -> None:
+    after = [
+        f"ALTER TABLE agent_runs ALTER COLUMN agent_id TYPE {kind} USING '{written}'::{kind}",
+        f"ALTER TABLE agent_runs ALTER COLUMN id TYPE UUID USING '{_UUID}'::uuid",
+        f"ALTER TABLE agent_runs ALTER COLUMN parent_run_id TYPE UUID USING '{_UUID}'::uuid",
+    ]
+    source = build_postgres([run_row(1, parent_run_id=3)], after=after)
+    (run,) = fetch(source, Agent(id=agent_id, name="b", environment="prod")).runs
+    assert (run.id, run.parent_run_id) == (_UUID, _UUID)
+
+
+def test_uuids_in_bytes_are_uuids(build_sqlite: Build) -> None:
+    source = build_sqlite([run_row(1)], after=["UPDATE agent_runs SET agent_id = x'" + _UUID.replace("-", "") + "'"])
+    assert ids(fetch(source, Agent(id=_UUID, name="b", environment="prod"))) == [1]
 
 
 def test_large_ids(build: Build) -> None:
@@ -528,7 +555,7 @@ def test_bytes_nul_and_enormous_texts(build_sqlite: Build) -> None:
 def test_many_threads_at_once(build: Build) -> None:
     rows = [run_row(number, agent_id=number % 2 + 1) for number in range(1, 101)]
     source = build(rows)
-    agents = [AGENT, Agent(id=2, name="other", environment="prod")] * 40
+    agents = [AGENT, Agent(id="2", name="other", environment="prod")] * 40
     with ThreadPoolExecutor(40) as pool:
         found = list(pool.map(lambda agent: fetch(source, agent, limit=50), agents))
     for agent, answer in zip(agents, found, strict=True):
