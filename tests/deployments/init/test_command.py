@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 from deployments import cli
+from tasks.sources.contract.mapping import load_mapping
 
 Init = Callable[..., tuple[int, str, str]]
 
@@ -105,3 +107,25 @@ def test_an_unknown_environment_is_refused(init: Init, source: Path) -> None:
 def test_the_file_of_settings_is_for_its_owner(init: Init, source: Path, tmp_path: Path) -> None:
     assert init(str(source))[0] == 0
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+
+
+def test_own_tables_in_postgresql(init: Init, own_postgres: str, tmp_path: Path) -> None:
+    code, out, err = init(own_postgres)
+    assert code == 0, err + out
+    assert "conversations, 24 rows: uid, bot" in out
+    assert "(runs)" in out
+    assert "Where is invoice 0? Write to [e-mail address]" in out
+    assert "in prod: 2 agents: billing, refunds" in out
+    assert "3 calls to gpt-5.4-mini" in out
+    mapping = load_mapping(str(tmp_path / "source.yaml"))
+    assert mapping.runs is not None
+    assert mapping.statuses["completed"] == ("solved",)
+    assert len((tmp_path / "source.yaml").read_text().splitlines()) < 30
+    values = dotenv_values(tmp_path / ".env")
+    assert values["AGENT_REPORT_SOURCE_URL"] == own_postgres
+    assert values["AGENT_REPORT_SOURCE_MAPPING"] == "source.yaml"
+    assert values["AGENT_REPORT_ENVIRONMENT"] == "prod"
+    # What it wrote is all that the next command needs.
+    with pytest.raises(SystemExit) as ended:
+        cli.main(("doctor", "--no-judge"))
+    assert ended.value.code == 1  # No key for the judge yet.
