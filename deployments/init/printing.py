@@ -86,7 +86,8 @@ def print_found(console: Console, survey: Survey) -> None:
     console.print(Text.assemble("  ", one_line(survey.places)))
     agents = f"{counted(len(survey.agents), 'agent')}: {named(survey.agents)}" if survey.agents else "no agent"
     if survey.environment:
-        console.print(Text.assemble("  in ", one_line(f"{survey.environment}: {agents}")))
+        idle = f" ({survey.idle} without runs)" if survey.idle else ""
+        console.print(Text.assemble("  in ", one_line(f"{survey.environment}: {agents}{idle}")))
     read = f"{counted(survey.runs, 'run')} read (the newest of each agent), {survey.newest_run}"
     console.print(f"  {read}")
     if survey.statuses:
@@ -126,3 +127,6 @@ def print_next(console: Console, survey: Survey, estimate: Mapping[str, Any], ou
     if estimate["calls"]:
         console.print(Text.assemble(("Next", "bold"), plain(folder), ": ", plain(printed_command("doctor"))))
         console.print(Text.assemble("then  ", plain(printed_command("run", survey.environment))))
+    elif others := [name for name in survey.environments if name != survey.environment]:
+        line = f"Nothing to judge in {survey.environment}; choose another with --environment: {named(others)}"
+        console.print(one_line(line), soft_wrap=True)
