@@ -113,7 +113,7 @@ def _of_folder(folder: Path) -> Place:
         raise NotFoundError(f"{folder}: holds no file that can be read ({', '.join(_FORMATS)}){several}")
     first = next(path for path in files if _format(path) is not None)
     if _is_otlp(first):
-        return Place(f"otlp:{_near(folder)}/*{first.suffix}", "traces")
+        return Place(f"otlp:{_near(folder)}", "traces")
     return Place(_near(folder), "files")
 
 
