@@ -17,7 +17,7 @@ from rich.console import Console
 from deployments.init.env_file import render_env
 from deployments.init.files import WrittenFile, write_beside
 from deployments.init.looking import Look, look_at
-from deployments.init.mapping_file import render_mapping
+from deployments.init.mapping.mapping_file import render_mapping
 from deployments.init.place import Place, find_place
 from deployments.init.printing import print_files, print_found, print_look, print_next
 from deployments.source_survey import Survey, choose_environment, survey_source

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
+from deployments.init.mapping.proposal import Proposal, propose
 from deployments.init.place import Place
-from deployments.init.proposal import Proposal, propose
 from deployments.init.tables import Table, count_values, read_table, read_tables
 from tasks.errors import SourceError
 from tasks.redaction.redactor import Redactor

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from deployments.init.proposal import Proposal, propose
+from deployments.init.mapping.proposal import Proposal, propose
 from deployments.init.tables import count_values, read_tables
 from tasks.sources.files.opening import open_files
 from tasks.sources.sql.connection import open_database
