@@ -111,7 +111,9 @@ def _open_store(kind: str, url: str, settings: SourceSettings) -> SpanStore:
     if kind not in STORES:
         near = difflib.get_close_matches(kind, STORES, n=1)
         known = f"did you mean {near[0]}+http?" if near else "there is " + ", ".join(f"{name}+http" for name in STORES)
-        raise ConfigurationError(f"AGENT_REPORT_SOURCE_URL begins with {kind}+http, which is no store of traces: {known}")
+        raise ConfigurationError(
+            f"AGENT_REPORT_SOURCE_URL begins with {kind}+http, which is no store of traces: {known}"
+        )
     http = open_http(
         url,
         settings.headers,

@@ -1,34 +1,39 @@
-"""A Jaeger as a store of spans: service by service, in windows of time, as its search has a limit and no pages."""
+"""Jaeger as a store of spans: its search has no pages, so that times are asked for that hold less than it gives."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from heapq import merge
+from typing import Literal
+from urllib.parse import quote
 
 from tasks.evidence.traces.spans import Span, parse_v1, parse_v3
 from tasks.sources.jaeger.routes import search_v3
 from tasks.sources.jaeger.window import TraceWindow
 from tasks.sources.spans.api import LargeAnswerError, StoreApi, dicts, texts
 
+Version = Literal["v1", "v3"]
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# Traces in one answer, which has room for 300 KiB of each.
+# Some stores behind Jaeger know times by the millisecond.
+_SHORTEST_US = 1_000
 _TRACES_AT_ONCE = 200
-_FIRST_WINDOW_US = 10 * 60 * 1_000_000
-_SMALLEST_WINDOW_US = 1_000
+# As many as Jaeger's own page asks for at most.
+_MOST_AT_ONCE = 1500
+_FIRST_US = 10 * 60 * 1_000_000
 _GROWTH = 8
-# Its own traces of itself.
+# Jaeger's traces of itself.
 _OWN_SERVICES = frozenset({"jaeger", "jaeger-query", "jaeger-all-in-one"})
 
 
 class JaegerStore:
-    """The services of a Jaeger as a store of spans (see ``SpanStore``)."""
+    """The services of a Jaeger as a store of spans (see ``SpanStore``), by its API v1, or v3 where that is missing."""
 
-    def __init__(self, api: StoreApi, *, traces_at_once: int = _TRACES_AT_ONCE) -> None:
+    def __init__(self, api: StoreApi, traces_at_once: int = _TRACES_AT_ONCE) -> None:
         self._api = api
-        self._limit = traces_at_once
-        # Newer versions search by their third API alone; which one is learnt by the first search.
-        self._searches_v1 = True
+        self._at_once = traces_at_once
 
     def check(self) -> None:
         """Raises SourceError when Jaeger does not answer, or refuses."""
@@ -39,26 +44,30 @@ class JaegerStore:
         return f"Jaeger at {self._api.base_url}"
 
     def traces(self, since: datetime | None, until: datetime) -> Iterator[Sequence[Span]]:
-        """The traces that began from ``since`` until before ``until``, those of each service newest first.
+        """The traces that began from ``since`` until before ``until``, the newest first.
 
-        A trace of several services comes with the first of them. One that is alone too large for an answer is left out.
+        A search gives whole traces, so that one of several services comes with each of them; here it comes once. Traces
+        of one millisecond that are together larger than an answer may be are left out.
         """
-        start, end = _microseconds(since or _EPOCH), _microseconds(until)
+        window = TraceWindow(0 if since is None else _microseconds(since), _microseconds(until))
+        version, services = self._services()
         given: set[str] = set()
-        for service in self._services():
-            for found in self._pages(service, start, end):
-                fresh = [spans for trace_id, spans in found.items() if trace_id not in given]
-                given.update(found)
-                for spans in sorted(fresh, key=_start, reverse=True):
-                    if start <= _start(spans) < end:
-                        yield spans
+        found = merge(*(self._traces_of(service, window, version) for service in services), key=_newest_first)
+        for spans in found:
+            # Jaeger finds a trace by any of its spans: one that began earlier has some in the window.
+            began = min(span.start_us for span in spans)
+            if spans[0].trace_id not in given and window.start_us <= began < window.end_us:
+                given.add(spans[0].trace_id)
+                yield spans
 
     def fetch(self, trace_ids: Sequence[str]) -> Mapping[str, Sequence[Span]]:
         """The spans of each of ``trace_ids`` that Jaeger has."""
         found: dict[str, Sequence[Span]] = {}
+        version, _ = self._services()
         for trace_id in trace_ids:
-            answer = self._api.find(f"/api/traces/{trace_id}")
-            if spans := parse_v1(dicts((answer or {}).get("data"))).get(trace_id):
+            path = f"/api/{'traces' if version == 'v1' else 'v3/traces'}/{quote(trace_id, safe='')}"
+            answer = self._api.find(path)
+            if answer is not None and (spans := _spans(answer, version).get(trace_id)):
                 found[trace_id] = spans
         return found
 
@@ -66,51 +75,64 @@ class JaegerStore:
         """Ends the connections."""
         self._api.close()
 
-    def _services(self) -> list[str]:
+    def _services(self) -> tuple[Version, list[str]]:
         answer = self._api.find("/api/services")
-        names = answer.get("data") if answer is not None else self._api.get("/api/v3/services").get("services")
-        return [name for name in sorted(texts(names if isinstance(names, list) else ())) if name not in _OWN_SERVICES]
+        if answer is not None and "data" in answer:
+            # Without any service it is null.
+            return "v1", _watched(answer["data"])
+        return "v3", _watched(self._api.get("/api/v3/services").get("services"))
 
-    def _pages(self, service: str, start: int, end: int) -> Iterator[dict[str, list[Span]]]:
-        """What was found in windows from ``end`` back to ``start``, each so wide that it holds half of a page.
+    def _traces_of(self, service: str, window: TraceWindow, version: Version) -> Iterator[list[Span]]:
+        """The traces with a span of ``service`` in ``window``; one that spans several searches comes with each.
 
-        A window with as many traces as a page may hold more of them, and is asked for again in parts.
+        Each search is as wide as half a page of traces was before it. Where a page is full, which may leave out
+        traces, a narrower part is asked for again.
         """
-        width = _FIRST_WINDOW_US
+        start, end = window.start_us, window.end_us
+        width, was_whole = _FIRST_US, True
         while end > start:
-            width = min(max(width, _SMALLEST_WINDOW_US), end - start)
-            window = TraceWindow(end - width, end)
-            can_shrink = width > _SMALLEST_WINDOW_US
+            width = min(max(width, _SHORTEST_US), end - start)
+            is_shortest = width <= _SHORTEST_US
+            limit = _MOST_AT_ONCE if is_shortest else self._at_once
             try:
-                found = self._search(service, window)
+                found = list(self._search(service, TraceWindow(end - width, end), version, limit).values())
             except LargeAnswerError:
-                if can_shrink:
+                if not is_shortest:
                     width //= 2
                     continue
-                found = {}
-            if len(found) >= self._limit and can_shrink:
-                # Of any of the window's traces, or of the newest: the newer half of them lies in the newer part.
-                starts = sorted((_start(spans) for spans in found.values()), reverse=True)
-                newer = end - starts[self._limit // 2]
-                width = newer if 0 < newer < width else width // 2
+                found = []
+            if len(found) >= limit and not is_shortest:
+                # Where these are the newest of the window, as most stores give them, half of them fit for certain.
+                newer = end + sorted(map(_newest_first, found))[limit // 2]
+                width = newer if was_whole and 0 < newer < width else width // 2
+                was_whole = False
                 continue
-            yield found
+            yield from sorted(found, key=_newest_first)
+            was_whole = True
             end -= width
-            width = min(width * _GROWTH, width * self._limit // (2 * max(1, len(found))))
+            width = min(width * _GROWTH, width * self._at_once // (2 * max(1, len(found))))
 
-    def _search(self, service: str, window: TraceWindow) -> dict[str, list[Span]]:
-        if self._searches_v1:
-            times = [("start", str(window.start_us)), ("end", str(window.end_us))]
-            answer = self._api.find("/api/traces", [("service", service), ("limit", str(self._limit)), *times])
+    def _search(self, service: str, part: TraceWindow, version: Version, limit: int) -> dict[str, list[Span]]:
+        if version == "v1":
+            limits = [("start", str(part.start_us)), ("end", str(part.end_us)), ("limit", str(limit))]
+            answer = self._api.find("/api/traces", [("service", service), *limits])
             if answer is not None:
-                return parse_v1(dicts(answer.get("data")))
-            self._searches_v1 = False
-        answer = self._api.find("/api/v3/traces", search_v3(service, {}, window, self._limit))
-        return {} if answer is None else parse_v3([answer.get("result", answer)])
+                return _spans(answer, version)
+        # Versions after 2.20 search by v3 alone.
+        answer = self._api.find("/api/v3/traces", search_v3(service, {}, part, limit))
+        return {} if answer is None else _spans(answer, "v3")
 
 
-def _start(spans: Sequence[Span]) -> int:
-    return min(span.start_us for span in spans)
+def _spans(answer: Mapping[str, object], version: Version) -> dict[str, list[Span]]:
+    return parse_v1(dicts(answer.get("data"))) if version == "v1" else parse_v3([answer.get("result", answer)])
+
+
+def _watched(services: object) -> list[str]:
+    return [name for name in texts(services if isinstance(services, list) else ()) if name not in _OWN_SERVICES]
+
+
+def _newest_first(spans: Sequence[Span]) -> int:
+    return -min(span.start_us for span in spans)
 
 
 def _microseconds(moment: datetime) -> int:
