@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Table
 
+from tasks.evidence.types import AgentId
 from tasks.warehouse.engine import Database
 from tasks.warehouse.schema import (
     agent_report_details,
@@ -123,7 +124,7 @@ def _agent(dice: random.Random, number: int, runs: int) -> Row:
     }
 
 
-def _criterion(dice: random.Random, agent_id: int | None, name: str) -> Row:
+def _criterion(dice: random.Random, agent_id: AgentId | None, name: str) -> Row:
     score = dice.uniform(4, 10)
     example = {"run_id": 1, "label": "R1", "quote": _prose(dice, 150), "text": _prose(dice, 100)}
     return {

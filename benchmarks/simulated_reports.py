@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.evidence.types import AgentId
 from tasks.report.stored_report import ScoreRow, StoredReport
 from tasks.warehouse.sql import Warehouse
 
@@ -48,7 +49,7 @@ class World:
     night_icc: float = 0.0
     task_icc: float = 0.0
     night_seconds_sd: float = 0.0
-    _task_rates: dict[tuple[int, str], float] = field(default_factory=dict, repr=False)
+    _task_rates: dict[tuple[AgentId, str], float] = field(default_factory=dict, repr=False)
 
     def changed(self, number: int, **values: float) -> World:
         """The same world but for one agent."""
@@ -155,7 +156,7 @@ class World:
         return StoredReport(report_row(report_id, team_score=team), details, criteria + rows, runs)
 
     def _judge(
-        self, rng: np.random.Generator, agent_id: int | None, seen: Sequence[float]
+        self, rng: np.random.Generator, agent_id: AgentId | None, seen: Sequence[float]
     ) -> tuple[float, list[dict[str, Any]]]:
         rows: list[dict[str, Any]] = []
         for (name, (weight, threshold)), value in zip(CRITERIA.items(), seen, strict=True):

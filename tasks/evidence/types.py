@@ -11,6 +11,12 @@ TraceState = Literal["complete", "partial", "pending", "missing", "unavailable"]
 """complete: a root and no orphan · partial: spans are missing · pending: not there yet, the run is young · missing:
 not found · unavailable: Jaeger could not be asked (or is not configured)."""
 
+AgentId = str
+"""The id of an agent as its source has it, as text; unique in its environment. See ``tasks.evidence.ids``."""
+
+RunId = str
+"""The id of a run as its source has it, as text; unique in its agent."""
+
 Outcome = Literal["success", "failure", "unfinished"]
 
 
@@ -23,7 +29,7 @@ class Fact(BaseModel):
 class Agent(Fact):
     """One agent of an environment, as its row says. Columns that the source lacks are None."""
 
-    id: int
+    id: AgentId
     name: str
     environment: str
     description: str | None = None
@@ -50,8 +56,8 @@ class SourceCalls(Fact):
 class Run(Fact):
     """One execution of an agent on a task."""
 
-    id: int
-    agent_id: int
+    id: RunId
+    agent_id: AgentId
     status: str
     outcome: Outcome
     started_at: datetime
@@ -68,7 +74,7 @@ class Run(Fact):
     tool_calls: tuple[ToolCall, ...] = ()
     tool_calls_invalid: str | None = Field(None, description="The column's text, when it was not what it should be.")
     execution_steps: str | None = Field(None, description="The column's text as it is.")
-    parent_run_id: int | None = None
+    parent_run_id: RunId | None = None
     trace_id: str | None = None
 
     @property
@@ -186,7 +192,7 @@ class WaterfallSpan(Fact):
 class Trace(Fact):
     """The state of one run's trace and, when there is one, its summary."""
 
-    run_id: int
+    run_id: RunId
     state: TraceState
     trace_id: str | None = None
     telemetry: TelemetrySummary | None = None
@@ -217,14 +223,14 @@ class FailurePattern(Fact):
 
     pattern: str
     count: int
-    run_ids: tuple[int, ...]
+    run_ids: tuple[RunId, ...]
     example: str
 
 
 class RunRef(Fact):
     """A run that stands out, and why."""
 
-    run_id: int
+    run_id: RunId
     status: str
     reason: str
     duration_seconds: float | None = None
@@ -293,9 +299,9 @@ class Evidence(Fact):
     agent: Agent
     runs: tuple[Run, ...]
     future: FutureRuns = FutureRuns()
-    traces: dict[int, Trace] = Field(default_factory=dict, description="By run id.")
-    costs_usd: dict[int, float] = Field(default_factory=dict, description="By run id; absent is unknown.")
-    waterfalls: dict[int, tuple[WaterfallSpan, ...]] = Field(
+    traces: dict[RunId, Trace] = Field(default_factory=dict, description="By run id.")
+    costs_usd: dict[RunId, float] = Field(default_factory=dict, description="By run id; absent is unknown.")
+    waterfalls: dict[RunId, tuple[WaterfallSpan, ...]] = Field(
         default_factory=dict, description="Of the typical and the worst run, by run id, where they have a trace."
     )
     metrics: Metrics

@@ -12,7 +12,7 @@ from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.waterfall import build_waterfalls
-from tasks.evidence.types import Agent, AgentRuns, Evidence, Trace
+from tasks.evidence.types import Agent, AgentRuns, Evidence, RunId, Trace
 from tasks.redaction.redaction_batch import RedactionBatch
 from tasks.redaction.redactor import Redactor
 from tasks.sources.jaeger.client import FoundTraces, JaegerClient
@@ -92,7 +92,7 @@ def _build(
 ) -> Evidence:
     redaction_batch = RedactionBatch(hide, found.redactions)
     agent = redaction_batch.redact_agent(agent)
-    parts: dict[int, SpanTree] = {}
+    parts: dict[RunId, SpanTree] = {}
     known = [
         traces.summarize(run, redaction_batch.redact_telemetry, parts)
         if traces

@@ -17,8 +17,8 @@ import pytest
 from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, FutureRuns, Run, SpanCall, TelemetrySummary, Trace
-from tasks.judge.agent import digest_evidence
 from tasks.judge.call_context import Spent
+from tasks.judge.digest import digest_evidence
 from tasks.judge.endpoint.access.address import Address
 from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.exchange import Judge

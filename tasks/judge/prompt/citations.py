@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from tasks.evidence.types import Run, Trace
+from tasks.evidence.types import Run, RunId, Trace
 from tasks.judge.prompt.fence import MARK, inline, neutralise
 from tasks.judge.prompt.steps import Step, build_steps
 from tasks.judge.prompt.tokens import text_tokens
@@ -34,7 +34,7 @@ class QuoteLocation:
     """Where a quote stands: the run, its label or the step's, and the step's span ("" when there is none)."""
 
     label: str
-    run_id: int
+    run_id: RunId
     span_id: str = ""
 
 

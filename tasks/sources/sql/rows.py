@@ -10,11 +10,12 @@ from sqlalchemy import RowMapping
 
 from tasks.errors import SourceError
 from tasks.evidence.calls import parse_calls
+from tasks.evidence.ids import read_id
 from tasks.evidence.left_out import FINISHED
 from tasks.evidence.timestamps import parse_moment
 from tasks.evidence.traces.trace_ids import read_trace_id
 from tasks.evidence.types import Agent, Outcome, Run
-from tasks.evidence.values import Redact, quote_value, read_filled, read_float, read_id, read_int, read_text
+from tasks.evidence.values import Redact, quote_value, read_filled, read_float, read_int, read_text
 
 Row = Mapping[str, Any] | RowMapping
 _NAME_CHARACTERS = 200
@@ -26,16 +27,16 @@ def read_agent(row: Row, environment: str, redact: Redact | None = None) -> Agen
     A name of more than 200 characters is cut: Prefect has it in every event, and takes none of more than 1.5 MB.
 
     Raises:
-        SourceError: its id is no whole number.
+        SourceError: it has no id.
     """
-    number = read_id(row["id"])
-    if number is None:
+    agent_id = read_id(row["id"])
+    if agent_id is None:
         raise SourceError(
-            f"An agent of {environment} has the id {quote_value(row['id'], redact)}, which is not a whole number"
+            f"An agent of {environment} has the id {quote_value(row['id'], redact)}: ids are numbers or text, not empty"
         )
-    name = read_filled(row["name"]) or f"agent {number}"
+    name = read_filled(row["name"]) or f"agent {agent_id}"
     return Agent(
-        id=number,
+        id=agent_id,
         name=name if len(name) <= _NAME_CHARACTERS else name[: _NAME_CHARACTERS - 1] + "…",
         environment=environment,
         description=read_text(row.get("description")),
@@ -56,7 +57,7 @@ def read_run(row: Row, agent: Agent, started_at: datetime, until: datetime) -> R
     calls, invalid = parse_calls(row.get("tool_calls"))
     status = read_text(row["status"]) or ""
     return Run(
-        id=read_id(row["id"]) or 0,
+        id=read_id(row["id"]) or "",
         agent_id=agent.id,
         status=status,
         outcome=_outcome(status, started_at, completed_at, duration, until),

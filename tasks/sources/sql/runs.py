@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Connection,
     Engine,
@@ -29,10 +28,12 @@ from sqlalchemy import (
 )
 
 from tasks.errors import NotFoundError, SourceError, UsageError
+from tasks.evidence.ids import natural_key, quote_id, read_id
 from tasks.evidence.left_out import is_future
 from tasks.evidence.timestamps import parse_moment
-from tasks.evidence.types import Agent, AgentRuns, FutureRuns
-from tasks.evidence.values import Redact, quote_value, read_filled, read_id, read_text
+from tasks.evidence.types import Agent, AgentId, AgentRuns, FutureRuns, RunId
+from tasks.evidence.values import Redact, quote_value, read_filled, read_text
+from tasks.sources.sql.agent_ids import is_any_of
 from tasks.sources.sql.connection import describe, make_read_only, open_source, reading
 from tasks.sources.sql.oddities import describe_oddities
 from tasks.sources.sql.rows import Row, read_agent, read_run
@@ -66,21 +67,19 @@ _NEEDED = {
     "agents": ("id", "name", "environment_id"),
     "agent_runs": ("id", "agent_id", "status"),
 }
-_KEYS = {"id", "agent_id", "environment_id"}
+_KEYS = {"id", "agent_id", "environment_id", "parent_run_id"}
 _IDS_AT_ONCE = 500
 _SHOWN_CHARACTERS = 100
 _MOST_KNOWN = 10
-# PostgreSQL's type ids of bytea, and of text, character and varchar.
+# PostgreSQL's type id of bytea.
 _PG_BYTES = 17
-_PG_TEXTS = {25, 1042, 1043}
 
 
 class _Columns(NamedTuple):
-    """The columns of one table: their names there by their names in lower case; those that hold bytes, or text ids."""
+    """The columns of one table: their names there and their types (PostgreSQL's ids), by their names in lower case."""
 
     names: Mapping[str, str]
-    bytes: frozenset[str]
-    texts: frozenset[str]
+    types: Mapping[str, object]
 
 
 _Tables = Mapping[str, _Columns]
@@ -117,7 +116,7 @@ class Source:
 
         Raises:
             RefusedError: there is no such environment; the message lists (at most ten of) those that there are.
-            SourceError: the database cannot be read, lacks a table or column that is needed, or an id is no number.
+            SourceError: the database cannot be read, lacks a table or column that is needed, or an agent has no id.
         """
         with reading(self._engine) as connection:
             tables = self._tables(connection)
@@ -128,7 +127,7 @@ class Source:
             query = self._select(tables, "agents", _AGENTS)
             found = connection.execute(query.where(self._key(tables, "agents", "environment_id").in_(ids)))
             agents = [read_agent(row, environment, self._redact) for row in found.mappings()]
-        return sorted(agents, key=lambda agent: agent.id)
+        return sorted(agents, key=lambda agent: natural_key(agent.id))
 
     def check(self) -> None:
         """Return when the source is there and has the tables that are needed.
@@ -166,7 +165,7 @@ class Source:
 
     def fetch_runs_of(
         self, agents: Sequence[Agent], *, limit: int, until: datetime, since: datetime | None, filter_model: str
-    ) -> dict[int, AgentRuns | SourceError]:
+    ) -> dict[AgentId, AgentRuns | SourceError]:
         """The newest ``limit`` runs of each agent with ``since <= started_at <= until``, of one model if given.
 
         By agent id; an agent whose runs cannot be read has the error in their place. Newest first, equal times by id,
@@ -188,25 +187,25 @@ class Source:
             if len(agents) == 1:
                 return {agents[0].id: error}
         # One row that the driver cannot read fails a whole query: it is to cost its own agent only.
-        found: dict[int, AgentRuns | SourceError] = {}
+        found: dict[AgentId, AgentRuns | SourceError] = {}
         for agent in agents:
             found |= self.fetch_runs_of([agent], limit=limit, until=until, since=since, filter_model=filter_model)
         return found
 
     def _fetch_together(
         self, agents: Sequence[Agent], limit: int, until: datetime, since: datetime | None, filter_model: str
-    ) -> dict[int, AgentRuns | SourceError]:
+    ) -> dict[AgentId, AgentRuns | SourceError]:
         with reading(self._engine) as connection:
             tables = self._tables(connection)
             self._check_filter(tables, filter_model)
             query = self._select(tables, "agent_runs", ("id", "agent_id", "started_at", "completed_at"))
-            query = query.where(
-                self._key(tables, "agent_runs", "agent_id").in_([self._bound(tables, agent.id) for agent in agents])
-            )
+            key = self._key(tables, "agent_runs", "agent_id")
+            pg_type = tables["agent_runs"].types["agent_id"]
+            query = query.where(is_any_of(key, [agent.id for agent in agents], self._engine.dialect.name, pg_type))
             if filter_model:
                 model = cast(column(tables["agent_runs"].names["model_name"]), Text)
                 query = query.where(model == literal(filter_model, Text))
-            entries: dict[int, list[_Entry]] = {agent.id: [] for agent in agents}
+            entries: dict[AgentId, list[_Entry]] = {agent.id: [] for agent in agents}
             for row in connection.execute(query):
                 agent_id = read_id(row._mapping["agent_id"])
                 if agent_id in entries:
@@ -220,14 +219,14 @@ class Source:
             )
         return {agent.id: _agent_runs(agent, indexes[agent.id], rows, limit, until, self._redact) for agent in agents}
 
-    def _rows(self, connection: Connection, tables: _Tables, ids: Sequence[Any]) -> dict[int, Row]:
-        rows: dict[int, Row] = {}
+    def _rows(self, connection: Connection, tables: _Tables, ids: Sequence[Any]) -> dict[RunId, Row]:
+        rows: dict[RunId, Row] = {}
         for start in range(0, len(ids), _IDS_AT_ONCE):
             query = self._select(tables, "agent_runs", _RUNS)
             query = query.where(self._key(tables, "agent_runs", "id").in_(ids[start : start + _IDS_AT_ONCE]))
             for row in connection.execute(query).mappings():
-                if (number := read_id(row["id"])) is not None:
-                    rows[number] = row
+                if (run_id := read_id(row["id"])) is not None:
+                    rows[run_id] = row
         return rows
 
     def _tables(self, connection: Connection) -> _Tables:
@@ -261,7 +260,7 @@ class Source:
             if key not in there.names:
                 continue
             raw: ColumnElement[Any] = column(there.names[key])
-            if self._engine.dialect.name == "postgresql" and key not in _KEYS and key not in there.bytes:
+            if self._engine.dialect.name == "postgresql" and key not in _KEYS and there.types[key] != _PG_BYTES:
                 # Text is what no driver can stumble over: infinity as a date, JSON, domains, arrays.
                 raw = cast(raw, Text)
             columns.append(raw.label(key))
@@ -269,11 +268,6 @@ class Source:
 
     def _key(self, tables: _Tables, name: str, key: str) -> ColumnElement[Any]:
         return column(tables[name].names[key])
-
-    def _bound(self, tables: _Tables, agent_id: int) -> ColumnElement[Any]:
-        if "agent_id" in tables["agent_runs"].texts:
-            return literal(str(agent_id), Text)
-        return literal(agent_id, BigInteger)
 
     def _check_filter(self, tables: _Tables, filter_model: str) -> None:
         if filter_model and "model_name" not in tables["agent_runs"].names:
@@ -291,7 +285,7 @@ class _Entry(NamedTuple):
 
 
 class _Index(NamedTuple):
-    chosen: list[tuple[datetime, int, Any]]
+    chosen: list[tuple[datetime, RunId, Any]]
     """Started at, id, and the id as the database gave it; newest first."""
     unreadable: int
     future: FutureRuns
@@ -302,11 +296,9 @@ def _columns(connection: Connection, name: str) -> _Columns:
     # An empty result knows the names of a view's columns too, and has no types to be puzzled by.
     result = connection.execute(select(text("*")).select_from(table(name)).where(text("1 = 0")))
     description: Sequence[Sequence[Any]] = result.cursor.description
-    codes = {str(entry[0]).lower(): entry[1] for entry in description}
     return _Columns(
         names={str(entry[0]).lower(): str(entry[0]) for entry in description},
-        bytes=frozenset(key for key, code in codes.items() if code == _PG_BYTES),
-        texts=frozenset(key for key, code in codes.items() if code in _PG_TEXTS),
+        types={str(entry[0]).lower(): entry[1] for entry in description},
     )
 
 
@@ -323,17 +315,17 @@ def _choose(
     now: datetime,
     redact: Redact | None,
 ) -> _Index | SourceError:
-    chosen: dict[int, tuple[datetime, int, Any]] = {}
+    chosen: dict[RunId, tuple[datetime, RunId, Any]] = {}
     future: list[datetime] = []
     unreadable = 0
     example = ""
     for raw_id, started in entries:
-        number, moment = read_id(raw_id), parse_moment(started)
-        if number is None or moment is None:
+        run_id, moment = read_id(raw_id), parse_moment(started)
+        if run_id is None or moment is None:
             unreadable += 1
-            example = example or _example(raw_id, number, started, redact)
+            example = example or _example(raw_id, run_id, started, redact)
         elif moment <= until and (since is None or moment >= since):
-            chosen[number] = (moment, number, raw_id)
+            chosen[run_id] = (moment, run_id, raw_id)
         elif moment > until and is_future(moment, now):
             future.append(moment)
     if unreadable and unreadable == len(entries):
@@ -343,7 +335,7 @@ def _choose(
         rows_are = "1 row is" if unreadable == 1 else f"{unreadable} rows are"
         warnings = (f"{rows_are} left out because it is unknown when the run started: {example}",)
     return _Index(
-        sorted(chosen.values(), key=lambda entry: entry[:2], reverse=True),
+        sorted(chosen.values(), key=lambda entry: (entry[0], natural_key(entry[1])), reverse=True),
         unreadable,
         FutureRuns(count=len(future), latest=max(future, default=None)),
         warnings,
@@ -353,7 +345,7 @@ def _choose(
 def _agent_runs(
     agent: Agent,
     index: _Index | SourceError,
-    rows: Mapping[int, Row],
+    rows: Mapping[RunId, Row],
     limit: int,
     until: datetime,
     redact: Redact | None,
@@ -361,9 +353,9 @@ def _agent_runs(
     if isinstance(index, SourceError):
         return index
     runs = [
-        read_run(rows[number], agent, started_at, until)
-        for started_at, number, _ in index.chosen[:limit]
-        if number in rows
+        read_run(rows[run_id], agent, started_at, until)
+        for started_at, run_id, _ in index.chosen[:limit]
+        if run_id in rows
     ]
     return AgentRuns(
         runs=tuple(runs),
@@ -373,12 +365,13 @@ def _agent_runs(
     )
 
 
-def _example(raw_id: object, number: int | None, value: object, redact: Redact | None) -> str:
-    if number is None:
-        return f"the id {quote_value(raw_id, redact)} is not a whole number"
+def _example(raw_id: object, run_id: RunId | None, value: object, redact: Redact | None) -> str:
+    if run_id is None:
+        return "a run has no id"
+    shown = quote_id(run_id, redact)
     if read_filled(value) is None:
-        return f"run {number} has no started_at"
-    return f"run {number} has started_at {quote_value(value, redact)}, which is no date"
+        return f"run {shown} has no started_at"
+    return f"run {shown} has started_at {quote_value(value, redact)}, which is no date"
 
 
 def _others(count: int) -> str:
