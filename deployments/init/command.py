@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dotenv import dotenv_values
 from rich.console import Console
 
 from deployments.init.env_file import render_env
@@ -23,10 +24,11 @@ from deployments.source_survey import Survey, choose_environment, survey_source
 from deployments.terminal.console import open_console, print_json
 from tasks.connecting import open_clients
 from tasks.errors import UsageError
-from tasks.settings import Settings, read_settings
+from tasks.settings import NO_ENV_FILE, Settings, read_settings
 
 ENV_FILE, MAPPING_FILE = ".env", "source.yaml"
-_SOURCE, _MAPPING, _BLOCK = "AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_SOURCE_MAPPING", "AGENT_REPORT_SOURCE_BLOCK"
+_SOURCE, _MAPPING = "AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_SOURCE_MAPPING"
+_OF_SOURCE = {_SOURCE, _MAPPING, "AGENT_REPORT_SOURCE_BLOCK"}
 _RUNS_READ = 20
 
 
@@ -100,20 +102,24 @@ def _place(given: str | None, settings: Settings) -> Place:
 
 @contextmanager
 def _source_settings(url: str, mapping: Path | None) -> Iterator[None]:
-    """Within the block, the settings lead to the source that was found, whatever ``.env`` says."""
-    values = {_SOURCE: url, _BLOCK: ""}
-    if mapping is not None or "source_mapping" in Settings.model_fields:
-        values[_MAPPING] = str(mapping.absolute()) if mapping else ""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+    """Within the block, the settings lead to the source that was found; all others are as they were.
+
+    What ``.env`` says of another source must not apply to this one, and a variable that is empty would not hide it: so
+    the rest of the file is read here.
+    """
+    before = dict(os.environ)
+    from_file = {} if NO_ENV_FILE in before else dotenv_values(ENV_FILE)
     try:
+        os.environ.update(
+            {name: value for name, value in from_file.items() if value is not None and name not in before}
+        )
+        for name in [name for name in os.environ if name.upper() in _OF_SOURCE]:
+            del os.environ[name]
+        os.environ.update({NO_ENV_FILE: "1", _SOURCE: url} | ({_MAPPING: str(mapping.absolute())} if mapping else {}))
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _survey(environment: str) -> Survey:

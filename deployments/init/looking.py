@@ -64,6 +64,8 @@ def _look_at_database(place: Place, settings: Settings) -> Look:
         shown = describe(engine.url)
         if is_station(tables):
             return Look(shown, tables, known="its tables are those of Station")
+        if is_contract(tables):
+            return Look(shown, tables, known="its table runs has the columns of the source contract")
         proposal = propose(tables, engine.dialect.name, partial(_count, engine))
     finally:
         engine.dispose()
@@ -103,10 +105,11 @@ def _checked(shown: str, tables: Sequence[Table], proposal: Proposal | None, set
 
 
 def is_contract(tables: Sequence[Table]) -> bool:
-    """Whether the runs have the columns that the source contract needs, by its names."""
-    needed = {column.name for column in RUN if column.is_required}
+    """Whether the runs have all columns that can be read without a mapping, by the names of the source contract."""
     runs = next((table for table in tables if table.name == "runs"), None)
-    return runs is not None and needed <= {column.name.lower() for column in runs.columns}
+    there = {column.name.lower() for column in runs.columns} if runs else set()
+    needed = {column.name for column in RUN if column.is_required} | {"environment"}
+    return needed <= there and bool(there & {"started_at", "completed_at"})
 
 
 def is_station(tables: Sequence[Table]) -> bool:

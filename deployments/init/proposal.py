@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -131,7 +132,8 @@ def propose(tables: Sequence[Table], dialect: str, count_values: CountValues, en
         if name not in columns and name != "environment":
             columns[name] = _converted(name, guess.column)
     columns |= {name: expression for name, expression in parts.items() if name not in columns}
-    words = count_values(runs, columns["status"]) if "status" in guesses else {}
+    status = guesses.get("status")
+    words = (count_values(runs, columns["status"]) or Counter(map(str, status.column.values))) if status else {}
     statuses, unknown = guess_statuses(words)
     return Proposal(
         runs=runs,
@@ -196,7 +198,7 @@ def _status(runs: Table, guesses: dict[str, Guess], notes: list[str]) -> str:
     if "error" in guesses:
         column = guesses["error"].column
         notes.append(f"no column has a status: a run with {column.name} has failed, any other has completed")
-        empty = f"{column.expression} IS NULL OR CAST({column.expression} AS VARCHAR(10)) = ''"
+        empty = f"{column.expression} IS NULL OR CAST({column.expression} AS CHAR(10)) = ''"
         return f"CASE WHEN {empty} THEN 'completed' ELSE 'failed' END"
     notes.append("no column has a status, so every run counts as completed")
     return "'completed'"

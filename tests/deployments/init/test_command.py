@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
 from collections.abc import Callable
@@ -56,7 +57,9 @@ def test_a_file_that_is_there_stays_and_another_folder_is_possible(
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".env").write_text("MINE=1\n")
+    # Of another source: neither applies to this one. The judge's model does.
     monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", "sqlite:///another.db")
+    (tmp_path / ".env").write_text("AGENT_REPORT_SOURCE_BLOCK=none\nAGENT_REPORT_JUDGE_MODEL=my-model\n")
     code, out, err = init(str(source), "--output", "out", "--json")
     assert code == 0, err
     assert (tmp_path / "out" / ".env").read_text() == "MINE=1\n"
@@ -66,6 +69,8 @@ def test_a_file_that_is_there_stays_and_another_folder_is_possible(
     assert done["found"]["runs"] == 18
     assert [file["state"] for file in done["files"]] == ["beside"]
     assert done["estimate"]["calls"] == 4
+    assert done["estimate"]["judge_model"] == "my-model"
+    assert os.environ["AGENT_REPORT_SOURCE_URL"] == "sqlite:///another.db"
 
 
 def test_a_password_is_in_the_file_and_nowhere_else(init: Init, postgres_url: str, tmp_path: Path) -> None:
