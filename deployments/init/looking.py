@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
-
-from sqlalchemy import Engine
 
 from deployments.init.place import Place
 from deployments.init.proposal import Proposal, propose
@@ -66,7 +65,7 @@ def _look_at_database(place: Place, settings: Settings) -> Look:
             return Look(shown, tables, known="its tables are those of Station")
         if is_contract(tables):
             return Look(shown, tables, known="its table runs has the columns of the source contract")
-        proposal = propose(tables, engine.dialect.name, partial(_count, engine))
+        proposal = propose(tables, engine.dialect.name, partial(count_values, engine), datetime.now(UTC))
     finally:
         engine.dispose()
     return _checked(shown, tables, proposal, settings)
@@ -81,14 +80,10 @@ def _look_at_files(place: Place, settings: Settings) -> Look:
         tables = [read_table(engine, name) for name in _FILE_TABLES if columns_of(engine, name)]
         if is_contract(tables):
             return Look(describe(place.url), tables, known="its columns have the names of the source contract")
-        proposal = propose(tables, engine.dialect.name, partial(_count, engine))
+        proposal = propose(tables, engine.dialect.name, partial(count_values, engine), datetime.now(UTC))
     finally:
         engine.dispose()
     return _checked(describe(place.url), tables, proposal, settings)
-
-
-def _count(engine: Engine, table: Table, expression: str) -> dict[str, int]:
-    return count_values(engine, table, expression)
 
 
 def _checked(shown: str, tables: Sequence[Table], proposal: Proposal | None, settings: Settings) -> Look:

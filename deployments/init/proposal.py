@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from deployments.init.guesses import Guess, guess_agent, guess_agent_by_values, guess_run, singular, words_of
 from deployments.init.links import Link, find_agents, find_label
@@ -29,6 +30,7 @@ _WEIGHTS = {
     "error": 0.04,
 }
 _LEAST = 0.25
+_JUDGED = {"task", "final_response", "messages", "tool_calls", "execution_steps"}
 _SURE_ENVIRONMENT = 0.5
 _SURE_TEXT = 0.7
 _SAID = ("task", "final_response")
@@ -79,7 +81,9 @@ class Proposal:
 def rank_runs(tables: Sequence[Table]) -> list[tuple[float, Table]]:
     """The tables that may hold runs, the likeliest first, with scores."""
     scored = [(_runs_score(place), place) for place in tables]
-    return sorted(((score, place) for score, place in scored if score >= _LEAST), key=lambda entry: -entry[0])
+    found = sorted(((score, place) for score, place in scored if score >= _LEAST), key=lambda entry: -entry[0])
+    # A single table, as of files, needs no more than something to judge.
+    return found or [entry for entry in scored if len(scored) == 1 and guess_run(entry[1]).keys() & _JUDGED]
 
 
 def _runs_score(place: Table) -> float:
@@ -93,11 +97,13 @@ def _runs_score(place: Table) -> float:
     return score * (0.6 if place.rows == 0 else 1.0)
 
 
-def propose(tables: Sequence[Table], dialect: str, count_values: CountValues, environment: str = "") -> Proposal | None:
+def propose(
+    tables: Sequence[Table], dialect: str, count_values: CountValues, now: datetime, environment: str = ""
+) -> Proposal | None:
     """A mapping for ``tables``, or None where none of them looks like runs.
 
-    ``count_values(table, expression)`` counts the rows by value. ``environment`` names the one of all runs where no
-    column does.
+    ``count_values(table, expression)`` counts the rows by value. ``now`` (aware) and ``environment`` are those of all
+    runs where no column has any.
     """
     ranked = rank_runs(tables)
     if not ranked:
@@ -132,6 +138,9 @@ def propose(tables: Sequence[Table], dialect: str, count_values: CountValues, en
         if name not in columns and name != "environment":
             columns[name] = _converted(name, guess.column)
     columns |= {name: expression for name, expression in parts.items() if name not in columns}
+    if not columns.keys() & {"started_at", "completed_at"}:
+        columns["started_at"] = _literal(now.isoformat(sep=" ", timespec="seconds"))
+        notes.append("no column says when a run started, so all count as started now; periods such as 7d mean nothing")
     status = guesses.get("status")
     words = (count_values(runs, columns["status"]) or Counter(map(str, status.column.values))) if status else {}
     statuses, unknown = guess_statuses(words)
@@ -207,8 +216,8 @@ def _status(runs: Table, guesses: dict[str, Guess], notes: list[str]) -> str:
 def _by_flag(column: Column, when_true: str, when_false: str) -> str:
     is_text = all(isinstance(value, str) for value in column.values)
     plain = column.expression
-    if is_text and column.kind == "bool":
-        plain = f"lower({plain}) IN ('true', 't')"
+    if is_text:
+        plain = f"lower({plain}) IN ('true', 't', '1')"
     elif column.kind == "number":
         plain = f"{plain} = 1"
     return f"CASE WHEN {plain} THEN '{when_true}' WHEN NOT ({plain}) THEN '{when_false}' ELSE 'running' END"
@@ -243,7 +252,9 @@ def _converted(name: str, column: Column) -> str:
         words = set(words_of(column.name))
         divisor = next((divisor for units, divisor in _DIVISORS if words & units), None)
         if divisor:
-            return f"{column.expression} / {divisor}"
+            is_text = any(isinstance(value, str) for value in column.values)
+            number = f"CAST({column.expression} AS DOUBLE PRECISION)" if is_text else column.expression
+            return f"{number} / {divisor}"
     return column.expression
 
 

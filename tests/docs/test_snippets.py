@@ -18,8 +18,8 @@ import yaml
 
 from tasks.judge.rubric import parse_criteria
 from tasks.settings import ReportOptions
-from tasks.sources.sql.connection import open_source
-from tasks.sources.sql.runs import Source
+from tasks.sources.sql.connection import open_database
+from tasks.sources.sql.source import SqlSource
 from tasks.warehouse.parquet import write_parquet
 from tasks.warehouse.schema import agent_report_details
 from tasks.warehouse.sql import open_warehouse
@@ -96,7 +96,7 @@ def test_views_make_any_database_a_source(pages: dict[str, Any], tmp_path: Path)
             "INSERT INTO conversations VALUES (7, 1, 1, '2026-03-01 12:00:00', 2.5, 'Why?', 'Because.');" + block
         )
     connection.close()
-    source = Source(open_source(f"sqlite:///{tmp_path / 'bots.db'}"))
+    source = SqlSource(open_database(f"sqlite:///{tmp_path / 'bots.db'}"))
     [agent] = source.load_agents("production")
     assert (agent.name, agent.prompt) == ("helper", "You help.")
     found = source.fetch_runs(agent, limit=20, until=datetime(2026, 4, 1, tzinfo=UTC), since=None, filter_model="")

@@ -15,7 +15,7 @@ from tasks.evidence.traces.telemetry import TEXT_LIMIT, summarize, summarize_tre
 from tasks.evidence.types import Agent, AgentRuns, Run, ToolCall, Trace
 from tasks.redaction.redaction_batch import RedactionBatch
 from tasks.redaction.redactor import Redactor
-from tasks.sources.sql.rows import read_agent
+from tasks.sources.contract.rows import read_agent
 from tasks.wording.shortening import clip_end
 
 KEY = "sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z"

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tasks.sources.files.places import DataFile
 
-_LONGEST_TAIL = 64 * 2**20
+_LONGEST_TAIL = 32 * 2**20
 
 
 def find_broken_line(file: DataFile) -> int | None:

@@ -67,7 +67,7 @@ def find_files(url: str, tables: Sequence[str] = ()) -> list[DataFile]:
             files, root = fsspec.core.url_to_fs(url)
             base, paths = _list_remote(files, root)
         else:
-            base, paths = _list_local(Path(url.removeprefix("file://")).expanduser())
+            base, paths = _list_local(Path(url.removeprefix("file://")).expanduser().absolute())
     except (ImportError, ValueError) as error:
         # fsspec's words name the package to install, or the schemes that it knows.
         raise ConfigurationError(f"The source {place} cannot be read: {scrub(str(error))}") from None

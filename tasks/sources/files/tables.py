@@ -13,7 +13,7 @@ from tasks.sources.files.broken import find_broken_line, has_open_line
 from tasks.sources.files.places import DataFile
 
 # Bytes of one object of JSON, of one row of CSV.
-_LARGEST_OBJECT = 64 * 2**20
+_LARGEST_OBJECT = 32 * 2**20
 _LARGEST_ROW = 20 * 2**20
 _DELIMITERS = ",;\t|"
 _NESTED = ("STRUCT", "MAP", "UNION")

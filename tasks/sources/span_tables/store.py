@@ -33,6 +33,7 @@ from tasks.sources.sql.connection import describe, reading
 _TRACES_AT_ONCE = 50
 # Partitions that are older than a trace can last are not read.
 _LONGEST_TRACE = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # How the operations begin that are known by their names alone.
 _NAMES = ("agent_execution_engine.", "haystack.", "tools/call ")
 Row = Mapping[str, Any]
@@ -82,21 +83,23 @@ class SpanTableStore:
 
     def describe(self) -> str:
         """The place of the table for people, without credentials."""
-        return f"{describe(self.engine.url)}, {self._spans.name}"
+        return f"{self._spans.name} in {describe(self.engine.url)}"
 
-    def traces(self, since: datetime, until: datetime) -> Iterator[list[Span]]:
-        """The traces with a span that starts from ``since`` to ``until`` (aware), whole, the newest first.
+    def traces(self, since: datetime | None, until: datetime) -> Iterator[list[Span]]:
+        """The traces that began from ``since`` (None: ever) until before ``until`` (aware), whole, the newest first.
 
         Raises:
             SourceError: as ``check``.
         """
+        since = since or _EPOCH
         with reading(self.engine) as connection:
             columns = self._columns(connection)
             trace_ids = [row[0] for row in connection.execute(self._listing(columns, since, until))]
         for start in range(0, len(trace_ids), _TRACES_AT_ONCE):
             page = trace_ids[start : start + _TRACES_AT_ONCE]
             found = self._load(page, since, until)
-            yield from (found[trace_id] for trace_id in page if trace_id in found)
+            # Of rows that hold no id or time nothing is left.
+            yield from (spans for trace_id in page if (spans := found.get(trace_id)))
 
     def fetch(self, trace_ids: Sequence[str]) -> dict[str, list[Span]]:
         """The spans of these traces, by the ids that ``traces`` gave; a trace that is not there is left out.
@@ -109,8 +112,13 @@ class SpanTableStore:
         written = list(spellings)
         for start in range(0, len(written), _TRACES_AT_ONCE):
             for key, spans in self._load(written[start : start + _TRACES_AT_ONCE]).items():
-                found[spellings[key]] = spans
+                if spans:
+                    found[spellings[key]] = spans
         return found
+
+    def close(self) -> None:
+        """End the connections."""
+        self.engine.dispose()
 
     def _load(
         self, page: Sequence[str], since: datetime | None = None, until: datetime | None = None
@@ -123,7 +131,7 @@ class SpanTableStore:
             query = select(*named, self._trace_id().label("trace key")).select_from(table(self._spans.name))
             query = query.where(self._trace_id().in_(page))
             if since is not None and until is not None:
-                query = query.where(self._within(since - _LONGEST_TRACE, until + _LONGEST_TRACE))
+                query = query.where(*self._within(since, until + _LONGEST_TRACE))
             rows: dict[str, list[Row]] = {}
             for row in connection.execute(query).mappings():
                 rows.setdefault(row["trace key"], []).append(dict(row))
@@ -142,12 +150,13 @@ class SpanTableStore:
         return there
 
     def _listing(self, columns: set[str], since: datetime, until: datetime) -> Any:
-        started: ColumnElement[Any] = func.max(self._started())
-        query = select(self._trace_id(), started).select_from(table(self._spans.name))
-        query = query.where(self._within(since, until))
+        began: ColumnElement[Any] = func.min(self._started())
+        query = select(self._trace_id(), began).select_from(table(self._spans.name))
+        # From before the window, as a trace whose beginning is there is not in it.
+        query = query.where(*self._within(max(since - _LONGEST_TRACE, _EPOCH), until))
         if self._spans.marked:
             query = query.where(self._is_marked(columns))
-        return query.group_by(self._trace_id()).order_by(started.desc())
+        return query.group_by(self._trace_id()).having(began >= self._moment(since)).order_by(began.desc())
 
     def _trace_id(self) -> ColumnElement[Any]:
         named: ColumnElement[Any] = column(self._spans.trace_id)
@@ -158,8 +167,8 @@ class SpanTableStore:
         # Text in JSON and CSV, where a time without a zone is UTC.
         return named if self._is_clickhouse else try_cast(named, _Timestamp)
 
-    def _within(self, since: datetime, until: datetime) -> ColumnElement[bool]:
-        return self._started().between(self._moment(since), self._moment(until))
+    def _within(self, since: datetime, until: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return self._started() >= self._moment(since), self._started() < self._moment(until)
 
     def _moment(self, moment: datetime) -> ColumnElement[Any]:
         written = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

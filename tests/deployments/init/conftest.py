@@ -7,6 +7,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 
 from deployments.init.proposal import Proposal, propose
 from deployments.init.tables import count_values, read_tables
+from tasks.sources.files.opening import open_files
 from tasks.sources.sql.connection import open_source
 
 RUNS = 24
@@ -80,10 +82,24 @@ def proposed() -> Callable[[str], Proposal]:
         engine = open_source(url)
         try:
             tables = read_tables(engine)
-            found = propose(tables, engine.dialect.name, lambda table, column: count_values(engine, table, column))
+            found = propose(tables, engine.dialect.name, partial(count_values, engine), STARTED)
         finally:
             engine.dispose()
         assert found is not None
         return found
 
     return proposed_for
+
+
+@pytest.fixture
+def query_files() -> Callable[[str, Proposal], list[dict[str, Any]]]:
+    """What the proposed query gives for files."""
+
+    def query(url: str, proposal: Proposal) -> list[dict[str, Any]]:
+        engine = open_files(url)
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("\n".join(proposal.runs_query.lines())).mappings().all()
+        engine.dispose()
+        return [dict(row) for row in found]
+
+    return query

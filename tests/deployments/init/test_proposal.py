@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ def test_names_that_are_hostile_are_quoted(make_sqlite: Any, proposed: Proposed)
 
 def test_tables_without_runs_give_no_proposal() -> None:
     table = build_table("users", "users", [{"id": 1, "email": "a@example.com"}], {"id": "", "email": ""}, "duckdb")
-    assert propose([table], "duckdb", lambda *_: {}) is None
+    assert propose([table], "duckdb", lambda *_: {}, datetime.now(UTC)) is None
 
 
 @pytest.mark.parametrize(

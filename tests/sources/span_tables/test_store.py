@@ -114,7 +114,11 @@ def test_traces_come_whole_once_and_newest_first(tmp_path: Path) -> None:
     store = _store("langfuse", tmp_path)
     window = (begin + timedelta(hours=10), begin + timedelta(hours=110))
     numbers = [int(spans[0].trace_id, 16) for spans in store.traces(*window)]
-    assert numbers == list(range(110, 9, -1))
+    assert numbers == list(range(109, 9, -1))
+    # One that began a minute before is not of the window.
+    late = store.traces(begin + timedelta(hours=10, seconds=30), begin + timedelta(hours=12))
+    assert [int(spans[0].trace_id, 16) for spans in late] == [11]
+    assert len(list(store.traces(None, begin + timedelta(hours=1)))) == 1
     assert {len(spans) for spans in store.traces(*_ALWAYS)} == {2}
 
 
@@ -138,7 +142,7 @@ def test_a_table_that_is_something_else_is_named(tmp_path: Path) -> None:
 def test_clickhouse_is_asked_as_one_that_only_reads() -> None:
     pytest.importorskip("clickhouse_connect")
     store = open_preset("otel_traces", "clickhouse://reader:secret@host:8123/otel")
-    assert store.describe() == "clickhousedb://host:8123/otel, otel_traces"
+    assert store.describe() == "otel_traces in clickhousedb://host:8123/otel"
     assert store.engine.get_execution_options()["settings"] == {"readonly": 2}
 
 
