@@ -26,9 +26,9 @@ Open = Callable[..., SqlSource]
 MAPPING = """
 runs: |
   SELECT uid AS id, bot AS agent, stage AS environment, outcome AS status, began AS started_at,
-         took AS duration_seconds, question AS task, reply AS final_response, gold AS expected, docs AS context, calls AS tool_calls,
-         price AS cost_usd, labels AS tags, solved AS succeeded, model AS model_name, thread AS session_id,
-         'a: ''b'' 100% :c ::d' AS owner -- a comment; at the end
+         took AS duration_seconds, question AS task, reply AS final_response, gold AS expected, docs AS context,
+         calls AS tool_calls, price AS cost_usd, labels AS tags, solved AS succeeded, model AS model_name,
+         thread AS session_id, 'a: ''b'' 100% :c ::d' AS owner -- a comment; at the end
   FROM conversations
 statuses: {completed: [solved], failed: [broke], unfinished: [live]}
 """
@@ -275,7 +275,7 @@ def test_a_query_cannot_write_and_its_columns_are_unique(open_postgres: Open, po
     wipe = "CREATE FUNCTION wipe() RETURNS TEXT LANGUAGE sql AS 'DELETE FROM conversations RETURNING bot'"
     open_postgres(MAPPING, wipe, _insert(1))
     runs = "SELECT uid AS id, {} AS agent, 'done' AS status, began AS started_at FROM conversations"
-    for agent, reason in (("wipe()", "read-only"), ("1 AS agent, 2", "the query runs in .* has two columns agent")):
+    for agent, reason in (("wipe()", "read-only"), ("1 AS agent, 2", "query runs in .* has two columns agent")):
         mapping = SourceMapping(runs=runs.format(agent), environment="prod")
         source = SqlSource(open_database(postgres_url), mapping)
         with pytest.raises(SourceError, match=reason):
