@@ -26,6 +26,8 @@ app = App(
 
 
 _COMMANDS = {
+    "init": "stack:init",
+    "doctor": "stack:doctor",
     "run": "reports:run",
     "demo": "reports:demo",
     "show": "reports:show",

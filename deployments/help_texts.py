@@ -3,6 +3,25 @@
 from __future__ import annotations
 
 TEXTS = {
+    "init": """\
+Look at your agents' runs, write the settings for them, and estimate the first report.
+
+Takes a database, files (JSONL, JSON, CSV, Parquet, OTLP) or a trace store; says what it found, proposes how its columns
+map to agents and runs, and writes `.env` and, where needed, `source.yaml`. Existing files are never changed. The source
+is only read, and the judge is not called.
+
+Exit code 0: the report can be made, 1: the source cannot be read, 2: invalid input.
+
+Example: `agent-report init sqlite:///agents.db`, or `agent-report init runs/`, or `agent-report init phoenix+http://localhost:6006`""",
+    "doctor": """\
+Check every setting and connection: what works, what does not, and what to do.
+
+Checks source, warehouse, Parquet folder, Jaeger, Prefect server, proxies and judge. Nothing is created or changed. The
+judge is called, with one tiny question, only if you agree.
+
+Exit code 0: everything works, 1: something does not.
+
+Example: `agent-report doctor`""",
     "run": """\
 Generate a report on an environment, in this process.
 

@@ -33,8 +33,10 @@ def open_clients(settings: Settings | None = None) -> Iterator[Clients]:
         yield clients
 
 
-def check_clients(options: ReportOptions) -> list[str]:
+def check_clients(options: ReportOptions, *, provisional: bool = False) -> list[str]:
     """Check that a report could use everything it needs, without changing anything or calling the judge.
+
+    With ``provisional``, settings of the judge that are wrong or missing are a warning too.
 
     Returns:
         Warnings about what a report can do without: Jaeger, and the judge's price.
@@ -51,10 +53,15 @@ def check_clients(options: ReportOptions) -> list[str]:
     clients.source()
     check_warehouse(clients.warehouse_place())
     check_writable(clients.settings.parquet_url)
-    clients.judge_client(options)
+    warnings = []
+    try:
+        clients.judge_client(options)
+    except ConfigurationError as error:
+        if not provisional:
+            raise
+        warnings.append(f"before the report: {error}")
     tier = clients.settings.service_tier
     price = clients.prices().cost_usd(options.judge_model, Tokens(1, 1), datetime.now(UTC), tier)
-    warnings = []
     if options.max_report_cost_usd and price is None:
         warnings.append(describe_unknown_price(options.max_report_cost_usd, options.judge_model))
     jaeger = clients.jaeger(options.max_concurrent_runs)

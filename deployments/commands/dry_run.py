@@ -24,12 +24,13 @@ _ANSWER_TOKENS = 1200
 
 
 @open_clients()
-def estimate_report(order: Order) -> Row:
+def estimate_report(order: Order, *, provisional: bool = False) -> Row:
     """``{"agents": [{agent_id, agent_name, runs, prompt_tokens, error}], "prompt_tokens", "completion_tokens",
     "cost_usd", "calls", "warnings", …}``; costs are None when the model's price is unknown. Traces are not fetched.
 
     ``warnings`` are sentences on runs that are left out for their status or dates, and on a Jaeger that cannot be used.
     ``nothing_to_judge`` is true where agents have runs and all of them are left out, so that the report would fail.
+    With ``provisional``, what is missing for the judge is a warning: its settings may come later.
 
     Raises:
         AgentReportError: what would end the report before anything is paid for: as ``check_settings``, no key for the
@@ -49,7 +50,7 @@ def estimate_report(order: Order) -> Row:
     clients = current_clients()
     settings = clients.settings
     options, budget = settings.options(order.options), settings.evidence_tokens
-    warnings = check_clients(options)
+    warnings = check_clients(options, provisional=provisional)
     check_configured_api()
     until = datetime.now(UTC)
     source, prices, hide = clients.source(), clients.prices(), clients.redactor()

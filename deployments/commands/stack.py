@@ -1,7 +1,9 @@
-"""The commands that run reports as a service: setup, up, webhook."""
+"""The commands that set reports up and run them as a service: init, doctor, setup, up, webhook."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +11,73 @@ from cyclopts import Parameter
 
 from deployments.terminal.console import open_console, print_json
 from deployments.terminal.option_help import Flag
+from tasks.errors import UsageError
+
+
+def init(
+    place: str | None = None,
+    /,
+    *,
+    environment: str | None = None,
+    output: Path = Path(),
+    json: Flag = False,
+) -> int:
+    """Look at your agents' runs and write the settings for them.
+
+    Parameters
+    ----------
+    place
+        Where the runs are: a URL (`sqlite:///agents.db`, `postgresql://user:password@host/db`,
+        `jaeger+http://host:16686`, `otlp:folder/*.json`, `s3://bucket/runs/*.parquet`) or a path: a database, a file, a
+        folder. By default AGENT_REPORT_SOURCE_URL.
+    environment
+        Environment of the first report; by default the one called production, or the first.
+    output
+        Folder for `.env` and `source.yaml`; commands read them in the folder that they run in.
+    json
+        Print only `{"found": {…}, "mapping": …, "files": […], "estimate": {…}}`.
+    """
+    from deployments.local.runner import quiet_prefect
+
+    quiet_prefect()
+    from deployments.init.command import start
+
+    return start(place, environment=environment or "", output=output, as_json=json)
+
+
+def doctor(*, yes: Flag = False, no_judge: Flag = False, json: Flag = False) -> int:
+    """Check every setting and connection.
+
+    Parameters
+    ----------
+    yes
+        Call the judge without asking.
+    no_judge
+        Do not call the judge, and do not ask.
+    json
+        Print only `[{"what": …, "state": …, "detail": …, "advice": …}]`.
+    """
+    if yes and no_judge:
+        raise UsageError("--yes and --no-judge exclude each other")
+    from deployments.local.runner import quiet_prefect
+
+    quiet_prefect()
+    from deployments.doctor.command import examine, may_call, print_finding
+    from deployments.stack.beside import stack_warehouse
+    from tasks.errors import ConfigurationError
+
+    found = []
+    with ExitStack() as stack:
+        # A wrong setting is what the first line says.
+        with suppress(ConfigurationError):
+            stack.enter_context(stack_warehouse())
+        for finding in examine(ask=may_call(yes=yes, no_judge=no_judge)):
+            found.append(finding)
+            if not json:
+                print_finding(open_console(), finding)
+    if json:
+        print_json([asdict(finding) for finding in found])
+    return int(any(finding.state == "failed" for finding in found))
 
 
 def setup(

@@ -66,6 +66,21 @@ def check_migration(database: Database) -> None:
         raise _TakenBackError
 
 
+def describe_schema(database: Database) -> str:
+    """What ``migrate`` would find: a phrase such as ``has schema 0007``.
+
+    Raises:
+        WarehouseError: the database cannot be read.
+    """
+    with database.reading() as connection:
+        stored = _stored_revision(connection)
+    if stored is None:
+        return "is empty; its tables will be created"
+    if stored != REVISIONS[-1]:
+        return f"has schema {stored} and will be migrated to {REVISIONS[-1]}"
+    return f"has schema {stored}"
+
+
 class _TakenBackError(Exception):
     """Takes back what the transaction around it did."""
 

@@ -14,7 +14,7 @@ from tasks.errors import ConflictError, ReportNotFoundError, WarehouseError
 from tasks.evidence.ids import natural_key
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
 from tasks.warehouse.engine import Database, check_folder, connect_database, sqlite_file
-from tasks.warehouse.migrations import check_migration, migrate
+from tasks.warehouse.migrations import check_migration, describe_schema, migrate
 from tasks.warehouse.owner import HEARTBEAT_LAPSES, Owner, current_owner, is_alive
 from tasks.warehouse.schema import (
     ENDED,
@@ -61,6 +61,24 @@ def check_warehouse(url: str | URL) -> None:
     database = connect_database(url, create=False)
     try:
         check_migration(database)
+    finally:
+        database.close()
+
+
+def describe_warehouse(url: str | URL) -> str:
+    """``check_warehouse``, and where the warehouse is, with what ``open_warehouse`` would do to it: a phrase, without
+    credentials.
+
+    Raises:
+        RefusedError, WarehouseError: as ``check_warehouse``.
+    """
+    check_warehouse(url)
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        return f"{file} will be created"
+    database = connect_database(url, create=False)
+    try:
+        return f"{database.shown} {describe_schema(database)}"
     finally:
         database.close()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.cli import app
 from deployments.demo.judge import SimulatedJudge
@@ -71,12 +72,13 @@ _REFUSED: dict[str, tuple[list[str], dict[str, str], int, str]] = {
 
 
 # What a process of its own decides: whether Prefect's settings are read right, and that stdout stays empty.
-_APART = ("unknown option", "unreachable Prefect", "Prefect home is a file")
+# One of those that start a server is there as well, to see that this ends too.
+_APART = ("unknown option", "unknown environment", "unreachable Prefect", "Prefect home is a file")
 
 
 @pytest.fixture
 def refuse(command: Any, run_here: Callable[..., Any], source: Path) -> Callable[[str], Any]:
-    """How a command of ``_REFUSED`` ends."""
+    """How a command of ``_REFUSED`` ends. In this process the Prefect API is never reached, so none is started."""
 
     def run(name: str) -> Any:
         arguments, variables, _, _ = _REFUSED[name]
@@ -84,7 +86,10 @@ def refuse(command: Any, run_here: Callable[..., Any], source: Path) -> Callable
         given = {"OPENAI_API_KEY": _KEY} | variables
         if given.get("AGENT_REPORT_SOURCE_URL") == "SOURCE":
             given["AGENT_REPORT_SOURCE_URL"] = f"sqlite:///{source}"
-        return (command.run if name in _APART else run_here)(*arguments, **given)
+        if name in _APART:
+            return command.run(*arguments, **given)
+        with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
+            return run_here(*arguments, **given)
 
     return run
 
@@ -104,21 +109,25 @@ def test_what_is_wrong_is_one_line_without_secrets(refuse: Callable[[str], Any],
     assert _KEY not in ended.err
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name for name in app if not name.startswith("-")],
-)
-def test_help_shows_an_example_without_importing_what_is_slow(name: str) -> None:
-    code = (
-        "import sys\nfrom deployments import cli\n"
-        f"sys.argv = ['agent-report', {name!r}, '--help']\n"
-        "try:\n    cli.main()\nexcept SystemExit as end:\n    assert not end.code\n"
-        "slow = {'prefect', 'pandas', 'pyarrow', 'openai', 'sqlalchemy'} & set(sys.modules)\n"
-        "assert not slow, slow\n"
-    )
+_SLOW = {"prefect", "pandas", "pyarrow", "openai", "sqlalchemy"}
+
+
+def test_help_shows_an_example_without_importing_what_is_slow() -> None:
+    code = f"""
+import contextlib, io, sys
+from deployments import cli
+for name in {[name for name in app if not name.startswith("-")]}:
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        try:
+            cli.main([name, "--help"])
+        except SystemExit as end:
+            assert not end.code, name
+    slow = {_SLOW} & set(sys.modules)
+    assert not slow, (name, slow)
+    assert f"Example: {{cli.app.name[0]}} {{name}}" in printed.getvalue(), (name, printed.getvalue())
+"""
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60)
     assert ended.returncode == 0, ended.stderr
-    assert f"Example: agent-report {name}" in ended.stdout
 
 
 def test_the_list_of_commands_imports_no_command() -> None:
@@ -139,27 +148,25 @@ def test_the_list_of_commands_imports_no_command() -> None:
     "arguments", [["run", "nowhere"], ["run", "nowhere", "--dry-run"], ["demo", "--judge", "none"]]
 )
 def test_there_is_a_sign_of_life_before_anything_slow_is_imported(arguments: list[str]) -> None:
+    """What comes after it is of no interest here."""
     code = f"""
-import sys
+import os, sys
 from deployments import cli
 class Watched:
-    loaded = None
     def __init__(self, file): self.file = file
     def __getattr__(self, name): return getattr(self.file, name)
     def write(self, text):
-        if Watched.loaded is None:
-            Watched.loaded = {{"prefect", "pandas", "pyarrow", "openai", "sqlalchemy"}} & set(sys.modules)
-        return self.file.write(text)
+        self.file.write(text)
+        if "…" in text:
+            print({_SLOW} & set(sys.modules), flush=True)
+            self.file.flush()
+            os._exit(0)
 sys.stderr = Watched(sys.stderr)
-try:
-    cli.main({arguments!r})
-except SystemExit:
-    pass
-print(Watched.loaded)
+cli.main({arguments!r})
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=120)
     assert ended.stdout == "set()\n", ended.stderr
-    assert re.match(r"(Starting|Estimating) .* …\n", ended.stderr)
+    assert re.match(r"(Starting|Estimating) .* …\n?", ended.stderr)
 
 
 @pytest.fixture(scope="session")
@@ -232,8 +239,6 @@ def shown(runs: dict[str, Any]) -> dict[str, Any]:
         "good": (["show", "1"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db", "COLUMNS": "80"}),
         "json": (["show", "1", "--json"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db", "LC_ALL": "POSIX"}),
         "list": (["list"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db"}),
-        "list json": (["list", "--json"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db"}),
-        "none": (["list", "--environment", "other"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db"}),
     }
     with ThreadPoolExecutor(2) as pool:
         ended = pool.map(lambda item: runs["command"].run(*item[0], **item[1]), commands.values())
@@ -251,9 +256,6 @@ def test_show_prints_a_report_again_however_it_ended(runs: dict[str, Any], shown
 
 def test_list_shows_the_reports(shown: dict[str, Any]) -> None:
     assert re.search(r"^ *1 +demo +good \[bold\]one +completed .* 3/3 ", shown["list"].out, re.MULTILINE)
-    rows = json.loads(shown["list json"].out)
-    assert [(row["id"], row["status"]) for row in rows] == [(1, "completed")]
-    assert "No report matches" in shown["none"].out
 
 
 def test_hostile_names_are_only_text(shown: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import binascii
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
@@ -38,6 +39,7 @@ class Span:
 
     ``follows`` says that the parent did not wait for it (FOLLOWS_FROM). ``exception`` is the last exception event as
     ``type: message``; ``error`` is the status alone, as an exception can be handled. ``events`` are those with a name.
+    ``resource`` are the other attributes of the service (in Jaeger the tags of its process).
     """
 
     trace_id: str
@@ -53,6 +55,7 @@ class Span:
     service: str = ""
     warnings: tuple[str, ...] = field(default=())
     events: tuple[SpanEvent, ...] = field(default=())
+    resource: Mapping[str, Any] = field(default_factory=dict)
 
 
 def normalized_trace_id(value: object) -> str | None:
@@ -76,14 +79,14 @@ def parse_v1(traces: Iterable[object]) -> dict[str, list[Span]]:
         if not isinstance(trace, dict):
             continue
         # Process ids (p1, p2) mean something inside their own trace only.
-        services = _services(trace.get("processes"))
+        processes = _processes(trace.get("processes"))
         raw_id = trace.get("traceID")
         own_id = normalized_trace_id(raw_id)
         for raw in _dicts(trace, "spans"):
             # Nearly always the trace's own: looked at once, not with every span.
             named = raw.get("traceID")
             trace_id = own_id if named is None or named == raw_id else normalized_trace_id(named) or own_id
-            if trace_id is not None and (span := _span_v1(raw, trace_id, services)):
+            if trace_id is not None and (span := _span_v1(raw, trace_id, processes)):
                 found.setdefault(span.trace_id, []).append(span)
     return found
 
@@ -95,23 +98,37 @@ def parse_v3(results: Iterable[object]) -> dict[str, list[Span]]:
         for resource_spans in _dicts(result, "resourceSpans"):
             resource = resource_spans.get("resource")
             attributes = _attributes(resource.get("attributes")) if isinstance(resource, dict) else {}
-            service = str(attributes.get("service.name", ""))
+            process = _Process(str(attributes.pop("service.name", "")), attributes)
             for scope_spans in _dicts(resource_spans, "scopeSpans"):
                 scope = scope_spans.get("scope")
                 scope_name = scope.get("name") if isinstance(scope, dict) else None
                 for raw in _dicts(scope_spans, "spans"):
-                    if span := _span_v3(raw, service, scope_name):
+                    if span := _span_v3(raw, process, scope_name):
                         found.setdefault(span.trace_id, []).append(span)
     return found
 
 
-def _services(processes: object) -> dict[str, str]:
-    if not isinstance(processes, dict):
+class _Process(NamedTuple):
+    """What wrote some of the spans: its service's name, and its attributes."""
+
+    service: str = ""
+    resource: Mapping[str, Any] = MappingProxyType({})
+
+
+_NO_PROCESS = _Process()
+
+
+def _processes(raw: object) -> dict[str, _Process]:
+    if not isinstance(raw, dict):
         return {}
-    return {key: str(process.get("serviceName", "")) for key, process in processes.items() if isinstance(process, dict)}
+    return {
+        key: _Process(str(process.get("serviceName", "")), _keyed(process.get("tags")))
+        for key, process in raw.items()
+        if isinstance(process, dict)
+    }
 
 
-def _span_v1(raw: dict[str, Any], trace_id: str, services: dict[str, str]) -> Span | None:
+def _span_v1(raw: dict[str, Any], trace_id: str, processes: dict[str, _Process]) -> Span | None:
     span_id = _span_id(raw.get("spanID"))
     if span_id is None:
         return None
@@ -130,6 +147,7 @@ def _span_v1(raw: dict[str, Any], trace_id: str, services: dict[str, str]) -> Sp
     logs = raw.get("logs")
     events = [_fields(log) for log in logs] if isinstance(logs, list) and logs else ()
     warnings = raw.get("warnings")
+    process = processes.get(str(raw.get("processID")), _NO_PROCESS)
     return Span(
         trace_id,
         span_id,
@@ -141,9 +159,10 @@ def _span_v1(raw: dict[str, Any], trace_id: str, services: dict[str, str]) -> Sp
         _is_error(tags),
         _exception(events) if events else None,
         follows,
-        services.get(str(raw.get("processID")), ""),
+        process.service,
         tuple(str(warning) for warning in warnings) if isinstance(warnings, list) else (),
         _named(events) if events else (),
+        process.resource,
     )
 
 
@@ -173,7 +192,7 @@ def _parent_v1(raw: dict[str, Any], trace_id: str, span_id: str) -> tuple[str | 
     return (legacy if legacy != span_id else None), False
 
 
-def _span_v3(raw: dict[str, Any], service: str, scope: object) -> Span | None:
+def _span_v3(raw: dict[str, Any], process: _Process, scope: object) -> Span | None:
     trace_id = normalized_trace_id(_hex_id(raw.get("traceId"), 16))
     span_id = _span_id(_hex_id(raw.get("spanId"), 8))
     if trace_id is None or span_id is None:
@@ -214,9 +233,10 @@ def _span_v3(raw: dict[str, Any], service: str, scope: object) -> Span | None:
         _is_error(tags),
         _exception(events),
         follows,
-        service,
+        process.service,
         tuple(warnings),
         _named(events),
+        process.resource,
     )
 
 

@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import duckdb
+from sqlalchemy import TryCast
 from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.sql.compiler import SQLCompiler
+
+
+class _Compiler(SQLCompiler):
+    def visit_try_cast(self, cast: TryCast[Any], **kw: Any) -> str:
+        return f"TRY_{self.visit_cast(cast, **kw)}"  # type: ignore[no-untyped-call]
 
 
 class DuckDBDialect(DefaultDialect):
@@ -17,6 +24,7 @@ class DuckDBDialect(DefaultDialect):
 
     name = "duckdb"
     driver = "duckdb"
+    statement_compiler = _Compiler
     default_paramstyle = "qmark"
     supports_statement_cache = True
     supports_native_boolean = True

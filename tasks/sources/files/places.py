@@ -53,7 +53,8 @@ def find_files(url: str, tables: Sequence[str] = ()) -> list[DataFile]:
     """The files that ``url`` names, by path: a file, a folder (with those in it), a glob, each local or behind fsspec.
 
     A file or folder named agents, steps or signals is that table. All others are ``runs``, or only those named so where
-    there are any. With ``tables`` (what an export calls its folders) only those are taken.
+    there are any. With ``tables`` (what an export calls its folders) only those are taken; where nothing is named so,
+    every file is the first of them.
 
     Raises:
         ConfigurationError: the package for the URL's scheme is not installed, or its format is not one that is read.
@@ -66,7 +67,7 @@ def find_files(url: str, tables: Sequence[str] = ()) -> list[DataFile]:
             files, root = fsspec.core.url_to_fs(url)
             base, paths = _list_remote(files, root)
         else:
-            base, paths = _list_local(Path(url.removeprefix("file://")).expanduser())
+            base, paths = _list_local(Path(url.removeprefix("file://")).expanduser().absolute())
     except (ImportError, ValueError) as error:
         # fsspec's words name the package to install, or the schemes that it knows.
         raise ConfigurationError(f"The source {place} cannot be read: {scrub(str(error))}") from None
@@ -75,12 +76,13 @@ def find_files(url: str, tables: Sequence[str] = ()) -> list[DataFile]:
     except Exception as error:  # noqa: BLE001 - a file system of any package raises errors of its own
         raise SourceError(f"The source {place} cannot be read: {scrub(str(error) or type(error).__name__)}") from None
     found = list(_data_files(base, paths, files, tables or (RUNS, *OTHER_TABLES)))
-    if tables or any(file.table == RUNS for file in found):
+    first = tables[0] if tables else RUNS
+    if any(file.table == first for file in found):
         found = [file for file in found if file.table]
     else:
-        found = [file if file.table else replace(file, table=RUNS) for file in found]
+        found = [file if file.table else replace(file, table=first) for file in found]
     if not found:
-        raise SourceError(_nothing(place, paths, tables))
+        raise SourceError(_nothing(place, paths))
     if len(found) > _MOST_FILES:
         raise ConfigurationError(
             f"The source {place} is {len(found):,} files: at most {_MOST_FILES:,} are read; name fewer by a glob"
@@ -154,11 +156,9 @@ def _table(inner: Sequence[str], tables: Sequence[str]) -> str:
     return next((name for name in reversed(names) if name in tables), "")
 
 
-def _nothing(place: str, paths: Sequence[str], tables: Sequence[str]) -> str:
+def _nothing(place: str, paths: Sequence[str]) -> str:
     kinds = ", ".join(_FORMATS)
     if not paths:
         return f"The source {place} has no files: {kinds} are read, also as .gz and .zst"
     shown = ", ".join(posixpath.basename(path) for path in paths[:3]) + (", …" if len(paths) > 3 else "")
-    if tables:
-        return f"The source {place} has no files in folders named {' or '.join(tables)}: it has {shown}"
     return f"The source {place} has no file that can be read: it has {shown}; {kinds} are read, also as .gz and .zst"

@@ -9,11 +9,11 @@ from itertools import groupby
 import duckdb
 
 from tasks.errors import SourceError
-from tasks.sources.files.broken import find_broken_line, has_open_line
+from tasks.sources.files.lines import find_broken_line, has_open_line, read_first_line
 from tasks.sources.files.places import DataFile
 
 # Bytes of one object of JSON, of one row of CSV.
-_LARGEST_OBJECT = 64 * 2**20
+_LARGEST_OBJECT = 32 * 2**20
 _LARGEST_ROW = 20 * 2**20
 _DELIMITERS = ",;\t|"
 _NESTED = ("STRUCT", "MAP", "UNION")
@@ -48,7 +48,7 @@ def _queries(connection: duckdb.DuckDBPyConnection, files: Sequence[DataFile], n
             options = "union_by_name=true, hive_types_autocast=false"
             yield f"FROM read_parquet({_listed(found, names)}, {options})"
         elif format_ == "csv":
-            yield from _csv(connection, found, compression, names)
+            yield from _csv(found, compression, names)
         else:
             yield from _json(connection, found, names)
 
@@ -121,12 +121,10 @@ def _no_object(files: Sequence[DataFile]) -> str:
     return _broken(files) or f"{shown} holds JSON that is no object: a row is an object, with the columns as its keys"
 
 
-def _csv(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[DataFile], compression: str, names: Names
-) -> Iterator[str]:
+def _csv(files: Sequence[DataFile], compression: str, names: Names) -> Iterator[str]:
     shapes: dict[tuple[str, tuple[str, ...]], list[DataFile]] = {}
     for file in files:
-        header = _header(connection, file, names)
+        header = read_first_line(file)
         if header.strip():
             delimiter = file.delimiter or max(_DELIMITERS, key=header.count)
             columns = tuple(next(csv.reader([header], delimiter=delimiter)))
@@ -139,15 +137,6 @@ def _csv(
             f"delim={_quoted(delimiter)}, compression='{compression}', max_line_size={_LARGEST_ROW}, "
             f"hive_types_autocast=false, columns={{{shape}}})"
         )
-
-
-def _header(connection: duckdb.DuckDBPyConnection, file: DataFile, names: Names) -> str:
-    row = connection.execute(
-        f"FROM read_csv({_listed([file], names)}, auto_detect=false, header=false, quote='', escape='', "
-        f"delim='\x01', compression='{file.compression}', max_line_size={_LARGEST_ROW}, columns={{'line': 'VARCHAR'}}) "
-        "LIMIT 1"
-    ).fetchone()
-    return str(row[0] or "").removeprefix("\ufeff") if row else ""
 
 
 def _check_header(file: DataFile, columns: Sequence[str]) -> None:

@@ -40,8 +40,8 @@ class JaegerResponse:
     ``found``: JSON, in ``objects`` (one, or one per line of a stream) · ``not_found``: the endpoint is there, the thing
     asked for is not · ``absent``: there is no such endpoint · ``fault``: everything else. ``reason`` holds no secret.
     Of a fault, ``down`` says that the server itself fails (5xx, no connection, no answer in time), ``slow`` that it
-    took too long, ``final`` that asking for anything else is as useless (credentials, a wrong base path), and
-    ``retry_after_seconds`` how long it asks to be left alone.
+    took too long, ``large`` that the answer is longer than is read, ``final`` that asking for anything else is as
+    useless (credentials, a wrong base path), and ``retry_after_seconds`` how long it asks to be left alone.
     """
 
     kind: Literal["found", "not_found", "absent", "fault"]
@@ -50,30 +50,40 @@ class JaegerResponse:
     status: int = 0
     down: bool = False
     slow: bool = False
+    large: bool = False
     final: bool = False
     retry_after_seconds: float | None = None
 
 
 def open_http(
-    url: str, headers: Mapping[str, str] | None = None, *, max_concurrent: int, timeout_seconds: float
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    max_concurrent: int,
+    timeout_seconds: float,
+    setting: str = "jaeger",
+    example: str = "http://jaeger:16686",
 ) -> httpx.Client:
-    """An httpx client for Jaeger's query service at ``url`` (with its base path, and a user's name if need be).
+    """An httpx client for what is at ``url`` (with its base path, and a user's name if need be).
+
+    Messages name ``<setting>_url`` and ``<setting>_headers``.
 
     Raises:
         RefusedError: the URL or a header cannot be used; the message holds no part of a value that can be secret.
     """
-    refuse_ambiguous(url, "jaeger_url (AGENT_REPORT_JAEGER_URL)")
+    name = f"{setting}_url"
+    refuse_ambiguous(url, f"{name} (AGENT_REPORT_{name.upper()})")
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
-        raise ConfigurationError("jaeger_url is no URL; it looks like http://jaeger:16686") from None
+        raise ConfigurationError(f"{name} is no URL; it looks like {example}") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ConfigurationError(
-            "jaeger_url must start with http:// or https:// and name a host, as http://jaeger:16686"
-        )
+        raise ConfigurationError(f"{name} must start with http:// or https:// and name a host, as {example}")
     for name, value in (headers or {}).items():
         if not (value.isascii() and value.isprintable()) or not name.isascii():
-            raise ConfigurationError(f"jaeger_headers: the value of {name!r} has characters that a header cannot hold")
+            raise ConfigurationError(
+                f"{setting}_headers: the value of {name!r} has characters that a header cannot hold"
+            )
     client = httpx.Client(
         base_url=parsed.copy_with(query=None, fragment=None),
         headers={"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})},
@@ -90,6 +100,9 @@ class JaegerHttp:
     ``timeout_seconds`` bounds a whole attempt, not only the wait for its next byte. ``stopped`` is asked before every
     attempt: a reason ends the retries. ``route`` names what connections go through, such as a proxy, for messages.
     """
+
+    setting = "AGENT_REPORT_JAEGER_URL"
+    """Where the URL comes from, for messages."""
 
     def __init__(
         self,
@@ -123,18 +136,19 @@ class JaegerHttp:
         attempts: int = 3,
         retry_slow: bool = True,
         timeout_seconds: float | None = None,
+        body: bytes | None = None,
     ) -> JaegerResponse:
         """The answer to ``path?params``, after at most ``attempts``; never raises for what the server or network does.
 
         5xx, 429, broken connections and (with ``retry_slow``) time-outs are tried again, after Retry-After or a growing
-        pause with jitter.
+        pause with jitter. With a ``body`` (JSON) it is a POST: some APIs search by it.
         """
         answer = JaegerResponse("fault", reason="not asked")
         for attempt in range(1, attempts + 1):
             if reason := self._stopped():
                 return JaegerResponse("fault", reason=reason, down=True)
             with self._slots:
-                answer = self._attempt(path, params, timeout_seconds or self._timeout_seconds)
+                answer = self._attempt(path, params, timeout_seconds or self._timeout_seconds, body)
             if not answer.down or attempt == attempts or (answer.slow and not retry_slow):
                 break
             pause = min(_BACKOFF_MAX_SECONDS, _BACKOFF_SECONDS * 2 ** (attempt - 1)) * self._jitter.uniform(0.5, 1.0)
@@ -145,13 +159,16 @@ class JaegerHttp:
             self._sleep(pause)
         return answer
 
-    def _attempt(self, path: str, params: Params, timeout_seconds: float) -> JaegerResponse:
+    def _attempt(self, path: str, params: Params, timeout_seconds: float, sent: bytes | None) -> JaegerResponse:
+        method, headers = ("GET", None) if sent is None else ("POST", {"Content-Type": "application/json"})
         timeout = httpx.Timeout(timeout_seconds, connect=min(_CONNECT_SECONDS, timeout_seconds))
         try:
             # As a list of pairs: a name can come several times (traceID).
             with (
                 exchange_within(timeout_seconds, self._clock),
-                self._http.stream("GET", path, params=list(params), timeout=timeout) as response,
+                self._http.stream(
+                    method, path, params=list(params), timeout=timeout, content=sent, headers=headers
+                ) as response,
             ):
                 declared = response.headers.get("content-length", "")
                 if declared.isdigit() and int(declared) > self._max_response_bytes:
@@ -159,7 +176,7 @@ class JaegerHttp:
                 encoding = response.headers.get("content-encoding", "")
                 raw = cast(httpx.SyncByteStream, response.stream)
                 body = b"".join(decode_body(raw, encoding, self._max_response_bytes))
-                return self._read(path, response, body)
+                return self.read(path, response, body)
         except LargeBodyError:
             return self._too_large(path)
         except BodyError as error:
@@ -168,7 +185,7 @@ class JaegerHttp:
             return self._too_slow(path, timeout_seconds)
         except httpx.TransportError as error:
             usable = not isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
-            where = f"{self.base_url} (AGENT_REPORT_JAEGER_URL){self._route}"
+            where = f"{self.base_url} ({self.setting}){self._route}"
             return JaegerResponse("fault", reason=f"no connection to {where}: {describe_cause(error)}", down=usable)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return JaegerResponse(
@@ -177,13 +194,13 @@ class JaegerHttp:
 
     def _too_large(self, path: str) -> JaegerResponse:
         size = f"{self._max_response_bytes / 1_048_576:.3g} MiB"
-        return JaegerResponse("fault", reason=f"the answer at {_endpoint(path)} is larger than {size}")
+        return JaegerResponse("fault", reason=f"the answer at {_endpoint(path)} is larger than {size}", large=True)
 
     def _too_slow(self, path: str, timeout_seconds: float) -> JaegerResponse:
         reason = f"no complete answer at {_endpoint(path)} within {timeout_seconds:g} s"
         return JaegerResponse("fault", reason=reason, down=True, slow=True)
 
-    def _read(self, path: str, response: httpx.Response, body: bytes) -> JaegerResponse:
+    def read(self, path: str, response: httpx.Response, body: bytes) -> JaegerResponse:
         """What an answer means. The Content-Type is not asked: Jaeger sends JSON errors as text/plain."""
         status = response.status_code
         objects = _objects(body)
@@ -198,7 +215,7 @@ class JaegerHttp:
             hint = ": is the base path of the URL right?" if what == "an HTML page" else ""
             reason = f"{self.base_url}{_endpoint(path)} answered {what}{hint}"
             return JaegerResponse("fault", reason=reason, status=status, final=what == "an HTML page")
-        message = self._redacted(_message(objects))
+        message = self.redacted(_message(objects))
         if status in (404, 405, 501):
             # Jaeger's own "not found" is JSON of its own shape; its router's is plain text, a proxy's is anything.
             if status == 404 and any(
@@ -206,19 +223,24 @@ class JaegerHttp:
             ):
                 return JaegerResponse("not_found", objects, reason=message, status=status)
             return JaegerResponse("absent", reason=f"HTTP {status} at {self.base_url}{_endpoint(path)}", status=status)
+        return self.refusal(path, response, message)
+
+    def refusal(self, path: str, response: httpx.Response, message: str) -> JaegerResponse:
+        """What an answer means that is neither a result nor says that there is none; ``message`` holds no secret."""
+        status = response.status_code
         reason = f"HTTP {status} at {_endpoint(path)}" + (f": {message}" if message else "")
         if status in (401, 403):
             return JaegerResponse("fault", reason=f"{reason} (credentials refused)", status=status, final=True)
         if 300 <= status < 400:
-            where = self._redacted(describe_place(response.headers.get("location", "")))
-            reason = f"{reason}: it redirects{where}, which is not followed (a login page? AGENT_REPORT_JAEGER_URL)"
+            where = self.redacted(describe_place(response.headers.get("location", "")))
+            reason = f"{reason}: it redirects{where}, which is not followed (a login page? {self.setting})"
             return JaegerResponse("fault", reason=reason, status=status, final=True)
         down = status in _RETRIED_STATUSES or status >= 500
         return JaegerResponse(
             "fault", reason=reason, status=status, down=down, retry_after_seconds=retry_after_seconds(response.headers)
         )
 
-    def _redacted(self, text: str) -> str:
+    def redacted(self, text: str) -> str:
         """``text`` without anything of a header or of the URL's credentials, as servers repeat what they were sent."""
         for secret in self._secrets:
             text = text.replace(secret, "***")

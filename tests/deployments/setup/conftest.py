@@ -21,9 +21,10 @@ SetUp = Callable[..., list[Line]]
 Post = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def bare_server(shared_server: str, at_server: Callable[[str], AbstractContextManager[None]]) -> Iterator[str]:
-    """The API's URL, which is also the one that is configured."""
+    """The API's URL, which is also the one that is configured. To deploy takes seconds: what one module has made, the
+    next one finds."""
     with at_server(shared_server):
         with get_client(sync_client=True) as client:
             _strip(client)

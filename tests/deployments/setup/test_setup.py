@@ -22,6 +22,7 @@ from prefect.client.schemas.actions import (
 )
 from prefect.events import emit_event
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 from prefect_sqlalchemy import SqlAlchemyConnector
 from pydantic import SecretStr
@@ -48,7 +49,6 @@ _MADE = {
     "automation 'agent-report: killed runs are marked crashed'",
     "automation 'agent-report: reports of crashed runs are marked failed'",
 }
-_USERS_OF_THE_FLOW = ("nightly", "on-demand", "on-webhook")
 _NOTIFY = "automation 'agent-report: somebody hears of failed reports and agents below their threshold'"
 
 
@@ -227,36 +227,30 @@ _CHANGES: list[tuple[Callable[[SyncPrefectClient], None], str, str, str]] = [
     (_change_password, "different", "block agent-report-source", "another password"),
     (_forget_blocks, "different", "work pool agent-report", "AGENT_REPORT_SOURCE_BLOCK"),
 ]
-# What is wrong in another way with a thing that is missing in the first round.
-_MORE_CHANGES: list[tuple[Callable[[SyncPrefectClient], None], str, str, str]] = [
-    (_narrow_limit, "different", "limit on the tag llm", "it is 3, not 10"),
-    (_reparametrise_deployment, "different", "deployment generate_report/nightly", "parameters"),
-]
 
 
-@pytest.mark.parametrize("changes", [_CHANGES, _MORE_CHANGES], ids=["each thing", "in another way"])
 def test_changes_are_reported_and_reverted(
-    story: dict[str, Any],
-    client: SyncPrefectClient,
-    run_setup: Callable[..., Any],
-    changes: list[tuple[Callable[[SyncPrefectClient], None], str, str, str]],
+    story: dict[str, Any], client: SyncPrefectClient, run_setup: Callable[..., Any]
 ) -> None:
-    for change, *_ in changes:
+    for change, *_ in _CHANGES:
         change(client)
     due = {found.what: found for _, found in run_setup(check=True) if found.is_due}
-    assert {what: found.state for what, found in due.items()} == {what: state for _, state, what, _ in changes}
-    for _, _, what, detail in changes:
+    assert {what: found.state for what, found in due.items()} == {what: state for _, state, what, _ in _CHANGES}
+    for _, _, what, detail in _CHANGES:
         assert detail in due[what].detail
     again = _states(run_setup())
     for word, state in (("created", "missing"), ("updated", "different")):
-        assert again.get(word, set()) == {what for _, was, what, _ in changes if was == state}
+        assert again.get(word, set()) == {what for _, was, what, _ in _CHANGES if was == state}
     assert not [found for _, found in run_setup(check=True) if found.is_due]
 
 
-def test_an_inactive_limit_is_reported_and_activated(story: dict[str, Any], client: SyncPrefectClient) -> None:
-    _stop_limit(client)
+@pytest.mark.parametrize(("change", "detail"), [(_stop_limit, "it is not active"), (_narrow_limit, "it is 3, not 10")])
+def test_a_limit_that_is_another_is_reported_and_corrected(
+    story: dict[str, Any], client: SyncPrefectClient, change: Callable[[SyncPrefectClient], None], detail: str
+) -> None:
+    change(client)
     (found,) = LlmLimit(10).inspect(client)
-    assert (found.state, found.detail) == ("different", "it is not active")
+    assert (found.state, found.detail) == ("different", detail)
     assert found.is_due
     LlmLimit(10).make(client)
     (found,) = LlmLimit(10).inspect(client)
@@ -267,9 +261,11 @@ def test_a_pool_of_an_earlier_version_is_migrated_with_what_a_person_has_set_in_
     story: dict[str, Any], client: SyncPrefectClient, run_setup: Callable[..., Any]
 ) -> None:
     _unlock_pool(client)
+    _reparametrise_deployment(client)
     due = {found.what: found.detail for _, found in run_setup(check=True) if found.is_due}
     assert due.pop("work pool agent-report") == "flow runs can set their command, env, working_dir"
-    assert due == {f"deployment generate_report/{name}": "in its job variables" for name in _USERS_OF_THE_FLOW}
+    assert due.pop("deployment generate_report/nightly") == "in its parameters, job variables"
+    assert due == {f"deployment generate_report/{name}": "in its job variables" for name in ("on-demand", "on-webhook")}
     run_setup()
     assert not [found for _, found in run_setup(check=True) if found.is_due]
     variable = client.read_variable_by_name("agent_report_env")
@@ -301,36 +297,6 @@ def _job(template: dict[str, Any], values: dict[str, Any]) -> ProcessJobConfigur
     """What a worker runs for a flow run with these job variables."""
 
     return asyncio.run(ProcessJobConfiguration.from_template_and_values(template, values))
-
-
-def test_a_pool_of_another_type_keeps_what_somebody_set_in_it(
-    story: dict[str, Any], client: SyncPrefectClient, run_setup: Callable[..., Any]
-) -> None:
-    client.delete_work_pool("agent-report")
-    image = {"type": "string", "default": "registry.example/agent-report"}
-    template = {
-        "job_configuration": {"command": "{{ command }}", "env": "{{ env }}", "image": "{{ image }}"},
-        "variables": {
-            "type": "object",
-            "properties": {
-                "command": {"type": "string"},
-                "env": {"type": "object", "default": {"OWN": "{{ prefect.blocks.secret.own }}"}},
-                "image": image,
-            },
-        },
-    }
-    client.create_work_pool(WorkPoolCreate(name="agent-report", type="docker", base_job_template=template))
-    run_setup()
-    pool = client.read_work_pool("agent-report")
-    assert pool.type == "docker"
-    assert pool.base_job_template["job_configuration"] == template["job_configuration"]
-    properties = pool.base_job_template["variables"]["properties"]
-    assert set(properties) == {"command", "env", "image"}
-    assert properties["env"]["default"]["OWN"] == "{{ prefect.blocks.secret.own }}"
-    assert properties["env"]["default"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
-    assert not [found for _, found in run_setup(check=True) if found.is_due]
-    client.delete_work_pool("agent-report")
-    run_setup()
 
 
 def test_the_limit_follows_the_setting(
@@ -429,30 +395,29 @@ def test_on_sqlite_the_limit_is_made_and_warned_of(
 def test_the_command_says_the_same_in_lines_and_as_json(
     story: dict[str, Any],
     bare_server: str,
-    make_command: Callable[[str], Any],
+    command: Any,
+    run_here: Callable[..., Any],
     client: SyncPrefectClient,
     api_password: str,
 ) -> None:
-    command = make_command("setup")
-    # On the command's own settings: no secret is given, so the blocks of the others are left alone.
-    variables = {
-        "PREFECT_API_URL": bare_server,
-        "PREFECT_API_AUTH_STRING": api_password,
-        "AGENT_REPORT_ENVIRONMENT": "demo",
-    }
     _delete_limit(client)
-    missing = command.run("setup", "--check", **variables)
+    # In a process of its own, and on its own settings: no secret is given, so the blocks of the others are left alone.
+    missing = command.run(
+        *("setup", "--check"),
+        PREFECT_API_URL=bare_server,
+        PREFECT_API_AUTH_STRING=api_password,
+        AGENT_REPORT_ENVIRONMENT="demo",
+    )
     assert missing.code == 1, missing.err
     assert "missing   limit on the tag llm: 10 judge calls at once" in missing.out.splitlines()
-    made = command.run("setup", OPENAI_API_KEY=KEY, **variables)
+    made = run_here("setup")
     assert made.code == 0, made.err
     assert "created   limit on the tag llm: 10 judge calls at once" in made.out.splitlines()
-    checked = command.run("setup", "--check", "--json", OPENAI_API_KEY=KEY, **variables)
+    checked = run_here("setup", "--check", "--json")
     assert checked.code == 0, checked.err
     lines = json.loads(checked.out)
     assert {"what": "limit on the tag llm", "state": "there", "detail": "10 judge calls at once"} in lines
-    nowhere = {**variables, "AGENT_REPORT_SOURCE_URL": "sqlite:////nowhere/station.db"}
-    warned = command.run("setup", "--check", **nowhere)
+    warned = run_here("setup", "--check", AGENT_REPORT_SOURCE_URL="sqlite:////nowhere/station.db")
     assert any(
         line.startswith("warning   source: The source /nowhere/station.db does not exist")
         for line in warned.out.splitlines()
@@ -463,18 +428,49 @@ def test_the_command_says_the_same_in_lines_and_as_json(
 
 
 @pytest.mark.parametrize(
-    ("variables", "code", "says"),
+    ("api", "source", "code", "says"),
     [
-        ({}, 2, "PREFECT_API_URL"),
-        ({"PREFECT_API_URL": "http://admin:hunter2@127.0.0.1:1/api"}, 1, "PREFECT_API_URL"),
-        ({"PREFECT_API_URL": "http://127.0.0.1:1/api", "AGENT_REPORT_SOURCE_URL": "hunter2"}, 2, "SOURCE_URL"),
+        (None, "sqlite:///station.db", 2, "PREFECT_API_URL"),
+        ("http://admin:hunter2@127.0.0.1:1/api", "sqlite:///station.db", 1, "PREFECT_API_URL"),
+        ("http://127.0.0.1:1/api", "hunter2", 2, "SOURCE_URL"),
     ],
 )
 def test_what_is_wrong_is_one_line(
-    make_command: Callable[[str], Any], variables: dict[str, str], code: int, says: str
+    run_here: Callable[..., Any], api: str | None, source: str, code: int, says: str
 ) -> None:
-    ended = make_command("refused-setup").run("setup", **variables)
+    with temporary_settings({PREFECT_API_URL: api}) if api else temporary_settings(restore_defaults={PREFECT_API_URL}):
+        ended = run_here("setup", AGENT_REPORT_SOURCE_URL=source)
     assert ended.code == code
     assert says in ended.err
     assert len(ended.err.splitlines()) == 1
     assert "hunter2" not in ended.printed
+
+
+def test_a_pool_of_another_type_keeps_what_somebody_set_in_it(
+    story: dict[str, Any], client: SyncPrefectClient, run_setup: Callable[..., Any]
+) -> None:
+    client.delete_work_pool("agent-report")
+    image = {"type": "string", "default": "registry.example/agent-report"}
+    template = {
+        "job_configuration": {"command": "{{ command }}", "env": "{{ env }}", "image": "{{ image }}"},
+        "variables": {
+            "type": "object",
+            "properties": {
+                "command": {"type": "string"},
+                "env": {"type": "object", "default": {"OWN": "{{ prefect.blocks.secret.own }}"}},
+                "image": image,
+            },
+        },
+    }
+    client.create_work_pool(WorkPoolCreate(name="agent-report", type="docker", base_job_template=template))
+    run_setup()
+    pool = client.read_work_pool("agent-report")
+    assert pool.type == "docker"
+    assert pool.base_job_template["job_configuration"] == template["job_configuration"]
+    properties = pool.base_job_template["variables"]["properties"]
+    assert set(properties) == {"command", "env", "image"}
+    assert properties["env"]["default"]["OWN"] == "{{ prefect.blocks.secret.own }}"
+    assert properties["env"]["default"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
+    assert not [found for _, found in run_setup(check=True) if found.is_due]
+    client.delete_work_pool("agent-report")
+    run_setup()

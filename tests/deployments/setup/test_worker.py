@@ -66,6 +66,8 @@ def team(
         patch.setenv("AGENT_REPORT_SOURCE_URL", f"sqlite:///{folder / 'source.db'}")
         patch.setenv("AGENT_REPORT_WAREHOUSE_URL", warehouse_url)
         patch.setenv("OPENAI_API_KEY", KEY)
+        # As in the modules before, so that nothing is deployed again.
+        patch.setenv("AGENT_REPORT_ENVIRONMENT", "demo")
         run_setup()
     killed = _lose_a_run(client)
     with (
@@ -157,51 +159,37 @@ def _runs_of(client: SyncPrefectClient, post: Callable[..., Any], name: str) -> 
     return sorted(runs, key=lambda run: str(run["created"]))
 
 
-def test_an_event_starts_a_report_with_its_parameters_as_they_are(
+_LEFT_OUT = {"name": "", "criteria": {}, "report_id": None}
+
+
+def test_an_event_starts_a_report_with_its_parameters_by_the_blocks_and_shows_no_secret(
     team: Team, client: SyncPrefectClient, post: Callable[..., Any], eventually: Callable[..., Any]
 ) -> None:
     criteria = {"default": {"accuracy": {"weight": 1.5, "description": 'Says "right" things', "threshold": 6}}}
     options = {**_MODEL, "runs_per_agent": 3, "fail_fast": True, "agents": ["id:1", "id:2"]}
     full = {"environment": "demo", "name": "From elsewhere", "criteria": criteria, "options": options}
-    for payload in (full, {"environment": "demo", "options": _MODEL}, {"options": None}):
+    for payload in (full, {"options": None}):
         emit_event("agent-report.requested", resource={"prefect.resource.id": "other.system"}, payload=payload)
     drain()
-    runs = eventually(lambda: (found := _runs_of(client, post, "generate_report/on-webhook"))[2:] and found)
-    assert len(runs) == 3
-    by_name = {(run["parameters"]["name"], run["parameters"]["environment"]): run for run in runs}
-    elsewhere = by_name["From elsewhere", "demo"]
+    runs = eventually(lambda: (found := _runs_of(client, post, "generate_report/on-webhook"))[1:] and found)
+    assert len(runs) == 2
+    by_environment = {run["parameters"]["environment"]: run for run in runs}
+    elsewhere = by_environment["demo"]
     assert elsewhere["parameters"] == {**full, "report_id": None}
-    left_out = {"name": "", "criteria": {}, "report_id": None}
-    assert by_name["", "demo"]["parameters"] == {**left_out, "environment": "demo", "options": _MODEL}
     # What no environment comes with is refused visibly.
-    nothing = by_name["", ""]
-    assert nothing["parameters"] == {**left_out, "environment": "", "options": {}}
+    nothing = by_environment[""]
+    assert nothing["parameters"] == {**_LEFT_OUT, "environment": "", "options": {}}
     assert eventually(lambda: _end_of(client, UUID(nothing["id"]))) == "FAILED"
     state = client.read_flow_run(UUID(nothing["id"])).state
     assert state is not None
     assert "environment is empty: name the environment to report on" in str(state.message)
-    assert eventually(lambda: _end_of(client, UUID(by_name["", "demo"]["id"]))) == "COMPLETED", team.log
     run_id = UUID(elsewhere["id"])
     assert eventually(lambda: _end_of(client, run_id)) == "COMPLETED", team.log
     report = _report_of(team, run_id)
-    assert report["name"] == "From elsewhere"
+    assert (report["status"], report["name"]) == ("completed", "From elsewhere")
     assert report["parameters"]["options"]["runs_per_agent"] == 3
     assert report["agents_evaluated"] == 2
-
-
-def test_a_report_on_demand_completes_by_the_blocks_and_shows_no_secret(
-    team: Team, client: SyncPrefectClient, post: Callable[..., Any], eventually: Callable[..., Any]
-) -> None:
-    run: Any = run_deployment(
-        "generate_report/on-demand",
-        parameters={"environment": "demo", "options": _MODEL},
-        timeout=0,
-        as_subflow=False,
-    )
-    assert eventually(lambda: _end_of(client, run.id)) == "COMPLETED", team.log
-    report = _report_of(team, run.id)
-    assert (report["status"], report["agents_evaluated"]) == ("completed", 4)
-    assert "limit on the tag" not in eventually(lambda: _messages(post, run.id))
+    assert "limit on the tag" not in eventually(lambda: _messages(post, run_id))
     assert KEY not in team.log
     assert KEY not in str(post("/flow_runs/filter")) + str(post("/events/filter"))
 
@@ -243,17 +231,18 @@ def test_without_the_limit_a_run_says_so_once(
 ) -> None:
     limit = client.read_global_concurrency_limit_by_name("tag:llm").limit
     client.delete_global_concurrency_limit_by_name("tag:llm")
+    before = len(_runs_of(client, post, "generate_report/on-webhook"))
+    options = {**_MODEL, "max_concurrent_evals": 3}
+    payload = {"environment": "demo", "options": options}
     try:
-        run: Any = run_deployment(
-            "generate_report/on-demand",
-            parameters={"environment": "demo", "options": {**_MODEL, "max_concurrent_evals": 3}},
-            timeout=0,
-            as_subflow=False,
-        )
-        assert eventually(lambda: _end_of(client, run.id)) == "COMPLETED", team.log
+        emit_event("agent-report.requested", resource={"prefect.resource.id": "other.system"}, payload=payload)
+        drain()
+        (run,) = eventually(lambda: _runs_of(client, post, "generate_report/on-webhook")[before:])
+        assert run["parameters"] == {**_LEFT_OUT, **payload}
+        assert eventually(lambda: _end_of(client, UUID(run["id"]))) == "COMPLETED", team.log
     finally:
         client.upsert_global_concurrency_limit_by_name("tag:llm", limit)
-    log = eventually(lambda: _messages(post, run.id))
+    log = eventually(lambda: _messages(post, UUID(run["id"])))
     said = [line for line in log.splitlines() if "limit on the tag llm" in line]
     assert len(said) == 1
     assert "`prefect concurrency-limit create llm 3`" in said[0]

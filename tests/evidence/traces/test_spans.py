@@ -91,6 +91,20 @@ def test_a_span_has_the_processes_of_its_own_trace() -> None:
     assert [spans[0].service for spans in traces.values()] == ["service-a", "service-b"]
 
 
+def test_a_span_has_the_attributes_of_what_wrote_it() -> None:
+    process = {"serviceName": "bot", "tags": [{"key": "deployment.environment.name", "value": "prod"}]}
+    span = {"spanID": "1", "processID": "p1"}
+    (v1,) = parse_v1([{"traceID": "a", "spans": [span], "processes": {"p1": process}}])["a".zfill(32)]
+    attributes = [
+        {"key": "service.name", "value": {"stringValue": "bot"}},
+        {"key": "deployment.environment.name", "value": {"stringValue": "prod"}},
+    ]
+    spans = [{"traceId": "a".zfill(32), "spanId": "1".zfill(16)}]
+    resource = {"resource": {"attributes": attributes}, "scopeSpans": [{"spans": spans}]}
+    (v3,) = parse_v3([{"resourceSpans": [resource]}])["a".zfill(32)]
+    assert (v1.service, v1.resource) == (v3.service, v3.resource) == ("bot", {"deployment.environment.name": "prod"})
+
+
 def test_a_trace_that_comes_twice_is_joined(make_trace: Callable[..., dict[str, Any]]) -> None:
     assert [len(spans) for spans in parse_v1([make_trace(5), make_trace(5)]).values()] == [6]
 

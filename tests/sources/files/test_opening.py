@@ -180,6 +180,17 @@ def test_a_wildcard_in_the_name_of_a_file_is_none(tmp_path: Path) -> None:
     assert _read(open_files(f"{tmp_path}/[a]*/data.parquet"), "SELECT id FROM runs") == [("1",)]
 
 
+def test_paths_are_relative_to_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _write(tmp_path / "runs" / "a.parquet", [{"id": "1"}])
+    (tmp_path / "link").symlink_to(tmp_path / "runs")
+    monkeypatch.chdir(tmp_path)
+    urls = ("runs", "./runs/*.parquet", "link/a.parquet", "~/runs/a.parquet", f"file://{tmp_path}/runs")
+    engines = [open_files(url) for url in urls]
+    monkeypatch.chdir("/")
+    assert [_read(engine, "SELECT id FROM runs") for engine in engines] == [[("1",)]] * len(urls)
+
+
 def test_sql_reaches_no_other_file_and_writes_none(tmp_path: Path) -> None:
     _write(tmp_path / "data.jsonl", _ROWS)
     _write(tmp_path / "other.csv", _ROWS)

@@ -55,6 +55,10 @@ for _convention in _RANKED:
         _BY_MARK.setdefault(_mark, []).append(_convention)
     for _scope in _convention.scopes:
         _BY_SCOPE.setdefault(_scope, []).append(_convention)
+MARKS = frozenset(_BY_MARK)
+"""The attributes by which spans of agents are recognised."""
+SCOPES = frozenset(_BY_SCOPE)
+"""The instrumentations by which they are."""
 _NAMED = tuple((convention, convention.names) for convention in _RANKED if convention.names is not None)
 
 

@@ -1,4 +1,7 @@
-"""What a real server returns after setup is what prefect.yaml says, and what is due is scheduled."""
+"""What a real server returns after setup is what prefect.yaml says, and what is due is scheduled.
+
+After test_setup, whose last setup has left everything as it should be.
+"""
 
 from __future__ import annotations
 

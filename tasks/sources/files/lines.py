@@ -1,4 +1,4 @@
-"""Lines of JSON that are none: where the first is, and whether a file's last one is still being written."""
+"""The lines of a text file: its first, the first that is no JSON, and whether the last is still being written."""
 
 from __future__ import annotations
 
@@ -9,9 +9,25 @@ from typing import IO, Any
 import orjson
 import pyarrow as pa
 
+from tasks.errors import SourceError
 from tasks.sources.files.places import DataFile
 
-_LONGEST_TAIL = 64 * 2**20
+_LONGEST_HEADER = 2**20
+_LONGEST_TAIL = 32 * 2**20
+
+
+def read_first_line(file: DataFile) -> str:
+    """The first line of a text file, "" of an empty one.
+
+    Raises:
+        SourceError: it is no UTF-8.
+    """
+    with _opened(file) as lines:
+        line = next(iter(lines), b"")[:_LONGEST_HEADER]
+    try:
+        return line.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise SourceError(f"{file.path}: its header is not in UTF-8") from None
 
 
 def find_broken_line(file: DataFile) -> int | None:

@@ -1,0 +1,168 @@
+"""Which column of a table holds what: guesses from names, kinds and a few values, each with a score of 0 to 1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from deployments.init.tables import Column, Kind, Table
+from deployments.init.vocabulary import AGENT_FIELDS, NEVER_AGENTS, RUN_FIELDS, Field
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_PART = 0.72
+_NESTED = 0.85
+_LEAST = 0.4
+_CLOSE = 0.75
+_FEW = 5
+_SHORT = 80
+_WORD = 30
+_EARLIEST_EPOCH = 1e8
+_ANSWERS = ("task", "final_response")
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """The column that a field is read from, how sure that is, and others that it may be, the likeliest first."""
+
+    field: str
+    column: Column
+    score: float
+    others: Sequence[Column] = ()
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """The words of a column's or a table's name, in lower case: ``promptTokens`` has two."""
+    return tuple(word.lower() for word in _WORDS.findall(name))
+
+
+def guess_run(place: Table, free: Sequence[str] = ()) -> dict[str, Guess]:
+    """The columns of a table of runs, by the contract's names; each column is used once, unless ``free`` names it."""
+    return _guess(place, RUN_FIELDS, free)
+
+
+def guess_agent_by_values(place: Table, guesses: Mapping[str, Guess]) -> Guess | None:
+    """A column that no other field is read from, with a few short names that return time and again."""
+    used = {guess.column.name for guess in guesses.values()}
+    found = [
+        column
+        for column in place.columns
+        if column.name not in used
+        and column.kind == "text"
+        and not NEVER_AGENTS & set(words_of(column.name))
+        and 1 < column.distinct <= len(column.values) / 3
+        and max(len(str(value)) for value in column.values) <= _WORD
+    ]
+    return Guess("agent", found[0], _LEAST, found[1:4]) if found else None
+
+
+def guess_agent(place: Table) -> dict[str, Guess]:
+    """The same for a table of agents."""
+    return _guess(place, AGENT_FIELDS, ())
+
+
+def _guess(place: Table, fields: Mapping[str, Field], free: Sequence[str]) -> dict[str, Guess]:
+    scored = sorted(
+        (
+            (_score(place, column, name, wanted) * factor, name, column)
+            for columns, factor in ((place.columns, 1.0), (place.nested, _NESTED))
+            for column in columns
+            for name, wanted in fields.items()
+        ),
+        key=lambda entry: entry[0],
+        reverse=True,
+    )
+    found: dict[str, Guess] = {}
+    used: set[str] = set()
+    for score, name, column in scored:
+        if score >= _LEAST and name not in found and column.name not in used:
+            found[name] = Guess(name, column, score)
+            used.add(column.name)
+    return {
+        name: Guess(name, guess.column, guess.score, _others(scored, guess, used))
+        for name, guess in sorted(found.items(), key=lambda entry: list(fields).index(entry[0]))
+    }
+
+
+def _others(scored: Sequence[tuple[float, str, Column]], guess: Guess, used: set[str]) -> list[Column]:
+    return [
+        column
+        for score, name, column in scored
+        if name == guess.field and column.name not in used and score >= max(_LEAST / 2, guess.score * _CLOSE)
+    ][:3]
+
+
+def _score(place: Table, column: Column, name: str, wanted: Field) -> float:
+    # What lies inside an object goes by its own name.
+    named = name_score(words_of(column.name.rpartition(".")[2]), words_of(place.name), wanted)
+    if named == 0:
+        return 0.0
+    return named * _kind_fit(column.kind, wanted) * _value_fit(place, column, name)
+
+
+def name_score(words: tuple[str, ...], of_table: tuple[str, ...], wanted: Field) -> float:
+    """How well a column's name fits a field: whole names of the vocabulary, then those that are a part of it."""
+    best = 0.0
+    for alias, score in wanted.names.items():
+        parts = tuple(alias.split("_"))
+        if words == parts:
+            best = max(best, score)
+        elif words[: -len(parts)] and words[-len(parts) :] == parts and _is_of_table(words[: -len(parts)], of_table):
+            # conversation_status in conversations.
+            best = max(best, score * 0.95)
+        elif len(parts) < len(words) and _contains(words, parts):
+            best = max(best, score * _PART)
+    return best
+
+
+def _is_of_table(words: tuple[str, ...], of_table: tuple[str, ...]) -> bool:
+    return singular(words) == singular(of_table) or singular(words) == singular(of_table[-1:])
+
+
+def singular(words: tuple[str, ...]) -> tuple[str, ...]:
+    """``words`` with the last one in the singular: good enough for names of tables."""
+    if not words:
+        return words
+    last = words[-1]
+    if last.endswith("ies"):
+        last = last[:-3] + "y"
+    elif last.endswith(("sses", "xes", "ches")):
+        last = last[:-2]
+    elif last.endswith("s") and not last.endswith("ss"):
+        last = last[:-1]
+    return (*words[:-1], last)
+
+
+def _contains(words: tuple[str, ...], parts: tuple[str, ...]) -> bool:
+    return any(words[at : at + len(parts)] == parts for at in range(len(words) - len(parts) + 1))
+
+
+def _kind_fit(kind: Kind, wanted: Field) -> float:
+    if kind == "empty":
+        # A column without a value yet may be anything.
+        return 0.8
+    return 1.0 if kind in wanted.kinds else 0.0 if kind in wanted.never else 0.3
+
+
+def _value_fit(place: Table, column: Column, name: str) -> float:
+    count = len(column.values)
+    if count == 0:
+        return 1.0
+    distinct = column.distinct
+    if name == "id":
+        return 1.0 if distinct == count == place.sampled else 0.1
+    if name in ("agent", "environment", "status", "model_name"):
+        longest = max(len(str(value)) for value in column.values)
+        if longest > _SHORT:
+            return 0.1
+        repeats = count <= _FEW or distinct < count
+        return 1.0 if repeats or (name == "agent" and column.refers_to) else 0.4
+    if name in _ANSWERS and column.kind in ("object", "list"):
+        # Rather a text inside it.
+        return 0.75
+    if name in _ANSWERS and count > _FEW * 2 and distinct <= _FEW and max(len(str(v)) for v in column.values) < _WORD:
+        # A word of a few is a status, say.
+        return 0.3
+    if name in ("started_at", "completed_at") and column.kind == "number":
+        return 1.0 if min(float(value) for value in column.values) > _EARLIEST_EPOCH else 0.0
+    return 1.0

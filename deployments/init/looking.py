@@ -1,0 +1,113 @@
+"""What a source is before there is a mapping: its tables and columns, and what they probably hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+
+from deployments.init.place import Place
+from deployments.init.proposal import Proposal, propose
+from deployments.init.tables import Table, count_values, read_table, read_tables
+from tasks.errors import SourceError
+from tasks.redaction.redactor import Redactor
+from tasks.settings import Settings
+from tasks.sources.contract.columns import RUN
+from tasks.wire.urls import without_user
+
+_FILE_TABLES = ("runs", "agents", "steps", "signals")
+STATION = {
+    "environments": {"id", "name"},
+    "agents": {"id", "name", "environment_id"},
+    "agent_runs": {"id", "agent_id", "status"},
+}
+
+
+def _as_is(text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A source as it was found. ``shown`` names it without credentials; ``proposal`` is None where none is needed, and
+    ``known`` says why; ``redact`` is for the values that are shown."""
+
+    shown: str
+    tables: Sequence[Table] = ()
+    proposal: Proposal | None = None
+    known: str = ""
+    redact: Callable[[str], str] = field(default=_as_is)
+
+
+def look_at(place: Place, settings: Settings) -> Look:
+    """What ``place`` holds; it is only read.
+
+    Raises:
+        RefusedError: it cannot be opened.
+        SourceError: it cannot be read, or none of its tables looks like runs.
+    """
+    if place.kind == "sql":
+        return _look_at_database(place, settings)
+    if place.kind == "files":
+        return _look_at_files(place, settings)
+    return Look(without_user(place.url) or place.url, known="agents and runs are read from the spans")
+
+
+def _look_at_database(place: Place, settings: Settings) -> Look:
+    from tasks.sources.sql.connection import describe, open_database
+
+    engine = open_database(place.url)
+    try:
+        tables = read_tables(engine)
+        shown = describe(engine.url)
+        if is_station(tables):
+            return Look(shown, tables, known="its tables are those of Station")
+        if is_contract(tables):
+            return Look(shown, tables, known="its table runs has the columns of the source contract")
+        proposal = propose(tables, engine.dialect.name, partial(count_values, engine), datetime.now(UTC))
+    finally:
+        engine.dispose()
+    return _checked(shown, tables, proposal, settings)
+
+
+def _look_at_files(place: Place, settings: Settings) -> Look:
+    from tasks.sources.files.opening import columns_of, open_files
+    from tasks.sources.files.places import describe
+
+    engine = open_files(place.url)
+    try:
+        tables = [read_table(engine, name) for name in _FILE_TABLES if columns_of(engine, name)]
+        if is_contract(tables):
+            return Look(describe(place.url), tables, known="its columns have the names of the source contract")
+        proposal = propose(tables, engine.dialect.name, partial(count_values, engine), datetime.now(UTC))
+    finally:
+        engine.dispose()
+    return _checked(describe(place.url), tables, proposal, settings)
+
+
+def _checked(shown: str, tables: Sequence[Table], proposal: Proposal | None, settings: Settings) -> Look:
+    if proposal is None:
+        names = ", ".join(
+            f"{table.name} ({', '.join(column.name for column in table.columns[:8])})" for table in tables[:8]
+        )
+        raise SourceError(
+            f"{shown} has no table that looks like agents' runs; there is {names or 'no table'}. Write a mapping file "
+            "(docs/guide/your-agents.md) and name it in AGENT_REPORT_SOURCE_MAPPING"
+        )
+    own = Redactor(settings.redact_patterns, None, settings.redact_also) if settings.redact else None
+    return Look(shown, tables, proposal, redact=own.redact if own else _as_is)
+
+
+def is_contract(tables: Sequence[Table]) -> bool:
+    """Whether the runs have all columns that can be read without a mapping, by the names of the source contract."""
+    runs = next((table for table in tables if table.name == "runs"), None)
+    there = {column.name.lower() for column in runs.columns} if runs else set()
+    needed = {column.name for column in RUN if column.is_required} | {"environment"}
+    return needed <= there and bool(there & {"started_at", "completed_at"})
+
+
+def is_station(tables: Sequence[Table]) -> bool:
+    """Whether the tables are those of CloudShip Station, which need no mapping."""
+    by_name = {table.name: {column.name.lower() for column in table.columns} for table in tables}
+    return all(columns <= by_name.get(name, set()) for name, columns in STATION.items())

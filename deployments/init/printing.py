@@ -1,0 +1,117 @@
+"""What ``init`` prints: the tables, the mapping with a sample of each column, the runs, the files, what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from deployments.init.files import WrittenFile
+from deployments.init.looking import Look
+from deployments.init.tables import Column as Found
+from deployments.source_survey import Survey, named, word_counts
+from deployments.terminal.console import Column, one_line, plain, print_table
+from deployments.terminal.invocation import printed_command
+from tasks.wording.counts import counted
+from tasks.wording.shortening import cut
+
+_MOST_TABLES = 12
+_MOST_COLUMNS = 9
+_SAMPLE_CHARACTERS = 44
+_REDACTED_CHARACTERS = 2_000
+_MOST_PROBLEMS = 3
+
+
+def print_look(console: Console, look: Look) -> None:
+    """The source, its tables, and the proposed mapping."""
+    console.print(Text.assemble(("Found ", "bold"), one_line(look.shown), f": {look.known}" if look.known else ""))
+    roles = _roles(look)
+    ordered = sorted(look.tables, key=lambda table: (table.name not in roles, table.name))
+    for table in ordered[:_MOST_TABLES]:
+        columns = named([column.name for column in table.columns], _MOST_COLUMNS)
+        rows = "" if table.rows is None else f", {counted(table.rows, 'row')}"
+        role = f"  ({roles[table.name]})" if table.name in roles else ""
+        console.print(Text.assemble("  ", one_line(f"{table.name}{rows}: {columns}"), (role, "green")))
+    if len(ordered) > _MOST_TABLES:
+        console.print(f"  and {len(ordered) - _MOST_TABLES:,} more")
+    if look.proposal is not None:
+        _print_mapping(console, look)
+
+
+def _roles(look: Look) -> dict[str, str]:
+    if look.proposal is None:
+        return {}
+    agents = {look.proposal.agents.name: "agents"} if look.proposal.agents else {}
+    return agents | {look.proposal.runs.name: "runs"}
+
+
+def _print_mapping(console: Console, look: Look) -> None:
+    proposal = look.proposal
+    assert proposal is not None
+    guesses = list(proposal.guesses.values())
+    print_table(
+        console,
+        [
+            Column("Field", [guess.field for guess in guesses]),
+            Column("Column", [one_line(guess.column.name) for guess in guesses], folds=True),
+            Column("For example", [one_line(_sample(guess.column, look)) for guess in guesses], rank=1, folds=True),
+            Column("Or", [one_line(", ".join(o.name for o in guess.others)) for guess in guesses], rank=2, folds=True),
+        ],
+    )
+    for note in proposal.notes:
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(note)))
+
+
+def _sample(column: Found, look: Look) -> str:
+    value = next(iter(column.values), "")
+    return cut(look.redact(str(value)[:_REDACTED_CHARACTERS]), _SAMPLE_CHARACTERS)
+
+
+def print_found(console: Console, survey: Survey) -> None:
+    """The environments, agents, runs and statuses that the source gives."""
+    console.print(Text.assemble("  ", one_line(survey.places)))
+    agents = f"{counted(len(survey.agents), 'agent')}: {named(survey.agents)}" if survey.agents else "no agent"
+    if survey.environment:
+        console.print(Text.assemble("  in ", one_line(f"{survey.environment}: {agents}")))
+    read = f"{counted(survey.runs, 'run')} read (the newest of each agent), {survey.newest_run}"
+    console.print(f"  {read}")
+    if survey.statuses:
+        console.print(Text.assemble("  statuses: ", one_line(word_counts(survey.statuses))))
+    if survey.unfinished:
+        left = f"left out as unfinished: {word_counts(survey.unfinished)}; a mapping's `statuses` can say otherwise"
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(left)))
+    for problem in survey.problems[:_MOST_PROBLEMS]:
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(problem)))
+
+
+def print_files(console: Console, files: Sequence[WrittenFile], output: Path, *, is_overridden: bool) -> None:
+    """The files that were written, and those that were there."""
+    for file in files:
+        if file.state == "written":
+            console.print(Text.assemble(("Wrote ", "green"), plain(file.path)))
+        elif file.state == "unchanged":
+            console.print(Text.assemble(plain(file.path), " is there already, and the same"))
+        else:
+            name = output / file.path.name.replace(".agent-report", "", 1)
+            console.print(
+                Text.assemble(
+                    ("Wrote ", "green"),
+                    plain(file.path),
+                    ", since another file is there already: compare it with ",
+                    plain(name),
+                )
+            )
+    if is_overridden:
+        note = "AGENT_REPORT_SOURCE_URL in your environment names another source, and takes precedence over .env"
+        console.print(Text.assemble(("Note: ", "yellow"), note))
+
+
+def print_next(console: Console, survey: Survey, estimate: Mapping[str, Any], output: Path) -> None:
+    """The commands that come next."""
+    folder = "" if output.resolve() == Path.cwd() else f" in {output}"
+    if estimate["calls"]:
+        console.print(Text.assemble(("Next", "bold"), plain(folder), ": ", plain(printed_command("doctor"))))
+        console.print(Text.assemble("then  ", plain(printed_command("run", survey.environment))))

@@ -1,0 +1,261 @@
+"""What people call the columns of the source contract, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deployments.init.tables import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of the contract: names with how surely they mean it, the kinds that it has, and those it never has."""
+
+    names: Mapping[str, float]
+    kinds: frozenset[Kind]
+    never: frozenset[Kind] = frozenset()
+
+
+_TEXT: frozenset[Kind] = frozenset({"text"})
+_WORDS: frozenset[Kind] = frozenset({"text", "number"})
+_PROSE: frozenset[Kind] = frozenset({"text", "object", "list"})
+_NUMBER: frozenset[Kind] = frozenset({"number"})
+_TIME: frozenset[Kind] = frozenset({"time"})
+_JSON: frozenset[Kind] = frozenset({"list", "object"})
+_BOOL: frozenset[Kind] = frozenset({"bool", "number"})
+_NO_PROSE: frozenset[Kind] = frozenset({"number", "bool", "time"})
+_NO_NUMBER: frozenset[Kind] = frozenset({"text", "list", "object", "bool", "time"})
+_NO_WORD: frozenset[Kind] = frozenset({"list", "object", "bool", "time"})
+_NO_LIST: frozenset[Kind] = frozenset({"number", "bool", "time"})
+
+
+def _ranked(names: str, first: float = 1.0, step: float = 0.03) -> dict[str, float]:
+    """The names, the surest first."""
+    return {name: max(0.1, first - step * rank) for rank, name in enumerate(names.split())}
+
+
+def _times(verbs: str, rest: str, first: float) -> dict[str, float]:
+    """Names of moments: each verb with what people put behind it, then ``rest``."""
+    endings = ("at", "ts", "time", "on", "date", "timestamp", "utc", "datetime", "ms")
+    whole = dict.fromkeys(verbs.split(), first - 0.05)
+    return (
+        whole | {f"{verb}_{ending}": first for verb in verbs.split() for ending in endings} | _ranked(rest, first - 0.2)
+    )
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+def _field(names: Mapping[str, float], kinds: frozenset[Kind], never: frozenset[Kind] = frozenset()) -> Field:
+    return Field(names, kinds, never)
+
+
+RUN_FIELDS: Mapping[str, Field] = {
+    "id": _field(
+        _ranked("id uid uuid guid run_id pk key")
+        | _ranked("request_id execution_id invocation_id conversation_id session_id trace_id thread_id ", 0.62, 0.01),
+        _WORDS,
+        _NO_WORD,
+    ),
+    "agent": _field(
+        _ranked("agent agent_name agent_id bot bot_name bot_id assistant assistant_name assistant_id ")
+        | _ranked("agent_slug bot_slug agent_key agent_uid agent_uuid worker crew persona copilot", 0.85, 0.01)
+        | _ranked(
+            "workflow workflow_name workflow_id flow flow_name pipeline chain graph app app_name application",
+            0.65,
+            0.01,
+        )
+        | _ranked(
+            "handled_by executed_by run_by assigned_to assignee actor service service_name skill deployment name",
+            0.55,
+            0.014,
+        ),
+        _WORDS,
+        _NO_WORD,
+    ),
+    "environment": _field(
+        _ranked("environment env environment_name env_name deployment_environment stage environment_id env_id")
+        | _ranked("workspace namespace project project_name tenant tier", 0.55, 0.03),
+        _WORDS,
+        _NO_WORD,
+    ),
+    "status": _field(
+        _ranked("status state outcome run_status final_status result_status completion_status status_code phase")
+        | _ranked("disposition verdict result resolution", 0.62, 0.04),
+        _TEXT,
+        frozenset({"list", "object", "time", "bool"}),
+    ),
+    "started_at": _field(
+        _times(
+            "requested received submitted asked created inserted", "timestamp ts date datetime time day logged_at", 0.75
+        )
+        | _times("opened open", "", 0.8)
+        | _times("started start began begin begun", "", 1.0)
+        | {"updated_at": 0.25},
+        frozenset({"time", "number"}),
+        frozenset({"text", "list", "object", "bool"}),
+    ),
+    "completed_at": _field(
+        _times("replied responded answered resolved closed close done stopped", "", 0.75)
+        | _times("completed finished ended end finish complete", "", 1.0)
+        | {"updated_at": 0.3},
+        frozenset({"time", "number"}),
+        frozenset({"text", "list", "object", "bool"}),
+    ),
+    "duration_seconds": _field(
+        _ranked(
+            "duration_seconds duration elapsed_seconds elapsed duration_s runtime run_time seconds took "
+            "latency latency_seconds time_taken processing_time"
+        )
+        | _ranked("duration_ms latency_ms elapsed_ms took_ms response_time_ms response_time", 0.8, 0.01),
+        _NUMBER,
+        _NO_NUMBER,
+    ),
+    "task": _field(
+        _ranked(
+            "task question prompt query user_input user_message user_query user_prompt input request task_description"
+        )
+        | _ranked(
+            "goal instruction instructions objective ask inputs message problem ticket issue subject title", 0.75, 0.03
+        ),
+        _PROSE,
+        _NO_PROSE,
+    ),
+    "final_response": _field(
+        _ranked(
+            "final_response response answer reply output final_answer final_output completion assistant_message result"
+        )
+        | _ranked("outputs generated_text generation bot_response solution summary", 0.75, 0.04),
+        _PROSE,
+        _NO_PROSE,
+    ),
+    "expected": _field(
+        _ranked(
+            "expected expected_output expected_answer ground_truth reference reference_answer "
+            "reference_output gold golden"
+        ),
+        _PROSE,
+    ),
+    "context": _field(
+        _ranked("context contexts documents retrieved_documents retrieved sources retrieval passages "), _PROSE
+    ),
+    "error": _field(
+        _ranked(
+            "error error_message exception err failure_reason error_text failure error_details last_error error_type"
+        ),
+        _PROSE,
+        _NO_PROSE,
+    ),
+    "tool_calls": _field(
+        _ranked(
+            "tool_calls toolcalls tool_invocations tools_called tool_uses function_calls actions calls "
+            "tools tool_results"
+        ),
+        _JSON,
+        _NO_LIST,
+    ),
+    "execution_steps": _field(
+        _ranked(
+            "execution_steps steps intermediate_steps trajectory trace_steps events step_log history trace log",
+            1.0,
+            0.05,
+        ),
+        _JSON,
+        _NO_LIST,
+    ),
+    "messages": _field(
+        _ranked(
+            "messages conversation transcript chat_history message_history chat dialog dialogue history thread turns"
+        ),
+        _JSON,
+        _NO_LIST | {"text"},
+    ),
+    "input_tokens": _field(
+        _ranked(
+            "input_tokens prompt_tokens tokens_in input_token_count prompt_token_count tokens_input "
+            "tokens_prompt in_tokens"
+        ),
+        _NUMBER,
+        _NO_NUMBER,
+    ),
+    "output_tokens": _field(
+        _ranked(
+            "output_tokens completion_tokens tokens_out output_token_count completion_token_count "
+            "tokens_output out_tokens"
+        ),
+        _NUMBER,
+        _NO_NUMBER,
+    ),
+    "total_tokens": _field(
+        _ranked("total_tokens tokens token_count tokens_total total_token_count tokens_used token_usage "),
+        _NUMBER,
+        _NO_NUMBER,
+    ),
+    "cost_usd": _field(
+        _ranked("cost_usd total_cost cost price_usd usd total_cost_usd cost_dollars cost_cents price spend "),
+        _NUMBER,
+        _NO_NUMBER,
+    ),
+    "model_name": _field(
+        _ranked("model_name model llm model_id llm_model model_used engine llm_name"),
+        _TEXT,
+        frozenset({"number", *_NO_WORD}),
+    ),
+    "session_id": _field(
+        _ranked("session_id conversation_id thread_id session chat_id thread conversation_key dialog_id "),
+        _WORDS,
+        _NO_WORD,
+    ),
+    "parent_run_id": _field(_ranked("parent_run_id parent_id parent parent_run parent_uid"), _WORDS, _NO_WORD),
+    "trace_id": _field(_ranked("trace_id traceid otel_trace_id trace traceparent"), _TEXT, _NO_WORD),
+    "version": _field(
+        _ranked("version agent_version bot_version release prompt_version app_version git_sha commit build revision"),
+        _WORDS,
+        _NO_WORD,
+    ),
+    "succeeded": _field(
+        _ranked("succeeded success successful is_success ok passed is_successful solved resolved is_correct correct"),
+        _BOOL,
+        frozenset({"text", "list", "object", "time"}),
+    ),
+    "owner": _field(_ranked("owner owned_by team squad owner_name"), _TEXT, _NO_WORD),
+    "tags": _field(
+        _ranked("tags labels keywords"), frozenset({"list", "text", "object"}), frozenset({"number", "bool", "time"})
+    ),
+}
+
+AGENT_FIELDS: Mapping[str, Field] = {
+    "id": _field(_ranked("id uid uuid guid agent_id bot_id assistant_id slug key pk"), _WORDS, _NO_WORD),
+    "name": _field(_ranked("name title display_name agent_name bot_name label slug"), _TEXT, _NO_WORD),
+    "description": _field(_ranked("description about summary purpose details role descr desc goal"), _TEXT, _NO_PROSE),
+    "prompt": _field(
+        _ranked("prompt system_prompt instructions system_message instruction system prompt_template persona"),
+        _TEXT,
+        _NO_PROSE,
+    ),
+    "owner": _field(_ranked("owner team squad owned_by owner_name maintainer"), _TEXT, _NO_WORD),
+    "environment": RUN_FIELDS["environment"],
+}
+
+NEVER_AGENTS = _set(
+    "user customer client email country language lang locale channel source category currency region "
+    "version type kind priority platform device browser ip plan tier method level role rating score "
+    "status error model"
+)
+STEP_TYPES = ("run_type", "type", "kind", "span_kind", "observation_type", "span_type")
+STEP_WORDS = _set("llm tool retriever generation span chain embedding")
+FAILED_FLAGS = frozenset({"failed", "error", "errored", "is_error", "is_failed", "has_error", "has_failed"})
+
+AGENT_TABLES = frozenset(
+    {"agent", "bot", "assistant", "worker", "persona", "workflow", "flow", "crew", "copilot", "app"}
+)
+RUN_TABLES = _set(
+    "run execution conversation session job invocation interaction request task dialog dialogue chat "
+    "trace call completion generation ticket thread"
+)
+PART_TABLES = _set(
+    "step span message event log turn tool feedback score annotation rating user account document "
+    "chunk embedding migration setting label evaluation environment project"
+)

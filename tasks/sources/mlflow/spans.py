@@ -1,0 +1,122 @@
+"""Spans as MLflow's server gives them: OTLP under protobuf's own names, or in older versions a file of MLflow's.
+
+MLflow reads what other instrumentations wrote and adds its own attributes. Those are left out again, so that a span
+says the same wherever it was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from tasks.evidence.traces.conventions.catalog import MARKS
+from tasks.evidence.traces.conventions.platforms.mlflow import MLFLOW
+from tasks.evidence.traces.spans import Span, parse_v3
+from tasks.sources.spans.api import dicts
+
+_NAMES = {
+    "trace_id": "traceId",
+    "span_id": "spanId",
+    "parent_span_id": "parentSpanId",
+    "name": "name",
+    "start_time_unix_nano": "startTimeUnixNano",
+    "end_time_unix_nano": "endTimeUnixNano",
+    "status": "status",
+}
+_VALUES = {
+    "string_value": "stringValue",
+    "int_value": "intValue",
+    "bool_value": "boolValue",
+    "double_value": "doubleValue",
+}
+_DEEPEST = 100
+_OWN_PREFIX = "mlflow."
+_OTHERS = MARKS - MLFLOW.marks
+# Of a trace as a whole, under names that conventions read on its root.
+_OF_TRACE = {"mlflow.trace.session": "session.id", "mlflow.trace.user": "user.id"}
+_ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
+
+
+def read_spans(raw_spans: object, info: Mapping[str, Any], experiment: str) -> list[Span]:
+    """The spans of one trace, whose ``info`` holds its tags and metadata.
+
+    Their service is what the trace's tags say, or else ``experiment``.
+    """
+    tags, metadata = _texts(info.get("tags")), _texts(info.get("trace_metadata"))
+    # MLflow makes tags of what the resource says.
+    said = {"service.name": tags.get("service.name") or experiment}
+    said |= {name: tags[name] for name in _ENVIRONMENT if name in tags}
+    resource = {"attributes": [{"key": key, "value": {"stringValue": value}} for key, value in said.items()]}
+    spans = [_otlp(raw) for raw in dicts(raw_spans)]
+    found = parse_v3([{"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}])
+    every = [span for each in found.values() for span in each]
+    for span in every:
+        span.tags = _without_additions(span.tags)
+        if span.parent_id is None:
+            span.tags = {tag: metadata[name] for name, tag in _OF_TRACE.items() if name in metadata} | dict(span.tags)
+    return every
+
+
+def _without_additions(tags: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not _OTHERS & tags.keys():
+        return tags
+    return {key: value for key, value in tags.items() if not key.startswith(_OWN_PREFIX)}
+
+
+def _otlp(raw: Mapping[str, Any]) -> dict[str, Any]:
+    span: dict[str, Any] = {new: raw.get(old) for old, new in _NAMES.items()}
+    span["attributes"] = _pairs(raw.get("attributes"))
+    span["events"] = [
+        {"name": event.get("name"), "attributes": _pairs(event.get("attributes"))} for event in dicts(raw.get("events"))
+    ]
+    return span
+
+
+def _pairs(raw: object) -> list[dict[str, Any]]:
+    if isinstance(raw, dict):
+        # The file's: each value is JSON, text in quotes too.
+        return [{"key": key, "value": _unquoted(value)} for key, value in raw.items()]
+    return [{"key": item.get("key"), "value": _value(item.get("value"))} for item in dicts(raw)]
+
+
+def _value(raw: object) -> object:
+    value = _plain(raw)
+    if isinstance(value, (dict, list)):
+        return orjson.dumps(value, default=str).decode()
+    return value
+
+
+def _plain(raw: object, depth: int = 0) -> Any:
+    """A value of OTLP as plain Python, to a depth that no attribute of use has."""
+    if not isinstance(raw, dict) or depth > _DEEPEST:
+        return None
+    for kind, value in raw.items():
+        if kind in _VALUES:
+            return (
+                int(value) if kind == "int_value" and isinstance(value, str) and value.lstrip("-").isdigit() else value
+            )
+        if kind == "array_value" and isinstance(value, dict):
+            return [_plain(item, depth + 1) for item in dicts(value.get("values"))]
+        if kind == "kvlist_value" and isinstance(value, dict):
+            return {str(item.get("key")): _plain(item.get("value"), depth + 1) for item in dicts(value.get("values"))}
+    return None
+
+
+def _unquoted(value: object) -> object:
+    """JSON text without its quotes, numbers as numbers; objects, lists and what is no JSON stay text."""
+    if not isinstance(value, str):
+        return orjson.dumps(value, default=str).decode() if isinstance(value, (dict, list)) else value
+    if value[:1] in ("{", "["):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+
+
+def _texts(raw: object) -> dict[str, str]:
+    if not isinstance(raw, dict):
+        return {}
+    return {key: value for key, value in raw.items() if isinstance(value, str) and value}

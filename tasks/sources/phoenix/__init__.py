@@ -1,0 +1,1 @@
+"""Phoenix as a store of spans."""

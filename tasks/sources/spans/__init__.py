@@ -1,0 +1,1 @@
+"""Spans as a source: what stores of spans have in common."""

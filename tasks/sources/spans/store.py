@@ -1,0 +1,40 @@
+"""What a store of spans does, wherever its spans are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from tasks.evidence.traces.spans import Span
+
+
+class SpanStore(Protocol):
+    """Whole traces, read a page at a time. A span's ``service`` is its service's name, or its project's in the store.
+
+    Every method raises SourceError, without credentials, when the store does not answer.
+    """
+
+    def check(self) -> None:
+        """Ask for as little as shows that the store is there and takes the credentials."""
+        ...
+
+    def describe(self) -> str:
+        """The store for messages, as ``Phoenix at http://localhost:6006``, without credentials."""
+        ...
+
+    def traces(self, since: datetime | None, until: datetime) -> Iterator[Sequence[Span]]:
+        """The traces that began from ``since`` (None: ever) until before ``until``, both aware; none is empty.
+
+        Newest first, as far as the store sorts: those of one project are. Pages are asked for as they are needed, and
+        no trace is loaded twice.
+        """
+        ...
+
+    def fetch(self, trace_ids: Sequence[str]) -> Mapping[str, Sequence[Span]]:
+        """The spans of each of ``trace_ids`` that the store has."""
+        ...
+
+    def close(self) -> None:
+        """Ends the connections."""
+        ...
