@@ -18,6 +18,7 @@ import yaml
 
 from tasks.judge.rubric import parse_criteria
 from tasks.settings import ReportOptions
+from tasks.sources.source import Window
 from tasks.sources.sql.connection import open_database
 from tasks.sources.sql.source import SqlSource
 from tasks.warehouse.parquet import write_parquet
@@ -97,9 +98,10 @@ def test_views_make_any_database_a_source(pages: dict[str, Any], tmp_path: Path)
         )
     connection.close()
     source = SqlSource(open_database(f"sqlite:///{tmp_path / 'bots.db'}"))
-    [agent] = source.load_agents("production")
+    window = Window(20, datetime(2026, 4, 1, tzinfo=UTC), None, "")
+    [agent] = source.load_agents("production", window)
     assert (agent.name, agent.prompt) == ("helper", "You help.")
-    found = source.fetch_runs(agent, limit=20, until=datetime(2026, 4, 1, tzinfo=UTC), since=None, filter_model="")
+    found = source.fetch_runs(agent, window)
     [run] = found.runs
     assert (run.id, run.status, run.task, run.final_response) == (7, "completed", "Why?", "Because.")
 
