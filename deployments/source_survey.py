@@ -67,7 +67,7 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
     environment = choose_environment(environments, wanted)
     if not environment:
         return Survey(environments, "", problems=["the source names no environment"])
-    window = Window(limit=limit, until=now, since=None, filter_model="")
+    window = Window(limit, now, None, "")
     agents = source.load_agents(environment, window)
     found = source.fetch_runs_of(agents, window) if agents else {}
     statuses: Counter[str] = Counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark, name_of
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.langchain import result_id
 from tasks.evidence.traces.conventions.messages import Message, read_messages
@@ -22,6 +23,12 @@ from tasks.evidence.traces.spans import Span
 _KINDS: dict[str, SpanKind] = {"LLM": "llm", "EMBEDDING": "llm", "TOOL": "tool", "AGENT": "agent"}
 _LLAMA_INDEX = "openinference.instrumentation.llama_index"
 _DSPY = "openinference.instrumentation.dspy"
+_OPENAI_AGENTS = "openinference.instrumentation.openai_agents"
+# Frameworks whose agents are chains.
+_CHAINS = frozenset(
+    f"openinference.instrumentation.{name}"
+    for name in ("langchain", "llama_index", "dspy", "crewai", "google_adk", "haystack", "openai_agents", "beeai")
+)
 _HAYSTACK = "openinference.instrumentation.haystack"
 # Without their results: what a wrapper adds to a tool's own arguments.
 _CALL_KEYS = {"args", "kwargs", "sanitize_inputs_outputs"}
@@ -117,6 +124,28 @@ def _response_id(span: Span) -> str | None:
     return as_text(answer.get("id") or dig(answer, "raw", "id")) or result_id(answer)
 
 
+def _is_node(span: Span) -> bool:
+    """Whether LangGraph's metadata says that this is a node of a graph."""
+    metadata = span.tags.get("metadata")
+    return isinstance(metadata, str) and '"langgraph_node"' in metadata
+
+
+def _agent(span: Span) -> AgentMark | None:
+    """Of a framework's chains the outermost is the run of its agent: LangGraph's graph, a program of dspy."""
+    tags = span.tags
+    marked = str(tags.get("openinference.span.kind")).upper()
+    if marked == "AGENT":
+        name = as_text(tags.get("agent.name"))
+        if name is None and tags.get("otel.scope.name") == _OPENAI_AGENTS:
+            # What the SDK calls its trace is no agent.
+            is_trace = span.parent_id is None or span.operation.lower() == "agent workflow"
+            return AgentMark(name_of(span.operation), is_trace)
+        return AgentMark(name or name_of(span.operation))
+    if marked == "CHAIN" and tags.get("otel.scope.name") in _CHAINS and not _is_node(span):
+        return AgentMark(name_of(span.operation), True)
+    return None
+
+
 OPENINFERENCE = Convention(
     name="OpenInference",
     marks=frozenset(
@@ -131,6 +160,7 @@ OPENINFERENCE = Convention(
         }
     ),
     kind=_kind,
+    agent=_agent,
     tool_name=_tool_name,
     call_id=first_filled("tool_call.id", "tool.id"),
     arguments=_arguments,
