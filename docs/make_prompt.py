@@ -16,6 +16,7 @@ from tasks.judge.answer import build_schema
 from tasks.judge.question import compose
 from tasks.judge.rubric import Criteria, resolve_rubrics
 from tasks.settings import Settings
+from tasks.sources.source import Window
 from tasks.sources.sql.connection import open_database
 from tasks.sources.sql.source import SqlSource
 
@@ -68,8 +69,9 @@ def _evidence() -> Evidence:
         place = Path(folder) / "station.db"
         build_sample(_NOW).write_sqlite(place)
         source = SqlSource(open_database(f"sqlite:///{place}"))
-        agent = next(agent for agent in source.load_agents("demo") if agent.name == _AGENT)
-        runs = source.fetch_runs(agent, limit=_RUNS, until=_NOW, since=None, filter_model="")
+        window = Window(_RUNS, _NOW, None, "")
+        agent = next(agent for agent in source.load_agents("demo", window) if agent.name == _AGENT)
+        runs = source.fetch_runs(agent, window)
         return build_evidence(agent, runs, (), RunPrices())
 
 

@@ -366,10 +366,10 @@ def make_trace() -> Callable[..., dict[str, Any]]:
 def make_run() -> Callable[..., Run]:
     """``make_run(12, "0a")``: a run that took 10 s from the fixed moment; other fields by name."""
 
-    def make(run_id: int, trace_id: str | None = None, **fields: Any) -> Run:
+    def make(run_id: int | str, trace_id: str | None = None, **fields: Any) -> Run:
         values: dict[str, Any] = {
-            "id": run_id,
-            "agent_id": 1,
+            "id": str(run_id),
+            "agent_id": "1",
             "status": "completed",
             "outcome": "success",
             "started_at": STARTED,

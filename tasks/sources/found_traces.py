@@ -32,8 +32,8 @@ class TraceLookup:
 class FoundTraces:
     """What a store has of some runs: spans, or why there are none, by run id. For one thread.
 
-    ``cut`` finds a run's part of its trace, ``store`` names the store in reasons, ``now`` (aware) decides what is young.
-    A run that is not in ``lookups`` has a trace id that is none.
+    ``cut`` finds a run's part of its trace, ``store`` names the store in reasons, ``now`` (aware) decides what is
+    young. A run that is not in ``lookups`` has a trace id that is none.
     """
 
     def __init__(self, lookups: Mapping[RunId, TraceLookup], *, cut: CutRun, store: str, now: datetime) -> None:

@@ -46,7 +46,7 @@ def _read(source: SqlSource, agents: list[Agent], client: Any = None, hide: Reda
 
 def test_a_batch_is_its_agents(source: tuple[SqlSource, sa.Engine], sample: Sample) -> None:
     reader, _ = source
-    agents = reader.load_agents("demo")
+    agents = reader.load_agents("demo", WINDOW)
     with SimulatedJaeger(sample.traces) as jaeger, open_jaeger(jaeger.url) as client:
         alone = [_read(reader, [agent], client, Redactor())[0] for agent in agents]
         before = len(jaeger.requests)
@@ -60,7 +60,7 @@ def test_a_batch_is_its_agents(source: tuple[SqlSource, sa.Engine], sample: Samp
 
 def test_two_queries_a_batch(source: tuple[SqlSource, sa.Engine]) -> None:
     reader, _ = source
-    agents = reader.load_agents("demo")
+    agents = reader.load_agents("demo", WINDOW)
     read_runs(reader, agents, WINDOW, None)
     statements: list[str] = []
 
@@ -77,7 +77,7 @@ def test_one_agent_without_a_readable_row_fails_alone(source: tuple[SqlSource, s
     reader, engine = source
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE agent_runs SET started_at = 'no date' WHERE agent_id = 2"))
-    agents = reader.load_agents("demo")
+    agents = reader.load_agents("demo", WINDOW)
     found = _read(reader, agents)
     [failure] = [evidence for evidence in found if isinstance(evidence, ReadFailure)]
     assert found.index(failure) == [agent.id for agent in agents].index(2)
@@ -89,7 +89,7 @@ def test_a_row_that_fails_the_query_fails_its_own_agent(source: tuple[SqlSource,
     reader, engine = source
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE agent_runs SET task = CAST(x'ff41' AS TEXT) WHERE agent_id = 3"))
-    agents = reader.load_agents("demo")
+    agents = reader.load_agents("demo", WINDOW)
     found = dict(zip([agent.id for agent in agents], _read(reader, agents), strict=True))
     others = [evidence for number, evidence in found.items() if number != 3]
     assert all(isinstance(evidence, Evidence) for evidence in others)
@@ -105,7 +105,7 @@ def test_a_text_that_cannot_be_redacted_fails_its_own_agent(source: tuple[SqlSou
             raise ValueError(text)
         return text
 
-    agents = reader.load_agents("demo")
+    agents = reader.load_agents("demo", WINDOW)
     found = dict(zip([agent.id for agent in agents], _read(reader, agents, hide=Redactor({}, hook)), strict=True))
     assert found.pop(4) == ReadFailure("the redaction hook failed: ValueError")
     assert all(isinstance(evidence, Evidence) for evidence in found.values())
@@ -115,7 +115,7 @@ def test_a_text_that_cannot_be_redacted_fails_its_own_agent(source: tuple[SqlSou
 
 def test_an_error_that_is_not_ours_keeps_its_kind_and_loses_secrets() -> None:
     class Broken:
-        def fetch_runs_of(self, agents: Any, **window: Any) -> Any:
+        def fetch_runs_of(self, agents: Any, window: Any) -> Any:
             return {1: Unreadable()}
 
     class Unreadable:
@@ -130,5 +130,5 @@ def test_an_error_that_is_not_ours_keeps_its_kind_and_loses_secrets() -> None:
 
 def test_without_jaeger_every_trace_is_unavailable(source: tuple[SqlSource, sa.Engine]) -> None:
     reader, _ = source
-    evidence = _read(reader, reader.load_agents("demo")[:1])[0]
+    evidence = _read(reader, reader.load_agents("demo", WINDOW)[:1])[0]
     assert {(trace.state, trace.reason) for trace in evidence.traces.values()} == {("unavailable", NO_JAEGER)}

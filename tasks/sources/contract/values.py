@@ -37,6 +37,9 @@ def read_flag(value: object) -> bool | None:
     """Whether ``value`` is a yes: true, 1, ``passed``, ``success``; a no: false, 0, ``failed``; None for the rest."""
     if isinstance(value, bool):
         return value
+    if isinstance(value, bytes) and value in (b"\x00", b"\x01"):
+        # MySQL's BIT(1).
+        return value == b"\x01"
     word = (read_filled(value) or "").casefold()
     return True if word in _YES else False if word in _NO else None
 

@@ -118,7 +118,7 @@ def describe(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{url.database or ''}"
     if url.get_backend_name() == "duckdb":
-        # Files: the place is all.
+        # Files: what stands in the URL is their place.
         return url.database or ""
     port = f":{url.port}" if url.port else ""
     return f"{url.get_backend_name()}://{url.host or ''}{port}/{url.database or ''}"

@@ -21,10 +21,12 @@ from tasks.evidence.prices import RunPrices
 from tasks.evidence.traces.spans import parse_v1
 from tasks.evidence.traces.telemetry import summarize
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Trace, TraceState
+from tasks.sources.source import Window
 from tasks.sources.sql.connection import open_database
 from tasks.sources.sql.source import SqlSource
 
 NOW = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
+WINDOW = Window(20, NOW, None, "")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def source(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> SqlSourc
 
 
 def fetch(source: SqlSource, agent: Agent) -> AgentRuns:
-    return source.fetch_runs(agent, limit=20, until=NOW, since=None, filter_model="")
+    return source.fetch_runs(agent, WINDOW)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def evidence(sample: Sample, source: SqlSource) -> dict[str, Evidence]:
     """By agent's name, with each trace as complete, partial or missing."""
     spans = parse_v1(sample.traces)
     found: dict[str, Evidence] = {}
-    for agent in source.load_agents(sample.environment):
+    for agent in source.load_agents(sample.environment, WINDOW):
         agent_runs = fetch(source, agent)
         traces = []
         for run in agent_runs.runs:
@@ -146,7 +148,7 @@ def test_dates_have_more_than_one_format_and_none_is_unreadable(
     shapes = Counter(re.sub(r"\d", "0", text) for text in texts)
     assert len(shapes) == 4
     by_id = {run["id"]: run["started_at"] for run in sample.runs}
-    for agent in source.load_agents("demo"):
+    for agent in source.load_agents("demo", WINDOW):
         found = fetch(source, agent)
         assert found.unreadable == 0
         assert all(run.started_at == by_id[run.id] for run in found.runs)
@@ -263,7 +265,7 @@ def test_the_old_columns(sample: Sample, source: SqlSource, tmp_path: Path) -> N
     assert not columns & NEWER_COLUMNS
     old = SqlSource(open_database(f"sqlite:///{path}"))
     blank: dict[str, Any] = dict.fromkeys(NEWER_COLUMNS)
-    for agent in source.load_agents("demo"):
+    for agent in source.load_agents("demo", WINDOW):
         expected = [run.model_copy(update=blank) for run in fetch(source, agent).runs]
         assert list(fetch(old, agent).runs) == expected
 
@@ -274,8 +276,8 @@ def test_postgres_as_source_reads_the_same(sample: Sample, source: SqlSource, po
     engine.dispose()
     opened = open_database(postgres_url)
     other = SqlSource(opened)
-    agents = source.load_agents("demo")
-    assert other.load_agents("demo") == agents
+    agents = source.load_agents("demo", WINDOW)
+    assert other.load_agents("demo", WINDOW) == agents
     for agent in agents:
         assert fetch(other, agent) == fetch(source, agent)
     opened.dispose()
