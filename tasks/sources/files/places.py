@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import fsspec
 
@@ -61,20 +61,7 @@ def find_files(url: str, tables: Sequence[str] = ()) -> list[DataFile]:
         SourceError: there is no such file, or the place cannot be read; named without credentials.
     """
     place = describe(url)
-    files = None
-    try:
-        if "://" in url and not url.startswith("file://"):
-            files, root = fsspec.core.url_to_fs(url)
-            base, paths = _list_remote(files, root)
-        else:
-            base, paths = _list_local(Path(url.removeprefix("file://")).expanduser().absolute())
-    except (ImportError, ValueError) as error:
-        # fsspec's words name the package to install, or the schemes that it knows.
-        raise ConfigurationError(f"The source {place} cannot be read: {scrub(str(error))}") from None
-    except AgentReportError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a file system of any package raises errors of its own
-        raise SourceError(f"The source {place} cannot be read: {scrub(str(error) or type(error).__name__)}") from None
+    files, base, paths = list_files(url)
     found = list(_data_files(base, paths, files, tables or (RUNS, *OTHER_TABLES)))
     first = tables[0] if tables else RUNS
     if any(file.table == first for file in found):
@@ -88,6 +75,43 @@ def find_files(url: str, tables: Sequence[str] = ()) -> list[DataFile]:
             f"The source {place} is {len(found):,} files: at most {_MOST_FILES:,} are read; name fewer by a glob"
         )
     return found
+
+
+class Listing(NamedTuple):
+    """The files that a URL names, by path, below the folder ``base``.
+
+    ``files`` is the fsspec file system of remote ones, None on this machine.
+    """
+
+    files: Any
+    base: str
+    paths: Sequence[str]
+
+    def open(self, path: str) -> Any:
+        """One of them, to read its bytes."""
+        return Path(path).open("rb") if self.files is None else self.files.open(path, "rb")
+
+
+def list_files(url: str) -> Listing:
+    """All files that ``url`` names, whatever is in them: a file, a folder (with those in it), a glob.
+
+    Raises:
+        ConfigurationError: the package for the URL's scheme is not installed.
+        SourceError: there is no such file or folder, or the place cannot be read; named without credentials.
+    """
+    place = describe(url)
+    try:
+        if "://" in url and not url.startswith("file://"):
+            files, root = fsspec.core.url_to_fs(url)
+            return Listing(files, *_list_remote(files, root))
+        return Listing(None, *_list_local(Path(url.removeprefix("file://")).expanduser().absolute()))
+    except (ImportError, ValueError) as error:
+        # fsspec's words name the package to install, or the schemes that it knows.
+        raise ConfigurationError(f"The source {place} cannot be read: {scrub(str(error))}") from None
+    except AgentReportError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a file system of any package raises errors of its own
+        raise SourceError(f"The source {place} cannot be read: {scrub(str(error) or type(error).__name__)}") from None
 
 
 def describe(url: str) -> str:

@@ -30,7 +30,7 @@ def read_langsmith_run(row: Mapping[str, Any]) -> Span | None:
     """The span of a run; None without an id, a trace's id or a start.
 
     The environment is what the run's metadata call ``environment``, else the project's id. The outermost run of a trace
-    is an agent: its name is that of the run, or ``lc_agent_name`` of its metadata.
+    is an agent's by the name in its metadata (``lc_agent_name``), else by its own.
     """
     span_id, trace_id = _id(row.get("id")), _trace_id(row.get("trace_id"))
     start = parse_moment(row.get("start_time"))
@@ -51,7 +51,7 @@ def read_langsmith_run(row: Mapping[str, Any]) -> Span | None:
         name,
         start_us,
         max(start_us, end_us),
-        {**_tags(row, name, extra), **(_agent(name, extra) if parent_id is None else {})},
+        _tags(row, _agent_name(extra) or name if parent_id is None else name, extra),
         error=failed,
         exception=(error or "error") if failed else None,
         service=read_filled(row.get("session_id")) or "",
@@ -75,8 +75,6 @@ def _tags(row: Mapping[str, Any], name: str, extra: Mapping[str, Any]) -> dict[s
         tags["session.id"] = session
     if environment := read_filled(dig(metadata, "environment")):
         tags["deployment.environment.name"] = environment
-    if (cost := read_filled(row.get("total_cost"))) is not None:
-        tags["langsmith.total_cost"] = cost
     return tags
 
 
@@ -100,12 +98,14 @@ def _llm(row: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     )
     if (model := read_filled(model)) is not None:
         tags["gen_ai.request.model"] = model
+    if (cost := read_filled(row.get("total_cost"))) is not None:
+        tags["gen_ai.usage.cost"] = cost
     return tags
 
 
-def _agent(name: str, extra: Mapping[str, Any]) -> dict[str, str]:
-    agent = read_filled(dig(extra, "metadata", "lc_agent_name")) or name
-    return {"gen_ai.agent.name": agent} if agent else {}
+def _agent_name(extra: Mapping[str, Any]) -> str | None:
+    """What LangChain's agents write as their name."""
+    return read_filled(dig(extra, "metadata", "lc_agent_name"))
 
 
 def _parsed(value: object) -> object:

@@ -9,10 +9,11 @@ from typing import Any
 from tasks.errors import ConfigurationError
 from tasks.evidence.traces.spans import Span
 from tasks.sources.files.opening import open_files
+from tasks.sources.langfuse import scores
 from tasks.sources.langfuse.observations import read_observation
 from tasks.sources.span_tables import langsmith, otel_traces
 from tasks.sources.span_tables.clickhouse import is_clickhouse, open_clickhouse
-from tasks.sources.span_tables.store import SpanTable, SpanTableStore
+from tasks.sources.span_tables.store import SignalTable, SpanTable, SpanTableStore
 
 _OBSERVATION = (
     *("id", "trace_id", "parent_observation_id", "type", "name", "start_time", "end_time", "environment", "level"),
@@ -35,6 +36,7 @@ PRESETS = {
         columns=_OBSERVATION,
         needed=("id", "trace_id", "parent_observation_id", "type", "start_time"),
         read=_each(read_observation),
+        signals=SignalTable("scores", "trace_id", scores.COLUMNS, scores.read_score),
     ),
     "langsmith": SpanTable(
         name="runs",
@@ -75,4 +77,5 @@ def open_preset(preset: str, url: str) -> SpanTableStore:
         raise ConfigurationError(
             f"AGENT_REPORT_SOURCE_PRESET={preset} reads files, not {scheme}://: leave it out for tables of your own"
         )
-    return SpanTableStore(open_files(url, (spans.name,)), spans)
+    tables = (spans.name, *((spans.signals.name,) if spans.signals else ()))
+    return SpanTableStore(open_files(url, tables), spans)

@@ -27,12 +27,15 @@ from sqlalchemy.types import UserDefinedType
 from tasks.errors import SourceError
 from tasks.evidence.traces.conventions.catalog import MARKS, SCOPES
 from tasks.evidence.traces.spans import Span
+from tasks.evidence.values import write_json
 from tasks.sources.sql.connection import describe, reading
 
 # Their spans are in memory at once.
 _TRACES_AT_ONCE = 50
 # Partitions that are older than a trace can last are not read.
 _LONGEST_TRACE = timedelta(days=1)
+SIGNALS = "agent_report.signals"
+"""The attribute with a trace's signals, a JSON array of the contract's."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # How the operations begin that are known by their names alone.
 _NAMES = ("agent_execution_engine.", "haystack.", "tools/call ")
@@ -46,6 +49,16 @@ class _Timestamp(UserDefinedType[datetime]):
 
     def get_col_spec(self, **_: Any) -> str:
         return "TIMESTAMPTZ"
+
+
+@dataclass(frozen=True, slots=True)
+class SignalTable:
+    """A table of what was observed of traces, which need not be there; ``read`` gives the contract's signal."""
+
+    name: str
+    trace_id: str
+    columns: tuple[str, ...]
+    read: Callable[[Row], Mapping[str, str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,7 @@ class SpanTable:
     needed: tuple[str, ...]
     read: Callable[[Iterable[Row]], list[Span]]
     marked: bool = False
+    signals: SignalTable | None = None
 
 
 class SpanTableStore:
@@ -135,14 +149,33 @@ class SpanTableStore:
             rows: dict[str, list[Row]] = {}
             for row in connection.execute(query).mappings():
                 rows.setdefault(row["trace key"], []).append(dict(row))
-        return {key: _once(self._spans.read(found)) for key, found in rows.items()}
+            signals = self._signals(connection, page)
+        return {key: _once(self._spans.read(found), signals.get(key)) for key, found in rows.items()}
+
+    def _signals(self, connection: Connection, page: Sequence[str]) -> dict[str, list[Mapping[str, str]]]:
+        """The signals of traces, by the ids that the tables have."""
+        signals = self._spans.signals
+        if signals is None or not self.engine.dialect.has_table(connection, signals.name):
+            return {}
+        there = _names(connection, signals.name)
+        if signals.trace_id not in there:
+            return {}
+        named: list[ColumnElement[Any]] = [column(name) for name in signals.columns if name in there]
+        key = cast(column(signals.trace_id), Text)
+        query = select(*named, key.label("trace key")).select_from(table(signals.name)).where(key.in_(page))
+        # Exports of times that meet hold those of the boundary twice.
+        rows = {(row["trace key"], row.get("id")): dict(row) for row in connection.execute(query).mappings()}
+        found: dict[str, list[Mapping[str, str]]] = {}
+        for (trace_id, _), row in rows.items():
+            if (signal := signals.read(row)) is not None:
+                found.setdefault(trace_id, []).append(signal)
+        return found
 
     def _columns(self, connection: Connection) -> set[str]:
         where = f"The source {describe(self.engine.url)}"
         if not self.engine.dialect.has_table(connection, self._spans.name):
             raise SourceError(f"{where} has no table {self._spans.name}")
-        empty = connection.execute(select(text("*")).select_from(table(self._spans.name)).where(text("1 = 0")))
-        there = set(empty.keys())
+        there = _names(connection, self._spans.name)
         if lacking := [name for name in self._spans.needed if name not in there]:
             raise SourceError(
                 f"{where} has no column {', '.join(lacking)} in {self._spans.name}: it has {', '.join(sorted(there))}"
@@ -191,13 +224,25 @@ class SpanTableStore:
         return self.engine.dialect.name == "clickhousedb"
 
 
-def _once(spans: Iterable[Span]) -> list[Span]:
-    """Each span once: exports of times that meet hold those of the boundary twice. Of two, the one that ended later."""
+def _names(connection: Connection, name: str) -> set[str]:
+    """The columns of a table."""
+    return set(connection.execute(select(text("*")).select_from(table(name)).where(text("1 = 0"))).keys())
+
+
+def _once(spans: Iterable[Span], signals: Sequence[Mapping[str, str]] | None) -> list[Span]:
+    """Each span once: exports of times that meet hold those of the boundary twice. Of two, the one that ended later.
+
+    ``signals`` are written to the outermost spans.
+    """
     found: dict[str, Span] = {}
     for span in spans:
         known = found.get(span.span_id)
         if known is None or span.end_us > known.end_us:
             found[span.span_id] = span
+    if signals:
+        for span in found.values():
+            if span.parent_id is None:
+                span.tags = {**span.tags, SIGNALS: write_json(list(signals))}
     return list(found.values())
 
 

@@ -35,6 +35,7 @@ _OTEL = pa.schema(
     }
 )
 _TIME = pa.timestamp("us", tz="UTC")
+_METADATA = {"thread_id": "s", "lc_agent_name": "desk"}
 _LANGFUSE = {
     "start_time": _TIME,
     "end_time": _TIME,
@@ -136,7 +137,9 @@ def write_langsmith_runs(path: Path, spans: Iterable[Span]) -> None:
             "inputs": span.tags.get("gen_ai.prompt"),
             "outputs": span.tags.get("gen_ai.completion"),
             "error": span.exception,
-            "extra": json.dumps({"metadata": {"ls_model_name": _model(span), "thread_id": "s"}}),
+            "extra": json.dumps(
+                {"metadata": {"ls_model_name": _model(span), "thread_id": "s", "lc_agent_name": "desk"}}
+            ),
             "tags": ["a"],
             "prompt_tokens": 0,
             "completion_tokens": 0,

@@ -16,7 +16,7 @@ from tasks.errors import ConfigurationError, SourceError
 from tasks.evidence.traces import conventions
 from tasks.evidence.traces.spans import Span
 from tasks.sources.span_tables.presets import open_preset
-from tasks.sources.span_tables.store import SpanTableStore
+from tasks.sources.span_tables.store import SIGNALS, SpanTableStore
 
 _RECORDINGS = [recording for recording in load_recordings() if recording.name not in UNREADABLE]
 _ALWAYS = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -67,6 +67,15 @@ def test_langfuse_observations_are_read_as_the_spans_of_its_sdk(tmp_path: Path) 
     recordings = _of("langfuse")
     for recording in recordings:
         exports.write_observations(tmp_path / f"p/observations_v2/{recording.name}.parquet", recording.spans)
+        trace_id = max((span.trace_id for span in recording.spans), key=[s.trace_id for s in recording.spans].count)
+        rows = [
+            {"id": "1", "trace_id": trace_id, "name": "solved", "value": 1.0, "data_type": "BOOLEAN", "source": "API"},
+            {"id": "2", "trace_id": trace_id, "name": "tone", "string_value": "kind", "data_type": "CATEGORICAL"},
+            {"id": "3", "trace_id": trace_id, "name": "empty", "source": "EVAL"},
+        ]
+        path = tmp_path / "p" / "scores" / f"{recording.name}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, rows[0]]))
     (tmp_path / "p" / "manifests").mkdir()
     (tmp_path / "p" / "manifests" / "2026.json").write_text("{}")
 
@@ -74,6 +83,11 @@ def test_langfuse_observations_are_read_as_the_spans_of_its_sdk(tmp_path: Path) 
     assert len(recordings) == 2
     _same(traces, recordings)
     assert {span.tags["session.id"] for spans in traces for span in spans} == {"s"}
+    (root,) = (span for span in traces[0] if span.parent_id is None)
+    assert json.loads(root.tags[SIGNALS]) == [
+        {"name": "solved", "value": "1.0", "source": "user"},
+        {"name": "tone", "value": "kind", "source": ""},
+    ]
 
 
 def test_langsmith_runs_are_read_as_the_spans_of_its_sdk(tmp_path: Path) -> None:
@@ -87,7 +101,7 @@ def test_langsmith_runs_are_read_as_the_spans_of_its_sdk(tmp_path: Path) -> None
     assert len(recordings) >= 3
     _same(traces, recordings)
     (root,) = [span for span in traces[0] if span.parent_id is None]
-    assert root.tags["gen_ai.agent.name"] == root.operation
+    assert root.tags["langsmith.trace.name"] == "desk"
     assert root.service == "00000000-0000-0000-0000-000000000002"
     assert store.fetch([root.trace_id])[root.trace_id][0].trace_id == root.trace_id
 
