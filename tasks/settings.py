@@ -63,13 +63,12 @@ class Settings(ReportOptions, BaseSettings):
         default_factory=dict, description='JSON object of headers for a store of traces, {"Authorization": "Bearer …"}.'
     )
     source_timeout_seconds: float = Field(
-        60, gt=0, le=_LONGEST_SECONDS, description="Time limit of one request to a store of traces."
+        60, gt=0, le=LONGEST_SECONDS, description="Time limit of one request to a store of traces."
     )
     source_preset: str = Field(
         "", description="What the files of the source are: langfuse, langsmith or otel_traces (also ClickHouse)."
     )
     source_mapping: str = Field("", description="YAML file with queries for agents and runs, and what statuses mean.")
-    source_preset: str = Field("", description="What the source's spans are: langfuse, langsmith or otel_traces.")
     warehouse_url: SecretStr = Field(
         SecretStr("sqlite:///agent-report-data/warehouse.db"), description="SQLAlchemy URL of the warehouse."
     )
