@@ -175,6 +175,7 @@ def _print_json(done: Start) -> None:
                 "runs": survey.runs,
                 "newest_run": survey.newest,
                 "statuses": dict(survey.statuses),
+                "conventions": dict(survey.conventions),
                 "problems": list(survey.problems),
             },
             "mapping": {name: guess.column.name for name, guess in look.proposal.guesses.items()}

@@ -92,6 +92,8 @@ def print_found(console: Console, survey: Survey) -> None:
     console.print(f"  {read}")
     if survey.statuses:
         console.print(Text.assemble("  statuses: ", one_line(word_counts(survey.statuses))))
+    if survey.conventions:
+        console.print(Text.assemble("  conventions of their spans: ", one_line(word_counts(survey.conventions))))
     if survey.unfinished:
         left = f"left out as unfinished: {word_counts(survey.unfinished)}; a mapping's `statuses` can say otherwise"
         console.print(Text.assemble(("Note: ", "yellow"), one_line(left)), soft_wrap=True)
