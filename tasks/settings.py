@@ -204,19 +204,10 @@ class Settings(ReportOptions, BaseSettings):
         populate_by_name=True,
     )
 
-    source_url: SecretStr | None = Field(
-        None, description="Where agents and runs are: URL of a database or a store of traces, or a path of files."
-    )
+    source_url: SecretStr | None = Field(None, description="Database, store of traces, or files with agents and runs.")
     source_block: str = Field("", description="Name of a prefect-sqlalchemy SqlAlchemyConnector block, instead.")
-    source_headers: dict[str, SecretStr] = Field(
-        default_factory=dict, description='JSON object of headers for a store of traces, {"Authorization": "Bearer …"}.'
-    )
-    source_timeout_seconds: float = Field(
-        60, gt=0, le=_LONGEST_SECONDS, description="Time limit of one request to a store of traces."
-    )
-    source_preset: str = Field(
-        "", description="What the files of the source are: langfuse, langsmith or otel_traces (also ClickHouse)."
-    )
+    source_headers: dict[str, SecretStr] = Field(default_factory=dict, description="As jaeger_headers, for the source.")
+    source_preset: str = Field("", description="What files of traces are: langfuse, langsmith, otel_traces.")
     source_mapping: str = Field("", description="YAML file with queries for agents and runs, and what statuses mean.")
     warehouse_url: SecretStr = Field(
         SecretStr("sqlite:///agent-report-data/warehouse.db"), description="SQLAlchemy URL of the warehouse."
@@ -233,9 +224,7 @@ class Settings(ReportOptions, BaseSettings):
     jaeger_ui_url: str = Field("", description="Jaeger's UI as people reach it, for links to traces; none: no links.")
     jaeger_service: str = Field("station", description="Service whose spans carry the run's id.")
     jaeger_tag: str = Field("run.id", description="Tag that holds the run's id.")
-    jaeger_headers: dict[str, SecretStr] = Field(
-        default_factory=dict, description='JSON object of headers, {"x-tenant": "a"}.'
-    )
+    jaeger_headers: dict[str, SecretStr] = Field(default_factory=dict, description='JSON object, {"x-tenant": "a"}.')
     jaeger_timeout_seconds: float = Field(
         30, gt=0, le=_LONGEST_SECONDS, description="Time limit of one request to Jaeger."
     )

@@ -121,9 +121,7 @@ def cut_at(tree: SpanTree, span_id: str, *, shared: bool = False) -> tuple[SpanT
     return _below(tree, waiting, shared=shared, keep_parents=True) if waiting else (SpanTree(()), 0)
 
 
-def _below(
-    tree: SpanTree, own: Sequence[int], *, shared: bool, keep_parents: bool = False
-) -> tuple[SpanTree, int]:
+def _below(tree: SpanTree, own: Sequence[int], *, shared: bool, keep_parents: bool = False) -> tuple[SpanTree, int]:
     """What hangs below the spans ``own``, and the orphans that may belong to it where the trace is ``shared``."""
     inside = bytearray(len(tree.spans))
     tops = set()

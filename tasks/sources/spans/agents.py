@@ -56,9 +56,7 @@ def find_runs(tree: SpanTree, readings: Sequence[SpanReading]) -> list[AgentRun]
 class _Marked:
     """The runs of the spans that conventions mark."""
 
-    def __init__(
-        self, tree: SpanTree, readings: Sequence[SpanReading], marks: Sequence[AgentMark | None]
-    ) -> None:
+    def __init__(self, tree: SpanTree, readings: Sequence[SpanReading], marks: Sequence[AgentMark | None]) -> None:
         size = len(marks)
         self._tree = tree
         self._readings = readings

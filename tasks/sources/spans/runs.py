@@ -111,8 +111,7 @@ class _Part:
         agents = [by_id[span_id] for span_id in run.agent_span_ids if span_id in by_id]
         agents.sort(key=lambda index: self.tree.spans[index].start_us)
         self.own = [
-            self.readings[index]
-            for index in dict.fromkeys(([] if self.root is None else [self.root]) + agents)
+            self.readings[index] for index in dict.fromkeys(([] if self.root is None else [self.root]) + agents)
         ]
         self.last_agent = self.readings[agents[-1]] if agents else None
 

@@ -24,7 +24,13 @@ _RESPONSES = (
 )
 _WRAPPERS = ("kwargs", "input_args", "args", "inputs", "data", "value")
 _OWN_INPUTS = (
-    *("pydantic_ai.all_messages", "all_messages_events", "haystack.agent.input", "ai.prompt", "crewai.task.description"),
+    *(
+        "pydantic_ai.all_messages",
+        "all_messages_events",
+        "haystack.agent.input",
+        "ai.prompt",
+        "crewai.task.description",
+    ),
     *("gen_ai.task.input", "gen_ai.prompt", "crewai.crew.tasks", "crew_tasks"),
 )
 _OWN_OUTPUTS = (
@@ -85,9 +91,7 @@ def _last(messages: Iterable[Message], roles: frozenset[str]) -> str | None:
     return found
 
 
-def _written(
-    reading: SpanReading, keys: Iterable[str], names: Sequence[str], roles: frozenset[str]
-) -> str | None:
+def _written(reading: SpanReading, keys: Iterable[str], names: Sequence[str], roles: frozenset[str]) -> str | None:
     tags = reading.span.tags
     return next((text for key in keys if key in tags and (text := _text_in(tags[key], names, roles))), None)
 

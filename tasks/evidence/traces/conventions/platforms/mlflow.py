@@ -112,7 +112,9 @@ def _response_id(span: Span) -> str | None:
 def _agent(span: Span) -> AgentMark | None:
     kind = unquoted(span.tags.get("mlflow.spanType"))
     if kind == "AGENT":
-        name = unquoted(span.tags.get("agent_name")) or unquoted(span.tags.get("name")) or unquoted(span.tags.get("role"))
+        name = (
+            unquoted(span.tags.get("agent_name")) or unquoted(span.tags.get("name")) or unquoted(span.tags.get("role"))
+        )
         # Of the Agents SDK the span around the agents is marked as one too.
         return AgentMark(name or name_of(span.operation), name is None and span.operation.startswith("AgentRunner"))
     return AgentMark(name_of(span.operation), True) if kind in ("CHAIN", "WORKFLOW") else None

@@ -38,7 +38,9 @@ def _usage(span: Span) -> Usage:
 
 
 def _agent(span: Span) -> AgentMark | None:
-    return AgentMark(name_of(as_text(span.tags.get("genkit:name")) or span.operation)) if _kind(span) == "agent" else None
+    return (
+        AgentMark(name_of(as_text(span.tags.get("genkit:name")) or span.operation)) if _kind(span) == "agent" else None
+    )
 
 
 GENKIT = Convention(
