@@ -13,7 +13,7 @@ import pytest
 _ROOT = Path(__file__).parents[1]
 # From the bottom up: a module imports from its own layer or from those before it.
 _LAYERS = (
-    ("tasks.errors", "tasks.settings", "tasks.wording", "tasks.wire"),
+    ("tasks.errors", "tasks.options", "tasks.settings", "tasks.wording", "tasks.wire"),
     ("tasks.statistics",),
     ("tasks.evidence",),
     ("tasks.sources", "tasks.redaction"),

@@ -10,7 +10,8 @@ import pytest
 
 from tasks.errors import RefusedError
 from tasks.redaction.optional import KINDS
-from tasks.settings import AlsoRedacted, ReportOptions, parse_since, read_settings
+from tasks.settings import AlsoRedacted, ReportOptions, read_settings
+from tasks.wording.since import parse_since
 
 
 @pytest.fixture(autouse=True)

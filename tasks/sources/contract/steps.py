@@ -18,9 +18,9 @@ _LATEST = datetime.max.replace(tzinfo=UTC)
 def fill_from_steps(row: Row, steps: Sequence[Row]) -> Row:
     """``row`` (of a run) with ``tool_calls`` and ``execution_steps`` of its ``steps``, where it has none of its own.
 
-    Steps are in the order of ``seq``, then of ``started_at``. A step ``tool`` is a tool call. The outputs of a ``message`` and of an
-    ``llm`` or ``agent`` call are the agent's words, unless the message's name is another role or it has
-    an ``input`` alone. Other kinds are left out.
+    Steps are in the order of ``seq``, then of ``started_at``. A step ``tool`` is a tool call. The outputs of a
+    ``message`` and of an ``llm`` or ``agent`` call are the agent's words, unless the message's name is another role or
+    it has an ``input`` alone. Other kinds are left out.
     """
     ordered = sorted(steps, key=_place)
     found = {
