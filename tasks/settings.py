@@ -57,10 +57,11 @@ class Settings(ReportOptions, BaseSettings):
 
     source_url: SecretStr | None = Field(None, description="Database, store of traces, or files with agents and runs.")
     source_block: str = Field("", description="Name of a prefect-sqlalchemy SqlAlchemyConnector block, instead.")
-    source_headers: dict[str, SecretStr] = Field(default_factory=dict, description="As jaeger_headers, for the source.")
-    source_preset: str = Field("", description="What files of traces are: langfuse, langsmith, otel_traces.")
-    source_mapping: str = Field("", description="YAML file with queries for agents and runs, and what statuses mean.")
+    source_headers: dict[str, SecretStr] = Field(
+        default_factory=dict, description='JSON object of headers for a store of traces, {"authorization": "Bearer …"}.'
+    )
     source_preset: str = Field("", description="What the source's spans are: langfuse, langsmith or otel_traces.")
+    source_mapping: str = Field("", description="YAML file with queries for agents and runs, and what statuses mean.")
     warehouse_url: SecretStr = Field(
         SecretStr("sqlite:///agent-report-data/warehouse.db"), description="SQLAlchemy URL of the warehouse."
     )
@@ -76,7 +77,9 @@ class Settings(ReportOptions, BaseSettings):
     jaeger_ui_url: str = Field("", description="Jaeger's UI as people reach it, for links to traces; none: no links.")
     jaeger_service: str = Field("station", description="Service whose spans carry the run's id.")
     jaeger_tag: str = Field("run.id", description="Tag that holds the run's id.")
-    jaeger_headers: dict[str, SecretStr] = Field(default_factory=dict, description='JSON object, {"x-tenant": "a"}.')
+    jaeger_headers: dict[str, SecretStr] = Field(
+        default_factory=dict, description='JSON object of headers, {"x-tenant": "a"}.'
+    )
     jaeger_timeout_seconds: float = Field(
         30, gt=0, le=LONGEST_SECONDS, description="Time limit of one request to Jaeger."
     )

@@ -26,7 +26,7 @@ _SESSIONS = (
     *("genkit:sessionId", "ag2.conversation.id"),
 )
 _LONGEST = 200
-# What SDKs write where nobody named the service.
+# What SDKs write for a service without a name.
 _UNKNOWN = "unknown_service"
 
 

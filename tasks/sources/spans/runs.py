@@ -22,13 +22,13 @@ from tasks.evidence.values import read_filled, read_float, write_json
 from tasks.sources.contract.rows import Row
 from tasks.sources.spans.agents import AgentRun, find_runs
 from tasks.sources.spans.environments import agent_id, environment_of, service_of, session_of
-from tasks.sources.spans.texts import response_of, task_of
+from tasks.sources.spans.texts import instructions_of, response_of, task_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_CALLS = 1_000
 _COSTS = ("langfuse.total_cost", "llm.cost.total", "gen_ai.usage.cost", "gen_ai.cost.total_cost", "operation.cost")
 _VERSIONS = ("gen_ai.agent.version", "langfuse.version", "langfuse.release", "service.version")
-_USERS = ("user.id", "enduser.id", "langfuse.user.id")
+_DESCRIPTIONS = ("gen_ai.agent.description", "crewai.agent.goal", "agent.description")
 # What stores write where a trace has not ended.
 _UNENDED = frozenset({"IN_PROGRESS", "RUNNING", "PENDING"})
 _NO_AGENT = "agent"
@@ -48,8 +48,8 @@ class TraceRun:
     spans: Sequence[Span]
     agent_span_ids: tuple[str, ...]
     parent_run_id: RunId | None = None
-    is_shared: bool = False
-    """Whether other runs are in the trace."""
+    other_span_ids: frozenset[str] = frozenset()
+    """Of the other runs in the trace."""
 
 
 def run_id_of(trace_id: str, span_id: str) -> RunId:
@@ -84,13 +84,14 @@ def _trace_run(run: AgentRun, every: Sequence[AgentRun], tree: SpanTree, spans: 
         spans=spans,
         agent_span_ids=tuple(tree.spans[index].span_id for index in run.agents),
         parent_run_id=None if run.parent is None else run_id_of(trace_id, every[run.parent].span_id),
-        is_shared=len(every) > 1,
+        other_span_ids=frozenset(other.span_id for other in every) - {run.span_id},
     )
 
 
-def cut_trace_run(tree: SpanTree, run: TraceRun) -> tuple[SpanTree, int]:
-    """The part of the ``tree`` of its trace that is the run's, and the lost spans that may be (see ``cut_at``)."""
-    return cut_at(tree, run.span_id, shared=run.is_shared)
+def cut_trace_run(tree: SpanTree, run: TraceRun) -> tuple[SpanTree, int, int]:
+    """The part of its trace that is the run's, the lost spans that may be, and the other runs inside."""
+    part, strays = cut_at(tree, run.span_id, shared=bool(run.other_span_ids))
+    return part, strays, len(run.other_span_ids & {span.span_id for span in part.spans})
 
 
 def read_model(run: TraceRun) -> str | None:
@@ -102,7 +103,7 @@ class _Part:
     """What the spans of a run say."""
 
     def __init__(self, run: TraceRun) -> None:
-        self.tree, _ = cut_trace_run(SpanTree(run.spans), run)
+        self.tree, *_ = cut_trace_run(SpanTree(run.spans), run)
         self.readings = [conventions.read(span) for span in self.tree.spans]
         self.classified = ClassifiedSpans(self.tree, self.readings)
         self.llm_calls = LlmCalls(self.classified)
@@ -110,10 +111,17 @@ class _Part:
         self.root = by_id.get(run.span_id)
         agents = [by_id[span_id] for span_id in run.agent_span_ids if span_id in by_id]
         agents.sort(key=lambda index: self.tree.spans[index].start_us)
-        self.own = [
-            self.readings[index] for index in dict.fromkeys(([] if self.root is None else [self.root]) + agents)
-        ]
+        own = [] if self.root is None else [self.root]
+        self.own = [self.readings[index] for index in dict.fromkeys((*own, *self._path(agents[:1]), *agents))]
+        """The spans of the run, of its agent, and those between, outermost first."""
         self.last_agent = self.readings[agents[-1]] if agents else None
+
+    def _path(self, agents: Sequence[int]) -> list[int]:
+        """The spans from the run's to the first of its agent's."""
+        path = list(agents)
+        while path and self.tree.parents[path[-1]] >= 0:
+            path.append(self.tree.parents[path[-1]])
+        return path[::-1]
 
 
 def build_run_row(run: TraceRun) -> Row:
@@ -151,6 +159,15 @@ def build_run_row(run: TraceRun) -> Row:
         "trace_id": run.trace_id,
         "version": _first(spans[:1], _VERSIONS),
     }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def build_agent_row(run: TraceRun) -> Row:
+    """What the spans of ``run`` say of its agent: id, name, description, and its instructions for a prompt."""
+    part = _Part(run)
+    row: dict[str, Any] = {"id": run.agent_id, "name": run.agent_name}
+    row["description"] = _first([reading.span for reading in part.own], _DESCRIPTIONS)
+    row["prompt"] = instructions_of(part.own, part.llm_calls.turns())
     return {name: value for name, value in row.items() if value is not None}
 
 

@@ -12,6 +12,7 @@ from tasks.evidence.traces.conventions.values import parse_json
 from tasks.evidence.traces.message_calls import Turn
 
 _USERS = frozenset({"user", "human"})
+_INSTRUCTIONS = frozenset({"system", "developer"})
 _AGENTS = frozenset({"assistant", "ai", "model", "agent", ""})
 # Where a framework's own objects hold the text.
 _TASKS = (
@@ -55,11 +56,11 @@ def task_of(readings: Sequence[SpanReading], turns: Sequence[Turn]) -> str | Non
             or _written(reading, _OWN_INPUTS, _TASKS, _USERS)
             or _text_in(reading.arguments(), _TASKS, _USERS)
         )
-        if text:
-            return text[:_LONGEST]
+        if text and text.strip():
+            return text.strip()[:_LONGEST]
     asked = (_last(turn.given, _USERS) for turn in turns)
     text = next((text for text in asked if text), None) or _as_written(reading.arguments() for reading in readings)
-    return text[:_LONGEST] if text else None
+    return text.strip()[:_LONGEST] if text else None
 
 
 def response_of(readings: Sequence[SpanReading], turns: Sequence[Turn]) -> str | None:
@@ -70,12 +71,25 @@ def response_of(readings: Sequence[SpanReading], turns: Sequence[Turn]) -> str |
             or _written(reading, _OWN_OUTPUTS, _RESPONSES, _AGENTS)
             or _text_in(reading.written_result(), _RESPONSES, _AGENTS)
         )
-        if text:
-            return text[:_LONGEST]
+        if text and text.strip():
+            return text.strip()[:_LONGEST]
     answered = (_last(turn.made, _AGENTS) for turn in reversed(turns[-1:]))
     text = next((text for text in answered if text), None)
     text = text or _as_written(reading.written_result() for reading in readings)
-    return text[:_LONGEST] if text else None
+    return text.strip()[:_LONGEST] if text else None
+
+
+def instructions_of(readings: Sequence[SpanReading], turns: Sequence[Turn]) -> str | None:
+    """The system's message in the first LLM call, or the instructions that stand beside the messages."""
+    given = [message for turn in turns[:1] for message in turn.given]
+    for message in given:
+        if message.role in _INSTRUCTIONS and message.text:
+            return message.text[:_LONGEST]
+    for reading in readings:
+        messages = read_messages(reading.span.tags.get("gen_ai.system_instructions"))
+        if text := "\n".join(message.text for message in messages if message.text):
+            return text[:_LONGEST]
+    return None
 
 
 def _as_written(values: Iterable[str | None]) -> str | None:

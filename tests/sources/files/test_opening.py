@@ -257,14 +257,15 @@ def test_a_broken_row_of_csv_is_named_but_not_shown(tmp_path: Path) -> None:
         ("{}/none.csv", "does not exist"),
         ("{}/*.parquet", "has no files: .parquet, .jsonl"),
         ("{}", "has no file that can be read: it has notes.txt; .parquet"),
+        ("{}/station.db", "is a database: write sqlite:///{}/station.db"),
         ("nope://user:secret@host/x.csv", "nope://host/x.csv cannot be read: Protocol not known: nope"),
     ],
 )
 def test_a_place_without_files_is_refused(tmp_path: Path, url: str, message: str) -> None:
-    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / ("station.db" if "station.db" in url else "notes.txt")).write_text("")
     with pytest.raises(AgentReportError) as caught:
         open_files(url.format(tmp_path))
-    assert message in str(caught.value)
+    assert message.format(tmp_path) in str(caught.value)
     assert "secret" not in str(caught.value)
 
 

@@ -57,7 +57,7 @@ def _agent(span: Span) -> AgentMark | None:
     tags = span.tags
     if name := as_text(tags.get("crewai.agent.role") or tags.get("gen_ai.agent.name")):
         return AgentMark(name_of(name))
-    if "crewai.crew.id" in tags or "crew_id" in tags and tags.get("openinference.span.kind") == "CHAIN":
+    if "crewai.crew.id" in tags or ("crew_id" in tags and tags.get("openinference.span.kind") == "CHAIN"):
         return AgentMark(as_text(tags.get("crewai.crew.name")) or name_of(span.operation), True)
     return None
 

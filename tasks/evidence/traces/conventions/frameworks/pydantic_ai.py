@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.evidence.traces.conventions.agent_names import AgentMark, name_of
+from tasks.evidence.traces.conventions.agent_names import AgentMark
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.messages import Message, read_messages
 from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage, usage_under

@@ -5,7 +5,7 @@ https://ai-sdk.dev/docs/ai-sdk-core/telemetry#collected-data
 
 from __future__ import annotations
 
-from tasks.evidence.traces.conventions.agent_names import AgentMark, name_of
+from tasks.evidence.traces.conventions.agent_names import AgentMark
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.messages import Message, read_messages
 from tasks.evidence.traces.conventions.tool_parts import ToolRequest
