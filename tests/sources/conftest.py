@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 import pytest
 
+from tasks.sources.jaeger.http import open_http
 from tasks.sources.spans.api import StoreApi
 
 
@@ -24,3 +27,48 @@ def api_of() -> Iterator[Callable[..., StoreApi]]:
     yield make
     for api in opened:
         api.close()
+
+
+@pytest.fixture
+def loopback_api_of() -> Iterator[Callable[..., StoreApi]]:
+    """``api_of`` with a real server on loopback, asked as ``user`` with ``headers``."""
+    opened: list[StoreApi] = []
+    servers: list[ThreadingHTTPServer] = []
+
+    def make(
+        answer: Callable[[httpx.Request], httpx.Response],
+        *,
+        user: str = "",
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> StoreApi:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                found = answer(
+                    httpx.Request(
+                        "GET", f"http://{self.headers['host']}{self.path}", headers=list(self.headers.items())
+                    )
+                )
+                self.send_response(found.status_code)
+                self.send_header("Content-Type", found.headers.get("content-type", "text/plain"))
+                self.send_header("Content-Length", str(len(found.content)))
+                self.end_headers()
+                self.wfile.write(found.content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        # How often a shutdown is noticed; half a second by default.
+        threading.Thread(target=servers[-1].serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        url = f"http://{user}127.0.0.1:{servers[-1].server_port}"
+        http = open_http(url, headers, max_concurrent=8, timeout_seconds=10)
+        opened.append(StoreApi(http, sleep=lambda _: None, **options))
+        return opened[-1]
+
+    yield make
+    for api in opened:
+        api.close()
+    for server in servers:
+        server.shutdown()
+        server.server_close()

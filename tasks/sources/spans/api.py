@@ -19,6 +19,10 @@ class LargeAnswerError(SourceError):
     """The answer is longer than is read: ask for less."""
 
 
+class BadRequestError(SourceError):
+    """The store does not understand what it is asked for."""
+
+
 class _Exchange(JaegerHttp):
     """As for Jaeger, but any JSON object is an answer, and an API's own 404 is known by its being JSON."""
 
@@ -74,6 +78,7 @@ class StoreApi:
 
         Raises:
             LargeAnswerError: it is longer than is read.
+            BadRequestError: the request is refused as such (400, 422).
             SourceError: there is none; says why, without credentials.
         """
         return self._object(self._exchange.get(path, params))
@@ -94,7 +99,9 @@ class StoreApi:
     def _object(self, answer: JaegerResponse) -> dict[str, Any]:
         if answer.kind == "found":
             return answer.objects[0]
-        raise (LargeAnswerError if answer.large else SourceError)(answer.reason)
+        if answer.large:
+            raise LargeAnswerError(answer.reason)
+        raise (BadRequestError if answer.status in (400, 422) else SourceError)(answer.reason)
 
 
 def dicts(value: object) -> list[dict[str, Any]]:
