@@ -107,6 +107,7 @@ def test_an_llm_call_alone_is_a_run_of_its_service(make_span: MakeSpan, service:
         {"langfuse.observation.type": "embedding"},
         {"ai.operationId": "ai.embed.doEmbed"},
         {"gen_ai.operation.name": "create_agent", "gen_ai.agent.name": "travel"},
+        {"gen_ai.operation.name": "create_agent", "openinference.span.kind": "AGENT"},
         {"openinference.span.kind": "RETRIEVER"},
         {},
     ],
