@@ -136,11 +136,10 @@ class _Marked:
 
 
 def _mark(reading: SpanReading) -> AgentMark | None:
+    if reading.span.tags.get("gen_ai.operation.name") == "create_agent":
+        return None
     mark = reading.agent()
-    if mark is None and reading.kind == "agent":
-        created = reading.span.tags.get("gen_ai.operation.name") == "create_agent"
-        return None if created else AgentMark("", True)
-    return mark
+    return AgentMark("", True) if mark is None and reading.kind == "agent" else mark
 
 
 def _unmarked(tree: SpanTree, readings: Sequence[SpanReading]) -> Iterable[AgentRun]:

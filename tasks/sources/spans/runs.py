@@ -167,7 +167,7 @@ def build_agent_row(run: TraceRun) -> Row:
     part = _Part(run)
     row: dict[str, Any] = {"id": run.agent_id, "name": run.agent_name}
     row["description"] = _first([reading.span for reading in part.own], _DESCRIPTIONS)
-    row["prompt"] = instructions_of(part.own, part.llm_calls.turns())
+    row["prompt"] = instructions_of(part.readings, part.llm_calls.turns())
     return {name: value for name, value in row.items() if value is not None}
 
 

@@ -23,12 +23,6 @@ from tasks.evidence.traces.spans import Span
 _KINDS: dict[str, SpanKind] = {"LLM": "llm", "EMBEDDING": "llm", "TOOL": "tool", "AGENT": "agent"}
 _LLAMA_INDEX = "openinference.instrumentation.llama_index"
 _DSPY = "openinference.instrumentation.dspy"
-_OPENAI_AGENTS = "openinference.instrumentation.openai_agents"
-# Frameworks whose agents are chains.
-_CHAINS = frozenset(
-    f"openinference.instrumentation.{name}"
-    for name in ("langchain", "llama_index", "dspy", "crewai", "google_adk", "haystack", "openai_agents", "beeai")
-)
 _HAYSTACK = "openinference.instrumentation.haystack"
 # Without their results: what a wrapper adds to a tool's own arguments.
 _CALL_KEYS = {"args", "kwargs", "sanitize_inputs_outputs"}
@@ -131,19 +125,19 @@ def _is_node(span: Span) -> bool:
 
 
 def _agent(span: Span) -> AgentMark | None:
-    """Of a framework's chains the outermost is the run of its agent: LangGraph's graph, a program of dspy."""
+    """Of chains the outermost is the run of an agent: LangGraph's graph, a program of dspy, a function of one's own.
+
+    Stores do not keep which instrumentation wrote a span, so its scope is no help.
+    """
     tags = span.tags
     marked = str(tags.get("openinference.span.kind")).upper()
     if marked == "AGENT":
         name = as_text(tags.get("agent.name"))
-        if name is None and tags.get("otel.scope.name") == _OPENAI_AGENTS:
-            # What the SDK calls its trace is no agent.
-            is_trace = span.parent_id is None or span.operation.lower() == "agent workflow"
-            return AgentMark(name_of(span.operation), is_trace)
-        return AgentMark(name or name_of(span.operation))
-    if marked == "CHAIN" and tags.get("otel.scope.name") in _CHAINS and not _is_node(span):
-        return AgentMark(name_of(span.operation), True)
-    return None
+        # What the OpenAI Agents SDK calls its trace, around its agents, is marked as an agent and holds nothing.
+        is_trace = not name and not any(key in tags for key in ("graph.node.id", "input.value", "output.value"))
+        is_trace = is_trace or (not name and span.operation.lower() == "agent workflow")
+        return AgentMark(name or name_of(span.operation), is_trace)
+    return AgentMark(name_of(span.operation), True) if marked == "CHAIN" and not _is_node(span) else None
 
 
 OPENINFERENCE = Convention(
