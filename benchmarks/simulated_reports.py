@@ -49,7 +49,7 @@ class World:
     night_icc: float = 0.0
     task_icc: float = 0.0
     night_seconds_sd: float = 0.0
-    _task_rates: dict[tuple[AgentId, str], float] = field(default_factory=dict, repr=False)
+    _task_rates: dict[tuple[int, str], float] = field(default_factory=dict, repr=False)
 
     def changed(self, number: int, **values: float) -> World:
         """The same world but for one agent."""
@@ -106,8 +106,8 @@ class World:
         costs = truth.cost_usd * np.exp(rng.normal(0, truth.spread, size))
         return [
             {
-                "agent_id": number,
-                "run_id": first_id + index,
+                "agent_id": str(number),
+                "run_id": str(first_id + index),
                 "succeeded": bool(succeeded[index]),
                 "duration_seconds": float(seconds[index]),
                 "cost_usd": float(costs[index]),
@@ -131,9 +131,9 @@ class World:
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         rate = float(np.mean([run["succeeded"] for run in runs]))
         # The judge sees these runs, not the truth behind them.
-        score, criteria = self._judge(rng, number, [10 * rate, truth.efficiency, 10 * rate])
+        score, criteria = self._judge(rng, str(number), [10 * rate, truth.efficiency, 10 * rate])
         detail = {
-            "agent_id": number,
+            "agent_id": str(number),
             "agent_name": f"agent-{number}",
             "status": "evaluated",
             "score": score,

@@ -88,7 +88,6 @@ class Clients:
             mapping=settings.source_mapping,
             preset=settings.source_preset,
             headers={name: value.get_secret_value() for name, value in settings.source_headers.items()},
-            timeout_seconds=settings.source_timeout_seconds,
             variables=os.environ,
             redact=own.redact if own is not None else None,
         )

@@ -55,7 +55,7 @@ def read() -> Read:
         window = build_window(ReportOptions(), until)
         plan: Any = SimpleNamespace(options=ReportOptions(), evidence_until=until, window=window)
         with open_clients() as clients:
-            agents = [agent for agent in clients.source().load_agents("demo", window) if agent.id == 1]
+            agents = [agent for agent in clients.source().load_agents("demo", window) if agent.id == "1"]
             runs = unquoted(fetch_runs.fn(agents, plan))
             [evidence] = unquoted(fetch_traces.fn(agents, [runs], plan))
         return evidence

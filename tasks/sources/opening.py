@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.errors import ConfigurationError
@@ -25,18 +26,18 @@ DATABASES = frozenset({"sqlite", "postgresql", "postgres", "mysql", "mariadb", "
 _OTLP = "otlp:"
 _WEB = ("http", "https")
 _CONNECTIONS = 8
+_REQUEST_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
     """What goes with the URL of a source: the mapping's path, the preset's name, the headers of a store's API (with
-    credentials), and the time limit of one request. ``variables`` are the process's, for the proxies that messages
-    name. ``redact`` is applied to the values that messages quote."""
+    credentials). ``variables`` are the process's, for the proxies that messages name. ``redact`` is applied to the
+    values that messages quote."""
 
     mapping: str = ""
     preset: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    timeout_seconds: float = 60.0
     variables: Mapping[str, str] = field(default_factory=dict)
     redact: Redact | None = None
 
@@ -73,6 +74,20 @@ def open_source(url: str, settings: SourceSettings) -> Source:
     from tasks.sources.files.opening import open_files
 
     return _of_tables(open_files(url), settings)
+
+
+def is_database(url: str) -> bool:
+    """Whether ``url`` names a database of SQLAlchemy."""
+    scheme, mark, _ = url.strip().partition("://")
+    return bool(mark) and scheme.lower().partition("+")[0] in DATABASES
+
+
+def absolute_url(url: str) -> str:
+    """``url`` as it is from any folder: the path of files is absolute. What is no path is as it was."""
+    url = url.strip()
+    begin = url[: len(_OTLP)] if url[: len(_OTLP)].lower() == _OTLP else ""
+    path = url[len(begin) :]
+    return url if not path or "://" in path else begin + str(Path(path).expanduser().absolute())
 
 
 def open_engine(engine: Engine, settings: SourceSettings) -> Source:
@@ -118,7 +133,7 @@ def _open_store(kind: str, url: str, settings: SourceSettings) -> SpanStore:
         url,
         settings.headers,
         max_concurrent=_CONNECTIONS,
-        timeout_seconds=settings.timeout_seconds,
+        timeout_seconds=_REQUEST_SECONDS,
         setting="source",
         example=f"{kind}+http://localhost:1234",
     )
@@ -126,7 +141,7 @@ def _open_store(kind: str, url: str, settings: SourceSettings) -> SpanStore:
         StoreApi(
             http,
             max_concurrent=_CONNECTIONS,
-            timeout_seconds=settings.timeout_seconds,
+            timeout_seconds=_REQUEST_SECONDS,
             route=describe_route(url, settings.variables),
         )
     )

@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.chdir(folder)
     warehouse = open_warehouse("sqlite:///agent-report-data/warehouse.db")
     for number, environment in enumerate(("production", "a=b"), start=1):
-        rows = [{"agent_id": agent, "agent_name": "a", "status": "no_runs"} for agent in range(number)]
+        rows = [{"agent_id": str(agent), "agent_name": "a", "status": "no_runs"} for agent in range(number)]
         report = {"environment": environment, "name": "", "status": "completed", "progress": 100}
         report_id = warehouse.create_report({"environment": environment})
         warehouse.write_report(report_id, report, rows, [], [])

@@ -80,7 +80,7 @@ def test_one_agent_without_a_readable_row_fails_alone(source: tuple[SqlSource, s
     agents = reader.load_agents("demo", WINDOW)
     found = _read(reader, agents)
     [failure] = [evidence for evidence in found if isinstance(evidence, ReadFailure)]
-    assert found.index(failure) == [agent.id for agent in agents].index(2)
+    assert found.index(failure) == [agent.id for agent in agents].index("2")
     assert "no date" in failure.reason
 
 
@@ -91,7 +91,7 @@ def test_a_row_that_fails_the_query_fails_its_own_agent(source: tuple[SqlSource,
         connection.execute(sa.text("UPDATE agent_runs SET task = CAST(x'ff41' AS TEXT) WHERE agent_id = 3"))
     agents = reader.load_agents("demo", WINDOW)
     found = dict(zip([agent.id for agent in agents], _read(reader, agents), strict=True))
-    others = [evidence for number, evidence in found.items() if number != 3]
+    others = [evidence for number, evidence in found.items() if number != "3"]
     assert all(isinstance(evidence, Evidence) for evidence in others)
 
 
@@ -107,7 +107,7 @@ def test_a_text_that_cannot_be_redacted_fails_its_own_agent(source: tuple[SqlSou
 
     agents = reader.load_agents("demo", WINDOW)
     found = dict(zip([agent.id for agent in agents], _read(reader, agents, hide=Redactor({}, hook)), strict=True))
-    assert found.pop(4) == ReadFailure("the redaction hook failed: ValueError")
+    assert found.pop("4") == ReadFailure("the redaction hook failed: ValueError")
     assert all(isinstance(evidence, Evidence) for evidence in found.values())
     with pytest.raises(RedactionError):
         Redactor({}, hook).redact("poison")
@@ -116,7 +116,7 @@ def test_a_text_that_cannot_be_redacted_fails_its_own_agent(source: tuple[SqlSou
 def test_an_error_that_is_not_ours_keeps_its_kind_and_loses_secrets() -> None:
     class Broken:
         def fetch_runs_of(self, agents: Any, window: Any) -> Any:
-            return {1: Unreadable()}
+            return {"1": Unreadable()}
 
     class Unreadable:
         @property
@@ -124,7 +124,7 @@ def test_an_error_that_is_not_ours_keeps_its_kind_and_loses_secrets() -> None:
             raise ValueError("row sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z")
 
     broken: Any = Broken()
-    agents = [Agent(id=1, name="a", environment="demo")]
+    agents = [Agent(id="1", name="a", environment="demo")]
     assert read_runs(broken, agents, WINDOW, Redactor()) == [ReadFailure("ValueError: row [api key]")]
 
 

@@ -83,7 +83,7 @@ def test_it_adds_up(own_source: Path) -> None:
 
 def test_it_looks_at_what_is_chosen(own_source: Path) -> None:
     estimate = estimate_report(_order(agents=["id:1"], runs_per_agent=2))
-    assert [(agent["agent_id"], agent["runs"]) for agent in estimate["agents"]] == [(1, 2)]
+    assert [(agent["agent_id"], agent["runs"]) for agent in estimate["agents"]] == [("1", 2)]
     assert estimate["calls"] == 2
 
 

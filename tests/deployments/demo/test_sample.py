@@ -147,7 +147,7 @@ def test_dates_have_more_than_one_format_and_none_is_unreadable(
         texts = [row[0] for row in connection.execute("SELECT started_at FROM agent_runs")]
     shapes = Counter(re.sub(r"\d", "0", text) for text in texts)
     assert len(shapes) == 4
-    by_id = {run["id"]: run["started_at"] for run in sample.runs}
+    by_id = {str(run["id"]): run["started_at"] for run in sample.runs}
     for agent in source.load_agents("demo", WINDOW):
         found = fetch(source, agent)
         assert found.unreadable == 0
