@@ -108,7 +108,7 @@ def test_views_make_any_database_a_source(pages: dict[str, Any], tmp_path: Path)
     assert (agent.name, agent.prompt) == ("helper", "You help.")
     found = source.fetch_runs(agent, window)
     [run] = found.runs
-    assert (run.id, run.status, run.task, run.final_response) == (7, "completed", "Why?", "Because.")
+    assert (run.id, run.status, run.task, run.final_response) == ("7", "completed", "Why?", "Because.")
 
 
 def test_yaml_is_criteria_or_a_mapping(page: Any) -> None:

@@ -177,7 +177,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
         "station.db",
         "sqlite://",
         "sqlite:///:memory:",
-        "mysql://user:secret-word@host/db",
+        "mssql://user:secret-word@host/db",
         "postgresql://user:secret-word@host:port/db",
         "postgresql://user:secret@secret-word@host:5432/db",
         "secret-word",
