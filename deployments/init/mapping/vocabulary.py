@@ -114,7 +114,7 @@ RUN_FIELDS: Mapping[str, Field] = {
         frozenset({"text", "list", "object", "bool"}),
     ),
     "completed_at": _field(
-        _times("replied responded answered resolved closed close done stopped settled last_seen", "", 0.75)
+        _times("replied responded answered resolved closed close done stopped last_seen", "", 0.75)
         | _times("completed finished ended end finish complete terminated", "", 1.0)
         | {"updated_at": 0.3},
         frozenset({"time", "number"}),
