@@ -40,8 +40,8 @@ _STATEMENTS = (
     " NULL, NULL, 'm1'),"
     " (X'00000000000040008000000000000004', 'Helper', 'test', 'solved', '2026-03-01 09:00:00', NULL, NULL, NULL, NULL,"
     " NULL, NULL, 'm1'),"
-    " (X'00000000000040008000000000000005', '42', 'prod', 'solved', '2026-03-01 08:00:00', NULL, NULL, NULL, NULL, NULL,"
-    " NULL, 'm1')",
+    " (X'00000000000040008000000000000005', '42', 'prod', 'solved', '2026-03-01 08:00:00', NULL, NULL, NULL, NULL,"
+    " NULL, NULL, 'm1')",
 )
 _MAPPING = """
 runs: |
