@@ -99,9 +99,7 @@ def _shared(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key not in _OWN} for row in rows]
 
 
-def test_two_reports_at_once_are_both_complete_and_pay_once(
-    sample: Sample, postgres_url: str, tmp_path: Path
-) -> None:
+def test_two_reports_at_once_are_both_complete_and_pay_once(sample: Sample, postgres_url: str, tmp_path: Path) -> None:
     sample.write_sqlite(tmp_path / "source.db")
     judge = SimulatedJudge(agent_seconds=0.1, team_seconds=0.1, respond=_Meeting(postgres_url))
     with judge, SimulatedJaeger(sample.traces) as jaeger:
