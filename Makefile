@@ -1,4 +1,4 @@
-.PHONY: demo test check bench integration-judge docs format clean
+.PHONY: demo test check bench integration-judge integration-clickhouse docs format clean
 
 # The first of python3.11 and python3 that is 3.11 or newer and can make a venv.
 PY ?= $(shell for python in python3.11 python3; do \
@@ -66,6 +66,16 @@ $(JUDGE)/.installed: tests/integration/requirements.txt
 # A report that a real model judges, on this machine. Not in CI.
 integration-judge: .venv/.runtime $(JUDGE)/.installed
 	$(BIN)/python tests/integration/real_judge.py $(JUDGE)/bin/python
+
+CLICKHOUSE := build/integration-clickhouse
+
+$(CLICKHOUSE)/.installed:
+	$(PIP) --no-deps --target $(CLICKHOUSE) chdb==4.4.0 chdb-core==26.9.0
+	@touch $@
+
+# Traces in ClickHouse's embedded engine (a package of 500 MB). Not in CI.
+integration-clickhouse: .venv/.dev $(CLICKHOUSE)/.installed
+	PYTHONPATH=.:$(CLICKHOUSE) $(BIN)/python tests/integration/clickhouse_traces.py
 
 # Generated pages that are out of date fail tests/docs; a broken link fails here.
 docs: .venv/.docs

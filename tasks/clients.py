@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tasks.judge.prompt.tokens import TokenScale
     from tasks.redaction.redactor import Hook, Redactor
     from tasks.sources.jaeger.client import JaegerClient
-    from tasks.sources.sql.runs import Source
+    from tasks.sources.source import Source
     from tasks.warehouse.ledger.sql_ledger import SqlLedger
     from tasks.warehouse.patience import Patience
     from tasks.warehouse.sql import Warehouse
@@ -81,20 +81,26 @@ class Clients:
         return self._once("source", self._open_source)
 
     def _open_source(self) -> Source:
-        from tasks.sources.sql.connection import make_read_only, open_source
-        from tasks.sources.sql.runs import Source
+        from tasks.sources.opening import SourceSettings, open_engine, open_source
 
-        own = self.redactor()
-        if self.settings.source_block:
-            engine = make_read_only(self._blocks.load_engine(self.settings.source_block))
-        elif self.settings.source_url is not None:
-            engine = open_source(self.settings.source_url.get_secret_value())
+        settings, own = self.settings, self.redactor()
+        beside = SourceSettings(
+            mapping=settings.source_mapping,
+            preset=settings.source_preset,
+            headers={name: value.get_secret_value() for name, value in settings.source_headers.items()},
+            variables=os.environ,
+            redact=own.redact if own is not None else None,
+        )
+        if settings.source_block:
+            source = open_engine(self._blocks.load_engine(settings.source_block), beside)
+        elif settings.source_url is not None:
+            source = open_source(settings.source_url.get_secret_value(), beside)
         else:
             raise ConfigurationError(
                 "no source: set AGENT_REPORT_SOURCE_URL (such as sqlite:///station.db), or AGENT_REPORT_SOURCE_BLOCK"
             )
-        self._close_with(engine.dispose)
-        return Source(engine, own.redact if own is not None else None)
+        self._close_with(source.close)
+        return source
 
     def redactor(self) -> Redactor | None:
         """What replaces secrets and personal data in agents' texts; None when ``AGENT_REPORT_REDACT`` is off.

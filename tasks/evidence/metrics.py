@@ -44,8 +44,9 @@ def build_evidence(
 ) -> Evidence:
     """Everything that is known of ``agent``: its runs, their traces and costs, the metrics, the source's warnings.
 
-    Traces of other runs are dropped. Costs are of the finished runs, where model, price and tokens are known. The texts
-    come redacted; ``redactions`` counts their placeholders by label, by default those of the runs alone.
+    Traces of other runs are dropped. Costs are of the finished runs: the source's own, else where model, price and
+    tokens are known. The texts come redacted; ``redactions`` counts their placeholders by label, by default those of
+    the runs alone.
     """
     by_run = {trace.run_id: trace for trace in traces}
     kept = {run.id: by_run[run.id] for run in agent_runs.runs if run.id in by_run}
@@ -138,6 +139,9 @@ def run_tokens(run: Run, trace: Trace | None) -> Tokens:
 def _costs(runs: Iterable[Run], traces: Mapping[RunId, Trace], prices: RunPrices) -> dict[RunId, float]:
     costs: dict[RunId, float] = {}
     for run in runs:
+        if run.cost_usd is not None:
+            costs[run.id] = run.cost_usd
+            continue
         trace = traces.get(run.id)
         models = _models(run, trace)
         # A trace of several models does not say which tokens were whose.

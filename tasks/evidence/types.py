@@ -34,6 +34,7 @@ class Agent(Fact):
     environment: str
     description: str | None = None
     prompt: str | None = None
+    owner: str | None = None
     max_steps: int | None = None
 
 
@@ -60,22 +61,34 @@ class Run(Fact):
     agent_id: AgentId
     status: str
     outcome: Outcome
+    left_out_for: Literal["status", "unknown status", "end"] | None = Field(
+        None, description="Why a run is unfinished: by its status, or because it ended after the report looks."
+    )
     started_at: datetime
     completed_at: datetime | None = None
     duration_seconds: float | None = None
     task: str | None = None
     final_response: str | None = None
+    expected: str | None = Field(None, description="What a correct answer holds; the agent was not shown it.")
+    context: str | None = Field(None, description="What the agent was given beside its task.")
     error: str | None = None
     steps_taken: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     total_tokens: int | None = None
+    cost_usd: float | None = Field(None, description="By the source; comes before the price list.")
     model_name: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     tool_calls_invalid: str | None = Field(None, description="The column's text, when it was not what it should be.")
     execution_steps: str | None = Field(None, description="The column's text as it is.")
+    messages: str | None = Field(None, description="The column's text as it is.")
+    session_id: str | None = None
     parent_run_id: RunId | None = None
     trace_id: str | None = None
+    version: str | None = None
+    succeeded: bool | None = Field(None, description="Whether it did its task, by the source; not its status.")
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def ended_at(self) -> datetime | None:

@@ -96,6 +96,8 @@ def _all_texts(
             yield run.id, "trace", message
         yield run.id, "model", run.model_name
         yield run.id, "task", run.task
+        yield run.id, "expected", run.expected
+        yield run.id, "context", run.context
         yield run.id, "final response", run.final_response
         yield run.id, "error", run.error
         for step in labelled_run.steps:

@@ -12,7 +12,9 @@ from tasks.evidence.types import Evidence, Metrics
 from tasks.judge.ledger import fingerprint
 
 # What is not shown, or follows from the rest: with it, answers that earlier versions paid for would not be found.
+_NOT_SHOWN = ("left_out_for", "messages", "cost_usd", "session_id", "version", "succeeded", "owner", "tags")
 _DERIVED: Any = {
+    "agent": {"owner": True},
     "future": True,
     "metrics": {
         "runs_with_tokens": True,
@@ -37,13 +39,16 @@ def digest_evidence(evidence: Evidence) -> str:
             "traces": {run_id: trace for run_id, trace in evidence.traces.items() if run_id in known},
         }
     )
+    # Shown where they are given.
+    absent = [name for name in ("expected", "context") if all(getattr(run, name) is None for run in finished)]
+    left_out = _DERIVED | {"runs": {"__all__": dict.fromkeys((*_NOT_SHOWN, *absent), True)}}
     if all(whole_number(found) is not None for found in (evidence.agent.id, *known)):
         canonical = _with_numbers(canonical)
     try:
-        written = canonical.__pydantic_serializer__.to_json(canonical, exclude=_DERIVED, warnings=False)
+        written = canonical.__pydantic_serializer__.to_json(canonical, exclude=left_out, warnings=False)
         return hashlib.sha256(written).hexdigest()
     except PydanticSerializationError:  # A lone surrogate, which agents' texts can hold.
-        return fingerprint({"evidence": canonical.model_dump(mode="python", exclude=_DERIVED, warnings=False)})
+        return fingerprint({"evidence": canonical.model_dump(mode="python", exclude=left_out, warnings=False)})
 
 
 def _with_numbers(evidence: Evidence) -> Evidence:

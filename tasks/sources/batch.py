@@ -15,8 +15,8 @@ from tasks.evidence.traces.waterfall import build_waterfalls
 from tasks.evidence.types import Agent, AgentRuns, Evidence, RunId, Trace
 from tasks.redaction.redaction_batch import RedactionBatch
 from tasks.redaction.redactor import Redactor
-from tasks.sources.jaeger.client import FoundTraces, JaegerClient
-from tasks.sources.sql.runs import Source
+from tasks.sources.found_traces import FoundTraces
+from tasks.sources.source import Source, TraceStore, Window
 
 NO_JAEGER = "no Jaeger is configured (AGENT_REPORT_JAEGER_URL)"
 # The spans of so many runs are in memory at once, and their ids fit into one URL.
@@ -31,17 +31,6 @@ class ReadFailure:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Which runs are read: the newest ``limit`` of each agent from ``since`` (None: no bound) to ``until``, of one
-    model (empty: of every model). Times are aware."""
-
-    limit: int
-    until: datetime
-    since: datetime | None
-    filter_model: str
-
-
 def read_runs(
     source: Source, agents: Sequence[Agent], window: Window, hide: Redactor | None
 ) -> list[AgentRuns | ReadFailure]:
@@ -50,14 +39,12 @@ def read_runs(
     Raises:
         RefusedError: the source cannot filter by model.
     """
-    found = source.fetch_runs_of(
-        agents, limit=window.limit, until=window.until, since=window.since, filter_model=window.filter_model
-    )
+    found = source.fetch_runs_of(agents, window)
     return [_attempt(hide, _redact_runs, found[agent.id], hide) for agent in agents]
 
 
 def read_evidence(
-    client: JaegerClient | None,
+    store: TraceStore | None,
     agents: Sequence[Agent],
     runs: Sequence[AgentRuns | ReadFailure],
     prices: RunPrices,
@@ -67,13 +54,13 @@ def read_evidence(
 ) -> list[Evidence | ReadFailure]:
     """All that is known of each agent, redacted, in the order of ``agents``; ``runs`` are what ``read_runs`` gave.
 
-    Jaeger's faults are states of traces; without a ``client`` every trace is unavailable. ``now`` (aware) decides which
-    traces may still be on their way.
+    The faults of a ``store`` are states of traces; without one every trace is unavailable. ``now`` (aware) decides
+    which traces may still be on their way.
     """
     evidence: list[Evidence | ReadFailure] = []
     for group in _groups(agents, runs):
         every = [run for _, found in group if isinstance(found, AgentRuns) for run in found.runs]
-        traces = client.find_traces(every, now=now) if client else None
+        traces = store.find_traces(every, now=now) if store else None
         evidence += [
             found if isinstance(found, ReadFailure) else _attempt(hide, _build, agent, found, traces, prices, hide)
             for agent, found in group

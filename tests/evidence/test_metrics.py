@@ -120,6 +120,13 @@ def test_costs_are_each_runs_own() -> None:
     assert evidence.metrics.runs_with_cost == 4
 
 
+def test_what_the_source_says_of_a_cost_comes_before_the_price_list() -> None:
+    priced = {"model_name": "gpt-4o", "input_tokens": 1_000_000, "output_tokens": 0}
+    runs = (make_run(3, cost_usd=0.5, **priced), make_run(2, cost_usd=0.0, **priced), make_run(1, **priced))
+    evidence = build_evidence(AGENT, AgentRuns(runs=runs), [], RunPrices())
+    assert list(evidence.costs_usd.values()) == pytest.approx([0.5, 0.0, 2.5])
+
+
 def test_tokens_of_several_models_have_no_price() -> None:
     trace = make_trace(1, input_tokens=1, output_tokens=1, models=("gpt-4o", "gpt-4o-mini"))
     assert build_evidence(AGENT, AgentRuns(runs=(make_run(1),)), [trace], RunPrices()).costs_usd == {}

@@ -162,11 +162,9 @@ def _seen(agent: Agent, *statuses: str) -> Evidence:
 def test_where_no_run_has_a_status_that_counts_the_report_fails_and_names_the_statuses() -> None:
     idle = [Evaluation(str(number), "no_runs", error="no finished run") for number in (1, 2, 3)]
     draft = _draft(*idle)
-    draft.evidence = {agent.id: _seen(agent, "success", "success", "running") for agent in draft.agents[:2]}
+    draft.evidence = {agent.id: _seen(agent, "queued", "queued", "running") for agent in draft.agents[:2]}
     rows = build_rows(_plan(), draft)
-    left_out = (
-        "6 runs are left out for a status other than completed, failed, timeout or error: success (4), running (2)"
-    )
+    left_out = "6 runs are left out as unfinished: queued (4), running (2)"
     assert rows.report["status"] == "failed"
     assert rows.report["error"] == f"no agent could be judged: {left_out}"
     assert rows.report["warnings"] == [left_out]

@@ -258,6 +258,12 @@ def _render_run(shown: RunExcerpt) -> Iterator[str]:
         yield _name(name)
     yield "Task:"
     yield marked(shown.task or "(none)")
+    if shown.expected:
+        yield "What a correct answer holds, by the owners of the agent, who was not shown it (given):"
+        yield marked(shown.expected)
+    if shown.context:
+        yield "What the agent was given beside its task (given):"
+        yield marked(shown.context)
     yield from _render_steps(shown)
     if run.tool_calls_invalid:
         yield "Tool calls that cannot be read, as they are (observation):"

@@ -45,6 +45,11 @@ class DataFile:
     files: Any = field(default=None, compare=False)
 
     @property
+    def own_name(self) -> str:
+        """The file's name without its endings."""
+        return posixpath.basename(self.path).partition(".")[0]
+
+    @property
     def delimiter(self) -> str | None:
         """The delimiter that the name tells: a tab of ``.tsv``, None where it has to be found."""
         return "\t" if ".tsv" in Path(self.path).suffixes[-2:] else None

@@ -20,10 +20,13 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import expect
 
 from deployments.demo.judge import SimulatedJudge, completion, is_team
 from deployments.demo.loopback import Request, Response
+from deployments.local.postgres import embedded_postgres
+from tasks.warehouse.frames import read_reports
 from tasks.warehouse.sql import open_warehouse
 
 _ui = runpy.run_path(str(Path(__file__).parents[3] / "docs" / "make_screenshots.py"))
@@ -278,32 +281,8 @@ def test_commands_in_its_folder_use_its_server(up: Up) -> None:
     assert "work pool agent-report: of type process" in checked.out, checked.printed
 
 
-def test_ctrl_c_ends_a_report_in_good_order_and_leaves_no_process(up: Up) -> None:
-    up.order()
-    up.until(lambda: up.reports()[0]["status"] == "generating_agents")
-    assert up.left()
-    before = len(up.text)
-
-    assert up.end(signal.SIGINT) == 0
-
-    assert not up.left()
-    assert "Ending 1 flow run" in up.text[before:]
-    assert "killed" not in up.text[before:]
-    assert not (up.folder / "stack.json").exists()
-
-
-def test_started_again_it_is_as_it_was(up: Up) -> None:
+def test_killed_itself_it_leaves_nothing_and_started_again_it_is_as_it_was(up: Up) -> None:
     secret = (up.folder / "webhook-secret").read_text()
-    up.start("--port", "0", "--webhook-port", "0")
-    assert (up.folder / "webhook-secret").read_text() == secret
-    assert up.statuses == ["cancelled", "completed"]
-    runs = up.api.post("/flow_runs/filter", json={"sort": "START_TIME_DESC"}).json()
-    ended = [run["state"]["type"] for run in runs if run["name"] == "report on demo"]
-    assert ended[0] == "CRASHED"
-    assert set(ended[1:]) == {"COMPLETED"}
-
-
-def test_killed_itself_it_leaves_nothing_and_can_start_again(up: Up) -> None:
     assert len(up.left()) > 6
     up.order()
     up.until(lambda: up.reports()[0]["status"] == "generating_agents")
@@ -311,7 +290,26 @@ def test_killed_itself_it_leaves_nothing_and_can_start_again(up: Up) -> None:
     up.wait_until_gone()
 
     up.start("--port", "0", "--webhook-port", "0")
+    assert (up.folder / "webhook-secret").read_text() == secret
     # The report that it was at, too, has ended.
-    up.until(lambda: up.statuses == ["failed", "cancelled", "completed"])
-    assert up.end(signal.SIGTERM) == 0
+    up.until(lambda: up.statuses == ["failed", "completed"])
+
+
+def test_ctrl_c_ends_a_report_in_good_order_and_leaves_no_process(up: Up) -> None:
+    run = up.order()
+    up.until(lambda: up.reports()[0]["status"] == "generating_agents")
+    assert up.left()
+
+    assert up.end(signal.SIGINT) == 0
+
     assert not up.left()
+    assert "Ending 1 flow run" in up.text
+    assert "killed" not in up.text
+    assert not (up.folder / "stack.json").exists()
+    with embedded_postgres(up.folder / "postgres") as postgres:
+        reports = read_reports(postgres.database("warehouse")).sort_values("id", ascending=False)
+        assert list(reports["status"])[:2] == ["cancelled", "failed"]
+        engine = sa.create_engine(postgres.database("prefect"), poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            state = sa.text("SELECT state_type::text FROM flow_run WHERE id = :run")
+            assert connection.execute(state, {"run": run}).scalar_one() == "CRASHED"

@@ -250,8 +250,8 @@ def open_browser() -> Callable[..., AbstractContextManager[Any]]:
     return opener
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(open_browser: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
-    """A browser for all tests of a module; ``browser.new_context(…)`` is a clean one in it."""
+    """A browser for all tests of this folder; ``browser.new_context(…)`` is a clean one in it."""
     with open_browser() as page:
         yield page.context.browser

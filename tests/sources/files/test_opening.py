@@ -160,6 +160,15 @@ def test_files_and_folders_named_as_tables_are_those(tmp_path: Path) -> None:
     assert columns_of(engine, "signals") == []
 
 
+def test_files_of_different_names_are_tables_by_those_too(tmp_path: Path) -> None:
+    _write(tmp_path / "Talks.jsonl", [{"uid": "1", "bot": "b"}])
+    _write(tmp_path / "bots-2026.csv", [{"slug": "b", "title": "Desk"}])
+    engine = open_files(str(tmp_path))
+    query = 'SELECT uid, title FROM talks JOIN "bots-2026" ON bot = slug'
+    assert _read(engine, query) == [("1", "Desk")]
+    assert _read(engine, "SELECT count(*) FROM runs") == [(2,)]
+
+
 def test_remote_files_are_read_through_fsspec(tmp_path: Path) -> None:
     memory = fsspec.filesystem("memory")
     for ending in ("parquet", "jsonl", "jsonl.gz", "csv"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark, name_of
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.messages import Message, read_messages
 from tasks.evidence.traces.conventions.usage import Usage, usage_under
@@ -161,10 +162,34 @@ _MARKS = frozenset(
     }
 )
 
+
+def _is_node(span: Span) -> bool:
+    """OpenLIT calls each node of a LangGraph an agent, whose id is its name."""
+    tags = span.tags
+    name = tags.get("gen_ai.agent.name")
+    return name is not None and name == tags.get("gen_ai.agent.id") and tags.get("gen_ai.provider.name") == "langgraph"
+
+
+def _agent(span: Span) -> AgentMark | None:
+    if _kind(span) != "agent" or _is_node(span):
+        return None
+    tags, begin = span.tags, span.operation.partition(" ")[0]
+    operation = begin if begin in _KINDS else str(tags.get("gen_ai.operation.name"))
+    if operation == "create_agent":
+        return None
+    if operation == "invoke_workflow":
+        return AgentMark(as_text(tags.get("gen_ai.workflow.name")) or name_of(span.operation), True)
+    name = as_text(tags.get("gen_ai.agent.name"))
+    if not name and begin == operation:
+        name = name_of(span.operation)
+    return AgentMark(name) if name else AgentMark("", True)
+
+
 OTEL_GENAI = Convention(
     name="OTel GenAI",
     marks=_MARKS,
     kind=_kind,
+    agent=_agent,
     tool_name=_tool_name,
     call_id=first_filled("gen_ai.tool.call.id"),
     arguments=first_text(*_ARGUMENTS),

@@ -10,7 +10,7 @@ from tasks.evidence.traces.spans import normalized_trace_id
 from tasks.evidence.traces.trace_ids import is_decimal, read_trace_id
 from tasks.evidence.types import Run, RunId
 from tasks.evidence.values import Redact, quote_value
-from tasks.sources.sql.rows import Row
+from tasks.sources.contract.rows import Row
 from tasks.wording.counts import counted
 
 _MOST_KEYS = 8
