@@ -22,7 +22,7 @@ from tasks.evidence.values import read_filled, read_float, write_json
 from tasks.sources.contract.rows import Row
 from tasks.sources.spans.agents import AgentRun, find_runs
 from tasks.sources.spans.environments import agent_id, environment_of, service_of, session_of
-from tasks.sources.spans.texts import instructions_of, response_of, task_of
+from tasks.sources.spans.texts import conversation_of, instructions_of, response_of, task_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_CALLS = 1_000
@@ -150,6 +150,7 @@ def build_run_row(run: TraceRun) -> Row:
         "final_response": None if ended is None else response_of(part.own, turns),
         "error": error,
         "tool_calls": _tool_calls(part),
+        "execution_steps": write_json(said) if (said := conversation_of(turns)) else None,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cost_usd": _cost(part),
