@@ -81,7 +81,7 @@ def response_of(readings: Sequence[SpanReading], turns: Sequence[Turn]) -> str |
 
 
 def conversation_of(turns: Sequence[Turn]) -> list[dict[str, str]]:
-    """What was said: the messages that the first LLM call was given, and what each call answered, as role and content.
+    """The messages that the first LLM call was given, then what each call answered, as role and content.
 
     Without instructions, tool calls and their results. Empty where no text is recorded.
     """
