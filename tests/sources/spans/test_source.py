@@ -111,6 +111,18 @@ def test_the_newest_runs_of_each_agent_are_kept_and_no_trace_is_listed_twice(
     assert store.fetched == []
 
 
+def test_a_run_in_progress_makes_no_agent_beside_those_with_a_name(
+    make_store: MakeStore, make_spans: MakeSpans
+) -> None:
+    _, waiting = make_spans(1, NOW - timedelta(minutes=1))
+    named = make_spans(2, NOW - timedelta(minutes=2))
+    assert [agent.name for agent in _source(make_store([[waiting], named])).load_agents("shop", _window())] == [
+        "travel"
+    ]
+    (found,) = _runs(_source(make_store([[waiting]])), "shop", _window()).values()
+    assert [(run.status, run.outcome) for run in found.runs] == [("running", "unfinished")]
+
+
 def test_one_model_is_found_behind_newer_runs_of_another(make_store: MakeStore, make_spans: MakeSpans) -> None:
     store = make_store(
         [
