@@ -140,7 +140,7 @@ def compare(source: Source, story: Story) -> tuple[list[str], int]:
     except AgentReportError as error:
         return [f"**{error}**", *[""] * (len(_titles()) - 1)], 1
     pairs = list(zip(astuple(found), astuple(expected), strict=True))
-    cells = [str(one) if one == other else f"**{one}** (not {other})" for one, other in pairs]
+    cells = [_right(one) if one == other else f"**{one}** (not {other})" for one, other in pairs]
     return cells, sum(one != other for one, other in pairs)
 
 
@@ -171,6 +171,10 @@ def read(source: Source, environment: str) -> Reading:
         task=_each(run.task or "" for run in runs),
         response=_each(run.final_response or "" for run in runs),
     )
+
+
+def _right(value: object) -> str:
+    return "as told" if value in (scripted.TASK, scripted.ANSWER) else str(value)
 
 
 def _each(values: Iterator[str]) -> str:
