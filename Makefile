@@ -1,4 +1,4 @@
-.PHONY: demo test check bench integration integration-judge docs format clean
+.PHONY: demo test check bench integration integration-stores integration-judge integration-clickhouse docs format clean
 
 # The first of python3.11 and python3 that is 3.11 or newer and can make a venv.
 PY ?= $(shell for python in python3.11 python3; do \
@@ -90,8 +90,21 @@ $(STORES)/jaeger/all-in-one:
 	rm -rf $(@D)/source
 
 # Phoenix, MLflow and Jaeger, filled by real instrumentations and read by our sources. Not in CI.
-integration: .venv/.runtime $(ENVIRONMENTS:%=$(STORES)/%/.installed) $(STORES)/jaeger/all-in-one
+integration-stores: .venv/.runtime $(ENVIRONMENTS:%=$(STORES)/%/.installed) $(STORES)/jaeger/all-in-one
 	$(BIN)/python tests/integration/stores/compare.py $(STORES)
+
+CLICKHOUSE := build/integration-clickhouse
+
+$(CLICKHOUSE)/.installed:
+	$(PIP) --no-deps --target $(CLICKHOUSE) chdb==4.4.0 chdb-core==26.9.0
+	@touch $@
+
+# Traces in ClickHouse's embedded engine (a package of 500 MB). Not in CI.
+integration-clickhouse: .venv/.dev $(CLICKHOUSE)/.installed
+	PYTHONPATH=.:$(CLICKHOUSE) $(BIN)/python tests/integration/clickhouse_traces.py
+
+# Everything that is read from elsewhere, tried on the real thing. Not in CI.
+integration: integration-stores integration-clickhouse
 
 # Generated pages that are out of date fail tests/docs; a broken link fails here.
 docs: .venv/.docs

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Table
 
+from tasks.evidence.types import AgentId
 from tasks.warehouse.engine import Database
 from tasks.warehouse.schema import (
     agent_report_details,
@@ -91,7 +92,7 @@ def _write_first(warehouse: Warehouse, dice: random.Random, agents: int, runs: i
     }
     details = [_agent(dice, number, runs) for number in range(agents)]
     team = [_criterion(dice, None, name) for name in _CRITERIA]
-    criteria = team + [_criterion(dice, number, name) for number in range(agents) for name in _CRITERIA]
+    criteria = team + [_criterion(dice, str(number), name) for number in range(agents) for name in _CRITERIA]
     looked = [_run(dice, agent, run, moment) for agent in range(agents) for run in range(runs)]
     warehouse.write_report(report_id, report, details, criteria, looked)
     calls = [_call(dice, report_id, agent, moment) for agent in (None, *range(agents))]
@@ -103,7 +104,7 @@ def _write_first(warehouse: Warehouse, dice: random.Random, agents: int, runs: i
 def _agent(dice: random.Random, number: int, runs: int) -> Row:
     score = dice.uniform(4, 10)
     return {
-        "agent_id": number,
+        "agent_id": str(number),
         "agent_name": f"agent-{number}",
         "status": "evaluated",
         "score": score,
@@ -113,7 +114,7 @@ def _agent(dice: random.Random, number: int, runs: int) -> Row:
         "weaknesses": [_prose(dice, 150)] * 3,
         "recommendations": [_prose(dice, 150)] * 3,
         "runs_analyzed": runs,
-        "run_ids": [number * 1000 + run for run in range(runs)],
+        "run_ids": [str(number * 1000 + run) for run in range(runs)],
         "success_rate": 0.8,
         "success_rate_low": 0.58,
         "success_rate_high": 0.92,
@@ -123,9 +124,9 @@ def _agent(dice: random.Random, number: int, runs: int) -> Row:
     }
 
 
-def _criterion(dice: random.Random, agent_id: int | None, name: str) -> Row:
+def _criterion(dice: random.Random, agent_id: AgentId | None, name: str) -> Row:
     score = dice.uniform(4, 10)
-    example = {"run_id": 1, "label": "R1", "quote": _prose(dice, 150), "text": _prose(dice, 100)}
+    example = {"run_id": "1", "label": "R1", "quote": _prose(dice, 150), "text": _prose(dice, 100)}
     return {
         "agent_id": agent_id,
         "criterion": name,
@@ -140,8 +141,8 @@ def _criterion(dice: random.Random, agent_id: int | None, name: str) -> Row:
 
 def _run(dice: random.Random, agent: int, run: int, moment: datetime) -> Row:
     return {
-        "agent_id": agent,
-        "run_id": agent * 1000 + run,
+        "agent_id": str(agent),
+        "run_id": str(agent * 1000 + run),
         "status": "completed",
         "succeeded": True,
         "started_at": moment,
@@ -168,7 +169,7 @@ def _call(dice: random.Random, report_id: int, agent: int | None, moment: dateti
         "completion_tokens": 900,
         "cost_usd": 0.01,
         "report_id": report_id,
-        "agent_id": agent,
+        "agent_id": None if agent is None else str(agent),
         "sample": 0,
         "created_at": moment,
     }
@@ -192,7 +193,7 @@ def _copy_children(connection: sa.Connection, table: Table, first: int, report_i
         if column.name == "report_id":
             values.append(sa.literal(report_id))
         elif column.name == "passed":
-            values.append((table.c.score - ((table.c.agent_id + day) % 7) * 0.3) >= 6)
+            values.append((table.c.score - ((sa.cast(table.c.agent_id, sa.Integer) + day) % 7) * 0.3) >= 6)
         else:
             values.append(column)
     query = sa.select(*values).where(table.c.report_id == first)
@@ -205,7 +206,7 @@ def _compare(connection: sa.Connection, before: int, after: int, agents: int) ->
         {
             "baseline_id": before,
             "report_id": after,
-            "agent_id": agent,
+            "agent_id": None if agent is None else str(agent),
             "agent_name": None if agent is None else f"agent-{agent}",
             "presence": "both",
             "metric": metric,

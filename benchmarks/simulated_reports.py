@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.evidence.types import AgentId
 from tasks.report.stored_report import ScoreRow, StoredReport
 from tasks.warehouse.sql import Warehouse
 
@@ -105,8 +106,8 @@ class World:
         costs = truth.cost_usd * np.exp(rng.normal(0, truth.spread, size))
         return [
             {
-                "agent_id": number,
-                "run_id": first_id + index,
+                "agent_id": str(number),
+                "run_id": str(first_id + index),
                 "succeeded": bool(succeeded[index]),
                 "duration_seconds": float(seconds[index]),
                 "cost_usd": float(costs[index]),
@@ -130,9 +131,9 @@ class World:
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         rate = float(np.mean([run["succeeded"] for run in runs]))
         # The judge sees these runs, not the truth behind them.
-        score, criteria = self._judge(rng, number, [10 * rate, truth.efficiency, 10 * rate])
+        score, criteria = self._judge(rng, str(number), [10 * rate, truth.efficiency, 10 * rate])
         detail = {
-            "agent_id": number,
+            "agent_id": str(number),
             "agent_name": f"agent-{number}",
             "status": "evaluated",
             "score": score,
@@ -155,7 +156,7 @@ class World:
         return StoredReport(report_row(report_id, team_score=team), details, criteria + rows, runs)
 
     def _judge(
-        self, rng: np.random.Generator, agent_id: int | None, seen: Sequence[float]
+        self, rng: np.random.Generator, agent_id: AgentId | None, seen: Sequence[float]
     ) -> tuple[float, list[dict[str, Any]]]:
         rows: list[dict[str, Any]] = []
         for (name, (weight, threshold)), value in zip(CRITERIA.items(), seen, strict=True):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from tasks.errors import SourceError
 from tasks.evidence.types import AgentRuns
-from tasks.sources.sql.runs import Source
+from tasks.sources.source import Source, Window
 from tasks.wording.counts import counted
 
 _FIRST_CHOICES = ("production", "prod", "default")
@@ -67,8 +67,9 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
     environment = choose_environment(environments, wanted)
     if not environment:
         return Survey(environments, "", problems=["the source names no environment"])
-    agents = source.load_agents(environment)
-    found = source.fetch_runs_of(agents, limit=limit, until=now, since=None, filter_model="") if agents else {}
+    window = Window(limit, now, None, "")
+    agents = source.load_agents(environment, window)
+    found = source.fetch_runs_of(agents, window) if agents else {}
     statuses: Counter[str] = Counter()
     unfinished: Counter[str] = Counter()
     newest: datetime | None = None

@@ -16,8 +16,9 @@ from tasks.judge.answer import build_schema
 from tasks.judge.question import compose
 from tasks.judge.rubric import Criteria, resolve_rubrics
 from tasks.settings import Settings
-from tasks.sources.sql.connection import open_source
-from tasks.sources.sql.runs import Source
+from tasks.sources.source import Window
+from tasks.sources.sql.connection import open_database
+from tasks.sources.sql.source import SqlSource
 
 _FILE = Path(__file__).parent / "reference" / "prompt.md"
 _NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
@@ -67,9 +68,10 @@ def _evidence() -> Evidence:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "station.db"
         build_sample(_NOW).write_sqlite(place)
-        source = Source(open_source(f"sqlite:///{place}"))
-        agent = next(agent for agent in source.load_agents("demo") if agent.name == _AGENT)
-        runs = source.fetch_runs(agent, limit=_RUNS, until=_NOW, since=None, filter_model="")
+        source = SqlSource(open_database(f"sqlite:///{place}"))
+        window = Window(_RUNS, _NOW, None, "")
+        agent = next(agent for agent in source.load_agents("demo", window) if agent.name == _AGENT)
+        runs = source.fetch_runs(agent, window)
         return build_evidence(agent, runs, (), RunPrices())
 
 

@@ -56,7 +56,7 @@ def generate_report(
             ConcurrentTaskRunner[Any](max_workers=judge_threads(plan)) as judges,
             judging(plan) as judge,
         ):
-            agents = load_agents(plan.environment, plan.options.filter_model)
+            agents = load_agents(plan.environment, plan.window)
             open_draft(draft, plan, agents, judge)
             chosen = draft.chosen_agents
             progress.reading(len(chosen))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from prefect.events import emit_event
 from prefect.logging import get_run_logger
@@ -37,7 +38,7 @@ def announce(plan: ReportPlan, rows: ReportRows) -> None:
         ]
         agent = {"agent_id": row["agent_id"], "agent_name": row["agent_name"], "score": _round(row["score"])}
         related = {
-            "prefect.resource.id": f"agent-report.agent.{row['agent_id']}",
+            "prefect.resource.id": f"agent-report.agent.{quote(row['agent_id'], safe='')}",
             "prefect.resource.name": str(row["agent_name"]),
             "prefect.resource.role": "agent",
         }

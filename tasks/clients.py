@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tasks.judge.prompt.tokens import TokenScale
     from tasks.redaction.redactor import Hook, Redactor
     from tasks.sources.jaeger.client import JaegerClient
-    from tasks.sources.sql.runs import Source
+    from tasks.sources.source import Source
     from tasks.warehouse.ledger.sql_ledger import SqlLedger
     from tasks.warehouse.patience import Patience
     from tasks.warehouse.sql import Warehouse
@@ -81,20 +81,23 @@ class Clients:
         return self._once("source", self._open_source)
 
     def _open_source(self) -> Source:
-        from tasks.sources.sql.connection import make_read_only, open_source
-        from tasks.sources.sql.runs import Source
+        from tasks.sources.contract.mapping import load_mapping
+        from tasks.sources.sql.connection import make_read_only, open_database
+        from tasks.sources.sql.source import SqlSource
 
         own = self.redactor()
+        mapping = load_mapping(self.settings.source_mapping)
         if self.settings.source_block:
             engine = make_read_only(self._blocks.load_engine(self.settings.source_block))
         elif self.settings.source_url is not None:
-            engine = open_source(self.settings.source_url.get_secret_value())
+            engine = open_database(self.settings.source_url.get_secret_value())
         else:
             raise ConfigurationError(
                 "no source: set AGENT_REPORT_SOURCE_URL (such as sqlite:///station.db), or AGENT_REPORT_SOURCE_BLOCK"
             )
-        self._close_with(engine.dispose)
-        return Source(engine, own.redact if own is not None else None)
+        source = SqlSource(engine, mapping, own.redact if own is not None else None)
+        self._close_with(source.close)
+        return source
 
     def redactor(self) -> Redactor | None:
         """What replaces secrets and personal data in agents' texts; None when ``AGENT_REPORT_REDACT`` is off.

@@ -16,17 +16,18 @@ from tasks.clients import current_clients
 from tasks.evidence.types import Agent, AgentRuns, Evidence
 from tasks.report.plan import ReportPlan
 from tasks.sources import batch
-from tasks.sources.batch import ReadFailure, Window
+from tasks.sources.batch import ReadFailure
+from tasks.sources.source import Window
 
 _MOST_AGENTS = 50
 
 
 @step("agents of {environment}")
-def load_agents(environment: str, filter_model: str = "") -> list[Agent]:
+def load_agents(environment: str, window: Window) -> list[Agent]:
     """The agents of ``environment`` by id; refused when it is unknown or the model filter cannot be honoured."""
     reader = current_clients().source()
-    agents = reader.load_agents(environment)
-    reader.check_filter(filter_model)
+    agents = reader.load_agents(environment, window)
+    reader.check_filter(window.filter_model)
     return agents
 
 
@@ -47,9 +48,8 @@ def _traces_name(parameters: dict[str, Any]) -> str:
 @step(_runs_name)
 def fetch_runs(agents: Sequence[Agent], plan: ReportPlan) -> list[AgentRuns | ReadFailure]:
     """The newest runs of each of ``agents`` up to the report's ``evidence_until``, redacted."""
-    window = Window(plan.options.runs_per_agent, plan.evidence_until, plan.since, plan.options.filter_model)
     clients = current_clients()
-    return quoted(batch.read_runs(clients.source(), agents, window, clients.redactor()))
+    return quoted(batch.read_runs(clients.source(), agents, plan.window, clients.redactor()))
 
 
 @step(_traces_name)

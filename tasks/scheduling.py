@@ -16,7 +16,7 @@ from tasks.bridge.prefect_api import api_answers
 from tasks.bridge.quoting import quoted, unquoted
 from tasks.errors import AgentReportError, PrefectApiError, scrub
 from tasks.evaluating import evaluate_agent, evaluate_team, judge_width
-from tasks.evidence.types import Agent, Evidence
+from tasks.evidence.types import Agent, AgentId, Evidence
 from tasks.judge.agent import judge_agent
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
@@ -54,7 +54,7 @@ class EvaluationQueue:
         self._width = judge_width(plan)
         self._events: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._ready: deque[Ready] = deque()
-        self._lost: Counter[int | None] = Counter()
+        self._lost: Counter[AgentId | None] = Counter()
         self._missing: dict[str, str] = {}
         self._traced: list[PrefectFuture[Any]] = []
         self._expected = 0

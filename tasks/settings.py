@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_core import ErrorDetails
@@ -56,6 +57,7 @@ class Settings(ReportOptions, BaseSettings):
 
     source_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the database with agents and runs.")
     source_block: str = Field("", description="Name of a prefect-sqlalchemy SqlAlchemyConnector block, instead.")
+    source_mapping: str = Field("", description="YAML file with queries for agents and runs, and what statuses mean.")
     source_preset: str = Field("", description="What the source's spans are: langfuse, langsmith or otel_traces.")
     warehouse_url: SecretStr = Field(
         SecretStr("sqlite:///agent-report-data/warehouse.db"), description="SQLAlchemy URL of the warehouse."
@@ -153,13 +155,12 @@ class Settings(ReportOptions, BaseSettings):
     openai_base_url: str = Field("", validation_alias="OPENAI_BASE_URL")
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
 
-    @field_validator(
-        *("source_url", "warehouse_url", "parquet_url", "jaeger_url", "jaeger_ui_url", "openai_base_url"), mode="before"
-    )
+    @field_validator("*", mode="before")
     @classmethod
-    def _strip(cls, value: object) -> object:
-        # Pasted with a blank or a line break, which no URL begins or ends with.
-        return value.strip() if isinstance(value, str) else value
+    def _strip(cls, value: object, info: ValidationInfo) -> object:
+        # A place that was pasted with a blank or a line break, with which none begins or ends.
+        is_place = str(info.field_name).endswith(("_url", "_mapping"))
+        return value.strip() if is_place and isinstance(value, str) else value
 
     @field_validator("redact_also", mode="before")
     @classmethod

@@ -63,13 +63,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     assert len({item.nodeid for item in items}) == len(items)
 
 
-# Folders whose files share a server: one worker runs them.
-_TOGETHER = ("deployments/setup", "deployments/webhook", "deployments/local")
+# What shares a server or a browser, which take seconds to start: one worker runs it. The rest of the flows is for two.
+_TOGETHER = {
+    "deployments/setup/": "a team's server",
+    "deployments/webhook/": "a team's server",
+    "deployments/local/": "servers of their own",
+    "flows/test_shared_server.py": "servers of their own",
+    "render/html/": "a browser",
+}
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """As ``--dist loadfile``, in the order of the collection, and with the files of some folders together."""
+    """As ``--dist loadfile``, in the order of the collection, and with some files together."""
     from xdist.scheduler import LoadFileScheduling
 
     config.option.loadscopereorder = False
@@ -77,7 +83,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByServer(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return next((folder for folder in _TOGETHER if file.startswith(f"tests/{folder}/")), file)
+            if group := next((group for start, group in _TOGETHER.items() if file.startswith(f"tests/{start}")), None):
+                return group
+            if file.startswith("tests/flows/"):
+                return "flows to i" if file < "tests/flows/test_j" else "flows from j"
+            return file
 
     return ByServer(config, log)
 
@@ -366,10 +376,10 @@ def make_trace() -> Callable[..., dict[str, Any]]:
 def make_run() -> Callable[..., Run]:
     """``make_run(12, "0a")``: a run that took 10 s from the fixed moment; other fields by name."""
 
-    def make(run_id: int, trace_id: str | None = None, **fields: Any) -> Run:
+    def make(run_id: int | str, trace_id: str | None = None, **fields: Any) -> Run:
         values: dict[str, Any] = {
-            "id": run_id,
-            "agent_id": 1,
+            "id": str(run_id),
+            "agent_id": "1",
             "status": "completed",
             "outcome": "success",
             "started_at": STARTED,

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 _ROOT = Path(__file__).parents[1]
 # From the bottom up: a module imports from its own layer or from those before it.
 _LAYERS = (
@@ -80,9 +78,9 @@ def _is_in(name: str, packages: tuple[str, ...]) -> bool:
     return any(_layer(name) == _layer(package) and name.startswith(package) for package in packages)
 
 
-@pytest.mark.parametrize("name", _MODULES)
-def test_imports_point_to_the_same_layer_or_down(name: str) -> None:
-    assert not [other for other in _own_imports(name) if _layer(other) > _layer(name)]
+def test_imports_point_to_the_same_layer_or_down() -> None:
+    imports = [(name, other) for name in _MODULES for other in _own_imports(name)]
+    assert not [(name, other) for name, other in imports if _layer(other) > _layer(name)]
 
 
 def test_no_imports_go_in_a_circle() -> None:
@@ -97,17 +95,16 @@ def _package(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-@pytest.mark.parametrize("name", _MODULES)
-def test_only_the_upper_layers_import_prefect(name: str) -> None:
-    if not _is_in(name, _MAY_IMPORT_PREFECT):
-        assert not [other for other in _imported(_tree(name)) if other.split(".")[0].startswith("prefect")]
+def test_only_the_upper_layers_import_prefect() -> None:
+    lower = [name for name in _MODULES if not _is_in(name, _MAY_IMPORT_PREFECT)]
+    imports = [(name, other) for name in lower for other in _imported(_tree(name))]
+    assert not [(name, other) for name, other in imports if other.split(".")[0].startswith("prefect")]
 
 
-@pytest.mark.parametrize("name", [name for name in _MODULES if _layer(name) < _layer("tasks.clients")])
-def test_settings_and_environment_are_read_above(name: str) -> None:
-    text = _MODULES[name].read_text(encoding="utf-8")
-    assert name == "tasks.settings" or "os.environ" not in text
-    assert name == "tasks.settings" or "Settings(" not in text
+def test_settings_and_environment_are_read_above() -> None:
+    lower = [name for name in _MODULES if _layer(name) < _layer("tasks.clients") and name != "tasks.settings"]
+    texts = {name: _MODULES[name].read_text(encoding="utf-8") for name in lower}
+    assert not [name for name, text in texts.items() if "os.environ" in text or "Settings(" in text]
 
 
 def test_no_package_has_too_many_modules() -> None:

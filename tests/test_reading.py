@@ -18,6 +18,7 @@ from tasks.connecting import open_clients
 from tasks.errors import RefusedError
 from tasks.evidence.types import Evidence
 from tasks.reading import fetch_runs, fetch_traces
+from tasks.report.plan import build_window
 from tasks.settings import ReportOptions
 from tasks.sources.batch import ReadFailure
 
@@ -50,9 +51,11 @@ def read() -> Read:
     """The evidence of the first agent, or why there is none, through the bodies of both tasks."""
 
     def read() -> Evidence | ReadFailure:
-        plan: Any = SimpleNamespace(options=ReportOptions(), evidence_until=NOW + timedelta(days=1), since=None)
+        until = NOW + timedelta(days=1)
+        window = build_window(ReportOptions(), until)
+        plan: Any = SimpleNamespace(options=ReportOptions(), evidence_until=until, window=window)
         with open_clients() as clients:
-            agents = [agent for agent in clients.source().load_agents("demo") if agent.id == 1]
+            agents = [agent for agent in clients.source().load_agents("demo", window) if agent.id == "1"]
             runs = unquoted(fetch_runs.fn(agents, plan))
             [evidence] = unquoted(fetch_traces.fn(agents, [runs], plan))
         return evidence

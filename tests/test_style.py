@@ -109,9 +109,9 @@ def _found(prose: str) -> list[str]:
     return [prose[max(0, match.start() - 30) : match.end() + 20] for match in _RULED_OUT.finditer(prose)]
 
 
-@pytest.mark.parametrize("name", list(_paths()))
-def test_no_expression_that_the_style_rules_out(name: str) -> None:
-    assert not _found(_prose(name))
+def test_no_expression_that_the_style_rules_out() -> None:
+    found = {name: _found(_prose(name)) for name in _paths()}
+    assert not {name: expressions for name, expressions in found.items() if expressions}
 
 
 def test_every_expression_of_the_style_page_is_found() -> None:

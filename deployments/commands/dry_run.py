@@ -44,7 +44,7 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
     from tasks.judge.agent import build_agent_question
     from tasks.judge.rubric import resolve_rubrics, select_agents
     from tasks.judge.team import build_team_question
-    from tasks.wording.since import parse_since
+    from tasks.report.plan import build_window
 
     check_settings(order, judge=False)
     clients = current_clients()
@@ -54,7 +54,8 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
     check_configured_api()
     until = datetime.now(UTC)
     source, prices, hide = clients.source(), clients.prices(), clients.redactor()
-    agents = source.load_agents(order.environment)
+    window = build_window(options, until)
+    agents = source.load_agents(order.environment, window)
     rubrics = resolve_rubrics(order.criteria, agents)
     rows, evidences, missing = [], [], {}
     left_out = LeftOut()
@@ -62,15 +63,11 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
         row: Row = {"agent_id": agent.id, "agent_name": agent.name, "runs": 0, "prompt_tokens": 0, "error": None}
         rows.append(row)
         try:
-            runs = source.fetch_runs(
-                agent,
-                limit=options.runs_per_agent,
-                until=until,
-                since=parse_since(options.since, until) if options.since else None,
-                filter_model=options.filter_model,
-            )
+            runs = source.fetch_runs_of([agent], window)[agent.id]
         except SourceError as error:
-            row["error"] = missing[agent.name] = str(error)
+            runs = error
+        if isinstance(runs, SourceError):
+            row["error"] = missing[agent.name] = str(runs)
             continue
         evidence = build_evidence(agent, runs, (), prices)
         evidences.append(evidence)

@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deployments.demo.sample import ENVIRONMENT
-from tasks.report.rows import AgentId, AgentRow, CriterionRow, ReportRow, RunRow
+from tasks.evidence.types import AgentId, RunId
+from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
 from tasks.settings import SIMULATED_JUDGE_MODEL
 from tasks.statistics.intervals import wilson_interval
 from tasks.warehouse.sql import Warehouse
@@ -104,7 +105,7 @@ def _report(report: ReportRow, criteria: Sequence[Row], agents: Sequence[Row], w
         "team_passed": all(found["passed"] for found in team),
         "team_reasoning": _WARNING,
         "executive_summary": _WARNING,
-        "agent_reports": {str(found["agent_id"]): {"score": found["score"], "summary": MARK} for found in agents},
+        "agent_reports": {found["agent_id"]: {"score": found["score"], "summary": MARK} for found in agents},
         "avg_agent_score": sum(scores) / len(scores) if scores else None,
         "warnings": [_WARNING],
     }
@@ -127,7 +128,7 @@ def _criterion(row: CriterionRow, shift: float) -> Row:
 def _agent(agent: AgentRow, criteria: Sequence[Row], shift: float, week: int) -> Row:
     row: Row = {name: value for name, value in agent.items() if name != "report_id"}
     row |= dict.fromkeys(_AGENT_TEXTS.split())
-    row["run_ids"] = [run_id + week * _IDS_A_WEEK for run_id in agent["run_ids"] or ()]
+    row["run_ids"] = [_earlier(run_id, week) for run_id in agent["run_ids"] or ()]
     if agent["score"] is None or not agent["runs_analyzed"]:
         return row
     own = [found for found in criteria if found["agent_id"] == agent["agent_id"]]
@@ -144,6 +145,11 @@ def _agent(agent: AgentRow, criteria: Sequence[Row], shift: float, week: int) ->
     }
 
 
+def _earlier(run_id: RunId, week: int) -> RunId:
+    """The id of the run that stands for this one in an earlier week: the demo's are numbers."""
+    return str(int(run_id) + week * _IDS_A_WEEK)
+
+
 def _runs(runs: Sequence[RunRow], agents: Sequence[Mapping[str, Any]], week: int) -> list[Row]:
     """The runs as of that week, as many of each agent's succeeded as its rate says."""
     rates = {row["agent_id"]: row["success_rate"] for row in agents}
@@ -155,7 +161,7 @@ def _runs(runs: Sequence[RunRow], agents: Sequence[Mapping[str, Any]], week: int
         for run in own:
             row: Row = {name: value for name, value in run.items() if name != "report_id"}
             row |= dict.fromkeys(_RUN_TEXTS.split())
-            row["run_id"] = run["run_id"] + week * _IDS_A_WEEK
+            row["run_id"] = _earlier(run["run_id"], week)
             row["started_at"] = run["started_at"] - timedelta(weeks=week) if run["started_at"] else None
             if run["succeeded"] is not None:
                 row["succeeded"] = run["run_id"] in succeeded

@@ -55,9 +55,9 @@ def look_at(place: Place, settings: Settings) -> Look:
 
 
 def _look_at_database(place: Place, settings: Settings) -> Look:
-    from tasks.sources.sql.connection import describe, open_source
+    from tasks.sources.sql.connection import describe, open_database
 
-    engine = open_source(place.url)
+    engine = open_database(place.url)
     try:
         tables = read_tables(engine)
         shown = describe(engine.url)

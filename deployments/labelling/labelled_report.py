@@ -8,8 +8,9 @@ from typing import cast
 
 from tasks.calibration.labels import Label
 from tasks.errors import NotFoundError, RefusedError
+from tasks.evidence.types import AgentId, RunId
 from tasks.judge.rubric import parse_criteria, resolve_rubrics
-from tasks.report.rows import AgentId, CriterionRow
+from tasks.report.rows import CriterionRow
 from tasks.report.stored_report import agents_of
 from tasks.stored.reports import require_report
 from tasks.warehouse.labels import load_labels, write_labels
@@ -29,12 +30,12 @@ class LabelledReport:
         if not any(row["score"] is not None for row in self.criteria):
             raise NotFoundError(f"report {report_id} ({report['status']}) has no scored agent to label")
 
-    def find_criterion(self, agent_id: int, criterion: str) -> CriterionRow | None:
+    def find_criterion(self, agent_id: AgentId, criterion: str) -> CriterionRow | None:
         """The judge's row on a criterion of an agent; None when it has none, or no score."""
         rows = (row for row in self.criteria if (row["agent_id"], row["criterion"]) == (agent_id, criterion))
         return next((row for row in rows if row["score"] is not None), None)
 
-    def descriptions(self) -> dict[tuple[int, str], str]:
+    def descriptions(self) -> dict[tuple[AgentId, str], str]:
         """Descriptions of criteria by agent and criterion, as far as the report's parameters have them."""
         try:
             criteria = parse_criteria((self.report["parameters"] or {}).get("criteria"))
@@ -48,7 +49,7 @@ class LabelledReport:
         }
 
     def make_label(
-        self, judged: CriterionRow, run_id: int | None, labeler: str, score: float | None, passed: bool | None
+        self, judged: CriterionRow, run_id: RunId | None, labeler: str, score: float | None, passed: bool | None
     ) -> Label:
         """A label with the judge's verdict from the row ``judged``; a score implies the verdict."""
         return Label(

@@ -15,6 +15,7 @@ from deployments.terminal.invocation import printed_command
 from deployments.tool_calls import describe_calls
 from tasks.calibration.label_sample import RunToLabel
 from tasks.calibration.labels import Label
+from tasks.evidence.types import AgentId, RunId
 from tasks.report.rows import CriterionRow
 from tasks.wording.counts import counted
 from tasks.wording.durations import format_duration
@@ -34,7 +35,7 @@ class Question:
     judged: CriterionRow
 
     @property
-    def key(self) -> tuple[int, int | None, str]:
+    def key(self) -> tuple[AgentId, RunId | None, str]:
         """Agent, run, criterion."""
         return self.of.agent["agent_id"], self.of.run["run_id"], self.judged["criterion"]
 
@@ -50,7 +51,7 @@ class LabellingSession:
         self.known = {(label.agent_id, label.run_id, label.criterion): label for label in report.stored(labeler)}
         self.descriptions = report.descriptions()
         self.skipped: set[int] = set()
-        self.given: set[tuple[int, int | None, str]] = set()
+        self.given: set[tuple[AgentId, RunId | None, str]] = set()
         self._shown: RunToLabel | None = None
 
     def run(self) -> int:
@@ -148,7 +149,7 @@ class LabellingSession:
     def _reveal(self) -> None:
         """Show the judge's verdicts beside this person's, for criteria whose questions are all answered."""
         left = {(q.key[0], q.key[2]) for p, q in enumerate(self.questions) if self._is_open(p)}
-        said: dict[tuple[int, str], list[Label]] = {}
+        said: dict[tuple[AgentId, str], list[Label]] = {}
         judged = {}
         for question in self.questions:
             agent_id, _, criterion = question.key
@@ -169,7 +170,7 @@ class LabellingSession:
         run = of.run
         self.console.print()
         self.console.rule(style="dim")
-        head = Text.assemble(one_line(of.agent["agent_name"], "bold"), f" · run {run['run_id']} · ")
+        head = Text.assemble(one_line(of.agent["agent_name"], "bold"), " · ", one_line(f"run {run['run_id']}"), " · ")
         head.append_text(one_line(run["status"], "green" if run["succeeded"] else "red"))
         if run["duration_seconds"] is not None:
             head.append(f" · {format_duration(run['duration_seconds'])}")

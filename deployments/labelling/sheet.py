@@ -14,6 +14,7 @@ from deployments.labelling.label_entry import FAILED, PASSED, parse_passed, pars
 from tasks.calibration.label_sample import RunToLabel
 from tasks.calibration.labels import Label
 from tasks.errors import ConflictError, RefusedError, UsageError
+from tasks.evidence.types import AgentId, RunId
 from tasks.judge.rubric import find_agent
 from tasks.report.stored_report import agents_of
 from tasks.wording.formats import format_threshold
@@ -52,9 +53,9 @@ def write_template(path: Path, chosen: Sequence[RunToLabel], labeler: str) -> in
     """
     lines = [
         {
-            "agent": f"id:{of.agent['agent_id']}",
+            "agent": _cell(f"id:{of.agent['agent_id']}"),
             "agent_name": _cell(of.agent["agent_name"]),
-            "run_id": of.run["run_id"],
+            "run_id": _cell(of.run["run_id"]),
             "criterion": _cell(row["criterion"]),
             "threshold": format_threshold(row["threshold"]),
             "status": _cell(of.run["status"]),
@@ -213,19 +214,21 @@ def _label(row: Mapping[str, str], report: LabelledReport, labeler: str) -> tupl
     return report.make_label(judged, run_id, who, score, passed), row["note"] or None
 
 
-def _agent(text: str, report: LabelledReport) -> int:
+def _agent(text: str, report: LabelledReport) -> AgentId:
     agents = agents_of(report.agents)
     # A name comes first: an agent can be called 12.
-    found = find_agent(text, agents) or (find_agent(f"id:{text}", agents) if text.isdecimal() else None)
+    found = find_agent(text, agents) or find_agent(f"id:{text}", agents)
     if found is None:
         raise _WrongCellError("agent", text, "is not an agent of this report")
     return found.id
 
 
-def _run(text: str, agent_id: int, report: LabelledReport) -> int | None:
+def _run(text: str, agent_id: AgentId, report: LabelledReport) -> RunId | None:
     if not text:
         return None
-    run_id = int(text) if text.isdecimal() and len(text) < 19 else None
-    if run_id is None or not any((row["agent_id"], row["run_id"]) == (agent_id, run_id) for row in report.runs):
+    own = [row["run_id"] for row in report.runs if row["agent_id"] == agent_id]
+    # Blanks around a cell's text are not kept.
+    run_id = text if text in own else next((one for one in own if one.strip() == text), None)
+    if run_id is None:
         raise _WrongCellError("run_id", text, "is not a run of this agent in the report (empty: the agent as a whole)")
     return run_id

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -239,12 +240,13 @@ def check_settings(order: Order, *, judge: bool = True) -> None:
     """
     from tasks.clients import current_clients
     from tasks.judge.rubric import resolve_rubrics, select_agents
+    from tasks.report.plan import build_window
     from tasks.stored.reports import require_report
 
     clients = current_clients()
     options = clients.settings.options(order.options)
     source = clients.source()
-    agents = source.load_agents(order.environment)
+    agents = source.load_agents(order.environment, build_window(options, datetime.now(UTC)))
     source.check_filter(options.filter_model)
     resolve_rubrics(order.criteria, agents)
     select_agents(options.agents, agents)

@@ -14,7 +14,7 @@ from prefect.events.actions import ChangeFlowRunState, RunDeployment, SendNotifi
 from prefect.events.schemas.automations import AutomationCore, Posture
 from prefect.exceptions import ObjectNotFound
 
-from deployments.setup.deployment_file import TAG
+from deployments.setup.names import TAG
 from deployments.setup.piece import Found
 from tasks.announcements import ATTENTION, COMPLETED, FAILED
 from tasks.errors import ConfigurationError

@@ -50,6 +50,8 @@ class Blocks:
 
     def __init__(self, settings: Settings) -> None:
         self.held: list[Held] = []
+        # Runs are made in another folder.
+        self._mapping = str(Path(settings.source_mapping).expanduser().resolve()) if settings.source_mapping else ""
         self._skipped: list[Found] = []
         self._add(settings, "source", CONNECTOR, settings.source_url)
         given = "warehouse_url" in settings.model_fields_set
@@ -62,8 +64,9 @@ class Blocks:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings that make runs use these blocks."""
-        return {held.setting: held.name for held in self.held}
+        """The settings that make runs use these blocks, and the file of the source's mapping."""
+        named = {held.setting: held.name for held in self.held}
+        return named | ({"AGENT_REPORT_SOURCE_MAPPING": self._mapping} if self._mapping else {})
 
     def inspect(self, client: SyncPrefectClient) -> Sequence[Found]:
         return [*(self._state(client, held) for held in self.held), *self._skipped]

@@ -14,8 +14,8 @@ from deployments.local.runner import check_api
 from deployments.setup.automations import MarkKilledRuns, Notify, ReconcileCrashedRuns
 from deployments.setup.blocks import Blocks
 from deployments.setup.deployed import Deployed
-from deployments.setup.deployment_file import FILE_NAME
 from deployments.setup.llm_limit import LlmLimit
+from deployments.setup.names import FILE_NAME
 from deployments.setup.piece import Found, Piece
 from deployments.setup.readable import Readable
 from deployments.setup.work_pool import Pool

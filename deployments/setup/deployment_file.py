@@ -13,13 +13,11 @@ from prefect.events import DeploymentEventTrigger
 from prefect.utilities.callables import parameter_schema_from_entrypoint
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from deployments.setup.names import POOL
 from tasks.errors import ConfigurationError
 from tasks.judge.rubric import describe_validation
 from tasks.settings import Settings
 
-FILE_NAME = "prefect.yaml"
-POOL = "agent-report"
-TAG = "agent-report"
 _VARIABLE = re.compile(r"{{\s*\$(\w+)\s*}}")
 Step = dict[str, dict[str, Any]]
 

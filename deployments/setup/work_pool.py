@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import WorkPool
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
-from deployments.setup.deployment_file import POOL
+from deployments.setup.names import POOL
 from deployments.setup.piece import Found
 from tasks.errors import ConfigurationError
 

@@ -105,6 +105,8 @@ def _absolute(values: Mapping[str, str]) -> dict[str, str]:
     for name in ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_WAREHOUSE_URL"):
         if name in changed:
             changed[name] = _absolute_url(changed[name])
+    if mapping := changed.get("AGENT_REPORT_SOURCE_MAPPING"):
+        changed["AGENT_REPORT_SOURCE_MAPPING"] = str(Path(mapping).expanduser().resolve())
     parquet = changed.get("AGENT_REPORT_PARQUET_URL", "")
     if parquet and "://" not in parquet:
         changed["AGENT_REPORT_PARQUET_URL"] = str(Path(parquet).resolve())

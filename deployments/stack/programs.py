@@ -18,7 +18,7 @@ import httpx
 from deployments.local.kept_secret import keep_secret
 from deployments.local.postgres import Postgres
 from deployments.local.prefect_server import authorization, client_settings, server_command, server_settings
-from deployments.setup.deployment_file import POOL
+from deployments.setup.names import POOL
 from deployments.stack.child import Program
 from deployments.stack.environment import base_environment, client_environment, setup_environment, worker_environment
 from deployments.stack.leftovers import end_marked, find_marked, mark

@@ -19,6 +19,7 @@ from deployments.terminal.console import (
     print_table,
     status,
 )
+from tasks.evidence.types import RunId
 from tasks.report.rows import AgentRow, CriterionRow, ExampleRow, ReportRow, RunRefRow, RunRow, ToolUsageRow
 
 
@@ -37,7 +38,9 @@ def print_agent(
     from tasks.wording.formats import format_score
 
     patterns = agent["failure_patterns"] or []
-    head = Text.assemble(one_line(agent["agent_name"], "bold"), f" (id:{agent['agent_id']}) in report {report['id']}")
+    head = Text.assemble(
+        one_line(agent["agent_name"], "bold"), " (id:", one_line(agent["agent_id"]), f") in report {report['id']}"
+    )
     head.append_text(Text.assemble(" on ", one_line(report["environment"]), ": ", status(agent)))
     if agent["score"] is not None:
         passed = ("passed", "green") if agent["passed"] else ("not passed", "red")
@@ -138,7 +141,7 @@ def _print_criterion(console: Console, row: CriterionRow) -> None:
 
 def _citation(cited: ExampleRow) -> Text:
     where = f"run {cited['run_id']}" if cited["run_id"] is not None else "no run"
-    parts = Text.assemble("- ", (where, "cyan"))
+    parts = Text.assemble("- ", one_line(where, "cyan"))
     if cited.get("quote"):
         parts.append_text(Text.assemble(": “", one_line(cited["quote"], "italic"), "”"))
     if cited.get("text"):
@@ -150,7 +153,7 @@ def _contradictions(agent: AgentRow) -> Iterator[Text]:
     for found in agent["contradictions"] or []:
         claim, observation = found["claim"], found["observation"]
         yield Text.assemble(
-            (f"run {claim['run_id'] if claim else None}", "cyan"),
+            one_line(f"run {claim['run_id'] if claim else None}", "cyan"),
             ": said “",
             one_line((claim["quote"] if claim else None) or "", "italic"),
             "”, but “",
@@ -162,16 +165,14 @@ def _contradictions(agent: AgentRow) -> Iterator[Text]:
 
 def _suspicions(agent: AgentRow) -> Iterator[Text]:
     for found in agent["suspicions"] or []:
-        run = "" if found["run_id"] is None else f"run {found['run_id']}, "
-        yield Text.assemble(
-            (f"{run}", "cyan"), one_line(found["place"] or ""), ": ", one_line(found["text"] or "", "italic")
-        )
+        head = Text() if found["run_id"] is None else Text.assemble(one_line(f"run {found['run_id']},", "cyan"), " ")
+        yield Text.assemble(head, one_line(found["place"] or ""), ": ", one_line(found["text"] or "", "italic"))
 
 
 def _failures(agent: AgentRow) -> Iterator[Text]:
     for found in agent["failure_patterns"] or []:
-        runs = ", ".join(map(str, found["run_ids"]))
-        yield Text.assemble(f"{found['count']} × ", one_line(found["example"]), (f" (runs {runs})", "cyan"))
+        runs = ", ".join(found["run_ids"])
+        yield Text.assemble(f"{found['count']} × ", one_line(found["example"]), " ", one_line(f"(runs {runs})", "cyan"))
 
 
 def _print_tools(console: Console, tools: Sequence[ToolUsageRow]) -> None:
@@ -197,7 +198,7 @@ def _print_calls(console: Console, agent: AgentRow, runs: Sequence[RunRow]) -> N
         run = by_id.pop(found["run_id"], None)
         if run is None or run["telemetry"] is not None or run.get("tool_calls") is None:
             continue
-        console.print(Text(f"Run {run['run_id']} ({mark})", "bold"))
+        console.print(one_line(f"Run {run['run_id']} ({mark})", "bold"))
         for line in describe_calls(run):
             console.print(line)
 
@@ -213,13 +214,13 @@ def _print_runs(console: Console, agent: AgentRow, runs: Sequence[RunRow]) -> No
     from tasks.wording.formats import format_cost
 
     patterns = agent["failure_patterns"] or []
-    marks: dict[int, list[str]] = {}
+    marks: dict[RunId, list[str]] = {}
     for mark, found in _notable_runs(agent):
         marks.setdefault(found["run_id"], []).append(f"{mark}: {with_examples(found['reason'], patterns)}")
     print_table(
         console,
         [
-            Column("Run", [str(run["run_id"]) for run in runs], justify="right"),
+            Column("Run", [one_line(run["run_id"]) for run in runs], justify="right"),
             Column("Status", [one_line(run["status"], PASSED_STYLES.get(run["succeeded"], "")) for run in runs]),
             Column("Started (UTC)", [dash(run["started_at"], "{:%Y-%m-%d %H:%M}".format) for run in runs], rank=2),
             Column("Seconds", [dash(run["duration_seconds"], "{:.1f}".format) for run in runs], justify="right"),

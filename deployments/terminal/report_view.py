@@ -21,7 +21,8 @@ from deployments.terminal.console import (
     status,
 )
 from deployments.terminal.invocation import printed_command
-from tasks.report.rows import AgentId, AgentRow, CriterionRow, ReportRow
+from tasks.evidence.types import AgentId
+from tasks.report.rows import AgentRow, CriterionRow, ReportRow
 from tasks.wording.counts import counted
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.calibration.labels import ItemKey
+from tasks.evidence.types import AgentId
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,14 +14,14 @@ class JudgedReport:
     """The judge's verdicts of a report: whether each unit passed, and by agent whether the agent as a whole did."""
 
     units: Mapping[ItemKey, bool]
-    agents: Mapping[int, bool | None]
+    agents: Mapping[AgentId, bool | None]
 
 
 @dataclass(frozen=True, slots=True)
 class RepeatedAnswer:
     """One question about an agent that the judge answered several times: its scores on one criterion."""
 
-    agent_id: int
+    agent_id: AgentId
     criterion: str
     threshold: float | None
     scores: tuple[float, ...]
@@ -38,6 +39,6 @@ class Judging:
     report_id: int
     model: str | None
     fingerprint: str | None
-    runs: Mapping[tuple[int, int], int]
+    runs: Mapping[tuple[int, AgentId], int]
     reports: Mapping[int, JudgedReport]
     asked: Sequence[RepeatedAnswer] = ()

@@ -8,7 +8,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from tasks.report.rows import AgentId, AgentRow, CriterionRow, RunRow
+from tasks.evidence.ids import natural_key
+from tasks.evidence.types import AgentId
+from tasks.report.rows import AgentRow, CriterionRow, RunRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ def choose_runs(
     *,
     count: int,
     seed: int,
-    only: Collection[int] = (),
+    only: Collection[AgentId] = (),
 ) -> list[RunToLabel]:
     """At most ``count`` runs in the order in which they tell most; the same for the same report and ``seed``.
 
@@ -42,7 +44,7 @@ def choose_runs(
         if criterion["agent_id"] is not None and criterion["score"] is not None:
             scored[criterion["agent_id"]].append(criterion)
     finished: dict[AgentId, list[RunRow]] = defaultdict(list)
-    for run in sorted(runs, key=lambda run: run["run_id"]):
+    for run in sorted(runs, key=lambda run: natural_key(run["run_id"])):
         if run["succeeded"] is not None:
             finished[run["agent_id"]].append(run)
     wanted = [row for row in agents if (not only or row["agent_id"] in only) and scored[row["agent_id"]]]

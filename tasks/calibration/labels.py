@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean, variance
 
-ItemKey = tuple[int, int, str]
+from tasks.evidence.types import AgentId, RunId
+
+ItemKey = tuple[int, AgentId, str]
 """Report, agent, criterion: what the judge has one score for."""
 
 
@@ -21,8 +23,8 @@ class Label:
     """
 
     report_id: int
-    agent_id: int
-    run_id: int | None
+    agent_id: AgentId
+    run_id: RunId | None
     criterion: str
     labeler: str
     score: float | None
@@ -65,12 +67,12 @@ class PairedRating:
     of_runs: bool = False
 
     @property
-    def agent_id(self) -> int:
+    def agent_id(self) -> AgentId:
         """Words on the same agent are not independent of each other."""
         return self.unit[1]
 
 
-def build_words(labels: Iterable[Label], runs: Mapping[tuple[int, int], int]) -> list[PairedRating]:
+def build_words(labels: Iterable[Label], runs: Mapping[tuple[int, AgentId], int]) -> list[PairedRating]:
     """One pair an item, in the order of items. ``runs``: the number of runs the judge's verdict is about, by report and
     agent.
 

@@ -10,9 +10,11 @@ import numpy as np
 
 from tasks.calibration.agreement import MINIMUM_AGENTS, CriterionAgreement
 from tasks.calibration.labels import Opinion
+from tasks.evidence.types import AgentId
 from tasks.statistics.clusters import (
     Codes,
     Floats,
+    Keys,
     clusters_of,
     jackknife,
     kish_share,
@@ -37,16 +39,16 @@ class Pairs:
     where several pairs come of one question.
     """
 
-    agents: Codes
+    agents: Keys
     scores: Floats
     passed: Floats
     counts: Floats
 
 
-def build_pairs(pairs: Sequence[tuple[int, Opinion, Opinion]], counts: Floats | None = None) -> Pairs:
+def build_pairs(pairs: Sequence[tuple[AgentId, Opinion, Opinion]], counts: Floats | None = None) -> Pairs:
     """One pair for each (agent, first opinion, second opinion); each counts 1 without ``counts``."""
     return Pairs(
-        agents=np.array([agent for agent, _, _ in pairs], dtype=np.intp),
+        agents=np.array([agent for agent, _, _ in pairs], dtype=np.str_),
         scores=_numbers([(first.score, second.score) for _, first, second in pairs]),
         passed=_numbers([(first.passed, second.passed) for _, first, second in pairs]),
         counts=np.ones(len(pairs)) if counts is None else counts,
@@ -82,7 +84,7 @@ def compare_pairs(criterion: str, *, agents: int, scored: Pairs, decided: Pairs)
 class Repeat:
     """Several opinions on one and the same question about an agent."""
 
-    agent_id: int
+    agent_id: AgentId
     opinions: tuple[Opinion, ...]
 
 
@@ -113,7 +115,7 @@ def _known(pairs: Pairs, values: Floats) -> Pairs:
     return Pairs(pairs.agents[keep], pairs.scores[keep], pairs.passed[keep], pairs.counts[keep])
 
 
-def _is_enough(agents: Codes) -> bool:
+def _is_enough(agents: Keys) -> bool:
     return len(np.unique(agents)) >= MINIMUM_AGENTS
 
 
@@ -223,7 +225,7 @@ def _spread(repeats: Sequence[Repeat]) -> Estimate:
         scores = np.array([opinion.score for opinion in repeat.opinions if opinion.score is not None])
         if len(scores) > 1:
             rows.append((repeat.agent_id, float(((scores - scores.mean()) ** 2).sum()), len(scores) - 1))
-    agents = np.array([row[0] for row in rows], dtype=np.intp)
+    agents = np.array([row[0] for row in rows], dtype=np.str_)
     if not _is_enough(agents):
         return Estimate(n=len(rows))
     codes, groups = clusters_of(agents)
@@ -236,7 +238,7 @@ def _spread(repeats: Sequence[Repeat]) -> Estimate:
 
 def _unstable(repeats: Sequence[Repeat]) -> Estimate:
     sides = [(r.agent_id, {o.passed for o in r.opinions if o.passed is not None}) for r in repeats]
-    agents = np.array([agent for agent, found in sides if found], dtype=np.intp)
+    agents = np.array([agent for agent, found in sides if found], dtype=np.str_)
     if not _is_enough(agents):
         return Estimate(n=len(agents))
     return share_estimate(np.array([float(len(found) > 1) for _, found in sides if found]), agents)

@@ -12,7 +12,7 @@ from tasks.calibration.agreement import MINIMUM_AGENTS
 from tasks.calibration.judging import JudgedReport
 from tasks.calibration.label_weights import label_weights
 from tasks.calibration.labels import PairedRating
-from tasks.statistics.clusters import Floats, effective_share, share_estimate
+from tasks.statistics.clusters import Floats, Keys, effective_share, share_estimate
 from tasks.statistics.estimate import Estimate
 from tasks.wording.counts import counted
 
@@ -105,10 +105,10 @@ def _missing(known: Sequence[PairedRating], target: JudgedReport) -> str | None:
     return None
 
 
-def _verdicts(report: JudgedReport) -> tuple[Floats, np.ndarray[tuple[int], np.dtype[np.intp]]]:
+def _verdicts(report: JudgedReport) -> tuple[Floats, Keys]:
     return (
         np.array([float(passed) for passed in report.units.values()]),
-        np.array([unit[1] for unit in report.units], dtype=np.intp),
+        np.array([unit[1] for unit in report.units], dtype=np.str_),
     )
 
 
@@ -117,7 +117,7 @@ def _share_of_labelled(
     reports: Mapping[int, JudgedReport],
     by_judge: np.ndarray[tuple[int], np.dtype[np.bool_]],
     weights: Floats,
-    agents: np.ndarray[tuple[int], np.dtype[np.intp]],
+    agents: Keys,
 ) -> tuple[float, float]:
     """What share the judge passed in the reports that the labels are of; of one that is gone, among the labels."""
     hits, keys, counts = [], [], []

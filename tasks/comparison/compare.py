@@ -33,6 +33,7 @@ from tasks.comparison.rates import tasks_matter
 from tasks.comparison.samples import Samples, variance_factor
 from tasks.comparison.score_noise import Noise, RunNoise, measure_noise
 from tasks.comparison.scores import Judged, score_drafts
+from tasks.evidence.types import AgentId
 from tasks.report.rows import AgentRow
 from tasks.report.stored_report import Pair, ScoreRow, StoredReport, match_agents
 
@@ -41,7 +42,7 @@ from tasks.report.stored_report import Pair, ScoreRow, StoredReport, match_agent
 class _Subject:
     """An agent, or the team, on its way to a comparison."""
 
-    agent_id: int | None
+    agent_id: AgentId | None
     name: str
     presence: str = "both"
     baseline_name: str | None = None

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from tasks.evidence.types import AgentId
+
 HOLDS_FOR = (
     "As long as runs are independent of each other, at most 5 of 100 unchanged pairs of reports have anything called "
     "changed. Runs of one night that resemble each other raise this (simulated: 15, 32 and 55 of 100 at an intraclass "
@@ -51,7 +53,7 @@ class Change(Compared):
 class AgentComparison(Compared):
     """One agent, or with ``agent_id`` None the team. Of an agent that is gone, id and name are those it had."""
 
-    agent_id: int | None
+    agent_id: AgentId | None
     agent_name: str
     presence: Presence = "both"
     baseline_name: str | None = None

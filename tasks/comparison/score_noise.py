@@ -10,6 +10,7 @@ import numpy as np
 from scipy import special
 
 from tasks.comparison.samples import variance_factor
+from tasks.evidence.types import AgentId
 from tasks.report.rows import CriterionRow
 from tasks.report.stored_report import ScoreRow, StoredReport
 
@@ -148,7 +149,7 @@ def _moved(rows: Sequence[ScoreRow], factor: float) -> tuple[float, int] | None:
     The median's share holds whatever few agents really changed; the tenth largest of a hundred tells of some agents
     that move more than most, whom a median over all does not see: the larger of both counts.
     """
-    series: dict[tuple[int | None, str | None], list[ScoreRow]] = defaultdict(list)
+    series: dict[tuple[AgentId | None, str | None], list[ScoreRow]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.report_id):
         series[row.agent_id, row.criterion].append(row)
     moves = [move for scores in series.values() for move in _moves(scores, factor)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from tasks.evidence.types import FailurePattern, Run, Trace
+from tasks.evidence.types import FailurePattern, Run, RunId, Trace
 
 _LONGEST_READ = 1000
 _LONGEST_PATTERN = 200
@@ -49,13 +49,13 @@ def normalise_error(error: str) -> str:
     return _PARTS.sub(_placeholder, text)[:_LONGEST_PATTERN].strip()
 
 
-def group_failures(failed: Sequence[Run], traces: Mapping[int, Trace]) -> tuple[FailurePattern, ...]:
+def group_failures(failed: Sequence[Run], traces: Mapping[RunId, Trace]) -> tuple[FailurePattern, ...]:
     """The failed runs by normalised error, most frequent first, then by pattern; empty without a failure.
 
     A run's error is its own, else that of its last tool call that has one, else the last in its trace, else its
     status. Run ids and the example (some 500 characters at most) are in the order of ``failed``: newest first.
     """
-    groups: dict[str, list[tuple[int, str]]] = {}
+    groups: dict[str, list[tuple[RunId, str]]] = {}
     for run in failed:
         error = find_error(run, traces.get(run.id))
         groups.setdefault(normalise_error(error), []).append((run.id, error))

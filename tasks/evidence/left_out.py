@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from tasks.evidence.types import FutureRuns, Outcome, Run
+from tasks.evidence.types import FutureRuns, Run
 from tasks.wording.counts import counted
-
-FINISHED: Mapping[str, Outcome] = {
-    "completed": "success",
-    "failed": "failure",
-    "timeout": "failure",
-    "error": "failure",
-}
-"""The outcome of a run by its status in lower case. A run of any other status is left out."""
 
 _MOST_STATUSES = 8
 _STATUS_CHARACTERS = 40
@@ -31,10 +23,12 @@ def is_future(moment: datetime, now: datetime) -> bool:
 
 @dataclass(slots=True)
 class LeftOut:
-    """Runs that were left out: by status, and how many have a finished status but end in the future, ended after the
-    moment up to which the report looks, or start in the future. ``now`` is aware."""
+    """Runs that were left out: by status, by a status that no one has given a meaning, and how many have a finished
+    status but end in the future, ended after the moment up to which the report looks, or start in the future. ``now``
+    is aware."""
 
     statuses: Counter[str] = field(default_factory=Counter)
+    unknown_statuses: Counter[str] = field(default_factory=Counter)
     ending_later: int = 0
     ended_since: int = 0
     starting_later: int = 0
@@ -43,16 +37,18 @@ class LeftOut:
     _latest_start: datetime | None = field(default=None, init=False)
 
     def __bool__(self) -> bool:
-        return bool(self.statuses or self.ending_later or self.ended_since or self.starting_later)
+        return bool(
+            self.statuses or self.unknown_statuses or self.ending_later or self.ended_since or self.starting_later
+        )
 
     def add(self, runs: Iterable[Run], future: FutureRuns = FutureRuns()) -> LeftOut:  # noqa: B008 - immutable
         """This, with ``future`` and the unfinished ones among ``runs`` counted."""
         for run in runs:
             if run.outcome != "unfinished":
                 continue
-            status = " ".join(run.status.split())
-            if status.casefold() not in FINISHED:
-                self.statuses[_shorten(status) or "no status"] += 1
+            if run.left_out_for != "end":
+                counts = self.unknown_statuses if run.left_out_for == "unknown status" else self.statuses
+                counts[_shorten(" ".join(run.status.split())) or "no status"] += 1
             elif run.ended_at is not None and not is_future(run.ended_at, self.now):
                 self.ended_since += 1
             else:
@@ -65,11 +61,13 @@ class LeftOut:
     def sentences(self) -> list[str]:
         """What was left out and why, each reason in a sentence; empty when nothing was."""
         said = []
-        if total := sum(self.statuses.values()):
-            *others, last = FINISHED
-            finished = f"{', '.join(others)} or {last}"
-            subject = counted(total, "run is", "runs are")
-            said.append(f"{subject} left out for a status other than {finished}: {self._listed()}")
+        if self.statuses:
+            subject = counted(self.statuses.total(), "run is", "runs are")
+            said.append(f"{subject} left out as unfinished: {_listed(self.statuses)}")
+        if self.unknown_statuses:
+            subject = counted(self.unknown_statuses.total(), "run is", "runs are")
+            what = f"{subject} left out for an unknown status: {_listed(self.unknown_statuses)}"
+            said.append(f"{what} (statuses in AGENT_REPORT_SOURCE_MAPPING gives a word its meaning)")
         if self.ending_later:
             subject = counted(self.ending_later, "finished run is", "finished runs are")
             why = "is duration_seconds in seconds, and are the dates in UTC?"
@@ -91,14 +89,16 @@ class LeftOut:
             ("ended since", self.ended_since),
         )
         later = [f"{why} ({count})" for why, count in dated if count]
-        return ", ".join([*([self._listed()] if self.statuses else []), *later])
+        statuses = self.statuses + self.unknown_statuses
+        return ", ".join([*([_listed(statuses)] if statuses else []), *later])
 
-    def _listed(self) -> str:
-        order = sorted(self.statuses.items(), key=lambda item: (-item[1], item[0]))
-        parts = [f"{status} ({count})" for status, count in order[:_MOST_STATUSES]]
-        if rest := order[_MOST_STATUSES:]:
-            parts.append(f"{len(rest)} other statuses ({sum(count for _, count in rest)})")
-        return ", ".join(parts)
+
+def _listed(statuses: Counter[str]) -> str:
+    order = sorted(statuses.items(), key=lambda item: (-item[1], item[0]))
+    parts = [f"{status} ({count})" for status, count in order[:_MOST_STATUSES]]
+    if rest := order[_MOST_STATUSES:]:
+        parts.append(f"{len(rest)} other statuses ({sum(count for _, count in rest)})")
+    return ", ".join(parts)
 
 
 def _at(moment: datetime | None) -> str:

@@ -22,6 +22,7 @@ from tasks.evidence.types import (
     FailurePattern,
     Metrics,
     Run,
+    RunId,
     RunRef,
     TelemetrySummary,
     ToolUsage,
@@ -43,8 +44,9 @@ def build_evidence(
 ) -> Evidence:
     """Everything that is known of ``agent``: its runs, their traces and costs, the metrics, the source's warnings.
 
-    Traces of other runs are dropped. Costs are of the finished runs, where model, price and tokens are known. The texts
-    come redacted; ``redactions`` counts their placeholders by label, by default those of the runs alone.
+    Traces of other runs are dropped. Costs are of the finished runs: the source's own, else where model, price and
+    tokens are known. The texts come redacted; ``redactions`` counts their placeholders by label, by default those of
+    the runs alone.
     """
     by_run = {trace.run_id: trace for trace in traces}
     kept = {run.id: by_run[run.id] for run in agent_runs.runs if run.id in by_run}
@@ -61,7 +63,7 @@ def build_evidence(
     )
 
 
-def build_metrics(runs: Sequence[Run], traces: Mapping[int, Trace], costs_usd: Mapping[int, float]) -> Metrics:
+def build_metrics(runs: Sequence[Run], traces: Mapping[RunId, Trace], costs_usd: Mapping[RunId, float]) -> Metrics:
     """The metrics of ``runs`` (newest first) with their traces and costs by run id; see the module for the empty case.
 
     Means are over the runs where the value is known, None where it is known of none.
@@ -134,9 +136,12 @@ def run_tokens(run: Run, trace: Trace | None) -> Tokens:
     return Tokens(given, made, total, telemetry.cached_tokens if telemetry else None)
 
 
-def _costs(runs: Iterable[Run], traces: Mapping[int, Trace], prices: RunPrices) -> dict[int, float]:
-    costs: dict[int, float] = {}
+def _costs(runs: Iterable[Run], traces: Mapping[RunId, Trace], prices: RunPrices) -> dict[RunId, float]:
+    costs: dict[RunId, float] = {}
     for run in runs:
+        if run.cost_usd is not None:
+            costs[run.id] = run.cost_usd
+            continue
         trace = traces.get(run.id)
         models = _models(run, trace)
         # A trace of several models does not say which tokens were whose.
@@ -160,7 +165,7 @@ def _tool_calls(run: Run, trace: Trace | None) -> list[tuple[str, bool, float | 
     return [(call.name, call.error is not None, None) for call in run.tool_calls]
 
 
-def _tool_usage(runs: Iterable[Run], traces: Mapping[int, Trace]) -> tuple[ToolUsage, ...]:
+def _tool_usage(runs: Iterable[Run], traces: Mapping[RunId, Trace]) -> tuple[ToolUsage, ...]:
     calls: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     seconds: dict[str, list[float]] = {}
@@ -181,7 +186,7 @@ def _tool_usage(runs: Iterable[Run], traces: Mapping[int, Trace]) -> tuple[ToolU
     )
 
 
-def _best_run(runs: Sequence[Run], traces: Mapping[int, Trace], costs_usd: Mapping[int, float]) -> RunRef | None:
+def _best_run(runs: Sequence[Run], traces: Mapping[RunId, Trace], costs_usd: Mapping[RunId, float]) -> RunRef | None:
     """The success with the fewest tool errors, then the fastest, the cheapest, the newest; None without a success."""
 
     def rank(run: Run) -> tuple[int, float, float]:
@@ -203,7 +208,7 @@ def _best_run(runs: Sequence[Run], traces: Mapping[int, Trace], costs_usd: Mappi
 
 
 def _worst_run(
-    runs: Sequence[Run], traces: Mapping[int, Trace], patterns: Sequence[FailurePattern], best: RunRef | None
+    runs: Sequence[Run], traces: Mapping[RunId, Trace], patterns: Sequence[FailurePattern], best: RunRef | None
 ) -> RunRef | None:
     """The newest failure of the most frequent pattern; if none failed, another success than the best: the one with the
     most tool errors, then the slowest, the newest. None where no run stands out: none finished, a single success, or
@@ -223,7 +228,7 @@ def _worst_run(
     return _ref(worst_other, "no run failed and no tool call either; the slowest success")
 
 
-def _typical_run(runs: Sequence[Run], traces: Mapping[int, Trace]) -> RunRef | None:
+def _typical_run(runs: Sequence[Run], traces: Mapping[RunId, Trace]) -> RunRef | None:
     """The run whose duration is the median (of two in the middle the shorter) among those with a trace; where there is
     no trace at all, among all. None where no duration is known."""
     timed = [run for run in runs if run.duration_seconds is not None]
@@ -241,17 +246,17 @@ def _ref(run: Run, reason: str) -> RunRef:
     return RunRef(run_id=run.id, status=run.status, reason=reason, duration_seconds=run.duration_seconds)
 
 
-def _errors(run: Run, traces: Mapping[int, Trace]) -> int:
+def _errors(run: Run, traces: Mapping[RunId, Trace]) -> int:
     return sum(failed for _, failed, _ in _tool_calls(run, traces.get(run.id)))
 
 
-def _trace_counts(runs: Iterable[Run], traces: Mapping[int, Trace]) -> TraceCounts:
+def _trace_counts(runs: Iterable[Run], traces: Mapping[RunId, Trace]) -> TraceCounts:
     """Traces by state, one for each run: one that was never asked for is unavailable."""
     counts: dict[str, int] = Counter(traces[run.id].state if run.id in traces else "unavailable" for run in runs)
     return TraceCounts(**counts)
 
 
-def _agent_telemetry(runs: Iterable[Run], traces: Mapping[int, Trace]) -> AgentTelemetry:
+def _agent_telemetry(runs: Iterable[Run], traces: Mapping[RunId, Trace]) -> AgentTelemetry:
     found = [told for run in runs if (told := _telemetry(traces.get(run.id))) is not None]
     if not found:
         return AgentTelemetry()

@@ -22,8 +22,10 @@ _TEXT = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_NUMBER = re.compile(r"\d{9,19}(?:\.\d*)?")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# PostgreSQL writes a large float with an exponent.
+_NUMBER = re.compile(r"\d{9,19}(?:\.\d*)?|\d(?:\.\d+)?e\+?\d{1,2}", re.IGNORECASE)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Earlier times are no dates of runs."""
 _LONGEST = 100
 _FIRST_SECOND = 1e8
 """Numbers below (March 1973, as seconds) are years, compact dates or zeros rather than times since the epoch."""
@@ -40,7 +42,7 @@ def parse_moment(value: object) -> datetime | None:
         value = bytes(value).decode("utf-8", "replace")
     try:
         moment = _read(value)
-        return moment if moment is not None and moment >= _EPOCH else None
+        return moment if moment is not None and moment >= EPOCH else None
     except (ValueError, OverflowError):
         return None
 
@@ -71,7 +73,7 @@ def _from_epoch(number: int | float | Decimal) -> datetime | None:
     # Seconds reach this limit in the year 5138, milliseconds begin above it in 1973; likewise the other two.
     power = next((p for p, limit in ((0, 1e11), (3, 1e14), (6, 1e17)) if size < limit), 9)
     microseconds = Decimal(number) * 10**6 / 10**power
-    return _EPOCH + timedelta(microseconds=int(microseconds))
+    return EPOCH + timedelta(microseconds=int(microseconds))
 
 
 def _from_parts(match: re.Match[str]) -> datetime:

@@ -11,6 +11,12 @@ TraceState = Literal["complete", "partial", "pending", "missing", "unavailable"]
 """complete: a root and no orphan · partial: spans are missing · pending: not there yet, the run is young · missing:
 not found · unavailable: Jaeger could not be asked (or is not configured)."""
 
+AgentId = str
+"""The id of an agent as its source has it, as text; unique in its environment. See ``tasks.evidence.ids``."""
+
+RunId = str
+"""The id of a run as its source has it, as text; unique in its agent."""
+
 Outcome = Literal["success", "failure", "unfinished"]
 
 
@@ -23,11 +29,12 @@ class Fact(BaseModel):
 class Agent(Fact):
     """One agent of an environment, as its row says. Columns that the source lacks are None."""
 
-    id: int
+    id: AgentId
     name: str
     environment: str
     description: str | None = None
     prompt: str | None = None
+    owner: str | None = None
     max_steps: int | None = None
 
 
@@ -50,26 +57,38 @@ class SourceCalls(Fact):
 class Run(Fact):
     """One execution of an agent on a task."""
 
-    id: int
-    agent_id: int
+    id: RunId
+    agent_id: AgentId
     status: str
     outcome: Outcome
+    left_out_for: Literal["status", "unknown status", "end"] | None = Field(
+        None, description="Why a run is unfinished: by its status, or because it ended after the report looks."
+    )
     started_at: datetime
     completed_at: datetime | None = None
     duration_seconds: float | None = None
     task: str | None = None
     final_response: str | None = None
+    expected: str | None = Field(None, description="What a correct answer holds; the agent was not shown it.")
+    context: str | None = Field(None, description="What the agent was given beside its task.")
     error: str | None = None
     steps_taken: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     total_tokens: int | None = None
+    cost_usd: float | None = Field(None, description="By the source; comes before the price list.")
     model_name: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     tool_calls_invalid: str | None = Field(None, description="The column's text, when it was not what it should be.")
     execution_steps: str | None = Field(None, description="The column's text as it is.")
-    parent_run_id: int | None = None
+    messages: str | None = Field(None, description="The column's text as it is.")
+    session_id: str | None = None
+    parent_run_id: RunId | None = None
     trace_id: str | None = None
+    version: str | None = None
+    succeeded: bool | None = Field(None, description="Whether it did its task, by the source; not its status.")
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def ended_at(self) -> datetime | None:
@@ -186,7 +205,7 @@ class WaterfallSpan(Fact):
 class Trace(Fact):
     """The state of one run's trace and, when there is one, its summary."""
 
-    run_id: int
+    run_id: RunId
     state: TraceState
     trace_id: str | None = None
     telemetry: TelemetrySummary | None = None
@@ -217,14 +236,14 @@ class FailurePattern(Fact):
 
     pattern: str
     count: int
-    run_ids: tuple[int, ...]
+    run_ids: tuple[RunId, ...]
     example: str
 
 
 class RunRef(Fact):
     """A run that stands out, and why."""
 
-    run_id: int
+    run_id: RunId
     status: str
     reason: str
     duration_seconds: float | None = None
@@ -293,9 +312,9 @@ class Evidence(Fact):
     agent: Agent
     runs: tuple[Run, ...]
     future: FutureRuns = FutureRuns()
-    traces: dict[int, Trace] = Field(default_factory=dict, description="By run id.")
-    costs_usd: dict[int, float] = Field(default_factory=dict, description="By run id; absent is unknown.")
-    waterfalls: dict[int, tuple[WaterfallSpan, ...]] = Field(
+    traces: dict[RunId, Trace] = Field(default_factory=dict, description="By run id.")
+    costs_usd: dict[RunId, float] = Field(default_factory=dict, description="By run id; absent is unknown.")
+    waterfalls: dict[RunId, tuple[WaterfallSpan, ...]] = Field(
         default_factory=dict, description="Of the typical and the worst run, by run id, where they have a trace."
     )
     metrics: Metrics

@@ -72,14 +72,6 @@ def read_int(value: object) -> int | None:
     return int(number)
 
 
-def read_id(value: object) -> int | None:
-    """``value`` as an id: a whole number of 64 bits, which may be negative; else None."""
-    number = _decimal(value)
-    if number is None or abs(number) > _LARGEST_INT or number != int(number):
-        return None
-    return int(number)
-
-
 def _decimal(value: object) -> Decimal | None:
     if isinstance(value, (bytes, bytearray, memoryview)):
         value = bytes(value).decode("utf-8", "replace")

@@ -10,6 +10,7 @@ from typing import Literal
 from tasks.comparison.changes import clear_changes
 from tasks.comparison.comparison import AgentComparison, Comparison
 from tasks.comparison.description import describe_change
+from tasks.evidence.types import AgentId
 from tasks.report.rows import AgentRow
 from tasks.report.stored_report import StoredReport
 from tasks.statistics.intervals import wilson_interval
@@ -51,7 +52,7 @@ class RuleResult:
     subject: str
     state: State
     message: str
-    agent_id: int | None = None
+    agent_id: AgentId | None = None
     excused: bool = False
 
     def breaks(self, *, strict: bool = False) -> bool:
@@ -136,7 +137,7 @@ def _scores(reading: StoredReport, least: float, *, failed_counted: bool) -> Ite
             yield RuleResult("min-score", name, "broken", why, agent_id)
 
 
-def _at_least(name: str, score: float, least: float, agent_id: int | None = None) -> RuleResult:
+def _at_least(name: str, score: float, least: float, agent_id: AgentId | None = None) -> RuleResult:
     state: State = "held" if score >= least else "broken"
     said = f"score {format_score(score, least)}, at least {format_threshold(least)}"
     return RuleResult("min-score", name, state, said, agent_id)

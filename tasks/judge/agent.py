@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
-
-from pydantic_core import PydanticSerializationError
 
 from tasks.evidence.left_out import LeftOut
-from tasks.evidence.types import Evidence
+from tasks.evidence.types import Evidence, RunId
 from tasks.judge.answer import RenderedEvidence
+from tasks.judge.digest import digest_evidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.judgement import judge_question
-from tasks.judge.ledger import fingerprint
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.prompt.prompts import AGENT_DETAILS, ALL_FACTS, FactsDetail, describe_selection, render_agent
 from tasks.judge.prompt.selection import Selection, label_runs, select_runs
@@ -27,20 +23,6 @@ from tasks.judge.rubric import Criterion
 # All of an agent's facts have a third of this at the most.
 _ROOM_FOR_ALL_FACTS = 8000
 _FACTS_SHARE = 0.5
-# What is not shown, or follows from the rest: with it, answers that earlier versions paid for would not be found.
-_DERIVED: Any = {
-    "future": True,
-    "metrics": {
-        "runs_with_tokens": True,
-        "telemetry": {
-            "runs_with_llm_calls": True,
-            "runs_with_tool_calls": True,
-            "runs_with_tool_times": True,
-            "runs_with_tokens": True,
-        },
-    },
-    "traces": {"__all__": {"telemetry": {"tool_calls_from": True}}},
-}
 
 
 def build_agent_question(
@@ -98,25 +80,9 @@ def _sampling(selection: Selection) -> str:
     return describe_selection(selection) if selection.is_sample else ""
 
 
-def digest_evidence(evidence: Evidence) -> str:
-    """SHA-256 over all that could be shown of the evidence: a run that is still going says nothing but that it is."""
-    finished = evidence.finished_runs
-    known = {run.id for run in finished}
-    canonical = evidence.model_copy(
-        update={
-            "runs": finished,
-            "traces": {run_id: trace for run_id, trace in evidence.traces.items() if run_id in known},
-        }
-    )
-    try:
-        return hashlib.sha256(canonical.__pydantic_serializer__.to_json(canonical, exclude=_DERIVED)).hexdigest()
-    except PydanticSerializationError:  # A lone surrogate, which agents' texts can hold.
-        return fingerprint({"evidence": canonical.model_dump(mode="python", exclude=_DERIVED)})
-
-
 def _all_texts(
     evidence: Evidence, labelled_runs: Sequence[LabelledRun]
-) -> Iterator[tuple[int | None, str, str | None]]:
+) -> Iterator[tuple[RunId | None, str, str | None]]:
     agent = evidence.agent
     yield from (
         (None, "agent name", agent.name),
@@ -130,6 +96,8 @@ def _all_texts(
             yield run.id, "trace", message
         yield run.id, "model", run.model_name
         yield run.id, "task", run.task
+        yield run.id, "expected", run.expected
+        yield run.id, "context", run.context
         yield run.id, "final response", run.final_response
         yield run.id, "error", run.error
         for step in labelled_run.steps:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tasks.errors import UnusableAnswerError
+from tasks.evidence.types import RunId
 from tasks.evidence.values import read_text
 from tasks.judge.parsing.objects import find_values
 from tasks.judge.parsing.reasoning import answer_part
@@ -24,7 +25,7 @@ class Citation:
     """A quote that was found where the judge said: under ``label``, in that run (and span, "" when it has none)."""
 
     label: str
-    run_id: int
+    run_id: RunId
     span_id: str
     quote: str
 

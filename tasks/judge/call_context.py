@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tasks.evidence.types import AgentId
 from tasks.judge.answer import Kind
 from tasks.judge.endpoint.limiter import StopSignal
 
@@ -57,7 +58,7 @@ class CallContext:
     deadline: float
     stop: StopSignal
     report_id: int | None = None
-    agent_id: int | None = None
+    agent_id: AgentId | None = None
     sample: int = 0
     fresh_since: datetime | None = None
     earlier: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tasks.evidence.types import AgentId
 from tasks.judge.answer import Contradiction
 from tasks.judge.prompt.suspicion import Suspicion
 from tasks.judge.scoring import Verdict
@@ -22,7 +23,7 @@ class Evaluation:
     not see all of them ("" otherwise); ``runs_shown`` is None when none were shown.
     """
 
-    agent_id: int | None
+    agent_id: AgentId | None
     status: AgentStatus
     error: str | None = None
     score: float | None = None

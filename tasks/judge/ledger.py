@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from tasks.evidence.types import AgentId
 from tasks.judge.answer import Kind
 
 
@@ -34,7 +35,7 @@ class PaidAnswer(BaseModel):
     latency_seconds: float
     attempts: int
     report_id: int | None
-    agent_id: int | None
+    agent_id: AgentId | None
     sample: int = 0
 
 
@@ -98,7 +99,7 @@ class Ledger(Protocol):
         kind: Kind,
         model: str,
         report_id: int | None,
-        agent_id: int | None,
+        agent_id: AgentId | None,
         seconds: float,
         sample: int = 0,
         since: datetime | None = None,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks.errors import ContextLengthError
+from tasks.evidence.types import AgentId
 from tasks.judge.answer import Kind, RenderedEvidence, build_schema
 from tasks.judge.endpoint.model_limits import Bounds
 from tasks.judge.prompt.citations import LabelledRuns
@@ -42,7 +43,7 @@ class Question:
     labelled_runs: LabelledRuns
     render: Callable[[int, float], RenderedEvidence]
     goal: str = ""
-    agent_id: int | None = None
+    agent_id: AgentId | None = None
 
     @property
     def schema(self) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.errors import NotFoundError, UsageError
-from tasks.evidence.types import Agent
+from tasks.evidence.ids import read_id
+from tasks.evidence.types import Agent, AgentId
 
 DEFAULT_GOAL = "The agents do their tasks correctly, reliably and efficiently"
 _MOST_CRITERIA = 20
@@ -197,7 +198,8 @@ def find_agent(key: str, agents: Sequence[Agent]) -> Agent | None:
     """
     kind, colon, value = key.partition(":")
     if colon and kind == "id":
-        return next((agent for agent in agents if str(agent.id) == value.strip()), None)
+        wanted = (read_id(value), read_id(value.strip()))
+        return next((agent for one in wanted for agent in agents if agent.id == one), None)
     name = value if colon and kind == "name" else key
     named = [agent for agent in agents if agent.name == name]
     if len(named) > 1:
@@ -206,17 +208,17 @@ def find_agent(key: str, agents: Sequence[Agent]) -> Agent | None:
     return named[0] if named else None
 
 
-def resolve_rubrics(criteria: Criteria, agents: Sequence[Agent]) -> dict[int, dict[str, Criterion]]:
+def resolve_rubrics(criteria: Criteria, agents: Sequence[Agent]) -> dict[AgentId, dict[str, Criterion]]:
     """Each agent's rubric, by agent id: its own if ``criteria.agents`` names it, else the default.
 
     Raises:
         RefusedError: a key names no agent of the environment, or two keys name the same one.
     """
     rubrics = {agent.id: in_order(criteria.default) for agent in agents}
-    taken: dict[int, str] = {}
+    taken: dict[AgentId, str] = {}
     for key, rubric in criteria.agents.items():
         if not key.startswith(("id:", "name:")):
-            raise UsageError(f'criteria: agents: key {key!r} must be "id:<number>" or "name:<agent>"')
+            raise UsageError(f'criteria: agents: key {key!r} must be "id:<id>" or "name:<name>" of an agent')
         agent = find_agent(key, agents)
         if agent is None:
             raise NotFoundError(f"criteria: agents: {key!r} is no agent of this environment; {_known(agents)}")
@@ -231,7 +233,7 @@ def select_agents(names: Sequence[str], agents: Sequence[Agent]) -> list[Agent]:
     """The agents that ``names`` mean (all, when empty), in their own order; an unknown one is a RefusedError."""
     if not names:
         return list(agents)
-    chosen: set[int] = set()
+    chosen: set[AgentId] = set()
     for name in names:
         agent = find_agent(name, agents)
         if agent is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tasks.evidence.types import Evidence
-from tasks.judge.agent import digest_evidence
 from tasks.judge.answer import RenderedEvidence
+from tasks.judge.digest import digest_evidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.judgement import judge_question

@@ -19,8 +19,11 @@ from tasks.evidence.types import (
 )
 from tasks.redaction.redactor import Redactor
 
-_AGENT = ("description", "prompt")
-_RUN = ("task", "final_response", "error", "status", "tool_calls_invalid", "execution_steps")
+_AGENT = ("description", "prompt", "owner")
+_RUN = (
+    *("task", "final_response", "expected", "context", "error", "status", "tool_calls_invalid", "execution_steps"),
+    *("messages", "session_id", "version", "owner"),
+)
 _CALL = ("name", "arguments", "result", "error")
 _REPEAT = ("name", "arguments")
 _SLOW = ("operation",)
@@ -56,6 +59,7 @@ class RedactionBatch:
         for run in found.runs:
             batch.add(run, _RUN)
             batch.texts.append(_odd_trace_id(run))
+            batch.texts += run.tags
             for call in run.tool_calls:
                 batch.add(call, _CALL)
         batch.texts += found.warnings
@@ -65,6 +69,7 @@ class RedactionBatch:
             changed = batch.take(run, _RUN)
             if (trace_id := batch.next()) is not None and trace_id != run.trace_id:
                 changed = changed.model_copy(update={"trace_id": trace_id})
+            changed = _with(changed, "tags", tuple([batch.next() or "" for _ in run.tags]))
             runs.append(_with(changed, "tool_calls", batch.take_all(run.tool_calls, _CALL)))
         warnings = batch.rest()
         return found.model_copy(update={"runs": tuple(runs), "warnings": tuple(warnings), "redactions": self.counts})

@@ -200,7 +200,7 @@ def _worst_trace(row: AgentRow, runs: Sequence[RunRow], links: Links) -> str:
         return ""
     trace_id = next((run["trace_id"] for run in runs if run["run_id"] == worst["run_id"]), None)
     url = links.trace(trace_id)
-    return f" ([trace of run {worst['run_id']}]({url}))" if url else ""
+    return f" ([trace of run {escape(cut(worst['run_id'], 60))}]({url}))" if url else ""
 
 
 def _table(details: Sequence[AgentRow]) -> list[str]:

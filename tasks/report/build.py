@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from tasks.evidence.left_out import LeftOut
-from tasks.evidence.types import Agent, Evidence
+from tasks.evidence.types import Agent, AgentId, Evidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.prompt.citations import describe_dropped
@@ -44,11 +44,11 @@ class ReportDraft:
     """
 
     agents: Sequence[Agent] = ()
-    chosen: frozenset[int] = frozenset()
-    rubrics: dict[int, dict[str, Criterion]] = field(default_factory=dict)
+    chosen: frozenset[AgentId] = frozenset()
+    rubrics: dict[AgentId, dict[str, Criterion]] = field(default_factory=dict)
     judge_settings: dict[str, Any] = field(default_factory=dict)
-    evidence: dict[int, Evidence] = field(default_factory=dict)
-    evaluations: dict[int, Evaluation] = field(default_factory=dict)
+    evidence: dict[AgentId, Evidence] = field(default_factory=dict)
+    evaluations: dict[AgentId, Evaluation] = field(default_factory=dict)
     team: Evaluation | None = None
     ending: Ending | None = None
     warnings: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ class ReportRows:
     runs: list[RunRow]
 
 
-def build_rows(plan: ReportPlan, draft: ReportDraft, paid: Mapping[int | None, Paid] | None = None) -> ReportRows:
+def build_rows(plan: ReportPlan, draft: ReportDraft, paid: Mapping[AgentId | None, Paid] | None = None) -> ReportRows:
     """Every agent of the environment has a row in ``details``, whatever happened to it.
 
     ``paid`` is what the ledger has on this report by agent id (None: the team's): what is reported is what was paid, by
@@ -126,7 +126,7 @@ def _with_paid(evaluation: Evaluation, paid: Paid | None) -> Evaluation:
 def _report(
     plan: ReportPlan,
     draft: ReportDraft,
-    evaluations: Mapping[int, Evaluation],
+    evaluations: Mapping[AgentId, Evaluation],
     everyone: Sequence[Evaluation],
     others: Sequence[Paid],
 ) -> ReportRow:
@@ -151,7 +151,7 @@ def _report(
         "team_error": None if judged else _team_error(draft),
         "executive_summary": (team.executive_summary or None) if team else None,
         "agent_reports": {
-            str(agent_id): {"score": e.score, "summary": cut(agent_reasoning(e) or e.error or "")}
+            agent_id: {"score": e.score, "summary": cut(agent_reasoning(e) or e.error or "")}
             for agent_id, e in evaluations.items()
         },
         "avg_agent_score": sum(scores) / len(scores) if scores else None,
@@ -178,7 +178,7 @@ def _report(
     return row
 
 
-def _final_status(draft: ReportDraft, evaluations: Mapping[int, Evaluation]) -> tuple[str, str | None]:
+def _final_status(draft: ReportDraft, evaluations: Mapping[AgentId, Evaluation]) -> tuple[str, str | None]:
     ending = draft.ending
     if ending is not None and ending.kind == "cancelled":
         return "cancelled", ending.reason

@@ -11,6 +11,7 @@ from tasks.errors import ConflictError
 from tasks.judge.rubric import Criteria
 from tasks.report.rows import ReportRow
 from tasks.settings import ReportOptions
+from tasks.sources.source import Window
 from tasks.wording.since import parse_since
 
 
@@ -41,9 +42,9 @@ class ReportPlan(BaseModel):
         return min(bounds, default=0)
 
     @property
-    def since(self) -> datetime | None:
-        """Runs that started before are not looked at; None: no bound."""
-        return parse_since(self.options.since, self.evidence_until) if self.options.since else None
+    def window(self) -> Window:
+        """Which runs are read."""
+        return build_window(self.options, self.evidence_until)
 
     def parameters(self) -> dict[str, Any]:
         """The parameters as they are stored; no secret is among them."""
@@ -51,6 +52,12 @@ class ReportPlan(BaseModel):
             "criteria": self.criteria.model_dump(mode="json"),
             "options": self.options.model_dump(mode="json"),
         }
+
+
+def build_window(options: ReportOptions, until: datetime) -> Window:
+    """Which runs a report with these options reads, up to ``until`` (aware)."""
+    since = parse_since(options.since, until) if options.since else None
+    return Window(options.runs_per_agent, until, since, options.filter_model)
 
 
 def restore_plan(row: ReportRow, started_at: datetime, *, fresh: bool) -> ReportPlan:

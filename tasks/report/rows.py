@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 
-AgentId = int
-RunId = int
+from tasks.evidence.types import AgentId, RunId
 
 
 class AgentSummary(TypedDict):

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.evidence.types import Agent
+from tasks.evidence.types import Agent, AgentId, RunId
 from tasks.judge.rubric import find_agent
-from tasks.report.rows import AgentId, AgentRow, CriterionRow, ReportRow, RunRow
+from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
 
 
 def agents_of(details: Sequence[AgentRow]) -> list[Agent]:
@@ -77,11 +77,11 @@ class ScoreRow:
     the runs ``run_ids``."""
 
     report_id: int
-    agent_id: int | None
+    agent_id: AgentId | None
     criterion: str | None
     score: float
     reused: bool = False
-    run_ids: frozenset[int] = frozenset()
+    run_ids: frozenset[RunId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def match_agents(baseline: StoredReport, report: StoredReport) -> Iterator[Pair]
     """
     known = {row["agent_id"]: row for row in baseline.details}
     if baseline.report["environment"] != report.report["environment"]:
-        by_id: dict[int, AgentRow] = {}
+        by_id: dict[AgentId, AgentRow] = {}
     else:
         by_id = {row["agent_id"]: known[row["agent_id"]] for row in report.details if row["agent_id"] in known}
     taken = {id(row) for row in by_id.values()}

@@ -12,11 +12,11 @@ from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.waterfall import build_waterfalls
-from tasks.evidence.types import Agent, AgentRuns, Evidence, Trace
+from tasks.evidence.types import Agent, AgentRuns, Evidence, RunId, Trace
 from tasks.redaction.redaction_batch import RedactionBatch
 from tasks.redaction.redactor import Redactor
 from tasks.sources.jaeger.client import FoundTraces, JaegerClient
-from tasks.sources.sql.runs import Source
+from tasks.sources.source import Source, Window
 
 NO_JAEGER = "no Jaeger is configured (AGENT_REPORT_JAEGER_URL)"
 # The spans of so many runs are in memory at once, and their ids fit into one URL.
@@ -31,17 +31,6 @@ class ReadFailure:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Which runs are read: the newest ``limit`` of each agent from ``since`` (None: no bound) to ``until``, of one
-    model (empty: of every model). Times are aware."""
-
-    limit: int
-    until: datetime
-    since: datetime | None
-    filter_model: str
-
-
 def read_runs(
     source: Source, agents: Sequence[Agent], window: Window, hide: Redactor | None
 ) -> list[AgentRuns | ReadFailure]:
@@ -50,9 +39,7 @@ def read_runs(
     Raises:
         RefusedError: the source cannot filter by model.
     """
-    found = source.fetch_runs_of(
-        agents, limit=window.limit, until=window.until, since=window.since, filter_model=window.filter_model
-    )
+    found = source.fetch_runs_of(agents, window)
     return [_attempt(hide, _redact_runs, found[agent.id], hide) for agent in agents]
 
 
@@ -92,7 +79,7 @@ def _build(
 ) -> Evidence:
     redaction_batch = RedactionBatch(hide, found.redactions)
     agent = redaction_batch.redact_agent(agent)
-    parts: dict[int, SpanTree] = {}
+    parts: dict[RunId, SpanTree] = {}
     known = [
         traces.summarize(run, redaction_batch.redact_telemetry, parts)
         if traces

@@ -10,9 +10,11 @@ from tasks.statistics.estimate import Estimate
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
+Keys = NDArray[np.str_]
+"""The cluster of each observation, by any text."""
 
 
-def clusters_of(keys: Codes) -> tuple[Codes, int]:
+def clusters_of(keys: Keys) -> tuple[Codes, int]:
     """``keys`` numbered from 0, and the number of distinct keys."""
     unique, codes = np.unique(keys, return_inverse=True)
     return codes.astype(np.intp), len(unique)
@@ -51,7 +53,7 @@ def positive_jackknife(value: float, replicates: Floats, n: int, *, worth: float
     return Estimate(value=float(value), low=float(np.exp(found.low)), high=float(np.exp(found.high)), n=n)
 
 
-def effective_share(hits: Floats, keys: Codes, weights: Floats | None = None) -> tuple[float, float]:
+def effective_share(hits: Floats, keys: Keys, weights: Floats | None = None) -> tuple[float, float]:
     """The weighted share of ``hits`` (0 or 1) and its effective sample size; (NaN, 0) without observations.
 
     The effective sample size is p(1-p) over the variance between clusters (the design effect of Kish 1965), at most
@@ -75,7 +77,7 @@ def effective_share(hits: Floats, keys: Codes, weights: Floats | None = None) ->
     return share, float(min(worth, most) * few)
 
 
-def share_estimate(hits: Floats, keys: Codes, weights: Floats | None = None) -> Estimate:
+def share_estimate(hits: Floats, keys: Keys, weights: Floats | None = None) -> Estimate:
     """A share with Jeffreys' interval (Brown, Cai and DasGupta 2001) at the effective sample size."""
     share, worth = effective_share(hits, keys, weights)
     if not len(hits):

@@ -56,6 +56,10 @@ class Text(Clean):
     def clean(self, value: Any) -> str:
         return check_text(value)
 
+    def from_parquet(self, value: Any) -> Any:
+        """Files of earlier versions have the ids of agents and runs as numbers."""
+        return str(value) if isinstance(value, int) else value
+
 
 class Whole(Clean):
     """A 64-bit integer; one that needs more bits is stored as NULL."""

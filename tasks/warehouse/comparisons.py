@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from tasks.comparison.comparability import is_same_series
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
 from tasks.errors import WarehouseError
+from tasks.evidence.ids import natural_key
 from tasks.report.rows import ReportRow
 from tasks.report.stored_report import ScoreRow, StoredReport
 from tasks.warehouse.schema import (
@@ -43,12 +44,14 @@ def load_stored_report(warehouse: Warehouse, report_id: int) -> StoredReport | N
         def load(query: sa.Select[Any]) -> list[Any]:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-        runs = load(_of(report_runs, _RUN_COLUMNS, report_id).order_by(report_runs.c.agent_id, report_runs.c.run_id))
-        details = _of(agent_report_details, _AGENT_COLUMNS, report_id).order_by(agent_report_details.c.agent_id)
+        runs = load(_of(report_runs, _RUN_COLUMNS, report_id))
+        runs.sort(key=lambda row: (natural_key(row["agent_id"]), natural_key(row["run_id"])))
+        details = load(_of(agent_report_details, _AGENT_COLUMNS, report_id))
+        details.sort(key=lambda row: natural_key(row["agent_id"]))
         criteria = _of(criterion_scores, criterion_scores.c.keys(), report_id).order_by(
             criterion_scores.c.weight.desc(), criterion_scores.c.criterion
         )
-        return StoredReport(found, load(details), load(criteria), runs)
+        return StoredReport(found, details, load(criteria), runs)
 
 
 def _of(table: sa.Table, names: Sequence[str], report_id: int) -> sa.Select[Any]:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, Table
 
 from tasks.errors import WarehouseError
+from tasks.evidence.ids import natural_key
 from tasks.warehouse.columns import Clean, FreeJson
 from tasks.warehouse.engine import connect_database
 from tasks.warehouse.migrations import is_current
@@ -61,11 +62,10 @@ def read_view(warehouse_url: str, name: str, environment: str | None = None) -> 
     if name not in VIEWS:
         raise WarehouseError(f"No view {name}: there are {', '.join(VIEWS)}.")
     view = VIEWS[name].table
-    order = [view.c[column] for column in ("environment", "agent_id", "report_id", "criterion") if column in view.c]
-    query = sa.select(view).order_by(*order)
+    query = sa.select(view)
     if environment is not None:
         query = query.where(view.c.environment == environment)
-    return _read_query(warehouse_url, view, query)
+    return _read_query(warehouse_url, view, query, ("environment", "agent_id", "report_id", "criterion"))
 
 
 def read_parquet_table(url: str, table: str, environment: str | None = None) -> pd.DataFrame:
@@ -85,14 +85,14 @@ def read_parquet_table(url: str, table: str, environment: str | None = None) -> 
 
 
 def _read_sql(warehouse_url: str, table: Table, environment: str | None) -> pd.DataFrame:
-    query = sa.select(table).order_by(*_order(table))
+    query = sa.select(table)
     if environment is not None:
         of_environment = sa.select(reports.c.id).where(reports.c.environment == environment)
         query = query.where(_report_key(table).in_(of_environment))
-    return _read_query(warehouse_url, table, query)
+    return _read_query(warehouse_url, table, query, (_report_key(table).name, "agent_id", "criterion", "run_id"))
 
 
-def _read_query(warehouse_url: str, table: Table, query: sa.Select[Any]) -> pd.DataFrame:
+def _read_query(warehouse_url: str, table: Table, query: sa.Select[Any], order: Sequence[str]) -> pd.DataFrame:
     database = connect_database(warehouse_url, create=False)
     try:
         if not is_current(database):
@@ -104,20 +104,19 @@ def _read_query(warehouse_url: str, table: Table, query: sa.Select[Any]) -> pd.D
             rows = connection.execute(query).all()
     finally:
         database.close()
-    return _build_frame(
-        table, {column.name: [row[index] for row in rows] for index, column in enumerate(table.columns)}
-    )
+    names = [column.name for column in table.columns]
+    places = [(name, names.index(name)) for name in order if name in names]
+    rows = sorted(rows, key=lambda row: [_sort_key(name, row[index]) for name, index in places])
+    return _build_frame(table, {name: [row[index] for row in rows] for index, name in enumerate(names)})
 
 
 def _report_key(table: Table) -> Column[Any]:
     return table.c.id if table is reports else table.c.report_id
 
 
-def _order(table: Table) -> list[Any]:
-    order: list[Any] = [_report_key(table)]
-    if table is not reports:
-        order += [table.c.agent_id.is_not(None), table.c.agent_id]
-    return order + [table.c[name] for name in ("criterion", "run_id") if name in table.c]
+def _sort_key(name: str, value: Any) -> tuple[bool, Any]:
+    """NULL comes first, as for the team; ids in their natural order, which no database has."""
+    return value is not None, natural_key(value) if name in ("agent_id", "run_id") and value is not None else value
 
 
 def _build_frame(table: Table, columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import cast
 import sqlalchemy as sa
 
 from tasks.comparison.comparability import asked_agents, asked_model
+from tasks.evidence.types import AgentId
 from tasks.render.html.page import HistoryPoint, JudgingStats
 from tasks.report.rows import ReportRow
 from tasks.warehouse.engine import Database
@@ -16,7 +17,9 @@ from tasks.warehouse.schema import agent_report_details, judge_calls, reports
 _FIGURES = ("score", "success_rate", "success_rate_low", "success_rate_high")
 
 
-def load_history(database: Database, report: ReportRow, limit: int = 12) -> dict[int | None, tuple[HistoryPoint, ...]]:
+def load_history(
+    database: Database, report: ReportRow, limit: int = 12
+) -> dict[AgentId | None, tuple[HistoryPoint, ...]]:
     """The last ``limit`` completed reports of the environment up to ``report`` (its row), and it: the oldest first.
 
     By agent id, that of the team under None. A report in which an agent has no row is not in its history; agents that
@@ -55,7 +58,7 @@ def load_history(database: Database, report: ReportRow, limit: int = 12) -> dict
 
     team = [replace(one, comparable=one.comparable and asked_agents(by_id[one.report_id]) == agents)
             for one in (point(row["id"], row["team_score"]) for row in found)]  # fmt: skip
-    history: dict[int | None, list[HistoryPoint]] = {None: team}
+    history: dict[AgentId | None, list[HistoryPoint]] = {None: team}
     for report_id, agent_id, *figures in details:
         history.setdefault(agent_id, []).append(point(report_id, *figures))
     return {agent_id: tuple(points) for agent_id, points in history.items()}

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from tasks.calibration.judging import JudgedReport, RepeatedAnswer
 from tasks.calibration.labels import Label
+from tasks.evidence.types import AgentId
 from tasks.report.rows import ReportRow
 from tasks.warehouse.engine import Database
 from tasks.warehouse.schema import agent_report_details, criterion_scores, judge_calls, labels, reports
@@ -78,7 +79,7 @@ def find_judged_report(database: Database, environment: str | None = None) -> Re
 
 def load_judged(
     database: Database, report_ids: Collection[int]
-) -> tuple[dict[int, JudgedReport], dict[tuple[int, int], int], list[RepeatedAnswer]]:
+) -> tuple[dict[int, JudgedReport], dict[tuple[int, AgentId], int], list[RepeatedAnswer]]:
     """What the judge said in these reports; one that is gone, or judged nothing, is not among them.
 
     Its verdicts by report; over how many runs they are, by report and agent; and the questions that it answered
@@ -96,7 +97,7 @@ def load_judged(
                 *(scores.c[name] for name in ("report_id", "agent_id", "criterion", "passed", "threshold", "scores"))
             ).where(scores.c.report_id.in_(report_ids), scores.c.agent_id.is_not(None))
         ).all()
-    units: dict[int, dict[tuple[int, int, str], bool]] = defaultdict(dict)
+    units: dict[int, dict[tuple[int, AgentId, str], bool]] = defaultdict(dict)
     asked: dict[RepeatedAnswer, None] = {}
     for report_id, agent_id, criterion, passed, threshold, several in verdicts:
         if passed is not None:
@@ -129,8 +130,8 @@ def load_repeated_answers(database: Database, environment: str, model: str) -> l
             .order_by(calls.c.id)
         ).all()
         thresholds = _thresholds(connection, scores, {row.report_id for row in answers})
-    found: dict[tuple[str, int, str], list[float]] = defaultdict(list)
-    newest: dict[tuple[str, int, str], float | None] = {}
+    found: dict[tuple[str, AgentId, str], list[float]] = defaultdict(list)
+    newest: dict[tuple[str, AgentId, str], float | None] = {}
     for fingerprint, report_id, agent_id, answer in answers:
         for criterion, score in read_scores(answer).items():
             if (report_id, agent_id, criterion) in thresholds:
@@ -145,7 +146,7 @@ def load_repeated_answers(database: Database, environment: str, model: str) -> l
 
 def _thresholds(
     connection: Connection, scores: sa.Table, report_ids: Collection[int]
-) -> dict[tuple[int, int, str], float]:
+) -> dict[tuple[int, AgentId, str], float]:
     rows = connection.execute(
         sa.select(scores.c.report_id, scores.c.agent_id, scores.c.criterion, scores.c.threshold).where(
             scores.c.report_id.in_(report_ids), scores.c.agent_id.is_not(None)

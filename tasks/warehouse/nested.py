@@ -71,6 +71,11 @@ def check_text(value: Any) -> str:
     return clean_text(value)
 
 
+def _read_text(value: Any) -> str:
+    """``value`` cleaned; the number that an id was in rows of earlier versions as text."""
+    return str(value) if isinstance(value, int) else check_text(value)
+
+
 def clean_float(value: float) -> float | None:
     """``value`` as a float; None when it is NaN, infinite or too large for one."""
     try:
@@ -93,7 +98,7 @@ def fit(value: Any, arrow_type: pa.DataType, *, drop_unknown: bool = False) -> A
 
     Raises:
         TypeError, ValueError: for a value that does not fit, and for a field that the type does not know (unless
-            ``drop_unknown``), naming it.
+            ``drop_unknown``, which is for what is stored: there numbers stand for text too), naming it.
     """
     return _fitter(arrow_type, drop_unknown)(value)
 
@@ -121,7 +126,7 @@ def _fitter(arrow_type: Any, drop_unknown: bool) -> Callable[[Any], Any]:
 
         return fit_list
     scalars: list[tuple[Callable[[Any], bool], Callable[[Any], Any]]] = [
-        (pa.types.is_string, check_text),
+        (pa.types.is_string, _read_text if drop_unknown else check_text),
         (pa.types.is_floating, clean_float),
         (pa.types.is_boolean, bool),
         (pa.types.is_integer, clean_int),

@@ -37,7 +37,7 @@ _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _texts = pa.list_(pa.string())
 _agent_report = pa.struct([("score", pa.float64()), ("summary", pa.string())])
 _citation: list[tuple[str, pa.DataType]] = [
-    ("run_id", pa.int64()),
+    ("run_id", pa.string()),
     ("label", pa.string()),
     ("span_id", pa.string()),
     ("quote", pa.string()),
@@ -46,7 +46,7 @@ _example = pa.struct([*_citation, ("text", pa.string())])
 _contradiction = pa.struct(
     [("claim", pa.struct(_citation)), ("observation", pa.struct(_citation)), ("text", pa.string())]
 )
-_suspicion = pa.struct([("run_id", pa.int64()), ("place", pa.string()), ("text", pa.string())])
+_suspicion = pa.struct([("run_id", pa.string()), ("place", pa.string()), ("text", pa.string())])
 
 
 def _report_id() -> Column[int]:
@@ -112,7 +112,7 @@ agent_report_details = Table(
     "agent_report_details",
     metadata,
     _report_id(),
-    Column("agent_id", Whole(), nullable=False, autoincrement=False),
+    Column("agent_id", Text(), nullable=False),
     Column("agent_name", Text(), nullable=False),
     Column(
         "status",
@@ -130,7 +130,7 @@ agent_report_details = Table(
     Column("recommendations", Nested(_texts)),
     Column("runs_analyzed", Whole(), comment="Finished runs, which every figure is of."),
     Column("runs_unfinished", Whole(), comment="Running or cancelled ones, left out of every figure."),
-    Column("run_ids", Nested(pa.list_(pa.int64()))),
+    Column("run_ids", Nested(_texts)),
     Column("success_rate", Real(), comment="Of the finished runs, 0 to 1."),
     Column("success_rate_low", Real(), comment="95 % interval (Wilson)."),
     Column("success_rate_high", Real(), comment="95 % interval (Wilson)."),
@@ -174,7 +174,7 @@ criterion_scores = Table(
     "criterion_scores",
     metadata,
     _report_id(),
-    Column("agent_id", Whole(), comment="NULL for the team."),
+    Column("agent_id", Text(), comment="NULL for the team."),
     Column("criterion", Text(), nullable=False),
     Column("weight", Real(), nullable=False),
     Column("threshold", Real(), nullable=False),
@@ -203,8 +203,8 @@ report_runs = Table(
     "report_runs",
     metadata,
     _report_id(),
-    Column("agent_id", Whole(), nullable=False, autoincrement=False),
-    Column("run_id", Whole(), nullable=False, autoincrement=False),
+    Column("agent_id", Text(), nullable=False),
+    Column("run_id", Text(), nullable=False),
     Column("status", Text(), nullable=False, comment="As the source has it."),
     Column("succeeded", sa.Boolean(), comment="NULL: not finished, and so left out of every figure."),
     Column("started_at", UtcTime()),
@@ -253,7 +253,7 @@ judge_calls = Table(
     Column("latency_seconds", Real()),
     Column("attempts", Whole()),
     Column("report_id", Whole(), comment="The report that paid for it, which may be gone."),
-    Column("agent_id", Whole(), comment="NULL for the team."),
+    Column("agent_id", Text(), comment="NULL for the team."),
     Column("sample", Whole(), nullable=False, comment="Number among the answers to the same question, from 0."),
     Column("claimed_by", Nested(arrow_struct(Owner)), comment="NULL once answered."),
     Column("claimed_until", UtcTime(), comment="By the database's clock; NULL once answered."),
@@ -288,7 +288,7 @@ report_comparisons = Table(
     Column("id", _Id, primary_key=True, autoincrement=True),
     Column("baseline_id", Whole(), ForeignKey("reports.id", ondelete="CASCADE"), nullable=False),
     _report_id(),
-    Column("agent_id", Whole(), comment="NULL for the team. Of an agent that is gone, the one in the baseline."),
+    Column("agent_id", Text(), comment="NULL for the team. Of an agent that is gone, the one in the baseline."),
     Column("agent_name", Text()),
     Column("baseline_name", Text(), comment="Of an agent that was renamed, the name it had."),
     Column("presence", Text(), nullable=False, comment="both, new, gone or renamed."),
@@ -316,9 +316,9 @@ labels = Table(
     Column("id", _Id, primary_key=True, autoincrement=True),
     Column("report_id", Whole(), nullable=False),
     Column("environment", Text(), nullable=False),
-    Column("agent_id", Whole(), nullable=False),
+    Column("agent_id", Text(), nullable=False),
     Column("agent_name", Text()),
-    Column("run_id", Whole(), comment="NULL: of the agent as a whole."),
+    Column("run_id", Text(), comment="NULL: of the agent as a whole."),
     Column("criterion", Text(), nullable=False),
     Column("labeler", Text(), nullable=False),
     Column("score", Real(), comment="0 to 10; NULL when only passed was given."),

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, Table
 from sqlalchemy.engine import URL, Connection
 
 from tasks.errors import ConflictError, ReportNotFoundError, WarehouseError
+from tasks.evidence.ids import natural_key
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
 from tasks.warehouse.engine import Database, check_folder, connect_database, sqlite_file
 from tasks.warehouse.migrations import check_migration, describe_schema, migrate
@@ -29,6 +30,7 @@ from tasks.warehouse.schema import (
 Values = Mapping[str, Any]
 """Columns to write, by name: any of a table's, with nested values as models, dicts or lists."""
 
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 # More bits no database keeps, and its driver would raise.
 _MOST_ID: Final = 2**63 - 1
 _CHILDREN: Final = (agent_report_details, criterion_scores, report_runs)
@@ -109,19 +111,23 @@ class Warehouse:
     def load_agents(self, report_id: int) -> list[AgentRow]:
         """The report's rows of ``agent_report_details`` by agent id; empty until it is written."""
         table = agent_report_details
-        return self._load(sa.select(table).where(table.c.report_id == report_id).order_by(table.c.agent_id))
+        rows = self._load(sa.select(table).where(table.c.report_id == report_id))
+        return sorted(rows, key=lambda row: natural_key(row["agent_id"]))
 
     def load_criteria(self, report_id: int) -> list[CriterionRow]:
         """The criterion scores: the team's first, then by agent id, the heaviest first; empty until written."""
         table = criterion_scores
-        order = (table.c.agent_id.is_not(None), table.c.agent_id, table.c.weight.desc(), table.c.criterion)
-        return self._load(sa.select(table).where(table.c.report_id == report_id).order_by(*order))
+        order = (table.c.weight.desc(), table.c.criterion)
+        rows = self._load(sa.select(table).where(table.c.report_id == report_id).order_by(*order))
+        return sorted(rows, key=lambda row: (row["agent_id"] is not None, natural_key(row["agent_id"] or "")))
 
     def load_runs(self, report_id: int) -> list[RunRow]:
         """The runs that the report looked at, by agent id, the newest first; empty until written."""
         table = report_runs
-        order = (table.c.agent_id, table.c.started_at.is_(None), table.c.started_at.desc(), table.c.run_id.desc())
-        return self._load(sa.select(table).where(table.c.report_id == report_id).order_by(*order))
+        rows = self._load(sa.select(table).where(table.c.report_id == report_id))
+        rows.sort(key=lambda row: natural_key(row["run_id"]), reverse=True)
+        rows.sort(key=lambda row: row["started_at"] or _NEVER, reverse=True)
+        return sorted(rows, key=lambda row: natural_key(row["agent_id"]))
 
     def list_reports(self, environment: str | None = None, limit: int = 20) -> list[ReportRow]:
         """The newest reports, newest first, of one environment or of all; rows as in ``load_report``."""

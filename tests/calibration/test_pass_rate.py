@@ -14,6 +14,7 @@ from tasks.calibration.labels import Opinion, PairedRating
 from tasks.calibration.pass_rate import PassRate, correct_pass_rate
 
 _RATE = 0.7
+_TRIALS = 60
 
 
 class Team:
@@ -67,34 +68,34 @@ def _holds(estimate: Any, truth: float) -> bool:
     ],
     ids=lambda shape: f"{shape['labelled']} of {shape['agents']}, {shape['sensitivity']}/{shape['specificity']}",
 )
-def test_it_covers_the_truth_in_200_trials(shape: dict[str, Any]) -> None:
+def test_it_covers_the_truth(shape: dict[str, Any]) -> None:
     rng = np.random.default_rng(5)
     labelled = shape["labelled"]
     team = {name: value for name, value in shape.items() if name != "labelled"}
     found = []
-    for _ in range(200):
+    for _ in range(_TRIALS):
         drawn = Team(rng, rate=_RATE, **team)
         found.append((correct_pass_rate(drawn.words(1, labelled), {1: drawn.report(1)}, 1), drawn.truth.mean()))
-    assert sum(_holds(rate.corrected, _RATE) for rate, _ in found) >= 180
-    assert sum(_holds(rate.corrected, truth) for rate, truth in found) >= 180
+    assert sum(_holds(rate.corrected, _RATE) for rate, _ in found) >= 0.85 * _TRIALS
+    assert sum(_holds(rate.corrected, truth) for rate, truth in found) >= 0.85 * _TRIALS
     # Wide enough is easy; it has to be of use as well.
     assert np.mean([r.corrected.high - r.corrected.low for r, _ in found if r.corrected.high is not None]) < 0.35  # type: ignore[operator]
     for name in ("sensitivity", "specificity"):
-        assert sum(_holds(getattr(rate, name), shape[name]) for rate, _ in found) >= 176, name
+        assert sum(_holds(getattr(rate, name), shape[name]) for rate, _ in found) >= 0.83 * _TRIALS, name
 
 
 def test_the_errors_found_in_earlier_reports_correct_one_of_which_nothing_is_labelled() -> None:
     rng = np.random.default_rng(6)
     errors = {"sensitivity": 0.9, "specificity": 0.7}
     held = own = 0
-    for _ in range(200):
+    for _ in range(_TRIALS):
         # It got worse since: what people keep of the judge's passes is another share now, the judge's errors are not.
         before, now = Team(rng, agents=60, rate=0.8, **errors), Team(rng, agents=60, rate=0.5, **errors)
         rate = correct_pass_rate(before.words(1, 40), {1: before.report(1), 2: now.report(2)}, 2)
         held += _holds(rate.corrected, 0.5)
         own += _holds(rate.judged, 0.5)
-    assert held >= 180
-    assert own < 100
+    assert held >= 0.85 * _TRIALS
+    assert own < 0.5 * _TRIALS
 
 
 def _word(agent: int, people: bool | None, judge: bool | None, report: int = 1) -> PairedRating:

@@ -18,7 +18,7 @@ def _samples(before: Any, after: Any, tasks: bool = False, shared: int = 0) -> S
         sides.append(
             [
                 {
-                    "run_id": index if index < shared else index + 1000 * (side + 1),
+                    "run_id": str(index if index < shared else index + 1000 * (side + 1)),
                     "value": value,
                     "task_hash": f"t{index}" if tasks else f"{side}-{index}",
                 }

@@ -118,7 +118,7 @@ def test_a_report_that_does_not_say_how_its_judge_was_set_is_comparable_by_its_f
     assert "judge's model" in compare_reports(_with(other, judge_model="n"), after).reasons[0]
 
 
-def _rubric(reading: StoredReport, agent_id: int | None, **values: Any) -> StoredReport:
+def _rubric(reading: StoredReport, agent_id: str | None, **values: Any) -> StoredReport:
     rows = [
         row | values if row["agent_id"] == agent_id and row["criterion"] == "accuracy" else row
         for row in reading.criteria
@@ -136,7 +136,7 @@ def _rubric(reading: StoredReport, agent_id: int | None, **values: Any) -> Store
 )
 def test_only_the_agent_with_another_rubric_is_not_comparable(values: dict[str, Any], said: str) -> None:
     before, after = _pair()
-    comparison = compare_reports(before, _rubric(after, 2, **values))
+    comparison = compare_reports(before, _rubric(after, "2", **values))
     assert _verdicts(comparison, "score") == ["no_change", "no_change", "not_comparable", "no_change"]
     assert said in (_change(comparison.agents[1], "score").reason or "")
     assert _change(comparison.agents[1], "success_rate").verdict == "no_change"
@@ -186,7 +186,7 @@ def test_runs_of_another_model_only_are_not_comparable_at_all() -> None:
 )
 def test_an_agent_without_a_score_has_none_to_compare(status: str, said: str) -> None:
     before, after = _pair()
-    missing = _details(after, lambda row: row | {"status": status, "score": None} if row["agent_id"] == 1 else row)
+    missing = _details(after, lambda row: row | {"status": status, "score": None} if row["agent_id"] == "1" else row)
     agent = compare_reports(before, missing).agents[0]
     assert _change(agent, "score").verdict == "not_comparable"
     assert _change(agent, "score").reason == f"no score in report 2: {said}"
@@ -195,7 +195,7 @@ def test_an_agent_without_a_score_has_none_to_compare(status: str, said: str) ->
 
 def test_a_criterion_that_was_scored_in_one_report_only_makes_the_whole_score_another() -> None:
     before, after = _pair()
-    agent = compare_reports(before, _rubric(after, 1, score=None)).agents[0]
+    agent = compare_reports(before, _rubric(after, "1", score=None)).agents[0]
     assert _change(agent, "criterion:accuracy").reason == "accuracy was not scored in report 2: not enough evidence"
     assert _change(agent, "score").verdict == "not_comparable"
     assert _change(agent, "criterion:efficiency").verdict == "no_change"
@@ -203,9 +203,9 @@ def test_a_criterion_that_was_scored_in_one_report_only_makes_the_whole_score_an
 
 def test_new_gone_and_renamed_agents_are_named() -> None:
     before, after = _pair()
-    after = _details(after, lambda row: None if row["agent_id"] == 2 else row)
-    after = _details(after, lambda row: row | {"agent_name": "renamed"} if row["agent_id"] == 3 else row)
-    new = replace(after, details=[*after.details, dict(after.details[0]) | {"agent_id": 9, "agent_name": "fresh"}])
+    after = _details(after, lambda row: None if row["agent_id"] == "2" else row)
+    after = _details(after, lambda row: row | {"agent_name": "renamed"} if row["agent_id"] == "3" else row)
+    new = replace(after, details=[*after.details, dict(after.details[0]) | {"agent_id": "9", "agent_name": "fresh"}])
     comparison = compare_reports(before, new)
     found = {agent.agent_name: agent for agent in comparison.agents}
     assert {name: agent.presence for name, agent in found.items()} == {
@@ -225,9 +225,9 @@ def test_new_gone_and_renamed_agents_are_named() -> None:
 
 def test_an_agent_under_a_new_id_is_known_by_its_name() -> None:
     before, after = _pair()
-    moved = [row | {"agent_id": row["agent_id"] + 100} for row in after.details]
-    criteria = [row | {"agent_id": row["agent_id"] and row["agent_id"] + 100} for row in after.criteria]
-    runs = [row | {"agent_id": row["agent_id"] + 100} for row in after.runs]
+    moved = [row | {"agent_id": "10" + row["agent_id"]} for row in after.details]
+    criteria = [row | {"agent_id": row["agent_id"] and "10" + row["agent_id"]} for row in after.criteria]
+    runs = [row | {"agent_id": "10" + row["agent_id"]} for row in after.runs]
     comparison = compare_reports(before, StoredReport(after.report, moved, criteria, runs))
     assert [agent.presence for agent in comparison.agents] == ["both"] * 3
     assert comparison.agents[0].reason == "the same name under another id: 1 before, 101 now"
@@ -237,7 +237,7 @@ def test_an_agent_under_a_new_id_is_known_by_its_name() -> None:
 def test_between_environments_only_names_match() -> None:
     before, after = _pair()
     other = _with(before, environment="staging")
-    swapped = _details(after, lambda row: row | {"agent_name": f"agent-{4 - row['agent_id']}"})
+    swapped = _details(after, lambda row: row | {"agent_name": f"agent-{4 - int(row['agent_id'])}"})
     comparison = compare_reports(other, swapped)
     assert [agent.presence for agent in comparison.agents] == ["both"] * 3
     assert _change(comparison.agents[0], "score").before == before.details[2]["score"]
@@ -277,7 +277,7 @@ def test_what_was_not_measured_is_not_zero() -> None:
     none = StoredReport(after.report, after.details, after.criteria, [run | {"cost_usd": None} for run in after.runs])
     change = _change(compare_reports(before, none).agents[0], "avg_cost_usd")
     assert (change.verdict, change.after, change.reason) == ("not_comparable", None, "not measured now")
-    runs = [run | ({"cost_usd": None} if run["run_id"] % 2 else {}) for run in after.runs]
+    runs = [run | ({"cost_usd": None} if int(run["run_id"]) % 2 else {}) for run in after.runs]
     some = compare_reports(before, StoredReport(after.report, after.details, after.criteria, runs))
     assert "known for 20 of 20 runs before, 10 of 20 now" in (_change(some.agents[0], "avg_cost_usd").method or "")
 
@@ -295,13 +295,13 @@ def test_the_same_runs_cannot_have_changed() -> None:
 def test_a_young_agent_whose_new_runs_fail_is_worse() -> None:
     """Report 1 saw its 8 runs, report 2 the same 8 and 12 new ones: none is of the earlier report only."""
     before, after = _pair(_WORLD.changed(0, success_rate=1.0))
-    first = [run for run in before.runs if run["agent_id"] == 1]
+    first = [run for run in before.runs if run["agent_id"] == "1"]
     new = [
         run | {"succeeded": False, "duration_seconds": 9 * run["duration_seconds"]}
         for run in after.runs
-        if run["agent_id"] == 1
+        if run["agent_id"] == "1"
     ]
-    others = [[run for run in reading.runs if run["agent_id"] != 1] for reading in (before, after)]
+    others = [[run for run in reading.runs if run["agent_id"] != "1"] for reading in (before, after)]
     comparison = compare_reports(
         StoredReport(before.report, before.details, before.criteria, first[:8] + others[0]),
         StoredReport(after.report, after.details, after.criteria, first[:8] + new[:12] + others[1]),
@@ -315,7 +315,9 @@ def test_a_young_agent_whose_new_runs_fail_is_worse() -> None:
 
 def test_an_agent_without_new_runs_stays_in_the_figures_of_the_team() -> None:
     before, after = _pair()
-    runs = [run for run in before.runs if run["agent_id"] == 1] + [run for run in after.runs if run["agent_id"] != 1]
+    runs = [run for run in before.runs if run["agent_id"] == "1"] + [
+        run for run in after.runs if run["agent_id"] != "1"
+    ]
     comparison = compare_reports(before, StoredReport(after.report, after.details, after.criteria, runs))
     change = _change(comparison.team, "avg_duration_seconds")
     assert change.before == pytest.approx(np.mean([run["duration_seconds"] for run in before.runs]))
@@ -335,7 +337,7 @@ def test_reports_without_agents_or_runs_are_no_error() -> None:
     assert _change(compare_reports(before, without).agents[0], "success_rate").reason == "no finished run now"
 
 
-def _on_tasks(reading: StoredReport, tasks: list[str], agents: tuple[int, ...] = (1, 2, 3)) -> StoredReport:
+def _on_tasks(reading: StoredReport, tasks: list[str], agents: tuple[str, ...] = ("1", "2", "3")) -> StoredReport:
     runs = [
         run | {"task_hash": tasks[number % len(tasks)]} if run["agent_id"] in agents else run
         for number, run in enumerate(reading.runs)
@@ -381,7 +383,7 @@ def test_the_same_tasks_or_tasks_that_never_repeat_are_comparable(before: list[s
 
 def test_other_tasks_of_one_agent_leave_the_others_and_the_runs_of_the_team() -> None:
     first, last = _pair(later=_WORLD.changed(0, success_rate=0.0).changed(1, success_rate=0.0))
-    comparison = compare_reports(_on_tasks(first, ["a", "b"], (1,)), _on_tasks(last, ["c", "d"], (1,)))
+    comparison = compare_reports(_on_tasks(first, ["a", "b"], ("1",)), _on_tasks(last, ["c", "d"], ("1",)))
     assert [agent.verdict for agent in comparison.agents][:2] == ["not_comparable", "worse"]
     assert comparison.reasons == (
         "other tasks of 1 of 3 agents: a change there cannot be distinguished from the effect of the tasks",

@@ -3,7 +3,7 @@
 A simulated judge (the truth of the runs that it saw, and noise of 0.7 points an answer and criterion), 14 agents with
 20 runs, log-normal times and costs, a time-out in half of the failed runs. Of pairs without a change at most 5 % may
 have anything called changed, of any agent or the team; and a success rate that fell from 0.9 to 0.4 is to be called
-worse in at least 80 %. Here 40 pairs each, always the same; ``benchmarks.false_alarms`` measures as many as one likes.
+worse in at least 80 %. Here 20 pairs each, always the same; ``benchmarks.false_alarms`` measures as many as one likes.
 
 Measured with other seeds, 800 pairs each: false alarms in 3.3 % (every agent at 0.9), 4.8 % (anywhere from 0.5 to
 0.98), 3.4 % (all at 0.5); a fall from 0.9 to 0.4 is found as one of 14 in 85, 78 and 76 %: what a test finds after a
@@ -14,7 +14,6 @@ all but one run 3, 7 and 9, of such that share none 5, 10 and 11.
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from benchmarks.false_alarms import (
     CASES,
@@ -25,7 +24,7 @@ from benchmarks.false_alarms import (
     count_falls_of_one,
 )
 
-PAIRS = 40
+PAIRS = 20
 
 
 def test_hardly_any_pair_is_called_changed_and_a_fall_is_found() -> None:
@@ -40,17 +39,17 @@ def test_hardly_any_pair_with_other_rates_and_tasks_that_repeat_is_called_change
     assert count_alarms(Case(tasks=20), PAIRS, np.random.default_rng(2)) <= 0.05 * PAIRS
 
 
-@pytest.mark.parametrize("step", [1, 20])
-def test_hardly_any_pair_with_history_is_called_changed(step: int) -> None:
-    assert count_alarms_with_history(PAIRS, step, np.random.default_rng(4)) <= 0.05 * PAIRS
+def test_hardly_any_pair_with_history_is_called_changed() -> None:
+    """Of reports that share all but one run; those that share none are in ``benchmarks.false_alarms``."""
+    assert count_alarms_with_history(PAIRS, 1, np.random.default_rng(4)) <= 0.05 * PAIRS
 
 
 def test_a_success_rate_that_fell_is_found_of_one_agent() -> None:
-    assert count_falls_of_one(200, np.random.default_rng(4)) >= 180
+    assert count_falls_of_one(60, np.random.default_rng(4)) >= 0.8 * 60
 
 
 def test_runs_that_depend_on_each_other_are_called_changed_too_often_and_other_tasks_never() -> None:
     """What ``HOLDS_FOR`` warns of: measured with 200 pairs, 15, 32 and 55 of 100 (``benchmarks.false_alarms``)."""
     rng = np.random.default_rng(1)
-    assert count_alarms(CASES["runs of one night alike, ICC 0.1"], 40, rng) >= 12
-    assert count_alarms(CASES["2 other tasks of 10 runs each night, ICC of tasks 0.4"], 40, rng) == 0
+    assert count_alarms(CASES["runs of one night alike, ICC 0.1"], PAIRS, rng) >= 6
+    assert count_alarms(CASES["2 other tasks of 10 runs each night, ICC of tasks 0.4"], PAIRS, rng) == 0

@@ -14,7 +14,7 @@ from tasks.statistics.rates import compare_rates, design_effect
 
 def _runs(values: list[Any], start: int, tasks: list[str] | None = None) -> list[dict[str, Any]]:
     return [
-        {"run_id": start + index, "succeeded": value, "task_hash": tasks[index] if tasks else f"{start}-{index}"}
+        {"run_id": str(start + index), "succeeded": value, "task_hash": tasks[index] if tasks else f"{start}-{index}"}
         for index, value in enumerate(values)
     ]
 

@@ -15,7 +15,7 @@ _NONE = (RunNoise(0, 0, 0), RunNoise(0, 0, 0))
 def _history(rng: np.random.Generator, sd: float, reports: int = 6, agents: int = 14) -> list[ScoreRow]:
     means = rng.uniform(4, 9, agents)
     return [
-        ScoreRow(report, agent, None, float(means[agent] + rng.normal(0, sd)))
+        ScoreRow(report, str(agent), None, float(means[agent] + rng.normal(0, sd)))
         for report in range(reports)
         for agent in range(agents)
     ]
@@ -41,7 +41,8 @@ def test_history_says_how_far_scores_move() -> None:
 def test_agents_that_really_changed_do_not_hide_in_history_as_noise() -> None:
     rows = _history(np.random.default_rng(2), 0.4)
     fallen = [
-        ScoreRow(r.report_id, r.agent_id, None, r.score - 5) if r.agent_id == 3 and r.report_id > 2 else r for r in rows
+        ScoreRow(r.report_id, r.agent_id, None, r.score - 5) if r.agent_id == "3" and r.report_id > 2 else r
+        for r in rows
     ]
     calm, shaken = (measure_noise([], history).moved for history in (rows, fallen))
     assert calm is not None
@@ -53,7 +54,7 @@ def test_reports_that_share_most_runs_say_nothing_of_two_that_share_none() -> No
     """Scores of ten reports of the newest 20 runs each, one of them new each time: they hardly move from one to the
     next, and from a report to the one that is 20 later as far as they do."""
     rows = [
-        ScoreRow(report, agent, None, report / 20, run_ids=frozenset(range(report, report + 20)))
+        ScoreRow(report, str(agent), None, report / 20, run_ids=frozenset(map(str, range(report, report + 20))))
         for report in range(41)
         for agent in range(14)
     ]
@@ -68,7 +69,7 @@ def test_reports_that_share_most_runs_say_nothing_of_two_that_share_none() -> No
 
 
 def test_an_agent_with_fewer_runs_than_the_others_moves_more() -> None:
-    calm = [ScoreRow(report, agent, None, 7.0) for report in range(9) for agent in range(14)]
+    calm = [ScoreRow(report, str(agent), None, 7.0) for report in range(9) for agent in range(14)]
     noise = measure_noise([], calm, 2 / 20)
     usual, few = (
         noise.spread(criterion=False, samples=(1, 1), runs=(RunNoise(n - 1, n, n), RunNoise(n - 1, n, n))).sd
@@ -87,15 +88,15 @@ def test_runs_of_both_reports_that_count_more_in_one_of_them_are_noise() -> None
 
 
 def test_an_answer_that_was_reused_is_no_proof_of_steadiness() -> None:
-    reused = [ScoreRow(report, agent, None, 7.0, reused=True) for report in range(5) for agent in range(14)]
+    reused = [ScoreRow(report, str(agent), None, 7.0, reused=True) for report in range(5) for agent in range(14)]
     assert measure_noise([], reused).moved is None
 
 
 def test_little_history_is_not_believed() -> None:
-    still = [ScoreRow(report, agent, None, 7.0) for report in range(2) for agent in range(5)]
+    still = [ScoreRow(report, str(agent), None, 7.0) for report in range(2) for agent in range(5)]
     spread = measure_noise([], still).spread(criterion=False, samples=(1, 1), runs=_NONE)
     assert spread.sd == pytest.approx(JUDGE_SD * 2**0.5)
-    much = [ScoreRow(report, agent, None, 7.0) for report in range(9) for agent in range(14)]
+    much = [ScoreRow(report, str(agent), None, 7.0) for report in range(9) for agent in range(14)]
     assert 0 < measure_noise([], much).spread(criterion=False, samples=(1, 1), runs=_NONE).sd < 0.5
 
 
@@ -105,7 +106,7 @@ def test_several_answers_say_how_far_the_judge_agrees_with_itself() -> None:
     readings = [world.report(rng, report_id) for report_id in (1, 2)]
     noise = measure_noise(readings, [])
     assert noise.judge_variance == pytest.approx(2.25, rel=0.25)
-    calm = [ScoreRow(report, agent, None, 7.0) for report in range(9) for agent in range(14)]
+    calm = [ScoreRow(report, str(agent), None, 7.0) for report in range(9) for agent in range(14)]
     known = measure_noise(readings, calm).spread(criterion=False, samples=(3, 3), runs=_NONE)
     assert known.sd >= (2 * (noise.judge_variance or 0) / 3) ** 0.5 * 0.999
 

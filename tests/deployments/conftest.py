@@ -147,15 +147,21 @@ def _write_report(folder: Path, agents: int = 6, runs: int = 3) -> str:
         score = 8.0 if agent % 2 else 5.0
         name = HOSTILE if agent == 1 else "=SUM(A1)" if agent == 2 else f"bot-{agent}"
         details.append(
-            {"agent_id": agent, "agent_name": name, "status": "evaluated", "passed": score >= 7, "runs_analyzed": runs}
+            {
+                "agent_id": str(agent),
+                "agent_name": name,
+                "status": "evaluated",
+                "passed": score >= 7,
+                "runs_analyzed": runs,
+            }
         )
         for name, threshold in (("accuracy", 7.0), ("tone", 6.0)):
-            judged = {"agent_id": agent, "criterion": name, "weight": 0.5, "threshold": threshold}
+            judged = {"agent_id": str(agent), "criterion": name, "weight": 0.5, "threshold": threshold}
             criteria.append(judged | {"score": score, "passed": score >= threshold})
         rows += [
             {
-                "agent_id": agent,
-                "run_id": 100 * agent + run,
+                "agent_id": str(agent),
+                "run_id": str(100 * agent + run),
                 "status": "completed",
                 "succeeded": True,
                 "duration_seconds": 2.5,

@@ -24,15 +24,22 @@ def _make(warehouse: Warehouse) -> int:
     row = report_row(report_id) | {"status": "completed", "team_score": 6.0, "environment": "demo", "name": "Demo"}
     row.pop("id", None)
     agents = [
-        {"agent_id": 1, "agent_name": "deploy-pilot", "status": "evaluated", "score": 5.0, "passed": False,
-         "runs_analyzed": 4, "run_ids": [1, 2, 3, 4], "success_rate": 0.5, "reasoning": "secret of the report"},
-        {"agent_id": 2, "agent_name": "idle", "status": "no_runs", "runs_analyzed": 0},
+        {"agent_id": "1", "agent_name": "deploy-pilot", "status": "evaluated", "score": 5.0, "passed": False,
+         "runs_analyzed": 4, "run_ids": ["1", "2", "3", "4"], "success_rate": 0.5, "reasoning": "secret of the report"},
+        {"agent_id": "2", "agent_name": "idle", "status": "no_runs", "runs_analyzed": 0},
     ]  # fmt: skip
     criteria = [
-        {"agent_id": agent, "criterion": "accuracy", "weight": 1.0, "threshold": 7.0, "score": 5.0, "passed": False}
-        for agent in (None, 1)
+        {
+            "agent_id": agent,
+            "criterion": "accuracy",
+            "weight": 1.0,
+            "threshold": 7.0,
+            "score": 5.0,
+            "passed": False,
+        }
+        for agent in (None, "1")
     ]
-    runs = [{"agent_id": 1, "run_id": run, "status": "completed", "succeeded": run > 2} for run in (1, 2, 3, 4)]
+    runs = [{"agent_id": "1", "run_id": str(run), "status": "completed", "succeeded": run > 2} for run in (1, 2, 3, 4)]
     warehouse.write_report(report_id, row, agents, criteria, runs)
     return report_id
 
@@ -59,7 +66,7 @@ def test_nine_weeks_come_before_the_first_report_and_say_that_they_are_samples(w
         assert idle["score"] is None
         runs = warehouse.load_runs(row["id"])
         assert sum(run["succeeded"] for run in runs) == round(4 * pilot["success_rate"])
-        assert not {run["run_id"] for run in runs} & {1, 2, 3, 4}
+        assert not {run["run_id"] for run in runs} & {"1", "2", "3", "4"}
 
 
 def test_a_second_demo_does_not_double_them(warehouse: Warehouse) -> None:

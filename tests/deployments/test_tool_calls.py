@@ -28,9 +28,9 @@ def stored_run(tmp_path: Path) -> Any:
     """The stored row of a run with these tool calls and no trace."""
 
     def store(*calls: ToolCall) -> dict[str, Any]:
-        agent = Agent(id=1, name="bot", environment="prod")
+        agent = Agent(id="1", name="bot", environment="prod")
         started = _NOW - timedelta(hours=1)
-        run = Run(id=7, agent_id=1, status="completed", outcome="success", started_at=started, tool_calls=calls)
+        run = Run(id="7", agent_id="1", status="completed", outcome="success", started_at=started, tool_calls=calls)
         evidence = build_evidence(agent, AgentRuns(runs=(run,)), (), RunPrices({}))
         warehouse = open_warehouse(f"sqlite:///{tmp_path}/warehouse.db")
         report_id = warehouse.create_report({"environment": "prod"})
@@ -43,7 +43,7 @@ def stored_run(tmp_path: Path) -> Any:
             evidence_until=_NOW,
             started_at=_NOW,
         )
-        findings = ReportDraft(agents=[agent], chosen=frozenset({1}), evidence={1: evidence})
+        findings = ReportDraft(agents=[agent], chosen=frozenset({"1"}), evidence={"1": evidence})
         rows = build_rows(plan, findings)
         warehouse.write_report(report_id, {"status": "completed"}, (), (), rows.runs)
         (row,) = warehouse.load_runs(report_id)

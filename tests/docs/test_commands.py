@@ -134,7 +134,7 @@ def _write_reports(warehouse: Warehouse) -> None:
         row.pop("id", None)
         agents = [
             {
-                "agent_id": agent,
+                "agent_id": str(agent),
                 "agent_name": name,
                 "status": "evaluated",
                 "score": 8.0,
@@ -145,13 +145,20 @@ def _write_reports(warehouse: Warehouse) -> None:
             for agent, name in enumerate(_AGENTS, start=1)
         ]
         criteria = [
-            {"agent_id": agent, "criterion": "accuracy", "weight": 1.0, "threshold": 7.0, "score": 8.0, "passed": True}
+            {
+                "agent_id": None if agent is None else str(agent),
+                "criterion": "accuracy",
+                "weight": 1.0,
+                "threshold": 7.0,
+                "score": 8.0,
+                "passed": True,
+            }
             for agent in (None, *range(1, len(_AGENTS) + 1))
         ]
         runs = [
             {
-                "agent_id": agent,
-                "run_id": report_id * 1000 + agent * 20 + run,
+                "agent_id": str(agent),
+                "run_id": str(report_id * 1000 + agent * 20 + run),
                 "status": "completed",
                 "succeeded": run > 1,
             }

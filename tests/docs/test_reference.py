@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Sequence
 from typing import Any, get_args
 
+import pytest
 from pydantic import SecretStr
 
 import agent_report
@@ -13,6 +15,9 @@ from deployments.cli import app
 from tasks.evidence.traces.conventions.catalog import OWN, SHARED
 from tasks.judge.evaluation import AgentStatus
 from tasks.settings import ReportOptions, Settings
+from tasks.sources.contract.columns import AGENT, RUN, SIGNAL, STEP, Column, ColumnType
+from tasks.sources.contract.mapping import SourceMapping
+from tasks.sources.contract.statuses import BUILT_IN
 from tasks.warehouse.schema import ENDED, REPORT_TABLES
 from tasks.warehouse.views.definitions import VIEWS
 
@@ -94,6 +99,33 @@ def test_every_function_of_the_module_is_explained_with_its_arguments(pages: dic
 def test_the_source_has_the_columns_that_are_read(pages: dict[str, Any]) -> None:
     rows = pages["docs/guide/your-agents.md"].rows("table")
     assert [row[0].strip("`") for row in rows] == ["environments", "agents", "agent_runs"]
+
+
+@pytest.mark.parametrize(
+    ("title", "columns"),
+    [
+        ("column of a run", RUN),
+        ("column of a step", STEP),
+        ("column of an agent", AGENT),
+        ("column of a signal", SIGNAL),
+    ],
+)
+def test_every_column_of_the_contract_is_explained(
+    pages: dict[str, Any], title: str, columns: Sequence[Column]
+) -> None:
+    rows = pages["docs/reference/source-contract.md"].rows(title)
+    assert rows == [
+        [f"`{column.name}`", column.type, f"{'required. ' if column.is_required else ''}{column.description}"]
+        for column in columns
+    ]
+
+
+def test_every_type_of_the_contract_and_every_key_and_word_of_the_mapping_is_explained(pages: dict[str, Any]) -> None:
+    types = pages["docs/reference/source-contract.md"].rows("type")
+    assert [row[0] for row in types] == list(get_args(ColumnType))
+    page = pages["docs/guide/own-tables.md"]
+    assert sorted(row[0].strip("`") for row in page.rows("key")) == sorted(SourceMapping.model_fields)
+    assert {row[0]: row[1] for row in page.rows("meaning")} == {key: ", ".join(of) for key, of in BUILT_IN.items()}
 
 
 def test_every_convention_of_spans_is_named(pages: dict[str, Any]) -> None:

@@ -16,10 +16,16 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
+from tasks.evidence.types import Run
+from tasks.judge.prompt.steps import build_steps
 from tasks.judge.rubric import parse_criteria
 from tasks.settings import ReportOptions
-from tasks.sources.sql.connection import open_source
-from tasks.sources.sql.runs import Source
+from tasks.sources.contract.mapping import parse_mapping
+from tasks.sources.contract.rows import read_run
+from tasks.sources.contract.statuses import Statuses
+from tasks.sources.source import Window
+from tasks.sources.sql.connection import open_database
+from tasks.sources.sql.source import SqlSource
 from tasks.warehouse.parquet import write_parquet
 from tasks.warehouse.schema import agent_report_details
 from tasks.warehouse.sql import open_warehouse
@@ -38,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.chdir(folder)
     warehouse = open_warehouse("sqlite:///agent-report-data/warehouse.db")
     for number, environment in enumerate(("production", "a=b"), start=1):
-        rows = [{"agent_id": agent, "agent_name": "a", "status": "no_runs"} for agent in range(number)]
+        rows = [{"agent_id": str(agent), "agent_name": "a", "status": "no_runs"} for agent in range(number)]
         report = {"environment": environment, "name": "", "status": "completed", "progress": 100}
         report_id = warehouse.create_report({"environment": environment})
         warehouse.write_report(report_id, report, rows, [], [])
@@ -96,17 +102,68 @@ def test_views_make_any_database_a_source(pages: dict[str, Any], tmp_path: Path)
             "INSERT INTO conversations VALUES (7, 1, 1, '2026-03-01 12:00:00', 2.5, 'Why?', 'Because.');" + block
         )
     connection.close()
-    source = Source(open_source(f"sqlite:///{tmp_path / 'bots.db'}"))
-    [agent] = source.load_agents("production")
+    source = SqlSource(open_database(f"sqlite:///{tmp_path / 'bots.db'}"))
+    window = Window(20, datetime(2026, 4, 1, tzinfo=UTC), None, "")
+    [agent] = source.load_agents("production", window)
     assert (agent.name, agent.prompt) == ("helper", "You help.")
-    found = source.fetch_runs(agent, limit=20, until=datetime(2026, 4, 1, tzinfo=UTC), since=None, filter_model="")
+    found = source.fetch_runs(agent, window)
     [run] = found.runs
-    assert (run.id, run.status, run.task, run.final_response) == (7, "completed", "Why?", "Because.")
+    assert (run.id, run.status, run.task, run.final_response) == ("7", "completed", "Why?", "Because.")
 
 
-def test_yaml_is_criteria(page: Any) -> None:
+def test_yaml_is_criteria_or_a_mapping(page: Any) -> None:
     for block in page.of_language("yaml"):
-        assert "name:billing-bot" in parse_criteria(yaml.safe_load(block)).agents
+        if "runs" in (found := yaml.safe_load(block)):
+            assert parse_mapping(block, page.name).runs
+        else:
+            assert "name:billing-bot" in parse_criteria(found).agents
+
+
+def test_mappings_make_any_database_a_source(pages: dict[str, Any], tmp_path: Path) -> None:
+    first, second = pages["docs/guide/own-tables.md"].of_language("yaml")
+    with sqlite3.connect(tmp_path / "own.db") as connection:
+        connection.executescript(
+            "CREATE TABLE bots (slug TEXT, title TEXT, about TEXT);"
+            "CREATE TABLE conversations (uid TEXT, bot TEXT, stage TEXT, outcome TEXT, began TEXT, ended TEXT,"
+            " question TEXT, reply TEXT, calls TEXT);"
+            "INSERT INTO bots VALUES ('b', 'Helper', 'Helps');"
+            "INSERT INTO conversations VALUES ('u', 'b', 'production', 'solved', '2026-03-01', NULL, 'Why?', '', '');"
+            "CREATE TABLE threads (id TEXT, assistant TEXT, state TEXT, created_at INTEGER);"
+            "CREATE TABLE messages (thread_id, position, tool, role, arguments, content);"
+            "CREATE TABLE feedback (thread_id TEXT, thumb INTEGER);"
+            "INSERT INTO threads VALUES ('t', 'helper', 'done', 1772359200);"
+            "INSERT INTO messages VALUES ('t', 1, 'search', NULL, '{}', 'found'), ('t', 2, NULL, 'user', '', 'Thanks');"
+            "INSERT INTO feedback VALUES ('t', 1);"
+        )
+    connection.close()
+    window = Window(20, datetime(2026, 4, 1, tzinfo=UTC), None, "")
+    found = []
+    for block in (first, second):
+        source = SqlSource(open_database(f"sqlite:///{tmp_path / 'own.db'}"), parse_mapping(block, "m"))
+        [agent] = source.load_agents("production", window)
+        found += [(agent.name, run) for run in source.fetch_runs(agent, window).runs]
+    [(name, one), (other, two)] = found
+    assert (name, one.id, one.outcome, one.task) == ("Helper", "u", "success", "Why?")
+    assert (other, two.id, two.succeeded, two.tool_calls[0].result) == ("helper", "t", True, "found")
+    assert "Thanks" in (two.execution_steps or "")
+
+
+def test_json_of_the_contract_is_read_as_it_says(pages: dict[str, Any]) -> None:
+    calls, steps, messages = pages["docs/reference/source-contract.md"].of_language("json")
+    row = {"id": "r", "status": "ok", "started_at": "2026-03-01"}
+    started = datetime(2026, 3, 1, tzinfo=UTC)
+
+    def read(**columns: str) -> Run:
+        return read_run(row | columns, "a", started, started, Statuses())
+
+    [call] = read(tool_calls=calls).tool_calls
+    assert (call.name, call.arguments, call.result, call.error) == ("search", '{"query":"refund"}', "2 pages", None)
+    said = [(step.kind, step.text) for step in build_steps(read(execution_steps=steps), None)]
+    assert said == [("said", "I look it up."), ("heard", "Thanks, and the date?")]
+    run = read(messages=messages)
+    assert (run.task, run.final_response) == ("Where is my money?", "It was refunded on Monday.")
+    [call] = run.tool_calls
+    assert (call.name, call.result) == ("find", "refunded on Monday")
 
 
 def test_the_template_of_a_cloud_webhook_gives_an_event_of_the_flow(pages: dict[str, Any]) -> None:

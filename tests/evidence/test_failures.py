@@ -10,8 +10,8 @@ from tasks.evidence.types import Run, SpanCall, TelemetrySummary, ToolCall, Trac
 
 
 def make_run(number: int, **values: Any) -> Run:
-    fields = {"agent_id": 1, "status": "failed", "outcome": "failure", "started_at": datetime(2026, 1, 1, tzinfo=UTC)}
-    return Run(id=number, **{**fields, **values})
+    fields = {"agent_id": "1", "status": "failed", "outcome": "failure", "started_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    return Run(id=str(number), **{**fields, **values})
 
 
 def make_telemetry(**values: Any) -> TelemetrySummary:
@@ -69,9 +69,9 @@ def test_groups_are_sorted_by_count_then_pattern_with_ids_newest_first() -> None
     runs = [make_run(9, error="b 1"), make_run(8, error="a 1"), make_run(7, error="c"), make_run(6, error="c")]
     found = group_failures(runs, {})
     assert [(one.pattern, one.count, one.run_ids, one.example) for one in found] == [
-        ("c", 2, (7, 6), "c"),
-        ("a <n>", 1, (8,), "a 1"),
-        ("b <n>", 1, (9,), "b 1"),
+        ("c", 2, ("7", "6"), "c"),
+        ("a <n>", 1, ("8",), "a 1"),
+        ("b <n>", 1, ("9",), "b 1"),
     ]
     assert group_failures([], {}) == ()
 
@@ -83,8 +83,8 @@ def test_the_example_is_clipped() -> None:
 def test_where_an_error_comes_from() -> None:
     calls = (ToolCall(name="a", error="first"), ToolCall(name="b", error="last"), ToolCall(name="c"))
     span = SpanCall(name="t", start_seconds=0, duration_seconds=1, error="in span")
-    told = Trace(run_id=1, state="complete", telemetry=make_telemetry(error_messages=("x", "y"), tool_calls=(span,)))
-    only_span = Trace(run_id=1, state="complete", telemetry=make_telemetry(tool_calls=(span,)))
+    told = Trace(run_id="1", state="complete", telemetry=make_telemetry(error_messages=("x", "y"), tool_calls=(span,)))
+    only_span = Trace(run_id="1", state="complete", telemetry=make_telemetry(tool_calls=(span,)))
     assert find_error(make_run(1, error="own", tool_calls=calls), told) == "own"
     assert find_error(make_run(1, tool_calls=calls), told) == "b: last"
     assert find_error(make_run(1), told) == "y"

@@ -20,12 +20,14 @@ def _runs(make_run: MakeRun, *statuses: str, **fields: Any) -> list[Run]:
 
 
 def test_every_status_is_named_with_its_number_of_runs(make_run: MakeRun) -> None:
-    left_out = LeftOut().add(_runs(make_run, "zzz-done", "running", "zzz-done", "", "zzz\n-done"))
+    odd = _runs(make_run, "zzz-done", "zzz-done", "", "zzz\n-done", left_out_for="unknown status")
+    left_out = LeftOut().add([*odd, *_runs(make_run, "running", "cancelled", "running", left_out_for="status")])
     assert left_out.sentences() == [
-        "5 runs are left out for a status other than completed, failed, timeout or error: "
-        "zzz-done (2), no status (1), running (1), zzz -done (1)"
+        "3 runs are left out as unfinished: running (2), cancelled (1)",
+        "4 runs are left out for an unknown status: zzz-done (2), no status (1), zzz -done (1) "
+        "(statuses in AGENT_REPORT_SOURCE_MAPPING gives a word its meaning)",
     ]
-    assert left_out.short() == "zzz-done (2), no status (1), running (1), zzz -done (1)"
+    assert left_out.short() == "running (2), zzz-done (2), cancelled (1), no status (1), zzz -done (1)"
 
 
 def test_finished_runs_are_not_left_out(make_run: MakeRun) -> None:
@@ -38,7 +40,9 @@ def test_finished_runs_are_not_left_out(make_run: MakeRun) -> None:
 
 
 def test_a_finished_run_that_ends_in_the_future_is_not_one_of_an_odd_status(make_run: MakeRun) -> None:
-    left_out = LeftOut(now=STARTED).add(_runs(make_run, " Completed", completed_at=STARTED + timedelta(hours=3)))
+    left_out = LeftOut(now=STARTED).add(
+        _runs(make_run, " Completed", left_out_for="end", completed_at=STARTED + timedelta(hours=3))
+    )
     assert left_out.sentences() == [
         "1 finished run is left out for ending in the future, as run 1 at 2026-03-01 15:00 UTC "
         "(is duration_seconds in seconds, and are the dates in UTC?)"
@@ -47,13 +51,14 @@ def test_a_finished_run_that_ends_in_the_future_is_not_one_of_an_odd_status(make
 
 
 def test_a_duration_beyond_all_dates_ends_in_the_future(make_run: MakeRun) -> None:
-    left_out = LeftOut(now=STARTED).add(_runs(make_run, "failed", completed_at=None, duration_seconds=1e300))
+    ends = {"completed_at": None, "duration_seconds": 1e300, "left_out_for": "end"}
+    left_out = LeftOut(now=STARTED).add(_runs(make_run, "failed", **ends))
     assert left_out.short() == "ending in the future (1)"
 
 
 def test_a_run_that_ended_while_the_report_was_made_does_not_lie_in_the_future(make_run: MakeRun) -> None:
     """Also where a report is resumed, days after the moment up to which it looks."""
-    left_out = LeftOut(now=STARTED + timedelta(days=3)).add(_runs(make_run, "completed"))
+    left_out = LeftOut(now=STARTED + timedelta(days=3)).add(_runs(make_run, "completed", left_out_for="end"))
     assert left_out.sentences() == ["1 run is left out for ending after the moment up to which the report looks"]
     assert left_out.short() == "ended since (1)"
 

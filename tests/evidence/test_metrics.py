@@ -26,28 +26,28 @@ from tasks.evidence.types import (
 from tasks.statistics.intervals import wilson_interval
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-AGENT = Agent(id=1, name="billing-bot", environment="demo")
+AGENT = Agent(id="1", name="billing-bot", environment="demo")
 OUTCOMES = {"completed": "success", "failed": "failure", "running": "unfinished"}
 
 
 def make_run(number: int, status: str = "completed", **values: Any) -> Run:
     """A run of a number: the higher, the newer."""
-    fields = {"agent_id": 1, "outcome": OUTCOMES[status], "started_at": START + timedelta(minutes=number)}
-    return Run(id=number, status=status, **{**fields, **values})
+    fields = {"agent_id": "1", "outcome": OUTCOMES[status], "started_at": START + timedelta(minutes=number)}
+    return Run(id=str(number), status=status, **{**fields, **values})
 
 
 def make_trace(number: int, state: str = "complete", **values: Any) -> Trace:
     numbers = dict.fromkeys(("spans", "roots", "orphans", "depth", "llm_calls"), 0) | {"tool_calls_from": "spans"}
     seconds = dict.fromkeys(("wall_seconds", "llm_seconds", "tool_seconds", "other_seconds"), 0.0)
     telemetry = TelemetrySummary(**{**numbers, **seconds, **values}) if state in ("complete", "partial") else None
-    return Trace(run_id=number, state=state, telemetry=telemetry)
+    return Trace(run_id=str(number), state=state, telemetry=telemetry)
 
 
 def span(name: str, seconds: float, error: str | None = None) -> SpanCall:
     return SpanCall(name=name, start_seconds=0, duration_seconds=seconds, error=error)
 
 
-def metrics_of(runs: list[Run], traces: list[Trace] | None = None, costs: dict[int, float] | None = None) -> Metrics:
+def metrics_of(runs: list[Run], traces: list[Trace] | None = None, costs: dict[str, float] | None = None) -> Metrics:
     return build_metrics(runs, {trace.run_id: trace for trace in traces or []}, costs or {})
 
 
@@ -78,7 +78,7 @@ def test_counts_rates_and_means_are_over_finished_runs_where_known() -> None:
         make_run(2, model_name="a"),
         make_run(1),
     ]
-    found = metrics_of(runs, costs={4: 0.5, 3: 0.25, 5: 99})
+    found = metrics_of(runs, costs={"4": 0.5, "3": 0.25, "5": 99})
     assert (found.runs_analyzed, found.runs_succeeded, found.runs_failed, found.runs_unfinished) == (4, 3, 1, 1)
     assert found.success_rate == 0.75
     assert (found.success_rate_low, found.success_rate_high) == wilson_interval(3, 4)
@@ -116,8 +116,15 @@ def test_costs_are_each_runs_own() -> None:
         make_trace(1, input_tokens=1_000_000, output_tokens=0, models=("gpt-4o",)),
     ]
     evidence = build_evidence(AGENT, AgentRuns(runs=runs), traces, RunPrices())
-    assert evidence.costs_usd == pytest.approx({6: 2.5, 5: 0.15, 3: 1.0, 1: 2.5})
+    assert evidence.costs_usd == pytest.approx({"6": 2.5, "5": 0.15, "3": 1.0, "1": 2.5})
     assert evidence.metrics.runs_with_cost == 4
+
+
+def test_what_the_source_says_of_a_cost_comes_before_the_price_list() -> None:
+    priced = {"model_name": "gpt-4o", "input_tokens": 1_000_000, "output_tokens": 0}
+    runs = (make_run(3, cost_usd=0.5, **priced), make_run(2, cost_usd=0.0, **priced), make_run(1, **priced))
+    evidence = build_evidence(AGENT, AgentRuns(runs=runs), [], RunPrices())
+    assert list(evidence.costs_usd.values()) == pytest.approx([0.5, 0.0, 2.5])
 
 
 def test_tokens_of_several_models_have_no_price() -> None:
@@ -172,16 +179,16 @@ def test_best_is_the_fastest_success_without_a_tool_error() -> None:
         make_run(2, duration_seconds=2),
         make_run(1),
     ]
-    best = metrics_of(runs, costs={3: 0.5, 2: 0.4}).best_run
+    best = metrics_of(runs, costs={"3": 0.5, "2": 0.4}).best_run
     assert best is not None
-    assert (best.run_id, best.status, best.duration_seconds) == (2, "completed", 2)
+    assert (best.run_id, best.status, best.duration_seconds) == ("2", "completed", 2)
     assert best.reason == "the fastest success without a tool error"
     newest = metrics_of(runs).best_run
     assert newest is not None
-    assert newest.run_id == 3
+    assert newest.run_id == "3"
     faulty = metrics_of(runs[:2]).best_run
     assert faulty is not None
-    assert (faulty.run_id, faulty.reason) == (4, "the fastest success with the fewest tool errors (1)")
+    assert (faulty.run_id, faulty.reason) == ("4", "the fastest success with the fewest tool errors (1)")
     untimed = metrics_of(runs[4:]).best_run
     assert untimed is not None
     assert untimed.reason == "the newest success without a tool error"
@@ -196,10 +203,10 @@ def test_worst_is_the_newest_failure_of_the_most_frequent_pattern() -> None:
     ]
     found = metrics_of(runs)
     assert found.worst_run is not None
-    assert found.worst_run.run_id == 4
+    assert found.worst_run.run_id == "4"
     assert found.worst_run.reason.endswith("(2 of 3 failures): timed out after <n> s")
     assert [pattern.count for pattern in found.failure_patterns] == [2, 1]
-    assert found.failure_patterns[0].run_ids == (4, 3)
+    assert found.failure_patterns[0].run_ids == ("4", "3")
 
 
 def test_worst_without_a_failure() -> None:
@@ -211,10 +218,10 @@ def test_worst_without_a_failure() -> None:
     ]
     with_error = metrics_of(runs).worst_run
     assert with_error is not None
-    assert (with_error.run_id, with_error.reason) == (1, "no run failed; the success with the most tool errors (1)")
+    assert (with_error.run_id, with_error.reason) == ("1", "no run failed; the success with the most tool errors (1)")
     slowest = metrics_of(runs[:3]).worst_run
     assert slowest is not None
-    assert (slowest.run_id, slowest.reason) == (2, "no run failed and no tool call either; the slowest success")
+    assert (slowest.run_id, slowest.reason) == ("2", "no run failed and no tool call either; the slowest success")
 
 
 def test_no_run_is_both_best_and_worst() -> None:
@@ -222,7 +229,7 @@ def test_no_run_is_both_best_and_worst() -> None:
     found = metrics_of(same)
     assert found.best_run is not None
     assert found.worst_run is not None
-    assert (found.best_run.run_id, found.worst_run.run_id) == (2, 1)
+    assert (found.best_run.run_id, found.worst_run.run_id) == ("2", "1")
     assert metrics_of(same[:1]).worst_run is None
     assert metrics_of([make_run(2), make_run(1)]).worst_run is None
 
@@ -299,9 +306,9 @@ def test_the_best_run_is_not_praised_for_what_its_trace_does_not_say() -> None:
 def test_evidence_holds_what_belongs_to_the_agents_runs() -> None:
     runs = AgentRuns(runs=(make_run(2), make_run(1, "running")), unreadable=1, warnings=("1 row is left out",))
     evidence = build_evidence(AGENT, runs, [make_trace(2), make_trace(1), make_trace(77)], RunPrices())
-    assert list(evidence.traces) == [2, 1]
+    assert list(evidence.traces) == ["2", "1"]
     assert evidence.warnings == ("1 row is left out",)
-    assert [run.id for run in evidence.finished_runs] == [2]
+    assert [run.id for run in evidence.finished_runs] == ["2"]
 
 
 def test_the_same_input_in_another_order_of_traces_gives_the_same_evidence() -> None:
@@ -318,7 +325,7 @@ def test_the_same_input_in_another_order_of_traces_gives_the_same_evidence() -> 
         )
         for number in range(20, 0, -1)
     )
-    traces = [make_trace(run.id, tool_calls=(span("b", 0.1), span("a", 0.3))) for run in runs]
+    traces = [make_trace(int(run.id), tool_calls=(span("b", 0.1), span("a", 0.3))) for run in runs]
     shuffled = rng.sample(traces, len(traces))
     one = build_evidence(AGENT, AgentRuns(runs=runs), traces, RunPrices())
     other = build_evidence(AGENT, AgentRuns(runs=runs), shuffled, RunPrices())
@@ -330,11 +337,11 @@ def test_the_typical_run_has_the_median_duration_of_those_with_a_trace() -> None
     traced = [make_trace(number) for number in (5, 3, 2)]
     found = metrics_of(runs, traced).typical_run
     assert found is not None
-    assert (found.run_id, found.duration_seconds) == (3, 5.0)
+    assert (found.run_id, found.duration_seconds) == ("3", 5.0)
     assert found.reason == "its duration is the median of the 3 runs with a trace"
     # Of two in the middle the shorter; without any trace, of all that are timed; unfinished ones count for no median.
     without = metrics_of([*runs, make_run(1, "running", duration_seconds=3.0)]).typical_run
     assert without is not None
-    assert (without.run_id, without.reason) == (2, "its duration is the median of the 4 runs that are timed")
+    assert (without.run_id, without.reason) == ("2", "its duration is the median of the 4 runs that are timed")
     assert metrics_of([make_run(1)]).typical_run is None
     assert metrics_of([]).typical_run is None

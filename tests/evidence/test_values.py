@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tasks.evidence.values import quote_value, read_filled, read_float, read_id, read_int, read_text
+from tasks.evidence.values import quote_value, read_filled, read_float, read_int, read_text
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,6 @@ def test_whole_numbers() -> None:
     assert read_int(2**63 - 1) == 2**63 - 1
     assert read_int(2**63) is None
     assert read_int(1.5) is None
-    assert read_id("-7") == -7
-    assert read_id("b2f1") is None
 
 
 def test_a_long_value_is_clipped_for_messages() -> None:

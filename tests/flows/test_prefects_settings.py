@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL
 from prefect.settings.models.flows import FlowsSettings
 from prefect.settings.models.results import ResultsSettings
 from prefect.settings.models.tasks import TasksRunnerSettings, TasksSettings
@@ -105,10 +106,10 @@ def test_no_setting_of_prefects_is_forgotten(model: Any, prefix: str) -> None:
 
 
 def run(home: Path) -> subprocess.CompletedProcess[str]:
+    """On the tests' server: one of its own takes seconds to start."""
+    api = {"PREFECT_API_URL": str(PREFECT_API_URL.value()), "PREFECT_HOME": str(home)}
     command = [sys.executable, "-m", "deployments.cli", "run", "demo", "--json", "--judge-model", "simulated-judge"]
-    return subprocess.run(
-        command, env=os.environ | SETTINGS | {"PREFECT_HOME": str(home)}, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, env=os.environ | SETTINGS | api, capture_output=True, text=True, check=False)
 
 
 def test_a_failed_agent_is_asked_no_more_often_and_all_that_was_paid_is_counted(

@@ -16,7 +16,7 @@ from deployments.demo.sample import Sample
 from tasks.evidence.types import Agent
 from tasks.reading import split_batches
 
-AGENTS = [Agent(id=number, name=f"agent {number}", environment="demo") for number in range(1, 1201)]
+AGENTS = [Agent(id=str(number), name=f"agent {number}", environment="demo") for number in range(1, 1201)]
 
 
 @pytest.mark.parametrize(

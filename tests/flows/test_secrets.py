@@ -211,29 +211,28 @@ def closed_port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-@pytest.mark.parametrize("database", ["source", "warehouse"])
-def test_a_database_that_cannot_be_reached_is_one_line_without_its_password(
-    database: str, marked_sample: Sample, closed_port: int, tmp_path: Path
+def test_a_warehouse_that_cannot_be_reached_is_one_line_without_its_password(
+    marked_sample: Sample, closed_port: int, tmp_path: Path
 ) -> None:
+    """Of a source test_cli has the same."""
     marked_sample.write_sqlite(tmp_path / "source.db")
-    urls = {"source": f"sqlite:///{tmp_path / 'source.db'}", "warehouse": f"sqlite:///{tmp_path / 'warehouse.db'}"}
-    password = {"source": SOURCE_PASSWORD, "warehouse": WAREHOUSE_PASSWORD}[database]
-    urls[database] = _with_password(f"postgresql://reader@127.0.0.1:{closed_port}/station", password)
     ended = _run(
         tmp_path,
-        AGENT_REPORT_SOURCE_URL=urls["source"],
-        AGENT_REPORT_WAREHOUSE_URL=urls["warehouse"],
+        AGENT_REPORT_SOURCE_URL=f"sqlite:///{tmp_path / 'source.db'}",
+        AGENT_REPORT_WAREHOUSE_URL=_with_password(
+            f"postgresql://reader@127.0.0.1:{closed_port}/station", WAREHOUSE_PASSWORD
+        ),
         AGENT_REPORT_PARQUET_URL=str(tmp_path / "parquet"),
     )
     assert (ended.returncode, ended.stdout) == (1, b"")
     starting, line = ended.stderr.decode().strip().splitlines()
     assert starting.startswith("Starting a report on ")
-    assert line.startswith(f"Failed: The {database} postgresql")
+    assert line.startswith("Failed: The warehouse postgresql")
     assert f"127.0.0.1:{closed_port}/station cannot be read" in line
     assert "Connection refused" in line
     places = {"stderr": ended.stderr} | _files(tmp_path)
     assert _find(f"127.0.0.1:{closed_port}", places) == {"stderr"}
-    assert _find(password, places) == set()
+    assert _find(WAREHOUSE_PASSWORD, places) == set()
 
 
 @pytest.mark.parametrize("secret", SECRETS)

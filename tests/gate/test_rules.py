@@ -23,7 +23,7 @@ def _row(
     agent_id: int, status: str = "evaluated", score: float | None = 8.0, rate: float | None = 0.9
 ) -> dict[str, Any]:
     name = f"agent-{agent_id}"
-    return {"agent_id": agent_id, "agent_name": name, "status": status, "score": score, "success_rate": rate}
+    return {"agent_id": str(agent_id), "agent_name": name, "status": status, "score": score, "success_rate": rate}
 
 
 def _reading(*rows: dict[str, Any], **report: Any) -> StoredReport:
@@ -78,7 +78,7 @@ def test_a_bound_at_the_end_of_the_scale_breaks_on_no_rounding(least: float, sta
 
 
 def test_without_a_stored_interval_the_runs_give_it() -> None:
-    runs = [{"agent_id": 1, "run_id": number, "succeeded": number > 15} for number in range(20)]
+    runs = [{"agent_id": "1", "run_id": str(number), "succeeded": number > 15} for number in range(20)]
     rules = Rules(min_success_rate=0.8)
     (finding,) = check_report(StoredReport(report_row(5), [_row(1, rate=0.2)], (), runs), rules)
     assert finding.state == "broken"
@@ -164,7 +164,7 @@ def test_a_report_that_did_not_complete_breaks_every_gate(status: str) -> None:
 
 def _subject(name: str, verdict: Verdict, **values: Any) -> AgentComparison:
     change = Change(metric="success_rate", verdict=verdict, before=0.9, after=0.4, reason="other judge")
-    return AgentComparison(agent_id=1, agent_name=name, verdict=verdict, changes=(change,), **values)
+    return AgentComparison(agent_id="1", agent_name=name, verdict=verdict, changes=(change,), **values)
 
 
 def _against(*agents: AgentComparison, team: Verdict = "no_change") -> Comparison:
@@ -273,9 +273,9 @@ def test_two_agents_of_one_name_are_two_cases() -> None:
         "min-success-rate: bot (id:2)",
     ]
     assert suite.get("failures") == "2"
-    compared = _against(_subject("bot", "worse"), _subject("bot", "no_change").model_copy(update={"agent_id": 2}))
+    compared = _against(_subject("bot", "worse"), _subject("bot", "no_change").model_copy(update={"agent_id": "2"}))
     findings = check_report(_reading(*rows), Rules(no_worse_than="3"), compared)
-    assert [finding.agent_id for finding in findings][1:] == [1, 2]
+    assert [finding.agent_id for finding in findings][1:] == ["1", "2"]
 
 
 def test_the_summary_is_a_table_whose_cells_nothing_leaves() -> None:

@@ -132,8 +132,8 @@ def make_answer() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def make_agent() -> Callable[..., Agent]:
-    def make(agent_id: int = 1, name: str = "billing-bot", **fields: Any) -> Agent:
-        return Agent(id=agent_id, name=name, environment="prod", **fields)
+    def make(agent_id: int | str = 1, name: str = "billing-bot", **fields: Any) -> Agent:
+        return Agent(id=str(agent_id), name=name, environment="prod", **fields)
 
     return make
 
@@ -142,12 +142,12 @@ def make_agent() -> Callable[..., Agent]:
 def make_run() -> Callable[..., Run]:
     """``make_run(7)``: a completed run of 10 s; run 1 is the newest."""
 
-    def make(run_id: int = 1, **fields: Any) -> Run:
+    def make(run_id: int | str = 1, **fields: Any) -> Run:
         status = fields.get("status", "completed")
         outcomes = {"completed": "success", "failed": "failure"}
         values: dict[str, Any] = {
-            "id": run_id,
-            "agent_id": 1,
+            "id": str(run_id),
+            "agent_id": "1",
             "status": status,
             "outcome": outcomes.get(status, "unfinished"),
             "started_at": STARTED - timedelta(minutes=run_id),
@@ -187,7 +187,7 @@ def question(rubric: dict[str, Criterion], labelled_runs: LabelledRuns) -> Quest
         digest="of the evidence",
         labelled_runs=labelled_runs,
         render=lambda budget, rotation: RenderedEvidence("The evidence."),
-        agent_id=5,
+        agent_id="5",
     )
 
 

@@ -25,8 +25,8 @@ ANSWERS: list[dict[str, Any]] = json.loads((FIXTURES / "judge_answers.json").rea
 STARTED = datetime(2026, 3, 1, tzinfo=UTC)
 CALL = ToolCall(name="refund", arguments='{"order": 7}', error="HTTP 500 from the provider")
 RUN = Run(
-    id=41,
-    agent_id=1,
+    id="41",
+    agent_id="1",
     status="completed",
     outcome="success",
     started_at=STARTED,
@@ -34,7 +34,7 @@ RUN = Run(
     final_response="I have refunded order 7.",
     tool_calls=(CALL,),
 )
-OTHER = RUN.model_copy(update={"id": 42, "tool_calls": (), "final_response": "Done 1"})
+OTHER = RUN.model_copy(update={"id": "42", "tool_calls": (), "final_response": "Done 1"})
 EXHIBITS = LabelledRuns([LabelledRun("R1", OTHER, None), LabelledRun("R2", RUN, None)])
 
 
@@ -51,7 +51,7 @@ def test_a_usable_answer_is_read_whole(rubric: dict[str, Criterion], make_answer
     answer = parse(json.dumps(make_answer()), rubric)
     assert {name: given.score for name, given in answer.criteria.items()} == {"accuracy": 8.0, "care": 6.0}
     assert answer.criteria["care"].reasoning == "On care."
-    assert [(e.citation.run_id, e.text) for e in answer.criteria["care"].examples] == [(42, "Seen.")]
+    assert [(e.citation.run_id, e.text) for e in answer.criteria["care"].examples] == [("42", "Seen.")]
     assert (answer.reasoning, answer.strengths, answer.weaknesses) == ("Over all.", ("s",), ("w",))
     assert (answer.recommendations, answer.citations_dropped, answer.ignored) == (("r",), 0, ())
 
@@ -193,10 +193,10 @@ def test_extra_criteria_are_ignored_and_named(rubric: dict[str, Criterion], make
 @pytest.mark.parametrize(
     ("label", "quote", "where"),
     [
-        ("R2", "refunded order 7", ("R2", 41)),
-        ("r2", "refunded  order\n7", ("R2", 41)),
-        ("[R2.1]", "HTTP 500", ("R2.1", 41)),
-        ("R2", "HTTP 500 from the provider", ("R2.1", 41)),
+        ("R2", "refunded order 7", ("R2", "41")),
+        ("r2", "refunded  order\n7", ("R2", "41")),
+        ("[R2.1]", "HTTP 500", ("R2.1", "41")),
+        ("R2", "HTTP 500 from the provider", ("R2.1", "41")),
         ("R1", "refunded order 7", None),
         ("R2.1", "refunded order 7", None),
         ("R2.2", "HTTP 500", None),
@@ -236,7 +236,7 @@ def test_a_contradiction_names_claim_and_observation(rubric: dict[str, Criterion
     answer = parse(json.dumps(make_answer(contradictions=[contradiction()])), rubric)
     [found] = answer.contradictions
     assert (found.claim.label, found.observation.label, found.text) == ("R2", "R2.1", "The refund failed.")
-    assert (found.claim.quote, found.observation.run_id) == ("I have refunded order 7", 41)
+    assert (found.claim.quote, found.observation.run_id) == ("I have refunded order 7", "41")
     assert answer.citations_dropped == 0
 
 

@@ -62,13 +62,13 @@ def reply(payload: dict[str, Any], request: Any) -> Response:
 
 @pytest.fixture
 def big(make_run: Callable[..., Run], make_evidence: Callable[..., Evidence]) -> dict[str, Evidence]:
-    """An agent with 5 MB of words in its runs, and one with blobs of 2,000 hexadecimal characters."""
+    """An agent with 1 MB of words in its runs, and one with blobs of 2,000 hexadecimal characters."""
     random_ = random.Random(5)
 
     def words(size: int) -> str:
-        return " ".join(random_.choice(WORDS) for _ in range(size // 5))
+        return " ".join(random_.choices(WORDS, k=size // 5))
 
-    long = [make_run(n, final_response=words(250_000)) for n in range(1, 21)]
+    long = [make_run(n, final_response=words(50_000)) for n in range(1, 21)]
     blobs = [
         make_run(
             n,

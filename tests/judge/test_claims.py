@@ -37,7 +37,7 @@ def paid(text: str = "{}", outcome: str = "usable") -> PaidAnswer:
         latency_seconds=1.0,
         attempts=1,
         report_id=None,
-        agent_id=1,
+        agent_id="1",
     )
 
 
@@ -50,7 +50,7 @@ def enter(memory_ledger: Any) -> Enter:
             fingerprint="f",
             kind="agent",
             model="m",
-            agent_id=1,
+            agent_id="1",
             deadline=time.monotonic() + seconds,
             stop=more.pop("stop", None) or StopSignal(),
         )

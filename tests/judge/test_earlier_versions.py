@@ -17,8 +17,8 @@ import pytest
 from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, FutureRuns, Run, SpanCall, TelemetrySummary, Trace
-from tasks.judge.agent import digest_evidence
 from tasks.judge.call_context import Spent
+from tasks.judge.digest import digest_evidence
 from tasks.judge.endpoint.access.address import Address
 from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.exchange import Judge
@@ -43,8 +43,8 @@ _TELEMETRY = TelemetrySummary(
 
 def _run(number: int, response: str) -> Run:
     return Run(
-        id=number,
-        agent_id=1,
+        id=str(number),
+        agent_id="1",
         status="completed",
         outcome="success",
         started_at=_STARTED,
@@ -70,9 +70,9 @@ def test_the_digest_of_evidence_is_that_of_earlier_versions(response: str, diges
     runs = AgentRuns(
         runs=tuple(_run(number, response) for number in (1, 2)), future=FutureRuns(count=1, latest=_STARTED)
     )
-    traces = [Trace(run_id=1, state="complete", trace_id="a" * 32, telemetry=_TELEMETRY)]
+    traces = [Trace(run_id="1", state="complete", trace_id="a" * 32, telemetry=_TELEMETRY)]
     prices = RunPrices({"gpt-5.4-mini": {"input": 1, "output": 2}})
-    evidence = build_evidence(Agent(id=1, name="a", environment="p"), runs, traces, prices)
+    evidence = build_evidence(Agent(id="1", name="a", environment="p"), runs, traces, prices)
     assert digest_evidence(evidence) == digest
 
 
@@ -108,7 +108,7 @@ def test_an_answer_in_an_earlier_versions_ledger_is_not_paid_for_again_wherever_
         latency_seconds=1.0,
         attempts=1,
         report_id=3,
-        agent_id=5,
+        agent_id="5",
         sample=sample,
     )
     judge.ledger.commit(kept)

@@ -85,7 +85,7 @@ def test_useless_answers_are_never_found_again(judging: Judging, question: Quest
         ({"judge": {"samples": 3}}, KEPT),
         ({"question": {"goal": "Another goal."}}, ASKED),
         ({"question": {"kind": "team"}}, ASKED),
-        ({"question": {"agent_id": 6}}, KEPT),
+        ({"question": {"agent_id": "6"}}, KEPT),
         ({"criterion": {"description": "Answers are right and short."}}, ASKED),
         ({"criterion": {"weight": 0.1}}, KEPT),
         ({"criterion": {"threshold": 2}}, KEPT),

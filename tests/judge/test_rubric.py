@@ -27,7 +27,7 @@ LONG = "x" * 61
 
 @pytest.fixture
 def agents(make_agent: Callable[..., Agent]) -> list[Agent]:
-    return [make_agent(1, "billing-bot"), make_agent(2, "id:7"), make_agent(12, "sql analyst")]
+    return [make_agent("1", "billing-bot"), make_agent("2", "id:7"), make_agent("12", "sql analyst")]
 
 
 def one(**fields: Any) -> dict[str, Any]:
@@ -164,11 +164,11 @@ def test_a_file_of_a_few_lines_that_stands_for_gigabytes_is_refused_at_once(tmp_
 @pytest.mark.parametrize(
     ("key", "agent_id"),
     [
-        ("id:12", 12),
-        ("id: 12", 12),
-        ("name:sql analyst", 12),
-        ("sql analyst", 12),
-        ("name:id:7", 2),
+        ("id:12", "12"),
+        ("id: 12", "12"),
+        ("name:sql analyst", "12"),
+        ("sql analyst", "12"),
+        ("name:id:7", "2"),
         ("id:7", None),
         ("id:", None),
         ("id:twelve", None),
@@ -177,7 +177,7 @@ def test_a_file_of_a_few_lines_that_stands_for_gigabytes_is_refused_at_once(tmp_
         ("SQL ANALYST", None),
     ],
 )
-def test_keys_find_agents(key: str, agent_id: int | None, agents: list[Agent]) -> None:
+def test_keys_find_agents(key: str, agent_id: str | None, agents: list[Agent]) -> None:
     found = find_agent(key, agents)
     assert (found.id if found else None) == agent_id
 
@@ -186,9 +186,9 @@ def test_each_agent_has_its_own_rubric_or_the_default(agents: list[Agent]) -> No
     own = {"care": {"weight": 1}}
     rubrics = resolve_rubrics(parse_criteria({"agents": {"name:billing-bot": own, "id:12": own}}), agents)
     assert {agent_id: list(rubric) for agent_id, rubric in rubrics.items()} == {
-        1: ["care"],
-        2: ["accuracy", "efficiency", "reliability"],
-        12: ["care"],
+        "1": ["care"],
+        "2": ["accuracy", "efficiency", "reliability"],
+        "12": ["care"],
     }
 
 
@@ -197,7 +197,7 @@ def test_each_agent_has_its_own_rubric_or_the_default(agents: list[Agent]) -> No
     [
         (["name:no-such-bot"], ["'name:no-such-bot' is no agent", "billing-bot, id:7, sql analyst"]),
         (["id:99"], ["'id:99' is no agent"]),
-        (["billing-bot"], ["'billing-bot'", '"id:<number>"']),
+        (["billing-bot"], ["'billing-bot'", '"id:<id>"']),
         (["id:1", "name:billing-bot"], ["'id:1'", "'name:billing-bot'", "the same agent"]),
     ],
 )
@@ -211,7 +211,7 @@ def test_keys_that_fit_no_agent_are_refused(keys: list[str], words: list[str], a
 
 def test_only_some_agents_in_their_own_order(agents: list[Agent]) -> None:
     assert select_agents([], agents) == agents
-    assert [a.id for a in select_agents(["sql analyst", "id:1", "name:billing-bot"], agents)] == [1, 12]
+    assert [a.id for a in select_agents(["sql analyst", "id:1", "name:billing-bot"], agents)] == ["1", "12"]
     with pytest.raises(RefusedError, match="'no-such-bot' is no agent of this environment; there are: billing-bot"):
         select_agents(["id:1", "no-such-bot"], agents)
     with pytest.raises(RefusedError, match="it has no agents"):
@@ -233,7 +233,7 @@ def test_the_weighted_mean() -> None:
 def test_the_order_of_criteria_makes_no_other_question(agents: list[Agent]) -> None:
     names = ("zeal", "awe", "care")
     rubrics = [
-        resolve_rubrics(parse_criteria({"default": {name: {} for name in order}}), agents)[1]
+        resolve_rubrics(parse_criteria({"default": {name: {} for name in order}}), agents)["1"]
         for order in (names, reversed(names))
     ]
     assert [list(rubric) for rubric in rubrics] == [["awe", "care", "zeal"]] * 2

@@ -39,7 +39,7 @@ def asked(evidences: list[Evidence], without: dict[str, str], budget: int = 80_0
 
 
 def test_an_agent_without_runs_is_counted_and_named_once(make_agent: MakeAgent, make_evidence: MakeEvidence) -> None:
-    evidences = [make_evidence(), make_evidence([], agent=make_agent(2, "idle-bot"))]
+    evidences = [make_evidence(), make_evidence([], agent=make_agent("2", "idle-bot"))]
     for without in ({}, {"idle-bot": "no finished run"}):
         text = asked(evidences, without)
         assert "\n2 agents, 2 finished runs, 1 of them ended as completed." in text

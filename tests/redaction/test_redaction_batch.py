@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks.errors import SourceError
+from tasks.evidence.ids import quote_id
 from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.traces.span_tree import SpanTree
@@ -15,7 +15,6 @@ from tasks.evidence.traces.telemetry import TEXT_LIMIT, summarize, summarize_tre
 from tasks.evidence.types import Agent, AgentRuns, Run, ToolCall, Trace
 from tasks.redaction.redaction_batch import RedactionBatch
 from tasks.redaction.redactor import Redactor
-from tasks.sources.sql.rows import read_agent
 from tasks.wording.shortening import clip_end
 
 KEY = "sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z"
@@ -33,7 +32,7 @@ def test_no_text_of_an_agent_keeps_a_secret(make_run: Callable[..., Run]) -> Non
         for name in ("task", "final_response", "error", "tool_calls_invalid", "execution_steps", "status")
     }
     run = make_run(1, f"no id {KEY}", **texts | {"outcome": "failure", "tool_calls": (call,)})
-    agent = Agent(id=1, name="bot", environment="demo", description=f"uses {KEY}", prompt=KEY)
+    agent = Agent(id="1", name="bot", environment="demo", description=f"uses {KEY}", prompt=KEY)
     redaction_batch = RedactionBatch(REDACTOR)
     found = redaction_batch.redact_runs(AgentRuns(runs=(run, make_run(2, "0a")), unreadable=1, warnings=(f"w {KEY}",)))
     assert found.redactions == {"api key": 12}
@@ -56,7 +55,7 @@ def test_no_text_of_an_agent_keeps_a_secret(make_run: Callable[..., Run]) -> Non
     evidence = build_evidence(
         redaction_batch.redact_agent(agent),
         found,
-        [Trace(run_id=1, state="complete", telemetry=telemetry)],
+        [Trace(run_id="1", state="complete", telemetry=telemetry)],
         RunPrices(),
         redaction_batch.counts,
     )
@@ -78,7 +77,7 @@ def test_nothing_found_changes_nothing_and_counts_nothing(make_run: Callable[...
 def test_without_a_redactor_everything_stays(make_run: Callable[..., Run]) -> None:
     found = AgentRuns(runs=(make_run(1, task=KEY),))
     assert RedactionBatch(None).redact_runs(found) == found
-    agent = Agent(id=1, name="a", environment="e", prompt=KEY)
+    agent = Agent(id="1", name="a", environment="e", prompt=KEY)
     assert RedactionBatch(None).redact_agent(agent) == agent
 
 
@@ -111,8 +110,7 @@ def test_a_summary_says_how_much_of_a_text_it_leaves_out() -> None:
     assert summarize([_span(1, **{"input.value": text})]).tool_calls[0].arguments == clip_end(text, TEXT_LIMIT)
 
 
-def test_what_an_error_quotes_is_redacted_before_it_is_cut() -> None:
-    with pytest.raises(SourceError) as caught:
-        read_agent({"id": "x" * 50 + " " + KEY, "name": "a"}, "demo", REDACTOR.redact)
-    assert "sk-" not in str(caught.value)
-    assert "[api key" in str(caught.value)
+def test_what_a_sentence_quotes_is_redacted_before_it_is_cut() -> None:
+    shown = quote_id("x" * 50 + " " + KEY, REDACTOR.redact)
+    assert "sk-" not in shown
+    assert "[api key" in shown

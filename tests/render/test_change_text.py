@@ -20,7 +20,7 @@ _SAME = Change(metric="score", verdict="no_change", before=7, after=7.1, differe
 
 def _agent(name: str, *changes: Change, **values: object) -> AgentComparison:
     verdict = changes[0].verdict if changes else "not_comparable"
-    return AgentComparison(agent_id=1, agent_name=name, verdict=verdict, changes=changes, **values)  # type: ignore[arg-type]
+    return AgentComparison(agent_id="1", agent_name=name, verdict=verdict, changes=changes, **values)  # type: ignore[arg-type]
 
 
 def _comparison(*agents: AgentComparison, reasons: tuple[str, ...] = ()) -> Comparison:

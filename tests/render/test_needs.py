@@ -21,7 +21,7 @@ from tasks.render.needs import build_need, with_examples
 from tasks.report.build import ReportRows
 from tasks.warehouse.schema import agent_report_details, criterion_scores, report_runs, reports
 
-_PATTERN = {"pattern": "timed out after <n> s", "count": 6, "run_ids": [1], "example": "timed out after 30 s"}
+_PATTERN = {"pattern": "timed out after <n> s", "count": 6, "run_ids": ["1"], "example": "timed out after 30 s"}
 _NEEDY = {
     "status": "evaluated",
     "score": 4.2,
@@ -35,7 +35,7 @@ _NEEDY = {
 def _shown(agents: Sequence[dict[str, Any]], criteria: Sequence[dict[str, Any]] = (), **report: Any) -> dict[str, str]:
     """What each surface says, as plain text."""
     empty = dict.fromkeys(agent_report_details.columns.keys())
-    details = [empty | {"agent_id": n, "agent_name": f"bot-{n}"} | row for n, row in enumerate(agents, start=1)]
+    details = [empty | {"agent_id": str(n), "agent_name": f"bot-{n}"} | row for n, row in enumerate(agents, start=1)]
     scores = [dict.fromkeys(criterion_scores.columns.keys()) | {"examples": []} | row for row in criteria]
     row = dict.fromkeys(reports.columns.keys()) | report_row(5) | {"warnings": [], "total_agents": len(details)}
     row |= {"agents_failed": 0, "total_runs_analyzed": 0, "runs_with_cost": 0, "known_cost_usd": 0.0, "error": None}
@@ -61,8 +61,8 @@ def _shown(agents: Sequence[dict[str, Any]], criteria: Sequence[dict[str, Any]] 
 
 def test_every_surface_shows_the_criterion_a_real_error_and_the_first_recommendation() -> None:
     criteria = [
-        {"agent_id": 1, "criterion": "reliability", "weight": 0.5, "threshold": 7.0, "score": 4.0, "passed": False},
-        {"agent_id": 1, "criterion": "accuracy", "weight": 0.5, "threshold": 7.0, "score": 6.96, "passed": False},
+        {"agent_id": "1", "criterion": "reliability", "weight": 0.5, "threshold": 7.0, "score": 4.0, "passed": False},
+        {"agent_id": "1", "criterion": "accuracy", "weight": 0.5, "threshold": 7.0, "score": 6.96, "passed": False},
     ]
     shown = _shown([_NEEDY], criteria)
     for surface, text in shown.items():
@@ -172,11 +172,11 @@ def test_agents_that_could_not_be_judged_do_not_need_attention() -> None:
 
 
 def test_one_agent_in_full_shows_errors_as_they_were_and_once_each() -> None:
-    worst = {"run_id": 1, "reason": "the newest failure (6 of 6): timed out after <n> s", "duration_seconds": 30.0}
+    worst = {"run_id": "1", "reason": "the newest failure (6 of 6): timed out after <n> s", "duration_seconds": 30.0}
     empty = dict.fromkeys(agent_report_details.columns.keys())
-    row = empty | {"agent_id": 1, "agent_name": "bot"} | _NEEDY | {"worst_run": worst}
+    row = empty | {"agent_id": "1", "agent_name": "bot"} | _NEEDY | {"worst_run": worst}
     run = dict.fromkeys(report_runs.columns.keys())
-    run |= {"run_id": 1, "agent_id": 1, "status": "timeout", "succeeded": False, "error": "timed out after 30 s"}
+    run |= {"run_id": "1", "agent_id": "1", "status": "timeout", "succeeded": False, "error": "timed out after 30 s"}
     report = dict.fromkeys(reports.columns.keys()) | report_row(5) | {"warnings": []}
     printed = io.StringIO()
     print_agent(Console(file=printed, width=250), report, row, [], [run])

@@ -40,7 +40,7 @@ _NAMES = re.compile("|".join(sorted(_ORDER, key=len, reverse=True)))
 def _rows() -> list[dict[str, Any]]:
     empty = dict.fromkeys(agent_report_details.columns.keys())
     known = [
-        empty | {"agent_id": number, "agent_name": name, "status": status, "score": score, "passed": passed}
+        empty | {"agent_id": str(number), "agent_name": name, "status": status, "score": score, "passed": passed}
         for number, (name, status, score, passed) in enumerate(_AGENTS)
     ]
     return sorted(known, key=lambda row: str(row["agent_name"]))
@@ -48,11 +48,13 @@ def _rows() -> list[dict[str, Any]]:
 
 def _comparison() -> Comparison:
     agents = [
-        AgentComparison(agent_id=number, agent_name=name, verdict="worse" if name.endswith("fell") else "no_change")
+        AgentComparison(
+            agent_id=str(number), agent_name=name, verdict="worse" if name.endswith("fell") else "no_change"
+        )
         for number, name in enumerate(_ORDER)
     ]
     # Of an agent that is gone, whose id another has by now.
-    gone = AgentComparison(agent_id=3, agent_name="gone", verdict="worse", presence="gone")
+    gone = AgentComparison(agent_id="3", agent_name="gone", verdict="worse", presence="gone")
     team = AgentComparison(agent_id=None, agent_name="team", verdict="no_change")
     return Comparison(baseline_id=1, report_id=5, team=team, agents=(*agents, gone))
 

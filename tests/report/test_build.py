@@ -46,21 +46,21 @@ def _plan() -> ReportPlan:
 
 
 def _draft(*evaluations: Evaluation, ending: Ending | None = None) -> ReportDraft:
-    agents = [Agent(id=number, name=f"agent-{number}", environment="prod") for number in (1, 2, 3)]
+    agents = [Agent(id=str(number), name=f"agent-{number}", environment="prod") for number in (1, 2, 3)]
     return ReportDraft(
         agents=agents,
-        chosen=frozenset({1, 2, 3}),
+        chosen=frozenset({"1", "2", "3"}),
         evaluations={e.agent_id: e for e in evaluations if e.agent_id is not None},
         ending=ending,
     )
 
 
-def _good(agent_id: int, score: float, **more: Any) -> Evaluation:
-    return Evaluation(agent_id, "evaluated", score=score, passed=True, coverage=1.0, **more)
+def _good(agent_id: int | str, score: float, **more: Any) -> Evaluation:
+    return Evaluation(str(agent_id), "evaluated", score=score, passed=True, coverage=1.0, **more)
 
 
 def test_every_agent_has_a_row_and_failures_stay_out_of_the_mean() -> None:
-    rows = build_rows(_plan(), _draft(_good(1, 8.0), Evaluation(2, "failed", error="no reply in time")))
+    rows = build_rows(_plan(), _draft(_good(1, 8.0), Evaluation("2", "failed", error="no reply in time")))
     assert [row["status"] for row in rows.details] == ["evaluated", "failed", "not_started"]
     assert rows.details[1]["score"] is None
     assert rows.details[1]["reasoning"] == "Evaluation failed: no reply in time"
@@ -76,12 +76,12 @@ def test_calls_of_the_source_are_kept_where_the_trace_has_none(traced: int | Non
         spans=1, roots=1, orphans=0, depth=1, wall_seconds=1.0, llm_seconds=0.0, tool_seconds=1.0, other_seconds=0.0,
         llm_calls=0, tool_calls=(call,) * (traced or 0),
     )  # fmt: skip
-    traces = [] if traced is None else [Trace(run_id=7, state="complete", trace_id="a" * 32, telemetry=summary)]
+    traces = [] if traced is None else [Trace(run_id="7", state="complete", trace_id="a" * 32, telemetry=summary)]
     run = Run(
-        id=7, agent_id=1, status="completed", outcome="success", started_at=_NOW, tool_calls=(ToolCall(name="pay"),)
+        id="7", agent_id="1", status="completed", outcome="success", started_at=_NOW, tool_calls=(ToolCall(name="pay"),)
     )
     draft = _draft()
-    draft.evidence[1] = build_evidence(draft.agents[0], AgentRuns(runs=(run,)), traces, RunPrices({}))
+    draft.evidence["1"] = build_evidence(draft.agents[0], AgentRuns(runs=(run,)), traces, RunPrices({}))
     (row,) = build_rows(_plan(), draft).runs
     assert (row["tool_calls"] is None) == (traced == 1)
 
@@ -95,12 +95,12 @@ def test_an_unknown_cost_makes_the_sum_unknown() -> None:
 
 def test_what_a_report_cost_is_what_the_ledger_has() -> None:
     """Of earlier processes too, of an agent that is gone (9), and of one that was not judged any more (3)."""
-    paid = {1: Paid(2, 200, 20, 0.75, 0.75), 3: Paid(1, 100, 10, 0.5, 0.5), 9: Paid(1, 100, 10, 0.25, 0.25)}
+    paid = {"1": Paid(2, 200, 20, 0.75, 0.75), "3": Paid(1, 100, 10, 0.5, 0.5), "9": Paid(1, 100, 10, 0.25, 0.25)}
     judged = (_good(1, 8.0, cost_usd=0.25, prompt_tokens=100, known_cost_usd=0.25), _good(2, 8.0, reused=True))
     rows = build_rows(_plan(), _draft(*judged), paid=paid)
     assert [row["judge_cost_usd"] for row in rows.details] == [0.75, 0.0, 0.5]
     assert (rows.report["cost_usd"], rows.report["known_cost_usd"], rows.report["prompt_tokens"]) == (1.5, 1.5, 400)
-    paid[9] = Paid(2, None, None, None, 0.25)
+    paid["9"] = Paid(2, None, None, None, 0.25)
     rows = build_rows(_plan(), _draft(*judged), paid=paid)
     assert (rows.report["cost_usd"], rows.report["known_cost_usd"], rows.report["prompt_tokens"]) == (None, 1.5, None)
 
@@ -142,31 +142,29 @@ def test_what_ended_the_judging_decides_the_status(kind: str, status: str) -> No
 
 
 def test_no_agent_evaluated_although_some_had_runs_is_a_failed_report() -> None:
-    failures = [Evaluation(number, "failed", error="no reply") for number in (1, 2, 3)]
+    failures = [Evaluation(str(number), "failed", error="no reply") for number in (1, 2, 3)]
     rows = build_rows(_plan(), _draft(*failures))
     assert rows.report["status"] == "failed"
     assert "no reply" in rows.report["error"]
-    idle = [Evaluation(number, "no_runs", error="no runs") for number in (1, 2, 3)]
+    idle = [Evaluation(str(number), "no_runs", error="no runs") for number in (1, 2, 3)]
     assert build_rows(_plan(), _draft(*idle)).report["status"] == "completed"
 
 
 def _seen(agent: Agent, *statuses: str) -> Evidence:
     outcomes: dict[str, Outcome] = {"completed": "success", "failed": "failure"}
     runs = [
-        Run(id=n, agent_id=agent.id, status=s, outcome=outcomes.get(s, "unfinished"), started_at=_NOW)
+        Run(id=str(n), agent_id=agent.id, status=s, outcome=outcomes.get(s, "unfinished"), started_at=_NOW)
         for n, s in enumerate(statuses)
     ]
     return build_evidence(agent, AgentRuns(runs=tuple(runs)), (), RunPrices())
 
 
 def test_where_no_run_has_a_status_that_counts_the_report_fails_and_names_the_statuses() -> None:
-    idle = [Evaluation(number, "no_runs", error="no finished run") for number in (1, 2, 3)]
+    idle = [Evaluation(str(number), "no_runs", error="no finished run") for number in (1, 2, 3)]
     draft = _draft(*idle)
-    draft.evidence = {agent.id: _seen(agent, "success", "success", "running") for agent in draft.agents[:2]}
+    draft.evidence = {agent.id: _seen(agent, "queued", "queued", "running") for agent in draft.agents[:2]}
     rows = build_rows(_plan(), draft)
-    left_out = (
-        "6 runs are left out for a status other than completed, failed, timeout or error: success (4), running (2)"
-    )
+    left_out = "6 runs are left out as unfinished: queued (4), running (2)"
     assert rows.report["status"] == "failed"
     assert rows.report["error"] == f"no agent could be judged: {left_out}"
     assert rows.report["warnings"] == [left_out]
@@ -176,7 +174,7 @@ def test_where_no_run_has_a_status_that_counts_the_report_fails_and_names_the_st
 
 
 def test_runs_in_the_future_alone_are_not_no_runs() -> None:
-    idle = [Evaluation(number, "no_runs", error="no finished run") for number in (1, 2, 3)]
+    idle = [Evaluation(str(number), "no_runs", error="no finished run") for number in (1, 2, 3)]
     draft = _draft(*idle)
     future = AgentRuns(future=FutureRuns(count=4, latest=_NOW))
     draft.evidence = {agent.id: build_evidence(agent, future, (), RunPrices()) for agent in draft.agents[:2]}
@@ -188,7 +186,7 @@ def test_runs_in_the_future_alone_are_not_no_runs() -> None:
 
 
 def test_left_out_runs_beside_judged_ones_are_named_and_fail_nothing() -> None:
-    draft = _draft(_good(1, 8.0), Evaluation(2, "no_runs"), Evaluation(3, "no_runs"))
+    draft = _draft(_good(1, 8.0), Evaluation("2", "no_runs"), Evaluation("3", "no_runs"))
     draft.evidence = {
         agent.id: _seen(agent, *statuses)
         for agent, statuses in zip(draft.agents, (("completed", "paused"), ("paused",)), strict=False)
@@ -212,7 +210,7 @@ def test_a_summary_is_cut_between_characters(text: str) -> None:
 
 def test_hostile_text_is_no_markup_in_markdown() -> None:
     evil = "<script>alert(1)</script> | [x](javascript:1) **b**"
-    rows = build_rows(_plan(), _draft(_good(1, 8.0), Evaluation(2, "failed", error=evil)))
+    rows = build_rows(_plan(), _draft(_good(1, 8.0), Evaluation("2", "failed", error=evil)))
     text = render_markdown(rows)
     assert "<script" not in text
     assert "](javascript" not in text
@@ -243,6 +241,6 @@ def test_a_trace_is_a_link_only_where_the_ui_is_known_and_on_the_web() -> None:
 
 
 def test_an_agent_that_could_not_be_judged_is_named_with_the_reason() -> None:
-    rows = build_rows(_plan(), _draft(_good(1, 8.0), Evaluation(2, "failed", error="no reply")))
+    rows = build_rows(_plan(), _draft(_good(1, 8.0), Evaluation("2", "failed", error="no reply")))
     worst = render_markdown(rows).partition("## Could not be judged")[2].partition("## Every agent")[0]
     assert "** failed: no reply" in worst

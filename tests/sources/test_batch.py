@@ -18,7 +18,8 @@ from tasks.evidence.types import Agent, Evidence
 from tasks.redaction.redactor import Redactor
 from tasks.sources.batch import NO_JAEGER, ReadFailure, Window, read_evidence, read_runs
 from tasks.sources.jaeger.client import open_jaeger
-from tasks.sources.sql.runs import Source, make_read_only
+from tasks.sources.sql.connection import make_read_only
+from tasks.sources.sql.source import SqlSource
 
 NOW = datetime.now(UTC)
 WINDOW = Window(20, NOW + timedelta(days=1), None, "")
@@ -30,22 +31,22 @@ def sample() -> Sample:
 
 
 @pytest.fixture
-def source(sample: Sample, tmp_path: Path) -> Iterator[tuple[Source, sa.Engine]]:
+def source(sample: Sample, tmp_path: Path) -> Iterator[tuple[SqlSource, sa.Engine]]:
     path = tmp_path / "source.db"
     sample.write_sqlite(path)
     engine = sa.create_engine(f"sqlite:///{path}")
-    yield Source(make_read_only(engine)), sa.create_engine(f"sqlite:///{path}")
+    yield SqlSource(make_read_only(engine)), sa.create_engine(f"sqlite:///{path}")
     engine.dispose()
 
 
-def _read(source: Source, agents: list[Agent], client: Any = None, hide: Redactor | None = None) -> list[Any]:
+def _read(source: SqlSource, agents: list[Agent], client: Any = None, hide: Redactor | None = None) -> list[Any]:
     runs = read_runs(source, agents, WINDOW, hide)
     return read_evidence(client, agents, runs, RunPrices({}), hide, now=NOW)
 
 
-def test_a_batch_is_its_agents(source: tuple[Source, sa.Engine], sample: Sample) -> None:
+def test_a_batch_is_its_agents(source: tuple[SqlSource, sa.Engine], sample: Sample) -> None:
     reader, _ = source
-    agents = reader.load_agents("demo")
+    agents = reader.load_agents("demo", WINDOW)
     with SimulatedJaeger(sample.traces) as jaeger, open_jaeger(jaeger.url) as client:
         alone = [_read(reader, [agent], client, Redactor())[0] for agent in agents]
         before = len(jaeger.requests)
@@ -57,9 +58,9 @@ def test_a_batch_is_its_agents(source: tuple[Source, sa.Engine], sample: Sample)
     assert _read(reader, [], None) == []
 
 
-def test_two_queries_a_batch(source: tuple[Source, sa.Engine]) -> None:
+def test_two_queries_a_batch(source: tuple[SqlSource, sa.Engine]) -> None:
     reader, _ = source
-    agents = reader.load_agents("demo")
+    agents = reader.load_agents("demo", WINDOW)
     read_runs(reader, agents, WINDOW, None)
     statements: list[str] = []
 
@@ -72,29 +73,29 @@ def test_two_queries_a_batch(source: tuple[Source, sa.Engine]) -> None:
     assert len(statements) == 2
 
 
-def test_one_agent_without_a_readable_row_fails_alone(source: tuple[Source, sa.Engine]) -> None:
+def test_one_agent_without_a_readable_row_fails_alone(source: tuple[SqlSource, sa.Engine]) -> None:
     reader, engine = source
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE agent_runs SET started_at = 'no date' WHERE agent_id = 2"))
-    agents = reader.load_agents("demo")
+    agents = reader.load_agents("demo", WINDOW)
     found = _read(reader, agents)
     [failure] = [evidence for evidence in found if isinstance(evidence, ReadFailure)]
-    assert found.index(failure) == [agent.id for agent in agents].index(2)
+    assert found.index(failure) == [agent.id for agent in agents].index("2")
     assert "no date" in failure.reason
 
 
-def test_a_row_that_fails_the_query_fails_its_own_agent(source: tuple[Source, sa.Engine]) -> None:
+def test_a_row_that_fails_the_query_fails_its_own_agent(source: tuple[SqlSource, sa.Engine]) -> None:
     """SQLite's driver raises on text that is not UTF-8, and with it the query of the whole batch."""
     reader, engine = source
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE agent_runs SET task = CAST(x'ff41' AS TEXT) WHERE agent_id = 3"))
-    agents = reader.load_agents("demo")
+    agents = reader.load_agents("demo", WINDOW)
     found = dict(zip([agent.id for agent in agents], _read(reader, agents), strict=True))
-    others = [evidence for number, evidence in found.items() if number != 3]
+    others = [evidence for number, evidence in found.items() if number != "3"]
     assert all(isinstance(evidence, Evidence) for evidence in others)
 
 
-def test_a_text_that_cannot_be_redacted_fails_its_own_agent(source: tuple[Source, sa.Engine]) -> None:
+def test_a_text_that_cannot_be_redacted_fails_its_own_agent(source: tuple[SqlSource, sa.Engine]) -> None:
     reader, engine = source
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE agents SET prompt = 'poison' WHERE id = 4"))
@@ -104,9 +105,9 @@ def test_a_text_that_cannot_be_redacted_fails_its_own_agent(source: tuple[Source
             raise ValueError(text)
         return text
 
-    agents = reader.load_agents("demo")
+    agents = reader.load_agents("demo", WINDOW)
     found = dict(zip([agent.id for agent in agents], _read(reader, agents, hide=Redactor({}, hook)), strict=True))
-    assert found.pop(4) == ReadFailure("the redaction hook failed: ValueError")
+    assert found.pop("4") == ReadFailure("the redaction hook failed: ValueError")
     assert all(isinstance(evidence, Evidence) for evidence in found.values())
     with pytest.raises(RedactionError):
         Redactor({}, hook).redact("poison")
@@ -114,8 +115,8 @@ def test_a_text_that_cannot_be_redacted_fails_its_own_agent(source: tuple[Source
 
 def test_an_error_that_is_not_ours_keeps_its_kind_and_loses_secrets() -> None:
     class Broken:
-        def fetch_runs_of(self, agents: Any, **window: Any) -> Any:
-            return {1: Unreadable()}
+        def fetch_runs_of(self, agents: Any, window: Any) -> Any:
+            return {"1": Unreadable()}
 
     class Unreadable:
         @property
@@ -123,11 +124,11 @@ def test_an_error_that_is_not_ours_keeps_its_kind_and_loses_secrets() -> None:
             raise ValueError("row sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z")
 
     broken: Any = Broken()
-    agents = [Agent(id=1, name="a", environment="demo")]
+    agents = [Agent(id="1", name="a", environment="demo")]
     assert read_runs(broken, agents, WINDOW, Redactor()) == [ReadFailure("ValueError: row [api key]")]
 
 
-def test_without_jaeger_every_trace_is_unavailable(source: tuple[Source, sa.Engine]) -> None:
+def test_without_jaeger_every_trace_is_unavailable(source: tuple[SqlSource, sa.Engine]) -> None:
     reader, _ = source
-    evidence = _read(reader, reader.load_agents("demo")[:1])[0]
+    evidence = _read(reader, reader.load_agents("demo", WINDOW)[:1])[0]
     assert {(trace.state, trace.reason) for trace in evidence.traces.values()} == {("unavailable", NO_JAEGER)}

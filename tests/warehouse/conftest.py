@@ -185,10 +185,10 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
         "generation_completed_at": moment.replace(minute=9, microsecond=0),
         "generation_duration_seconds": 5.25,
     }
-    citation = {"run_id": 11, "label": "R1.2", "span_id": "00f067aa0ba902b7", "quote": 'said "done"'}
+    citation = {"run_id": "11", "label": "R1.2", "span_id": "00f067aa0ba902b7", "quote": 'said "done"'}
     details = [
         {
-            "agent_id": 1,
+            "agent_id": "1",
             "agent_name": "billing-bot",
             "status": "evaluated",
             "score": 8.1,
@@ -201,7 +201,7 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
             "recommendations": ["retry"],
             "runs_analyzed": 2,
             "runs_unfinished": 1,
-            "run_ids": [11, 12],
+            "run_ids": ["11", "12"],
             "success_rate": 0.5,
             "success_rate_low": 0.0945,
             "success_rate_high": 0.9055,
@@ -213,10 +213,10 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
             "total_cost_usd": 2e-7,
             "runs_with_cost": 2,
             "tool_usage": [ToolUsage(name="search", calls=4, errors=1, duration_seconds=None)],
-            "failure_patterns": [FailurePattern(pattern="refused", count=1, run_ids=(12,), example="refused 🙅")],
-            "best_run": RunRef(run_id=11, status="completed", reason="fastest", duration_seconds=3.0),
-            "worst_run": RunRef(run_id=12, status="failed", reason="failed"),
-            "typical_run": RunRef(run_id=11, status="completed", reason="median duration", duration_seconds=3.0),
+            "failure_patterns": [FailurePattern(pattern="refused", count=1, run_ids=("12",), example="refused 🙅")],
+            "best_run": RunRef(run_id="11", status="completed", reason="fastest", duration_seconds=3.0),
+            "worst_run": RunRef(run_id="12", status="failed", reason="failed"),
+            "typical_run": RunRef(run_id="11", status="completed", reason="median duration", duration_seconds=3.0),
             "traces": TraceCounts(complete=1, missing=1),
             "telemetry_summary": AgentTelemetry(runs_with_trace=1, avg_wall_seconds=4.25, models=("gpt-5.4-mini",)),
             "contradictions": [{"claim": citation, "observation": citation, "text": "It was not."}],
@@ -232,12 +232,12 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
             "reused": False,
             "warnings": ["one row unreadable"],
         },
-        {"agent_id": 2, "agent_name": "idle", "status": "no_runs", "error": "no runs", "runs_analyzed": 0},
+        {"agent_id": "2", "agent_name": "idle", "status": "no_runs", "error": "no runs", "runs_analyzed": 0},
     ]
     criteria = [
         {"agent_id": None, "criterion": "accuracy", "weight": 0.4, "threshold": 7.0, "score": None, "passed": False},
         {
-            "agent_id": 1,
+            "agent_id": "1",
             "criterion": "accuracy",
             "weight": 0.4,
             "threshold": 7.0,
@@ -253,8 +253,8 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
     ]
     runs = [
         {
-            "agent_id": 1,
-            "run_id": 11,
+            "agent_id": "1",
+            "run_id": "11",
             "status": "completed",
             "succeeded": True,
             "started_at": moment,
@@ -272,6 +272,6 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
             "response_excerpt": "Done.",
             "tool_calls": SourceCalls(calls=(ToolCall(name="search", arguments="{}", result="2 hits"),), left_out=3),
         },
-        {"agent_id": 1, "run_id": 12, "status": "failed", "error": "refused 🙅", "trace_state": "missing"},
+        {"agent_id": "1", "run_id": "12", "status": "failed", "error": "refused 🙅", "trace_state": "missing"},
     ]
     return {"reports": [report], "agent_report_details": details, "criterion_scores": criteria, "report_runs": runs}

@@ -71,12 +71,12 @@ def test_numbers_that_are_none_become_null(warehouse: Warehouse, number: float) 
 def test_integers_of_more_than_64_bits_become_null(warehouse: Warehouse, number: int) -> None:
     details = [
         {
-            "agent_id": 1,
+            "agent_id": "1",
             "agent_name": "a",
             "status": "evaluated",
             "prompt_tokens": number,
             "completion_tokens": 2**63 - 1,
-            "run_ids": [number, -(2**63)],
+            "redactions": {"email": number, "key": -(2**63)},
         }
     ]
     report_id = warehouse.create_report({"environment": "prod", "parameters": {"a": number}})
@@ -85,7 +85,7 @@ def test_integers_of_more_than_64_bits_become_null(warehouse: Warehouse, number:
     assert row is not None
     assert (row["parameters"], row["team_score"]) == ({"a": None}, None)
     assert (agent["prompt_tokens"], agent["completion_tokens"]) == (None, 2**63 - 1)
-    assert agent["run_ids"] == [None, -(2**63)]
+    assert agent["redactions"] == {"email": None, "key": -(2**63)}
 
 
 def test_absent_json_is_sql_null(warehouse: Warehouse) -> None:

@@ -96,8 +96,8 @@ def test_history_is_of_reports_that_were_judged_alike(warehouse: Warehouse) -> N
     # Of which runs says how far two of them may have moved.
     reading = load_stored_report(warehouse, first)
     assert reading is not None
-    runs = {agent: {run["run_id"] for run in reading.runs_of(agent)} for agent in (1, 2)}
-    assert all(score.run_ids == runs[score.agent_id or 0] for score in rows)
+    runs = {agent: {run["run_id"] for run in reading.runs_of(agent)} for agent in ("1", "2")}
+    assert all(score.run_ids == runs[score.agent_id or ""] for score in rows)
 
 
 def test_a_comparison_is_kept_once_for_each_pair_and_reads_back(warehouse: Warehouse) -> None:
@@ -106,7 +106,7 @@ def test_a_comparison_is_kept_once_for_each_pair_and_reads_back(warehouse: Wareh
     before, after = (load_stored_report(warehouse, report_id) for report_id in ids)
     assert before is not None
     assert after is not None
-    renamed = [row | {"agent_name": "new name"} if row["agent_id"] == 2 else row for row in after.details]
+    renamed = [row | {"agent_name": "new name"} if row["agent_id"] == "2" else row for row in after.details]
     comparison = compare_reports(
         before, replace(after, details=renamed, report=after.report | {"judge_settings": {"model": "n"}})
     )

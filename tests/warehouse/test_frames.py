@@ -64,7 +64,7 @@ def test_dtypes_are_the_same_with_and_without_rows(warehouse_url: str, filled: s
     assert str(reports["parameters"].dtype) == "object"
     assert str(reports["agent_reports"].dtype) == "object"
     criteria = read_criteria(warehouse_url, environment)
-    assert str(criteria["agent_id"].dtype) == "Int64"
+    assert str(criteria["agent_id"].dtype) == "string"
 
 
 def test_values_in_frames(warehouse_url: str, filled: str, telemetry: TelemetrySummary) -> None:
@@ -74,14 +74,14 @@ def test_values_in_frames(warehouse_url: str, filled: str, telemetry: TelemetryS
     assert report["agent_reports"]["2"] == {"score": None, "summary": "no runs"}
     assert report["prompt_tokens"] == 12_345_678_901
     agents = read_agents(warehouse_url, "prod").set_index("agent_id")
-    assert agents.loc[1, "run_ids"] == [11, 12]
-    assert pd.isna(agents.loc[2, "score"])
-    assert agents.loc[2, "passed"] is pd.NA
-    assert agents.loc[2, "run_ids"] is None
+    assert agents.loc["1", "run_ids"] == ["11", "12"]
+    assert pd.isna(agents.loc["2", "score"])
+    assert agents.loc["2", "passed"] is pd.NA
+    assert agents.loc["2", "run_ids"] is None
     assert agents["score"].mean() == 8.1
     team, agent = read_criteria(warehouse_url, "prod")["agent_id"]
     assert team is pd.NA
-    assert agent == 1
+    assert agent == "1"
     assert read_runs(warehouse_url, "prod").iloc[0]["telemetry"] == telemetry.model_dump(mode="json")
 
 

@@ -19,7 +19,7 @@ def _report(warehouse: Warehouse, score: float | None, *, fingerprint: str = "f"
     report_id = warehouse.create_report({"environment": fields.pop("environment", "production")})
     rate = {"success_rate": 0.5, "success_rate_low": 0.2, "success_rate_high": 0.8}
     details = [
-        {"agent_id": number, "agent_name": f"a{number}", "status": "evaluated", "score": score, **rate}
+        {"agent_id": str(number), "agent_name": f"a{number}", "status": "evaluated", "score": score, **rate}
         for number in ((1, 2) if both else (1,))
     ]
     row = {"status": status, "team_score": score, "judge_fingerprint": fingerprint}
@@ -46,13 +46,13 @@ def test_the_last_reports_of_the_environment_the_oldest_first(warehouse: Warehou
     later = _report(warehouse, 9.0)
     assert _points(warehouse, third) == {
         None: [(first, 5.0, False), (second, None, True), (third, 7.0, True)],
-        1: [(first, 5.0, False), (second, None, True), (third, 7.0, True)],
-        2: [(second, None, True), (third, 7.0, True)],
+        "1": [(first, 5.0, False), (second, None, True), (third, 7.0, True)],
+        "2": [(second, None, True), (third, 7.0, True)],
     }
-    assert _points(warehouse, later, limit=2)[1] == [(third, 7.0, True), (later, 9.0, True)]
+    assert _points(warehouse, later, limit=2)["1"] == [(third, 7.0, True), (later, 9.0, True)]
     report = warehouse.load_report(third)
     assert report is not None
-    [*_, newest] = load_history(warehouse.database, report)[1]
+    [*_, newest] = load_history(warehouse.database, report)["1"]
     assert (newest.success_rate, newest.low, newest.high) == (0.5, 0.2, 0.8)
     assert newest.created_at == report["created_at"]
 

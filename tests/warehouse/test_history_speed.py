@@ -24,7 +24,7 @@ def test_one_agent_is_found_by_the_index(history: Warehouse) -> None:
 
 def _plan(history: Warehouse, name: str) -> str:
     table = VIEWS[name].table
-    query = sa.select(table).where(table.c.environment == ENVIRONMENT, table.c.agent_id == 7)
+    query = sa.select(table).where(table.c.environment == ENVIRONMENT, table.c.agent_id == "7")
     with history.database.reading() as connection:
         explain = "EXPLAIN QUERY PLAN " if history.database.is_sqlite else "EXPLAIN "
         text = str(query.compile(connection, compile_kwargs={"literal_binds": True}))

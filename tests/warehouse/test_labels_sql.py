@@ -25,7 +25,7 @@ from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.sql import Warehouse
 
 _NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
-_LABEL = Label(1, 7, 70, "accuracy", "ana", 6.5, False, 7.0, "judge-1", "f1", 8.0, True, _NOW)
+_LABEL = Label(1, "7", "70", "accuracy", "ana", 6.5, False, 7.0, "judge-1", "f1", 8.0, True, _NOW)
 
 
 def _store(warehouse: Warehouse, *labels: Label, environment: str = "prod") -> None:
@@ -41,9 +41,15 @@ def _report(warehouse: Warehouse, *, environment: str = "prod", samples: bool = 
         score = 8.0 if agent % 2 else 6.0
         passed = score >= 7
         agents.append(
-            {"agent_id": agent, "agent_name": f"a{agent}", "status": "evaluated", "passed": passed, "runs_analyzed": 20}
+            {
+                "agent_id": str(agent),
+                "agent_name": f"a{agent}",
+                "status": "evaluated",
+                "passed": passed,
+                "runs_analyzed": 20,
+            }
         )
-        row = {"agent_id": agent, "criterion": "accuracy", "weight": 1.0, "threshold": 7.0, "score": score}
+        row = {"agent_id": str(agent), "criterion": "accuracy", "weight": 1.0, "threshold": 7.0, "score": score}
         criteria.append(row | {"passed": passed, "scores": [score - 1, score + 1] if samples else [score]})
     values = {"status": "completed", "judge_model": "judge-1", "judge_fingerprint": "f1", **values}
     warehouse.write_report(report_id, values, agents, criteria, [])
@@ -61,8 +67,8 @@ def test_labels_read_as_they_were_written(warehouse: Warehouse) -> None:
     assert not has_labels(warehouse.database, "other")
 
 
-@pytest.mark.parametrize("run_id", [70, None])
-def test_labelled_again_by_the_same_person_it_is_replaced(warehouse: Warehouse, run_id: int | None) -> None:
+@pytest.mark.parametrize("run_id", ["70", None])
+def test_labelled_again_by_the_same_person_it_is_replaced(warehouse: Warehouse, run_id: str | None) -> None:
     first = replace(_LABEL, run_id=run_id)
     again = replace(first, score=None, passed=True, judge_score=9.0, created_at=_NOW + timedelta(days=1))
     others = [replace(first, labeler="ben"), replace(first, criterion="tone"), replace(first, report_id=2)]
@@ -72,7 +78,7 @@ def test_labelled_again_by_the_same_person_it_is_replaced(warehouse: Warehouse, 
 
 
 def test_of_labels_that_cannot_all_be_stored_none_is(warehouse: Warehouse) -> None:
-    broken = replace(_LABEL, run_id=71, criterion=None)  # type: ignore[arg-type]
+    broken = replace(_LABEL, run_id="71", criterion=None)  # type: ignore[arg-type]
     with pytest.raises(WarehouseError):
         _store(warehouse, _LABEL, broken)
     assert load_labels(warehouse.database) == []
@@ -89,10 +95,10 @@ def test_the_judges_verdicts_of_a_report(warehouse: Warehouse) -> None:
     report_id = _report(warehouse, samples=True)
     judged, runs, asked = load_judged(warehouse.database, {report_id, 999})
     assert list(judged) == [report_id]
-    assert judged[report_id].units[report_id, 1, "accuracy"] is True
-    assert judged[report_id].agents == {agent: bool(agent % 2) for agent in range(1, 9)}
-    assert runs[report_id, 3] == 20
-    assert [(one.agent_id, one.scores) for one in asked[:2]] == [(1, (7.0, 9.0)), (2, (5.0, 7.0))]
+    assert judged[report_id].units[report_id, "1", "accuracy"] is True
+    assert judged[report_id].agents == {str(agent): bool(agent % 2) for agent in range(1, 9)}
+    assert runs[report_id, "3"] == 20
+    assert [(one.agent_id, one.scores) for one in asked[:2]] == [("1", (7.0, 9.0)), ("2", (5.0, 7.0))]
     assert load_judged(warehouse.database, {_report(warehouse)})[2] == []
     # The next night's report took the same answers from the ledger: they are no more answers for that.
     reused = _report(warehouse, samples=True)
@@ -122,7 +128,7 @@ def _answer(report_id: int, fingerprint: str, score: float | None, **changes: An
         "latency_seconds": 1.0,
         "attempts": 1,
         "report_id": report_id,
-        "agent_id": 1,
+        "agent_id": "1",
     }
     return PaidAnswer(**given | changes)
 
@@ -144,7 +150,7 @@ def test_answers_to_the_same_question_are_found_in_the_ledger(warehouse: Warehou
     ):
         ledger.commit(answer)
     (found,) = load_repeated_answers(warehouse.database, "prod", "judge-1")
-    assert (found.agent_id, found.criterion, found.threshold, found.scores) == (1, "accuracy", 7.0, (6.0, 8.5))
+    assert (found.agent_id, found.criterion, found.threshold, found.scores) == ("1", "accuracy", 7.0, (6.0, 8.5))
 
 
 @pytest.mark.parametrize(
@@ -160,7 +166,9 @@ def test_the_agreement_of_a_report_is_over_all_labels_of_its_environment(warehou
     _store(warehouse, replace(_LABEL, report_id=9), environment="other")
     assert load_agreement(first, warehouse) is None
     labels = [
-        replace(_LABEL, report_id=first, agent_id=agent, score=score - 1, judge_score=score, judge_passed=score >= 7)
+        replace(
+            _LABEL, report_id=first, agent_id=str(agent), score=score - 1, judge_score=score, judge_passed=score >= 7
+        )
         for agent in range(1, 9)
         for score in [8.0 if agent % 2 else 6.0]
     ]

@@ -159,10 +159,14 @@ def test_a_value_that_does_not_fit_leaves_the_old_files(tmp_path: Path, written:
     for name, rows, said in (
         (
             "report_runs",
-            [{"agent_id": 1, "run_id": "x", "status": "completed"}],
+            [{"agent_id": "1", "run_id": 7, "status": "completed"}],
             r"report_runs\.run_id cannot be stored",
         ),
-        ("report_runs", [{"agent_id": 1, "run_id": 1}], r"report_runs\.status cannot be stored: it cannot be empty"),
+        (
+            "report_runs",
+            [{"agent_id": "1", "run_id": "1"}],
+            r"report_runs\.status cannot be stored: it cannot be empty",
+        ),
         ("reports", [{"status": "completed"}], r"reports\.name cannot be stored"),
         ("reports", [{**written["reports"][0], "created_at": "today"}], r"reports\.created_at"),
         ("report_runs", [{"colour": "red"}], "report_runs has no column colour"),
@@ -180,7 +184,7 @@ def test_what_a_killed_writer_left_does_no_harm(tmp_path: Path, written: Rows) -
         (tmp_path / name / "prod" / ".1.0123abcd.tmp").write_bytes(b"PAR1 half a file")
         (tmp_path / name / "prod" / "notes.parquet").write_bytes(b"no report's")
     for _ in range(2):
-        assert read_parquet(str(tmp_path), "report_runs", "prod")["run_id"].to_pylist() == [11, 12]
+        assert read_parquet(str(tmp_path), "report_runs", "prod")["run_id"].to_pylist() == ["11", "12"]
         write_parquet(str(tmp_path), "prod", 1, written)
     assert pq.read_table(tmp_path / "reports" / "prod" / "1.parquet")["id"].to_pylist() == [1]
 
@@ -207,14 +211,20 @@ def test_files_of_an_older_version_are_read_in_todays_schema(tmp_path: Path) -> 
             ("gone_too", pa.string()),
         ]
     )
-    row = {"report_id": 1, "agent_id": 2, "run_id": 3, "status": "completed", "telemetry": {"spans": 4, "gone": "x"}}
+    row = {
+        "report_id": 1,
+        "agent_id": 2,
+        "run_id": 3,
+        "status": "completed",
+        "telemetry": {"spans": 4, "gone": "x"},
+    }
     file = tmp_path / "report_runs" / "prod" / "1.parquet"
     file.parent.mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist([row], schema=schema), file)
     stored = read_parquet(str(tmp_path), "report_runs")
     assert stored.schema.equals(arrow_schema(REPORT_TABLES["report_runs"]))
     (read,) = stored.to_pylist()
-    assert (read["run_id"], read["model_name"], read["telemetry"]["spans"]) == (3, None, 4)
+    assert (read["run_id"], read["model_name"], read["telemetry"]["spans"]) == ("3", None, 4)
     assert read["telemetry"]["tool_calls"] is None
 
 

@@ -61,7 +61,7 @@ def test_maps_structs_and_json_text_can_be_asked_for(folder: Path) -> None:
     ).fetchall()
     assert tool == ("search", 4)
     agents = pl.read_parquet(folder / "agent_report_details" / "prod%2Feu" / "1.parquet")
-    assert agents["best_run"].struct.field("run_id").to_list() == [11, None]
+    assert agents["best_run"].struct.field("run_id").to_list() == ["11", None]
     assert agents["strengths"].to_list() == [["fast", "kind"], None]
 
 

@@ -25,7 +25,7 @@ from tasks.warehouse.patience import Patience
 from tasks.warehouse.schema import judge_calls
 from tasks.warehouse.sql import open_warehouse
 
-ABOUT: dict[str, Any] = {"kind": "agent", "model": "m", "report_id": 3, "agent_id": 7, "seconds": 60}
+ABOUT: dict[str, Any] = {"kind": "agent", "model": "m", "report_id": 3, "agent_id": "7", "seconds": 60}
 Step = Callable[[], object]
 
 
@@ -61,7 +61,7 @@ def paid(fingerprint: str = "f", outcome: str = "usable") -> PaidAnswer:
         latency_seconds=1.0,
         attempts=1,
         report_id=3,
-        agent_id=7,
+        agent_id="7",
     )
 
 

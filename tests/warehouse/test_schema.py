@@ -82,15 +82,15 @@ def test_arrow_schema_of_nested_columns() -> None:
     assert str(report.field("agent_reports").type) == "map<string, struct<score: double, summary: string>>"
     assert str(report.field("owner").type) == "struct<host: string, pid: int64, process_started: double>"
     assert str(report.field("warnings").type) == "list<item: string>"
-    assert str(detail.field("run_ids").type) == "list<item: int64>"
+    assert str(detail.field("run_ids").type) == "list<item: string>"
     assert str(detail.field("best_run").type) == (
-        "struct<run_id: int64, status: string, reason: string, duration_seconds: double>"
+        "struct<run_id: string, status: string, reason: string, duration_seconds: double>"
     )
     assert str(detail.field("traces").type) == (
         "struct<complete: int64, partial: int64, pending: int64, missing: int64, unavailable: int64>"
     )
     assert str(score.field("examples").type) == (
-        "list<item: struct<run_id: int64, label: string, span_id: string, quote: string, text: string>>"
+        "list<item: struct<run_id: string, label: string, span_id: string, quote: string, text: string>>"
     )
 
 

@@ -266,7 +266,7 @@ try:
 except RefusedError:
     print('refused')
 """
-    assert sorted(together(imports, code, code, code)) == ["refused", "refused", "won"]
+    assert sorted(together(imports, code, code)) == ["refused", "won"]
 
 
 # Writing
@@ -279,17 +279,17 @@ def test_a_written_report_reads_as_it_was_written(warehouse: Warehouse, written:
     assert {name: row[name] for name in written["reports"][0]} == written["reports"][0]
     assert (row["id"], row["owner"], row["heartbeat"]) == (report_id, None, None)
     first, second = warehouse.load_agents(report_id)
-    assert (first["report_id"], first["agent_id"], first["score"], first["passed"]) == (report_id, 1, 8.1, True)
+    assert (first["report_id"], first["agent_id"], first["score"], first["passed"]) == (report_id, "1", 8.1, True)
     assert first["best_run"] == written["agent_report_details"][0]["best_run"].model_dump()
-    assert first["run_ids"] == [11, 12]
+    assert first["run_ids"] == ["11", "12"]
     assert (second["agent_name"], second["score"], second["passed"], second["run_ids"]) == ("idle", None, None, None)
     team, agent = warehouse.load_criteria(report_id)
     assert (team["agent_id"], team["score"], team["passed"], team["examples"]) == (None, None, False, None)
     done, unknown = agent["examples"]
-    assert (done["run_id"], done["label"], done["quote"], done["text"]) == (11, "R1.2", 'said "done"', "done")
+    assert (done["run_id"], done["label"], done["quote"], done["text"]) == ("11", "R1.2", 'said "done"', "done")
     assert (unknown["run_id"], unknown["text"]) == (None, "no run")
     newest, undated = warehouse.load_runs(report_id)
-    assert (newest["run_id"], undated["run_id"]) == (11, 12)
+    assert (newest["run_id"], undated["run_id"]) == ("11", "12")
     telemetry = written["report_runs"][0]["telemetry"]
     assert newest["telemetry"] == telemetry.model_dump(mode="json")
 
@@ -343,13 +343,13 @@ def test_a_report_can_be_made_from_the_stored_row_at_the_last_moment(warehouse: 
     assert len(warehouse.load_agents(report_id)) == 2
 
 
-@pytest.mark.parametrize("agent_id", [None, 1])
-def test_a_criterion_is_scored_once_also_for_the_team(warehouse: Warehouse, agent_id: int | None) -> None:
+@pytest.mark.parametrize("agent_id", [None, "1"])
+def test_a_criterion_is_scored_once_also_for_the_team(warehouse: Warehouse, agent_id: str | None) -> None:
     report_id = warehouse.create_report({"environment": "prod"})
     score = {"agent_id": agent_id, "criterion": "accuracy", "weight": 1.0, "threshold": 7.0}
     with pytest.raises(WarehouseError, match=r"(?i)unique"):
         warehouse.write_report(report_id, {"status": "completed"}, [], [score, score], [])
-    others = [score, {**score, "agent_id": 2}, {**score, "criterion": "speed"}]
+    others = [score, {**score, "agent_id": "2"}, {**score, "criterion": "speed"}]
     warehouse.write_report(report_id, {"status": "completed"}, [], others, [])
     assert len(warehouse.load_criteria(report_id)) == 3
 
@@ -358,18 +358,18 @@ def test_criteria_come_team_first_and_the_heaviest_first(warehouse: Warehouse) -
     report_id = warehouse.create_report({"environment": "prod"})
     scores = [
         {"agent_id": agent_id, "criterion": name, "weight": weight, "threshold": 7.0}
-        for agent_id in (2, None, 1)
+        for agent_id in ("10", None, "9")
         for name, weight in (("b", 0.3), ("a", 0.3), ("c", 0.4))
     ]
     warehouse.write_report(report_id, {"status": "completed"}, [], scores, [])
     order = [(row["agent_id"], row["criterion"]) for row in warehouse.load_criteria(report_id)]
-    assert order == [(agent_id, name) for agent_id in (None, 1, 2) for name in ("c", "a", "b")]
+    assert order == [(agent_id, name) for agent_id in (None, "9", "10") for name in ("c", "a", "b")]
 
 
 def test_two_thousand_runs_are_written_and_read(warehouse: Warehouse, written: Rows) -> None:
     report_id = warehouse.create_report({"environment": "prod"})
     run = written["report_runs"][0]
-    runs = [{**run, "agent_id": number % 100, "run_id": number} for number in range(2000)]
+    runs = [{**run, "agent_id": str(number % 100), "run_id": str(number)} for number in range(2000)]
     write(warehouse, report_id, {**written, "report_runs": runs})
     assert len(warehouse.load_runs(report_id)) == 2000
 

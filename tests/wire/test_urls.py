@@ -10,7 +10,7 @@ import pytest
 from deployments.setup.blocks import _components
 from tasks.errors import ParquetError, RefusedError
 from tasks.sources.jaeger.http import open_http
-from tasks.sources.sql.connection import open_source
+from tasks.sources.sql.connection import open_database
 from tasks.warehouse.engine import connect_database
 from tasks.warehouse.parquet import check_place
 from tasks.wire.urls import refuse_ambiguous, without_user
@@ -39,8 +39,8 @@ def _jaeger(url: str) -> object:
 @pytest.mark.parametrize(
     ("read", "url"),
     [
-        (open_source, "postgresql://me:{}@db.example.com:5432/station"),
-        (open_source, "postgres://me:{}@db.example.com/station?sslmode=require"),
+        (open_database, "postgresql://me:{}@db.example.com:5432/station"),
+        (open_database, "postgres://me:{}@db.example.com/station?sslmode=require"),
         (connect_database, "postgresql://me:{}@db.example.com:5432/station"),
         (connect_database, "postgresql+psycopg://:{}@db.example.com/station"),
         (lambda url: _components(url, "AGENT_REPORT_SOURCE_URL"), "postgresql://me:{}@db.example.com/station"),
@@ -108,7 +108,7 @@ def test_a_link_has_no_user(url: str, shown: str) -> None:
     "query", ["password=TOP#SECRET", "password=TOP@SECRET", "password=TOP&SECRET", "user=a&password=TOP&"]
 )
 def test_so_is_one_in_the_query_of_a_database(query: str) -> None:
-    for read in (open_source, connect_database):
+    for read in (open_database, connect_database):
         with pytest.raises(RefusedError, match="percent-encoded") as caught:
             read(f"postgresql://db.example.com/station?{query}")
         assert "TOP" not in str(caught.value)

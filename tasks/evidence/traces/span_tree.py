@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tasks.evidence.ids import read_id
 from tasks.evidence.traces.spans import Span
+from tasks.evidence.types import RunId
 
 
 class SpanTree:
@@ -87,17 +89,16 @@ class SpanTree:
             seen.update(self.order[before:])
 
 
-def cut_run(tree: SpanTree, tag: str, run_id: int) -> tuple[SpanTree, int, int]:
+def cut_run(tree: SpanTree, tag: str, run_id: RunId) -> tuple[SpanTree, int, int]:
     """The part of a trace that belongs to one run, the orphans left outside that may, and the other runs inside.
 
     A child agent can share its parent's trace: where spans carry ``tag`` (``run.id``) with this run's id, the run is
     what hangs below the topmost of them, its child runs included (their time is part of its own). When no span carries
     it, or there is nothing outside, the tree comes back as it is.
     """
-    wanted = str(run_id)
     tagged = [index for index, span in enumerate(tree.spans) if tag in span.tags]
-    own = [index for index in tagged if str(tree.spans[index].tags[tag]) == wanted]
-    others = {str(tree.spans[index].tags[tag]) for index in tagged} - {wanted}
+    own = [index for index in tagged if read_id(tree.spans[index].tags[tag]) == run_id]
+    others = {read_id(tree.spans[index].tags[tag]) for index in tagged} - {run_id}
     if not own:
         return tree, 0, len(others)
     inside = bytearray(len(tree.spans))
@@ -135,7 +136,7 @@ def cut_run(tree: SpanTree, tag: str, run_id: int) -> tuple[SpanTree, int, int]:
         for index, span in enumerate(tree.spans)
         if inside[index]
     ]
-    nested = {str(span.tags[tag]) for span in spans if tag in span.tags} - {wanted}
+    nested = {read_id(span.tags[tag]) for span in spans if tag in span.tags} - {run_id}
     return SpanTree(spans), strays, len(nested)
 
 

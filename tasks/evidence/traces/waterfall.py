@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from heapq import nsmallest
 
+from tasks.evidence.ids import natural_key
 from tasks.evidence.traces import conventions
 from tasks.evidence.traces.span_tree import SpanTree
-from tasks.evidence.types import Metrics, WaterfallSpan
+from tasks.evidence.types import Metrics, RunId, WaterfallSpan
 from tasks.wording.shortening import clip_end
 
 WATERFALL_SPANS = 40
@@ -55,10 +56,12 @@ def build_waterfall(
 
 
 def build_waterfalls(
-    metrics: Metrics, trees: Mapping[int, SpanTree], redact: RedactNames | None = None
-) -> dict[int, tuple[WaterfallSpan, ...]]:
+    metrics: Metrics, trees: Mapping[RunId, SpanTree], redact: RedactNames | None = None
+) -> dict[RunId, tuple[WaterfallSpan, ...]]:
     """The waterfalls of the typical and the worst run, by run id; a run without spans has none."""
     wanted = {run.run_id for run in (metrics.typical_run, metrics.worst_run) if run is not None}
     return {
-        run_id: found for run_id in sorted(wanted & trees.keys()) if (found := build_waterfall(trees[run_id], redact))
+        run_id: found
+        for run_id in sorted(wanted & trees.keys(), key=natural_key)
+        if (found := build_waterfall(trees[run_id], redact))
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from tasks.evidence.types import Run, Trace
+from tasks.evidence.types import Run, RunId, Trace
 from tasks.judge.prompt.fence import MARK, inline, neutralise
 from tasks.judge.prompt.steps import Step, build_steps
 from tasks.judge.prompt.tokens import text_tokens
@@ -34,7 +34,7 @@ class QuoteLocation:
     """Where a quote stands: the run, its label or the step's, and the step's span ("" when there is none)."""
 
     label: str
-    run_id: int
+    run_id: RunId
     span_id: str = ""
 
 
@@ -113,6 +113,7 @@ class LabelledRun:
         """All texts of the run, one after the other."""
         run = self.run
         texts = [run.task or "", run.final_response or "", run.error or ""]
+        texts += [text for text in (run.expected, run.context) if text]
         for step in self.steps:
             texts += (step.name, step.arguments, step.result, step.error, step.text)
         return "\n".join(texts)
@@ -133,7 +134,8 @@ class LabelledRun:
             observed.append(NO_RESPONSE)
         if self.trace is not None and self.trace.telemetry is not None:
             observed += self.trace.telemetry.error_messages
-        return _folded({"claim": claims, "observation": observed, "any": [*claims, *observed, run.task or ""]})
+        given = [run.task or "", run.expected or "", run.context or ""]
+        return _folded({"claim": claims, "observation": observed, "any": [*claims, *observed, *given]})
 
     @cached_property
     def _step_texts(self) -> list[dict[Side, list[str]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tasks.evidence.types import Evidence, Metrics
+from tasks.evidence.types import Evidence, Metrics, RunId
 from tasks.judge.answer import Kind
 from tasks.judge.prompt.citations import NO_RESPONSE
 from tasks.judge.prompt.fence import MARK, inline, marked
@@ -176,7 +176,7 @@ def render_member(evidence: Evidence, shown: RunExcerpt | None, detail: FactsDet
     return lines + render_facts(evidence.metrics, {shown.run.id: shown.labelled_run.label} if shown else {}, detail)
 
 
-def render_facts(metrics: Metrics, labels: Mapping[int, str], detail: FactsDetail) -> list[str]:
+def render_facts(metrics: Metrics, labels: Mapping[RunId, str], detail: FactsDetail) -> list[str]:
     """The facts as list items; what was not measured is left out, never shown as zero. ``labels`` are by run id.
 
     Names and errors, which others wrote, stand below their item, each on a marked line.
@@ -258,6 +258,12 @@ def _render_run(shown: RunExcerpt) -> Iterator[str]:
         yield _name(name)
     yield "Task:"
     yield marked(shown.task or "(none)")
+    if shown.expected:
+        yield "What a correct answer holds, by the owners of the agent, who was not shown it (given):"
+        yield marked(shown.expected)
+    if shown.context:
+        yield "What the agent was given beside its task (given):"
+        yield marked(shown.context)
     yield from _render_steps(shown)
     if run.tool_calls_invalid:
         yield "Tool calls that cannot be read, as they are (observation):"

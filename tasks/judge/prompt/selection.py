@@ -41,6 +41,8 @@ class RunExcerpt:
     response: str
     error: str
     steps: tuple[StepExcerpt, ...]
+    expected: str = ""
+    context: str = ""
 
     @property
     def run(self) -> Run:
@@ -145,6 +147,8 @@ def _whole(labelled_run: LabelledRun) -> RunExcerpt:
         task=run.task or "",
         response=run.final_response or "",
         error=run.error or "",
+        expected=run.expected or "",
+        context=run.context or "",
         steps=tuple(
             StepExcerpt(step, step.arguments, step.result, step.error, step.text) for step in labelled_run.steps
         ),
@@ -152,7 +156,8 @@ def _whole(labelled_run: LabelledRun) -> RunExcerpt:
 
 
 def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
-    """A run in ``budget_tokens``, what matters most first: task, response, error, calls and arguments, results, words.
+    """A run in ``budget_tokens``, what matters most first: task, response, error, what was expected, calls and
+    arguments, results, the context, words.
 
     Each of them takes at most half of what is left, so that something of the next ones is to be seen; what they leave
     over is given out in a second round, in the same order.
@@ -165,8 +170,10 @@ def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
         [run.task or ""],
         [run.final_response or ""],
         [run.error or ""],
+        [run.expected or ""],
         [step.arguments for step in steps],
         [text for step in steps for text in (step.error, step.result)],
+        [run.context or ""],
         [step.text for step in steps],
     ]
     sizes = [[text_tokens(text) for text in group] for group in groups]
@@ -175,13 +182,15 @@ def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
         [clip_tokens(text, limit) for text, limit in zip(group, water_fill(size, share), strict=True)]
         for group, size, share in zip(groups, sizes, given, strict=True)
     ]
-    [task], [response], [error], arguments, outcomes, words = clipped
+    [task], [response], [error], [expected], arguments, outcomes, [context], words = clipped
     shown = zip(steps, arguments, outcomes[::2], outcomes[1::2], words, strict=True)
     return replace(
         _whole(labelled_run),
         task=task,
         response=response,
         error=error,
+        expected=expected,
+        context=context,
         steps=tuple(
             StepExcerpt(step, arguments=asked, result=result, error=failure, text=text)
             for step, asked, failure, result, text in shown

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tasks.evidence.types import RunId
 from tasks.judge.prompt import attack_words as words
 from tasks.judge.prompt.disguises import plain_forms
 from tasks.judge.prompt.fence import neutralise
@@ -138,12 +139,12 @@ class Suspicion:
     The words are as they read when their disguise is undone.
     """
 
-    run_id: int | None
+    run_id: RunId | None
     place: str
     text: str
 
 
-def find_suspicions(texts: Iterable[tuple[int | None, str, str | None]]) -> tuple[Suspicion, ...]:
+def find_suspicions(texts: Iterable[tuple[RunId | None, str, str | None]]) -> tuple[Suspicion, ...]:
     """The suspicious places in ``texts`` (run id, place, text), one for each text and at most twenty in all."""
     given = [(run_id, place, text) for run_id, place, text in texts if text]
     found: list[Suspicion] = []

@@ -18,7 +18,7 @@ from tasks.render.html import charts
 from tasks.render.html.overview import build_overview
 from tasks.render.html.page import Page
 from tasks.render.html.section import Detail, build_sections
-from tasks.render.html.untrusted_text import finalize, named, said
+from tasks.render.html.untrusted_text import finalize, named, said, shown_id
 from tasks.wording import formats
 from tasks.wording.counts import counted
 from tasks.wording.formats import format_cost
@@ -97,6 +97,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "said": said,
         "named": named,
+        "id": shown_id,
         "pct": charts.percent,
         "seconds": charts.format_seconds,
         "count": charts.format_count,

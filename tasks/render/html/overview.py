@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.evidence.types import RunId
 from tasks.render.html.charts import Trend, score_trend
 from tasks.render.html.page import Page
 from tasks.render.html.section import Section
@@ -44,7 +45,7 @@ class Overview:
     mean: str
     trend: Trend | None
     team_criteria: Sequence[CriterionRow]
-    team_anchors: Mapping[int, str]
+    team_anchors: Mapping[RunId, str]
     samplings: Sequence[str]
     redactions: Mapping[str, int]
     reused: int
@@ -86,7 +87,7 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
         mean=describe_mean(page.report),
         trend=score_trend(page.history.get(None, ())),
         team_criteria=[row for row in page.criteria if row["agent_id"] is None],
-        team_anchors={run_id: place for section in sections for run_id, place in section.anchors.items()},
+        team_anchors=_team_anchors(sections),
         samplings=sorted({section.row["sampling"] for section in sections if section.row["sampling"]}),
         redactions=dict(redactions.most_common()),
         reused=sum(bool(section.row["reused"]) for section in sections),
@@ -96,6 +97,13 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
         ],
         options=parameters.get("options") or {},
     )
+
+
+def _team_anchors(sections: Sequence[Section]) -> dict[RunId, str]:
+    """The place of each run that the team's criteria may cite: not of an id that runs of several agents have."""
+    places = [place for section in sections for place in section.anchors.items()]
+    times = Counter(run_id for run_id, _ in places)
+    return {run_id: place for run_id, place in places if times[run_id] == 1}
 
 
 def _moved(section: Section) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from tasks.calibration.agreement import Agreement
 from tasks.comparison.comparison import Comparison
+from tasks.evidence.types import AgentId
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
 
 
@@ -56,7 +57,7 @@ class Page:
     criteria: Sequence[CriterionRow]
     runs: Sequence[RunRow]
     comparison: Comparison | None = None
-    history: Mapping[int | None, Sequence[HistoryPoint]] = field(default_factory=dict)
+    history: Mapping[AgentId | None, Sequence[HistoryPoint]] = field(default_factory=dict)
     agreement: Agreement | None = None
     agreement_error: str = ""
     judging: JudgingStats | None = None

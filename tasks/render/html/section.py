@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from tasks.comparison.comparison import AgentComparison
+from tasks.evidence.ids import whole_number
+from tasks.evidence.types import AgentId, RunId
 from tasks.render.html.charts import MOST_POINTS, Trend, Waterfall, build_waterfall, rate_trend, score_trend
 from tasks.render.html.page import Page
 from tasks.render.markdown import Links
 from tasks.render.needs import Need, build_need, with_examples
 from tasks.render.order import agent_state, needs_attention, worst_agents_first
-from tasks.report.rows import AgentId, AgentRow, CriterionRow, RunRefRow, RunRow
+from tasks.report.rows import AgentRow, CriterionRow, RunRefRow, RunRow
 
 _ROOMY = 400
 _MOST_PAPER_RUNS = 3
@@ -87,7 +90,7 @@ class Section:
     runs: Sequence[ShownRun]
     strip: Sequence[bool | None]
     notable: Sequence[NotableRun]
-    anchors: Mapping[int, str]
+    anchors: Mapping[RunId, str]
 
     @property
     def paper_runs(self) -> Set[str]:
@@ -161,7 +164,7 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
         own = runs.get(agent_id, [])
         cited = {*_cited_by(criteria.get(agent_id, ()), detail), *_referred_to(row, detail), *team_runs}
         shown = [
-            ShownRun(run, f"r{agent_id}-{run['run_id']}", links.trace(run["trace_id"]), run["run_id"] in cited)
+            ShownRun(run, _anchor("r", agent_id, run["run_id"]), links.trace(run["trace_id"]), run["run_id"] in cited)
             for run in own
             if detail.all_runs or run["run_id"] in cited
         ]
@@ -169,7 +172,7 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
         sections.append(
             Section(
                 row=row,
-                anchor=f"a{agent_id}",
+                anchor=_anchor("a", agent_id),
                 state=agent_state(row),
                 criteria=criteria.get(agent_id, ()),
                 change=changes.get(agent_id),
@@ -187,14 +190,21 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
     return sections
 
 
-def _cited_by(criteria: Iterable[CriterionRow], detail: Detail) -> Iterable[int]:
+def _anchor(kind: str, *ids: str) -> str:
+    """The place of an agent or a run on the page; with a hash of ids that are text, as a URL may not take them."""
+    if all(whole_number(one) is not None for one in ids):
+        return f"{kind}{'-'.join(ids)}"
+    return f"{kind}-{hashlib.sha256(repr(ids).encode()).hexdigest()[:16]}"
+
+
+def _cited_by(criteria: Iterable[CriterionRow], detail: Detail) -> Iterable[RunId]:
     for row in criteria:
         for example in (row["examples"] or ())[: detail.items]:
             if example["run_id"] is not None:
                 yield example["run_id"]
 
 
-def _referred_to(row: AgentRow, detail: Detail) -> Iterable[int]:
+def _referred_to(row: AgentRow, detail: Detail) -> Iterable[RunId]:
     """The runs that an agent's own row refers to; of a page that is short of room only those that something proves."""
     notable = (row["best_run"], row["typical_run"]) if detail.text >= _ROOMY else ()
     for ref in (*notable, row["worst_run"]):

@@ -6,8 +6,11 @@ import re
 
 from markupsafe import Markup, escape
 
+from tasks.evidence.ids import whole_number
+
 LONGEST = 4_000
 _MARKED = 400
+_SHOWN_ID = 60
 _PARTS = re.compile(r"(?<=[_.:/-])(?=\w)")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Controls but tab and new line, lone surrogates (no UTF-8 file can hold them), and what Unicode calls no character.
@@ -36,6 +39,11 @@ def show_hidden(text: str) -> str:
 def said(text: object, limit: int = LONGEST) -> Markup:
     """What an agent, a judge or a trace said, escaped and isolated from the direction of what is around it."""
     return Markup(f"<bdi>{escape(tame(str(text), limit))}</bdi>")  # noqa: S704 - the text is escaped
+
+
+def shown_id(text: str) -> Markup:
+    """The id of an agent or a run: a number as it is, another as ``said``, in at most 60 characters."""
+    return escape(text) if whole_number(text) is not None else said(text, _SHOWN_ID)
 
 
 def named(text: object, limit: int = LONGEST) -> Markup:

@@ -13,7 +13,7 @@ from tasks.evidence.calls import UNNAMED, parse_calls
 from tasks.evidence.traces.conventions.messages import Message, read_messages
 from tasks.evidence.traces.conventions.tool_parts import ToolAnswer
 from tasks.evidence.traces.conventions.values import parse_json
-from tasks.evidence.values import read_filled, write_json
+from tasks.evidence.values import read_filled, read_text, write_json
 
 _READ = ("task", "execution_steps", "tool_calls", "final_response")
 _USERS = frozenset({"user", "human"})
@@ -34,23 +34,29 @@ def fill_from_messages(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     if row.get("messages") is None or all(read_filled(row.get(name)) is not None for name in _READ):
         return row
-    raw = _conversation(row["messages"])
-    messages = read_messages(raw)
-    if not messages:
+    try:
+        found = _read(_conversation(row["messages"]))
+    except RecursionError:
+        # Nested deeper than any conversation.
         return row
-    found = {
+    absent = {name: text for name, text in found.items() if text and read_filled(row.get(name)) is None}
+    return {**row, **absent} if absent else row
+
+
+def _read(raw: list[Any]) -> dict[str, str | None]:
+    messages = read_messages(raw)
+    steps, calls = list(_steps(messages)), _calls(raw, messages) if messages else []
+    return {
         "task": _task(messages),
-        "execution_steps": write_json(list(_steps(messages))),
-        "tool_calls": write_json(_calls(raw, messages)),
+        "execution_steps": write_json(steps) if steps else None,
+        "tool_calls": write_json(calls) if calls else None,
         "final_response": _final_response(messages),
     }
-    absent = {name: text for name, text in found.items() if read_filled(row.get(name)) is None}
-    return {**row, **absent}
 
 
 def _conversation(value: object) -> list[Any]:
     """The raw messages in the column, none when it holds no JSON array or object."""
-    parsed = parse_json(value)
+    parsed = parse_json(read_text(value) if isinstance(value, (bytes, bytearray, memoryview)) else value)
     if isinstance(parsed, dict):
         wrapped = [parsed[key] for names in (_REQUESTS, _RESPONSES) for key in names if parsed.get(key)][:2]
         # One alone is found where the messages of spans are.

@@ -23,6 +23,7 @@ _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "temp_directory": "",
     "memory_limit": "2GB",
 }
+_MOST_NAMES = 20
 _WILD = frozenset("*?[]")
 # Parts of DuckDB's messages: where in the query, what to try, the row of a file, the file.
 _ADVICE = ("LINE ", "Possible ", "The search space ")
@@ -36,7 +37,8 @@ def open_files(url: str, tables: Sequence[str] = ()) -> Engine:
     """The files that ``url`` names as an engine with the tables ``runs`` and, where there are such files, ``agents``,
     ``steps`` and ``signals``; with ``tables``, those (see ``find_files``).
 
-    Files are read again for each query, so what is appended later is there. No other file can be reached by SQL.
+    Of files with at most 20 different names, each name is a table too, so that a mapping can join them. Files are read
+    again for each query, so what is appended later is there. No other file can be reached by SQL.
 
     Raises:
         ConfigurationError, SourceError: as ``find_files``; or a file cannot be read, naming it.
@@ -49,8 +51,8 @@ def open_files(url: str, tables: Sequence[str] = ()) -> Engine:
     try:
         root.register_filesystem(listed)
         root.execute("SET GLOBAL TimeZone = 'UTC'")
-        for table in dict.fromkeys(file.table for file in files):
-            query = build_query(root, [file for file in files if file.table == table], names)
+        for table, of_table in _tables(files, own=not tables).items():
+            query = build_query(root, of_table, names)
             if query is not None:
                 root.execute(f'CREATE VIEW "{table}" AS {query}')
         _lock(root, names)
@@ -65,6 +67,18 @@ def open_files(url: str, tables: Sequence[str] = ()) -> Engine:
     )
     event.listen(engine, "engine_disposed", lambda _: root.close())
     return engine
+
+
+def _tables(files: Sequence[DataFile], *, own: bool) -> dict[str, list[DataFile]]:
+    """The files of each table; with ``own``, files of a few different names are tables by those as well."""
+    tables: dict[str, list[DataFile]] = {}
+    for file in files:
+        tables.setdefault(file.table, []).append(file)
+    names = {file.own_name.lower() for file in files}
+    if own and 1 < len(names) <= _MOST_NAMES:
+        for name in sorted(names - tables.keys()):
+            tables[name.replace('"', "")] = [file for file in files if file.own_name.lower() == name]
+    return tables
 
 
 def _name(file: DataFile, listed: ListedFiles) -> str:

@@ -23,6 +23,7 @@ _FORMATS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "csv",
 }
+_SQLITE = (".db", ".sqlite", ".sqlite3")
 _COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
 RUNS = "runs"
 OTHER_TABLES = ("agents", "steps", "signals")
@@ -42,6 +43,11 @@ class DataFile:
     format: Format
     compression: str = "none"
     files: Any = field(default=None, compare=False)
+
+    @property
+    def own_name(self) -> str:
+        """The file's name without its endings."""
+        return posixpath.basename(self.path).partition(".")[0]
 
     @property
     def delimiter(self) -> str | None:
@@ -184,5 +190,7 @@ def _nothing(place: str, paths: Sequence[str]) -> str:
     kinds = ", ".join(_FORMATS)
     if not paths:
         return f"The source {place} has no files: {kinds} are read, also as .gz and .zst"
+    if database := next((path for path in paths if path.endswith(_SQLITE)), None):
+        return f"The source {place} is a database: write sqlite:///{database}"
     shown = ", ".join(posixpath.basename(path) for path in paths[:3]) + (", …" if len(paths) > 3 else "")
     return f"The source {place} has no file that can be read: it has {shown}; {kinds} are read, also as .gz and .zst"

@@ -16,7 +16,7 @@ import httpx
 from tasks.evidence.traces.span_tree import SpanTree, cut_run
 from tasks.evidence.traces.spans import Span, normalized_trace_id, parse_v1, parse_v3
 from tasks.evidence.traces.telemetry import Redact, summarize_tree
-from tasks.evidence.types import Run, Trace, TraceState
+from tasks.evidence.types import Run, RunId, Trace, TraceState
 from tasks.sources.jaeger.circuit import Circuit
 from tasks.sources.jaeger.http import JaegerHttp, JaegerResponse, open_http
 from tasks.sources.jaeger.routes import Routes, TraceRoutes, search_v3
@@ -46,13 +46,13 @@ class _TraceLookup:
 class FoundTraces:
     """What Jaeger has of some runs: spans, or why there are none, by run id. For one thread."""
 
-    def __init__(self, tag: str, now: datetime, outcomes: Mapping[int, _TraceLookup]) -> None:
+    def __init__(self, tag: str, now: datetime, outcomes: Mapping[RunId, _TraceLookup]) -> None:
         self._tag = tag
         self._now = now
         self._outcomes = outcomes
         self._trees: dict[str, SpanTree] = {}
 
-    def summarize(self, run: Run, redact: Redact | None = None, parts: dict[int, SpanTree] | None = None) -> Trace:
+    def summarize(self, run: Run, redact: Redact | None = None, parts: dict[RunId, SpanTree] | None = None) -> Trace:
         """The trace of ``run``; see ``JaegerClient.fetch_traces``."""
         found = self._outcomes.get(run.id)
         if found is None:
@@ -142,7 +142,7 @@ class JaegerClient:
         *,
         now: datetime,
         redact: Redact | None = None,
-        parts: dict[int, SpanTree] | None = None,
+        parts: dict[RunId, SpanTree] | None = None,
     ) -> list[Trace]:
         """One ``Trace`` per run, in their order; no runs, an empty list. ``now`` (aware) decides what is young.
         ``redact`` (see ``summarize_tree``) is applied to every summary, in the thread that asks. ``parts`` gets each
@@ -191,10 +191,10 @@ class JaegerClient:
         self.close()
 
     def _split(
-        self, runs: Sequence[Run], ids: Mapping[int, str | None], routes: Routes
-    ) -> tuple[dict[int, str], list[Run]]:
+        self, runs: Sequence[Run], ids: Mapping[RunId, str | None], routes: Routes
+    ) -> tuple[dict[RunId, str], list[Run]]:
         """The runs to ask for by trace id, and those to search for by tag; a run with an invalid id is in neither."""
-        by_id: dict[int, str] = {}
+        by_id: dict[RunId, str] = {}
         by_tag: list[Run] = []
         for run in runs:
             trace_id = ids[run.id]

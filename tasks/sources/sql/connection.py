@@ -19,20 +19,23 @@ _CONNECT_SECONDS = 10
 _CONNECTIONS = 10
 _WAIT_SECONDS = 300
 _LONGEST_REASON = 400
+_MYSQL = ("mysql", "mariadb")
 # Bytes 18 and 19 of a SQLite file are its write and read version; 2 is write-ahead logging.
 _WAL_HEADER = b"\x02\x02"
 
 
-def open_source(url: str) -> Engine:
-    """An engine on ``url`` that cannot write: SQLite (an existing file) or PostgreSQL (``postgres://`` is accepted).
+def open_database(url: str) -> Engine:
+    """An engine on ``url`` that cannot write: SQLite (an existing file), PostgreSQL (also ``postgres://``), MySQL or
+    MariaDB.
 
     SQLite is opened ``mode=ro``, one short connection for each read, so that nothing of the source is held open. A
     database in WAL mode whose log is empty is opened ``immutable`` as well: without that SQLite writes ``-wal`` and
     ``-shm`` files beside it, or cannot open it in a folder that is read-only. PostgreSQL is read in transactions that
-    begin as READ ONLY.
+    begin as READ ONLY, and so are MySQL and MariaDB, by PyMySQL.
 
     Raises:
-        RefusedError: the URL is none, or names a database that is neither; the message holds no password.
+        RefusedError: the URL is none, or names a database of another kind, or PyMySQL is not installed; the message
+            holds no password.
         SourceError: the SQLite file does not exist, or is a folder.
     """
     refuse_ambiguous(url, "The source's URL")
@@ -49,20 +52,22 @@ def open_source(url: str) -> Engine:
         return _open_sqlite(parsed)
     if backend in ("postgresql", "postgres"):
         return _open_postgresql(parsed)
+    if backend in _MYSQL:
+        return _open_mysql(parsed)
     raise ConfigurationError(
-        f"The source's URL begins with {parsed.drivername}: only sqlite and postgresql can be read"
+        f"The source's URL begins with {parsed.drivername}: sqlite, postgresql, mysql and mariadb can be read"
     )
 
 
 def make_read_only(engine: Engine) -> Engine:
     """An engine like ``engine``, which comes from elsewhere (a Prefect block), that cannot write.
 
-    A SQLite file is opened again as ``open_source`` does. On PostgreSQL the engine's own pool, driver and arguments
+    A SQLite file is opened again as ``open_database`` does. On PostgreSQL the engine's own pool, driver and arguments
     stay, its transactions begin as READ ONLY. ``engine`` itself is as it was.
 
     Raises:
         RefusedError: it is no synchronous engine, or one of another database.
-        SourceError: as ``open_source``.
+        SourceError: as ``open_database``.
     """
     if not isinstance(engine, Engine):
         raise ConfigurationError(
@@ -77,7 +82,9 @@ def make_read_only(engine: Engine) -> Engine:
         # start-up option, and the session's setting would outlive us on a server connection that others get next.
         # REPEATABLE READ, so that the steps of one read see the same rows.
         return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    raise ConfigurationError(f"The source is a {name} database: only sqlite and postgresql can be read")
+    if name in _MYSQL:
+        return engine.execution_options(isolation_level="REPEATABLE READ")
+    raise ConfigurationError(f"The source is a {name} database: sqlite, postgresql, mysql and mariadb can be read")
 
 
 @contextmanager
@@ -94,10 +101,14 @@ def reading(engine: Engine) -> Iterator[Connection]:
                 connection.execute(
                     text("SELECT set_config('DateStyle', 'ISO', true), set_config('TimeZone', 'UTC', true)")
                 )
+            elif engine.dialect.name in _MYSQL:
+                # SQLAlchemy has no option for it. What is written fails until this transaction ends.
+                connection.exec_driver_sql("SET time_zone = '+00:00'")
+                connection.exec_driver_sql("START TRANSACTION READ ONLY")
             yield connection
             connection.rollback()
     except SQLAlchemyError as error:
-        raise SourceError(f"The source {describe(engine.url)} cannot be read: {_reason(error, engine.url)}") from None
+        raise SourceError(f"The source {describe(engine.url)} cannot be read: {explain(error, engine.url)}") from None
     except OSError as error:
         raise SourceError(f"The source {describe(engine.url)} cannot be read: {error.strerror or error}") from None
 
@@ -168,7 +179,30 @@ def _open_postgresql(url: URL) -> Engine:
     return make_read_only(engine)
 
 
-def _reason(error: SQLAlchemyError, url: URL) -> str:
+def _open_mysql(url: URL) -> Engine:
+    arguments: dict[str, object] = {}
+    if "connect_timeout" not in url.query:
+        arguments["connect_timeout"] = _CONNECT_SECONDS
+    if "charset" not in url.query:
+        arguments["charset"] = "utf8mb4"
+    try:
+        engine = create_engine(
+            url.set(drivername=f"{url.get_backend_name()}+pymysql"),
+            connect_args=arguments,
+            pool_size=_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=_WAIT_SECONDS,
+            # A server closes what was idle for long.
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+    except ModuleNotFoundError:
+        raise ConfigurationError("The source is MySQL or MariaDB: install its driver, agent-report[mysql]") from None
+    return make_read_only(engine)
+
+
+def explain(error: SQLAlchemyError, url: URL) -> str:
+    """Why a database at ``url`` could not be read, in one line of at most 400 characters, without a password."""
     if isinstance(error, NoSuchModuleError):
         return "its driver is not installed"
     raw = str(error.orig) if isinstance(error, DBAPIError) else str(error)

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
+from tasks.evidence.types import AgentId
 from tasks.judge.answer import Kind
 from tasks.judge.ledger import Claim, Paid, PaidAnswer, unknown_cost
 from tasks.warehouse.engine import Database
@@ -107,7 +108,7 @@ class SqlLedger:
         kind: Kind,
         model: str,
         report_id: int | None,
-        agent_id: int | None,
+        agent_id: AgentId | None,
         seconds: float,
         sample: int = 0,
         since: datetime | None = None,
@@ -185,7 +186,7 @@ class SqlLedger:
         with self._database.reading() as connection:
             return float(connection.execute(query).scalar_one())
 
-    def load_paid(self, report_id: int) -> dict[int | None, Paid]:
+    def load_paid(self, report_id: int) -> dict[AgentId | None, Paid]:
         """What was paid for a report by agent id, the team's under None; empty when it took all answers from others."""
         calls = judge_calls.c
         parts = ("prompt_tokens", "completion_tokens", "cost_usd")

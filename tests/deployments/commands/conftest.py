@@ -52,9 +52,9 @@ def write(warehouse: Warehouse) -> Callable[..., int]:
         if status not in ("completed", "failed", "cancelled"):
             return report_id
         details = [
-            {"agent_id": 1, "agent_name": "good-bot", "status": "evaluated", "score": 9.0, "passed": True},
+            {"agent_id": "1", "agent_name": "good-bot", "status": "evaluated", "score": 9.0, "passed": True},
             {
-                "agent_id": 2,
+                "agent_id": "2",
                 "agent_name": HOSTILE,
                 "status": "evaluated",
                 "score": 4.5,
@@ -66,21 +66,21 @@ def write(warehouse: Warehouse) -> Callable[..., int]:
                 "success_rate_low": 0.09,
                 "success_rate_high": 0.91,
                 "tool_usage": [{"name": "search", "calls": 4, "errors": 1, "duration_seconds": 1.5}],
-                "failure_patterns": [{"pattern": "p", "count": 1, "run_ids": [22], "example": "timed out"}],
-                "worst_run": {"run_id": 22, "status": "failed", "reason": "it failed"},
+                "failure_patterns": [{"pattern": "p", "count": 1, "run_ids": ["22"], "example": "timed out"}],
+                "worst_run": {"run_id": "22", "status": "failed", "reason": "it failed"},
             },
         ]
-        example = {"run_id": 22, "label": "R2", "span_id": None, "quote": "too late", "text": "says the user"}
+        example = {"run_id": "22", "label": "R2", "span_id": None, "quote": "too late", "text": "says the user"}
         criteria = [
             _criterion(None, "accuracy", 8.0),
-            _criterion(1, "accuracy", 9.0),
-            _criterion(2, "accuracy", 8.0),
-            _criterion(2, "zeal", 2.0, reasoning="It was late.", examples=[example]),
-            _criterion(2, "tone", None),
+            _criterion("1", "accuracy", 9.0),
+            _criterion("2", "accuracy", 8.0),
+            _criterion("2", "zeal", 2.0, reasoning="It was late.", examples=[example]),
+            _criterion("2", "tone", None),
         ]
         runs = [
-            {"agent_id": 2, "run_id": 21, "status": "completed", "succeeded": True, "duration_seconds": 1.25},
-            {"agent_id": 2, "run_id": 22, "status": "failed", "succeeded": False, "error": "timed out"},
+            {"agent_id": "2", "run_id": "21", "status": "completed", "succeeded": True, "duration_seconds": 1.25},
+            {"agent_id": "2", "run_id": "22", "status": "failed", "succeeded": False, "error": "timed out"},
         ]
         report = {
             "status": status,
@@ -98,6 +98,6 @@ def write(warehouse: Warehouse) -> Callable[..., int]:
     return make
 
 
-def _criterion(agent_id: int | None, name: str, score: float | None, **values: Any) -> dict[str, Any]:
+def _criterion(agent_id: str | None, name: str, score: float | None, **values: Any) -> dict[str, Any]:
     row = {"agent_id": agent_id, "criterion": name, "weight": 0.5, "threshold": 7.0, "score": score}
     return row | {"passed": None if score is None else score >= 7} | values

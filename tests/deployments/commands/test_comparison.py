@@ -42,7 +42,7 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
 
 
 def _hostile(reading: StoredReport) -> StoredReport:
-    rows = [row | {"agent_name": HOSTILE} if row["agent_id"] == 1 else row for row in reading.details]
+    rows = [row | {"agent_name": HOSTILE} if row["agent_id"] == "1" else row for row in reading.details]
     return StoredReport(reading.report, rows, reading.criteria, reading.runs)
 
 

@@ -83,7 +83,7 @@ def test_it_adds_up(own_source: Path) -> None:
 
 def test_it_looks_at_what_is_chosen(own_source: Path) -> None:
     estimate = estimate_report(_order(agents=["id:1"], runs_per_agent=2))
-    assert [(agent["agent_id"], agent["runs"]) for agent in estimate["agents"]] == [(1, 2)]
+    assert [(agent["agent_id"], agent["runs"]) for agent in estimate["agents"]] == [("1", 2)]
     assert estimate["calls"] == 2
 
 
@@ -100,8 +100,8 @@ def test_statuses_that_are_left_out_are_named_before_anything_is_paid(own_source
     with sqlite3.connect(own_source) as source:
         source.execute("update agent_runs set status = 'zzz-done'")
     estimate = estimate_report(_order())
-    left_out = "18 runs are left out for a status other than completed, failed, timeout or error: zzz-done (18)"
-    assert estimate["warnings"] == [left_out]
+    left_out = "18 runs are left out for an unknown status: zzz-done (18) (statuses in AGENT_REPORT_SOURCE_MAPPING"
+    assert estimate["warnings"] == [f"{left_out} gives a word its meaning)"]
     assert estimate["nothing_to_judge"] is True
     with sqlite3.connect(own_source) as source:
         source.execute("update agent_runs set status = 'completed' where id = (select min(id) from agent_runs)")

@@ -120,10 +120,10 @@ def test_the_first_page_says_what_changed(warehouse: Warehouse, agent_report: Ag
     better = Change(metric="criterion:accuracy", verdict="better", before=7.0, after=9.0)
     worse = Change(metric="success_rate", verdict="worse", before=0.9, after=0.4)
     agents = (
-        AgentComparison(agent_id=1, agent_name="bot 1", verdict="better", changes=(better,)),
-        AgentComparison(agent_id=2, agent_name="bot \x1b[2J2", verdict="worse", changes=(worse,)),
-        AgentComparison(agent_id=3, agent_name="bot 3", verdict="not_comparable", presence="gone"),
-        AgentComparison(agent_id=4, agent_name="bot 4", verdict="no_change"),
+        AgentComparison(agent_id="1", agent_name="bot 1", verdict="better", changes=(better,)),
+        AgentComparison(agent_id="2", agent_name="bot \x1b[2J2", verdict="worse", changes=(worse,)),
+        AgentComparison(agent_id="3", agent_name="bot 3", verdict="not_comparable", presence="gone"),
+        AgentComparison(agent_id="4", agent_name="bot 4", verdict="no_change"),
     )
     team = AgentComparison(agent_id=None, agent_name="team", verdict="no_change")
     write_comparison(warehouse, Comparison(baseline_id=before, report_id=after, team=team, agents=agents))
@@ -157,7 +157,7 @@ def test_one_agent_in_full(agent_report: AgentReport, write: Write) -> None:
     printed = json.loads(agent_report("show", report_id, "--agent", "id:2", "--json")[1])
     assert list(printed["agent"]) == agent_report_details.columns.keys()
     assert [row["criterion"] for row in printed["criteria"]] == ["accuracy", "tone", "zeal"]
-    assert [row["run_id"] for row in printed["runs"]] == [22, 21]
+    assert [row["run_id"] for row in printed["runs"]] == ["22", "21"]
 
 
 # prune

@@ -21,9 +21,12 @@ from tasks.evidence.prices import RunPrices
 from tasks.evidence.traces.spans import parse_v1
 from tasks.evidence.traces.telemetry import summarize
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Trace, TraceState
-from tasks.sources.sql.runs import Source, open_source
+from tasks.sources.source import Window
+from tasks.sources.sql.connection import open_database
+from tasks.sources.sql.source import SqlSource
 
 NOW = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
+WINDOW = Window(20, NOW, None, "")
 
 
 @pytest.fixture(scope="module")
@@ -32,22 +35,22 @@ def sample() -> Sample:
 
 
 @pytest.fixture(scope="module")
-def source(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Source:
+def source(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> SqlSource:
     path = tmp_path_factory.mktemp("sample") / "station.db"
     sample.write_sqlite(path)
-    return Source(open_source(f"sqlite:///{path}"))
+    return SqlSource(open_database(f"sqlite:///{path}"))
 
 
-def fetch(source: Source, agent: Agent) -> AgentRuns:
-    return source.fetch_runs(agent, limit=20, until=NOW, since=None, filter_model="")
+def fetch(source: SqlSource, agent: Agent) -> AgentRuns:
+    return source.fetch_runs(agent, WINDOW)
 
 
 @pytest.fixture(scope="module")
-def evidence(sample: Sample, source: Source) -> dict[str, Evidence]:
+def evidence(sample: Sample, source: SqlSource) -> dict[str, Evidence]:
     """By agent's name, with each trace as complete, partial or missing."""
     spans = parse_v1(sample.traces)
     found: dict[str, Evidence] = {}
-    for agent in source.load_agents(sample.environment):
+    for agent in source.load_agents(sample.environment, WINDOW):
         agent_runs = fetch(source, agent)
         traces = []
         for run in agent_runs.runs:
@@ -135,15 +138,17 @@ def test_odd_rows(evidence: dict[str, Evidence]) -> None:
     assert [run.trace_id for run in evidence["release-notes"].runs].count(None) == 1
 
 
-def test_dates_have_more_than_one_format_and_none_is_unreadable(source: Source, sample: Sample, tmp_path: Path) -> None:
+def test_dates_have_more_than_one_format_and_none_is_unreadable(
+    source: SqlSource, sample: Sample, tmp_path: Path
+) -> None:
     path = tmp_path / "a.db"
     sample.write_sqlite(path)
     with sqlite3.connect(path) as connection:
         texts = [row[0] for row in connection.execute("SELECT started_at FROM agent_runs")]
     shapes = Counter(re.sub(r"\d", "0", text) for text in texts)
     assert len(shapes) == 4
-    by_id = {run["id"]: run["started_at"] for run in sample.runs}
-    for agent in source.load_agents("demo"):
+    by_id = {str(run["id"]): run["started_at"] for run in sample.runs}
+    for agent in source.load_agents("demo", WINDOW):
         found = fetch(source, agent)
         assert found.unreadable == 0
         assert all(run.started_at == by_id[run.id] for run in found.runs)
@@ -252,27 +257,27 @@ def test_everything_happened_before_now(sample: Sample) -> None:
     assert min(run["started_at"] for run in sample.runs) > NOW - timedelta(days=10)
 
 
-def test_the_old_columns(sample: Sample, source: Source, tmp_path: Path) -> None:
+def test_the_old_columns(sample: Sample, source: SqlSource, tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     sample.write_sqlite(path, columns="old")
     with sqlite3.connect(path) as connection:
         columns = {row[1] for row in connection.execute("PRAGMA table_info(agent_runs)")}
     assert not columns & NEWER_COLUMNS
-    old = Source(open_source(f"sqlite:///{path}"))
+    old = SqlSource(open_database(f"sqlite:///{path}"))
     blank: dict[str, Any] = dict.fromkeys(NEWER_COLUMNS)
-    for agent in source.load_agents("demo"):
+    for agent in source.load_agents("demo", WINDOW):
         expected = [run.model_copy(update=blank) for run in fetch(source, agent).runs]
         assert list(fetch(old, agent).runs) == expected
 
 
-def test_postgres_as_source_reads_the_same(sample: Sample, source: Source, postgres_url: str) -> None:
+def test_postgres_as_source_reads_the_same(sample: Sample, source: SqlSource, postgres_url: str) -> None:
     engine = sa.create_engine(postgres_url)
     sample.write(engine)
     engine.dispose()
-    opened = open_source(postgres_url)
-    other = Source(opened)
-    agents = source.load_agents("demo")
-    assert other.load_agents("demo") == agents
+    opened = open_database(postgres_url)
+    other = SqlSource(opened)
+    agents = source.load_agents("demo", WINDOW)
+    assert other.load_agents("demo", WINDOW) == agents
     for agent in agents:
         assert fetch(other, agent) == fetch(source, agent)
     opened.dispose()

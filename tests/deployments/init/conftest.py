@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from deployments.init.proposal import Proposal, propose
 from deployments.init.tables import count_values, read_tables
 from tasks.sources.files.opening import open_files
-from tasks.sources.sql.connection import open_source
+from tasks.sources.sql.connection import open_database
 
 RUNS = 24
 STARTED = datetime(2026, 11, 20, tzinfo=UTC)
@@ -79,7 +79,7 @@ def proposed() -> Callable[[str], Proposal]:
     """The mapping that is proposed for the database at a URL."""
 
     def proposed_for(url: str) -> Proposal:
-        engine = open_source(url)
+        engine = open_database(url)
         try:
             tables = read_tables(engine)
             found = propose(tables, engine.dialect.name, partial(count_values, engine), STARTED)

@@ -228,7 +228,7 @@ def test_from_nothing_labelled_to_the_measured_judge(here: Any, capsys: pytest.C
     stored = json.loads(run("label", "1", "--csv", "ana.csv", "--json"))
     assert (stored["report_id"], len(stored["labels"]), stored["empty_lines"]) == (1, 12, 0)
     assert stored["labels"][0] | {"agent_name": None, "created_at": None} == {
-        "report_id": 1, "agent_id": 1, "run_id": 101, "agent_name": None, "criterion": "accuracy", "labeler": "ana",
+        "report_id": 1, "agent_id": "1", "run_id": "101", "agent_name": None, "criterion": "accuracy", "labeler": "ana",
         "score": 6.5, "passed": False, "threshold": 7.0, "judge_model": "judge-1", "judge_fingerprint": "f1",
         "judge_score": 8.0, "judge_passed": True, "created_at": None, "note": None,
     }  # fmt: skip

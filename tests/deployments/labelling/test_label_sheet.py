@@ -34,7 +34,7 @@ def _read(report: LabelledReport, tmp_path: Path, data: str | bytes) -> list[tup
 
 @pytest.mark.parametrize("formula", ["=1", " =1", "\n=1", "＝1", "\t@x", "-2"])
 def test_no_cell_of_a_template_is_a_formula(report: LabelledReport, tmp_path: Path, formula: str) -> None:
-    chosen = choose_runs(report.agents, report.criteria, report.runs, count=1, seed=0, only={3})
+    chosen = choose_runs(report.agents, report.criteria, report.runs, count=1, seed=0, only={"3"})
     chosen[0].agent["agent_name"] = formula
     write_template(tmp_path / "t.csv", chosen, "me")
     with (tmp_path / "t.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -50,10 +50,26 @@ def test_a_criterion_that_looks_like_a_formula_is_read_back(formula: str) -> Non
 def test_a_plain_file(report: LabelledReport, tmp_path: Path) -> None:
     lines = "id:3,301,accuracy,7,,ana,fine\nbot-3,,tone,,no,,\n4,401,tone,5.5,,ben,\n"
     assert _read(report, tmp_path, _HEAD + lines) == [
-        (3, 301, "accuracy", 7.0, True, "ana", "fine"),
-        (3, None, "tone", None, False, "me", None),
-        (4, 401, "tone", 5.5, False, "ben", None),
+        ("3", "301", "accuracy", 7.0, True, "ana", "fine"),
+        ("3", None, "tone", None, False, "me", None),
+        ("4", "401", "tone", 5.5, False, "ben", None),
     ]
+
+
+def test_ids_are_any_text(report: LabelledReport, tmp_path: Path) -> None:
+    agent, run = "=team: a;b, ü/1", '-7 "x"\n, y'
+    for row in (*report.agents, *report.criteria, *report.runs):
+        if row["agent_id"] == "3":
+            row["agent_id"] = agent
+    for row in report.runs:
+        if row["run_id"] == "301":
+            row["run_id"] = run
+    chosen = choose_runs(report.agents, report.criteria, report.runs, count=3, seed=0, only={agent})
+    write_template(tmp_path / "t.csv", chosen, "me")
+    filled = (tmp_path / "t.csv").read_text(encoding="utf-8-sig").replace(",,,me,", ",8,,me,")
+    assert {found[:2] for found in _read(report, tmp_path, filled)} == {(agent, run), (agent, "302"), (agent, "303")}
+    # Without "id:" too, and without the blanks that a cell loses.
+    assert _read(report, tmp_path, f'agent,criterion,score\n"{agent} ",tone,7\n')[0][0] == agent
 
 
 @pytest.mark.parametrize(
@@ -72,7 +88,7 @@ def test_a_plain_file(report: LabelledReport, tmp_path: Path) -> None:
     ],
 )
 def test_what_spreadsheets_write(report: LabelledReport, tmp_path: Path, data: bytes) -> None:
-    assert _read(report, tmp_path, data) == [(3, None, "accuracy", 6.5, False, "me", None)]
+    assert _read(report, tmp_path, data) == [("3", None, "accuracy", 6.5, False, "me", None)]
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ class Up:
         while not holds():
             assert self.process.poll() is None, self.explained
             assert time.monotonic() < deadline, self.explained
-            time.sleep(0.1)
+            time.sleep(0.2)
 
     @property
     def explained(self) -> str:

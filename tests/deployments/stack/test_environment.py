@@ -46,12 +46,14 @@ def test_settings_come_from_env_files_and_the_environment_and_hold_in_another_fo
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (here / ".env").write_text(
-        "AGENT_REPORT_SOURCE_URL=sqlite:///station.db\nAGENT_REPORT_PARQUET_URL=files\nOPENAI_API_KEY=sk-file\nOTHER=1\n"
+        "AGENT_REPORT_SOURCE_URL=sqlite:///station.db\nAGENT_REPORT_SOURCE_MAPPING=source.yaml\n"
+        "AGENT_REPORT_PARQUET_URL=files\nOPENAI_API_KEY=sk-file\nOTHER=1\n"
     )
     monkeypatch.setenv("OPENAI_API_KEY", "sk-environment")
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", "postgresql+psycopg://me:secret@db/reports")
     assert read_user_settings() == {
         "AGENT_REPORT_SOURCE_URL": f"sqlite:///{here / 'station.db'}",
+        "AGENT_REPORT_SOURCE_MAPPING": str(here / "source.yaml"),
         "AGENT_REPORT_PARQUET_URL": str(here / "files"),
         "AGENT_REPORT_WAREHOUSE_URL": "postgresql+psycopg://me:secret@db/reports",
         "OPENAI_API_KEY": "sk-environment",

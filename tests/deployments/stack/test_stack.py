@@ -20,10 +20,13 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import expect
 
 from deployments.demo.judge import SimulatedJudge, completion, is_team
 from deployments.demo.loopback import Request, Response
+from deployments.local.postgres import embedded_postgres
+from tasks.warehouse.frames import read_reports
 from tasks.warehouse.sql import open_warehouse
 
 _ui = runpy.run_path(str(Path(__file__).parents[3] / "docs" / "make_screenshots.py"))
@@ -89,7 +92,26 @@ def test_a_second_one_in_its_folder_is_refused(up: Up) -> None:
     assert re.search(rf"another `\S*agent-report up` runs in {up.folder} \(process {up.state['pid']}\)", words)
 
 
+def test_what_is_killed_is_said_and_comes_back(up: Up) -> None:
+    api = up.state["api"]
+    before = up.state["children"]
+    assert list(before) == ["keeper", "postgres", "demo", "server", "worker", "receiver"]
+    for name, pid in before.items():
+        os.kill(pid, signal.SIGKILL)
+        said = f"{name} was killed (SIGKILL); its log is {up.folder / 'logs' / name}.log; it is started again\n"
+        up.until(lambda said=said: said in up.text)  # type: ignore[misc]
+        if name == "postgres":
+            # What comes after it would end once more without it.
+            up.until(lambda: "postgres is back\n" in up.text)
+    for name, pid in before.items():
+        up.until(lambda name=name: f"{name} is back\n" in up.text)  # type: ignore[misc]
+        assert up.state["children"][name] != pid
+    assert up.text.count("started again") == len(before)
+    assert up.state["api"] == api
+
+
 def test_the_order_that_it_prints_makes_a_report(up: Up) -> None:
+    """By what was started again after it was killed."""
     (line,) = (line for line in up.text.splitlines() if line.startswith("Or: "))
     order = line.removeprefix("Or: ")
     ended = subprocess.run(order, shell=True, env=up.command.environment(), capture_output=True, text=True, check=False)
@@ -247,21 +269,34 @@ def test_the_ui_needs_no_network(watched: dict[str, Any], up: Up) -> None:
 
 
 def test_commands_in_its_folder_use_its_server(up: Up) -> None:
-    """A report that is run beside it, with and without its URL, and setup."""
+    """A report that is run beside it, and setup, which is given its URL."""
     known = psutil.Process(up.state["children"]["worker"]).environ()
     names = ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_JUDGE_MODEL", "OPENAI_BASE_URL", "OPENAI_API_KEY")
-    settings = {name: known[name] for name in names}
-    for variables in ({}, {"PREFECT_API_URL": up.state["api"]}):
-        assert up.command.run("run", "demo", **settings, **variables).code == 0
+    assert up.command.run("run", "demo", **{name: known[name] for name in names}).code == 0
     runs = up.api.post("/flow_runs/filter", json={}).json()
     beside = [run for run in runs if run["name"] == "report on demo" and run["deployment_id"] is None]
-    assert [run["state"]["type"] for run in beside] == ["COMPLETED"] * 2
-    checked = up.command.run("setup", "--check", AGENT_REPORT_ENVIRONMENT="demo")
+    assert [run["state"]["type"] for run in beside] == ["COMPLETED"]
+    variables = {"PREFECT_API_URL": up.state["api"], "AGENT_REPORT_ENVIRONMENT": "demo"}
+    checked = up.command.run("setup", "--check", **variables)
     assert "work pool agent-report: of type process" in checked.out, checked.printed
 
 
-def test_ctrl_c_ends_a_report_in_good_order_and_leaves_no_process(up: Up) -> None:
+def test_killed_itself_it_leaves_nothing_and_started_again_it_is_as_it_was(up: Up) -> None:
+    secret = (up.folder / "webhook-secret").read_text()
+    assert len(up.left()) > 6
     up.order()
+    up.until(lambda: up.reports()[0]["status"] == "generating_agents")
+    up.end(signal.SIGKILL)
+    up.wait_until_gone()
+
+    up.start("--port", "0", "--webhook-port", "0")
+    assert (up.folder / "webhook-secret").read_text() == secret
+    # The report that it was at, too, has ended.
+    up.until(lambda: up.statuses == ["failed", "completed"])
+
+
+def test_ctrl_c_ends_a_report_in_good_order_and_leaves_no_process(up: Up) -> None:
+    run = up.order()
     up.until(lambda: up.reports()[0]["status"] == "generating_agents")
     assert up.left()
 
@@ -271,48 +306,10 @@ def test_ctrl_c_ends_a_report_in_good_order_and_leaves_no_process(up: Up) -> Non
     assert "Ending 1 flow run" in up.text
     assert "killed" not in up.text
     assert not (up.folder / "stack.json").exists()
-
-
-def test_started_again_it_is_as_it_was(up: Up) -> None:
-    secret = (up.folder / "webhook-secret").read_text()
-    up.start("--port", "0", "--webhook-port", "0")
-    assert (up.folder / "webhook-secret").read_text() == secret
-    assert up.statuses == ["cancelled", "completed"]
-    runs = up.api.post("/flow_runs/filter", json={"sort": "START_TIME_DESC"}).json()
-    ended = [run["state"]["type"] for run in runs if run["name"] == "report on demo"]
-    assert ended[0] == "CRASHED"
-    assert set(ended[1:]) == {"COMPLETED"}
-
-
-def test_what_is_killed_is_said_and_comes_back(up: Up) -> None:
-    api = up.state["api"]
-    before = up.state["children"]
-    assert list(before) == ["keeper", "postgres", "demo", "server", "worker", "receiver"]
-    for name, pid in before.items():
-        os.kill(pid, signal.SIGKILL)
-        said = f"{name} was killed (SIGKILL); its log is {up.folder / 'logs' / name}.log; it is started again\n"
-        up.until(lambda said=said: said in up.text)  # type: ignore[misc]
-        if name == "postgres":
-            # What comes after it would end once more without it.
-            up.until(lambda: "postgres is back\n" in up.text)
-    for name, pid in before.items():
-        up.until(lambda name=name: f"{name} is back\n" in up.text)  # type: ignore[misc]
-        assert up.state["children"][name] != pid
-    assert up.text.count("started again") == len(before)
-    assert up.state["api"] == api
-    up.completes(up.order())
-    assert up.reports()[0]["status"] == "completed"
-
-
-def test_killed_itself_it_leaves_nothing_and_can_start_again(up: Up) -> None:
-    assert len(up.left()) > 6
-    up.order()
-    up.until(lambda: up.reports()[0]["status"] == "generating_agents")
-    up.end(signal.SIGKILL)
-    up.wait_until_gone()
-
-    up.start("--port", "0", "--webhook-port", "0")
-    # The report that it was at, too, has ended.
-    up.until(lambda: up.statuses == ["failed", "completed", "cancelled", "completed"])
-    assert up.end(signal.SIGTERM) == 0
-    assert not up.left()
+    with embedded_postgres(up.folder / "postgres") as postgres:
+        reports = read_reports(postgres.database("warehouse")).sort_values("id", ascending=False)
+        assert list(reports["status"])[:2] == ["cancelled", "failed"]
+        engine = sa.create_engine(postgres.database("prefect"), poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            state = sa.text("SELECT state_type::text FROM flow_run WHERE id = :run")
+            assert connection.execute(state, {"run": run}).scalar_one() == "CRASHED"

@@ -1,4 +1,4 @@
-"""Two thousand hostile requests, and a burst of honest ones."""
+"""A thousand hostile requests, and a burst of honest ones."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _oddities() -> list[bytes]:
     ]
 
 
-def test_two_thousand_hostile_requests_do_nothing(process: Any) -> None:
+def test_a_thousand_hostile_requests_do_nothing(process: Any) -> None:
     captured = _signed(HONEST, delivery="msg_captured")
     json_type = {"content-type": "application/json"}
 
@@ -121,7 +121,7 @@ def test_two_thousand_hostile_requests_do_nothing(process: Any) -> None:
     assert replay(0) == 202
     runs = len(process.deployed.runs())
     dice = random.Random(4)
-    requests = [_hostile(number, dice) for number in range(1_800)]
+    requests = [_hostile(number, dice) for number in range(900)]
     slow = (
         b"POST /webhooks/reports HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
     )
@@ -132,12 +132,12 @@ def test_two_thousand_hostile_requests_do_nothing(process: Any) -> None:
         before = process.memory
         dripping = [slow_pool.submit(_raw, process.url, slow, seconds=30) for _ in range(50)]
         statuses += Counter(pool.map(send, requests[300:]))
-        replays = Counter(few.map(replay, range(100)))
-        statuses += Counter(pool.map(lambda sent: _raw(process.url, sent), _oddities() * 6))
+        replays = Counter(few.map(replay, range(50)))
+        statuses += Counter(pool.map(lambda sent: _raw(process.url, sent), _oddities() * 3))
         statuses += Counter(future.result() for future in dripping)
     grown = process.memory - before
 
-    assert sum(statuses.values()) + sum(replays.values()) >= 2_000
+    assert sum(statuses.values()) + sum(replays.values()) >= 1_000
     assert set(replays) == {202}
     assert not [status for status in statuses if status >= 500 or status in (200, 202)], statuses
     assert {400, 401, 403, 404, 405, 408, 413, 415, 422} <= set(statuses), statuses

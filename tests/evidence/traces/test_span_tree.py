@@ -80,9 +80,9 @@ def _shared(make_span: MakeSpan) -> list[Span]:
 
 @pytest.mark.parametrize(
     ("run_id", "spans", "others"),
-    [(1, {"one", "llm", "two", "tool"}, 1), (2, {"two", "tool"}, 0), (3, {"three"}, 0)],
+    [("1", {"one", "llm", "two", "tool"}, 1), ("2", {"two", "tool"}, 0), ("3", {"three"}, 0)],
 )
-def test_a_run_is_what_hangs_below_its_span(make_span: MakeSpan, run_id: int, spans: set[str], others: int) -> None:
+def test_a_run_is_what_hangs_below_its_span(make_span: MakeSpan, run_id: str, spans: set[str], others: int) -> None:
     part, strays, nested = cut_run(SpanTree(_shared(make_span)), "run.id", run_id)
     assert (_ids(part), strays, nested) == (spans, 0, others)
     assert (part.roots, part.orphans) == (1, 0)
@@ -90,17 +90,17 @@ def test_a_run_is_what_hangs_below_its_span(make_span: MakeSpan, run_id: int, sp
 
 def test_a_trace_without_the_runs_tag_is_the_run(make_span: MakeSpan) -> None:
     tree = SpanTree(_shared(make_span))
-    assert cut_run(tree, "run.id", 4) == (tree, 0, 3)
-    assert cut_run(tree, "another.tag", 1) == (tree, 0, 0)
+    assert cut_run(tree, "run.id", "4") == (tree, 0, 3)
+    assert cut_run(tree, "another.tag", "1") == (tree, 0, 0)
 
 
 def test_a_run_that_is_the_whole_trace_is_not_cut(make_span: MakeSpan) -> None:
     tree = SpanTree([make_span("a", tags={"run.id": 1}), make_span("b", "a", tags={"run.id": 1})])
-    assert cut_run(tree, "run.id", 1)[0] is tree
+    assert cut_run(tree, "run.id", "1")[0] is tree
 
 
 def test_a_run_started_by_a_caller_who_sends_no_spans_has_a_root(make_span: MakeSpan) -> None:
-    part, *_ = cut_run(SpanTree([make_span("a", "caller", tags={"run.id": 1}), make_span("b", "a")]), "run.id", 1)
+    part, *_ = cut_run(SpanTree([make_span("a", "caller", tags={"run.id": 1}), make_span("b", "a")]), "run.id", "1")
     assert (_ids(part), part.roots, part.orphans) == ({"a", "b"}, 1, 0)
 
 
@@ -112,10 +112,10 @@ def test_orphans_in_the_time_of_the_only_run_are_its_own(make_span: MakeSpan) ->
         make_span("below", "lost", 5, 6),
         make_span("later", "gone", 25, 26),
     ]
-    part, strays, _ = cut_run(SpanTree(spans), "run.id", 1)
+    part, strays, _ = cut_run(SpanTree(spans), "run.id", "1")
     assert (_ids(part), part.orphans, strays) == ({"one", "lost", "below"}, 1, 0)
 
 
 def test_orphans_in_a_trace_of_several_runs_are_only_counted(make_span: MakeSpan) -> None:
-    part, strays, _ = cut_run(SpanTree([*_shared(make_span), make_span("lost", "gone", 7, 8)]), "run.id", 1)
+    part, strays, _ = cut_run(SpanTree([*_shared(make_span), make_span("lost", "gone", 7, 8)]), "run.id", "1")
     assert ("lost" in _ids(part), part.orphans, strays) == (False, 0, 1)

@@ -75,7 +75,7 @@ def test_v3_spans_are_read_and_regrouped_by_trace() -> None:
 
 
 def test_both_forms_of_a_trace_are_the_same(make_trace: Callable[..., dict[str, Any]]) -> None:
-    trace = make_trace(5, run_id=7)
+    trace = make_trace(5, run_id="7")
     assert parse_v3([{"resourceSpans": resource_spans(trace)}]) == parse_v1([trace])
 
 

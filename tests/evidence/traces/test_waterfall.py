@@ -26,7 +26,7 @@ def _tree(make_span: MakeSpan, count: int) -> SpanTree:
 
 def test_no_spans_are_no_waterfall() -> None:
     assert build_waterfall(SpanTree([])) == ()
-    assert build_waterfalls(_metrics(1, 2), {1: SpanTree([])}) == {}
+    assert build_waterfalls(_metrics(1, 2), {"1": SpanTree([])}) == {}
 
 
 def test_the_longest_stay_in_order_of_start(make_span: MakeSpan) -> None:
@@ -71,13 +71,13 @@ def _metrics(typical: int, worst: int) -> Metrics:
         runs_succeeded=1,
         runs_failed=1,
         runs_unfinished=0,
-        typical_run=RunRef(run_id=typical, status="completed", reason="r"),
-        worst_run=RunRef(run_id=worst, status="failed", reason="r"),
+        typical_run=RunRef(run_id=str(typical), status="completed", reason="r"),
+        worst_run=RunRef(run_id=str(worst), status="failed", reason="r"),
     )
 
 
 def test_only_the_typical_and_the_worst_run_have_one(make_span: MakeSpan) -> None:
-    trees = {number: _tree(make_span, 3) for number in range(10)}
-    assert list(build_waterfalls(_metrics(4, 2), trees)) == [2, 4]
-    assert list(build_waterfalls(_metrics(4, 4), trees)) == [4]
-    assert list(build_waterfalls(_metrics(4, 77), trees)) == [4]
+    trees = {str(number): _tree(make_span, 3) for number in range(10)}
+    assert list(build_waterfalls(_metrics(4, 2), trees)) == ["2", "4"]
+    assert list(build_waterfalls(_metrics(4, 4), trees)) == ["4"]
+    assert list(build_waterfalls(_metrics(4, 77), trees)) == ["4"]

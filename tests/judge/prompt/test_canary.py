@@ -83,13 +83,13 @@ def attacked(place: str, text: str, make_run: Callable[..., Run], make_evidence:
         tool_calls=(SpanCall(name=texts["tool name"], start_seconds=0, duration_seconds=1),), **seconds,
     )  # fmt: skip
     agent = Agent(
-        id=1,
+        id="1",
         name=texts["agent name"],
         environment="prod",
         description=texts["description"],
         prompt=texts["prompt"],
     )
-    return make_evidence([run], agent=agent, traces=[Trace(run_id=1, state="complete", telemetry=telemetry)])
+    return make_evidence([run], agent=agent, traces=[Trace(run_id="1", state="complete", telemetry=telemetry)])
 
 
 def sent(server: SimulatedJudge) -> dict[str, Any]:
@@ -139,21 +139,20 @@ def ask(
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("attack", ATTACKS)
 def test_an_injection_stays_in_its_place_and_is_flagged(
-    place: str, attack: str, ask: Callable[[str, str], tuple[dict[str, Any], Evaluation]]
+    place: str, ask: Callable[[str, str], tuple[dict[str, Any], Evaluation]]
 ) -> None:
     ordinary, unsuspected = ask(place, BENIGN)
-    request, evaluation = ask(place, ATTACKS[attack])
-    assert [message["role"] for message in request["messages"]] == ["system", "user"]
-    assert request["messages"][0] == ordinary["messages"][0]
-    assert {**request, "messages": 0} == {**ordinary, "messages": 0}
-    assert skeleton(request["messages"][1]["content"]) == skeleton(ordinary["messages"][1]["content"])
     assert unsuspected.suspicions == ()
-    assert evaluation.suspicions
     wanted = {"response": "final response", "reasoning": "step 2"}.get(place, "step 1" if "tool" in place else place)
-    assert wanted in {found.place for found in evaluation.suspicions}
-    assert evaluation.status == "evaluated", "it is flagged, and judged all the same"
+    for attack, text in ATTACKS.items():
+        request, evaluation = ask(place, text)
+        assert [message["role"] for message in request["messages"]] == ["system", "user"], attack
+        assert request["messages"][0] == ordinary["messages"][0], attack
+        assert {**request, "messages": 0} == {**ordinary, "messages": 0}, attack
+        assert skeleton(request["messages"][1]["content"]) == skeleton(ordinary["messages"][1]["content"]), attack
+        assert wanted in {found.place for found in evaluation.suspicions}, attack
+        assert evaluation.status == "evaluated", f"{attack} is flagged, and judged all the same"
 
 
 def test_hostile_names_stay_on_their_line(
@@ -170,7 +169,7 @@ def test_hostile_names_stay_on_their_line(
     found = []
     for name in ("plain", hostile):
         run = make_run(1, status=name, outcome="failure", model_name=name, tool_calls=(ToolCall(name=name),))
-        evidence = make_evidence([run], agent=Agent(id=1, name=name, environment="prod"))
+        evidence = make_evidence([run], agent=Agent(id="1", name=name, environment="prod"))
         judge_agent(judge, evidence, rubric, timeout_seconds=20)
         found.append(skeleton(sent(server)["messages"][1]["content"]))
     assert found[0] == found[1]
@@ -199,8 +198,8 @@ def test_no_word_of_others_stands_on_a_line_of_ours(
         )
         for number in (1, 2)
     ]
-    agent = Agent(id=1, name=word, environment="prod", description=word, prompt=word)
-    traces = [Trace(run_id=number, state="complete", telemetry=telemetry) for number in (1, 2)]
+    agent = Agent(id="1", name=word, environment="prod", description=word, prompt=word)
+    traces = [Trace(run_id=str(number), state="complete", telemetry=telemetry) for number in (1, 2)]
     evidence = make_evidence(runs, agent=agent, traces=traces).model_copy(update={"warnings": (f"Odd: {word}",)})
     labelled = label_runs(evidence)
     selection = select_runs(evidence, labelled, 5000)

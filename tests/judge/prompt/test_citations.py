@@ -24,7 +24,7 @@ def traced(*calls: SpanCall, **parts: Any) -> Trace:
     known: dict[str, Any] = dict.fromkeys(("wall_seconds", "llm_seconds", "tool_seconds", "other_seconds"), 1.0)
     known |= {"llm_calls": 1, "tool_calls_from": "spans", **parts}
     summary = TelemetrySummary(spans=3, roots=1, orphans=0, depth=2, tool_calls=calls, **known)
-    return Trace(run_id=1, state="complete", trace_id="ab", telemetry=summary)
+    return Trace(run_id="1", state="complete", trace_id="ab", telemetry=summary)
 
 
 def span(name: str, span_id: str, **parts: Any) -> SpanCall:
@@ -161,7 +161,7 @@ def test_every_line_that_is_shown_of_a_run_can_be_quoted(make_run: MakeRun) -> N
     call = ToolCall(name="search", arguments='{"q": "green tea"}', result="line one\nline two")
     run = make_run(1, status="failed", error="Timeout after 30 s", tool_calls=(call, ToolCall(name="ask_again")))
     trace = traced(span("search", "beef"), repeats=(RepeatedCall(name="search", arguments="{}", calls=3),))
-    agent = Agent(id=1, name="bot", environment="prod")
+    agent = Agent(id="1", name="bot", environment="prod")
     evidence = build_evidence(agent, AgentRuns(runs=(run,)), [trace], RunPrices())
     labelled = label_runs(evidence)
     shown = render_agent(evidence, select_runs(evidence, labelled, 5000)).partition("\n### ")[2]
@@ -176,7 +176,7 @@ def test_every_line_that_is_shown_of_a_run_can_be_quoted(make_run: MakeRun) -> N
 def test_a_step_leads_to_its_span(labelled_runs: LabelledRuns) -> None:
     found = labelled_runs.find("R7", "line one")
     assert found is not None
-    assert (found.run_id, found.span_id) == (7, "beef")
+    assert (found.run_id, found.span_id) == ("7", "beef")
 
 
 def test_claims_and_observations_are_kept_apart(labelled_runs: LabelledRuns) -> None:
@@ -221,7 +221,7 @@ def test_the_judge_reads_what_is_unknown(make_run: MakeRun, parts: dict[str, Any
     trace = traced(**parts)
     assert LabelledRun("R1", run, trace).trace_line == line
     runs = AgentRuns(runs=(run, make_run(2)))
-    evidence = build_evidence(Agent(id=1, name="bot", environment="prod"), runs, [trace], RunPrices())
+    evidence = build_evidence(Agent(id="1", name="bot", environment="prod"), runs, [trace], RunPrices())
     shown = render_agent(evidence, select_runs(evidence, label_runs(evidence), 5000))
     assert fact in shown
     assert "tokens per run: 50 (known for 1 runs)" in shown

@@ -30,7 +30,7 @@ def select(evidence: Evidence, budget_tokens: int = 80_000, rotation: float = 0.
 
 def test_only_finished_runs_newest_first(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
     evidence = make_evidence([make_run(1), make_run(2, status="running"), make_run(3, status="failed")])
-    assert [(shown.labelled_run.label, shown.run.id) for shown in select(evidence).runs] == [("R1", 1), ("R2", 3)]
+    assert [(shown.labelled_run.label, shown.run.id) for shown in select(evidence).runs] == [("R1", "1"), ("R2", "3")]
     assert select(make_evidence([make_run(1, status="running")])).runs == ()
     assert select(make_evidence([])).runs == ()
 
@@ -42,7 +42,7 @@ def test_every_class_of_failure_is_shown_before_a_second_of_any(make_run: MakeRu
     runs += [make_run(96, task=long, status="failed", error="no permission to read the ledger")]
     evidence = make_evidence(runs)
     selection = select(evidence, budget_tokens=1600)
-    assert [shown.run.id for shown in selection.runs] == [1, 91, 92, 96]
+    assert [shown.run.id for shown in selection.runs] == ["1", "91", "92", "96"]
     assert (selection.shown_failed, selection.failed, selection.shown_succeeded, selection.succeeded) == (3, 6, 1, 90)
     assert selection.is_sample
     again = [shown.run.id for shown in select(evidence, budget_tokens=1600).runs]
@@ -125,7 +125,7 @@ def test_of_too_many_steps_the_failed_and_the_outer_ones_are_shown(
 
 def test_samples_see_the_runs_in_turned_order(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
     evidence = make_evidence([make_run(n) for n in range(1, 7)])
-    orders = [[shown.run.id for shown in select(evidence, rotation=turn / 3).runs] for turn in range(3)]
+    orders = [[int(shown.run.id) for shown in select(evidence, rotation=turn / 3).runs] for turn in range(3)]
     assert orders == [[1, 2, 3, 4, 5, 6], [3, 4, 5, 6, 1, 2], [5, 6, 1, 2, 3, 4]]
 
 

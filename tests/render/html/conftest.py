@@ -82,7 +82,7 @@ def _spans(count: int, say: Say) -> list[dict[str, Any]]:
 
 
 def _citation(run_id: int, say: Say) -> dict[str, Any]:
-    return {"run_id": run_id, "label": "R1", "span_id": "", "quote": say("quote")}
+    return {"run_id": str(run_id), "label": "R1", "span_id": "", "quote": say("quote")}
 
 
 def _agent(number: int, runs: int, say: Say, status: str, passed: bool | None) -> dict[str, Any]:
@@ -91,14 +91,14 @@ def _agent(number: int, runs: int, say: Say, status: str, passed: bool | None) -
     judged = status == "evaluated"
     known: dict[str, Any] = {
         "report_id": 12,
-        "agent_id": number,
+        "agent_id": str(number),
         "status": status,
         "score": 9.0 - number % 5 if judged else None,
         "passed": passed if judged else None,
         "coverage": 1.0 if judged else None,
         "runs_analyzed": runs,
         "runs_unfinished": 1,
-        "run_ids": [first + place for place in range(runs)],
+        "run_ids": [str(first + place) for place in range(runs)],
         "success_rate": 0.75 if runs else None,
         "success_rate_low": low if runs else None,
         "success_rate_high": high if runs else None,
@@ -110,17 +110,22 @@ def _agent(number: int, runs: int, say: Say, status: str, passed: bool | None) -
             {"name": say("tool"), "calls": 20 - place, "errors": place, "duration_seconds": 1.5} for place in range(6)
         ],
         "failure_patterns": [
-            {"pattern": say("pattern"), "count": 5, "run_ids": [first + 1, first + 2], "example": say("example")}
+            {
+                "pattern": say("pattern"),
+                "count": 5,
+                "run_ids": [str(first + 1), str(first + 2)],
+                "example": say("example"),
+            }
         ],
         "contradictions": [
             {"claim": _citation(first, say), "observation": _citation(first + 1, say), "text": say("contradiction")}
         ],
-        "suspicions": [{"run_id": first, "place": say("place"), "text": say("suspicion")}],
+        "suspicions": [{"run_id": str(first), "place": say("place"), "text": say("suspicion")}],
         "traces": {"complete": runs, "partial": 0, "pending": 0, "missing": 0, "unavailable": 0},
     }
     for place, name in enumerate(("best_run", "typical_run", "worst_run")):
         known[name] = {
-            "run_id": first + place, "status": "failed", "reason": say("reason"), "duration_seconds": 7.5
+            "run_id": str(first + place), "status": "failed", "reason": say("reason"), "duration_seconds": 7.5
         }  # fmt: skip
     return _row(REPORT_TABLES["agent_report_details"], say, **known)
 
@@ -147,7 +152,7 @@ def make_page() -> Callable[..., Page]:
                 REPORT_TABLES["criterion_scores"],
                 say,
                 report_id=12,
-                agent_id=number or None,
+                agent_id=str(number) if number else None,
                 criterion=say(f"criterion {place}"),
                 weight=0.4,
                 threshold=7.0,
@@ -166,8 +171,8 @@ def make_page() -> Callable[..., Page]:
                 REPORT_TABLES["report_runs"],
                 say,
                 report_id=12,
-                agent_id=number,
-                run_id=number * 1000 + place,
+                agent_id=str(number),
+                run_id=str(number * 1000 + place),
                 succeeded=[True, False, None][place % 3],
                 trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
                 telemetry={"spans": spans},
@@ -207,7 +212,9 @@ def make_page() -> Callable[..., Page]:
             )
             for place, row in enumerate(details)
         ]
-        compared.append(AgentComparison(agent_id=9, agent_name=say("gone"), presence="gone", verdict="not_comparable"))
+        compared.append(
+            AgentComparison(agent_id="9", agent_name=say("gone"), presence="gone", verdict="not_comparable")
+        )
         comparison = Comparison(
             baseline_id=11,
             report_id=12,
@@ -243,8 +250,8 @@ def open_browser() -> Callable[..., AbstractContextManager[Any]]:
     return opener
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(open_browser: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
-    """A browser for all tests of a module; ``browser.new_context(…)`` is a clean one in it."""
+    """A browser for all tests of this folder; ``browser.new_context(…)`` is a clean one in it."""
     with open_browser() as page:
         yield page.context.browser

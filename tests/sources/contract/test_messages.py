@@ -50,6 +50,7 @@ _SHAPES: dict[str, Any] = {
     "responses": _RESPONSES,
     "anthropic": _BLOCKS,
     "json text": json.dumps(_CHAT),
+    "bytes": json.dumps(_CHAT).encode(),
     "encoded twice": json.dumps(json.dumps(_CHAT)),
     "a text for each message": [json.dumps(message) for message in _CHAT],
     "request and response": {"messages": _CHAT[:-1], "choices": [{"message": _CHAT[-1]}]},
@@ -101,10 +102,12 @@ def test_the_task_is_the_last_of_the_first_messages_of_a_user() -> None:
 
 def test_a_conversation_that_ends_in_a_call_has_no_final_response() -> None:
     for end in (3, 4):
-        assert fill_from_messages({"messages": _CHAT[:end]})["final_response"] is None
+        assert "final_response" not in fill_from_messages({"messages": _CHAT[:end]})
 
 
-@pytest.mark.parametrize("value", [None, "", "Hello", "[]", "{}", "[1, null]", "[{", 7, [{"from": "human"}]])
+@pytest.mark.parametrize(
+    "value", [None, "", "Hello", "[]", "{}", "[1, null]", "[{", 7, [{"from": "human"}], "[" * 999 + "]" * 999]
+)
 def test_what_is_no_conversation_changes_nothing(value: object) -> None:
     row = {"id": "1", "task": None, "messages": value}
     assert fill_from_messages(row) == row

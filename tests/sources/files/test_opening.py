@@ -160,6 +160,15 @@ def test_files_and_folders_named_as_tables_are_those(tmp_path: Path) -> None:
     assert columns_of(engine, "signals") == []
 
 
+def test_files_of_different_names_are_tables_by_those_too(tmp_path: Path) -> None:
+    _write(tmp_path / "Talks.jsonl", [{"uid": "1", "bot": "b"}])
+    _write(tmp_path / "bots-2026.csv", [{"slug": "b", "title": "Desk"}])
+    engine = open_files(str(tmp_path))
+    query = 'SELECT uid, title FROM talks JOIN "bots-2026" ON bot = slug'
+    assert _read(engine, query) == [("1", "Desk")]
+    assert _read(engine, "SELECT count(*) FROM runs") == [(2,)]
+
+
 def test_remote_files_are_read_through_fsspec(tmp_path: Path) -> None:
     memory = fsspec.filesystem("memory")
     for ending in ("parquet", "jsonl", "jsonl.gz", "csv"):
@@ -257,14 +266,15 @@ def test_a_broken_row_of_csv_is_named_but_not_shown(tmp_path: Path) -> None:
         ("{}/none.csv", "does not exist"),
         ("{}/*.parquet", "has no files: .parquet, .jsonl"),
         ("{}", "has no file that can be read: it has notes.txt; .parquet"),
+        ("{}/station.db", "is a database: write sqlite:///{}/station.db"),
         ("nope://user:secret@host/x.csv", "nope://host/x.csv cannot be read: Protocol not known: nope"),
     ],
 )
 def test_a_place_without_files_is_refused(tmp_path: Path, url: str, message: str) -> None:
-    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / ("station.db" if "station.db" in url else "notes.txt")).write_text("")
     with pytest.raises(AgentReportError) as caught:
         open_files(url.format(tmp_path))
-    assert message in str(caught.value)
+    assert message.format(tmp_path) in str(caught.value)
     assert "secret" not in str(caught.value)
 
 

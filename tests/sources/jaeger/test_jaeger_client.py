@@ -42,7 +42,7 @@ def test_traces_come_from_every_generation(
     runs = [make_run(number, f"{number:x}" if known else None) for number in (3, 1, 9)]
     with SimulatedJaeger([make_trace(number, number) for number in (1, 2, 3)], generation=generation) as jaeger:
         found = open_client(jaeger.url).fetch_traces(runs, now=now)
-    assert [(trace.run_id, trace.state) for trace in found] == [(3, "complete"), (1, "complete"), (9, "missing")]
+    assert [(trace.run_id, trace.state) for trace in found] == [("3", "complete"), ("1", "complete"), ("9", "missing")]
     assert [trace.trace_id for trace in found[:2]] == ["3".zfill(32), "1".zfill(32)]
     telemetry = found[0].telemetry
     assert telemetry is not None

@@ -328,7 +328,7 @@ def test_whatever_a_server_answers_is_data(
 
     runs = [make_run(1, "1"), make_run(2, "2"), make_run(3)]
     found = client_of(handler).fetch_traces(runs, now=now)
-    assert [trace.run_id for trace in found] == [1, 2, 3]
+    assert [trace.run_id for trace in found] == ["1", "2", "3"]
     assert _states(found) == ["unavailable"] * 3
     assert all(trace.reason for trace in found)
 

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from tasks.errors import RefusedError, SourceError
-from tasks.sources.sql.connection import describe, make_read_only, open_source, reading
+from tasks.sources.sql.connection import describe, make_read_only, open_database, reading
 
 PASSWORD = "s3cret/pa@ss"
 ENCODED = "s3cret%2Fpa%40ss"
@@ -64,7 +64,7 @@ def test_reading_leaves_the_file_and_its_folder_as_they_were(tmp_path: Path, wal
     path = tmp_path / "a b#%.db"
     write_database(path, wal=wal)
     before = checksums(tmp_path)
-    engine = open_source(sa.URL.create("sqlite", database=str(path)).render_as_string())
+    engine = open_database(sa.URL.create("sqlite", database=str(path)).render_as_string())
     assert read_notes(engine) == ["one"]
     assert read_notes(engine) == ["one"]
     assert checksums(tmp_path) == before
@@ -74,7 +74,7 @@ def test_reading_leaves_the_file_and_its_folder_as_they_were(tmp_path: Path, wal
 def test_sqlite_cannot_be_written(tmp_path: Path, wal: bool) -> None:
     path = tmp_path / "a.db"
     write_database(path, wal=wal)
-    engine = open_source(f"sqlite:///{path}")
+    engine = open_database(f"sqlite:///{path}")
     with pytest.raises(sa.exc.OperationalError, match="readonly"), engine.begin() as connection:
         connection.execute(sa.text("INSERT INTO notes VALUES ('two')"))
     assert read_notes(engine) == ["one"]
@@ -84,7 +84,7 @@ def test_a_log_that_was_left_behind_is_read_and_not_applied(tmp_path: Path) -> N
     path = tmp_path / "a.db"
     write_database_and_die(path)
     before = checksums(tmp_path)
-    assert read_notes(open_source(f"sqlite:///{path}")) == ["one"]
+    assert read_notes(open_database(f"sqlite:///{path}")) == ["one"]
     after = checksums(tmp_path)
     assert {name: after[name] for name in ("a.db", "a.db-wal")} == {name: before[name] for name in ("a.db", "a.db-wal")}
 
@@ -92,7 +92,7 @@ def test_a_log_that_was_left_behind_is_read_and_not_applied(tmp_path: Path) -> N
 def test_what_a_writer_commits_meanwhile_is_seen(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     write_database(path, wal=True)
-    engine = open_source(f"sqlite:///{path}")
+    engine = open_database(f"sqlite:///{path}")
     assert read_notes(engine) == ["one"]
     writer = sqlite3.connect(path)
     writer.execute("INSERT INTO notes VALUES ('two')")
@@ -132,8 +132,8 @@ def test_a_log_that_cannot_be_read_in_a_read_only_folder_is_explained(tmp_path: 
 
 def _read_as_nobody(tmp_path: Path, path: Path) -> str:
     code = (
-        "import sys, sqlalchemy as sa; from tasks.sources.sql.connection import open_source, reading\n"
-        "engine = open_source('sqlite:///' + sys.argv[1])\n"
+        "import sys, sqlalchemy as sa; from tasks.sources.sql.connection import open_database, reading\n"
+        "engine = open_database('sqlite:///' + sys.argv[1])\n"
         "if len(sys.argv) > 2: import os; os.setuid(int(sys.argv[2]))\n"
         "with reading(engine) as c: print(list(c.execute(sa.text('SELECT text FROM notes')).scalars()))"
     )
@@ -148,16 +148,16 @@ def _read_as_nobody(tmp_path: Path, path: Path) -> str:
 
 def test_a_file_that_is_not_there_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"nowhere\.db does not exist"):
-        open_source(f"sqlite:///{tmp_path / 'nowhere.db'}")
+        open_database(f"sqlite:///{tmp_path / 'nowhere.db'}")
     with pytest.raises(SourceError, match="is not a file"):
-        open_source(f"sqlite:///{tmp_path}")
+        open_database(f"sqlite:///{tmp_path}")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_goes_away_later(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     write_database(path, wal=False)
-    engine = open_source(f"sqlite:///{path}")
+    engine = open_database(f"sqlite:///{path}")
     path.unlink()
     with pytest.raises(SourceError, match=r"a\.db cannot be read: No such file"):
         read_notes(engine)
@@ -167,7 +167,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     path.write_text("x" * 5000)
     with pytest.raises(SourceError, match=r"sqlite:///.*a\.db cannot be read: file is not a database"):
-        read_notes(open_source(f"sqlite:///{path}"))
+        read_notes(open_database(f"sqlite:///{path}"))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
         "station.db",
         "sqlite://",
         "sqlite:///:memory:",
-        "mysql://user:secret-word@host/db",
+        "mssql://user:secret-word@host/db",
         "postgresql://user:secret-word@host:port/db",
         "postgresql://user:secret@secret-word@host:5432/db",
         "secret-word",
@@ -185,14 +185,14 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 )
 def test_urls_that_are_refused_without_being_repeated(url: str) -> None:
     with pytest.raises(RefusedError) as caught:
-        open_source(url)
+        open_database(url)
     assert "secret" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
 def test_postgres_is_read(notes: sa.Engine, postgres_url: str) -> None:
     for prefix in ("postgresql", "postgres", "postgresql+psycopg2"):
-        engine = open_source(postgres_url.replace("postgresql+psycopg", prefix))
+        engine = open_database(postgres_url.replace("postgresql+psycopg", prefix))
         assert read_notes(engine) == ["one"]
         assert engine.dialect.driver == "psycopg"
         engine.dispose()
@@ -200,7 +200,7 @@ def test_postgres_is_read(notes: sa.Engine, postgres_url: str) -> None:
 
 @pytest.mark.parametrize("statement", ["INSERT INTO notes VALUES ('two')", "CREATE TABLE more (id INTEGER)"])
 def test_postgres_cannot_be_written(notes: sa.Engine, postgres_url: str, statement: str) -> None:
-    for engine in (open_source(postgres_url), make_read_only(notes)):
+    for engine in (open_database(postgres_url), make_read_only(notes)):
         with pytest.raises(sa.exc.InternalError, match="read-only transaction"), engine.begin() as connection:
             connection.execute(sa.text(statement))
         assert read_notes(engine) == ["one"]
@@ -249,7 +249,7 @@ def test_what_is_no_engine_is_refused() -> None:
 )
 def test_no_password_in_an_error(url: str) -> None:
     with pytest.raises(SourceError) as caught:
-        read_notes(open_source(url))
+        read_notes(open_database(url))
     shown = str(caught.value)
     assert "postgresql://127.0.0.1:1/db cannot be read" in shown
     for secret in (PASSWORD, ENCODED, "s3cret"):
@@ -261,7 +261,7 @@ def test_a_password_that_the_server_repeats_is_not_shown(postgres_url: str) -> N
     # Here the user is called as the password, and the server's message names the user.
     url = sa.make_url(postgres_url).set(username=PASSWORD, password=PASSWORD)
     with pytest.raises(SourceError, match=r'"\*\*\*" does not exist') as caught:
-        read_notes(open_source(url.render_as_string(hide_password=False)))
+        read_notes(open_database(url.render_as_string(hide_password=False)))
     assert "s3cret" not in str(caught.value)
 
 

@@ -14,12 +14,17 @@ import sqlalchemy as sa
 
 from tasks.errors import RefusedError, SourceError
 from tasks.evidence.types import Agent, AgentRuns, FutureRuns, ToolCall
-from tasks.sources.sql.runs import Source, open_source
+from tasks.sources.source import Window
+from tasks.sources.sql.connection import open_database
+from tasks.sources.sql.source import SqlSource
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-AGENT = Agent(id=1, name="billing-bot", environment="prod")
+_UUID = "6f1c2b1e-3a55-4c07-9b3b-0d4f6f1f0a01"
+AGENT = Agent(id="1", name="billing-bot", environment="prod")
 
-Build = Callable[..., Source]
+WINDOW = Window(20, NOW, None, "")
+
+Build = Callable[..., SqlSource]
 
 TABLES = {
     "environments": "id INTEGER, name TEXT",
@@ -72,10 +77,10 @@ def build_sqlite(tmp_path: Path) -> Build:
         date: str = "DATETIME",
         tables: dict[str, str] = TABLES,
         after: Sequence[str] = (),
-    ) -> Source:
+    ) -> SqlSource:
         path = tmp_path / "station.db"
         fill(sa.create_engine(f"sqlite:///{path}"), runs, date, tables, after)
-        return Source(open_source(f"sqlite:///{path}"))
+        return SqlSource(open_database(f"sqlite:///{path}"))
 
     return build
 
@@ -89,10 +94,10 @@ def build_postgres(postgres_url: str) -> Iterator[Build]:
         date: str = "TEXT",
         tables: dict[str, str] = TABLES,
         after: Sequence[str] = (),
-    ) -> Source:
+    ) -> SqlSource:
         fill(sa.create_engine(postgres_url), runs, date, tables, after)
-        opened.append(open_source(postgres_url))
-        return Source(opened[0])
+        opened.append(open_database(postgres_url))
+        return SqlSource(opened[0])
 
     yield build
     for engine in opened:
@@ -105,26 +110,26 @@ def build(request: pytest.FixtureRequest) -> Build:
     return found
 
 
-def fetch(source: Source, agent: Agent = AGENT, **values: Any) -> AgentRuns:
+def fetch(source: SqlSource, agent: Agent = AGENT, **values: Any) -> AgentRuns:
     arguments: dict[str, Any] = {"limit": 20, "until": NOW, "since": None, "filter_model": "", **values}
-    return source.fetch_runs(agent, **arguments)
+    return source.fetch_runs(agent, Window(**arguments))
 
 
 def ids(found: AgentRuns) -> list[int]:
-    return [run.id for run in found.runs]
+    return [int(run.id) for run in found.runs]
 
 
 def test_agents_of_an_environment_by_id(build: Build) -> None:
-    agents = build([]).load_agents("prod")
+    agents = build([]).load_agents("prod", WINDOW)
     assert agents == [
-        Agent(id=1, name="billing-bot", environment="prod", description="d", prompt="p", max_steps=9),
-        Agent(id=2, name="other", environment="prod"),
+        Agent(id="1", name="billing-bot", environment="prod", description="d", prompt="p", max_steps=9),
+        Agent(id="2", name="other", environment="prod"),
     ]
 
 
 def test_an_unknown_environment_is_refused_with_those_there_are(build: Build) -> None:
     with pytest.raises(RefusedError, match="no environment 'prd'; there is prod, staging"):
-        build([]).load_agents("prd")
+        build([]).load_agents("prd", WINDOW)
 
 
 def test_at_most_ten_environments_are_listed(build_sqlite: Build, tmp_path: Path) -> None:
@@ -133,7 +138,7 @@ def test_at_most_ten_environments_are_listed(build_sqlite: Build, tmp_path: Path
         for number in range(20):
             connection.execute(sa.text(f"INSERT INTO environments VALUES ({number + 10}, 'env-{number:02d}')"))
     with pytest.raises(RefusedError, match=r"env-00, .*env-09 and 12 more$"):
-        source.load_agents("prd")
+        source.load_agents("prd", WINDOW)
 
 
 def test_names_of_any_length_are_shown_in_short(build_sqlite: Build, tmp_path: Path) -> None:
@@ -142,16 +147,16 @@ def test_names_of_any_length_are_shown_in_short(build_sqlite: Build, tmp_path: P
     with sa.create_engine(f"sqlite:///{tmp_path / 'station.db'}").begin() as connection:
         connection.execute(sa.text("UPDATE agents SET name = :name"), {"name": "x" * 1_000_000})
         connection.execute(sa.text("INSERT INTO environments VALUES (9, :name)"), {"name": "a" * 300})
-    assert {agent.name for agent in source.load_agents("prod")} == {"x" * 199 + "…"}
+    assert {agent.name for agent in source.load_agents("prod", WINDOW)} == {"x" * 199 + "…"}
     with pytest.raises(RefusedError, match=f"there is {'a' * 100}…, prod"):
-        source.load_agents("prd")
+        source.load_agents("prd", WINDOW)
 
 
 def test_an_environment_without_agents_is_empty(build_sqlite: Build, tmp_path: Path) -> None:
     source = build_sqlite([])
     with sa.create_engine(f"sqlite:///{tmp_path / 'station.db'}").begin() as connection:
         connection.execute(sa.text("INSERT INTO environments VALUES (9, 'new')"))
-    assert source.load_agents("new") == []
+    assert source.load_agents("new", WINDOW) == []
 
 
 def test_a_whole_run(build: Build) -> None:
@@ -175,9 +180,10 @@ def test_a_whole_run(build: Build) -> None:
         trace_id=" 00ab ",
     )
     run = fetch(build([row])).runs[0]
-    assert run.model_dump() == {
-        "id": 7,
-        "agent_id": 1,
+    more = {"expected", "context", "cost_usd", "messages", "session_id", "version", "succeeded", "owner", "tags"}
+    assert run.model_dump(exclude={*more, "left_out_for"}) == {
+        "id": "7",
+        "agent_id": "1",
         "status": "failed",
         "outcome": "failure",
         "started_at": NOW - timedelta(minutes=7),
@@ -194,7 +200,7 @@ def test_a_whole_run(build: Build) -> None:
         "tool_calls": (ToolCall(name="search", arguments='{"q":1}', result="two", error="slow").model_dump(),),
         "tool_calls_invalid": None,
         "execution_steps": "[1]",
-        "parent_run_id": 3,
+        "parent_run_id": "3",
         "trace_id": "00ab",
     }
 
@@ -285,11 +291,11 @@ def test_missing_columns_read_as_none(build: Build) -> None:
         "agent_runs": "id INTEGER, agent_id INTEGER, status TEXT, started_at TEXT",
     }
     source = build([run_row(1)], tables=tables)
-    assert source.load_agents("prod")[0] == Agent(id=1, name="billing-bot", environment="prod")
+    assert source.load_agents("prod", WINDOW)[0] == Agent(id="1", name="billing-bot", environment="prod")
     run = fetch(source).runs[0]
-    absent = run.model_dump(exclude={"id", "agent_id", "status", "outcome", "started_at", "tool_calls"})
+    absent = run.model_dump(exclude={"id", "agent_id", "status", "outcome", "started_at", "tool_calls", "tags"})
     assert set(absent.values()) == {None}
-    assert run.tool_calls == ()
+    assert (run.tool_calls, run.tags) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -305,7 +311,7 @@ def test_missing_columns_read_as_none(build: Build) -> None:
 )
 def test_what_cannot_be_done_without_is_named(build: Build, tables: dict[str, str], reason: str) -> None:
     with pytest.raises(SourceError, match=reason):
-        build([], tables=tables).load_agents("prod")
+        build([], tables=tables).load_agents("prod", WINDOW)
 
 
 def test_views_with_columns_in_another_spelling(build: Build) -> None:
@@ -352,7 +358,7 @@ def test_a_run_that_ended_after_until_is_unfinished(build: Build) -> None:
 def test_without_a_start_the_end_counts(build: Build) -> None:
     rows = [run_row(1, started_at=None, completed_at="2026-03-01 11:00:00"), run_row(2, started_at="")]
     found = fetch(build(rows))
-    assert [(run.id, run.started_at.hour, run.duration_seconds) for run in found.runs] == [(1, 11, None)]
+    assert [(run.id, run.started_at.hour, run.duration_seconds) for run in found.runs] == [("1", 11, None)]
     assert found.unreadable == 1
     assert found.warnings == ("1 row is left out because it is unknown when the run started: run 2 has no started_at",)
 
@@ -372,17 +378,44 @@ def test_if_no_row_can_be_read_the_agent_cannot(build: Build) -> None:
         fetch(build(rows))
 
 
-def test_ids_that_are_no_numbers(build_sqlite: Build) -> None:
-    tables = {**TABLES, "agent_runs": TABLES["agent_runs"].replace("id BIGINT", "id TEXT")}
-    found = fetch(build_sqlite([run_row(1), run_row(2, id="b2f1")], tables=tables))
-    assert ids(found) == [1]
-    assert "the id 'b2f1' is not a whole number" in found.warnings[0]
+def test_an_id_is_any_text(build: Build) -> None:
+    columns = TABLES["agent_runs"].replace("id BIGINT, agent_id INTEGER", "id TEXT, agent_id TEXT")
+    tables = {**TABLES, "agents": TABLES["agents"].replace("id INTEGER", "id TEXT", 1), "agent_runs": columns}
+    agent = "team/ü: Billing bot"
+    given = ["b2f1", "B2f1", " b2f1", "007", "7", "run: 10/ü"]
+    rows = [run_row(number, id=run_id, agent_id=agent) for number, run_id in enumerate(given, start=1)]
+    rows += [run_row(7, id="x", agent_id=agent.upper()), run_row(8, id="", agent_id=agent), run_row(9, id=None)]
+    source = build(rows, tables=tables, after=[f"UPDATE agents SET id = '{agent}' WHERE id = '1'"])
+    assert [found.id for found in source.load_agents("prod", WINDOW)] == ["2", agent]
+    found = fetch(source, Agent(id=agent, name="b", environment="prod"))
+    assert [run.id for run in found.runs] == given
+    assert (found.unreadable, found.warnings[0].endswith("a run has no id")) == (1, True)
 
 
-def test_ids_as_text_in_postgres(build_postgres: Build) -> None:
-    columns = TABLES["agent_runs"].replace("id BIGINT, agent_id INTEGER", "id TEXT, agent_id VARCHAR(9)")
-    rows = [run_row(1, id="1", agent_id="1"), run_row(2, id="2", agent_id="2")]
-    assert ids(fetch(build_postgres(rows, tables={**TABLES, "agent_runs": columns}))) == [1]
+@pytest.mark.parametrize(
+    ("kind", "written", "agent_id"),
+    [
+        ("UUID", _UUID, _UUID),
+        ("CHAR(36)", _UUID, _UUID),
+        ("NUMERIC(5,2)", "1.00", "1"),
+        ("JSONB", '"b"', "b"),
+        ("BYTEA", r"\x" + _UUID.replace("-", ""), _UUID),
+    ],
+)
+def test_ids_are_read_from_columns_of_every_type(build_postgres: Build, kind: str, written: str, agent_id: str) -> None:
+    after = [
+        f"ALTER TABLE agent_runs ALTER COLUMN agent_id TYPE {kind} USING '{written}'::{kind}",
+        f"ALTER TABLE agent_runs ALTER COLUMN id TYPE UUID USING '{_UUID}'::uuid",
+        f"ALTER TABLE agent_runs ALTER COLUMN parent_run_id TYPE UUID USING '{_UUID}'::uuid",
+    ]
+    source = build_postgres([run_row(1, parent_run_id=3)], after=after)
+    (run,) = fetch(source, Agent(id=agent_id, name="b", environment="prod")).runs
+    assert (run.id, run.parent_run_id) == (_UUID, _UUID)
+
+
+def test_uuids_in_bytes_are_uuids(build_sqlite: Build) -> None:
+    source = build_sqlite([run_row(1)], after=["UPDATE agent_runs SET agent_id = x'" + _UUID.replace("-", "") + "'"])
+    assert ids(fetch(source, Agent(id=_UUID, name="b", environment="prod"))) == [1]
 
 
 def test_large_ids(build: Build) -> None:
@@ -496,12 +529,12 @@ def test_runs_that_start_in_the_future_are_counted(build_sqlite: Build, tmp_path
         run_row(4, started_at="2026-03-01 12:00:30"),
     ]
     build_sqlite(rows)
-    engine = open_source(f"sqlite:///{tmp_path / 'station.db'}")
-    found = fetch(Source(engine, now=lambda: NOW))
+    engine = open_database(f"sqlite:///{tmp_path / 'station.db'}")
+    found = fetch(SqlSource(engine, now=lambda: NOW))
     assert ids(found) == [1]
     assert found.future == FutureRuns(count=2, latest=datetime(2026, 3, 1, 17, 30, tzinfo=UTC))
     # A report that is resumed looks up to a moment in the past: what came since does not lie in the future.
-    assert fetch(Source(engine, now=lambda: NOW + timedelta(days=1))).future == FutureRuns()
+    assert fetch(SqlSource(engine, now=lambda: NOW + timedelta(days=1))).future == FutureRuns()
 
 
 def test_json_and_bytes_columns_in_postgres(build_postgres: Build) -> None:
@@ -528,7 +561,7 @@ def test_bytes_nul_and_enormous_texts(build_sqlite: Build) -> None:
 def test_many_threads_at_once(build: Build) -> None:
     rows = [run_row(number, agent_id=number % 2 + 1) for number in range(1, 101)]
     source = build(rows)
-    agents = [AGENT, Agent(id=2, name="other", environment="prod")] * 40
+    agents = [AGENT, Agent(id="2", name="other", environment="prod")] * 40
     with ThreadPoolExecutor(40) as pool:
         found = list(pool.map(lambda agent: fetch(source, agent, limit=50), agents))
     for agent, answer in zip(agents, found, strict=True):

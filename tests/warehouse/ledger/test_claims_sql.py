@@ -45,7 +45,7 @@ def paid(fingerprint: str = "f", **changes: Any) -> PaidAnswer:
         "latency_seconds": 2.25,
         "attempts": 1,
         "report_id": 3,
-        "agent_id": 7,
+        "agent_id": "7",
         "sample": 2,
     }
     return PaidAnswer(**{**values, **changes})
@@ -53,7 +53,7 @@ def paid(fingerprint: str = "f", **changes: Any) -> PaidAnswer:
 
 def claim(ledger: Ledger, fingerprint: str = "f", seconds: float = 60, **more: Any) -> PaidAnswer | Claim | None:
     return ledger.claim(
-        fingerprint, kind="agent", model="gpt-5.4-mini", report_id=3, agent_id=7, seconds=seconds, **more
+        fingerprint, kind="agent", model="gpt-5.4-mini", report_id=3, agent_id="7", seconds=seconds, **more
     )
 
 
@@ -91,7 +91,7 @@ def test_a_usable_answer_takes_the_place_of_its_claim(warehouse: Warehouse, ledg
     held_claim = held(ledger, sample=2)
     (row,) = rows(warehouse)
     assert (row["status"], row["outcome"], row["kind"], row["sample"]) == ("claimed", None, "agent", 2)
-    assert (row["report_id"], row["agent_id"]) == (3, 7)
+    assert (row["report_id"], row["agent_id"]) == (3, "7")
     before = datetime.now(UTC)
     ledger.commit(paid(model="as-it-was-answered"), held_claim)
     (row,) = rows(warehouse)
@@ -195,12 +195,12 @@ input()
 
 def test_a_claim_that_died_is_a_call_of_unknown_cost(warehouse: Warehouse, ledger: SqlLedger) -> None:
     ledger.commit(paid("e"), held(ledger, "e", most_usd=lambda: 0.75))
-    assert ledger.load_paid(3) == {7: Paid(1, 1000, 20, 0.25, 0.25)}
+    assert ledger.load_paid(3) == {"7": Paid(1, 1000, 20, 0.25, 0.25)}
     lapsing = held(ledger, "f", seconds=0, most_usd=lambda: 0.5)
     held(ledger, "f", most_usd=lambda: 0.5)
     ledger.lapse_claims(3)
     assert [state for state, _ in states(warehouse)] == ["answered", "unanswered", "unanswered"]
-    assert ledger.load_paid(3) == {7: Paid(3, None, None, None, 0.25)}
+    assert ledger.load_paid(3) == {"7": Paid(3, None, None, None, 0.25)}
     assert ledger.spent_usd(3) == 0.25 + 0.5 + 0.5
     # Its holder was thought dead, and answers after all.
     ledger.commit(paid("f"), lapsing)
@@ -254,7 +254,7 @@ def test_a_claim_of_a_process_elsewhere_lapses_with_its_report(
     owner = Owner(host="third.example", pid=2, process_started=2.0) if taken_up else elsewhere
     beat = datetime.now(UTC) - timedelta(seconds=silent_seconds)
     report_id = warehouse.create_report({"environment": "prod", "owner": owner, "heartbeat": beat})
-    first = ledger.claim("f", kind="agent", model="m", report_id=report_id, agent_id=7, seconds=300)
+    first = ledger.claim("f", kind="agent", model="m", report_id=report_id, agent_id="7", seconds=300)
     assert isinstance(first, Claim)
     with warehouse.database.writing() as connection:
         connection.execute(sa.update(judge_calls).values(claimed_by=elsewhere))
@@ -333,7 +333,7 @@ def pay_all(ledger: Ledger, names: list[str], seconds: float) -> int:
             kind="agent",
             model="m",
             report_id=3,
-            agent_id=7,
+            agent_id="7",
             deadline=time.monotonic() + 60,
             stop=StopSignal(),
         )

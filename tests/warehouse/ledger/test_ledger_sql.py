@@ -33,7 +33,7 @@ def answer(fingerprint: str, **changes: Any) -> PaidAnswer:
         "latency_seconds": 2.25,
         "attempts": 1,
         "report_id": 3,
-        "agent_id": 7,
+        "agent_id": "7",
     }
     return PaidAnswer(**{**values, **changes})
 
@@ -67,7 +67,7 @@ def test_an_answer_of_an_earlier_version_is_found_and_a_newer_one_counts_more(wa
     ledger = SqlLedger(warehouse.database)
     old = answer("without the endpoint")
     ledger.commit(old)
-    of: dict[str, Any] = {"kind": "agent", "model": "m", "report_id": 9, "agent_id": 7, "seconds": 60}
+    of: dict[str, Any] = {"kind": "agent", "model": "m", "report_id": 9, "agent_id": "7", "seconds": 60}
     assert ledger.find("with it", earlier=old.fingerprint) == old
     assert ledger.claim("with it", earlier=old.fingerprint, **of) == old
     with warehouse.database.reading() as connection:

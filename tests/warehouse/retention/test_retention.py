@@ -56,9 +56,9 @@ def fill(warehouse: Warehouse, folder: Path, days: int, environment: str, status
     report_id = warehouse.create_report({"environment": environment, "created_at": moment - timedelta(minutes=1)})
     if status == "pending":
         return report_id
-    details = [{"agent_id": number, "agent_name": "a", "status": "evaluated"} for number in (1, 2)]
-    criteria = [{"agent_id": 1, "criterion": "accuracy", "weight": 1.0, "threshold": 7.0}]
-    runs = [{"agent_id": 1, "run_id": number, "status": "completed"} for number in range(3)]
+    details = [{"agent_id": str(number), "agent_name": "a", "status": "evaluated"} for number in (1, 2)]
+    criteria = [{"agent_id": "1", "criterion": "accuracy", "weight": 1.0, "threshold": 7.0}]
+    runs = [{"agent_id": "1", "run_id": str(number), "status": "completed"} for number in range(3)]
     report = {"status": status, "generation_completed_at": moment}
     warehouse.write_report(report_id, report, details, criteria, runs)
     row = warehouse.load_report(report_id)
@@ -76,7 +76,7 @@ def fill(warehouse: Warehouse, folder: Path, days: int, environment: str, status
 def pay(warehouse: Warehouse, report_id: int, fingerprint: str, moment: datetime, agent: int = 1) -> None:
     values = {"fingerprint": fingerprint, "kind": "agent", "model": "m", "answer": "{}", "outcome": "usable"}
     numbers = dict.fromkeys(("prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd"))
-    answer = PaidAnswer(**values, **numbers, latency_seconds=1, attempts=1, report_id=report_id, agent_id=agent)
+    answer = PaidAnswer(**values, **numbers, latency_seconds=1, attempts=1, report_id=report_id, agent_id=str(agent))
     SqlLedger(warehouse.database).commit(answer)
     with warehouse.database.writing() as connection:
         mine = sa.update(judge_calls).where(judge_calls.c.fingerprint == fingerprint)
@@ -85,7 +85,7 @@ def pay(warehouse: Warehouse, report_id: int, fingerprint: str, moment: datetime
 
 def reuse(warehouse: Warehouse, report_id: int, fingerprint: str) -> None:
     ledger = SqlLedger(warehouse.database)
-    known = ledger.claim(fingerprint, kind="agent", model="m", report_id=report_id, agent_id=1, seconds=60)
+    known = ledger.claim(fingerprint, kind="agent", model="m", report_id=report_id, agent_id="1", seconds=60)
     assert isinstance(known, PaidAnswer)
 
 
@@ -98,7 +98,7 @@ def reuse_late(warehouse: Warehouse, report_id: int, fingerprint: str) -> None:
         deadline=time.monotonic() - 1,
         stop=StopSignal(),
         report_id=report_id,
-        agent_id=1,
+        agent_id="1",
     )
     with claimed(SqlLedger(warehouse.database), late) as known:
         assert isinstance(known, PaidAnswer)
@@ -252,7 +252,7 @@ def test_a_comparison_made_meanwhile_keeps_its_baseline(
 def test_labels_stay(warehouse: Warehouse, folder: Path, make: Callable[..., int]) -> None:
     old = make(200)
     make(1)
-    label = {"report_id": old, "environment": "prod/eu", "agent_id": 1, "criterion": "accuracy", "labeler": "ann"}
+    label = {"report_id": old, "environment": "prod/eu", "agent_id": "1", "criterion": "accuracy", "labeler": "ann"}
     with warehouse.database.writing() as connection:
         connection.execute(sa.insert(labels).values(label | {"created_at": NOW}))
     run(warehouse, folder)
@@ -296,7 +296,7 @@ def test_answers_of_reports_that_are_gone_have_their_time_too(
     reuse(warehouse, discarded + 5, "held")
     ledger = SqlLedger(warehouse.database)
     for name in ("lapsed", "claimed"):
-        ledger.claim(name, kind="agent", model="m", report_id=discarded, agent_id=1, seconds=60)
+        ledger.claim(name, kind="agent", model="m", report_id=discarded, agent_id="1", seconds=60)
     with warehouse.database.writing() as connection:
         lapsed = sa.update(judge_calls).where(judge_calls.c.fingerprint == "lapsed")
         connection.execute(lapsed.values(claimed_until=NOW - timedelta(days=91)))
@@ -386,8 +386,7 @@ from fsspec.implementations.local import LocalFileSystem
 from tasks.warehouse.retention.removal import Retention, Rule
 from tasks.warehouse.sql import open_warehouse
 
-url, folder, before, step = sys.argv[1:]
-left = int(step)
+url, folder, before = sys.argv[1:]
 
 def count(*_):
     global left
@@ -402,18 +401,27 @@ class Counting(LocalFileSystem):
         super().rm_file(path)
 
 fsspec.register_implementation("counting", Counting)
-warehouse = open_warehouse(url)
-retention = Retention(warehouse.database, f"counting://{folder}", Rule(datetime.fromisoformat(before)))
-def look(connection, cursor, text, *_):
-    if text.startswith("DELETE"):
-        count()
 
-sa.event.listen(sa.engine.Engine, "before_cursor_execute", look)
-sa.event.listen(sa.engine.Engine, "commit", count)
-list(retention.remove_reports())
-retention.remove_answers()
-list(retention.remove_files())
-print("done")
+def remove():
+    warehouse = open_warehouse(url)
+    retention = Retention(warehouse.database, f"counting://{folder}", Rule(datetime.fromisoformat(before)))
+    def look(connection, cursor, text, *_):
+        if text.startswith("DELETE"):
+            count()
+
+    sa.event.listen(sa.engine.Engine, "before_cursor_execute", look)
+    sa.event.listen(sa.engine.Engine, "commit", count)
+    list(retention.remove_reports())
+    retention.remove_answers()
+    list(retention.remove_files())
+
+# What takes long is imported once: each step has a copy of this process.
+for step in sys.stdin:
+    left = int(step)
+    if (copy := os.fork()) == 0:
+        remove()
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]), flush=True)
 """
 
 
@@ -423,22 +431,30 @@ def test_killed_at_any_step_it_loses_nothing_and_the_next_one_finishes(
     """The steps: every DELETE, every commit, every file. What a killed one leaves, the next one finds."""
     kept = {make(10), make(1)}
     steps = killed = 0
-    while True:
-        for days in (200, 150):
-            make(days, status="failed")
-        arguments = [warehouse_url, str(folder), RULE.before.isoformat(), str(steps)]
-        ended = subprocess.run([sys.executable, "-c", _KILLED, *arguments], cwd=ROOT, capture_output=True, timeout=60)
-        assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
-        there = ids(warehouse)
-        check_whole(warehouse, folder, kept)
-        # A report is whole or gone; of one that is gone, files may be left.
-        check_whole(warehouse, folder, there)
-        if ended.returncode == 0:
-            assert there == files(folder) == kept
-            break
-        killed += 1
-        run(warehouse, folder)
-        assert ids(warehouse) == files(folder) == kept
-        assert len(fingerprints(warehouse)) == 4
-        steps += 5
+    arguments = [warehouse_url, str(folder), RULE.before.isoformat()]
+    with subprocess.Popen(
+        [sys.executable, "-c", _KILLED, *arguments], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        while True:
+            for days in (200, 150):
+                make(days, status="failed")
+            process.stdin.write(f"{steps}\n")
+            process.stdin.flush()
+            ended = int(process.stdout.readline())
+            assert ended in (0, -signal.SIGKILL)
+            there = ids(warehouse)
+            check_whole(warehouse, folder, kept)
+            # A report is whole or gone; of one that is gone, files may be left.
+            check_whole(warehouse, folder, there)
+            if ended == 0:
+                assert there == files(folder) == kept
+                break
+            killed += 1
+            run(warehouse, folder)
+            assert ids(warehouse) == files(folder) == kept
+            assert len(fingerprints(warehouse)) == 4
+            steps += 5
+        process.stdin.close()
     assert killed >= 5

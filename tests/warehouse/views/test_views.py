@@ -41,13 +41,13 @@ def report(warehouse: Warehouse) -> Callable[..., int]:
         details: list[Row] = []
         criteria: list[Row] = [_criterion(None, 6.0)]
         for agent_id, found in agents.items():
-            row: Row = {"agent_id": agent_id, "agent_name": f"agent {agent_id}", "status": found}
+            row: Row = {"agent_id": str(agent_id), "agent_name": f"agent {agent_id}", "status": found}
             if isinstance(found, float):
                 row |= {"status": "evaluated", "score": found, "passed": found >= 7, "success_rate": 0.5}
                 criteria += [
-                    _criterion(agent_id, found),
-                    _criterion(agent_id, found - 1, "tone"),
-                    _criterion(agent_id, None, "zeal"),
+                    _criterion(str(agent_id), found),
+                    _criterion(str(agent_id), found - 1, "tone"),
+                    _criterion(str(agent_id), None, "zeal"),
                 ]
             details.append(row)
         report_id = warehouse.create_report({"environment": environment, "name": "Nightly", "created_at": START})
@@ -58,7 +58,7 @@ def report(warehouse: Warehouse) -> Callable[..., int]:
     return write
 
 
-def _criterion(agent_id: int | None, score: float | None, name: str = "accuracy") -> Row:
+def _criterion(agent_id: str | None, score: float | None, name: str = "accuracy") -> Row:
     passed = None if score is None else score >= 7
     return {
         "agent_id": agent_id,
@@ -131,11 +131,11 @@ def test_the_latest_score_is_of_the_newest_completed_report_that_looked(
     report({1: 2.0}, environment="test")
     columns = ("environment", "agent_id", "report_id", "score", "passed", "is_current", "is_gone")
     assert [tuple(row.values()) for row in read("latest_agent_scores", *columns)] == [
-        ("prod", 1, 2, 8.5, True, True, False),
-        ("prod", 2, 1, 8.0, True, False, False),
-        ("prod", 3, 1, 9.0, True, False, False),
-        ("prod", 4, 1, 7.5, True, False, True),
-        ("test", 1, 5, 2.0, False, True, False),
+        ("prod", "1", 2, 8.5, True, True, False),
+        ("prod", "2", 1, 8.0, True, False, False),
+        ("prod", "3", 1, 9.0, True, False, False),
+        ("prod", "4", 1, 7.5, True, False, True),
+        ("test", "1", 5, 2.0, False, True, False),
     ]
 
 
@@ -146,9 +146,9 @@ def test_a_look_that_gave_no_score_is_the_latest_one(
     report({1: "failed", 2: "no_runs", 3: "no_evidence"})
     rows = read("latest_agent_scores", "agent_id", "status", "score", "report_id")
     assert [tuple(row.values()) for row in rows] == [
-        (1, "failed", None, 2),
-        (2, "no_runs", None, 2),
-        (3, "no_evidence", None, 2),
+        ("1", "failed", None, 2),
+        ("2", "no_runs", None, 2),
+        ("3", "no_evidence", None, 2),
     ]
 
 
@@ -171,10 +171,10 @@ def test_the_history_has_every_agent_of_every_completed_report(
     report({1: 1.0}, status="failed")
     rows = read("agent_score_history", "report_id", "agent_id", "status", "score", "report_created_at", "report_name")
     assert [tuple(row.values()) for row in rows] == [
-        (1, 1, "evaluated", 4.0, START + timedelta(days=1), "Nightly"),
-        (1, 2, "failed", None, START + timedelta(days=1), "Nightly"),
-        (2, 1, "evaluated", 9.0, START + timedelta(days=2), "Nightly"),
-        (2, 2, "not_started", None, START + timedelta(days=2), "Nightly"),
+        (1, "1", "evaluated", 4.0, START + timedelta(days=1), "Nightly"),
+        (1, "2", "failed", None, START + timedelta(days=1), "Nightly"),
+        (2, "1", "evaluated", 9.0, START + timedelta(days=2), "Nightly"),
+        (2, "2", "not_started", None, START + timedelta(days=2), "Nightly"),
     ]
 
 
@@ -183,10 +183,10 @@ def test_the_history_of_criteria_has_the_team(read: Callable[..., list[Row]], re
     report({1: 1.0}, status="cancelled")
     rows = read("criterion_history", "criterion", "agent_id", "agent_name", "score", "passed", "threshold")
     assert [tuple(row.values()) for row in rows] == [
-        ("accuracy", 1, "agent 1", 4.0, False, 7.0),
+        ("accuracy", "1", "agent 1", 4.0, False, 7.0),
         ("accuracy", None, None, 6.0, False, 7.0),
-        ("tone", 1, "agent 1", 3.0, False, 7.0),
-        ("zeal", 1, "agent 1", None, None, 7.0),
+        ("tone", "1", "agent 1", 3.0, False, 7.0),
+        ("zeal", "1", "agent 1", None, None, 7.0),
     ]
 
 
@@ -205,7 +205,7 @@ def _paid(report_id: int | None, cost_usd: float | None, **changes: Any) -> Paid
         "cached_tokens": 3_000_000_000,
         "latency_seconds": 1.0,
         "attempts": 1,
-        "agent_id": 1,
+        "agent_id": "1",
     }
     return PaidAnswer(**(values | {"report_id": report_id, "cost_usd": cost_usd} | changes))
 
@@ -221,7 +221,7 @@ def test_costs_are_of_all_answers_whatever_became_of_the_report(
     ledger.commit(_paid(failed, 0.125, kind="team"))
     ledger.commit(_paid(77, 2.0))
     ledger.commit(_paid(None, None, model="other"))
-    ledger.claim("g", kind="agent", model="m", report_id=failed, agent_id=1, seconds=60)
+    ledger.claim("g", kind="agent", model="m", report_id=failed, agent_id="1", seconds=60)
     rows = read("judge_costs", "report_id", "kind", "environment", "report_status", "calls", "unusable_calls")
     assert [tuple(row.values()) for row in rows] == [
         (failed, "agent", "prod", "failed", 2, 1),
@@ -253,15 +253,15 @@ def test_failing_agents_are_those_that_need_work_now(
     report({1: 1.0, 2: 9.0}, status="failed")
     columns = ("agent_id", "report_id", "status", "score", "reports_failing", "failing_since_report_id")
     assert [tuple(row.values()) for row in read("failing_agents", *columns)] == [
-        (2, 3, "evaluated", 6.0, 2, 2),
-        (5, 3, "failed", None, 3, 1),
-        (6, 2, "evaluated", 3.0, 2, 1),
+        ("2", 3, "evaluated", 6.0, 2, 2),
+        ("5", 3, "failed", None, 3, 1),
+        ("6", 2, "evaluated", 3.0, 2, 1),
     ]
     columns = ("agent_id", "criteria_not_passed", "worst_criterion", "worst_criterion_score", "failing_since")
     assert [tuple(row.values()) for row in read("failing_agents", *columns)] == [
-        (2, 3, "tone", 5.0, START + timedelta(days=2)),
-        (5, 0, None, None, START + timedelta(days=1)),
-        (6, 3, "tone", 2.0, START + timedelta(days=1)),
+        ("2", 3, "tone", 5.0, START + timedelta(days=2)),
+        ("5", 0, None, None, START + timedelta(days=1)),
+        ("6", 3, "tone", 2.0, START + timedelta(days=1)),
     ]
 
 
@@ -275,21 +275,21 @@ def test_a_look_that_saw_nothing_neither_ends_nor_hides_that_an_agent_fails(
     report({1: 3.0, 2: 9.0})
     report({1: nothing, 2: nothing})
     columns = ("agent_id", "report_id", "score", "reports_failing", "failing_since_report_id")
-    assert [tuple(row.values()) for row in read("failing_agents", *columns)] == [(1, 4, 3.0, 2, 2)]
+    assert [tuple(row.values()) for row in read("failing_agents", *columns)] == [("1", 4, 3.0, 2, 2)]
 
 
 def test_an_agent_that_is_gone_needs_no_work(read: Callable[..., list[Row]], report: Callable[..., int]) -> None:
     report({1: 4.0, 2: 4.0})
     report({2: 4.0})
-    assert read("failing_agents", "agent_id") == [{"agent_id": 2}]
+    assert read("failing_agents", "agent_id") == [{"agent_id": "2"}]
 
 
 def test_a_criterion_without_evidence_is_named_when_no_other_failed(
     warehouse: Warehouse, read: Callable[..., list[Row]]
 ) -> None:
     report_id = warehouse.create_report({"environment": "prod"})
-    agent = {"agent_id": 1, "agent_name": "a", "status": "evaluated", "score": 9.0, "passed": False}
-    criteria = [_criterion(1, 9.0), _criterion(1, None, "tone")]
+    agent = {"agent_id": "1", "agent_name": "a", "status": "evaluated", "score": 9.0, "passed": False}
+    criteria = [_criterion("1", 9.0), _criterion("1", None, "tone")]
     warehouse.write_report(report_id, {"status": "completed"}, [agent], criteria, [])
     columns = ("criteria_not_passed", "worst_criterion", "worst_criterion_score", "worst_criterion_threshold")
     assert [tuple(row.values()) for row in read("failing_agents", *columns)] == [(1, "tone", None, 7.0)]

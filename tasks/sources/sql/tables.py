@@ -1,0 +1,80 @@
+"""What is read of a database, whatever its tables are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, Connection, Select
+
+from tasks.errors import NotFoundError
+from tasks.evidence.timestamps import EPOCH
+from tasks.evidence.types import Agent
+from tasks.evidence.values import Redact, read_text
+from tasks.sources.source import Window
+from tasks.sources.sql.relation import Relation
+
+_SHOWN_CHARACTERS = 100
+_MOST_KNOWN = 10
+
+
+class Tables(Protocol):
+    """What is read of a database; ``steps`` and ``signals`` are None where there are none."""
+
+    runs: Relation
+    steps: Relation | None
+    signals: Relation | None
+
+    def environments(self, connection: Connection) -> list[str]:
+        """The names of the environments, each once, in order."""
+        ...
+
+    def agents(self, connection: Connection, environment: str, window: Window, redact: Redact | None) -> list[Agent]:
+        """The agents of an environment that exists, in any order."""
+        ...
+
+    def of_environment(self, environment: str) -> Iterable[ColumnElement[bool]]:
+        """The conditions that a run is of ``environment``; none where its agent says that."""
+        ...
+
+
+def within(runs: Relation, window: Window) -> Iterator[ColumnElement[bool]]:
+    """The conditions that a run starts in ``window`` and is of its model, as far as the database can compare."""
+    started = runs.started()
+    if started is not None:
+        yield started <= runs.moment(window.until)
+        yield started >= runs.moment(max(window.since or EPOCH, EPOCH))
+    if window.filter_model and "model_name" in runs:
+        yield runs.is_text("model_name", window.filter_model)
+
+
+def check_environment(environment: str, known: Sequence[str]) -> None:
+    """Refuse an environment that is not one of ``known``, of which at most ten are listed.
+
+    Raises:
+        NotFoundError: it is not there.
+    """
+    if environment in known:
+        return
+    if not known:
+        raise NotFoundError(f"there is no environment {environment!r}: the source has none")
+    shown = sorted({name if len(name) <= _SHOWN_CHARACTERS else name[:_SHOWN_CHARACTERS] + "…" for name in known})
+    more = f" and {len(shown) - _MOST_KNOWN} more" if len(shown) > _MOST_KNOWN else ""
+    listed = ", ".join(map(_show_name, shown[:_MOST_KNOWN]))
+    raise NotFoundError(f"there is no environment {environment!r}; there is {listed}{more}")
+
+
+def rows_of(connection: Connection, query: Select[Any]) -> Iterator[Mapping[str, Any]]:
+    """The rows of ``query`` by the names of its columns."""
+    for row in connection.execute(query).mappings():
+        yield dict(row)
+
+
+def distinct_names(values: Iterable[object]) -> list[str]:
+    """Values as texts, each once, in order; without those that are none."""
+    return sorted({text for value in values if (text := read_text(value)) is not None})
+
+
+def _show_name(name: str) -> str:
+    """In quotes where it would be read as another name: blanks at its ends are part of it."""
+    return name if name == name.strip() and name.isprintable() else repr(name)
