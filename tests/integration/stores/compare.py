@@ -174,7 +174,7 @@ def read(source: Source, environment: str) -> Reading:
 
 
 def _right(value: object) -> str:
-    return "as told" if value in (scripted.TASK, scripted.ANSWER) else str(value)
+    return "same" if value in (scripted.TASK, scripted.ANSWER) else str(value)
 
 
 def _each(values: Iterator[str]) -> str:
