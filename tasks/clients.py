@@ -81,21 +81,24 @@ class Clients:
         return self._once("source", self._open_source)
 
     def _open_source(self) -> Source:
-        from tasks.sources.contract.mapping import load_mapping
-        from tasks.sources.sql.connection import make_read_only, open_database
-        from tasks.sources.sql.source import SqlSource
+        from tasks.sources.opening import SourceSettings, open_engine, open_source
 
-        own = self.redactor()
-        mapping = load_mapping(self.settings.source_mapping)
-        if self.settings.source_block:
-            engine = make_read_only(self._blocks.load_engine(self.settings.source_block))
-        elif self.settings.source_url is not None:
-            engine = open_database(self.settings.source_url.get_secret_value())
+        settings, own = self.settings, self.redactor()
+        beside = SourceSettings(
+            mapping=settings.source_mapping,
+            preset=settings.source_preset,
+            headers={name: value.get_secret_value() for name, value in settings.source_headers.items()},
+            variables=os.environ,
+            redact=own.redact if own is not None else None,
+        )
+        if settings.source_block:
+            source = open_engine(self._blocks.load_engine(settings.source_block), beside)
+        elif settings.source_url is not None:
+            source = open_source(settings.source_url.get_secret_value(), beside)
         else:
             raise ConfigurationError(
                 "no source: set AGENT_REPORT_SOURCE_URL (such as sqlite:///station.db), or AGENT_REPORT_SOURCE_BLOCK"
             )
-        source = SqlSource(engine, mapping, own.redact if own is not None else None)
         self._close_with(source.close)
         return source
 

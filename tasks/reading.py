@@ -58,9 +58,9 @@ def fetch_traces(
 ) -> list[Evidence | ReadFailure]:
     """The traces of ``runs`` (in a list of one), and with them all that is known of each of ``agents``, redacted."""
     clients = current_clients()
-    jaeger = clients.jaeger(plan.options.max_concurrent_runs)
+    store = clients.source().trace_store() or clients.jaeger(plan.options.max_concurrent_runs)
     evidence = batch.read_evidence(
-        jaeger, agents, unquoted(runs[0]), clients.prices(), clients.redactor(), now=plan.evidence_until
+        store, agents, unquoted(runs[0]), clients.prices(), clients.redactor(), now=plan.evidence_until
     )
     return quoted(evidence)
 

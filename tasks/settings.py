@@ -55,10 +55,13 @@ class Settings(ReportOptions, BaseSettings):
         populate_by_name=True,
     )
 
-    source_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the database with agents and runs.")
+    source_url: SecretStr | None = Field(None, description="Database, store of traces, or files with agents and runs.")
     source_block: str = Field("", description="Name of a prefect-sqlalchemy SqlAlchemyConnector block, instead.")
-    source_mapping: str = Field("", description="YAML file with queries for agents and runs, and what statuses mean.")
+    source_headers: dict[str, SecretStr] = Field(
+        default_factory=dict, description='JSON object of headers for a store of traces, {"authorization": "Bearer …"}.'
+    )
     source_preset: str = Field("", description="What the source's spans are: langfuse, langsmith or otel_traces.")
+    source_mapping: str = Field("", description="YAML file with queries for agents and runs, and what statuses mean.")
     warehouse_url: SecretStr = Field(
         SecretStr("sqlite:///agent-report-data/warehouse.db"), description="SQLAlchemy URL of the warehouse."
     )

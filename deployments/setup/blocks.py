@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError
 from deployments.setup.piece import Found
 from tasks.errors import ConfigurationError
 from tasks.settings import Settings
+from tasks.sources.opening import absolute_url, is_database
 from tasks.wire.urls import refuse_ambiguous
 
 CONNECTOR, SECRET = "sqlalchemy-connector", "secret"
@@ -53,7 +54,8 @@ class Blocks:
         # Runs are made in another folder.
         self._mapping = str(Path(settings.source_mapping).expanduser().resolve()) if settings.source_mapping else ""
         self._skipped: list[Found] = []
-        self._add(settings, "source", CONNECTOR, settings.source_url)
+        self._plain: dict[str, str] = {}
+        self._add_source(settings)
         given = "warehouse_url" in settings.model_fields_set
         self._add(settings, "warehouse", CONNECTOR, settings.warehouse_url if given else None)
         self._add(settings, "judge_key", SECRET, settings.openai_api_key)
@@ -64,9 +66,9 @@ class Blocks:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings that make runs use these blocks, and the file of the source's mapping."""
+        """The settings that make runs use these blocks, and what of the source is in none."""
         named = {held.setting: held.name for held in self.held}
-        return named | ({"AGENT_REPORT_SOURCE_MAPPING": self._mapping} if self._mapping else {})
+        return named | self._plain | ({"AGENT_REPORT_SOURCE_MAPPING": self._mapping} if self._mapping else {})
 
     def inspect(self, client: SyncPrefectClient) -> Sequence[Found]:
         return [*(self._state(client, held) for held in self.held), *self._skipped]
@@ -80,6 +82,21 @@ class Blocks:
                     f"{held.setting}={held.name!r}: there is no such {held.slug} block on this Prefect server"
                 )
             _block(held).save(held.name, overwrite=held.is_ours)
+
+    def _add_source(self, settings: Settings) -> None:
+        """A database has a block; files and stores of traces have none, and what is secret stays with the worker."""
+        variable = _VARIABLES["source"]
+        url = settings.source_url.get_secret_value() if settings.source_url is not None else ""
+        if settings.source_block or not url or is_database(url):
+            self._add(settings, "source", CONNECTOR, settings.source_url)
+            return
+        if settings.source_headers or "@" in url.partition("://")[2].partition("/")[0]:
+            detail = f"{variable} and its headers hold secrets: runs use what their worker has"
+            self._skipped.append(Found("source", "skipped", detail))
+            return
+        self._plain[variable] = absolute_url(url)
+        if settings.source_preset:
+            self._plain["AGENT_REPORT_SOURCE_PRESET"] = settings.source_preset
 
     def _add(self, settings: Settings, thing: str, slug: str, value: SecretStr | None) -> None:
         setting = f"AGENT_REPORT_{thing.upper()}_BLOCK"

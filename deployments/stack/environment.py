@@ -14,6 +14,7 @@ from deployments.local.runner import QUIET_SETTINGS
 from tasks.connecting import open_clients
 from tasks.errors import ConfigurationError
 from tasks.settings import NO_ENV_FILE, SIMULATED_JUDGE_MODEL, read_settings
+from tasks.sources.opening import absolute_url, is_database
 
 _OURS = ("AGENT_REPORT_", "OPENAI_")
 # Runs get them from the worker's environment. Blocks would outlive the values that they copy.
@@ -105,6 +106,9 @@ def _absolute(values: Mapping[str, str]) -> dict[str, str]:
     for name in ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_WAREHOUSE_URL"):
         if name in changed:
             changed[name] = _absolute_url(changed[name])
+    source = changed.get("AGENT_REPORT_SOURCE_URL", "")
+    if source and not is_database(source):
+        changed["AGENT_REPORT_SOURCE_URL"] = absolute_url(source)
     if mapping := changed.get("AGENT_REPORT_SOURCE_MAPPING"):
         changed["AGENT_REPORT_SOURCE_MAPPING"] = str(Path(mapping).expanduser().resolve())
     parquet = changed.get("AGENT_REPORT_PARQUET_URL", "")

@@ -15,8 +15,8 @@ from tasks.evidence.traces.waterfall import build_waterfalls
 from tasks.evidence.types import Agent, AgentRuns, Evidence, RunId, Trace
 from tasks.redaction.redaction_batch import RedactionBatch
 from tasks.redaction.redactor import Redactor
-from tasks.sources.jaeger.client import FoundTraces, JaegerClient
-from tasks.sources.source import Source, Window
+from tasks.sources.found_traces import FoundTraces
+from tasks.sources.source import Source, TraceStore, Window
 
 NO_JAEGER = "no Jaeger is configured (AGENT_REPORT_JAEGER_URL)"
 # The spans of so many runs are in memory at once, and their ids fit into one URL.
@@ -44,7 +44,7 @@ def read_runs(
 
 
 def read_evidence(
-    client: JaegerClient | None,
+    store: TraceStore | None,
     agents: Sequence[Agent],
     runs: Sequence[AgentRuns | ReadFailure],
     prices: RunPrices,
@@ -54,13 +54,13 @@ def read_evidence(
 ) -> list[Evidence | ReadFailure]:
     """All that is known of each agent, redacted, in the order of ``agents``; ``runs`` are what ``read_runs`` gave.
 
-    Jaeger's faults are states of traces; without a ``client`` every trace is unavailable. ``now`` (aware) decides which
-    traces may still be on their way.
+    The faults of a ``store`` are states of traces; without one every trace is unavailable. ``now`` (aware) decides
+    which traces may still be on their way.
     """
     evidence: list[Evidence | ReadFailure] = []
     for group in _groups(agents, runs):
         every = [run for _, found in group if isinstance(found, AgentRuns) for run in found.runs]
-        traces = client.find_traces(every, now=now) if client else None
+        traces = store.find_traces(every, now=now) if store else None
         evidence += [
             found if isinstance(found, ReadFailure) else _attempt(hide, _build, agent, found, traces, prices, hide)
             for agent, found in group

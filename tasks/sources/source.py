@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from tasks.errors import SourceError
-from tasks.evidence.types import Agent, AgentId, AgentRuns
+from tasks.evidence.types import Agent, AgentId, AgentRuns, Run
+from tasks.sources.found_traces import FoundTraces
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,14 @@ class Window:
     until: datetime
     since: datetime | None
     filter_model: str
+
+
+class TraceStore(Protocol):
+    """Where traces of runs are."""
+
+    def find_traces(self, runs: Sequence[Run], *, now: datetime) -> FoundTraces:
+        """The spans of all ``runs``, or why there are none; ``now`` (aware) decides which may still be on their way."""
+        ...
 
 
 class Source(Protocol):
@@ -61,6 +70,10 @@ class Source(Protocol):
         Raises:
             RefusedError: as ``check_filter``.
         """
+        ...
+
+    def trace_store(self) -> TraceStore | None:
+        """Where the spans are that came with the runs; None when the source has runs alone."""
         ...
 
     def close(self) -> None:

@@ -101,6 +101,28 @@ def cut_run(tree: SpanTree, tag: str, run_id: RunId) -> tuple[SpanTree, int, int
     others = {read_id(tree.spans[index].tags[tag]) for index in tagged} - {run_id}
     if not own:
         return tree, 0, len(others)
+    part, strays = _below(tree, own, shared=bool(others))
+    if part is tree:
+        return tree, strays, len(others)
+    nested = {read_id(span.tags[tag]) for span in part.spans if tag in span.tags} - {run_id}
+    return part, strays, len(nested)
+
+
+def cut_at(tree: SpanTree, span_id: str, *, shared: bool = False) -> tuple[SpanTree, int]:
+    """The part of a trace that hangs below the span ``span_id``, and the orphans left outside that may belong to it.
+
+    ``shared`` says that other runs are in the trace: then orphans may be theirs. Where the span itself is not there
+    yet, the part is what has it for a parent, as orphans. Without either there are no spans.
+    """
+    own = [index for index, span in enumerate(tree.spans) if span.span_id == span_id]
+    if own:
+        return _below(tree, own, shared=shared)
+    waiting = [top for top in tree.tops if tree.spans[top].parent_id == span_id]
+    return _below(tree, waiting, shared=shared, keep_parents=True) if waiting else (SpanTree(()), 0)
+
+
+def _below(tree: SpanTree, own: Sequence[int], *, shared: bool, keep_parents: bool = False) -> tuple[SpanTree, int]:
+    """What hangs below the spans ``own``, and the orphans that may belong to it where the trace is ``shared``."""
     inside = bytearray(len(tree.spans))
     tops = set()
     for index in own:
@@ -120,7 +142,7 @@ def cut_run(tree: SpanTree, tag: str, run_id: RunId) -> tuple[SpanTree, int, int
             for top in tree.tops
             if not inside[top] and tree.spans[top].parent_id is not None and first <= tree.spans[top].start_us <= last
         ]
-        if others:
+        if shared:
             strays = len(stray)
         else:
             # The trace holds one run only: what lost its parent while that ran is its own.
@@ -129,15 +151,14 @@ def cut_run(tree: SpanTree, tag: str, run_id: RunId) -> tuple[SpanTree, int, int
             for index in tree.order:
                 if tree.parents[index] >= 0 and inside[tree.parents[index]]:
                     inside[index] = 1
-    if all(inside) and all(tree.spans[top].parent_id is None for top in tops):
-        return tree, strays, len(others)
+    if all(inside) and (keep_parents or all(tree.spans[top].parent_id is None for top in tops)):
+        return tree, strays
     spans = [
-        replace(span, parent_id=None, follows=False) if index in tops else span
+        replace(span, parent_id=None, follows=False) if index in tops and not keep_parents else span
         for index, span in enumerate(tree.spans)
         if inside[index]
     ]
-    nested = {read_id(span.tags[tag]) for span in spans if tag in span.tags} - {run_id}
-    return SpanTree(spans), strays, len(nested)
+    return SpanTree(spans), strays
 
 
 def _distinct(spans: Sequence[Span]) -> tuple[list[Span], int]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode
@@ -14,78 +13,21 @@ from urllib.parse import urlencode
 import httpx
 
 from tasks.evidence.traces.span_tree import SpanTree, cut_run
-from tasks.evidence.traces.spans import Span, normalized_trace_id, parse_v1, parse_v3
-from tasks.evidence.traces.telemetry import Redact, summarize_tree
-from tasks.evidence.types import Run, RunId, Trace, TraceState
+from tasks.evidence.traces.spans import normalized_trace_id, parse_v1, parse_v3
+from tasks.evidence.traces.telemetry import Redact
+from tasks.evidence.types import Run, RunId, Trace
+from tasks.sources.found_traces import FoundTraces, TraceLookup
 from tasks.sources.jaeger.circuit import Circuit
 from tasks.sources.jaeger.http import JaegerHttp, JaegerResponse, open_http
 from tasks.sources.jaeger.routes import Routes, TraceRoutes, search_v3
 from tasks.sources.jaeger.window import TraceWindow, window_of
-from tasks.wording.counts import counted
 
 MAX_RESPONSE_BYTES = 32 * 1_048_576
 _URL_BYTES = 6_000
-_PENDING = timedelta(minutes=2)
-_RUNNING = timedelta(days=1)
 _SEARCH_LIMIT = 5
 _FAILURES_IN_A_ROW = 5
 _COOLDOWN_SECONDS = 30.0
 _FINAL_SECONDS = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class _TraceLookup:
-    """What asking for one trace came to: its spans, or why there are none (``asked`` False: Jaeger did not say)."""
-
-    trace_id: str | None
-    spans: Sequence[Span] = ()
-    reason: str = ""
-    asked: bool = True
-
-
-class FoundTraces:
-    """What Jaeger has of some runs: spans, or why there are none, by run id. For one thread."""
-
-    def __init__(self, tag: str, now: datetime, outcomes: Mapping[RunId, _TraceLookup]) -> None:
-        self._tag = tag
-        self._now = now
-        self._outcomes = outcomes
-        self._trees: dict[str, SpanTree] = {}
-
-    def summarize(self, run: Run, redact: Redact | None = None, parts: dict[RunId, SpanTree] | None = None) -> Trace:
-        """The trace of ``run``; see ``JaegerClient.fetch_traces``."""
-        found = self._outcomes.get(run.id)
-        if found is None:
-            return _invalid(run)
-        if not found.asked:
-            return Trace(run_id=run.id, state="unavailable", trace_id=found.trace_id, reason=found.reason)
-        young = _is_young(run, self._now)
-        if not found.spans or found.trace_id is None:
-            reason = found.reason or "Jaeger has no trace with this id"
-            detail = "its run ended just now" if young else "never sent, or older than the store looks back"
-            state: TraceState = "pending" if young else "missing"
-            return Trace(run_id=run.id, state=state, trace_id=found.trace_id, reason=f"{reason} ({detail})")
-        tree = self._trees.get(found.trace_id)
-        if tree is None:
-            tree = self._trees[found.trace_id] = SpanTree(found.spans)
-        part, strays, others = cut_run(tree, self._tag, run.id)
-        if parts is not None:
-            parts[run.id] = part
-        notes = []
-        if others:
-            notes.append(f"the spans of {counted(others, 'other run')} are inside")
-        if strays:
-            notes.append(
-                f"{counted(strays, 'span')} lost their parent and may belong to this run or another one of the trace"
-            )
-        telemetry = summarize_tree(part, notes, redact)
-        if not part.roots and young:
-            state = "pending"
-        elif part.orphans or strays or not part.roots:
-            state = "partial"
-        else:
-            state = "complete"
-        return Trace(run_id=run.id, state=state, trace_id=found.trace_id, telemetry=telemetry)
 
 
 class JaegerClient:
@@ -158,24 +100,22 @@ class JaegerClient:
     def find_traces(self, runs: Sequence[Run], *, now: datetime) -> FoundTraces:
         """The spans of all ``runs``, asked for together, as ``fetch_traces`` summarises them one by one."""
         if not runs:
-            return FoundTraces(self._tag, now, {})
+            return self._found({}, now)
         window = window_of(runs, now)
         ids = {run.id: normalized_trace_id(run.trace_id) for run in runs}
         searched = [run for run in runs if ids[run.id] or not (run.trace_id or "").strip()]
         if not searched:
-            return FoundTraces(self._tag, now, {})
+            return self._found({}, now)
         routes = self._routes.find(window, lambda: self._circuit.reason)
         if isinstance(routes, str):
-            return FoundTraces(
-                self._tag, now, {run.id: _TraceLookup(ids[run.id], reason=routes, asked=False) for run in searched}
-            )
+            return self._found({run.id: TraceLookup(ids[run.id], reason=routes, asked=False) for run in searched}, now)
         by_id, by_tag = self._split(runs, ids, routes)
         # Searches are under way while the ids are asked for.
         searches = [(run, self._pool.submit(self._search, run, routes, now)) for run in by_tag]
         found = self._fetch_ids(list(dict.fromkeys(by_id.values())), routes, window)
         outcomes = {run_id: found[trace_id] for run_id, trace_id in by_id.items()}
         outcomes.update((run.id, search.result()) for run, search in searches)
-        return FoundTraces(self._tag, now, outcomes)
+        return self._found(outcomes, now)
 
     def close(self) -> None:
         """Ends the client's threads and its connections."""
@@ -189,6 +129,9 @@ class JaegerClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _found(self, lookups: Mapping[RunId, TraceLookup], now: datetime) -> FoundTraces:
+        return FoundTraces(lookups, cut=lambda tree, run: cut_run(tree, self._tag, run.id), store="Jaeger", now=now)
 
     def _split(
         self, runs: Sequence[Run], ids: Mapping[RunId, str | None], routes: Routes
@@ -204,9 +147,9 @@ class JaegerClient:
                 by_tag.append(run)
         return by_id, by_tag
 
-    def _fetch_ids(self, ids: Sequence[str], routes: Routes, window: TraceWindow) -> dict[str, _TraceLookup]:
+    def _fetch_ids(self, ids: Sequence[str], routes: Routes, window: TraceWindow) -> dict[str, TraceLookup]:
         """What there is for each id. A batch that cannot be fetched is asked for id by id: one may be the reason."""
-        found: dict[str, _TraceLookup] = {}
+        found: dict[str, TraceLookup] = {}
         singles = list(ids)
         if routes.batch:
             singles = []
@@ -216,12 +159,12 @@ class JaegerClient:
                 if isinstance(answer, dict):
                     found.update(answer)
                 elif len(batch) == 1 or self._circuit.reason or not routes.single:
-                    found.update((trace_id, _TraceLookup(trace_id, reason=answer, asked=False)) for trace_id in batch)
+                    found.update((trace_id, TraceLookup(trace_id, reason=answer, asked=False)) for trace_id in batch)
                 else:
                     singles += batch
         # What is left of a batch that took too long has had its second chance in being asked for alone.
         retry_slow = not routes.batch
-        futures: list[tuple[str, Future[_TraceLookup]]] = [
+        futures: list[tuple[str, Future[TraceLookup]]] = [
             (trace_id, self._pool.submit(self._single, trace_id, window, retry_slow)) for trace_id in singles
         ]
         found.update((trace_id, future.result()) for trace_id, future in futures)
@@ -233,7 +176,7 @@ class JaegerClient:
         size = max(1, room // len(f"&traceID={'0' * 32}"))
         return [list(ids[start : start + size]) for start in range(0, len(ids), size)]
 
-    def _batch(self, ids: Sequence[str], window: TraceWindow) -> dict[str, _TraceLookup] | str:
+    def _batch(self, ids: Sequence[str], window: TraceWindow) -> dict[str, TraceLookup] | str:
         params = [*(("traceID", trace_id) for trace_id in ids), *_times(window)]
         # The retry of a slow or failing batch is to ask for its traces one by one.
         attempts = 2 if len(ids) > 1 else 3
@@ -243,23 +186,23 @@ class JaegerClient:
         traces = parse_v1(_data(answer))
         errors = _errors(answer)
         return {
-            trace_id: _TraceLookup(trace_id, traces[trace_id])
+            trace_id: TraceLookup(trace_id, traces[trace_id])
             if traces.get(trace_id)
-            else _TraceLookup(trace_id, reason=errors.get(trace_id, ""), asked=trace_id not in errors)
+            else TraceLookup(trace_id, reason=errors.get(trace_id, ""), asked=trace_id not in errors)
             for trace_id in ids
         }
 
-    def _single(self, trace_id: str, window: TraceWindow, retry_slow: bool) -> _TraceLookup:
+    def _single(self, trace_id: str, window: TraceWindow, retry_slow: bool) -> TraceLookup:
         answer = self._noted(self._http.get(f"/api/traces/{trace_id}", _times(window), retry_slow=retry_slow))
         if answer.kind in ("fault", "absent"):
-            return _TraceLookup(trace_id, reason=answer.reason, asked=False)
-        return _TraceLookup(trace_id, parse_v1(_data(answer)).get(trace_id, ()))
+            return TraceLookup(trace_id, reason=answer.reason, asked=False)
+        return TraceLookup(trace_id, parse_v1(_data(answer)).get(trace_id, ()))
 
-    def _search(self, run: Run, routes: Routes, now: datetime) -> _TraceLookup:
+    def _search(self, run: Run, routes: Routes, now: datetime) -> TraceLookup:
         """The trace of a run by its tag, in the time of the run. Jaeger gives whole traces, in no order."""
         window = window_of([run], now)
         if routes.search is None:
-            return _TraceLookup(
+            return TraceLookup(
                 None, reason="this Jaeger can neither look up this run's trace nor search for it", asked=False
             )
         if routes.search == "v3":
@@ -271,7 +214,7 @@ class JaegerClient:
             answer = self._noted(self._http.get("/api/traces", [*search, *_times(window)]))
             traces = parse_v1(_data(answer))
         if answer.kind in ("fault", "absent"):
-            return _TraceLookup(None, reason=answer.reason, asked=False)
+            return TraceLookup(None, reason=answer.reason, asked=False)
         carrying = {
             trace_id: span
             for trace_id, spans in traces.items()
@@ -279,13 +222,13 @@ class JaegerClient:
             if str(span.tags.get(self._tag)) == str(run.id)
         }
         if not carrying:
-            return _TraceLookup(
+            return TraceLookup(
                 None, reason=f"Jaeger finds no trace of service {self._service} with {self._tag}={run.id}"
             )
         # Ids of runs start again with a new database: of several the one that ran when the run did.
         started_us = run.started_at.timestamp() * 1_000_000
         trace_id = min(carrying, key=lambda key: abs(carrying[key].start_us - started_us))
-        return _TraceLookup(trace_id, traces[trace_id])
+        return TraceLookup(trace_id, traces[trace_id])
 
     def _noted(self, answer: JaegerResponse) -> JaegerResponse:
         """``answer``, once the circuit knows of it."""
@@ -332,11 +275,6 @@ def open_jaeger(
     )
 
 
-def _invalid(run: Run) -> Trace:
-    shown = repr((run.trace_id or "")[:60])
-    return Trace(run_id=run.id, state="missing", reason=f"the run's trace id {shown} is not 1 to 32 hex digits")
-
-
 def _times(window: TraceWindow) -> list[tuple[str, str]]:
     # Without a start some stores look back 48 hours only.
     return [("start", str(window.start_us)), ("end", str(window.end_us))]
@@ -359,12 +297,3 @@ def _errors(answer: JaegerResponse) -> dict[str, str]:
             if trace_id and "not found" not in str(error.get("msg")).lower():
                 found[trace_id] = str(error.get("msg"))[:200]
     return found
-
-
-def _is_young(run: Run, now: datetime) -> bool:
-    """Whether the run's spans may still be on their way."""
-    ended = run.ended_at
-    if ended is None:
-        # Rows of runs that died stay "running" forever: after a day nothing more comes.
-        return run.outcome == "unfinished" and now - run.started_at < _RUNNING
-    return now - ended < _PENDING

@@ -54,6 +54,9 @@ class SqlSource:
         # Threads that begin at the same time may ask twice; what they find is the same.
         self._found: Tables | None = None
 
+    def trace_store(self) -> None:
+        """None: tables of runs hold no spans."""
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()

@@ -4,6 +4,7 @@
 the list of them. CONTRIBUTING.md says how to add one.
 """
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark
 from tasks.evidence.traces.conventions.convention import SpanKind
 from tasks.evidence.traces.conventions.messages import Message
 from tasks.evidence.traces.conventions.reading import SpanReading, read, same_tool
@@ -12,6 +13,7 @@ from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage
 
 __all__ = [
     "UNKNOWN_USAGE",
+    "AgentMark",
     "Message",
     "SpanKind",
     "SpanReading",

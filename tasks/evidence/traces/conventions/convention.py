@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark
 from tasks.evidence.traces.conventions.messages import Message
 from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage
 from tasks.evidence.traces.spans import Span
@@ -21,6 +22,7 @@ ReadKind: TypeAlias = Callable[[Span], SpanKind | None]
 ReadText: TypeAlias = Callable[[Span], str | None]
 ReadUsage: TypeAlias = Callable[[Span], Usage]
 ReadMessages: TypeAlias = Callable[[Span], tuple[Message, ...]]
+ReadAgent: TypeAlias = Callable[[Span], AgentMark | None]
 
 
 def _no_kind(span: Span) -> SpanKind | None:
@@ -28,6 +30,10 @@ def _no_kind(span: Span) -> SpanKind | None:
 
 
 def _no_text(span: Span) -> str | None:
+    return None
+
+
+def _no_agent(span: Span) -> AgentMark | None:
     return None
 
 
@@ -55,6 +61,8 @@ class Convention:
     names: Callable[[str], bool] | None = None
 
     kind: ReadKind = _no_kind
+    agent: ReadAgent = _no_agent
+    """Whose run the span is, where it is one."""
     tool_name: ReadText = _no_text
     call_id: ReadText = _no_text
     """The id that the model gave the tool call."""
@@ -82,6 +90,7 @@ class Readers(NamedTuple):
     """The functions of several conventions by part, in the order in which they are asked; ``kind`` with their names."""
 
     kind: tuple[tuple[str, ReadKind], ...]
+    agent: tuple[ReadAgent, ...]
     tool_name: tuple[ReadText, ...]
     call_id: tuple[ReadText, ...]
     arguments: tuple[ReadText, ...]
@@ -105,6 +114,7 @@ def readers_of(conventions: tuple[Convention, ...]) -> Readers:
 
     return Readers(
         kind=tuple((each.name, each.kind) for each in conventions if each.kind is not _no_kind),
+        agent=given(lambda each: each.agent, _no_agent),
         tool_name=given(lambda each: each.tool_name, _no_text),
         call_id=given(lambda each: each.call_id, _no_text),
         arguments=given(lambda each: each.arguments, _no_text),

@@ -95,10 +95,14 @@ def _message(raw: object, role: str) -> Message | None:
     return Message(str(named) or role, text, calls)
 
 
-def _texts(raw: dict[str, Any]) -> Iterator[str]:
+def _texts(raw: dict[str, Any]) -> list[str]:
+    """The texts of a message; some write them twice, under two of the names."""
+    found: list[str] = []
     for key in _CONTENTS:
         content = raw.get(key)
-        for part in content[:_MOST_PARTS] if isinstance(content, list) else [content]:
-            text = part.get("text", part.get("content")) if isinstance(part, dict) else part
-            if isinstance(text, str) and text:
-                yield text
+        parts = content[:_MOST_PARTS] if isinstance(content, list) else [content]
+        texts = [part.get("text", part.get("content")) if isinstance(part, dict) else part for part in parts]
+        named = [text for text in texts if isinstance(text, str) and text]
+        if named != found:
+            found += named
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark
 from tasks.evidence.traces.conventions.catalog import conventions_of
 from tasks.evidence.traces.conventions.convention import Convention, ReadMessages, ReadText, SpanKind, readers_of
 from tasks.evidence.traces.conventions.failures import failure_in, reason_in
@@ -35,13 +36,20 @@ class SpanReading:
         if self.kind == "tool":
             self.name = self._first(self._readers.tool_name) or span.operation.strip() or "unnamed tool"
 
+    def agent(self) -> AgentMark | None:
+        """Whose run the span is; None when it is the run of neither an agent nor a workflow."""
+        for read_agent in self._readers.agent:
+            if (mark := read_agent(self.span)) is not None:
+                return mark
+        return None
+
     def arguments(self) -> str | None:
         """The arguments of a tool's span as text (JSON where it was), None when the span has none."""
         return self._first(self._readers.arguments)
 
     def result(self) -> str | None:
         """The result of a tool's span as text (JSON where it was), None when the span has none."""
-        written = self._written_result()
+        written = self.written_result()
         return None if written is None else tool_content(written)
 
     def call_id(self) -> str | None:
@@ -90,7 +98,7 @@ class SpanReading:
             failed = failed or (span.exception is not None and tags.get("otel.status_code") != "OK")
             failed = failed or bool(tags.get("exception.type") or tags.get("exception.message"))
         if not failed:
-            return failure_in(self._written_result()) if self.kind == "tool" else None
+            return failure_in(self.written_result()) if self.kind == "tool" else None
         return span.exception or reason or self._stated_reason()
 
     def _stated_reason(self) -> str:
@@ -104,7 +112,7 @@ class SpanReading:
         own = tags.get("error")
         if isinstance(own, str) and own.lower() not in ("true", "1", "yes"):
             return own
-        result = self._written_result() if self.kind == "tool" else None
+        result = self.written_result() if self.kind == "tool" else None
         if reason := reason_in(result) or failure_in(result):
             return reason
         if kind:
@@ -112,7 +120,8 @@ class SpanReading:
         status = tags.get("http.status_code") or tags.get("http.response.status_code")
         return f"HTTP {status}" if status else "error"
 
-    def _written_result(self) -> str | None:
+    def written_result(self) -> str | None:
+        """``result`` as it is written: of LangChain's tools with the message around it."""
         return self._first(self._readers.result)
 
     def _first(self, readers: Iterable[ReadText]) -> str | None:

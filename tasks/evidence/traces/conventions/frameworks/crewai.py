@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark, name_of
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.standards.otel_genai import usage
 from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage, usage_of
@@ -51,11 +52,22 @@ def _model(span: Span) -> str | None:
     return as_text(span.tags.get("crewai.agent.llm") or dig(agents, 0, "llm"))
 
 
+def _agent(span: Span) -> AgentMark | None:
+    """A crew is a workflow of agents; its tasks are neither."""
+    tags = span.tags
+    if name := as_text(tags.get("crewai.agent.role") or tags.get("gen_ai.agent.name")):
+        return AgentMark(name_of(name))
+    if "crewai.crew.id" in tags or ("crew_id" in tags and tags.get("openinference.span.kind") == "CHAIN"):
+        return AgentMark(as_text(tags.get("crewai.crew.name")) or name_of(span.operation), True)
+    return None
+
+
 CREWAI = Convention(
     name="CrewAI",
     marks=frozenset({"crewai.crew.id", "crewai.agent.id", "crewai.task.id"}),
     scopes=frozenset({_OPENINFERENCE, _OPENLIT, "opentelemetry.instrumentation.crewai.instrumentation"}),
     kind=_kind,
+    agent=_agent,
     tool_name=first_filled("tool.name"),
     model=_model,
     totals=_totals,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark, name_of
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.messages import Message, read_messages
 from tasks.evidence.traces.conventions.values import first_text, json_object
@@ -29,11 +30,16 @@ def _output_messages(span: Span) -> tuple[Message, ...]:
     return read_messages(answer.get("content"), "assistant")
 
 
+def _agent(span: Span) -> AgentMark | None:
+    return AgentMark(name_of(span.operation), True) if span.operation.startswith("invocation") else None
+
+
 GOOGLE_ADK = Convention(
     name="Google ADK",
     marks=frozenset({"gcp.vertex.agent.event_id", "gcp.vertex.agent.invocation_id", "gcp.vertex.agent.tool_call_args"}),
     scopes=frozenset({"gcp.vertex.agent", "openinference.instrumentation.google_adk"}),
     kind=_kind,
+    agent=_agent,
     arguments=first_text("gcp.vertex.agent.tool_call_args"),
     result=first_text("gcp.vertex.agent.tool_response"),
     input_messages=_input_messages,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.failures import reason_in
 from tasks.evidence.traces.conventions.messages import Message, read_messages
@@ -75,10 +76,15 @@ def _finish_reason(span: Span) -> str | None:
     return as_text(dig(_meta(span), "finish_reason"))
 
 
+def _agent(span: Span) -> AgentMark | None:
+    return AgentMark("", True) if _kind(span) == "agent" else None
+
+
 HAYSTACK = Convention(
     name="Haystack",
     names=_names,
     kind=_kind,
+    agent=_agent,
     tool_name=first_text("haystack.tool.name"),
     arguments=first_text("haystack.agent.step.tool.input"),
     result=first_text("haystack.agent.step.tool.output"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark, name_of
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.messages import Message, read_messages
 from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage, usage_of
@@ -107,10 +108,15 @@ def _output_messages(span: Span) -> tuple[Message, ...]:
     return read_messages([{"role": "assistant", "blocks": blocks}]) if isinstance(blocks, list) else ()
 
 
+def _agent(span: Span) -> AgentMark | None:
+    return AgentMark(name_of(span.operation), True) if _kind(span) == "agent" else None
+
+
 LLAMA_INDEX = Convention(
     name="LlamaIndex",
     scopes=frozenset({"llamaindex.opentelemetry.tracer"}),
     kind=_kind,
+    agent=_agent,
     tool_name=_tool_name,
     arguments=_arguments,
     result=first_text("llamaindex.step.output"),

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.messages import Message, read_messages
 from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage, usage_under
-from tasks.evidence.traces.conventions.values import first_filled, first_text, parse_json
+from tasks.evidence.traces.conventions.values import as_text, first_filled, first_text, parse_json
 from tasks.evidence.traces.spans import Span
 
 
@@ -57,10 +58,16 @@ def _output_messages(span: Span) -> tuple[Message, ...]:
     return read_messages([choice.get("message") for choice in choices], "assistant")
 
 
+def _agent(span: Span) -> AgentMark | None:
+    name = as_text(span.tags.get("agent_name"))
+    return AgentMark(name) if name and "gen_ai.tool.name" not in span.tags else None
+
+
 PYDANTIC_AI = Convention(
     name="Pydantic AI",
     scopes=frozenset({"pydantic-ai"}),
     kind=_kind,
+    agent=_agent,
     arguments=first_text("tool_arguments"),
     result=first_text("tool_response"),
     model=first_filled("gen_ai.response.model", "gen_ai.request.model", "model_name"),

@@ -5,6 +5,7 @@ https://ai-sdk.dev/docs/ai-sdk-core/telemetry#collected-data
 
 from __future__ import annotations
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.messages import Message, read_messages
 from tasks.evidence.traces.conventions.tool_parts import ToolRequest
@@ -54,10 +55,19 @@ def _output_messages(span: Span) -> tuple[Message, ...]:
     return (Message("assistant", text or None, tuple(calls)),) if text or calls else ()
 
 
+def _agent(span: Span) -> AgentMark | None:
+    """The function that was called, by the id that the application gave it."""
+    if _kind(span) in ("llm", "tool") or str(span.tags.get("ai.operationId")).startswith("ai.embed"):
+        return None
+    name = as_text(span.tags.get("ai.telemetry.functionId"))
+    return AgentMark(name) if name else AgentMark("", True)
+
+
 VERCEL_AI = Convention(
     name="AI SDK",
     marks=frozenset({"ai.operationId"}),
     kind=_kind,
+    agent=_agent,
     tool_name=first_filled("ai.toolCall.name"),
     call_id=first_filled("ai.toolCall.id"),
     arguments=first_text("ai.toolCall.args", "ai.toolCall.input"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark, name_of
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.messages import Message, read_messages
 from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage, usage_of
@@ -72,10 +73,19 @@ def _output_messages(span: Span) -> tuple[Message, ...]:
     return read_messages(span.tags.get("langfuse.observation.output"), "assistant")
 
 
+def _agent(span: Span) -> AgentMark | None:
+    """LangChain's callback marks graphs and the nodes in them as chains: the outermost is the agent."""
+    marked = span.tags.get("langfuse.observation.type")
+    if marked == "agent":
+        return AgentMark(name_of(span.operation))
+    return AgentMark(name_of(span.operation), True) if marked == "chain" else None
+
+
 LANGFUSE = Convention(
     name="Langfuse",
     marks=frozenset({"langfuse.observation.type"}),
     kind=_kind,
+    agent=_agent,
     tool_name=_tool_name,
     arguments=first_text("langfuse.observation.input"),
     result=first_text("langfuse.observation.output"),

@@ -3,6 +3,7 @@ and ``gen_ai.completion`` (langsmith-sdk, ``_internal/otel/_otel_exporter.py``).
 
 from __future__ import annotations
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark, name_of
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.langchain import result_id, result_usage
 from tasks.evidence.traces.conventions.messages import Message, read_messages
@@ -40,10 +41,17 @@ def _response_id(span: Span) -> str | None:
     return result_id(span.tags.get("gen_ai.completion"))
 
 
+def _agent(span: Span) -> AgentMark | None:
+    if span.tags.get("langsmith.span.kind") != "chain":
+        return None
+    return AgentMark(name_of(as_text(span.tags.get("langsmith.trace.name")) or span.operation), True)
+
+
 LANGSMITH = Convention(
     name="LangSmith",
     marks=frozenset({"langsmith.span.kind"}),
     kind=_kind,
+    agent=_agent,
     tool_name=_tool_name,
     arguments=first_text("gen_ai.prompt"),
     result=first_text("gen_ai.completion"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.messages import Message, read_messages
 from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage, usage_of
@@ -73,10 +74,18 @@ def _output_messages(span: Span) -> tuple[Message, ...]:
     return ()
 
 
+def _agent(span: Span) -> AgentMark | None:
+    template, name = span.tags.get("logfire.msg_template"), as_text(span.tags.get("name")) or ""
+    if template == "Agent run: {name!r}":
+        return AgentMark(name)
+    return AgentMark(name, True) if template == "OpenAI Agents trace: {name}" else None
+
+
 LOGFIRE = Convention(
     name="Logfire",
     marks=frozenset({"logfire.msg_template"}),
     kind=_kind,
+    agent=_agent,
     tool_name=_tool_name,
     arguments=_arguments,
     result=_result,

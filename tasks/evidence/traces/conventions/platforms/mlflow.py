@@ -5,6 +5,7 @@ https://mlflow.org/docs/latest/genai/concepts/span/, ``mlflow/tracing/constant.p
 
 from __future__ import annotations
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark, name_of
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.langchain import result_id, result_model, result_usage
 from tasks.evidence.traces.conventions.messages import Message, read_messages
@@ -108,10 +109,22 @@ def _response_id(span: Span) -> str | None:
     return as_text(json_object(output).get("id")) or result_id(output) or unquoted(span.tags.get("id"))
 
 
+def _agent(span: Span) -> AgentMark | None:
+    kind = unquoted(span.tags.get("mlflow.spanType"))
+    if kind == "AGENT":
+        name = (
+            unquoted(span.tags.get("agent_name")) or unquoted(span.tags.get("name")) or unquoted(span.tags.get("role"))
+        )
+        # Of the Agents SDK the span around the agents is marked as one too.
+        return AgentMark(name or name_of(span.operation), name is None and span.operation.startswith("AgentRunner"))
+    return AgentMark(name_of(span.operation), True) if kind in ("CHAIN", "WORKFLOW") else None
+
+
 MLFLOW = Convention(
     name="MLflow",
     marks=frozenset({"mlflow.spanType"}),
     kind=_kind,
+    agent=_agent,
     tool_name=_tool_name,
     arguments=_arguments,
     result=_result,

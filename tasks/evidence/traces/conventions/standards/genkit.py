@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark, name_of
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.usage import UNKNOWN_USAGE, Usage, usage_of
 from tasks.evidence.traces.conventions.values import as_text, first_filled, first_text, json_object
@@ -36,10 +37,17 @@ def _usage(span: Span) -> Usage:
     return UNKNOWN_USAGE
 
 
+def _agent(span: Span) -> AgentMark | None:
+    return (
+        AgentMark(name_of(as_text(span.tags.get("genkit:name")) or span.operation)) if _kind(span) == "agent" else None
+    )
+
+
 GENKIT = Convention(
     name="Genkit",
     marks=frozenset({"genkit:type", "genkit:input", "genkit:output", "genkit:state"}),
     kind=_kind,
+    agent=_agent,
     tool_name=first_filled("genkit:name"),
     arguments=first_text("genkit:input"),
     result=first_text("genkit:output"),

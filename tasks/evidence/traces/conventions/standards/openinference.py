@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark, name_of
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.langchain import result_id
 from tasks.evidence.traces.conventions.messages import Message, read_messages
@@ -117,6 +118,28 @@ def _response_id(span: Span) -> str | None:
     return as_text(answer.get("id") or dig(answer, "raw", "id")) or result_id(answer)
 
 
+def _is_node(span: Span) -> bool:
+    """Whether LangGraph's metadata says that this is a node of a graph."""
+    metadata = span.tags.get("metadata")
+    return isinstance(metadata, str) and '"langgraph_node"' in metadata
+
+
+def _agent(span: Span) -> AgentMark | None:
+    """Of chains the outermost is the run of an agent: LangGraph's graph, a program of dspy, a function of one's own.
+
+    Stores do not keep which instrumentation wrote a span, so its scope is no help.
+    """
+    tags = span.tags
+    marked = str(tags.get("openinference.span.kind")).upper()
+    if marked == "AGENT":
+        name = as_text(tags.get("agent.name"))
+        # What the OpenAI Agents SDK calls its trace, around its agents, is marked as an agent and holds nothing.
+        is_trace = not name and not any(key in tags for key in ("graph.node.id", "input.value", "output.value"))
+        is_trace = is_trace or (not name and span.operation.lower() == "agent workflow")
+        return AgentMark(name or name_of(span.operation), is_trace)
+    return AgentMark(name_of(span.operation), True) if marked == "CHAIN" and not _is_node(span) else None
+
+
 OPENINFERENCE = Convention(
     name="OpenInference",
     marks=frozenset(
@@ -131,6 +154,7 @@ OPENINFERENCE = Convention(
         }
     ),
     kind=_kind,
+    agent=_agent,
     tool_name=_tool_name,
     call_id=first_filled("tool_call.id", "tool.id"),
     arguments=_arguments,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark, name_of
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.failures import failure_in
 from tasks.evidence.traces.conventions.values import as_text, dig, first_filled, json_object
@@ -65,10 +66,23 @@ def _response_id(span: Span) -> str | None:
     return as_text(dig(answer, "raw", "id"))
 
 
+def _agent(span: Span) -> AgentMark | None:
+    tags = span.tags
+    marked = tags.get("traceloop.span.kind")
+    if marked == "agent":
+        name = tags.get("gen_ai.agent.name") or tags.get("traceloop.entity.name")
+        return AgentMark(name_of(as_text(name) or span.operation))
+    if marked == "workflow":
+        name = tags.get("traceloop.entity.name") or tags.get("traceloop.workflow.name")
+        return AgentMark(name_of(as_text(name) or span.operation), True)
+    return None
+
+
 OPENLLMETRY = Convention(
     name="Traceloop",
     marks=frozenset({"traceloop.span.kind", "llm.request.type", "traceloop.entity.input", "traceloop.entity.output"}),
     kind=_kind,
+    agent=_agent,
     tool_name=first_filled("tool.name", "traceloop.entity.name"),
     arguments=_arguments,
     result=_result,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark, name_of
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
 from tasks.evidence.traces.conventions.messages import Message, read_messages
 from tasks.evidence.traces.conventions.usage import Usage, usage_under
@@ -46,6 +47,8 @@ _REASONING_TOKENS = (
 _MODELS = ("gen_ai.response.model", "gen_ai.request.model")
 _ARGUMENTS = ("gen_ai.tool.call.arguments", "gen_ai.tool.arguments", "gen_ai.tool.input", "gen_ai.tool.args")
 _RESULTS = ("gen_ai.tool.call.result", "gen_ai.tool.result", "gen_ai.tool.output")
+# Calls each node of a graph an agent.
+_NODES = "openlit.instrumentation.langgraph"
 _DETAILS = "gen_ai.client.inference.operation.details"
 _ROLES = {"gen_ai.system.message", "gen_ai.user.message", "gen_ai.assistant.message", "gen_ai.tool.message"}
 
@@ -161,10 +164,27 @@ _MARKS = frozenset(
     }
 )
 
+
+def _agent(span: Span) -> AgentMark | None:
+    if _kind(span) != "agent" or (span.tags.get("otel.scope.name") == _NODES and "gen_ai.agent.name" in span.tags):
+        return None
+    tags, begin = span.tags, span.operation.partition(" ")[0]
+    operation = begin if begin in _KINDS else str(tags.get("gen_ai.operation.name"))
+    if operation == "create_agent":
+        return None
+    if operation == "invoke_workflow":
+        return AgentMark(as_text(tags.get("gen_ai.workflow.name")) or name_of(span.operation), True)
+    name = as_text(tags.get("gen_ai.agent.name"))
+    if not name and begin == operation:
+        name = name_of(span.operation)
+    return AgentMark(name) if name else AgentMark("", True)
+
+
 OTEL_GENAI = Convention(
     name="OTel GenAI",
     marks=_MARKS,
     kind=_kind,
+    agent=_agent,
     tool_name=_tool_name,
     call_id=first_filled("gen_ai.tool.call.id"),
     arguments=first_text(*_ARGUMENTS),

@@ -1,0 +1,97 @@
+"""The traces that were found for some runs: what each run's trace is, wherever its spans came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tasks.evidence.traces.span_tree import SpanTree
+from tasks.evidence.traces.spans import Span
+from tasks.evidence.traces.telemetry import Redact, summarize_tree
+from tasks.evidence.types import Run, RunId, Trace, TraceState
+from tasks.wording.counts import counted
+
+_PENDING = timedelta(minutes=2)
+_RUNNING = timedelta(days=1)
+
+CutRun = Callable[[SpanTree, Run], tuple[SpanTree, int, int]]
+"""The part of a trace that belongs to a run, the orphans outside that may, and the other runs inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLookup:
+    """What asking for one trace came to: its spans, or why there are none (``asked`` False: the store did not say)."""
+
+    trace_id: str | None
+    spans: Sequence[Span] = ()
+    reason: str = ""
+    asked: bool = True
+
+
+class FoundTraces:
+    """What a store has of some runs: spans, or why there are none, by run id. For one thread.
+
+    ``cut`` finds a run's part of its trace, ``store`` names the store in reasons, ``now`` (aware) decides what is
+    young. A run that is not in ``lookups`` has a trace id that is none.
+    """
+
+    def __init__(self, lookups: Mapping[RunId, TraceLookup], *, cut: CutRun, store: str, now: datetime) -> None:
+        self._lookups = lookups
+        self._cut = cut
+        self._store = store
+        self._now = now
+        self._trees: dict[str, SpanTree] = {}
+
+    def summarize(self, run: Run, redact: Redact | None = None, parts: dict[RunId, SpanTree] | None = None) -> Trace:
+        """The trace of ``run``.
+
+        ``redact`` (see ``summarize_tree``) is applied to the summary. ``parts`` gets the run's part of its trace by the
+        run's id, as the store has it, for the caller that needs more than the summary.
+        """
+        found = self._lookups.get(run.id)
+        if found is None:
+            return _invalid(run)
+        if not found.asked:
+            return Trace(run_id=run.id, state="unavailable", trace_id=found.trace_id, reason=found.reason)
+        young = _is_young(run, self._now)
+        if not found.spans or found.trace_id is None:
+            reason = found.reason or f"{self._store} has no trace with this id"
+            detail = "its run ended just now" if young else "never sent, or older than the store looks back"
+            state: TraceState = "pending" if young else "missing"
+            return Trace(run_id=run.id, state=state, trace_id=found.trace_id, reason=f"{reason} ({detail})")
+        tree = self._trees.get(found.trace_id)
+        if tree is None:
+            tree = self._trees[found.trace_id] = SpanTree(found.spans)
+        part, strays, others = self._cut(tree, run)
+        if parts is not None:
+            parts[run.id] = part
+        notes = []
+        if others:
+            notes.append(f"the spans of {counted(others, 'other run')} are inside")
+        if strays:
+            notes.append(
+                f"{counted(strays, 'span')} lost their parent and may belong to this run or another one of the trace"
+            )
+        telemetry = summarize_tree(part, notes, redact)
+        if not part.roots and young:
+            state = "pending"
+        elif part.orphans or strays or not part.roots:
+            state = "partial"
+        else:
+            state = "complete"
+        return Trace(run_id=run.id, state=state, trace_id=found.trace_id, telemetry=telemetry)
+
+
+def _invalid(run: Run) -> Trace:
+    shown = repr((run.trace_id or "")[:60])
+    return Trace(run_id=run.id, state="missing", reason=f"the run's trace id {shown} is not 1 to 32 hex digits")
+
+
+def _is_young(run: Run, now: datetime) -> bool:
+    """Whether the run's spans may still be on their way."""
+    ended = run.ended_at
+    if ended is None:
+        # Rows of runs that died stay "running" forever: after a day nothing more comes.
+        return run.outcome == "unfinished" and now - run.started_at < _RUNNING
+    return now - ended < _PENDING

@@ -1,0 +1,176 @@
+"""Traces alone as a source: agents, runs and their traces from the spans of one store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from tasks.errors import NotFoundError, SourceError
+from tasks.evidence.ids import natural_key
+from tasks.evidence.traces.span_tree import SpanTree
+from tasks.evidence.types import Agent, AgentId, AgentRuns, FutureRuns, Run, RunId
+from tasks.evidence.values import Redact
+from tasks.sources.contract.choosing import read_runs
+from tasks.sources.contract.rows import read_agent
+from tasks.sources.contract.statuses import Statuses
+from tasks.sources.found_traces import FoundTraces, TraceLookup
+from tasks.sources.source import Window
+from tasks.sources.spans.listing import ListedAgent, Listing, list_runs
+from tasks.sources.spans.runs import (
+    TraceRun,
+    build_agent_row,
+    build_run_row,
+    cut_trace_run,
+    find_trace_runs,
+)
+from tasks.sources.spans.store import SpanStore
+from tasks.sources.sql.tables import check_environment
+from tasks.wording.counts import counted
+
+# Of a listing that only asks which environments there are.
+_FEW_RUNS = 20
+
+
+class TraceSource:
+    """The agents and runs in the traces of ``store``. Any number of threads may use it at once.
+
+    A window is listed once, by the first call that needs it; what is kept of it are the newest runs of each agent with
+    the spans of their traces, until another window is asked for. Without ``since`` it reaches back 30 days. ``redact``
+    is applied to the values that messages quote. Runs that start after ``now()`` (aware) have wrong dates.
+    """
+
+    def __init__(
+        self, store: SpanStore, redact: Redact | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._store = store
+        self._redact = redact
+        self._now = now
+        self._lock = threading.Lock()
+        self._listing: Listing | None = None
+
+    def list_environments(self) -> list[str]:
+        """The names of the environments in the traces that were listed, else in those of the last 30 days.
+
+        Raises:
+            SourceError: the store cannot be read, here as in the other methods.
+        """
+        with self._lock:
+            listing = self._listing
+        if listing is None:
+            listing = self._list(Window(_FEW_RUNS, self._now(), None, ""))
+        return _environments(listing)
+
+    def load_agents(self, environment: str, window: Window) -> list[Agent]:
+        """The agents of ``environment`` that have runs in ``window``, by id.
+
+        Raises:
+            NotFoundError: there is no such environment in the window; the message lists those that there are.
+        """
+        listing = self._list(window)
+        known = _environments(listing)
+        if not known:
+            without = counted(listing.without_runs, "trace")
+            raise NotFoundError(
+                f"there is no environment {environment!r}: {self._store.describe()} has no trace with an agent or an "
+                f"LLM call in this time ({without} without)"
+            )
+        check_environment(environment, known)
+        agents = [_agent(agent, self._redact) for agent in listing.agents.values() if agent.environment == environment]
+        return sorted(agents, key=lambda agent: natural_key(agent.id))
+
+    def check(self) -> None:
+        """Return when the store is there and takes the credentials."""
+        self._store.check()
+
+    def check_filter(self, filter_model: str) -> None:
+        """Any model can be filtered by: that of a run is in its spans."""
+
+    def fetch_runs_of(self, agents: Sequence[Agent], window: Window) -> dict[AgentId, AgentRuns | SourceError]:
+        """The runs of each agent in ``window``, newest first; none for an agent that has none in it.
+
+        Warnings say when a bound left out runs that may be the agent's.
+        """
+        try:
+            listing = self._list(window)
+        except SourceError as error:
+            return {agent.id: error for agent in agents}
+        return {agent.id: self._runs_of(agent, listing) for agent in agents}
+
+    def trace_store(self) -> KeptTraces:
+        """The spans of the runs that were listed; others are asked for."""
+        with self._lock:
+            runs = self._listing.runs if self._listing else {}
+        return KeptTraces(self._store, runs)
+
+    def close(self) -> None:
+        """Close the store, and forget the spans."""
+        with self._lock:
+            self._listing = None
+        self._store.close()
+
+    def _list(self, window: Window) -> Listing:
+        with self._lock:
+            if self._listing is None or self._listing.window != window:
+                # The spans of the one before are not kept beside it.
+                self._listing = None
+                self._listing = list_runs(self._store, window, self._now())
+            return self._listing
+
+    def _runs_of(self, agent: Agent, listing: Listing) -> AgentRuns | SourceError:
+        listed = listing.agents.get(agent.id)
+        rows = [build_run_row(run) for run in listed.runs] if listed else []
+        found = read_runs(rows, agent, listing.window, self._now(), Statuses(), self._redact)
+        if isinstance(found, SourceError):
+            return found
+        bounds = (listing.look_back,) if listing.look_back and len(rows) < listing.window.limit else ()
+        return found.model_copy(
+            update={
+                "future": listed.future if listed else FutureRuns(),
+                "warnings": (*found.warnings, *listing.warnings, *bounds),
+            }
+        )
+
+
+class KeptTraces:
+    """The traces of runs that a listing kept, and of others by asking the store."""
+
+    def __init__(self, store: SpanStore, runs: Mapping[RunId, TraceRun]) -> None:
+        self._store = store
+        self._runs = runs
+
+    def find_traces(self, runs: Sequence[Run], *, now: datetime) -> FoundTraces:
+        """The spans of all ``runs``, or why there are none; ``now`` (aware) decides which may still be on their way."""
+        known = {run.id: self._runs[run.id] for run in runs if run.id in self._runs}
+        lookups = {run_id: TraceLookup(found.trace_id, found.spans) for run_id, found in known.items()}
+        missing = [run for run in runs if run.id not in known and run.trace_id]
+        if missing:
+            lookups.update(self._fetch(missing, known))
+
+        def cut(tree: SpanTree, run: Run) -> tuple[SpanTree, int, int]:
+            found = known.get(run.id)
+            return (tree, 0, 0) if found is None else cut_trace_run(tree, found)
+
+        return FoundTraces(lookups, cut=cut, store=self._store.describe(), now=now)
+
+    def _fetch(self, runs: Sequence[Run], known: dict[RunId, TraceRun]) -> dict[RunId, TraceLookup]:
+        """The traces of ``runs``, whose places in them are added to ``known``."""
+        trace_ids = list(dict.fromkeys(run.trace_id for run in runs if run.trace_id))
+        try:
+            fetched = self._store.fetch(trace_ids)
+        except SourceError as error:
+            return {run.id: TraceLookup(run.trace_id, reason=str(error), asked=False) for run in runs}
+        for spans in fetched.values():
+            known.update((found.run_id, found) for found in find_trace_runs(spans))
+        return {run.id: TraceLookup(run.trace_id, fetched.get(run.trace_id or "", ())) for run in runs}
+
+
+def _environments(listing: Listing) -> list[str]:
+    return sorted({agent.environment for agent in listing.agents.values()})
+
+
+def _agent(listed: ListedAgent, redact: Redact | None) -> Agent:
+    row = {"id": listed.id, "name": listed.name}
+    if runs := listed.runs:
+        row |= build_agent_row(runs[0])
+    return read_agent(row, listed.environment, redact)

@@ -1,0 +1,144 @@
+"""Traces alone as a source: agents, runs, windows, and the spans that were kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tasks.errors import NotFoundError, SourceError
+from tasks.evidence.traces.spans import Span
+from tasks.evidence.types import AgentRuns
+from tasks.sources.source import Source, Window
+from tasks.sources.spans.source import TraceSource
+
+if TYPE_CHECKING:
+    from tests.sources.spans.conftest import MemoryStore
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+MakeStore = Callable[[Sequence[Sequence[Span]]], "MemoryStore"]
+MakeSpans = Callable[..., list[Span]]
+
+
+def _window(limit: int = 20, *, since: datetime | None = None, model: str = "") -> Window:
+    return Window(limit, NOW, since, model)
+
+
+def _source(store: MemoryStore) -> TraceSource:
+    return TraceSource(store, now=lambda: NOW)
+
+
+def _runs(source: Source, environment: str, window: Window) -> dict[str, AgentRuns]:
+    """The runs by agent id, none of which failed."""
+    found = source.fetch_runs_of(source.load_agents(environment, window), window)
+    assert all(isinstance(runs, AgentRuns) for runs in found.values())
+    return {agent_id: runs for agent_id, runs in found.items() if isinstance(runs, AgentRuns)}
+
+
+def test_agents_are_of_their_environment_and_service(make_store: MakeStore, make_spans: MakeSpans) -> None:
+    production = {"deployment.environment.name": "production"}
+    source = _source(
+        make_store(
+            [
+                make_spans(1, NOW - timedelta(hours=1), "travel", resource=production),
+                make_spans(2, NOW - timedelta(hours=2), "billing", resource=production, service="back office"),
+                make_spans(3, NOW - timedelta(hours=3), "travel"),
+            ]
+        )
+    )
+    assert source.list_environments() == ["production", "shop"]
+    agents = source.load_agents("production", _window())
+    assert [(agent.id, agent.name) for agent in agents] == [
+        ("production/back office/billing", "billing"),
+        ("production/shop/travel", "travel"),
+    ]
+    with pytest.raises(NotFoundError, match="there is production, shop"):
+        source.load_agents("staging", _window())
+
+
+def test_a_store_without_agents_says_how_many_traces_it_has(make_store: MakeStore, make_span: MakeSpans) -> None:
+    source = _source(make_store([[make_span("a", operation="GET /", start=NOW.timestamp() - 60)]]))
+    with pytest.raises(NotFoundError, match=r"the store has no trace with an agent or an LLM call .*\(1 trace without"):
+        source.load_agents("production", _window())
+
+
+def test_a_run_has_what_its_spans_say(make_store: MakeStore, make_spans: MakeSpans) -> None:
+    spans = make_spans(7, NOW - timedelta(hours=1), tags={"gen_ai.conversation.id": "c-1"})
+    (run,) = _runs(_source(make_store([spans])), "shop", _window())["shop/shop/travel"].runs
+    assert run.id == f"{7:032x}-a"
+    assert (run.trace_id, run.session_id, run.status, run.outcome) == (f"{7:032x}", "c-1", "completed", "success")
+    assert (run.task, run.final_response, run.model_name) == ("Where?", "Here.", "m")
+    assert (run.input_tokens, run.output_tokens, run.duration_seconds) == (10, 1, 2.0)
+
+
+def test_the_newest_runs_of_each_agent_are_kept_and_no_trace_is_listed_twice(
+    make_store: MakeStore, make_spans: MakeSpans
+) -> None:
+    traces = [
+        make_spans(number, NOW - timedelta(minutes=number), "travel" if number % 2 else "billing")
+        for number in range(1, 101)
+    ]
+    store = make_store(traces)
+    source = _source(store)
+    window = _window(limit=3, since=NOW - timedelta(days=1))
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: _runs(source, "shop", window), range(4)))
+    assert sorted(store.given) == sorted(spans[0].trace_id for spans in traces)
+    runs = found[0]["shop/shop/travel"].runs
+    assert [run.trace_id for run in runs] == [f"{number:032x}" for number in (1, 3, 5)]
+    every = [run for agent in found[0].values() for run in agent.runs]
+    traced = source.trace_store().find_traces(every, now=NOW)
+    assert {traced.summarize(run).state for run in every} == {"complete"}
+    assert store.fetched == []
+
+
+def test_one_model_is_found_behind_newer_runs_of_another(make_store: MakeStore, make_spans: MakeSpans) -> None:
+    store = make_store(
+        [
+            make_spans(number, NOW - timedelta(minutes=number), model="old" if number == 9 else "new")
+            for number in range(1, 10)
+        ]
+    )
+    (found,) = _runs(_source(store), "shop", _window(limit=2, model="old")).values()
+    assert [run.model_name for run in found.runs] == ["old"]
+
+
+def test_a_window_without_a_start_says_when_it_leaves_runs_out(make_store: MakeStore, make_spans: MakeSpans) -> None:
+    recent, old = make_spans(1, NOW - timedelta(days=1)), make_spans(2, NOW - timedelta(days=60))
+    (found,) = _runs(_source(make_store([recent, old])), "shop", _window()).values()
+    assert len(found.runs) == 1
+    assert found.warnings == ("Traces from before 2026-04-01 are not read: give since to read older ones",)
+    (found,) = _runs(_source(make_store([recent])), "shop", _window()).values()
+    assert found.warnings == ()
+    (found,) = _runs(_source(make_store([recent, old])), "shop", _window(since=NOW - timedelta(days=90))).values()
+    assert (len(found.runs), found.warnings) == (2, ())
+
+
+def test_runs_that_were_not_kept_are_fetched(make_store: MakeStore, make_spans: MakeSpans) -> None:
+    store = make_store([make_spans(1, NOW - timedelta(minutes=5))])
+    first = _source(store)
+    (found,) = _runs(first, "shop", _window()).values()
+    later = _source(store).trace_store().find_traces(found.runs, now=NOW)
+    assert later.summarize(found.runs[0]).state == "complete"
+    assert store.fetched == [f"{1:032x}"]
+    store.fault = "the store is down"
+    trace = _source(store).trace_store().find_traces(found.runs, now=NOW).summarize(found.runs[0])
+    assert (trace.state, trace.reason) == ("unavailable", "the store is down")
+
+
+def test_a_store_that_does_not_answer_fails_every_agent_or_the_whole(
+    make_store: MakeStore, make_spans: MakeSpans
+) -> None:
+    store = make_store([make_spans(1, NOW - timedelta(minutes=5))])
+    agents = _source(store).load_agents("shop", _window())
+    store.fault = "the store is down"
+    source = _source(store)
+    with pytest.raises(SourceError, match="the store is down"):
+        source.load_agents("shop", _window())
+    (found,) = source.fetch_runs_of(agents, _window()).values()
+    assert isinstance(found, SourceError)
+    with pytest.raises(SourceError, match="the store is down"):
+        source.check()

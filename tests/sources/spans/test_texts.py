@@ -1,0 +1,95 @@
+"""The task and the response of a run, wherever its spans hold them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tasks.evidence.traces.spans import Span
+from tasks.sources.spans.runs import build_run_row, find_trace_runs
+
+MakeSpan = Callable[..., Span]
+AGENT = {"openinference.span.kind": "AGENT", "agent.name": "travel"}
+LLM = {
+    "openinference.span.kind": "LLM",
+    "llm.input_messages.0.message.role": "system",
+    "llm.input_messages.0.message.content": "Be kind.",
+    "llm.input_messages.1.message.role": "user",
+    "llm.input_messages.1.message.content": "Where to?",
+    "llm.output_messages.0.message.role": "assistant",
+    "llm.output_messages.0.message.content": "To Rome.",
+}
+
+
+def _texts(make_span: MakeSpan, agent: dict[str, Any], *, llm: bool = True) -> tuple[str | None, str | None]:
+    spans = [make_span("a", None, 0, 9, tags={**AGENT, **agent})]
+    if llm:
+        spans.append(make_span("b", "a", 1, 2, tags=LLM))
+    (run,) = find_trace_runs(spans)
+    row = build_run_row(run)
+    return row.get("task"), row.get("final_response")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Book it",
+        '"Book it"',
+        json.dumps({"task": "Book it", "stream": False}),
+        json.dumps({"input_args": {"question": "Book it"}}),
+        json.dumps({"args": ["Book it"], "kwargs": {}}),
+        json.dumps({"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": "Book it"}]}),
+        json.dumps({"messages": [{"type": "human", "data": {"content": "Book it"}}]}),
+        json.dumps({"new_message": {"parts": [{"text": "Book it"}], "role": "user"}, "user_id": "u"}),
+        json.dumps([{"role": "user", "content": "Hello"}, {"role": "user", "content": "Book it"}]),
+    ],
+)
+def test_the_task_is_the_input_of_the_agents_span(make_span: MakeSpan, written: str) -> None:
+    assert _texts(make_span, {"input.value": written})[0] == "Book it"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Done",
+        json.dumps({"output": "Done", "steps": 3}),
+        json.dumps({"messages": [{"type": "ai", "data": {"type": "ai", "content": "Done"}}]}),
+        json.dumps({"messages": [{"role": "user", "content": "Book"}, {"role": "assistant", "content": "Done"}]}),
+        json.dumps({"content": {"parts": [{"text": "Done"}], "role": "model"}}),
+    ],
+)
+def test_the_response_is_the_output_of_the_agents_span(make_span: MakeSpan, written: str) -> None:
+    assert _texts(make_span, {"output.value": written})[1] == "Done"
+
+
+@pytest.mark.parametrize("written", ["", "{}", "StopEvent(result=1)", "id='7' source='user'", '{"cut…', '{"ctx": 1}'])
+def test_else_they_are_the_messages_of_the_llm_calls(make_span: MakeSpan, written: str) -> None:
+    assert _texts(make_span, {"input.value": written, "output.value": written}) == ("Where to?", "To Rome.")
+
+
+def test_an_object_that_no_name_explains_is_better_than_nothing(make_span: MakeSpan) -> None:
+    assert _texts(make_span, {"input.value": '{"ctx": 1}', "output.value": '{"rows": [1]}'}, llm=False) == (
+        '{"ctx": 1}',
+        '{"rows": [1]}',
+    )
+    assert _texts(make_span, {"input.value": "{}"}, llm=False) == (None, None)
+
+
+def test_the_answer_to_a_tool_is_no_response(make_span: MakeSpan) -> None:
+    asked = {
+        "openinference.span.kind": "LLM",
+        "llm.output_messages.0.message.role": "assistant",
+        "llm.output_messages.0.message.tool_calls.0.tool_call.function.name": "book",
+        "llm.output_messages.0.message.tool_calls.0.tool_call.function.arguments": "{}",
+    }
+    agent, first = make_span("a", None, 0, 9, tags=AGENT), make_span("b", "a", 1, 2, tags=LLM)
+    (run,) = find_trace_runs([agent, first, make_span("c", "a", 3, 4, tags=asked)])
+    assert "final_response" not in build_run_row(run)
+
+
+def test_deep_and_hostile_values_are_no_text(make_span: MakeSpan) -> None:
+    deep = "[" * 500 + "]" * 500
+    assert _texts(make_span, {"input.value": deep, "output.value": {"a": [{}, None, 7]}}) == ("Where to?", "To Rome.")
