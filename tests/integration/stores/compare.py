@@ -21,10 +21,10 @@ from pathlib import Path
 
 import scripted
 import servers
-from tasks.sources.opening import SourceSettings, open_source
-from tasks.sources.source import Source, Window
 
 from tasks.errors import AgentReportError
+from tasks.sources.opening import SourceSettings, open_source
+from tasks.sources.source import Source, Window
 
 _RUNS = 2
 _STORY_SECONDS = 300
@@ -105,7 +105,7 @@ def main() -> int:
         print("| Store | Framework | Instrumentation | " + " | ".join(_titles()) + " |")
         print("|---" * (3 + len(_titles())) + "|", flush=True)
         for store in stores:
-            with closing(open_source(store.source_url, SourceSettings(timeout_seconds=60))) as source:
+            with closing(open_source(store.source_url, SourceSettings())) as source:
                 for story in STORIES:
                     cells, differences = compare(source, story)
                     wrong += differences
