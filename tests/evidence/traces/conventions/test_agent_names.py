@@ -37,7 +37,8 @@ def _traceloop(kind: str, name: str) -> dict[str, Any]:
             {
                 "gen_ai.operation.name": "invoke_agent",
                 "gen_ai.agent.name": "model",
-                "otel.scope.name": "openlit.instrumentation.langgraph",
+                "gen_ai.agent.id": "model",
+                "gen_ai.provider.name": "langgraph",
             },
             None,
         ),

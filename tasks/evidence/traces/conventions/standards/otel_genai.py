@@ -47,8 +47,6 @@ _REASONING_TOKENS = (
 _MODELS = ("gen_ai.response.model", "gen_ai.request.model")
 _ARGUMENTS = ("gen_ai.tool.call.arguments", "gen_ai.tool.arguments", "gen_ai.tool.input", "gen_ai.tool.args")
 _RESULTS = ("gen_ai.tool.call.result", "gen_ai.tool.result", "gen_ai.tool.output")
-# Calls each node of a graph an agent.
-_NODES = "openlit.instrumentation.langgraph"
 _DETAILS = "gen_ai.client.inference.operation.details"
 _ROLES = {"gen_ai.system.message", "gen_ai.user.message", "gen_ai.assistant.message", "gen_ai.tool.message"}
 
@@ -165,8 +163,15 @@ _MARKS = frozenset(
 )
 
 
+def _is_node(span: Span) -> bool:
+    """OpenLIT calls each node of a LangGraph an agent, whose id is its name."""
+    tags = span.tags
+    name = tags.get("gen_ai.agent.name")
+    return name is not None and name == tags.get("gen_ai.agent.id") and tags.get("gen_ai.provider.name") == "langgraph"
+
+
 def _agent(span: Span) -> AgentMark | None:
-    if _kind(span) != "agent" or (span.tags.get("otel.scope.name") == _NODES and "gen_ai.agent.name" in span.tags):
+    if _kind(span) != "agent" or _is_node(span):
         return None
     tags, begin = span.tags, span.operation.partition(" ")[0]
     operation = begin if begin in _KINDS else str(tags.get("gen_ai.operation.name"))
