@@ -8,19 +8,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tasks.errors import SourceError
-from tasks.evidence.types import AgentRuns
+from tasks.evidence.types import AgentRuns, Run
 from tasks.sources.source import Source, Window
 from tasks.wording.counts import counted
 
 _FIRST_CHOICES = ("production", "prod", "default")
 _NAMES_SHOWN = 6
 _WORDS_SHOWN = 8
+_TRACES_READ = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """One environment of a source. ``statuses`` counts the words of the runs that were read, at most ``limit`` of each
-    agent; ``newest`` is when the newest of them started, None without runs. ``problems`` are sentences."""
+    agent; ``newest`` is when the newest of them started, None without runs. ``conventions`` counts some of the runs by
+    those of their spans, where these came with them. ``problems`` are sentences."""
 
     environments: Sequence[str]
     environment: str
@@ -31,6 +33,7 @@ class Survey:
     statuses: Mapping[str, int] = field(default_factory=dict)
     unfinished: Mapping[str, int] = field(default_factory=dict)
     problems: Sequence[str] = ()
+    conventions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def places(self) -> str:
@@ -74,6 +77,7 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
     unfinished: Counter[str] = Counter()
     newest: datetime | None = None
     problems, idle = [], 0
+    every: list[Run] = []
     for agent in agents:
         runs = found[agent.id]
         if isinstance(runs, SourceError):
@@ -81,6 +85,7 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
             continue
         idle += not runs.runs
         problems += _problems(agent.name, runs)
+        every += runs.runs
         for run in runs.runs:
             statuses[run.status] += 1
             if run.outcome == "unfinished":
@@ -96,7 +101,20 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
         statuses=dict(statuses.most_common()),
         unfinished=dict(unfinished.most_common()),
         problems=problems,
+        conventions=_count_conventions(source, every[:_TRACES_READ], now),
     )
+
+
+def _count_conventions(source: Source, runs: Sequence[Run], now: datetime) -> dict[str, int]:
+    store = source.trace_store() if runs else None
+    if store is None:
+        return {}
+    traces = store.find_traces(runs, now=now)
+    found: Counter[str] = Counter()
+    for run in runs:
+        telemetry = traces.summarize(run).telemetry
+        found.update(telemetry.conventions if telemetry else ())
+    return dict(found.most_common())
 
 
 def _problems(name: str, runs: AgentRuns) -> list[str]:

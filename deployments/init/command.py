@@ -17,7 +17,7 @@ from rich.console import Console
 from deployments.init.env_file import render_env
 from deployments.init.files import WrittenFile, write_beside
 from deployments.init.looking import Look, look_at
-from deployments.init.mapping_file import render_mapping
+from deployments.init.mapping.mapping_file import render_mapping
 from deployments.init.place import Place, find_place
 from deployments.init.printing import print_files, print_found, print_look, print_next
 from deployments.source_survey import Survey, choose_environment, survey_source
@@ -28,7 +28,8 @@ from tasks.settings import NO_ENV_FILE, Settings, read_settings
 
 ENV_FILE, MAPPING_FILE = ".env", "source.yaml"
 _SOURCE, _MAPPING = "AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_SOURCE_MAPPING"
-_OF_SOURCE = {_SOURCE, _MAPPING, "AGENT_REPORT_SOURCE_BLOCK"}
+_PRESET = "AGENT_REPORT_SOURCE_PRESET"
+_OF_SOURCE = {_SOURCE, _MAPPING, _PRESET, "AGENT_REPORT_SOURCE_BLOCK"}
 _RUNS_READ = 20
 
 
@@ -64,14 +65,15 @@ def start(given: str | None, *, environment: str, output: Path, as_json: bool) -
         written = write_beside(output / MAPPING_FILE, render_mapping(look.proposal, look.shown))
         files.append(written)
         mapping = written.path
-    with _source_settings(place.url, mapping):
+    with _source_settings(place.url, mapping, look.preset):
         survey = _survey(environment)
         print_found(console, survey)
         text = render_env(
             place.seen_from(output),
             mapping.name if mapping else "",
             survey.environment,
-            has_traces=place.kind == "traces",
+            has_traces=place.kind == "traces" or bool(look.preset),
+            preset=look.preset,
         )
         files.append(write_beside(output / ENV_FILE, text, private=True))
         print_files(console, files, output, is_overridden=is_overridden)
@@ -101,7 +103,7 @@ def _place(given: str | None, settings: Settings) -> Place:
 
 
 @contextmanager
-def _source_settings(url: str, mapping: Path | None) -> Iterator[None]:
+def _source_settings(url: str, mapping: Path | None, preset: str) -> Iterator[None]:
     """Within the block, the settings lead to the source that was found; all others are as they were.
 
     What ``.env`` says of another source must not apply to this one, and a variable that is empty would not hide it: so
@@ -115,7 +117,8 @@ def _source_settings(url: str, mapping: Path | None) -> Iterator[None]:
         )
         for name in [name for name in os.environ if name.upper() in _OF_SOURCE]:
             del os.environ[name]
-        os.environ.update({NO_ENV_FILE: "1", _SOURCE: url} | ({_MAPPING: str(mapping.absolute())} if mapping else {}))
+        given = {_SOURCE: url, _MAPPING: str(mapping.absolute()) if mapping else "", _PRESET: preset}
+        os.environ.update({name: value for name, value in given.items() if value} | {NO_ENV_FILE: "1"})
         yield
     finally:
         os.environ.clear()
@@ -172,6 +175,7 @@ def _print_json(done: Start) -> None:
                 "runs": survey.runs,
                 "newest_run": survey.newest,
                 "statuses": dict(survey.statuses),
+                "conventions": dict(survey.conventions),
                 "problems": list(survey.problems),
             },
             "mapping": {name: guess.column.name for name, guess in look.proposal.guesses.items()}

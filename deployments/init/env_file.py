@@ -28,6 +28,10 @@ _MAPPING = """
 # How its columns map to agents and runs.
 AGENT_REPORT_SOURCE_MAPPING={mapping}
 """
+_PRESET = """
+# Which platform's export they are.
+AGENT_REPORT_SOURCE_PRESET={preset}
+"""
 _TRACES = """
 # Traces of the runs, if you have them in Jaeger.
 # AGENT_REPORT_JAEGER_URL=http://localhost:16686
@@ -35,12 +39,13 @@ _TRACES = """
 _PLAIN = re.compile(r"[\w@%+=:,./?&*~-]+\Z", re.ASCII)
 
 
-def render_env(url: str, mapping: str, environment: str, *, has_traces: bool) -> str:
-    """The file's text. ``mapping`` is the name of the mapping file, "" without one; ``has_traces``: the source has
-    its own."""
+def render_env(url: str, mapping: str, environment: str, *, has_traces: bool, preset: str = "") -> str:
+    """The file's text. ``mapping`` is the name of the mapping file, "" without one, as is ``preset``; ``has_traces``:
+    the source has its own."""
+    how = _MAPPING.format(mapping=_quoted(mapping)) if mapping else _PRESET.format(preset=preset) if preset else ""
     return _TEXT.format(
         url=_quoted(url),
-        mapping=_MAPPING.format(mapping=_quoted(mapping)) if mapping else "",
+        mapping=how,
         traces="" if has_traces else _TRACES,
         environment=_quoted(environment),
     )

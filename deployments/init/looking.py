@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
+from deployments.init.mapping.proposal import Proposal, propose
 from deployments.init.place import Place
-from deployments.init.proposal import Proposal, propose
 from deployments.init.tables import Table, count_values, read_table, read_tables
 from tasks.errors import SourceError
 from tasks.redaction.redactor import Redactor
@@ -31,12 +31,13 @@ def _as_is(text: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Look:
     """A source as it was found. ``shown`` names it without credentials; ``proposal`` is None where none is needed, and
-    ``known`` says why; ``redact`` is for the values that are shown."""
+    ``known`` says why; ``preset`` is for AGENT_REPORT_SOURCE_PRESET, ``redact`` for the values that are shown."""
 
     shown: str
     tables: Sequence[Table] = ()
     proposal: Proposal | None = None
     known: str = ""
+    preset: str = ""
     redact: Callable[[str], str] = field(default=_as_is)
 
 
@@ -77,6 +78,8 @@ def _look_at_files(place: Place, settings: Settings) -> Look:
 
     engine = open_files(place.url)
     try:
+        if preset := _preset(columns_of(engine, "runs")):
+            return Look(describe(place.url), known=f"an export with the columns of {preset}", preset=preset)
         tables = [read_table(engine, name) for name in _FILE_TABLES if columns_of(engine, name)]
         if is_contract(tables):
             return Look(describe(place.url), tables, known="its columns have the names of the source contract")
@@ -84,6 +87,13 @@ def _look_at_files(place: Place, settings: Settings) -> Look:
     finally:
         engine.dispose()
     return _checked(describe(place.url), tables, proposal, settings)
+
+
+def _preset(columns: Sequence[str]) -> str:
+    """The export that has these columns, of those that are read as spans; "" for none."""
+    from tasks.sources.span_tables.presets import PRESETS
+
+    return next((name for name, spans in PRESETS.items() if set(spans.needed) <= set(columns)), "")
 
 
 def _checked(shown: str, tables: Sequence[Table], proposal: Proposal | None, settings: Settings) -> Look:

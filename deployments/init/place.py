@@ -16,7 +16,7 @@ Kind = Literal["sql", "files", "traces"]
 _SQL = ("sqlite", "postgresql", "postgres", "mysql", "mariadb", "clickhouse", "clickhousedb")
 _STORES = ("jaeger", "tempo", "phoenix", "mlflow", "langfuse")
 _SQLITE_MAGIC = b"SQLite format 3\0"
-_FORMATS = ("parquet", "jsonl", "ndjson", "json", "csv")
+_FORMATS = ("parquet", "jsonl", "ndjson", "json", "csv", "tsv")
 _PACKED = ("gz", "zst")
 _OTLP_MARKS = (b'"resourceSpans"', b'"resource_spans"')
 _MOST_FILES = 2000
@@ -113,7 +113,7 @@ def _of_folder(folder: Path) -> Place:
         raise NotFoundError(f"{folder}: holds no file that can be read ({', '.join(_FORMATS)}){several}")
     first = next(path for path in files if _format(path) is not None)
     if _is_otlp(first):
-        return Place(f"otlp:{_near(folder)}/*{first.suffix}", "traces")
+        return Place(f"otlp:{_near(folder)}", "traces")
     return Place(_near(folder), "files")
 
 

@@ -20,7 +20,8 @@ from tasks.wording.shortening import cut
 
 _MOST_TABLES = 12
 _MOST_COLUMNS = 9
-_SAMPLE_CHARACTERS = 44
+_SAMPLE_CHARACTERS = 60
+_EXPRESSION_CHARACTERS = 60
 _REDACTED_CHARACTERS = 2_000
 _MOST_PROBLEMS = 3
 
@@ -34,7 +35,8 @@ def print_look(console: Console, look: Look) -> None:
         columns = named([column.name for column in table.columns], _MOST_COLUMNS)
         rows = "" if table.rows is None else f", {counted(table.rows, 'row')}"
         role = f"  ({roles[table.name]})" if table.name in roles else ""
-        console.print(Text.assemble("  ", one_line(f"{table.name}{rows}: {columns}"), (role, "green")))
+        line = Text.assemble("  ", one_line(f"{table.name}{rows}: {columns}"), (role, "green"))
+        console.print(line, soft_wrap=True)
     if len(ordered) > _MOST_TABLES:
         console.print(f"  and {len(ordered) - _MOST_TABLES:,} more")
     if look.proposal is not None:
@@ -51,18 +53,27 @@ def _roles(look: Look) -> dict[str, str]:
 def _print_mapping(console: Console, look: Look) -> None:
     proposal = look.proposal
     assert proposal is not None
-    guesses = list(proposal.guesses.values())
+    rows = [
+        (guess.field, guess.column.name, _sample(guess.column, look), ", ".join(other.name for other in guess.others))
+        for guess in proposal.guesses.values()
+    ]
+    rows += [
+        (name, cut(expression, _EXPRESSION_CHARACTERS), "", "")
+        for name, expression in proposal.runs_query.columns.items()
+        if name not in proposal.guesses
+    ]
+    fields, columns, samples, others = ([one_line(cell) for cell in cells] for cells in zip(*rows, strict=True))
     print_table(
         console,
         [
-            Column("Field", [guess.field for guess in guesses]),
-            Column("Column", [one_line(guess.column.name) for guess in guesses], folds=True),
-            Column("For example", [one_line(_sample(guess.column, look)) for guess in guesses], rank=1, folds=True),
-            Column("Or", [one_line(", ".join(o.name for o in guess.others)) for guess in guesses], rank=2, folds=True),
+            Column("Field", fields),
+            Column("Column", columns, folds=True),
+            Column("For example", samples, rank=1, folds=True),
+            Column("Or", others, rank=2, folds=True),
         ],
     )
     for note in proposal.notes:
-        console.print(Text.assemble(("Note: ", "yellow"), one_line(note)))
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(note)), soft_wrap=True)
 
 
 def _sample(column: Found, look: Look) -> str:
@@ -75,16 +86,19 @@ def print_found(console: Console, survey: Survey) -> None:
     console.print(Text.assemble("  ", one_line(survey.places)))
     agents = f"{counted(len(survey.agents), 'agent')}: {named(survey.agents)}" if survey.agents else "no agent"
     if survey.environment:
-        console.print(Text.assemble("  in ", one_line(f"{survey.environment}: {agents}")))
+        idle = f" ({survey.idle} without runs)" if survey.idle else ""
+        console.print(Text.assemble("  in ", one_line(f"{survey.environment}: {agents}{idle}")))
     read = f"{counted(survey.runs, 'run')} read (the newest of each agent), {survey.newest_run}"
     console.print(f"  {read}")
     if survey.statuses:
         console.print(Text.assemble("  statuses: ", one_line(word_counts(survey.statuses))))
+    if survey.conventions:
+        console.print(Text.assemble("  conventions of their spans: ", one_line(word_counts(survey.conventions))))
     if survey.unfinished:
         left = f"left out as unfinished: {word_counts(survey.unfinished)}; a mapping's `statuses` can say otherwise"
-        console.print(Text.assemble(("Note: ", "yellow"), one_line(left)))
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(left)), soft_wrap=True)
     for problem in survey.problems[:_MOST_PROBLEMS]:
-        console.print(Text.assemble(("Note: ", "yellow"), one_line(problem)))
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(problem)), soft_wrap=True)
 
 
 def print_files(console: Console, files: Sequence[WrittenFile], output: Path, *, is_overridden: bool) -> None:
@@ -115,3 +129,6 @@ def print_next(console: Console, survey: Survey, estimate: Mapping[str, Any], ou
     if estimate["calls"]:
         console.print(Text.assemble(("Next", "bold"), plain(folder), ": ", plain(printed_command("doctor"))))
         console.print(Text.assemble("then  ", plain(printed_command("run", survey.environment))))
+    elif others := [name for name in survey.environments if name != survey.environment]:
+        line = f"Nothing to judge in {survey.environment}; choose another with --environment: {named(others)}"
+        console.print(one_line(line), soft_wrap=True)

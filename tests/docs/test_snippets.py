@@ -23,6 +23,7 @@ from tasks.settings import ReportOptions
 from tasks.sources.contract.mapping import parse_mapping
 from tasks.sources.contract.rows import read_run
 from tasks.sources.contract.statuses import Statuses
+from tasks.sources.files.opening import open_files
 from tasks.sources.source import Window
 from tasks.sources.sql.connection import open_database
 from tasks.sources.sql.source import SqlSource
@@ -33,7 +34,7 @@ from tasks.warehouse.sql import open_warehouse
 # Commands are in test_commands.py, the webhook's clients (bash, py) in tests/deployments/webhook. A Dockerfile, an
 # nginx configuration and plain text are not executed.
 _ELSEWHERE = {"sh", "bash", "py", "yml", "console", "dockerfile", "nginx", "text"}
-_EXECUTED = {"python", "sql", "yaml", "json"}
+_EXECUTED = {"python", "sql", "yaml", "json", "jsonl"}
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +179,23 @@ def test_other_json_is_json(page: Any) -> None:
     if page.name != "docs/operating.md":
         for block in page.of_language("json"):
             json.loads(block)
+
+
+def test_files_of_the_guide_are_a_source(pages: dict[str, Any], tmp_path: Path) -> None:
+    page = pages["docs/guide/your-files.md"]
+    window = Window(20, datetime(2026, 12, 1, tzinfo=UTC), None, "")
+    (lines,) = page.of_language("jsonl")
+    (tmp_path / "runs.jsonl").write_text(lines)
+    source = SqlSource(open_files(f"{tmp_path}/*.jsonl"))
+    [agent] = source.load_agents("production", window)
+    second, first = source.fetch_runs(agent, window).runs
+    assert (first.task, first.final_response) == ("Refund order 7", "Done: 20 EUR are on their way.")
+    assert (second.outcome, second.error) == ("failure", "order 8 not found")
+
+    (mapping,) = page.of_language("yaml")
+    row = 'uid,bot,outcome,began,payload,reply,ms\n7,b,gave up,2026-03-01,"{""question"": ""Why?""}",Because,1500\n'
+    (tmp_path / "talks.csv").write_text(row)
+    source = SqlSource(open_files(f"{tmp_path}/talks.csv"), parse_mapping(mapping, page.name))
+    [agent] = source.load_agents("production", window)
+    [run] = source.fetch_runs(agent, window).runs
+    assert (run.task, run.outcome, run.duration_seconds) == ("Why?", "failure", 1.5)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from deployments.init.proposal import Proposal, propose
+from deployments.init.mapping.proposal import Proposal, propose
 from deployments.init.tables import count_values, read_tables
 from tasks.sources.files.opening import open_files
 from tasks.sources.sql.connection import open_database
@@ -103,3 +103,32 @@ def query_files() -> Callable[[str, Proposal], list[dict[str, Any]]]:
         return [dict(row) for row in found]
 
     return query
+
+
+@pytest.fixture
+def otlp_folder(tmp_path: Path) -> Path:
+    """A folder as the OpenTelemetry Collector fills it, with four runs of one agent."""
+    (tmp_path / "traces").mkdir()
+    lines = [json.dumps(_request(number)) + "\n" for number in range(4)]
+    (tmp_path / "traces" / "spans.json").write_text("".join(lines))
+    return tmp_path / "traces"
+
+
+def _request(number: int) -> dict[str, Any]:
+    said = {"openinference.span.kind": "AGENT", "input.value": f"Do {number}", "output.value": f"Did {number}"}
+    begun = (int(STARTED.timestamp()) + number * 60) * 10**9
+    span = {
+        "traceId": f"{number + 1:032x}",
+        "spanId": f"{number + 1:016x}",
+        "name": "planner",
+        "startTimeUnixNano": str(begun),
+        "endTimeUnixNano": str(begun + 5 * 10**9),
+        "attributes": _attributes(said),
+        "status": {"code": 1},
+    }
+    resource = {"attributes": _attributes({"service.name": "shop", "deployment.environment.name": "prod"})}
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "s"}, "spans": [span]}]}]}
+
+
+def _attributes(values: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": {"stringValue": value}} for key, value in values.items()]

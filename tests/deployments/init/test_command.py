@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 from deployments import cli
+from tasks.sources.contract.mapping import load_mapping
 
 Init = Callable[..., tuple[int, str, str]]
 
@@ -105,3 +107,52 @@ def test_an_unknown_environment_is_refused(init: Init, source: Path) -> None:
 def test_the_file_of_settings_is_for_its_owner(init: Init, source: Path, tmp_path: Path) -> None:
     assert init(str(source))[0] == 0
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+
+
+def test_own_tables_in_postgresql(init: Init, own_postgres: str, tmp_path: Path) -> None:
+    code, out, err = init(own_postgres)
+    assert code == 0, err + out
+    assert "conversations, 24 rows: uid, bot" in out
+    assert "(runs)" in out
+    assert "Where is invoice 0? Write to [e-mail address]" in out
+    assert "in prod: 2 agents: billing, refunds" in out
+    assert "3 calls to gpt-5.4-mini" in out
+    mapping = load_mapping(str(tmp_path / "source.yaml"))
+    assert mapping.runs is not None
+    assert mapping.statuses["completed"] == ("solved",)
+    assert len((tmp_path / "source.yaml").read_text().splitlines()) < 30
+    values = dotenv_values(tmp_path / ".env")
+    assert values["AGENT_REPORT_SOURCE_URL"] == own_postgres
+    assert values["AGENT_REPORT_SOURCE_MAPPING"] == "source.yaml"
+    assert values["AGENT_REPORT_ENVIRONMENT"] == "prod"
+    # What it wrote is all that the next command needs.
+    with pytest.raises(SystemExit) as ended:
+        cli.main(("doctor", "--no-judge"))
+    assert ended.value.code == 1  # No key for the judge yet.
+
+
+def test_otlp_files(init: Init, otlp_folder: Path, tmp_path: Path) -> None:
+    code, out, err = init("traces")
+    assert code == 0, err + out
+    assert "agents and runs are read from the spans" in out
+    assert "in prod: 1 agent: planner" in out
+    assert "conventions of their spans: OpenInference 4" in out
+    assert "2 calls to gpt-5.4-mini" in out
+    assert {path.name for path in tmp_path.iterdir()} == {"traces", ".env"}
+    env = (tmp_path / ".env").read_text()
+    assert "\nAGENT_REPORT_SOURCE_URL=otlp:traces\n" in env
+    assert "JAEGER" not in env
+
+
+def test_a_folder_of_json_lines(init: Init, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    rows = [
+        {"uid": f"u{n}", "bot": "ab"[n % 2], "outcome": "ok", "began": f"2026-11-20T10:{n:02}:00Z", "question": f"q{n}"}
+        for n in range(6)
+    ]
+    (tmp_path / "runs" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, out, err = init("runs")
+    assert code == 0, err + out
+    assert "in production: 2 agents: a, b" in out
+    assert "3 calls to gpt-5.4-mini" in out
+    assert dotenv_values(tmp_path / ".env")["AGENT_REPORT_SOURCE_URL"] == "runs"

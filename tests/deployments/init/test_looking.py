@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dotenv import dotenv_values
 
+from deployments.init.env_file import render_env
 from deployments.init.looking import Look, look_at
 from deployments.init.place import find_place
 from tasks.errors import SourceError
@@ -70,6 +73,23 @@ def test_the_contracts_names_need_no_mapping(tmp_path: Path) -> None:
     # Without an environment, one has to be named.
     del row["environment"]
     assert _look(_write_lines(tmp_path / "runs.jsonl", [row])).proposal is not None
+
+
+def test_an_export_is_known_by_its_columns(tmp_path: Path) -> None:
+    row = {
+        "id": "r1",
+        "trace_id": "t1",
+        "parent_run_id": None,
+        "run_type": "chain",
+        "start_time": "2026-11-20T10:00:00Z",
+    }
+    look = _look(_write_lines(tmp_path / "export.jsonl", [row]))
+    assert (look.preset, look.proposal) == ("langsmith", None)
+    assert dotenv_values(stream=StringIO(render_env("x", "", "p", has_traces=True, preset="langsmith"))) == {
+        "AGENT_REPORT_SOURCE_URL": "x",
+        "AGENT_REPORT_SOURCE_PRESET": "langsmith",
+        "AGENT_REPORT_ENVIRONMENT": "p",
+    }
 
 
 def test_files_without_anything_to_judge_are_refused(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_otlp_is_known_by_its_content(folder: Path) -> None:
     (folder / "traces" / "spans.json").write_text(_OTLP)
     with gzip.open(folder / "more.json.gz", "wt") as file:
         file.write(_OTLP)
-    assert find_place("traces") == Place(f"otlp:{folder}/traces/*.json", "traces")
+    assert find_place("traces") == Place(f"otlp:{folder}/traces", "traces")
     assert find_place("traces/*.json") == Place(f"otlp:{folder}/traces/*.json", "traces")
     assert find_place("more.json.gz") == Place(f"otlp:{folder}/more.json.gz", "traces")
     assert find_place("otlp:traces/spans.json").seen_from(folder) == "otlp:traces/spans.json"

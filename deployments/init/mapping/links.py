@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deployments.init.guesses import Guess, guess_agent, singular, words_of
+from deployments.init.mapping.guesses import Guess, guess_agent, singular, words_of
+from deployments.init.mapping.vocabulary import AGENT_TABLES
 from deployments.init.tables import Column, Table
-from deployments.init.vocabulary import AGENT_TABLES
 
 _ID_WORDS = {"id", "uid", "uuid", "key", "slug", "ref", "fk"}
 

@@ -13,9 +13,9 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from deployments.init.mapping_file import render_mapping
-from deployments.init.proposal import Proposal, propose
-from deployments.init.status_words import guess_statuses
+from deployments.init.mapping.mapping_file import render_mapping
+from deployments.init.mapping.proposal import Proposal, propose
+from deployments.init.mapping.status_words import guess_statuses
 from deployments.init.tables import build_table
 
 Proposed = Callable[[str], Proposal]

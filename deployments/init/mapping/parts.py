@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from deployments.init.guesses import Guess, singular, words_of
-from deployments.init.links import find_link
+from deployments.init.mapping.guesses import Guess, singular, words_of
+from deployments.init.mapping.links import find_link
 from deployments.init.tables import Column, Table
 
 _ROLES = ("role", "sender", "author", "speaker", "type")

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from deployments.init.guesses import Guess, guess_agent, guess_agent_by_values, guess_run, singular, words_of
-from deployments.init.links import Link, find_agents, find_label
-from deployments.init.parts import find_parts
-from deployments.init.status_words import Meaning, guess_statuses
+from deployments.init.mapping.guesses import Guess, guess_agent, guess_agent_by_values, guess_run, singular, words_of
+from deployments.init.mapping.links import Link, find_agents, find_label
+from deployments.init.mapping.parts import find_parts
+from deployments.init.mapping.status_words import guess_statuses
+from deployments.init.mapping.vocabulary import FAILED_FLAGS, PART_TABLES, RUN_TABLES, STEP_TYPES, STEP_WORDS
 from deployments.init.tables import Column, Table
-from deployments.init.vocabulary import FAILED_FLAGS, PART_TABLES, RUN_TABLES, STEP_TYPES, STEP_WORDS
+from tasks.sources.contract.statuses import StatusMeaning
 
 _WEIGHTS = {
     "id": 0.1,
@@ -72,7 +73,7 @@ class Proposal:
     agents: Table | None = None
     agents_query: Query | None = None
     environment: str = ""
-    statuses: Mapping[Meaning, Sequence[str]] = field(default_factory=dict)
+    statuses: Mapping[StatusMeaning, Sequence[str]] = field(default_factory=dict)
     unknown: Sequence[str] = ()
     others: Sequence[str] = ()
     notes: Sequence[str] = ()

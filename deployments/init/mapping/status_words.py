@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
-Meaning = Literal["completed", "failed", "unfinished"]
+from tasks.sources.contract.statuses import BUILT_IN, StatusMeaning
 
 
 def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-BUILT_IN: Mapping[Meaning, frozenset[str]] = {
-    "completed": _set("completed success succeeded ok done"),
-    "failed": _set("failed failure error errored timeout timed_out"),
-    "unfinished": _set("running pending queued cancelled canceled"),
-}
-_LIKELY: Mapping[Meaning, frozenset[str]] = {
+_LIKELY: Mapping[StatusMeaning, frozenset[str]] = {
     "completed": _set(
         "complete completed finished finish closed resolved solved answered successful success passed "
         "pass delivered ended fulfilled handled good replied responded done ok 1 true yes y "
@@ -36,16 +30,16 @@ _LIKELY: Mapping[Meaning, frozenset[str]] = {
 }
 
 
-def guess_statuses(words: Iterable[str]) -> tuple[dict[Meaning, list[str]], list[str]]:
+def guess_statuses(words: Iterable[str]) -> tuple[dict[StatusMeaning, list[str]], list[str]]:
     """The words that are not built in, by what they probably mean, and those of which that is unknown."""
-    known = frozenset().union(*BUILT_IN.values())
-    found: dict[Meaning, list[str]] = {}
+    known = {word for words in BUILT_IN.values() for word in words}
+    found: dict[StatusMeaning, list[str]] = {}
     unknown = []
     for word in words:
         plain = word.strip().lower().replace("-", "_").replace(" ", "_")
         if not plain or (plain in known and plain == word.strip().lower()):
             continue
-        meaning = next((name for name, likely in _LIKELY.items() if plain in likely | BUILT_IN[name]), None)
+        meaning = next((name for name, likely in _LIKELY.items() if plain in likely | set(BUILT_IN[name])), None)
         if meaning is None:
             unknown.append(word)
         else:

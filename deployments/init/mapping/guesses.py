@@ -6,14 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from deployments.init.mapping.vocabulary import AGENT_FIELDS, FILLERS, NEVER_AGENTS, RUN_FIELDS, SHORT_FORMS, Field
 from deployments.init.tables import Column, Kind, Table
-from deployments.init.vocabulary import AGENT_FIELDS, NEVER_AGENTS, RUN_FIELDS, Field
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_PART = 0.72
+_END = 0.75
+_FILLED = 0.9
+_MIDDLE = 0.5
 _NESTED = 0.85
 _LEAST = 0.4
-_CLOSE = 0.75
+_CLOSE = 0.78
 _FEW = 5
 _SHORT = 80
 _WORD = 30
@@ -32,8 +34,9 @@ class Guess:
 
 
 def words_of(name: str) -> tuple[str, ...]:
-    """The words of a column's or a table's name, in lower case: ``promptTokens`` has two."""
-    return tuple(word.lower() for word in _WORDS.findall(name))
+    """The words of a column's or a table's name, in lower case and written out: ``promptToks`` is prompt, tokens."""
+    found = (word.lower() for word in _WORDS.findall(name))
+    return tuple(SHORT_FORMS.get(word, word) for word in found)
 
 
 def guess_run(place: Table, free: Sequence[str] = ()) -> dict[str, Guess]:
@@ -107,12 +110,20 @@ def name_score(words: tuple[str, ...], of_table: tuple[str, ...], wanted: Field)
         parts = tuple(alias.split("_"))
         if words == parts:
             best = max(best, score)
-        elif words[: -len(parts)] and words[-len(parts) :] == parts and _is_of_table(words[: -len(parts)], of_table):
-            # conversation_status in conversations.
-            best = max(best, score * 0.95)
-        elif len(parts) < len(words) and _contains(words, parts):
-            best = max(best, score * _PART)
+        elif len(parts) < len(words):
+            best = max(best, score * _part(words, parts, of_table))
     return best
+
+
+def _part(words: tuple[str, ...], parts: tuple[str, ...], of_table: tuple[str, ...]) -> float:
+    """How much of a name's meaning ``parts`` are: its last words are most of it."""
+    before, end = words[: -len(parts)], words[-len(parts) :]
+    if end == parts:
+        # conversation_status in conversations.
+        return 0.95 if _is_of_table(before, of_table) else _END
+    if words[: len(parts)] == parts and set(words[len(parts) :]) <= FILLERS:
+        return _FILLED
+    return _MIDDLE if any(words[at : at + len(parts)] == parts for at in range(len(before))) else 0.0
 
 
 def _is_of_table(words: tuple[str, ...], of_table: tuple[str, ...]) -> bool:
@@ -131,10 +142,6 @@ def singular(words: tuple[str, ...]) -> tuple[str, ...]:
     elif last.endswith("s") and not last.endswith("ss"):
         last = last[:-1]
     return (*words[:-1], last)
-
-
-def _contains(words: tuple[str, ...], parts: tuple[str, ...]) -> bool:
-    return any(words[at : at + len(parts)] == parts for at in range(len(words) - len(parts) + 1))
 
 
 def _kind_fit(kind: Kind, wanted: Field) -> float:

@@ -37,7 +37,7 @@ def _ranked(names: str, first: float = 1.0, step: float = 0.03) -> dict[str, flo
 
 def _times(verbs: str, rest: str, first: float) -> dict[str, float]:
     """Names of moments: each verb with what people put behind it, then ``rest``."""
-    endings = ("at", "ts", "time", "on", "date", "timestamp", "utc", "datetime", "ms")
+    endings = ("at", "time", "on", "date", "timestamp", "utc", "datetime", "ms")
     whole = dict.fromkeys(verbs.split(), first - 0.05)
     return (
         whole | {f"{verb}_{ending}": first for verb in verbs.split() for ending in endings} | _ranked(rest, first - 0.2)
@@ -52,6 +52,18 @@ def _field(names: Mapping[str, float], kinds: frozenset[Kind], never: frozenset[
     return Field(names, kinds, never)
 
 
+def _pairs(first: str, second: str, score: float) -> dict[str, float]:
+    """Names of two parts."""
+    return {f"{one}_{other}": score for one in first.split() for other in second.split()}
+
+
+_SAID = "text message utterance"
+_TOKENS_IN = _pairs("input prompt in", "tokens tokens_count", 0.95) | _pairs("tokens", "in input prompt", 0.95)
+_TOKENS_OUT = _pairs("output completion out", "tokens tokens_count", 0.95) | _pairs(
+    "tokens", "out output completion", 0.95
+)
+_ANSWERED = "response answer reply output"
+
 RUN_FIELDS: Mapping[str, Field] = {
     "id": _field(
         _ranked("id uid uuid guid run_id pk key")
@@ -60,7 +72,8 @@ RUN_FIELDS: Mapping[str, Field] = {
         _NO_WORD,
     ),
     "agent": _field(
-        _ranked("agent agent_name agent_id bot bot_name bot_id assistant assistant_name assistant_id ")
+        _pairs("agent bot assistant", "key code ref slug uid uuid", 0.85)
+        | _ranked("agent agent_name agent_id bot bot_name bot_id assistant assistant_name assistant_id ")
         | _ranked("agent_slug bot_slug agent_key agent_uid agent_uuid worker crew persona copilot", 0.85, 0.01)
         | _ranked(
             "workflow workflow_name workflow_id flow flow_name pipeline chain graph app app_name application",
@@ -89,7 +102,10 @@ RUN_FIELDS: Mapping[str, Field] = {
     ),
     "started_at": _field(
         _times(
-            "requested received submitted asked created inserted", "timestamp ts date datetime time day logged_at", 0.75
+            "requested request received submitted asked created "
+            "inserted event occurred queued launched kicked_off first_seen",
+            "timestamp ts date datetime time day logged_at",
+            0.75,
         )
         | _times("opened open", "", 0.8)
         | _times("started start began begin begun", "", 1.0)
@@ -98,23 +114,29 @@ RUN_FIELDS: Mapping[str, Field] = {
         frozenset({"text", "list", "object", "bool"}),
     ),
     "completed_at": _field(
-        _times("replied responded answered resolved closed close done stopped", "", 0.75)
-        | _times("completed finished ended end finish complete", "", 1.0)
+        _times("replied responded answered resolved closed close done stopped last_seen", "", 0.75)
+        | _times("completed finished ended end finish complete terminated", "", 1.0)
         | {"updated_at": 0.3},
         frozenset({"time", "number"}),
         frozenset({"text", "list", "object", "bool"}),
     ),
     "duration_seconds": _field(
         _ranked(
-            "duration_seconds duration elapsed_seconds elapsed duration_s runtime run_time seconds took "
-            "latency latency_seconds time_taken processing_time"
+            "duration_seconds duration elapsed_seconds elapsed duration runtime run_time seconds took "
+            "latency latency_seconds time_taken processing_time execution_time wall_seconds total_seconds"
         )
         | _ranked("duration_ms latency_ms elapsed_ms took_ms response_time_ms response_time", 0.8, 0.01),
         _NUMBER,
         _NO_NUMBER,
     ),
     "task": _field(
-        _ranked(
+        _pairs(
+            "user customer human client caller initial original",
+            f"{_SAID} question input prompt request query ask",
+            0.9,
+        )
+        | {"utterance": 0.9, "inbound": 0.6}
+        | _ranked(
             "task question prompt query user_input user_message user_query user_prompt input request task_description"
         )
         | _ranked(
@@ -124,7 +146,9 @@ RUN_FIELDS: Mapping[str, Field] = {
         _NO_PROSE,
     ),
     "final_response": _field(
-        _ranked(
+        _pairs("agent bot assistant ai model llm final", f"{_SAID} {_ANSWERED}", 0.92)
+        | {"outbound": 0.6}
+        | _ranked(
             "final_response response answer reply output final_answer final_output completion assistant_message result"
         )
         | _ranked("outputs generated_text generation bot_response solution summary", 0.75, 0.04),
@@ -132,7 +156,8 @@ RUN_FIELDS: Mapping[str, Field] = {
         _NO_PROSE,
     ),
     "expected": _field(
-        _ranked(
+        _pairs("expected ideal correct gold golden target reference", "answer output result response", 0.95)
+        | _ranked(
             "expected expected_output expected_answer ground_truth reference reference_answer "
             "reference_output gold golden"
         ),
@@ -142,14 +167,17 @@ RUN_FIELDS: Mapping[str, Field] = {
         _ranked("context contexts documents retrieved_documents retrieved sources retrieval passages "), _PROSE
     ),
     "error": _field(
-        _ranked(
+        {"stack_trace": 0.8, "traceback": 0.8, "fault": 0.6}
+        | _pairs("failure error", "message text details detail description", 0.93)
+        | _ranked(
             "error error_message exception err failure_reason error_text failure error_details last_error error_type"
         ),
         _PROSE,
         _NO_PROSE,
     ),
     "tool_calls": _field(
-        _ranked(
+        _pairs("tool function", "use uses usage log trace events invocations call_log invocation_log", 0.85)
+        | _ranked(
             "tool_calls toolcalls tool_invocations tools_called tool_uses function_calls actions calls "
             "tools tool_results"
         ),
@@ -173,23 +201,25 @@ RUN_FIELDS: Mapping[str, Field] = {
         _NO_LIST | {"text"},
     ),
     "input_tokens": _field(
-        _ranked(
-            "input_tokens prompt_tokens tokens_in input_token_count prompt_token_count tokens_input "
+        _TOKENS_IN
+        | _ranked(
+            "input_tokens prompt_tokens tokens_in input_tokens_count prompt_tokens_count tokens_input "
             "tokens_prompt in_tokens"
         ),
         _NUMBER,
         _NO_NUMBER,
     ),
     "output_tokens": _field(
-        _ranked(
-            "output_tokens completion_tokens tokens_out output_token_count completion_token_count "
+        _TOKENS_OUT
+        | _ranked(
+            "output_tokens completion_tokens tokens_out output_tokens_count completion_tokens_count "
             "tokens_output out_tokens"
         ),
         _NUMBER,
         _NO_NUMBER,
     ),
     "total_tokens": _field(
-        _ranked("total_tokens tokens token_count tokens_total total_token_count tokens_used token_usage "),
+        _ranked("total_tokens tokens tokens_count tokens_total total_tokens_count tokens_used token_usage "),
         _NUMBER,
         _NO_NUMBER,
     ),
@@ -199,12 +229,16 @@ RUN_FIELDS: Mapping[str, Field] = {
         _NO_NUMBER,
     ),
     "model_name": _field(
-        _ranked("model_name model llm model_id llm_model model_used engine llm_name"),
+        {"llm_id": 0.85} | _ranked("model_name model llm model_id llm_model model_used engine llm_name"),
         _TEXT,
         frozenset({"number", *_NO_WORD}),
     ),
     "session_id": _field(
-        _ranked("session_id conversation_id thread_id session chat_id thread conversation_key dialog_id "),
+        _pairs("session conversation thread chat dialogue", "id key uuid uid", 0.92)
+        | _ranked(
+            "session_id conversation_id chat_session_id dialogue_id thread_id "
+            "session chat_id thread conversation_key dialog_id"
+        ),
         _WORDS,
         _NO_WORD,
     ),
@@ -239,6 +273,26 @@ AGENT_FIELDS: Mapping[str, Field] = {
     "environment": RUN_FIELDS["environment"],
 }
 
+SHORT_FORMS = {
+    "tok": "tokens",
+    "toks": "tokens",
+    "token": "tokens",
+    "msg": "message",
+    "err": "error",
+    "conv": "conversation",
+    "ver": "version",
+    "sec": "seconds",
+    "secs": "seconds",
+    "millis": "ms",
+    "exec": "execution",
+    "resp": "response",
+    "ans": "answer",
+    "dur": "duration",
+    "cnt": "count",
+    "ts": "timestamp",
+    "dt": "date",
+}
+FILLERS = _set("text txt str string value raw content body data json usd s n")
 NEVER_AGENTS = _set(
     "user customer client email country language lang locale channel source category currency region "
     "version type kind priority platform device browser ip plan tier method level role rating score "

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
 
-from deployments.init.guesses import Guess
-from deployments.init.proposal import Proposal, Query
+from deployments.init.mapping.guesses import Guess
+from deployments.init.mapping.proposal import Proposal, Query
 
 _HEAD = """\
 # How the columns of your source map to agents and runs; proposed by `agent-report init`, yours to correct.
