@@ -28,14 +28,13 @@ from tasks.errors import SourceError
 from tasks.evidence.traces.conventions.catalog import MARKS, SCOPES
 from tasks.evidence.traces.spans import Span
 from tasks.evidence.values import write_json
+from tasks.sources.spans.store import SIGNALS
 from tasks.sources.sql.connection import describe, reading
 
 # Their spans are in memory at once.
 _TRACES_AT_ONCE = 50
 # Partitions that are older than a trace can last are not read.
 _LONGEST_TRACE = timedelta(days=1)
-SIGNALS = "agent_report.signals"
-"""The attribute with a trace's signals, a JSON array of the contract's."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # How the operations begin that are known by their names alone.
 _NAMES = ("agent_execution_engine.", "haystack.", "tools/call ")

@@ -6,13 +6,14 @@ passed over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tasks.evidence.traces import conventions
 from tasks.evidence.traces.classified_spans import ClassifiedSpans
+from tasks.evidence.traces.conventions.values import parse_json
 from tasks.evidence.traces.llm_calls import LlmCalls
 from tasks.evidence.traces.span_tree import SpanTree, cut_at
 from tasks.evidence.traces.spans import Span
@@ -20,8 +21,10 @@ from tasks.evidence.traces.tool_calls import ToolCalls
 from tasks.evidence.types import AgentId, RunId
 from tasks.evidence.values import read_filled, read_float, write_json
 from tasks.sources.contract.rows import Row
+from tasks.sources.contract.signals import fill_from_signals
 from tasks.sources.spans.agents import AgentRun, find_runs
 from tasks.sources.spans.environments import agent_id, environment_of, service_of, session_of
+from tasks.sources.spans.store import SIGNALS
 from tasks.sources.spans.texts import instructions_of, response_of, task_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -159,7 +162,8 @@ def build_run_row(run: TraceRun) -> Row:
         "trace_id": run.trace_id,
         "version": _first(spans[:1], _VERSIONS),
     }
-    return {name: value for name, value in row.items() if value is not None}
+    known = {name: value for name, value in row.items() if value is not None}
+    return fill_from_signals(known, list(_signals(spans)))
 
 
 def build_agent_row(run: TraceRun) -> Row:
@@ -169,6 +173,13 @@ def build_agent_row(run: TraceRun) -> Row:
     row["description"] = _first([reading.span for reading in part.own], _DESCRIPTIONS)
     row["prompt"] = instructions_of(part.readings, part.llm_calls.turns())
     return {name: value for name, value in row.items() if value is not None}
+
+
+def _signals(spans: Sequence[Span]) -> Iterator[Row]:
+    """What a store knows of the run beside its spans."""
+    for written in dict.fromkeys(span.tags[SIGNALS] for span in spans if isinstance(span.tags.get(SIGNALS), str)):
+        signals = parse_json(written)
+        yield from (signal for signal in (signals if isinstance(signals, list) else ()) if isinstance(signal, dict))
 
 
 def _end(part: _Part) -> int | None:

@@ -8,6 +8,9 @@ from typing import Protocol
 
 from tasks.evidence.traces.spans import Span
 
+SIGNALS = "agent_report.signals"
+"""The attribute of a trace's outermost span with what was observed of it: a JSON array of the contract's signals."""
+
 
 class SpanStore(Protocol):
     """Whole traces, read a page at a time. A span's ``service`` is its service's name, or its project's in the store.

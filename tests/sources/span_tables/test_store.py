@@ -16,7 +16,8 @@ from tasks.errors import ConfigurationError, SourceError
 from tasks.evidence.traces import conventions
 from tasks.evidence.traces.spans import Span
 from tasks.sources.span_tables.presets import open_preset
-from tasks.sources.span_tables.store import SIGNALS, SpanTableStore
+from tasks.sources.span_tables.store import SpanTableStore
+from tasks.sources.spans.store import SIGNALS
 
 _RECORDINGS = [recording for recording in load_recordings() if recording.name not in UNREADABLE]
 _ALWAYS = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
