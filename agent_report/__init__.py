@@ -1,6 +1,6 @@
 """Read reports from Python, for notebooks and scripts.
 
-Every reader returns a pandas frame and changes nothing in the warehouse:
+Every reader returns a pandas frame and changes nothing in the warehouse (``update_parquet`` rewrites old files):
 
     from agent_report import read_agents
 
@@ -16,6 +16,7 @@ from tasks.warehouse.frames import (
     read_runs,
     read_view,
 )
+from tasks.warehouse.parquet import update_parquet
 
 __all__ = [
     "WarehouseError",
@@ -25,4 +26,5 @@ __all__ = [
     "read_reports",
     "read_runs",
     "read_view",
+    "update_parquet",
 ]

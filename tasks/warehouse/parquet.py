@@ -222,6 +222,35 @@ def read_parquet(url: str, table: str, environment: str | None = None) -> pa.Tab
         return pa.concat_tables(parts) if parts else schema.empty_table()
 
 
+def update_parquet(url: str) -> list[str]:
+    """Rewrite the files of earlier versions below ``url`` in today's schema; returns where they are.
+
+    What they lack becomes null, and ids that were integers become text. Empty when there is nothing to rewrite. Each
+    file is replaced as soon as the new one is whole.
+
+    Raises:
+        WarehouseError: a file cannot be read or written.
+    """
+    written = []
+    with translate_errors(url, "cannot be rewritten"):
+        files, root = open_folder(url)
+        files.invalidate_cache()
+        for name, table in REPORT_TABLES.items():
+            for path in _report_files(files, posixpath.join(root, name), None):
+                with files.open(path, "rb") as file:
+                    stored = pq.ParquetFile(file).read()
+                if stored.schema.equals(arrow_schema(table)):
+                    continue
+                content = io.BytesIO()
+                pq.write_table(_to_current(table, stored), content, compression="zstd")
+                folder, last = posixpath.split(path)
+                temporary = posixpath.join(folder, f".{last.removesuffix('.parquet')}.{uuid.uuid4().hex}.tmp")
+                files.pipe_file(temporary, content.getvalue())
+                files.mv(temporary, path)
+                written.append(path)
+    return written
+
+
 def encode_environment(environment: str) -> str:
     """The folder name of an environment: percent-encoded, never hidden, never "." or "..", at most 200 characters.
 
@@ -273,6 +302,7 @@ def _build_array(column: Column[Any], values: list[Any]) -> pa.Array[Any]:
 
 
 def _to_current(table: Table, stored: pa.Table) -> pa.Table:
+    """What a file of any version holds, in today's schema."""
     schema = arrow_schema(table)
     if stored.schema.equals(schema):
         return stored

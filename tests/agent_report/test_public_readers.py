@@ -17,7 +17,7 @@ _READERS = ("read_agents", "read_criteria", "read_parquet_table", "read_reports"
 
 
 def test_the_public_names_are_the_readers_and_their_error() -> None:
-    assert set(agent_report.__all__) == {*_READERS, "WarehouseError"}
+    assert set(agent_report.__all__) == {*_READERS, "update_parquet", "WarehouseError"}
 
 
 @pytest.mark.parametrize("name", _READERS)

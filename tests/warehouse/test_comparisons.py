@@ -40,7 +40,7 @@ def test_a_reading_is_what_was_stored(warehouse: Warehouse) -> None:
     reading = load_stored_report(warehouse, _store(warehouse))
     assert reading is not None
     assert [row["score"] for row in reading.details] == [row["score"] for row in stored.details]
-    assert len(reading.runs_of(1)) == 5
+    assert len(reading.runs_of("1")) == 5
     assert set(reading.criteria_of(None)) == {"accuracy", "efficiency", "reliability"}
     assert reading.team_goal() == "g"
     assert load_stored_report(warehouse, 99) is None

