@@ -74,6 +74,18 @@ def test_a_run_has_what_its_spans_say(make_store: MakeStore, make_spans: MakeSpa
     assert (run.input_tokens, run.output_tokens, run.duration_seconds) == (10, 1, 2.0)
 
 
+@pytest.mark.parametrize("name", ["a" * 3_000, " two\nlines ", "ä/ü", '{"a": 1}'])
+def test_an_odd_name_is_found_again(make_store: MakeStore, make_spans: MakeSpans, name: str) -> None:
+    resource = {"deployment.environment.name": "e" * 3_000}
+    spans = make_spans(1, NOW - timedelta(minutes=5), name, service="s" * 3_000, resource=resource)
+    source = _source(make_store([spans]))
+    (environment,) = source.list_environments()
+    ((agent_id, found),) = _runs(source, environment, _window()).items()
+    (run,) = found.runs
+    assert run.agent_id == agent_id
+    assert source.trace_store().find_traces([run], now=NOW).summarize(run).state == "complete"
+
+
 def test_the_newest_runs_of_each_agent_are_kept_and_no_trace_is_listed_twice(
     make_store: MakeStore, make_spans: MakeSpans
 ) -> None:
