@@ -96,7 +96,8 @@ def check_jaeger(clients: Clients) -> list[Finding]:
     url = clients.settings.jaeger_url
     client = clients.jaeger(1)
     if client is None or url is None:
-        return [Finding("jaeger", "skipped", "not configured (AGENT_REPORT_JAEGER_URL): reports have only the traces of the source")]
+        detail = "not configured (AGENT_REPORT_JAEGER_URL): reports have only the traces of the source"
+        return [Finding("jaeger", "skipped", detail)]
     problem = client.check()
     if problem:
         return [Finding("jaeger", "failed", problem, "without Jaeger, a report is made without traces")]
