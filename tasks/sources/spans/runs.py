@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tasks.evidence.ids import read_id
 from tasks.evidence.traces import conventions
 from tasks.evidence.traces.classified_spans import ClassifiedSpans
 from tasks.evidence.traces.conventions.values import parse_json
@@ -23,9 +24,9 @@ from tasks.evidence.values import read_filled, read_float, write_json
 from tasks.sources.contract.rows import Row
 from tasks.sources.contract.signals import fill_from_signals
 from tasks.sources.spans.agents import AgentRun, find_runs
-from tasks.sources.spans.environments import agent_id, environment_of, service_of, session_of
+from tasks.sources.spans.environments import Place, agent_id, place_of, session_of
 from tasks.sources.spans.store import SIGNALS
-from tasks.sources.spans.texts import instructions_of, response_of, task_of
+from tasks.sources.spans.texts import conversation_of, instructions_of, response_of, task_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_CALLS = 1_000
@@ -35,6 +36,9 @@ _DESCRIPTIONS = ("gen_ai.agent.description", "crewai.agent.goal", "agent.descrip
 # What stores write where a trace has not ended.
 _UNENDED = frozenset({"IN_PROGRESS", "RUNNING", "PENDING"})
 _NO_AGENT = "agent"
+_LONGEST_NAME = 120
+# Of a trace, in the order of its tree, so that the root counts before what is below it.
+_MOST_PLACES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +51,21 @@ class TraceRun:
     agent_id: AgentId
     agent_name: str
     environment: str
+    service: str
     started_at: datetime
     spans: Sequence[Span]
     agent_span_ids: tuple[str, ...]
     parent_run_id: RunId | None = None
-    other_span_ids: frozenset[str] = frozenset()
-    """Of the other runs in the trace."""
+    run_span_ids: frozenset[str] = frozenset()
+    """Of every run in the trace, this one too."""
+    is_waiting: bool = False
+    """Whether its own span is not in the store yet, so that the agent's name may not be known."""
 
 
 def run_id_of(trace_id: str, span_id: str) -> RunId:
     """The id of the run of a span: both ids, so that either finds it in a store."""
-    return f"{trace_id}-{span_id}"
+    run_id = f"{trace_id}-{span_id}"
+    return read_id(run_id) or run_id
 
 
 def find_trace_runs(spans: Sequence[Span]) -> list[TraceRun]:
@@ -65,14 +73,22 @@ def find_trace_runs(spans: Sequence[Span]) -> list[TraceRun]:
     tree = SpanTree(spans)
     readings = [conventions.read(span) for span in tree.spans]
     found = find_runs(tree, readings)
-    return [_trace_run(run, found, tree, spans) for run in found]
+    span_ids = frozenset(run.span_id for run in found)
+    place = place_of([tree.spans[index] for index in tree.order[:_MOST_PLACES]])
+    return [_trace_run(run, found, span_ids, place, tree, spans) for run in found]
 
 
-def _trace_run(run: AgentRun, every: Sequence[AgentRun], tree: SpanTree, spans: Sequence[Span]) -> TraceRun:
+def _trace_run(
+    run: AgentRun,
+    every: Sequence[AgentRun],
+    span_ids: frozenset[str],
+    trace_place: Place,
+    tree: SpanTree,
+    spans: Sequence[Span],
+) -> TraceRun:
     own = [tree.spans[index] for index in dict.fromkeys((run.span, *run.agents)) if index >= 0]
-    counting = [*own, *(tree.spans[index] for index in tree.order[:50])]
-    environment, service = environment_of(counting), service_of(counting)
-    name = run.name or service or _NO_AGENT
+    place = place_of(own).filled_from(trace_place)
+    name = " ".join(run.name.split())[:_LONGEST_NAME] or place.service or _NO_AGENT
     trace_id = tree.spans[0].trace_id
     waiting = own or [span for span in tree.spans if span.parent_id == run.span_id]
     started = min((span.start_us for span in waiting), default=0) if run.span < 0 else own[0].start_us
@@ -80,21 +96,24 @@ def _trace_run(run: AgentRun, every: Sequence[AgentRun], tree: SpanTree, spans: 
         run_id=run_id_of(trace_id, run.span_id),
         trace_id=trace_id,
         span_id=run.span_id,
-        agent_id=agent_id(environment, service, name),
+        agent_id=agent_id(place.environment, place.service, name),
         agent_name=name,
-        environment=environment,
+        environment=place.environment,
+        service=place.service,
         started_at=_moment(started),
         spans=spans,
         agent_span_ids=tuple(tree.spans[index].span_id for index in run.agents),
         parent_run_id=None if run.parent is None else run_id_of(trace_id, every[run.parent].span_id),
-        other_span_ids=frozenset(other.span_id for other in every) - {run.span_id},
+        run_span_ids=span_ids,
+        is_waiting=run.span < 0,
     )
 
 
 def cut_trace_run(tree: SpanTree, run: TraceRun) -> tuple[SpanTree, int, int]:
     """The part of its trace that is the run's, the lost spans that may be, and the other runs inside."""
-    part, strays = cut_at(tree, run.span_id, shared=bool(run.other_span_ids))
-    return part, strays, len(run.other_span_ids & {span.span_id for span in part.spans})
+    part, strays = cut_at(tree, run.span_id, shared=len(run.run_span_ids) > 1)
+    inside = {span.span_id for span in part.spans if span.span_id in run.run_span_ids}
+    return part, strays, len(inside - {run.span_id})
 
 
 def read_model(run: TraceRun) -> str | None:
@@ -153,6 +172,7 @@ def build_run_row(run: TraceRun) -> Row:
         "final_response": None if ended is None else response_of(part.own, turns),
         "error": error,
         "tool_calls": _tool_calls(part),
+        "execution_steps": write_json(said) if (said := conversation_of(turns)) else None,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cost_usd": _cost(part),

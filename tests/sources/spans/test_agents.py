@@ -165,3 +165,29 @@ def test_a_workflow_that_ends_well_does_not_hide_that_its_agent_failed(make_span
     assert build_run_row(run)["status"] == "failed"
     (run,) = find_trace_runs([flow, first, make_span("two", "flow", 3, 4, tags=_agent("travel"))])
     assert build_run_row(run)["status"] == "completed"
+
+
+@pytest.mark.parametrize("value", [None, 7, [], {}, "", " ", '{"a":', "[[", b"x", float("nan")])
+def test_values_of_the_wrong_type_fail_nothing(make_span: MakeSpan, value: Any) -> None:
+    keys = (
+        *("gen_ai.operation.name", "gen_ai.agent.name", "openinference.span.kind", "input.value", "output.value"),
+        *("gen_ai.input.messages", "span.kind", "traceloop.span.kind", "deployment.environment.name", "session.id"),
+    )
+    for key in keys:
+        tags = {**_agent("travel"), **LLM, key: value}
+        spans = [make_span("a", "gone", tags=tags), make_span("b", "a", tags={**LLM, key: value})]
+        for run in find_trace_runs(spans):
+            assert build_run_row(run)["id"]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_trace_of_thousands_of_agents_is_read(make_span: MakeSpan, nested: bool) -> None:
+    """In a time that grows with their number, not its square."""
+    chain = {"openinference.span.kind": "CHAIN"}
+    spans = [make_span("root")]
+    for number in range(1_000):
+        parent = f"{number - 1}" if nested and number else "root"
+        spans.append(make_span(f"{number}", parent, tags=_agent(f"agent {number}")))
+        spans.append(make_span(f"{number}c", "root", operation=f"chain {number}", tags=chain))
+        spans.append(make_span(f"{number}l", f"{number}c", tags=LLM))
+    assert len(find_trace_runs(spans)) == 2_000

@@ -72,6 +72,9 @@ def _traceloop(kind: str, name: str) -> dict[str, Any]:
         ("x", {"crewai.crew.id": "1", "crewai.crew.name": "crew"}, AgentMark("crew", True)),
         ("x", {"crewai.agent.id": "1", "crewai.agent.role": "a"}, AgentMark("a")),
         ("x", {"genkit:type": "flow", "genkit:name": "a"}, AgentMark("a")),
+        ("agent_execution_engine.execute", {"agent.name": "a"}, AgentMark("a")),
+        ("dotprompt.execute", {}, AgentMark("", True)),
+        ("__read", {}, None),
         ("GET /", {"http.method": "GET"}, None),
     ],
 )
@@ -88,6 +91,7 @@ def test_a_span_is_the_run_of_what_its_convention_names(
         ("agent_run [travel]", "travel"),
         ("travel.on_messages_stream", "travel"),
         ("Crew_326a8987-7da0-4367-9c62-7c37280bea45.kickoff", "Crew"),
+        ("CodeAgent.step", "CodeAgent"),
         ("Senior Researcher._execute_core", "Senior Researcher"),
         ("GET /users/12345678/orders", "GET /users/orders"),
         ("gpt4 2 agent-7", "gpt4 2 agent-7"),
