@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,11 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.cli import app
 from deployments.demo.judge import SimulatedJudge
-from deployments.demo.loopback import Response
 from tasks.warehouse.schema import agent_report_details, reports
 
 COMMAND = Path(sys.executable).with_name("agent-report")
 _KEY = "sk-planted-key-0123456789"
 _POSTGRES = "postgresql+psycopg://someone:hunter2@127.0.0.1:1/nothing"
-_QUOTA = json.dumps({"error": {"message": f"no quota for {_KEY}", "type": "insufficient_quota"}}).encode()
 
 # name: (arguments, environment, exit code, what the line says); SOURCE stands for the URL of a source.
 _REFUSED: dict[str, tuple[list[str], dict[str, str], int, str]] = {
@@ -170,38 +167,29 @@ cli.main({arguments!r})
 
 
 @pytest.fixture(scope="session")
-def runs(make_command: Callable[[str], Any], source: Path) -> Iterator[dict[str, Any]]:
-    """Two reports, started at the same moment on one fresh Prefect home: a good one, and one whose quota is used up."""
-
-    def no_quota(*_: object) -> Response:
-        return Response(429, _QUOTA)
-
-    command = make_command("runs")
-    with SimulatedJudge(agent_seconds=0.05, team_seconds=0.05) as judge, SimulatedJudge(respond=no_quota) as broke:
-        started = {}
-        for name, endpoint in (("good", judge), ("failed", broke)):
-            started[name] = command.start(
-                *("run", "demo", "--json", "--judge-model", "simulated-judge", "--name", f"{name} [bold]one"),
-                AGENT_REPORT_SOURCE_URL=f"sqlite:///{source}",
-                AGENT_REPORT_WAREHOUSE_URL=f"sqlite:///{name}.db",
-                AGENT_REPORT_PARQUET_URL=f"parquet-{name}",
-                OPENAI_API_KEY=_KEY,
-                OPENAI_BASE_URL=endpoint.base_url,
-            )
-        ended = {name: command.finish(process) for name, process in started.items()}
-        yield {**ended, "command": command, "judge": judge, "broke": broke}
+def made(make_command: Callable[[str], Any], source: Path) -> Iterator[tuple[Any, Any]]:
+    """The command in whose folder a report was made on a fresh Prefect home, and how it ended."""
+    command = make_command("made")
+    with SimulatedJudge(agent_seconds=0.05, team_seconds=0.05) as judge:
+        ended = command.run(
+            *("run", "demo", "--json", "--judge-model", "simulated-judge", "--name", "good [bold]one"),
+            AGENT_REPORT_SOURCE_URL=f"sqlite:///{source}",
+            AGENT_REPORT_WAREHOUSE_URL="sqlite:///good.db",
+            AGENT_REPORT_PARQUET_URL="parquet",
+            OPENAI_API_KEY=_KEY,
+            OPENAI_BASE_URL=judge.base_url,
+        )
+        yield command, ended
 
 
-@pytest.mark.parametrize(("name", "code", "status"), [("good", 0, "completed"), ("failed", 1, "failed")])
-def test_json_is_all_that_is_printed_whatever_the_end(
-    runs: dict[str, Any], name: str, code: int, status: str, hostile: str
-) -> None:
-    ended = runs[name]
-    assert ended.code == code, ended.err
+def test_json_is_all_that_is_printed(made: tuple[Any, Any], hostile: str) -> None:
+    """Of a failed report tests/flows/test_prefects_settings.py shows the same."""
+    _, ended = made
+    assert ended.code == 0, ended.err
     printed = json.loads(ended.out)
     assert list(printed) == ["report", "agents"]
     assert set(printed["report"]) == {column.name for column in reports.columns}
-    assert printed["report"]["status"] == status
+    assert printed["report"]["status"] == "completed"
     assert len(printed["agents"]) == 3
     for agent in printed["agents"]:
         assert set(agent) == {column.name for column in agent_report_details.columns}
@@ -211,20 +199,17 @@ def test_json_is_all_that_is_printed_whatever_the_end(
     assert "\x1b" not in ended.out
 
 
-def test_a_used_up_quota_ends_the_report_and_the_key_is_nowhere(runs: dict[str, Any]) -> None:
-    printed = json.loads(runs["failed"].out)
-    assert "quota" in printed["report"]["error"]
-    assert len(runs["broke"].requests) <= 4
-    folder = runs["command"].folder
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    assert {"good.db", "failed.db", "prefect.db"} <= {path.name for path in files}
+def test_the_key_is_nowhere(made: tuple[Any, Any]) -> None:
+    command, ended = made
+    files = [path for path in command.folder.rglob("*") if path.is_file()]
+    assert {"good.db", "prefect.db"} <= {path.name for path in files}
     assert any(path.suffix == ".parquet" for path in files)
     assert not [path for path in files if _KEY.encode() in path.read_bytes()]
-    assert _KEY not in runs["good"].printed + runs["failed"].printed
+    assert _KEY not in ended.printed
 
 
-def test_the_server_of_one_process_is_not_missing_a_limit(runs: dict[str, Any]) -> None:
-    with sqlite3.connect(runs["command"].folder / "prefect" / "prefect.db") as connection:
+def test_the_server_of_one_process_is_not_missing_a_limit(made: tuple[Any, Any]) -> None:
+    with sqlite3.connect(made[0].folder / "prefect" / "prefect.db") as connection:
         messages = [message for (message,) in connection.execute("SELECT message FROM log")]
     connection.close()
     assert any("Finished in state" in message for message in messages)
@@ -232,26 +217,25 @@ def test_the_server_of_one_process_is_not_missing_a_limit(runs: dict[str, Any]) 
 
 
 @pytest.fixture(scope="session")
-def shown(runs: dict[str, Any]) -> dict[str, Any]:
-    """What ``show`` and ``list`` print of these reports."""
+def shown(made: tuple[Any, Any]) -> dict[str, Any]:
+    """What ``show`` and ``list`` print of this report."""
     commands = {
-        "failed": (["show", "1"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///failed.db", "COLUMNS": "200"}),
-        "good": (["show", "1"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db", "COLUMNS": "80"}),
-        "json": (["show", "1", "--json"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db", "LC_ALL": "POSIX"}),
-        "list": (["list"], {"AGENT_REPORT_WAREHOUSE_URL": "sqlite:///good.db"}),
+        "wide": (["show", "1"], {"COLUMNS": "200"}),
+        "json": (["show", "1", "--json"], {"LC_ALL": "POSIX"}),
+        "list": (["list"], {}),
     }
-    with ThreadPoolExecutor(2) as pool:
-        ended = pool.map(lambda item: runs["command"].run(*item[0], **item[1]), commands.values())
-        return dict(zip(commands, ended, strict=True))
+    command, _ = made
+    return {
+        name: command.run(*arguments, AGENT_REPORT_WAREHOUSE_URL="sqlite:///good.db", **variables)
+        for name, (arguments, variables) in commands.items()
+    }
 
 
-def test_show_prints_a_report_again_however_it_ended(runs: dict[str, Any], shown: dict[str, Any]) -> None:
+def test_show_prints_a_report_again(made: tuple[Any, Any], shown: dict[str, Any]) -> None:
     assert all(ended.code == 0 and ended.err == "" for ended in shown.values()), shown
-    assert json.loads(shown["json"].out) == json.loads(runs["good"].out)
-    assert "Report 1 on demo: completed" in shown["good"].out
-    assert "Report 1 on demo: failed" in shown["failed"].out
-    assert "The judge's quota is used up: no agent was judged.\nWhy: HTTP 429: no quota" in shown["failed"].out
-    assert "good [bold]one" in shown["good"].out
+    assert json.loads(shown["json"].out) == json.loads(made[1].out)
+    assert "Report 1 on demo: completed" in shown["wide"].out
+    assert "good [bold]one" in shown["wide"].out
 
 
 def test_list_shows_the_reports(shown: dict[str, Any]) -> None:
@@ -261,12 +245,12 @@ def test_list_shows_the_reports(shown: dict[str, Any]) -> None:
 def test_hostile_names_are_only_text(shown: dict[str, Any]) -> None:
     for ended in shown.values():
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", ended.out)
-    assert "[bold red]evil[/] �[2J�]0;owned� | <b>" in shown["failed"].out
+    assert "[bold red]evil[/] �[2J�]0;owned� | <b>" in shown["wide"].out
 
 
-def test_a_closed_output_is_no_error(runs: dict[str, Any]) -> None:
+def test_a_closed_output_is_no_error(made: tuple[Any, Any]) -> None:
     """As with ``>&-``: the report is made and stored, so the exit code is 0."""
-    command = runs["command"]
+    command, _ = made
     call = f"{COMMAND} show 1 --json >&- 2>&- <&-"
     environment = command.environment(AGENT_REPORT_WAREHOUSE_URL="sqlite:///good.db")
     assert subprocess.run(["sh", "-c", call], cwd=command.folder, env=environment, timeout=200).returncode == 0
@@ -280,8 +264,8 @@ def test_a_folder_that_is_gone_is_named(command: Any) -> None:
     assert ended.stderr == "Failed: the current folder does not exist any more: change to another one\n"
 
 
-def test_output_to_a_pipe_that_closes_is_no_traceback(runs: dict[str, Any]) -> None:
-    process = runs["command"].start("show", "1", "--json", AGENT_REPORT_WAREHOUSE_URL="sqlite:///good.db")
+def test_output_to_a_pipe_that_closes_is_no_traceback(made: tuple[Any, Any]) -> None:
+    process = made[0].start("show", "1", "--json", AGENT_REPORT_WAREHOUSE_URL="sqlite:///good.db")
     process.stdout.close()
     assert "Traceback" not in process.stderr.read()
     process.stderr.close()

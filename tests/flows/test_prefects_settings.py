@@ -121,7 +121,10 @@ def test_a_failed_agent_is_asked_no_more_often_and_all_that_was_paid_is_counted(
     # Each agent once and once more, and the report has failed: no agent could be judged.
     agents = [request for request in world.judge.requests if not is_team(json.loads(request.body))]
     assert (len(agents), done.returncode) == (8, 1)
-    report = json.loads(done.stdout)["report"]
+    # JSON is all that is printed, of a failed report too.
+    printed = json.loads(done.stdout)
+    assert list(printed) == ["report", "agents"]
+    report = printed["report"]
     assert report["status"] == "failed"
     assert "UnfinishedRun" not in done.stdout + done.stderr
     assert sum(row["prompt_tokens"] for row in world.agents(report).values() if row["prompt_tokens"]) == 8_000

@@ -24,7 +24,7 @@ from tasks.connecting import open_clients
 from tasks.stored.reports import compare_stored
 from tasks.warehouse.comparisons import write_comparison
 from tasks.warehouse.listing import STATUSES
-from tasks.warehouse.schema import agent_report_details
+from tasks.warehouse.schema import agent_report_details, reports
 from tasks.warehouse.sql import Warehouse
 
 AgentReport = Callable[..., tuple[int, str, str]]
@@ -134,6 +134,17 @@ def test_the_first_page_says_what_changed(warehouse: Warehouse, agent_report: Ag
     assert re.search(r"gone +bot 3", out)
     assert "bot 4" not in out
     assert "Since report" not in agent_report("show", str(before))[1]
+
+
+def test_a_failed_report_says_why(warehouse: Warehouse, agent_report: AgentReport, write: Write) -> None:
+    report_id = write(status="failed")
+    error = "the judge's quota is used up: HTTP 429: no quota"
+    with warehouse.database.writing() as connection:
+        connection.execute(sa.update(reports).values(error=error, agents_evaluated=0, agents_failed=2))
+        connection.execute(sa.update(agent_report_details).values(status="failed", error=error, score=None))
+    out = agent_report("show", str(report_id))[1]
+    assert f"Report {report_id} on prod: failed" in out
+    assert "The judge's quota is used up: no agent was judged.\nWhy: HTTP 429: no quota" in out
 
 
 def test_one_agent_in_full(agent_report: AgentReport, write: Write) -> None:
