@@ -57,12 +57,12 @@ statuses: {completed: [solved], failed: [broke], unfinished: [live]}
 
 
 def main() -> int:
-    """Fill a server, read it, and print what differs; 1 when something does or there is no server on this machine."""
+    """Fill a server, read it, and print what differs; 1 when something does, 77 without a server on this machine."""
     server = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
     install = shutil.which("mariadb-install-db")
     if server is None or install is None:
         print("MariaDB is not installed here: apt-get install mariadb-server")
-        return 1
+        return 77
     with tempfile.TemporaryDirectory(prefix="mariadb-") as folder, _running(server, install, Path(folder)) as url:
         problems = list(_differences(url))
     print("\n".join(problems) or "MariaDB: agents, runs and types are as they were written")
