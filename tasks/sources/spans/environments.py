@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tasks.evidence.ids import read_id
 from tasks.evidence.traces.spans import Span
 from tasks.evidence.values import read_filled
 
@@ -58,8 +59,12 @@ def session_of(spans: Iterable[Span]) -> str | None:
 
 
 def agent_id(environment: str, service: str, name: str) -> str:
-    """The id of an agent: ``environment/service/name``, "-" where no service has a name; the same in every report."""
-    return "/".join((_part(environment), _part(service) or "-", name))
+    """The id of an agent: ``environment/service/name``, "-" where no service has a name; the same in every report.
+
+    A long one is shortened as every id is.
+    """
+    whole = "/".join((_part(environment), _part(service) or "-", name))
+    return read_id(whole) or whole
 
 
 def _part(text: str) -> str:
