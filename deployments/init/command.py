@@ -98,7 +98,8 @@ def _place(given: str | None, settings: Settings) -> Place:
     if place.probe:
         from deployments.init.store_probe import name_store
 
-        place = replace(place, url=name_store(place.url), probe=False)
+        headers = {name: value.get_secret_value() for name, value in settings.source_headers.items()}
+        place = replace(place, url=name_store(place.url, headers), probe=False)
     return place
 
 

@@ -36,6 +36,10 @@ _TRACES = """
 # Traces of the runs, if you have them in Jaeger.
 # AGENT_REPORT_JAEGER_URL=http://localhost:16686
 """
+_HEADERS = """
+# What the store wants to be sent with each request, if anything.
+# AGENT_REPORT_SOURCE_HEADERS={"authorization": "Bearer …"}
+"""
 _PLAIN = re.compile(r"[\w@%+=:,./?&*~-]+\Z", re.ASCII)
 
 
@@ -46,7 +50,7 @@ def render_env(url: str, mapping: str, environment: str, *, has_traces: bool, pr
     return _TEXT.format(
         url=_quoted(url),
         mapping=how,
-        traces="" if has_traces else _TRACES,
+        traces=_HEADERS if re.match(r"\w+\+https?:", url) else "" if has_traces else _TRACES,
         environment=_quoted(environment),
     )
 

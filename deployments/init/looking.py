@@ -56,8 +56,12 @@ def look_at(place: Place, settings: Settings) -> Look:
 
 
 def _look_at_database(place: Place, settings: Settings) -> Look:
+    from tasks.sources.files.places import describe as describe_place
+    from tasks.sources.span_tables.clickhouse import is_clickhouse
     from tasks.sources.sql.connection import describe, open_database
 
+    if is_clickhouse(place.url):
+        return Look(describe_place(place.url), known="its table otel_traces is read", preset="otel_traces")
     engine = open_database(place.url)
     try:
         tables = read_tables(engine)

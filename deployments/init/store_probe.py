@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import httpx
 
 from tasks.errors import SourceError, scrub
@@ -20,17 +22,20 @@ _MLFLOW = ("/version", "/health")
 _TEMPO_ECHO = "/api/echo"
 
 
-def name_store(url: str, transport: httpx.BaseTransport | None = None) -> str:
-    """``url`` with the kind of store in front, such as ``phoenix+http://localhost:6006``.
+def name_store(url: str, headers: Mapping[str, str] | None = None, transport: httpx.BaseTransport | None = None) -> str:
+    """``url`` with the kind of store in front, such as ``phoenix+http://localhost:6006``; ``headers`` go with each
+    request.
 
     Raises:
         SourceError: nothing answers there, or nothing that is known.
     """
     shown = without_user(url) or "the address"
     try:
-        with httpx.Client(base_url=url.rstrip("/"), timeout=_SECONDS, transport=transport) as client:
+        with httpx.Client(
+            base_url=url.rstrip("/"), headers=dict(headers or {}), timeout=_SECONDS, transport=transport
+        ) as client:
             kind = _kind(client)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         raise SourceError(f"{shown} does not answer ({scrub(type(error).__name__)}): is the store running?") from None
     if kind is None:
         raise SourceError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tasks.evidence.values import Redact
 from tasks.sources.contract.mapping import SETTING as MAPPING
 from tasks.sources.contract.mapping import load_mapping
 from tasks.sources.source import Source
+from tasks.sources.spans.listing import LOOK_BACK
 from tasks.wire.route import describe_route
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from tasks.sources.spans.api import StoreApi
     from tasks.sources.spans.store import SpanStore
 
-DATABASES = frozenset({"sqlite", "postgresql", "postgres", "mysql", "mariadb", "clickhouse", "clickhousedb"})
+_CLICKHOUSE = frozenset({"clickhouse", "clickhousedb"})
+DATABASES = frozenset({"sqlite", "postgresql", "postgres", "mysql", "mariadb"}) | _CLICKHOUSE
 """The kinds of URLs that name a database of SQLAlchemy."""
 _OTLP = "otlp:"
 _WEB = ("http", "https")
@@ -60,13 +63,15 @@ def open_source(url: str, settings: SourceSettings) -> Source:
     if settings.preset:
         from tasks.sources.span_tables.presets import open_preset
 
-        return _of_traces(open_preset(settings.preset, url), settings)
+        # Files are read as a whole anyway.
+        look_back = LOOK_BACK if kind in _CLICKHOUSE else None
+        return _of_traces(open_preset(settings.preset, url), settings, look_back)
     if url[: len(_OTLP)].lower() == _OTLP:
         from tasks.sources.otlp.store import OtlpStore
 
-        return _of_traces(OtlpStore(url[len(_OTLP) :]), settings)
+        return _of_traces(OtlpStore(url[len(_OTLP) :]), settings, None)
     if transport in _WEB:
-        return _of_traces(_open_store(kind, url[len(kind) + 1 :], settings), settings)
+        return _of_traces(_open_store(kind, url[len(kind) + 1 :], settings), settings, LOOK_BACK)
     if kind in DATABASES:
         from tasks.sources.sql.connection import open_database
 
@@ -107,7 +112,7 @@ def _of_tables(engine: Engine, settings: SourceSettings) -> Source:
     return SqlSource(engine, load_mapping(settings.mapping), settings.redact)
 
 
-def _of_traces(store: SpanStore, settings: SourceSettings) -> Source:
+def _of_traces(store: SpanStore, settings: SourceSettings, look_back: timedelta | None) -> Source:
     from tasks.sources.spans.source import TraceSource
 
     if settings.mapping:
@@ -116,7 +121,7 @@ def _of_traces(store: SpanStore, settings: SourceSettings) -> Source:
             f"{MAPPING}={settings.mapping}: a mapping is for databases and files; agents and runs are read from the "
             "spans of traces without one: unset it"
         )
-    return TraceSource(store, settings.redact)
+    return TraceSource(store, settings.redact, look_back=look_back)
 
 
 def _open_store(kind: str, url: str, settings: SourceSettings) -> SpanStore:

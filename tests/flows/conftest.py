@@ -79,13 +79,19 @@ class World:
 
 
 @pytest.fixture
-def make_world(
-    prefect_api: None, sample: Sample, full_sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., World]]:
+def make_world(prefect_api: None, open_world: Callable[..., World]) -> Callable[..., World]:
     """``make_world(respond=…, agent_seconds=…)``: a world of its own, with a judge that answers so.
 
     It has the agents of ``sample``; with ``full=True`` those of ``full_sample``.
     """
+    return open_world
+
+
+@pytest.fixture
+def open_world(
+    sample: Sample, full_sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., World]]:
+    """As ``make_world``, for reports of other processes: without a Prefect server."""
     opened: list[Any] = []
     worlds: list[World] = []
 

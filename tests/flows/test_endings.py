@@ -21,8 +21,8 @@ from tasks.warehouse.parquet import check_place
 Make = Callable[..., Any]
 
 
-def test_ctrl_c_keeps_the_answers_that_were_under_way(make_world: Make, tmp_path: Path) -> None:
-    world = make_world(full=True, agent_seconds=3.0, team_seconds=3.0)
+def test_ctrl_c_keeps_the_answers_that_were_under_way(open_world: Make, tmp_path: Path) -> None:
+    world = open_world(full=True, agent_seconds=3.0, team_seconds=3.0)
     environment = os.environ | {"PREFECT_HOME": str(tmp_path / "home")}
     command = [sys.executable, "-m", "deployments.cli", "run", "demo", "--json", "--judge-model", "simulated-judge"]
     process = subprocess.Popen(

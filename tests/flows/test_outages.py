@@ -94,7 +94,7 @@ def _ledger(world: Any) -> Counter[str]:
         return Counter(connection.execute(sa.text("SELECT status FROM judge_calls")).scalars())
 
 
-@pytest.mark.parametrize("number", [3, 5])
+@pytest.mark.parametrize(("outage", "number"), [("full disk", 5), ("refused", 3)], indirect=["outage"])
 def test_a_report_outlasts_an_outage(outage: Any, make_world: Callable[..., Any], number: int) -> None:
     """In the middle of judging, and with the last call: then progress and the report itself have to wait as well."""
     connect, begin, end = outage

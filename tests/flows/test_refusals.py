@@ -29,18 +29,23 @@ def _run(**parameters: Any) -> State[Any]:
     "parameters",
     [
         {},
-        {"name": "", "criteria": {}, "options": {}, "report_id": None},
         {
+            "name": "",
+            "criteria": {},
+            "report_id": None,
             "options": {
                 "since": None,
                 "agents": None,
                 "runs_per_agent": None,
                 "max_report_cost_usd": None,
                 "fresh": None,
-            }
+            },
         },
-        {"name": "Weekly\n", "options": {"since": "", "filter_model": " ", "agents": ["sql-analyst\n", ""]}},
-        {"criteria": {"team": {}, "agents": {"name:sql-analyst": {"care": {}}}}, "options": {"runs_per_agent": 3.0}},
+        {
+            "name": "Weekly\n",
+            "criteria": {"team": {}, "agents": {"name:sql-analyst": {"care": {}}}},
+            "options": {"since": "", "filter_model": " ", "agents": ["sql-analyst\n", ""], "runs_per_agent": 3.0},
+        },
     ],
 )
 def test_what_the_form_lets_through_makes_a_report(

@@ -19,6 +19,8 @@ from prefect.client.orchestration import SyncPrefectClient
 from deployments.local.prefect_server import prefect_server, wait_until_healthy
 
 _RUN = [sys.executable, "-m", "deployments.cli", "run", "demo", "--judge-model", "simulated-judge", "--json"]
+# With the team's, these are eight questions.
+_AGENTS = ["--agents", *(f"id:{number}" for number in range(1, 8))]
 
 
 @dataclass
@@ -91,17 +93,17 @@ def team(prefect_database: str, tmp_path_factory: pytest.TempPathFactory, api_pa
 
 
 @pytest.fixture
-def world(make_world: Callable[..., Any]) -> Any:
-    """14 questions, of half a second each."""
-    return make_world(full=True, agent_seconds=0.5, team_seconds=0.5)
+def world(open_world: Callable[..., Any]) -> Any:
+    """Answers take a second each."""
+    return open_world(full=True, agent_seconds=1, team_seconds=1)
 
 
 def test_two_reports_at_once_share_the_limit_and_neither_starves(team: Team, world: Any) -> None:
     # The same question at the same time is asked once: so the second looks at fewer runs.
-    both = [team.report("--runs-per-agent", "5"), team.report("--runs-per-agent", "4")]
+    both = [team.report(*_AGENTS, "--runs-per-agent", count) for count in ("5", "4")]
     reports = [team.printed(process) for process in both]
     assert [report["status"] for report in reports] == ["completed"] * 2
-    assert len(world.judge.requests) == 28
+    assert len(world.judge.requests) == 16
     assert world.judge.most_in_flight == 3
     # Alone it would take a third of the calls of both; a report that waits for the other to end takes all of them.
     begun = [report["generation_started_at"] for report in reports]
@@ -111,18 +113,18 @@ def test_two_reports_at_once_share_the_limit_and_neither_starves(team: Team, wor
 
 
 def test_a_server_that_is_gone_for_some_seconds_costs_no_report(team: Team, world: Any) -> None:
-    process = team.report()
+    process = team.report(*_AGENTS)
     _wait_until(lambda: len(world.judge.requests) >= 4)
     team.kill()
     time.sleep(2)
     team.start()
     report = team.printed(process)
     assert (report["status"], report["error"]) == ("completed", None)
-    assert len(world.judge.requests) == 14
+    assert len(world.judge.requests) == 8
 
 
 def test_a_server_that_stays_away_ends_the_report_clearly_and_it_can_be_taken_up(team: Team, world: Any) -> None:
-    process = team.report(PREFECT_CLIENT_MAX_RETRIES="1")
+    process = team.report(*_AGENTS, PREFECT_CLIENT_MAX_RETRIES="1")
     _wait_until(lambda: len(world.judge.requests) >= 4)
     team.kill()
     report = team.printed(process)
@@ -131,11 +133,11 @@ def test_a_server_that_stays_away_ends_the_report_clearly_and_it_can_be_taken_up
     assert "the Prefect API became unreachable" in report["error"]
     assert report["progress"] > 30
     paid = len(world.judge.requests)
-    assert paid < 14
+    assert paid < 8
     team.start()
     again = team.printed(team.report("--report-id", str(report["id"])))
     assert again["status"] == "completed"
-    assert len(world.judge.requests) == 14
+    assert len(world.judge.requests) == 8
 
 
 def test_slots_of_calls_that_ended_while_the_server_was_down_are_free_again(team: Team) -> None:

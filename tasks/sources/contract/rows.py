@@ -15,7 +15,7 @@ from tasks.evidence.types import Agent, AgentId, Outcome, Run
 from tasks.evidence.values import Redact, quote_value, read_filled, read_float, read_int, read_text
 from tasks.sources.contract.messages import fill_from_messages
 from tasks.sources.contract.statuses import Statuses
-from tasks.sources.contract.values import read_flag, read_given, read_seconds, read_tags
+from tasks.sources.contract.values import read_document, read_flag, read_given, read_seconds, read_tags
 
 Row = Mapping[str, Any]
 """Values by the contract's names, of whatever type the source has."""
@@ -76,8 +76,8 @@ def read_run(row: Row, agent_id: AgentId, started_at: datetime, until: datetime,
         duration_seconds=duration,
         task=read_text(row.get("task")),
         final_response=read_text(row.get("final_response")),
-        expected=read_given(row.get("expected")),
-        context=read_given(row.get("context")),
+        expected=read_document(row.get("expected")),
+        context=read_document(row.get("context")),
         error=read_filled(row.get("error")),
         steps_taken=read_int(row.get("steps_taken")),
         input_tokens=read_int(row.get("input_tokens")),

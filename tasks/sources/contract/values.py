@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.evidence.values import read_filled, read_float, read_text
+from tasks.evidence.values import read_filled, read_float, read_text, write_json
 
 _DURATIONS = TypeAdapter(timedelta)
 _LONGEST_DURATION = 64
@@ -48,6 +48,17 @@ def read_given(value: object) -> str | None:
     """``read_text``; None where that is blank, or JSON's null."""
     text = read_text(value)
     return text if text is not None and text.strip() not in ("", "null") else None
+
+
+def read_document(value: object) -> str | None:
+    """``read_given``; JSON is written compactly, as every database and file has it in a way of its own."""
+    text = read_given(value)
+    if text is None or text.lstrip()[:1] not in ("{", "["):
+        return text
+    try:
+        return write_json(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
 
 
 def read_tags(value: object) -> tuple[str, ...]:

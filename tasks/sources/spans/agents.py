@@ -151,7 +151,7 @@ def _unmarked(tree: SpanTree, readings: Sequence[SpanReading]) -> Iterable[Agent
             calling[tree.parents[index]] |= calling[index]
     tops = [top for top in tree.tops if calling[top]]
     roots = [top for top in tree.tops if tree.spans[top].parent_id is None]
-    served = [top for top in tops if tree.spans[top].tags.get("span.kind") in _SERVED]
+    served = [top for top in tops if str(tree.spans[top].tags.get("span.kind")) in _SERVED]
     if not tops:
         return
     # Orphans beside a root have lost their parent on the way.

@@ -59,12 +59,9 @@ def session_of(spans: Iterable[Span]) -> str | None:
 
 
 def agent_id(environment: str, service: str, name: str) -> str:
-    """The id of an agent: ``environment/service/name``, "-" where no service has a name; the same in every report.
-
-    A long one is shortened as every id is.
-    """
-    whole = "/".join((_part(environment), _part(service) or "-", name))
-    return read_id(whole) or whole
+    """The id of an agent: ``environment/service/name``, "-" where no service has a name; the same in every report."""
+    written = "/".join((_part(environment), _part(service) or "-", name))
+    return read_id(written) or written
 
 
 def _part(text: str) -> str:

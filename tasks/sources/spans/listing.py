@@ -11,7 +11,7 @@ from tasks.evidence.left_out import is_future
 from tasks.evidence.types import AgentId, FutureRuns, RunId
 from tasks.sources.source import Window
 from tasks.sources.spans.runs import TraceRun, find_trace_runs, read_model
-from tasks.sources.spans.store import SpanStore
+from tasks.sources.spans.store import SpanStore, WarningStore
 
 LOOK_BACK = timedelta(days=30)
 """How far a window without a start reaches back."""
@@ -50,14 +50,21 @@ class Listing:
 
 
 def list_runs(
-    store: SpanStore, window: Window, now: datetime, *, look_back: timedelta = LOOK_BACK, most_traces: int = MOST_TRACES
+    store: SpanStore,
+    window: Window,
+    now: datetime,
+    *,
+    look_back: timedelta | None = LOOK_BACK,
+    most_traces: int = MOST_TRACES,
 ) -> Listing:
     """The newest runs of each agent in ``window``; every trace is asked for once, and only theirs are kept.
+
+    A window without a start begins ``look_back`` before its end (None: with the oldest trace).
 
     Raises:
         SourceError: the store cannot be read.
     """
-    since = window.since or window.until - look_back
+    since = window.since or (window.until - look_back if look_back is not None else None)
     agents: dict[AgentId, ListedAgent] = {}
     traces = without_runs = 0
     warnings: tuple[str, ...] = ()
@@ -73,6 +80,8 @@ def list_runs(
         without_runs += not runs
         for run in runs:
             _add(agents, run, window, now)
+    if isinstance(store, WarningStore):
+        warnings += store.warnings
     kept = {run.run_id: run for agent in agents.values() for run in agent.runs}
     found = {agent_id: agent for agent_id, agent in agents.items() if agent.newest or agent.future.count}
     return Listing(
@@ -104,9 +113,9 @@ def _add(agents: dict[AgentId, ListedAgent], run: TraceRun, window: Window, now:
         heapq.heapreplace(agent.newest, entry)
 
 
-def _look_back(store: SpanStore, window: Window, since: datetime, agents: Collection[ListedAgent]) -> str:
+def _look_back(store: SpanStore, window: Window, since: datetime | None, agents: Collection[ListedAgent]) -> str:
     """The bound of a window that has none, where there are older traces and an agent that may have runs in them."""
-    if window.since is not None or all(len(agent.newest) >= window.limit for agent in agents):
+    if since is None or window.since is not None or all(len(agent.newest) >= window.limit for agent in agents):
         return ""
     if next(iter(store.traces(None, since)), None) is None:
         return ""

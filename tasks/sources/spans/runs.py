@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tasks.evidence.ids import read_id
 from tasks.evidence.traces import conventions
 from tasks.evidence.traces.classified_spans import ClassifiedSpans
 from tasks.evidence.traces.conventions.values import parse_json
@@ -25,7 +26,7 @@ from tasks.sources.contract.signals import fill_from_signals
 from tasks.sources.spans.agents import AgentRun, find_runs
 from tasks.sources.spans.environments import agent_id, environment_of, service_of, session_of
 from tasks.sources.spans.store import SIGNALS
-from tasks.sources.spans.texts import instructions_of, response_of, task_of
+from tasks.sources.spans.texts import conversation_of, instructions_of, response_of, task_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_CALLS = 1_000
@@ -35,6 +36,7 @@ _DESCRIPTIONS = ("gen_ai.agent.description", "crewai.agent.goal", "agent.descrip
 # What stores write where a trace has not ended.
 _UNENDED = frozenset({"IN_PROGRESS", "RUNNING", "PENDING"})
 _NO_AGENT = "agent"
+_LONGEST_NAME = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class TraceRun:
 
 def run_id_of(trace_id: str, span_id: str) -> RunId:
     """The id of the run of a span: both ids, so that either finds it in a store."""
-    return f"{trace_id}-{span_id}"
+    run_id = f"{trace_id}-{span_id}"
+    return read_id(run_id) or run_id
 
 
 def find_trace_runs(spans: Sequence[Span]) -> list[TraceRun]:
@@ -72,7 +75,7 @@ def _trace_run(run: AgentRun, every: Sequence[AgentRun], tree: SpanTree, spans: 
     own = [tree.spans[index] for index in dict.fromkeys((run.span, *run.agents)) if index >= 0]
     counting = [*own, *(tree.spans[index] for index in tree.order[:50])]
     environment, service = environment_of(counting), service_of(counting)
-    name = run.name or service or _NO_AGENT
+    name = " ".join(run.name.split())[:_LONGEST_NAME] or service or _NO_AGENT
     trace_id = tree.spans[0].trace_id
     waiting = own or [span for span in tree.spans if span.parent_id == run.span_id]
     started = min((span.start_us for span in waiting), default=0) if run.span < 0 else own[0].start_us
@@ -153,6 +156,7 @@ def build_run_row(run: TraceRun) -> Row:
         "final_response": None if ended is None else response_of(part.own, turns),
         "error": error,
         "tool_calls": _tool_calls(part),
+        "execution_steps": write_json(said) if (said := conversation_of(turns)) else None,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cost_usd": _cost(part),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tasks.errors import NotFoundError, SourceError
 from tasks.evidence.ids import natural_key
@@ -16,7 +16,7 @@ from tasks.sources.contract.rows import read_agent
 from tasks.sources.contract.statuses import Statuses
 from tasks.sources.found_traces import FoundTraces, TraceLookup
 from tasks.sources.source import Window
-from tasks.sources.spans.listing import ListedAgent, Listing, list_runs
+from tasks.sources.spans.listing import LOOK_BACK, ListedAgent, Listing, list_runs
 from tasks.sources.spans.runs import (
     TraceRun,
     build_agent_row,
@@ -30,20 +30,28 @@ from tasks.wording.counts import counted
 
 # Of a listing that only asks which environments there are.
 _FEW_RUNS = 20
+_SAME = timedelta(minutes=1)
 
 
 class TraceSource:
     """The agents and runs in the traces of ``store``. Any number of threads may use it at once.
 
     A window is listed once, by the first call that needs it; what is kept of it are the newest runs of each agent with
-    the spans of their traces, until another window is asked for. Without ``since`` it reaches back 30 days. ``redact``
-    is applied to the values that messages quote. Runs that start after ``now()`` (aware) have wrong dates.
+    the spans of their traces, until another window is asked for; one that ends up to a minute later is the same, as
+    spans take that long to arrive. A window without ``since`` reaches ``look_back`` back (None: to the oldest trace).
+    ``redact`` is applied to the values that messages quote. Runs that start after ``now()`` (aware) have wrong dates.
     """
 
     def __init__(
-        self, store: SpanStore, redact: Redact | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        store: SpanStore,
+        redact: Redact | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        look_back: timedelta | None = LOOK_BACK,
     ) -> None:
         self._store = store
+        self._look_back = look_back
         self._redact = redact
         self._now = now
         self._lock = threading.Lock()
@@ -95,7 +103,7 @@ class TraceSource:
             listing = self._list(window)
         except SourceError as error:
             return {agent.id: error for agent in agents}
-        return {agent.id: self._runs_of(agent, listing) for agent in agents}
+        return {agent.id: self._runs_of(agent, listing, window) for agent in agents}
 
     def trace_store(self) -> KeptTraces:
         """The spans of the runs that were listed; others are asked for."""
@@ -111,19 +119,19 @@ class TraceSource:
 
     def _list(self, window: Window) -> Listing:
         with self._lock:
-            if self._listing is None or self._listing.window != window:
+            if self._listing is None or not _is_within(window, self._listing.window):
                 # The spans of the one before are not kept beside it.
                 self._listing = None
-                self._listing = list_runs(self._store, window, self._now())
+                self._listing = list_runs(self._store, window, self._now(), look_back=self._look_back)
             return self._listing
 
-    def _runs_of(self, agent: Agent, listing: Listing) -> AgentRuns | SourceError:
+    def _runs_of(self, agent: Agent, listing: Listing, window: Window) -> AgentRuns | SourceError:
         listed = listing.agents.get(agent.id)
         rows = [build_run_row(run) for run in listed.runs] if listed else []
-        found = read_runs(rows, agent, listing.window, self._now(), Statuses(), self._redact)
+        found = read_runs(rows, agent, window, self._now(), Statuses(), self._redact)
         if isinstance(found, SourceError):
             return found
-        bounds = (listing.look_back,) if listing.look_back and len(rows) < listing.window.limit else ()
+        bounds = (listing.look_back,) if listing.look_back and len(rows) < window.limit else ()
         return found.model_copy(
             update={
                 "future": listed.future if listed else FutureRuns(),
@@ -163,6 +171,20 @@ class KeptTraces:
         for spans in fetched.values():
             known.update((found.run_id, found) for found in find_trace_runs(spans))
         return {run.id: TraceLookup(run.trace_id, fetched.get(run.trace_id or "", ())) for run in runs}
+
+
+def _is_within(window: Window, listed: Window) -> bool:
+    """Whether a listing of ``listed`` has the runs of ``window``, but for those that are not whole yet."""
+    return (
+        window.limit <= listed.limit
+        and window.filter_model == listed.filter_model
+        and timedelta(0) <= window.until - listed.until <= _SAME
+        and _starts_with(window.since, listed.since)
+    )
+
+
+def _starts_with(since: datetime | None, listed: datetime | None) -> bool:
+    return since is listed if since is None or listed is None else timedelta(0) <= since - listed <= _SAME
 
 
 def _environments(listing: Listing) -> list[str]:

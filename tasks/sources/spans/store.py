@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tasks.evidence.traces.spans import Span
 
@@ -40,4 +40,14 @@ class SpanStore(Protocol):
 
     def close(self) -> None:
         """Ends the connections."""
+        ...
+
+
+@runtime_checkable
+class WarningStore(Protocol):
+    """A store that knows what of it could not be read."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence each for the report, none when all that was asked for was read."""
         ...

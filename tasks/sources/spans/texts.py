@@ -43,6 +43,7 @@ _EMPTY = frozenset({"{}", "[]", "null", '""', '{"args":[],"kwargs":{}}', '{"args
 _SHOWN_OBJECT = re.compile(r"[A-Za-z_][\w.]{0,80}(?:\([A-Za-z_]\w{0,80})?=\S|<[\w.]{1,80} object at ")
 _LONGEST = 200_000
 _DEEPEST = 6
+_MOST_MESSAGES = 500
 
 
 def task_of(readings: Sequence[SpanReading], turns: Sequence[Turn]) -> str | None:
@@ -77,6 +78,22 @@ def response_of(readings: Sequence[SpanReading], turns: Sequence[Turn]) -> str |
     text = next((text for text in answered if text), None)
     text = text or _as_written(reading.written_result() for reading in readings)
     return text.strip()[:_LONGEST] if text else None
+
+
+def conversation_of(turns: Sequence[Turn]) -> list[dict[str, str]]:
+    """The messages that the first LLM call was given, then what each call answered, as role and content.
+
+    Without instructions, tool calls and their results. Empty where no text is recorded.
+    """
+    said = [
+        *((message, "user") for turn in turns[:1] for message in turn.given[-_MOST_MESSAGES:]),
+        *((message, "assistant") for turn in turns for message in turn.made),
+    ]
+    return [
+        {"role": "assistant" if message.role in _AGENTS - {""} else message.role or role, "content": text[:_LONGEST]}
+        for message, role in said
+        if (text := message.text) and not message.answers and message.role not in _INSTRUCTIONS
+    ][:_MOST_MESSAGES]
 
 
 def instructions_of(readings: Sequence[SpanReading], turns: Sequence[Turn]) -> str | None:

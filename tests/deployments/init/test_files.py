@@ -55,3 +55,11 @@ def test_settings_are_read_back_as_they_were(tmp_path: Path, url: str) -> None:
         "AGENT_REPORT_SOURCE_MAPPING": "source.yaml",
         "AGENT_REPORT_ENVIRONMENT": "pro duction",
     }
+
+
+def test_what_a_source_can_use_is_a_comment() -> None:
+    store, files = (render_env(url, "", "p", has_traces=True) for url in ("phoenix+http://host:6006", "otlp:traces"))
+    assert '# AGENT_REPORT_SOURCE_HEADERS={"authorization"' in store
+    assert "HEADERS" not in files
+    assert "JAEGER" not in store + files
+    assert "# AGENT_REPORT_JAEGER_URL=" in render_env("sqlite:///a.db", "", "p", has_traces=False)

@@ -97,10 +97,23 @@ def test_stores_are_recognized_by_how_they_answer() -> None:
         "mlflow": {"version": httpx.Response(200, text="3.18.0"), "health": httpx.Response(200, text="OK")},
     }
     for kind, answers in served.items():
-        assert name_store(url, _server(**answers)) == f"{kind}+{url}"
+        assert name_store(url, transport=_server(**answers)) == f"{kind}+{url}"
 
 
 def test_an_unknown_store_is_refused_without_its_password() -> None:
     with pytest.raises(SourceError, match=r"http://host answers, but not as a store") as refused:
-        name_store("http://me:hunter2@host", _server())
+        name_store("http://me:hunter2@host", transport=_server())
     assert "hunter2" not in str(refused.value)
+
+
+def test_credentials_go_with_the_question() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={"data": []})
+
+    named = name_store("http://me:secret@host", {"x-tenant": "a"}, transport=httpx.MockTransport(answer))
+    assert named == "phoenix+http://me:secret@host"
+    assert seen[0].headers["x-tenant"] == "a"
+    assert seen[0].headers["authorization"].startswith("Basic ")

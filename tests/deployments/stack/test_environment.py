@@ -42,6 +42,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_the_folder_of_a_source_of_files_holds_in_another_folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for url, absolute in (("otlp:traces", f"otlp:{here}/traces"), ("runs/*.csv", f"{here}/runs/*.csv")):
+        monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", url)
+        assert read_user_settings() == {"AGENT_REPORT_SOURCE_URL": absolute}
+
+
 def test_settings_come_from_env_files_and_the_environment_and_hold_in_another_folder(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks.evidence.traces.span_tree import SpanTree, cut_run
+from tasks.evidence.traces.span_tree import SpanTree, cut_at, cut_run
 from tasks.evidence.traces.spans import Span
 
 MakeSpan = Callable[..., Span]
@@ -119,3 +119,28 @@ def test_orphans_in_the_time_of_the_only_run_are_its_own(make_span: MakeSpan) ->
 def test_orphans_in_a_trace_of_several_runs_are_only_counted(make_span: MakeSpan) -> None:
     part, strays, _ = cut_run(SpanTree([*_shared(make_span), make_span("lost", "gone", 7, 8)]), "run.id", "1")
     assert ("lost" in _ids(part), part.orphans, strays) == (False, 0, 1)
+
+
+def test_a_part_is_what_hangs_below_a_span(make_span: MakeSpan) -> None:
+    tree = SpanTree([make_span("web"), make_span("run", "web"), make_span("call", "run"), make_span("other", "web")])
+    part, strays = cut_at(tree, "run")
+    assert ([span.span_id for span in part.spans], strays) == (["run", "call"], 0)
+    assert (part.roots, part.orphans) == (1, 0)
+    assert cut_at(tree, "web")[0] is tree
+    assert cut_at(tree, "gone")[0].spans == []
+
+
+def test_a_part_whose_span_is_not_there_yet_is_what_waits_for_it(make_span: MakeSpan) -> None:
+    tree = SpanTree([make_span("one", "run"), make_span("two", "run"), make_span("below", "two"), make_span("web")])
+    part, _ = cut_at(tree, "run", shared=True)
+    assert [span.span_id for span in part.spans] == ["one", "two", "below"]
+    assert (part.roots, part.orphans) == (0, 2)
+
+
+@pytest.mark.parametrize(("shared", "spans", "strays"), [(False, ["run", "lost"], 0), (True, ["run"], 1)])
+def test_a_lost_span_may_be_of_another_run_of_the_trace(
+    make_span: MakeSpan, shared: bool, spans: list[str], strays: int
+) -> None:
+    tree = SpanTree([make_span("run", None, 0, 9), make_span("lost", "gone", 1, 2)])
+    part, found = cut_at(tree, "run", shared=shared)
+    assert ([span.span_id for span in part.spans], found) == (spans, strays)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tasks.sources.contract.values import read_flag, read_given, read_seconds, read_tags
+from tasks.sources.contract.values import read_document, read_flag, read_given, read_seconds, read_tags
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,13 @@ def test_tags(value: object, tags: tuple[str, ...]) -> None:
 
 def test_tags_are_bounded() -> None:
     assert len(read_tags([str(number) for number in range(1000)])) == 100
+
+
+def test_json_is_written_in_one_way() -> None:
+    values = ('{"a": [1, "ö"]}', {"a": [1, "ö"]}, "[broken", "[" * 9_999, " text ", "null")
+    assert [read_document(value) for value in values] == ['{"a":[1,"ö"]}'] * 2 + [
+        "[broken",
+        "[" * 9_999,
+        " text ",
+        None,
+    ]

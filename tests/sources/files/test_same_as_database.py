@@ -26,6 +26,7 @@ _MAPPING = """
 runs: |
   SELECT uid AS id, bot AS agent, stage AS environment, outcome AS status, began AS started_at, ended AS completed_at,
          question AS task, payload->>'reply' AS final_response, calls AS tool_calls, fault AS error,
+         payload AS context,
          CAST(tokens AS INTEGER) * 2 AS input_tokens, price AS cost_usd, model AS model_name, good AS succeeded
   FROM talks
 statuses: {completed: [solved], failed: [gave_up], unfinished: [live]}

@@ -165,3 +165,16 @@ def test_a_workflow_that_ends_well_does_not_hide_that_its_agent_failed(make_span
     assert build_run_row(run)["status"] == "failed"
     (run,) = find_trace_runs([flow, first, make_span("two", "flow", 3, 4, tags=_agent("travel"))])
     assert build_run_row(run)["status"] == "completed"
+
+
+@pytest.mark.parametrize("value", [None, 7, [], {}, "", " ", '{"a":', "[[", b"x", float("nan")])
+def test_values_of_the_wrong_type_fail_nothing(make_span: MakeSpan, value: Any) -> None:
+    keys = (
+        *("gen_ai.operation.name", "gen_ai.agent.name", "openinference.span.kind", "input.value", "output.value"),
+        *("gen_ai.input.messages", "span.kind", "traceloop.span.kind", "deployment.environment.name", "session.id"),
+    )
+    for key in keys:
+        tags = {**_agent("travel"), **LLM, key: value}
+        spans = [make_span("a", "gone", tags=tags), make_span("b", "a", tags={**LLM, key: value})]
+        for run in find_trace_runs(spans):
+            assert build_run_row(run)["id"]

@@ -74,6 +74,18 @@ def test_a_run_has_what_its_spans_say(make_store: MakeStore, make_spans: MakeSpa
     assert (run.input_tokens, run.output_tokens, run.duration_seconds) == (10, 1, 2.0)
 
 
+@pytest.mark.parametrize("name", ["a" * 3_000, " two\nlines ", "ä/ü", '{"a": 1}'])
+def test_an_odd_name_is_found_again(make_store: MakeStore, make_spans: MakeSpans, name: str) -> None:
+    resource = {"deployment.environment.name": "e" * 3_000}
+    spans = make_spans(1, NOW - timedelta(minutes=5), name, service="s" * 3_000, resource=resource)
+    source = _source(make_store([spans]))
+    (environment,) = source.list_environments()
+    ((agent_id, found),) = _runs(source, environment, _window()).items()
+    (run,) = found.runs
+    assert run.agent_id == agent_id
+    assert source.trace_store().find_traces([run], now=NOW).summarize(run).state == "complete"
+
+
 def test_the_newest_runs_of_each_agent_are_kept_and_no_trace_is_listed_twice(
     make_store: MakeStore, make_spans: MakeSpans
 ) -> None:
@@ -142,3 +154,42 @@ def test_a_store_that_does_not_answer_fails_every_agent_or_the_whole(
     assert isinstance(found, SourceError)
     with pytest.raises(SourceError, match="the store is down"):
         source.check()
+
+
+def test_a_window_that_ends_a_moment_later_is_not_listed_again(make_store: MakeStore, make_spans: MakeSpans) -> None:
+    store = make_store([make_spans(number, NOW - timedelta(hours=number)) for number in (1, 2)])
+    source = _source(store)
+    source.list_environments()
+    for seconds, since in ((5, None), (60, None)):
+        window = Window(20, NOW + timedelta(seconds=seconds), since, "")
+        assert len(_runs(source, "shop", window)["shop/shop/travel"].runs) == 2
+    assert len(store.given) == 2
+    later = Window(20, NOW + timedelta(seconds=61), None, "")
+    assert len(_runs(source, "shop", later)["shop/shop/travel"].runs) == 2
+    assert len(store.given) == 4
+
+
+def test_a_moment_later_is_as_long_a_time(make_store: MakeStore, make_spans: MakeSpans) -> None:
+    day = timedelta(days=1)
+    store = make_store([make_spans(1, NOW - day + timedelta(seconds=5)), make_spans(2, NOW - timedelta(hours=1))])
+    source = _source(store)
+    counts = []
+    for seconds in (0, 10):
+        until = NOW + timedelta(seconds=seconds)
+        counts.append(len(_runs(source, "shop", Window(20, until, until - day, ""))["shop/shop/travel"].runs))
+    assert counts == [2, 1]
+    assert len(store.given) == 2
+
+
+def test_without_a_look_back_the_oldest_traces_are_read(make_store: MakeStore, make_spans: MakeSpans) -> None:
+    store = make_store([make_spans(1, NOW - timedelta(days=900))])
+    source = TraceSource(store, now=lambda: NOW, look_back=None)
+    (found,) = _runs(source, "shop", _window()).values()
+    assert (len(found.runs), found.warnings) == (1, ())
+
+
+def test_what_a_store_could_not_read_is_in_the_report(make_spans: MakeSpans, make_store: MakeStore) -> None:
+    store = make_store([make_spans(1, NOW - timedelta(hours=1))])
+    store.warnings = ("2 messages cannot be read",)  # type: ignore[attr-defined]
+    (found,) = _runs(_source(store), "shop", _window()).values()
+    assert found.warnings == ("2 messages cannot be read",)

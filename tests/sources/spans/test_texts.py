@@ -90,6 +90,19 @@ def test_the_answer_to_a_tool_is_no_response(make_span: MakeSpan) -> None:
     assert "final_response" not in build_run_row(run)
 
 
+def test_the_conversation_is_what_each_llm_call_answered(make_span: MakeSpan) -> None:
+    again = {**LLM, "llm.output_messages.0.message.content": "To Rome, by train."}
+    agent, first = make_span("a", None, 0, 9, tags=AGENT), make_span("b", "a", 1, 2, tags=LLM)
+    (run,) = find_trace_runs([make_span("c", "a", 3, 4, tags=again), first, agent])
+    assert json.loads(build_run_row(run)["execution_steps"]) == [
+        {"role": "user", "content": "Where to?"},
+        {"role": "assistant", "content": "To Rome."},
+        {"role": "assistant", "content": "To Rome, by train."},
+    ]
+    (run,) = find_trace_runs([agent])
+    assert "execution_steps" not in build_run_row(run)
+
+
 def test_deep_and_hostile_values_are_no_text(make_span: MakeSpan) -> None:
     deep = "[" * 500 + "]" * 500
     assert _texts(make_span, {"input.value": deep, "output.value": {"a": [{}, None, 7]}}) == ("Where to?", "To Rome.")

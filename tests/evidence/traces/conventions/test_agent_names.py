@@ -72,6 +72,9 @@ def _traceloop(kind: str, name: str) -> dict[str, Any]:
         ("x", {"crewai.crew.id": "1", "crewai.crew.name": "crew"}, AgentMark("crew", True)),
         ("x", {"crewai.agent.id": "1", "crewai.agent.role": "a"}, AgentMark("a")),
         ("x", {"genkit:type": "flow", "genkit:name": "a"}, AgentMark("a")),
+        ("agent_execution_engine.execute", {"agent.name": "a"}, AgentMark("a")),
+        ("dotprompt.execute", {}, AgentMark("", True)),
+        ("__read", {}, None),
         ("GET /", {"http.method": "GET"}, None),
     ],
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tasks.evidence.traces.conventions.agent_names import AgentMark
 from tasks.evidence.traces.conventions.convention import Convention, SpanKind
+from tasks.evidence.traces.conventions.values import as_text
 from tasks.evidence.traces.spans import Span
 
 _RUNS = ("agent_execution_engine.execute", "dotprompt.execute")
@@ -20,4 +22,11 @@ def _tool_name(span: Span) -> str | None:
     return span.operation
 
 
-STATION = Convention(name="Station", names=_names, kind=_kind, tool_name=_tool_name)
+def _agent(span: Span) -> AgentMark | None:
+    if _kind(span) != "agent":
+        return None
+    name = as_text(span.tags.get("agent.name"))
+    return AgentMark(name) if name else AgentMark("", True)
+
+
+STATION = Convention(name="Station", names=_names, kind=_kind, agent=_agent, tool_name=_tool_name)
