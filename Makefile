@@ -1,4 +1,4 @@
-.PHONY: demo test check bench integration-judge integration-clickhouse docs format clean
+.PHONY: demo test check bench integration integration-stores integration-judge integration-clickhouse docs format clean
 
 # The first of python3.11 and python3 that is 3.11 or newer and can make a venv.
 PY ?= $(shell for python in python3.11 python3; do \
@@ -67,6 +67,32 @@ $(JUDGE)/.installed: tests/integration/requirements.txt
 integration-judge: .venv/.runtime $(JUDGE)/.installed
 	$(BIN)/python tests/integration/real_judge.py $(JUDGE)/bin/python
 
+# Real stores of traces and real frameworks, each in an environment of its own in the folder that git ignores.
+STORES := build/integration
+ENVIRONMENTS := phoenix mlflow agents agents-genai
+JAEGER := github.com/jaegertracing/jaeger@v1.62.0
+GIGABYTES := 6
+
+$(STORES)/%/.installed: tests/integration/stores/%.txt
+	@$(PY) -c "import shutil, sys; sys.exit(shutil.disk_usage('.').free < $(GIGABYTES) * 2**30)" \
+	|| { echo "$(GIGABYTES) GB of disk are needed: Phoenix and MLflow are 850 MB each"; exit 1; }
+	$(PY) -m venv $(@D)
+	nice -n 19 $(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# Built from a copy, as Go keeps its modules read-only.
+$(STORES)/jaeger/all-in-one:
+	@echo "Building Jaeger 1.62 with Go: 10 minutes of one core"
+	@mkdir -p $(@D)
+	go mod download $(JAEGER)
+	rm -rf $(@D)/source && cp -r "$$(go env GOMODCACHE)/$(JAEGER)" $(@D)/source && chmod -R u+w $(@D)/source
+	cd $(@D)/source && nice -n 19 go build -o ../all-in-one ./cmd/all-in-one
+	rm -rf $(@D)/source
+
+# Phoenix, MLflow and Jaeger, filled by real instrumentations and read by our sources. Not in CI.
+integration-stores: .venv/.runtime $(ENVIRONMENTS:%=$(STORES)/%/.installed) $(STORES)/jaeger/all-in-one
+	$(BIN)/python tests/integration/stores/compare.py $(STORES)
+
 CLICKHOUSE := build/integration-clickhouse
 
 $(CLICKHOUSE)/.installed:
@@ -76,6 +102,9 @@ $(CLICKHOUSE)/.installed:
 # Traces in ClickHouse's embedded engine (a package of 500 MB). Not in CI.
 integration-clickhouse: .venv/.dev $(CLICKHOUSE)/.installed
 	PYTHONPATH=.:$(CLICKHOUSE) $(BIN)/python tests/integration/clickhouse_traces.py
+
+# Everything that is read from elsewhere, tried on the real thing. Not in CI.
+integration: integration-stores integration-clickhouse
 
 # Generated pages that are out of date fail tests/docs; a broken link fails here.
 docs: .venv/.docs

@@ -170,5 +170,23 @@ def _mlflow(api: StoreApi) -> SpanStore:
     return MlflowStore(api)
 
 
-STORES: Mapping[str, Callable[[StoreApi], SpanStore]] = {"jaeger": _jaeger, "mlflow": _mlflow, "phoenix": _phoenix}
+def _tempo(api: StoreApi) -> SpanStore:
+    from tasks.sources.tempo.store import TempoStore
+
+    return TempoStore(api)
+
+
+def _langfuse(api: StoreApi) -> SpanStore:
+    from tasks.sources.langfuse.store import LangfuseStore
+
+    return LangfuseStore(api)
+
+
+STORES: Mapping[str, Callable[[StoreApi], SpanStore]] = {
+    "jaeger": _jaeger,
+    "langfuse": _langfuse,
+    "mlflow": _mlflow,
+    "phoenix": _phoenix,
+    "tempo": _tempo,
+}
 """The stores of traces that are read by their API, by the kind in ``kind+http://``."""

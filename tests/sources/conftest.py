@@ -30,25 +30,15 @@ def api_of() -> Iterator[Callable[..., StoreApi]]:
 
 
 @pytest.fixture
-def loopback_api_of() -> Iterator[Callable[..., StoreApi]]:
-    """``api_of`` with a real server on loopback, asked as ``user`` with ``headers``."""
-    opened: list[StoreApi] = []
+def loopback_url_of() -> Iterator[Callable[[Callable[[httpx.Request], httpx.Response]], str]]:
+    """The URL (without a scheme) of a real server on loopback that answers with a function of the request."""
     servers: list[ThreadingHTTPServer] = []
 
-    def make(
-        answer: Callable[[httpx.Request], httpx.Response],
-        *,
-        user: str = "",
-        headers: Mapping[str, str] | None = None,
-        **options: Any,
-    ) -> StoreApi:
+    def make(answer: Callable[[httpx.Request], httpx.Response]) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                found = answer(
-                    httpx.Request(
-                        "GET", f"http://{self.headers['host']}{self.path}", headers=list(self.headers.items())
-                    )
-                )
+                url = f"http://{self.headers['host']}{self.path}"
+                found = answer(httpx.Request("GET", url, headers=list(self.headers.items())))
                 self.send_response(found.status_code)
                 self.send_header("Content-Type", found.headers.get("content-type", "text/plain"))
                 self.send_header("Content-Length", str(len(found.content)))
@@ -61,7 +51,29 @@ def loopback_api_of() -> Iterator[Callable[..., StoreApi]]:
         servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
         # How often a shutdown is noticed; half a second by default.
         threading.Thread(target=servers[-1].serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        url = f"http://{user}127.0.0.1:{servers[-1].server_port}"
+        return f"127.0.0.1:{servers[-1].server_port}"
+
+    yield make
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def loopback_api_of(
+    loopback_url_of: Callable[[Callable[[httpx.Request], httpx.Response]], str],
+) -> Iterator[Callable[..., StoreApi]]:
+    """``api_of`` with a real server on loopback, asked as ``user`` with ``headers``."""
+    opened: list[StoreApi] = []
+
+    def make(
+        answer: Callable[[httpx.Request], httpx.Response],
+        *,
+        user: str = "",
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> StoreApi:
+        url = f"http://{user}{loopback_url_of(answer)}"
         http = open_http(url, headers, max_concurrent=8, timeout_seconds=10)
         opened.append(StoreApi(http, sleep=lambda _: None, **options))
         return opened[-1]
@@ -69,6 +81,3 @@ def loopback_api_of() -> Iterator[Callable[..., StoreApi]]:
     yield make
     for api in opened:
         api.close()
-    for server in servers:
-        server.shutdown()
-        server.server_close()

@@ -1,4 +1,4 @@
-"""Tells the story once by one framework under one instrumentation, and exports its spans to every store.
+"""Tells the story ``STORY_RUNS`` times by one framework under one instrumentation, exporting spans to every store.
 
 ``python tell.py FRAMEWORK INSTRUMENTATION``, in an environment that has both. Where to goes by the environment:
 ``STORY_ENDPOINT`` (the scripted LLM) and ``STORY_EXPORTS`` (JSON: a list of ``[OTLP traces URL, headers]``).
@@ -87,20 +87,20 @@ def pydantic_ai() -> None:
 
 def langgraph() -> None:
     from langchain.agents import create_agent
-    from langchain.agents.middleware import wrap_tool_call
-    from langchain_core.messages import ToolMessage
+    from langchain_core.tools import StructuredTool, ToolException
     from langchain_openai import ChatOpenAI
 
-    @wrap_tool_call
-    def handled(request, handler):  # type: ignore[no-untyped-def]
+    def book_or_say_why(hotel: str) -> str:
+        """Books a room."""
         try:
-            return handler(request)
+            return book(hotel)
         except RuntimeError as error:
-            return ToolMessage(content=f"Error: {error}", tool_call_id=request.tool_call["id"], status="error")
+            raise ToolException(str(error)) from error
 
-    agent = create_agent(
-        ChatOpenAI(model=MODEL), tools=list(_TOOLS), system_prompt=_INSTRUCTIONS, name=_AGENT, middleware=[handled]
-    )
+    # The tool's span is fine then; the message that it returns says that it failed.
+    handled = StructuredTool.from_function(book_or_say_why, name="book", handle_tool_error=True)
+    tools = [get_weather, get_time, handled]
+    agent = create_agent(ChatOpenAI(model=MODEL), tools=tools, system_prompt=_INSTRUCTIONS, name=_AGENT)
     agent.invoke({"messages": [{"role": "user", "content": TASK}]})
 
 
@@ -111,6 +111,14 @@ def smolagents() -> None:
     ToolCallingAgent([tool(each) for each in _TOOLS], model=model, name="travel_desk", description="Plans trips.").run(
         TASK
     )
+
+
+_FRAMEWORKS = {
+    "openai-agents": openai_agents,
+    "pydantic-ai": pydantic_ai,
+    "langgraph": langgraph,
+    "smolagents": smolagents,
+}
 
 
 def instrument(framework: str, by: str, provider: TracerProvider) -> None:
@@ -164,12 +172,8 @@ def main() -> None:
         provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint=url, headers=headers)))
     trace.set_tracer_provider(provider)
     instrument(framework, by, provider)
-    {
-        "openai-agents": openai_agents,
-        "pydantic-ai": pydantic_ai,
-        "langgraph": langgraph,
-        "smolagents": smolagents,
-    }[framework]()
+    for _ in range(int(os.environ["STORY_RUNS"])):
+        _FRAMEWORKS[framework]()
     provider.force_flush()
     provider.shutdown()
 
