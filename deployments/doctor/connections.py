@@ -96,7 +96,13 @@ def check_jaeger(clients: Clients) -> list[Finding]:
     url = clients.settings.jaeger_url
     client = clients.jaeger(1)
     if client is None or url is None:
-        return [Finding("jaeger", "skipped", "not configured (AGENT_REPORT_JAEGER_URL): reports have no traces of it")]
+        return [
+            Finding(
+                "jaeger",
+                "skipped",
+                "not configured (AGENT_REPORT_JAEGER_URL): traces are those of the source, if it has any",
+            )
+        ]
     problem = client.check()
     if problem:
         return [Finding("jaeger", "failed", problem, "without Jaeger, a report is made without traces")]

@@ -16,6 +16,9 @@ from tasks.settings import Settings
 from tasks.sources.contract.columns import RUN
 from tasks.wire.urls import without_user
 
+_MAPPING_HINT = "Write a mapping (docs/guide/own-tables.md) and name it in AGENT_REPORT_SOURCE_MAPPING"
+_JAEGER_ANSWER = {"data", "total", "limit", "offset", "errors"}
+_JAEGER_HINT = "It is an answer of Jaeger's API: read Jaeger itself, as `agent-report init jaeger+http://host:16686`"
 _FILE_TABLES = ("runs", "agents", "steps", "signals")
 STATION = {
     "environments": {"id", "name"},
@@ -105,10 +108,12 @@ def _checked(shown: str, tables: Sequence[Table], proposal: Proposal | None, set
         names = ", ".join(
             f"{table.name} ({', '.join(column.name for column in table.columns[:8])})" for table in tables[:8]
         )
-        raise SourceError(
-            f"{shown} has no table that looks like agents' runs; there is {names or 'no table'}. Write a mapping file "
-            "(docs/guide/your-agents.md) and name it in AGENT_REPORT_SOURCE_MAPPING"
+        hint = (
+            _JAEGER_HINT
+            if tables and {column.name for column in tables[0].columns} >= _JAEGER_ANSWER
+            else _MAPPING_HINT
         )
+        raise SourceError(f"{shown} has no table that looks like agents' runs; there is {names or 'no table'}. {hint}")
     own = Redactor(settings.redact_patterns, None, settings.redact_also) if settings.redact else None
     return Look(shown, tables, proposal, redact=own.redact if own else _as_is)
 

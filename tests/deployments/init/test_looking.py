@@ -95,3 +95,6 @@ def test_an_export_is_known_by_its_columns(tmp_path: Path) -> None:
 def test_files_without_anything_to_judge_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no table that looks like agents' runs; there is runs \(id, email\)"):
         _look(_write_lines(tmp_path / "users.jsonl", [{"id": 1, "email": "a@example.com"}]))
+    answer = {"data": [], "total": 0, "limit": 0, "offset": 0, "errors": None}
+    with pytest.raises(SourceError, match=r"read Jaeger itself"):
+        _look(_write_lines(tmp_path / "answer.jsonl", [answer]))
