@@ -87,7 +87,7 @@ class Blocks:
         """A database has a block; files and stores of traces have none, and what is secret stays with the worker."""
         variable = _VARIABLES["source"]
         url = settings.source_url.get_secret_value() if settings.source_url is not None else ""
-        if settings.source_block or not url or is_database(url):
+        if settings.source_block or not url or (is_database(url) and not settings.source_preset):
             self._add(settings, "source", CONNECTOR, settings.source_url)
             return
         if settings.source_headers or "@" in url.partition("://")[2].partition("/")[0]:

@@ -29,9 +29,16 @@ def test_files_and_stores_of_traces_have_no_block(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("url", "headers"), [("phoenix+http://me:s3cret@host", {}), ("phoenix+http://host", {"x-key": "s3cret"})]
+    ("url", "headers", "preset"),
+    [
+        ("phoenix+http://me:s3cret@host", {}, ""),
+        ("phoenix+http://host", {"x-key": "s3cret"}, ""),
+        ("clickhouse://me:s3cret@host/otel", {}, "otel_traces"),
+    ],
 )
-def test_what_is_secret_of_a_store_of_traces_stays_with_the_worker(url: str, headers: dict[str, str]) -> None:
-    blocks = Blocks(Settings(source_url=url, source_headers=headers))
+def test_what_is_secret_of_a_store_of_traces_stays_with_the_worker(
+    url: str, headers: dict[str, str], preset: str
+) -> None:
+    blocks = Blocks(Settings(source_url=url, source_headers=headers, source_preset=preset))
     assert "s3cret" not in str(blocks.environment)
     assert "AGENT_REPORT_SOURCE_URL" not in blocks.environment
