@@ -82,11 +82,22 @@ def list_runs(
             _add(agents, run, window, now)
     if isinstance(store, WarningStore):
         warnings += store.warnings
-    kept = {run.run_id: run for agent in agents.values() for run in agent.runs}
-    found = {agent_id: agent for agent_id, agent in agents.items() if agent.newest or agent.future.count}
+    found = _named({agent_id: agent for agent_id, agent in agents.items() if agent.newest or agent.future.count})
+    kept = {run.run_id: run for agent in found.values() for run in agent.runs}
     return Listing(
         window, found, kept, traces, without_runs, warnings, _look_back(store, window, since, found.values())
     )
+
+
+def _named(agents: dict[AgentId, ListedAgent]) -> dict[AgentId, ListedAgent]:
+    """``agents`` without those that only runs in progress name, where their service has agents with a name."""
+    places = {(run.environment, run.service) for agent in agents.values() for run in agent.runs if not run.is_waiting}
+    return {
+        agent_id: agent
+        for agent_id, agent in agents.items()
+        if not agent.newest
+        or any(not run.is_waiting or (run.environment, run.service) not in places for run in agent.runs)
+    }
 
 
 def _add(agents: dict[AgentId, ListedAgent], run: TraceRun, window: Window, now: datetime) -> None:

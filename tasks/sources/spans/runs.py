@@ -49,12 +49,15 @@ class TraceRun:
     agent_id: AgentId
     agent_name: str
     environment: str
+    service: str
     started_at: datetime
     spans: Sequence[Span]
     agent_span_ids: tuple[str, ...]
     parent_run_id: RunId | None = None
     other_span_ids: frozenset[str] = frozenset()
     """Of the other runs in the trace."""
+    is_waiting: bool = False
+    """Whether its own span is not in the store yet, so that the agent's name may not be known."""
 
 
 def run_id_of(trace_id: str, span_id: str) -> RunId:
@@ -86,11 +89,13 @@ def _trace_run(run: AgentRun, every: Sequence[AgentRun], tree: SpanTree, spans: 
         agent_id=agent_id(environment, service, name),
         agent_name=name,
         environment=environment,
+        service=service,
         started_at=_moment(started),
         spans=spans,
         agent_span_ids=tuple(tree.spans[index].span_id for index in run.agents),
         parent_run_id=None if run.parent is None else run_id_of(trace_id, every[run.parent].span_id),
         other_span_ids=frozenset(other.span_id for other in every) - {run.span_id},
+        is_waiting=run.span < 0,
     )
 
 

@@ -10,6 +10,7 @@ from tasks.evidence.traces.conventions import Message, SpanReading
 from tasks.evidence.traces.conventions.messages import read_messages
 from tasks.evidence.traces.conventions.values import parse_json
 from tasks.evidence.traces.message_calls import Turn
+from tasks.evidence.values import read_filled
 
 _USERS = frozenset({"user", "human"})
 _INSTRUCTIONS = frozenset({"system", "developer"})
@@ -35,7 +36,7 @@ _OWN_INPUTS = (
     *("gen_ai.task.input", "gen_ai.prompt", "crewai.crew.tasks", "crew_tasks"),
 )
 _OWN_OUTPUTS = (
-    *("final_result", "crewai.crew.result", "haystack.agent.output", "ai.response.text", "pydantic_ai.all_messages"),
+    *("crewai.crew.result", "haystack.agent.output", "ai.response.text", "pydantic_ai.all_messages"),
     *("all_messages_events", "gen_ai.task.output", "gen_ai.completion"),
 )
 _EMPTY = frozenset({"{}", "[]", "null", '""', '{"args":[],"kwargs":{}}', '{"args": [], "kwargs": {}}'})
@@ -65,10 +66,14 @@ def task_of(readings: Sequence[SpanReading], turns: Sequence[Turn]) -> str | Non
 
 
 def response_of(readings: Sequence[SpanReading], turns: Sequence[Turn]) -> str | None:
-    """The last text of the agent in the output of the run's own spans; else in that of its last LLM call."""
+    """The last text of the agent in the output of the run's own spans; else in that of its last LLM call.
+
+    A result that Pydantic AI put into a type is its JSON.
+    """
     for reading in readings:
         text = (
-            _last(reading.output_messages(), _AGENTS)
+            read_filled(reading.span.tags.get("final_result"))
+            or _last(reading.output_messages(), _AGENTS)
             or _written(reading, _OWN_OUTPUTS, _RESPONSES, _AGENTS)
             or _text_in(reading.written_result(), _RESPONSES, _AGENTS)
         )

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.span_reading import load_recordings
 from tasks.errors import NotFoundError, SourceError
+from tasks.evidence.prices import RunPrices
 from tasks.evidence.traces.spans import Span
-from tasks.evidence.types import AgentRuns
+from tasks.evidence.types import AgentRuns, Evidence
+from tasks.redaction.redactor import Redactor
+from tasks.sources.batch import read_evidence, read_runs
 from tasks.sources.source import Source, Window
 from tasks.sources.spans.source import TraceSource
 
@@ -107,6 +111,18 @@ def test_the_newest_runs_of_each_agent_are_kept_and_no_trace_is_listed_twice(
     assert store.fetched == []
 
 
+def test_a_run_in_progress_makes_no_agent_beside_those_with_a_name(
+    make_store: MakeStore, make_spans: MakeSpans
+) -> None:
+    _, waiting = make_spans(1, NOW - timedelta(minutes=1))
+    named = make_spans(2, NOW - timedelta(minutes=2))
+    assert [agent.name for agent in _source(make_store([[waiting], named])).load_agents("shop", _window())] == [
+        "travel"
+    ]
+    (found,) = _runs(_source(make_store([[waiting]])), "shop", _window()).values()
+    assert [(run.status, run.outcome) for run in found.runs] == [("running", "unfinished")]
+
+
 def test_one_model_is_found_behind_newer_runs_of_another(make_store: MakeStore, make_spans: MakeSpans) -> None:
     store = make_store(
         [
@@ -127,6 +143,32 @@ def test_a_window_without_a_start_says_when_it_leaves_runs_out(make_store: MakeS
     assert found.warnings == ()
     (found,) = _runs(_source(make_store([recent, old])), "shop", _window(since=NOW - timedelta(days=90))).values()
     assert (len(found.runs), found.warnings) == (2, ())
+
+
+def test_the_evidence_of_an_agent_uses_the_spans_that_are_there(make_store: MakeStore) -> None:
+    """Each agent of the recordings, with the tool calls and the trace of its one run, redacted or not."""
+    now = datetime.now(UTC)
+    window = Window(20, now, None, "")
+    store = make_store([recording.spans for recording in load_recordings()])
+    source = TraceSource(store)
+    listed = source.list_environments()
+    for hide in (None, Redactor()):
+        for environment in ("openai-agents-sync-chat__openinference-openai-agents", "pydantic-ai-sync__own-v6"):
+            assert environment in listed
+            agents = source.load_agents(environment, window)
+            runs = read_runs(source, agents, window, hide)
+            (evidence,) = read_evidence(source.trace_store(), agents, runs, RunPrices({}), hide, now=now)
+            assert isinstance(evidence, Evidence)
+            (trace,) = evidence.traces.values()
+            assert (trace.state, trace.telemetry and trace.telemetry.llm_calls) == ("complete", 5)
+            assert {tool.name: tool.calls for tool in evidence.metrics.tool_usage} == {
+                "get_weather": 2,
+                "get_time": 1,
+                "book": 2,
+            }
+            assert evidence.metrics.total_tokens == 1100
+            assert list(evidence.waterfalls) == [evidence.runs[0].id]
+    assert store.fetched == []
 
 
 def test_runs_that_were_not_kept_are_fetched(make_store: MakeStore, make_spans: MakeSpans) -> None:

@@ -78,6 +78,10 @@ def test_an_object_that_no_name_explains_is_better_than_nothing(make_span: MakeS
     assert _texts(make_span, {"input.value": "{}"}, llm=False) == (None, None)
 
 
+def test_a_result_with_a_type_is_the_response_as_it_is(make_span: MakeSpan) -> None:
+    assert _texts(make_span, {"final_result": '{"answer": "x", "sure": true}'})[1] == '{"answer": "x", "sure": true}'
+
+
 def test_the_answer_to_a_tool_is_no_response(make_span: MakeSpan) -> None:
     asked = {
         "openinference.span.kind": "LLM",

@@ -9,7 +9,7 @@ _PREFIXES = ("invoke_agent ", "invoke_workflow ", "agent_run ", "agent run ", "i
 _SUFFIXES = (
     *(".run", ".arun", ".run_sync", ".run_stream", ".arun_stream", "._run", "._arun", ".agent", ".workflow"),
     *("._execute_core", ".execute_task", ".on_messages_stream", ".on_messages", ".kickoff", ".kickoff_async"),
-    *(".forward", ".aforward", ".__call__", ".acall", ".invoke", ".ainvoke", ".stream", ".astream"),
+    *(".forward", ".aforward", ".__call__", ".acall", ".invoke", ".ainvoke", ".stream", ".astream", ".step"),
 )
 # What differs from run to run would make every run an agent of its own.
 _VARYING = re.compile(

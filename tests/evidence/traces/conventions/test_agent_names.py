@@ -91,6 +91,7 @@ def test_a_span_is_the_run_of_what_its_convention_names(
         ("agent_run [travel]", "travel"),
         ("travel.on_messages_stream", "travel"),
         ("Crew_326a8987-7da0-4367-9c62-7c37280bea45.kickoff", "Crew"),
+        ("CodeAgent.step", "CodeAgent"),
         ("Senior Researcher._execute_core", "Senior Researcher"),
         ("GET /users/12345678/orders", "GET /users/orders"),
         ("gpt4 2 agent-7", "gpt4 2 agent-7"),
