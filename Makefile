@@ -1,4 +1,4 @@
-.PHONY: demo test check bench integration integration-stores integration-judge integration-clickhouse docs format clean
+.PHONY: demo test check bench integration integration-stores integration-clickhouse integration-mariadb integration-judge docs format clean
 
 # The first of python3.11 and python3 that is 3.11 or newer and can make a venv.
 PY ?= $(shell for python in python3.11 python3; do \
@@ -103,8 +103,12 @@ $(CLICKHOUSE)/.installed:
 integration-clickhouse: .venv/.dev $(CLICKHOUSE)/.installed
 	PYTHONPATH=.:$(CLICKHOUSE) $(BIN)/python tests/integration/clickhouse_traces.py
 
-# Everything that is read from elsewhere, tried on the real thing. Not in CI.
-integration: integration-stores integration-clickhouse
+# Own tables in MariaDB, where Debian's mariadb-server is installed. Not in CI.
+integration-mariadb: .venv/.dev
+	$(BIN)/python tests/integration/mariadb.py || [ $$? -eq 77 ]
+
+# What is read from elsewhere, all of it for real. Not in CI.
+integration: integration-stores integration-clickhouse integration-mariadb
 
 # Generated pages that are out of date fail tests/docs; a broken link fails here.
 docs: .venv/.docs
