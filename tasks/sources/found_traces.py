@@ -9,11 +9,14 @@ from datetime import datetime, timedelta
 from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.spans import Span
 from tasks.evidence.traces.telemetry import Redact, summarize_tree
-from tasks.evidence.types import Run, RunId, Trace, TraceState
+from tasks.evidence.types import AgentId, Run, RunId, Trace, TraceState
 from tasks.wording.counts import counted
 
 _PENDING = timedelta(minutes=2)
 _RUNNING = timedelta(days=1)
+
+RunKey = tuple[AgentId, RunId]
+"""A run among those of several agents, as the ids of runs are unique among the runs of their agent only."""
 
 CutRun = Callable[[SpanTree, Run], tuple[SpanTree, int, int]]
 """The part of a trace that belongs to a run, the orphans outside that may, and the other runs inside."""
@@ -29,14 +32,19 @@ class TraceLookup:
     asked: bool = True
 
 
+def run_key(run: Run) -> RunKey:
+    """What ``run`` goes by."""
+    return run.agent_id, run.id
+
+
 class FoundTraces:
-    """What a store has of some runs: spans, or why there are none, by run id. For one thread.
+    """What a store has of some runs: spans, or why there are none. For one thread.
 
     ``cut`` finds a run's part of its trace, ``store`` names the store in reasons, ``now`` (aware) decides what is
     young. A run that is not in ``lookups`` has a trace id that is none.
     """
 
-    def __init__(self, lookups: Mapping[RunId, TraceLookup], *, cut: CutRun, store: str, now: datetime) -> None:
+    def __init__(self, lookups: Mapping[RunKey, TraceLookup], *, cut: CutRun, store: str, now: datetime) -> None:
         self._lookups = lookups
         self._cut = cut
         self._store = store
@@ -46,10 +54,10 @@ class FoundTraces:
     def summarize(self, run: Run, redact: Redact | None = None, parts: dict[RunId, SpanTree] | None = None) -> Trace:
         """The trace of ``run``.
 
-        ``redact`` (see ``summarize_tree``) is applied to the summary. ``parts`` gets the run's part of its trace by the
-        run's id, as the store has it, for the caller that needs more than the summary.
+        ``redact`` (see ``summarize_tree``) is applied to the summary. ``parts`` (of one agent's runs) gets the run's
+        part of its trace by the run's id, as the store has it, for the caller that needs more than the summary.
         """
-        found = self._lookups.get(run.id)
+        found = self._lookups.get(run_key(run))
         if found is None:
             return _invalid(run)
         if not found.asked:

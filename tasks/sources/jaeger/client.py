@@ -16,7 +16,7 @@ from tasks.evidence.traces.span_tree import SpanTree, cut_run
 from tasks.evidence.traces.spans import normalized_trace_id, parse_v1, parse_v3
 from tasks.evidence.traces.telemetry import Redact
 from tasks.evidence.types import Run, RunId, Trace
-from tasks.sources.found_traces import FoundTraces, TraceLookup
+from tasks.sources.found_traces import FoundTraces, RunKey, TraceLookup, run_key
 from tasks.sources.jaeger.circuit import Circuit
 from tasks.sources.jaeger.http import JaegerHttp, JaegerResponse, open_http
 from tasks.sources.jaeger.routes import Routes, TraceRoutes, search_v3
@@ -102,19 +102,21 @@ class JaegerClient:
         if not runs:
             return self._found({}, now)
         window = window_of(runs, now)
-        ids = {run.id: normalized_trace_id(run.trace_id) for run in runs}
-        searched = [run for run in runs if ids[run.id] or not (run.trace_id or "").strip()]
+        ids = {run_key(run): normalized_trace_id(run.trace_id) for run in runs}
+        searched = [run for run in runs if ids[run_key(run)] or not (run.trace_id or "").strip()]
         if not searched:
             return self._found({}, now)
         routes = self._routes.find(window, lambda: self._circuit.reason)
         if isinstance(routes, str):
-            return self._found({run.id: TraceLookup(ids[run.id], reason=routes, asked=False) for run in searched}, now)
+            return self._found(
+                {run_key(run): TraceLookup(ids[run_key(run)], reason=routes, asked=False) for run in searched}, now
+            )
         by_id, by_tag = self._split(runs, ids, routes)
         # Searches are under way while the ids are asked for.
         searches = [(run, self._pool.submit(self._search, run, routes, now)) for run in by_tag]
         found = self._fetch_ids(list(dict.fromkeys(by_id.values())), routes, window)
-        outcomes = {run_id: found[trace_id] for run_id, trace_id in by_id.items()}
-        outcomes.update((run.id, search.result()) for run, search in searches)
+        outcomes = {key: found[trace_id] for key, trace_id in by_id.items()}
+        outcomes.update((run_key(run), search.result()) for run, search in searches)
         return self._found(outcomes, now)
 
     def close(self) -> None:
@@ -130,19 +132,19 @@ class JaegerClient:
     ) -> None:
         self.close()
 
-    def _found(self, lookups: Mapping[RunId, TraceLookup], now: datetime) -> FoundTraces:
+    def _found(self, lookups: Mapping[RunKey, TraceLookup], now: datetime) -> FoundTraces:
         return FoundTraces(lookups, cut=lambda tree, run: cut_run(tree, self._tag, run.id), store="Jaeger", now=now)
 
     def _split(
-        self, runs: Sequence[Run], ids: Mapping[RunId, str | None], routes: Routes
-    ) -> tuple[dict[RunId, str], list[Run]]:
+        self, runs: Sequence[Run], ids: Mapping[RunKey, str | None], routes: Routes
+    ) -> tuple[dict[RunKey, str], list[Run]]:
         """The runs to ask for by trace id, and those to search for by tag; a run with an invalid id is in neither."""
-        by_id: dict[RunId, str] = {}
+        by_id: dict[RunKey, str] = {}
         by_tag: list[Run] = []
         for run in runs:
-            trace_id = ids[run.id]
+            trace_id = ids[run_key(run)]
             if trace_id and (routes.batch or routes.single):
-                by_id[run.id] = trace_id
+                by_id[run_key(run)] = trace_id
             elif trace_id or not (run.trace_id or "").strip():
                 by_tag.append(run)
         return by_id, by_tag

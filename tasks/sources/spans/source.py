@@ -14,7 +14,7 @@ from tasks.evidence.values import Redact
 from tasks.sources.contract.choosing import read_runs
 from tasks.sources.contract.rows import read_agent
 from tasks.sources.contract.statuses import Statuses
-from tasks.sources.found_traces import FoundTraces, TraceLookup
+from tasks.sources.found_traces import FoundTraces, RunKey, TraceLookup, run_key
 from tasks.sources.source import Window
 from tasks.sources.spans.listing import LOOK_BACK, ListedAgent, Listing, list_runs
 from tasks.sources.spans.runs import (
@@ -150,7 +150,9 @@ class KeptTraces:
     def find_traces(self, runs: Sequence[Run], *, now: datetime) -> FoundTraces:
         """The spans of all ``runs``, or why there are none; ``now`` (aware) decides which may still be on their way."""
         known = {run.id: self._runs[run.id] for run in runs if run.id in self._runs}
-        lookups = {run_id: TraceLookup(found.trace_id, found.spans) for run_id, found in known.items()}
+        lookups = {
+            run_key(run): TraceLookup(found.trace_id, found.spans) for run in runs if (found := known.get(run.id))
+        }
         missing = [run for run in runs if run.id not in known and run.trace_id]
         if missing:
             lookups.update(self._fetch(missing, known))
@@ -161,16 +163,16 @@ class KeptTraces:
 
         return FoundTraces(lookups, cut=cut, store=self._store.describe(), now=now)
 
-    def _fetch(self, runs: Sequence[Run], known: dict[RunId, TraceRun]) -> dict[RunId, TraceLookup]:
+    def _fetch(self, runs: Sequence[Run], known: dict[RunId, TraceRun]) -> dict[RunKey, TraceLookup]:
         """The traces of ``runs``, whose places in them are added to ``known``."""
         trace_ids = list(dict.fromkeys(run.trace_id for run in runs if run.trace_id))
         try:
             fetched = self._store.fetch(trace_ids)
         except SourceError as error:
-            return {run.id: TraceLookup(run.trace_id, reason=str(error), asked=False) for run in runs}
+            return {run_key(run): TraceLookup(run.trace_id, reason=str(error), asked=False) for run in runs}
         for spans in fetched.values():
             known.update((found.run_id, found) for found in find_trace_runs(spans))
-        return {run.id: TraceLookup(run.trace_id, fetched.get(run.trace_id or "", ())) for run in runs}
+        return {run_key(run): TraceLookup(run.trace_id, fetched.get(run.trace_id or "", ())) for run in runs}
 
 
 def _is_within(window: Window, listed: Window) -> bool:

@@ -52,6 +52,16 @@ def test_traces_come_from_every_generation(
     assert found[2].reason
 
 
+def test_runs_of_two_agents_can_have_one_id(
+    make_trace: MakeTrace, make_run: MakeRun, open_client: OpenClient, now: datetime
+) -> None:
+    runs = [make_run("1", "a"), make_run("1", "b", agent_id="2"), make_run("1", "c", agent_id="3")]
+    with SimulatedJaeger([make_trace(0xA, 1), make_trace(0xB, 1)]) as jaeger:
+        found = open_client(jaeger.url).fetch_traces(runs, now=now)
+    assert _states(found) == ["complete", "complete", "missing"]
+    assert [trace.trace_id for trace in found] == ["a".zfill(32), "b".zfill(32), "c".zfill(32)]
+
+
 @pytest.mark.parametrize(("generation", "most"), [("1.x", 19), ("2.0", 19), ("2.19", 19), ("v3", 283)])
 def test_batches_where_the_server_takes_them(
     make_team: MakeTeam,
