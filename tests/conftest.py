@@ -67,6 +67,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 _TOGETHER = {
     "deployments/setup/": "a team's server",
     "deployments/webhook/": "a team's server",
+    "bridge/": "a team's server",
+    "test_clients.py": "a team's server",
     "deployments/local/": "servers of their own",
     "flows/test_shared_server.py": "servers of their own",
     "render/html/": "a browser",

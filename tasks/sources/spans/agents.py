@@ -8,10 +8,10 @@ calls is one, and without workflows the root of the trace.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tasks.evidence.traces.conventions import AgentMark, SpanReading
+from tasks.evidence.traces.conventions import AgentMark, SpanKind, SpanReading
 from tasks.evidence.traces.conventions.agent_names import name_of
 from tasks.evidence.traces.span_tree import SpanTree
 
@@ -25,6 +25,7 @@ _EMBEDDINGS = (
     ("genkit:metadata:subtype", "embedder"),
 )
 _SERVED = frozenset({"server", "consumer"})
+_DEEPEST_NEST = 50
 _HINTS = ("gen_ai.agent.name", "traceloop.workflow.name", "gen_ai.workflow.name", "agent.name", "agent_name")
 
 
@@ -76,13 +77,19 @@ class _Marked:
             if agent < 0 and workflow < 0:
                 workflow = index
         elif mark is not None:
-            same = agent
-            while same >= 0 and self._name(same) != mark.name:
-                same = self._above(same)
+            same = next((above for above in self._around(agent) if self._name(above) == mark.name), -1)
             agent = index if same < 0 else agent
             self._members.setdefault(index if same < 0 else same, []).append(index)
         self._agent[index] = agent
         self._workflow[index] = workflow
+
+    def _around(self, agent: int) -> Iterator[int]:
+        """The runs of agents around a span, from ``agent``, the innermost; a deep nest not to its end."""
+        for _ in range(_DEEPEST_NEST):
+            if agent < 0:
+                return
+            yield agent
+            agent = self._above(agent)
 
     def _name(self, index: int) -> str:
         mark = self._marks[index]
@@ -100,10 +107,12 @@ class _Marked:
                 tops.setdefault(self._workflow[index], []).append(index)
         runs: list[AgentRun] = []
         places: dict[int, int] = {}
+        kinds = self._kinds()
         for workflow in dict.fromkeys(found for found in self._workflow if found >= 0):
             inside = tops.get(workflow, [])
             names = {self._name(index) for index in inside}
-            if not inside and not self._works(workflow):
+            # A workflow without agents has LLM calls, or tool calls where it is marked as an agent's itself.
+            if not inside and not ("llm" in kinds[workflow] or kinds[workflow] >= {"tool", "agent"}):
                 continue
             joined = len(names) == 1
             places[workflow] = len(runs)
@@ -120,14 +129,13 @@ class _Marked:
                 runs.append(AgentRun(span.span_id, index, self._name(index), tuple(self._members[index]), parent))
         return runs
 
-    def _works(self, workflow: int) -> bool:
-        """Whether there are LLM calls in a workflow without agents, or tool calls of one that is an agent."""
-        kinds = {
-            self._readings[index].kind
-            for index in range(len(self._marks))
-            if self._workflow[index] == workflow and not _is_embedding(self._readings[index])
-        }
-        return "llm" in kinds or ("tool" in kinds and self._readings[workflow].kind == "agent")
+    def _kinds(self) -> dict[int, set[SpanKind]]:
+        """The kinds of the spans in each workflow, its own too; embeddings are left out."""
+        kinds: dict[int, set[SpanKind]] = {}
+        for reading, workflow in zip(self._readings, self._workflow, strict=True):
+            if workflow >= 0 and not _is_embedding(reading):
+                kinds.setdefault(workflow, set()).add(reading.kind)
+        return kinds
 
     def _own_name(self, workflow: int) -> str:
         """The operation of a span of an agent that no convention reads as one: its own is written over."""

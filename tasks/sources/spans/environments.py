@@ -3,7 +3,8 @@ session."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from tasks.evidence.ids import read_id
 from tasks.evidence.traces.spans import Span
@@ -31,17 +32,26 @@ _LONGEST = 200
 _UNKNOWN = "unknown_service"
 
 
-def environment_of(spans: Iterable[Span]) -> str:
-    """The environment of a run by its ``spans``, those that count most first.
+class Place(NamedTuple):
+    """Where a run was, as far as its spans say: empty where they do not."""
 
-    ``deployment.environment.name`` or ``deployment.environment``, else the platform's; else the project's name, else
-    the service's; "default" where nothing says.
-    """
-    listed = list(spans)
-    for keys in (_ENVIRONMENTS, _PROJECTS):
-        if found := _first(listed, keys):
-            return found
-    return service_of(listed) or DEFAULT_ENVIRONMENT
+    deployment: str
+    project: str
+    service: str
+
+    @property
+    def environment(self) -> str:
+        """The deployment's environment, else the project, else the service, else "default"."""
+        return self.deployment or self.project or self.service or DEFAULT_ENVIRONMENT
+
+    def filled_from(self, other: Place) -> Place:
+        """What this does not say as ``other`` says it."""
+        return Place(*(own or theirs for own, theirs in zip(self, other, strict=True)))
+
+
+def place_of(spans: Sequence[Span]) -> Place:
+    """The place of a run by its ``spans``: of each part the first that is not empty."""
+    return Place(_first(spans, _ENVIRONMENTS) or "", _first(spans, _PROJECTS) or "", service_of(spans))
 
 
 def service_of(spans: Iterable[Span]) -> str:

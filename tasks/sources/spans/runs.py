@@ -24,7 +24,7 @@ from tasks.evidence.values import read_filled, read_float, write_json
 from tasks.sources.contract.rows import Row
 from tasks.sources.contract.signals import fill_from_signals
 from tasks.sources.spans.agents import AgentRun, find_runs
-from tasks.sources.spans.environments import agent_id, environment_of, service_of, session_of
+from tasks.sources.spans.environments import Place, agent_id, place_of, session_of
 from tasks.sources.spans.store import SIGNALS
 from tasks.sources.spans.texts import conversation_of, instructions_of, response_of, task_of
 
@@ -37,6 +37,8 @@ _DESCRIPTIONS = ("gen_ai.agent.description", "crewai.agent.goal", "agent.descrip
 _UNENDED = frozenset({"IN_PROGRESS", "RUNNING", "PENDING"})
 _NO_AGENT = "agent"
 _LONGEST_NAME = 120
+# Of a trace, in the order of its tree, so that the root counts before what is below it.
+_MOST_PLACES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ class TraceRun:
     spans: Sequence[Span]
     agent_span_ids: tuple[str, ...]
     parent_run_id: RunId | None = None
-    other_span_ids: frozenset[str] = frozenset()
-    """Of the other runs in the trace."""
+    run_span_ids: frozenset[str] = frozenset()
+    """Of every run in the trace, this one too."""
     is_waiting: bool = False
     """Whether its own span is not in the store yet, so that the agent's name may not be known."""
 
@@ -71,14 +73,22 @@ def find_trace_runs(spans: Sequence[Span]) -> list[TraceRun]:
     tree = SpanTree(spans)
     readings = [conventions.read(span) for span in tree.spans]
     found = find_runs(tree, readings)
-    return [_trace_run(run, found, tree, spans) for run in found]
+    span_ids = frozenset(run.span_id for run in found)
+    place = place_of([tree.spans[index] for index in tree.order[:_MOST_PLACES]])
+    return [_trace_run(run, found, span_ids, place, tree, spans) for run in found]
 
 
-def _trace_run(run: AgentRun, every: Sequence[AgentRun], tree: SpanTree, spans: Sequence[Span]) -> TraceRun:
+def _trace_run(
+    run: AgentRun,
+    every: Sequence[AgentRun],
+    span_ids: frozenset[str],
+    trace_place: Place,
+    tree: SpanTree,
+    spans: Sequence[Span],
+) -> TraceRun:
     own = [tree.spans[index] for index in dict.fromkeys((run.span, *run.agents)) if index >= 0]
-    counting = [*own, *(tree.spans[index] for index in tree.order[:50])]
-    environment, service = environment_of(counting), service_of(counting)
-    name = " ".join(run.name.split())[:_LONGEST_NAME] or service or _NO_AGENT
+    place = place_of(own).filled_from(trace_place)
+    name = " ".join(run.name.split())[:_LONGEST_NAME] or place.service or _NO_AGENT
     trace_id = tree.spans[0].trace_id
     waiting = own or [span for span in tree.spans if span.parent_id == run.span_id]
     started = min((span.start_us for span in waiting), default=0) if run.span < 0 else own[0].start_us
@@ -86,23 +96,24 @@ def _trace_run(run: AgentRun, every: Sequence[AgentRun], tree: SpanTree, spans: 
         run_id=run_id_of(trace_id, run.span_id),
         trace_id=trace_id,
         span_id=run.span_id,
-        agent_id=agent_id(environment, service, name),
+        agent_id=agent_id(place.environment, place.service, name),
         agent_name=name,
-        environment=environment,
-        service=service,
+        environment=place.environment,
+        service=place.service,
         started_at=_moment(started),
         spans=spans,
         agent_span_ids=tuple(tree.spans[index].span_id for index in run.agents),
         parent_run_id=None if run.parent is None else run_id_of(trace_id, every[run.parent].span_id),
-        other_span_ids=frozenset(other.span_id for other in every) - {run.span_id},
+        run_span_ids=span_ids,
         is_waiting=run.span < 0,
     )
 
 
 def cut_trace_run(tree: SpanTree, run: TraceRun) -> tuple[SpanTree, int, int]:
     """The part of its trace that is the run's, the lost spans that may be, and the other runs inside."""
-    part, strays = cut_at(tree, run.span_id, shared=bool(run.other_span_ids))
-    return part, strays, len(run.other_span_ids & {span.span_id for span in part.spans})
+    part, strays = cut_at(tree, run.span_id, shared=len(run.run_span_ids) > 1)
+    inside = {span.span_id for span in part.spans if span.span_id in run.run_span_ids}
+    return part, strays, len(inside - {run.span_id})
 
 
 def read_model(run: TraceRun) -> str | None:

@@ -179,7 +179,13 @@ def check_columns(relation: Relation, needed: Sequence[str], known: Sequence[str
     if not absent:
         return
     others = [name for name in relation.names if name not in known]
-    hint = f"; it has {', '.join(others[:_MOST_SHOWN])}, which AS gives another name" if others else ""
+    hint = f"; it has {', '.join(others[:_MOST_SHOWN])}" if others else ""
+    if relation.is_query:
+        hint += ", which AS gives another name" if others else ""
+    else:
+        columns = ", ".join(f"… AS {name}" for name in absent if name != settable) or "*"
+        example = f"{relation.what}: SELECT {columns} FROM {relation.what}"  # noqa: S608
+        hint += f": write `{example}` into a mapping ({MAPPED}=source.yaml), or let agent-report init do so"
     if settable in absent:
         hint += f"; write {settable}: and a name in {MAPPED}, if all are of one"
     what = f"query {relation.what} in {MAPPED}" if relation.is_query else f"table {relation.what}"

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from tasks.errors import SourceError
 from tasks.evidence.types import Agent, AgentRuns
 from tasks.sources.contract.mapping import parse_mapping
 from tasks.sources.files.opening import open_files
@@ -136,3 +137,15 @@ def test_columns_in_the_contracts_names_need_no_mapping(tmp_path: Path) -> None:
     (run,) = runs["desk"].runs
     assert (agent.name, agent.prompt) == ("Front desk", "Be kind")
     assert (run.id, run.task, run.final_response) == ("2", "Why?", "Because.")
+
+
+def test_other_names_are_refused_with_what_to_write(tmp_path: Path) -> None:
+    (tmp_path / "talks.csv").write_text("run_id,agent_name,outcome,begun\n1,desk,ok,2026-01-01\n")
+    with pytest.raises(SourceError) as caught:
+        SqlSource(open_files(f"{tmp_path}/talks.csv")).check()
+    message = str(caught.value)
+    assert (
+        "has no column id, agent, status, started_at, environment; it has run_id, agent_name, outcome, begun" in message
+    )
+    assert "runs: SELECT … AS id, … AS agent, … AS status, … AS started_at FROM runs" in message
+    assert "AGENT_REPORT_SOURCE_MAPPING=source.yaml" in message

@@ -178,3 +178,16 @@ def test_values_of_the_wrong_type_fail_nothing(make_span: MakeSpan, value: Any) 
         spans = [make_span("a", "gone", tags=tags), make_span("b", "a", tags={**LLM, key: value})]
         for run in find_trace_runs(spans):
             assert build_run_row(run)["id"]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_trace_of_thousands_of_agents_is_read(make_span: MakeSpan, nested: bool) -> None:
+    """In a time that grows with their number, not its square."""
+    chain = {"openinference.span.kind": "CHAIN"}
+    spans = [make_span("root")]
+    for number in range(1_000):
+        parent = f"{number - 1}" if nested and number else "root"
+        spans.append(make_span(f"{number}", parent, tags=_agent(f"agent {number}")))
+        spans.append(make_span(f"{number}c", "root", operation=f"chain {number}", tags=chain))
+        spans.append(make_span(f"{number}l", f"{number}c", tags=LLM))
+    assert len(find_trace_runs(spans)) == 2_000

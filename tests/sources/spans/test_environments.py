@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.evidence.traces.spans import Span
-from tasks.sources.spans.environments import agent_id, environment_of, session_of
+from tasks.sources.spans.environments import agent_id, place_of, session_of
 
 MakeSpan = Callable[..., Span]
 
@@ -31,7 +31,7 @@ MakeSpan = Callable[..., Span]
 def test_the_environment_is_named_by_the_deployment_else_the_project_else_the_service(
     make_span: MakeSpan, fields: dict[str, Any], environment: str
 ) -> None:
-    assert environment_of([make_span("a", **fields)]) == environment
+    assert place_of([make_span("a", **fields)]).environment == environment
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_native_types_of_postgres(open_postgres: Open) -> None:
     assert (run.id, run.agent_id, run.status, run.outcome) == (_UUIDS[1], "helper", "solved", "success")
     assert run.started_at == datetime(2026, 3, 1, 11, 30, 0, 500000, tzinfo=UTC)
     assert (run.duration_seconds, run.cost_usd, run.succeeded) == (62.5, 0.0125, True)
-    assert (run.expected, run.context, run.tags) == ("42", '["one", "two, too"]', ("vip", "eu"))
+    assert (run.expected, run.context, run.tags) == ("42", '["one","two, too"]', ("vip", "eu"))
     assert (run.task, run.final_response, run.session_id, run.model_name) == ("Why?", "Because.", "7", "gpt")
     assert run.owner == "a: 'b' 100% :c ::d"
     [call] = run.tool_calls
