@@ -26,6 +26,7 @@ class ListedAgent:
     id: AgentId
     name: str
     environment: str
+    service: str
     newest: list[tuple[datetime, RunId, TraceRun]] = field(default_factory=list)
     future: FutureRuns = field(default_factory=FutureRuns)
 
@@ -103,7 +104,7 @@ def _named(agents: dict[AgentId, ListedAgent]) -> dict[AgentId, ListedAgent]:
 def _add(agents: dict[AgentId, ListedAgent], run: TraceRun, window: Window, now: datetime) -> None:
     agent = agents.get(run.agent_id)
     if agent is None:
-        agent = agents[run.agent_id] = ListedAgent(run.agent_id, run.agent_name, run.environment)
+        agent = agents[run.agent_id] = ListedAgent(run.agent_id, run.agent_name, run.environment, run.service)
     if run.started_at > window.until:
         if is_future(run.started_at, now):
             latest = max(run.started_at, agent.future.latest or run.started_at)

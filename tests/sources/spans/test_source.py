@@ -63,6 +63,19 @@ def test_agents_are_of_their_environment_and_service(make_store: MakeStore, make
         source.load_agents("staging", _window())
 
 
+def test_agents_of_several_services_with_one_name_have_the_service_with_it(
+    make_store: MakeStore, make_spans: MakeSpans
+) -> None:
+    resource = {"deployment.environment.name": "production"}
+    places = [("LangGraph", "shop"), ("LangGraph", "back office"), ("travel", "shop")]
+    traces = [
+        make_spans(number, NOW - timedelta(minutes=number + 1), agent, resource=resource, service=service)
+        for number, (agent, service) in enumerate(places)
+    ]
+    agents = _source(make_store(traces)).load_agents("production", _window())
+    assert [agent.name for agent in agents] == ["LangGraph (back office)", "LangGraph (shop)", "travel"]
+
+
 def test_a_store_without_agents_says_how_many_traces_it_has(make_store: MakeStore, make_span: MakeSpans) -> None:
     source = _source(make_store([[make_span("a", operation="GET /", start=NOW.timestamp() - 60)]]))
     with pytest.raises(NotFoundError, match=r"the store has no trace with an agent or an LLM call .*\(1 trace without"):
