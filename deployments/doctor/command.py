@@ -111,8 +111,8 @@ def _ask_user(question: str) -> bool:
 
 def print_finding(console: Console, finding: Finding) -> None:
     """Print one line."""
-    text = Text(f"{_WORDS[finding.state]:<7}", _COLOURS[finding.state])
-    text.append(f"{finding.what:<11}")
     advice = f" → {finding.advice}" if finding.advice else ""
-    text.append_text(one_line(fill_in_program(f"{finding.detail}{advice}")))
+    said = one_line(fill_in_program(f"{finding.detail}{advice}"))
+    state = (f"{_WORDS[finding.state]:<7}", _COLOURS[finding.state])
+    text = Text.assemble(state, f"{finding.what:<11}", said)
     console.print(text, soft_wrap=True)

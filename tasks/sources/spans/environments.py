@@ -80,7 +80,8 @@ def _part(text: str) -> str:
 
 def _first(spans: Iterable[Span], keys: tuple[str, ...]) -> str | None:
     for span in spans:
-        for attributes in (span.tags, span.resource):
+        # Instrumentations write defaults of their own on spans (OpenLIT: the environment "default").
+        for attributes in (span.resource, span.tags):
             if attributes:
                 for key in keys:
                     if found := read_filled(attributes.get(key)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -84,7 +85,9 @@ class TraceSource:
                 f"LLM call in this time ({without} without)"
             )
         check_environment(environment, known)
-        agents = [_agent(agent, self._redact) for agent in listing.agents.values() if agent.environment == environment]
+        found = [agent for agent in listing.agents.values() if agent.environment == environment]
+        names = Counter(agent.name for agent in found)
+        agents = [_agent(agent, self._redact, is_shared=names[agent.name] > 1) for agent in found]
         return sorted(agents, key=lambda agent: natural_key(agent.id))
 
     def check(self) -> None:
@@ -193,8 +196,8 @@ def _environments(listing: Listing) -> list[str]:
     return sorted({agent.environment for agent in listing.agents.values()})
 
 
-def _agent(listed: ListedAgent, redact: Redact | None) -> Agent:
-    row = {"id": listed.id, "name": listed.name}
-    if runs := listed.runs:
-        row |= build_agent_row(runs[0])
-    return read_agent(row, listed.environment, redact)
+def _agent(listed: ListedAgent, redact: Redact | None, *, is_shared: bool) -> Agent:
+    """The agent as its newest run has it. A name that agents of several services share has the service with it."""
+    row = build_agent_row(listed.runs[0]) if listed.newest else {}
+    name = f"{listed.name} ({listed.service})" if is_shared and listed.service else listed.name
+    return read_agent({**row, "id": listed.id, "name": name}, listed.environment, redact)

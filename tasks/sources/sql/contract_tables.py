@@ -100,7 +100,12 @@ class ContractTables:
         }
         if by_column or self._environment is not None:
             return list(agents.values())
-        ever = self.runs.select(("agent",)).where(*self.of_environment(environment)).distinct()
+        ever = (
+            self.runs.select(("agent",))
+            .add_columns(self.runs.exact("agent").label("exact"))
+            .where(*self.of_environment(environment))
+            .distinct()
+        )
         known = {read_id(row[0]) for row in connection.execute(ever)}
         return [agent for agent in agents.values() if agent.id in known]
 
@@ -112,7 +117,7 @@ class ContractTables:
         started = self.runs.started()
         if started is not None:
             query = self.runs.select(("agent",)).where(*self.of_environment(environment), *within(self.runs, window))
-            query = query.distinct()
+            query = query.add_columns(self.runs.exact("agent").label("exact")).distinct()
         found = {}
         for row in rows_of(connection, query):
             agent_id = read_id(row["agent"])

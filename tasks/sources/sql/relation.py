@@ -67,6 +67,10 @@ class Relation:
         """The column as it is."""
         return named(quoted_name(self.names[name], quote=True))
 
+    def exact(self, name: str) -> ColumnElement[Any]:
+        """The column for telling its values apart: MySQL takes texts that differ in their case for equal."""
+        return func.hex(self.raw(name)) if self.dialect in ("mysql", "mariadb") else self.raw(name)
+
     def value(self, name: str, raw: ColumnElement[Any] | None = None) -> ColumnElement[Any]:
         """The column as it is read, under its own name: as text where a driver could stumble over the type.
 

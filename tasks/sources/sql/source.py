@@ -179,7 +179,7 @@ class SqlSource:
         is_within = started.between(first, runs.moment(window.until))
         # Of equal times all, as ids are put in order afterwards.
         place = func.rank().over(
-            partition_by=[runs.raw("agent"), case((is_within, 1), else_=0)], order_by=started.desc()
+            partition_by=[runs.exact("agent"), case((is_within, 1), else_=0)], order_by=started.desc()
         )
         there = [name for name in _INDEX if name in runs]
         inner = (

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from deployments import cli
 from deployments.demo.judge import SimulatedJudge, completion
 from deployments.demo.loopback import Response
-from deployments.doctor.command import examine, may_call
+from deployments.doctor.command import examine, may_call, print_finding
 from deployments.doctor.finding import Finding
 from deployments.doctor.routes import check_routes
 from tasks.settings import Settings
@@ -144,3 +146,9 @@ def test_proxies_are_named_without_their_passwords() -> None:
     (found,) = check_routes(settings, environment, "")
     assert "judge through HTTP_PROXY=http://***@proxy:3128" in found.detail
     assert "Jaeger directly" in found.detail
+
+
+def test_only_the_state_is_coloured(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(force_terminal=True, color_system="standard", width=200, file=sys.stdout)
+    print_finding(console, Finding("source", "failed", "x \x1b[2Jy", "do z"))
+    assert capsys.readouterr().out == "\x1b[1;31mFAILED \x1b[0msource     x �[2Jy → do z\n"

@@ -19,6 +19,7 @@ MakeSpan = Callable[..., Span]
         ({"resource": {"deployment.environment.name": "prod", "deployment.environment": "old"}}, "prod"),
         ({"resource": {"deployment.environment": "prod"}, "service": "shop"}, "prod"),
         ({"tags": {"langfuse.environment": "prod"}}, "prod"),
+        ({"tags": {"deployment.environment": "default"}, "resource": {"deployment.environment": "prod"}}, "prod"),
         ({"resource": {"openinference.project.name": "mine"}, "service": "shop"}, "mine"),
         ({"service": "shop"}, "shop"),
         ({"resource": {"service.name": "shop"}}, "shop"),
