@@ -20,6 +20,7 @@ class MemoryStore:
         self.given: list[str] = []
         self.fetched: list[str] = []
         self.fault: str = ""
+        self.reaches_back = True
 
     def check(self) -> None:
         if self.fault:
@@ -30,6 +31,8 @@ class MemoryStore:
 
     def traces(self, since: datetime | None, until: datetime) -> Iterator[Sequence[Span]]:
         self.check()
+        if since is None and not self.reaches_back:
+            raise SourceError("too long ago")
         for spans in self._traces:
             began = datetime.fromtimestamp(min(span.start_us for span in spans) / 1_000_000, UTC)
             if (since is None or began >= since) and began < until:

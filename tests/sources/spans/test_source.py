@@ -17,6 +17,7 @@ from tasks.evidence.types import AgentRuns, Evidence
 from tasks.redaction.redactor import Redactor
 from tasks.sources.batch import read_evidence, read_runs
 from tasks.sources.source import Source, Window
+from tasks.sources.spans.listing import list_runs
 from tasks.sources.spans.source import TraceSource
 
 if TYPE_CHECKING:
@@ -156,6 +157,22 @@ def test_a_window_without_a_start_says_when_it_leaves_runs_out(make_store: MakeS
     assert found.warnings == ()
     (found,) = _runs(_source(make_store([recent, old])), "shop", _window(since=NOW - timedelta(days=90))).values()
     assert (len(found.runs), found.warnings) == (2, ())
+
+
+def test_a_store_that_cannot_say_what_is_older_fails_no_report(make_store: MakeStore, make_spans: MakeSpans) -> None:
+    store = make_store([make_spans(1, NOW - timedelta(days=1))])
+    store.reaches_back = False
+    (found,) = _runs(_source(store), "shop", _window()).values()
+    assert (len(found.runs), found.warnings) == (1, ())
+
+
+def test_more_traces_than_are_read_are_a_warning(make_store: MakeStore, make_spans: MakeSpans) -> None:
+    store = make_store([make_spans(number, NOW - timedelta(minutes=number)) for number in range(1, 6)])
+    listing = list_runs(store, _window(since=NOW - timedelta(days=1)), NOW, most_traces=3)
+    assert (listing.traces, len(listing.runs)) == (3, 3)
+    assert listing.warnings == (
+        "the store has more than 3 traces in this time: runs in the others are not read; choose a shorter time (since)",
+    )
 
 
 def test_the_evidence_of_an_agent_uses_the_spans_that_are_there(make_store: MakeStore) -> None:
