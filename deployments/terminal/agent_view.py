@@ -22,6 +22,9 @@ from deployments.terminal.console import (
 from tasks.evidence.types import RunId
 from tasks.report.rows import AgentRow, CriterionRow, ExampleRow, ReportRow, RunRefRow, RunRow, ToolUsageRow
 
+# A UUID is shown whole.
+_SHOWN_ID = 40
+
 
 def print_agent(
     console: Console, report: ReportRow, agent: AgentRow, criteria: Sequence[CriterionRow], runs: Sequence[RunRow]
@@ -212,6 +215,7 @@ def _notable_runs(agent: AgentRow) -> Iterator[tuple[str, RunRefRow]]:
 def _print_runs(console: Console, agent: AgentRow, runs: Sequence[RunRow]) -> None:
     from tasks.render.needs import with_examples
     from tasks.wording.formats import format_cost
+    from tasks.wording.shortening import cut
 
     patterns = agent["failure_patterns"] or []
     marks: dict[RunId, list[str]] = {}
@@ -220,7 +224,7 @@ def _print_runs(console: Console, agent: AgentRow, runs: Sequence[RunRow]) -> No
     print_table(
         console,
         [
-            Column("Run", [one_line(run["run_id"]) for run in runs], justify="right"),
+            Column("Run", [one_line(cut(run["run_id"], _SHOWN_ID)) for run in runs], justify="right"),
             Column("Status", [one_line(run["status"], PASSED_STYLES.get(run["succeeded"], "")) for run in runs]),
             Column("Started (UTC)", [dash(run["started_at"], "{:%Y-%m-%d %H:%M}".format) for run in runs], rank=2),
             Column("Seconds", [dash(run["duration_seconds"], "{:.1f}".format) for run in runs], justify="right"),

@@ -76,6 +76,16 @@ def test_the_digest_of_evidence_is_that_of_earlier_versions(response: str, diges
     assert digest_evidence(evidence) == digest
 
 
+def test_evidence_whose_ids_are_text_has_a_digest_of_its_own() -> None:
+    def digest(agent_id: str, *ids: str, text: str = "") -> str:
+        runs = tuple(_run(1, text).model_copy(update={"id": run_id, "agent_id": agent_id}) for run_id in ids)
+        agent = Agent(id=agent_id, name="a", environment="p")
+        return digest_evidence(build_evidence(agent, AgentRuns(runs=runs), (), RunPrices()))
+
+    given = [("1", "1", "2"), ("1", "1", "02"), ("1", "1", "x"), ("x", "1", "2"), ("X", "1", "2")]
+    assert len({digest(*ids, text=text) for ids in given for text in ("Done.", "Done. \ud800")}) == 2 * len(given)
+
+
 @pytest.mark.parametrize(
     ("sample", "url", "fingerprint"),
     [

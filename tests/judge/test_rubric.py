@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tasks.errors import RefusedError
+from tasks.evidence.ids import read_id
 from tasks.evidence.types import Agent
 from tasks.judge.rubric import (
     Criteria,
@@ -180,6 +181,22 @@ def test_a_file_of_a_few_lines_that_stands_for_gigabytes_is_refused_at_once(tmp_
 def test_keys_find_agents(key: str, agent_id: str | None, agents: list[Agent]) -> None:
     found = find_agent(key, agents)
     assert (found.id if found else None) == agent_id
+
+
+def test_an_id_is_any_text(make_agent: Callable[..., Agent]) -> None:
+    ids = ["team/ü: bot", "id:7", "Bot", "bot", " bot", "6f1c2b1e-3a55-4c07", "007", "7", "x" * 200]
+    known = [make_agent(agent_id, "bot") for agent_id in ids]
+    assert [find_agent(f"id:{agent_id}", known) for agent_id in ids] == known
+    assert [agent.id for agent in select_agents(["id:7", "id: bot", "id:id:7"], known)] == ["id:7", " bot", "7"]
+    own = {f"id:{agent_id}": {"care": {}} for agent_id in ids}
+    rubrics = resolve_rubrics(parse_criteria({"agents": own}), known)
+    assert {agent_id: list(rubric) for agent_id, rubric in rubrics.items()} == {key: ["care"] for key in ids}
+
+
+def test_an_id_that_was_shortened_is_found_by_the_whole(make_agent: Callable[..., Agent]) -> None:
+    agent = make_agent(read_id("x" * 500))
+    assert find_agent(f"id:{'x' * 500}", [agent]) is agent
+    assert find_agent(f"id:{'x' * 501}", [agent]) is None
 
 
 def test_each_agent_has_its_own_rubric_or_the_default(agents: list[Agent]) -> None:

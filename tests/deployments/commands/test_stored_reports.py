@@ -160,6 +160,29 @@ def test_one_agent_in_full(agent_report: AgentReport, write: Write) -> None:
     assert [row["run_id"] for row in printed["runs"]] == ["22", "21"]
 
 
+def test_ids_of_any_text_find_an_agent_and_keep_the_terminal_as_it_is(
+    warehouse: Warehouse, agent_report: AgentReport
+) -> None:
+    agent, run = "team: ü/1 \x1b[2J", "run\n" + "x" * 190
+    details = [
+        {"agent_id": agent_id, "agent_name": "bot", "status": "evaluated", "score": score, "passed": True}
+        for agent_id, score in ((agent, 9.0), (agent.upper(), 8.0), ("10", 7.5), ("9", 7.0))
+    ]
+    runs = [{"agent_id": agent, "run_id": run, "status": "completed", "succeeded": True, "duration_seconds": 1.25}]
+    report_id = warehouse.create_report({"environment": "prod"})
+    warehouse.write_report(report_id, {"status": "completed"}, details, [], runs)
+    code, out, _ = agent_report("show", str(report_id), "--agent", f"id:{agent}")
+    assert code == 0
+    assert "9.0 of 10" in out
+    assert "\x1b" not in out
+    # The columns beside a long id have their place.
+    assert "Seconds" in out
+    _, _, error = agent_report("show", str(report_id), "--agent", "bot")
+    assert "(id:9, id:10, id:TEAM: Ü/1" in " ".join(error.split())
+    printed = json.loads(agent_report("show", str(report_id), "--agent", f"id:{agent}", "--json")[1])
+    assert (printed["agent"]["agent_id"], printed["runs"][0]["run_id"]) == (agent, run)
+
+
 # prune
 
 

@@ -48,6 +48,24 @@ def test_a_hundred_agents_stay_below_a_megabyte(make_page: MakePage) -> None:
     assert "The table report_runs has them all" in _words(html)
 
 
+def test_places_on_the_page_are_safe_and_unique_for_ids_of_any_text(make_page: MakePage) -> None:
+    page = make_page(agents=4, runs=3)
+    names = {"1": 'team/ü: "bot" <b>', "2": 'team/ü: "bot" <B>', "3": "a b", "4": "a  b"}
+    runs: dict[str, str] = {}
+    for row in page.runs:
+        # The same run id in two agents, and ids that joined would be the same.
+        runs[row["run_id"]] = row["run_id"] = f"b-{row['run_id'][-1:]} #&'"
+    for table in (page.agents, page.runs, page.criteria):
+        for found in table:
+            found["agent_id"] = names.get(found["agent_id"])
+    text = render_html(page)
+    places = re.findall(r' id="([ar]-[^"]*)"', text)
+    assert len(set(places)) == len(places) == 4 + 12
+    assert all(re.fullmatch(r"[ar]-[0-9a-f]{16}", place) for place in places)
+    assert set(re.findall(r'href="#(a-[^"]*)"', text)) == {place for place in places if place[0] == "a"}
+    assert "run <bdi>b-1 #&amp;&#39;</bdi>" in text
+
+
 def test_the_same_page_gives_the_same_file(make_page: MakePage) -> None:
     assert render_html(make_page(agents=3)) == render_html(make_page(agents=3))
 
