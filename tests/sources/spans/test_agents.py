@@ -43,6 +43,12 @@ def test_a_span_of_the_same_agent_is_part_of_its_run_and_of_another_a_run_of_its
     assert (outer["model_name"], other["model_name"]) == ("m", "m")
 
 
+def test_an_agent_of_openinference_goes_by_the_name_of_the_genai_conventions(make_span: MakeSpan) -> None:
+    tags = {"openinference.span.kind": "AGENT", "gen_ai.agent.name": "billing", "agent.name": "other"}
+    runs = find_trace_runs([make_span("a", operation="agent_run", tags=tags), make_span("llm", "a", tags=LLM)])
+    assert _shown(runs) == [("a", "billing", None)]
+
+
 def test_a_workflow_around_one_agent_is_part_of_its_run(make_span: MakeSpan) -> None:
     runs = find_trace_runs(
         [

@@ -132,7 +132,7 @@ def _agent(span: Span) -> AgentMark | None:
     tags = span.tags
     marked = str(tags.get("openinference.span.kind")).upper()
     if marked == "AGENT":
-        name = as_text(tags.get("agent.name"))
+        name = as_text(tags.get("gen_ai.agent.name") or tags.get("agent.name"))
         # What the OpenAI Agents SDK calls its trace, around its agents, is marked as an agent and holds nothing.
         is_trace = not name and not any(key in tags for key in ("graph.node.id", "input.value", "output.value"))
         is_trace = is_trace or (not name and span.operation.lower() == "agent workflow")
