@@ -39,9 +39,11 @@ class ListedAgent:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a window holds. ``without_runs`` counts the traces that have neither an agent nor an LLM call."""
+    """What a window holds. ``environments`` are those of all its runs, whatever their model; ``without_runs`` counts
+    the traces that have neither an agent nor an LLM call."""
 
     window: Window
+    environments: frozenset[str]
     agents: dict[AgentId, ListedAgent]
     runs: dict[RunId, TraceRun]
     traces: int
@@ -68,6 +70,7 @@ def list_runs(
     """
     since = window.since or (window.until - look_back if look_back is not None else None)
     agents: dict[AgentId, ListedAgent] = {}
+    environments: set[str] = set()
     traces = without_runs = 0
     warnings: tuple[str, ...] = ()
     for spans in store.traces(since, window.until):
@@ -81,14 +84,15 @@ def list_runs(
         runs = find_trace_runs(spans)
         without_runs += not runs
         for run in runs:
+            if window.since is None or run.started_at >= window.since:
+                environments.add(run.environment)
             _add(agents, run, window, now)
     if isinstance(store, WarningStore):
         warnings += store.warnings
     found = _named({agent_id: agent for agent_id, agent in agents.items() if agent.newest or agent.future.count})
     kept = {run.run_id: run for agent in found.values() for run in agent.runs}
-    return Listing(
-        window, found, kept, traces, without_runs, warnings, _look_back(store, window, since, found.values())
-    )
+    bound = _look_back(store, window, since, found.values())
+    return Listing(window, frozenset(environments), found, kept, traces, without_runs, warnings, bound)
 
 
 def _named(agents: dict[AgentId, ListedAgent]) -> dict[AgentId, ListedAgent]:

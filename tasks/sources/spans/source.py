@@ -68,21 +68,21 @@ class TraceSource:
             listing = self._listing
         if listing is None:
             listing = self._list(Window(_FEW_RUNS, self._now(), None, ""))
-        return _environments(listing)
+        return sorted(listing.environments)
 
     def load_agents(self, environment: str, window: Window) -> list[Agent]:
-        """The agents of ``environment`` that have runs in ``window``, by id.
+        """The agents of ``environment`` that have runs in ``window``, by id; none where no run is of its model.
 
         Raises:
             NotFoundError: there is no such environment in the window; the message lists those that there are.
         """
         listing = self._list(window)
-        known = _environments(listing)
+        known = sorted(listing.environments)
         if not known:
             without = counted(listing.without_runs, "trace")
             raise NotFoundError(
-                f"there is no environment {environment!r}: {self._store.describe()} has no trace with an agent or an "
-                f"LLM call in this time ({without} without)"
+                f"there is no environment {environment!r}: in this time, no trace with an agent or an LLM call is in "
+                f"{self._store.describe()} ({without} without)"
             )
         check_environment(environment, known)
         found = [agent for agent in listing.agents.values() if agent.environment == environment]
@@ -190,10 +190,6 @@ def _is_within(window: Window, listed: Window) -> bool:
 
 def _starts_with(since: datetime | None, listed: datetime | None) -> bool:
     return since is listed if since is None or listed is None else timedelta(0) <= since - listed <= _SAME
-
-
-def _environments(listing: Listing) -> list[str]:
-    return sorted({agent.environment for agent in listing.agents.values()})
 
 
 def _agent(listed: ListedAgent, redact: Redact | None, *, is_shared: bool) -> Agent:

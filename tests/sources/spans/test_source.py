@@ -79,7 +79,7 @@ def test_agents_of_several_services_with_one_name_have_the_service_with_it(
 
 def test_a_store_without_agents_says_how_many_traces_it_has(make_store: MakeStore, make_span: MakeSpans) -> None:
     source = _source(make_store([[make_span("a", operation="GET /", start=NOW.timestamp() - 60)]]))
-    with pytest.raises(NotFoundError, match=r"the store has no trace with an agent or an LLM call .*\(1 trace without"):
+    with pytest.raises(NotFoundError, match=r"no trace with an agent .* is in the store \(1 trace without"):
         source.load_agents("production", _window())
 
 
@@ -265,3 +265,9 @@ def test_what_a_store_could_not_read_is_in_the_report(make_spans: MakeSpans, mak
     store.warnings = ("2 messages cannot be read",)  # type: ignore[attr-defined]
     (found,) = _runs(_source(store), "shop", _window()).values()
     assert found.warnings == ("2 messages cannot be read",)
+
+
+def test_an_environment_is_there_although_no_run_is_of_the_model(make_store: MakeStore, make_spans: MakeSpans) -> None:
+    source = _source(make_store([make_spans(1, NOW - timedelta(hours=1), model="a")]))
+    assert source.load_agents("shop", _window(model="b")) == []
+    assert len(source.load_agents("shop", _window(model="a"))) == 1
