@@ -52,7 +52,7 @@ def test_a_usable_answer_is_paid_once_and_kept(asking: Asking, question: Questio
     assert (kept.answer, kept.outcome, kept.kind, kept.model) == (good, "usable", "agent", "gpt-5.4-mini")
     assert (kept.prompt_tokens, kept.completion_tokens, kept.cached_tokens) == (1000, 100, 600)
     assert kept.cost_usd == pytest.approx(cost)
-    assert (kept.report_id, kept.agent_id, kept.attempts) == (3, 5, 1)
+    assert (kept.report_id, kept.agent_id, kept.attempts) == (3, "5", 1)
     assert len(server.requests) == 1
 
 
