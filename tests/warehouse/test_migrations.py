@@ -11,16 +11,15 @@ from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from tasks.errors import WarehouseError
-from tasks.warehouse import migrations
 from tasks.warehouse.engine import connect_database
 from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.migrations import REVISIONS, VERSION_TABLE, is_current
 from tasks.warehouse.schema import metadata
 from tasks.warehouse.sql import open_warehouse
+
+BringTo = Callable[[str, str], None]
 
 
 def test_a_fresh_warehouse_gets_every_table(warehouse_url: str) -> None:
@@ -130,17 +129,8 @@ def test_a_migration_that_is_interrupted_leaves_nothing_behind(warehouse_url: st
     assert open_warehouse(warehouse_url).create_report({"environment": "prod"}) == 1
 
 
-def _bring_to(url: str, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent / "alembic"))
-    config.set_main_option("path_separator", "os")
-    with connect_database(url).writing() as connection:
-        config.attributes |= {"connection": connection, "version_table": VERSION_TABLE}
-        command.upgrade(config, revision)
-
-
-def test_runs_of_an_earlier_schema_succeeded_as_their_status_says(warehouse_url: str) -> None:
-    _bring_to(warehouse_url, "0001")
+def test_runs_of_an_earlier_schema_succeeded_as_their_status_says(warehouse_url: str, bring_to: BringTo) -> None:
+    bring_to(warehouse_url, "0001")
     statuses = {1: "completed", 2: " Completed", 3: "failed", 4: "timeout", 5: "error", 6: "running", 7: "cancelled"}
     with connect_database(warehouse_url).writing() as connection:
         connection.execute(
@@ -159,8 +149,8 @@ def test_runs_of_an_earlier_schema_succeeded_as_their_status_says(warehouse_url:
     assert succeeded == {"1": True, "2": True, "3": False, "4": False, "5": False, "6": None, "7": None}
 
 
-def test_claims_of_an_earlier_schema_count_when_they_have_died(warehouse_url: str) -> None:
-    _bring_to(warehouse_url, "0003")
+def test_claims_of_an_earlier_schema_count_when_they_have_died(warehouse_url: str, bring_to: BringTo) -> None:
+    bring_to(warehouse_url, "0003")
     with connect_database(warehouse_url).writing() as connection:
         connection.execute(
             sa.text(

@@ -6,6 +6,7 @@ The fixture is of version 452c3d9, by its demo: two reports, labels, a compariso
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +14,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from tasks.comparison.compare import compare_reports
 from tasks.errors import WarehouseError
-from tasks.warehouse import migrations
 from tasks.warehouse.comparisons import load_comparison, load_score_history, load_stored_report
 from tasks.warehouse.engine import connect_database
 from tasks.warehouse.frames import read_view
@@ -27,19 +25,11 @@ from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.migrations import VERSION_TABLE
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
+BringTo = Callable[[str, str], None]
 _FIXTURE = Path(__file__).parents[1] / "fixtures" / "warehouse_of_0003.json"
 # Words of agents that look like what is changed.
 _QUOTE = '"run_id": 7, {"run_ids": [7]}'
 _CLAIM = {"run_id": 20, "label": "R2", "span_id": "", "quote": _QUOTE}
-
-
-def _bring_to(url: str, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent / "alembic"))
-    config.set_main_option("path_separator", "os")
-    with connect_database(url).writing() as connection:
-        config.attributes |= {"connection": connection, "version_table": VERSION_TABLE}
-        command.upgrade(config, revision)
 
 
 def _value(column: sa.Column[Any], value: Any) -> Any:
@@ -51,9 +41,9 @@ def _value(column: sa.Column[Any], value: Any) -> Any:
 
 
 @pytest.fixture
-def earlier_url(warehouse_url: str) -> str:
+def earlier_url(warehouse_url: str, bring_to: BringTo) -> str:
     """The warehouse of the fixture, as that version left it."""
-    _bring_to(warehouse_url, "0003")
+    bring_to(warehouse_url, "0003")
     tables = json.loads(_FIXTURE.read_text(encoding="utf-8"))
     tables["agent_report_details"][1] |= {
         "contradictions": json.dumps([{"claim": _CLAIM, "observation": _CLAIM | {"run_id": None}, "text": _QUOTE}]),
