@@ -158,6 +158,6 @@ def test_a_wrong_query_is_refused_with_what_may_be_meant(tmp_path: Path) -> None
         ("SELECT * FROM runz", "did you mean runs? the tables are runs"),
     ):
         mapping = parse_mapping(f"runs: {query}\nenvironment: e", "my.yaml")
-        with pytest.raises(ConfigurationError, match="The query runs in my.yaml cannot be run: ") as caught:
+        with pytest.raises(ConfigurationError, match=r"The query runs in my\.yaml cannot be run: ") as caught:
             SqlSource(open_files(f"{tmp_path}/talks.csv"), mapping).check()
         assert hint in str(caught.value)
