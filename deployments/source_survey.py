@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from tasks.errors import SourceError
 from tasks.evidence.types import AgentRuns, Run
+from tasks.sources.contract.statuses import Statuses
 from tasks.sources.source import Source, Tally, Window
 from tasks.wording.counts import counted
 
@@ -22,8 +23,8 @@ _TRACES_READ = 100
 class Survey:
     """One environment of a source. ``statuses`` counts the words of the runs that were read, at most ``limit`` of each
     agent; ``newest`` is when the newest of them started, None without runs. ``conventions`` counts some of the runs by
-    those of their spans, where these came with them. ``unknown`` are the words of ``statuses`` without a
-    meaning, ``problems`` are sentences."""
+    those of their spans, where these came with them. ``own_unfinished`` are the words of ``unfinished``
+    that are not built in, ``problems`` are sentences."""
 
     environments: Sequence[str]
     environment: str
@@ -33,7 +34,7 @@ class Survey:
     newest: datetime | None = None
     statuses: Mapping[str, int] = field(default_factory=dict)
     unfinished: Mapping[str, int] = field(default_factory=dict)
-    unknown: Sequence[str] = ()
+    own_unfinished: Sequence[str] = ()
     problems: Sequence[str] = ()
     conventions: Mapping[str, int] = field(default_factory=dict)
 
@@ -87,9 +88,9 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
     found = source.fetch_runs_of(agents, window) if agents else {}
     statuses: Counter[str] = Counter()
     unfinished: Counter[str] = Counter()
+    usual = Statuses()
     newest: datetime | None = None
     problems, idle = [], 0
-    unknown: list[str] = []
     every: list[Run] = []
     for agent in agents:
         runs = found[agent.id]
@@ -103,8 +104,6 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
             statuses[run.status] += 1
             if run.outcome == "unfinished":
                 unfinished[run.status] += 1
-            if run.left_out_for == "unknown status" and run.status not in unknown:
-                unknown.append(run.status)
             newest = run.started_at if newest is None else max(newest, run.started_at)
     return Survey(
         environments=environments,
@@ -115,7 +114,7 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
         newest=newest,
         statuses=dict(statuses.most_common()),
         unfinished=dict(unfinished.most_common()),
-        unknown=unknown,
+        own_unfinished=[word for word, _ in unfinished.most_common() if usual.outcome(word) is None],
         problems=problems,
         conventions=_count_conventions(source, every[:_TRACES_READ], now),
     )

@@ -110,8 +110,9 @@ def print_found(
         console.print(Text.assemble("  conventions of their spans: ", one_line(word_counts(survey.conventions))))
     if survey.unfinished:
         left = f"left out as unfinished: {word_counts(survey.unfinished)}"
-        if mapping and survey.unknown:
-            left += f"; to count them, add {named(survey.unknown)} under statuses in {mapping}"
+        if mapping and survey.own_unfinished:
+            words = named(survey.own_unfinished)
+            left += f"; to count them, put {words} under completed or failed in the statuses of {mapping}"
         console.print(Text.assemble(("Note: ", "yellow"), one_line(left)), soft_wrap=True)
     for problem in survey.problems[:_MOST_PROBLEMS]:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(problem)), soft_wrap=True)

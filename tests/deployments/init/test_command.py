@@ -122,6 +122,7 @@ def test_own_tables_in_postgresql(init: Init, own_postgres: str, tmp_path: Path)
     assert "Where is invoice 0? Write to [e-mail address]" in out
     assert "in prod: 2 agents: billing, refunds" in out
     assert "3 calls to gpt-5.4-mini" in out
+    assert "to count them, put live under completed or failed in the statuses of source.yaml" in out
     mapping = load_mapping(str(tmp_path / "source.yaml"))
     assert mapping.runs is not None
     assert mapping.statuses["completed"] == ("solved",)
@@ -169,3 +170,13 @@ def test_a_folder_of_json_lines(init: Init, tmp_path: Path) -> None:
     assert "in production: 2 agents: a, b" in out
     assert "3 calls to gpt-5.4-mini" in out
     assert dotenv_values(tmp_path / ".env")["AGENT_REPORT_SOURCE_URL"] == "runs"
+
+
+def test_of_several_environments_the_one_with_the_most_runs_is_chosen(init: Init, tmp_path: Path) -> None:
+    row = {"agent": "desk", "status": "ok", "started_at": "2026-11-20T10:00:00Z", "task": "Why?"}
+    rows = [{**row, "id": number, "environment": "default" if number < 2 else "retail"} for number in range(5)]
+    (tmp_path / "runs.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    out = init("runs.jsonl")[1]
+    assert "2 environments, 2 agents, 5 runs: default, retail" in out
+    assert "in retail: 1 agent: desk\n  choose another with --environment NAME\n" in out
+    assert "choose another" not in init("runs.jsonl", "--environment", "default")[1]
