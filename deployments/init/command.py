@@ -31,6 +31,7 @@ _SOURCE, _MAPPING = "AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_SOURCE_MAPPING"
 _PRESET = "AGENT_REPORT_SOURCE_PRESET"
 _OF_SOURCE = {_SOURCE, _MAPPING, _PRESET, "AGENT_REPORT_SOURCE_BLOCK"}
 _RUNS_READ = 20
+_LEFT_OUT = " left out as unfinished: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def start(given: str | None, *, environment: str, output: Path, as_json: bool) -
         mapping = written.path
     with _source_settings(place.url, mapping, look.preset):
         survey = _survey(environment)
-        print_found(console, survey)
+        print_found(console, survey, look.proposal.statuses.words if look.proposal else ())
         text = render_env(
             place.seen_from(output),
             mapping.name if mapping else "",
@@ -158,7 +159,11 @@ def _estimate(environment: str, console: Console, *, as_json: bool) -> Mapping[s
     with stack_warehouse(), at_stack():
         estimate = estimate_report(order, provisional=True)
     if not as_json:
-        print_estimate(console, estimate)
+        # What is left out is shown above; here it is the reason where nothing can be judged.
+        others = [
+            warning for warning in estimate["warnings"] if estimate["nothing_to_judge"] or _LEFT_OUT not in warning
+        ]
+        print_estimate(console, {**estimate, "warnings": others})
     return estimate
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,9 @@ def _print_mapping(console: Console, look: Look) -> None:
     )
     for note in proposal.notes:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(note)), soft_wrap=True)
+    if proposal.statuses.meanings:
+        chosen = " ".join([*proposal.statuses.sentences(), "To change that, edit `statuses` in source.yaml."])
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(chosen)), soft_wrap=True)
 
 
 def _sample(column: Found, look: Look) -> str:
@@ -81,8 +84,9 @@ def _sample(column: Found, look: Look) -> str:
     return cut(look.redact(str(value)[:_REDACTED_CHARACTERS]), _SAMPLE_CHARACTERS)
 
 
-def print_found(console: Console, survey: Survey) -> None:
-    """The environments, agents, runs and statuses that the source gives."""
+def print_found(console: Console, survey: Survey, explained: Collection[str] = ()) -> None:
+    """The environments, agents, runs and statuses that the source gives; of the statuses in ``explained``, a note says
+    already how they count."""
     console.print(Text.assemble("  ", one_line(survey.places)))
     agents = f"{counted(len(survey.agents), 'agent')}: {named(survey.agents)}" if survey.agents else "no agent"
     if survey.environment:
@@ -94,8 +98,9 @@ def print_found(console: Console, survey: Survey) -> None:
         console.print(Text.assemble("  statuses: ", one_line(word_counts(survey.statuses))))
     if survey.conventions:
         console.print(Text.assemble("  conventions of their spans: ", one_line(word_counts(survey.conventions))))
-    if survey.unfinished:
-        left = f"left out as unfinished: {word_counts(survey.unfinished)}; a mapping's `statuses` can say otherwise"
+    unfinished = {word: count for word, count in survey.unfinished.items() if word not in explained}
+    if unfinished:
+        left = f"left out as unfinished: {word_counts(unfinished)}; a mapping's `statuses` can say otherwise"
         console.print(Text.assemble(("Note: ", "yellow"), one_line(left)), soft_wrap=True)
     for problem in survey.problems[:_MOST_PROBLEMS]:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(problem)), soft_wrap=True)
