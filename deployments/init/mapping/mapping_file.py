@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 
 import yaml
 
@@ -13,10 +14,10 @@ from tasks.sources.contract.statuses import BUILT_IN
 
 _HEAD = """\
 # How the columns of your source map to agents and runs; proposed by `agent-report init`, yours to correct.
-# Each query gives columns by the names in docs/guide/your-agents.md; only id, agent and status are needed in runs.
+# Each query gives columns by the names in docs/reference/source-contract.md. Those of runs must include id, agent,
+# status, and started_at or completed_at.
 """
 _SHAKY = 0.7
-_KNOWN = ", ".join(word for words in BUILT_IN.values() for word in words)
 
 
 def render_mapping(proposal: Proposal, shown: str) -> str:
@@ -31,6 +32,7 @@ def render_mapping(proposal: Proposal, shown: str) -> str:
         lines += ["", *_block("agents", proposal.agents_query)]
     if proposal.environment:
         lines += ["", "# There is no environment column: all runs belong to this environment."]
+        lines.append("# If there is one, remove this line and write `<column> AS environment` in the query.")
         lines.append(_pair("environment", proposal.environment))
     lines += _statuses(proposal)
     return "\n".join(lines) + "\n"
@@ -40,10 +42,10 @@ def _doubts(guesses: Mapping[str, Guess]) -> Iterator[str]:
     """A comment for each column that may be another one."""
     for name, guess in guesses.items():
         if guess.others:
-            others = " or ".join(_comment(_selected(name, column)) for column in guess.others)
-            yield f"# {name}: read from {_comment(guess.column.name)}. If that is wrong, write {others}."
+            others = "` or `".join(_comment(_selected(name, column)) for column in guess.others)
+            yield f"# {name}: read from {_comment(guess.column.name)}. If that is wrong, write `{others}`."
         elif guess.score < _SHAKY or guess.by_values:
-            yield f"# {name}: {_comment(guess.column.name)} is a guess. If that is wrong, write <expression> AS {name}."
+            yield f"# {name}: {_comment(guess.column.name)} is a guess. If that is wrong, write `<column> AS {name}`."
 
 
 def _selected(name: str, column: Column) -> str:
@@ -58,17 +60,20 @@ def _statuses(proposal: Proposal) -> list[str]:
     guessed = proposal.statuses
     if not guessed.meanings:
         return []
-    lines = [
-        "",
-        f"# What the words in status mean. Only words that agent-report does not know are listed; it knows {_KNOWN}",
-    ]
+    lines = ["", *_known_words()]
     lines += [f"# {_comment(sentence)}" for sentence in guessed.sentences()]
-    # One that is unknown is the likeliest to be wrong.
-    word = next(iter(guessed.unknown or guessed.words))
+    # One that is unknown is the likeliest to be wrong, then one that leaves runs out.
+    word = next(iter([*guessed.unknown, *guessed.meanings.get("unfinished", ()), *guessed.words]))
     other = "completed" if word in guessed.meanings.get("failed", ()) else "failed"
     lines.append(f"# To change that, move a word to another list, such as `{_comment(_pair(other, [word]))}`.")
     lines.append("statuses:")
     return [*lines, *(f"  {_pair(meaning, words)}" for meaning, words in guessed.meanings.items())]
+
+
+def _known_words() -> list[str]:
+    known = ", ".join(word for words in BUILT_IN.values() for word in words)
+    text = f"What the words in status mean. These need no entry: {known}."
+    return wrap(text, 118, initial_indent="# ", subsequent_indent="# ")
 
 
 def _pair(key: str, value: str | Sequence[str]) -> str:

@@ -31,6 +31,7 @@ _WEIGHTS = {
 }
 _LEAST = 0.25
 _JUDGED = {"task", "final_response", "messages", "tool_calls", "execution_steps"}
+_OWN_STATUS = "if one has, write `<column> AS status`"
 _SURE_ENVIRONMENT = 0.5
 _SURE_TEXT = 0.7
 _SAID = ("task", "final_response")
@@ -139,7 +140,10 @@ def propose(
     columns |= {name: expression for name, expression in parts.items() if name not in columns}
     if not columns.keys() & {"started_at", "completed_at"}:
         columns["started_at"] = _literal(now.isoformat(sep=" ", timespec="seconds"))
-        notes.append("no column says when a run started, so all count as started now; periods such as 7d mean nothing")
+        notes.append(
+            "no column says when a run started, so all count as started now; periods such as 7d mean nothing; "
+            "if one does, write `<column> AS started_at`"
+        )
     status = guesses.get("status")
     words = (count_values(runs, columns["status"]) or Counter(map(str, status.column.values))) if status else {}
     where = _without_steps(runs, guesses, notes)
@@ -185,14 +189,19 @@ def _id(runs: Table, guesses: Mapping[str, Guess], dialect: str, notes: list[str
         return key.expression
     if dialect == "sqlite":
         return "rowid"
-    notes.append("no column identifies a run, so a checksum of the whole row does; identical rows are one run")
+    notes.append(
+        "no column identifies a run, so a checksum of the whole row does; identical rows are one run; "
+        "if a column does, write `<column> AS id`"
+    )
     return f"md5(CAST({runs.expression} AS VARCHAR))"
 
 
 def _agent(runs: Table, guesses: Mapping[str, Guess], notes: list[str]) -> str:
     if "agent" in guesses:
         return guesses["agent"].column.expression
-    notes.append(f"no column names the agent, so all runs are of one agent, {runs.name}")
+    notes.append(
+        f"no column names the agent, so all runs are of one agent, {runs.name}; if one does, write `<column> AS agent`"
+    )
     return _literal(runs.name)
 
 
@@ -202,7 +211,7 @@ def _status(runs: Table, guesses: dict[str, Guess], notes: list[str]) -> str:
     if "succeeded" in guesses:
         # As a status; what the contract calls succeeded is another thing.
         column = guesses.pop("succeeded").column
-        notes.append(f"no column has a status: {column.name} decides whether a run completed or failed")
+        notes.append(f"no column has a status: {column.name} decides whether a run completed or failed; {_OWN_STATUS}")
         return _by_flag(column, "completed", "failed")
     flag = next(
         (
@@ -214,14 +223,16 @@ def _status(runs: Table, guesses: dict[str, Guess], notes: list[str]) -> str:
         None,
     )
     if flag is not None:
-        notes.append(f"no column has a status: {flag.name} decides whether a run completed or failed")
+        notes.append(f"no column has a status: {flag.name} decides whether a run completed or failed; {_OWN_STATUS}")
         return _by_flag(flag, "failed", "completed")
     if "error" in guesses:
         column = guesses["error"].column
-        notes.append(f"no column has a status: a run with {column.name} has failed, any other has completed")
+        notes.append(
+            f"no column has a status: a run with {column.name} has failed, any other has completed; {_OWN_STATUS}"
+        )
         empty = f"{column.expression} IS NULL OR CAST({column.expression} AS CHAR(10)) = ''"
         return f"CASE WHEN {empty} THEN 'completed' ELSE 'failed' END"
-    notes.append("no column has a status, so every run counts as completed")
+    notes.append(f"no column has a status, so every run counts as completed; {_OWN_STATUS}")
     return "'completed'"
 
 
@@ -258,7 +269,9 @@ def _without_steps(runs: Table, guesses: Mapping[str, Guess], notes: list[str]) 
     kinds = [column for name in STEP_TYPES if (column := runs.column(name)) is not None]
     if parent is None or not any({str(value).lower() for value in column.values} & STEP_WORDS for column in kinds):
         return ""
-    notes.append(f"rows with a {parent.column.name} are steps of a run, and left out")
+    notes.append(
+        f"rows with a {parent.column.name} are steps of a run, and left out; to read them as runs, remove WHERE"
+    )
     return f"WHERE {parent.column.expression} IS NULL"
 
 

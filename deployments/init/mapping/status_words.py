@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from deployments.source_survey import named
 from tasks.sources.contract.statuses import BUILT_IN, StatusMeaning
 from tasks.wording.counts import counted
 
@@ -55,9 +56,9 @@ class GuessedStatuses:
         for meaning, words in self.meanings.items():
             likely = [word for word in words if word not in self.unknown]
             if likely:
-                said.append(f"{', '.join(likely)}: counted as {meaning}, which the words suggest.")
+                said.append(f"{named(likely)}: counted as {meaning}, the usual meaning.")
         if self.unknown:
-            said.append(f"{', '.join(self.unknown)}: counted as unfinished, because the meaning is unknown.")
+            said.append(f"{named(self.unknown)}: counted as unfinished, because the meaning is unknown.")
         if self.left_out:
             share = f"{self.left_out:,} of {counted(self.runs, 'run')}"
             said.append(f"As unfinished, {share} would be left out, which changes the success rate.")

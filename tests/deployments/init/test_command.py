@@ -117,6 +117,9 @@ def test_own_tables_in_postgresql(init: Init, own_postgres: str, tmp_path: Path)
     assert "Where is invoice 0? Write to [e-mail address]" in out
     assert "in prod: 2 agents: billing, refunds" in out
     assert "3 calls to gpt-5.4-mini" in out
+    # Once, and in one way.
+    assert "live: counted as unfinished, the usual meaning. As unfinished, 6 of 24 runs would be left out" in out
+    assert out.count("left out") == 1
     mapping = load_mapping(str(tmp_path / "source.yaml"))
     assert mapping.runs is not None
     assert mapping.statuses["completed"] == ("solved",)

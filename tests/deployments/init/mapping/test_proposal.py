@@ -140,8 +140,8 @@ def test_an_agent_is_found_by_its_values_and_doubts_are_comments(make_sqlite: An
     proposal = proposed(f"sqlite:///{make_sqlite({'tickets': (columns, rows)})}")
     assert proposal.guesses["agent"].column.name == "made_with"
     text = render_mapping(proposal, "sqlite:///own.db")
-    assert "# agent: made_with is a guess. If that is wrong, write <expression> AS agent." in text
-    assert "# task: read from question. If that is wrong, write prompt AS task." in text
+    assert "# agent: made_with is a guess. If that is wrong, write `<column> AS agent`." in text
+    assert "# task: read from question. If that is wrong, write `prompt AS task`." in text
 
 
 def test_names_that_are_hostile_are_quoted(make_sqlite: Any, proposed: Proposed) -> None:
@@ -189,7 +189,7 @@ def test_unknown_statuses_are_written_and_explained_once(make_sqlite: Any, propo
         "unfinished": ["handover"],
     }
     for line in (
-        "# gave_up: counted as failed, which the words suggest.",
+        "# gave_up: counted as failed, the usual meaning.",
         "# handover: counted as unfinished, because the meaning is unknown.",
         "# As unfinished, 5 of 20 runs would be left out, which changes the success rate.",
         "# To change that, move a word to another list, such as `failed: [handover]`.",
