@@ -123,7 +123,7 @@ def test_own_tables_in_postgresql(init: Init, own_postgres: str, tmp_path: Path)
     mapping = load_mapping(str(tmp_path / "source.yaml"))
     assert mapping.runs is not None
     assert mapping.statuses["completed"] == ("solved",)
-    assert len((tmp_path / "source.yaml").read_text().splitlines()) < 30
+    assert len((tmp_path / "source.yaml").read_text().splitlines()) < 35
     values = dotenv_values(tmp_path / ".env")
     assert values["AGENT_REPORT_SOURCE_URL"] == own_postgres
     assert values["AGENT_REPORT_SOURCE_MAPPING"] == "source.yaml"
