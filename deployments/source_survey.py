@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 from tasks.errors import SourceError
 from tasks.evidence.types import AgentRuns, Run
-from tasks.sources.source import Source, Window
+from tasks.sources.source import Source, Tally, Window
 from tasks.wording.counts import counted
 
-_FIRST_CHOICES = ("production", "prod", "default")
+_USUAL = ("production", "prod")
 _NAMES_SHOWN = 6
 _WORDS_SHOWN = 8
 _TRACES_READ = 100
@@ -22,7 +22,8 @@ _TRACES_READ = 100
 class Survey:
     """One environment of a source. ``statuses`` counts the words of the runs that were read, at most ``limit`` of each
     agent; ``newest`` is when the newest of them started, None without runs. ``conventions`` counts some of the runs by
-    those of their spans, where these came with them. ``problems`` are sentences."""
+    those of their spans, where these came with them. ``unknown`` are the words of ``statuses`` without a
+    meaning, ``problems`` are sentences."""
 
     environments: Sequence[str]
     environment: str
@@ -32,6 +33,7 @@ class Survey:
     newest: datetime | None = None
     statuses: Mapping[str, int] = field(default_factory=dict)
     unfinished: Mapping[str, int] = field(default_factory=dict)
+    unknown: Sequence[str] = ()
     problems: Sequence[str] = ()
     conventions: Mapping[str, int] = field(default_factory=dict)
 
@@ -48,13 +50,23 @@ class Survey:
         return f"newest run {self.newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if self.newest else "no run"
 
 
-def choose_environment(environments: Sequence[str], wanted: str = "") -> str:
-    """The environment to report on first: ``wanted``, the only one, one that is called production, else the first."""
-    if wanted:
-        return wanted
+def choose_environment(environments: Sequence[str], tally: Tally | None) -> str:
+    """The environment to report on first: one called production (or prod), else the one with the most runs, else the
+    first; "" without any."""
     by_name = {name.lower(): name for name in reversed(environments)}
-    usual = next((by_name[name] for name in _FIRST_CHOICES if name in by_name), None)
-    return usual or next(iter(environments), "")
+    usual = next((by_name[name] for name in _USUAL if name in by_name), None)
+    runs = tally.runs if tally else {}
+    return usual or max(environments, key=lambda name: runs.get(name, 0), default="")
+
+
+def count_environments(source: Source, environments: Sequence[str]) -> Tally | None:
+    """The agents and runs of each of ``environments``; None for a single one, or where they cannot be counted."""
+    if len(environments) < 2:
+        return None
+    try:
+        return source.tally()
+    except SourceError:
+        return None
 
 
 def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime) -> Survey:
@@ -67,7 +79,7 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
         SourceError: the source cannot be read.
     """
     environments = source.list_environments()
-    environment = choose_environment(environments, wanted)
+    environment = wanted or choose_environment(environments, count_environments(source, environments))
     if not environment:
         return Survey(environments, "", problems=["the source names no environment"])
     window = Window(limit, now, None, "")
@@ -77,6 +89,7 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
     unfinished: Counter[str] = Counter()
     newest: datetime | None = None
     problems, idle = [], 0
+    unknown: list[str] = []
     every: list[Run] = []
     for agent in agents:
         runs = found[agent.id]
@@ -90,6 +103,8 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
             statuses[run.status] += 1
             if run.outcome == "unfinished":
                 unfinished[run.status] += 1
+            if run.left_out_for == "unknown status" and run.status not in unknown:
+                unknown.append(run.status)
             newest = run.started_at if newest is None else max(newest, run.started_at)
     return Survey(
         environments=environments,
@@ -100,6 +115,7 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
         newest=newest,
         statuses=dict(statuses.most_common()),
         unfinished=dict(unfinished.most_common()),
+        unknown=unknown,
         problems=problems,
         conventions=_count_conventions(source, every[:_TRACES_READ], now),
     )

@@ -56,6 +56,14 @@ class SourceError(UnreachableError):
     """The source cannot be read, or an agent's rows in it cannot."""
 
 
+class LargeAnswerError(SourceError):
+    """A store of traces answers more than is read: ask for less."""
+
+
+class BadRequestError(SourceError):
+    """A store of traces does not understand what it is asked for."""
+
+
 class WarehouseError(UnreachableError):
     """The warehouse cannot be read or written. ``passing``: a retry may help (unreachable, locked, full, read-only)."""
 

@@ -58,6 +58,7 @@ def open_source(url: str, settings: SourceSettings) -> Source:
         SourceError: there is no such file.
     """
     url = url.strip()
+    _refuse_half_urls(url)
     scheme = url.partition("://")[0].lower() if "://" in url else ""
     kind, _, transport = scheme.partition("+")
     if settings.preset:
@@ -81,6 +82,17 @@ def open_source(url: str, settings: SourceSettings) -> Source:
     return _of_tables(open_files(url), settings)
 
 
+def _refuse_half_urls(url: str) -> None:
+    """``postgresql:user:secret@host`` would be read as the path of a file, and a path is shown."""
+    begin = url.partition(":")[0]
+    kind, _, transport = begin.lower().partition("+")
+    if "://" not in url and ":" in url and (kind in DATABASES or kind in STORES or transport in _WEB):
+        raise ConfigurationError(
+            f"AGENT_REPORT_SOURCE_URL begins with {begin}: and is no URL: write {begin}://user:password@host/database, "
+            "or ./ in front of a file's name"
+        )
+
+
 def is_database(url: str) -> bool:
     """Whether ``url`` names a database of SQLAlchemy."""
     scheme, mark, _ = url.strip().partition("://")
@@ -88,8 +100,13 @@ def is_database(url: str) -> bool:
 
 
 def absolute_url(url: str) -> str:
-    """``url`` as it is from any folder: the path of files is absolute. What is no path is as it was."""
+    """``url`` as it is from any folder: the path of files is absolute. What is no path is as it was.
+
+    Raises:
+        ConfigurationError: it begins like the URL of a database and is none.
+    """
     url = url.strip()
+    _refuse_half_urls(url)
     begin = url[: len(_OTLP)] if url[: len(_OTLP)].lower() == _OTLP else ""
     path = url[len(begin) :]
     return url if not path or "://" in path else begin + str(Path(path).expanduser().absolute())

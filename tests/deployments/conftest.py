@@ -89,6 +89,8 @@ def run_here(
 
     def run(*arguments: str, **variables: str) -> Ended:
         monkeypatch.chdir(command.folder)
+        for name in [name for name in os.environ if name.startswith(("AGENT_REPORT_", "OPENAI_"))]:
+            monkeypatch.delenv(name)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         # A command sets variables for the processes that it starts.

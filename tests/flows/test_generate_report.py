@@ -112,17 +112,17 @@ def test_one_useless_judge_one_unreadable_agent_and_a_broken_jaeger(make_world: 
 
 
 def test_statuses_that_mean_nothing_here_fail_the_report_and_are_named(make_world: Callable[..., Any]) -> None:
-    """Case ``unknown-status``: a source whose runs all have the status ``success``."""
+    """Case ``unknown-status``: a source whose runs all have a status of their own."""
     world = make_world()
     with sqlite3.connect(world.folder / "source.db") as source:
-        runs = source.execute("update agent_runs set status = 'success'").rowcount
+        runs = source.execute("update agent_runs set status = 'wrapped_up'").rowcount
     report = world.report(runs_per_agent=1000)
     assert report["status"] == "failed"
-    assert f"success ({runs})" in report["error"]
-    assert any(f"success ({runs})" in warning for warning in report["warnings"])
+    assert f"wrapped_up ({runs})" in report["error"]
+    assert any(f"wrapped_up ({runs})" in warning for warning in report["warnings"])
     agents = world.agents(report).values()
     assert {row["status"] for row in agents} == {"no_runs"}
-    assert sum("no finished run; left out: success (" in row["error"] for row in agents) == 4
+    assert sum("no finished run; left out: wrapped_up (" in row["error"] for row in agents) == 4
     assert world.judge.requests == []
 
 

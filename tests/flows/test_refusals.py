@@ -90,7 +90,7 @@ def _reversed(value: Any) -> Any:
         ),
         (
             {"environment": "demo", "options": _MODEL, "criteria": {"agents": {"no-such-bot": {"care": {}}}}},
-            'Refused: criteria: agents: key \'no-such-bot\' must be "id:<number>" or "name:<agent>"',
+            'Refused: criteria: agents: key \'no-such-bot\' must be "id:<id>" or "name:<name>"',
         ),
         ({"environment": "demo", "report_id": 99}, "Refused: "),
     ],

@@ -77,6 +77,8 @@ def test_files_of_traces_are_read_however_old_they_are(tmp_path: Path) -> None:
         (f"jaeger+http://user:{_SECRET}/x@host", "percent-encoded"),
         ("jaeger+http://", "name a host"),
         (f"mongodb://user:{_SECRET}@host/runs", "mongodb"),
+        (f"postgresql:/user:{_SECRET}@host/runs", "write postgresql://user:password@host/database"),
+        (f"Jaeger+http:{_SECRET}@host", "is no URL"),
     ],
 )
 def test_what_is_no_source_is_refused_without_its_password(url: str, message: str) -> None:

@@ -143,7 +143,9 @@ def _list_local(path: Path) -> tuple[str, list[str]]:
     if _GLOB & set(text):
         found = sorted(name for name in glob.iglob(text, recursive=True) if Path(name).is_file())  # noqa: PTH207
         return _fixed_part(text), found
-    raise SourceError(f"The source {text} does not exist: give a file, a folder or a glob such as runs/*.parquet")
+    raise SourceError(
+        f"The source {text} does not exist: give a file, a folder, a glob or a URL such as postgresql://host/database"
+    )
 
 
 def _list_remote(files: Any, root: str) -> tuple[str, list[str]]:

@@ -8,10 +8,11 @@ from heapq import merge
 from typing import Literal
 from urllib.parse import quote
 
+from tasks.errors import LargeAnswerError
 from tasks.evidence.traces.spans import Span, parse_v1, parse_v3
 from tasks.sources.jaeger.routes import search_v3
 from tasks.sources.jaeger.window import TraceWindow
-from tasks.sources.spans.api import LargeAnswerError, StoreApi, dicts, texts
+from tasks.sources.spans.api import StoreApi, dicts, texts
 
 Version = Literal["v1", "v3"]
 

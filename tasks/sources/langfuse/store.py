@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tasks.errors import LargeAnswerError
 from tasks.evidence.traces.spans import Span
 from tasks.sources.langfuse.observations import read_observation
-from tasks.sources.spans.api import LargeAnswerError, StoreApi, dicts
+from tasks.sources.spans.api import StoreApi, dicts
 from tasks.sources.spans.whole import Whole
 
 _V2 = "/api/public/v2/observations"

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tasks.errors import LargeAnswerError
 from tasks.evidence.traces.spans import Span
 from tasks.sources.mlflow.spans import read_spans
-from tasks.sources.spans.api import LargeAnswerError, StoreApi, dicts
+from tasks.sources.spans.api import StoreApi, dicts
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)

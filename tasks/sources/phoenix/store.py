@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from tasks.errors import LargeAnswerError
 from tasks.evidence.traces.spans import Span, normalized_trace_id
 from tasks.sources.phoenix.spans import read_spans
-from tasks.sources.spans.api import LargeAnswerError, StoreApi, dicts, texts
+from tasks.sources.spans.api import StoreApi, dicts, texts
 from tasks.sources.spans.whole import Whole
 
 _PROJECTS_AT_ONCE = 100

@@ -8,19 +8,11 @@ from typing import Any
 import httpx
 import orjson
 
-from tasks.errors import SourceError
+from tasks.errors import BadRequestError, LargeAnswerError, SourceError
 from tasks.sources.jaeger.http import JaegerHttp, JaegerResponse, Params
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 _MESSAGES = ("message", "error", "detail", "title")
-
-
-class LargeAnswerError(SourceError):
-    """The answer is longer than is read: ask for less."""
-
-
-class BadRequestError(SourceError):
-    """The store does not understand what it is asked for."""
 
 
 class _Exchange(JaegerHttp):

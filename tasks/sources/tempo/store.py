@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from tasks.errors import BadRequestError
 from tasks.evidence.traces.conventions.catalog import MARKS
 from tasks.evidence.traces.spans import Span, normalized_trace_id, parse_v3
-from tasks.sources.spans.api import BadRequestError, StoreApi, dicts
+from tasks.sources.spans.api import StoreApi, dicts
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)

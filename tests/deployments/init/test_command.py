@@ -40,10 +40,13 @@ def test_stations_database_needs_no_mapping(init: Init, source: Path, tmp_path: 
     shutil.copyfile(source, tmp_path / "station.db")
     code, out, err = init("station.db")
     assert code == 0, err
-    assert "its tables are those of Station" in out
+    assert "CloudShip Station's tables" in out
+    assert "(the newest, at most 20 of each agent)" in out
     assert "in demo: 3 agents" in out
     assert "statuses: " in out
-    assert "no key for the judge: set OPENAI_API_KEY" in out
+    assert "Note: before" not in out
+    assert "Next:\n  1. set OPENAI_API_KEY in .env (or OPENAI_BASE_URL for another endpoint)\n  2. " in out
+    assert "doctor\n  3. " in out
     assert "4 calls to gpt-5.4-mini" in out
     assert "agent-report run demo" in out
     assert {path.name for path in tmp_path.iterdir()} == {"station.db", ".env"}
@@ -70,6 +73,8 @@ def test_a_file_that_is_there_stays_and_another_folder_is_possible(
     done = json.loads(out)
     assert done["found"]["runs"] == 18
     assert [file["state"] for file in done["files"]] == ["beside"]
+    assert "not in use: .env.agent-report. " in err
+    assert done["next"][0].startswith("rename .env.agent-report to .env")
     assert done["estimate"]["calls"] == 4
     assert done["estimate"]["judge_model"] == "my-model"
     assert os.environ["AGENT_REPORT_SOURCE_URL"] == "sqlite:///another.db"
@@ -87,7 +92,7 @@ def test_a_password_is_in_the_file_and_nowhere_else(init: Init, postgres_url: st
     ("arguments", "words"),
     [
         ((), "no source: give a database's URL"),
-        (("none.db",), "there is no such file"),
+        (("none.db",), "none.db does not exist: give a file, a folder, a glob or a URL such as postgresql://"),
         (("sqlite:///none.db",), "does not exist"),
     ],
 )
@@ -128,6 +133,14 @@ def test_own_tables_in_postgresql(init: Init, own_postgres: str, tmp_path: Path)
     assert values["AGENT_REPORT_SOURCE_URL"] == own_postgres
     assert values["AGENT_REPORT_SOURCE_MAPPING"] == "source.yaml"
     assert values["AGENT_REPORT_ENVIRONMENT"] == "prod"
+    # Again, with a changed mapping and other settings in use: both new files are beside the old ones.
+    for name in (".env", "source.yaml"):
+        with (tmp_path / name).open("a") as file:
+            file.write("# mine\n")
+    out = init(own_postgres)[1]
+    assert "Note: not in use: source.agent-report.yaml and .env.agent-report. `doctor` and `run` read .env as it" in out
+    assert "the estimate below is of the new settings" in out
+    assert "rename .env.agent-report to .env; it names source.agent-report.yaml" in out
     # What it wrote is all that the next command needs.
     with pytest.raises(SystemExit) as ended:
         cli.main(("doctor", "--no-judge"))

@@ -76,7 +76,7 @@ def test_what_is_not_there_or_unreadable_is_refused(folder: Path) -> None:
     (folder / "empty").mkdir()
     (folder / "notes.txt").write_text("hello")
     for given in ("none", "*.jsonl", "empty"):
-        with pytest.raises(NotFoundError, match=r"no such|no file"):
+        with pytest.raises(NotFoundError, match=r"does not exist|no file"):
             find_place(given)
     with pytest.raises(UsageError, match=r"notes\.txt: is neither"):
         find_place("notes.txt")

@@ -432,7 +432,7 @@ def test_the_command_says_the_same_in_lines_and_as_json(
     [
         (None, "sqlite:///station.db", 2, "PREFECT_API_URL"),
         ("http://admin:hunter2@127.0.0.1:1/api", "sqlite:///station.db", 1, "PREFECT_API_URL"),
-        ("http://127.0.0.1:1/api", "hunter2", 2, "SOURCE_URL"),
+        ("http://127.0.0.1:1/api", "postgresql:hunter2", 2, "SOURCE_URL"),
     ],
 )
 def test_what_is_wrong_is_one_line(

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tasks.errors import SourceError
-from tasks.sources.spans.api import LargeAnswerError, StoreApi
+from tasks.errors import LargeAnswerError, SourceError
+from tasks.sources.spans.api import StoreApi
 
 ApiOf = Callable[..., StoreApi]
 
