@@ -32,6 +32,7 @@ _SOURCE, _MAPPING = "AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_SOURCE_MAPPING"
 _PRESET = "AGENT_REPORT_SOURCE_PRESET"
 _OF_SOURCE = {_SOURCE, _MAPPING, _PRESET, "AGENT_REPORT_SOURCE_BLOCK"}
 _RUNS_READ = 20
+_LEFT_OUT = " left out as unfinished: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def start(given: str | None, *, environment: str, output: Path, as_json: bool) -
             limit=_RUNS_READ,
             may_choose=not environment,
             mapping=mapping.name if mapping else own,
+            explained=look.proposal.statuses.words if look.proposal else (),
         )
         text = render_env(
             place.seen_from(output),
@@ -179,7 +181,11 @@ def _estimate(environment: str, console: Console, *, as_json: bool) -> Mapping[s
     with stack_warehouse(), at_stack():
         estimate = estimate_report(order, provisional=True)
     if not as_json:
-        print_estimate(console, estimate)
+        # What is left out is shown above; here it is the reason where nothing can be judged.
+        others = [
+            warning for warning in estimate["warnings"] if estimate["nothing_to_judge"] or _LEFT_OUT not in warning
+        ]
+        print_estimate(console, {**estimate, "warnings": others})
     return estimate
 
 

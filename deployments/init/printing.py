@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,9 @@ def _print_mapping(console: Console, look: Look) -> None:
     )
     for note in proposal.notes:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(note)), soft_wrap=True)
+    if proposal.statuses.meanings:
+        chosen = " ".join([*proposal.statuses.sentences(), "To change that, edit `statuses` in source.yaml."])
+        console.print(Text.assemble(("Note: ", "yellow"), one_line(chosen)), soft_wrap=True)
 
 
 def _sample(column: Found, look: Look) -> str:
@@ -85,12 +88,19 @@ def _sample(column: Found, look: Look) -> str:
 
 
 def print_found(
-    console: Console, survey: Survey, tally: Tally | None, *, limit: int, may_choose: bool, mapping: str
+    console: Console,
+    survey: Survey,
+    tally: Tally | None,
+    *,
+    limit: int,
+    may_choose: bool,
+    mapping: str,
+    explained: Collection[str] = (),
 ) -> None:
     """The environments, agents, runs and statuses of the source; at most ``limit`` runs of each agent were read.
 
     ``may_choose``: the environment was not asked for. ``mapping`` is the file that gives statuses a meaning, "" if none
-    can.
+    can; of the statuses in ``explained``, a note above shows how they count.
     """
     if len(survey.environments) > 1:
         console.print(Text.assemble("  ", one_line(f"{_totals(survey, tally)}: {named(survey.environments)}")))
@@ -108,11 +118,11 @@ def print_found(
         console.print(Text.assemble("  statuses: ", one_line(word_counts(survey.statuses))))
     if survey.conventions:
         console.print(Text.assemble("  conventions of their spans: ", one_line(word_counts(survey.conventions))))
-    if survey.unfinished:
-        left = f"left out as unfinished: {word_counts(survey.unfinished)}"
-        if mapping and survey.own_unfinished:
-            words = named(survey.own_unfinished)
-            left += f"; to count them, put {words} under completed or failed in the statuses of {mapping}"
+    unfinished = {word: count for word, count in survey.unfinished.items() if word not in explained}
+    if unfinished:
+        left = f"left out as unfinished: {word_counts(unfinished)}"
+        if mapping and (words := [word for word in survey.own_unfinished if word not in explained]):
+            left += f"; to count them, put {named(words)} under completed or failed in the statuses of {mapping}"
         console.print(Text.assemble(("Note: ", "yellow"), one_line(left)), soft_wrap=True)
     for problem in survey.problems[:_MOST_PROBLEMS]:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(problem)), soft_wrap=True)
