@@ -191,7 +191,7 @@ def _table(inner: Sequence[str], tables: Sequence[str]) -> str:
 def _nothing(place: str, paths: Sequence[str]) -> str:
     kinds = ", ".join(_FORMATS)
     if not paths:
-        return f"The source {place} has no files: {kinds} are read, also as .gz and .zst"
+        return f"The source {place} has no files: {kinds} are read, also as .gz and .zst, and OTLP as otlp:{place}"
     if database := next((path for path in paths if path.endswith(_SQLITE)), None):
         return f"The source {place} is a database: write sqlite:///{database}"
     shown = ", ".join(posixpath.basename(path) for path in paths[:3]) + (", …" if len(paths) > 3 else "")

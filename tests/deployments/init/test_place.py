@@ -82,6 +82,12 @@ def test_what_is_not_there_or_unreadable_is_refused(folder: Path) -> None:
         find_place("notes.txt")
 
 
+def test_an_empty_folder_is_refused_with_what_can_be_read(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    with pytest.raises(NotFoundError, match=r"jsonl, .*traces as OTLP, also as \.gz or \.zst"):
+        find_place("empty")
+
+
 def _server(**answers: httpx.Response) -> httpx.MockTransport:
     by_path = {f"/{path.replace('__', '/')}": answer for path, answer in answers.items()}
     return httpx.MockTransport(lambda request: by_path.get(request.url.path, httpx.Response(404)))
