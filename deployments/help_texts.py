@@ -10,7 +10,7 @@ Takes a database, files (JSONL, JSON, CSV, Parquet, OTLP) or a trace store; says
 map to agents and runs, and writes `.env` and, where needed, `source.yaml`. Existing files are never changed. The source
 is only read, and the judge is not called.
 
-Exit code 0: the report can be made, 1: the source cannot be read, 2: invalid input.
+Exit code 0: there are runs to judge, 1: there are none, or the source cannot be read, 2: invalid input.
 
 Example: `agent-report init sqlite:///agents.db`, or `agent-report init runs/`, or `agent-report init phoenix+http://localhost:6006`""",
     "doctor": """\

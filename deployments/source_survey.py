@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 
 from tasks.errors import SourceError
 from tasks.evidence.types import AgentRuns, Run
-from tasks.sources.source import Source, Window
+from tasks.sources.contract.statuses import Statuses
+from tasks.sources.source import Source, Tally, Window
 from tasks.wording.counts import counted
 
-_FIRST_CHOICES = ("production", "prod", "default")
+_USUAL = ("production", "prod")
 _NAMES_SHOWN = 6
 _WORDS_SHOWN = 8
 _TRACES_READ = 100
@@ -22,7 +23,8 @@ _TRACES_READ = 100
 class Survey:
     """One environment of a source. ``statuses`` counts the words of the runs that were read, at most ``limit`` of each
     agent; ``newest`` is when the newest of them started, None without runs. ``conventions`` counts some of the runs by
-    those of their spans, where these came with them. ``problems`` are sentences."""
+    those of their spans, where these came with them. ``own_unfinished`` are the words of ``unfinished``
+    that are not built in, ``problems`` are sentences."""
 
     environments: Sequence[str]
     environment: str
@@ -32,6 +34,7 @@ class Survey:
     newest: datetime | None = None
     statuses: Mapping[str, int] = field(default_factory=dict)
     unfinished: Mapping[str, int] = field(default_factory=dict)
+    own_unfinished: Sequence[str] = ()
     problems: Sequence[str] = ()
     conventions: Mapping[str, int] = field(default_factory=dict)
 
@@ -48,13 +51,23 @@ class Survey:
         return f"newest run {self.newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if self.newest else "no run"
 
 
-def choose_environment(environments: Sequence[str], wanted: str = "") -> str:
-    """The environment to report on first: ``wanted``, the only one, one that is called production, else the first."""
-    if wanted:
-        return wanted
+def choose_environment(environments: Sequence[str], tally: Tally | None) -> str:
+    """The environment to report on first: one called production (or prod), else the one with the most runs, else the
+    first; "" without any."""
     by_name = {name.lower(): name for name in reversed(environments)}
-    usual = next((by_name[name] for name in _FIRST_CHOICES if name in by_name), None)
-    return usual or next(iter(environments), "")
+    usual = next((by_name[name] for name in _USUAL if name in by_name), None)
+    runs = tally.runs if tally else {}
+    return usual or max(environments, key=lambda name: runs.get(name, 0), default="")
+
+
+def count_environments(source: Source, environments: Sequence[str]) -> Tally | None:
+    """The agents and runs of each of ``environments``; None for a single one, or where they cannot be counted."""
+    if len(environments) < 2:
+        return None
+    try:
+        return source.tally()
+    except SourceError:
+        return None
 
 
 def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime) -> Survey:
@@ -67,7 +80,7 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
         SourceError: the source cannot be read.
     """
     environments = source.list_environments()
-    environment = choose_environment(environments, wanted)
+    environment = wanted or choose_environment(environments, count_environments(source, environments))
     if not environment:
         return Survey(environments, "", problems=["the source names no environment"])
     window = Window(limit, now, None, "")
@@ -75,6 +88,7 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
     found = source.fetch_runs_of(agents, window) if agents else {}
     statuses: Counter[str] = Counter()
     unfinished: Counter[str] = Counter()
+    usual = Statuses()
     newest: datetime | None = None
     problems, idle = [], 0
     every: list[Run] = []
@@ -100,6 +114,7 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
         newest=newest,
         statuses=dict(statuses.most_common()),
         unfinished=dict(unfinished.most_common()),
+        own_unfinished=[word for word, _ in unfinished.most_common() if usual.outcome(word) is None],
         problems=problems,
         conventions=_count_conventions(source, every[:_TRACES_READ], now),
     )

@@ -36,7 +36,7 @@ def open_clients(settings: Settings | None = None) -> Iterator[Clients]:
 def check_clients(options: ReportOptions, *, provisional: bool = False) -> list[str]:
     """Check that a report could use everything it needs, without changing anything or calling the judge.
 
-    With ``provisional``, settings of the judge that are wrong or missing are a warning too.
+    With ``provisional``, settings of the judge may be wrong or missing.
 
     Returns:
         Warnings about what a report can do without: Jaeger, and the judge's price.
@@ -56,10 +56,9 @@ def check_clients(options: ReportOptions, *, provisional: bool = False) -> list[
     warnings = []
     try:
         clients.judge_client(options)
-    except ConfigurationError as error:
+    except ConfigurationError:
         if not provisional:
             raise
-        warnings.append(f"before the report: {error}")
     tier = clients.settings.service_tier
     price = clients.prices().cost_usd(options.judge_model, Tokens(1, 1), datetime.now(UTC), tier)
     if options.max_report_cost_usd and price is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -214,7 +214,8 @@ def read_settings() -> Settings:
             are shown: others can hold secrets.
     """
     file = ".env" if NO_ENV_FILE not in os.environ and Path(".env").exists() else None
-    _refuse_unknown([*os.environ, *(dotenv_values(file) if file else ())])
+    _refuse_unknown(os.environ, "")
+    _refuse_unknown(dotenv_values(file) if file else (), " (it is in .env)")
     try:
         return Settings(_env_file=file)
     except ValidationError as error:
@@ -228,7 +229,7 @@ def read_settings() -> Settings:
         raise ConfigurationError(f"wrong setting: {_variable((field,))}: must be JSON{example}") from None
 
 
-def _refuse_unknown(names: Sequence[str]) -> None:
+def _refuse_unknown(names: Iterable[str], where: str) -> None:
     """A mistyped setting would silently leave the default in force: no cost limit, for example."""
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
     for name in names:
@@ -237,7 +238,7 @@ def _refuse_unknown(names: Sequence[str]) -> None:
             own = variable.removeprefix(_PREFIX)
             near = difflib.get_close_matches(own, [other.removeprefix(_PREFIX) for other in sorted(known)], n=1)
             hint = f"did you mean {_PREFIX}{near[0]}?" if near else "docs/reference/settings.md lists all settings"
-            raise ConfigurationError(f"wrong setting: there is no {variable}: {hint}")
+            raise ConfigurationError(f"wrong setting: there is no {variable}: {hint}{where}")
 
 
 def _shown(item: ErrorDetails) -> str:
@@ -248,8 +249,12 @@ def _shown(item: ErrorDetails) -> str:
     return f" (value: {str(item['input'])[:100]!r})"
 
 
+def variable_of(field: str) -> str:
+    """The variable of a field: ``AGENT_REPORT_SINCE`` for ``since``."""
+    name = field.upper()
+    return name if name.startswith("OPENAI_") else _PREFIX + name
+
+
 def _variable(location: tuple[int | str, ...]) -> str:
     name = str(location[0]) if location else "setting"
-    if name.upper().startswith("OPENAI_"):
-        return name.upper()
-    return ".".join(["AGENT_REPORT_" + name.upper(), *(str(part) for part in location[1:])])
+    return ".".join([variable_of(name), *(str(part) for part in location[1:])])

@@ -30,7 +30,7 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
 
     ``warnings`` are sentences on runs that are left out for their status or dates, and on a Jaeger that cannot be used.
     ``nothing_to_judge`` is true where agents have runs and all of them are left out, so that the report would fail.
-    With ``provisional``, what is missing for the judge is a warning: its settings may come later.
+    With ``provisional``, the judge's settings may come later.
 
     Raises:
         AgentReportError: what would end the report before anything is paid for: as ``check_settings``, no key for the
@@ -118,10 +118,15 @@ def print_estimate(console: Console, estimate: Row) -> None:
         Text.assemble(
             f"{counted(estimate['calls'], 'call')} to ",
             one_line(estimate["judge_model"]),
-            f", some {estimate['prompt_tokens']:,} prompt and {estimate['completion_tokens']:,} completion "
-            f"tokens; cost {format_cost(estimate['cost_usd'])}. Nothing was sent.",
+            f", about {_rounded(estimate['prompt_tokens'])} prompt and {_rounded(estimate['completion_tokens'])} "
+            f"completion tokens; cost {format_cost(estimate['cost_usd'])}. Nothing was sent.",
         )
     )
+
+
+def _rounded(tokens: int) -> str:
+    """An estimate to two digits: ``86,000`` for 85,693."""
+    return f"{round(tokens, 2 - len(str(tokens))):,}"
 
 
 def _tokens(question: Question, budget: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -87,7 +88,7 @@ def run(
     verbose
         Show Prefect's log.
     """
-    _show_start(f"Estimating a report on {environment}" if dry_run else f"Starting a report on {environment}")
+    _show_start(f"Estimating a report on {environment}" if dry_run else f"{_starting()} a report on {environment}")
     from deployments.local.runner import Order, quiet_prefect
 
     if not verbose:
@@ -115,6 +116,15 @@ def run(
     order = Order(environment, name, wanted, options, report_id)
     with stack_warehouse():
         return _estimate(order, as_json=json) if dry_run else make_report(order, as_json=json)
+
+
+def _starting() -> str:
+    """How the first line begins: without a Prefect server to use, one is started, which takes longer."""
+    if os.environ.get("PREFECT_API_URL"):
+        return "Starting"
+    from deployments.stack.beside import find_stack
+
+    return "Starting" if find_stack() else "Starting Prefect and"
 
 
 def _show_start(what: str) -> None:

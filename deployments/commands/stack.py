@@ -31,11 +31,12 @@ def init(
         `jaeger+http://host:16686`, `otlp:folder/*.json`, `s3://bucket/runs/*.parquet`) or a path: a database, a file, a
         folder. By default AGENT_REPORT_SOURCE_URL.
     environment
-        Environment of the first report; by default the one called production, or the first.
+        Environment of the first report; by default the one called production, else the one with the most runs, else the
+        first.
     output
         Folder for `.env` and `source.yaml`; commands read them in the folder that they run in.
     json
-        Print only `{"found": {…}, "mapping": …, "files": […], "estimate": {…}}`.
+        Print only `{"found": {…}, "mapping": …, "files": […], "estimate": {…}, "next": […]}`.
     """
     from deployments.local.runner import quiet_prefect
 

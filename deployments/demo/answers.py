@@ -75,15 +75,13 @@ def _agent(evidence: str, names: list[str]) -> dict[str, Any]:
     if seen.repeats:
         weaknesses.append(f"In {seen.repeats} runs the same tool was called again with the same arguments.")
     strengths = [f"{seen.succeeded} of {seen.runs} runs ended as completed."] if seen.rate >= 0.5 else []
+    calls = f"; {seen.tool_errors} of {seen.tool_calls} tool calls returned an error" if seen.tool_calls else ""
     if seen.tool_calls and not seen.tool_errors:
         strengths.append(f"None of its {seen.tool_calls} tool calls returned an error.")
     return {
         "contradictions": [],
         "criteria": {name: _criterion(name, seen, failed, ended) for name in names},
-        "reasoning": (
-            f"{seen.succeeded} of {seen.runs} runs ended as completed; {seen.tool_errors} of {seen.tool_calls} tool "
-            f"calls returned an error."
-        ),
+        "reasoning": f"{seen.succeeded} of {seen.runs} runs ended as completed{calls}.",
         "strengths": strengths,
         "weaknesses": weaknesses,
         "recommendations": list(dict.fromkeys(_advice(pattern) for _, pattern in seen.failures[:3]))

@@ -28,7 +28,7 @@ from deployments.terminal.invocation import fill_in_program
 from tasks.clients import Clients
 from tasks.connecting import open_clients
 from tasks.errors import ConfigurationError
-from tasks.settings import ReportOptions, Settings, read_settings
+from tasks.settings import ReportOptions, Settings, read_settings, variable_of
 
 LIMIT_SECONDS = 30.0
 _JAEGER_SECONDS = 8.0
@@ -61,9 +61,10 @@ def examine(*, ask: Callable[[str], bool] | None, limit_seconds: float = LIMIT_S
 
 
 def _describe(settings: Settings) -> Finding:
-    given = len(settings.model_fields_set)
+    given = sorted(variable_of(name) for name in settings.model_fields_set)
     files = "the environment and .env" if os.path.exists(".env") else "the environment"  # noqa: PTH110 - as read
-    return Finding("settings", "ok", f"{given} set in {files}; the others have their defaults")
+    names = f": {', '.join(given)}" if given else ""
+    return Finding("settings", "ok", f"{len(given)} set in {files}{names}; the others have their defaults")
 
 
 def _checks(clients: Clients) -> dict[str, Check]:

@@ -123,7 +123,13 @@ def check_judge(clients: Clients) -> list[Finding]:
     options = settings.options(ReportOptions())
     clients.judge_client(options)
     place = without_user(settings.openai_base_url or OPENAI_URL).partition("?")[0]
-    found = [Finding("judge", "ok", f"{options.judge_model} at {place}")]
+    found = [
+        Finding(
+            "judge",
+            "ok",
+            f"settings complete, nothing sent yet: {options.judge_model} at {place}",
+        )
+    ]
     warning = clients.judge_warning(options)
     if warning:
         found.append(Finding("judge", "note", warning))

@@ -10,6 +10,7 @@ from tasks.wire.route import NO_PROXY, describe_route
 from tasks.wire.urls import without_user
 
 _OPENAI = "https://api.openai.com/v1"
+_SPOKEN = {"judge": "the judge", "source": "the source"}
 _VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -23,7 +24,7 @@ def check_routes(settings: Settings, environment: Mapping[str, str], api_url: st
     said = []
     for name, url in _places(settings, api_url).items():
         route = describe_route(url, environment).strip(" ()")
-        said.append(f"{name} {route or 'directly'}")
+        said.append(f"{name} {route}" if route else f"no proxy for {_SPOKEN.get(name, name)}")
     excepted = next((environment[name] for name in NO_PROXY if environment.get(name)), "")
     detail = "; ".join(said) + (f"; NO_PROXY={excepted}" if excepted else "")
     return [Finding("proxies", "ok", detail)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,18 +19,20 @@ from deployments.init.files import WrittenFile, write_beside
 from deployments.init.looking import Look, look_at
 from deployments.init.mapping.mapping_file import render_mapping
 from deployments.init.place import Place, find_place
-from deployments.init.printing import print_files, print_found, print_look, print_next
-from deployments.source_survey import Survey, choose_environment, survey_source
+from deployments.init.printing import ENV_FILE, next_steps, print_files, print_found, print_look, print_next
+from deployments.source_survey import Survey, choose_environment, count_environments, survey_source
 from deployments.terminal.console import open_console, print_json
 from tasks.connecting import open_clients
-from tasks.errors import UsageError
-from tasks.settings import NO_ENV_FILE, Settings, read_settings
+from tasks.errors import ConfigurationError, UsageError
+from tasks.settings import NO_ENV_FILE, ReportOptions, Settings, read_settings
+from tasks.sources.source import Tally
 
-ENV_FILE, MAPPING_FILE = ".env", "source.yaml"
+MAPPING_FILE = "source.yaml"
 _SOURCE, _MAPPING = "AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_SOURCE_MAPPING"
 _PRESET = "AGENT_REPORT_SOURCE_PRESET"
 _OF_SOURCE = {_SOURCE, _MAPPING, _PRESET, "AGENT_REPORT_SOURCE_BLOCK"}
 _RUNS_READ = 20
+_LEFT_OUT = " left out as unfinished: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Start:
     survey: Survey
     files: list[WrittenFile]
     estimate: Mapping[str, Any]
+    next_steps: Sequence[str]
 
 
 def start(given: str | None, *, environment: str, output: Path, as_json: bool) -> int:
@@ -66,8 +69,17 @@ def start(given: str | None, *, environment: str, output: Path, as_json: bool) -
         files.append(written)
         mapping = written.path
     with _source_settings(place.url, mapping, look.preset):
-        survey = _survey(environment)
-        print_found(console, survey)
+        survey, tally = _survey(environment)
+        own = "" if place.kind == "traces" or look.preset else f"a file that {_MAPPING} names"
+        print_found(
+            console,
+            survey,
+            tally,
+            limit=_RUNS_READ,
+            may_choose=not environment,
+            mapping=mapping.name if mapping else own,
+            explained=look.proposal.statuses.words if look.proposal else (),
+        )
         text = render_env(
             place.seen_from(output),
             mapping.name if mapping else "",
@@ -78,9 +90,10 @@ def start(given: str | None, *, environment: str, output: Path, as_json: bool) -
         files.append(write_beside(output / ENV_FILE, text, private=True))
         print_files(console, files, output, is_overridden=is_overridden)
         estimate = _estimate(survey.environment, console, as_json=as_json)
-    print_next(console, survey, estimate, output)
+        steps = next_steps(survey, files, _judge_problem())
+    print_next(console, survey, estimate, output, steps)
     if as_json:
-        _print_json(Start(look, survey, files, estimate))
+        _print_json(Start(look, survey, files, estimate, steps if estimate["calls"] else []))
     return int(estimate["nothing_to_judge"] or not estimate["calls"])
 
 
@@ -126,16 +139,27 @@ def _source_settings(url: str, mapping: Path | None, preset: str) -> Iterator[No
         os.environ.update(before)
 
 
-def _survey(environment: str) -> Survey:
+def _survey(environment: str) -> tuple[Survey, Tally | None]:
     with open_clients() as clients:
         source = clients.source()
         known = source.list_environments()
-        wanted = environment or _chosen(known)
-        return survey_source(source, wanted, limit=_RUNS_READ, now=datetime.now(UTC))
+        tally = count_environments(source, known)
+        wanted = environment or _chosen(known, tally)
+        return survey_source(source, wanted, limit=_RUNS_READ, now=datetime.now(UTC)), tally
 
 
-def _chosen(known: list[str]) -> str:
-    usual = choose_environment(known)
+def _judge_problem() -> str:
+    """Why the judge cannot be called with these settings; "" where it can."""
+    with open_clients() as clients:
+        try:
+            clients.judge_client(clients.settings.options(ReportOptions()))
+        except ConfigurationError as error:
+            return str(error)
+    return ""
+
+
+def _chosen(known: list[str], tally: Tally | None) -> str:
+    usual = choose_environment(known, tally)
     if len(known) < 2 or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return usual
     return _ask(f"Environment of the first report ({', '.join(known[:10])}) [{usual}]: ") or usual
@@ -152,13 +176,16 @@ def _estimate(environment: str, console: Console, *, as_json: bool) -> Mapping[s
     from deployments.local.runner import Order
     from deployments.stack.beside import at_stack, stack_warehouse
     from tasks.judge.rubric import Criteria
-    from tasks.settings import ReportOptions
 
     order = Order(environment, "", Criteria(), ReportOptions(), None)
     with stack_warehouse(), at_stack():
         estimate = estimate_report(order, provisional=True)
     if not as_json:
-        print_estimate(console, estimate)
+        # What is left out is shown above; here it is the reason where nothing can be judged.
+        others = [
+            warning for warning in estimate["warnings"] if estimate["nothing_to_judge"] or _LEFT_OUT not in warning
+        ]
+        print_estimate(console, {**estimate, "warnings": others})
     return estimate
 
 
@@ -184,5 +211,6 @@ def _print_json(done: Start) -> None:
             else None,
             "files": [{"path": str(file.path), "state": file.state} for file in done.files],
             "estimate": done.estimate,
+            "next": list(done.next_steps),
         }
     )

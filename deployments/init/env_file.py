@@ -21,7 +21,7 @@ AGENT_REPORT_SOURCE_URL={url}
 # AGENT_REPORT_WAREHOUSE_URL=sqlite:///agent-report-data/warehouse.db
 # AGENT_REPORT_PARQUET_URL=agent-report-data/parquet
 
-# What scheduled reports are on.
+# The environment that scheduled reports cover.
 AGENT_REPORT_ENVIRONMENT={environment}
 """
 _MAPPING = """

@@ -70,7 +70,7 @@ def _look_at_database(place: Place, settings: Settings) -> Look:
         tables = read_tables(engine)
         shown = describe(engine.url)
         if is_station(tables):
-            return Look(shown, tables, known="its tables are those of Station")
+            return Look(shown, tables, known="CloudShip Station's tables")
         if is_contract(tables):
             return Look(shown, tables, known="its table runs has the columns of the source contract")
         proposal = propose(tables, engine.dialect.name, partial(count_values, engine), datetime.now(UTC))

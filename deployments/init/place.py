@@ -79,7 +79,7 @@ def _of_path(given: str) -> Place:
     if any(char in given for char in "*?[") and not path.exists():
         found = list(islice(_globbed(path), _MOST_FILES))
         if not found:
-            raise NotFoundError(f"{given}: there is no such file")
+            raise NotFoundError(f"{given}: no file matches")
         if _is_otlp(found[0]):
             return Place(f"otlp:{_near(path)}", "traces")
         return Place(_near(path), "files")
@@ -87,7 +87,7 @@ def _of_path(given: str) -> Place:
         return _of_folder(path)
     if not path.exists():
         raise NotFoundError(
-            f"{given}: there is no such file or folder, and it is no URL such as postgresql://host/database"
+            f"{given} does not exist: give a file, a folder, a glob or a URL such as postgresql://host/database"
         )
     with path.open("rb") as file:
         if file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC:
@@ -110,7 +110,10 @@ def _of_folder(folder: Path) -> Place:
         if len(databases) == 1:
             return _of_path(str(databases[0]))
         several = f"; give one of the databases in it, such as {databases[0]}" if databases else ""
-        raise NotFoundError(f"{folder}: holds no file that can be read ({', '.join(_FORMATS)}){several}")
+        raise NotFoundError(
+            f"{folder}: holds no file that can be read ({', '.join(_FORMATS)}, traces as OTLP, also as .gz or .zst)"
+            f"{several}"
+        )
     first = next(path for path in files if _format(path) is not None)
     if _is_otlp(first):
         return Place(f"otlp:{_near(folder)}", "traces")

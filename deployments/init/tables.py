@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Literal
 from uuid import UUID
 
@@ -24,6 +25,8 @@ Kind = Literal["text", "number", "time", "bool", "list", "object", "other", "emp
 SAMPLE_ROWS = 60
 _MOST_TABLES = 200
 _MOST_NESTED = 12
+_MOST_NESTED_ALL = 60
+_DEEPEST = 3
 _LONGEST_READ = 20_000
 _COUNT_SECONDS = 5
 _SIMPLE_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -33,7 +36,8 @@ _SIMPLE_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 class Column:
     """A column, or a value inside one that holds objects. ``expression`` is what reads it in SQL, without a table.
 
-    ``values`` are those of the sampled rows that are not NULL; ``refers_to`` is the table and column of a foreign key.
+    ``values`` are those of the sampled rows that are not NULL; ``refers_to`` is the table and column of a foreign key;
+    ``path`` names the objects around a value and then the value, and is empty for a column.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Column:
     values: Sequence[Any] = ()
     is_key: bool = False
     refers_to: tuple[str, str] | None = None
+    path: tuple[str, ...] = ()
 
     @property
     def distinct(self) -> int:
@@ -282,26 +287,41 @@ def _parsed(value: str) -> Any:
 
 
 def _nested(columns: Sequence[Column], dialect: str) -> Iterator[Column]:
-    """The values inside columns of objects, one level down."""
+    """The values inside columns of objects, at most three levels down."""
     for column in columns:
-        if column.kind != "object":
-            continue
-        objects = [_parsed(value) if isinstance(value, str) else value for value in column.values]
-        objects = [value for value in objects if isinstance(value, Mapping)]
-        keys = dict.fromkeys(key for value in objects for key in value if isinstance(key, str))
-        for key in list(keys)[:_MOST_NESTED]:
-            expression = _inside(column, key, dialect) if _SIMPLE_KEY.match(key) else None
-            if expression:
-                values = [value[key] for value in objects if value.get(key) not in (None, "")]
-                yield Column(f"{column.name}.{key}", expression, kind_of(values), "", values)
+        if column.kind == "object":
+            objects = [_parsed(value) if isinstance(value, str) else value for value in column.values]
+            yield from islice(_values_inside(column, (), objects, dialect), _MOST_NESTED_ALL)
 
 
-def _inside(column: Column, key: str, dialect: str) -> str | None:
+def _values_inside(column: Column, above: tuple[str, ...], values: Sequence[Any], dialect: str) -> Iterator[Column]:
+    objects = [value for value in values if isinstance(value, Mapping)]
+    keys = dict.fromkeys(key for value in objects for key in value if isinstance(key, str) and _SIMPLE_KEY.match(key))
+    deeper = []
+    for key in list(keys)[:_MOST_NESTED]:
+        path = (*above, key)
+        expression = _inside(column, path, dialect)
+        if expression:
+            found = [value[key] for value in objects if value.get(key) not in (None, "")]
+            name = ".".join((column.name, *path))
+            yield Column(name, expression, kind_of(found), "", found, path=(column.name, *path))
+            deeper.append((path, found))
+    if len(above) + 1 < _DEEPEST:
+        for path, found in deeper:
+            yield from _values_inside(column, path, found, dialect)
+
+
+def _inside(column: Column, path: Sequence[str], dialect: str) -> str | None:
     is_text = any(isinstance(value, str) for value in column.values)
+    dotted = ".".join(path)
     if dialect == "sqlite":
-        return f"json_extract({column.expression}, '$.{key}')"
+        return f"json_extract({column.expression}, '$.{dotted}')"
     if dialect == "postgresql":
-        return f"CAST({column.expression} AS jsonb) ->> '{key}'" if is_text else f"{column.expression} ->> '{key}'"
+        start = f"CAST({column.expression} AS jsonb)" if is_text else column.expression
+        around = "".join(f" -> '{key}'" for key in path[:-1])
+        return f"{start}{around} ->> '{path[-1]}'"
     if dialect == "duckdb":
-        return f"json_extract_string({column.expression}, '$.{key}')" if is_text else f"{column.expression}['{key}']"
+        if is_text:
+            return f"json_extract_string({column.expression}, '$.{dotted}')"
+        return column.expression + "".join(f"['{key}']" for key in path)
     return None

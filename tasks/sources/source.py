@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -23,6 +23,15 @@ class Window:
     filter_model: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many agents and runs each environment has; without ``is_whole``, only those that were listed so far."""
+
+    agents: Mapping[str, int]
+    runs: Mapping[str, int]
+    is_whole: bool
+
+
 class TraceStore(Protocol):
     """Where traces of runs are."""
 
@@ -40,6 +49,10 @@ class Source(Protocol):
         Raises:
             SourceError: the source cannot be read, here as in the other methods.
         """
+        ...
+
+    def tally(self) -> Tally:
+        """The agents with runs, and the runs, of each environment."""
         ...
 
     def load_agents(self, environment: str, window: Window) -> list[Agent]:

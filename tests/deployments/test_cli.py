@@ -98,7 +98,7 @@ def test_what_is_wrong_is_one_line_without_secrets(refuse: Callable[[str], Any],
     assert says in ended.err
     assert ended.out == ""
     lines = [line for line in ended.err.splitlines() if "UserWarning" not in line and not line.startswith("  ")]
-    if re.fullmatch(r"Starting a report on \S+ …", lines[0]):
+    if re.fullmatch(r"Starting (Prefect and )?a report on \S+ …", lines[0]):
         del lines[0]
     assert len(lines) == 1, ended.err
     assert re.match("Refused: " if code == 2 else "Failed: ", lines[0])

@@ -226,7 +226,7 @@ def test_a_warehouse_that_cannot_be_reached_is_one_line_without_its_password(
     )
     assert (ended.returncode, ended.stdout) == (1, b"")
     starting, line = ended.stderr.decode().strip().splitlines()
-    assert starting.startswith("Starting a report on ")
+    assert starting.startswith("Starting Prefect and a report on ")
     assert line.startswith("Failed: The warehouse postgresql")
     assert f"127.0.0.1:{closed_port}/station cannot be read" in line
     assert "Connection refused" in line

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 
 import yaml
 
 from deployments.init.mapping.guesses import Guess
 from deployments.init.mapping.proposal import Proposal, Query
+from deployments.init.tables import Column
+from tasks.sources.contract.statuses import BUILT_IN
 
 _HEAD = """\
 # How the columns of your source map to agents and runs; proposed by `agent-report init`, yours to correct.
-# Each query gives columns by the names in docs/guide/your-agents.md; only id, agent and status are needed in runs.
+# Each query gives columns by the names in docs/reference/source-contract.md. Those of runs must include id, agent,
+# status, and started_at or completed_at.
 """
 _SHAKY = 0.7
 
@@ -27,7 +31,8 @@ def render_mapping(proposal: Proposal, shown: str) -> str:
     if proposal.agents_query is not None:
         lines += ["", *_block("agents", proposal.agents_query)]
     if proposal.environment:
-        lines += ["", "# No column says which environment a run is of; all are of this one."]
+        lines += ["", "# There is no environment column: all runs belong to this environment."]
+        lines.append("# If there is one, remove this line and write `<column> AS environment` in the query.")
         lines.append(_pair("environment", proposal.environment))
     lines += _statuses(proposal)
     return "\n".join(lines) + "\n"
@@ -37,10 +42,14 @@ def _doubts(guesses: Mapping[str, Guess]) -> Iterator[str]:
     """A comment for each column that may be another one."""
     for name, guess in guesses.items():
         if guess.others:
-            others = ", ".join(column.name for column in guess.others)
-            yield f"# {name}: read from {_comment(guess.column.name)}; it may also be {_comment(others)}"
-        elif guess.score < _SHAKY:
-            yield f"# {name}: {_comment(guess.column.name)} is a guess"
+            others = "` or `".join(_comment(_selected(name, column)) for column in guess.others)
+            yield f"# {name}: read from {_comment(guess.column.name)}. If that is wrong, write `{others}`."
+        elif guess.score < _SHAKY or guess.by_values:
+            yield f"# {name}: {_comment(guess.column.name)} is a guess. If that is wrong, write `<column> AS {name}`."
+
+
+def _selected(name: str, column: Column) -> str:
+    return column.expression if column.expression == name else f"{column.expression} AS {name}"
 
 
 def _block(name: str, query: Query) -> list[str]:
@@ -48,18 +57,23 @@ def _block(name: str, query: Query) -> list[str]:
 
 
 def _statuses(proposal: Proposal) -> list[str]:
-    if not proposal.statuses and not proposal.unknown:
+    guessed = proposal.statuses
+    if not guessed.meanings:
         return []
-    lines = [
-        "",
-        "# What the words in status mean; those of the usual meaning (completed, failed, running, …) need no entry.",
-    ]
-    if proposal.unknown:
-        lines.append(f"# Without an entry, and so unfinished: {_comment(', '.join(proposal.unknown))}")
-    if proposal.statuses:
-        lines.append("statuses:")
-        lines += [f"  {_pair(meaning, words)}" for meaning, words in proposal.statuses.items()]
-    return lines
+    lines = ["", *_known_words()]
+    lines += [f"# {_comment(sentence)}" for sentence in guessed.sentences()]
+    # One that is unknown is the likeliest to be wrong, then one that leaves runs out.
+    word = next(iter([*guessed.unknown, *guessed.meanings.get("unfinished", ()), *guessed.words]))
+    other = "completed" if word in guessed.meanings.get("failed", ()) else "failed"
+    lines.append(f"# To change that, move a word to another list, such as `{_comment(_pair(other, [word]))}`.")
+    lines.append("statuses:")
+    return [*lines, *(f"  {_pair(meaning, words)}" for meaning, words in guessed.meanings.items())]
+
+
+def _known_words() -> list[str]:
+    known = ", ".join(word for words in BUILT_IN.values() for word in words)
+    text = f"What the words in status mean. These need no entry: {known}."
+    return wrap(text, 118, initial_indent="# ", subsequent_indent="# ")
 
 
 def _pair(key: str, value: str | Sequence[str]) -> str:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from deployments.init.mapping.guesses import Guess, guess_agent, guess_agent_by_values, guess_run, singular, words_of
 from deployments.init.mapping.links import Link, find_agents, find_label
 from deployments.init.mapping.parts import find_parts
-from deployments.init.mapping.status_words import guess_statuses
+from deployments.init.mapping.status_words import GuessedStatuses, guess_statuses
 from deployments.init.mapping.vocabulary import FAILED_FLAGS, PART_TABLES, RUN_TABLES, STEP_TYPES, STEP_WORDS
 from deployments.init.tables import Column, Table
-from tasks.sources.contract.statuses import StatusMeaning
 
 _WEIGHTS = {
     "id": 0.1,
@@ -32,6 +31,7 @@ _WEIGHTS = {
 }
 _LEAST = 0.25
 _JUDGED = {"task", "final_response", "messages", "tool_calls", "execution_steps"}
+_OWN_STATUS = "if one has, write `<column> AS status`"
 _SURE_ENVIRONMENT = 0.5
 _SURE_TEXT = 0.7
 _SAID = ("task", "final_response")
@@ -64,8 +64,8 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A mapping that is proposed. ``guesses`` are the columns of runs, ``statuses`` the words that need a meaning,
-    ``unknown`` words without one; ``others`` are further tables that may hold runs, ``notes`` sentences for people."""
+    """A mapping that is proposed. ``guesses`` are the columns of runs, ``statuses`` the words that need a meaning;
+    ``others`` are further tables that may hold runs, ``notes`` sentences for people."""
 
     runs: Table
     guesses: Mapping[str, Guess]
@@ -73,8 +73,7 @@ class Proposal:
     agents: Table | None = None
     agents_query: Query | None = None
     environment: str = ""
-    statuses: Mapping[StatusMeaning, Sequence[str]] = field(default_factory=dict)
-    unknown: Sequence[str] = ()
+    statuses: GuessedStatuses = field(default_factory=GuessedStatuses)
     others: Sequence[str] = ()
     notes: Sequence[str] = ()
 
@@ -110,7 +109,7 @@ def propose(
     if not ranked:
         return None
     runs = ranked[0][1]
-    guesses = guess_run(runs)
+    guesses = _with_sure_id(runs, guess_run(runs), count_values)
     notes: list[str] = []
     agents = find_agents(runs, guesses.get("agent"), tables)
     if "agent" not in guesses and (by_values := guess_agent_by_values(runs, guesses)) is not None:
@@ -141,19 +140,22 @@ def propose(
     columns |= {name: expression for name, expression in parts.items() if name not in columns}
     if not columns.keys() & {"started_at", "completed_at"}:
         columns["started_at"] = _literal(now.isoformat(sep=" ", timespec="seconds"))
-        notes.append("no column says when a run started, so all count as started now; periods such as 7d mean nothing")
+        notes.append(
+            "no column says when a run started, so all count as started now; periods such as 7d mean nothing; "
+            "if one does, write `<column> AS started_at`"
+        )
     status = guesses.get("status")
     words = (count_values(runs, columns["status"]) or Counter(map(str, status.column.values))) if status else {}
-    statuses, unknown = guess_statuses(words)
+    where = _without_steps(runs, guesses, notes)
     return Proposal(
         runs=runs,
         guesses=guesses,
-        runs_query=Query(columns, f"FROM {runs.expression}", _without_steps(runs, guesses, notes)),
+        runs_query=Query(columns, f"FROM {runs.expression}", where),
         agents=agents.table if agents else None,
         agents_query=_agents_query(agents) if agents else None,
         environment="" if place else environment or "production",
-        statuses=statuses,
-        unknown=unknown,
+        # Counts of a table with steps in it are not those of the runs.
+        statuses=guess_statuses(words, is_counted=not where),
         others=[
             place.name
             for score, place in ranked[1:4]
@@ -167,22 +169,39 @@ def _candidates(guess: Guess | None) -> list[Column]:
     return [] if guess is None else [guess.column, *guess.others]
 
 
+def _with_sure_id(runs: Table, guesses: dict[str, Guess], count_values: CountValues) -> dict[str, Guess]:
+    """``guesses`` without an id that only the sample's values suggest, where these return in other rows."""
+    guess = guesses.get("id")
+    if guess is None or not guess.by_values:
+        return guesses
+    for at, column in enumerate(_candidates(guess)):
+        if max(count_values(runs, column.expression).values(), default=1) == 1:
+            return guesses | {"id": replace(guess, column=column, others=guess.others[at:])}
+    return {name: found for name, found in guesses.items() if name != "id"}
+
+
 def _id(runs: Table, guesses: Mapping[str, Guess], dialect: str, notes: list[str]) -> str:
     if "id" in guesses:
         return guesses["id"].column.expression
+    used = {guess.column.name for guess in guesses.values()}
     key = next((column for column in runs.columns if column.is_key), None)
-    if key is not None:
+    if key is not None and key.name not in used:
         return key.expression
     if dialect == "sqlite":
         return "rowid"
-    notes.append("no column identifies a run, so a checksum of the whole row does; identical rows are one run")
+    notes.append(
+        "no column identifies a run, so a checksum of the whole row does; identical rows are one run; "
+        "if a column does, write `<column> AS id`"
+    )
     return f"md5(CAST({runs.expression} AS VARCHAR))"
 
 
 def _agent(runs: Table, guesses: Mapping[str, Guess], notes: list[str]) -> str:
     if "agent" in guesses:
         return guesses["agent"].column.expression
-    notes.append(f"no column names the agent, so all runs are of one agent, {runs.name}")
+    notes.append(
+        f"no column names the agent, so all runs are of one agent, {runs.name}; if one does, write `<column> AS agent`"
+    )
     return _literal(runs.name)
 
 
@@ -192,32 +211,38 @@ def _status(runs: Table, guesses: dict[str, Guess], notes: list[str]) -> str:
     if "succeeded" in guesses:
         # As a status; what the contract calls succeeded is another thing.
         column = guesses.pop("succeeded").column
-        notes.append(f"no column has a status: {column.name} decides whether a run completed or failed")
+        notes.append(f"no column has a status: {column.name} decides whether a run completed or failed; {_OWN_STATUS}")
         return _by_flag(column, "completed", "failed")
     flag = next(
         (
             column
-            for column in runs.columns
-            if column.name.lower() in FAILED_FLAGS and column.kind in ("bool", "number")
+            for column in (*runs.columns, *runs.nested)
+            if (column.path[-1] if column.path else column.name).lower() in FAILED_FLAGS
+            and column.kind in ("bool", "number")
         ),
         None,
     )
     if flag is not None:
-        notes.append(f"no column has a status: {flag.name} decides whether a run completed or failed")
+        notes.append(f"no column has a status: {flag.name} decides whether a run completed or failed; {_OWN_STATUS}")
         return _by_flag(flag, "failed", "completed")
     if "error" in guesses:
         column = guesses["error"].column
-        notes.append(f"no column has a status: a run with {column.name} has failed, any other has completed")
+        notes.append(
+            f"no column has a status: a run with {column.name} has failed, any other has completed; {_OWN_STATUS}"
+        )
         empty = f"{column.expression} IS NULL OR CAST({column.expression} AS CHAR(10)) = ''"
         return f"CASE WHEN {empty} THEN 'completed' ELSE 'failed' END"
-    notes.append("no column has a status, so every run counts as completed")
+    notes.append(f"no column has a status, so every run counts as completed; {_OWN_STATUS}")
     return "'completed'"
 
 
 def _by_flag(column: Column, when_true: str, when_false: str) -> str:
     is_text = all(isinstance(value, str) for value in column.values)
     plain = column.expression
-    if is_text:
+    if column.path:
+        # What lies inside JSON is text in most databases.
+        plain = f"lower(CAST({plain} AS VARCHAR(10))) IN ('true', 't', '1')"
+    elif is_text:
         plain = f"lower({plain}) IN ('true', 't', '1')"
     elif column.kind == "number":
         plain = f"{plain} = 1"
@@ -244,7 +269,9 @@ def _without_steps(runs: Table, guesses: Mapping[str, Guess], notes: list[str]) 
     kinds = [column for name in STEP_TYPES if (column := runs.column(name)) is not None]
     if parent is None or not any({str(value).lower() for value in column.values} & STEP_WORDS for column in kinds):
         return ""
-    notes.append(f"rows with a {parent.column.name} are steps of a run, and left out")
+    notes.append(
+        f"rows with a {parent.column.name} are steps of a run, and left out; to read them as runs, remove WHERE"
+    )
     return f"WHERE {parent.column.expression} IS NULL"
 
 
@@ -253,7 +280,7 @@ def _converted(name: str, column: Column) -> str:
         words = set(words_of(column.name))
         divisor = next((divisor for units, divisor in _DIVISORS if words & units), None)
         if divisor:
-            is_text = any(isinstance(value, str) for value in column.values)
+            is_text = bool(column.path) or any(isinstance(value, str) for value in column.values)
             number = f"CAST({column.expression} AS DOUBLE PRECISION)" if is_text else column.expression
             return f"{number} / {divisor}"
     return column.expression

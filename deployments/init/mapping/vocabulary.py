@@ -298,6 +298,16 @@ NEVER_AGENTS = _set(
     "version type kind priority platform device browser ip plan tier method level role rating score "
     "status error model"
 )
+KEY_WORDS = _set("id ids uid uuid guid key pk no nr num number code ref reference ticket case run request issue order")
+MEASURE_WORDS = _set(
+    "time at on date datetime timestamp ts day ms seconds minutes epoch tokens count cost price usd duration latency "
+    "elapsed score rating amount total size length bytes question answer prompt response reply input output message "
+    "text email phone url"
+)
+WRAPPERS = _set(
+    "meta metadata data attributes attrs attr payload body properties props extra details info context tags record "
+    "run event trace item result response"
+)
 STEP_TYPES = ("run_type", "type", "kind", "span_kind", "observation_type", "span_type")
 STEP_WORDS = _set("llm tool retriever generation span chain embedding")
 FAILED_FLAGS = frozenset({"failed", "error", "errored", "is_error", "is_failed", "has_error", "has_failed"})

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from tasks.errors import ConfigurationError
@@ -46,6 +55,18 @@ class SourceMapping(BaseModel):
     statuses: Mapping[StatusMeaning, tuple[str, ...]] = Field(
         default_factory=dict, description="Words by what they mean: completed, failed or unfinished."
     )
+
+    _where: str = PrivateAttr(SETTING)
+
+    def model_post_init(self, context: Any) -> None:
+        """Keep where the mapping is, if ``parse_mapping`` reads it."""
+        if isinstance(context, str):
+            self._where = context
+
+    @property
+    def where(self) -> str:
+        """The setting, with the file's path where there is one."""
+        return self._where
 
     @field_validator("statuses", mode="before")
     @classmethod
@@ -123,7 +144,7 @@ def parse_mapping(text: str, where: str) -> SourceMapping:
     if not isinstance(values, Mapping):
         raise ConfigurationError(f"{where}: write keys such as runs: and statuses:, not {_shown(values)}")
     try:
-        return SourceMapping.model_validate(values)
+        return SourceMapping.model_validate(values, context=where)
     except ValidationError as error:
         problems = "; ".join(_described(item) for item in error.errors(include_url=False)[:3])
         raise ConfigurationError(f"{where}: {problems}") from None

@@ -143,7 +143,9 @@ def _list_local(path: Path) -> tuple[str, list[str]]:
     if _GLOB & set(text):
         found = sorted(name for name in glob.iglob(text, recursive=True) if Path(name).is_file())  # noqa: PTH207
         return _fixed_part(text), found
-    raise SourceError(f"The source {text} does not exist: give a file, a folder or a glob such as runs/*.parquet")
+    raise SourceError(
+        f"The source {text} does not exist: give a file, a folder, a glob or a URL such as postgresql://host/database"
+    )
 
 
 def _list_remote(files: Any, root: str) -> tuple[str, list[str]]:
@@ -189,7 +191,7 @@ def _table(inner: Sequence[str], tables: Sequence[str]) -> str:
 def _nothing(place: str, paths: Sequence[str]) -> str:
     kinds = ", ".join(_FORMATS)
     if not paths:
-        return f"The source {place} has no files: {kinds} are read, also as .gz and .zst"
+        return f"The source {place} has no files: {kinds} are read, also as .gz and .zst, and OTLP as otlp:{place}"
     if database := next((path for path in paths if path.endswith(_SQLITE)), None):
         return f"The source {place} is a database: write sqlite:///{database}"
     shown = ", ".join(posixpath.basename(path) for path in paths[:3]) + (", …" if len(paths) > 3 else "")

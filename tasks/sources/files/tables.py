@@ -112,7 +112,7 @@ def _text_type(name: str, kind: str) -> str:
 def _broken(files: Iterable[DataFile]) -> str | None:
     for file in files:
         if file.format == "lines" and (line := find_broken_line(file)) is not None:
-            return f"{file.path}: line {line} is no JSON object; correct or remove it"
+            return f"{file.path}: line {line} is not a JSON object; correct or remove it"
     return None
 
 

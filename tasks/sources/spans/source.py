@@ -16,7 +16,7 @@ from tasks.sources.contract.choosing import read_runs
 from tasks.sources.contract.rows import read_agent
 from tasks.sources.contract.statuses import Statuses
 from tasks.sources.found_traces import FoundTraces, RunKey, TraceLookup, run_key
-from tasks.sources.source import Window
+from tasks.sources.source import Tally, Window
 from tasks.sources.spans.listing import LOOK_BACK, ListedAgent, Listing, list_runs
 from tasks.sources.spans.runs import (
     TraceRun,
@@ -64,11 +64,16 @@ class TraceSource:
         Raises:
             SourceError: the store cannot be read, here as in the other methods.
         """
-        with self._lock:
-            listing = self._listing
-        if listing is None:
-            listing = self._list(Window(_FEW_RUNS, self._now(), None, ""))
-        return sorted(listing.environments)
+        return sorted(self._latest().environments)
+
+    def tally(self) -> Tally:
+        """The agents of each environment, and how many of their newest runs were listed, as ``list_environments``."""
+        agents: Counter[str] = Counter()
+        runs: Counter[str] = Counter()
+        for agent in self._latest().agents.values():
+            agents[agent.environment] += 1
+            runs[agent.environment] += len(agent.runs)
+        return Tally(agents, runs, is_whole=False)
 
     def load_agents(self, environment: str, window: Window) -> list[Agent]:
         """The agents of ``environment`` that have runs in ``window``, by id; none where no run is of its model.
@@ -119,6 +124,11 @@ class TraceSource:
         with self._lock:
             self._listing = None
         self._store.close()
+
+    def _latest(self) -> Listing:
+        with self._lock:
+            listing = self._listing
+        return listing or self._list(Window(_FEW_RUNS, self._now(), None, ""))
 
     def _list(self, window: Window) -> Listing:
         with self._lock:

@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_ur
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from tasks.errors import ConfigurationError, SourceError
+from tasks.sources.sql.faults import explain_refusal
 from tasks.wire.urls import refuse_ambiguous
 
 _SECRET_QUERY = {"password", "passfile", "sslpassword"}
@@ -207,6 +208,8 @@ def explain(error: SQLAlchemyError, url: URL) -> str:
         return "its driver is not installed"
     raw = str(error.orig) if isinstance(error, DBAPIError) else str(error)
     reason = " ".join(raw.split())
+    if refusal := explain_refusal(reason):
+        return refusal
     secrets = {url.password or ""}
     for name, value in url.query.items():
         if name.lower() in _SECRET_QUERY:

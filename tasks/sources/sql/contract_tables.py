@@ -11,7 +11,7 @@ from tasks.errors import SourceError
 from tasks.evidence.ids import read_id
 from tasks.evidence.timestamps import parse_moment
 from tasks.evidence.types import Agent, AgentId
-from tasks.evidence.values import Redact
+from tasks.evidence.values import Redact, read_text
 from tasks.sources.contract.choosing import read_entry
 from tasks.sources.contract.columns import AGENT, ENVIRONMENT, RUN, SIGNAL, STEP, Column, names, required
 from tasks.sources.contract.mapping import SourceMapping
@@ -20,7 +20,7 @@ from tasks.sources.source import Window
 from tasks.sources.sql.connection import describe
 from tasks.sources.sql.relation import MAPPED, Relation, check_columns, query_relation, table_relation
 from tasks.sources.sql.station import STATION, StationTables
-from tasks.sources.sql.tables import Tables, distinct_names, rows_of, within
+from tasks.sources.sql.tables import Tables, count_by, distinct_names, rows_of, within
 
 _OPTIONAL: Mapping[str, Sequence[Column]] = {
     "agents": AGENT,
@@ -34,11 +34,12 @@ def find_tables(connection: Connection, mapping: SourceMapping) -> Tables:
     """The queries of ``mapping``, else Station's tables, else tables in the contract's names.
 
     Raises:
+        ConfigurationError: a query is wrong.
         SourceError: there is nothing of the kind, a column that is needed is not there, or a query cannot be run.
     """
     if mapping.runs is not None:
         queries = {name: query for name in ("runs", *_OPTIONAL) if (query := getattr(mapping, name)) is not None}
-        found = {name: query_relation(connection, name, query) for name, query in queries.items()}
+        found = {name: query_relation(connection, name, query, mapping.where) for name, query in queries.items()}
         return ContractTables(found, mapping.environment)
     inspector = inspect(connection)
     there = {name for name in (*STATION, "runs", *_OPTIONAL) if inspector.has_table(name)}
@@ -78,6 +79,13 @@ class ContractTables:
             return [self._environment]
         relation = self._environments or self.runs
         return distinct_names(row[0] for row in connection.execute(relation.select(("environment",)).distinct()))
+
+    def count_runs(self, connection: Connection) -> Iterable[tuple[str, int]]:
+        columns = ("agent",) if self._environment is not None else ("environment", "agent")
+        for row in rows_of(connection, count_by(self.runs, columns)):
+            environment = self._environment or read_text(row["environment"])
+            if environment is not None:
+                yield environment, int(row["count"])
 
     def agents(self, connection: Connection, environment: str, window: Window, redact: Redact | None) -> list[Agent]:
         named = self._named(connection, environment, window)

@@ -33,9 +33,10 @@ from sqlalchemy import column as named
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.expression import FromClause, TextClause
 
-from tasks.errors import SourceError
+from tasks.errors import ConfigurationError, SourceError
 from tasks.evidence.ids import whole_number
 from tasks.sources.sql.connection import explain
+from tasks.sources.sql.faults import is_fault_of_query, name_alternatives
 from tasks.sources.sql.kinds import Kind, find_kinds
 
 MAPPED = "AGENT_REPORT_SOURCE_MAPPING"
@@ -158,10 +159,11 @@ def table_relation(connection: Connection, name: str, aliases: Mapping[str, str]
     return _describe(connection, name, table(name), aliases or {}, is_query=False)
 
 
-def query_relation(connection: Connection, name: str, query: str) -> Relation:
-    """The query ``name`` of the mapping, in brackets.
+def query_relation(connection: Connection, name: str, query: str, where: str = MAPPED) -> Relation:
+    """The query ``name`` of the mapping, which is at ``where``, in brackets.
 
     Raises:
+        ConfigurationError: the query is wrong; the message names it, and what may be meant.
         SourceError: the database cannot run it, or it has a column twice; the message names the query.
     """
     # A line break, as the last line may be a comment.
@@ -170,7 +172,12 @@ def query_relation(connection: Connection, name: str, query: str) -> Relation:
         return _describe(connection, name, of, {}, is_query=True)
     except DBAPIError as error:
         reason = explain(error, connection.engine.url)
-        raise SourceError(f"The query {name} in {MAPPED} cannot be run: {reason}") from None
+        if not is_fault_of_query(error):
+            raise SourceError(f"The query {name} in {where} cannot be run: {reason}") from None
+        hint = name_alternatives(connection, query, reason)
+        raise ConfigurationError(
+            f"The query {name} in {where} cannot be run: {reason}" + (f"; {hint}" if hint else "")
+        ) from None
 
 
 def check_columns(relation: Relation, needed: Sequence[str], known: Sequence[str], settable: str = "") -> None:

@@ -6,6 +6,7 @@ SQLite's claims mean nothing, and one odd date must not cost a whole agent.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +24,7 @@ from tasks.sources.contract.mapping import SourceMapping
 from tasks.sources.contract.rows import Row
 from tasks.sources.contract.signals import fill_from_signals
 from tasks.sources.contract.steps import fill_from_steps
-from tasks.sources.source import Window
+from tasks.sources.source import Tally, Window
 from tasks.sources.sql.connection import describe, reading
 from tasks.sources.sql.contract_tables import find_tables
 from tasks.sources.sql.relation import IDS_AT_ONCE, MAPPED, Relation
@@ -69,6 +70,20 @@ class SqlSource:
         """
         with reading(self._engine) as connection:
             return self._tables(connection).environments(connection)
+
+    def tally(self) -> Tally:
+        """The agents with runs, and the runs, of each environment; all of them, whatever their dates.
+
+        Raises:
+            SourceError: as ``list_environments``.
+        """
+        agents: Counter[str] = Counter()
+        runs: Counter[str] = Counter()
+        with reading(self._engine) as connection:
+            for environment, count in self._tables(connection).count_runs(connection):
+                agents[environment] += 1
+                runs[environment] += count
+        return Tally(agents, runs, is_whole=True)
 
     def load_agents(self, environment: str, window: Window) -> list[Agent]:
         """The agents of ``environment``, by id; empty when it has none.

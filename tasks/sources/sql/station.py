@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import ColumnElement, Connection
 
 from tasks.errors import SourceError
+from tasks.evidence.ids import read_id
 from tasks.evidence.types import Agent
 from tasks.evidence.values import Redact, read_text
 from tasks.sources.contract.columns import AGENT, names
@@ -14,7 +15,7 @@ from tasks.sources.contract.rows import read_agent
 from tasks.sources.source import Window
 from tasks.sources.sql.connection import describe
 from tasks.sources.sql.relation import Relation, table_relation
-from tasks.sources.sql.tables import distinct_names, rows_of
+from tasks.sources.sql.tables import count_by, distinct_names, rows_of
 
 STATION = {
     "environments": ("id", "name"),
@@ -47,6 +48,16 @@ class StationTables:
     def environments(self, connection: Connection) -> list[str]:
         rows = connection.execute(self._environments.select(("name",)))
         return distinct_names(row[0] for row in rows)
+
+    def count_runs(self, connection: Connection) -> Iterable[tuple[str, int]]:
+        rows = rows_of(connection, self._environments.select(("id", "name")))
+        names_of = {read_id(row["id"]): read_text(row["name"]) for row in rows}
+        rows = rows_of(connection, self._agents.select(("id", "environment_id")))
+        environment_of = {read_id(row["id"]): names_of.get(read_id(row["environment_id"])) for row in rows}
+        for row in rows_of(connection, count_by(self.runs, ("agent",))):
+            environment = environment_of.get(read_id(row["agent"]))
+            if environment is not None:
+                yield environment, int(row["count"])
 
     def agents(self, connection: Connection, environment: str, window: Window, redact: Redact | None) -> list[Agent]:
         rows = connection.execute(self._environments.select(("id", "name"))).mappings()

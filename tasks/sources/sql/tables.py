@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Select
+from sqlalchemy import ColumnElement, Connection, Select, func
 
 from tasks.errors import NotFoundError
 from tasks.evidence.timestamps import EPOCH
@@ -29,6 +29,10 @@ class Tables(Protocol):
         """The names of the environments, each once, in order."""
         ...
 
+    def count_runs(self, connection: Connection) -> Iterable[tuple[str, int]]:
+        """The environment and the number of runs of each agent that has some."""
+        ...
+
     def agents(self, connection: Connection, environment: str, window: Window, redact: Redact | None) -> list[Agent]:
         """The agents of an environment that exists, in any order."""
         ...
@@ -36,6 +40,11 @@ class Tables(Protocol):
     def of_environment(self, environment: str) -> Iterable[ColumnElement[bool]]:
         """The conditions that a run is of ``environment``; none where its agent says that."""
         ...
+
+
+def count_by(runs: Relation, columns: Sequence[str]) -> Select[Any]:
+    """The number of runs, as ``count``, by the values of ``columns``."""
+    return runs.select(columns).add_columns(func.count().label("count")).group_by(*(runs.raw(name) for name in columns))
 
 
 def within(runs: Relation, window: Window) -> Iterator[ColumnElement[bool]]:

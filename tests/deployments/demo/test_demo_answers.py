@@ -41,3 +41,8 @@ def test_the_first_recommendation_is_about_the_error(error: str, advice: str) ->
         f"- failure seen 1 times (R1):\n| {error}\n\n### R1: status failed, 5.0 s\n"
     )
     assert derive_answer(evidence, _SCHEMA)["recommendations"][0].startswith(advice)
+
+
+def test_tool_calls_are_not_mentioned_without_any() -> None:
+    evidence = "## Agent\n| bot\n- runs analysed: 1 (1 completed, 0 failed)\n\n### R1: status completed, 5.0 s\n"
+    assert derive_answer(evidence, _SCHEMA)["reasoning"] == "1 of 1 runs ended as completed."

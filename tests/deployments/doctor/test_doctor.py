@@ -54,6 +54,10 @@ def test_everything_works_and_nothing_is_created(folder: Path) -> None:
         "judge call": "skipped",
     }
     assert found["source"].detail.startswith("environment demo; in demo 3 agents, newest run 20")
+    assert found["judge"].detail.startswith("settings complete, nothing sent yet: ")
+    assert found["settings"].detail.startswith(
+        "2 set in the environment and .env: AGENT_REPORT_SOURCE_URL, OPENAI_API_"
+    )
     assert found["warehouse"].detail.endswith("warehouse.db will be created")
     assert sorted(folder.rglob("*")) == before
     assert "secret" not in str(found)
@@ -145,7 +149,7 @@ def test_proxies_are_named_without_their_passwords() -> None:
     environment = {"HTTP_PROXY": "http://me:hunter2@proxy:3128", "NO_PROXY": "jaeger"}
     (found,) = check_routes(settings, environment, "")
     assert "judge through HTTP_PROXY=http://***@proxy:3128" in found.detail
-    assert "Jaeger directly" in found.detail
+    assert "no proxy for Jaeger" in found.detail
 
 
 def test_only_the_state_is_coloured(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,10 +40,13 @@ def test_stations_database_needs_no_mapping(init: Init, source: Path, tmp_path: 
     shutil.copyfile(source, tmp_path / "station.db")
     code, out, err = init("station.db")
     assert code == 0, err
-    assert "its tables are those of Station" in out
+    assert "CloudShip Station's tables" in out
+    assert "(the newest, at most 20 of each agent)" in out
     assert "in demo: 3 agents" in out
     assert "statuses: " in out
-    assert "no key for the judge: set OPENAI_API_KEY" in out
+    assert "Note: before" not in out
+    assert "Next:\n  1. set OPENAI_API_KEY in .env (or OPENAI_BASE_URL for another endpoint)\n  2. " in out
+    assert "doctor\n  3. " in out
     assert "4 calls to gpt-5.4-mini" in out
     assert "agent-report run demo" in out
     assert {path.name for path in tmp_path.iterdir()} == {"station.db", ".env"}
@@ -70,6 +73,8 @@ def test_a_file_that_is_there_stays_and_another_folder_is_possible(
     done = json.loads(out)
     assert done["found"]["runs"] == 18
     assert [file["state"] for file in done["files"]] == ["beside"]
+    assert "not in use: .env.agent-report. " in err
+    assert done["next"][0].startswith("rename .env.agent-report to .env")
     assert done["estimate"]["calls"] == 4
     assert done["estimate"]["judge_model"] == "my-model"
     assert os.environ["AGENT_REPORT_SOURCE_URL"] == "sqlite:///another.db"
@@ -87,7 +92,7 @@ def test_a_password_is_in_the_file_and_nowhere_else(init: Init, postgres_url: st
     ("arguments", "words"),
     [
         ((), "no source: give a database's URL"),
-        (("none.db",), "there is no such file"),
+        (("none.db",), "none.db does not exist: give a file, a folder, a glob or a URL such as postgresql://"),
         (("sqlite:///none.db",), "does not exist"),
     ],
 )
@@ -117,14 +122,27 @@ def test_own_tables_in_postgresql(init: Init, own_postgres: str, tmp_path: Path)
     assert "Where is invoice 0? Write to [e-mail address]" in out
     assert "in prod: 2 agents: billing, refunds" in out
     assert "3 calls to gpt-5.4-mini" in out
+    # Once, and in one way.
+    # Words with as many runs stand in any order.
+    assert "live: counted as unfinished, the usual meaning. " in out
+    assert "As unfinished, 6 of 24 runs would be left out" in out
+    assert out.count("left out") == 1
     mapping = load_mapping(str(tmp_path / "source.yaml"))
     assert mapping.runs is not None
     assert mapping.statuses["completed"] == ("solved",)
-    assert len((tmp_path / "source.yaml").read_text().splitlines()) < 30
+    assert len((tmp_path / "source.yaml").read_text().splitlines()) < 35
     values = dotenv_values(tmp_path / ".env")
     assert values["AGENT_REPORT_SOURCE_URL"] == own_postgres
     assert values["AGENT_REPORT_SOURCE_MAPPING"] == "source.yaml"
     assert values["AGENT_REPORT_ENVIRONMENT"] == "prod"
+    # Again, with a changed mapping and other settings in use: both new files are beside the old ones.
+    for name in (".env", "source.yaml"):
+        with (tmp_path / name).open("a") as file:
+            file.write("# mine\n")
+    out = init(own_postgres)[1]
+    assert "Note: not in use: source.agent-report.yaml and .env.agent-report. `doctor` and `run` read .env as it" in out
+    assert "the estimate below is of the new settings" in out
+    assert "rename .env.agent-report to .env; it names source.agent-report.yaml" in out
     # What it wrote is all that the next command needs.
     with pytest.raises(SystemExit) as ended:
         cli.main(("doctor", "--no-judge"))
@@ -156,3 +174,13 @@ def test_a_folder_of_json_lines(init: Init, tmp_path: Path) -> None:
     assert "in production: 2 agents: a, b" in out
     assert "3 calls to gpt-5.4-mini" in out
     assert dotenv_values(tmp_path / ".env")["AGENT_REPORT_SOURCE_URL"] == "runs"
+
+
+def test_of_several_environments_the_one_with_the_most_runs_is_chosen(init: Init, tmp_path: Path) -> None:
+    row = {"agent": "desk", "status": "ok", "started_at": "2026-11-20T10:00:00Z", "task": "Why?"}
+    rows = [{**row, "id": number, "environment": "default" if number < 2 else "retail"} for number in range(5)]
+    (tmp_path / "runs.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    out = init("runs.jsonl")[1]
+    assert "2 environments, 2 agents, 5 runs: default, retail" in out
+    assert "in retail: 1 agent: desk\n  choose another with --environment NAME\n" in out
+    assert "choose another" not in init("runs.jsonl", "--environment", "default")[1]

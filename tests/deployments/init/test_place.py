@@ -76,10 +76,16 @@ def test_what_is_not_there_or_unreadable_is_refused(folder: Path) -> None:
     (folder / "empty").mkdir()
     (folder / "notes.txt").write_text("hello")
     for given in ("none", "*.jsonl", "empty"):
-        with pytest.raises(NotFoundError, match=r"no such|no file"):
+        with pytest.raises(NotFoundError, match=r"does not exist|no file"):
             find_place(given)
     with pytest.raises(UsageError, match=r"notes\.txt: is neither"):
         find_place("notes.txt")
+
+
+def test_an_empty_folder_is_refused_with_what_can_be_read(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    with pytest.raises(NotFoundError, match=r"jsonl, .*traces as OTLP, also as \.gz or \.zst"):
+        find_place("empty")
 
 
 def _server(**answers: httpx.Response) -> httpx.MockTransport:

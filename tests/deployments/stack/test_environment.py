@@ -102,7 +102,7 @@ def test_a_mistyped_setting_is_refused_with_the_nearest(
     monkeypatch.delenv(variable)
     read_settings()
     (here / ".env").write_text(f"{variable}=3\n")
-    with pytest.raises(RefusedError, match=f"there is no {variable}"):
+    with pytest.raises(RefusedError, match=rf"there is no {variable}: .* \(it is in \.env\)"):
         read_settings()
 
 

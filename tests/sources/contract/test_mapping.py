@@ -37,7 +37,10 @@ def test_one_environment_by_its_name() -> None:
 
 def test_no_mapping_and_an_empty_one_are_the_same(tmp_path: Path) -> None:
     (tmp_path / "source.yaml").write_text("# nothing yet\n")
-    assert load_mapping("") == load_mapping(str(tmp_path / "source.yaml")) == SourceMapping()
+    empty = load_mapping(str(tmp_path / "source.yaml"))
+    assert load_mapping("").model_dump() == empty.model_dump() == SourceMapping().model_dump()
+    assert load_mapping("").where == "AGENT_REPORT_SOURCE_MAPPING"
+    assert empty.where == f"AGENT_REPORT_SOURCE_MAPPING={tmp_path / 'source.yaml'}"
 
 
 @pytest.mark.parametrize(

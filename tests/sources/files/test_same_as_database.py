@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from tasks.errors import SourceError
+from tasks.errors import ConfigurationError, SourceError
 from tasks.evidence.types import Agent, AgentRuns
 from tasks.sources.contract.mapping import parse_mapping
 from tasks.sources.files.opening import open_files
@@ -149,3 +149,15 @@ def test_other_names_are_refused_with_what_to_write(tmp_path: Path) -> None:
     )
     assert "runs: SELECT … AS id, … AS agent, … AS status, … AS started_at FROM runs" in message
     assert "AGENT_REPORT_SOURCE_MAPPING=source.yaml" in message
+
+
+def test_a_wrong_query_is_refused_with_what_may_be_meant(tmp_path: Path) -> None:
+    (tmp_path / "talks.csv").write_text("run_id,prompt,outcome\n1,desk,ok\n")
+    for query, hint in (
+        ("SELECT promptt FROM runs", "did you mean prompt? runs has run_id, prompt, outcome"),
+        ("SELECT * FROM runz", "did you mean runs? the tables are runs"),
+    ):
+        mapping = parse_mapping(f"runs: {query}\nenvironment: e", "my.yaml")
+        with pytest.raises(ConfigurationError, match=r"The query runs in my\.yaml cannot be run: ") as caught:
+            SqlSource(open_files(f"{tmp_path}/talks.csv"), mapping).check()
+        assert hint in str(caught.value)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from tasks.errors import RefusedError, SourceError
-from tasks.sources.sql.connection import describe, make_read_only, open_database, reading
+from tasks.sources.sql.connection import describe, explain, make_read_only, open_database, reading
 
 PASSWORD = "s3cret/pa@ss"
 ENCODED = "s3cret%2Fpa%40ss"
@@ -263,6 +264,28 @@ def test_a_password_that_the_server_repeats_is_not_shown(postgres_url: str) -> N
     with pytest.raises(SourceError, match=r'"\*\*\*" does not exist') as caught:
         read_notes(open_database(url.render_as_string(hide_password=False)))
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'connection failed: connection to server at "::1", port 5432 failed: FATAL:  password authentication failed for'
+        ' user "reader"',
+        "(1045, \"Access denied for user 'reader'@'localhost' (using password: YES)\")",
+    ],
+)
+def test_a_refused_login_is_one_sentence(said: str) -> None:
+    reason = explain(OperationalError(None, None, Exception(said)), sa.make_url("postgresql://reader:x@host/db"))
+    assert reason == "it refuses the login; check user and password in AGENT_REPORT_SOURCE_URL"
+
+
+def test_a_refused_connection_is_one_sentence() -> None:
+    with pytest.raises(SourceError) as caught:
+        read_notes(open_database("postgresql://user:x@127.0.0.1:1/db"))
+    assert str(caught.value) == (
+        "The source postgresql://127.0.0.1:1/db cannot be read: Connection refused; check that the database "
+        "runs, and host and port in AGENT_REPORT_SOURCE_URL"
+    )
 
 
 def test_a_url_for_people() -> None:

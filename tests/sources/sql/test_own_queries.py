@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tasks.errors import RefusedError, SourceError
+from tasks.errors import ConfigurationError, RefusedError, SourceError
 from tasks.evidence.types import AgentRuns, FutureRuns
 from tasks.sources.contract.mapping import SourceMapping, parse_mapping
 from tasks.sources.source import Window
@@ -253,7 +253,6 @@ def test_tables_in_the_contract_s_names_need_no_mapping(open_sqlite: Open) -> No
             "query runs in AGENT_REPORT_SOURCE_MAPPING has no column agent, status, .*bot",
         ),
         (f"runs: {_RUNS}", "no column environment; write environment: and a name"),
-        ("runs: SELECT absent FROM chats\nenvironment: e", "query runs in .* cannot be run: no such column: absent"),
         (f"runs: {_RUNS}\nenvironment: e\nagents: SELECT bot FROM chats", "query agents .* no column id"),
         (f"runs: {_RUNS}\nenvironment: e\nsteps: SELECT 1 AS run_id", "query steps .* no column kind"),
         (f"runs: {_RUNS}\nenvironment: e\nsignals: SELECT 1 AS run_id", "query signals .* no column name, value"),
@@ -263,6 +262,50 @@ def test_tables_in_the_contract_s_names_need_no_mapping(open_sqlite: Open) -> No
 def test_what_a_query_lacks_is_named(open_sqlite: Open, mapping: str, reason: str) -> None:
     with pytest.raises(SourceError, match=reason):
         open_sqlite(mapping, *_STATEMENTS).check()
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("SELECT boot FROM chats", r"no such column: boot; did you mean bot\? chats has id, bot, "),
+        ("SELECT c.xyzzy FROM chats c", "no such column: c.xyzzy; chats has id, bot, "),
+        ("SELECT id FROM chat", r"no such table: chat; did you mean chats\? the tables are "),
+        ("SELECT id FRM chats", "syntax error"),
+    ],
+)
+def test_a_wrong_query_is_refused_with_what_may_be_meant(open_sqlite: Open, query: str, reason: str) -> None:
+    mapping = parse_mapping(f"runs: {query}\nenvironment: e", "AGENT_REPORT_SOURCE_MAPPING=my.yaml")
+    with pytest.raises(
+        ConfigurationError, match=f"The query runs in AGENT_REPORT_SOURCE_MAPPING=my.yaml cannot be run: .*{reason}"
+    ):
+        open_sqlite(mapping, *_STATEMENTS).check()
+
+
+def test_a_wrong_query_of_postgresql_is_refused_with_what_may_be_meant(open_postgres: Open) -> None:
+    source = open_postgres("runs: SELECT c.questionn FROM conversations c\nenvironment: e")
+    with pytest.raises(
+        ConfigurationError, match=r"questionn does not exist.*; did you mean question\? conversations has"
+    ):
+        source.check()
+
+
+def test_runs_are_counted_by_environment(open_postgres: Open, open_sqlite: Open) -> None:
+    columns = "uid AS id, bot AS agent, stage AS environment, outcome AS status, began AS started_at"
+    mapping = f"runs: SELECT {columns} FROM conversations"
+    bots = [(1, "a", "prod"), (2, "a", "prod"), (3, "b", "prod"), (4, "a", "dev")]
+    source = open_postgres(mapping, *(_insert(number, bot, stage=stage) for number, bot, stage in bots))
+    tally = source.tally()
+    assert (tally.agents, tally.runs, tally.is_whole) == ({"prod": 2, "dev": 1}, {"prod": 3, "dev": 1}, True)
+    station = open_sqlite(
+        "statuses: {}",
+        "CREATE TABLE environments (id, name)",
+        "INSERT INTO environments VALUES (1, 'prod'), (2, 'idle')",
+        "CREATE TABLE agents (id, name, environment_id)",
+        "INSERT INTO agents VALUES (1, 'a', 1), (2, 'b', 2)",
+        "CREATE TABLE agent_runs (id, agent_id, status, started_at)",
+        "INSERT INTO agent_runs VALUES (1, 1, 'ok', '2026-03-01'), (2, 1, 'ok', '2026-03-01'), (3, 9, 'ok', '')",
+    )
+    assert station.tally().runs == {"prod": 2}
 
 
 def test_a_filter_by_model_needs_its_column(open_sqlite: Open) -> None:

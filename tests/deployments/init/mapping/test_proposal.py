@@ -47,7 +47,7 @@ def test_postgresql_with_uuids_enums_and_jsonb(own_postgres: str, proposed: Prop
         "input_tokens": "usage.prompt_tokens",
         "output_tokens": "usage.completion_tokens",
     }
-    assert proposal.statuses == {"completed": ["solved"], "failed": ["broke"], "unfinished": ["live"]}
+    assert proposal.statuses.meanings == {"completed": ["solved"], "failed": ["broke"], "unfinished": ["live"]}
     mapping = yaml.safe_load(render_mapping(proposal, "postgresql://host/db"))
     assert mapping.keys() == {"runs", "statuses"}
     engine = sa.create_engine(own_postgres)
@@ -83,7 +83,7 @@ def test_agents_and_conversations_in_tables_of_their_own(make_sqlite: Any, propo
     assert (proposal.runs.name, proposal.agents and proposal.agents.name) == ("chats", "assistants")
     assert proposal.agents_query is not None
     assert proposal.agents_query.columns == {"id": "id", "name": "name", "prompt": "instructions"}
-    assert proposal.statuses == {"completed": ["closed"]}
+    assert proposal.statuses.meanings == {"completed": ["closed"]}
     row = _first(path, proposal)
     messages = json.loads(row.pop("messages"))
     assert messages == [{"role": "user", "content": "user 0"}, {"role": "assistant", "content": "assistant 0"}]
@@ -140,8 +140,8 @@ def test_an_agent_is_found_by_its_values_and_doubts_are_comments(make_sqlite: An
     proposal = proposed(f"sqlite:///{make_sqlite({'tickets': (columns, rows)})}")
     assert proposal.guesses["agent"].column.name == "made_with"
     text = render_mapping(proposal, "sqlite:///own.db")
-    assert "# agent: made_with is a guess" in text
-    assert "# task: read from question; it may also be prompt" in text
+    assert "# agent: made_with is a guess. If that is wrong, write `<column> AS agent`." in text
+    assert "# task: read from question. If that is wrong, write `prompt AS task`." in text
 
 
 def test_names_that_are_hostile_are_quoted(make_sqlite: Any, proposed: Proposed) -> None:
@@ -165,11 +165,141 @@ def test_tables_without_runs_give_no_proposal() -> None:
         (["completed", "Failed", "RUNNING"], {}, []),
         (
             ["Solved", "broke", "in progress", "odd"],
-            {"completed": ["Solved"], "failed": ["broke"], "unfinished": ["in progress"]},
+            {"completed": ["Solved"], "failed": ["broke"], "unfinished": ["in progress", "odd"]},
             ["odd"],
         ),
+        (["Gave up", "crashed", "aborted", "rejected"], {"failed": ["Gave up", "crashed", "aborted", "rejected"]}, []),
+        (["finished", "resolved", "answered"], {"completed": ["finished", "resolved", "answered"]}, []),
         (["timed-out", ""], {"failed": ["timed-out"]}, []),
     ],
 )
 def test_words_of_statuses(words: list[str], found: dict[str, list[str]], unknown: list[str]) -> None:
-    assert guess_statuses(words) == (found, unknown)
+    guessed = guess_statuses(dict.fromkeys(words, 1))
+    assert (guessed.meanings, guessed.unknown) == (found, unknown)
+
+
+def test_unknown_statuses_are_written_and_explained_once(make_sqlite: Any, proposed: Proposed) -> None:
+    columns = ["id TEXT PRIMARY KEY", "bot", "outcome", "question", "reply", "started_at"]
+    words = ("finished", "gave_up", "handover", "ok")
+    rows = [(f"r{n}", "ab"[n % 2], words[n % 4], f"q {n}", f"a {n}", "2026-11-01 10:00") for n in range(_N)]
+    text = render_mapping(proposed(f"sqlite:///{make_sqlite({'runs': (columns, rows)})}"), "sqlite:///own.db")
+    assert yaml.safe_load(text)["statuses"] == {
+        "completed": ["finished"],
+        "failed": ["gave_up"],
+        "unfinished": ["handover"],
+    }
+    for line in (
+        "# gave_up: counted as failed, the usual meaning.",
+        "# handover: counted as unfinished, because the meaning is unknown.",
+        "# As unfinished, 5 of 20 runs would be left out, which changes the success rate.",
+        "# To change that, move a word to another list, such as `failed: [handover]`.",
+        "# There is no environment column: all runs belong to this environment.",
+    ):
+        assert text.splitlines().count(line) == 1, line
+
+
+_BODIES: list[tuple[dict[str, Any], dict[str, str]]] = [
+    ({"agent": {"name": "A", "version": "1.2"}}, {"agent": "agent.name", "version": "agent.version"}),
+    ({"agent": {"id": "A", "version": "1.2"}}, {"agent": "agent.id", "version": "agent.version"}),
+    ({"bot": {"slug": "A"}, "user": {"name": "Ann", "message": "T"}}, {"agent": "bot.slug", "task": "user.message"}),
+    ({"metadata": {"agent": "A", "env": "prod"}}, {"agent": "metadata.agent", "environment": "metadata.env"}),
+    (
+        {"metadata": {"assistant": {"name": "A"}, "usage": {"tokens": {"input": 7}}}},
+        {"agent": "metadata.assistant.name", "input_tokens": "metadata.usage.tokens.input"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), _BODIES)
+@pytest.mark.parametrize("dialect", ["sqlite", "duckdb"])
+def test_nested_values_are_candidates(body: dict[str, Any], expected: dict[str, str], dialect: str) -> None:
+    def fill(value: Any, number: int) -> Any:
+        if isinstance(value, dict):
+            return {key: fill(inner, number) for key, inner in value.items()}
+        return {"A": f"agent {number % 3}", "T": f"Do thing {number} of the list"}.get(value, value)
+
+    rows = [{"id": f"r{n}", "answer": f"It is {n}.", **fill(body, n)} for n in range(_N)]
+    table = build_table("runs", "runs", rows, dict.fromkeys(rows[0], ""), dialect)
+    proposal = propose([table], dialect, lambda *_: {}, datetime.now(UTC))
+    assert proposal is not None
+    guesses = proposal.guesses
+    assert {name: guesses[name].column.name for name in expected if name in guesses} == expected
+    assert not any("no column names the agent" in note for note in proposal.notes)
+
+
+def test_another_nested_value_is_offered_and_the_query_reads_it(make_sqlite: Any, proposed: Proposed) -> None:
+    inner = {"assistant": {"id": "a1", "name": "Ann"}}
+    rows = [(f"r{n}", json.dumps({"metadata": inner} | {"n": n}), f"q {n}", f"a {n}") for n in range(_N)]
+    path = make_sqlite({"runs": (["id TEXT PRIMARY KEY", "payload", "question", "reply"], rows)})
+    proposal = proposed(f"sqlite:///{path}")
+    assert [column.name for column in proposal.guesses["agent"].others] == ["payload.metadata.assistant.id"]
+    assert _first(path, proposal)["agent"] == "Ann"
+
+
+def test_nested_values_in_jsonb(postgres_url: str, proposed: Proposed) -> None:
+    engine = sa.create_engine(postgres_url)
+    body = {"agent": {"name": "Ann"}, "stats": {"latency_ms": 1500, "failed": True}}
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE runs (id int PRIMARY KEY, body jsonb, question text, reply text)")
+        for n in range(8):
+            connection.execute(
+                sa.text("INSERT INTO runs VALUES (:n, :b, 'Why?', 'So.')"), {"n": n, "b": json.dumps(body)}
+            )
+    query = "\n".join(proposed(postgres_url).runs_query.lines())
+    with engine.connect() as connection:
+        row = connection.exec_driver_sql(query).mappings().first()
+    engine.dispose()
+    assert row is not None
+    assert (row["agent"], row["status"], row["duration_seconds"]) == ("Ann", "failed", 1.5)
+
+
+def _propose_rows(rows: list[dict[str, Any]], counts: dict[str, int] | None = None) -> Proposal:
+    table = build_table("runs", "runs", rows, dict.fromkeys(rows[0], ""), "duckdb")
+    proposal = propose([table], "duckdb", lambda *_: counts or {}, datetime.now(UTC))
+    assert proposal is not None
+    return proposal
+
+
+_ANSWERED = [
+    {"Bot": "ab"[n % 2], "Question": f"Q {n}", "Answer": f"A {n}", "Started At": "2026-11-01 10:00"} for n in range(_N)
+]
+
+
+@pytest.mark.parametrize("values", [lambda n: f"T-{1000 + n}", lambda n: 1000 + n, lambda n: f"{n:032x}"])
+def test_a_unique_column_is_the_id(values: Callable[[int], Any]) -> None:
+    rows = [{"Ticket": values(n), **row, "Total Tokens": 150 + n} for n, row in enumerate(_ANSWERED)]
+    proposal = _propose_rows(rows)
+    assert proposal.runs_query.columns["id"] == '"Ticket"'
+    assert proposal.guesses["task"].column.name == "Question"
+    assert not any("checksum" in note for note in proposal.notes)
+    # Not where a value returns in rows that were not sampled.
+    assert _propose_rows(rows, {"T-1000": 2}).runs_query.columns["id"].startswith("md5(")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        lambda n: f"The ticket {n} is open",
+        lambda n: n + 0.5,
+        lambda n: f"2026-11-01 10:{n:02}:00",
+        lambda n: f"T-{n // 2}",
+        lambda n: f"T-{n}" if n else None,
+    ],
+)
+def test_texts_fractions_times_and_gaps_are_no_id(values: Callable[[int], Any]) -> None:
+    rows = [{"Ticket": values(n), **row} for n, row in enumerate(_ANSWERED)]
+    assert _propose_rows(rows).runs_query.columns["id"].startswith("md5(")
+
+
+def test_a_column_is_used_once(make_sqlite: Any, proposed: Proposed) -> None:
+    columns = ["conv_id INTEGER PRIMARY KEY", "bot", "outcome", "prompt", "reply", "started_ms"]
+    rows = [(n, "ab"[n % 2], "ok", f"Q {n}", f"A {n}", 1_790_000_000_000 + n) for n in range(_N)]
+    columns_of_runs = proposed(f"sqlite:///{make_sqlite({'conversations': (columns, rows)})}").runs_query.columns
+    assert columns_of_runs["id"] == "conv_id"
+    assert "session_id" not in columns_of_runs
+
+
+@pytest.mark.parametrize(("turns", "is_session"), [(1, False), (2, True)])
+def test_a_session_id_of_every_run_is_none(turns: int, is_session: bool) -> None:
+    rows = [{"id": f"r{n}", "session_id": f"s{n // turns}", **row} for n, row in enumerate(_ANSWERED)]
+    assert ("session_id" in _propose_rows(rows).guesses) is is_session
