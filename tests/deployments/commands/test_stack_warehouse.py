@@ -33,16 +33,13 @@ def beside(command: Any, write_label_report: Callable[..., str]) -> Any:
     return command
 
 
-def test_reports_of_the_stack_are_found_unless_another_warehouse_is_set(
-    beside: Any, run_here: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    listed = run_here("list", "--json")
+def test_reports_of_the_stack_are_found_unless_another_warehouse_is_set(beside: Any) -> None:
+    listed = beside.run("list", "--json")
     assert [row["id"] for row in json.loads(listed.out)] == [2, 1], listed.err
-    own = run_here("list", "--json", AGENT_REPORT_WAREHOUSE_URL="sqlite:///own.db")
+    own = beside.run("list", "--json", AGENT_REPORT_WAREHOUSE_URL="sqlite:///own.db")
     assert json.loads(own.out) == []
-    monkeypatch.delenv("AGENT_REPORT_WAREHOUSE_URL")
     (beside.folder / ".env").write_text("AGENT_REPORT_WAREHOUSE_URL=sqlite:///own.db\n")
-    assert json.loads(run_here("list", "--json").out) == []
+    assert json.loads(beside.run("list", "--json").out) == []
 
 
 def test_commands_that_label_prints_work_as_printed(beside: Any) -> None:

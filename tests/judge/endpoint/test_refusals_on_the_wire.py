@@ -366,5 +366,6 @@ def test_a_server_that_loads_its_model_is_waited_for(serve: Serve, make_client: 
     server = serve(*[loading] * 9, "{}")
     client = make_client(server.base_url, first_backoff_seconds=0.001, max_attempts=1)
     assert ask(client).attempts == 10
+    # The next attempt would be after the deadline, so that it ends at once.
     with pytest.raises(DeadlineError, match="last: HTTP 503: Loading model"):
-        ask(make_client(serve(loading).base_url), seconds=0.2)
+        ask(make_client(serve(loading).base_url, first_backoff_seconds=60), seconds=5)
