@@ -14,7 +14,7 @@ from tasks.errors import SourceError
 from tasks.redaction.redactor import Redactor
 from tasks.settings import Settings
 from tasks.sources.contract.columns import RUN
-from tasks.wire.urls import without_user
+from tasks.sources.files.places import describe
 
 _MAPPING_HINT = "Write a mapping (docs/guide/own-tables.md) and name it in AGENT_REPORT_SOURCE_MAPPING"
 _JAEGER_ANSWER = {"data", "total", "limit", "offset", "errors"}
@@ -55,20 +55,20 @@ def look_at(place: Place, settings: Settings) -> Look:
         return _look_at_database(place, settings)
     if place.kind == "files":
         return _look_at_files(place, settings)
-    return Look(without_user(place.url) or place.url, known="agents and runs are read from the spans")
+    return Look(describe(place.url), known="agents and runs are read from the spans")
 
 
 def _look_at_database(place: Place, settings: Settings) -> Look:
-    from tasks.sources.files.places import describe as describe_place
     from tasks.sources.span_tables.clickhouse import is_clickhouse
-    from tasks.sources.sql.connection import describe, open_database
+    from tasks.sources.sql.connection import describe as describe_database
+    from tasks.sources.sql.connection import open_database
 
     if is_clickhouse(place.url):
-        return Look(describe_place(place.url), known="its table otel_traces is read", preset="otel_traces")
+        return Look(describe(place.url), known="its table otel_traces is read", preset="otel_traces")
     engine = open_database(place.url)
     try:
         tables = read_tables(engine)
-        shown = describe(engine.url)
+        shown = describe_database(engine.url)
         if is_station(tables):
             return Look(shown, tables, known="CloudShip Station's tables")
         if is_contract(tables):
@@ -81,7 +81,6 @@ def _look_at_database(place: Place, settings: Settings) -> Look:
 
 def _look_at_files(place: Place, settings: Settings) -> Look:
     from tasks.sources.files.opening import columns_of, open_files
-    from tasks.sources.files.places import describe
 
     engine = open_files(place.url)
     try:

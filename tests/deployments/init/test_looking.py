@@ -92,6 +92,11 @@ def test_an_export_is_known_by_its_columns(tmp_path: Path) -> None:
     }
 
 
+def test_a_store_is_shown_without_its_password() -> None:
+    for url in ("phoenix+http://me:s3cret@host:6006", "phoenix+http://me:pass/s3cret@host:6006"):
+        assert "s3cret" not in look_at(find_place(url), Settings(_env_file=None)).shown
+
+
 def test_files_without_anything_to_judge_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no table that looks like agents' runs; there is runs \(id, email\)"):
         _look(_write_lines(tmp_path / "users.jsonl", [{"id": 1, "email": "a@example.com"}]))
