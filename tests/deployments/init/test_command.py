@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from dotenv import dotenv_values
 
 from deployments import cli
+from deployments.demo.loopback import LoopbackServer, Request, Response
 from tasks.sources.contract.mapping import load_mapping
 
 Init = Callable[..., tuple[int, str, str]]
@@ -164,6 +166,32 @@ def test_otlp_files(init: Init, otlp_folder: Path, tmp_path: Path) -> None:
     env = (tmp_path / ".env").read_text()
     assert "\nAGENT_REPORT_SOURCE_URL=otlp:traces\n" in env
     assert "JAEGER" not in env
+
+
+def test_a_store_is_listed_once(init: Init) -> None:
+    said = {"openinference.span.kind": "AGENT", "input.value": "Do it", "output.value": "Did it"}
+    span = {
+        "traceID": "1" * 32,
+        "spanID": "2" * 16,
+        "operationName": "planner",
+        "startTime": int((time.time() - 3600) * 1_000_000),
+        "duration": 5_000_000,
+        "tags": [{"key": key, "type": "string", "value": value} for key, value in said.items()],
+        "processID": "p1",
+    }
+    trace = {"traceID": "1" * 32, "spans": [span], "processes": {"p1": {"serviceName": "shop", "tags": []}}}
+    answers = {"/api/services": ["shop"], "/api/traces": [trace]}
+
+    def answer(request: Request) -> Response:
+        return Response(body=json.dumps({"data": answers[request.path.partition("?")[0]]}).encode())
+
+    with LoopbackServer(answer) as jaeger:
+        code, out, err = init(f"jaeger+{jaeger.url}")
+        services = [request for request in jaeger.requests if request.path.startswith("/api/services")]
+    assert code == 0, err + out
+    assert "2 calls to gpt-5.4-mini" in out
+    # For the traces of the last 30 days, and whether there are older ones.
+    assert len(services) == 2
 
 
 def test_a_folder_of_json_lines(init: Init, tmp_path: Path) -> None:
