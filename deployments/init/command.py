@@ -26,6 +26,7 @@ from deployments.terminal.console import open_console, print_json
 from tasks.clients import Clients
 from tasks.connecting import open_clients
 from tasks.errors import ConfigurationError, UsageError
+from tasks.evidence.left_out import FOR_STATUS
 from tasks.settings import NO_ENV_FILE, ReportOptions, Settings, read_settings
 from tasks.sources.source import Source, Tally
 
@@ -34,7 +35,6 @@ _SOURCE, _MAPPING = "AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_SOURCE_MAPPING"
 _PRESET = "AGENT_REPORT_SOURCE_PRESET"
 _OF_SOURCE = {_SOURCE, _MAPPING, _PRESET, "AGENT_REPORT_SOURCE_BLOCK"}
 _RUNS_READ = 20
-_LEFT_OUT = " left out as unfinished: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +184,8 @@ def _estimate(environment: str, console: Console, *, as_json: bool) -> Mapping[s
     estimate = estimate_report(Order(environment, "", Criteria(), ReportOptions(), None), provisional=True)
     if not as_json:
         # What is left out is shown above; here it is the reason where nothing can be judged.
-        others = [
-            warning for warning in estimate["warnings"] if estimate["nothing_to_judge"] or _LEFT_OUT not in warning
-        ]
+        shown = () if estimate["nothing_to_judge"] else FOR_STATUS
+        others = [said for said in estimate["warnings"] if not any(phrase in said for phrase in shown)]
         print_estimate(console, {**estimate, "warnings": others})
     return estimate
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import stat
 import time
 from collections.abc import Callable
@@ -57,6 +58,16 @@ def test_stations_database_needs_no_mapping(init: Init, source: Path, tmp_path: 
     assert "\nAGENT_REPORT_ENVIRONMENT=demo\n" in env
     # Again: everything is as it was.
     assert ".env is there already, and the same" in init("station.db")[1]
+
+
+def test_what_is_left_out_is_shown_once(init: Init, source: Path, tmp_path: Path) -> None:
+    shutil.copyfile(source, tmp_path / "station.db")
+    with sqlite3.connect(tmp_path / "station.db") as database:
+        database.execute("UPDATE agent_runs SET status = 'escalated' WHERE id IN (SELECT max(id) FROM agent_runs)")
+    database.close()
+    out = init("station.db")[1]
+    assert "left out as unfinished: escalated 1; to count them, put escalated under completed or failed" in out
+    assert out.count("left out") == 1
 
 
 def test_a_file_that_is_there_stays_and_another_folder_is_possible(
