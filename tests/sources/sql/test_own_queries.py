@@ -326,6 +326,21 @@ def test_a_query_cannot_write_and_its_columns_are_unique(open_postgres: Open, po
         source.close()
 
 
+def test_no_statement_hides_in_a_query(open_postgres: Open, postgres_url: str) -> None:
+    open_postgres(MAPPING, _insert(1))
+    # The second line of an escaped string is escaped too.
+    quote = "E''\n'\\''"
+    hidden = f"SELECT {quote} AS a) AS q; COMMIT; DELETE FROM conversations; SELECT * FROM (SELECT {quote}"
+    source = SqlSource(open_database(postgres_url), SourceMapping(runs=hidden, environment="prod"))
+    with pytest.raises(ConfigurationError, match="cannot insert multiple commands"):
+        source.check()
+    source.close()
+    engine = sa.create_engine(postgres_url)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM conversations").scalar() == 1
+    engine.dispose()
+
+
 def test_statuses_of_a_mapping_hold_for_station_s_tables_too(open_sqlite: Open) -> None:
     source = open_sqlite(
         "statuses: {completed: [fertig]}",
