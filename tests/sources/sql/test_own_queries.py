@@ -141,6 +141,25 @@ def test_the_newest_of_each_agent_by_the_database(open_postgres: Open) -> None:
     assert [_ids(models["a"]), _ids(models["b"])] == [[_UUIDS[2]], [_UUIDS[6], _UUIDS[4]]]
 
 
+@pytest.mark.parametrize("kind", ["TIMESTAMPTZ", "TEXT"])
+def test_rows_that_are_there_twice_take_no_place(open_postgres: Open, kind: str) -> None:
+    twice = MAPPING.replace("FROM conversations", "FROM conversations, generate_series(1, 3)")
+    change = f"ALTER TABLE conversations ALTER began TYPE {kind}"
+    found = _fetch(open_postgres(twice, *(_insert(number) for number in (1, 2, 3)), change), limit=2)
+    assert _ids(found["helper"]) == [_UUIDS[1], _UUIDS[2]]
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMPTZ", "TEXT"])
+def test_an_agent_with_runs_before_the_window_can_be_read(open_postgres: Open, kind: str) -> None:
+    mapping = MAPPING + "agents: SELECT 'a' AS id UNION SELECT 'b'"
+    rows = [_insert(1, "a"), _insert(2, "a", "infinity"), _insert(3, "b", "infinity")]
+    source = open_postgres(mapping, *rows, f"ALTER TABLE conversations ALTER began TYPE {kind}")
+    found = _fetch(source, since=NOW)
+    assert isinstance(found["a"], AgentRuns)
+    assert (found["a"].runs, found["a"].unreadable) == ((), 1)
+    assert str(found["b"]).startswith(f"No run of b can be read: run '{_UUIDS[3]}' has started_at 'infinity'")
+
+
 @pytest.mark.parametrize("kind", ["TIMESTAMP", "DATE", "TEXT", "DOUBLE PRECISION", "BIGINT"])
 def test_dates_of_any_type_give_the_same_runs(open_postgres: Open, kind: str) -> None:
     change = f"ALTER TABLE conversations ALTER began TYPE {kind} USING "
