@@ -164,6 +164,11 @@ def test_what_cannot_be_read_is_named_and_costs_nothing_else(write: Write) -> No
     assert "message 1 of b.pb: it ends in the middle" in warning
 
 
+def test_json_under_old_names_as_deep_as_it_can_be_is_read_without_overflow(write: Write) -> None:
+    deep = b'{"resource_spans": ' + b"[" * 1_000 + b"]" * 1_000 + b"}\n"
+    assert len(list(write({"traces.json": deep + _lines(_REQUESTS)}).traces(None, _END))) == 2
+
+
 def test_many_traces_in_one_file_are_read_in_pages(write: Write) -> None:
     store = write({"traces.json": _lines(_request(_span(at, 1, minute=at)) for at in range(1, 452))})
     traces = list(store.traces(None, _BEGAN + timedelta(days=9)))
