@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from deployments.init.columns import Column
 from deployments.init.mapping.guesses import Guess, guess_agent, guess_agent_by_values, guess_run, singular, words_of
 from deployments.init.mapping.links import Link, find_agents, find_label
 from deployments.init.mapping.parts import find_parts
 from deployments.init.mapping.status_words import GuessedStatuses, guess_statuses
 from deployments.init.mapping.vocabulary import FAILED_FLAGS, PART_TABLES, RUN_TABLES, STEP_TYPES, STEP_WORDS
-from deployments.init.tables import Column, Table
+from deployments.init.tables import Table
 
 _WEIGHTS = {
     "id": 0.1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deployments.init.tables import Kind
+from deployments.init.columns import Kind
 
 
 @dataclass(frozen=True, slots=True)
