@@ -110,7 +110,7 @@ def build_table(
 
 def quote(name: str, dialect: str) -> str:
     """``name`` for SQL, in quotation marks where it needs some."""
-    if dialect == "mysql":
+    if dialect in ("mysql", "mariadb"):
         from sqlalchemy.dialects import mysql
 
         return str(mysql.dialect().identifier_preparer.quote(name))
