@@ -98,13 +98,11 @@ def _runs_score(place: Table) -> float:
     return score * (0.6 if place.rows == 0 else 1.0)
 
 
-def propose(
-    tables: Sequence[Table], dialect: str, count_values: CountValues, now: datetime, environment: str = ""
-) -> Proposal | None:
+def propose(tables: Sequence[Table], dialect: str, count_values: CountValues, now: datetime) -> Proposal | None:
     """A mapping for ``tables``, or None where none of them looks like runs.
 
-    ``count_values(table, expression)`` counts the rows by value. ``now`` (aware) and ``environment`` are those of all
-    runs where no column has any.
+    ``count_values(table, expression)`` counts the rows by value. Where no column has a date, all runs are of ``now``
+    (aware).
     """
     ranked = rank_runs(tables)
     if not ranked:
@@ -154,7 +152,7 @@ def propose(
         runs_query=Query(columns, f"FROM {runs.expression}", where),
         agents=agents.table if agents else None,
         agents_query=_agents_query(agents) if agents else None,
-        environment="" if place else environment or "production",
+        environment="" if place else "production",
         # Counts of a table with steps in it are not those of the runs.
         statuses=guess_statuses(words, is_counted=not where),
         others=[
