@@ -88,7 +88,7 @@ def start(given: str | None, *, environment: str, output: Path, as_json: bool) -
             preset=look.preset,
         )
         files.append(write_beside(output / ENV_FILE, text, private=True))
-        print_files(console, files, output, is_overridden=is_overridden)
+        print_files(console, files, is_overridden=is_overridden)
         estimate = _estimate(survey.environment, console, as_json=as_json)
         steps = next_steps(survey, files, _judge_problem())
     print_next(console, survey, estimate, output, steps)

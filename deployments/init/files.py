@@ -14,10 +14,23 @@ _MOST_NAMES = 100
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """A file after ``write_beside``; ``unchanged``: it held this text before, ``beside``: another file has its name."""
+    """A file after ``write_beside``; where ``path`` is not the ``wanted`` one, another file has its name.
+
+    Without ``is_new``, it held this text before."""
 
     path: Path
-    state: Literal["written", "unchanged", "beside"]
+    wanted: Path
+    is_new: bool
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether another file has the name that was wanted."""
+        return self.path != self.wanted
+
+    @property
+    def state(self) -> Literal["written", "unchanged", "beside"]:
+        """The file in one word: a new one that is ``beside`` another is not ``written``."""
+        return "unchanged" if not self.is_new else "beside" if self.is_beside else "written"
 
 
 def write_beside(path: Path, text: str, *, private: bool = False) -> WrittenFile:
@@ -31,7 +44,7 @@ def write_beside(path: Path, text: str, *, private: bool = False) -> WrittenFile
     for number in range(_MOST_NAMES):
         candidate = _candidate(path, number)
         if candidate.is_file() and _read(candidate) == text:
-            return WrittenFile(candidate, "unchanged")
+            return WrittenFile(candidate, path, is_new=False)
         try:
             handle = os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
         except FileExistsError:
@@ -40,7 +53,7 @@ def write_beside(path: Path, text: str, *, private: bool = False) -> WrittenFile
             raise UsageError(f"--output: {candidate} cannot be written: {error.strerror}") from None
         with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - of an open handle
             file.write(text)
-        return WrittenFile(candidate, "written" if number == 0 else "beside")
+        return WrittenFile(candidate, path, is_new=True)
     raise UsageError(f"--output: {path} and {_MOST_NAMES} names like it are taken: remove some")
 
 

@@ -7,24 +7,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
+from sqlalchemy import Engine
+
 from deployments.init.mapping.proposal import Proposal, propose
 from deployments.init.place import Place
 from deployments.init.tables import Table, count_values, read_table, read_tables
 from tasks.errors import SourceError
 from tasks.redaction.redactor import Redactor
 from tasks.settings import Settings
-from tasks.sources.contract.columns import RUN
-from tasks.wire.urls import without_user
+from tasks.sources.contract.mapping import SourceMapping
+from tasks.sources.files.places import describe
+from tasks.sources.sql.connection import reading
 
 _MAPPING_HINT = "Write a mapping (docs/guide/own-tables.md) and name it in AGENT_REPORT_SOURCE_MAPPING"
 _JAEGER_ANSWER = {"data", "total", "limit", "offset", "errors"}
 _JAEGER_HINT = "It is an answer of Jaeger's API: read Jaeger itself, as `agent-report init jaeger+http://host:16686`"
 _FILE_TABLES = ("runs", "agents", "steps", "signals")
-STATION = {
-    "environments": {"id", "name"},
-    "agents": {"id", "name", "environment_id"},
-    "agent_runs": {"id", "agent_id", "status"},
-}
 
 
 def _as_is(text: str) -> str:
@@ -55,24 +53,22 @@ def look_at(place: Place, settings: Settings) -> Look:
         return _look_at_database(place, settings)
     if place.kind == "files":
         return _look_at_files(place, settings)
-    return Look(without_user(place.url) or place.url, known="agents and runs are read from the spans")
+    return Look(describe(place.url), known="agents and runs are read from the spans")
 
 
 def _look_at_database(place: Place, settings: Settings) -> Look:
-    from tasks.sources.files.places import describe as describe_place
     from tasks.sources.span_tables.clickhouse import is_clickhouse
-    from tasks.sources.sql.connection import describe, open_database
+    from tasks.sources.sql.connection import describe as describe_database
+    from tasks.sources.sql.connection import open_database
 
     if is_clickhouse(place.url):
-        return Look(describe_place(place.url), known="its table otel_traces is read", preset="otel_traces")
+        return Look(describe(place.url), known="its table otel_traces is read", preset="otel_traces")
     engine = open_database(place.url)
     try:
         tables = read_tables(engine)
-        shown = describe(engine.url)
-        if is_station(tables):
-            return Look(shown, tables, known="CloudShip Station's tables")
-        if is_contract(tables):
-            return Look(shown, tables, known="its table runs has the columns of the source contract")
+        shown = describe_database(engine.url)
+        if known := _known(engine):
+            return Look(shown, tables, known=known)
         proposal = propose(tables, engine.dialect.name, partial(count_values, engine), datetime.now(UTC))
     finally:
         engine.dispose()
@@ -81,15 +77,14 @@ def _look_at_database(place: Place, settings: Settings) -> Look:
 
 def _look_at_files(place: Place, settings: Settings) -> Look:
     from tasks.sources.files.opening import columns_of, open_files
-    from tasks.sources.files.places import describe
 
     engine = open_files(place.url)
     try:
         if preset := _preset(columns_of(engine, "runs")):
             return Look(describe(place.url), known=f"an export with the columns of {preset}", preset=preset)
         tables = [read_table(engine, name) for name in _FILE_TABLES if columns_of(engine, name)]
-        if is_contract(tables):
-            return Look(describe(place.url), tables, known="its columns have the names of the source contract")
+        if known := _known(engine):
+            return Look(describe(place.url), tables, known=known)
         proposal = propose(tables, engine.dialect.name, partial(count_values, engine), datetime.now(UTC))
     finally:
         engine.dispose()
@@ -118,15 +113,16 @@ def _checked(shown: str, tables: Sequence[Table], proposal: Proposal | None, set
     return Look(shown, tables, proposal, redact=own.redact if own else _as_is)
 
 
-def is_contract(tables: Sequence[Table]) -> bool:
-    """Whether the runs have all columns that can be read without a mapping, by the names of the source contract."""
-    runs = next((table for table in tables if table.name == "runs"), None)
-    there = {column.name.lower() for column in runs.columns} if runs else set()
-    needed = {column.name for column in RUN if column.is_required} | {"environment"}
-    return needed <= there and bool(there & {"started_at", "completed_at"})
+def _known(engine: Engine) -> str:
+    """What the tables are where they can be read without a mapping, else ""."""
+    from tasks.sources.sql.contract_tables import find_tables
+    from tasks.sources.sql.station import StationTables
 
-
-def is_station(tables: Sequence[Table]) -> bool:
-    """Whether the tables are those of CloudShip Station, which need no mapping."""
-    by_name = {table.name: {column.name.lower() for column in table.columns} for table in tables}
-    return all(columns <= by_name.get(name, set()) for name, columns in STATION.items())
+    try:
+        with reading(engine) as connection:
+            found = find_tables(connection, SourceMapping())
+    except SourceError:
+        return ""
+    if isinstance(found, StationTables):
+        return "CloudShip Station's tables"
+    return "its table runs has the columns of the source contract"

@@ -137,25 +137,18 @@ def _totals(survey: Survey, tally: Tally | None) -> str:
     return ", ".join(parts)
 
 
-def print_files(console: Console, files: Sequence[WrittenFile], output: Path, *, is_overridden: bool) -> None:
+def print_files(console: Console, files: Sequence[WrittenFile], *, is_overridden: bool) -> None:
     """The files that were written, those that were there, and which are in use; the settings are the last of them."""
     for file in files:
-        if file.state == "written":
-            console.print(Text.assemble(("Wrote ", "green"), plain(file.path)))
-        elif file.state == "unchanged":
+        if not file.is_new:
             console.print(Text.assemble(plain(file.path), " is there already, and the same"))
+        elif file.is_beside:
+            why = ", since another file is there already: "
+            console.print(Text.assemble(("Wrote ", "green"), plain(file.path), why, plain(file.wanted)))
         else:
-            name = output / file.path.name.replace(".agent-report", "", 1)
-            console.print(
-                Text.assemble(
-                    ("Wrote ", "green"),
-                    plain(file.path),
-                    ", since another file is there already: ",
-                    plain(name),
-                )
-            )
-    if files[-1].state == "beside":
-        new = " and ".join(file.path.name for file in files if file.state != "unchanged")
+            console.print(Text.assemble(("Wrote ", "green"), plain(file.path)))
+    if files[-1].is_beside:
+        new = " and ".join(file.path.name for file in files if file.is_new or file.is_beside)
         mapping = f"; it names {files[0].path.name}" if len(files) > 1 else ""
         note = (
             f"not in use: {new}. `doctor` and `run` read {ENV_FILE} as it was; the estimate below is of the new "
@@ -170,7 +163,7 @@ def print_files(console: Console, files: Sequence[WrittenFile], output: Path, *,
 def next_steps(survey: Survey, files: Sequence[WrittenFile], judge_problem: str) -> list[str]:
     """What to do next, in order; ``judge_problem`` says why the judge cannot be called yet, or is empty."""
     steps = []
-    if files[-1].state == "beside":
+    if files[-1].is_beside:
         steps.append(f"rename {files[-1].path.name} to {ENV_FILE}, to use the new settings")
     if judge_problem.startswith(_NO_KEY):
         steps.append(f"set OPENAI_API_KEY in {ENV_FILE} (or OPENAI_BASE_URL for another endpoint)")

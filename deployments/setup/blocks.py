@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError
 from deployments.setup.piece import Found
 from tasks.errors import ConfigurationError
 from tasks.settings import Settings
+from tasks.sources.files.places import describe
 from tasks.sources.opening import absolute_url, is_database
 from tasks.wire.urls import refuse_ambiguous
 
@@ -51,8 +52,6 @@ class Blocks:
 
     def __init__(self, settings: Settings) -> None:
         self.held: list[Held] = []
-        # Runs are made in another folder.
-        self._mapping = str(Path(settings.source_mapping).expanduser().resolve()) if settings.source_mapping else ""
         self._skipped: list[Found] = []
         self._plain: dict[str, str] = {}
         self._add_source(settings)
@@ -67,8 +66,7 @@ class Blocks:
     @property
     def environment(self) -> dict[str, str]:
         """The settings that make runs use these blocks, and what of the source is in none."""
-        named = {held.setting: held.name for held in self.held}
-        return named | self._plain | ({"AGENT_REPORT_SOURCE_MAPPING": self._mapping} if self._mapping else {})
+        return {held.setting: held.name for held in self.held} | self._plain
 
     def inspect(self, client: SyncPrefectClient) -> Sequence[Found]:
         return [*(self._state(client, held) for held in self.held), *self._skipped]
@@ -85,12 +83,16 @@ class Blocks:
 
     def _add_source(self, settings: Settings) -> None:
         """A database has a block; files and stores of traces have none, and what is secret stays with the worker."""
+        if settings.source_mapping:
+            # Runs are made in another folder.
+            self._plain["AGENT_REPORT_SOURCE_MAPPING"] = str(Path(settings.source_mapping).expanduser().resolve())
         variable = _VARIABLES["source"]
         url = settings.source_url.get_secret_value() if settings.source_url is not None else ""
         if settings.source_block or not url or (is_database(url) and not settings.source_preset):
             self._add(settings, "source", CONNECTOR, settings.source_url)
             return
-        if settings.source_headers or "@" in url.partition("://")[2].partition("/")[0]:
+        # What is not shown to people, user, password and query, is secret.
+        if settings.source_headers or describe(url) != url:
             detail = f"{variable} and its headers hold secrets: runs use what their worker has"
             self._skipped.append(Found("source", "skipped", detail))
             return

@@ -13,7 +13,9 @@ import orjson
 
 from tasks.evidence.traces.conventions.catalog import MARKS
 from tasks.evidence.traces.conventions.platforms.mlflow import MLFLOW
+from tasks.evidence.traces.conventions.values import as_text
 from tasks.evidence.traces.spans import Span, parse_v3
+from tasks.sources.otlp.names import rename_fields
 from tasks.sources.spans.api import dicts
 
 _NAMES = {
@@ -25,13 +27,6 @@ _NAMES = {
     "end_time_unix_nano": "endTimeUnixNano",
     "status": "status",
 }
-_VALUES = {
-    "string_value": "stringValue",
-    "int_value": "intValue",
-    "bool_value": "boolValue",
-    "double_value": "doubleValue",
-}
-_DEEPEST = 100
 _OWN_PREFIX = "mlflow."
 _OTHERS = MARKS - MLFLOW.marks
 # Of a trace as a whole, under names that conventions read on its root.
@@ -78,36 +73,15 @@ def _pairs(raw: object) -> list[dict[str, Any]]:
     if isinstance(raw, dict):
         # The file's: each value is JSON, text in quotes too.
         return [{"key": key, "value": _unquoted(value)} for key, value in raw.items()]
-    return [{"key": item.get("key"), "value": _value(item.get("value"))} for item in dicts(raw)]
-
-
-def _value(raw: object) -> object:
-    value = _plain(raw)
-    if isinstance(value, (dict, list)):
-        return orjson.dumps(value, default=str).decode()
-    return value
-
-
-def _plain(raw: object, depth: int = 0) -> Any:
-    """A value of OTLP as plain Python, to a depth that no attribute of use has."""
-    if not isinstance(raw, dict) or depth > _DEEPEST:
-        return None
-    for kind, value in raw.items():
-        if kind in _VALUES:
-            return (
-                int(value) if kind == "int_value" and isinstance(value, str) and value.lstrip("-").isdigit() else value
-            )
-        if kind == "array_value" and isinstance(value, dict):
-            return [_plain(item, depth + 1) for item in dicts(value.get("values"))]
-        if kind == "kvlist_value" and isinstance(value, dict):
-            return {str(item.get("key")): _plain(item.get("value"), depth + 1) for item in dicts(value.get("values"))}
-    return None
+    pairs = dicts(raw)
+    rename_fields(pairs)
+    return pairs
 
 
 def _unquoted(value: object) -> object:
     """JSON text without its quotes, numbers as numbers; objects, lists and what is no JSON stay text."""
     if not isinstance(value, str):
-        return orjson.dumps(value, default=str).decode() if isinstance(value, (dict, list)) else value
+        return as_text(value) if isinstance(value, (dict, list)) else value
     if value[:1] in ("{", "["):
         return value
     try:

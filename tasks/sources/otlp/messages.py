@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from tasks.evidence.traces.spans import Span, parse_v3
+from tasks.sources.otlp.names import has_old_names, rename_fields
 
 ZSTD = b"\x28\xb5\x2f\xfd"
 # The Collector sends some megabytes at most.
@@ -24,26 +25,6 @@ MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 _LENGTH_BYTES = 4
 _JSON = (b"{", b"[")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# Names from before OTLP 1.0, and as the fields of the messages are called.
-_NAMES = {
-    "instrumentationLibrarySpans": "scopeSpans",
-    "instrumentationLibrary": "scope",
-    "resource_spans": "resourceSpans",
-    "scope_spans": "scopeSpans",
-    "trace_id": "traceId",
-    "span_id": "spanId",
-    "parent_span_id": "parentSpanId",
-    "start_time_unix_nano": "startTimeUnixNano",
-    "end_time_unix_nano": "endTimeUnixNano",
-    "string_value": "stringValue",
-    "bool_value": "boolValue",
-    "int_value": "intValue",
-    "double_value": "doubleValue",
-    "bytes_value": "bytesValue",
-    "array_value": "arrayValue",
-    "kvlist_value": "kvlistValue",
-}
-_OLD = (b"instrumentationLibrary", b"resource_spans")
 
 
 class Place(NamedTuple):
@@ -143,15 +124,7 @@ def _requests(raw: bytes) -> list[dict[str, Any]]:
         parsed = orjson.loads(raw.removeprefix(_BYTE_ORDER_MARK))
     except orjson.JSONDecodeError as error:
         raise MessageError("it is no JSON") from error
-    if any(name in raw for name in _OLD):
-        parsed = _renamed(parsed)
+    if has_old_names(raw):
+        rename_fields(parsed)
     requests = parsed if isinstance(parsed, list) else [parsed]
     return [request for request in requests if isinstance(request, dict)]
-
-
-def _renamed(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_renamed(item) for item in value]
-    if isinstance(value, dict):
-        return {_NAMES.get(key, key): _renamed(item) for key, item in value.items()}
-    return value

@@ -6,12 +6,14 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import IOBase
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import BinaryIO, Literal, NamedTuple, cast
 
 import pyarrow as pa
 
@@ -35,21 +37,28 @@ class _Indexed:
     messages: list[tuple[int, Place]] = field(default_factory=list)
 
 
+class _File(NamedTuple):
+    """One file by its own name, and where it can be read at any place."""
+
+    name: str
+    path: Path
+
+
 class OtlpStore:
     """The traces in the files that ``url`` names: a file, a folder, a glob, each local or behind fsspec. Thread-safe.
 
     Files of any name are read by what is in them: JSON lines, a JSON document, protobuf; also as gzip or zstd. A
-    message that cannot be read is left out and named in ``warnings``. What is written later is not there: the files are
-    looked through once.
+    message that cannot be read is left out and named in ``warnings``, and so is a file that is removed before its
+    traces are loaded. What is written later is not there: the files are looked through once.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._lock = threading.Lock()
-        self._closing = ExitStack()
-        self._files: list[BinaryIO] = []
+        self._files: list[_File] = []
+        self._copies: tempfile.TemporaryDirectory[str] | None = None
         self._index: dict[str, _Indexed] | None = None
-        self._broken: list[str] = []
+        self._broken: dict[str, None] = {}  # as a set in order: a message can be asked for with several traces
 
     def check(self) -> None:
         """Return when there are files that hold spans.
@@ -69,8 +78,9 @@ class OtlpStore:
         """A sentence on what could not be read, none when all was."""
         if not self._broken:
             return ()
-        shown = "; ".join(self._broken[:_MOST_BROKEN]) + ("; …" if len(self._broken) > _MOST_BROKEN else "")
-        return (f"{counted(len(self._broken), 'message')} of {self.describe()} cannot be read: {shown}",)
+        broken = list(self._broken)
+        shown = "; ".join(broken[:_MOST_BROKEN]) + ("; …" if len(broken) > _MOST_BROKEN else "")
+        return (f"{counted(len(broken), 'message')} of {self.describe()} cannot be read: {shown}",)
 
     def traces(self, since: datetime | None, until: datetime) -> Iterator[Sequence[Span]]:
         """The traces that began from ``since`` (None: ever) until before ``until``, both aware, the newest first.
@@ -87,7 +97,7 @@ class OtlpStore:
         for start in range(0, len(chosen), _TRACES_AT_ONCE):
             page = chosen[start : start + _TRACES_AT_ONCE]
             found = self._load(page)
-            yield from (found[trace_id] for trace_id in page)
+            yield from (found[trace_id] for trace_id in page if trace_id in found)
 
     def fetch(self, trace_ids: Sequence[str]) -> Mapping[str, Sequence[Span]]:
         """The spans of each of ``trace_ids`` that the files have.
@@ -100,76 +110,95 @@ class OtlpStore:
         return self._load([trace_id for trace_id in trace_ids if trace_id in index])
 
     def close(self) -> None:
-        """Close the files."""
-        self._closing.close()
+        """Remove the copies of files."""
+        with self._lock:
+            if self._copies is not None:
+                self._copies.cleanup()
+                self._copies = None
 
     def _indexed(self) -> Mapping[str, _Indexed]:
         if self._index is None:
-            try:
-                self._index = self._read_index(list_files(self._url))
-            except OSError as error:
-                reason = scrub(error.strerror or str(error))
-                raise SourceError(f"The source {describe(self._url)} cannot be read: {reason}") from None
+            self._files, self._broken = [], {}
+            self._index = self._read_index(list_files(self._url))
         return self._index
 
     def _read_index(self, listing: Listing) -> dict[str, _Indexed]:
         index: dict[str, _Indexed] = {}
         for path in listing.paths:
-            file = self._open(listing, path)
-            number = len(self._files)
-            self._files.append(file)
-            for place in find_messages(file):
-                try:
-                    spans = read_message(file, place)
-                except MessageError as error:
-                    self._broken.append(f"{place.name} of {Path(path).name}: {error}")
-                    continue
-                for trace_id, found in spans.items():
-                    start_us = min(span.start_us for span in found)
-                    trace = index.setdefault(trace_id, _Indexed(start_us))
-                    trace.start_us = min(trace.start_us, start_us)
-                    trace.messages.append((number, place))
+            name = Path(path).name
+            with self._noting(name):
+                local = self._local(listing, path)
+                number = len(self._files)
+                self._files.append(_File(name, local))
+                with local.open("rb") as file:
+                    for place in find_messages(file):
+                        for trace_id, found in self._read(file, place, name).items():
+                            start_us = min(span.start_us for span in found)
+                            trace = index.setdefault(trace_id, _Indexed(start_us))
+                            trace.start_us = min(trace.start_us, start_us)
+                            trace.messages.append((number, place))
         if not index:
             raise SourceError(self._nothing(listing))
         return index
 
+    def _read(self, file: BinaryIO, place: Place, name: str) -> dict[str, list[Span]]:
+        """The spans of a message; none of one that cannot be read, which is noted."""
+        try:
+            return read_message(file, place)
+        except MessageError as error:
+            self._broken[f"{place.name} of {name}: {error}"] = None
+            return {}
+
+    @contextmanager
+    def _noting(self, name: str) -> Iterator[None]:
+        """What cannot be opened or read inside is noted and left out: files are removed and rotated meanwhile."""
+        try:
+            yield
+        except OSError as error:
+            self._broken[f"{name}: {scrub(error.strerror or str(error))}"] = None
+
     def _nothing(self, listing: Listing) -> str:
         if not listing.paths:
             return f"There is no file at {describe(self._url)}: give a folder, a file or a glob, as otlp:traces/*.json"
-        what = f": {self._broken[0]}" if self._broken else ""
+        what = f": {next(iter(self._broken))}" if self._broken else ""
         return (
             f"No span is in {self.describe()}{what}. What the OpenTelemetry Collector's file exporter writes is read: "
             "JSON or protobuf, also compressed"
         )
 
-    def _open(self, listing: Listing, path: str) -> BinaryIO:
-        """The file for reading at any place: one that is remote or compressed as a whole is copied first."""
-        source = cast("BinaryIO", listing.open(path))
-        self._closing.callback(source.close)
-        head = source.read(len(ZSTD))
-        source.seek(0)
-        compression: Literal["gzip", "zstd"] | None = None
-        if head == ZSTD or head.startswith(_GZIP):
-            compression = "zstd" if head == ZSTD else "gzip"
-        if compression is None and listing.files is None:
-            return source
-        copy = self._closing.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed with the store
-        try:
-            shutil.copyfileobj(
-                pa.CompressedInputStream(cast("IOBase", source), compression) if compression else source, copy
-            )
-        except OSError as error:
-            self._broken.append(f"the end of {Path(path).name}: {scrub(str(error))}")
-        return cast("BinaryIO", copy)
+    def _local(self, listing: Listing, path: str) -> Path:
+        """Where the file can be read at any place: one that is remote or compressed as a whole is copied first."""
+        with cast("BinaryIO", listing.open(path)) as source:
+            head = source.read(len(ZSTD))
+            source.seek(0)
+            compression: Literal["gzip", "zstd"] | None = None
+            if head == ZSTD or head.startswith(_GZIP):
+                compression = "zstd" if head == ZSTD else "gzip"
+            if compression is None and listing.files is None:
+                return Path(path)
+            if self._copies is None:
+                self._copies = tempfile.TemporaryDirectory(prefix="agent-report-")
+            local = Path(self._copies.name) / str(len(self._files))
+            with local.open("wb") as copy, self._noting(f"the end of {Path(path).name}"):
+                shutil.copyfileobj(
+                    pa.CompressedInputStream(cast("IOBase", source), compression) if compression else source, copy
+                )
+        return local
 
     def _load(self, trace_ids: Iterable[str]) -> dict[str, list[Span]]:
-        """The spans of traces that are in the index; each message is read once."""
+        """The spans of traces that are in the index, without those of which none is there any more.
+
+        Each message is read once, and one file is open at a time.
+        """
         assert self._index is not None
-        wanted: dict[str, list[Span]] = {trace_id: [] for trace_id in trace_ids}
+        wanted = dict.fromkeys(trace_ids)
         places = {place for trace_id in wanted for place in self._index[trace_id].messages}
-        with self._lock:
-            for number, place in sorted(places):
-                for trace_id, spans in read_message(self._files[number], place).items():
-                    if trace_id in wanted:
-                        wanted[trace_id] += spans
-        return wanted
+        found: dict[str, list[Span]] = {}
+        for number, of_file in groupby(sorted(places), key=itemgetter(0)):
+            name, path = self._files[number]
+            with self._noting(name), path.open("rb") as file:
+                for _, place in of_file:
+                    for trace_id, spans in self._read(file, place, name).items():
+                        if trace_id in wanted:
+                            found.setdefault(trace_id, []).extend(spans)
+        return found

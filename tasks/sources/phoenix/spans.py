@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
-
 from tasks.evidence.timestamps import parse_moment
+from tasks.evidence.traces.conventions.values import as_text
 from tasks.evidence.traces.spans import Span, parse_v3
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,7 +73,7 @@ def _joined(attributes: Mapping[str, Any]) -> dict[str, Any]:
         else:
             _put(trees.setdefault(tree[:-1], {}), key[len(tree) :].split("."), value)
     for name, tree_found in trees.items():
-        found.setdefault(name, orjson.dumps(tree_found, default=str).decode())
+        found.setdefault(name, as_text(tree_found))
     return found
 
 
@@ -91,7 +90,7 @@ def _pairs(attributes: object) -> list[dict[str, Any]]:
     if not isinstance(attributes, dict):
         return []
     return [
-        {"key": key, "value": orjson.dumps(value, default=str).decode() if isinstance(value, (dict, list)) else value}
+        {"key": key, "value": as_text(value) if isinstance(value, (dict, list)) else value}
         for key, value in attributes.items()
     ]
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from tasks.errors import BadRequestError
 from tasks.evidence.traces.conventions.catalog import MARKS
 from tasks.evidence.traces.spans import Span, normalized_trace_id, parse_v3
+from tasks.sources.otlp.names import rename_fields
 from tasks.sources.spans.api import StoreApi, dicts
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -135,12 +136,8 @@ def _resource_spans(answer: Mapping[str, Any]) -> dict[str, Any]:
     trace = answer.get("trace")
     trace = trace if isinstance(trace, dict) else answer
     given = dicts(trace.get("resourceSpans")) or dicts(trace.get("batches"))
-    return {
-        "resourceSpans": [
-            each if "scopeSpans" in each else {**each, "scopeSpans": each.get("instrumentationLibrarySpans")}
-            for each in given
-        ]
-    }
+    rename_fields([each for each in given if "scopeSpans" not in each])
+    return {"resourceSpans": given}
 
 
 def _start(spans: Sequence[Span]) -> datetime:

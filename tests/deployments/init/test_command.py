@@ -143,6 +143,10 @@ def test_own_tables_in_postgresql(init: Init, own_postgres: str, tmp_path: Path)
     assert "Note: not in use: source.agent-report.yaml and .env.agent-report. `doctor` and `run` read .env as it" in out
     assert "the estimate below is of the new settings" in out
     assert "rename .env.agent-report to .env; it names source.agent-report.yaml" in out
+    # A third time: they are as they were, and still not in use.
+    out = init(own_postgres)[1]
+    assert "Note: not in use: source.agent-report.yaml and .env.agent-report. " in out
+    assert "\n  1. rename .env.agent-report to .env, to use the new settings\n" in out
     # What it wrote is all that the next command needs.
     with pytest.raises(SystemExit) as ended:
         cli.main(("doctor", "--no-judge"))

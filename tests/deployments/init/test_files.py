@@ -21,7 +21,10 @@ def test_existing_files_stay_as_they_are(tmp_path: Path) -> None:
     assert write_beside(env, "A=1\n").state == "unchanged"
     second = write_beside(env, "A=2\n", private=True)
     assert (second.path.name, second.state) == (".env.agent-report", "beside")
-    assert write_beside(env, "A=3\n").path.name == ".env.agent-report-2"
+    again = write_beside(env, "A=2\n", private=True)
+    assert (again.path, again.state, again.is_beside) == (second.path, "unchanged", True)
+    third = write_beside(env, "A=3\n")
+    assert (third.path.name, third.wanted) == (".env.agent-report-2", env)
     assert env.read_text() == "A=1\n"
     (tmp_path / "source.yaml").write_text("mine")
     assert write_beside(tmp_path / "source.yaml", "runs: x").path.name == "source.agent-report.yaml"

@@ -75,6 +75,16 @@ def test_the_contracts_names_need_no_mapping(tmp_path: Path) -> None:
     assert _look(_write_lines(tmp_path / "runs.jsonl", [row])).proposal is not None
 
 
+def test_other_tables_with_the_contracts_names_need_a_mapping(make_sqlite: Callable[..., Path]) -> None:
+    names = ("id", "agent", "environment", "status", "started_at", "task")
+    runs = (names, [(n, "ab"[n % 2], "p", "ok", f"2026-11-20 10:0{n}:00", f"do {n}") for n in range(6)])
+    assert _look(make_sqlite({"runs": runs})).proposal is None
+    # Without a mapping it would be read as the list of environments, and lacks that column.
+    look = _look(make_sqlite({"environments": (("id", "name"), [(1, "p")])}))
+    assert look.proposal is not None
+    assert look.proposal.runs.name == "runs"
+
+
 def test_an_export_is_known_by_its_columns(tmp_path: Path) -> None:
     row = {
         "id": "r1",
@@ -90,6 +100,11 @@ def test_an_export_is_known_by_its_columns(tmp_path: Path) -> None:
         "AGENT_REPORT_SOURCE_PRESET": "langsmith",
         "AGENT_REPORT_ENVIRONMENT": "p",
     }
+
+
+def test_a_store_is_shown_without_its_password() -> None:
+    for url in ("phoenix+http://me:s3cret@host:6006", "phoenix+http://me:pass/s3cret@host:6006"):
+        assert "s3cret" not in look_at(find_place(url), Settings(_env_file=None)).shown
 
 
 def test_files_without_anything_to_judge_are_refused(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ def test_files_and_stores_of_traces_have_no_block(tmp_path: Path, monkeypatch: p
     ("url", "headers", "preset"),
     [
         ("phoenix+http://me:s3cret@host", {}, ""),
+        ("phoenix+http://me:pass/s3cret@host", {}, ""),
+        ("https://host/runs.parquet?signature=s3cret", {}, ""),
         ("phoenix+http://host", {"x-key": "s3cret"}, ""),
         ("clickhouse://me:s3cret@host/otel", {}, "otel_traces"),
     ],

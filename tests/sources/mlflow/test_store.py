@@ -188,7 +188,8 @@ def test_a_value_as_deep_as_json_can_be_is_read_without_overflow() -> None:
     value: dict[str, Any] = {"string_value": "deep"}
     for _ in range(300):
         value = {"array_value": {"values": [value]}}
-    assert len(read_spans([_span(f"{1:032x}", 1) | {"attributes": [_pair("key", value)]}], {}, "desk")) == 1
+    for attributes in ([_pair("key", value)], {"key": value}):
+        assert len(read_spans([_span(f"{1:032x}", 1) | {"attributes": attributes}], {}, "desk")) == 1
 
 
 @pytest.mark.parametrize("answer", [{}, {"experiments": [None, {"name": "x"}]}, {"experiments": 3}])

@@ -124,6 +124,10 @@ def write(tmp_path: Path) -> Iterable[Write]:
         store.close()
 
 
+def _open_files() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
 def _spans(traces: Iterable[Sequence[Span]]) -> list[list[str]]:
     return [sorted(span.operation for span in trace) for trace in traces]
 
@@ -162,6 +166,44 @@ def test_what_cannot_be_read_is_named_and_costs_nothing_else(write: Write) -> No
     assert warning.startswith("3 messages of the OTLP files ")
     assert "line 3 of a.json: it is no JSON" in warning
     assert "message 1 of b.pb: it ends in the middle" in warning
+
+
+def test_json_under_old_names_as_deep_as_it_can_be_is_read_without_overflow(write: Write) -> None:
+    deep = b'{"resource_spans": ' + b"[" * 1_000 + b"]" * 1_000 + b"}\n"
+    assert len(list(write({"traces.json": deep + _lines(_REQUESTS)}).traces(None, _END))) == 2
+
+
+def test_a_file_that_goes_between_the_two_readings_is_named_and_costs_nothing_else(
+    write: Write, tmp_path: Path
+) -> None:
+    store = write(FORMS["rotated"] | {"cut.json": _lines([_request(_span(4, 4, minute=9))])})
+    store.check()
+    (tmp_path / "traces-1.json").unlink()
+    (tmp_path / "cut.json").write_bytes(b"")
+    with (tmp_path / "traces.json").open("ab") as file:
+        file.write(_lines([_request(_span(5, 5))]))
+    assert _spans(store.traces(None, _END)) == [["span 2"]]
+    (warning,) = store.warnings
+    assert "line 1 of cut.json: it ends in the middle" in warning
+    assert "traces-1.json: No such file or directory" in warning
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_no_file_stays_open(pack: Callable[[bytes], bytes], write: Write) -> None:
+    store = write({f"{at}.json": pack(_lines([_request(_span(at, at, minute=at))])) for at in range(1, 40)})
+    before = _open_files()
+    assert len(list(store.traces(None, _END))) == 39
+    assert _open_files() - before < 5
+
+
+def test_a_file_that_cannot_be_read_at_first_is_there_later(write: Write, tmp_path: Path) -> None:
+    store = write({"a.txt": b"hello world"})
+    for _ in range(2):
+        with pytest.raises(SourceError, match="message 1 of a"):
+            store.check()
+    (tmp_path / "traces.json").write_bytes(_lines(_REQUESTS))
+    store.check()
+    assert [warning.partition(" of ")[0] for warning in store.warnings] == ["1 message"]
 
 
 def test_many_traces_in_one_file_are_read_in_pages(write: Write) -> None:

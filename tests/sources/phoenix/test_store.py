@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from tasks.evidence.traces.telemetry import summarize
+from tasks.sources.phoenix.spans import read_spans
 from tasks.sources.phoenix.store import PhoenixStore
 from tasks.sources.spans.api import StoreApi
 
@@ -119,6 +120,16 @@ def test_spans_say_what_the_convention_says(api_of: ApiOf) -> None:
     summary = summarize(store.fetch([trace_id])[trace_id])
     assert [(call.name, call.error) for call in summary.tool_calls] == [("book", None), ("book", "no rooms")]
     assert orjson.loads(summary.tool_calls[0].arguments or "") == {"stay": {"hotel": "Ritz"}}
+
+
+def test_an_attribute_as_deep_as_json_can_be_is_read_without_overflow() -> None:
+    value: dict[str, Any] = {}
+    for _ in range(300):
+        value = {"a": value}
+    context = {"trace_id": f"{1:032x}", "span_id": f"{1:016x}"}
+    row = {"context": context, "attributes": {"deep": value, "metadata.deep": value, "kept": "yes"}}
+    (span,) = read_spans([row], "desk")[f"{1:032x}"]
+    assert span.tags["kept"] == "yes"
 
 
 def test_ids_that_no_project_has_are_not_there(api_of: ApiOf) -> None:

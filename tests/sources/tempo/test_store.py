@@ -88,8 +88,11 @@ class _Tempo:
             }
             for number in (1, 2)
         ]
-        scopes = "scopeSpans" if self.version == 2 else "instrumentationLibrarySpans"
-        batch = {"resource": {"attributes": [_pair("service.name", "desk")]}, scopes: [{"spans": spans}]}
+        scopes, scope = "scopeSpans", "scope"
+        if self.version == 1:
+            scopes, scope = "instrumentationLibrarySpans", "instrumentationLibrary"
+        resource = {"attributes": [_pair("service.name", "desk")]}
+        batch = {"resource": resource, scopes: [{scope: {"name": "desk-sdk"}, "spans": spans}]}
         return (
             {"trace": {"resourceSpans": [batch]}, "status": "COMPLETE"} if self.version == 2 else {"batches": [batch]}
         )
@@ -161,7 +164,7 @@ def test_spans_say_what_the_convention_says(loopback_api_of: ApiOf, version: int
         (spans,) = store.traces(_START, _UNTIL)
     summary = summarize(spans)
     assert [(call.name, call.error) for call in summary.tool_calls] == [("book", "no rooms")]
-    assert {span.service for span in spans} == {"desk"}
+    assert {(span.service, span.tags["otel.scope.name"]) for span in spans} == {("desk", "desk-sdk")}
 
 
 def test_a_trace_that_is_gone_is_not_there(loopback_api_of: ApiOf) -> None:

@@ -13,6 +13,7 @@ from tasks.evidence.traces.spans import Span
 _MOST_TOKENS = 10**12
 _LONGEST_LITERAL = 20_000
 _LONGEST_JSON = 5_000_000
+_DEEPEST_PATH = 50
 
 
 def as_text(value: object) -> str | None:
@@ -150,7 +151,7 @@ def numbered(tags: Mapping[str, Any], prefix: str) -> list[Any]:
     for key, value in tags.items():
         if key.startswith(start):
             node = root
-            *path, last = key[len(start) :].split(".")
+            *path, last = key[len(start) :].split(".", _DEEPEST_PATH)
             for step in path:
                 below = node.setdefault(step, {})
                 if not isinstance(below, dict):

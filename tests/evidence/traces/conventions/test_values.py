@@ -95,6 +95,10 @@ def test_flattened_lists_are_put_together() -> None:
     assert numbered({"p.a": 1}, "p") == []
 
 
+def test_a_name_of_thousands_of_parts_is_read_without_overflow() -> None:
+    assert len(numbered({"p.0" + ".a" * 5_000: 1}, "p")) == 1
+
+
 @pytest.mark.parametrize(
     ("reported", "usage"),
     [
