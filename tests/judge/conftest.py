@@ -145,7 +145,7 @@ def make_run() -> Callable[..., Run]:
 
     def make(run_id: int | str = 1, **fields: Any) -> Run:
         status = fields.get("status", "completed")
-        outcomes = {"completed": "success", "failed": "failure"}
+        outcomes = {"completed": "completed", "failed": "failed"}
         values: dict[str, Any] = {
             "id": str(run_id),
             "agent_id": "1",
