@@ -107,10 +107,11 @@ class Judge:
             return self._pay(question, call, claim, drafts), False
 
     def verdicts_at_once(self, criteria: int) -> int:
-        """On how many runs one answer holds verdicts, with checks of ``criteria``; a small context gives few."""
-        bounds = self._bounds
-        room = float(min(self.client.max_output_tokens, bounds.most_output_tokens or self.client.max_output_tokens))
-        room = min(room, _ANSWERS_SHARE * (bounds.context_tokens or math.inf))
+        """On how many runs one answer holds verdicts, with checks of ``criteria``; a small context gives few.
+
+        By the settings alone: with what is learned of a model, the same runs would become other questions.
+        """
+        room = min(float(self.client.max_output_tokens), _ANSWERS_SHARE * (self.context_tokens or math.inf))
         return max(_LEAST_AT_ONCE, int((_FILLED * room - answer_tokens(criteria)) // verdict_tokens(criteria)))
 
     def _with_shown(self, answer: JudgeAnswer, question: Question, call: CallContext) -> JudgeAnswer:
@@ -147,7 +148,7 @@ class Judge:
                 answer = replace(answer, shown=draft.shown, warnings=self._warnings(draft, reply))
                 # Of two that are no whole answer the better one is used.
                 partial = answer.or_better(partial)
-            if problems and not (turn and partial is answer):
+            if answer is None or (problems and not (turn and partial is answer)):
                 answer = None
                 outcome = reply.unusable_outcome
                 has_more_room = self._has_more_room(draft, reply)

@@ -26,8 +26,6 @@ _MESSAGE_OVERHEAD = 200
 _LEAST_ANSWER, _LEAST_CRITERION, _LEAST_SUMMARY = 400, 220, 400
 # A verdict on a run: two quotes, a failure mode, a step; and a check of each criterion.
 _RUN_ANSWER, _CHECK_ANSWER = 130, 12
-# With fewer verdicts an answer is of little use.
-_LEAST_RUNS = 3
 # Where evidence is shortened anyway, the answer gets a quarter of the context rather than the least.
 _ANSWERS_SHARE = 4
 # An estimate is off by some percent from text to text.
@@ -74,10 +72,9 @@ class Question:
 
     @property
     def least_answer_tokens(self) -> int:
-        """About the tokens of a short answer that has all that the schema asks for, of a few runs."""
+        """About the tokens of a short answer that has all that the schema asks for, of one run."""
         words = 0 if self.asks == "runs" else answer_tokens(len(self.rubric), self.kind)
-        runs = 0 if self.asks == "scores" else min(len(self.labelled_runs.labels), _LEAST_RUNS)
-        return words + runs * verdict_tokens(len(self.rubric))
+        return words + (0 if self.asks == "scores" else verdict_tokens(len(self.rubric)))
 
 
 @dataclass(frozen=True, slots=True)
