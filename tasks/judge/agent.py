@@ -55,9 +55,7 @@ def build_agent_question(
     return Question(
         kind="agent",
         rubric=rubric,
-        digest=digest_evidence(evidence)
-        if of == 1
-        else fingerprint({"evidence": digest_evidence(evidence), "part": part, "of": of}),
+        digest=digest if of == 1 else fingerprint({"evidence": digest, "part": part, "of": of}),
         labelled_runs=LabelledRuns(asked if asks != "scores" else labelled),
         render=render,
         agent_id=evidence.agent.id,
