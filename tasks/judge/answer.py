@@ -101,7 +101,7 @@ class JudgeAnswer:
 def build_schema(
     kind: Kind, rubric: Mapping[str, Criterion], asks: Asks = "scores", labels: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The JSON schema of an answer, strict: what is looked at first comes first, and decisions after their reasons.
+    """The JSON schema of an answer, strict: quotes come before what follows from them.
 
     Verdicts are on the runs of ``labels``, each a required property. Contradictions come before criteria: what an agent
     claims and what was observed are compared before anything general.

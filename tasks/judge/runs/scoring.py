@@ -41,7 +41,7 @@ class RunScore:
 def score_checks(checks: Mapping[RunId, Check | None], inclusion_of: Callable[[RunId], float]) -> RunScore:
     """Ten times the share of decided runs that pass, weighted by how many runs of the population each stands for.
 
-    ``checks`` holds every run that was looked at; None is an answer that could not be used.
+    ``checks`` holds every run that was judged; None is an answer that could not be used.
     """
     decided = {run_id: check == "pass" for run_id, check in checks.items() if check in ("pass", "fail")}
     coverage = len(decided) / len(checks) if checks else 0.0
