@@ -32,6 +32,7 @@ _QUOTING = (
     "docs/style.md",
     "tasks/judge/prompt/attack_words.py",
     "tasks/judge/prompt/instructions.py",
+    "tasks/judge/prompt/prompts.py",
     "tasks/judge/prompt/suspicion.py",
     "tasks/render/html/templates/vendor/",
     "tasks/warehouse/alembic/versions/",
