@@ -38,10 +38,11 @@ def label(
     labeler
         Name of the labeler; by default your login name.
     blind
-        Hide the judge's scores until the end; --no-blind shows them with each question.
+        Hide the judge's verdicts until the end; --no-blind shows them with each question.
     csv
         Read labels from this CSV file instead; if any line is invalid, none are stored. Columns: agent (name or
-        id:12), run_id (empty: the agent as a whole), criterion, score (0 to 10) or passed (yes, no), labeler, note.
+        id:12), run_id (empty: the agent as a whole), criterion (`(success)`: did it do its task?), passed (yes, no) or
+        score (0 to 10), labeler, note.
     template
         Write the sample to this CSV file, for you to fill in.
     json
@@ -54,15 +55,25 @@ def label(
         return run_label(LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template, json))
 
 
-def agreement(report_id: int | None = None, /, *, environment: str | None = None, json: Flag = False) -> int:
+def agreement(
+    report_id: int | None = None,
+    /,
+    *,
+    environment: str | None = None,
+    examples: Flag = False,
+    json: Flag = False,
+) -> int:
     """Show how well the judge agrees with people.
 
     Parameters
     ----------
     report_id
-        Id of the report whose judge and pass rate are measured; by default the newest completed one.
+        Id of the report whose judge and success rate are measured; by default the newest completed one.
     environment
         Instead of an id: the newest completed report on this environment.
+    examples
+        Show the runs on which the judge and people disagree, too: what the judge answered, with its quotes, and what
+        people answered.
     json
         Show as JSON.
     """
@@ -70,5 +81,5 @@ def agreement(report_id: int | None = None, /, *, environment: str | None = None
     from deployments.stack.beside import stack_warehouse
 
     with stack_warehouse():
-        run_agreement(report_id, environment, as_json=json)
+        run_agreement(report_id, environment, as_json=json, examples=examples)
     return 0

@@ -59,11 +59,12 @@ def run_label(order: LabelOrder) -> int:
         return _take_file(report, order.csv, str(order.labeler), as_json=order.as_json)
     chosen = _choose(report, order)
     if order.template is not None:
+        from deployments.labelling.questions import ask_about
         from deployments.labelling.sheet import write_template
 
-        lines = write_template(order.template, chosen, str(order.labeler))
+        lines = write_template(order.template, ask_about(chosen, report.descriptions()), str(order.labeler))
         open_console().print(
-            f"{counted(lines, 'line')} to fill in, in {order.template}: score (0 to 10) or passed (yes, no). Then: "
+            f"{counted(lines, 'line')} to fill in, in {order.template}: passed (yes, no). Then: "
             f"{printed_command('label', order.report_id, '--csv', order.template)}",
             markup=False,
             soft_wrap=True,
@@ -83,8 +84,8 @@ def _choose(report: LabelledReport, order: LabelOrder) -> list[RunToLabel]:
     only = {agent.id for agent in select_agents(order.agents, agents_of(report.agents))}
     chosen = choose_runs(report.agents, report.criteria, report.runs, count=order.count, seed=order.seed, only=only)
     if not chosen:
-        of_them = "of these agents " if order.agents else ""
-        raise NotFoundError(f"report {order.report_id} has no run {of_them}with a score: nothing to label")
+        of_them = " of these agents" if order.agents else ""
+        raise NotFoundError(f"report {order.report_id} has no finished run{of_them}: nothing to label")
     return chosen
 
 
@@ -113,7 +114,7 @@ def _take_file(report: LabelledReport, path: Path, labeler: str, *, as_json: boo
         print_json({"report_id": report.report["id"], "labels": labels, "empty_lines": found.empty})
         return 0
     people = len({label.labeler for label, _ in found.labels})
-    empty = f"; {counted(found.empty, 'line has', 'lines have')} neither score nor passed" if found.empty else ""
+    empty = f"; {counted(found.empty, 'line has', 'lines have')} neither passed nor score" if found.empty else ""
     open_console().print(
         f"{counted(len(found.labels), 'label')} by {counted(people, 'person', 'people')} "
         f"{is_are(len(found.labels))} stored{empty}. "
