@@ -70,7 +70,7 @@ again.
 
 Exit code 0: done or stopped with q, 1: stopped with Ctrl-C, 2: invalid input.
 
-Example: `agent-report label 12 --count 30 --labeler ana`""",
+Example: `agent-report label 12 --count 30 --labeler ana`, or `agent-report label 12 --serve`""",
     "agreement": """\
 Show how well the judge agrees with people, and the success rate corrected for the judge's errors.
 

@@ -21,6 +21,8 @@ def label(
     blind: Annotated[bool, Parameter(negative="--no-blind")] = True,
     csv: Path | None = None,
     template: Path | None = None,
+    serve: Flag = False,
+    port: int = 0,
     json: Flag = False,
 ) -> int:
     """Label runs of a report by hand.
@@ -45,6 +47,10 @@ def label(
         score (0 to 10), labeler, note.
     template
         Write the sample to this CSV file, for you to fill in.
+    serve
+        Label on a page in the browser: on 127.0.0.1, behind a link with a secret, until Ctrl-C.
+    port
+        With `--serve`: port of the page; 0: any free one.
     json
         With `--csv`: print only `{"report_id": …, "labels": [{…}], "empty_lines": …}`, with the stored labels.
     """
@@ -52,7 +58,8 @@ def label(
     from deployments.stack.beside import stack_warehouse
 
     with stack_warehouse():
-        return run_label(LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template, json))
+        order = LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template, json, serve, port)
+        return run_label(order)
 
 
 def agreement(

@@ -162,9 +162,9 @@ def _print_runs(console: Console, found: Sequence[RunAgreement], *, explained: b
         console.print(
             Text(
                 "Sensitivity: of the runs that people pass, the share that the judge passes. Specificity: of those "
-                "that they fail, the share that it fails. Kappa: agreement beyond chance (Cohen 1960; words of Landis and "
-                "Koch 1977). Labelled runs count for those that were not labelled, too. In brackets: 95 % intervals, "
-                f"by {found[0].by if found else 'runs'}; –: too few labels, or all alike.",
+                "that they fail, the share that it fails. Kappa: agreement beyond chance (Cohen 1960; words of Landis "
+                "and Koch 1977). Labelled runs count for those that were not labelled, too. In brackets: 95 % "
+                f"intervals, by {found[0].by if found else 'runs'}; –: too few labels, or all alike.",
                 style="dim",
             )
         )

@@ -36,11 +36,13 @@ class LabelOrder:
     csv: Path | None = None
     template: Path | None = None
     as_json: bool = False
+    serve: bool = False
+    port: int = 0
 
 
 @open_clients()
 def run_label(order: LabelOrder) -> int:
-    """Read labels from a file, write a template, or ask on the terminal; returns the exit code.
+    """Read labels from a file, write a template, ask on a page or on the terminal; returns the exit code.
 
     Raises:
         RefusedError: no such report or agent, a file that cannot be used, or no terminal to ask on.
@@ -49,8 +51,10 @@ def run_label(order: LabelOrder) -> int:
 
     if order.count < 1:
         raise UsageError(f"--count {order.count}: must be at least 1")
-    if order.csv is not None and order.template is not None:
-        raise UsageError("--csv and --template exclude each other")
+    if sum((order.csv is not None, order.template is not None, order.serve)) > 1:
+        raise UsageError("--csv, --template and --serve exclude each other")
+    if order.port and not order.serve:
+        raise UsageError("--port requires --serve")
     if order.as_json and order.csv is None:
         raise UsageError("--json requires --csv")
     order = replace(order, labeler=_labeler(order.labeler))
@@ -70,14 +74,35 @@ def run_label(order: LabelOrder) -> int:
             soft_wrap=True,
         )
         return 0
+    if order.serve:
+        _serve(report, chosen, order)
+        return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
-            "labelling needs a terminal; without one, `--template labels.csv` writes a file to fill in, and "
-            "`--csv labels.csv` reads it"
+            "labelling needs a terminal; without one, `--serve` opens a page, `--template labels.csv` writes a file to "
+            "fill in, and `--csv labels.csv` reads it"
         )
     from deployments.labelling.session import LabellingSession
 
     return LabellingSession(report, chosen, str(order.labeler), blind=order.blind, console=open_console()).run()
+
+
+def _serve(report: LabelledReport, chosen: Sequence[RunToLabel], order: LabelOrder) -> None:
+    from deployments.labelling.page import LabellingPage
+    from deployments.labelling.server import base_path, listen, new_secret, serve
+
+    secret = new_secret()
+    page = LabellingPage(report, chosen, str(order.labeler), blind=order.blind, base=base_path(secret))
+    with listen(order.port) as listener:
+        link = f"http://127.0.0.1:{listener.getsockname()[1]}{base_path(secret)}"
+        open_console().print(
+            f"{counted(len(chosen), 'run')} to label, as {order.labeler}: open this link in a browser on this computer. "
+            "Ctrl-C ends it; what is answered is stored.",
+            markup=False,
+            soft_wrap=True,
+        )
+        open_console().print(link, markup=False, soft_wrap=True)
+        serve(page, secret, listener)
 
 
 def _choose(report: LabelledReport, order: LabelOrder) -> list[RunToLabel]:

@@ -188,7 +188,9 @@ def test_everything_answered_asks_nothing_and_another_person_is_asked_anew(label
 
 
 _REFUSED: list[tuple[LabelOrder, str]] = [
-    (LabelOrder(1), "needs a terminal; without one, `--template labels.csv`"),
+    (LabelOrder(1), "needs a terminal; without one, `--serve` opens a page, `--template labels.csv`"),
+    (LabelOrder(1, serve=True, csv=Path("a.csv")), "exclude each other"),
+    (LabelOrder(1, port=80), "--port requires --serve"),
     (LabelOrder(99), "no report 99"),
     (LabelOrder(1, as_json=True), "--json requires --csv"),
     (LabelOrder(2), r"report 2 \(pending\) has no finished run to label"),
