@@ -96,8 +96,8 @@ def _serve(report: LabelledReport, chosen: Sequence[RunToLabel], order: LabelOrd
     with listen(order.port) as listener:
         link = f"http://127.0.0.1:{listener.getsockname()[1]}{base_path(secret)}"
         open_console().print(
-            f"{counted(len(chosen), 'run')} to label, as {order.labeler}: open this link in a browser on this computer. "
-            "Ctrl-C ends it; what is answered is stored.",
+            f"{counted(len(chosen), 'run')} to label, as {order.labeler}: open this link in a browser on this "
+            "computer. Ctrl-C ends it; what is answered is stored.",
             markup=False,
             soft_wrap=True,
         )
