@@ -137,9 +137,8 @@ def print_examples(console: Console, disagreements: Sequence[Disagreement]) -> N
             console.print(Text.assemble("  ", one_line(f"{quote.label}: “{quote.text}”", "dim")))
         for answer in one.people:
             note = f": {answer.note}" if answer.note else ""
-            console.print(
-                Text.assemble(one_line(f"{answer.labeler}: ", "bold"), one_line(_verdict(answer.passed) + note))
-            )
+            line = Text.assemble(one_line(f"{answer.labeler}:", "bold"), " ", one_line(_verdict(answer.passed) + note))
+            console.print(line)
 
 
 def _verdict(passed: bool) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 Kind = Literal["label", "skip", "back", "quit", "help", "unclear"]
 
 HELP = (
-    "y (yes, it passes on this run) or n (no, it fails), optionally followed by a note: n wrong amount. "
+    "y (yes, it passes on this run) or n (no, it fails), optionally followed by a note: n refunded twice. "
     "s skips (where the run does not show it), b goes back, q quits, ? shows this help. Every answer is stored "
     "immediately."
 )

@@ -1,9 +1,8 @@
 """Which runs of a report people are asked about: drawn at random, with known probabilities, doubtful ones more often.
 
 Every finished run has a size (``draw_size``), and is in a sample of n runs with a probability in proportion to it
-(``label_weights.inclusion``). Agents take turns, each as often as its runs' sizes amount to, and an agent's runs come
-in the order of u / size, u uniform (sequential Poisson sampling, Ohlsson 1998): so every beginning of the order is such
-a sample, and people can stop when they like.
+(``label_weights.inclusion``). Runs come in the order of u / size, u uniform (sequential Poisson sampling, Ohlsson
+1998): so every beginning of the order is such a sample, and people can stop when they like.
 """
 
 from __future__ import annotations
@@ -55,17 +54,9 @@ def choose_runs(
     known = {row["agent_id"]: row for row in agents if not only or row["agent_id"] in only}
     finished = [run for run in runs if run["completed"] is not None and run["agent_id"] in known]
     open_ones = [run for run in finished if run["success_source"] != "source"]
-    by_agent: dict[AgentId, list[RunRow]] = defaultdict(list)
-    for run in sorted(open_ones or finished, key=lambda run: natural_key(run["run_id"])):
-        by_agent[run["agent_id"]].append(run)
-    turns: list[tuple[float, float, RunRow]] = []
-    for agent_id in sorted(by_agent, key=natural_key):
-        own = sorted(by_agent[agent_id], key=lambda run: draw.random() / draw_size(run))
-        speed = math.fsum(draw_size(run) for run in own)
-        start = draw.random()
-        turns += [((place + start) / speed, draw.random(), run) for place, run in enumerate(own)]
-    turns.sort(key=lambda turn: turn[:2])
-    chosen = (run for _, _, run in turns[:count])
+    order = sorted(open_ones or finished, key=lambda run: (natural_key(run["agent_id"]), natural_key(run["run_id"])))
+    order.sort(key=lambda run: draw.random() / draw_size(run))
+    chosen = order[:count]
     return [RunToLabel(known[run["agent_id"]], run, _asked(run, judged[run["agent_id"]])) for run in chosen]
 
 

@@ -231,11 +231,11 @@ def test_from_nothing_labelled_to_the_measured_judge(here: Any, capsys: pytest.C
     assert "agent-report label 1`" in nothing
     lines = ["agent,run_id,criterion,passed,labeler,note"]
     for agent in range(1, 7):
-        for run in range(1, 4):
+        for number in range(1, 4):
             # People fail one run of each agent that the judge passes.
-            passed = "yes" if agent % 2 and run > 1 else "no"
-            lines.append(f"id:{agent},{agent}0{run},(success),{passed},ana,")
-            lines.append(f"id:{agent},{agent}0{run},tone,{'no' if run == 1 else 'yes'},ana,rude")
+            passed = "yes" if agent % 2 and number > 1 else "no"
+            lines.append(f"id:{agent},{agent}0{number},(success),{passed},ana,")
+            lines.append(f"id:{agent},{agent}0{number},tone,{'no' if number == 1 else 'yes'},ana,rude")
     (here.folder / "ana.csv").write_text("\n".join(lines))
     assert "36 labels by 1 person are stored" in run("label", "1", "--csv", "ana.csv")
     stored = json.loads(run("label", "1", "--csv", "ana.csv", "--json"))
