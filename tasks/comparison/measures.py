@@ -107,7 +107,7 @@ def team_rate_draft(metric: Rate, many: Sequence[Samples], reason: str | None, *
     if not known and reason is None:
         what = "finished runs" if metric == "completion_rate" else "runs of known success"
         reason = f"no agent has {what} in both reports"
-    return _rate(metric, known, reason, f" within {counted(len(known), 'agent')}", by_task=by_task)
+    return _rate(metric, known or many, reason, f" within {counted(len(known), 'agent')}", by_task=by_task)
 
 
 def _rate(metric: Rate, many: Sequence[Samples], reason: str | None, over: str, *, by_task: bool) -> Draft:

@@ -186,7 +186,7 @@ def test_failures_that_were_drawn_more_often_count_less() -> None:
 def test_weighted_runs_that_take_longer_are_worse() -> None:
     rng = np.random.default_rng(6)
     before, after = _drawn(rng, 1, 4, 40), _drawn(rng, 2, 12, 40)
-    slower = [run | {"duration_seconds": 6 * run["duration_seconds"]} for run in after.runs]
+    slower = [run | {"duration_seconds": 30 * run["duration_seconds"]} for run in after.runs]
     comparison = compare_reports(before, StoredReport(after.report, after.details, after.criteria, slower))
     assert _change(comparison.agents[0], "avg_duration_seconds").verdict == "worse"
 

@@ -100,7 +100,7 @@ def test_views_of_others_stay(before_url: str) -> None:
     if is_sqlite:
         _execute(
             before_url,
-            "CREATE VIEW broken AS SELECT nothing FROM gone",
+            "CREATE VIEW broken AS SELECT absent FROM gone",
             "CREATE TABLE noted (run_id TEXT)",
             "CREATE TRIGGER note AFTER INSERT ON report_runs BEGIN INSERT INTO noted VALUES (NEW.run_id); END",
         )
