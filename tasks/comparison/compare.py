@@ -243,6 +243,7 @@ def _team_drafts(common: _Common, measured: Sequence[Measured]) -> list[Draft]:
         successes = [runs.success for runs in measured if runs.success_reason is None]
         others = next((runs.success_reason for runs in measured if runs.success_reason), None)
         why = runs_reason or (None if successes else others)
+        successes = successes or [runs.success for runs in measured]
         drafts.append(team_rate_draft("success_rate", successes, why, by_task=common.success_by_task))
     completions = [runs.completion for runs in measured]
     return [
