@@ -115,7 +115,7 @@ def _compare_weighted(samples: Samples, weights: Weights) -> AmountTest | None:
          np.array([weight for each in shares.values() for weight in each]))
         for tasks, shares in ((samples.old, weights.old), (samples.new, weights.new))
     ]  # fmt: skip
-    size = int(min(effective_size(share) for _, share in sides))
+    size = int(min(effective_size(list(share)) for _, share in sides))
     if size < 2:
         return None
     means = []

@@ -94,7 +94,7 @@ def test_what_cannot_be_compared_with_them_is_named(agent_report: Command) -> No
     assert "success rate not comparable: report 2 has no verdicts on runs" in said
     code, out, _ = agent_report("compare", "2", "3", "--json")
     team = {change["metric"]: change for change in json.loads(out)["team"]["changes"]}
-    assert (team["success_rate"]["before"], team["success_rate"]["after"]) == (None, 0.5)
+    assert (team["success_rate"]["before"], team["success_rate"]["after"]) == (None, 0.6)
     assert team["completion_rate"]["verdict"] == "no_change"
 
 
