@@ -1,6 +1,6 @@
 """Completion and success are two things; verdicts on runs, issues, and people's decisions on them.
 
-What ``success_rate`` and ``succeeded`` were until now is what a run's status means: completion. The views' SQL stands in
+What ``success_rate`` and ``succeeded`` were until now is what a run's status means: completion. The views' SQL is in
 views_0009.py as it was: what tasks/warehouse/views/definitions.py becomes later is for later revisions.
 """
 
