@@ -8,6 +8,7 @@ from dataclasses import replace
 from tasks.evidence.left_out import LeftOut
 from tasks.evidence.types import Evidence, RunId
 from tasks.judge.answer import RenderedEvidence
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.digest import digest_evidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
@@ -18,7 +19,7 @@ from tasks.judge.prompt.selection import Selection, label_runs, select_runs
 from tasks.judge.prompt.suspicion import find_suspicions
 from tasks.judge.prompt.tokens import estimate_tokens
 from tasks.judge.question import Question
-from tasks.judge.rubric import Criterion
+from tasks.judge.rubric import judged_criteria
 
 # All of an agent's facts have a third of this at the most.
 _ROOM_FOR_ALL_FACTS = 8000
@@ -28,7 +29,10 @@ _FACTS_SHARE = 0.5
 def build_agent_question(
     evidence: Evidence, rubric: Mapping[str, Criterion], labelled_runs: Sequence[LabelledRun] | None = None
 ) -> Question:
-    """The question about one agent; citations may name any of its finished runs (``labelled_runs``, when labelled)."""
+    """The question about one agent, on those of its criteria that code does not compute.
+
+    Citations may name any of its finished runs (``labelled_runs``, when labelled).
+    """
     labelled = label_runs(evidence) if labelled_runs is None else labelled_runs
 
     def render(budget_tokens: int, rotation: float) -> RenderedEvidence:
@@ -38,7 +42,7 @@ def build_agent_question(
 
     return Question(
         kind="agent",
-        rubric=rubric,
+        rubric=judged_criteria(rubric),
         digest=digest_evidence(evidence),
         labelled_runs=LabelledRuns(labelled),
         render=render,

@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 from tasks.errors import UnusableAnswerError
 from tasks.evidence.values import read_text
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.parsing.objects import find_values
 from tasks.judge.parsing.reasoning import answer_part
 from tasks.judge.parsing.scores import read_score
 from tasks.judge.parsing.shapes import find_answer
 from tasks.judge.prompt.citations import Citation, LabelledRuns, Side
-from tasks.judge.rubric import Criterion, fold_name
+from tasks.judge.rubric import fold_name
 
 Kind = Literal["agent", "team"]
 _REASONS = ("reasoning", "rationale", "explanation", "justification", "reason")

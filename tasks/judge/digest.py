@@ -12,7 +12,17 @@ from tasks.evidence.types import Evidence, Metrics
 from tasks.judge.ledger import fingerprint
 
 # What is not shown, or follows from the rest: with it, answers that earlier versions paid for would not be found.
-_NOT_SHOWN = ("left_out_for", "messages", "cost_usd", "session_id", "version", "succeeded", "owner", "tags")
+_NOT_SHOWN = (
+    "left_out_for",
+    "tool_calls_known",
+    "messages",
+    "cost_usd",
+    "session_id",
+    "version",
+    "succeeded",
+    "owner",
+    "tags",
+)
 _DERIVED: Any = {
     "agent": {"owner": True},
     "future": True,

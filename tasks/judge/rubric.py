@@ -85,6 +85,11 @@ def in_order(rubric: Mapping[str, Criterion]) -> dict[str, Criterion]:
     return dict(sorted(rubric.items()))
 
 
+def judged_criteria(rubric: Mapping[str, Criterion]) -> dict[str, Criterion]:
+    """The criteria of ``rubric`` that the judge is asked about, in its order; code computes the others."""
+    return {name: criterion for name, criterion in rubric.items() if not criterion.is_computed}
+
+
 _ENTRIES = 'By name: {"accuracy": {"weight": 0.4, "threshold": 7, "description": "What it means"}}.'
 
 
@@ -157,6 +162,20 @@ def load_criteria(path: Path) -> Criteria:
             f"criteria file {str(path)!r} holds a {type(data).__name__}, not the keys team, default, agents"
         )
     return parse_criteria(data, origin=f"criteria file {str(path)!r}")
+
+
+def open_criteria(given: str) -> Criteria:
+    """The criteria that a command was given: a preset's name, for every agent, or else the path of a file.
+
+    Raises:
+        RefusedError: as ``load_criteria``.
+    """
+    if given in PRESETS:
+        return Criteria(default=PRESETS[given]())
+    path = Path(given)
+    if not path.exists():
+        raise UsageError(f"criteria {given!r} is neither a file nor a preset ({', '.join(PRESETS)})")
+    return load_criteria(path)
 
 
 def parse_criteria(data: Any, *, origin: str = "criteria") -> Criteria:

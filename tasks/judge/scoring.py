@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from tasks.judge.answer import Example, JudgeAnswer
-from tasks.judge.rubric import Criterion, weighted_mean
+from tasks.judge.criteria.criterion import Criterion
+from tasks.judge.rubric import weighted_mean
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judge on one criterion, compared with its threshold; ``score`` and ``passed`` are None without evidence.
+    """A score on one criterion, compared with its threshold; ``score`` and ``passed`` are None without evidence.
+
+    ``kind`` says who decided, the judge or code. Of a score that is a share of runs, ``score_low`` to ``score_high`` is
+    the 95 % interval, ``runs_passed`` of ``runs_decided`` are the runs behind it, and ``coverage`` is the share of runs
+    (0 to 1) that are decided; None of any other.
 
     ``supported``: at least one citation holds. Of several samples ``score`` is the mean, ``spread`` the difference
     between the highest and the lowest (None for less than two scores), ``unstable`` that they lie on both sides of the
@@ -30,6 +35,12 @@ class Verdict:
     scores: tuple[float, ...] = ()
     spread: float | None = None
     unstable: bool = False
+    kind: str = "judge"
+    score_low: float | None = None
+    score_high: float | None = None
+    runs_passed: int | None = None
+    runs_decided: int | None = None
+    coverage: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,8 @@ def score_verdicts(verdicts: tuple[Verdict, ...]) -> Score:
     """The weighted mean over the scored criteria, coverage by weight, passed: all scored and at threshold."""
     scored = [(verdict.score, verdict.weight) for verdict in verdicts if verdict.score is not None]
     score = weighted_mean(scored)
+    if not verdicts:
+        return Score(score=None, passed=None, coverage=0.0)
     covered = sum(weight for _, weight in scored) / sum(verdict.weight for verdict in verdicts)
     passed = None if score is None else all(verdict.passed is True for verdict in verdicts)
     return Score(score=score, passed=passed, coverage=1.0 if len(scored) == len(verdicts) else covered)

@@ -11,10 +11,10 @@ import pytest
 from tasks.errors import RefusedError
 from tasks.evidence.ids import read_id
 from tasks.evidence.types import Agent
+from tasks.judge.criteria.criterion import Criterion
+from tasks.judge.criteria.presets import default_rubric
 from tasks.judge.rubric import (
     Criteria,
-    Criterion,
-    default_rubric,
     find_agent,
     load_criteria,
     parse_criteria,

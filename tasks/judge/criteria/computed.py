@@ -30,11 +30,6 @@ class ComputedCriteria:
     warnings: tuple[str, ...] = ()
 
 
-def judged_criteria(rubric: Mapping[str, Criterion]) -> dict[str, Criterion]:
-    """The criteria of ``rubric`` that the judge is asked about."""
-    return {name: criterion for name, criterion in rubric.items() if not criterion.is_computed}
-
-
 def add_computed(
     evaluation: Evaluation, rubric: Mapping[str, Criterion], evidence: Evidence, functions: Functions
 ) -> Evaluation:
@@ -81,16 +76,12 @@ def compute_criteria(
             continue
         values, problems = _values(criterion, facts, functions)
         inclusion = [evidence.inclusion_of(found.run.id) for found in facts]
-        verdicts[name] = build_verdict(
-            name, criterion, share_of_sample(zip(values, inclusion, strict=True), criterion)
-        )
+        verdicts[name] = build_verdict(name, criterion, share_of_sample(zip(values, inclusion, strict=True), criterion))
         for found, value in zip(facts, values, strict=True):
             checks[found.run.id][name] = _check(value, criterion)
         if problems:
-            what = criterion.function or criterion.kind
-            warnings.append(
-                f"criterion {name}: {what} {problems[0]} ({counted(len(problems), 'run')} of {len(facts)} left undecided)"
-            )
+            what = f"{criterion.function or criterion.kind} {problems[0]}"
+            warnings.append(f"criterion {name}: {what} ({counted(len(problems), 'run')} of {len(facts)} undecided)")
     return ComputedCriteria(verdicts, checks, tuple(warnings))
 
 

@@ -92,7 +92,7 @@ def build_verdict(name: str, criterion: Criterion, share: Share) -> Verdict:
 def _passed(criterion: Criterion, share: Share, estimate: Estimate) -> bool | None:
     """Whether the whole interval is on one side of the threshold; None: it is not, or there is no score.
 
-    A threshold of 10 asks for every run: one that misses it is enough to fail, and only all of them, each decided, pass.
+    A threshold of 10 asks for every run: one that misses it is enough to fail, and it takes all of them to pass.
     """
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return None

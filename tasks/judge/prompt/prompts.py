@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from tasks.evidence.types import Evidence, Metrics, RunId
 from tasks.judge.answer import Kind
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.prompt.citations import NO_RESPONSE
 from tasks.judge.prompt.fence import MARK, inline, marked
 from tasks.judge.prompt.selection import RunExcerpt, Selection, StepExcerpt
 from tasks.judge.prompt.steps import NO_RESULT
-from tasks.judge.rubric import Criterion
 from tasks.wording.shortening import clip_middle
 
 PROMPT_VERSION = "4"
