@@ -109,6 +109,21 @@ class FutureRuns(Fact):
     latest: datetime | None = None
 
 
+class CriterionTally(Fact):
+    """What code found on one criterion over all finished runs, as the source has them.
+
+    ``total`` is the sum of what was found on the decided runs, 0 to 1 each; ``passed`` counts those that meet it.
+    ``problem`` is the first fault that left a run undecided, redacted; of ``problems`` runs.
+    """
+
+    runs: int = 0
+    decided: int = 0
+    passed: int = 0
+    total: float = 0.0
+    problem: str = ""
+    problems: int = 0
+
+
 class AgentRuns(Fact):
     """What ``fetch_runs`` found: newest first, at most as many as asked for. ``warnings`` are for the report."""
 
@@ -117,6 +132,10 @@ class AgentRuns(Fact):
     unreadable: int = Field(0, description="Rows left out because a value in them could not be read.")
     warnings: tuple[str, ...] = ()
     redactions: dict[str, int] = Field(default_factory=dict, description="Placeholders in the texts, by label.")
+    tallies: dict[str, CriterionTally] = Field(default_factory=dict, description="Of all finished runs, by criterion.")
+    checks: dict[RunId, dict[str, float | None]] = Field(
+        default_factory=dict, description="What code found on each of the runs, 0 to 1 by criterion; None is undecided."
+    )
 
 
 class SpanCall(Fact):
@@ -382,6 +401,12 @@ class Evidence(Fact):
     population: Population | None = Field(None, description="None: the runs here are all that the report is about.")
     inclusion: dict[RunId, float] = Field(
         default_factory=dict, description="Probability with which a run was drawn, by run id; absent is 1."
+    )
+    tallies: dict[str, CriterionTally] = Field(
+        default_factory=dict, description="Of all finished runs of the population, by computed criterion."
+    )
+    checks: dict[RunId, dict[str, float | None]] = Field(
+        default_factory=dict, description="What code found on the runs here, 0 to 1 by criterion; None is undecided."
     )
     warnings: tuple[str, ...] = ()
     redactions: dict[str, int] = Field(

@@ -26,6 +26,8 @@ _NOT_SHOWN = (
 _DERIVED: Any = {
     "agent": {"owner": True},
     "future": True,
+    "tallies": True,
+    "checks": True,
     "metrics": {
         "runs_with_tokens": True,
         "telemetry": {

@@ -10,7 +10,8 @@ from tasks.evidence.types import Evidence, RunId
 from tasks.judge.criteria.check import Functions, RunFacts, check_run
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.criteria.function import UndecidedError
-from tasks.judge.criteria.share import build_verdict, is_met, share_of_sample
+from tasks.judge.criteria.share import build_verdict, is_met, share_of_all, share_of_sample
+from tasks.judge.criteria.visitor import Values
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.runs.success import run_success
 from tasks.judge.runs.verdict import Check
@@ -63,7 +64,7 @@ def add_computed(
 def compute_criteria(
     rubric: Mapping[str, Criterion], evidence: Evidence, functions: Functions, evaluation: Evaluation
 ) -> ComputedCriteria:
-    """The computed criteria of ``rubric`` over the finished runs of ``evidence``.
+    """The computed criteria of ``rubric``: over all runs where they were counted, else over those of ``evidence``.
 
     ``functions`` are those that the rubric names; ``evaluation`` has the judge's verdicts on runs, for ``success``.
     """
@@ -74,14 +75,20 @@ def compute_criteria(
     for name, criterion in rubric.items():
         if not criterion.is_computed:
             continue
-        values, problems = _values(criterion, facts, functions)
+        values, problems = _values(name, criterion, facts, functions, evidence.checks)
         inclusion = [evidence.inclusion_of(found.run.id) for found in facts]
-        verdicts[name] = build_verdict(name, criterion, share_of_sample(zip(values, inclusion, strict=True), criterion))
+        share = share_of_sample(zip(values, inclusion, strict=True), criterion)
+        tally = evidence.tallies.get(name)
+        # Traces may decide more runs of a sample than rows decide of all.
+        if tally is not None and tally.decided >= share.decided:
+            share = share_of_all(tally.runs, tally.decided, tally.passed, tally.total)
+        verdicts[name] = build_verdict(name, criterion, share)
         for found, value in zip(facts, values, strict=True):
             checks[found.run.id][name] = _check(value, criterion)
-        if problems:
-            what = f"{criterion.function or criterion.kind} {problems[0]}"
-            warnings.append(f"criterion {name}: {what} ({counted(len(problems), 'run')} of {len(facts)} undecided)")
+        first, count = (tally.problem, tally.problems) if tally else (next(iter(problems), ""), len(problems))
+        if count:
+            what = f"{criterion.function or criterion.kind} {first}"
+            warnings.append(f"criterion {name}: {what} ({counted(count, 'run')} of {share.runs:,} undecided)")
     return ComputedCriteria(verdicts, checks, tuple(warnings))
 
 
@@ -99,12 +106,19 @@ def _facts(evidence: Evidence, evaluation: Evaluation) -> list[RunFacts]:
 
 
 def _values(
-    criterion: Criterion, facts: Sequence[RunFacts], functions: Functions
+    name: str, criterion: Criterion, facts: Sequence[RunFacts], functions: Functions, known: Mapping[RunId, Values]
 ) -> tuple[list[float | None], list[str]]:
-    """Each run's value, and what went wrong on those that a fault left undecided."""
+    """Each run's value, and what went wrong on those that a fault left undecided.
+
+    What the row decided before it was redacted stands (``known``); of the others the trace may say more.
+    """
     values: list[float | None] = []
     problems = []
     for found in facts:
+        before = known.get(found.run.id, {})
+        if before.get(name) is not None or (name in before and criterion.function is not None):
+            values.append(before[name])
+            continue
         try:
             values.append(check_run(criterion, found, functions))
         except UndecidedError as error:
