@@ -64,10 +64,24 @@ _MOST_TOOLS = 50
 _DEFAULT_THRESHOLD = 7.0
 
 
+def _require_fields(schema: dict[str, Any]) -> None:
+    """State which kinds need which field, for forms and webhooks."""
+    schema["allOf"] = [
+        {
+            "if": {
+                "properties": {"kind": {"enum": [kind for kind, of in FIELD_OF.items() if of == field]}},
+                "required": ["kind"],
+            },
+            "then": {"required": [field]},
+        }
+        for field in _EXAMPLES
+    ]
+
+
 class Criterion(BaseModel):
     """One thing that is scored from 0 to 10: by the judge, or as ten times the share of the runs that meet it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_require_fields)
 
     kind: Kind = Field("judge", title="Kind", description="What decides on a run: the judge, or code.")
     weight: float = Field(1.0, gt=0, le=1e6, allow_inf_nan=False, title="Weight", description="Relative to the others.")
