@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from tasks.evidence.criterion_tally import CriterionTally, RunValues
+from tasks.evidence.fact import Fact as Fact
 
 TraceState = Literal["complete", "partial", "pending", "missing", "unavailable"]
 """complete: a root and no orphan · partial: spans are missing · pending: not there yet, the run is young · missing:
@@ -18,12 +21,6 @@ RunId = str
 """The id of a run as its source has it, as text; unique in its agent."""
 
 Outcome = Literal["completed", "failed", "unfinished"]
-
-
-class Fact(BaseModel):
-    """Base of every type here: immutable, strict about names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 class Agent(Fact):
@@ -109,21 +106,6 @@ class FutureRuns(Fact):
     latest: datetime | None = None
 
 
-class CriterionTally(Fact):
-    """What code found on one criterion over all finished runs, as the source has them.
-
-    ``total`` is the sum of what was found on the decided runs, 0 to 1 each; ``passed`` counts those that meet it.
-    ``problem`` is the first fault that left a run undecided, redacted; of ``problems`` runs.
-    """
-
-    runs: int = 0
-    decided: int = 0
-    passed: int = 0
-    total: float = 0.0
-    problem: str = ""
-    problems: int = 0
-
-
 class AgentRuns(Fact):
     """What ``fetch_runs`` found: newest first, at most as many as asked for. ``warnings`` are for the report."""
 
@@ -133,9 +115,7 @@ class AgentRuns(Fact):
     warnings: tuple[str, ...] = ()
     redactions: dict[str, int] = Field(default_factory=dict, description="Placeholders in the texts, by label.")
     tallies: dict[str, CriterionTally] = Field(default_factory=dict, description="Of all finished runs, by criterion.")
-    checks: dict[RunId, dict[str, float | None]] = Field(
-        default_factory=dict, description="What code found on each of the runs, 0 to 1 by criterion; None is undecided."
-    )
+    checks: dict[RunId, RunValues] = Field(default_factory=dict, description="What code found on the runs here.")
 
 
 class SpanCall(Fact):
@@ -402,12 +382,8 @@ class Evidence(Fact):
     inclusion: dict[RunId, float] = Field(
         default_factory=dict, description="Probability with which a run was drawn, by run id; absent is 1."
     )
-    tallies: dict[str, CriterionTally] = Field(
-        default_factory=dict, description="Of all finished runs of the population, by computed criterion."
-    )
-    checks: dict[RunId, dict[str, float | None]] = Field(
-        default_factory=dict, description="What code found on the runs here, 0 to 1 by criterion; None is undecided."
-    )
+    tallies: dict[str, CriterionTally] = Field(default_factory=dict, description="Of all finished runs, by criterion.")
+    checks: dict[RunId, RunValues] = Field(default_factory=dict, description="What code found on the runs here.")
     warnings: tuple[str, ...] = ()
     redactions: dict[str, int] = Field(
         default_factory=dict, description="Placeholders in all texts of the agent, by label; empty: none was found."

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from tasks.evidence.criterion_tally import RunValues
 from tasks.evidence.known_calls import known_calls
 from tasks.evidence.types import Evidence, RunId
 from tasks.judge.criteria.check import Functions, RunFacts, check_run
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.criteria.function import UndecidedError
 from tasks.judge.criteria.share import build_verdict, is_met, share_of_all, share_of_sample
-from tasks.judge.criteria.visitor import Values
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.runs.success import run_success
 from tasks.judge.runs.verdict import Check
@@ -106,7 +106,7 @@ def _facts(evidence: Evidence, evaluation: Evaluation) -> list[RunFacts]:
 
 
 def _values(
-    name: str, criterion: Criterion, facts: Sequence[RunFacts], functions: Functions, known: Mapping[RunId, Values]
+    name: str, criterion: Criterion, facts: Sequence[RunFacts], functions: Functions, known: Mapping[RunId, RunValues]
 ) -> tuple[list[float | None], list[str]]:
     """Each run's value, and what went wrong on those that a fault left undecided.
 

@@ -128,6 +128,12 @@ class Criterion(BaseModel):
         """Whether code decides, so that the judge is not asked."""
         return self.kind != "judge"
 
+    @field_validator("tools", mode="before")
+    @classmethod
+    def _read_tools(cls, tools: Any) -> Any:
+        # A list of JSON, which strict validation would not take for a tuple.
+        return tuple(tools) if isinstance(tools, list) else tools
+
     @field_validator("tools")
     @classmethod
     def _check_tools(cls, tools: tuple[str, ...] | None) -> tuple[str, ...] | None:

@@ -90,7 +90,7 @@ def call_function(function: Callable[[Run], object], run: Run) -> float | None:
 def _read(result: object) -> float | None:
     if result is None:
         return None
-    if type(result).__module__ == "numpy" and hasattr(result, "item"):
+    if type(result).__module__ == "numpy" and getattr(result, "size", 0) == 1 and hasattr(result, "item"):
         result = result.item()
     if isinstance(result, (bool, int, float)) and math.isfinite(result) and 0 <= result <= 1:
         return float(result)

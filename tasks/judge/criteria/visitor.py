@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from tasks.evidence.criterion_tally import CriterionTally, RunValues
 from tasks.evidence.known_calls import known_calls
-from tasks.evidence.types import CriterionTally, Run, RunId
+from tasks.evidence.types import Run, RunId
 from tasks.judge.criteria.check import Functions, RunFacts, check_run
 from tasks.judge.criteria.criterion import Criterion, Kind
 from tasks.judge.criteria.function import UndecidedError
@@ -24,9 +25,6 @@ _COLUMNS: dict[Kind, frozenset[str]] = {
 }
 # As many as a sample can have: their values are shown with them.
 _MOST_KEPT = 1000
-
-Values = dict[str, float | None]
-"""What was found on a run, 0 to 1 by criterion; None is undecided."""
 
 
 class _Counts:
@@ -52,7 +50,7 @@ class CriteriaVisitor:
         self._functions = functions
         self._hide = hide
         self._counts = {name: _Counts() for name in self._criteria}
-        self._kept: dict[RunId, Values] = {}
+        self._kept: dict[RunId, RunValues] = {}
         self.columns: frozenset[str] = frozenset().union(
             *(_COLUMNS.get(criterion.kind, frozenset()) for criterion in self._criteria.values())
         )
@@ -77,16 +75,16 @@ class CriteriaVisitor:
             for name, counts in self._counts.items()
         }
 
-    def check_sample(self, runs: Sequence[tuple[Run, float | None]]) -> dict[RunId, Values]:
+    def check_sample(self, runs: Sequence[tuple[Run, float | None]]) -> dict[RunId, RunValues]:
         """What was found on each of ``runs`` (with its cost), which were counted before; it is not counted again."""
         return {
             run.id: self._kept[run.id] if run.id in self._kept else self._check(run, cost_usd, None)
             for run, cost_usd in runs
         }
 
-    def _check(self, run: Run, cost_usd: float | None, counted: Mapping[str, _Counts] | None) -> Values:
+    def _check(self, run: Run, cost_usd: float | None, counted: Mapping[str, _Counts] | None) -> RunValues:
         facts = RunFacts(run, known_calls(run), cost_usd)
-        values: Values = {}
+        values: RunValues = {}
         for name, criterion in self._criteria.items():
             problem = ""
             try:

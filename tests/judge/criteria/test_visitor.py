@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks.evidence.types import CriterionTally, Evidence, Run
+from tasks.evidence.criterion_tally import CriterionTally
+from tasks.evidence.types import Evidence, Run
 from tasks.judge.criteria.computed import compute_criteria
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.criteria.visitor import CriteriaVisitor
