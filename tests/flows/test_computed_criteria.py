@@ -14,8 +14,8 @@ from tasks.settings import ReportOptions
 
 _CHECKS = """
 def answers(run):
-    if run.status == "timeout":
-        raise LookupError("no answer to a time-out")
+    if run.status == "failed":
+        raise LookupError("no answer to a failure")
     return bool(run.final_response)
 """
 
@@ -68,12 +68,12 @@ def test_code_and_judge_score_together(installed: None, make_world: Callable[...
     finished = [row for row in runs.values() if row["completed"] is not None]
     assert {row["checks"]["ends"] for row in finished} == {"pass", "fail"}
     assert all((row["checks"]["ends"] == "pass") is row["completed"] for row in finished)
-    timeouts = [row for row in finished if row["status"] == "timeout"]
-    assert timeouts
-    assert {row["checks"]["own"] for row in timeouts} == {"cannot_tell"}
+    failures = [row for row in finished if row["status"] == "failed"]
+    assert failures
+    assert {row["checks"]["own"] for row in failures} == {"cannot_tell"}
     warned = [warning for agent in agents.values() for warning in agent["warnings"] or () if "criterion own" in warning]
     assert 0 < len(warned) <= len(agents)
-    assert "flow_checks:answers raised LookupError: no answer to a time-out" in warned[0]
+    assert "flow_checks:answers raised LookupError: no answer to a failure" in warned[0]
     # The judge is asked about its own criterion alone.
     asked = [request.body for request in world.judge.requests]
     assert asked

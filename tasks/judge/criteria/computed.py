@@ -42,7 +42,7 @@ def add_computed(
         return evaluation
     computed = compute_criteria(rubric, evidence, functions, evaluation)
     judged = {verdict.criterion: verdict for verdict in evaluation.verdicts}
-    known = judged | computed.verdicts
+    known = {**judged, **computed.verdicts}
     evaluation = replace(
         evaluation,
         verdicts=tuple(known[name] for name in rubric if name in known),

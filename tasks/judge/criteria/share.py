@@ -11,6 +11,7 @@ from tasks.judge.criteria.wording import describe_rule
 from tasks.judge.scoring import Verdict
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.intervals import wilson_interval
+from tasks.statistics.passing import decide
 from tasks.statistics.weighted import estimate_share
 from tasks.wording.counts import counted
 
@@ -94,12 +95,9 @@ def _passed(criterion: Criterion, share: Share, estimate: Estimate) -> bool | No
 
     A threshold of 10 asks for every run: one that misses it is enough to fail, and it takes all of them to pass.
     """
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return None
-    bound = criterion.threshold / EVERY_RUN
-    if criterion.threshold >= EVERY_RUN and estimate.value >= 1:
+    if criterion.threshold >= EVERY_RUN and estimate.value is not None and estimate.value >= 1:
         return True if share.is_census and share.decided == share.runs else None
-    return True if estimate.low >= bound else False if estimate.high < bound else None
+    return decide(estimate, criterion.threshold / EVERY_RUN)
 
 
 def _out_of_ten(share: float | None) -> float | None:
