@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 from tasks.judge.criteria.criterion import EVERY_RUN, Criterion
 from tasks.judge.criteria.wording import describe_rule
+from tasks.judge.runs.scoring import LEAST_DECIDED
 from tasks.judge.scoring import Verdict
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.intervals import wilson_interval
 from tasks.statistics.passing import decide
 from tasks.statistics.weighted import estimate_share
 from tasks.wording.counts import counted
-
-FEWEST_RUNS = 3
-"""Runs that must be decided for a score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +67,8 @@ def is_met(value: float, criterion: Criterion) -> bool:
 
 
 def build_verdict(name: str, criterion: Criterion, share: Share) -> Verdict:
-    """The verdict on a computed criterion; without ``FEWEST_RUNS`` decided runs it has no score."""
-    is_scored = share.decided >= FEWEST_RUNS
+    """The verdict on a computed criterion; without ``LEAST_DECIDED`` decided runs it has no score."""
+    is_scored = share.decided >= LEAST_DECIDED
     estimate = share.estimate if is_scored else Estimate(n=share.decided)
     return Verdict(
         criterion=name,
