@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from tasks.evidence.left_out import LeftOut
 from tasks.evidence.types import Agent, AgentId, Evidence
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.prompt.citations import describe_dropped
-from tasks.judge.rubric import Criterion
 from tasks.report.agent_rows import agent_reasoning, build_agent_row, build_criterion_rows, build_run_row
 from tasks.report.plan import ReportPlan
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
@@ -91,12 +91,15 @@ def build_rows(plan: ReportPlan, draft: ReportDraft, paid: Mapping[AgentId | Non
 
 
 def _runs(draft: ReportDraft) -> list[RunRow]:
-    return [
-        build_run_row(evidence, run)
-        for agent in draft.agents
-        if (evidence := draft.evidence.get(agent.id)) is not None
-        for run in evidence.runs
-    ]
+    rows = []
+    for agent in draft.agents:
+        if (evidence := draft.evidence.get(agent.id)) is None:
+            continue
+        evaluation = draft.evaluations.get(agent.id)
+        verdicts = {verdict.run_id: verdict for verdict in evaluation.run_verdicts} if evaluation else {}
+        computed = evaluation.run_checks if evaluation else {}
+        rows += [build_run_row(evidence, run, verdicts.get(run.id), computed.get(run.id)) for run in evidence.runs]
+    return rows
 
 
 def _evaluation(agent: Agent, draft: ReportDraft) -> Evaluation:
@@ -162,6 +165,15 @@ def _report(
         "agents_evaluated": statuses["evaluated"],
         "agents_failed": statuses["failed"],
         "total_runs_analyzed": sum(e.metrics.runs_analyzed for e in draft.evidence.values()),
+        "runs_in_population": sum(
+            e.population.runs if e.population else e.metrics.runs_analyzed for e in draft.evidence.values()
+        ),
+        "completion_rate": None,
+        "success_rate": None,
+        "success_rate_low": None,
+        "success_rate_high": None,
+        "verdicts": None,
+        "issues_error": None,
         "citations_dropped": sum(e.citations_dropped for e in everyone),
         "prompt_tokens": _total([e.prompt_tokens for e in counted]),
         "completion_tokens": _total([e.completion_tokens for e in counted]),
