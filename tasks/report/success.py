@@ -1,41 +1,29 @@
-"""Whether runs did their task: the source's own outcome where it has one, else the judge's verdict."""
+"""Whether an agent's runs did their task: by the source's own outcome, else by the judge's verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from tasks.evidence.types import Evidence, Run, RunId, VerdictCounts
-from tasks.judge.run_verdict import RunVerdict
+from tasks.judge.runs.verdict import RunVerdict
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.weighted import estimate_share
 
-SuccessSource = Literal["source", "judge"]
+Verdicts = Mapping[RunId, RunVerdict]
 
 
 class RunSuccess(NamedTuple):
-    """Whether one run did its task (None: unknown), and what states that (None: nothing)."""
+    """Whether a run did its task, and from where that is known; None each where it is not."""
 
     succeeded: bool | None
-    source: SuccessSource | None
+    source: Literal["source", "judge"] | None
 
 
-@dataclass(frozen=True, slots=True)
-class AgentSuccess:
-    """The success of one agent's finished runs: its rate, and how many runs each kind of verdict is known of.
-
-    ``hits`` and ``weights`` have an entry for each run whose success is known.
-    """
-
-    rate: Estimate
-    counts: VerdictCounts
-    hits: Sequence[bool] = ()
-    weights: Sequence[float] = ()
-
-
-def find_success(run: Run, verdict: RunVerdict | None) -> RunSuccess:
-    """The success of ``run``, of which the judge gave ``verdict`` (None: none)."""
+def run_success(run: Run, verdict: RunVerdict | None) -> RunSuccess:
+    """The source's own outcome of ``run``, else the judge's; a run that has not finished has none."""
+    if run.outcome == "unfinished":
+        return RunSuccess(None, None)
     if run.succeeded is not None:
         return RunSuccess(run.succeeded, "source")
     if verdict is not None and verdict.success in ("yes", "no"):
@@ -43,26 +31,26 @@ def find_success(run: Run, verdict: RunVerdict | None) -> RunSuccess:
     return RunSuccess(None, None)
 
 
-def estimate_success(evidence: Evidence, verdicts: Mapping[RunId, RunVerdict]) -> AgentSuccess:
-    """The success of the runs in ``evidence``, each weighted by how many runs of the population it stands for.
+def estimate_success(evidence: Evidence, verdicts: Verdicts) -> Estimate:
+    """The share of the population that did its task, by the runs of which it is known; none: an estimate of None."""
+    known = [
+        (found.succeeded, 1 / evidence.inclusion_of(run.id))
+        for run in evidence.finished_runs
+        if (found := run_success(run, verdicts.get(run.id))).succeeded is not None
+    ]
+    return estimate_share([bool(hit) for hit, _ in known], [weight for _, weight in known])
 
-    A run of which neither the source nor the judge states it is in no rate. Without a known run the rate is empty.
-    """
-    hits, weights = [], []
+
+def count_verdicts(evidence: Evidence, verdicts: Verdicts) -> VerdictCounts:
+    """The finished runs by where their success is known from."""
     counts = dict.fromkeys(VerdictCounts.model_fields, 0)
     for run in evidence.finished_runs:
         verdict = verdicts.get(run.id)
-        found = find_success(run, verdict)
-        counts[_kind(found, verdict)] += 1
-        if found.succeeded is not None:
-            hits.append(found.succeeded)
-            weights.append(1 / evidence.inclusion_of(run.id))
-    return AgentSuccess(estimate_share(hits, weights), VerdictCounts(**counts), hits, weights)
-
-
-def _kind(found: RunSuccess, verdict: RunVerdict | None) -> str:
-    if found.source is not None:
-        return f"from_{found.source}"
-    if verdict is None:
-        return "not_judged"
-    return "cannot_tell" if verdict.success == "cannot_tell" else "unusable"
+        source = run_success(run, verdict).source
+        if source is not None:
+            counts[f"from_{source}"] += 1
+        elif verdict is None:
+            counts["not_judged"] += 1
+        else:
+            counts["cannot_tell" if verdict.success == "cannot_tell" else "unusable"] += 1
+    return VerdictCounts(**counts)
