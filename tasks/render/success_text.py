@@ -9,10 +9,11 @@ from tasks.statistics.estimate import Estimate
 from tasks.statistics.passing import runs_to_decide
 from tasks.wording.counts import counted
 from tasks.wording.formats import format_rate, format_score, format_threshold
+from tasks.wording.trust import BENCHMARK_FINDING
 
 UNLABELLED = (
-    "No person has labelled runs that this judge judged. By public benchmarks, about three of ten verdicts “success” on "
-    "agents' trajectories are wrong: read success as an upper estimate."
+    "No person has labelled runs that this judge judged: "
+    f"{BENCHMARK_FINDING}, so the true success may well be lower. To measure it:"
 )
 """What a report states where its judge was never compared with people."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from tasks.evidence.types import Evidence, Run, RunId, VerdictCounts
@@ -31,14 +32,46 @@ def run_success(run: Run, verdict: RunVerdict | None) -> RunSuccess:
     return RunSuccess(None, None)
 
 
-def estimate_success(evidence: Evidence, verdicts: Verdicts) -> Estimate:
-    """The share of the population that did its task, by the runs of which it is known; none: an estimate of None."""
+@dataclass(frozen=True, slots=True)
+class KnownSuccess:
+    """The runs of which success is known: whether each did its task, and how many runs of the population it stands for.
+
+    ``counts`` has all finished runs.
+    """
+
+    hits: list[bool] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    counts: VerdictCounts = field(default_factory=VerdictCounts)
+
+    @property
+    def rate(self) -> Estimate:
+        """The share of the population that did its task; of no known run, an estimate of None."""
+        return estimate_share(self.hits, self.weights)
+
+
+def read_success(evidence: Evidence, verdicts: Verdicts) -> KnownSuccess:
+    """What is known of the success of the finished runs in ``evidence``."""
     known = [
         (found.succeeded, 1 / evidence.inclusion_of(run.id))
         for run in evidence.finished_runs
         if (found := run_success(run, verdicts.get(run.id))).succeeded is not None
     ]
-    return estimate_share([bool(hit) for hit, _ in known], [weight for _, weight in known])
+    return KnownSuccess(
+        hits=[bool(hit) for hit, _ in known],
+        weights=[weight for _, weight in known],
+        counts=count_verdicts(evidence, verdicts),
+    )
+
+
+def join_success(parts: Iterable[KnownSuccess]) -> KnownSuccess:
+    """What is known of the runs of several agents together; of none, nothing."""
+    parts = list(parts)
+    counts = {name: sum(getattr(part.counts, name) for part in parts) for name in VerdictCounts.model_fields}
+    return KnownSuccess(
+        hits=[hit for part in parts for hit in part.hits],
+        weights=[weight for part in parts for weight in part.weights],
+        counts=VerdictCounts(**counts),
+    )
 
 
 def count_verdicts(evidence: Evidence, verdicts: Verdicts) -> VerdictCounts:

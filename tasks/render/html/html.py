@@ -19,9 +19,11 @@ from tasks.render.html.overview import build_overview
 from tasks.render.html.page import Page
 from tasks.render.html.section import Detail, build_sections
 from tasks.render.html.untrusted_text import finalize, named, said, shown_id
+from tasks.render.success_text import format_interval
 from tasks.wording import formats
 from tasks.wording.counts import counted
 from tasks.wording.formats import format_cost
+from tasks.wording.passing import describe_passed
 
 MOST_BYTES = 1_000_000
 """What a page may have, if that can be: then less of each text and fewer runs are shown."""
@@ -116,6 +118,8 @@ def _environment() -> Environment:
         "name_metric": metric_title,
         "format_metric": format_value,
         "describe_kappa": describe_kappa,
+        "describe_passed": describe_passed,
+        "interval_words": format_interval,
         "HOLDS_FOR": HOLDS_FOR,
     }
     return environment
