@@ -89,7 +89,10 @@ def _print_verdict(console: Console, report: ReportRow) -> None:
     console.print(head)
     _print_success(console, report)
     if report["team_score"] is not None:
-        passes = (describe_passed(report["team_passed"], report["team_score"]), PASSED_STYLES.get(report["team_passed"], "yellow"))
+        passes = (
+            describe_passed(report["team_passed"], report["team_score"]),
+            PASSED_STYLES.get(report["team_passed"], "yellow"),
+        )
         console.print(Text.assemble("Team: ", (format_score(report["team_score"]), "bold"), " of 10, ", passes))
     if report["total_agents"] is not None:
         console.print(f"Agents: {describe_mean(report)}; {report['agents_failed']} failed")

@@ -19,8 +19,10 @@ from tasks.report.figures import Figures, join_completion, read_figures
 from tasks.report.nested_rows import VerdictCountsRow
 from tasks.report.plan import ReportPlan
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
-from tasks.report.success import KnownSuccess, Verdicts, join_success, read_success
+from tasks.report.success import KnownSuccess, Verdicts, add_counts, read_success, shrink_success
 from tasks.settings import SIMULATED_JUDGE_MODEL
+from tasks.statistics.estimate import Estimate
+from tasks.statistics.weighted import Group, estimate_groups
 from tasks.wording.counts import counted, was_were
 from tasks.wording.shortening import cut
 
@@ -65,10 +67,18 @@ class ReportDraft:
 
 @dataclass(frozen=True, slots=True)
 class TeamFigures:
-    """The figures of every agent whose runs were read, and what is known of the success of all their runs."""
+    """The figures of every agent whose runs were read, and what is known of the success of these runs."""
 
-    figures: Sequence[Figures]
-    success: KnownSuccess
+    figures: Mapping[AgentId, Figures]
+    success: Mapping[AgentId, KnownSuccess]
+
+    @property
+    def success_rate(self) -> Estimate:
+        """The share of all runs that did their task, each agent counted by its runs; of no known run, None."""
+        known = {agent_id: found for agent_id, found in self.success.items() if found.hits}
+        return estimate_groups(
+            [Group(found.hits, found.weights, self.figures[agent_id].runs) for agent_id, found in known.items()]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +108,14 @@ def build_rows(plan: ReportPlan, draft: ReportDraft, paid: Mapping[AgentId | Non
     everyone: list[Evaluation] = [*evaluations.values(), *([team] if team else [])]
     # Of the team that was not judged again, and of agents that are gone.
     others: list[Paid] = [paid[agent_id] for agent_id in paid.keys() - {e.agent_id for e in everyone}]
-    details = [
-        build_agent_row(
-            agent,
-            evaluations[agent.id],
-            draft.evidence.get(agent.id),
-            figures.get(agent.id),
-            success.get(agent.id),
-        )
-        for agent in draft.agents
-    ]
-    together = TeamFigures(list(figures.values()), join_success(success.values()))
+    expected = shrink_success(success)
+    details = []
+    for agent in draft.agents:
+        evidence, known = draft.evidence.get(agent.id), success.get(agent.id)
+        row = build_agent_row(agent, evaluations[agent.id], evidence, figures.get(agent.id), known)
+        row["success_rate_shrunk"] = expected.get(agent.id)
+        details.append(row)
+    together = TeamFigures(figures, success)
     return ReportRows(
         report=_report(plan, draft, evaluations, together, everyone, others),
         details=details,
@@ -167,8 +174,9 @@ def _report(
     scores = [e.score for e in evaluations.values() if e.status == "evaluated" and e.score is not None]
     statuses: Counter[str] = Counter(e.status for e in evaluations.values())
     status, error = _final_status(draft, evaluations)
-    success = together.success.rate
-    known_costs = [found.measured.total_cost_usd for found in together.figures]
+    success = together.success_rate
+    verdicts = add_counts(found.counts for found in together.success.values())
+    known_costs = [found.measured.total_cost_usd for found in together.figures.values()]
     runs_costs = [cost for cost in known_costs if cost is not None]
     counted: list[Evaluation | Paid] = [*everyone, *others]
     team = draft.team
@@ -197,12 +205,14 @@ def _report(
         "agents_evaluated": statuses["evaluated"],
         "agents_failed": statuses["failed"],
         "total_runs_analyzed": sum(e.metrics.runs_analyzed for e in draft.evidence.values()),
-        "runs_in_population": sum(found.runs for found in together.figures),
-        "completion_rate": join_completion(together.figures).value,
+        "runs_in_population": sum(found.runs for found in together.figures.values()),
+        "completion_rate": join_completion(together.figures.values()).value,
         "success_rate": success.value,
         "success_rate_low": success.low,
         "success_rate_high": success.high,
-        "verdicts": cast(VerdictCountsRow, together.success.counts.model_dump()),
+        "verdicts": cast(
+            VerdictCountsRow, add_counts(found.counts for found in together.success.values()).model_dump()
+        ),
         "issues_error": None,
         "citations_dropped": sum(e.citations_dropped for e in everyone),
         "prompt_tokens": _total([e.prompt_tokens for e in counted]),
@@ -210,7 +220,7 @@ def _report(
         "cost_usd": _total([e.cost_usd for e in counted]),
         "known_cost_usd": math.fsum(e.known_cost_usd for e in counted),
         "runs_cost_usd": math.fsum(runs_costs) if runs_costs else None,
-        "runs_with_cost": sum(found.measured.runs_with_cost for found in together.figures),
+        "runs_with_cost": sum(found.measured.runs_with_cost for found in together.figures.values()),
         "warnings": _warnings(plan, draft, statuses),
         "error": error,
     }

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from tasks.evidence.types import Evidence, Run, RunId, VerdictCounts
+import numpy as np
+
+from tasks.evidence.types import AgentId, Evidence, Run, RunId, VerdictCounts
 from tasks.judge.runs.verdict import RunVerdict
 from tasks.statistics.estimate import Estimate
-from tasks.statistics.weighted import estimate_share
+from tasks.statistics.shrinkage import shrink_rates
+from tasks.statistics.weighted import estimate_share, weighted_share
 
 Verdicts = Mapping[RunId, RunVerdict]
 
@@ -44,6 +47,11 @@ class KnownSuccess:
     counts: VerdictCounts = field(default_factory=VerdictCounts)
 
     @property
+    def worth(self) -> float:
+        """How many runs with equal weights these are worth; 0 of none."""
+        return weighted_share(np.asarray(self.hits, dtype=np.float64), np.asarray(self.weights, dtype=np.float64))[1]
+
+    @property
     def rate(self) -> Estimate:
         """The share of the population that did its task; of no known run, an estimate of None."""
         return estimate_share(self.hits, self.weights)
@@ -63,15 +71,16 @@ def read_success(evidence: Evidence, verdicts: Verdicts) -> KnownSuccess:
     )
 
 
-def join_success(parts: Iterable[KnownSuccess]) -> KnownSuccess:
-    """What is known of the runs of several agents together; of none, nothing."""
+def add_counts(parts: Iterable[VerdictCounts]) -> VerdictCounts:
+    """The counts of several agents together."""
     parts = list(parts)
-    counts = {name: sum(getattr(part.counts, name) for part in parts) for name in VerdictCounts.model_fields}
-    return KnownSuccess(
-        hits=[hit for part in parts for hit in part.hits],
-        weights=[weight for part in parts for weight in part.weights],
-        counts=VerdictCounts(**counts),
-    )
+    return VerdictCounts(**{name: sum(getattr(part, name) for part in parts) for name in VerdictCounts.model_fields})
+
+
+def shrink_success(known: Mapping[AgentId, KnownSuccess]) -> dict[AgentId, float | None]:
+    """The success rate that is expected of each agent given all agents, to order them by; None where none is known."""
+    rates = shrink_rates([found.rate.value for found in known.values()], [found.worth for found in known.values()])
+    return dict(zip(known, rates, strict=True))
 
 
 def count_verdicts(evidence: Evidence, verdicts: Verdicts) -> VerdictCounts:
