@@ -210,9 +210,7 @@ def _report(
         "success_rate": success.value,
         "success_rate_low": success.low,
         "success_rate_high": success.high,
-        "verdicts": cast(
-            VerdictCountsRow, add_counts(found.counts for found in together.success.values()).model_dump()
-        ),
+        "verdicts": cast(VerdictCountsRow, verdicts.model_dump()),
         "issues_error": None,
         "citations_dropped": sum(e.citations_dropped for e in everyone),
         "prompt_tokens": _total([e.prompt_tokens for e in counted]),
