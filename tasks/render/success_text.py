@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
+from tasks.report.nested_rows import VerdictCountsRow
 from tasks.report.rows import AgentRow, CriterionRow
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.passing import runs_to_decide
-from tasks.wording.counts import counted
 from tasks.wording.formats import format_rate, format_score, format_threshold
+from tasks.wording.passing import describe_undecided as describe_more_runs
 from tasks.wording.trust import BENCHMARK_FINDING
 
 UNLABELLED = (
@@ -16,14 +17,6 @@ UNLABELLED = (
     f"{BENCHMARK_FINDING}, so the true success may well be lower. To measure it:"
 )
 """What a report states where its judge was never compared with people."""
-
-_COUNTS = (
-    ("from_judge", "by the judge"),
-    ("from_source", "from the source"),
-    ("cannot_tell", "where the judge cannot tell"),
-    ("unusable", "without a usable verdict"),
-    ("not_judged", "not judged"),
-)
 
 
 def format_interval(low: float | None, high: float | None) -> str:
@@ -53,9 +46,18 @@ def find_gap(row: AgentRow) -> float | None:
     return None if completion is None or success is None else completion - success
 
 
-def describe_verdicts(counts: Mapping[str, int] | None) -> str:
+def describe_verdicts(counts: VerdictCountsRow | None) -> str:
     """``19 by the judge, 1 where the judge cannot tell``; "" for a report without verdicts on runs."""
-    return ", ".join(f"{number} {words}" for name, words in _COUNTS if (number := (counts or {}).get(name, 0)))
+    if counts is None:
+        return ""
+    parts = (
+        (counts["from_judge"], "by the judge"),
+        (counts["from_source"], "from the source"),
+        (counts["cannot_tell"], "where the judge cannot tell"),
+        (counts["unusable"], "without a usable verdict"),
+        (counts["not_judged"], "not judged"),
+    )
+    return ", ".join(f"{number:,} {words}" for number, words in parts if number)
 
 
 def describe_decider(row: CriterionRow) -> str:
@@ -66,10 +68,9 @@ def describe_decider(row: CriterionRow) -> str:
     low, high, runs = row["score_low"], row["score_high"], row["runs_decided"]
     if low is None or high is None or not runs:
         return "more samples of the judge would decide it"
-    more = runs_to_decide(Estimate(value=score / 10, low=low / 10, high=high / 10, n=runs), threshold / 10)
-    if more is None:
-        return "it is so near to the threshold that no number of runs would decide it"
-    return f"about {counted(more, 'more run')} would decide it" if more else "more samples of the judge would decide it"
+    return describe_more_runs(
+        runs_to_decide(Estimate(value=score / 10, low=low / 10, high=high / 10, n=runs), threshold / 10)
+    )
 
 
 def describe_undecided(criteria: Iterable[CriterionRow]) -> list[str]:

@@ -75,7 +75,7 @@ def load_history(
         team.append(replace(one, comparable=one.comparable and asked_agents(row) == agents))
     history: dict[AgentId | None, list[HistoryPoint]] = {None: team}
     for detail in details:
-        history.setdefault(detail["agent_id"], []).append(point(detail["report_id"], detail["score"], detail))
+        history.setdefault(detail["agent_id"], []).append(point(detail["report_id"], detail["score"], dict(detail)))
     return {agent_id: tuple(points) for agent_id, points in history.items()}
 
 

@@ -140,7 +140,7 @@ def _moved(section: Section) -> bool:
 
 def _trust(page: Page) -> str:
     """What public benchmarks find of such a judge, where it judged runs and was never compared with people."""
-    judged = (page.report["verdicts"] or {}).get("from_judge", 0)
+    judged = page.report["verdicts"] is not None and page.report["verdicts"]["from_judge"] > 0
     labelled = page.agreement is not None and page.agreement.labels > 0
     return UNLABELLED if judged and not labelled else ""
 
