@@ -41,7 +41,7 @@ DETAILS = (
     Detail(all_runs=False, excerpt=160, quote=140, text=400, spans=8, items=5, tools=6, pattern_runs=1, run_bytes=760),
     Detail(all_runs=False, excerpt=100, quote=100, text=240, spans=5, items=3, tools=4, pattern_runs=1, run_bytes=570),
     Detail(all_runs=False, excerpt=70, quote=70, text=140, spans=4, items=2, tools=3, pattern_runs=1, run_bytes=530),
-    Detail(all_runs=False, excerpt=40, quote=40, text=64, spans=2, items=1, tools=2, pattern_runs=1, run_bytes=0),
+    Detail(all_runs=False, excerpt=30, quote=30, text=48, spans=2, items=1, tools=2, pattern_runs=1, run_bytes=0),
 )
 _TEMPLATES = Path(__file__).parent / "templates"
 

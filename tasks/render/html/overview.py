@@ -82,7 +82,9 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
     close = sum(section.state == "unclear" and bool(section.undecided) for section in sections)
     runs = sum(section.runs for section in sections)
     completed = sum(section.runs_completed or 0 for section in sections)
-    completion, success = completed / runs if runs else None, page.report["success_rate"]
+    completion, success = page.report["completion_rate"], page.report["success_rate"]
+    if completion is None and runs:
+        completion = completed / runs
     return Overview(
         headline=outage.headline
         if outage

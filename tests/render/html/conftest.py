@@ -202,6 +202,7 @@ def make_page() -> Callable[..., Page]:
             agents_failed=1,
             total_agents=agents,
             runs_with_cost=3,
+            completion_rate=0.75,
             success_rate=0.45,
             success_rate_low=0.4,
             success_rate_high=0.5,

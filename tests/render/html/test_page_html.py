@@ -74,17 +74,18 @@ def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
     words = _words(render_html(make_page(agents=7)))
     for part in (
         "45% 40 to 50% with 95 % confidence", "Team score 7.8 of 10", "Team passes", "Of 7 agents",
-        "have the status completed : 30 points more", "Runs judged 9",
-        "5 by the judge, 4 from the source, 2 where the judge cannot tell, 1 without a usable verdict", "Since report 11", "1 worse", "1 better",
+        "have the status completed: 30 points more", "Runs judged 9",
+        "5 by the judge, 4 from the source, 2 where the judge cannot tell, 1 without a usable verdict",
+        "Since report 11", "1 worse", "1 better",
         "with no change that could be distinguished from noise", "about 37 points to be seen",
         "needs 7", "weight 0.4", "unstable", "no citation holds", "not enough evidence", "2 samples, spread 0.5",
         "Success 45% 26 to 66%", "30 points below completion", "Completion 75% 53 to 89%",
         "2 of 3 runs by status, 1 unfinished left out", "What went wrong", "Too close to call", "Over the last reports",
         "did not do its task", "no usable verdict", "candidate step",
         "Weaknesses", "Recommendations", "Strengths", "Claims that what happened contradicts", "It was seen",
-        "How it fails", "5×", "Tools", "20 0 1.50 s".replace("1.50", "1.5"), "Worst run:", "Typical run:", "Best run:",
+        "Errors of runs", "5×", "Tools", "20 0 1.50 s".replace("1.50", "1.5"), "Worst run:", "Typical run:", "Best run:",
         "trace in Jaeger", "Looks like an attempt to influence the judge", "Redacted:", "citations of the judge",
-        "Judging failed.", "Skipped: budget.", "Not judged.", "No finished run", "Not fully judged",
+        "Judging failed.", "Skipped: budget.", "Not judged.", "No finished run",
         "Fingerprint", "4 outcome in 5 attempts; 1.5 s on average, 3.0 s at most", "Answers used again",
         "40 labels of 2 people", "0.61 (0.40 to 0.80) substantial", "corrected for its known errors 61% (40% to 80%)",
         "New:", "Gone:", "is now",
@@ -353,12 +354,13 @@ def test_a_run_shows_its_verdict_with_quotes_and_its_candidate_step(make_page: M
     )
     words = _words(render_html(page))
     assert "What went wrong <b>held for review (candidate step R1.4 )" in words
-    assert "accuracy: fail efficiency: pass tone: cannot tell" in words
+    assert "accuracy : fail efficiency : pass tone : cannot tell" in words
     assert "R1.4 state: on_hold" in words
 
 
 def test_what_would_decide_a_criterion_that_is_too_close_to_call_is_stated(make_page: MakePage) -> None:
     page = make_page(agents=1)
+    page.agents[0]["passed"] = None
     page.criteria[-2].update(
         criterion="accuracy", score=6.5, score_low=4.3, score_high=8.2, runs_decided=20, runs_passed=13, passed=None
     )
