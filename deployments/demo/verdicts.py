@@ -152,7 +152,9 @@ def _judge_failed(run: ShownRun) -> Verdict:
     failed = [passage.key for passage in run.passages if passage.head.startswith("It failed")]
     words = error.text if error else ""
     mode = next((mode for pattern, mode in _ERRORS if re.search(pattern, words, re.IGNORECASE)), _OTHER_ERROR)
-    quote = quote_start(words) or f"status {run.status}"
+    quote = quote_start(words)
+    if len(quote) <= 8:  # Too short to be found for certain.
+        quote = f"status {run.status}"
     return Verdict(run, "no", [(run.key, quote)], mode, failed[-1] if failed else "")
 
 
