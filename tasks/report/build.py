@@ -10,10 +10,10 @@ from typing import Any, TypeVar, cast
 
 from tasks.evidence.left_out import LeftOut
 from tasks.evidence.types import Agent, AgentId, Evidence
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.prompt.citations import describe_dropped
-from tasks.judge.rubric import Criterion
 from tasks.report.agent_rows import agent_reasoning, build_agent_row, build_criterion_rows, build_run_row
 from tasks.report.figures import Figures, join_completion, read_figures
 from tasks.report.nested_rows import VerdictCountsRow
@@ -129,8 +129,10 @@ def _runs(draft: ReportDraft) -> list[RunRow]:
     for agent in draft.agents:
         if (evidence := draft.evidence.get(agent.id)) is None:
             continue
+        evaluation = draft.evaluations.get(agent.id)
         verdicts = _run_verdicts(draft, agent.id)
-        rows += [build_run_row(evidence, run, verdicts.get(run.id)) for run in evidence.runs]
+        computed = evaluation.run_checks if evaluation else {}
+        rows += [build_run_row(evidence, run, verdicts.get(run.id), computed.get(run.id)) for run in evidence.runs]
     return rows
 
 
