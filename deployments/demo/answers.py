@@ -283,5 +283,5 @@ def _team(evidence: str, names: list[str]) -> dict[str, Any]:
             f"The team ended {whole.completed} of {runs} runs as completed. Its most dependable agents are "
             f"{strong}.{claims}\n\n"
         )
-        + (f"Most of the failed runs are those of {weak}." if worst else "No run failed."),
+        + (f"Most of the failed runs are those of {weak}." if worst else "No run ended as failed."),
     }

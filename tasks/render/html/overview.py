@@ -186,8 +186,10 @@ def _headline(failing: int, close: int, counts: Counter[str], total: int, error:
     passing, judged = counts["passed"], failing + counts["passed"] + counts["unclear"]
     if not judged:
         return f"{error[:1].upper()}{error[1:]}." if error else "No agent was judged."
-    if passing == total:
-        return f"All {total} agents pass." if total > 1 else "The agent passes."
+    if total > 1 and total in (passing, failing, close):
+        return f"All {total} agents {'pass' if passing else 'fail' if failing else 'are too close to call'}."
+    if total == 1 and total in (passing, failing, close):
+        return f"The agent {'passes' if passing else 'fails' if failing else 'is too close to call'}."
     parts = []
     if passing:
         parts.append(f"{passing} {'passes' if passing == 1 else 'pass'}")
