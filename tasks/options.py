@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,9 @@ from tasks.wording.since import parse_since
 DEFAULT_JUDGE_MODEL = "gpt-5.4-mini"
 SIMULATED_JUDGE_MODEL = "simulated-judge"
 LONGEST_SECONDS = 30 * 86400
+
+Unit = Literal["run", "session"]
+"""What counts as a run: a run of the source, or a conversation (all its runs with one ``session_id``)."""
 
 
 def _checked_since(value: str) -> str:
