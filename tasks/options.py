@@ -62,7 +62,7 @@ class ReportOptions(BaseModel):
         ge=1,
         le=1000,
         title="Runs per agent",
-        description="How many of each agent's newest runs are read.",
+        description="How many of each agent's runs are read: with Since a sample of all, else the newest.",
         json_schema_extra={"position": 2},
     )
     since: Annotated[str, AfterValidator(_checked_since)] = Field(
@@ -76,6 +76,12 @@ class ReportOptions(BaseModel):
         title="Only runs of this model",
         description="Model name as in the runs. Empty: runs of every model.",
         json_schema_extra={"position": 3},
+    )
+    unit: Unit = Field(
+        "run",
+        title="What is a run",
+        description="run, or session: a conversation (the runs with one session_id) counts as one run.",
+        json_schema_extra={"position": 13},
     )
     agents: list[str] = Field(
         default_factory=list,

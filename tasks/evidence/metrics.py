@@ -1,7 +1,7 @@
 """Metrics: what an agent's runs add up to. Pure and deterministic: the evidence is fingerprinted.
 
 Everything is over the finished runs; the unfinished ones are only counted. No run at all gives zero counts, empty
-tuples and None for every rate, mean and total.
+tuples and None for every rate, mean and total. Where the runs are a sample of a population, its figures come first.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tasks.evidence.types import (
     Evidence,
     FailurePattern,
     Metrics,
+    Population,
     Run,
     RunId,
     RunRef,
@@ -32,6 +33,13 @@ from tasks.evidence.types import (
 from tasks.statistics.intervals import wilson_interval
 from tasks.wording.counts import counted
 
+# What a population has in the place of its sample.
+_FIGURES = (
+    *("avg_duration_seconds", "p50_duration_seconds", "p95_duration_seconds"),
+    *("avg_tokens", "runs_with_tokens", "total_tokens", "avg_cost_usd", "total_cost_usd", "runs_with_cost"),
+    "failure_patterns",
+)
+_AMOUNTS = {"tokens": "tokens", "cost": "cost_usd"}
 _Number = TypeVar("_Number", int, float)
 
 
@@ -51,22 +59,34 @@ def build_evidence(
     by_run = {trace.run_id: trace for trace in traces}
     kept = {run.id: by_run[run.id] for run in agent_runs.runs if run.id in by_run}
     costs = _costs(_finished(agent_runs.runs), kept, prices)
+    metrics = build_metrics(agent_runs.runs, kept, costs, agent_runs.population)
+    if agent_runs.population is not None:
+        weights = {run.id: 1 / agent_runs.inclusion.get(run.id, 1.0) for run in agent_runs.runs}
+        metrics = _of_population(metrics, agent_runs.population, _weighted_means(agent_runs.runs, kept, costs, weights))
     return Evidence(
         agent=agent,
         runs=agent_runs.runs,
         future=agent_runs.future,
         traces=kept,
         costs_usd=costs,
-        metrics=build_metrics(agent_runs.runs, kept, costs),
+        metrics=metrics,
+        population=agent_runs.population,
+        inclusion=agent_runs.inclusion,
         warnings=agent_runs.warnings,
         redactions=dict(agent_runs.redactions if redactions is None else redactions),
     )
 
 
-def build_metrics(runs: Sequence[Run], traces: Mapping[RunId, Trace], costs_usd: Mapping[RunId, float]) -> Metrics:
+def build_metrics(
+    runs: Sequence[Run],
+    traces: Mapping[RunId, Trace],
+    costs_usd: Mapping[RunId, float],
+    population: Population | None = None,
+) -> Metrics:
     """The metrics of ``runs`` (newest first) with their traces and costs by run id; see the module for the empty case.
 
-    Means are over the runs where the value is known, None where it is known of none.
+    Means are over the runs where the value is known, None where it is known of none. Patterns of failures are those of
+    ``population``, where the runs are a sample of one.
     """
     finished = _finished(runs)
     failed = [run for run in finished if run.outcome == "failed"]
@@ -75,7 +95,7 @@ def build_metrics(runs: Sequence[Run], traces: Mapping[RunId, Trace], costs_usd:
     durations = [run.duration_seconds for run in finished if run.duration_seconds is not None]
     tokens = [count for run in finished if (count := run_tokens(run, traces.get(run.id)).total) is not None]
     costs = [costs_usd[run.id] for run in finished if run.id in costs_usd]
-    patterns = group_failures(failed, traces)
+    patterns = group_failures(failed, traces) if population is None else population.failure_patterns
     best = _best_run(finished, traces, costs_usd)
     return Metrics(
         runs_analyzed=len(finished),
@@ -111,9 +131,13 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     Definition 7 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The American Statistician 50
     (1996), 361-365: numpy's and pandas' default, so that who recomputes it from the rows finds the same number.
     """
-    if not values:
+    return quantile(sorted(values), share)
+
+
+def quantile(ordered: Sequence[float], share: float) -> float | None:
+    """``percentile`` of values that are in ascending order."""
+    if not ordered:
         return None
-    ordered = sorted(values)
     place = (len(ordered) - 1) * share
     below = math.floor(place)
     above = min(below + 1, len(ordered) - 1)
@@ -135,6 +159,57 @@ def run_tokens(run: Run, trace: Trace | None) -> Tokens:
     if total is None and given is not None and made is not None:
         total = given + made
     return Tokens(given, made, total, telemetry.cached_tokens if telemetry else None)
+
+
+def find_cost_usd(run: Run, prices: RunPrices) -> float | None:
+    """What ``run`` cost by its row: the source's own cost, else by model and tokens; None where that is unknown."""
+    return _costs([run], {}, prices).get(run.id)
+
+
+def _of_population(metrics: Metrics, population: Population, means: Mapping[str, float | None]) -> Metrics:
+    """``metrics`` of a sample with the figures of the whole population in their place.
+
+    What runs are like inside (tools, telemetry, the runs that stand out) stays the sample's. ``means`` are estimates
+    of what no row of the population says, such as tokens that only traces know.
+    """
+    low, high = wilson_interval(population.completed, population.runs) or (None, None)
+    figures = {name: getattr(population, name) for name in _FIGURES}
+    known = {name: value for name, value in means.items() if figures[name] is None}
+    counts = {
+        f"runs_with_{of}": getattr(metrics, f"runs_with_{of}") for of in _AMOUNTS if f"avg_{_AMOUNTS[of]}" in known
+    }
+    return metrics.model_copy(
+        update={
+            "runs_completed": population.completed,
+            "runs_failed": population.failed,
+            "runs_unfinished": population.unfinished,
+            "completion_rate": population.completed / population.runs if population.runs else None,
+            "completion_rate_low": low,
+            "completion_rate_high": high,
+            "models": population.models or metrics.models,
+            **figures,
+            **known,
+            **counts,
+        }
+    )
+
+
+def _weighted_means(
+    runs: Sequence[Run],
+    traces: Mapping[RunId, Trace],
+    costs_usd: Mapping[RunId, float],
+    weights: Mapping[RunId, float],
+) -> dict[str, float | None]:
+    """The mean tokens and cost of a population, estimated from a sample of it (Hájek); None where none is known."""
+    finished = _finished(runs)
+    tokens = {
+        run.id: float(total) for run in finished if (total := run_tokens(run, traces.get(run.id)).total) is not None
+    }
+    found: dict[str, float | None] = {}
+    for name, values in (("avg_tokens", tokens), ("avg_cost_usd", costs_usd)):
+        total = math.fsum(weights[run_id] for run_id in values)
+        found[name] = math.fsum(weights[run_id] * value for run_id, value in values.items()) / total if total else None
+    return found
 
 
 def _costs(runs: Iterable[Run], traces: Mapping[RunId, Trace], prices: RunPrices) -> dict[RunId, float]:
@@ -214,10 +289,13 @@ def _worst_run(
     """The newest failure of the most frequent pattern; if none failed, another success than the best: the one with the
     most tool errors, then the slowest, the newest. None where no run stands out: none finished, a single success, or
     successes of which neither errors nor durations are known."""
-    if patterns:
-        worst = next(run for run in runs if run.id == patterns[0].run_ids[0])
-        times = f"{patterns[0].count} of {sum(pattern.count for pattern in patterns)} failures"
-        return _ref(worst, f"the newest failure of the most frequent kind ({times}): {patterns[0].pattern}")
+    by_id = {run.id: run for run in runs}
+    # Of the failures of a population, not every kind is in its sample.
+    for pattern in patterns:
+        worst = next((by_id[run_id] for run_id in pattern.run_ids if run_id in by_id), None)
+        if worst is not None:
+            times = f"{pattern.count:,} of {sum(found.count for found in patterns):,} failures"
+            return _ref(worst, f"the newest failure of the most frequent kind ({times}): {pattern.pattern}")
     others = [run for run in runs if best is None or run.id != best.run_id]
     worst_other = max(others, key=lambda run: (_errors(run, traces), run.duration_seconds or 0.0), default=None)
     if worst_other is None:

@@ -16,7 +16,11 @@ _NOT_SHOWN = ("left_out_for", "messages", "cost_usd", "session_id", "version", "
 _DERIVED: Any = {
     "agent": {"owner": True},
     "future": True,
+    # Its figures are in the metrics.
+    "population": True,
+    "inclusion": True,
     "metrics": {
+        "p50_duration_seconds": True,
         "runs_with_tokens": True,
         "telemetry": {
             "runs_with_llm_calls": True,

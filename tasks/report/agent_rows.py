@@ -15,6 +15,7 @@ from tasks.judge.runs.verdict import RunVerdict
 from tasks.report.nested_rows import (
     CitationRow,
     ContradictionRow,
+    DayFiguresRow,
     TelemetryRow,
     ToolCallRow,
     ToolCallsRow,
@@ -61,7 +62,7 @@ def build_agent_row(agent: Agent, evaluation: Evaluation, evidence: Evidence | N
         "success_rate_high": success.high,
         "success_rate_shrunk": None,
         "verdicts": cast(VerdictCountsRow, count_verdicts(evidence, verdicts).model_dump()) if evidence else None,
-        "daily": None,
+        "daily": [cast(DayFiguresRow, day.model_dump()) for day in population.daily] if population else None,
         "avg_duration_seconds": metrics.get("avg_duration_seconds"),
         "p50_duration_seconds": metrics.get("p50_duration_seconds"),
         "p95_duration_seconds": metrics.get("p95_duration_seconds"),

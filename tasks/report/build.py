@@ -140,6 +140,9 @@ def _report(
     counted: list[Evaluation | Paid] = [*everyone, *others]
     team = draft.team
     judged = team is not None and team.status == "evaluated"
+    # Of the population, where the runs that were read are a sample.
+    completed = sum(e.metrics.runs_completed for e in draft.evidence.values())
+    in_population = completed + sum(e.metrics.runs_failed for e in draft.evidence.values())
     steps = {"completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}
     row: ReportRow = {
         "name": plan.name,
@@ -164,10 +167,8 @@ def _report(
         "agents_evaluated": statuses["evaluated"],
         "agents_failed": statuses["failed"],
         "total_runs_analyzed": sum(e.metrics.runs_analyzed for e in draft.evidence.values()),
-        "runs_in_population": sum(
-            e.population.runs if e.population else e.metrics.runs_analyzed for e in draft.evidence.values()
-        ),
-        "completion_rate": None,
+        "runs_in_population": in_population,
+        "completion_rate": completed / in_population if in_population else None,
         "success_rate": None,
         "success_rate_low": None,
         "success_rate_high": None,
@@ -209,7 +210,7 @@ def _final_status(draft: ReportDraft, evaluations: Mapping[AgentId, Evaluation])
 def _left_out(draft: ReportDraft) -> LeftOut:
     left_out = LeftOut()
     for evidence in draft.evidence.values():
-        left_out.add(evidence.runs, evidence.future)
+        left_out.add_evidence(evidence)
     return left_out
 
 
@@ -228,7 +229,10 @@ def _warnings(plan: ReportPlan, draft: ReportDraft, statuses: Counter[str]) -> l
     warnings = list(draft.warnings)
     if not draft.agents:
         warnings.append(f"The environment {plan.environment!r} has no agents.")
-    elif not any(e.runs or e.future.count for e in draft.evidence.values()) and not statuses["failed"]:
+    elif (
+        not any(e.runs or e.metrics.runs_unfinished or e.future.count for e in draft.evidence.values())
+        and not statuses["failed"]
+    ):
         narrowed = [
             f"{key}={value!r}"
             for key, value in (("since", plan.options.since), ("filter_model", plan.options.filter_model))

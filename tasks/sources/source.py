@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -16,8 +16,8 @@ from tasks.sources.found_traces import FoundTraces
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which runs are read: ``limit`` of each agent from ``since`` (None: no bound) to ``until``, of one model (empty: of
-    every model). Times are aware.
+    """Which runs are read: ``limit`` of each agent from ``since`` (None: no bound) to ``until``, of one model (empty:
+    of every model). Times are aware.
 
     With ``since`` these are a sample of all, else the newest. With ``unit`` "session" a conversation is a run.
     """
@@ -27,6 +27,11 @@ class Window:
     since: datetime | None
     filter_model: str
     unit: Unit = "run"
+
+    @property
+    def is_scanned(self) -> bool:
+        """Whether every run is looked at before some are read in full."""
+        return self.since is not None or self.unit == "session"
 
 
 class Scanned(NamedTuple):
@@ -117,7 +122,7 @@ class Source(Protocol):
 
     def scan_runs(
         self, agents: Sequence[Agent], window: Window, columns: Collection[str] = ()
-    ) -> Iterator[Scanned | Skipped]:
+    ) -> Generator[Scanned | Skipped, None, None]:
         """Every run of ``agents`` in ``window``, whatever its limit, in any order and as it is read.
 
         A run has its dates, status, tokens, cost, model, session, outcome and the beginning of its error, and

@@ -7,7 +7,7 @@ from typing import cast
 
 import sqlalchemy as sa
 
-from tasks.comparison.comparability import asked_agents, asked_model
+from tasks.comparison.comparability import asked_agents, asked_model, asked_unit
 from tasks.evidence.types import AgentId
 from tasks.render.html.page import HistoryPoint, JudgingStats
 from tasks.report.rows import ReportRow
@@ -43,7 +43,8 @@ def load_history(
             .order_by(table.c.report_id)
         ).all()
     by_id = {row["id"]: row for row in found}
-    fingerprint, model, agents = report["judge_fingerprint"], asked_model(report), asked_agents(report)
+    fingerprint, agents = report["judge_fingerprint"], asked_agents(report)
+    asked = asked_model(report), asked_unit(report)
 
     def point(
         report_id: int,
@@ -53,7 +54,8 @@ def load_history(
         high: float | None = None,
     ) -> HistoryPoint:
         row = by_id[report_id]
-        same = fingerprint is not None and row["judge_fingerprint"] == fingerprint and asked_model(row) == model
+        same = fingerprint is not None and row["judge_fingerprint"] == fingerprint
+        same = same and (asked_model(row), asked_unit(row)) == asked
         return HistoryPoint(report_id, row["created_at"], score, rate, low, high, same)
 
     team = [replace(one, comparable=one.comparable and asked_agents(by_id[one.report_id]) == agents)

@@ -1,9 +1,9 @@
 """Which runs of a population are read in full: drawn at random by strata, and the same for the same report.
 
-A stratum is a kind of failure, or the completed runs, in a part of the window. Each run has a hash of the report and its
-id; of each stratum, those with the smallest hashes are drawn: a simple random sample without replacement, whatever the
-order in which the runs come (bottom-k sampling; Cohen and Kaplan, PODC 2007). What is kept of two strata can be merged,
-so that the strata are chosen when all runs are counted.
+A stratum is a kind of failure, or the completed runs, in a part of the window. Each run has a hash of the report and of
+its id; of each stratum, those with the smallest hashes are drawn: a simple random sample without replacement, whatever
+the order in which the runs come (bottom-k sampling; Cohen and Kaplan, PODC 2007). What is kept of two strata can be
+merged, so that the strata are chosen when all runs are counted.
 """
 
 from __future__ import annotations

@@ -11,17 +11,12 @@ from sqlalchemy import ColumnElement, Connection, Select, or_, select
 from tasks.evidence.timestamps import EPOCH
 from tasks.evidence.types import Agent
 from tasks.evidence.values import read_text
-from tasks.sources.contract.columns import RUN, names
+from tasks.sources.contract.columns import RUN, SLIM, names
 from tasks.sources.contract.rows import Row
 from tasks.sources.source import Window
 from tasks.sources.sql.relation import Relation
 from tasks.sources.sql.tables import Tables
 
-SLIM = frozenset(
-    {"id", "agent", "status", "started_at", "completed_at", "duration_seconds", "error", "model_name", "session_id"}
-    | {"input_tokens", "output_tokens", "total_tokens", "cost_usd", "succeeded"}
-)
-"""The contract's columns that every scan reads."""
 FROM_MESSAGES = frozenset({"task", "final_response", "tool_calls", "execution_steps"})
 """Those that ``messages`` can fill in."""
 FROM_STEPS = frozenset({"tool_calls", "execution_steps"})
@@ -68,7 +63,7 @@ def _read(runs: Relation, name: str, *, whole: bool) -> list[ColumnElement[Any]]
 
 
 def _joined(row: dict[str, Any]) -> Row:
-    """``row`` with the error's whole lines at its end behind its beginning: a traceback's last line says what failed."""
+    """``row`` with the last lines of its error behind the beginning: that of a traceback says what failed."""
     if (end := row.pop("error_end", None)) is not None:
         lines = (read_text(end) or "").partition("\n")[2]
         row["error"] = f"{read_text(row['error'])}\n{lines}" if lines else row["error"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -141,7 +141,7 @@ class SqlSource:
 
     def scan_runs(
         self, agents: Sequence[Agent], window: Window, columns: Collection[str] = ()
-    ) -> Iterator[Scanned | Skipped]:
+    ) -> Generator[Scanned | Skipped, None, None]:
         """Every run of ``agents``, which are of one environment, in ``window``, in a single query that is streamed.
 
         Signals, and steps where ``columns`` need them, are read for some runs at once. See ``Source``.
@@ -356,7 +356,6 @@ class SqlSource:
                 f"filter_model={filter_model!r}: {where} has no column {column}, so its runs cannot be filtered by "
                 "model; leave the filter out"
             )
-
 
     def _check_unit(self, tables: Tables, unit: Unit) -> None:
         if unit == "session" and "session_id" not in tables.runs:
