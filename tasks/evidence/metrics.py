@@ -207,8 +207,9 @@ def _weighted_means(
     }
     found: dict[str, float | None] = {}
     for name, values in (("avg_tokens", tokens), ("avg_cost_usd", costs_usd)):
-        total = math.fsum(weights[run_id] for run_id in values)
-        found[name] = math.fsum(weights[run_id] * value for run_id, value in values.items()) / total if total else None
+        weight = math.fsum(weights[run_id] for run_id in values)
+        amount = math.fsum(weights[run_id] * value for run_id, value in values.items())
+        found[name] = amount / weight if values else None
     return found
 
 

@@ -6,12 +6,13 @@ import heapq
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from hashlib import sha256
 from itertools import chain, groupby
 from typing import NamedTuple
 
 from tasks.errors import SourceError
-from tasks.evidence.ids import natural_key, read_id
+from tasks.evidence.ids import NaturalKey, natural_key, read_id
 from tasks.evidence.population.figures import PopulationFold
 from tasks.evidence.population.sampling import Chosen, Drawn, Sampler
 from tasks.evidence.population.sessions import merge_session
@@ -101,7 +102,7 @@ class RunFinder(NamedTuple):
             ever = replace(scan.window, since=None, limit=1, unit="run")
             if isinstance(error := self.source.fetch_runs_of([scan.agent], ever)[scan.agent.id], SourceError):
                 return error
-        runs = found.runs
+        runs: Sequence[Run] = found.runs
         if scan.window.unit == "session":
             drawn, runs = _merge_sessions(drawn, found.runs, self.hide)
         unreadable, example = scan.fold.unreadable
@@ -135,7 +136,7 @@ class _AgentScan:
             # Without a population, the runs that are read in full are visited.
             self.visitor if window.since is not None else None,
         )
-        self._newest: list[tuple[object, Chosen]] = []
+        self._newest: list[tuple[tuple[datetime, NaturalKey], Chosen]] = []
 
     def add(self, item: Scanned) -> None:
         self.fold.add(item.run, item.raw_id)

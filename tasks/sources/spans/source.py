@@ -186,10 +186,11 @@ class TraceSource:
             if listing is None or is_of_another or not _is_within(window, listing.window):
                 # The spans of the one before are not kept beside it.
                 self._listing = None
-                self._listing = list_runs(
+                listing = list_runs(
                     self._store, window, self._now(), environment=environment, look_back=self._look_back
                 )
-            return self._listing
+                self._listing = listing
+            return listing
 
     def _whole_rows(self, wanted: Sequence[tuple[RunId, str]], keep: Listing | None = None) -> dict[RunId, Row]:
         """The rows of these runs, each with the id of its trace; ``keep`` gets those whose traces are asked for."""
