@@ -30,7 +30,7 @@ class Window:
 
     @property
     def is_scanned(self) -> bool:
-        """Whether every run is looked at before some are read in full."""
+        """Whether a scan of every run comes before some are read in full."""
         return self.since is not None or self.unit == "session"
 
 
