@@ -24,6 +24,12 @@ LONGEST_SECONDS = 30 * 86400
 Unit = Literal["run", "session"]
 """What counts as a run: a run of the source, or a conversation (all its runs with one ``session_id``)."""
 
+JudgeRuns = Literal["together", "each", "off"]
+"""How the judge is asked for verdicts on runs: in the question about their agent, each by itself, or not at all."""
+
+Scoring = Literal["runs", "holistic"]
+"""Who scores an agent on a criterion: code, from the verdicts on runs, or the judge."""
+
 
 def _checked_since(value: str) -> str:
     if value:
@@ -129,6 +135,20 @@ class ReportOptions(BaseModel):
         description="How often each question is asked; scores are the means, and their spread is shown.",
         json_schema_extra={"position": 5},
     )
+    judge_runs: JudgeRuns = Field(
+        "together",
+        title="Verdicts on runs",
+        description="together: in the question about the agent. each: a call for every run that has no verdict yet, "
+        "which reads the run by itself, without what the agent said along the way. off: none, so that the judge scores "
+        "criteria itself.",
+        json_schema_extra={"position": 13},
+    )
+    scoring: Scoring = Field(
+        "runs",
+        title="Scores of agents",
+        description="runs: code counts the runs that pass a criterion. holistic: the judge gives the score.",
+        json_schema_extra={"position": 14},
+    )
     max_report_cost_usd: float = Field(
         0,
         ge=0,
@@ -165,6 +185,11 @@ class ReportOptions(BaseModel):
             tidy["agents"] = [name.strip() if isinstance(name, str) else name for name in agents if name]
         given = {key: value for key, value in tidy.items() if value not in (None, "", [])}
         return {key: value for key, value in data.items() if key not in options} | given
+
+    @property
+    def counts_runs(self) -> bool:
+        """Whether scores of agents count runs, which takes verdicts on them."""
+        return self.scoring == "runs" and self.judge_runs != "off"
 
     @model_serializer(mode="wrap")
     def _dump_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
