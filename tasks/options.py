@@ -87,7 +87,7 @@ class ReportOptions(BaseModel):
         "run",
         title="What is a run",
         description="run, or session: a conversation (the runs with one session_id) counts as one run.",
-        json_schema_extra={"position": 13},
+        json_schema_extra={"position": 15},
     )
     agents: list[str] = Field(
         default_factory=list,

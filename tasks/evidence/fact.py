@@ -1,4 +1,4 @@
-"""The base of every type of evidence."""
+"""What every type of evidence is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Fact(BaseModel):
-    """Base of every type here: immutable, strict about names."""
+    """Base of the types of evidence: immutable, strict about names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())

@@ -72,6 +72,8 @@ def build_evidence(
         metrics=metrics,
         population=agent_runs.population,
         inclusion=agent_runs.inclusion,
+        tallies=agent_runs.tallies,
+        checks=agent_runs.checks,
         warnings=agent_runs.warnings,
         redactions=dict(agent_runs.redactions if redactions is None else redactions),
     )
