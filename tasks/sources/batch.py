@@ -84,12 +84,15 @@ def _finish(found: FoundRuns | SourceError, prices: RunPrices, hide: Redactor | 
     """What was found of one agent, redacted."""
     if isinstance(found, SourceError):
         raise found
-    if found.visitor is not None and found.fold is None:
-        for run in found.runs.runs:
-            if run.outcome != "unfinished":
-                found.visitor.visit(run, find_cost_usd(run, prices))
     redaction_batch = RedactionBatch(hide)
     runs = redaction_batch.redact_runs(found.runs)
+    if (visitor := found.visitor) is not None:
+        # As the source has them: a person's function is not to read placeholders.
+        read = [(run, find_cost_usd(run, prices)) for run in found.runs.runs if run.outcome != "unfinished"]
+        if found.fold is None:
+            for run, cost_usd in read:
+                visitor.visit(run, cost_usd)
+        runs = runs.model_copy(update={"tallies": visitor.tallies(), "checks": visitor.check_sample(read)})
     if found.fold is not None:
         population = found.fold.build(found.drawn, redaction_batch.redact_texts)
         runs = runs.model_copy(update={"population": population, "redactions": redaction_batch.counts})

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from tasks.errors import RefusedError
+from tasks.evidence.criterion_tally import CriterionTally, RunValues
 from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Population, Run
@@ -246,6 +247,12 @@ class Visitor:
         assert run.id not in self.seen
         self.seen[run.id] = tuple(call.arguments or "" for call in run.tool_calls)
 
+    def tallies(self) -> dict[str, CriterionTally]:
+        return {"calls": CriterionTally(runs=len(self.seen))}
+
+    def check_sample(self, runs: Sequence[tuple[Run, float | None]]) -> dict[str, RunValues]:
+        return {run.id: {"calls": float(len(run.tool_calls))} for run, _ in runs}
+
 
 @pytest.mark.parametrize("since", [SINCE, None])
 def test_a_visitor_is_shown_every_finished_run_of_the_population(source: SqlSource, since: datetime | None) -> None:
@@ -256,10 +263,11 @@ def test_a_visitor_is_shown_every_finished_run_of_the_population(source: SqlSour
         return visitors[agent.id]
 
     window = Window(20, UNTIL, since, "")
-    read(source, window, make_visitor=make)
-    for agent in AGENTS:
+    for agent, found in zip(AGENTS, read(source, window, make_visitor=make), strict=True):
         runs = all_runs(source, agent) if since else source.fetch_runs(agent, window).runs
         finished = [run for run in runs if run.outcome != "unfinished"]
+        assert found.tallies == {"calls": CriterionTally(runs=len(finished))}
+        assert found.checks == {run.id: {"calls": 1.0} for run in found.runs if run.outcome != "unfinished"}
         assert visitors[agent.id].seen == {run.id: (f'{{"n":{run.id[1:]}}}',) for run in finished}
 
 

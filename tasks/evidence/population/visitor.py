@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from tasks.evidence.types import Run
+from tasks.evidence.criterion_tally import CriterionTally, RunValues
+from tasks.evidence.types import Run, RunId
 
 
 class RunVisitor(Protocol):
@@ -21,4 +23,12 @@ class RunVisitor(Protocol):
 
     def visit(self, run: Run, cost_usd: float | None) -> None:
         """Take one run into account; ``cost_usd`` is None where it is unknown."""
+        ...
+
+    def tallies(self) -> dict[str, CriterionTally]:
+        """What was found on all runs, by criterion."""
+        ...
+
+    def check_sample(self, runs: Sequence[tuple[Run, float | None]]) -> dict[RunId, RunValues]:
+        """What is found on each of ``runs`` (with its cost), which were counted before."""
         ...
