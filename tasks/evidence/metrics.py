@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from tasks.evidence.failures import group_failures
+from tasks.evidence.population.overlay import use_population
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.evidence.types import (
     Agent,
@@ -33,13 +34,6 @@ from tasks.evidence.types import (
 from tasks.statistics.intervals import wilson_interval
 from tasks.wording.counts import counted
 
-# What a population has in the place of its sample.
-_FIGURES = (
-    *("avg_duration_seconds", "p50_duration_seconds", "p95_duration_seconds"),
-    *("avg_tokens", "runs_with_tokens", "total_tokens", "avg_cost_usd", "total_cost_usd", "runs_with_cost"),
-    "failure_patterns",
-)
-_AMOUNTS = {"tokens": "tokens", "cost": "cost_usd"}
 _Number = TypeVar("_Number", int, float)
 
 
@@ -62,7 +56,7 @@ def build_evidence(
     metrics = build_metrics(agent_runs.runs, kept, costs, agent_runs.population)
     if agent_runs.population is not None:
         weights = {run.id: 1 / agent_runs.inclusion.get(run.id, 1.0) for run in agent_runs.runs}
-        metrics = _of_population(metrics, agent_runs.population, _weighted_means(agent_runs.runs, kept, costs, weights))
+        metrics = use_population(metrics, agent_runs.population, _weighted_means(agent_runs.runs, kept, costs, weights))
     return Evidence(
         agent=agent,
         runs=agent_runs.runs,
@@ -166,34 +160,6 @@ def run_tokens(run: Run, trace: Trace | None) -> Tokens:
 def find_cost_usd(run: Run, prices: RunPrices) -> float | None:
     """What ``run`` cost by its row: the source's own cost, else by model and tokens; None where that is unknown."""
     return _costs([run], {}, prices).get(run.id)
-
-
-def _of_population(metrics: Metrics, population: Population, means: Mapping[str, float | None]) -> Metrics:
-    """``metrics`` of a sample with the figures of the whole population in their place.
-
-    What runs are like inside (tools, telemetry, the runs that stand out) stays the sample's. ``means`` are estimates
-    of what no row of the population says, such as tokens that only traces know.
-    """
-    low, high = wilson_interval(population.completed, population.runs) or (None, None)
-    figures = {name: getattr(population, name) for name in _FIGURES}
-    known = {name: value for name, value in means.items() if figures[name] is None}
-    counts = {
-        f"runs_with_{of}": getattr(metrics, f"runs_with_{of}") for of in _AMOUNTS if f"avg_{_AMOUNTS[of]}" in known
-    }
-    return metrics.model_copy(
-        update={
-            "runs_completed": population.completed,
-            "runs_failed": population.failed,
-            "runs_unfinished": population.unfinished,
-            "completion_rate": population.completed / population.runs if population.runs else None,
-            "completion_rate_low": low,
-            "completion_rate_high": high,
-            "models": population.models or metrics.models,
-            **figures,
-            **known,
-            **counts,
-        }
-    )
 
 
 def _weighted_means(
