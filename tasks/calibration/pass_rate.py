@@ -1,178 +1,256 @@
-"""The share of what an environment's agents pass: as the judge has it, and corrected for the judge's known errors."""
+"""The share of an environment's runs that did their task: as the judge has it, and corrected for the judge's errors."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
 
-from tasks.calibration.agreement import MINIMUM_AGENTS
-from tasks.calibration.judging import JudgedReport
-from tasks.calibration.label_weights import label_weights
+from tasks.calibration.agreement import MINIMUM_RUNS
+from tasks.calibration.judging import JudgedReport, JudgedRun, RunKey
+from tasks.calibration.label_weights import run_weights
 from tasks.calibration.labels import PairedRating
-from tasks.statistics.clusters import Floats, Keys, effective_share, share_estimate
+from tasks.evidence.types import AgentId
+from tasks.report.rows import SUCCESS_QUESTION
+from tasks.statistics.clusters import Codes, Floats, Keys, clusters_of
 from tasks.statistics.estimate import Estimate
-from tasks.wording.counts import counted
+from tasks.statistics.sampling import inclusion_probabilities
+from tasks.statistics.two_phase import TwoPhase, estimate_kinds, percentiles
+from tasks.statistics.weighted import Group, estimate_groups, estimate_share, weighted_share
+from tasks.wording.counts import counted, is_are
 
-_DRAWS = 10_000
+Bools = NDArray[np.bool_]
+
+_YES, _NO, _NEITHER, _KNOWN = range(4)
+_KINDS = 4
+_NAMES = {_YES: "calls a success", _NO: "calls a failure", _NEITHER: "does not decide"}
+_LARGEST_UNCHECKED = 0.1
+"""Of a kind of verdict no run has to be labelled where it is at most this share of all."""
+_MOST_CHANCE = 0.025
+_CHOSEN = 0.001
+"""By the p-value of the labels' numbers by agent: below it they were not drawn from all runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassRate:
-    """Shares of agent and criterion, 0 to 1. ``uncorrected`` says why ``corrected`` is not known."""
+    """Shares of runs, 0 to 1: ``judged`` by outcomes of the source and the judge's verdicts, ``corrected`` for the
+    judge's errors, ``labelled`` by people's labels of this report's runs alone.
+
+    ``sensitivity`` and ``specificity`` are the judge's. ``uncorrected`` says why ``corrected`` is not known.
+    """
 
     judged: Estimate = field(default_factory=Estimate)
     corrected: Estimate = field(default_factory=Estimate)
+    labelled: Estimate = field(default_factory=Estimate)
     sensitivity: Estimate = field(default_factory=Estimate)
     specificity: Estimate = field(default_factory=Estimate)
     uncorrected: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Rates:
-    """Shares as floats, or as arrays of draws from what is believed of them."""
+def correct_success_rate(
+    words: Sequence[PairedRating], reports: Mapping[int, JudgedReport], report_id: int
+) -> PassRate:
+    """The share of the population of report ``report_id`` that did its task, from ``words`` on runs.
 
-    judged: Floats
-    kept: Floats
-    turned: Floats
+    From ``MINIMUM_RUNS`` labels of its own runs on (in whichever report they were labelled): the share of successes
+    among the runs that the judge calls a success, a failure, or neither, times their shares (``estimate_kinds``). With
+    fewer, from the judge's sensitivity and specificity on runs of other reports, by the estimator of W. Rogan and B.
+    Gladen ("Estimating prevalence from the results of a screening test", American Journal of Epidemiology 107 (1978),
+    71-76): it takes the judge to err here as it did there. Runs whose outcome the source has count as they are.
 
-    @property
-    def passed(self) -> Floats:
-        """The share that people would pass: what the judge passed and they keep, and what they turn to a pass."""
-        return self.judged * self.kept + (1 - self.judged) * self.turned
-
-    @property
-    def sensitivity(self) -> Floats:
-        """Of what people pass, the share that the judge passes."""
-        return self.judged * self.kept / self.passed
-
-    @property
-    def specificity(self) -> Floats:
-        """Of what people fail, the share that the judge fails."""
-        return (1 - self.judged) * (1 - self.turned) / (1 - self.passed)
-
-
-def correct_pass_rate(words: Sequence[PairedRating], reports: Mapping[int, JudgedReport], report_id: int) -> PassRate:
-    """The pass rate of report ``report_id``, from ``words`` on it and on other reports of a comparable judge.
-
-    The estimator is that of Rogan and Gladen (1978), (q + specificity - 1) / (sensitivity + specificity - 1), where q
-    is the share that the judge passes. Who labels picks agents by the judge's verdict, so sensitivity and specificity
-    among the labelled would be biased: they are found from the shares that people pass of what the judge passed and of
-    what it failed (Begg and Greenes 1983), each label weighed by how many agents of the same verdict it stands for.
-
-    The interval is made of the 2.5th and 97.5th percentiles of the estimate over draws from the Beta posteriors of the
-    three shares (Jeffreys' prior), each worth as many observations as its agents are (design effect). Compared with the
-    interval of Lang and Reiczigel (2014), which takes both samples to be drawn by the truth and every unit to be
-    independent, it holds with few labels, with several criteria an agent, and with labels picked by verdict: see
-    tests/calibration/test_pass_rate.py. The share q is taken as a sample too, as the runs are one of what the agents
-    do.
+    A run is the unit. All agents are in the report, so that they are strata and no sample, and labels are drawn from
+    all runs with known chances. An agent of which nothing was judged is left out. The interval is about what agents
+    do, not about these runs alone: it has a width also where all of them are labelled.
     """
     target = reports.get(report_id)
-    if target is None or not target.units:
-        return PassRate(uncorrected="the judge scored nothing in this report")
-    known = [word for word in words if word.judge.passed is not None and word.people.passed is not None]
-    judged = share_estimate(*_verdicts(target))
-    missing = _missing(known, target)
-    if missing:
-        return PassRate(judged, uncorrected=missing)
-    weights = label_weights(known, reports)
-    agents = np.array([word.agent_id for word in known])
-    by_judge = np.array([bool(word.judge.passed) for word in known])
-    by_people = np.array([float(bool(word.people.passed)) for word in known])
-    own = all(word.unit[0] == report_id for word in known)
-    q = effective_share(*_verdicts(target))
-    labelled = q if own else _share_of_labelled(known, reports, by_judge, weights, agents)
-    kept = effective_share(by_people[by_judge], agents[by_judge], weights[by_judge])
-    turned = effective_share(by_people[~by_judge], agents[~by_judge], weights[~by_judge])
-    return _estimate(judged, q, (labelled, kept, turned), own=own, n=len(known))
+    runs = _judged_runs(target) if target is not None else {}
+    if not runs:
+        return PassRate(uncorrected="the judge gave no verdict on runs in this report")
+    found = _from_own(runs, _truths(words))
+    if found.corrected.value is not None:
+        return found
+    earlier = _from_earlier(runs, _newest(words), reports, found)
+    return earlier if earlier.corrected.value is not None else found
 
 
-def _missing(known: Sequence[PairedRating], target: JudgedReport) -> str | None:
-    agents = len({word.agent_id for word in known})
-    if agents < MINIMUM_AGENTS:
-        return f"{counted(agents, 'agent is', 'agents are')} labelled: at least {MINIMUM_AGENTS} are needed"
-    passed = Counter(word.people.passed for word in known)
-    for side, other, name in ((False, "fails", "specificity"), (True, "passes", "sensitivity")):
-        if not passed[side]:
-            done = "fail" if side is False else "pass"
-            return f"people label nothing as {done}: how much the judge {other} of that ({name}) is not known"
-    judged = {word.judge.passed for word in known}
-    for side, done in ((True, "passed"), (False, "failed")):
-        if side not in judged and side in target.units.values():
-            return f"nothing that the judge {done} is labelled"
-    return None
+def correct_agent_rates(
+    words: Sequence[PairedRating], reports: Mapping[int, JudgedReport], report_id: int
+) -> dict[AgentId, PassRate]:
+    """``correct_success_rate`` of each agent that was judged, by labels of its own runs only.
+
+    What is known of the judge on other agents corrects none: it errs more on some agents than on others (simulated, an
+    interval that takes all to be alike covers 75 %).
+    """
+    target = reports.get(report_id)
+    truths = _truths(words)
+    by_agent: dict[AgentId, dict[RunKey, JudgedRun]] = {}
+    for key, run in (_judged_runs(target) if target is not None else {}).items():
+        by_agent.setdefault(run.agent_id, {})[key] = run
+    return {agent_id: _from_own(runs, truths) for agent_id, runs in by_agent.items()}
 
 
-def _verdicts(report: JudgedReport) -> tuple[Floats, Keys]:
+def _judged_runs(report: JudgedReport) -> dict[RunKey, JudgedRun]:
+    """All runs of agents of which at least one run was judged, or has an outcome."""
+    judged = {
+        run.agent_id for run in report.runs.values() if run.outcome is not None or SUCCESS_QUESTION in run.verdicts
+    }
+    return {key: run for key, run in report.runs.items() if run.agent_id in judged}
+
+
+def _kind(run: JudgedRun) -> int:
+    if run.outcome is not None:
+        return _KNOWN
+    return {True: _YES, False: _NO, None: _NEITHER}[run.verdicts.get(SUCCESS_QUESTION)]
+
+
+def _newest(words: Sequence[PairedRating]) -> dict[RunKey, PairedRating]:
+    """People's verdict on each run, the one of the newest report where a run was labelled in several."""
+    decided = [word for word in words if word.labelers and word.people.passed is not None]
+    found: dict[RunKey, PairedRating] = {}
+    for word in sorted(decided, key=lambda word: word.unit.report_id):
+        if word.unit.run_id is not None:
+            found[word.unit.agent_id, word.unit.run_id] = word
+    return found
+
+
+def _truths(words: Sequence[PairedRating]) -> dict[RunKey, bool]:
+    return {key: bool(word.people.passed) for key, word in _newest(words).items()}
+
+
+def _judged_rate(runs: Mapping[RunKey, JudgedRun]) -> Estimate:
+    groups: dict[AgentId, tuple[list[float], list[float], float]] = {}
+    for run in runs.values():
+        hits, weights, size = groups.get(run.agent_id, ([], [], 0.0))
+        kind = _kind(run)
+        if kind != _NEITHER:
+            hits.append(float(run.outcome if run.outcome is not None else kind == _YES))
+            weights.append(run.weight)
+        groups[run.agent_id] = (hits, weights, size + run.weight)
+    return estimate_groups([Group(*group) for group in groups.values()])
+
+
+def _from_own(runs: Mapping[RunKey, JudgedRun], truths: Mapping[RunKey, bool]) -> PassRate:
+    judged = _judged_rate(runs)
+    kinds = np.array([_kind(run) for run in runs.values()], dtype=np.intp)
+    if np.all(kinds == _KNOWN):
+        return PassRate(judged, judged)
+    weights = np.array([run.weight for run in runs.values()])
+    known = kinds == _KNOWN
+    given = np.array([np.nan if (truth := truths.get(key)) is None else float(truth) for key in runs])
+    checked = ~np.isnan(given)[~known]
+    labels = int(checked.sum())
+    chances = np.ones(len(runs))
+    agents = np.array([run.agent_id for run in runs.values()], dtype=np.str_)
+    draws = np.array([run.draw for run in runs.values()])
+    chances[~known] = _chances(agents[~known], draws[~known], checked)
+    outcomes = np.array([np.nan if run.outcome is None else float(run.outcome) for run in runs.values()])
+    given[known] = outcomes[known]
+    labelled = ~np.isnan(given)
+    if labels < MINIMUM_RUNS:
+        return PassRate(judged, uncorrected=_too_few(labels))
+    alone = estimate_share(list(given[labelled]), list(weights[labelled] / chances[labelled]))
+    reason = _unlabelled(kinds, agents, weights, labelled, chances)
+    if reason:
+        return PassRate(judged, labelled=alone, uncorrected=reason)
+    found = estimate_kinds(kinds, _KINDS, weights, given, chances)
+    corrected = found.estimate_true().model_copy(update={"n": labels})
+    return PassRate(judged, corrected, alone, *_errors(found, labels))
+
+
+def _chances(agents: Keys, sizes: Floats, checked: Bools) -> Floats:
+    """How likely each run was to be labelled: drawn from all runs, or where people chose agents, from those of each."""
+    chances = inclusion_probabilities(sizes, int(checked.sum()))
+    codes, count = clusters_of(agents)
+    found, expected = np.bincount(codes, checked, count), np.bincount(codes, chances, count)
+    distance = float(((found - expected) ** 2 / np.maximum(expected, 1e-9)).sum())
+    if count > 1 and stats.chi2.sf(distance, count - 1) < _CHOSEN:
+        for agent in range(count):
+            own = codes == agent
+            # Without a label nothing is divided by it.
+            chances[own] = inclusion_probabilities(sizes[own], int(checked[own].sum()))
+    return chances
+
+
+def _unlabelled(kinds: Codes, agents: Keys, weights: Floats, labelled: Bools, chances: Floats) -> str:
+    """Of what too much is not labelled, as a reason; "" when nothing."""
+    for kind, name in _NAMES.items():
+        share = float(weights[kinds == kind].sum() / weights.sum())
+        if share > _LARGEST_UNCHECKED and not labelled[kinds == kind].any():
+            return f"of the runs that the judge {name} ({share:.0%}) none is labelled"
+    never = chances == 0
+    share = float(weights[never].sum() / weights.sum())
+    if share > _LARGEST_UNCHECKED:
+        left = counted(len(np.unique(agents[never])), "agent")
+        return f"the labels are of chosen agents: {left} with {share:.0%} of the runs without one"
+    return ""
+
+
+def _errors(found: TwoPhase, n: int) -> tuple[Estimate, Estimate]:
+    """Sensitivity and specificity; none where the judge called nothing a success, or nothing a failure."""
+    if not found.point.shares[0, [_YES, _NO]].all():
+        return Estimate(n=n), Estimate(n=n)
+    point, draws = found.point, found.draws
     return (
-        np.array([float(passed) for passed in report.units.values()]),
-        np.array([unit[1] for unit in report.units], dtype=np.str_),
+        percentiles(float(point.among_true(_YES, _NO)[0]), draws.among_true(_YES, _NO), n),
+        percentiles(float(point.among_false(_NO, _YES)[0]), draws.among_false(_NO, _YES), n),
     )
 
 
-def _share_of_labelled(
-    words: Sequence[PairedRating],
+def _too_few(labels: int) -> str:
+    return f"{counted(labels, 'run')} {is_are(labels)} labelled: at least {MINIMUM_RUNS} are needed"
+
+
+def _from_earlier(
+    runs: Mapping[RunKey, JudgedRun],
+    words: Mapping[RunKey, PairedRating],
     reports: Mapping[int, JudgedReport],
-    by_judge: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    weights: Floats,
-    agents: Keys,
-) -> tuple[float, float]:
-    """What share the judge passed in the reports that the labels are of; of one that is gone, among the labels."""
-    hits, keys, counts = [], [], []
-    per_report = Counter(word.unit[0] for word in words)
-    for report_id, count in per_report.items():
-        if (report := reports.get(report_id)) is not None and report.units:
-            found, of = _verdicts(report)
-            hits.append(found)
-            keys.append(of)
-            counts.append(np.full(len(found), count / len(found)))
-    gone = np.array([word.unit[0] not in reports for word in words])
-    hits.append(by_judge[gone].astype(float))
-    keys.append(agents[gone])
-    counts.append(weights[gone])
-    return effective_share(np.concatenate(hits), np.concatenate(keys), np.concatenate(counts))
+    own: PassRate,
+) -> PassRate:
+    used = [word for word in words.values() if word.judge.passed is not None]
+    people = np.array([bool(word.people.passed) for word in used], dtype=bool)
+    judge = np.array([bool(word.judge.passed) for word in used], dtype=bool)
+    if min(people.sum(), (~people).sum()) < MINIMUM_RUNS:
+        return own
+    weights = run_weights(used, reports)
+    right = [
+        weighted_share(judge[people].astype(float), weights[people]),
+        weighted_share((~judge[~people]).astype(float), weights[~people]),
+    ]
+    rng = np.random.default_rng(1)
+    kinds = np.array([_kind(run) for run in runs.values()], dtype=np.intp)
+    outcomes = np.array([np.nan if run.outcome is None else float(run.outcome) for run in runs.values()])
+    decided = kinds != _NEITHER
+    if not np.any((kinds == _YES) | (kinds == _NO)):
+        return own
+    of = np.array([run.weight for run in runs.values()])[decided]
+    found = estimate_kinds(kinds[decided], _KINDS, of, outcomes[decided], np.ones(int(decided.sum())))
+    drawn = [
+        rng.beta(value * worth + 0.5, (1 - value) * worth + 0.5, len(found.draws.shares)) for value, worth in right
+    ]
+    values = _rogan_gladen(found.draws.shares, found.draws.rates, *drawn)
+    if np.isnan(values).mean() > _MOST_CHANCE:
+        reason = "the labels, most of earlier reports, do not show that the judge is better than chance"
+        return replace(own, uncorrected=reason)
+    (sensitivity, _), (specificity, _) = right
+    point = _rogan_gladen(found.point.shares, found.point.rates, np.array([sensitivity]), np.array([specificity]))
+    n = len(used)
+    return PassRate(
+        own.judged,
+        percentiles(float(point[0]), values, n),
+        own.labelled,
+        percentiles(sensitivity, drawn[0], int(people.sum())),
+        percentiles(specificity, drawn[1], int((~people).sum())),
+    )
 
 
-Share = tuple[float, float]
-
-
-def _estimate(judged: Estimate, q: Share, shares: tuple[Share, Share, Share], *, own: bool, n: int) -> PassRate:
-    rng = np.random.default_rng(0)
-
-    def draw(share: Share) -> Floats:
-        value, worth = share
-        # Nothing of this side: the judge has no such verdict, and the draw has no weight.
-        return np.zeros(_DRAWS) if worth == 0 else rng.beta(value * worth + 0.5, (1 - value) * worth + 0.5, _DRAWS)
-
-    point = _Rates(*(np.array([0.0 if np.isnan(value) else value]) for value, _ in shares))
-    drawn = _Rates(*(draw(share) for share in shares))
-    if not 0 < float(point.passed[0]) < 1:
-        # Only where a report was made again after it was labelled.
-        return PassRate(judged, uncorrected="what is labelled are verdicts that the report does not have any more")
-    sensitivity = _percentiles(float(point.sensitivity[0]), drawn.sensitivity, n)
-    specificity = _percentiles(float(point.specificity[0]), drawn.specificity, n)
-    power = float((point.sensitivity + point.specificity)[0]) - 1
-    powers = drawn.sensitivity + drawn.specificity - 1
-    if power <= 0:
-        reason = (
-            "the judge is no better than chance: what it passes, people pass no more often than what it fails "
-            f"({float(point.passed[0]):.0%} of all)"
-        )
-        return PassRate(judged, Estimate(), sensitivity, specificity, reason)
-    if own:
-        return PassRate(judged, _percentiles(float(point.passed[0]), drawn.passed, n), sensitivity, specificity)
-    usable = powers > 0
-    if usable.mean() < 0.975:
-        reason = "too few labels, all of earlier reports, to tell the judge from chance"
-        return PassRate(judged, Estimate(), sensitivity, specificity, reason)
-    value = (q[0] + float(point.specificity[0]) - 1) / power
-    values = (draw(q)[usable] + drawn.specificity[usable] - 1) / powers[usable]
-    corrected = _percentiles(float(np.clip(value, 0, 1)), np.clip(values, 0, 1), n)
-    return PassRate(judged, corrected, sensitivity, specificity)
-
-
-def _percentiles(value: float, draws: Floats, n: int) -> Estimate:
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return Estimate(value=value, low=min(float(low), value), high=max(float(high), value), n=n)
+def _rogan_gladen(shares: Floats, rates: Floats, sensitivity: Floats, specificity: Floats) -> Floats:
+    """The share of successes, of runs that the judge decided or whose outcome is known; NaN where it errs as chance."""
+    power = sensitivity + specificity - 1
+    decided = shares[:, _YES] + shares[:, _NO]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        true = np.clip((shares[:, _YES] / decided + specificity - 1) / power, 0, 1)
+    found: Floats = np.where(power > 0, decided * true + shares[:, _KNOWN] * rates[:, _KNOWN], np.nan)
+    return found
