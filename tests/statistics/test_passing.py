@@ -52,7 +52,7 @@ def test_nothing_more_is_needed_where_it_is_decided() -> None:
         (estimate_share([True] * 14 + [False] * 6, [1.0] * 20), 0.7),
         (estimate_share([True] * 1401 + [False] * 600, [1.0] * 2001), 0.7),
         (estimate_share([True] * 20, [1.0] * 20), 1.0),
-        (Estimate(value=0.5, low=0.5, high=0.5, n=3), 0.5),
+        (Estimate(value=0.5, low=0.3, high=0.7, n=20), 0.5),
     ],
 )
 def test_no_number_of_runs_decides_it(estimate: Estimate, threshold: float) -> None:
