@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.simulated_runs import Shown, World, draw_labels, draw_sizes, judge_runs
-from benchmarks.success_rates import LEAST_HELD, holds, report_of, width, words_of
+from benchmarks.success_rates import LEAST_HELD, holds, report_of, width, ratings_of
 from tasks.calibration.pass_rate import PassRate, correct_success_rate
 
 TRUTH = Path(__file__).parents[1] / "tests" / "fixtures" / "airline_truth.json"
@@ -48,8 +48,8 @@ def measure(rng: np.random.Generator) -> tuple[PassRate, float]:
     """One report, labelled: its rates, and the truth."""
     shown = draw_report(rng)
     report = report_of(shown)
-    words = words_of(report, shown, draw_labels(rng, draw_sizes(shown), LABELS))
-    return correct_success_rate(words, {1: report}, 1), shown.rate
+    ratings = ratings_of(report, shown, draw_labels(rng, draw_sizes(shown), LABELS))
+    return correct_success_rate(ratings, {1: report}, 1), shown.rate
 
 
 def main() -> int:

@@ -100,17 +100,17 @@ def report_of(shown: Shown) -> JudgedReport:
     return JudgedReport({}, {}, runs)
 
 
-def words_of(report: JudgedReport, shown: Shown, labelled: Codes) -> list[PairedRating]:
+def ratings_of(report: JudgedReport, shown: Shown, labelled: Codes) -> list[PairedRating]:
     """What people say of these runs: the truth."""
-    words = []
+    ratings = []
     keys = list(report.runs)
     for index in labelled:
         run = report.runs[keys[index]]
         opinion = Opinion(None, bool(shown.truth[index]))
         judge = Opinion(None, run.verdicts[SUCCESS_QUESTION])
         unit = ItemKey(1, run.agent_id, run.run_id, SUCCESS_QUESTION)
-        words.append(PairedRating(unit, opinion, judge, {"ann": opinion}, None))
-    return words
+        ratings.append(PairedRating(unit, opinion, judge, {"ann": opinion}, None))
+    return ratings
 
 
 def measure_intervals(world: World, labels: int, trials: int, seed: int) -> Tally:
@@ -120,8 +120,8 @@ def measure_intervals(world: World, labels: int, trials: int, seed: int) -> Tall
     for _ in range(trials):
         shown = draw_environment(rng, world)
         report = report_of(shown)
-        words = words_of(report, shown, draw_labels(rng, draw_sizes(shown), labels))
-        tally.add(shown.rate, correct_success_rate(words, {1: report}, 1))
+        ratings = ratings_of(report, shown, draw_labels(rng, draw_sizes(shown), labels))
+        tally.add(shown.rate, correct_success_rate(ratings, {1: report}, 1))
     return tally
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,21 +40,23 @@ class PassRate:
     """Shares of runs, 0 to 1: ``judged`` by outcomes of the source and the judge's verdicts, ``corrected`` for the
     judge's errors, ``labelled`` by people's labels of this report's runs alone.
 
-    ``sensitivity`` and ``specificity`` are the judge's. ``uncorrected`` says why ``corrected`` is not known.
+    ``sensitivity`` and ``specificity`` are the judge's. ``uncorrected`` states why ``corrected`` is not known, and
+    ``source`` what it is corrected by: labels of runs of this report, or of earlier ones.
     """
 
     judged: Estimate = field(default_factory=Estimate)
     corrected: Estimate = field(default_factory=Estimate)
-    labelled: Estimate = field(default_factory=Estimate)
     sensitivity: Estimate = field(default_factory=Estimate)
     specificity: Estimate = field(default_factory=Estimate)
     uncorrected: str | None = None
+    labelled: Estimate = field(default_factory=Estimate)
+    source: Literal["own", "earlier"] | None = None
 
 
 def correct_success_rate(
-    words: Sequence[PairedRating], reports: Mapping[int, JudgedReport], report_id: int
+    rated: Sequence[PairedRating], reports: Mapping[int, JudgedReport], report_id: int
 ) -> PassRate:
-    """The share of the population of report ``report_id`` that did its task, from ``words`` on runs.
+    """The share of the population of report ``report_id`` that did its task, from ``rated`` runs.
 
     From ``MINIMUM_RUNS`` labels of its own runs on (in whichever report they were labelled): the share of successes
     among the runs that the judge calls a success, a failure, or neither, times their shares (``estimate_kinds``). With
@@ -69,15 +72,15 @@ def correct_success_rate(
     runs = _judged_runs(target) if target is not None else {}
     if not runs:
         return PassRate(uncorrected="the judge gave no verdict on runs in this report")
-    found = _from_own(runs, _truths(words))
+    found = _from_own(runs, _truths(rated))
     if found.corrected.value is not None:
         return found
-    earlier = _from_earlier(runs, _newest(words), reports, found)
+    earlier = _from_earlier(runs, _newest(rated), reports, found)
     return earlier if earlier.corrected.value is not None else found
 
 
 def correct_agent_rates(
-    words: Sequence[PairedRating], reports: Mapping[int, JudgedReport], report_id: int
+    rated: Sequence[PairedRating], reports: Mapping[int, JudgedReport], report_id: int
 ) -> dict[AgentId, PassRate]:
     """``correct_success_rate`` of each agent that was judged, by labels of its own runs only.
 
@@ -85,7 +88,7 @@ def correct_agent_rates(
     interval that takes all to be alike covers 75 %).
     """
     target = reports.get(report_id)
-    truths = _truths(words)
+    truths = _truths(rated)
     by_agent: dict[AgentId, dict[RunKey, JudgedRun]] = {}
     for key, run in (_judged_runs(target) if target is not None else {}).items():
         by_agent.setdefault(run.agent_id, {})[key] = run
@@ -106,18 +109,18 @@ def _kind(run: JudgedRun) -> int:
     return {True: _YES, False: _NO, None: _NEITHER}[run.verdicts.get(SUCCESS_QUESTION)]
 
 
-def _newest(words: Sequence[PairedRating]) -> dict[RunKey, PairedRating]:
+def _newest(rated: Sequence[PairedRating]) -> dict[RunKey, PairedRating]:
     """People's verdict on each run, the one of the newest report where a run was labelled in several."""
-    decided = [word for word in words if word.labelers and word.people.passed is not None]
+    decided = [rating for rating in rated if rating.labelers and rating.people.passed is not None]
     found: dict[RunKey, PairedRating] = {}
-    for word in sorted(decided, key=lambda word: word.unit.report_id):
-        if word.unit.run_id is not None:
-            found[word.unit.agent_id, word.unit.run_id] = word
+    for rating in sorted(decided, key=lambda rating: rating.unit.report_id):
+        if rating.unit.run_id is not None:
+            found[rating.unit.agent_id, rating.unit.run_id] = rating
     return found
 
 
-def _truths(words: Sequence[PairedRating]) -> dict[RunKey, bool]:
-    return {key: bool(word.people.passed) for key, word in _newest(words).items()}
+def _truths(rated: Sequence[PairedRating]) -> dict[RunKey, bool]:
+    return {key: bool(rating.people.passed) for key, rating in _newest(rated).items()}
 
 
 def _judged_rate(runs: Mapping[RunKey, JudgedRun]) -> Estimate:
@@ -157,7 +160,7 @@ def _from_own(runs: Mapping[RunKey, JudgedRun], truths: Mapping[RunKey, bool]) -
         return PassRate(judged, labelled=alone, uncorrected=reason)
     found = estimate_kinds(kinds, _KINDS, weights, given, chances)
     corrected = found.estimate_true().model_copy(update={"n": labels})
-    return PassRate(judged, corrected, alone, *_errors(found, labels))
+    return PassRate(judged, corrected, *_errors(found, labels), labelled=alone, source="own")
 
 
 def _chances(agents: Keys, sizes: Floats, checked: Bools) -> Floats:
@@ -205,13 +208,13 @@ def _too_few(labels: int) -> str:
 
 def _from_earlier(
     runs: Mapping[RunKey, JudgedRun],
-    words: Mapping[RunKey, PairedRating],
+    rated: Mapping[RunKey, PairedRating],
     reports: Mapping[int, JudgedReport],
     own: PassRate,
 ) -> PassRate:
-    used = [word for word in words.values() if word.judge.passed is not None]
-    people = np.array([bool(word.people.passed) for word in used], dtype=bool)
-    judge = np.array([bool(word.judge.passed) for word in used], dtype=bool)
+    used = [rating for rating in rated.values() if rating.judge.passed is not None]
+    people = np.array([bool(rating.people.passed) for rating in used], dtype=bool)
+    judge = np.array([bool(rating.judge.passed) for rating in used], dtype=bool)
     if min(people.sum(), (~people).sum()) < MINIMUM_RUNS:
         return own
     weights = run_weights(used, reports)
@@ -240,9 +243,10 @@ def _from_earlier(
     return PassRate(
         own.judged,
         percentiles(float(point[0]), values, n),
-        own.labelled,
         percentiles(sensitivity, drawn[0], int(people.sum())),
         percentiles(specificity, drawn[1], int((~people).sum())),
+        labelled=own.labelled,
+        source="earlier",
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.simulated_runs import World, draw_environment, draw_labels, draw_sizes
-from benchmarks.success_rates import LEAST_HELD, holds, measure_intervals, report_of, words_of
+from benchmarks.success_rates import LEAST_HELD, holds, measure_intervals, report_of, ratings_of
 from tasks.calibration.judging import JudgedReport, JudgedRun
 from tasks.calibration.labels import ItemKey, Opinion, PairedRating
 from tasks.calibration.pass_rate import PassRate, correct_agent_rates, correct_success_rate
@@ -44,7 +44,7 @@ def _report(*runs: JudgedRun) -> JudgedReport:
     return JudgedReport({}, {}, {(run.agent_id, run.run_id): run for run in runs})
 
 
-def _word(run: JudgedRun, people: bool | None, report: int = 1) -> PairedRating:
+def _rating(run: JudgedRun, people: bool | None, report: int = 1) -> PairedRating:
     opinion = Opinion(None, people)
     unit = ItemKey(report, run.agent_id, run.run_id, SUCCESS_QUESTION)
     return PairedRating(unit, opinion, Opinion(None, run.verdicts.get(SUCCESS_QUESTION)), {"ann": opinion}, None)
@@ -53,8 +53,8 @@ def _word(run: JudgedRun, people: bool | None, report: int = 1) -> PairedRating:
 def _rate(*sides: tuple[bool | None, bool | None]) -> PassRate:
     """Of runs by what people (None: no label) and the judge say."""
     runs = [_run(number, judge) for number, (_, judge) in enumerate(sides)]
-    words = [_word(run, people) for run, (people, _) in zip(runs, sides, strict=True) if people is not None]
-    return correct_success_rate(words, {1: _report(*runs)}, 1)
+    ratings = [_rating(run, people) for run, (people, _) in zip(runs, sides, strict=True) if people is not None]
+    return correct_success_rate(ratings, {1: _report(*runs)}, 1)
 
 
 _GOOD, _BAD, _SEEMS_GOOD, _SEEMS_BAD = (True, True), (False, False), (False, True), (True, False)
@@ -75,7 +75,7 @@ def test_what_the_judge_calls_a_success_counts_by_what_people_keep_of_it() -> No
 
 def test_runs_stand_for_the_population_that_they_were_drawn_from() -> None:
     runs = [_run(number, number < 10, weight=1 if number < 10 else 9) for number in range(20)]
-    rate = correct_success_rate([_word(run, run.verdicts[SUCCESS_QUESTION]) for run in runs], {1: _report(*runs)}, 1)
+    rate = correct_success_rate([_rating(run, run.verdicts[SUCCESS_QUESTION]) for run in runs], {1: _report(*runs)}, 1)
     assert rate.judged.value == pytest.approx(0.1)
     assert rate.corrected.value == pytest.approx(0.1)
 
@@ -83,8 +83,8 @@ def test_runs_stand_for_the_population_that_they_were_drawn_from() -> None:
 def test_labels_that_were_drawn_more_often_count_less() -> None:
     # Doubtful runs are drawn three times as often: 9 of 15 labelled ones, of 15 doubtful and 30 others.
     runs = [_run(number, True, draw=3 if number < 15 else 1) for number in range(45)]
-    words = [_word(run, False) for run in runs[:9]] + [_word(run, True) for run in runs[15:21]]
-    rate = correct_success_rate(words, {1: _report(*runs)}, 1)
+    ratings = [_rating(run, False) for run in runs[:9]] + [_rating(run, True) for run in runs[15:21]]
+    rate = correct_success_rate(ratings, {1: _report(*runs)}, 1)
     assert rate.corrected.value == pytest.approx(6 / (6 + 9 / 3))
 
 
@@ -135,26 +135,28 @@ def test_no_verdicts_on_runs_are_no_rate() -> None:
 def test_an_agent_that_was_not_judged_is_left_out() -> None:
     runs = [_run(number, number < 8) for number in range(12)]
     others = [_run(number, agent="2", judged=False) for number in range(12)]
-    words = [_word(run, run.verdicts[SUCCESS_QUESTION]) for run in runs]
-    assert correct_success_rate(words, {1: _report(*runs, *others)}, 1).corrected.value == pytest.approx(8 / 12)
+    ratings = [_rating(run, run.verdicts[SUCCESS_QUESTION]) for run in runs]
+    assert correct_success_rate(ratings, {1: _report(*runs, *others)}, 1).corrected.value == pytest.approx(8 / 12)
 
 
 def test_outcomes_of_the_source_count_as_they_are() -> None:
     known = [_run(number, True, outcome=number < 5) for number in range(20)]
     assert correct_success_rate([], {1: _report(*known)}, 1).corrected.value == pytest.approx(0.25)
     others = [_run(number, True, agent="2") for number in range(20)]
-    words = [_word(run, number < 10) for number, run in enumerate(others)]
-    words += [PairedRating(ItemKey(1, "1", "1", SUCCESS_QUESTION), Opinion(None, True), Opinion(None, True), {}, None)]
-    rate = correct_success_rate(words[:10], {1: _report(*known, *others)}, 1)
+    ratings = [_rating(run, number < 10) for number, run in enumerate(others)]
+    ratings += [
+        PairedRating(ItemKey(1, "1", "1", SUCCESS_QUESTION), Opinion(None, True), Opinion(None, True), {}, None)
+    ]
+    rate = correct_success_rate(ratings[:10], {1: _report(*known, *others)}, 1)
     # The judge errs on most of the known runs: it is not taken to err so on the others.
     assert rate.corrected.value == pytest.approx(0.5 * 0.25 + 0.5 * 1)
 
 
 def test_a_run_that_was_labelled_in_another_report_is_labelled() -> None:
     runs = [_run(number, number < 8) for number in range(12)]
-    words = [_word(run, not run.verdicts[SUCCESS_QUESTION], report=1) for run in runs]
-    words += [_word(runs[0], True, report=2)]
-    rate = correct_success_rate(words, {1: _report(*runs), 2: _report(*runs)}, 2)
+    ratings = [_rating(run, not run.verdicts[SUCCESS_QUESTION], report=1) for run in runs]
+    ratings += [_rating(runs[0], True, report=2)]
+    rate = correct_success_rate(ratings, {1: _report(*runs), 2: _report(*runs)}, 2)
     assert rate.corrected.value == pytest.approx((4 + 1) / 12)
 
 
@@ -173,8 +175,8 @@ def test_errors_in_earlier_reports_correct_one_of_which_nothing_is_labelled() ->
                 for n, r in enumerate(reports[2].runs.values())
             )
         )
-        words = words_of(reports[1], earlier, draw_labels(rng, draw_sizes(earlier), 100))
-        rate = correct_success_rate(words, reports, 2)
+        ratings = ratings_of(reports[1], earlier, draw_labels(rng, draw_sizes(earlier), 100))
+        rate = correct_success_rate(ratings, reports, 2)
         held += holds(rate.corrected, last.rate)
         raw += holds(rate.judged, last.rate)
     assert held >= 0.89 * trials
@@ -183,9 +185,9 @@ def test_errors_in_earlier_reports_correct_one_of_which_nothing_is_labelled() ->
 
 def test_labels_of_earlier_reports_that_show_no_skill_correct_nothing() -> None:
     old = [_run(number, number % 2 == 0) for number in range(40)]
-    words = [_word(run, number % 4 < 2) for number, run in enumerate(old)]
+    ratings = [_rating(run, number % 4 < 2) for number, run in enumerate(old)]
     new = _report(*(_run(100 + number, number < 7) for number in range(10)))
-    rate = correct_success_rate(words, {1: _report(*old), 2: new}, 2)
+    rate = correct_success_rate(ratings, {1: _report(*old), 2: new}, 2)
     assert rate.corrected.value is None
     assert rate.uncorrected is not None
     assert "better than chance" in rate.uncorrected
@@ -194,8 +196,10 @@ def test_labels_of_earlier_reports_that_show_no_skill_correct_nothing() -> None:
 def test_an_agent_is_corrected_by_its_own_labels_only() -> None:
     many = [_run(number, True, agent="1") for number in range(20)]
     few = [_run(number, True, agent="2") for number in range(20)]
-    words = [_word(run, number < 5) for number, run in enumerate(many[:10])] + [_word(run, False) for run in few[:9]]
-    rates = correct_agent_rates(words, {1: _report(*many, *few)}, 1)
+    ratings = [_rating(run, number < 5) for number, run in enumerate(many[:10])] + [
+        _rating(run, False) for run in few[:9]
+    ]
+    rates = correct_agent_rates(ratings, {1: _report(*many, *few)}, 1)
     assert rates["1"].corrected.value == pytest.approx(0.5)
     assert rates["1"].uncorrected is None
     assert rates["2"].corrected.value is None
@@ -206,10 +210,10 @@ def test_an_agent_is_corrected_by_its_own_labels_only() -> None:
 def test_labels_of_chosen_agents_count_by_agent() -> None:
     agents = [[_run(number, True, agent=str(agent)) for number in range(20)] for agent in range(3)]
     # All of one agent's runs, and a few of the others.
-    words = [_word(run, False) for run in agents[0]]
-    words += [_word(run, True) for runs in agents[1:] for run in runs[:3]]
+    ratings = [_rating(run, False) for run in agents[0]]
+    ratings += [_rating(run, True) for runs in agents[1:] for run in runs[:3]]
     report = _report(*(run for runs in agents for run in runs))
-    assert correct_success_rate(words, {1: report}, 1).corrected.value == pytest.approx(2 / 3)
-    rate = correct_success_rate(words[:23], {1: report}, 1)
+    assert correct_success_rate(ratings, {1: report}, 1).corrected.value == pytest.approx(2 / 3)
+    rate = correct_success_rate(ratings[:23], {1: report}, 1)
     assert rate.corrected.value is None
     assert rate.uncorrected == "the labels are of chosen agents: 1 agent with 33% of the runs without one"
