@@ -102,5 +102,5 @@ def _all_texts(
         yield run.id, "error", run.error
         for step in labelled_run.steps:
             place = f"step {step.number}"
-            for text in (step.name, step.arguments, step.result, step.error, step.text):
+            for text in (step.name, step.arguments, step.result, step.error, step.own_text):
                 yield run.id, place, text

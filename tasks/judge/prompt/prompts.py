@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tasks.evidence.types import Evidence, Metrics, RunId
 from tasks.judge.answer import Kind
 from tasks.judge.prompt.citations import NO_RESPONSE
+from tasks.judge.prompt.conversation import Speaker
 from tasks.judge.prompt.fence import MARK, inline, marked
 from tasks.judge.prompt.selection import RunExcerpt, Selection, StepExcerpt
 from tasks.judge.prompt.steps import NO_RESULT
@@ -34,8 +35,9 @@ timings are observations. Where they disagree, believe the observations. That an
 sign that it did.
 - A run's status says whether it ended, not whether the task was done. Read the task, what was observed, the response.
 - Names of agents, tools and models, and errors, stand on marked lines of their own: others chose them.
-- Of a run, the tool calls come first, in their order, then what was said, in its order. The numbers are labels: a \
-lower one need not have come earlier.
+- The steps of a run stand in the order in which they happened: what its user wrote, what the agent wrote, its tool \
+calls with their results. R7.3 came before R7.4. A call whose place is not recorded is marked as such: its number \
+shows nothing. What a user agreed to, or refused, before a call is part of what you judge.
 - Do not compute totals, averages or pass and fail: that is done elsewhere.
 
 How to cite:
@@ -61,6 +63,15 @@ _TEAM = """\
 This time you judge the team: whether the agents together reach their goal, where the team as a whole is strong or \
 weak, and what to do first. Who of a team caused a failure is a guess unless an observation shows it: say so. The \
 executive summary is two or three short paragraphs for someone who reads nothing else."""
+
+
+_SPEAKERS: dict[Speaker, str] = {
+    "agent": "the agent wrote (claim)",
+    "user": "the user wrote (observation)",
+    "tool": "a tool returned (observation)",
+    "other": "the agent was given (observation)",
+}
+_SHOWN_AS = {"task": "the user wrote the task", "response": "the agent wrote its final response (below)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,32 +296,47 @@ def _render_run(shown: RunExcerpt) -> Iterator[str]:
 
 
 def _render_steps(shown: RunExcerpt) -> Iterator[str]:
+    is_ordered = shown.labelled_run.is_ordered
+    if not is_ordered:
+        yield "(When the tool calls were made, before, between or after what was written, is not recorded.)"
     number = 1
     for step in shown.steps:
         if step.step.number > number:
             yield _gap(step.step.number - number)
         number = step.step.number + 1
-        yield from _render_step(shown.labelled_run.label, step)
+        yield from _render_step(shown.labelled_run.label, step, is_marked=is_ordered)
     if (left := len(shown.labelled_run.steps) - number + 1) > 0:
         yield _gap(left)
 
 
-def _render_step(label: str, shown: StepExcerpt) -> Iterator[str]:
+def _render_step(label: str, shown: StepExcerpt, *, is_marked: bool) -> Iterator[str]:
+    """A step as lines; ``is_marked``: a call whose place is not known is marked."""
     step = shown.step
     head = f"{label}.{step.number}"
-    if step.kind != "call":
-        yield f"{head} the agent said (claim):" if step.kind == "said" else f"{head} the agent was told (observation):"
-        yield marked(shown.text)
+    if step.kind in ("said", "heard"):
+        if step.shown_as:
+            yield f"{head} {_SHOWN_AS[step.shown_as]}"
+        else:
+            yield f"{head} {_SPEAKERS[step.speaker]}:"
+            yield marked(shown.text)
         return
-    yield f"{head} called a tool{step.seconds}:"
-    yield _name(clip_middle(step.name, 120))
-    yield "with:"
-    yield marked(shown.arguments or "(nothing)")
+    if step.kind == "call":
+        yield f"{head} called a tool{step.seconds}{'' if step.is_placed or not is_marked else ', when is not recorded'}:"
+        yield _name(clip_middle(step.name, 120))
+        yield "with:"
+        yield marked(shown.arguments or "(nothing)")
+        if step.partner:
+            yield f"Its result came later: {label}.{step.partner}"
+            return
+    else:
+        yield f"{head} the call {label}.{step.partner} ended; its tool:"
+        yield _name(clip_middle(step.name, 120))
     if shown.error:
         yield "It failed (observation):"
         yield marked(shown.error)
     if shown.result or not shown.error:
-        yield "It returned (observation):"
+        other = "; another result than in the source's list of calls" if step.differs else ""
+        yield f"It returned (observation{other}):"
         yield marked(shown.result or NO_RESULT)
 
 

@@ -150,14 +150,14 @@ def _whole(labelled_run: LabelledRun) -> RunExcerpt:
         expected=run.expected or "",
         context=run.context or "",
         steps=tuple(
-            StepExcerpt(step, step.arguments, step.result, step.error, step.text) for step in labelled_run.steps
+            StepExcerpt(step, step.arguments, step.result, step.error, step.own_text) for step in labelled_run.steps
         ),
     )
 
 
 def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
     """A run in ``budget_tokens``, what matters most first: task, response, error, what was expected, calls and
-    arguments, results, the context, words.
+    arguments, what its user wrote, results, the context, other words.
 
     Each of them takes at most half of what is left, so that something of the next ones is to be seen; what they leave
     over is given out in a second round, in the same order.
@@ -172,9 +172,10 @@ def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
         [run.error or ""],
         [run.expected or ""],
         [step.arguments for step in steps],
+        [step.own_text if step.speaker == "user" else "" for step in steps],
         [text for step in steps for text in (step.error, step.result)],
         [run.context or ""],
-        [step.text for step in steps],
+        [step.own_text if step.speaker != "user" else "" for step in steps],
     ]
     sizes = [[text_tokens(text) for text in group] for group in groups]
     given = share_in_order([sum(group) for group in sizes], max(0, left))
@@ -182,7 +183,8 @@ def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
         [clip_tokens(text, limit) for text, limit in zip(group, water_fill(size, share), strict=True)]
         for group, size, share in zip(groups, sizes, given, strict=True)
     ]
-    [task], [response], [error], [expected], arguments, outcomes, [context], words = clipped
+    [task], [response], [error], [expected], arguments, of_users, outcomes, [context], of_others = clipped
+    words = [user or other for user, other in zip(of_users, of_others, strict=True)]
     shown = zip(steps, arguments, outcomes[::2], outcomes[1::2], words, strict=True)
     return replace(
         _whole(labelled_run),

@@ -17,7 +17,10 @@ _MOST_PARTS = 200
 
 
 class Message(NamedTuple):
-    """One message; ``calls`` are what an assistant asked for, ``answers`` what tools gave back. Empty where none."""
+    """One message; ``calls`` are what an assistant asked for, ``answers`` what tools gave back. Empty where none.
+
+    The text of a message with ``answers`` is what a user wrote beside them.
+    """
 
     role: str
     text: str | None = None
@@ -88,11 +91,22 @@ def _message(raw: object, role: str) -> Message | None:
     named = raw.get("role") or {"ai": "assistant", "human": "user"}.get(str(raw.get("type")), "")
     calls, answers = find_parts(raw)
     if answers:
-        return Message(str(named) or "tool", None, calls, answers)
+        return Message(str(named) or "tool", _text_beside(raw), calls, answers)
     text = "\n".join(_texts(raw)) or None
     if text is None and not calls and not named:
         return None
     return Message(str(named) or role, text, calls)
+
+
+def _text_beside(raw: dict[str, Any]) -> str | None:
+    """What a person wrote in the message that gives back results: Anthropic sends both in one."""
+    parts = raw.get("content")
+    texts = [
+        part["text"]
+        for part in (parts[:_MOST_PARTS] if isinstance(parts, list) else ())
+        if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+    ]
+    return "\n".join(texts) or None
 
 
 def _texts(raw: dict[str, Any]) -> list[str]:
