@@ -49,7 +49,7 @@ Example: `agent-report watch 12`""",
     "compare": """\
 Show what got significantly better or worse between two reports.
 
-Compares score, criteria, success rate, duration and cost of the team and of every agent, with 95 % intervals.
+Compares score, criteria, completion rate, duration and cost of the team and of every agent, with 95 % intervals.
 
 Example: `agent-report compare 12 17`, or `agent-report compare --last 2 --environment production`""",
     "check": """\

@@ -383,7 +383,7 @@ def make_run() -> Callable[..., Run]:
             "id": str(run_id),
             "agent_id": "1",
             "status": "completed",
-            "outcome": "success",
+            "outcome": "completed",
             "started_at": STARTED,
             "completed_at": STARTED + timedelta(seconds=10),
             "trace_id": trace_id,

@@ -21,7 +21,7 @@ from tasks.warehouse.schema import ENDED
 from tasks.wording.counts import counted, is_are
 
 _STYLES = {"worse": "bold red", "better": "green", "not_comparable": "yellow"}
-_METRICS = (("Score", "score"), ("Success", "success_rate"), ("Duration", "avg_duration_seconds"))
+_METRICS = (("Score", "score"), ("Success", "completion_rate"), ("Duration", "avg_duration_seconds"))
 
 
 @open_clients()
@@ -152,10 +152,10 @@ def _both(subjects: Sequence[AgentComparison], metric: str) -> list[Text]:
 
 
 def _detectable(subjects: Sequence[AgentComparison]) -> list[str]:
-    found = [_change(subject, "success_rate") for subject in subjects]
+    found = [_change(subject, "completion_rate") for subject in subjects]
     return [
         "–" if change is None or change.detectable is None
-        else format_difference("success_rate", change.detectable).lstrip("+")
+        else format_difference("completion_rate", change.detectable).lstrip("+")
         for change in found
     ]  # fmt: skip
 

@@ -171,7 +171,7 @@ class LabellingSession:
         self.console.print()
         self.console.rule(style="dim")
         head = Text.assemble(one_line(of.agent["agent_name"], "bold"), " · ", one_line(f"run {run['run_id']}"), " · ")
-        head.append_text(one_line(run["status"], "green" if run["succeeded"] else "red"))
+        head.append_text(one_line(run["status"], "green" if run["completed"] else "red"))
         if run["duration_seconds"] is not None:
             head.append(f" · {format_duration(run['duration_seconds'])}")
         if run["tokens"] is not None:

@@ -20,7 +20,8 @@ from deployments.terminal.console import (
     status,
 )
 from tasks.evidence.types import RunId
-from tasks.report.rows import AgentRow, CriterionRow, ExampleRow, ReportRow, RunRefRow, RunRow, ToolUsageRow
+from tasks.report.nested_rows import ExampleRow, RunRefRow, ToolUsageRow
+from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
 
 # A UUID is shown whole.
 _SHOWN_ID = 40
@@ -78,10 +79,10 @@ def _figures(agent: AgentRow) -> Iterator[Text]:
     if not agent["runs_analyzed"]:
         return
     unfinished = f", {agent['runs_unfinished']} unfinished left out" if agent["runs_unfinished"] else ""
-    interval = format_interval(agent["success_rate_low"], agent["success_rate_high"])
+    interval = format_interval(agent["completion_rate_low"], agent["completion_rate_high"])
     yield Text(
         f"Runs: {agent['runs_analyzed']}{unfinished}; "
-        f"success {format_rate(agent['success_rate'])} (95% range {interval})"
+        f"success {format_rate(agent['completion_rate'])} (95% range {interval})"
     )
     yield Text(
         f"A run: {format_duration(agent['avg_duration_seconds'])} on average, 95 % within "
@@ -225,7 +226,7 @@ def _print_runs(console: Console, agent: AgentRow, runs: Sequence[RunRow]) -> No
         console,
         [
             Column("Run", [one_line(cut(run["run_id"], _SHOWN_ID)) for run in runs], justify="right"),
-            Column("Status", [one_line(run["status"], PASSED_STYLES.get(run["succeeded"], "")) for run in runs]),
+            Column("Status", [one_line(run["status"], PASSED_STYLES.get(run["completed"], "")) for run in runs]),
             Column("Started (UTC)", [dash(run["started_at"], "{:%Y-%m-%d %H:%M}".format) for run in runs], rank=2),
             Column("Seconds", [dash(run["duration_seconds"], "{:.1f}".format) for run in runs], justify="right"),
             Column("Tokens", [dash(run["tokens"]) for run in runs], rank=3, justify="right"),

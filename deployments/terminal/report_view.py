@@ -203,19 +203,19 @@ def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
 
 
 def print_agents(console: Console, agents: Sequence[AgentRow]) -> None:
-    """Every agent in a row: status, score, passed, success rate with its interval, runs, cost of a run."""
+    """Every agent in a row: status, score, passed, completion rate with its interval, runs, cost of a run."""
     from tasks.render.markdown import format_passed
     from tasks.wording.formats import format_cost, format_rate, format_score
 
     passed = [(row, PASSED_STYLES.get(row["passed"], "")) for row in agents]
-    ranges = [format_interval(row["success_rate_low"], row["success_rate_high"]) for row in agents]
+    ranges = [format_interval(row["completion_rate_low"], row["completion_rate_high"]) for row in agents]
     costs = ["–" if not row["runs_analyzed"] else format_cost(row["avg_cost_usd"]) for row in agents]
     columns = [
         Column("Agent", [one_line(row["agent_name"]) for row in agents], folds=True),
         Column("Status", [status(row) for row in agents], rank=2),
         Column("Score", [Text(format_score(row["score"]), style) for row, style in passed], justify="right"),
         Column("Passed", [Text(format_passed(row["passed"]), style) for row, style in passed], rank=1, justify="right"),
-        Column("Success", [format_rate(row["success_rate"]) for row in agents], rank=3, justify="right"),
+        Column("Success", [format_rate(row["completion_rate"]) for row in agents], rank=3, justify="right"),
         Column("95% range", ranges, rank=6, justify="right"),
         Column("Runs", [dash(row["runs_analyzed"]) for row in agents], rank=4, justify="right"),
         Column("Cost a run", costs, rank=5, justify="right"),

@@ -45,7 +45,7 @@ def choose_runs(
             scored[criterion["agent_id"]].append(criterion)
     finished: dict[AgentId, list[RunRow]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: natural_key(run["run_id"])):
-        if run["succeeded"] is not None:
+        if run["completed"] is not None:
             finished[run["agent_id"]].append(run)
     wanted = [row for row in agents if (not only or row["agent_id"] in only) and scored[row["agent_id"]]]
     order = _in_turns([row for row in wanted if finished[row["agent_id"]]], draw)

@@ -15,8 +15,8 @@ _LEAST_SCORE, _MOST_SCORE = 2.0, 10.0
 class Changes:
     """A comparison by what it means.
 
-    ``detectable`` is the smallest change of a success rate that most agents' runs could have shown (0 to 1), None where
-    nothing is known of that. ``widest_score`` is how far a bar of a score's change has to reach to either side.
+    ``detectable`` is the smallest change of a completion rate that most agents' runs could have shown (0 to 1), None
+    where nothing is known of that. ``widest_score`` is how far a bar of a score's change has to reach to either side.
     """
 
     comparison: Comparison
@@ -54,7 +54,7 @@ def sort_changes(comparison: Comparison) -> Changes:
         change.detectable
         for agent in both
         for change in agent.changes
-        if change.metric == "success_rate" and change.verdict == "no_change" and change.detectable is not None
+        if change.metric == "completion_rate" and change.verdict == "no_change" and change.detectable is not None
     )
     return Changes(
         comparison=comparison,

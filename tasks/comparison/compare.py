@@ -59,7 +59,7 @@ def compare_reports(baseline: StoredReport, report: StoredReport, history: Seque
         history: The scores of earlier comparable reports, from which is learnt how far scores move by themselves; may
             be empty, then noise is assumed on the high side (see ``Noise.spread``).
 
-    Of every agent score, criteria, success rate, duration and cost of a run are compared, and all p-values are
+    Of every agent score, criteria, completion rate, duration and cost of a run are compared, and all p-values are
     corrected together (``correct``), so that in at most 5 of 100 pairs of reports without a change anything is called
     changed. That holds for runs that are independent of each other (``HOLDS_FOR``).
 
@@ -156,7 +156,7 @@ def _agent(common: _Common, pair: Pair, measured: Measured | None) -> _Subject:
             raise ValueError("a pair without an agent")
         subject = _Subject(row["agent_id"], row["agent_name"], pair.presence)
         subject.reason = f"only in report {common.ids[before is None]}"
-        subject.drafts = [_lone(metric, row, subject) for metric in ("score", "success_rate", *AMOUNTS)]
+        subject.drafts = [_lone(metric, row, subject) for metric in ("score", "completion_rate", *AMOUNTS)]
         return subject
     subject = _Subject(after["agent_id"], after["agent_name"], pair.presence, reason=pair.reason)
     if subject.presence == "renamed":

@@ -20,7 +20,7 @@ from tasks.statistics.intervals import newcombe_interval
 from tasks.statistics.rates import compare_rates, detectable_rate
 from tasks.wording.counts import counted
 
-Column = Literal["duration_seconds", "cost_usd", "succeeded"]
+Column = Literal["duration_seconds", "cost_usd", "completed"]
 AMOUNTS: dict[str, Column] = {"avg_duration_seconds": "duration_seconds", "avg_cost_usd": "cost_usd"}
 """Metrics that are means over runs, and the column of ``report_runs`` that each is the mean of."""
 
@@ -51,7 +51,7 @@ def measure_runs(before: Sequence[RunRow], after: Sequence[RunRow], *, same_sour
     }
     return Measured(
         runs=(len(before), len(after)),
-        success=pair_samples(before, after, partial(_column, "succeeded"), same_source=same_source),
+        success=pair_samples(before, after, partial(_column, "completed"), same_source=same_source),
         amounts=amounts,
     )
 
@@ -75,7 +75,7 @@ def _column(name: Column, run: RunRow) -> float | None:
 
 
 def rate_draft(measured: Measured, reason: str | None, *, by_task: bool) -> Draft:
-    """The change of an agent's success rate; with ``reason`` it is not comparable."""
+    """The change of an agent's completion rate; with ``reason`` it is not comparable."""
     samples = measured.success
     if not samples.measured and reason is None:
         reason = "no finished run before" if not samples.before else "no finished run now"
@@ -83,7 +83,7 @@ def rate_draft(measured: Measured, reason: str | None, *, by_task: bool) -> Draf
 
 
 def team_rate_draft(agents: Sequence[Measured], reason: str | None, *, by_task: bool) -> Draft:
-    """The change of the success rate of all runs of the agents that have some in both reports, tested within agents:
+    """The change of the completion rate of all runs of the agents that have some in both reports, tested within agents:
     that one agent had more runs than before is no change."""
     known = [agent.success for agent in agents if agent.success.measured]
     if not known and reason is None:
@@ -93,7 +93,7 @@ def team_rate_draft(agents: Sequence[Measured], reason: str | None, *, by_task: 
 
 def _rate(many: Sequence[Samples], reason: str | None, over: str, *, by_task: bool) -> Draft:
     change = _start(
-        "success_rate",
+        "completion_rate",
         [value for samples in many for value in samples.before],
         [value for samples in many for value in samples.after],
     )

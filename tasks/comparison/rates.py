@@ -1,4 +1,4 @@
-"""The runs of an agent as strata for the test of its success rate."""
+"""The runs of an agent as strata for the test of its completion rate."""
 
 from __future__ import annotations
 

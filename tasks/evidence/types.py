@@ -17,7 +17,7 @@ AgentId = str
 RunId = str
 """The id of a run as its source has it, as text; unique in its agent."""
 
-Outcome = Literal["success", "failure", "unfinished"]
+Outcome = Literal["completed", "failed", "unfinished"]
 
 
 class Fact(BaseModel):
@@ -275,6 +275,65 @@ class AgentTelemetry(Fact):
     models: tuple[str, ...] = ()
 
 
+class DayFigures(Fact):
+    """The finished runs that started on one day (UTC, ``2026-11-28``). Means are None where nothing is known."""
+
+    day: str
+    runs: int
+    completed: int
+    avg_duration_seconds: float | None = None
+    total_tokens: int | None = None
+    total_cost_usd: float | None = None
+
+
+class Population(Fact):
+    """All finished runs of a window, by what a scan reads of each: more than are read in full.
+
+    ``runs`` counts the finished ones. Rates and means are over the runs where the value is known, None without any.
+    ``succeeded`` and ``not_succeeded`` count the outcomes that the source has itself.
+    """
+
+    runs: int
+    completed: int
+    failed: int
+    unfinished: int
+    avg_duration_seconds: float | None = None
+    p50_duration_seconds: float | None = None
+    p95_duration_seconds: float | None = None
+    avg_tokens: float | None = None
+    runs_with_tokens: int = 0
+    total_tokens: int | None = None
+    avg_cost_usd: float | None = None
+    total_cost_usd: float | None = None
+    runs_with_cost: int = 0
+    failure_patterns: tuple[FailurePattern, ...] = ()
+    models: tuple[str, ...] = ()
+    daily: tuple[DayFigures, ...] = ()
+    succeeded: int = 0
+    not_succeeded: int = 0
+
+
+class VerdictCounts(Fact):
+    """Where it is known from whether runs did their task: by the source's own outcome, or by the judge.
+
+    ``cannot_tell``: the judge could not decide. ``unusable``: what it answered on the run could not be used.
+    ``not_judged``: it was not asked.
+    """
+
+    from_source: int = 0
+    from_judge: int = 0
+    cannot_tell: int = 0
+    unusable: int = 0
+    not_judged: int = 0
+
+
+class IssueRun(Fact):
+    """A run that an issue was seen in."""
+
+    agent_id: AgentId
+    run_id: RunId
+
+
 class Metrics(Fact):
     """What all of an agent's fetched runs add up to. Rates are 0 to 1; None is not measured.
 
@@ -282,13 +341,14 @@ class Metrics(Fact):
     """
 
     runs_analyzed: int
-    runs_succeeded: int
+    runs_completed: int
     runs_failed: int
     runs_unfinished: int
-    success_rate: float | None = None
-    success_rate_low: float | None = None
-    success_rate_high: float | None = None
+    completion_rate: float | None = None
+    completion_rate_low: float | None = None
+    completion_rate_high: float | None = None
     avg_duration_seconds: float | None = None
+    p50_duration_seconds: float | None = None
     p95_duration_seconds: float | None = None
     avg_tokens: float | None = None
     runs_with_tokens: int = 0
@@ -318,6 +378,10 @@ class Evidence(Fact):
         default_factory=dict, description="Of the typical and the worst run, by run id, where they have a trace."
     )
     metrics: Metrics
+    population: Population | None = Field(None, description="None: the runs here are all that the report is about.")
+    inclusion: dict[RunId, float] = Field(
+        default_factory=dict, description="Probability with which a run was drawn, by run id; absent is 1."
+    )
     warnings: tuple[str, ...] = ()
     redactions: dict[str, int] = Field(
         default_factory=dict, description="Placeholders in all texts of the agent, by label; empty: none was found."
@@ -327,3 +391,7 @@ class Evidence(Fact):
     def finished_runs(self) -> tuple[Run, ...]:
         """The runs that were analysed, newest first."""
         return tuple(run for run in self.runs if run.outcome != "unfinished")
+
+    def inclusion_of(self, run_id: RunId) -> float:
+        """The probability with which this run came into the sample: 1 where all runs are read."""
+        return self.inclusion.get(run_id, 1.0)

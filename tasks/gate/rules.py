@@ -23,19 +23,19 @@ TEAM = "team"
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Release rules; None: the rule is not set. ``min_score`` is 0 to 10, ``min_success_rate`` 0 to 1.
+    """Release rules; None: the rule is not set. ``min_score`` is 0 to 10, ``min_completion_rate`` 0 to 1.
 
-    A success rate is compared with its minimum by its 95 % interval, or with ``by_point`` by its value alone.
+    A completion rate is compared with its minimum by its 95 % interval, or with ``by_point`` by its value alone.
     """
 
     min_score: float | None = None
-    min_success_rate: float | None = None
+    min_completion_rate: float | None = None
     max_failed: int | None = None
     no_worse_than: str | None = None
     by_point: bool = False
 
     def __bool__(self) -> bool:
-        return any(value is not None for value in (self.min_score, self.min_success_rate, self.max_failed)) or (
+        return any(value is not None for value in (self.min_score, self.min_completion_rate, self.max_failed)) or (
             self.no_worse_than is not None
         )
 
@@ -80,9 +80,9 @@ def check_report(reading: StoredReport, rules: Rules, comparison: Comparison | N
 
     - A failed or cancelled report fails the gate, whatever the rules.
     - An agent that should have been judged and has no score (failed, no_evidence, skipped_budget, not_started) breaks
-      ``min_score``; one without a success rate breaks ``min_success_rate``. With ``max_failed``, failed agents count
-      there instead. Neither rule applies to agents without finished runs or outside the report's option ``agents``.
-    - A success rate breaks ``min_success_rate`` when its whole interval is below the minimum. When the interval
+      ``min_score``; one without a completion rate breaks ``min_completion_rate``. With ``max_failed``, failed agents
+      count there instead. Neither rule applies to agents without finished runs or outside the option ``agents``.
+    - A completion rate breaks ``min_completion_rate`` when its whole interval is below the minimum. When the interval
       contains the minimum, there are too few runs to decide.
     - ``no_worse_than`` is broken by changes for the worse that noise does not explain. What cannot be compared is
       reported; when nothing can be compared, the rule is broken.
@@ -95,7 +95,7 @@ def check_report(reading: StoredReport, rules: Rules, comparison: Comparison | N
         results.append(_count_failed(reading.details, rules.max_failed))
     if rules.min_score is not None:
         results += _scores(reading, rules.min_score, failed_counted=rules.max_failed is not None)
-    if rules.min_success_rate is not None:
+    if rules.min_completion_rate is not None:
         counted = rules.max_failed is not None
         results += [
             _success(row, rules, _interval(reading, row), failed_counted=counted) for row in reading.asked_agents()
@@ -155,18 +155,18 @@ def _idle(rule: str, row: AgentRow) -> RuleResult:
 
 
 def _interval(reading: StoredReport, row: AgentRow) -> tuple[float, float] | None:
-    """The stored 95 % interval of an agent's success rate, or that of its stored runs; None without either."""
-    low, high = row.get("success_rate_low"), row.get("success_rate_high")
+    """The stored 95 % interval of an agent's completion rate, or that of its stored runs; None without either."""
+    low, high = row.get("completion_rate_low"), row.get("completion_rate_high")
     if low is not None and high is not None:
         return low, high
     runs = reading.runs_of(row["agent_id"])
-    return wilson_interval(sum(bool(run["succeeded"]) for run in runs), len(runs))
+    return wilson_interval(sum(bool(run["completed"]) for run in runs), len(runs))
 
 
 def _success(row: AgentRow, rules: Rules, interval: tuple[float, float] | None, *, failed_counted: bool) -> RuleResult:
-    rule, name, agent_id = "min-success-rate", row["agent_name"], row["agent_id"]
-    least = rules.min_success_rate or 0.0
-    rate = row["success_rate"]
+    rule, name, agent_id = "min-completion-rate", row["agent_name"], row["agent_id"]
+    least = rules.min_completion_rate or 0.0
+    rate = row["completion_rate"]
     if rate is None:
         status = row["status"]
         if status == "no_runs":
@@ -174,11 +174,11 @@ def _success(row: AgentRow, rules: Rules, interval: tuple[float, float] | None, 
         if status == "failed" and failed_counted:
             return RuleResult(rule, name, "not_applied", "failed, which max-failed counts", agent_id, excused=True)
         why = "its runs could not be read" if status == "failed" else status.replace("_", " ")
-        return RuleResult(rule, name, "broken", f"no success rate (at least {least:.4g}): {why}", agent_id)
+        return RuleResult(rule, name, "broken", f"no completion rate (at least {least:.4g}): {why}", agent_id)
     shown = format_rate(rate, least)
     runs = row.get("runs_analyzed")
     over = f" of {counted(runs, 'run')}" if runs else ""
-    said = f"{shown}{over} succeeded"
+    said = f"{shown}{over} completed"
     if rules.by_point:
         return RuleResult(rule, name, "held" if rate >= least else "broken", f"{said}, at least {least:.4g}", agent_id)
     if interval is None:

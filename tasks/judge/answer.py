@@ -7,32 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tasks.errors import UnusableAnswerError
-from tasks.evidence.types import RunId
 from tasks.evidence.values import read_text
 from tasks.judge.parsing.objects import find_values
 from tasks.judge.parsing.reasoning import answer_part
 from tasks.judge.parsing.scores import read_score
 from tasks.judge.parsing.shapes import find_answer
-from tasks.judge.prompt.citations import LabelledRuns, QuoteLocation, Side
+from tasks.judge.prompt.citations import Citation, LabelledRuns, Side
 from tasks.judge.rubric import Criterion, fold_name
 
 Kind = Literal["agent", "team"]
 _REASONS = ("reasoning", "rationale", "explanation", "justification", "reason")
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A quote that was found where the judge said: under ``label``, in that run (and span, "" when it has none)."""
-
-    label: str
-    run_id: RunId
-    span_id: str
-    quote: str
-
-    @classmethod
-    def of(cls, found: QuoteLocation, quote: str) -> Citation:
-        """The citation of ``quote`` where it was found."""
-        return cls(found.label, found.run_id, found.span_id, quote)
 
 
 @dataclass(frozen=True, slots=True)

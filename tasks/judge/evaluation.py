@@ -8,6 +8,7 @@ from typing import Literal
 from tasks.evidence.types import AgentId
 from tasks.judge.answer import Contradiction
 from tasks.judge.prompt.suspicion import Suspicion
+from tasks.judge.runs.verdict import RunVerdict
 from tasks.judge.scoring import Verdict
 
 AgentStatus = Literal["evaluated", "no_evidence", "no_runs", "failed", "not_started", "skipped_budget"]
@@ -21,6 +22,7 @@ class Evaluation:
     answer was ``reused``, None when unknown; ``known_cost_usd`` is the part that is known. ``calls`` counts replies,
     useless ones too, ``samples`` the answers that were used. ``sampling`` says which runs the judge saw when it did
     not see all of them ("" otherwise); ``runs_shown`` is None when none were shown.
+    ``run_verdicts`` are on the runs that the judge was shown, empty for the team.
     """
 
     agent_id: AgentId | None
@@ -48,6 +50,7 @@ class Evaluation:
     runs_shown: int | None = None
     sampling: str = ""
     warnings: tuple[str, ...] = ()
+    run_verdicts: tuple[RunVerdict, ...] = ()
 
     def __repr__(self) -> str:
         # Prefect logs the state of a failed task run, and with it what is in it.

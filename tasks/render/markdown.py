@@ -206,9 +206,9 @@ def _worst_trace(row: AgentRow, runs: Sequence[RunRow], links: Links) -> str:
 def _table(details: Sequence[AgentRow]) -> list[str]:
     lines = ["| Agent | Status | Score | Passed | Success | Runs | Cost a run |", "|---|---|---|---|---|---|---|"]
     for row in details:
-        success = format_rate(row.get("success_rate"))
-        if row.get("success_rate_low") is not None:
-            success += f" ({row['success_rate_low']:.0%}–{row['success_rate_high']:.0%})"
+        success = format_rate(row.get("completion_rate"))
+        if row.get("completion_rate_low") is not None:
+            success += f" ({row['completion_rate_low']:.0%}–{row['completion_rate_high']:.0%})"
         cells = [
             escape(row["agent_name"]),
             row["status"].replace("_", " "),
@@ -247,7 +247,7 @@ def _cells(row: AgentRow, criteria: Sequence[CriterionRow], outage: Outage | Non
         "score": format_score(row["score"]),
         "passed": format_passed(row["passed"]),
         "below threshold": literal(", ".join(need.failed)),
-        "success rate": format_rate(row.get("success_rate")),
+        "completion rate": format_rate(row.get("completion_rate")),
         "runs": "–" if row.get("runs_analyzed") is None else str(row["runs_analyzed"]),
         "cost a run": "–" if not row.get("runs_analyzed") else format_cost(row.get("avg_cost_usd")),
         "judging": format_cost(row["judge_cost_usd"]),

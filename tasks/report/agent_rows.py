@@ -8,19 +8,22 @@ from typing import cast
 
 from tasks.evidence.metrics import run_tokens
 from tasks.evidence.types import Agent, Evidence, Run, Trace
-from tasks.judge.answer import Citation, Contradiction
+from tasks.judge.answer import Contradiction
 from tasks.judge.evaluation import Evaluation
-from tasks.report.rows import (
-    AgentRow,
+from tasks.judge.prompt.citations import Citation
+from tasks.judge.runs.verdict import RunVerdict
+from tasks.report.nested_rows import (
     CitationRow,
     ContradictionRow,
-    CriterionRow,
-    RunRow,
     TelemetryRow,
     ToolCallRow,
     ToolCallsRow,
+    VerdictCountsRow,
     WaterfallSpanRow,
 )
+from tasks.report.rows import AgentRow, CriterionRow, RunRow
+from tasks.report.success import count_verdicts, estimate_success, run_success
+from tasks.statistics.estimate import Estimate
 from tasks.wording.shortening import clip_middle
 
 _EXCERPT_CHARACTERS = 600
@@ -31,6 +34,9 @@ _MOST_CALLS = 50
 def build_agent_row(agent: Agent, evaluation: Evaluation, evidence: Evidence | None) -> AgentRow:
     """The row of ``agent_report_details``; without evidence, every figure is None."""
     metrics = evidence.metrics.model_dump() if evidence else {}
+    verdicts = {verdict.run_id: verdict for verdict in evaluation.run_verdicts}
+    success = estimate_success(evidence, verdicts) if evidence else Estimate()
+    population = evidence.population if evidence else None
     return {
         "agent_id": agent.id,
         "agent_name": agent.name,
@@ -44,12 +50,20 @@ def build_agent_row(agent: Agent, evaluation: Evaluation, evidence: Evidence | N
         "weaknesses": list(evaluation.weaknesses),
         "recommendations": list(evaluation.recommendations),
         "runs_analyzed": metrics.get("runs_analyzed"),
+        "runs_in_population": population.runs if population else metrics.get("runs_analyzed"),
         "runs_unfinished": evidence.metrics.runs_unfinished + evidence.future.count if evidence else None,
         "run_ids": [run.id for run in evidence.finished_runs] if evidence else None,
-        "success_rate": metrics.get("success_rate"),
-        "success_rate_low": metrics.get("success_rate_low"),
-        "success_rate_high": metrics.get("success_rate_high"),
+        "completion_rate": metrics.get("completion_rate"),
+        "completion_rate_low": metrics.get("completion_rate_low"),
+        "completion_rate_high": metrics.get("completion_rate_high"),
+        "success_rate": success.value,
+        "success_rate_low": success.low,
+        "success_rate_high": success.high,
+        "success_rate_shrunk": None,
+        "verdicts": cast(VerdictCountsRow, count_verdicts(evidence, verdicts).model_dump()) if evidence else None,
+        "daily": None,
         "avg_duration_seconds": metrics.get("avg_duration_seconds"),
+        "p50_duration_seconds": metrics.get("p50_duration_seconds"),
         "p95_duration_seconds": metrics.get("p95_duration_seconds"),
         "avg_tokens": metrics.get("avg_tokens"),
         "runs_with_tokens": metrics.get("runs_with_tokens"),
@@ -106,9 +120,15 @@ def build_criterion_rows(evaluation: Evaluation) -> list[CriterionRow]:
         {
             "agent_id": evaluation.agent_id,
             "criterion": verdict.criterion,
+            "kind": "judge",
             "weight": verdict.weight,
             "threshold": verdict.threshold,
             "score": verdict.score,
+            "score_low": None,
+            "score_high": None,
+            "runs_passed": None,
+            "runs_decided": None,
+            "coverage": None,
             "passed": verdict.passed,
             "reasoning": verdict.reasoning,
             "examples": [{**_citation(example.citation), "text": example.text} for example in verdict.examples],
@@ -121,14 +141,26 @@ def build_criterion_rows(evaluation: Evaluation) -> list[CriterionRow]:
     ]
 
 
-def build_run_row(evidence: Evidence, run: Run) -> RunRow:
-    """The row of ``report_runs``."""
+def build_run_row(evidence: Evidence, run: Run, verdict: RunVerdict | None = None) -> RunRow:
+    """The row of ``report_runs``; without ``verdict`` the judge was not asked about this run."""
+    success = run_success(run, verdict)
     trace = evidence.traces.get(run.id)
     return {
         "agent_id": evidence.agent.id,
         "run_id": run.id,
         "status": run.status,
-        "succeeded": None if run.outcome == "unfinished" else run.outcome == "success",
+        "completed": None if run.outcome == "unfinished" else run.outcome == "completed",
+        "succeeded": success.succeeded,
+        "success_source": success.source,
+        "verdict": verdict.success if verdict else None,
+        "verdict_error": (verdict.problem or None) if verdict else None,
+        "checks": verdict.checks if verdict else None,
+        "failure_mode": (verdict.failure_mode or None) if verdict else None,
+        "failure_step": (verdict.step or None) if verdict else None,
+        "verdict_evidence": [_citation(found) for found in verdict.evidence] if verdict else None,
+        "unstable": verdict.unstable if verdict else None,
+        "inclusion_probability": evidence.inclusion_of(run.id),
+        "session_id": run.session_id,
         "started_at": run.started_at,
         "duration_seconds": run.duration_seconds,
         "tokens": run_tokens(run, trace).total,

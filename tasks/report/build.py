@@ -91,12 +91,14 @@ def build_rows(plan: ReportPlan, draft: ReportDraft, paid: Mapping[AgentId | Non
 
 
 def _runs(draft: ReportDraft) -> list[RunRow]:
-    return [
-        build_run_row(evidence, run)
-        for agent in draft.agents
-        if (evidence := draft.evidence.get(agent.id)) is not None
-        for run in evidence.runs
-    ]
+    rows = []
+    for agent in draft.agents:
+        if (evidence := draft.evidence.get(agent.id)) is None:
+            continue
+        evaluation = draft.evaluations.get(agent.id)
+        verdicts = {verdict.run_id: verdict for verdict in evaluation.run_verdicts} if evaluation else {}
+        rows += [build_run_row(evidence, run, verdicts.get(run.id)) for run in evidence.runs]
+    return rows
 
 
 def _evaluation(agent: Agent, draft: ReportDraft) -> Evaluation:
@@ -162,6 +164,15 @@ def _report(
         "agents_evaluated": statuses["evaluated"],
         "agents_failed": statuses["failed"],
         "total_runs_analyzed": sum(e.metrics.runs_analyzed for e in draft.evidence.values()),
+        "runs_in_population": sum(
+            e.population.runs if e.population else e.metrics.runs_analyzed for e in draft.evidence.values()
+        ),
+        "completion_rate": None,
+        "success_rate": None,
+        "success_rate_low": None,
+        "success_rate_high": None,
+        "verdicts": None,
+        "issues_error": None,
         "citations_dropped": sum(e.citations_dropped for e in everyone),
         "prompt_tokens": _total([e.prompt_tokens for e in counted]),
         "completion_tokens": _total([e.completion_tokens for e in counted]),

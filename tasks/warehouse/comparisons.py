@@ -24,10 +24,10 @@ from tasks.warehouse.schema import (
 )
 from tasks.warehouse.sql import Warehouse
 
-_RUN_COLUMNS = ("agent_id", "run_id", "succeeded", "duration_seconds", "cost_usd", "task_hash")
+_RUN_COLUMNS = ("agent_id", "run_id", "completed", "duration_seconds", "cost_usd", "task_hash")
 _AGENT_COLUMNS = (
     *("agent_id", "agent_name", "status", "score", "passed"),
-    *("success_rate", "success_rate_low", "success_rate_high", "runs_analyzed", "runs_unfinished"),
+    *("completion_rate", "completion_rate_low", "completion_rate_high", "runs_analyzed", "runs_unfinished"),
     *("avg_duration_seconds", "avg_cost_usd", "reused"),
 )
 _MOST_HISTORY = 10

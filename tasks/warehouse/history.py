@@ -14,7 +14,7 @@ from tasks.report.rows import ReportRow
 from tasks.warehouse.engine import Database
 from tasks.warehouse.schema import agent_report_details, judge_calls, reports
 
-_FIGURES = ("score", "success_rate", "success_rate_low", "success_rate_high")
+_FIGURES = ("score", "completion_rate", "completion_rate_low", "completion_rate_high")
 
 
 def load_history(

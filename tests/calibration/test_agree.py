@@ -128,7 +128,7 @@ def test_the_figures_are_those_of_all_agents_though_labels_are_picked_by_the_jud
         chosen = choose_runs(
             [{"agent_id": agent, "passed": side} for agent, side in passed.items()],
             [{"agent_id": agent, "criterion": "accuracy", "score": judge[int(agent)]} for agent in passed],
-            [{"agent_id": agent, "run_id": agent, "succeeded": True, "status": "completed"} for agent in passed],
+            [{"agent_id": agent, "run_id": agent, "completed": True, "status": "completed"} for agent in passed],
             count=20,
             seed=trial,
         )

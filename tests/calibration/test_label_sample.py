@@ -15,7 +15,7 @@ def _rows(passed: list[bool | None], runs: int = 5) -> tuple[list[Row], list[Row
     criteria: list[Row] = [{"agent_id": None, "criterion": "team", "score": 5.0}]
     criteria += [{"agent_id": str(a), "criterion": c, "score": 5.0} for a in range(len(passed)) for c in ("x", "y")]
     finished = [
-        {"agent_id": str(a), "run_id": str(100 * a + r), "status": "completed", "succeeded": True}
+        {"agent_id": str(a), "run_id": str(100 * a + r), "status": "completed", "completed": True}
         for a in range(len(passed))
         for r in range(runs)
     ]
@@ -57,7 +57,7 @@ def test_what_cannot_be_held_against_the_judge_is_left_out() -> None:
             row["score"] = None
     for row in runs:
         if row["agent_id"] == "2":
-            row |= {"succeeded": None, "status": "running"}
+            row |= {"completed": None, "status": "running"}
     chosen = choose_runs(agents, criteria, runs, count=99, seed=0)
     assert [(of.agent["agent_id"], [c["criterion"] for c in of.criteria]) for of in chosen] == [
         ("0", ["y"]),

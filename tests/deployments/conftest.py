@@ -165,7 +165,7 @@ def _write_report(folder: Path, agents: int = 6, runs: int = 3) -> str:
                 "agent_id": str(agent),
                 "run_id": str(100 * agent + run),
                 "status": "completed",
-                "succeeded": True,
+                "completed": True,
                 "duration_seconds": 2.5,
                 "tokens": 900,
                 "task_excerpt": f"Task {100 * agent + run}: ü, \x1b[2J",

@@ -144,7 +144,7 @@ def test_mappings_make_any_database_a_source(pages: dict[str, Any], tmp_path: Pa
         [agent] = source.load_agents("production", window)
         found += [(agent.name, run) for run in source.fetch_runs(agent, window).runs]
     [(name, one), (other, two)] = found
-    assert (name, one.id, one.outcome, one.task) == ("Helper", "u", "success", "Why?")
+    assert (name, one.id, one.outcome, one.task) == ("Helper", "u", "completed", "Why?")
     assert (other, two.id, two.succeeded, two.tool_calls[0].result) == ("helper", "t", True, "found")
     assert "Thanks" in (two.execution_steps or "")
 
@@ -190,7 +190,7 @@ def test_files_of_the_guide_are_a_source(pages: dict[str, Any], tmp_path: Path) 
     [agent] = source.load_agents("production", window)
     second, first = source.fetch_runs(agent, window).runs
     assert (first.task, first.final_response) == ("Refund order 7", "Done: 20 EUR are on their way.")
-    assert (second.outcome, second.error) == ("failure", "order 8 not found")
+    assert (second.outcome, second.error) == ("failed", "order 8 not found")
 
     (mapping,) = page.of_language("yaml")
     row = 'uid,bot,outcome,began,payload,reply,ms\n7,b,gave up,2026-03-01,"{""question"": ""Why?""}",Because,1500\n'
@@ -198,4 +198,4 @@ def test_files_of_the_guide_are_a_source(pages: dict[str, Any], tmp_path: Path) 
     source = SqlSource(open_files(f"{tmp_path}/talks.csv"), parse_mapping(mapping, page.name))
     [agent] = source.load_agents("production", window)
     [run] = source.fetch_runs(agent, window).runs
-    assert (run.task, run.outcome, run.duration_seconds) == ("Why?", "failure", 1.5)
+    assert (run.task, run.outcome, run.duration_seconds) == ("Why?", "failed", 1.5)

@@ -46,7 +46,7 @@ def _run(number: int, response: str) -> Run:
         id=str(number),
         agent_id="1",
         status="completed",
-        outcome="success",
+        outcome="completed",
         started_at=_STARTED,
         duration_seconds=10.0,
         task="T",

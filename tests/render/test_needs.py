@@ -176,7 +176,7 @@ def test_one_agent_in_full_shows_errors_as_they_were_and_once_each() -> None:
     empty = dict.fromkeys(agent_report_details.columns.keys())
     row = empty | {"agent_id": "1", "agent_name": "bot"} | _NEEDY | {"worst_run": worst}
     run = dict.fromkeys(report_runs.columns.keys())
-    run |= {"run_id": "1", "agent_id": "1", "status": "timeout", "succeeded": False, "error": "timed out after 30 s"}
+    run |= {"run_id": "1", "agent_id": "1", "status": "timeout", "completed": False, "error": "timed out after 30 s"}
     report = dict.fromkeys(reports.columns.keys()) | report_row(5) | {"warnings": []}
     printed = io.StringIO()
     print_agent(Console(file=printed, width=250), report, row, [], [run])

@@ -88,6 +88,22 @@ def test_ids_in_columns_and_in_json_are_text(migrated: Warehouse, earlier_url: s
     assert list(read_view(earlier_url, "latest_agent_scores")["agent_id"]) == ["1", "2"]
 
 
+def test_json_that_others_read_has_text_too(migrated: Warehouse) -> None:
+    # Our own readers also take the numbers of earlier versions.
+    columns = "run_ids, failure_patterns, best_run, contradictions, suspicions"
+    query = f"SELECT {columns} FROM agent_report_details WHERE report_id = 1 AND agent_id = '2'"
+    with migrated.database.reading() as connection:
+        stored = connection.exec_driver_sql(query).one()
+        cited = connection.exec_driver_sql("SELECT examples FROM criterion_scores WHERE agent_id = '1'").scalars().all()
+    values = [json.loads(value) if isinstance(value, str) else value for value in (*stored, *cited)]
+    run_ids, patterns, best, contradictions, suspicions, *examples = values
+    assert run_ids[-1] == "5"
+    assert [pattern["run_ids"] for pattern in patterns] == [["20", "8"]]
+    assert (best["run_id"], suspicions[0]["run_id"]) == ("5", "8")
+    assert contradictions[0]["claim"] == _CLAIM | {"run_id": "20"}
+    assert {type(example["run_id"]) for several in examples for example in several} == {str}
+
+
 def test_reports_of_before_are_compared(migrated: Warehouse) -> None:
     before, after = (load_stored_report(migrated, number) for number in (1, 2))
     assert before is not None
@@ -140,14 +156,19 @@ def test_everything_else_is_as_in_a_new_warehouse(migrated: Warehouse, tmp_path:
     assert found[0] == found[1]
 
 
-def test_views_of_others_stay_with_their_grants(earlier_url: str) -> None:
+def test_views_of_others_stay_as_they_were(earlier_url: str) -> None:
     is_sqlite = earlier_url.startswith("sqlite")
     statements = [
         "CREATE VIEW \"My view\" AS SELECT agent_id, score FROM agent_report_details WHERE agent_name LIKE '%-%'",
         'CREATE VIEW mine_too AS SELECT f.agent_id FROM failing_agents AS f JOIN "My view" AS m USING (agent_id)',
     ]
     if not is_sqlite:
-        statements += ["GRANT SELECT ON failing_agents, mine_too TO PUBLIC", "COMMENT ON VIEW mine_too IS 'It''s 100%'"]
+        statements += [
+            "GRANT SELECT ON failing_agents, mine_too TO PUBLIC",
+            "CREATE VIEW theirs WITH (security_barrier = true) AS SELECT agent_id FROM labels",
+            "COMMENT ON VIEW theirs IS 'It''s 100%'",
+            "ALTER VIEW theirs OWNER TO pg_database_owner",
+        ]
     with connect_database(earlier_url).writing() as connection:
         for statement in statements:
             connection.execute(sa.text(statement))
@@ -160,8 +181,12 @@ def test_views_of_others_stay_with_their_grants(earlier_url: str) -> None:
             for name in ("failing_agents", "mine_too"):
                 assert connection.execute(sa.text(granted.format(name))).scalar()
             assert not connection.execute(sa.text(granted.format("judge_costs"))).scalar()
-            comment = "SELECT obj_description('mine_too'::regclass)"
-            assert connection.execute(sa.text(comment)).scalar() == "It's 100%"
+            kept = (
+                "SELECT obj_description(oid), reloptions, pg_get_userbyid(relowner) FROM pg_class "
+                "WHERE relname = 'theirs'"
+            )
+            found = connection.execute(sa.text(kept)).one()
+            assert found == ("It's 100%", ["security_barrier=true"], "pg_database_owner")
 
 
 # On SQLite views find columns by their names.

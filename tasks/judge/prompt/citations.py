@@ -38,6 +38,21 @@ class QuoteLocation:
     span_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A quote that was found where the judge said: under ``label``, in that run (and span, "" when it has none)."""
+
+    label: str
+    run_id: RunId
+    span_id: str
+    quote: str
+
+    @classmethod
+    def of(cls, found: QuoteLocation, quote: str) -> Citation:
+        """The citation of ``quote`` where it was found."""
+        return cls(found.label, found.run_id, found.span_id, quote)
+
+
 class LabelledRun:
     """One run under its label, with everything that may be quoted of it; nothing is clipped here."""
 
@@ -65,7 +80,7 @@ class LabelledRun:
         """The run's status, of those that a finished run may have: another is shown as how the run counts."""
         if self.run.status.casefold() in _STATUSES:
             return self.run.status
-        return "completed" if self.run.outcome == "success" else "failed"
+        return "completed" if self.run.outcome == "completed" else "failed"
 
     @cached_property
     def names(self) -> tuple[tuple[str, str], ...]:

@@ -39,7 +39,7 @@ class Overview:
     paper_wanted: int
     left: Sequence[tuple[str, int]]
     runs: int
-    succeeded: int
+    completed: int
     judging_cost: str
     runs_cost: str
     mean: str
@@ -81,7 +81,7 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
         paper_wanted=len(wanted),
         left=[(section_label, counts[state]) for state, section_label in _OTHERS.items() if counts[state]],
         runs=sum(section.row["runs_analyzed"] or 0 for section in sections),
-        succeeded=sum(section.runs_succeeded or 0 for section in sections),
+        completed=sum(section.runs_completed or 0 for section in sections),
         judging_cost=format_judging_cost(page.report),
         runs_cost=describe_runs_cost(page.report),
         mean=describe_mean(page.report),

@@ -22,7 +22,7 @@ class HistoryPoint:
     report_id: int
     created_at: datetime
     score: float | None
-    success_rate: float | None
+    completion_rate: float | None
     low: float | None
     high: float | None
     comparable: bool

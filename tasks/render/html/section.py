@@ -14,7 +14,8 @@ from tasks.render.html.page import Page
 from tasks.render.markdown import Links
 from tasks.render.needs import Need, build_need, with_examples
 from tasks.render.order import agent_state, needs_attention, worst_agents_first
-from tasks.report.rows import AgentRow, CriterionRow, RunRefRow, RunRow
+from tasks.report.nested_rows import RunRefRow
+from tasks.report.rows import AgentRow, CriterionRow, RunRow
 
 _ROOMY = 400
 _MOST_PAPER_RUNS = 3
@@ -140,9 +141,9 @@ class Section:
         ]
 
     @property
-    def runs_succeeded(self) -> int | None:
-        """How many of the analysed runs succeeded; None where there is none."""
-        rate, runs = self.row["success_rate"], self.row["runs_analyzed"]
+    def runs_completed(self) -> int | None:
+        """How many of the analysed runs completed; None where there is none."""
+        rate, runs = self.row["completion_rate"], self.row["runs_analyzed"]
         return None if rate is None or not runs else round(rate * runs)
 
 
@@ -182,7 +183,7 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
                     if trend
                 ],
                 runs=shown,
-                strip=[run["succeeded"] for run in reversed(own)],
+                strip=[run["completed"] for run in reversed(own)],
                 notable=_notable(row, own, links, detail),
                 anchors={run.row["run_id"]: run.anchor for run in shown},
             )

@@ -43,7 +43,7 @@ def test_every_class_of_failure_is_shown_before_a_second_of_any(make_run: MakeRu
     evidence = make_evidence(runs)
     selection = select(evidence, budget_tokens=1600)
     assert [shown.run.id for shown in selection.runs] == ["1", "91", "92", "96"]
-    assert (selection.shown_failed, selection.failed, selection.shown_succeeded, selection.succeeded) == (3, 6, 1, 90)
+    assert (selection.shown_failed, selection.failed, selection.shown_completed, selection.completed) == (3, 6, 1, 90)
     assert selection.is_sample
     again = [shown.run.id for shown in select(evidence, budget_tokens=1600).runs]
     assert again == [shown.run.id for shown in selection.runs]

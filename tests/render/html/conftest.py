@@ -99,9 +99,9 @@ def _agent(number: int, runs: int, say: Say, status: str, passed: bool | None) -
         "runs_analyzed": runs,
         "runs_unfinished": 1,
         "run_ids": [str(first + place) for place in range(runs)],
-        "success_rate": 0.75 if runs else None,
-        "success_rate_low": low if runs else None,
-        "success_rate_high": high if runs else None,
+        "completion_rate": 0.75 if runs else None,
+        "completion_rate_low": low if runs else None,
+        "completion_rate_high": high if runs else None,
         "avg_cost_usd": None if number % 3 == 0 else 0.0123,
         "strengths": [say("strength")] * 2,
         "weaknesses": [say("weakness")] * 3,
@@ -173,7 +173,7 @@ def make_page() -> Callable[..., Page]:
                 report_id=12,
                 agent_id=str(number),
                 run_id=str(number * 1000 + place),
-                succeeded=[True, False, None][place % 3],
+                completed=[True, False, None][place % 3],
                 trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
                 telemetry={"spans": spans},
                 waterfall=_spans(spans, say) if place in (1, 2) else None,
@@ -198,7 +198,9 @@ def make_page() -> Callable[..., Page]:
             metric=f"criterion:{say('metric')}", verdict="worse", before=7.0, after=5.0, difference=-2.0, low=-3.0,
             high=-1.0, p_value=0.01, detectable=0.9, method=say("method"), reason=say("reason"),
         )  # fmt: skip
-        rate = Change(metric="success_rate", verdict="no_change", difference=0.05, low=-0.2, high=0.3, detectable=0.37)
+        rate = Change(
+            metric="completion_rate", verdict="no_change", difference=0.05, low=-0.2, high=0.3, detectable=0.37
+        )
         presences = ["both", "renamed", "new"]
         compared = [
             AgentComparison(

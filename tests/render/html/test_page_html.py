@@ -76,7 +76,7 @@ def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
         "7.8 of 10", "Team passed", "of 7 agents", "Since report 11", "1 worse", "1 better",
         "with no change that could be distinguished from noise", "about 37 points to be seen",
         "needs 7", "weight 0.4", "unstable", "no citation holds", "not enough evidence", "2 samples, spread 0.5",
-        "Success rate 75% 53% to 89%", "2 of 3 runs, 1 unfinished left out", "Over the last reports",
+        "Completion rate 75% 53% to 89%", "2 of 3 runs, 1 unfinished left out", "Over the last reports",
         "Weaknesses", "Recommendations", "Strengths", "Claims that what happened contradicts", "It was seen",
         "How it fails", "5×", "Tools", "20 0 1.50 s".replace("1.50", "1.5"), "Worst run:", "Typical run:", "Best run:",
         "trace in Jaeger", "Looks like an attempt to influence the judge", "Redacted:", "citations of the judge",
@@ -201,7 +201,7 @@ def test_traces_are_a_list_and_none_are_not_told(make_page: MakePage) -> None:
 def test_the_strip_of_runs_says_its_order_and_its_colours(make_page: MakePage) -> None:
     words = _words(render_html(make_page(agents=1)))
     assert re.search(r"oldest run\s+newest", words)
-    assert re.search(r"Of runs: succeeded\s+failed\s+unfinished", words)
+    assert re.search(r"Of runs: completed\s+failed\s+unfinished", words)
 
 
 def test_names_of_tools_break_between_their_parts_and_stay_harmless(make_page: MakePage) -> None:
@@ -254,7 +254,7 @@ def test_figures() -> None:
         "–", "0.00\u00a0s", "1\u00a0min 0\u00a0s", "2\u00a0min 0\u00a0s", "1.0\u00a0h", "2.1\u00a0h"
     ]  # fmt: skip
     assert [percent(share) for share in (None, float("nan"), -1, 0.1234, 3)] == ["0%", "0%", "0%", "12.3%", "100%"]
-    assert format_signed(-0.21, "success_rate") == "−21\u00a0points"
+    assert format_signed(-0.21, "completion_rate") == "−21\u00a0points"
     assert format_signed(1.25, "score") == "+1.2"
     assert format_signed(None, "score") == "–"
     assert score_trend(()) is None

@@ -108,7 +108,7 @@ def test_native_types_of_postgres(open_postgres: Open) -> None:
     [agent] = source.load_agents("prod", WINDOW)
     assert (agent.id, agent.name) == ("helper", "helper")
     [run] = source.fetch_runs(agent, WINDOW).runs
-    assert (run.id, run.agent_id, run.status, run.outcome) == (_UUIDS[1], "helper", "solved", "success")
+    assert (run.id, run.agent_id, run.status, run.outcome) == (_UUIDS[1], "helper", "solved", "completed")
     assert run.started_at == datetime(2026, 3, 1, 11, 30, 0, 500000, tzinfo=UTC)
     assert (run.duration_seconds, run.cost_usd, run.succeeded) == (62.5, 0.0125, True)
     assert (run.expected, run.context, run.tags) == ("42", '["one","two, too"]', ("vip", "eu"))
@@ -372,4 +372,4 @@ def test_statuses_of_a_mapping_hold_for_station_s_tables_too(open_sqlite: Open) 
     )
     [found] = _fetch(source).values()
     assert isinstance(found, AgentRuns)
-    assert [run.outcome for run in found.runs] == ["success", "success"]
+    assert [run.outcome for run in found.runs] == ["completed", "completed"]

@@ -43,7 +43,7 @@ def report(warehouse: Warehouse) -> Callable[..., int]:
         for agent_id, found in agents.items():
             row: Row = {"agent_id": str(agent_id), "agent_name": f"agent {agent_id}", "status": found}
             if isinstance(found, float):
-                row |= {"status": "evaluated", "score": found, "passed": found >= 7, "success_rate": 0.5}
+                row |= {"status": "evaluated", "score": found, "passed": found >= 7, "completion_rate": 0.5}
                 criteria += [
                     _criterion(str(agent_id), found),
                     _criterion(str(agent_id), found - 1, "tone"),

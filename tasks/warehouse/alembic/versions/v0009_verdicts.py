@@ -1,0 +1,388 @@
+"""Completion and success are two things; verdicts on runs, issues, and people's decisions on them.
+
+What ``success_rate`` and ``succeeded`` were until now is what a run's status means: completion. The SQL stands here as
+it was: what tasks/warehouse/views/definitions.py becomes later is for later revisions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Connection
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+_TIME = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    connection = op.get_bind()
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite:
+        for name in _SQLITE:
+            connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
+    _rename_columns(connection, is_sqlite=is_sqlite)
+    for table, name, kind, comment in _COLUMNS:
+        op.add_column(table, sa.Column(name, kind, comment=comment))
+    op.execute("UPDATE report_comparisons SET metric = 'completion_rate' WHERE metric = 'success_rate'")
+    _create_tables()
+    # Not as text(): nothing in it is a parameter.
+    for name, query in (_SQLITE if is_sqlite else _POSTGRESQL).items():
+        # In its place: there may be views of others on it.
+        connection.exec_driver_sql(f"CREATE {'' if is_sqlite else 'OR REPLACE '}VIEW {name} AS\n{query}")
+    if not is_sqlite:  # SQLite keeps no comments.
+        for place, comment in _COMMENTS.items():
+            table, column = place.split(".")
+            op.alter_column(table, column, comment=comment)
+
+
+def _rename_columns(connection: Connection, *, is_sqlite: bool) -> None:
+    if is_sqlite:
+        # Otherwise a view of others that names such a column fails the renaming.
+        connection.exec_driver_sql("PRAGMA legacy_alter_table = ON")
+    for table, columns in _RENAMED.items():
+        for before, after in columns.items():
+            connection.exec_driver_sql(f"ALTER TABLE {table} RENAME COLUMN {before} TO {after}")
+    if is_sqlite:
+        connection.exec_driver_sql("PRAGMA legacy_alter_table = OFF")
+        return
+    for view in ("latest_agent_scores", "agent_score_history", "failing_agents"):
+        for before, after in _RENAMED["agent_report_details"].items():
+            connection.exec_driver_sql(f"ALTER VIEW {view} RENAME COLUMN {before} TO {after}")
+
+
+_RENAMED = {
+    "agent_report_details": {
+        "success_rate": "completion_rate",
+        "success_rate_low": "completion_rate_low",
+        "success_rate_high": "completion_rate_high",
+    },
+    "report_runs": {"succeeded": "completed"},
+}
+_COLUMNS: tuple[tuple[str, str, Any, str | None], ...] = (
+    ("reports", "runs_in_population", sa.BigInteger(), "Finished runs of all agents that the report is about."),
+    ("reports", "completion_rate", sa.Double(), "Of the population: share of runs whose status is completed, 0 to 1."),
+    ("reports", "success_rate", sa.Double(), "Share of runs that did their task, 0 to 1; NULL: not known of any."),
+    ("reports", "success_rate_low", sa.Double(), "95 % interval."),
+    ("reports", "success_rate_high", sa.Double(), "95 % interval."),
+    ("reports", "verdicts", _JSON, "Runs by where their success is known from."),
+    ("reports", "issues_error", sa.Text(), "Why the judge could not group failing runs into issues."),
+    ("agent_report_details", "runs_in_population", sa.BigInteger(), "Finished runs that the report is about."),
+    (
+        "agent_report_details",
+        "success_rate",
+        sa.Double(),
+        "Share of runs that did their task, 0 to 1; NULL: not known of any.",
+    ),
+    ("agent_report_details", "success_rate_low", sa.Double(), "95 % interval."),
+    ("agent_report_details", "success_rate_high", sa.Double(), "95 % interval."),
+    (
+        "agent_report_details",
+        "success_rate_shrunk",
+        sa.Double(),
+        "Empirical Bayes estimate, by which agents are ordered.",
+    ),
+    ("agent_report_details", "verdicts", _JSON, "Runs by where their success is known from."),
+    ("agent_report_details", "daily", _JSON, "Figures of each day (UTC)."),
+    ("agent_report_details", "p50_duration_seconds", sa.Double(), None),
+    ("criterion_scores", "kind", sa.Text(), "judge, or what computed it, such as max_duration_seconds; NULL: judge."),
+    ("criterion_scores", "score_low", sa.Double(), "95 % interval; NULL: the judge's own score, which has none."),
+    ("criterion_scores", "score_high", sa.Double(), "95 % interval; NULL: the judge's own score, which has none."),
+    ("criterion_scores", "runs_passed", sa.BigInteger(), "Runs that pass it, of runs_decided."),
+    ("criterion_scores", "runs_decided", sa.BigInteger(), "Runs that pass or fail it; NULL: the judge's own score."),
+    ("criterion_scores", "coverage", sa.Double(), "Share of the runs looked at that are decided, 0 to 1."),
+    ("report_runs", "succeeded", sa.Boolean(), "Whether it did its task; NULL: not known."),
+    ("report_runs", "success_source", sa.Text(), "source (its own outcome) or judge; NULL: succeeded is not known."),
+    ("report_runs", "verdict", sa.Text(), "The judge on success: yes, no or cannot_tell; NULL: no usable verdict."),
+    ("report_runs", "verdict_error", sa.Text(), "Why the judge's verdict on this run could not be used."),
+    ("report_runs", "checks", _JSON, "pass, fail or cannot_tell by criterion."),
+    ("report_runs", "failure_mode", sa.Text(), "What went wrong, in a few words of the judge."),
+    ("report_runs", "failure_step", sa.Text(), "Label of the step where it may have gone wrong: a candidate."),
+    ("report_runs", "verdict_evidence", _JSON, "Quotes that were verified."),
+    ("report_runs", "unstable", sa.Boolean(), "Samples of the judge disagree on success."),
+    (
+        "report_runs",
+        "inclusion_probability",
+        sa.Double(),
+        "With which it was drawn from the population; 1: all were read.",
+    ),
+    ("report_runs", "session_id", sa.Text(), None),
+    ("labels", "judge_on_run", sa.Boolean(), "judge_passed is the verdict on this run, not on the agent."),
+)
+_COMMENTS = {
+    "reports.total_runs_analyzed": "Finished runs of all agents that were read in full.",
+    "agent_report_details.passed": "true: every criterion passes; false: one fails for certain; NULL: "
+    "too close to call, or no score.",
+    "agent_report_details.runs_analyzed": "Finished runs that were read in full.",
+    "agent_report_details.completion_rate": "Share of finished runs whose status is completed, 0 to 1.",
+    "criterion_scores.score": "0 to 10: ten times the share of decided runs that pass. NULL: not enough runs.",
+    "criterion_scores.passed": "true: at the threshold for certain; false: below it for certain; "
+    "NULL: too close to call, or none.",
+    "report_runs.completed": "By its status. NULL: not finished, and so left out of every figure.",
+    "report_comparisons.metric": "overall, score, criterion:NAME, completion_rate, …",
+    "labels.criterion": "(success): whether the run did its task.",
+}
+
+
+def _create_tables() -> None:
+    op.create_table(
+        "report_issues",
+        sa.Column("report_id", sa.BigInteger(), sa.ForeignKey("reports.id", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "issue_id",
+            sa.Text(),
+            nullable=False,
+            comment="Stays from report to report as long as it is the same issue.",
+        ),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), comment="What happens."),
+        sa.Column("probable_cause", sa.Text(), comment="A guess of the judge."),
+        sa.Column("recommendation", sa.Text(), comment="What to change."),
+        sa.Column("agent_ids", _JSON),
+        sa.Column("runs", _JSON, comment="Runs in which it was seen."),
+        sa.Column("runs_affected", sa.BigInteger()),
+        sa.Column("share", sa.Double(), comment="Estimated share of all runs, 0 to 1."),
+        sa.Column("share_low", sa.Double(), comment="95 % interval."),
+        sa.Column("share_high", sa.Double(), comment="95 % interval."),
+        sa.Column("gain", sa.Double(), comment="By how much the team's success rate would rise without it, 0 to 1."),
+        sa.Column("state", sa.Text(), nullable=False, comment="new, ongoing or back."),
+        sa.Column("first_report_id", sa.BigInteger(), comment="The report that saw it first."),
+        sa.Column("origin", sa.Text(), comment="judge, or code where failure modes were grouped without it."),
+        sa.PrimaryKeyConstraint("report_id", "issue_id", name="pk_report_issues"),
+    )
+    op.create_index("ix_report_issues_issue_id", "report_issues", ["issue_id", "report_id"])
+    op.create_table(
+        "issue_decisions",
+        sa.Column("id", _ID, primary_key=True, autoincrement=True),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("issue_id", sa.Text(), nullable=False),
+        sa.Column("decision", sa.Text(), nullable=False, comment="closed, open or not_an_issue; the newest holds."),
+        sa.Column("decided_by", sa.Text()),
+        sa.Column("note", sa.Text()),
+        sa.Column("report_id", sa.BigInteger(), comment="The newest report that had seen it."),
+        sa.Column("created_at", _TIME, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_issue_decisions_issue_id", "issue_decisions", ["environment", "issue_id", "id"])
+    op.create_table(
+        "run_verdicts",
+        sa.Column("id", _ID, primary_key=True, autoincrement=True),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("agent_id", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column(
+            "verdict", sa.Text(), comment="The judge on success: yes, no or cannot_tell; NULL: no usable verdict."
+        ),
+        sa.Column("verdict_error", sa.Text()),
+        sa.Column("checks", _JSON, comment="pass, fail or cannot_tell by criterion."),
+        sa.Column("failure_mode", sa.Text()),
+        sa.Column("failure_step", sa.Text()),
+        sa.Column("verdict_evidence", _JSON),
+        sa.Column("judge_model", sa.Text()),
+        sa.Column("judge_fingerprint", sa.Text()),
+        sa.Column("cost_usd", sa.Double(), comment="NULL: not known; 0: from the ledger."),
+        sa.Column("created_at", _TIME, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_run_verdicts_run_id", "run_verdicts", ["environment", "agent_id", "run_id"])
+
+
+_SQLITE = {
+    "latest_agent_scores": """\
+WITH looks AS
+(SELECT reports.environment AS environment, agent_report_details.agent_id AS agent_id,
+agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.status = 'failed' OR
+coalesce(agent_report_details.passed, 1) = 0) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION BY
+reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
+coalesce(max(CASE WHEN (NOT (agent_report_details.status = 'failed' OR coalesce(agent_report_details.passed, 1)
+= 0 OR agent_report_details.status IN ('no_runs', 'no_evidence'))) THEN agent_report_details.report_id END) OVER
+(PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
+FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
+WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
+newest AS
+(SELECT reports.environment AS environment, max(reports.id) AS report_id
+FROM reports
+WHERE reports.status = 'completed' GROUP BY reports.environment)
+ SELECT reports.environment, agent_report_details.agent_id, agent_report_details.agent_name,
+agent_report_details.report_id, reports.created_at AS report_created_at, reports.evidence_until,
+agent_report_details.report_id = newest.report_id AS is_current, CASE WHEN (now.agent_id IS NULL) THEN 1 ELSE 0
+END AS is_gone, agent_report_details.status, agent_report_details.score, agent_report_details.passed,
+agent_report_details.coverage, agent_report_details.error, agent_report_details.completion_rate,
+agent_report_details.completion_rate_low, agent_report_details.completion_rate_high,
+agent_report_details.runs_analyzed, agent_report_details.avg_duration_seconds,
+agent_report_details.p95_duration_seconds, agent_report_details.avg_tokens, agent_report_details.avg_cost_usd,
+agent_report_details.judge_cost_usd, agent_report_details.reused, reports.judge_model, reports.judge_fingerprint
+FROM looks JOIN newest ON newest.environment = looks.environment JOIN agent_report_details ON
+agent_report_details.report_id = looks.report_id AND agent_report_details.agent_id = looks.agent_id JOIN reports
+ON reports.id = looks.report_id LEFT OUTER JOIN agent_report_details AS now ON now.report_id = newest.report_id
+AND now.agent_id = looks.agent_id
+WHERE looks.age = 1""",
+    "agent_score_history": """\
+SELECT reports.environment, agent_report_details.agent_id, agent_report_details.agent_name,
+agent_report_details.report_id, reports.created_at AS report_created_at, reports.evidence_until, reports.name AS
+report_name, agent_report_details.status, agent_report_details.score, agent_report_details.passed,
+agent_report_details.coverage, agent_report_details.error, agent_report_details.completion_rate,
+agent_report_details.completion_rate_low, agent_report_details.completion_rate_high,
+agent_report_details.runs_analyzed, agent_report_details.avg_duration_seconds,
+agent_report_details.p95_duration_seconds, agent_report_details.avg_tokens, agent_report_details.avg_cost_usd,
+agent_report_details.judge_cost_usd, agent_report_details.reused, reports.judge_model, reports.judge_fingerprint
+FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
+WHERE reports.status = 'completed'""",
+    "criterion_history": """\
+SELECT reports.environment, criterion_scores.agent_id, agent_report_details.agent_name,
+criterion_scores.criterion, criterion_scores.report_id, reports.created_at AS report_created_at,
+reports.evidence_until, criterion_scores.weight, criterion_scores.threshold, criterion_scores.score,
+criterion_scores.passed, criterion_scores.supported, criterion_scores.spread, criterion_scores.unstable,
+reports.judge_model, reports.judge_fingerprint
+FROM criterion_scores JOIN reports ON reports.id = criterion_scores.report_id LEFT OUTER JOIN
+agent_report_details ON agent_report_details.report_id = criterion_scores.report_id AND
+agent_report_details.agent_id = criterion_scores.agent_id
+WHERE reports.status = 'completed'""",
+    "failing_agents": """\
+WITH looks AS
+(SELECT reports.environment AS environment, agent_report_details.agent_id AS agent_id,
+agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.status = 'failed' OR
+coalesce(agent_report_details.passed, 1) = 0) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION BY
+reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
+coalesce(max(CASE WHEN (NOT (agent_report_details.status = 'failed' OR coalesce(agent_report_details.passed, 1)
+= 0 OR agent_report_details.status IN ('no_runs', 'no_evidence'))) THEN agent_report_details.report_id END) OVER
+(PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
+FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
+WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
+streak AS
+(SELECT looks.environment AS environment, looks.agent_id AS agent_id, max(looks.report_id) AS report_id,
+min(looks.report_id) AS since_id, count(*) AS reports
+FROM looks
+WHERE looks.report_id > looks.fine_in AND looks.failing = 1 GROUP BY looks.environment, looks.agent_id),
+newest AS
+(SELECT reports.environment AS environment, max(reports.id) AS report_id
+FROM reports
+WHERE reports.status = 'completed' GROUP BY reports.environment),
+below AS
+(SELECT criterion_scores.report_id AS report_id, criterion_scores.agent_id AS agent_id,
+criterion_scores.criterion AS criterion, criterion_scores.score AS score, criterion_scores.threshold AS
+threshold, count(*) OVER (PARTITION BY criterion_scores.report_id, criterion_scores.agent_id) AS criteria,
+row_number() OVER (PARTITION BY criterion_scores.report_id, criterion_scores.agent_id ORDER BY
+criterion_scores.threshold - criterion_scores.score IS NULL, criterion_scores.threshold - criterion_scores.score
+DESC, criterion_scores.criterion) AS place
+FROM criterion_scores JOIN streak ON criterion_scores.report_id = streak.report_id AND streak.agent_id =
+criterion_scores.agent_id
+WHERE coalesce(criterion_scores.passed, 0) = 0)
+ SELECT reports.environment, agent_report_details.agent_id, agent_report_details.agent_name,
+agent_report_details.report_id, reports.created_at AS report_created_at, reports.evidence_until,
+agent_report_details.status, agent_report_details.score, agent_report_details.error,
+agent_report_details.completion_rate, agent_report_details.completion_rate_low,
+agent_report_details.completion_rate_high, agent_report_details.runs_analyzed, coalesce(below.criteria, 0) AS
+criteria_not_passed, below.criterion AS worst_criterion, below.score AS worst_criterion_score, below.threshold
+AS worst_criterion_threshold, streak.reports AS reports_failing, streak.since_id AS failing_since_report_id,
+first.created_at AS failing_since
+FROM streak JOIN newest ON newest.environment = streak.environment JOIN agent_report_details AS now ON
+now.report_id = newest.report_id AND now.agent_id = streak.agent_id JOIN agent_report_details ON
+agent_report_details.report_id = streak.report_id AND agent_report_details.agent_id = streak.agent_id JOIN
+reports ON reports.id = streak.report_id JOIN reports AS first ON first.id = streak.since_id LEFT OUTER JOIN
+below ON below.report_id = streak.report_id AND below.agent_id = streak.agent_id AND below.place = 1""",
+}
+
+_POSTGRESQL = {
+    "latest_agent_scores": """\
+WITH looks AS
+(SELECT reports.environment AS environment, agent_report_details.agent_id AS agent_id,
+agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.status = 'failed' OR
+coalesce(agent_report_details.passed, true) = false) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION
+BY reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
+coalesce(max(CASE WHEN (NOT (agent_report_details.status = 'failed' OR coalesce(agent_report_details.passed,
+true) = false OR agent_report_details.status IN ('no_runs', 'no_evidence'))) THEN agent_report_details.report_id
+END) OVER (PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
+FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
+WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
+newest AS
+(SELECT reports.environment AS environment, max(reports.id) AS report_id
+FROM reports
+WHERE reports.status = 'completed' GROUP BY reports.environment)
+ SELECT reports.environment, agent_report_details.agent_id, agent_report_details.agent_name,
+agent_report_details.report_id, reports.created_at AS report_created_at, reports.evidence_until,
+agent_report_details.report_id = newest.report_id AS is_current, CASE WHEN (now.agent_id IS NULL) THEN true ELSE
+false END AS is_gone, agent_report_details.status, agent_report_details.score, agent_report_details.passed,
+agent_report_details.coverage, agent_report_details.error, agent_report_details.completion_rate,
+agent_report_details.completion_rate_low, agent_report_details.completion_rate_high,
+agent_report_details.runs_analyzed, agent_report_details.avg_duration_seconds,
+agent_report_details.p95_duration_seconds, agent_report_details.avg_tokens, agent_report_details.avg_cost_usd,
+agent_report_details.judge_cost_usd, agent_report_details.reused, reports.judge_model, reports.judge_fingerprint
+FROM looks JOIN newest ON newest.environment = looks.environment JOIN agent_report_details ON
+agent_report_details.report_id = looks.report_id AND agent_report_details.agent_id = looks.agent_id JOIN reports
+ON reports.id = looks.report_id LEFT OUTER JOIN agent_report_details AS now ON now.report_id = newest.report_id
+AND now.agent_id = looks.agent_id
+WHERE looks.age = 1""",
+    "agent_score_history": """\
+SELECT reports.environment, agent_report_details.agent_id, agent_report_details.agent_name,
+agent_report_details.report_id, reports.created_at AS report_created_at, reports.evidence_until, reports.name AS
+report_name, agent_report_details.status, agent_report_details.score, agent_report_details.passed,
+agent_report_details.coverage, agent_report_details.error, agent_report_details.completion_rate,
+agent_report_details.completion_rate_low, agent_report_details.completion_rate_high,
+agent_report_details.runs_analyzed, agent_report_details.avg_duration_seconds,
+agent_report_details.p95_duration_seconds, agent_report_details.avg_tokens, agent_report_details.avg_cost_usd,
+agent_report_details.judge_cost_usd, agent_report_details.reused, reports.judge_model, reports.judge_fingerprint
+FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
+WHERE reports.status = 'completed'""",
+    "criterion_history": """\
+SELECT reports.environment, criterion_scores.agent_id, agent_report_details.agent_name,
+criterion_scores.criterion, criterion_scores.report_id, reports.created_at AS report_created_at,
+reports.evidence_until, criterion_scores.weight, criterion_scores.threshold, criterion_scores.score,
+criterion_scores.passed, criterion_scores.supported, criterion_scores.spread, criterion_scores.unstable,
+reports.judge_model, reports.judge_fingerprint
+FROM criterion_scores JOIN reports ON reports.id = criterion_scores.report_id LEFT OUTER JOIN
+agent_report_details ON agent_report_details.report_id = criterion_scores.report_id AND
+agent_report_details.agent_id = criterion_scores.agent_id
+WHERE reports.status = 'completed'""",
+    "failing_agents": """\
+WITH looks AS
+(SELECT reports.environment AS environment, agent_report_details.agent_id AS agent_id,
+agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.status = 'failed' OR
+coalesce(agent_report_details.passed, true) = false) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION
+BY reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
+coalesce(max(CASE WHEN (NOT (agent_report_details.status = 'failed' OR coalesce(agent_report_details.passed,
+true) = false OR agent_report_details.status IN ('no_runs', 'no_evidence'))) THEN agent_report_details.report_id
+END) OVER (PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
+FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
+WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
+streak AS
+(SELECT looks.environment AS environment, looks.agent_id AS agent_id, max(looks.report_id) AS report_id,
+min(looks.report_id) AS since_id, count(*) AS reports
+FROM looks
+WHERE looks.report_id > looks.fine_in AND looks.failing = 1 GROUP BY looks.environment, looks.agent_id),
+newest AS
+(SELECT reports.environment AS environment, max(reports.id) AS report_id
+FROM reports
+WHERE reports.status = 'completed' GROUP BY reports.environment),
+below AS
+(SELECT criterion_scores.report_id AS report_id, criterion_scores.agent_id AS agent_id,
+criterion_scores.criterion AS criterion, criterion_scores.score AS score, criterion_scores.threshold AS
+threshold, count(*) OVER (PARTITION BY criterion_scores.report_id, criterion_scores.agent_id) AS criteria,
+row_number() OVER (PARTITION BY criterion_scores.report_id, criterion_scores.agent_id ORDER BY
+criterion_scores.threshold - criterion_scores.score IS NULL, criterion_scores.threshold - criterion_scores.score
+DESC, criterion_scores.criterion) AS place
+FROM criterion_scores JOIN streak ON criterion_scores.report_id = streak.report_id AND streak.agent_id =
+criterion_scores.agent_id
+WHERE coalesce(criterion_scores.passed, false) = false)
+ SELECT reports.environment, agent_report_details.agent_id, agent_report_details.agent_name,
+agent_report_details.report_id, reports.created_at AS report_created_at, reports.evidence_until,
+agent_report_details.status, agent_report_details.score, agent_report_details.error,
+agent_report_details.completion_rate, agent_report_details.completion_rate_low,
+agent_report_details.completion_rate_high, agent_report_details.runs_analyzed, coalesce(below.criteria, 0) AS
+criteria_not_passed, below.criterion AS worst_criterion, below.score AS worst_criterion_score, below.threshold
+AS worst_criterion_threshold, streak.reports AS reports_failing, streak.since_id AS failing_since_report_id,
+first.created_at AS failing_since
+FROM streak JOIN newest ON newest.environment = streak.environment JOIN agent_report_details AS now ON
+now.report_id = newest.report_id AND now.agent_id = streak.agent_id JOIN agent_report_details ON
+agent_report_details.report_id = streak.report_id AND agent_report_details.agent_id = streak.agent_id JOIN
+reports ON reports.id = streak.report_id JOIN reports AS first ON first.id = streak.since_id LEFT OUTER JOIN
+below ON below.report_id = streak.report_id AND below.agent_id = streak.agent_id AND below.place = 1""",
+}
