@@ -121,7 +121,7 @@ def _links(plan: ReportPlan, page: str) -> Links:
     return Links(
         flow_run_url=(url_for(context.flow_run) or "") if context and context.flow_run else "",
         files=[*([page] if page else []), *list_files(settings.parquet_url, plan.environment, plan.id)],
-        jaeger_ui_url=settings.jaeger_ui_url,
+        trace_pages=settings.trace_pages,
     )
 
 

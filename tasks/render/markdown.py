@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from tasks.judge.prompt.citations import describe_dropped
 from tasks.render.cells import literal, unlinked
@@ -15,7 +14,7 @@ from tasks.render.needs import build_need
 from tasks.render.order import needs_attention, worst_agents_first
 from tasks.render.outage import Outage, find_outage, group_unjudged
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
-from tasks.wire.urls import without_user
+from tasks.wire.trace_pages import TracePages
 from tasks.wording.counts import counted, was_were
 from tasks.wording.formats import format_cost, format_rate, format_score
 from tasks.wording.shortening import cut
@@ -91,19 +90,15 @@ def describe_mean(report: ReportRow) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where a report leads to: its flow run's page, its files, and Jaeger's UI; what is not known is empty."""
+    """Where a report leads to: its flow run's page, its files, the pages of traces; what is not known is empty."""
 
     flow_run_url: str = ""
     files: Sequence[str] = ()
-    jaeger_ui_url: str = ""
+    trace_pages: TracePages = TracePages()
 
-    def trace(self, trace_id: str | None) -> str:
-        """The page of a trace in Jaeger's UI; "" where it is not known."""
-        if not (trace_id and self.jaeger_ui_url.startswith(("http://", "https://"))):
-            return ""
-        # A report is passed around: a browser asks its reader for the password.
-        base = without_user(self.jaeger_ui_url).rstrip("/")
-        return f"{base}/trace/{quote(trace_id, safe='')}" if base else ""
+    def trace(self, run: RunRow) -> str:
+        """The page of a run's trace; "" where it is not known."""
+        return self.trace_pages.url(run["trace_id"], run["run_id"], run.get("session_id"))
 
 
 def render_markdown(
@@ -198,8 +193,7 @@ def _worst_trace(row: AgentRow, runs: Sequence[RunRow], links: Links) -> str:
     worst = row.get("worst_run")
     if not worst:
         return ""
-    trace_id = next((run["trace_id"] for run in runs if run["run_id"] == worst["run_id"]), None)
-    url = links.trace(trace_id)
+    url = next((links.trace(run) for run in runs if run["run_id"] == worst["run_id"]), "")
     return f" ([trace of run {escape(cut(worst['run_id'], 60))}]({url}))" if url else ""
 
 

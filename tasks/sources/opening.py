@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from tasks.sources.spans.api import StoreApi
+    from tasks.sources.spans.notes import NoteStore
     from tasks.sources.spans.store import SpanStore
 
 _CLICKHOUSE = frozenset({"clickhouse", "clickhousedb"})
@@ -141,16 +142,36 @@ def _of_traces(store: SpanStore, settings: SourceSettings, look_back: timedelta 
     return TraceSource(store, settings.redact, look_back=look_back)
 
 
-def _open_store(kind: str, url: str, settings: SourceSettings) -> SpanStore:
-    from tasks.sources.jaeger.http import open_http
-    from tasks.sources.spans.api import StoreApi
+def open_notes(url: str, settings: SourceSettings) -> NoteStore:
+    """Where verdicts on the runs of the source at ``url`` can be written back: Phoenix, Langfuse or MLflow.
 
+    Raises:
+        ConfigurationError: the source is none of these.
+    """
+    kind, _, address = url.strip().partition("+")
+    kind = kind.lower()
+    if kind not in NOTE_STORES or not address.lower().startswith(("http://", "https://")):
+        raise ConfigurationError(
+            "publish_verdicts: the source keeps no verdicts. They can be written to "
+            f"{', '.join(f'{name}+http' for name in NOTE_STORES)} (AGENT_REPORT_SOURCE_URL): leave publish_verdicts out"
+        )
+    return NOTE_STORES[kind](_open_api(kind, address, settings))
+
+
+def _open_store(kind: str, url: str, settings: SourceSettings) -> SpanStore:
     if kind not in STORES:
         near = difflib.get_close_matches(kind, STORES, n=1)
         known = f"did you mean {near[0]}+http?" if near else "there is " + ", ".join(f"{name}+http" for name in STORES)
         raise ConfigurationError(
             f"AGENT_REPORT_SOURCE_URL begins with {kind}+http, which is no store of traces: {known}"
         )
+    return STORES[kind](_open_api(kind, url, settings))
+
+
+def _open_api(kind: str, url: str, settings: SourceSettings) -> StoreApi:
+    from tasks.sources.jaeger.http import open_http
+    from tasks.sources.spans.api import StoreApi
+
     http = open_http(
         url,
         settings.headers,
@@ -159,13 +180,11 @@ def _open_store(kind: str, url: str, settings: SourceSettings) -> SpanStore:
         setting="source",
         example=f"{kind}+http://localhost:1234",
     )
-    return STORES[kind](
-        StoreApi(
-            http,
-            max_concurrent=_CONNECTIONS,
-            timeout_seconds=_REQUEST_SECONDS,
-            route=describe_route(url, settings.variables),
-        )
+    return StoreApi(
+        http,
+        max_concurrent=_CONNECTIONS,
+        timeout_seconds=_REQUEST_SECONDS,
+        route=describe_route(url, settings.variables),
     )
 
 
@@ -207,3 +226,29 @@ STORES: Mapping[str, Callable[[StoreApi], SpanStore]] = {
     "tempo": _tempo,
 }
 """The stores of traces that are read by their API, by the kind in ``kind+http://``."""
+
+
+def _phoenix_notes(api: StoreApi) -> NoteStore:
+    from tasks.sources.phoenix.annotations import PhoenixAnnotations
+
+    return PhoenixAnnotations(api)
+
+
+def _langfuse_notes(api: StoreApi) -> NoteStore:
+    from tasks.sources.langfuse.notes import LangfuseNotes
+
+    return LangfuseNotes(api)
+
+
+def _mlflow_notes(api: StoreApi) -> NoteStore:
+    from tasks.sources.mlflow.assessments import MlflowAssessments
+
+    return MlflowAssessments(api)
+
+
+NOTE_STORES: Mapping[str, Callable[[StoreApi], NoteStore]] = {
+    "phoenix": _phoenix_notes,
+    "langfuse": _langfuse_notes,
+    "mlflow": _mlflow_notes,
+}
+"""The stores of traces to which verdicts can be written back, by the same kind."""

@@ -143,14 +143,10 @@ def render_agent(evidence: Evidence, selection: Selection, detail: FactsDetail =
 
 
 def describe_selection(selection: Selection) -> str:
-    """How many runs of each kind there are and are shown, in one phrase."""
-    total = selection.completed + selection.failed
+    """How many runs there are and are shown, in one phrase; not how many completed, which is no success."""
     if not selection.is_sample:
-        return f"all {total} ({selection.completed} completed, {selection.failed} failed)"
-    return (
-        f"{len(selection.runs)} of {total}, a sample: {selection.shown_completed} of {selection.completed} completed, "
-        f"{selection.shown_failed} of {selection.failed} failed; judge how often by the facts, not by the sample"
-    )
+        return f"all {selection.finished}"
+    return f"{len(selection.runs)} of {selection.finished}, a sample"
 
 
 def render_team(
@@ -161,11 +157,10 @@ def render_team(
     ``without_evidence`` says, by name, why an agent has none.
     """
     total = sum(evidence.metrics.runs_analyzed for evidence, _ in agents)
-    completed = sum(evidence.metrics.runs_completed for evidence, _ in agents)
     lines = [
         "# The team",
         "",
-        f"{len(agents) + len(without_evidence)} agents, {total} finished runs, {completed} of them ended as completed.",
+        f"{len(agents) + len(without_evidence)} agents, {total} finished runs.",
         "The facts of each agent are computed from all its runs; of each at most one run is shown, its worst.",
     ]
     for evidence, shown in agents:
@@ -190,19 +185,10 @@ def render_member(evidence: Evidence, shown: RunExcerpt | None, detail: FactsDet
 def render_facts(metrics: Metrics, labels: Mapping[RunId, str], detail: FactsDetail) -> list[str]:
     """The facts as list items; what was not measured is left out, never shown as zero. ``labels`` are by run id.
 
+    How many runs completed is not among them: judges take it for how many succeeded.
     Names and errors, which others wrote, stand below their item, each on a marked line.
     """
-    facts = [
-        f"runs analysed: {metrics.runs_analyzed} ({metrics.runs_completed} completed, {metrics.runs_failed} failed); "
-        f"left out as unfinished: {metrics.runs_unfinished}"
-    ]
-    if (
-        metrics.completion_rate is not None
-        and metrics.completion_rate_low is not None
-        and metrics.completion_rate_high is not None
-    ):
-        low, high = metrics.completion_rate_low, metrics.completion_rate_high
-        facts.append(f"completion rate: {metrics.completion_rate:.0%} (95 % interval {low:.0%} to {high:.0%})")
+    facts = [f"runs analysed: {metrics.runs_analyzed}; left out as unfinished: {metrics.runs_unfinished}"]
     if not detail.measures:
         return [f"- {fact}" for fact in facts]
     if metrics.avg_duration_seconds is not None and metrics.p95_duration_seconds is not None:

@@ -52,26 +52,15 @@ class RunExcerpt:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The runs that are shown, in the order in which they are, and how many finished runs of each kind there are."""
+    """The runs that are shown, in the order in which they are, and how many finished runs there are."""
 
     runs: tuple[RunExcerpt, ...]
-    completed: int
-    failed: int
-
-    @property
-    def shown_failed(self) -> int:
-        """How many of the shown runs failed."""
-        return sum(shown.run.outcome == "failed" for shown in self.runs)
-
-    @property
-    def shown_completed(self) -> int:
-        """How many of the shown runs completed."""
-        return len(self.runs) - self.shown_failed
+    finished: int
 
     @property
     def is_sample(self) -> bool:
         """Whether there are runs that are not shown."""
-        return len(self.runs) < self.completed + self.failed
+        return len(self.runs) < self.finished
 
 
 def label_runs(evidence: Evidence) -> list[LabelledRun]:
@@ -97,11 +86,7 @@ def select_runs(
     shares = water_fill([run_size(labelled_run) for labelled_run in shown], budget_tokens)
     runs = [show_run(labelled_run, share) for labelled_run, share in zip(shown, shares, strict=True)]
     turn = round(rotation * len(runs)) % len(runs) if runs else 0
-    return Selection(
-        runs=tuple(runs[turn:] + runs[:turn]),
-        completed=evidence.metrics.runs_completed,
-        failed=evidence.metrics.runs_failed,
-    )
+    return Selection(tuple(runs[turn:] + runs[:turn]), evidence.metrics.runs_analyzed)
 
 
 def show_run(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:

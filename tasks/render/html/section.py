@@ -158,14 +158,14 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
     compared = page.comparison.agents if page.comparison else ()
     changes = {found.agent_id: found for found in compared if found.presence != "gone"}
     team_runs = set(_cited_by(criteria.get(None, ()), detail))
-    links = Links(jaeger_ui_url=page.jaeger_ui_url)
+    links = Links(trace_pages=page.trace_pages)
     sections = []
     for row in worst_agents_first(page.agents, page.comparison):
         agent_id = row["agent_id"]
         own = runs.get(agent_id, [])
         cited = {*_cited_by(criteria.get(agent_id, ()), detail), *_referred_to(row, detail), *team_runs}
         shown = [
-            ShownRun(run, _anchor("r", agent_id, run["run_id"]), links.trace(run["trace_id"]), run["run_id"] in cited)
+            ShownRun(run, _anchor("r", agent_id, run["run_id"]), links.trace(run), run["run_id"] in cited)
             for run in own
             if detail.all_runs or run["run_id"] in cited
         ]
@@ -235,6 +235,6 @@ def _notable(row: AgentRow, runs: Sequence[RunRow], links: Links, detail: Detail
         waterfall, url = None, ""
         if run := by_id.get(ref["run_id"]):
             spans = run["telemetry"]["spans"] if run["telemetry"] else None
-            waterfall, url = build_waterfall(run["waterfall"], spans, detail.spans), links.trace(run["trace_id"])
+            waterfall, url = build_waterfall(run["waterfall"], spans, detail.spans), links.trace(run)
         notable.append(NotableRun(title, ref, waterfall, url))
     return notable
