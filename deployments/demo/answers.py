@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-_RUNS = re.compile(r"^- runs analysed: (\d+) \((\d+) completed, (\d+) failed\)", re.MULTILINE)
+_RUNS = re.compile(r"^- runs analysed: (\d+)(?: \((\d+) completed)?", re.MULTILINE)
 _TOOL = re.compile(r"^- tool with (\d+) calls, (\d+) errors", re.MULTILINE)
 _FAILURE = re.compile(r"^- failure seen (\d+) times(?: \([R\d, ]+\))?:\n\| (.+)$", re.MULTILINE)
 _REPEATS = re.compile(r"the same call repeated in (\d+) runs")
@@ -45,9 +45,12 @@ def _see(text: str) -> _Seen:
     tools = _TOOL.findall(text)
     repeats = _REPEATS.search(text)
     duration = _DURATION.search(text)
+    total = int(runs[1]) if runs else 0
+    # The facts need not say how many ended as completed; the failures that they list are those that did not.
+    failed = sum(int(count) for count, _ in _FAILURE.findall(text))
     return _Seen(
-        runs=int(runs[1]) if runs else 0,
-        completed=int(runs[2]) if runs else 0,
+        runs=total,
+        completed=int(runs[2]) if runs and runs[2] else max(0, total - failed),
         tool_calls=sum(int(calls) for calls, _ in tools),
         tool_errors=sum(int(errors) for _, errors in tools),
         repeats=int(repeats[1]) if repeats else 0,

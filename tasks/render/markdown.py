@@ -14,7 +14,7 @@ from tasks.render.needs import build_need
 from tasks.render.order import needs_attention, worst_agents_first
 from tasks.render.outage import Outage, find_outage, group_unjudged
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
-from tasks.wire.trace_pages import TracePages
+from tasks.wire.trace_pages import NO_PAGES, TracePages
 from tasks.wording.counts import counted, was_were
 from tasks.wording.formats import format_cost, format_rate, format_score
 from tasks.wording.shortening import cut
@@ -90,11 +90,15 @@ def describe_mean(report: ReportRow) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where a report leads to: its flow run's page, its files, the pages of traces; what is not known is empty."""
+    """Where a report leads to: its flow run's page, its files, the pages of traces; what is not known is empty.
+
+    ``published`` is a sentence on the verdicts that were written back to the source.
+    """
 
     flow_run_url: str = ""
     files: Sequence[str] = ()
-    trace_pages: TracePages = TracePages()
+    trace_pages: TracePages = NO_PAGES
+    published: str = ""
 
     def trace(self, run: RunRow) -> str:
         """The page of a run's trace; "" where it is not known."""
@@ -220,6 +224,8 @@ def _places(links: Links) -> list[str]:
     lines = [f"- [The flow run]({links.flow_run_url})"] if links.flow_run_url else []
     # In a code span nothing is markup but its own end.
     lines += [f"- `{path.replace('`', '%60')}`" for path in links.files]
+    if links.published:
+        lines.append(f"- {escape(links.published)}")
     return ["## Where it is", "", *lines] if lines else []
 
 

@@ -73,7 +73,7 @@ def open_source(url: str, settings: SourceSettings) -> Source:
 
         return _of_traces(OtlpStore(url[len(_OTLP) :]), settings, None)
     if transport in _WEB:
-        return _of_traces(_open_store(kind, url[len(kind) + 1 :], settings), settings, LOOK_BACK)
+        return _of_store(kind, url[len(kind) + 1 :], settings)
     if kind in DATABASES:
         from tasks.sources.sql.connection import open_database
 
@@ -130,7 +130,9 @@ def _of_tables(engine: Engine, settings: SourceSettings) -> Source:
     return SqlSource(engine, load_mapping(settings.mapping), settings.redact)
 
 
-def _of_traces(store: SpanStore, settings: SourceSettings, look_back: timedelta | None) -> Source:
+def _of_traces(
+    store: SpanStore, settings: SourceSettings, look_back: timedelta | None, notes: NoteStore | None = None
+) -> Source:
     from tasks.sources.spans.source import TraceSource
 
     if settings.mapping:
@@ -139,33 +141,19 @@ def _of_traces(store: SpanStore, settings: SourceSettings, look_back: timedelta 
             f"{MAPPING}={settings.mapping}: a mapping is for databases and files; agents and runs are read from the "
             "spans of traces without one: unset it"
         )
-    return TraceSource(store, settings.redact, look_back=look_back)
+    return TraceSource(store, settings.redact, look_back=look_back, notes=notes)
 
 
-def open_notes(url: str, settings: SourceSettings) -> NoteStore:
-    """Where verdicts on the runs of the source at ``url`` can be written back: Phoenix, Langfuse or MLflow.
-
-    Raises:
-        ConfigurationError: the source is none of these.
-    """
-    kind, _, address = url.strip().partition("+")
-    kind = kind.lower()
-    if kind not in NOTE_STORES or not address.lower().startswith(("http://", "https://")):
-        raise ConfigurationError(
-            "publish_verdicts: the source keeps no verdicts. They can be written to "
-            f"{', '.join(f'{name}+http' for name in NOTE_STORES)} (AGENT_REPORT_SOURCE_URL): leave publish_verdicts out"
-        )
-    return NOTE_STORES[kind](_open_api(kind, address, settings))
-
-
-def _open_store(kind: str, url: str, settings: SourceSettings) -> SpanStore:
+def _of_store(kind: str, url: str, settings: SourceSettings) -> Source:
     if kind not in STORES:
         near = difflib.get_close_matches(kind, STORES, n=1)
         known = f"did you mean {near[0]}+http?" if near else "there is " + ", ".join(f"{name}+http" for name in STORES)
         raise ConfigurationError(
             f"AGENT_REPORT_SOURCE_URL begins with {kind}+http, which is no store of traces: {known}"
         )
-    return STORES[kind](_open_api(kind, url, settings))
+    api = _open_api(kind, url, settings)
+    notes = NOTE_STORES[kind](api) if kind in NOTE_STORES else None
+    return _of_traces(STORES[kind](api), settings, LOOK_BACK, notes)
 
 
 def _open_api(kind: str, url: str, settings: SourceSettings) -> StoreApi:

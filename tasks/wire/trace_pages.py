@@ -42,12 +42,17 @@ class TracePages:
         )
 
 
-def find_trace_pages(trace_url: str = "", *, jaeger_ui_url: str = "", source_url: str = "", jaeger_url: str = "") -> TracePages:
+NO_PAGES = TracePages()
+
+
+def find_trace_pages(
+    trace_url: str = "", *, jaeger_ui_url: str = "", source_url: str = "", jaeger_url: str = ""
+) -> TracePages:
     """The pages that the settings name, without credentials: reports are passed around.
 
-    ``trace_url`` is a template, the address of a known store (``phoenix+https://phoenix.example.com``) or ``off``. Where
-    it is empty, the pages are those of Jaeger's UI at ``jaeger_ui_url``, else of the store at ``source_url``, else of
-    Jaeger at ``jaeger_url``; there are none where that is no store with a page of its own.
+    ``trace_url`` is a template, the address of a known store (``phoenix+https://phoenix.example.com``) or ``off``.
+    Where it is empty, the pages are those of Jaeger's UI at ``jaeger_ui_url``, else of the store at ``source_url``,
+    else of Jaeger at ``jaeger_url``; there are none where that is no store with a page of its own.
 
     Raises:
         ConfigurationError: ``trace_url`` is none of these; the message says why, without its credentials.
@@ -74,8 +79,8 @@ def _own_template(trace_url: str) -> str:
         return _of_store(kind.lower(), address)
     if not _is_web(trace_url):
         raise ConfigurationError(
-            "it does not begin with http:// or https://: write a template such as https://traces.example.com/{trace_id}, "
-            "a known store such as jaeger+https://jaeger.example.com, or off"
+            "it does not begin with http:// or https://: write a template such as "
+            "https://traces.example.com/{trace_id}, a known store such as jaeger+https://jaeger.example.com, or off"
         )
     found = _PLACEHOLDER.findall(trace_url)
     if wrong := [name for name in found if name not in _NAMES]:

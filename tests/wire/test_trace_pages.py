@@ -16,7 +16,7 @@ from tasks.wire.trace_pages import TracePages, find_trace_pages
     [
         ("https://x.example/t/{trace_id}", "https://x.example/t/ab12"),
         ("https://x.example/{session_id}/{run_id}?t={trace_id}", "https://x.example/s%201/r%2F7?t=ab12"),
-        ("HTTPS://x.example/a (b)\"<c>/{run_id}", "HTTPS://x.example/a%20%28b%29%22%3Cc%3E/r%2F7"),
+        ('HTTPS://x.example/a (b)"<c>/{run_id}', "https://x.example/a%20%28b%29%22%3Cc%3E/r%2F7"),
         ("https://x.example/%7Bkept%7D/{run_id}#frag", "https://x.example/%7Bkept%7D/r%2F7#frag"),
         ("https://me:pw@x.example:8/{trace_id}", "https://x.example:8/ab12"),
         ("jaeger+https://j.example/ui/", "https://j.example/ui/trace/ab12"),
@@ -60,7 +60,10 @@ def test_grafana_opens_the_trace_in_its_data_source() -> None:
     ("settings", "expected"),
     [
         ({}, ""),
-        ({"jaeger_ui_url": "https://ui.example/ui/", "source_url": "phoenix+http://p"}, "https://ui.example/ui/trace/ab12"),
+        (
+            {"jaeger_ui_url": "https://ui.example/ui/", "source_url": "phoenix+http://p"},
+            "https://ui.example/ui/trace/ab12",
+        ),
         ({"source_url": "phoenix+http://key:pw@p:6006"}, "http://p:6006/redirects/traces/ab12"),
         ({"source_url": "jaeger+http://j:16686", "jaeger_url": "http://other"}, "http://j:16686/trace/ab12"),
         ({"source_url": "langfuse+https://pk:sk@l.example"}, "https://l.example/trace/ab12"),
@@ -96,7 +99,7 @@ def test_an_id_cannot_leave_its_place() -> None:
         ("zipkin+https://x.example", "known are jaeger, grafana"),
         ("javascript:alert({trace_id})", "does not begin with http"),
         ("mlflow+https://m.example", "#/experiments/1"),
-        ("https://me:p@w/{trace_id}", "more than one way"),
+        ("https://me:p@w/x@h.example/{trace_id}", "more than one way"),
     ],
 )
 def test_what_is_no_page_is_refused(trace_url: str, why: str) -> None:

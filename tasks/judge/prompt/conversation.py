@@ -167,9 +167,9 @@ def _speaker(item: Mapping[str, Any]) -> tuple[Speaker, bool]:
     if known in _TOOLS:
         return "tool", True
     if known in _USERS:
-        return "user", bool(role)
+        return "user", bool(item.get("role"))
     own = known in _AGENTS or (not role and known not in _OTHERS)
-    return ("agent" if own else "other"), bool(role) or known in ("ai", "human")
+    return ("agent" if own else "other"), bool(item.get("role")) or known in ("ai", "human")
 
 
 def _is_call(item: Mapping[str, Any], part: CallPart) -> bool:

@@ -87,7 +87,7 @@ def same_text(one: str | None, other: str | None) -> bool:
     shorter = shorter.rstrip(". …")
     if one == other or (len(shorter) >= _SHORTEST_BEGINNING and longer.startswith(shorter)):
         return True
-    return one[:1] in "{[\"" and other[:1] in "{[\"" and canonical(one) == canonical(other)
+    return one[:1] in '{["' and other[:1] in '{["' and canonical(one) == canonical(other)
 
 
 def find_slots(events: Sequence[Event]) -> list[Slot]:

@@ -307,7 +307,8 @@ def _render_step(label: str, shown: StepExcerpt, *, is_marked: bool) -> Iterator
             yield marked(shown.text)
         return
     if step.kind == "call":
-        yield f"{head} called a tool{step.seconds}{'' if step.is_placed or not is_marked else ', when is not recorded'}:"
+        when = ", when is not recorded" if is_marked and not step.is_placed else ""
+        yield f"{head} called a tool{step.seconds}{when}:"
         yield _name(clip_middle(step.name, 120))
         yield "with:"
         yield marked(shown.arguments or "(nothing)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
@@ -118,10 +119,8 @@ class _Call:
         result = known and (known.result or known.error)
         started_at = None
         if self.span is not None:
-            try:
+            with suppress(OverflowError):
                 started_at = run.started_at + timedelta(seconds=self.span.start_seconds)
-            except OverflowError:
-                pass
         return Contents(name, arguments, result, started_at)
 
     def step(self, slot: Slot | None) -> Step:
@@ -181,9 +180,7 @@ def _of_slot(slot: Slot) -> Step:
     if not slot.name:
         return Step(0, "heard", text=slot.error or slot.result or "", speaker="tool")
     result = "" if slot.result == slot.error else slot.result
-    return Step(
-        0, "call", name=slot.name, arguments=slot.arguments or "", result=result or "", error=slot.error or ""
-    )
+    return Step(0, "call", name=slot.name, arguments=slot.arguments or "", result=result or "", error=slot.error or "")
 
 
 def _split(key: Key, step: Step, slot: Slot | None, events: Sequence[Event]) -> list[tuple[Key, Step]]:

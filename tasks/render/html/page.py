@@ -10,7 +10,7 @@ from tasks.calibration.agreement import Agreement
 from tasks.comparison.comparison import Comparison
 from tasks.evidence.types import AgentId
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
-from tasks.wire.trace_pages import TracePages
+from tasks.wire.trace_pages import NO_PAGES, TracePages
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +62,4 @@ class Page:
     agreement: Agreement | None = None
     agreement_error: str = ""
     judging: JudgingStats | None = None
-    trace_pages: TracePages = TracePages()
+    trace_pages: TracePages = NO_PAGES

@@ -44,10 +44,6 @@ class LangfuseNotes:
                 raise SourceError(f"{self.describe()} has no /api/public/ingestion, which takes scores")
         return Written(len(known), len(notes) - len(known))
 
-    def close(self) -> None:
-        """Ends the connections."""
-        self._api.close()
-
     def _own_id(self, trace_id: str) -> str:
         """The trace's id as Langfuse has it, which can be a UUID; "" where it has no such trace."""
         match = _HEX_ID.fullmatch(trace_id)

@@ -41,10 +41,6 @@ class MlflowAssessments:
             missing += sum(not self._put(path, note, own_id, known) for note in of_trace)
         return Written(len(notes) - missing, missing)
 
-    def close(self) -> None:
-        """Ends the connections."""
-        self._api.close()
-
     def _put(self, path: str, note: Note, trace_id: str, known: Sequence[Mapping[str, Any]]) -> bool:
         wanted = _assessment(note, trace_id)
         before = next((one for one in known if _is_of(one, note)), None)

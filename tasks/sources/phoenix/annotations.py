@@ -39,10 +39,6 @@ class PhoenixAnnotations:
                     missing += sum(not self._send(path, [note]) for note in batch)
         return Written(len(notes) - missing, missing)
 
-    def close(self) -> None:
-        """Ends the connections."""
-        self._api.close()
-
     def _send(self, path: str, notes: Sequence[Note]) -> bool:
         """Whether all of ``notes`` are written; if not, none is."""
         return self._api.write("POST", path, {"data": [_annotation(note) for note in notes]}, _SYNC) is not None

@@ -55,7 +55,3 @@ class NoteStore(Protocol):
             SourceError: the store does not answer, or refuses; the reason is without credentials.
         """
         ...
-
-    def close(self) -> None:
-        """Ends the connections."""
-        ...

@@ -23,7 +23,15 @@ MakeRun = Callable[..., Run]
 
 _ARGUMENTS = '{"seat":"2A"}'
 # One story: a customer agrees before the booking is changed, and is asked again before it is paid.
-_STORY = ["user: Change my seat", "agent: To 2A?", "user: Yes", "call: book", "agent: Pay 5 EUR?", "user: Yes", "call: pay"]
+_STORY = [
+    "user: Change my seat",
+    "agent: To 2A?",
+    "user: Yes",
+    "call: book",
+    "agent: Pay 5 EUR?",
+    "user: Yes",
+    "call: pay",
+]
 _CALLS = (ToolCall(name="book", arguments=_ARGUMENTS, result="booked 2A"), ToolCall(name="pay", result="paid 5 EUR"))
 
 
@@ -131,7 +139,13 @@ _SHAPES: dict[str, list[Any]] = {
         {
             "role": "assistant",
             "parts": [
-                {"type": "tool-book", "toolCallId": "a", "input": {"seat": "2A"}, "output": "booked 2A", "state": "done"},
+                {
+                    "type": "tool-book",
+                    "toolCallId": "a",
+                    "input": {"seat": "2A"},
+                    "output": "booked 2A",
+                    "state": "done",
+                },
                 {"type": "text", "text": "Pay 5 EUR?"},
             ],
         },
@@ -151,13 +165,18 @@ _SHAPES: dict[str, list[Any]] = {
 }
 
 
+_OF_STEPS_ALONE = ("steps of a loop", "names of calls alone", "AI SDK")
+
+
 @pytest.mark.parametrize("shape", _SHAPES)
 @pytest.mark.parametrize("row", ["with calls", "without calls"])
 def test_calls_stand_where_they_were_made(shape: str, row: str, make_run: MakeRun) -> None:
     calls = _CALLS if row == "with calls" else ()
     steps = build_steps(make_run(1, tool_calls=calls, execution_steps=json.dumps(_SHAPES[shape])), None)
     if shape == "results alone" and not calls:
-        expected = [line.replace("call: book", "tool: booked 2A").replace("call: pay", "tool: paid 5 EUR") for line in _STORY]
+        expected = [
+            line.replace("call: book", "tool: booked 2A").replace("call: pay", "tool: paid 5 EUR") for line in _STORY
+        ]
     else:
         expected = _STORY
     found = [line for line in story(steps) if line != "call: wait"]
@@ -169,7 +188,9 @@ def test_calls_stand_where_they_were_made(shape: str, row: str, make_run: MakeRu
         assert [("booked 2A" in results[0]), ("paid 5 EUR" in results[1])] == [True, True]
 
 
-@pytest.mark.parametrize("shape", [name for name in _SHAPES if name not in ("steps of a loop", "names of calls alone")])
+@pytest.mark.parametrize(
+    "shape", [name for name in _SHAPES if name not in ("steps of a loop", "names of calls alone", "AI SDK")]
+)
 def test_messages_of_every_shape_keep_their_order(shape: str, make_run: MakeRun) -> None:
     model = make_run(1)
     row = {"id": 1, "messages": json.dumps([*_SHAPES[shape], {"role": "assistant", "content": "All done."}])}
@@ -229,11 +250,18 @@ def test_a_call_that_waited_for_a_persons_yes_is_shown_in_two_steps(make_run: Ma
         ("result", 1, "booked 2A"),
     ]
     labelled = LabelledRun("R1", run, None)
-    assert [labelled.find(number, "booked 2A", "observation") is not None for number in (1, 2, 3)] == [False, False, True]
+    assert [labelled.find(number, "booked 2A", "observation") is not None for number in (1, 2, 3)] == [
+        False,
+        False,
+        True,
+    ]
     assert labelled.find(1, "(nothing)", "observation") is None, "nothing is not what it returned"
     evidence = make_evidence([run])
     text = render_agent(evidence, select_runs(evidence, label_runs(evidence), 9999))
-    assert "Its result came later: R1.3\nR1.2 the user wrote (observation):\n| Yes, go on\nR1.3 the call R1.1 ended" in text
+    assert (
+        "Its result came later: R1.3\nR1.2 the user wrote (observation):\n| Yes, go on\nR1.3 the call R1.1 ended"
+        in text
+    )
 
 
 def test_where_nothing_shows_when_calls_were_made_they_come_first_and_are_marked(
@@ -301,7 +329,7 @@ def test_the_conversations_result_is_shown_where_the_list_of_calls_has_another(
     text = render_agent(evidence, select_runs(evidence, label_runs(evidence), 9999))
     assert text.count("It returned (observation; another result than in the source's list of calls):\n| booked 2A") == 1
     long = "x" * 50
-    for row, conversation in (("{\"a\": 1}", '{"a":1}'), (long + "yz", long + "…"), ("kept", "")):
+    for row, conversation in (('{"a": 1}', '{"a":1}'), (long + "yz", long + "…"), ("kept", "")):
         column = json.dumps([_OFFER, {"role": "tool", "content": conversation}])
         [_, step] = build_steps(make_run(1, tool_calls=(ToolCall(name="a", result=row),), execution_steps=column), None)
         assert (step.result, step.differs) == (row, False), "the same, cut, or not recorded"

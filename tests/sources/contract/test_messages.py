@@ -93,7 +93,10 @@ def test_a_call_that_failed_has_an_error() -> None:
 
 
 def test_what_a_user_writes_beside_results_is_kept() -> None:
-    beside = [{"type": "tool_result", "tool_use_id": "a", "content": "12 degrees"}, {"type": "text", "text": "And Rome?"}]
+    beside = [
+        {"type": "tool_result", "tool_use_id": "a", "content": "12 degrees"},
+        {"type": "text", "text": "And Rome?"},
+    ]
     row = fill_from_messages({"messages": [*_BLOCKS[:2], {"role": "user", "content": beside}, _BLOCKS[3]]})
 
     steps = json.loads(row["execution_steps"])

@@ -58,6 +58,7 @@ def _listed(parsed: object) -> Iterator[Any]:
 
 
 _CONTENTS = ("content", "parts", "contents", "blocks", "text")
+_CLASSES = {"AIMessage": "ai", "HumanMessage": "human", "SystemMessage": "system", "ToolMessage": "tool"}
 _WRAPPERS = ("messages", "choices", "replies", "generations", "candidates", "contents")
 
 
@@ -71,7 +72,9 @@ def _inside(item: dict[str, Any]) -> Any:
     if isinstance(item.get("message"), dict):
         return item["message"]
     if item.get("type") == "constructor" and isinstance(item.get("kwargs"), dict):
-        return item["kwargs"]
+        path = item.get("id")
+        known = _CLASSES.get(str(path[-1]).removesuffix("Chunk")) if isinstance(path, list) and path else None
+        return {"type": known, **item["kwargs"]} if known else item["kwargs"]
     if item.get("type") in ("human", "ai", "system", "tool") and isinstance(item.get("data"), dict):
         return item["data"]
     if "type" in item:
