@@ -188,9 +188,7 @@ def test_calls_stand_where_they_were_made(shape: str, row: str, make_run: MakeRu
         assert [("booked 2A" in results[0]), ("paid 5 EUR" in results[1])] == [True, True]
 
 
-@pytest.mark.parametrize(
-    "shape", [name for name in _SHAPES if name not in ("steps of a loop", "names of calls alone", "AI SDK")]
-)
+@pytest.mark.parametrize("shape", [name for name in _SHAPES if name not in _OF_STEPS_ALONE])
 def test_messages_of_every_shape_keep_their_order(shape: str, make_run: MakeRun) -> None:
     model = make_run(1)
     row = {"id": 1, "messages": json.dumps([*_SHAPES[shape], {"role": "assistant", "content": "All done."}])}
