@@ -1,4 +1,4 @@
-"""The order of a run's calls, results and words, whoever recorded it."""
+"""The order of a run's calls, results and words, by any source."""
 
 from __future__ import annotations
 
