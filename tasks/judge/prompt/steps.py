@@ -116,7 +116,7 @@ class _Call:
     def contents(self, run: Run) -> Contents:
         known = self.row or self.span
         name, arguments = (known.name, known.arguments) if known else ("", None)
-        result = known and (known.result or known.error)
+        result = known.result or known.error if known else None
         started_at = None
         if self.span is not None:
             with suppress(OverflowError):
