@@ -63,6 +63,9 @@ class SqlSource:
         self._found: Tables | None = None
         self._scans = threading.BoundedSemaphore(_SCANS_AT_ONCE)
 
+    def note_store(self) -> None:
+        """A database is only read."""
+
     def trace_store(self) -> None:
         """None: tables of runs hold no spans."""
 
