@@ -86,7 +86,7 @@ class LlmCalls:
         return tuple(dict.fromkeys(clip_end(name, _MODEL_LENGTH) for name in named if name))[:_MODELS]
 
     def turns(self) -> list[Turn]:
-        """The calls with their messages, from the innermost view that holds any."""
+        """The calls in order of time with their messages, from the innermost view that holds any."""
         turns = []
         for group in self.groups:
             outer = [index for view in group for index in self._chain(view)]

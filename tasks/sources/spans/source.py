@@ -13,6 +13,7 @@ from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.types import Agent, AgentId, AgentRuns, FutureRuns, Run, RunId
 from tasks.evidence.values import Redact
 from tasks.sources.contract.choosing import read_runs
+from tasks.sources.contract.environments import check_environment
 from tasks.sources.contract.rows import read_agent
 from tasks.sources.contract.statuses import Statuses
 from tasks.sources.found_traces import FoundTraces, RunKey, TraceLookup, run_key
@@ -26,7 +27,6 @@ from tasks.sources.spans.runs import (
     find_trace_runs,
 )
 from tasks.sources.spans.store import SpanStore
-from tasks.sources.sql.tables import check_environment
 from tasks.wording.counts import counted
 
 # Of a listing that only asks which environments there are.

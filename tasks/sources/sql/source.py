@@ -20,6 +20,7 @@ from tasks.evidence.types import Agent, AgentId, AgentRuns, RunId
 from tasks.evidence.values import Redact
 from tasks.sources.contract.choosing import Choice, Entry, choose, read_chosen, read_entry
 from tasks.sources.contract.columns import RUN, SIGNAL, STEP, names
+from tasks.sources.contract.environments import check_environment
 from tasks.sources.contract.mapping import SourceMapping
 from tasks.sources.contract.rows import Row
 from tasks.sources.contract.signals import fill_from_signals
@@ -28,7 +29,7 @@ from tasks.sources.source import Tally, Window
 from tasks.sources.sql.connection import describe, reading
 from tasks.sources.sql.contract_tables import find_tables
 from tasks.sources.sql.relation import IDS_AT_ONCE, MAPPED, Relation
-from tasks.sources.sql.tables import Tables, check_environment, rows_of
+from tasks.sources.sql.tables import Tables, rows_of
 
 _INDEX = ("id", "agent", "started_at", "completed_at")
 
