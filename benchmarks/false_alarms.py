@@ -79,14 +79,14 @@ def count_falls(pairs: int, rng: np.random.Generator) -> tuple[int, int]:
         world = World(team_of("high", rng))
         before = world.report(rng, 1)
         alarms += is_changed(compare_reports(before, world.report(rng, 2)))
-        found += has_fallen(compare_reports(before, world.changed(0, success_rate=0.4).report(rng, 2)))
+        found += has_fallen(compare_reports(before, world.changed(0, completion_rate=0.4).report(rng, 2)))
     return alarms, found
 
 
 def count_falls_of_one(pairs: int, rng: np.random.Generator) -> int:
     """The same falls found where the agent is alone with its team: nothing to correct for but its own metrics."""
     world = World((Truth(0.9),))
-    later = world.changed(0, success_rate=0.4)
+    later = world.changed(0, completion_rate=0.4)
     return sum(has_fallen(compare_reports(world.report(rng, 1), later.report(rng, 2))) for _ in range(pairs))
 
 
@@ -105,9 +105,9 @@ def count_alarms_with_history(pairs: int, step: int, rng: np.random.Generator) -
 
 
 def has_fallen(comparison: Comparison) -> bool:
-    """Whether the first agent's success rate is called worse."""
+    """Whether the first agent's completion rate is called worse."""
     changes = {change.metric: change.verdict for change in comparison.agents[0].changes}
-    return changes["success_rate"] == "worse"
+    return changes["completion_rate"] == "worse"
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ _WORDS = (
     "customers",
     "so",
 )
-_METRICS = ("overall", "score", *(f"criterion:{name}" for name in _CRITERIA), "success_rate", "avg_duration_seconds")
+_METRICS = ("overall", "score", *(f"criterion:{name}" for name in _CRITERIA), "completion_rate", "avg_duration_seconds")
 
 
 def build_history(warehouse: Warehouse, *, agents: int = 100, count: int = 50, runs: int = 20) -> list[int]:
@@ -115,9 +115,9 @@ def _agent(dice: random.Random, number: int, runs: int) -> Row:
         "recommendations": [_prose(dice, 150)] * 3,
         "runs_analyzed": runs,
         "run_ids": [str(number * 1000 + run) for run in range(runs)],
-        "success_rate": 0.8,
-        "success_rate_low": 0.58,
-        "success_rate_high": 0.92,
+        "completion_rate": 0.8,
+        "completion_rate_low": 0.58,
+        "completion_rate_high": 0.92,
         "avg_cost_usd": 0.01,
         "tool_usage": [{"name": f"tool_{tool}", "calls": 40, "errors": 1} for tool in range(6)],
         "judge_cost_usd": 0.01,
@@ -144,7 +144,7 @@ def _run(dice: random.Random, agent: int, run: int, moment: datetime) -> Row:
         "agent_id": str(agent),
         "run_id": str(agent * 1000 + run),
         "status": "completed",
-        "succeeded": True,
+        "completed": True,
         "started_at": moment,
         "duration_seconds": dice.uniform(1, 20),
         "tokens": 3500,

@@ -21,7 +21,7 @@ _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 class Truth:
     """One agent as it is. Times are log-normal, of a failed run often a time-out; ``cost_usd`` likewise."""
 
-    success_rate: float = 0.9
+    completion_rate: float = 0.9
     seconds: float = 20.0
     cost_usd: float = 0.01
     spread: float = 0.6
@@ -108,7 +108,7 @@ class World:
             {
                 "agent_id": str(number),
                 "run_id": str(first_id + index),
-                "succeeded": bool(succeeded[index]),
+                "completed": bool(succeeded[index]),
                 "duration_seconds": float(seconds[index]),
                 "cost_usd": float(costs[index]),
                 "task_hash": task,
@@ -117,19 +117,19 @@ class World:
         ]
 
     def _rates(self, rng: np.random.Generator, number: int, truth: Truth, tasks: Sequence[str]) -> float | list[float]:
-        """The success rate of every run."""
-        rate = _draw_rate(rng, truth.success_rate, self.night_icc)
+        """The completion rate of every run."""
+        rate = _draw_rate(rng, truth.completion_rate, self.night_icc)
         if not self.task_icc:
             return rate
         for task in tasks:
             if (number, task) not in self._task_rates:
-                self._task_rates[number, task] = _draw_rate(rng, truth.success_rate, self.task_icc)
+                self._task_rates[number, task] = _draw_rate(rng, truth.completion_rate, self.task_icc)
         return [self._task_rates[number, task] for task in tasks]
 
     def _read(
         self, rng: np.random.Generator, number: int, truth: Truth, runs: Sequence[dict[str, Any]]
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        rate = float(np.mean([run["succeeded"] for run in runs]))
+        rate = float(np.mean([run["completed"] for run in runs]))
         # The judge sees these runs, not the truth behind them.
         score, criteria = self._judge(rng, str(number), [10 * rate, truth.efficiency, 10 * rate])
         detail = {
@@ -137,7 +137,7 @@ class World:
             "agent_name": f"agent-{number}",
             "status": "evaluated",
             "score": score,
-            "success_rate": rate,
+            "completion_rate": rate,
             "avg_duration_seconds": float(np.mean([run["duration_seconds"] for run in runs])),
             "avg_cost_usd": float(np.mean([run["cost_usd"] for run in runs])),
             "reused": False,
@@ -152,7 +152,7 @@ class World:
         criteria: list[dict[str, Any]],
         runs: list[dict[str, Any]],
     ) -> StoredReport:
-        team, rows = self._judge(rng, None, [10 * float(np.mean([run["succeeded"] for run in runs])), 7.0, 7.0])
+        team, rows = self._judge(rng, None, [10 * float(np.mean([run["completed"] for run in runs])), 7.0, 7.0])
         return StoredReport(report_row(report_id, team_score=team), details, criteria + rows, runs)
 
     def _judge(
@@ -230,7 +230,7 @@ def store(warehouse: Warehouse, reading: StoredReport) -> int:
         row | {"passed": None, "run_ids": [run["run_id"] for run in reading.runs_of(row["agent_id"])]}
         for row in reading.details
     ]
-    runs = [row | {"status": "completed" if row["succeeded"] else "failed"} for row in reading.runs]
+    runs = [row | {"status": "completed" if row["completed"] else "failed"} for row in reading.runs]
     end = {"status": reading.report["status"]}
     warehouse.write_report(report_id, end, details, list(reading.criteria), runs)
     return report_id

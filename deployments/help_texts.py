@@ -49,7 +49,7 @@ Example: `agent-report watch 12`""",
     "compare": """\
 Show what got significantly better or worse between two reports.
 
-Compares score, criteria, success rate, duration and cost of the team and of every agent, with 95 % intervals.
+Compares score, criteria, completion rate, duration and cost of the team and of every agent, with 95 % intervals.
 
 Example: `agent-report compare 12 17`, or `agent-report compare --last 2 --environment production`""",
     "check": """\
@@ -64,16 +64,18 @@ Example: `agent-report check --environment staging --min-score 7 --no-worse-than
     "label": """\
 Label runs of a report by hand, to measure the judge.
 
-Walks through a sample of runs and asks for a score, or pass or fail, on each criterion. Each answer is stored
-immediately; to continue where you stopped, run the same command again.
+Draws runs at random, more of those on which the judge's verdict is in doubt, and asks of each: did it do its task? Then
+whether it passes each criterion. Each answer is stored immediately; to continue where you stopped, run the same command
+again.
 
 Exit code 0: done or stopped with q, 1: stopped with Ctrl-C, 2: invalid input.
 
-Example: `agent-report label 12 --count 30 --labeler ana`""",
+Example: `agent-report label 12 --count 30 --labeler ana`, or `agent-report label 12 --serve`""",
     "agreement": """\
-Show how well the judge agrees with people, and the pass rate corrected for the judge's errors.
+Show how well the judge agrees with people, and the success rate corrected for the judge's errors.
 
-Uses all labels on the report's environment for the same judge model (see `agent-report label`).
+Uses all labels on the report's environment for the same judge model (see `agent-report label`), and the outcomes that
+the source states.
 
 Example: `agent-report agreement --environment production`""",
     "export": """\

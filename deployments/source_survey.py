@@ -70,8 +70,10 @@ def count_environments(source: Source, environments: Sequence[str]) -> Tally | N
         return None
 
 
-def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime) -> Survey:
-    """What ``source`` holds of the environment ``wanted`` (by default the one that ``choose_environment`` gives).
+def survey_source(
+    source: Source, environments: Sequence[str], environment: str, *, limit: int, now: datetime
+) -> Survey:
+    """What ``source`` holds of ``environment`` ("" for none), which is one of the ``environments`` that it lists.
 
     At most ``limit`` runs of each agent are read; ``now`` is aware.
 
@@ -79,8 +81,6 @@ def survey_source(source: Source, wanted: str = "", *, limit: int, now: datetime
         RefusedError: there is no such environment.
         SourceError: the source cannot be read.
     """
-    environments = source.list_environments()
-    environment = wanted or choose_environment(environments, count_environments(source, environments))
     if not environment:
         return Survey(environments, "", problems=["the source names no environment"])
     window = Window(limit, now, None, "")

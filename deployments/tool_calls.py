@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from deployments.terminal.console import one_line
-from tasks.report.rows import RunRow, SpanCallRow, ToolCallRow
+from tasks.report.nested_rows import SpanCallRow, ToolCallRow
+from tasks.report.rows import RunRow
 from tasks.wording.counts import counted
 from tasks.wording.durations import format_duration
 

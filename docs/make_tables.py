@@ -16,15 +16,18 @@ _ABOUT = {
     "agent_report_details": "A row for every agent of the environment, whatever happened to it.",
     "criterion_scores": "A row for every criterion of every agent that was judged, and of the team.",
     "report_runs": "A row for every run that was read.",
+    "report_issues": "A row for every issue that a report found: a failure mode across runs and agents.",
     "judge_calls": "The ledger: a row for every paid answer of the judge, and for calls in flight.",
     "reused_answers": "A row for every answer of the ledger that a report reused.",
     "report_comparisons": "A row for every metric of every agent, and of the team, in a comparison of two reports.",
     "labels": "A row for every person's verdict on an agent or a run, on one criterion.",
+    "issue_decisions": "A row for every decision of a person on an issue; the newest of an issue holds.",
+    "run_verdicts": "A row for every run that was judged by itself, for no report.",
 }
 _HEAD = """\
 # Tables and views
 
-Made by `docs/make_tables.py` from `tasks/warehouse/schema.py` and `tasks/warehouse/views/definitions.py`.
+Made by `docs/make_tables.py` from `tasks/warehouse/tables/` and `tasks/warehouse/views/definitions.py`.
 
 - SQL is authoritative: a report is done when its `status` is `completed`. Views hold completed reports only, except for
   `judge_costs`.
@@ -41,7 +44,7 @@ def render() -> str:
     parts = [_HEAD, "## Views\n"]
     parts += [_section(view.table, view.about) for view in VIEWS.values()]
     parts.append("## Tables\n")
-    parts += [_section(table, _about(table)) for table in metadata.tables.values()]
+    parts += [_section(table, _about(table)) for table in (metadata.tables[name] for name in _ABOUT)]
     return "\n".join(parts).rstrip() + "\n"
 
 

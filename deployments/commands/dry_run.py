@@ -59,13 +59,12 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
     rubrics = resolve_rubrics(order.criteria, agents)
     rows, evidences, missing = [], [], {}
     left_out = LeftOut()
-    for agent in select_agents(options.agents, agents):
+    wanted = select_agents(options.agents, agents)
+    found = source.fetch_runs_of(wanted, window) if wanted else {}
+    for agent in wanted:
         row: Row = {"agent_id": agent.id, "agent_name": agent.name, "runs": 0, "prompt_tokens": 0, "error": None}
         rows.append(row)
-        try:
-            runs = source.fetch_runs_of([agent], window)[agent.id]
-        except SourceError as error:
-            runs = error
+        runs = found[agent.id]
         if isinstance(runs, SourceError):
             row["error"] = missing[agent.name] = str(runs)
             continue

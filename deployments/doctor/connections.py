@@ -20,7 +20,7 @@ def check_source(clients: Clients, *, now: Callable[[], datetime] = lambda: date
     Raises:
         RefusedError, SourceError: it is missing, or cannot be read.
     """
-    from deployments.source_survey import survey_source, word_counts
+    from deployments.source_survey import choose_environment, count_environments, survey_source, word_counts
 
     settings = clients.settings
     if settings.source_url is None and not settings.source_block:
@@ -35,8 +35,10 @@ def check_source(clients: Clients, *, now: Callable[[], datetime] = lambda: date
     source = clients.source()
     source.check_filter(settings.filter_model)
     known = source.list_environments()
-    wanted = settings.environment if settings.environment in known else ""
-    survey = survey_source(source, wanted, limit=_RUNS_READ, now=now())
+    environment = settings.environment
+    if environment not in known:
+        environment = choose_environment(known, count_environments(source, known))
+    survey = survey_source(source, known, environment, limit=_RUNS_READ, now=now())
     detail = f"{survey.places}; in {survey.environment} {counted(len(survey.agents), 'agent')}, {survey.newest_run}"
     if not survey.runs:
         return [

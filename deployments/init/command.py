@@ -21,18 +21,20 @@ from deployments.init.mapping.mapping_file import render_mapping
 from deployments.init.place import Place, find_place
 from deployments.init.printing import ENV_FILE, next_steps, print_files, print_found, print_look, print_next
 from deployments.source_survey import Survey, choose_environment, count_environments, survey_source
+from deployments.stack.beside import at_stack, stack_warehouse
 from deployments.terminal.console import open_console, print_json
+from tasks.clients import Clients
 from tasks.connecting import open_clients
 from tasks.errors import ConfigurationError, UsageError
+from tasks.evidence.left_out import FOR_STATUS
 from tasks.settings import NO_ENV_FILE, ReportOptions, Settings, read_settings
-from tasks.sources.source import Tally
+from tasks.sources.source import Source, Tally
 
 MAPPING_FILE = "source.yaml"
 _SOURCE, _MAPPING = "AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_SOURCE_MAPPING"
 _PRESET = "AGENT_REPORT_SOURCE_PRESET"
 _OF_SOURCE = {_SOURCE, _MAPPING, _PRESET, "AGENT_REPORT_SOURCE_BLOCK"}
 _RUNS_READ = 20
-_LEFT_OUT = " left out as unfinished: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,14 @@ def start(given: str | None, *, environment: str, output: Path, as_json: bool) -
         written = write_beside(output / MAPPING_FILE, render_mapping(look.proposal, look.shown))
         files.append(written)
         mapping = written.path
-    with _source_settings(place.url, mapping, look.preset):
-        survey, tally = _survey(environment)
+    with (
+        _source_settings(place.url, mapping, look.preset),
+        stack_warehouse(),
+        at_stack(),
+        # The estimate uses them too: the source is opened once.
+        open_clients() as clients,
+    ):
+        survey, tally = _survey(clients.source(), environment)
         own = "" if place.kind == "traces" or look.preset else f"a file that {_MAPPING} names"
         print_found(
             console,
@@ -90,7 +98,7 @@ def start(given: str | None, *, environment: str, output: Path, as_json: bool) -
         files.append(write_beside(output / ENV_FILE, text, private=True))
         print_files(console, files, is_overridden=is_overridden)
         estimate = _estimate(survey.environment, console, as_json=as_json)
-        steps = next_steps(survey, files, _judge_problem())
+        steps = next_steps(survey, files, _judge_problem(clients))
     print_next(console, survey, estimate, output, steps)
     if as_json:
         _print_json(Start(look, survey, files, estimate, steps if estimate["calls"] else []))
@@ -139,22 +147,19 @@ def _source_settings(url: str, mapping: Path | None, preset: str) -> Iterator[No
         os.environ.update(before)
 
 
-def _survey(environment: str) -> tuple[Survey, Tally | None]:
-    with open_clients() as clients:
-        source = clients.source()
-        known = source.list_environments()
-        tally = count_environments(source, known)
-        wanted = environment or _chosen(known, tally)
-        return survey_source(source, wanted, limit=_RUNS_READ, now=datetime.now(UTC)), tally
+def _survey(source: Source, environment: str) -> tuple[Survey, Tally | None]:
+    known = source.list_environments()
+    tally = count_environments(source, known)
+    wanted = environment or _chosen(known, tally)
+    return survey_source(source, known, wanted, limit=_RUNS_READ, now=datetime.now(UTC)), tally
 
 
-def _judge_problem() -> str:
+def _judge_problem(clients: Clients) -> str:
     """Why the judge cannot be called with these settings; "" where it can."""
-    with open_clients() as clients:
-        try:
-            clients.judge_client(clients.settings.options(ReportOptions()))
-        except ConfigurationError as error:
-            return str(error)
+    try:
+        clients.judge_client(clients.settings.options(ReportOptions()))
+    except ConfigurationError as error:
+        return str(error)
     return ""
 
 
@@ -174,17 +179,13 @@ def _ask(question: str) -> str:
 def _estimate(environment: str, console: Console, *, as_json: bool) -> Mapping[str, Any]:
     from deployments.commands.dry_run import estimate_report, print_estimate
     from deployments.local.runner import Order
-    from deployments.stack.beside import at_stack, stack_warehouse
     from tasks.judge.rubric import Criteria
 
-    order = Order(environment, "", Criteria(), ReportOptions(), None)
-    with stack_warehouse(), at_stack():
-        estimate = estimate_report(order, provisional=True)
+    estimate = estimate_report(Order(environment, "", Criteria(), ReportOptions(), None), provisional=True)
     if not as_json:
         # What is left out is shown above; here it is the reason where nothing can be judged.
-        others = [
-            warning for warning in estimate["warnings"] if estimate["nothing_to_judge"] or _LEFT_OUT not in warning
-        ]
+        shown = () if estimate["nothing_to_judge"] else FOR_STATUS
+        others = [said for said in estimate["warnings"] if not any(phrase in said for phrase in shown)]
         print_estimate(console, {**estimate, "warnings": others})
     return estimate
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -11,14 +10,13 @@ from pathlib import Path
 from typing import Literal
 
 from tasks.errors import NotFoundError, UsageError
+from tasks.sources.files.places import FORMATS, format_of
+from tasks.sources.opening import DATABASES, STORES
 
 Kind = Literal["sql", "files", "traces"]
-_SQL = ("sqlite", "postgresql", "postgres", "mysql", "mariadb", "clickhouse", "clickhousedb")
-_STORES = ("jaeger", "tempo", "phoenix", "mlflow", "langfuse")
 _SQLITE_MAGIC = b"SQLite format 3\0"
-_FORMATS = ("parquet", "jsonl", "ndjson", "json", "csv", "tsv")
-_PACKED = ("gz", "zst")
 _OTLP_MARKS = (b'"resourceSpans"', b'"resource_spans"')
+_BINARY = (".pb", ".bin", ".otlp", ".proto")
 _MOST_FILES = 2000
 _READ_BYTES = 65_536
 
@@ -54,12 +52,12 @@ def find_place(given: str) -> Place:
         kind = scheme.lower().partition("+")[0]
         if kind == "sqlite":
             return Place(_sqlite(rest) or given, "sql")
-        if kind in _SQL:
+        if kind in DATABASES:
             return Place(given, "sql")
-        if kind in _STORES:
+        if kind in STORES:
             return Place(given, "traces")
         if kind in ("http", "https"):
-            return Place(given, "traces", probe=Path(rest.partition("?")[0]).suffix.lstrip(".") not in _FORMATS)
+            return Place(given, "traces", probe=format_of(rest.partition("?")[0]) is None)
         return Place(given, "files")
     if given.startswith("otlp:"):
         return Place(f"otlp:{_near(Path(given.removeprefix('otlp:')))}", "traces")
@@ -94,10 +92,10 @@ def _of_path(given: str) -> Place:
             return Place(f"sqlite:///{_near(path)}", "sql")
     if _is_otlp(path):
         return Place(f"otlp:{_near(path)}", "traces")
-    if _format(path) is None:
+    if format_of(path.name) is None:
         raise UsageError(
             f"{given}: is neither a SQLite database nor a file of a known format "
-            f"({', '.join(_FORMATS)}, also gzip or zstd)"
+            f"({', '.join(FORMATS)}, also gzip or zstd)"
         )
     return Place(_near(path), "files")
 
@@ -105,16 +103,15 @@ def _of_path(given: str) -> Place:
 def _of_folder(folder: Path) -> Place:
     files = list(islice(_below(folder), _MOST_FILES))
     databases = [path for path in files if path.suffix in (".db", ".sqlite", ".sqlite3")]
-    by_format = Counter(found for path in files if (found := _format(path)) is not None)
-    if not by_format:
+    first = next((path for path in files if format_of(path.name) or (path.suffix in _BINARY and _is_otlp(path))), None)
+    if first is None:
         if len(databases) == 1:
             return _of_path(str(databases[0]))
         several = f"; give one of the databases in it, such as {databases[0]}" if databases else ""
         raise NotFoundError(
-            f"{folder}: holds no file that can be read ({', '.join(_FORMATS)}, traces as OTLP, also as .gz or .zst)"
+            f"{folder}: holds no file that can be read ({', '.join(FORMATS)}, traces as OTLP, also as .gz or .zst)"
             f"{several}"
         )
-    first = next(path for path in files if _format(path) is not None)
     if _is_otlp(first):
         return Place(f"otlp:{_near(folder)}", "traces")
     return Place(_near(folder), "files")
@@ -132,20 +129,13 @@ def _globbed(path: Path) -> Iterator[Path]:
     yield from (found for found in sorted(anchor.glob(pattern)) if found.is_file())
 
 
-def _format(path: Path) -> str | None:
-    parts = path.name.lower().split(".")
-    if len(parts) > 1 and parts[-1] in _PACKED:
-        parts.pop()
-    return parts[-1] if len(parts) > 1 and parts[-1] in _FORMATS else None
-
-
 def _is_otlp(path: Path) -> bool:
     """Whether a file is what the OpenTelemetry Collector's file exporter writes, as JSON or in its binary form."""
     start = _start(path)
     if start.lstrip()[:1] in (b"{", b"["):
         return any(mark in start for mark in _OTLP_MARKS)
     # Binary: a length of four bytes, then a message whose first field (1, of bytes) is resource_spans.
-    return len(start) > 5 and start[4] == 0x0A and path.suffix in (".pb", ".bin", ".otlp", ".proto")
+    return len(start) > 5 and start[4] == 0x0A and path.suffix in _BINARY
 
 
 def _start(path: Path) -> bytes:

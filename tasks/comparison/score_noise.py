@@ -72,9 +72,9 @@ class Noise:
 
         Three parts. The judge: an answer's variance as measured (else as assumed), over the number of answers. The
         runs: a report sees some 20 of all that might have been, and a score of 0 to 10 that follows their success
-        varies as ten times the success rate does. History: from 12 differences between earlier comparable reports on,
-        their robust spread, which holds both and everything else that moves scores, is weighed against the sum of the
-        first two, that sum being worth 6 differences. What an agent's fewer or other runs add to that comes on top.
+        varies as ten times the completion rate does. History: from 12 differences between earlier comparable reports
+        on, their robust spread, which holds both and everything else that moves scores, is weighed against the sum of
+        the first two, that sum being worth 6 differences. What an agent's fewer or other runs add to that comes on top.
         """
         assumed = CRITERION_SD if criterion else JUDGE_SD
         answer = assumed**2 if self.judge_variance is None else max(self.judge_variance, 0.01)
@@ -83,7 +83,7 @@ class Noise:
         words = "assumed" if self.judge_variance is None else "measured by several answers"
         moved = self.moved_criterion if criterion else self.moved
         if moved is None or moved[1] < _LEAST_DIFFERENCES:
-            return Spread(expected**0.5, None, f"judge's noise {words}, runs' from the success rate")
+            return Spread(expected**0.5, None, f"judge's noise {words}, runs' from their outcomes")
         worth = _MAD_EFFICIENCY * moved[1]
         variance = (worth * moved[0] ** 2 + _PRIOR_WORTH * expected) / (worth + _PRIOR_WORTH)
         factor = runs[0].factor + runs[1].factor
@@ -101,7 +101,7 @@ class RunNoise:
     read by this report only: those that both saw make no difference, unless one had fewer, and each counted more.
     """
 
-    succeeded: int
+    hits: int
     runs: int
     own: float
 
@@ -113,7 +113,7 @@ class RunNoise:
     @property
     def variance(self) -> float:
         """By the rule of succession, as 20 of 20 are no proof of a rate of 1; 0 without runs."""
-        rate = (self.succeeded + 1) / (self.runs + 2)
+        rate = (self.hits + 1) / (self.runs + 2)
         return 100 * rate * (1 - rate) * self.factor
 
 

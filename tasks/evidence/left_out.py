@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from tasks.evidence.types import FutureRuns, Run
 from tasks.wording.counts import counted
 
+FOR_STATUS = ("left out as unfinished: ", "left out for an unknown status: ")
+"""What the sentences on statuses have in them."""
 _MOST_STATUSES = 8
 _STATUS_CHARACTERS = 40
 # The clocks of the hosts that write the dates differ a little.
@@ -63,10 +65,10 @@ class LeftOut:
         said = []
         if self.statuses:
             subject = counted(self.statuses.total(), "run is", "runs are")
-            said.append(f"{subject} left out as unfinished: {_listed(self.statuses)}")
+            said.append(f"{subject} {FOR_STATUS[0]}{_listed(self.statuses)}")
         if self.unknown_statuses:
             subject = counted(self.unknown_statuses.total(), "run is", "runs are")
-            what = f"{subject} left out for an unknown status: {_listed(self.unknown_statuses)}"
+            what = f"{subject} {FOR_STATUS[1]}{_listed(self.unknown_statuses)}"
             said.append(f"{what} (statuses in AGENT_REPORT_SOURCE_MAPPING gives a word its meaning)")
         if self.ending_later:
             subject = counted(self.ending_later, "finished run is", "finished runs are")

@@ -58,6 +58,8 @@ def build_evidence(
         traces=kept,
         costs_usd=costs,
         metrics=build_metrics(agent_runs.runs, kept, costs),
+        tallies=agent_runs.tallies,
+        checks=agent_runs.checks,
         warnings=agent_runs.warnings,
         redactions=dict(agent_runs.redactions if redactions is None else redactions),
     )
@@ -69,9 +71,9 @@ def build_metrics(runs: Sequence[Run], traces: Mapping[RunId, Trace], costs_usd:
     Means are over the runs where the value is known, None where it is known of none.
     """
     finished = _finished(runs)
-    failed = [run for run in finished if run.outcome == "failure"]
-    succeeded = len(finished) - len(failed)
-    low, high = wilson_interval(succeeded, len(finished)) or (None, None)
+    failed = [run for run in finished if run.outcome == "failed"]
+    completed = len(finished) - len(failed)
+    low, high = wilson_interval(completed, len(finished)) or (None, None)
     durations = [run.duration_seconds for run in finished if run.duration_seconds is not None]
     tokens = [count for run in finished if (count := run_tokens(run, traces.get(run.id)).total) is not None]
     costs = [costs_usd[run.id] for run in finished if run.id in costs_usd]
@@ -79,13 +81,14 @@ def build_metrics(runs: Sequence[Run], traces: Mapping[RunId, Trace], costs_usd:
     best = _best_run(finished, traces, costs_usd)
     return Metrics(
         runs_analyzed=len(finished),
-        runs_succeeded=succeeded,
+        runs_completed=completed,
         runs_failed=len(failed),
         runs_unfinished=len(runs) - len(finished),
-        success_rate=succeeded / len(finished) if finished else None,
-        success_rate_low=low,
-        success_rate_high=high,
+        completion_rate=completed / len(finished) if finished else None,
+        completion_rate_low=low,
+        completion_rate_high=high,
         avg_duration_seconds=_mean(durations),
+        p50_duration_seconds=percentile(durations, 0.5),
         p95_duration_seconds=percentile(durations, 0.95),
         avg_tokens=_mean(tokens),
         runs_with_tokens=len(tokens),
@@ -194,7 +197,7 @@ def _best_run(runs: Sequence[Run], traces: Mapping[RunId, Trace], costs_usd: Map
         return _errors(run, traces), duration, costs_usd.get(run.id, math.inf)
 
     # min takes the first of equals, which is the newest.
-    best = min((run for run in runs if run.outcome == "success"), key=rank, default=None)
+    best = min((run for run in runs if run.outcome == "completed"), key=rank, default=None)
     if best is None:
         return None
     errors = _errors(best, traces)

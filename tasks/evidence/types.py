@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from tasks.evidence.criterion_tally import CriterionTally, RunValues
+from tasks.evidence.fact import Fact as Fact
 
 TraceState = Literal["complete", "partial", "pending", "missing", "unavailable"]
 """complete: a root and no orphan · partial: spans are missing · pending: not there yet, the run is young · missing:
@@ -17,13 +20,7 @@ AgentId = str
 RunId = str
 """The id of a run as its source has it, as text; unique in its agent."""
 
-Outcome = Literal["success", "failure", "unfinished"]
-
-
-class Fact(BaseModel):
-    """Base of every type here: immutable, strict about names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+Outcome = Literal["completed", "failed", "unfinished"]
 
 
 class Agent(Fact):
@@ -79,6 +76,7 @@ class Run(Fact):
     cost_usd: float | None = Field(None, description="By the source; comes before the price list.")
     model_name: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    tool_calls_known: bool = Field(False, description="Whether the source says which tools were called, or that none.")
     tool_calls_invalid: str | None = Field(None, description="The column's text, when it was not what it should be.")
     execution_steps: str | None = Field(None, description="The column's text as it is.")
     messages: str | None = Field(None, description="The column's text as it is.")
@@ -116,6 +114,8 @@ class AgentRuns(Fact):
     unreadable: int = Field(0, description="Rows left out because a value in them could not be read.")
     warnings: tuple[str, ...] = ()
     redactions: dict[str, int] = Field(default_factory=dict, description="Placeholders in the texts, by label.")
+    tallies: dict[str, CriterionTally] = Field(default_factory=dict, description="Of all finished runs, by criterion.")
+    checks: dict[RunId, RunValues] = Field(default_factory=dict, description="What code found on the runs here.")
 
 
 class SpanCall(Fact):
@@ -275,6 +275,65 @@ class AgentTelemetry(Fact):
     models: tuple[str, ...] = ()
 
 
+class DayFigures(Fact):
+    """The finished runs that started on one day (UTC, ``2026-11-28``). Means are None where nothing is known."""
+
+    day: str
+    runs: int
+    completed: int
+    avg_duration_seconds: float | None = None
+    total_tokens: int | None = None
+    total_cost_usd: float | None = None
+
+
+class Population(Fact):
+    """All finished runs of a window, by what a scan reads of each: more than are read in full.
+
+    ``runs`` counts the finished ones. Rates and means are over the runs where the value is known, None without any.
+    ``succeeded`` and ``not_succeeded`` count the outcomes that the source has itself.
+    """
+
+    runs: int
+    completed: int
+    failed: int
+    unfinished: int
+    avg_duration_seconds: float | None = None
+    p50_duration_seconds: float | None = None
+    p95_duration_seconds: float | None = None
+    avg_tokens: float | None = None
+    runs_with_tokens: int = 0
+    total_tokens: int | None = None
+    avg_cost_usd: float | None = None
+    total_cost_usd: float | None = None
+    runs_with_cost: int = 0
+    failure_patterns: tuple[FailurePattern, ...] = ()
+    models: tuple[str, ...] = ()
+    daily: tuple[DayFigures, ...] = ()
+    succeeded: int = 0
+    not_succeeded: int = 0
+
+
+class VerdictCounts(Fact):
+    """Where it is known from whether runs did their task: by the source's own outcome, or by the judge.
+
+    ``cannot_tell``: the judge could not decide. ``unusable``: what it answered on the run could not be used.
+    ``not_judged``: it was not asked.
+    """
+
+    from_source: int = 0
+    from_judge: int = 0
+    cannot_tell: int = 0
+    unusable: int = 0
+    not_judged: int = 0
+
+
+class IssueRun(Fact):
+    """A run that an issue was seen in."""
+
+    agent_id: AgentId
+    run_id: RunId
+
+
 class Metrics(Fact):
     """What all of an agent's fetched runs add up to. Rates are 0 to 1; None is not measured.
 
@@ -282,13 +341,14 @@ class Metrics(Fact):
     """
 
     runs_analyzed: int
-    runs_succeeded: int
+    runs_completed: int
     runs_failed: int
     runs_unfinished: int
-    success_rate: float | None = None
-    success_rate_low: float | None = None
-    success_rate_high: float | None = None
+    completion_rate: float | None = None
+    completion_rate_low: float | None = None
+    completion_rate_high: float | None = None
     avg_duration_seconds: float | None = None
+    p50_duration_seconds: float | None = None
     p95_duration_seconds: float | None = None
     avg_tokens: float | None = None
     runs_with_tokens: int = 0
@@ -318,6 +378,12 @@ class Evidence(Fact):
         default_factory=dict, description="Of the typical and the worst run, by run id, where they have a trace."
     )
     metrics: Metrics
+    population: Population | None = Field(None, description="None: the runs here are all that the report is about.")
+    inclusion: dict[RunId, float] = Field(
+        default_factory=dict, description="Probability with which a run was drawn, by run id; absent is 1."
+    )
+    tallies: dict[str, CriterionTally] = Field(default_factory=dict, description="Of all finished runs, by criterion.")
+    checks: dict[RunId, RunValues] = Field(default_factory=dict, description="What code found on the runs here.")
     warnings: tuple[str, ...] = ()
     redactions: dict[str, int] = Field(
         default_factory=dict, description="Placeholders in all texts of the agent, by label; empty: none was found."
@@ -327,3 +393,7 @@ class Evidence(Fact):
     def finished_runs(self) -> tuple[Run, ...]:
         """The runs that were analysed, newest first."""
         return tuple(run for run in self.runs if run.outcome != "unfinished")
+
+    def inclusion_of(self, run_id: RunId) -> float:
+        """The probability with which this run came into the sample: 1 where all runs are read."""
+        return self.inclusion.get(run_id, 1.0)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tasks.render.order import describe_need
-from tasks.report.rows import AgentRow, CriterionRow, FailurePatternRow
+from tasks.report.nested_rows import FailurePatternRow
+from tasks.report.rows import AgentRow, CriterionRow
 from tasks.wording.formats import format_score, format_threshold
 from tasks.wording.shortening import cut
 

@@ -20,7 +20,8 @@ def agents_of(details: Sequence[AgentRow]) -> list[Agent]:
 class StoredReport:
     """One report: its row of ``reports``, and its rows of the other tables; empty when it ended before it had any.
 
-    Of ``runs`` only agent_id, run_id, succeeded, duration_seconds, cost_usd and task_hash are used.
+    Of ``runs`` only agent_id, run_id, completed, succeeded, success_source, inclusion_probability, duration_seconds,
+    cost_usd and task_hash are used.
     """
 
     report: ReportRow
@@ -43,7 +44,7 @@ class StoredReport:
 
     def runs_of(self, agent_id: AgentId) -> list[RunRow]:
         """The finished runs of an agent: those that count in its figures. Empty when there are none."""
-        return [run for run in self._runs.get(agent_id, ()) if run["succeeded"] is not None]
+        return [run for run in self._runs.get(agent_id, ()) if run["completed"] is not None]
 
     def criteria_of(self, agent_id: AgentId | None) -> dict[str, CriterionRow]:
         """The criteria of an agent, or with None of the team, by name; empty when it was not judged."""

@@ -1,4 +1,4 @@
-"""Two success rates: an exact test, the effect of repeated tasks, and the smallest detectable change."""
+"""Two completion rates: an exact test, the effect of repeated tasks, and the smallest detectable change."""
 
 from __future__ import annotations
 

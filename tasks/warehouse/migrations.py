@@ -18,7 +18,7 @@ from tasks.warehouse.schema import metadata
 
 logger = logging.getLogger(__name__)
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """Every revision there is, oldest first. Kept here as well, so that the check at each start needs no Alembic, whose
 import takes longer than everything else about it."""
 

@@ -42,7 +42,7 @@ def _verdicts(comparison: Comparison, metric: str) -> list[str]:
 def test_a_report_against_itself_made_again_has_no_change() -> None:
     comparison = compare_reports(*_pair())
     assert {subject.verdict for subject in (comparison.team, *comparison.agents)} == {"no_change"}
-    change = _change(comparison.agents[0], "success_rate")
+    change = _change(comparison.agents[0], "completion_rate")
     assert change.low is not None
     assert change.high is not None
     assert change.low < change.difference < change.high  # type: ignore[operator]
@@ -52,17 +52,17 @@ def test_a_report_against_itself_made_again_has_no_change() -> None:
         "criterion:accuracy",
         "criterion:efficiency",
         "criterion:reliability",
-        "success_rate",
+        "completion_rate",
         "avg_duration_seconds",
         "avg_cost_usd",
     ]
 
 
 def test_what_fell_is_worse_and_what_got_cheaper_better() -> None:
-    later = _WORLD.changed(0, success_rate=0.2).changed(1, cost_usd=0.001).changed(2, seconds=200)
+    later = _WORLD.changed(0, completion_rate=0.2).changed(1, cost_usd=0.001).changed(2, seconds=200)
     comparison = compare_reports(*_pair(later=later))
     first, second, third = comparison.agents
-    assert _change(first, "success_rate").verdict == "worse"
+    assert _change(first, "completion_rate").verdict == "worse"
     assert (_change(second, "avg_cost_usd").verdict, second.verdict) == ("better", "better")
     assert (_change(third, "avg_duration_seconds").verdict, third.verdict) == ("worse", "worse")
     cost = _change(second, "avg_cost_usd")
@@ -75,7 +75,7 @@ def test_what_fell_is_worse_and_what_got_cheaper_better() -> None:
 def test_the_figures_are_the_ones_that_the_reports_show() -> None:
     before, after = _pair()
     agent = compare_reports(before, after).agents[1]
-    for metric in ("score", "success_rate", "avg_duration_seconds", "avg_cost_usd"):
+    for metric in ("score", "completion_rate", "avg_duration_seconds", "avg_cost_usd"):
         change = _change(agent, metric)
         assert change.before == pytest.approx(before.details[1][metric])
         assert change.after == pytest.approx(after.details[1][metric])
@@ -99,14 +99,14 @@ def test_worse_counts_before_better_before_no_change() -> None:
     ],
 )
 def test_scores_of_another_judge_are_not_comparable_but_runs_are(settings: dict[str, Any], said: str) -> None:
-    before, after = _pair(later=_WORLD.changed(0, success_rate=0.1))
+    before, after = _pair(later=_WORLD.changed(0, completion_rate=0.1))
     comparison = compare_reports(before, _with(after, judge_settings=after.report["judge_settings"] | settings))
     assert said in comparison.reasons[0]
     for metric in ("score", "criterion:accuracy"):
         assert set(_verdicts(comparison, metric)) == {"not_comparable"}
         assert said in (_change(comparison.agents[0], metric).reason or "")
     assert comparison.agents[0].verdict == "worse"
-    assert _change(comparison.agents[0], "success_rate").verdict == "worse"
+    assert _change(comparison.agents[0], "completion_rate").verdict == "worse"
 
 
 def test_a_report_that_does_not_say_how_its_judge_was_set_is_comparable_by_its_fingerprint_only() -> None:
@@ -139,7 +139,7 @@ def test_only_the_agent_with_another_rubric_is_not_comparable(values: dict[str, 
     comparison = compare_reports(before, _rubric(after, "2", **values))
     assert _verdicts(comparison, "score") == ["no_change", "no_change", "not_comparable", "no_change"]
     assert said in (_change(comparison.agents[1], "score").reason or "")
-    assert _change(comparison.agents[1], "success_rate").verdict == "no_change"
+    assert _change(comparison.agents[1], "completion_rate").verdict == "no_change"
     team = compare_reports(before, _rubric(after, None, **values))
     assert _verdicts(team, "score")[0] == "not_comparable"
 
@@ -190,7 +190,7 @@ def test_an_agent_without_a_score_has_none_to_compare(status: str, said: str) ->
     agent = compare_reports(before, missing).agents[0]
     assert _change(agent, "score").verdict == "not_comparable"
     assert _change(agent, "score").reason == f"no score in report 2: {said}"
-    assert _change(agent, "success_rate").verdict == "no_change"
+    assert _change(agent, "completion_rate").verdict == "no_change"
 
 
 def test_a_criterion_that_was_scored_in_one_report_only_makes_the_whole_score_another() -> None:
@@ -287,17 +287,17 @@ def test_the_same_runs_cannot_have_changed() -> None:
     same = StoredReport(after.report, before.details, before.criteria, before.runs)
     comparison = compare_reports(before, same)
     for subject in (comparison.team, *comparison.agents):
-        for metric in ("success_rate", "avg_duration_seconds", "avg_cost_usd"):
+        for metric in ("completion_rate", "avg_duration_seconds", "avg_cost_usd"):
             change = _change(subject, metric)
             assert (change.verdict, change.difference, change.method) == ("no_change", 0.0, "no new runs"), metric
 
 
 def test_a_young_agent_whose_new_runs_fail_is_worse() -> None:
     """Report 1 saw its 8 runs, report 2 the same 8 and 12 new ones: none is of the earlier report only."""
-    before, after = _pair(_WORLD.changed(0, success_rate=1.0))
+    before, after = _pair(_WORLD.changed(0, completion_rate=1.0))
     first = [run for run in before.runs if run["agent_id"] == "1"]
     new = [
-        run | {"succeeded": False, "duration_seconds": 9 * run["duration_seconds"]}
+        run | {"completed": False, "duration_seconds": 9 * run["duration_seconds"]}
         for run in after.runs
         if run["agent_id"] == "1"
     ]
@@ -306,7 +306,7 @@ def test_a_young_agent_whose_new_runs_fail_is_worse() -> None:
         StoredReport(before.report, before.details, before.criteria, first[:8] + others[0]),
         StoredReport(after.report, after.details, after.criteria, first[:8] + new[:12] + others[1]),
     )
-    rate, duration = (_change(comparison.agents[0], metric) for metric in ("success_rate", "avg_duration_seconds"))
+    rate, duration = (_change(comparison.agents[0], metric) for metric in ("completion_rate", "avg_duration_seconds"))
     assert (rate.verdict, rate.before, rate.after) == ("worse", 1.0, 0.4)
     assert rate.high is not None
     assert rate.high < 0
@@ -334,7 +334,7 @@ def test_reports_without_agents_or_runs_are_no_error() -> None:
     assert comparison.team.verdict == "not_comparable"
     assert compare_reports(empty, empty).agents == ()
     without = StoredReport(after.report, after.details, after.criteria)
-    assert _change(compare_reports(before, without).agents[0], "success_rate").reason == "no finished run now"
+    assert _change(compare_reports(before, without).agents[0], "completion_rate").reason == "no finished run now"
 
 
 def _on_tasks(reading: StoredReport, tasks: list[str], agents: tuple[str, ...] = ("1", "2", "3")) -> StoredReport:
@@ -356,7 +356,7 @@ def _on_tasks(reading: StoredReport, tasks: list[str], agents: tuple[str, ...] =
     ],
 )
 def test_runs_of_other_tasks_are_not_comparable(before: list[str], after: list[str], reason: str) -> None:
-    first, last = _pair(later=_WORLD.changed(0, success_rate=0.0))
+    first, last = _pair(later=_WORLD.changed(0, completion_rate=0.0))
     comparison = compare_reports(_on_tasks(first, before), _on_tasks(last, after))
     assert {subject.verdict for subject in (comparison.team, *comparison.agents)} == {"not_comparable"}
     for change in comparison.agents[0].changes:
@@ -378,17 +378,17 @@ def test_the_same_tasks_or_tasks_that_never_repeat_are_comparable(before: list[s
     first, last = _pair()
     comparison = compare_reports(_on_tasks(first, before), _on_tasks(last, after))
     assert comparison.reasons == ()
-    assert {_change(agent, "success_rate").verdict for agent in comparison.agents} == {"no_change"}
+    assert {_change(agent, "completion_rate").verdict for agent in comparison.agents} == {"no_change"}
 
 
 def test_other_tasks_of_one_agent_leave_the_others_and_the_runs_of_the_team() -> None:
-    first, last = _pair(later=_WORLD.changed(0, success_rate=0.0).changed(1, success_rate=0.0))
+    first, last = _pair(later=_WORLD.changed(0, completion_rate=0.0).changed(1, completion_rate=0.0))
     comparison = compare_reports(_on_tasks(first, ["a", "b"], ("1",)), _on_tasks(last, ["c", "d"], ("1",)))
     assert [agent.verdict for agent in comparison.agents][:2] == ["not_comparable", "worse"]
     assert comparison.reasons == (
         "other tasks of 1 of 3 agents: a change there cannot be distinguished from the effect of the tasks",
     )
     assert _change(comparison.team, "score").verdict == "not_comparable"
-    rate = _change(comparison.team, "success_rate")
+    rate = _change(comparison.team, "completion_rate")
     # Of the two agents that are left.
-    assert rate.before == pytest.approx((first.details[1]["success_rate"] + first.details[2]["success_rate"]) / 2)
+    assert rate.before == pytest.approx((first.details[1]["completion_rate"] + first.details[2]["completion_rate"]) / 2)

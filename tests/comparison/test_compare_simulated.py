@@ -2,7 +2,7 @@
 
 A simulated judge (the truth of the runs that it saw, and noise of 0.7 points an answer and criterion), 14 agents with
 20 runs, log-normal times and costs, a time-out in half of the failed runs. Of pairs without a change at most 5 % may
-have anything called changed, of any agent or the team; and a success rate that fell from 0.9 to 0.4 is to be called
+have anything called changed, of any agent or the team; and a completion rate that fell from 0.9 to 0.4 is to be called
 worse in at least 80 %. Here 20 pairs each, always the same; ``benchmarks.false_alarms`` measures as many as one likes.
 
 Measured with other seeds, 800 pairs each: false alarms in 3.3 % (every agent at 0.9), 4.8 % (anywhere from 0.5 to
@@ -44,7 +44,7 @@ def test_hardly_any_pair_with_history_is_called_changed() -> None:
     assert count_alarms_with_history(PAIRS, 1, np.random.default_rng(4)) <= 0.05 * PAIRS
 
 
-def test_a_success_rate_that_fell_is_found_of_one_agent() -> None:
+def test_a_completion_rate_that_fell_is_found_of_one_agent() -> None:
     assert count_falls_of_one(60, np.random.default_rng(4)) >= 0.8 * 60
 
 

@@ -14,13 +14,13 @@ from tasks.statistics.rates import compare_rates, design_effect
 
 def _runs(values: list[Any], start: int, tasks: list[str] | None = None) -> list[dict[str, Any]]:
     return [
-        {"run_id": str(start + index), "succeeded": value, "task_hash": tasks[index] if tasks else f"{start}-{index}"}
+        {"run_id": str(start + index), "completed": value, "task_hash": tasks[index] if tasks else f"{start}-{index}"}
         for index, value in enumerate(values)
     ]
 
 
 def _samples(before: list[dict[str, Any]], after: list[dict[str, Any]], *, same_source: bool = True) -> Samples:
-    return pair_samples(before, after, lambda run: run["succeeded"], same_source=same_source)
+    return pair_samples(before, after, lambda run: run["completed"], same_source=same_source)
 
 
 def test_tasks_that_repeat_are_strata_where_they_come_out_alike() -> None:

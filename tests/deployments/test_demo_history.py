@@ -25,7 +25,7 @@ def _make(warehouse: Warehouse) -> int:
     row.pop("id", None)
     agents = [
         {"agent_id": "1", "agent_name": "deploy-pilot", "status": "evaluated", "score": 5.0, "passed": False,
-         "runs_analyzed": 4, "run_ids": ["1", "2", "3", "4"], "success_rate": 0.5, "reasoning": "secret of the report"},
+         "runs_analyzed": 4, "run_ids": ["1", "2", "3", "4"], "completion_rate": 0.5, "reasoning": "secret"},
         {"agent_id": "2", "agent_name": "idle", "status": "no_runs", "runs_analyzed": 0},
     ]  # fmt: skip
     criteria = [
@@ -39,7 +39,7 @@ def _make(warehouse: Warehouse) -> int:
         }
         for agent in (None, "1")
     ]
-    runs = [{"agent_id": "1", "run_id": str(run), "status": "completed", "succeeded": run > 2} for run in (1, 2, 3, 4)]
+    runs = [{"agent_id": "1", "run_id": str(run), "status": "completed", "completed": run > 2} for run in (1, 2, 3, 4)]
     warehouse.write_report(report_id, row, agents, criteria, runs)
     return report_id
 
@@ -65,7 +65,7 @@ def test_nine_weeks_come_before_the_first_report_and_say_that_they_are_samples(w
         assert pilot["score"] > 6
         assert idle["score"] is None
         runs = warehouse.load_runs(row["id"])
-        assert sum(run["succeeded"] for run in runs) == round(4 * pilot["success_rate"])
+        assert sum(run["completed"] for run in runs) == round(4 * pilot["completion_rate"])
         assert not {run["run_id"] for run in runs} & {"1", "2", "3", "4"}
 
 

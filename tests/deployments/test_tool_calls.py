@@ -30,7 +30,7 @@ def stored_run(tmp_path: Path) -> Any:
     def store(*calls: ToolCall) -> dict[str, Any]:
         agent = Agent(id="1", name="bot", environment="prod")
         started = _NOW - timedelta(hours=1)
-        run = Run(id="7", agent_id="1", status="completed", outcome="success", started_at=started, tool_calls=calls)
+        run = Run(id="7", agent_id="1", status="completed", outcome="completed", started_at=started, tool_calls=calls)
         evidence = build_evidence(agent, AgentRuns(runs=(run,)), (), RunPrices({}))
         warehouse = open_warehouse(f"sqlite:///{tmp_path}/warehouse.db")
         report_id = warehouse.create_report({"environment": "prod"})

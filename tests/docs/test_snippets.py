@@ -16,7 +16,8 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from tasks.evidence.types import Run
+from tasks.evidence.types import Run, ToolCall
+from tasks.judge.criteria.function import call_function, load_functions
 from tasks.judge.prompt.steps import build_steps
 from tasks.judge.rubric import parse_criteria
 from tasks.settings import ReportOptions
@@ -120,6 +121,24 @@ def test_yaml_is_criteria_or_a_mapping(page: Any) -> None:
             assert "name:billing-bot" in parse_criteria(found).agents
 
 
+def test_the_function_of_the_guide_decides_on_runs(
+    pages: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = pages["docs/guide/criteria.md"]
+    (block,) = page.of_language("python")
+    (tmp_path / "my_checks").mkdir()
+    (tmp_path / "my_checks" / "refunds.py").write_text(block, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    _, computed = page.of_language("yaml")
+    functions = load_functions(parse_criteria(yaml.safe_load(computed)).agents)
+    call = ToolCall(name="refund", arguments='{"amount": 20}')
+    started = datetime(2026, 3, 1, tzinfo=UTC)
+    run = Run(id="1", agent_id="1", status="completed", outcome="completed", started_at=started, tool_calls=(call,))
+    for response, expected in {"20 EUR are on their way.": 1, "30 EUR are on their way.": 0, None: None}.items():
+        answered = run.model_copy(update={"final_response": response})
+        assert call_function(functions["my_checks.refunds:is_right"], answered) == expected
+
+
 def test_mappings_make_any_database_a_source(pages: dict[str, Any], tmp_path: Path) -> None:
     first, second = pages["docs/guide/own-tables.md"].of_language("yaml")
     with sqlite3.connect(tmp_path / "own.db") as connection:
@@ -144,7 +163,7 @@ def test_mappings_make_any_database_a_source(pages: dict[str, Any], tmp_path: Pa
         [agent] = source.load_agents("production", window)
         found += [(agent.name, run) for run in source.fetch_runs(agent, window).runs]
     [(name, one), (other, two)] = found
-    assert (name, one.id, one.outcome, one.task) == ("Helper", "u", "success", "Why?")
+    assert (name, one.id, one.outcome, one.task) == ("Helper", "u", "completed", "Why?")
     assert (other, two.id, two.succeeded, two.tool_calls[0].result) == ("helper", "t", True, "found")
     assert "Thanks" in (two.execution_steps or "")
 
@@ -190,7 +209,7 @@ def test_files_of_the_guide_are_a_source(pages: dict[str, Any], tmp_path: Path) 
     [agent] = source.load_agents("production", window)
     second, first = source.fetch_runs(agent, window).runs
     assert (first.task, first.final_response) == ("Refund order 7", "Done: 20 EUR are on their way.")
-    assert (second.outcome, second.error) == ("failure", "order 8 not found")
+    assert (second.outcome, second.error) == ("failed", "order 8 not found")
 
     (mapping,) = page.of_language("yaml")
     row = 'uid,bot,outcome,began,payload,reply,ms\n7,b,gave up,2026-03-01,"{""question"": ""Why?""}",Because,1500\n'
@@ -198,4 +217,4 @@ def test_files_of_the_guide_are_a_source(pages: dict[str, Any], tmp_path: Path) 
     source = SqlSource(open_files(f"{tmp_path}/talks.csv"), parse_mapping(mapping, page.name))
     [agent] = source.load_agents("production", window)
     [run] = source.fetch_runs(agent, window).runs
-    assert (run.task, run.outcome, run.duration_seconds) == ("Why?", "failure", 1.5)
+    assert (run.task, run.outcome, run.duration_seconds) == ("Why?", "failed", 1.5)

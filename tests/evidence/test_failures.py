@@ -10,7 +10,7 @@ from tasks.evidence.types import Run, SpanCall, TelemetrySummary, ToolCall, Trac
 
 
 def make_run(number: int, **values: Any) -> Run:
-    fields = {"agent_id": "1", "status": "failed", "outcome": "failure", "started_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    fields = {"agent_id": "1", "status": "failed", "outcome": "failed", "started_at": datetime(2026, 1, 1, tzinfo=UTC)}
     return Run(id=str(number), **{**fields, **values})
 
 

@@ -32,7 +32,7 @@ def test_every_status_is_named_with_its_number_of_runs(make_run: MakeRun) -> Non
 
 def test_finished_runs_are_not_left_out(make_run: MakeRun) -> None:
     left_out = LeftOut().add(
-        [make_run(1, status="completed", outcome="success"), make_run(2, status="failed", outcome="failure")]
+        [make_run(1, status="completed", outcome="completed"), make_run(2, status="failed", outcome="failed")]
     )
     assert not left_out
     assert left_out.sentences() == []

@@ -27,7 +27,7 @@ from tasks.statistics.intervals import wilson_interval
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 AGENT = Agent(id="1", name="billing-bot", environment="demo")
-OUTCOMES = {"completed": "success", "failed": "failure", "running": "unfinished"}
+OUTCOMES = {"completed": "completed", "failed": "failed", "running": "unfinished"}
 
 
 def make_run(number: int, status: str = "completed", **values: Any) -> Run:
@@ -61,13 +61,13 @@ def test_percentile_interpolates_between_the_nearest_values() -> None:
 
 def test_no_runs_at_all() -> None:
     evidence = build_evidence(AGENT, AgentRuns(), [], RunPrices())
-    assert evidence.metrics == Metrics(runs_analyzed=0, runs_succeeded=0, runs_failed=0, runs_unfinished=0)
+    assert evidence.metrics == Metrics(runs_analyzed=0, runs_completed=0, runs_failed=0, runs_unfinished=0)
     assert (evidence.runs, evidence.traces, evidence.costs_usd) == ((), {}, {})
 
 
 def test_only_unfinished_runs_are_like_none_but_counted() -> None:
     found = metrics_of([make_run(1, "running", duration_seconds=5, total_tokens=9)], [make_trace(1)])
-    assert found == Metrics(runs_analyzed=0, runs_succeeded=0, runs_failed=0, runs_unfinished=1)
+    assert found == Metrics(runs_analyzed=0, runs_completed=0, runs_failed=0, runs_unfinished=1)
 
 
 def test_counts_rates_and_means_are_over_finished_runs_where_known() -> None:
@@ -79,9 +79,9 @@ def test_counts_rates_and_means_are_over_finished_runs_where_known() -> None:
         make_run(1),
     ]
     found = metrics_of(runs, costs={"4": 0.5, "3": 0.25, "5": 99})
-    assert (found.runs_analyzed, found.runs_succeeded, found.runs_failed, found.runs_unfinished) == (4, 3, 1, 1)
-    assert found.success_rate == 0.75
-    assert (found.success_rate_low, found.success_rate_high) == wilson_interval(3, 4)
+    assert (found.runs_analyzed, found.runs_completed, found.runs_failed, found.runs_unfinished) == (4, 3, 1, 1)
+    assert found.completion_rate == 0.75
+    assert (found.completion_rate_low, found.completion_rate_high) == wilson_interval(3, 4)
     assert found.avg_duration_seconds == 2
     assert found.p95_duration_seconds == pytest.approx(2.9)
     assert (found.avg_tokens, found.total_tokens) == (75, 150)
@@ -239,7 +239,7 @@ def test_all_failed_has_no_best() -> None:
     assert found.best_run is None
     assert found.worst_run is not None
     assert found.failure_patterns[0].pattern == "failed"
-    assert (found.success_rate, found.success_rate_low) == (0.0, 0.0)
+    assert (found.completion_rate, found.completion_rate_low) == (0.0, 0.0)
 
 
 def test_traces_are_counted_by_state_one_for_each_run() -> None:

@@ -23,7 +23,7 @@ def _row(
     agent_id: int, status: str = "evaluated", score: float | None = 8.0, rate: float | None = 0.9
 ) -> dict[str, Any]:
     name = f"agent-{agent_id}"
-    return {"agent_id": str(agent_id), "agent_name": name, "status": status, "score": score, "success_rate": rate}
+    return {"agent_id": str(agent_id), "agent_name": name, "status": status, "score": score, "completion_rate": rate}
 
 
 def _reading(*rows: dict[str, Any], **report: Any) -> StoredReport:
@@ -43,43 +43,96 @@ def test_a_low_score_breaks_the_rule_and_names_agent_value_and_bound() -> None:
     assert _broken(_reading(_row(1, score=7.0)), Rules(min_score=7)) == []
 
 
-def test_a_low_success_rate_breaks_the_rule() -> None:
+def test_a_low_completion_rate_breaks_the_rule() -> None:
     reading = _reading(_row(1, rate=0.796), _row(2, rate=0.8), _row(3, "no_runs", None, None))
-    assert _broken(reading, Rules(min_success_rate=0.8, by_point=True)) == [
-        "min-success-rate: agent-1: 79.6% succeeded, at least 0.8"
+    assert _broken(reading, Rules(min_completion_rate=0.8, by_point=True)) == [
+        "min-completion-rate: agent-1: 79.6% completed, at least 0.8"
     ]
 
 
-def _rated(agent_id: int, succeeded: int, runs: int) -> dict[str, Any]:
-    low, high = wilson_interval(succeeded, runs) or (None, None)
-    known = {"success_rate_low": low, "success_rate_high": high, "runs_analyzed": runs}
-    return _row(agent_id, rate=succeeded / runs) | known
+def _rated(agent_id: int, completed: int, runs: int) -> dict[str, Any]:
+    low, high = wilson_interval(completed, runs) or (None, None)
+    known = {"completion_rate_low": low, "completion_rate_high": high, "runs_analyzed": runs}
+    return _row(agent_id, rate=completed / runs) | known
 
 
-def test_a_success_rate_is_passed_broken_or_cannot_be_told() -> None:
+def test_a_completion_rate_is_passed_broken_or_cannot_be_told() -> None:
     reading = _reading(_rated(1, 20, 20), _rated(2, 12, 20), _rated(3, 15, 20), _rated(4, 20, 20))
-    findings = check_report(reading, Rules(min_success_rate=0.8))
+    findings = check_report(reading, Rules(min_completion_rate=0.8))
     assert [(finding.state, finding.message) for finding in findings[:3]] == [
-        ("held", "100% of 20 runs succeeded (95 % interval 84% to 100%), at least 0.8"),
-        ("broken", "60% of 20 runs succeeded (95 % interval 39% to 78%), at least 0.8"),
-        ("cannot_tell", "75% of 20 runs succeeded (95 % interval 53% to 89%), at least 0.8"),
+        ("held", "100% of 20 runs completed (95 % interval 84% to 100%), at least 0.8"),
+        ("broken", "60% of 20 runs completed (95 % interval 39% to 78%), at least 0.8"),
+        ("cannot_tell", "75% of 20 runs completed (95 % interval 53% to 89%), at least 0.8"),
     ]
     assert [finding.breaks() for finding in findings] == [False, True, False, False]
     assert [finding.breaks(strict=True) for finding in findings] == [False, True, True, False]
-    by_point = check_report(reading, Rules(min_success_rate=0.8, by_point=True))
+    by_point = check_report(reading, Rules(min_completion_rate=0.8, by_point=True))
     assert [finding.state for finding in by_point] == ["held", "broken", "broken", "held"]
+
+
+def _verdicts(from_source: int = 0, from_judge: int = 0, cannot_tell: int = 0, unusable: int = 0) -> dict[str, int]:
+    counts = {"from_source": from_source, "from_judge": from_judge, "cannot_tell": cannot_tell, "unusable": unusable}
+    return counts | {"not_judged": 0}
+
+
+def _succeeded(agent_id: int, succeeded: int, runs: int) -> dict[str, Any]:
+    """An agent all of whose runs completed."""
+    low, high = wilson_interval(succeeded, runs) or (None, None)
+    known = {"success_rate": succeeded / runs, "success_rate_low": low, "success_rate_high": high}
+    return _rated(agent_id, runs, runs) | known | {"verdicts": _verdicts(from_judge=runs)}
+
+
+def test_success_is_of_verdicts_and_not_of_statuses() -> None:
+    reading = _reading(_succeeded(1, 20, 20), _succeeded(2, 9, 20), _succeeded(3, 15, 20))
+    found = check_report(reading, Rules(min_success_rate=0.8))
+    assert [(finding.rule, finding.state, finding.message) for finding in found] == [
+        ("min-success-rate", "held",
+         "100% of 20 runs of known outcome succeeded (95 % interval 84% to 100%), at least 0.8"),
+        ("min-success-rate", "broken",
+         "45% of 20 runs of known outcome succeeded (95 % interval 26% to 66%), at least 0.8"),
+        ("min-success-rate", "cannot_tell",
+         "75% of 20 runs of known outcome succeeded (95 % interval 53% to 89%), at least 0.8"),
+    ]  # fmt: skip
+    assert [finding.state for finding in check_report(reading, Rules(min_completion_rate=0.8))] == ["held"] * 3
+    by_point = check_report(reading, Rules(min_success_rate=0.8, by_point=True))
+    assert [finding.state for finding in by_point] == ["held", "broken", "broken"]
+
+
+def test_without_verdicts_success_is_undecided_and_never_completion() -> None:
+    unknown = {"success_rate": None, "success_rate_low": None, "success_rate_high": None}
+    reading = _reading(
+        _rated(1, 20, 20),
+        _rated(2, 20, 20) | unknown | {"verdicts": None},
+        _rated(3, 20, 20) | unknown | {"verdicts": _verdicts(cannot_tell=15, unusable=5)},
+        _row(4, "no_runs", None, None) | unknown,
+        _row(5, "failed", None, 0.9) | unknown,
+    )
+    for rules in (Rules(min_success_rate=0.8), Rules(min_success_rate=0.0, by_point=True)):
+        findings = check_report(reading, rules)
+        assert [finding.state for finding in findings] == [*["cannot_tell"] * 3, "not_applied", "broken"]
+        assert [finding.breaks(strict=True) for finding in findings] == [True, True, True, False, True]
+    none = "no success rate (at least 0.8): no run has a verdict, and completion is not success"
+    assert [finding.message for finding in check_report(reading, Rules(min_success_rate=0.8))] == [
+        none,
+        none,
+        "no success rate (at least 0.8): 15 verdicts cannot tell, 5 are not usable",
+        "no run, so nothing was judged",
+        "no success rate (at least 0.8): its evaluation failed",
+    ]
+    *_, failed = check_report(reading, Rules(min_success_rate=0.8, max_failed=1))
+    assert (failed.state, failed.excused) == ("not_applied", True)
 
 
 @pytest.mark.parametrize(("least", "state"), [(0.0, "held"), (1.0, "cannot_tell")])
 def test_a_bound_at_the_end_of_the_scale_breaks_on_no_rounding(least: float, state: str) -> None:
     for runs in range(1, 60):
-        (finding,) = check_report(_reading(_rated(1, runs, runs)), Rules(min_success_rate=least))
+        (finding,) = check_report(_reading(_rated(1, runs, runs)), Rules(min_completion_rate=least))
         assert finding.state == state
 
 
 def test_without_a_stored_interval_the_runs_give_it() -> None:
-    runs = [{"agent_id": "1", "run_id": str(number), "succeeded": number > 15} for number in range(20)]
-    rules = Rules(min_success_rate=0.8)
+    runs = [{"agent_id": "1", "run_id": str(number), "completed": number > 15} for number in range(20)]
+    rules = Rules(min_completion_rate=0.8)
     (finding,) = check_report(StoredReport(report_row(5), [_row(1, rate=0.2)], (), runs), rules)
     assert finding.state == "broken"
     (finding,) = check_report(_reading(_row(1, rate=0.2)), rules)
@@ -91,15 +144,15 @@ def test_14_good_agents_hardly_ever_stop_a_release() -> None:
 
     def stopped(rules: Rules, truth: float) -> float:
         one = sum(
-            float(binom.pmf(succeeded, 20, truth))
-            for succeeded in range(21)
-            if any(finding.breaks() for finding in check_report(_reading(_rated(1, succeeded, 20)), rules))
+            float(binom.pmf(completed, 20, truth))
+            for completed in range(21)
+            if any(finding.breaks() for finding in check_report(_reading(_rated(1, completed, 20)), rules))
         )
         return 1 - (1 - one) ** 14
 
-    assert stopped(Rules(min_success_rate=0.8, by_point=True), 0.9) == pytest.approx(0.46, abs=0.01)
-    assert stopped(Rules(min_success_rate=0.8), 0.9) == pytest.approx(0.006, abs=0.001)
-    assert stopped(Rules(min_success_rate=0.8), 0.5) > 0.99
+    assert stopped(Rules(min_completion_rate=0.8, by_point=True), 0.9) == pytest.approx(0.46, abs=0.01)
+    assert stopped(Rules(min_completion_rate=0.8), 0.9) == pytest.approx(0.006, abs=0.001)
+    assert stopped(Rules(min_completion_rate=0.8), 0.5) > 0.99
 
 
 def test_strict_breaks_on_what_could_not_be_applied_but_not_on_what_has_nothing_to_hold() -> None:
@@ -121,15 +174,15 @@ def test_an_agent_that_was_not_judged_breaks_min_score(status: str) -> None:
     assert line == f"min-score: agent-1: no score (at least 1): {status.replace('_', ' ')}"
 
 
-def test_a_success_rate_that_nobody_knows_breaks_the_rule() -> None:
+def test_a_completion_rate_that_nobody_knows_breaks_the_rule() -> None:
     reading = _reading(_row(1), _row(2, "failed", None, None), _row(3, "not_started", None, None))
-    assert _broken(reading, Rules(min_success_rate=0.8)) == [
-        "min-success-rate: agent-2: no success rate (at least 0.8): its runs could not be read",
-        "min-success-rate: agent-3: no success rate (at least 0.8): not started",
+    assert _broken(reading, Rules(min_completion_rate=0.8)) == [
+        "min-completion-rate: agent-2: no completion rate (at least 0.8): its runs could not be read",
+        "min-completion-rate: agent-3: no completion rate (at least 0.8): not started",
     ]
-    assert _broken(_reading(_row(2, "failed", None, None)), Rules(min_success_rate=0.8, max_failed=1)) == []
+    assert _broken(_reading(_row(2, "failed", None, None)), Rules(min_completion_rate=0.8, max_failed=1)) == []
     # The judge failed, but the runs were read.
-    assert _broken(_reading(_row(2, "failed", None, 0.9)), Rules(min_success_rate=0.8)) == []
+    assert _broken(_reading(_row(2, "failed", None, 0.9)), Rules(min_completion_rate=0.8)) == []
 
 
 def test_whoever_has_no_runs_or_was_not_asked_for_is_held_to_nothing() -> None:
@@ -163,7 +216,7 @@ def test_a_report_that_did_not_complete_breaks_every_gate(status: str) -> None:
 
 
 def _subject(name: str, verdict: Verdict, **values: Any) -> AgentComparison:
-    change = Change(metric="success_rate", verdict=verdict, before=0.9, after=0.4, reason="other judge")
+    change = Change(metric="completion_rate", verdict=verdict, before=0.9, after=0.4, reason="other judge")
     return AgentComparison(agent_id="1", agent_name=name, verdict=verdict, changes=(change,), **values)
 
 
@@ -181,7 +234,7 @@ def test_only_what_is_worse_beyond_noise_breaks_no_worse_than() -> None:
         _subject("e", "not_comparable", presence="new"),
     )
     assert _broken(_reading(_row(1)), rules, comparison) == [
-        "no-worse-than: a: worse than in report 3: success rate 90% → 40%"
+        "no-worse-than: a: worse than in report 3: completion rate 90% → 40%"
     ]
     found = {f.subject: f for f in check_report(_reading(_row(1)), rules, comparison)}
     assert [found[name].state for name in "bde"] == ["held", "not_applied", "not_applied"]
@@ -244,33 +297,33 @@ def test_junit_is_well_formed_and_says_what_is_broken_whatever_names_hold() -> N
 
 def test_files_show_what_cannot_be_told_and_strict_makes_it_a_failure() -> None:
     findings = [
-        RuleResult("min-success-rate", "agent-1", "cannot_tell", "75% of 20 runs succeeded"),
-        RuleResult("min-success-rate", "agent-2", "not_applied", "no run", excused=True),
+        RuleResult("min-completion-rate", "agent-1", "cannot_tell", "75% of 20 runs completed"),
+        RuleResult("min-completion-rate", "agent-2", "not_applied", "no run", excused=True),
     ]
 
     def cases(*, strict: bool) -> list[list[tuple[str, str | None]]]:
         (suite,) = ET.fromstring(render_junit(report_row(5), findings, strict=strict))
         return [[(child.tag, child.get("message")) for child in case] for case in suite]
 
-    told, none = "cannot tell: 75% of 20 runs succeeded", "not applied: no run"
+    told, none = "cannot tell: 75% of 20 runs completed", "not applied: no run"
     assert cases(strict=False) == [[("skipped", told)], [("skipped", none)]]
     assert cases(strict=True) == [[("failure", told)], [("skipped", none)]]
     text = render_summary(report_row(5), findings)
     assert "passed" in text
-    assert "Cannot tell (1):\n\n- min-success-rate, agent-1: 75% of 20 runs succeeded" in text
-    assert "| min-success-rate | agent-1 | cannot tell: 75%" in render_summary(report_row(5), findings, strict=True)
+    assert "Cannot tell (1):\n\n- min-completion-rate, agent-1: 75% of 20 runs completed" in text
+    assert "| min-completion-rate | agent-1 | cannot tell: 75%" in render_summary(report_row(5), findings, strict=True)
 
 
 def test_two_agents_of_one_name_are_two_cases() -> None:
     rows = [_row(number) | {"agent_name": "bot"} for number in (1, 2)]
-    findings = check_report(_reading(*rows), Rules(min_score=7, min_success_rate=0.95, by_point=True))
+    findings = check_report(_reading(*rows), Rules(min_score=7, min_completion_rate=0.95, by_point=True))
     (suite,) = ET.fromstring(render_junit(report_row(5), findings))
     assert [case.get("name") for case in suite] == [
         "min-score: team",
         "min-score: bot (id:1)",
         "min-score: bot (id:2)",
-        "min-success-rate: bot (id:1)",
-        "min-success-rate: bot (id:2)",
+        "min-completion-rate: bot (id:1)",
+        "min-completion-rate: bot (id:2)",
     ]
     assert suite.get("failures") == "2"
     compared = _against(_subject("bot", "worse"), _subject("bot", "no_change").model_copy(update={"agent_id": "2"}))

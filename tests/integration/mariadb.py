@@ -118,7 +118,7 @@ def _differences(url: sa.URL) -> Iterator[str]:
     runs = {agent: answer.runs for agent, answer in found.items() if isinstance(answer, AgentRuns)}
     yield from _compare("agents with runs", sorted(runs), ["42", "Helper", "helper"])
     newest = [(run.id, run.outcome) for run in runs["Helper"]]
-    yield from _compare("newest", newest, [(_UUID.format(2), "failure"), (_UUID.format(1), "success")])
+    yield from _compare("newest", newest, [(_UUID.format(2), "failed"), (_UUID.format(1), "completed")])
     run = runs["Helper"][1]
     yield from _compare("started_at", run.started_at, datetime(2026, 3, 1, 10, 0, 0, 250000, tzinfo=UTC))
     yield from _compare("numbers", (run.duration_seconds, run.cost_usd, run.succeeded), (62.5, 0.0125, True))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,13 +19,13 @@ from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Run
 from tasks.judge.answer import RenderedEvidence
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.client import JudgeClient, open_endpoint
 from tasks.judge.endpoint.limiter import RateLimiter, StopSignal
 from tasks.judge.exchange import Judge
 from tasks.judge.ledger import Claim, PaidAnswer, unknown_cost
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.question import Question
-from tasks.judge.rubric import Criterion
 
 STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEY = "sk-secret-0123456789abcdef"
@@ -144,7 +145,7 @@ def make_run() -> Callable[..., Run]:
 
     def make(run_id: int | str = 1, **fields: Any) -> Run:
         status = fields.get("status", "completed")
-        outcomes = {"completed": "success", "failed": "failure"}
+        outcomes = {"completed": "completed", "failed": "failed"}
         values: dict[str, Any] = {
             "id": str(run_id),
             "agent_id": "1",
@@ -271,6 +272,26 @@ def judging(
     def make(*replies: Any, **parts: Any) -> tuple[Judge, SimulatedJudge]:
         server = serve(*replies)
         return make_judge(make_client(server.base_url), **parts), server
+
+    return make
+
+
+@pytest.fixture
+def asking(judging: Callable[..., tuple[Judge, SimulatedJudge]]) -> Callable[..., tuple[Judge, SimulatedJudge]]:
+    """As ``judging``, at 1 USD a million tokens in (cached ones 0.1) and 10 out."""
+    return partial(judging, prices=RunPrices({"gpt-5.4-mini": {"input": 1.0, "output": 10.0, "cached": 0.1}}))
+
+
+@pytest.fixture
+def make_reply() -> Callable[..., dict[str, Any]]:
+    """``make_reply(content, cached=…, finish_reason=…)``: a completion of 1,000 tokens in and 100 out."""
+
+    def make(
+        content: str | None, given: int = 1000, made: int = 100, cached: int | None = None, **changes: Any
+    ) -> dict[str, Any]:
+        details = {} if cached is None else {"prompt_tokens_details": {"cached_tokens": cached}}
+        usage = {"prompt_tokens": given, "completion_tokens": made, **details}
+        return completion(content, model="gpt-5.4-mini", **({"usage": usage} | changes))
 
     return make
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pytest
@@ -24,28 +23,16 @@ from tasks.judge.question import Question
 Make = Callable[..., dict[str, Any]]
 Serve = Callable[..., SimulatedJudge]
 Asking = Callable[..., tuple[Judge, SimulatedJudge]]
-PRICES = RunPrices({"gpt-5.4-mini": {"input": 1.0, "output": 10.0, "cached": 0.1}})
 
 
-def usage(given: int, made: int, cached: int | None = None) -> dict[str, Any]:
-    details = {} if cached is None else {"prompt_tokens_details": {"cached_tokens": cached}}
-    return {"prompt_tokens": given, "completion_tokens": made, **details}
-
-
-def reply(content: str | None, given: int = 1000, made: int = 100, **changes: Any) -> dict[str, Any]:
-    return completion(content, model="gpt-5.4-mini", **({"usage": usage(given, made)} | changes))
-
-
-@pytest.fixture
-def asking(judging: Asking) -> Asking:
-    """A judge before an endpoint that sends these replies, at the prices above."""
-    return partial(judging, prices=PRICES)
+def usage(given: int, made: int) -> dict[str, Any]:
+    return {"prompt_tokens": given, "completion_tokens": made}
 
 
 def test_what_this_report_paid_for_before_is_a_cost_of_it(
-    asking: Asking, question: Question, good: str, soon: float
+    asking: Asking, make_reply: Make, question: Question, good: str, soon: float
 ) -> None:
-    judge, server = asking(reply(good, usage=usage(1000, 100)))
+    judge, server = asking(make_reply(good))
     judge.ask(question, deadline=soon, spent=Spent())
     spent = Spent()
     _, reused = judge.ask(question, deadline=soon, spent=spent)
@@ -62,9 +49,9 @@ def test_what_this_report_paid_for_before_is_a_cost_of_it(
     ids=["a connection that broke", "an error"],
 )
 def test_a_call_of_which_nothing_came_back_may_have_cost_something(
-    first: Response, unknown: bool, asking: Asking, question: Question, good: str, soon: float
+    first: Response, unknown: bool, asking: Asking, make_reply: Make, question: Question, good: str, soon: float
 ) -> None:
-    judge, server = asking(first, reply(good))
+    judge, server = asking(first, make_reply(good))
     spent = Spent()
     judge.ask(question, deadline=soon, spent=spent)
     assert len(server.requests) == 2
@@ -81,8 +68,12 @@ def test_an_endpoint_that_is_not_there_costs_nothing(
     assert spent.unknown == set()
 
 
-def test_garbage_twice_fails_and_both_are_counted_and_kept(asking: Asking, question: Question, soon: float) -> None:
-    judge, server = asking(reply("garbage", 1000, 100), reply('{"criteria": {"accuracy": {"score": 99}}}', 2000, 50))
+def test_garbage_twice_fails_and_both_are_counted_and_kept(
+    asking: Asking, make_reply: Make, question: Question, soon: float
+) -> None:
+    judge, server = asking(
+        make_reply("garbage", 1000, 100), make_reply('{"criteria": {"accuracy": {"score": 99}}}', 2000, 50)
+    )
     spent = Spent()
     with pytest.raises(JudgeError, match=r"nor could the second: .*score 99 is not between 0 and 10; .*'care'"):
         judge.ask(question, deadline=soon, spent=spent)
@@ -103,9 +94,9 @@ def test_garbage_twice_fails_and_both_are_counted_and_kept(asking: Asking, quest
     ],
 )
 def test_one_unknown_part_makes_the_sum_unknown(
-    first: Any, second: Any, expected: Any, asking: Asking, question: Question, good: str, soon: float
+    first: Any, second: Any, expected: Any, asking: Asking, make_reply: Make, question: Question, good: str, soon: float
 ) -> None:
-    judge, _ = asking(reply("garbage", usage=first), reply(good, usage=second))
+    judge, _ = asking(make_reply("garbage", usage=first), make_reply(good, usage=second))
     spent = Spent()
     judge.ask(question, deadline=soon, spent=spent)
     assert (spent.prompt_tokens, spent.completion_tokens, spent.cost_usd is not None) == expected
@@ -149,13 +140,13 @@ def test_an_endpoint_that_fails_costs_nothing_that_is_known(asking: Asking, ques
 
 @pytest.mark.parametrize(
     ("first", "left"),
-    [(reply("{}", usage=None), False), (Response(drop=True), False), (Response(503, b"{}"), True)],
+    [(None, False), (Response(drop=True), False), (Response(503, b"{}"), True)],
     ids=["an unknown cost", "nothing came back", "an error"],
 )
 def test_what_may_have_been_paid_is_taken_from_the_purse(
-    first: Any, left: bool, asking: Asking, question: Question, good: str, soon: float
+    first: Response | None, left: bool, asking: Asking, make_reply: Make, question: Question, good: str, soon: float
 ) -> None:
-    judge, _ = asking(first, reply(good))
+    judge, _ = asking(first or make_reply("{}", usage=None), make_reply(good))
     most = judge.most_usd(1000)
     assert most is not None
     judge = replace(judge, budget=Budget(1.6 * most))
@@ -212,10 +203,10 @@ def test_a_limit_ends_with_the_first_call_that_states_no_cost(
 
 
 def test_hidden_reasoning_is_paid_for_and_reaches_the_limit(
-    asking: Asking, question: Question, good: str, soon: float
+    asking: Asking, make_reply: Make, question: Question, good: str, soon: float
 ) -> None:
     hidden = {"prompt_tokens": 900, "completion_tokens": 20, "total_tokens": 8900}
-    judge, server = asking(reply(good, usage=hidden), budget=Budget(0.2))
+    judge, server = asking(make_reply(good, usage=hidden), budget=Budget(0.2))
     spent = Spent()
     ask_until_the_limit(judge, question, soon, spent)
     assert spent.completion_tokens == 8000 * len(server.requests)
@@ -223,14 +214,14 @@ def test_hidden_reasoning_is_paid_for_and_reaches_the_limit(
 
 
 def test_a_claim_says_what_the_call_under_way_can_cost(
-    asking: Asking, question: Question, good: str, soon: float, memory_ledger: Any
+    asking: Asking, make_reply: Make, question: Question, good: str, soon: float, memory_ledger: Any
 ) -> None:
     seen: list[float] = []
 
     def look(text: str) -> Callable[[Any, Any], dict[str, Any]]:
         def respond(payload: Any, request: Any) -> dict[str, Any]:
             seen.extend(claim.most_usd for claim in memory_ledger.claims.values())
-            return reply(text)
+            return make_reply(text)
 
         return respond
 
@@ -254,13 +245,13 @@ def test_a_call_that_was_never_answered_is_kept_in_the_ledger(
 
 
 def test_a_call_is_priced_in_the_tier_that_it_was_answered_in(
-    asking: Asking, question: Question, good: str, soon: float
+    asking: Asking, make_reply: Make, question: Question, good: str, soon: float
 ) -> None:
     prices = RunPrices(
         {"gpt-5.4-mini": {"input": 2.0, "output": 20.0}, "gpt-5.4-mini:flex": {"input": 1, "output": 10}}
     )
     for stated, cost in (("flex", 0.002), ("default", 0.004), ("scale", None)):
-        judge, _ = asking(reply(good) | {"service_tier": stated}, prices=prices)
+        judge, _ = asking(make_reply(good) | {"service_tier": stated}, prices=prices)
         judge = replace(judge, client=replace(judge.client, tier=ServiceTier("flex")))
         spent = Spent()
         judge.ask(question, deadline=soon, spent=spent)

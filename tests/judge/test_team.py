@@ -52,7 +52,7 @@ def test_a_team_of_any_size_finds_room(count: int, make_team: Callable[[int], li
     text = asked(make_team(count), {})
     assert estimate_tokens(text) <= 80_300
     assert text.count("\n## Agent\n| agent-") == count
-    assert text.count("- success rate: 0%") == count
+    assert text.count("- completion rate: 0%") == count
     runs = text.count("\n### R")
     assert runs == count if count <= 100 else runs < count
 

@@ -31,7 +31,7 @@ def test_no_text_of_an_agent_keeps_a_secret(make_run: Callable[..., Run]) -> Non
         name: f"{name} {KEY}"
         for name in ("task", "final_response", "error", "tool_calls_invalid", "execution_steps", "status")
     }
-    run = make_run(1, f"no id {KEY}", **texts | {"outcome": "failure", "tool_calls": (call,)})
+    run = make_run(1, f"no id {KEY}", **texts | {"outcome": "failed", "tool_calls": (call,)})
     agent = Agent(id="1", name="bot", environment="demo", description=f"uses {KEY}", prompt=KEY)
     redaction_batch = RedactionBatch(REDACTOR)
     found = redaction_batch.redact_runs(AgentRuns(runs=(run, make_run(2, "0a")), unreadable=1, warnings=(f"w {KEY}",)))

@@ -10,7 +10,7 @@ from tasks.comparison.description import describe_change
 from tasks.render.change_text import render_changed
 
 _FELL = Change(
-    metric="success_rate", verdict="worse", before=0.9, after=0.4, difference=-0.5, low=-0.7, high=-0.2, p_value=0.01
+    metric="completion_rate", verdict="worse", before=0.9, after=0.4, difference=-0.5, low=-0.7, high=-0.2, p_value=0.01
 )
 _FASTER = Change(
     metric="avg_duration_seconds", verdict="better", before=20, after=10, difference=-10, low=-15, high=-5, p_value=0.02
@@ -42,7 +42,7 @@ def test_worse_comes_first_and_noise_is_a_count() -> None:
 
 
 def test_a_change_is_said_with_its_interval_and_units() -> None:
-    assert describe_change(_FELL) == "success rate 90% → 40% (-50 points; 95 %: -70 points to -20 points)"
+    assert describe_change(_FELL) == "completion rate 90% → 40% (-50 points; 95 %: -70 points to -20 points)"
     slower = Change(metric="avg_duration_seconds", verdict="worse", before=20.0, after=103.4, difference=83.4, low=60.0)
     assert describe_change(slower) == "duration of a run 20.0 s → 1 min 43 s (+1 min 23 s; 95 %: +1 min 0 s to –)"
     assert describe_change(_FASTER) == "duration of a run 20.0 s → 10.0 s (-10.0 s; 95 %: -15.0 s to -5.0 s)"

@@ -163,7 +163,7 @@ def test_a_source_or_an_answer_that_fails_is_no_outage_of_the_judge(error: str) 
 def test_agents_that_could_not_be_judged_do_not_need_attention() -> None:
     failed = {"status": "failed", "error": "no answer could be used"}
     shown = _shown([_NEEDY, failed, failed], agents_failed=2)
-    assert "1 of 3 agents needs attention; 2 could not be judged." in shown["page"]
+    assert "Of 3 agents, 1 fails, 2 could not be judged." in shown["page"]
     assert "Needs attention: 1 of 3 agents" in shown["terminal"]
     for surface in ("page", "terminal", "markdown"):
         text = shown[surface].partition("Could not be judged")[2].replace("*", "").replace(" ,", ",")
@@ -176,7 +176,7 @@ def test_one_agent_in_full_shows_errors_as_they_were_and_once_each() -> None:
     empty = dict.fromkeys(agent_report_details.columns.keys())
     row = empty | {"agent_id": "1", "agent_name": "bot"} | _NEEDY | {"worst_run": worst}
     run = dict.fromkeys(report_runs.columns.keys())
-    run |= {"run_id": "1", "agent_id": "1", "status": "timeout", "succeeded": False, "error": "timed out after 30 s"}
+    run |= {"run_id": "1", "agent_id": "1", "status": "timeout", "completed": False, "error": "timed out after 30 s"}
     report = dict.fromkeys(reports.columns.keys()) | report_row(5) | {"warnings": []}
     printed = io.StringIO()
     print_agent(Console(file=printed, width=250), report, row, [], [run])

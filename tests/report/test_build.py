@@ -78,7 +78,12 @@ def test_calls_of_the_source_are_kept_where_the_trace_has_none(traced: int | Non
     )  # fmt: skip
     traces = [] if traced is None else [Trace(run_id="7", state="complete", trace_id="a" * 32, telemetry=summary)]
     run = Run(
-        id="7", agent_id="1", status="completed", outcome="success", started_at=_NOW, tool_calls=(ToolCall(name="pay"),)
+        id="7",
+        agent_id="1",
+        status="completed",
+        outcome="completed",
+        started_at=_NOW,
+        tool_calls=(ToolCall(name="pay"),),
     )
     draft = _draft()
     draft.evidence["1"] = build_evidence(draft.agents[0], AgentRuns(runs=(run,)), traces, RunPrices({}))
@@ -151,7 +156,7 @@ def test_no_agent_evaluated_although_some_had_runs_is_a_failed_report() -> None:
 
 
 def _seen(agent: Agent, *statuses: str) -> Evidence:
-    outcomes: dict[str, Outcome] = {"completed": "success", "failed": "failure"}
+    outcomes: dict[str, Outcome] = {"completed": "completed", "failed": "failed"}
     runs = [
         Run(id=str(n), agent_id=agent.id, status=s, outcome=outcomes.get(s, "unfinished"), started_at=_NOW)
         for n, s in enumerate(statuses)

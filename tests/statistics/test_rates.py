@@ -1,4 +1,4 @@
-"""Tests of two success rates, compared with SciPy's; detectable changes, by simulation."""
+"""Tests of two completion rates, compared with SciPy's; detectable changes, by simulation."""
 
 from __future__ import annotations
 

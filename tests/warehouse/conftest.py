@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import URL, make_url
 
 from tasks.evidence.types import (
@@ -31,9 +29,6 @@ from tasks.evidence.types import (
     TraceCounts,
     WaterfallSpan,
 )
-from tasks.warehouse import migrations
-from tasks.warehouse.engine import connect_database
-from tasks.warehouse.migrations import VERSION_TABLE
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
 ROOT = Path(__file__).parents[2]
@@ -52,19 +47,11 @@ def warehouse_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-@pytest.fixture(scope="session")
-def bring_to() -> Callable[[str, str], None]:
-    """Migrates the database at a URL to an earlier revision."""
-
-    def bring(url: str, revision: str) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrations.__file__).parent / "alembic"))
-        config.set_main_option("path_separator", "os")
-        with connect_database(url).writing() as connection:
-            config.attributes |= {"connection": connection, "version_table": VERSION_TABLE}
-            command.upgrade(config, revision)
-
-    return bring
+@pytest.fixture
+def earlier_url(warehouse_url: str, fill_earlier: Callable[[str], None]) -> str:
+    """The warehouse of version 452c3d9 (schema 0003), as it left it."""
+    fill_earlier(warehouse_url)
+    return warehouse_url
 
 
 @pytest.fixture(scope="session")
@@ -222,9 +209,9 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
             "runs_analyzed": 2,
             "runs_unfinished": 1,
             "run_ids": ["11", "12"],
-            "success_rate": 0.5,
-            "success_rate_low": 0.0945,
-            "success_rate_high": 0.9055,
+            "completion_rate": 0.5,
+            "completion_rate_low": 0.0945,
+            "completion_rate_high": 0.9055,
             "avg_duration_seconds": 3.5,
             "p95_duration_seconds": 4.0,
             "avg_tokens": 900.5,
@@ -276,7 +263,7 @@ def written(telemetry: TelemetrySummary) -> dict[str, list[dict[str, Any]]]:
             "agent_id": "1",
             "run_id": "11",
             "status": "completed",
-            "succeeded": True,
+            "completed": True,
             "started_at": moment,
             "duration_seconds": 3.0,
             "tokens": 901,

@@ -102,7 +102,7 @@ def test_history_is_of_reports_that_were_judged_alike(warehouse: Warehouse) -> N
 
 def test_a_comparison_is_kept_once_for_each_pair_and_reads_back(warehouse: Warehouse) -> None:
     rng = np.random.default_rng(2)
-    ids = [store(warehouse, world.report(rng, 1)) for world in (_WORLD, _WORLD.changed(0, success_rate=0.0))]
+    ids = [store(warehouse, world.report(rng, 1)) for world in (_WORLD, _WORLD.changed(0, completion_rate=0.0))]
     before, after = (load_stored_report(warehouse, report_id) for report_id in ids)
     assert before is not None
     assert after is not None

@@ -17,7 +17,7 @@ def _report(warehouse: Warehouse, score: float | None, *, fingerprint: str = "f"
     """A finished report on ``production`` with agent 1 (and 2, where ``both``)."""
     status, both = fields.pop("status", "completed"), fields.pop("both", False)
     report_id = warehouse.create_report({"environment": fields.pop("environment", "production")})
-    rate = {"success_rate": 0.5, "success_rate_low": 0.2, "success_rate_high": 0.8}
+    rate = {"completion_rate": 0.5, "completion_rate_low": 0.2, "completion_rate_high": 0.8}
     details = [
         {"agent_id": str(number), "agent_name": f"a{number}", "status": "evaluated", "score": score, **rate}
         for number in ((1, 2) if both else (1,))
@@ -53,7 +53,7 @@ def test_the_last_reports_of_the_environment_the_oldest_first(warehouse: Warehou
     report = warehouse.load_report(third)
     assert report is not None
     [*_, newest] = load_history(warehouse.database, report)["1"]
-    assert (newest.success_rate, newest.low, newest.high) == (0.5, 0.2, 0.8)
+    assert (newest.completion_rate, newest.low, newest.high) == (0.5, 0.2, 0.8)
     assert newest.created_at == report["created_at"]
 
 

@@ -11,18 +11,25 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
+from tasks.report.rows import AgentRow, CriterionRow, IssueRow, ReportRow, RunRow
 from tasks.warehouse.columns import FreeJson
 from tasks.warehouse.schema import (
     REPORT_TABLES,
     agent_report_details,
     arrow_type,
     criterion_scores,
+    report_issues,
     report_runs,
     reports,
 )
 
-_ROWS = {reports: ReportRow, agent_report_details: AgentRow, criterion_scores: CriterionRow, report_runs: RunRow}
+_ROWS = {
+    reports: ReportRow,
+    agent_report_details: AgentRow,
+    criterion_scores: CriterionRow,
+    report_runs: RunRow,
+    report_issues: IssueRow,
+}
 _SCALARS: dict[Any, pa.DataType] = {
     int: pa.int64(),
     float: pa.float64(),

@@ -46,7 +46,8 @@ def test_ids_count_up_for_good_where_the_metadata_says_so(sqlite_url: str) -> No
         made = dict(connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'table'").all())
     counting = {name for name, statement in made.items() if "AUTOINCREMENT" in str(statement)}
     declared = {name for name, table in metadata.tables.items() if table.dialect_options["sqlite"]["autoincrement"]}
-    assert counting == declared == {"reports", "judge_calls", "report_comparisons", "labels"}
+    kept = {"reports", "judge_calls", "report_comparisons", "labels", "issue_decisions", "run_verdicts"}
+    assert counting == declared == kept
 
 
 def test_the_listed_revisions_are_those_that_alembic_finds() -> None:

@@ -15,6 +15,8 @@ import sqlalchemy as sa
 
 from tasks.errors import RefusedError, WarehouseError
 from tasks.judge.ledger import PaidAnswer
+from tasks.warehouse.comparisons import load_stored_report
+from tasks.warehouse.frames import read_runs
 from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.owner import Owner, current_owner
 from tasks.warehouse.schema import REPORT_TABLES
@@ -364,6 +366,32 @@ def test_criteria_come_team_first_and_the_heaviest_first(warehouse: Warehouse) -
     warehouse.write_report(report_id, {"status": "completed"}, [], scores, [])
     order = [(row["agent_id"], row["criterion"]) for row in warehouse.load_criteria(report_id)]
     assert order == [(agent_id, name) for agent_id in (None, "9", "10") for name in ("c", "a", "b")]
+
+
+def test_agents_and_runs_come_in_natural_order_and_the_newest_run_first(
+    warehouse: Warehouse, warehouse_url: str, written: Rows
+) -> None:
+    report_id = warehouse.create_report({"environment": "prod"})
+    agent, run = written["agent_report_details"][1], written["report_runs"][0]
+    agents, tomorrow = ("bot-10", "9", "bot-2", "10"), NOW + timedelta(days=1)
+    runs = [
+        {**run, "agent_id": agent_id, "run_id": run_id, "started_at": moment}
+        for agent_id in agents
+        for run_id, moment in (("2", None), ("7", NOW), ("8", NOW), ("10", NOW), ("1", tomorrow))
+    ]
+    details = [{**agent, "agent_id": agent_id} for agent_id in agents]
+    warehouse.write_report(report_id, {"status": "completed"}, details, [], runs)
+    natural = ["9", "10", "bot-2", "bot-10"]
+    assert [row["agent_id"] for row in warehouse.load_agents(report_id)] == natural
+    newest_first = [(row["agent_id"], row["run_id"]) for row in warehouse.load_runs(report_id)]
+    assert newest_first == [(agent_id, run_id) for agent_id in natural for run_id in ("1", "10", "8", "7", "2")]
+    stored = load_stored_report(warehouse, report_id)
+    assert stored is not None
+    assert [row["agent_id"] for row in stored.details] == natural
+    by_id = [(row["agent_id"], row["run_id"]) for row in stored.runs]
+    assert by_id == [(agent_id, run_id) for agent_id in natural for run_id in ("1", "2", "7", "8", "10")]
+    frame = read_runs(warehouse_url)
+    assert list(zip(frame["agent_id"], frame["run_id"], strict=True)) == by_id
 
 
 def test_two_thousand_runs_are_written_and_read(warehouse: Warehouse, written: Rows) -> None:

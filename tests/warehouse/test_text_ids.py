@@ -6,9 +6,7 @@ The fixture is of version 452c3d9, by its demo: two reports, labels, a compariso
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,44 +23,10 @@ from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.migrations import VERSION_TABLE
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
-BringTo = Callable[[str, str], None]
 _FIXTURE = Path(__file__).parents[1] / "fixtures" / "warehouse_of_0003.json"
-# Words of agents that look like what is changed.
+# Words of agents that look like what is changed, see ``fill_earlier``.
 _QUOTE = '"run_id": 7, {"run_ids": [7]}'
 _CLAIM = {"run_id": 20, "label": "R2", "span_id": "", "quote": _QUOTE}
-
-
-def _value(column: sa.Column[Any], value: Any) -> Any:
-    if isinstance(column.type, sa.JSON):
-        return json.loads(value)
-    if isinstance(column.type, sa.DateTime):
-        return datetime.fromisoformat(value)
-    return bool(value) if isinstance(column.type, sa.Boolean) else value
-
-
-@pytest.fixture
-def earlier_url(warehouse_url: str, bring_to: BringTo) -> str:
-    """The warehouse of the fixture, as that version left it."""
-    bring_to(warehouse_url, "0003")
-    tables = json.loads(_FIXTURE.read_text(encoding="utf-8"))
-    tables["agent_report_details"][1] |= {
-        "contradictions": json.dumps([{"claim": _CLAIM, "observation": _CLAIM | {"run_id": None}, "text": _QUOTE}]),
-        "suspicions": json.dumps([{"run_id": 8, "place": "task", "text": _QUOTE}]),
-    }
-    with connect_database(warehouse_url).writing() as connection:
-        for name, rows in tables.items():
-            table = sa.Table(name, sa.MetaData(), autoload_with=connection)
-            for row in rows:
-                values = {key: _value(table.c[key], value) for key, value in row.items()}
-                connection.execute(sa.insert(table).values(values))
-        if connection.dialect.name == "postgresql":
-            for name in ("reports", "labels", "judge_calls"):
-                last = f"(SELECT max(id) FROM {name})"
-                connection.execute(sa.text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), {last})"))
-        else:
-            # The last ones were removed again.
-            connection.execute(sa.text("UPDATE sqlite_sequence SET seq = 90 WHERE name = 'judge_calls'"))
-    return warehouse_url
 
 
 @pytest.fixture
@@ -86,6 +50,22 @@ def test_ids_in_columns_and_in_json_are_text(migrated: Warehouse, earlier_url: s
     runs = migrated.load_runs(1)
     assert [(run["agent_id"], run["run_id"]) for run in runs[:2]] == [("1", "21"), ("1", "18")]
     assert list(read_view(earlier_url, "latest_agent_scores")["agent_id"]) == ["1", "2"]
+
+
+def test_json_that_others_read_has_text_too(migrated: Warehouse) -> None:
+    # Our own readers also take the numbers of earlier versions.
+    columns = "run_ids, failure_patterns, best_run, contradictions, suspicions"
+    query = f"SELECT {columns} FROM agent_report_details WHERE report_id = 1 AND agent_id = '2'"
+    with migrated.database.reading() as connection:
+        stored = connection.exec_driver_sql(query).one()
+        cited = connection.exec_driver_sql("SELECT examples FROM criterion_scores WHERE agent_id = '1'").scalars().all()
+    values = [json.loads(value) if isinstance(value, str) else value for value in (*stored, *cited)]
+    run_ids, patterns, best, contradictions, suspicions, *examples = values
+    assert run_ids[-1] == "5"
+    assert [pattern["run_ids"] for pattern in patterns] == [["20", "8"]]
+    assert (best["run_id"], suspicions[0]["run_id"]) == ("5", "8")
+    assert contradictions[0]["claim"] == _CLAIM | {"run_id": "20"}
+    assert {type(example["run_id"]) for several in examples for example in several} == {str}
 
 
 def test_reports_of_before_are_compared(migrated: Warehouse) -> None:
@@ -140,14 +120,19 @@ def test_everything_else_is_as_in_a_new_warehouse(migrated: Warehouse, tmp_path:
     assert found[0] == found[1]
 
 
-def test_views_of_others_stay_with_their_grants(earlier_url: str) -> None:
+def test_views_of_others_stay_as_they_were(earlier_url: str) -> None:
     is_sqlite = earlier_url.startswith("sqlite")
     statements = [
         "CREATE VIEW \"My view\" AS SELECT agent_id, score FROM agent_report_details WHERE agent_name LIKE '%-%'",
         'CREATE VIEW mine_too AS SELECT f.agent_id FROM failing_agents AS f JOIN "My view" AS m USING (agent_id)',
     ]
     if not is_sqlite:
-        statements += ["GRANT SELECT ON failing_agents, mine_too TO PUBLIC", "COMMENT ON VIEW mine_too IS 'It''s 100%'"]
+        statements += [
+            "GRANT SELECT ON failing_agents, mine_too TO PUBLIC",
+            "CREATE VIEW theirs WITH (security_barrier = true) AS SELECT agent_id FROM labels",
+            "COMMENT ON VIEW theirs IS 'It''s 100%'",
+            "ALTER VIEW theirs OWNER TO pg_database_owner",
+        ]
     with connect_database(earlier_url).writing() as connection:
         for statement in statements:
             connection.execute(sa.text(statement))
@@ -160,8 +145,12 @@ def test_views_of_others_stay_with_their_grants(earlier_url: str) -> None:
             for name in ("failing_agents", "mine_too"):
                 assert connection.execute(sa.text(granted.format(name))).scalar()
             assert not connection.execute(sa.text(granted.format("judge_costs"))).scalar()
-            comment = "SELECT obj_description('mine_too'::regclass)"
-            assert connection.execute(sa.text(comment)).scalar() == "It's 100%"
+            kept = (
+                "SELECT obj_description(oid), reloptions, pg_get_userbyid(relowner) FROM pg_class "
+                "WHERE relname = 'theirs'"
+            )
+            found = connection.execute(sa.text(kept)).one()
+            assert found == ("It's 100%", ["security_barrier=true"], "pg_database_owner")
 
 
 # On SQLite views find columns by their names.

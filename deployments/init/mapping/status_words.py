@@ -61,7 +61,7 @@ class GuessedStatuses:
             said.append(f"{named(self.unknown)}: counted as unfinished, because the meaning is unknown.")
         if self.left_out:
             share = f"{self.left_out:,} of {counted(self.runs, 'run')}"
-            said.append(f"As unfinished, {share} would be left out, which changes the success rate.")
+            said.append(f"As unfinished, {share} would be left out, which changes the completion rate.")
         return said
 
 

@@ -55,23 +55,23 @@ class Selection:
     """The runs that are shown, in the order in which they are, and how many finished runs of each kind there are."""
 
     runs: tuple[RunExcerpt, ...]
-    succeeded: int
+    completed: int
     failed: int
 
     @property
     def shown_failed(self) -> int:
         """How many of the shown runs failed."""
-        return sum(shown.run.outcome == "failure" for shown in self.runs)
+        return sum(shown.run.outcome == "failed" for shown in self.runs)
 
     @property
-    def shown_succeeded(self) -> int:
-        """How many of the shown runs succeeded."""
+    def shown_completed(self) -> int:
+        """How many of the shown runs completed."""
         return len(self.runs) - self.shown_failed
 
     @property
     def is_sample(self) -> bool:
         """Whether there are runs that are not shown."""
-        return len(self.runs) < self.succeeded + self.failed
+        return len(self.runs) < self.completed + self.failed
 
 
 def label_runs(evidence: Evidence) -> list[LabelledRun]:
@@ -99,7 +99,7 @@ def select_runs(
     turn = round(rotation * len(runs)) % len(runs) if runs else 0
     return Selection(
         runs=tuple(runs[turn:] + runs[:turn]),
-        succeeded=evidence.metrics.runs_succeeded,
+        completed=evidence.metrics.runs_completed,
         failed=evidence.metrics.runs_failed,
     )
 
@@ -135,7 +135,7 @@ def _by_stratum(evidence: Evidence, labelled_runs: Sequence[LabelledRun]) -> lis
     successes, others = len(evidence.metrics.failure_patterns), len(evidence.metrics.failure_patterns) + 1
     strata: list[list[LabelledRun]] = [[] for _ in range(others + 1)]
     for labelled_run in labelled_runs:
-        place = class_of.get(labelled_run.run.id, successes if labelled_run.run.outcome == "success" else others)
+        place = class_of.get(labelled_run.run.id, successes if labelled_run.run.outcome == "completed" else others)
         strata[place].append(labelled_run)
     return [labelled_run for rank in zip_longest(*strata) for labelled_run in rank if labelled_run is not None]
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from tasks.comparison.description import format_difference
 from tasks.render.html.page import HistoryPoint
-from tasks.report.rows import WaterfallSpanRow
+from tasks.report.nested_rows import WaterfallSpanRow
 from tasks.wording.counts import counted
 from tasks.wording.durations import format_duration
 from tasks.wording.formats import format_score
@@ -83,9 +83,23 @@ def score_trend(history: Sequence[HistoryPoint]) -> Trend | None:
 
 
 def rate_trend(history: Sequence[HistoryPoint]) -> Trend | None:
-    """The success rates of the last reports with their intervals; None with fewer than two of them."""
-    points = [(point, point.success_rate, point.low, point.high) for point in history if point.success_rate is not None]
-    return _trend("Success rate", points, 0.0, 1.0, lambda value: f"{value:.0%}", "0%", "100%")
+    """The success rates of the last reports with their intervals, where fewer than two have any their completion rates;
+    None with fewer than two of either."""
+    succeeded = [
+        (point, point.success_rate, point.success_low, point.success_high)
+        for point in history
+        if point.success_rate is not None
+    ]
+    if len(succeeded) >= 2:
+        return _rates("Success", succeeded)
+    completed = [
+        (point, point.completion_rate, point.low, point.high) for point in history if point.completion_rate is not None
+    ]
+    return _rates("Completion", completed)
+
+
+def _rates(title: str, points: Sequence[tuple[HistoryPoint, float, float | None, float | None]]) -> Trend | None:
+    return _trend(title, points, 0.0, 1.0, lambda value: f"{value:.0%}", "0%", "100%")
 
 
 def _trend(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-# What is passed over: comments, quoted text and names, PostgreSQL's dollar quotes.
+# What is passed over: comments, quoted text and names, PostgreSQL's escapes and dollar quotes; not a word's dollar.
 _TOKEN = re.compile(
     r"""
-    (?P<passed> --[^\n]* | /\*.*?(?:\*/|\Z) | \s+
+    (?P<passed> --[^\n]* | /\*.*?(?:\*/|\Z) | \s+ | [eE]'(?:[^'\\]|''|\\.|\\\Z)*(?:'|\Z)
         | '(?:[^']|'')*(?:'|\Z) | "(?:[^"]|"")*(?:"|\Z) | `[^`]*(?:`|\Z) | \$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z) )
-    | (?P<word> \w+ ) | (?P<sign> . )
+    | (?P<word> \w[\w$]* ) | (?P<sign> . )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -21,8 +21,8 @@ def read_select(text: str) -> str:
     """``text`` without a semicolon at its end.
 
     Raises:
-        ValueError: it is empty, several statements, no SELECT (which can begin with WITH), or its brackets do not
-            match; the message is for people.
+        ValueError: it is empty, several statements, no SELECT (which can begin with WITH), its brackets do not match,
+            or a comment is in another; the message is for people.
     """
     if len(text) > LONGEST_QUERY:
         raise ValueError(f"a query has at most {LONGEST_QUERY:,} characters")
@@ -30,7 +30,10 @@ def read_select(text: str) -> str:
     first = ""
     end: int | None = None
     for token in _TOKEN.finditer(text):
-        if token["passed"] is not None and token["passed"][0] not in "'\"`$":
+        if token["passed"] is not None and token["passed"][0] not in "eE'\"`$":
+            if "/*" in token["passed"][2:] and token["passed"].startswith("/*"):
+                # Where it ends depends on the database.
+                raise ValueError("write no /* in a comment")
             continue
         if end is not None:
             raise ValueError("write one SELECT, without a second statement after a semicolon")

@@ -14,11 +14,6 @@ BUILT_IN: Mapping[StatusMeaning, tuple[str, ...]] = {
     "failed": ("failed", "failure", "error", "errored", "timeout", "timed_out"),
     "unfinished": ("running", "pending", "queued", "cancelled", "canceled"),
 }
-_OUTCOMES: Mapping[StatusMeaning, Outcome] = {
-    "completed": "success",
-    "failed": "failure",
-    "unfinished": "unfinished",
-}
 
 
 class Statuses:
@@ -28,7 +23,7 @@ class Statuses:
         self._outcomes: dict[str, Outcome] = {}
         for words in (BUILT_IN, own or {}):
             for meaning, listed in words.items():
-                self._outcomes.update({_fold(word): _OUTCOMES[meaning] for word in listed})
+                self._outcomes.update({_fold(word): meaning for word in listed})
 
     def outcome(self, status: str) -> Outcome | None:
         """How a run with this ``status`` counts; None for an unknown word, which counts as unfinished."""

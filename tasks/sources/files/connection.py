@@ -47,8 +47,11 @@ class Cursor:
         return self._own.description
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> None:
-        """Run ``statement``."""
-        self._call(self._own.execute, statement, list(parameters))
+        """Run ``statement``, which is one SELECT: the files of the source can be written by others."""
+        found = self._call(self._own.extract_statements, statement)
+        if [one.type for one in found] != [duckdb.StatementType.SELECT]:
+            raise duckdb.ProgrammingError("one SELECT is run, and nothing else")
+        self._call(self._own.execute, found[0], list(parameters))
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The next row, None at the end."""

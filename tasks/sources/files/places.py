@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import posixpath
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,7 +15,7 @@ from tasks.errors import AgentReportError, ConfigurationError, SourceError, scru
 
 Format = Literal["parquet", "lines", "json", "csv"]
 
-_FORMATS: dict[str, Format] = {
+FORMATS: Mapping[str, Format] = {
     ".parquet": "parquet",
     ".jsonl": "lines",
     ".ndjson": "lines",
@@ -24,7 +24,7 @@ _FORMATS: dict[str, Format] = {
     ".tsv": "csv",
 }
 _SQLITE = (".db", ".sqlite", ".sqlite3")
-_COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
+_COMPRESSED: Mapping[str, str] = {".gz": "gzip", ".zst": "zstd"}
 RUNS = "runs"
 OTHER_TABLES = ("agents", "steps", "signals")
 _GLOB = frozenset("*?[")
@@ -133,6 +133,16 @@ def describe(url: str) -> str:
     return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
 
 
+def format_of(name: str) -> tuple[Format, str] | None:
+    """The format and the compression ("none", "gzip", "zstd") of a file by its name; None for one that is not read."""
+    rest, suffix = posixpath.splitext(name.lower())
+    compression = _COMPRESSED.get(suffix, "none")
+    if compression != "none":
+        suffix = posixpath.splitext(rest)[1]
+    found = FORMATS.get(suffix)
+    return None if found is None or (found == "parquet" and compression != "none") else (found, compression)
+
+
 def _list_local(path: Path) -> tuple[str, list[str]]:
     """The folder that the names of tables are looked for below, and the files."""
     text = str(path)
@@ -170,16 +180,8 @@ def _data_files(base: str, paths: Iterable[str], files: Any, tables: Sequence[st
         if any(part.startswith((".", "_")) for part in inner):
             # What writers of data keep beside it: _SUCCESS, _delta_log, .part files.
             continue
-        name = inner[-1].lower()
-        suffix = posixpath.splitext(name)[1]
-        compression = _COMPRESSED.get(suffix, "none")
-        if compression != "none":
-            name = name.removesuffix(suffix)
-            suffix = posixpath.splitext(name)[1]
-        format_ = _FORMATS.get(suffix)
-        if format_ is None or (format_ == "parquet" and compression != "none"):
-            continue
-        yield DataFile(path, _table(inner, tables), format_, compression, files)
+        if (found := format_of(inner[-1])) is not None:
+            yield DataFile(path, _table(inner, tables), *found, files)
 
 
 def _table(inner: Sequence[str], tables: Sequence[str]) -> str:
@@ -189,7 +191,7 @@ def _table(inner: Sequence[str], tables: Sequence[str]) -> str:
 
 
 def _nothing(place: str, paths: Sequence[str]) -> str:
-    kinds = ", ".join(_FORMATS)
+    kinds = ", ".join(FORMATS)
     if not paths:
         return f"The source {place} has no files: {kinds} are read, also as .gz and .zst, and OTLP as otlp:{place}"
     if database := next((path for path in paths if path.endswith(_SQLITE)), None):

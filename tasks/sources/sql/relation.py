@@ -206,8 +206,9 @@ def check_columns(relation: Relation, needed: Sequence[str], known: Sequence[str
 def _describe(
     connection: Connection, what: str, of: FromClause | TextClause, aliases: Mapping[str, str], *, is_query: bool
 ) -> Relation:
-    # An empty result knows the names of a view's columns too, and has no types to be puzzled by.
-    result = connection.execute(select(text("*")).select_from(of).where(text("1 = 0")))
+    # An empty result knows the names of a view's columns too, and has no types to be puzzled by. Its limit is a
+    # parameter: PostgreSQL takes no second statement beside one, however well a query hides it.
+    result = connection.execute(select(text("*")).select_from(of).where(text("1 = 0")).limit(0))
     description: Sequence[Sequence[Any]] = result.cursor.description
     columns = [(str(entry[0]), entry[1]) for entry in description]
     result.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -161,13 +162,12 @@ class SqlSource:
         with reading(self._engine) as connection:
             tables = self._tables(connection)
             self._check_filter(tables, window.filter_model)
-            entries: dict[AgentId, list[Entry]] = {agent.id: [] for agent in agents}
-            for row in rows_of(connection, self._index(tables, agents, window)):
-                agent_id = read_id(row["agent"])
-                if agent_id in entries:
-                    entries[agent_id].append(read_entry(row))
-            now = self._now()
-            choices = {agent.id: choose(entries[agent.id], agent, window, now, self._redact) for agent in agents}
+            choices = self._choose(agents, self._entries(connection, tables, agents, window), window)
+            if window.since is not None:
+                # An agent whose runs began before the window can be read; they were left to the database.
+                failed = [agent for agent in agents if isinstance(choices[agent.id], SourceError)]
+                ever = self._entries(connection, tables, failed, replace(window, since=None, limit=1))
+                choices |= self._choose(failed, ever, window)
             rows = self._rows(connection, tables, agents, choices)
         return {
             agent.id: read_chosen(
@@ -181,11 +181,28 @@ class SqlSource:
             for agent in agents
         }
 
+    def _entries(
+        self, connection: Connection, tables: Tables, agents: Sequence[Agent], window: Window
+    ) -> dict[AgentId, list[Entry]]:
+        entries: dict[AgentId, list[Entry]] = {agent.id: [] for agent in agents}
+        if agents:
+            for row in rows_of(connection, self._index(tables, agents, window)):
+                agent_id = read_id(row["agent"])
+                if agent_id in entries:
+                    entries[agent_id].append(read_entry(row))
+        return entries
+
+    def _choose(
+        self, agents: Sequence[Agent], entries: Mapping[AgentId, Sequence[Entry]], window: Window
+    ) -> dict[AgentId, Choice | SourceError]:
+        now = self._now()
+        return {agent.id: choose(entries[agent.id], agent, window, now, self._redact) for agent in agents}
+
     def _index(self, tables: Tables, agents: Sequence[Agent], window: Window) -> Any:
         """Ids and dates of the agents' runs: all of them, or those that may be chosen and those with odd dates."""
         runs = tables.runs
         conditions = [runs.is_any_of("agent", [agent.id for agent in agents])]
-        conditions += tables.of_environment(agents[0].environment) if agents else ()
+        conditions += tables.of_environment(agents[0].environment)
         if window.filter_model:
             conditions.append(runs.is_text("model_name", window.filter_model))
         started = runs.started()
@@ -193,8 +210,8 @@ class SqlSource:
             return runs.select(_INDEX).where(*conditions)
         first = runs.moment(max(window.since or EPOCH, EPOCH))
         is_within = started.between(first, runs.moment(window.until))
-        # Of equal times all, as ids are put in order afterwards.
-        place = func.rank().over(
+        # Of equal times all, as ids are put in order afterwards, and as many times as runs: a row can be there twice.
+        place = func.dense_rank().over(
             partition_by=[runs.exact("agent"), case((is_within, 1), else_=0)], order_by=started.desc()
         )
         there = [name for name in _INDEX if name in runs]

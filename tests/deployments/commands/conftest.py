@@ -62,9 +62,9 @@ def write(warehouse: Warehouse) -> Callable[..., int]:
                 "reasoning": "-1 \x1b[31mfor\nlateness",
                 "weaknesses": ["often late"],
                 "runs_analyzed": 2,
-                "success_rate": 0.5,
-                "success_rate_low": 0.09,
-                "success_rate_high": 0.91,
+                "completion_rate": 0.5,
+                "completion_rate_low": 0.09,
+                "completion_rate_high": 0.91,
                 "tool_usage": [{"name": "search", "calls": 4, "errors": 1, "duration_seconds": 1.5}],
                 "failure_patterns": [{"pattern": "p", "count": 1, "run_ids": ["22"], "example": "timed out"}],
                 "worst_run": {"run_id": "22", "status": "failed", "reason": "it failed"},
@@ -79,8 +79,8 @@ def write(warehouse: Warehouse) -> Callable[..., int]:
             _criterion("2", "tone", None),
         ]
         runs = [
-            {"agent_id": "2", "run_id": "21", "status": "completed", "succeeded": True, "duration_seconds": 1.25},
-            {"agent_id": "2", "run_id": "22", "status": "failed", "succeeded": False, "error": "timed out"},
+            {"agent_id": "2", "run_id": "21", "status": "completed", "completed": True, "duration_seconds": 1.25},
+            {"agent_id": "2", "run_id": "22", "status": "failed", "completed": False, "error": "timed out"},
         ]
         report = {
             "status": status,

@@ -30,7 +30,7 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     opened = open_warehouse(url)
     rng = np.random.default_rng(1)
     store(opened, _hostile(_WORLD.report(rng, 1)))
-    store(opened, _hostile(_WORLD.changed(0, success_rate=0.1).report(rng, 2)))
+    store(opened, _hostile(_WORLD.changed(0, completion_rate=0.1).report(rng, 2)))
     staging = _hostile(_WORLD.report(rng, 3))
     store(
         opened,
@@ -51,7 +51,7 @@ def test_compare_prints_the_worst_first_and_no_control_characters(agent_report: 
     assert code == 0
     assert "Report 2 against report 1" in out
     assert out.index("evil") < out.index("agent-2")
-    assert "worse: success rate" in out
+    assert "worse: completion rate" in out
     assert "p < 0.0001" in out or "p = " in out
     assert "\x1b" not in out
     assert "[bold red]evil[/]" in out
@@ -97,7 +97,7 @@ def test_reports_of_two_environments_are_compared_when_told(agent_report: Comman
         (["check", "--environment", "nope", "--min-score", "7"], "'nope'"),
         (["check", "2", "--min-score", "70"], "--min-score 70: must be from 0 to 10"),
         (["check", "2", "--min-score", "nan"], "--min-score nan"),
-        (["check", "2", "--min-success-rate", "80"], "--min-success-rate 80: must be from 0 to 1"),
+        (["check", "2", "--min-completion-rate", "80"], "--min-completion-rate 80: must be from 0 to 1"),
         (["check", "2", "--max-failed", "-1"], "--max-failed"),
         (["check", "2", "--no-worse-than", "yesterday"], "--no-worse-than yesterday"),
         (["check", "2", "--no-worse-than", "99"], "no report 99"),
@@ -127,10 +127,10 @@ def test_a_gate_that_holds_exits_0(agent_report: Command) -> None:
 
 
 def test_what_cannot_be_told_exits_0_and_1_when_strict(agent_report: Command) -> None:
-    gate = ("check", "1", "--min-success-rate", "0.93")
+    gate = ("check", "1", "--min-completion-rate", "0.93")
     code, out, _ = agent_report(*gate)
     assert code == 0
-    assert "Cannot tell: min-success-rate: agent-2: " in out
+    assert "Cannot tell: min-completion-rate: agent-2: " in out
     assert "passed, 2 undecided, 0 held" in out
     code, out, _ = agent_report(*gate, "--strict", "--json")
     found = json.loads(out)
@@ -146,18 +146,18 @@ def test_a_gate_that_is_broken_exits_1_with_a_line_for_every_rule_and_files(
 ) -> None:
     (tmp_path / "summary.md").write_text("earlier step\n", encoding="utf-8")
     files = ["--junit", "out/junit.xml", "--summary", "summary.md"]
-    code, out, _ = agent_report("check", "2", "--no-worse-than", "1", "--min-success-rate", "0.8", *files)
+    code, out, _ = agent_report("check", "2", "--no-worse-than", "1", "--min-completion-rate", "0.8", *files)
     assert code == 1
     broken = [line for line in out.splitlines() if "evil" in line]
     assert len(broken) >= 2
-    assert any("min-success-rate" in line and "at least 0.8" in line for line in broken)
-    assert any("worse than in report 1: success rate" in line for line in broken)
+    assert any("min-completion-rate" in line and "at least 0.8" in line for line in broken)
+    assert any("worse than in report 1: completion rate" in line for line in broken)
     assert "\x1b" not in out
     root = ET.parse(tmp_path / "out/junit.xml").getroot()
     assert int(root.get("failures", "0")) >= 2
     text = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert text.startswith("earlier step\n")
-    assert "| min-success-rate |" in text
+    assert "| min-completion-rate |" in text
 
 
 def test_check_as_json(agent_report: Command) -> None:

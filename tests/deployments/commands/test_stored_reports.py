@@ -107,7 +107,7 @@ def test_the_first_page_says_what_needs_work_and_against_which_thresholds(
 ) -> None:
     code, out, _ = agent_report("show", str(write()))
     assert code == 0
-    assert "Team: 6.5 of 10, not passed" in out
+    assert "Team: 6.5 of 10, fails" in out
     assert "Needs attention: 1 of 2 agents" in out
     assert "often late" in out
     assert "zeal 2.0 < 7 · tone – (not enough evidence) · accuracy 8.0 ≥ 7" in out
@@ -118,7 +118,7 @@ def test_the_first_page_says_what_needs_work_and_against_which_thresholds(
 def test_the_first_page_says_what_changed(warehouse: Warehouse, agent_report: AgentReport, write: Write) -> None:
     before, after = write(), write()
     better = Change(metric="criterion:accuracy", verdict="better", before=7.0, after=9.0)
-    worse = Change(metric="success_rate", verdict="worse", before=0.9, after=0.4)
+    worse = Change(metric="completion_rate", verdict="worse", before=0.9, after=0.4)
     agents = (
         AgentComparison(agent_id="1", agent_name="bot 1", verdict="better", changes=(better,)),
         AgentComparison(agent_id="2", agent_name="bot \x1b[2J2", verdict="worse", changes=(worse,)),
@@ -129,7 +129,7 @@ def test_the_first_page_says_what_changed(warehouse: Warehouse, agent_report: Ag
     write_comparison(warehouse, Comparison(baseline_id=before, report_id=after, team=team, agents=agents))
     out = agent_report("show", str(after))[1]
     assert f"Since report {before}: 1 worse, 1 better, 1 gone; 1 agent without a change" in out
-    assert re.search(r"worse +bot �\[2J2 +success rate 90 ?% → 40 ?%", out), out
+    assert re.search(r"worse +bot �\[2J2 +completion rate 90 ?% → 40 ?%", out), out
     assert re.search(r"better +bot 1 +.*accuracy.* 7.0 → 9.0", out)
     assert re.search(r"gone +bot 3", out)
     assert "bot 4" not in out
@@ -152,9 +152,9 @@ def test_one_agent_in_full(agent_report: AgentReport, write: Write) -> None:
     for name in (HOSTILE, "id:2", HOSTILE.upper()):
         code, out, _ = agent_report("show", report_id, "--agent", name)
         assert code == 0
-        assert "4.5 of 10, not passed" in out
+        assert "4.5 of 10, fails" in out
     for part in (
-        "success 50% (95% range 9–91%)",
+        "completed 50% (95% range 9–91%)",
         "zeal (weight 0.5): 2.0, threshold 7",
         "- run 22: “too late” says the user",
         "tone (weight 0.5): not enough evidence",
@@ -179,7 +179,7 @@ def test_ids_of_any_text_find_an_agent_and_keep_the_terminal_as_it_is(
         {"agent_id": agent_id, "agent_name": "bot", "status": "evaluated", "score": score, "passed": True}
         for agent_id, score in ((agent, 9.0), (agent.upper(), 8.0), ("10", 7.5), ("9", 7.0))
     ]
-    runs = [{"agent_id": agent, "run_id": run, "status": "completed", "succeeded": True, "duration_seconds": 1.25}]
+    runs = [{"agent_id": agent, "run_id": run, "status": "completed", "completed": True, "duration_seconds": 1.25}]
     report_id = warehouse.create_report({"environment": "prod"})
     warehouse.write_report(report_id, {"status": "completed"}, details, [], runs)
     code, out, _ = agent_report("show", str(report_id), "--agent", f"id:{agent}")

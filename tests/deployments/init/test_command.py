@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from dotenv import dotenv_values
 
 from deployments import cli
+from deployments.demo.loopback import LoopbackServer, Request, Response
 from tasks.sources.contract.mapping import load_mapping
 
 Init = Callable[..., tuple[int, str, str]]
@@ -55,6 +58,16 @@ def test_stations_database_needs_no_mapping(init: Init, source: Path, tmp_path: 
     assert "\nAGENT_REPORT_ENVIRONMENT=demo\n" in env
     # Again: everything is as it was.
     assert ".env is there already, and the same" in init("station.db")[1]
+
+
+def test_what_is_left_out_is_shown_once(init: Init, source: Path, tmp_path: Path) -> None:
+    shutil.copyfile(source, tmp_path / "station.db")
+    with sqlite3.connect(tmp_path / "station.db") as database:
+        database.execute("UPDATE agent_runs SET status = 'escalated' WHERE id IN (SELECT max(id) FROM agent_runs)")
+    database.close()
+    out = init("station.db")[1]
+    assert "left out as unfinished: escalated 1; to count them, put escalated under completed or failed" in out
+    assert out.count("left out") == 1
 
 
 def test_a_file_that_is_there_stays_and_another_folder_is_possible(
@@ -164,6 +177,32 @@ def test_otlp_files(init: Init, otlp_folder: Path, tmp_path: Path) -> None:
     env = (tmp_path / ".env").read_text()
     assert "\nAGENT_REPORT_SOURCE_URL=otlp:traces\n" in env
     assert "JAEGER" not in env
+
+
+def test_a_store_is_listed_once(init: Init) -> None:
+    said = {"openinference.span.kind": "AGENT", "input.value": "Do it", "output.value": "Did it"}
+    span = {
+        "traceID": "1" * 32,
+        "spanID": "2" * 16,
+        "operationName": "planner",
+        "startTime": int((time.time() - 3600) * 1_000_000),
+        "duration": 5_000_000,
+        "tags": [{"key": key, "type": "string", "value": value} for key, value in said.items()],
+        "processID": "p1",
+    }
+    trace = {"traceID": "1" * 32, "spans": [span], "processes": {"p1": {"serviceName": "shop", "tags": []}}}
+    answers = {"/api/services": ["shop"], "/api/traces": [trace]}
+
+    def answer(request: Request) -> Response:
+        return Response(body=json.dumps({"data": answers[request.path.partition("?")[0]]}).encode())
+
+    with LoopbackServer(answer) as jaeger:
+        code, out, err = init(f"jaeger+{jaeger.url}")
+        services = [request for request in jaeger.requests if request.path.startswith("/api/services")]
+    assert code == 0, err + out
+    assert "2 calls to gpt-5.4-mini" in out
+    # For the traces of the last 30 days, and whether there are older ones.
+    assert len(services) == 2
 
 
 def test_a_folder_of_json_lines(init: Init, tmp_path: Path) -> None:

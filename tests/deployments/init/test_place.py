@@ -51,6 +51,7 @@ def test_urls_stay_as_they_are(url: str, kind: str) -> None:
 def test_a_web_address_is_asked_what_it_is() -> None:
     assert find_place("http://host:6006").probe
     assert not find_place("http://host/runs.parquet").probe
+    assert not find_place("http://host/runs.jsonl.gz?signature=a").probe
 
 
 def test_files_folders_and_patterns(folder: Path) -> None:
@@ -70,6 +71,15 @@ def test_otlp_is_known_by_its_content(folder: Path) -> None:
     assert find_place("traces/*.json") == Place(f"otlp:{folder}/traces/*.json", "traces")
     assert find_place("more.json.gz") == Place(f"otlp:{folder}/more.json.gz", "traces")
     assert find_place("otlp:traces/spans.json").seen_from(folder) == "otlp:traces/spans.json"
+
+
+def test_a_folder_of_binary_otlp_is_known(folder: Path) -> None:
+    (folder / "traces").mkdir()
+    (folder / "traces" / "a.bin").write_bytes(b"anything else")
+    with pytest.raises(NotFoundError, match="no file that can be read"):
+        find_place("traces")
+    (folder / "traces" / "spans.pb").write_bytes(b"\0\0\0\2\x0a\0")
+    assert find_place("traces") == Place(f"otlp:{folder}/traces", "traces")
 
 
 def test_what_is_not_there_or_unreadable_is_refused(folder: Path) -> None:

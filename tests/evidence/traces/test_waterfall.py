@@ -68,7 +68,7 @@ def test_names_are_redacted_before_they_are_cut(make_span: MakeSpan) -> None:
 def _metrics(typical: int, worst: int) -> Metrics:
     return Metrics(
         runs_analyzed=2,
-        runs_succeeded=1,
+        runs_completed=1,
         runs_failed=1,
         runs_unfinished=0,
         typical_run=RunRef(run_id=str(typical), status="completed", reason="r"),

@@ -10,6 +10,7 @@ import pytest
 from tasks.evidence.types import Evidence, Run, ToolCall
 from tasks.judge.agent import build_agent_question
 from tasks.judge.answer import RenderedEvidence
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.prompt.prompts import render_agent
 from tasks.judge.prompt.selection import (
     Selection,
@@ -18,7 +19,6 @@ from tasks.judge.prompt.selection import (
 )
 from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
 from tasks.judge.question import Question, compose
-from tasks.judge.rubric import Criterion
 
 MakeRun = Callable[..., Run]
 MakeEvidence = Callable[..., Evidence]
@@ -43,7 +43,7 @@ def test_every_class_of_failure_is_shown_before_a_second_of_any(make_run: MakeRu
     evidence = make_evidence(runs)
     selection = select(evidence, budget_tokens=1600)
     assert [shown.run.id for shown in selection.runs] == ["1", "91", "92", "96"]
-    assert (selection.shown_failed, selection.failed, selection.shown_succeeded, selection.succeeded) == (3, 6, 1, 90)
+    assert (selection.shown_failed, selection.failed, selection.shown_completed, selection.completed) == (3, 6, 1, 90)
     assert selection.is_sample
     again = [shown.run.id for shown in select(evidence, budget_tokens=1600).runs]
     assert again == [shown.run.id for shown in selection.runs]

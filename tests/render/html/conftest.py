@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import Table
 
-from tasks.calibration.agreement import Agreement, CriterionAgreement
+from tasks.calibration.agreement import Agreement, CriterionAgreement, RunAgreement
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
 from tasks.render.html.page import HistoryPoint, JudgingStats, Page
 from tasks.statistics.estimate import Estimate
@@ -99,9 +99,15 @@ def _agent(number: int, runs: int, say: Say, status: str, passed: bool | None) -
         "runs_analyzed": runs,
         "runs_unfinished": 1,
         "run_ids": [str(first + place) for place in range(runs)],
-        "success_rate": 0.75 if runs else None,
-        "success_rate_low": low if runs else None,
-        "success_rate_high": high if runs else None,
+        "completion_rate": 0.75 if runs else None,
+        "completion_rate_low": low if runs else None,
+        "completion_rate_high": high if runs else None,
+        "runs_in_population": runs,
+        "success_rate": 0.45 if runs else None,
+        "success_rate_low": 0.26 if runs else None,
+        "success_rate_high": 0.66 if runs else None,
+        "success_rate_shrunk": 0.4 + number / 1000 if runs else None,
+        "verdicts": {"from_source": 1, "from_judge": 1, "cannot_tell": 0, "unusable": 1, "not_judged": 0},
         "avg_cost_usd": None if number % 3 == 0 else 0.0123,
         "strengths": [say("strength")] * 2,
         "weaknesses": [say("weakness")] * 3,
@@ -157,7 +163,9 @@ def make_page() -> Callable[..., Page]:
                 weight=0.4,
                 threshold=7.0,
                 score=None if place == 2 else 6.0 + place,
-                passed=None if place == 2 else place > 0,
+                score_low=None if place == 2 else 4.0 + place,
+                score_high=None if place == 2 else 7.5 + place,
+                passed=[False, None, None][place],
                 supported=place > 0,
                 unstable=place == 0,
                 scores=[6.0, 8.0],
@@ -173,7 +181,9 @@ def make_page() -> Callable[..., Page]:
                 report_id=12,
                 agent_id=str(number),
                 run_id=str(number * 1000 + place),
-                succeeded=[True, False, None][place % 3],
+                completed=[True, False, None][place % 3],
+                succeeded=[False, None, None][place % 3],
+                verdict=["no", None, None][place % 3],
                 trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
                 telemetry={"spans": spans},
                 waterfall=_spans(spans, say) if place in (1, 2) else None,
@@ -192,13 +202,20 @@ def make_page() -> Callable[..., Page]:
             agents_failed=1,
             total_agents=agents,
             runs_with_cost=3,
+            completion_rate=0.75,
+            success_rate=0.45,
+            success_rate_low=0.4,
+            success_rate_high=0.5,
+            verdicts={"from_source": 4, "from_judge": 5, "cannot_tell": 2, "unusable": 1, "not_judged": 0},
             total_runs_analyzed=agents * runs,
         )
         change = Change(
             metric=f"criterion:{say('metric')}", verdict="worse", before=7.0, after=5.0, difference=-2.0, low=-3.0,
             high=-1.0, p_value=0.01, detectable=0.9, method=say("method"), reason=say("reason"),
         )  # fmt: skip
-        rate = Change(metric="success_rate", verdict="no_change", difference=0.05, low=-0.2, high=0.3, detectable=0.37)
+        rate = Change(
+            metric="completion_rate", verdict="no_change", difference=0.05, low=-0.2, high=0.3, detectable=0.37
+        )
         presences = ["both", "renamed", "new"]
         compared = [
             AgentComparison(
@@ -226,7 +243,8 @@ def make_page() -> Callable[..., Page]:
         agreement = Agreement(
             environment=say("environment"), labels=40, labelers=2, last_labeled_at=_NOW,
             criteria=(CriterionAgreement(criterion=say("criterion"), weighted_kappa=kappa, bias=kappa),),
-            pass_rate=kappa, corrected_pass_rate=kappa, warnings=(say("warning"),),
+            runs=(RunAgreement(question=say("question"), kappa=kappa, sensitivity=kappa, specificity=kappa),),
+            success_rate=kappa, corrected_success_rate=kappa, warnings=(say("warning"),),
         )  # fmt: skip
         known: dict[str, Any] = {
             "comparison": comparison,

@@ -27,7 +27,7 @@ def test_a_whole_mapping() -> None:
     )
     assert mapping.runs == "SELECT uid AS id, bot AS agent FROM conversations"
     assert mapping.statuses == {"completed": ("ok", "solved", "200", "true"), "failed": ("broke",)}
-    assert mapping.known_statuses.outcome("200") == "success"
+    assert mapping.known_statuses.outcome("200") == "completed"
 
 
 def test_one_environment_by_its_name() -> None:

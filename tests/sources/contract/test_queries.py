@@ -17,6 +17,7 @@ from tasks.sources.contract.queries import read_select
         ("(SELECT 1) UNION (SELECT 2)", "(SELECT 1) UNION (SELECT 2)"),
         ("SELECT ';)' AS \";(\", `)`, $a$;)$a$, $$;$$ FROM t", "SELECT ';)' AS \";(\", `)`, $a$;)$a$, $$;$$ FROM t"),
         ("SELECT 'it''s; ok'", "SELECT 'it''s; ok'"),
+        (r"SELECT E'it\'s; ok', '\' FROM t;", r"SELECT E'it\'s; ok', '\' FROM t"),
         ("SELECT 1 -- a comment at the end", "SELECT 1 -- a comment at the end"),
     ],
 )
@@ -30,6 +31,9 @@ def test_one_select(text: str, query: str) -> None:
         ("SELECT 1; SELECT 2", "one SELECT, without a second statement"),
         ("SELECT 1; 'x'", "one SELECT, without a second statement"),
         ("SELECT 1) AS q; DROP TABLE runs; SELECT * FROM (SELECT 1", "do not match"),
+        (r"SELECT E'\'') AS q; DELETE FROM runs; SELECT * FROM (SELECT E'\''", "do not match"),
+        ("SELECT 1 AS a$b$) AS q; DELETE FROM runs; SELECT * FROM (SELECT 1", "do not match"),
+        ("SELECT 1 /* /* */ ' */) AS q; DELETE FROM runs; -- '", r"no /\* in a comment"),
         ("SELECT (1", "do not match"),
         ("DELETE FROM runs", "write a SELECT .*not DELETE"),
         ("insert into runs values (1)", "not INSERT"),

@@ -203,19 +203,23 @@ def test_paths_are_relative_to_the_current_folder(tmp_path: Path, monkeypatch: p
 def test_sql_reaches_no_other_file_and_writes_none(tmp_path: Path) -> None:
     _write(tmp_path / "data.jsonl", _ROWS)
     _write(tmp_path / "other.csv", _ROWS)
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
     engine = open_files(f"{tmp_path}/data.jsonl")
     for query in (
         f"SELECT * FROM read_csv('{tmp_path}/other.csv')",
         "SELECT * FROM read_text('/etc/hostname')",
         "SELECT * FROM 'https://example.com/data.parquet'",
         f"COPY runs TO '{tmp_path}/new.csv'",
+        f"COPY (SELECT 1) TO '{tmp_path}/data.jsonl' (USE_TMP_FILE false)",
+        f"SELECT 1; COPY (SELECT 1) TO '{tmp_path}/data.jsonl' (USE_TMP_FILE false); SELECT 2",
+        "CREATE VIEW data AS SELECT 1 AS id",
         f"ATTACH '{tmp_path}/new.db'",
         "SET enable_external_access = true",
         "INSTALL httpfs",
     ):
         with pytest.raises(DBAPIError):
             _read(engine, query)
-    assert {path.name for path in tmp_path.iterdir()} == {"data.jsonl", "other.csv"}
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
 
 
 def test_a_file_that_grows_is_read_to_its_last_whole_line(tmp_path: Path) -> None:

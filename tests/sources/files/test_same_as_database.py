@@ -116,7 +116,7 @@ def test_files_give_what_postgresql_gives(
     agents, runs = from_postgres
     assert [agent.id for agent in agents] == ["007", "billing"]
     assert [len(found.runs) for found in runs.values()] == [4, 4]
-    assert {run.outcome for found in runs.values() for run in found.runs} == {"success", "failure", "unfinished"}
+    assert {run.outcome for found in runs.values() for run in found.runs} == {"completed", "failed", "unfinished"}
     mapping = parse_mapping(_MAPPING.replace("FROM talks", "FROM runs"), "mapping")
     for ending in ("parquet", "jsonl", "csv"):
         _write(tmp_path / f"talks.{ending}")

@@ -54,7 +54,7 @@ def test_a_report_can_be_made_of_an_export(tmp_path: Path, preset: str, recordin
     agents = source.load_agents(environment, _WINDOW)
     (found,) = [runs for runs in source.fetch_runs_of(agents, _WINDOW).values() if isinstance(runs, AgentRuns)]
     (run,) = found.runs
-    assert run.outcome == "success"
+    assert run.outcome == "completed"
     assert sorted(call.name for call in run.tool_calls) == ["book", "book", "get_time", "get_weather", "get_weather"]
     assert (run.input_tokens, run.output_tokens, run.model_name) == (1000, 100, "test-model-1")
     assert run.succeeded is (False if preset == "langfuse" else None)

@@ -90,7 +90,7 @@ def test_a_run_has_what_its_spans_say(make_store: MakeStore, make_spans: MakeSpa
     spans = make_spans(7, NOW - timedelta(hours=1), tags={"gen_ai.conversation.id": "c-1"})
     (run,) = _runs(_source(make_store([spans])), "shop", _window())["shop/shop/travel"].runs
     assert run.id == f"{7:032x}-a"
-    assert (run.trace_id, run.session_id, run.status, run.outcome) == (f"{7:032x}", "c-1", "completed", "success")
+    assert (run.trace_id, run.session_id, run.status, run.outcome) == (f"{7:032x}", "c-1", "completed", "completed")
     assert (run.task, run.final_response, run.model_name) == ("Where?", "Here.", "m")
     assert (run.input_tokens, run.output_tokens, run.duration_seconds) == (10, 1, 2.0)
 

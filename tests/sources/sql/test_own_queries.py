@@ -108,7 +108,7 @@ def test_native_types_of_postgres(open_postgres: Open) -> None:
     [agent] = source.load_agents("prod", WINDOW)
     assert (agent.id, agent.name) == ("helper", "helper")
     [run] = source.fetch_runs(agent, WINDOW).runs
-    assert (run.id, run.agent_id, run.status, run.outcome) == (_UUIDS[1], "helper", "solved", "success")
+    assert (run.id, run.agent_id, run.status, run.outcome) == (_UUIDS[1], "helper", "solved", "completed")
     assert run.started_at == datetime(2026, 3, 1, 11, 30, 0, 500000, tzinfo=UTC)
     assert (run.duration_seconds, run.cost_usd, run.succeeded) == (62.5, 0.0125, True)
     assert (run.expected, run.context, run.tags) == ("42", '["one","two, too"]', ("vip", "eu"))
@@ -139,6 +139,25 @@ def test_the_newest_of_each_agent_by_the_database(open_postgres: Open) -> None:
     assert _ids(_fetch(source, "test")["a"]) == [_UUIDS[9]]
     models = _fetch(source, filter_model="m0")
     assert [_ids(models["a"]), _ids(models["b"])] == [[_UUIDS[2]], [_UUIDS[6], _UUIDS[4]]]
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMPTZ", "TEXT"])
+def test_rows_that_are_there_twice_take_no_place(open_postgres: Open, kind: str) -> None:
+    twice = MAPPING.replace("FROM conversations", "FROM conversations, generate_series(1, 3)")
+    change = f"ALTER TABLE conversations ALTER began TYPE {kind}"
+    found = _fetch(open_postgres(twice, *(_insert(number) for number in (1, 2, 3)), change), limit=2)
+    assert _ids(found["helper"]) == [_UUIDS[1], _UUIDS[2]]
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMPTZ", "TEXT"])
+def test_an_agent_with_runs_before_the_window_can_be_read(open_postgres: Open, kind: str) -> None:
+    mapping = MAPPING + "agents: SELECT 'a' AS id UNION SELECT 'b'"
+    rows = [_insert(1, "a"), _insert(2, "a", "infinity"), _insert(3, "b", "infinity")]
+    source = open_postgres(mapping, *rows, f"ALTER TABLE conversations ALTER began TYPE {kind}")
+    found = _fetch(source, since=NOW)
+    assert isinstance(found["a"], AgentRuns)
+    assert (found["a"].runs, found["a"].unreadable) == ((), 1)
+    assert str(found["b"]).startswith(f"No run of b can be read: run '{_UUIDS[3]}' has started_at 'infinity'")
 
 
 @pytest.mark.parametrize("kind", ["TIMESTAMP", "DATE", "TEXT", "DOUBLE PRECISION", "BIGINT"])
@@ -326,6 +345,21 @@ def test_a_query_cannot_write_and_its_columns_are_unique(open_postgres: Open, po
         source.close()
 
 
+def test_no_statement_hides_in_a_query(open_postgres: Open, postgres_url: str) -> None:
+    open_postgres(MAPPING, _insert(1))
+    # The second line of an escaped string is escaped too.
+    quote = "E''\n'\\''"
+    hidden = f"SELECT {quote} AS a) AS q; COMMIT; DELETE FROM conversations; SELECT * FROM (SELECT {quote}"
+    source = SqlSource(open_database(postgres_url), SourceMapping(runs=hidden, environment="prod"))
+    with pytest.raises(ConfigurationError, match="cannot insert multiple commands"):
+        source.check()
+    source.close()
+    engine = sa.create_engine(postgres_url)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM conversations").scalar() == 1
+    engine.dispose()
+
+
 def test_statuses_of_a_mapping_hold_for_station_s_tables_too(open_sqlite: Open) -> None:
     source = open_sqlite(
         "statuses: {completed: [fertig]}",
@@ -338,4 +372,4 @@ def test_statuses_of_a_mapping_hold_for_station_s_tables_too(open_sqlite: Open) 
     )
     [found] = _fetch(source).values()
     assert isinstance(found, AgentRuns)
-    assert [run.outcome for run in found.runs] == ["success", "success"]
+    assert [run.outcome for run in found.runs] == ["completed", "completed"]

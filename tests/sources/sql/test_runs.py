@@ -185,7 +185,7 @@ def test_a_whole_run(build: Build) -> None:
         "id": "7",
         "agent_id": "1",
         "status": "failed",
-        "outcome": "failure",
+        "outcome": "failed",
         "started_at": NOW - timedelta(minutes=7),
         "completed_at": datetime(2026, 3, 1, 11, 53, 9, 500000, tzinfo=UTC),
         "duration_seconds": 9.5,
@@ -329,11 +329,11 @@ def test_views_with_columns_in_another_spelling(build: Build) -> None:
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        ("completed", "success"),
-        (" Completed\n", "success"),
-        ("failed", "failure"),
-        ("TIMEOUT", "failure"),
-        ("error", "failure"),
+        ("completed", "completed"),
+        (" Completed\n", "completed"),
+        ("failed", "failed"),
+        ("TIMEOUT", "failed"),
+        ("error", "failed"),
         ("running", "unfinished"),
         ("cancelled", "unfinished"),
         ("", "unfinished"),
@@ -352,7 +352,7 @@ def test_a_run_that_ended_after_until_is_unfinished(build: Build) -> None:
         run_row(3, duration_seconds=181),
         run_row(4, duration_seconds=239),
     ]
-    assert [run.outcome for run in fetch(build(rows)).runs] == ["unfinished", "success", "unfinished", "success"]
+    assert [run.outcome for run in fetch(build(rows)).runs] == ["unfinished", "completed", "unfinished", "completed"]
 
 
 def test_without_a_start_the_end_counts(build: Build) -> None:

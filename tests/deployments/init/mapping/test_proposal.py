@@ -191,7 +191,7 @@ def test_unknown_statuses_are_written_and_explained_once(make_sqlite: Any, propo
     for line in (
         "# gave_up: counted as failed, the usual meaning.",
         "# handover: counted as unfinished, because the meaning is unknown.",
-        "# As unfinished, 5 of 20 runs would be left out, which changes the success rate.",
+        "# As unfinished, 5 of 20 runs would be left out, which changes the completion rate.",
         "# To change that, move a word to another list, such as `failed: [handover]`.",
         "# There is no environment column: all runs belong to this environment.",
     ):
