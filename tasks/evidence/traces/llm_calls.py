@@ -93,7 +93,7 @@ class LlmCalls:
             given, made = self._messages(outer, "input_messages"), self._messages(outer, "output_messages")
             start = min(self._spans[view].start_us for view in group)
             turns.append(Turn(start, max(self._spans[view].end_us for view in group), given, made))
-        return turns
+        return sorted(turns, key=lambda turn: (turn.start_us, turn.end_us))
 
     def asked_for_no_tool(self) -> bool:
         """Whether the answers of all calls are recorded, and none asks for a tool or stopped for one.
