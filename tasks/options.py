@@ -163,6 +163,13 @@ class ReportOptions(BaseModel):
         json_schema_extra={"position": 7},
     )
 
+    publish_verdicts: bool = Field(
+        False,
+        title="Publish verdicts",
+        description="Write the verdicts on runs back to the store of traces that they came from.",
+        json_schema_extra={"position": 13},
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _leave_out_empty(cls, data: Any) -> Any:

@@ -44,6 +44,7 @@ def run(
     max_report_cost_usd: Annotated[float | None, option("max_report_cost_usd")] = None,
     fail_fast: Annotated[bool | None, option("fail_fast", negative="--no-fail-fast")] = None,
     fresh: Annotated[bool | None, option("fresh", negative="--no-fresh")] = None,
+    publish_verdicts: Annotated[bool | None, option("publish_verdicts", negative="--no-publish-verdicts")] = None,
     dry_run: Flag = False,
     json: Flag = False,
     verbose: Flag = False,
@@ -91,6 +92,8 @@ def run(
         Do not start any judge calls after the first failure.
     fresh
         Pay for new judge answers even if the same question was answered before.
+    publish_verdicts
+        Write the verdicts on runs back to Phoenix, Langfuse or MLflow, where the runs were read.
     dry_run
         Show agents, runs, and estimated tokens and cost, without calling the judge.
     json
@@ -123,6 +126,7 @@ def run(
         max_report_cost_usd=max_report_cost_usd,
         fail_fast=fail_fast,
         fresh=fresh,
+        publish_verdicts=publish_verdicts,
     )
     wanted = Criteria() if criteria is None else open_criteria(criteria)
     order = Order(environment, name, wanted, options, report_id)

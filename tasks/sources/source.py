@@ -10,6 +10,7 @@ from typing import Protocol
 from tasks.errors import SourceError
 from tasks.evidence.types import Agent, AgentId, AgentRuns, Run
 from tasks.sources.found_traces import FoundTraces
+from tasks.sources.spans.notes import NoteStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,10 @@ class Source(Protocol):
 
     def trace_store(self) -> TraceStore | None:
         """Where the spans are that came with the runs; None when the source has runs alone."""
+        ...
+
+    def note_store(self) -> NoteStore | None:
+        """Where verdicts on its runs can be written back; None when the source keeps none."""
         ...
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from tasks.sources.contract.statuses import Statuses
 from tasks.sources.found_traces import FoundTraces, RunKey, TraceLookup, run_key
 from tasks.sources.source import Tally, Window
 from tasks.sources.spans.listing import LOOK_BACK, ListedAgent, Listing, list_runs
+from tasks.sources.spans.notes import NoteStore
 from tasks.sources.spans.runs import (
     TraceRun,
     build_agent_row,
@@ -41,6 +42,7 @@ class TraceSource:
     the spans of their traces, until another window is asked for; one that ends up to a minute later is the same, as
     spans take that long to arrive. A window without ``since`` reaches ``look_back`` back (None: to the oldest trace).
     ``redact`` is applied to the values that messages quote. Runs that start after ``now()`` (aware) have wrong dates.
+    ``notes`` are the store's own, where it has some.
     """
 
     def __init__(
@@ -50,8 +52,10 @@ class TraceSource:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         look_back: timedelta | None = LOOK_BACK,
+        notes: NoteStore | None = None,
     ) -> None:
         self._store = store
+        self._notes = notes
         self._look_back = look_back
         self._redact = redact
         self._now = now
@@ -118,6 +122,10 @@ class TraceSource:
         with self._lock:
             runs = self._listing.runs if self._listing else {}
         return KeptTraces(self._store, runs)
+
+    def note_store(self) -> NoteStore | None:
+        """The store's own notes on traces, where it has some."""
+        return self._notes
 
     def close(self) -> None:
         """Close the store, and forget the spans."""

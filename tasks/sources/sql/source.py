@@ -57,6 +57,9 @@ class SqlSource:
         # Threads that begin at the same time may ask twice; what they find is the same.
         self._found: Tables | None = None
 
+    def note_store(self) -> None:
+        """A database is only read."""
+
     def trace_store(self) -> None:
         """None: tables of runs hold no spans."""
 
