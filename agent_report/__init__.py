@@ -11,6 +11,7 @@ from tasks.errors import WarehouseError
 from tasks.warehouse.frames import (
     read_agents,
     read_criteria,
+    read_issues,
     read_parquet_table,
     read_reports,
     read_runs,
@@ -22,6 +23,7 @@ __all__ = [
     "WarehouseError",
     "read_agents",
     "read_criteria",
+    "read_issues",
     "read_parquet_table",
     "read_reports",
     "read_runs",

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from deployments.demo.issue_answers import derive_issues
+
 _RUNS = re.compile(r"^- runs analysed: (\d+) \((\d+) completed, (\d+) failed\)", re.MULTILINE)
 _TOOL = re.compile(r"^- tool with (\d+) calls, (\d+) errors", re.MULTILINE)
 _FAILURE = re.compile(r"^- failure seen (\d+) times(?: \([R\d, ]+\))?:\n\| (.+)$", re.MULTILINE)
@@ -59,6 +61,8 @@ def _see(text: str) -> _Seen:
 def derive_answer(evidence: str, schema: dict[str, Any]) -> dict[str, Any]:
     """An answer that follows ``schema``, for an agent's evidence or (when it asks for a summary) the team's."""
     properties = schema["properties"]
+    if "issues" in properties:
+        return derive_issues(evidence)
     names = list(properties["criteria"]["properties"])
     if "executive_summary" in properties:
         return _team(evidence, names)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from tasks.errors import UnusableAnswerError
 from tasks.evidence.values import read_text
+from tasks.judge.issues.found_issue import ParsedIssues
 from tasks.judge.parsing.objects import find_values
 from tasks.judge.parsing.reasoning import answer_part
 from tasks.judge.parsing.scores import read_score
@@ -15,7 +16,7 @@ from tasks.judge.parsing.shapes import find_answer
 from tasks.judge.prompt.citations import Citation, LabelledRuns, Side
 from tasks.judge.rubric import Criterion, fold_name
 
-Kind = Literal["agent", "team"]
+Kind = Literal["agent", "team", "issues"]
 _REASONS = ("reasoning", "rationale", "explanation", "justification", "reason")
 
 
@@ -59,7 +60,7 @@ class RenderedEvidence:
 
 @dataclass(frozen=True, slots=True)
 class JudgeAnswer:
-    """A usable answer. ``executive_summary`` is the team's; an agent's is empty.
+    """A usable answer. ``executive_summary`` is the team's; an agent's is empty. ``issues`` are of that question alone.
 
     ``shown`` is what was shown for it; None when it came from the ledger, which does not keep that. ``warnings`` are
     what was odd about its call.
@@ -74,6 +75,7 @@ class JudgeAnswer:
     contradictions: tuple[Contradiction, ...] = ()
     citations_dropped: int = 0
     ignored: tuple[str, ...] = ()
+    issues: ParsedIssues | None = None
     shown: RenderedEvidence | None = field(default=None, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
 

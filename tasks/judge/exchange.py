@@ -10,7 +10,7 @@ from typing import Any
 
 from tasks.errors import ContextLengthError, JudgeError, UnusableAnswerError
 from tasks.evidence.prices import RunPrices, Tokens
-from tasks.judge.answer import JudgeAnswer, parse_answer
+from tasks.judge.answer import JudgeAnswer
 from tasks.judge.budget import Budget
 from tasks.judge.call_context import CallContext, Spent
 from tasks.judge.claims import claimed
@@ -91,7 +91,7 @@ class Judge:
             if isinstance(held, PaidAnswer):
                 # An answer that an earlier version could use and this one cannot is asked for again.
                 with suppress(UnusableAnswerError):
-                    answer = parse_answer(held.answer, question.kind, question.rubric, question.labelled_runs)
+                    answer = question.parse(held.answer)
                     if self.report_id is None or held.report_id != self.report_id:
                         return answer, True
                     # Paid for by this very report, before it was killed or made again: it is a cost of this report.
@@ -363,7 +363,7 @@ def _use(reply: Reply, question: Question) -> JudgeAnswer:
     if reply.only_reasoned and not cut_off:
         raise UnusableAnswerError(["the answer is empty: the model sent nothing but reasoning"])
     try:
-        return parse_answer(reply.text, question.kind, question.rubric, question.labelled_runs, cut_off=cut_off)
+        return question.parse(reply.text, cut_off=cut_off)
     except UnusableAnswerError:
         if not cut_off:
             raise

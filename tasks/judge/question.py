@@ -9,8 +9,9 @@ from typing import Any
 
 from tasks.errors import ContextLengthError
 from tasks.evidence.types import AgentId
-from tasks.judge.answer import Kind, RenderedEvidence, build_schema
+from tasks.judge.answer import JudgeAnswer, Kind, RenderedEvidence, build_schema, parse_answer
 from tasks.judge.endpoint.model_limits import Bounds
+from tasks.judge.issues.answer import IssueKeys, build_issues_schema, parse_issues
 from tasks.judge.prompt.citations import LabelledRuns
 from tasks.judge.prompt.fence import Fence
 from tasks.judge.prompt.prompts import build_messages
@@ -23,6 +24,8 @@ _MESSAGE_OVERHEAD = 200
 # A short, complete answer: the summary, strengths and advice; a criterion's reasoning and two citations; the team's
 # executive summary.
 _LEAST_ANSWER, _LEAST_CRITERION, _LEAST_SUMMARY = 400, 220, 400
+# Five issues of four sentences, and the keys of some hundred runs.
+_LEAST_ISSUES = 1200
 # Where evidence is shortened anyway, the answer gets a quarter of the context rather than the least.
 _ANSWERS_SHARE = 4
 # An estimate is off by some percent from text to text.
@@ -34,7 +37,7 @@ class Question:
     """What is asked. ``digest`` stands for the whole evidence, of which ``render`` gives what fits.
 
     ``render(budget_tokens, rotation)`` is the evidence in about so many tokens (as ``estimate_tokens`` has it), its
-    runs from the ``rotation``-th part (0 to 1) on.
+    runs from the ``rotation``-th part (0 to 1) on. The question about issues has instructions and keys of its own.
     """
 
     kind: Kind
@@ -44,16 +47,38 @@ class Question:
     render: Callable[[int, float], RenderedEvidence]
     goal: str = ""
     agent_id: AgentId | None = None
+    instructions: str = ""
+    issue_keys: IssueKeys | None = None
 
     @property
     def schema(self) -> dict[str, Any]:
         """The JSON schema of its answer."""
+        if self.issue_keys is not None:
+            return build_issues_schema()
         return build_schema(self.kind, self.rubric)
 
     @property
     def least_answer_tokens(self) -> int:
         """About the tokens of a short answer that says all that the schema asks for."""
+        if self.issue_keys is not None:
+            return _LEAST_ISSUES
         return _LEAST_ANSWER + _LEAST_CRITERION * len(self.rubric) + (_LEAST_SUMMARY if self.kind == "team" else 0)
+
+    def parse(self, text: str, *, cut_off: bool = False) -> JudgeAnswer:
+        """``text`` as an answer; ``cut_off`` when it ended at a limit.
+
+        Raises:
+            UnusableAnswerError: it is none.
+        """
+        if self.issue_keys is not None:
+            return JudgeAnswer({}, issues=parse_issues(text, self.issue_keys, cut_off=cut_off))
+        return parse_answer(text, self.kind, self.rubric, self.labelled_runs, cut_off=cut_off)
+
+    def messages(self, fenced_evidence: str) -> list[dict[str, str]]:
+        """The chat messages that ask it."""
+        if self.instructions:
+            return [{"role": "system", "content": self.instructions}, {"role": "user", "content": fenced_evidence}]
+        return build_messages(self.kind, self.rubric, fenced_evidence, self.goal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +181,6 @@ def _compose(question: Question, budget_tokens: int, factor: float, rotation: fl
         # The facts and what stands between the runs are not in the runs' shares.
         beyond = size - budget_tokens / factor
         room = max(1, int(min(room - beyond, room * budget_tokens / (size * factor) * 0.97)))
-    messages = build_messages(question.kind, question.rubric, Fence().around(shown.text), question.goal)
+    messages = question.messages(Fence().around(shown.text))
     estimated = size + estimate_messages(messages[:-1]) + added_tokens
     return Draft(messages, shown, estimated, added_tokens=added_tokens)

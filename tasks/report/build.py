@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 from tasks.evidence.left_out import LeftOut
 from tasks.evidence.types import Agent, AgentId, Evidence
 from tasks.judge.evaluation import Evaluation
+from tasks.judge.issues.judging import IssueSearch
 from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.prompt.citations import describe_dropped
 from tasks.judge.rubric import Criterion
 from tasks.report.agent_rows import agent_reasoning, build_agent_row, build_criterion_rows, build_run_row
+from tasks.report.issues.issue_rows import IssueScene, build_issue_rows
 from tasks.report.plan import ReportPlan
-from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
+from tasks.report.rows import AgentRow, CriterionRow, IssueRow, ReportRow, RunRow
 from tasks.settings import SIMULATED_JUDGE_MODEL
 from tasks.wording.counts import counted, was_were
 from tasks.wording.shortening import cut
@@ -51,6 +53,7 @@ class ReportDraft:
     evaluations: dict[AgentId, Evaluation] = field(default_factory=dict)
     team: Evaluation | None = None
     ending: Ending | None = None
+    issues: IssueSearch | None = None
     warnings: list[str] = field(default_factory=list)
     redacted: bool = True
 
@@ -58,6 +61,11 @@ class ReportDraft:
     def chosen_agents(self) -> list[Agent]:
         """The agents that this report looks at, by id; the others get a row all the same."""
         return [agent for agent in self.agents if agent.id in self.chosen]
+
+    @property
+    def known_evidence(self) -> list[Evidence]:
+        """The evidence that there is, in the order of the agents."""
+        return [self.evidence[agent.id] for agent in self.agents if agent.id in self.evidence]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ class ReportRows:
     details: list[AgentRow]
     criteria: list[CriterionRow]
     runs: list[RunRow]
+    issues: list[IssueRow] = field(default_factory=list)
 
 
 def build_rows(plan: ReportPlan, draft: ReportDraft, paid: Mapping[AgentId | None, Paid] | None = None) -> ReportRows:
@@ -87,7 +96,16 @@ def build_rows(plan: ReportPlan, draft: ReportDraft, paid: Mapping[AgentId | Non
         details=[build_agent_row(agent, evaluations[agent.id], draft.evidence.get(agent.id)) for agent in draft.agents],
         criteria=[row for evaluation in everyone for row in build_criterion_rows(evaluation)],
         runs=_runs(draft),
+        issues=_issues(plan, draft, evaluations),
     )
+
+
+def _issues(plan: ReportPlan, draft: ReportDraft, evaluations: Mapping[AgentId, Evaluation]) -> list[IssueRow]:
+    if draft.issues is None:
+        return []
+    agents = {agent.id for agent in draft.agents}
+    evidences = draft.known_evidence
+    return build_issue_rows(IssueScene(plan.id, plan.environment, agents, evidences, evaluations), draft.issues)
 
 
 def _runs(draft: ReportDraft) -> list[RunRow]:
@@ -172,7 +190,8 @@ def _report(
         "success_rate_low": None,
         "success_rate_high": None,
         "verdicts": None,
-        "issues_error": None,
+        "issues_error": draft.issues.error if draft.issues else None,
+        "issues_seconds": draft.issues.seconds if draft.issues else None,
         "citations_dropped": sum(e.citations_dropped for e in everyone),
         "prompt_tokens": _total([e.prompt_tokens for e in counted]),
         "completion_tokens": _total([e.completion_tokens for e in counted]),
@@ -259,6 +278,8 @@ def _warnings(plan: ReportPlan, draft: ReportDraft, statuses: Counter[str]) -> l
         warnings += [f"The team's judgement: {warning}" for warning in draft.team.warnings]
         if dropped := draft.team.citations_dropped:
             warnings.append(f"The team's judgement: {describe_dropped(dropped)}")
+    if draft.issues is not None and (dropped := draft.issues.keys_dropped):
+        warnings.append(f"The issues: {counted(dropped, 'key')} of the judge named nothing that it was shown")
     if draft.ending is not None and draft.ending.kind == "timeout":
         warnings.append(f"{_not_judged(statuses['not_started'])}: {draft.ending.reason}")
     return warnings

@@ -68,6 +68,7 @@ _RENAMED = {
     "report_runs": {"succeeded": "completed"},
 }
 _COLUMNS: tuple[tuple[str, str, Any, str | None], ...] = (
+    ("labels", "judge_on_run", sa.Boolean(), "judge_passed is the verdict on this run, not on the agent."),
     ("reports", "runs_in_population", sa.BigInteger(), "Finished runs of all agents that the report is about."),
     ("reports", "completion_rate", sa.Double(), "Of the population: share of runs whose status is completed, 0 to 1."),
     ("reports", "success_rate", sa.Double(), "Share of runs that did their task, 0 to 1; NULL: not known of any."),
@@ -75,6 +76,7 @@ _COLUMNS: tuple[tuple[str, str, Any, str | None], ...] = (
     ("reports", "success_rate_high", sa.Double(), "95 % interval."),
     ("reports", "verdicts", _JSON, "Runs by where their success is known from."),
     ("reports", "issues_error", sa.Text(), "Why the judge could not group failing runs into issues."),
+    ("reports", "issues_seconds", sa.Double(), "Of the call that grouped them; NULL: none was made."),
     ("agent_report_details", "runs_in_population", sa.BigInteger(), "Finished runs that the report is about."),
     (
         "agent_report_details",
@@ -115,9 +117,12 @@ _COLUMNS: tuple[tuple[str, str, Any, str | None], ...] = (
         "With which it was drawn from the population; 1: all were read.",
     ),
     ("report_runs", "session_id", sa.Text(), None),
-    ("labels", "judge_on_run", sa.Boolean(), "judge_passed is the verdict on this run, not on the agent."),
 )
 _COMMENTS = {
+    "judge_calls.kind": "agent, team or issues.",
+    "judge_calls.agent_id": "NULL for the team and for issues.",
+    "report_comparisons.metric": "overall, score, criterion:NAME, completion_rate, …",
+    "labels.criterion": "(success): whether the run did its task.",
     "reports.total_runs_analyzed": "Finished runs of all agents that were read in full.",
     "agent_report_details.passed": "true: every criterion passes; false: one fails for certain; NULL: "
     "too close to call, or no score.",
@@ -127,38 +132,10 @@ _COMMENTS = {
     "criterion_scores.passed": "true: at the threshold for certain; false: below it for certain; "
     "NULL: too close to call, or none.",
     "report_runs.completed": "By its status. NULL: not finished, and so left out of every figure.",
-    "report_comparisons.metric": "overall, score, criterion:NAME, completion_rate, …",
-    "labels.criterion": "(success): whether the run did its task.",
 }
 
 
 def _create_tables() -> None:
-    op.create_table(
-        "report_issues",
-        sa.Column("report_id", sa.BigInteger(), sa.ForeignKey("reports.id", ondelete="CASCADE"), nullable=False),
-        sa.Column(
-            "issue_id",
-            sa.Text(),
-            nullable=False,
-            comment="Stays from report to report as long as it is the same issue.",
-        ),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("description", sa.Text(), comment="What happens."),
-        sa.Column("probable_cause", sa.Text(), comment="A guess of the judge."),
-        sa.Column("recommendation", sa.Text(), comment="What to change."),
-        sa.Column("agent_ids", _JSON),
-        sa.Column("runs", _JSON, comment="Runs in which it was seen."),
-        sa.Column("runs_affected", sa.BigInteger()),
-        sa.Column("share", sa.Double(), comment="Estimated share of all runs, 0 to 1."),
-        sa.Column("share_low", sa.Double(), comment="95 % interval."),
-        sa.Column("share_high", sa.Double(), comment="95 % interval."),
-        sa.Column("gain", sa.Double(), comment="By how much the team's success rate would rise without it, 0 to 1."),
-        sa.Column("state", sa.Text(), nullable=False, comment="new, ongoing or back."),
-        sa.Column("first_report_id", sa.BigInteger(), comment="The report that saw it first."),
-        sa.Column("origin", sa.Text(), comment="judge, or code where failure modes were grouped without it."),
-        sa.PrimaryKeyConstraint("report_id", "issue_id", name="pk_report_issues"),
-    )
-    op.create_index("ix_report_issues_issue_id", "report_issues", ["issue_id", "report_id"])
     op.create_table(
         "issue_decisions",
         sa.Column("id", _ID, primary_key=True, autoincrement=True),
@@ -193,6 +170,34 @@ def _create_tables() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_run_verdicts_run_id", "run_verdicts", ["environment", "agent_id", "run_id"])
+    op.create_table(
+        "report_issues",
+        sa.Column("report_id", sa.BigInteger(), sa.ForeignKey("reports.id", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "issue_id",
+            sa.Text(),
+            nullable=False,
+            comment="Stays from report to report while it is the same issue; other: failing runs that are in none.",
+        ),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), comment="What happens."),
+        sa.Column("probable_cause", sa.Text(), comment="A guess of the judge."),
+        sa.Column("recommendation", sa.Text(), comment="What to change."),
+        sa.Column("agent_ids", _JSON, nullable=False),
+        sa.Column("runs", _JSON, nullable=False, comment="Runs in which it was seen."),
+        sa.Column("runs_affected", sa.BigInteger(), nullable=False),
+        sa.Column("share", sa.Double(), comment="Estimated share of all runs, 0 to 1."),
+        sa.Column("share_low", sa.Double(), comment="95 % interval."),
+        sa.Column("share_high", sa.Double(), comment="95 % interval."),
+        sa.Column("gain", sa.Double(), comment="By how much the team's success rate would rise without it, 0 to 1."),
+        sa.Column("state", sa.Text(), nullable=False, comment="new, ongoing, back or gone; of the issue other: other."),
+        sa.Column("first_report_id", sa.BigInteger(), nullable=False, comment="The report that saw it first."),
+        sa.Column(
+            "origin", sa.Text(), nullable=False, comment="judge, or code where failure modes were grouped without it."
+        ),
+        sa.PrimaryKeyConstraint("report_id", "issue_id", name="pk_report_issues"),
+    )
+    op.create_index("ix_report_issues_issue_id", "report_issues", ["issue_id", "report_id"])
 
 
 _SQLITE = {
@@ -289,6 +294,28 @@ now.report_id = newest.report_id AND now.agent_id = streak.agent_id JOIN agent_r
 agent_report_details.report_id = streak.report_id AND agent_report_details.agent_id = streak.agent_id JOIN
 reports ON reports.id = streak.report_id JOIN reports AS first ON first.id = streak.since_id LEFT OUTER JOIN
 below ON below.report_id = streak.report_id AND below.agent_id = streak.agent_id AND below.place = 1""",
+    "open_issues": """\
+WITH newest AS
+(SELECT reports.environment AS environment, report_issues.issue_id AS issue_id, max(report_issues.report_id) AS
+report_id
+FROM report_issues JOIN reports ON reports.id = report_issues.report_id
+WHERE reports.status = 'completed' AND report_issues.issue_id != 'other' GROUP BY reports.environment,
+report_issues.issue_id),
+decided AS
+(SELECT issue_decisions.environment AS environment, issue_decisions.issue_id AS issue_id,
+max(issue_decisions.id) AS id
+FROM issue_decisions GROUP BY issue_decisions.environment, issue_decisions.issue_id)
+ SELECT reports.environment, report_issues.issue_id, report_issues.title, report_issues.description,
+report_issues.probable_cause, report_issues.recommendation, report_issues.agent_ids,
+report_issues.runs_affected, report_issues.share, report_issues.share_low, report_issues.share_high,
+report_issues.gain, report_issues.state, report_issues.origin, report_issues.report_id, reports.created_at AS
+report_created_at, report_issues.first_report_id, first.created_at AS first_reported_at
+FROM newest JOIN report_issues ON report_issues.report_id = newest.report_id AND report_issues.issue_id =
+newest.issue_id JOIN reports ON reports.id = newest.report_id LEFT OUTER JOIN reports AS first ON first.id =
+report_issues.first_report_id LEFT OUTER JOIN decided ON decided.environment = newest.environment AND
+decided.issue_id = newest.issue_id LEFT OUTER JOIN issue_decisions ON issue_decisions.id = decided.id
+WHERE report_issues.state != 'gone' AND (issue_decisions.id IS NULL OR issue_decisions.decision = 'open' OR
+issue_decisions.report_id < report_issues.report_id)""",
 }
 
 _POSTGRESQL = {
@@ -385,4 +412,26 @@ now.report_id = newest.report_id AND now.agent_id = streak.agent_id JOIN agent_r
 agent_report_details.report_id = streak.report_id AND agent_report_details.agent_id = streak.agent_id JOIN
 reports ON reports.id = streak.report_id JOIN reports AS first ON first.id = streak.since_id LEFT OUTER JOIN
 below ON below.report_id = streak.report_id AND below.agent_id = streak.agent_id AND below.place = 1""",
+    "open_issues": """\
+WITH newest AS
+(SELECT reports.environment AS environment, report_issues.issue_id AS issue_id, max(report_issues.report_id) AS
+report_id
+FROM report_issues JOIN reports ON reports.id = report_issues.report_id
+WHERE reports.status = 'completed' AND report_issues.issue_id != 'other' GROUP BY reports.environment,
+report_issues.issue_id),
+decided AS
+(SELECT issue_decisions.environment AS environment, issue_decisions.issue_id AS issue_id,
+max(issue_decisions.id) AS id
+FROM issue_decisions GROUP BY issue_decisions.environment, issue_decisions.issue_id)
+ SELECT reports.environment, report_issues.issue_id, report_issues.title, report_issues.description,
+report_issues.probable_cause, report_issues.recommendation, report_issues.agent_ids,
+report_issues.runs_affected, report_issues.share, report_issues.share_low, report_issues.share_high,
+report_issues.gain, report_issues.state, report_issues.origin, report_issues.report_id, reports.created_at AS
+report_created_at, report_issues.first_report_id, first.created_at AS first_reported_at
+FROM newest JOIN report_issues ON report_issues.report_id = newest.report_id AND report_issues.issue_id =
+newest.issue_id JOIN reports ON reports.id = newest.report_id LEFT OUTER JOIN reports AS first ON first.id =
+report_issues.first_report_id LEFT OUTER JOIN decided ON decided.environment = newest.environment AND
+decided.issue_id = newest.issue_id LEFT OUTER JOIN issue_decisions ON issue_decisions.id = decided.id
+WHERE report_issues.state != 'gone' AND (issue_decisions.id IS NULL OR issue_decisions.decision = 'open' OR
+issue_decisions.report_id < report_issues.report_id)""",
 }
