@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.evidence.types import AgentId, Evidence
@@ -143,7 +143,7 @@ def _gone(scene: IssueScene, issue: KnownIssue, weighed: WeighedRuns) -> IssueRo
     }
 
 
-def _analyzed(scene: IssueScene) -> Iterator[AgentId]:
+def _analyzed(scene: IssueScene) -> set[AgentId]:
     """The agents of which at least one finished run is known to have done its task or not; by status alone, where no
     agent has a verdict, those with a finished run."""
     known = {
@@ -152,10 +152,7 @@ def _analyzed(scene: IssueScene) -> Iterator[AgentId]:
         for verdicts in [verdicts_of(scene.evaluations.get(evidence.agent.id))]
         if any(run_success(run, verdicts.get(run.id)).succeeded is not None for run in evidence.finished_runs)
     }
-    if known:
-        yield from known
-    else:
-        yield from (evidence.agent.id for evidence in scene.evidences if evidence.finished_runs)
+    return known or {evidence.agent.id for evidence in scene.evidences if evidence.finished_runs}
 
 
 def _agent_ids(runs: Iterable[RunKey]) -> list[AgentId]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def test_where_no_run_failed_nothing_is_asked(judging: MakeJudge) -> None:
 def test_the_same_question_is_paid_for_once(judging: MakeJudge, failing: list[FailingRun]) -> None:
     judge, server = judging()
     first = judge_issues(judge, failing, [], timeout_seconds=20)
-    again = judge_issues(judge, failing, [], timeout_seconds=20)
+    again = judge_issues(replace(judge, report_id=4), failing, [], timeout_seconds=20)
     assert again.found == first.found
     assert again.seconds is None, "no call was made"
     assert len(server.requests) == 1

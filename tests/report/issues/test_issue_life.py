@@ -71,6 +71,12 @@ def test_what_is_not_found_is_gone_with_what_can_still_be(make_scene: MakeScene)
     assert row["share_high"] > 0.5, "two runs prove little"
 
 
+def test_several_issues_can_be_gone_at_once(make_scene: MakeScene) -> None:
+    scene = make_scene({"1": {"a": ""}, "2": {"b": ""}})
+    known = tuple(replace(_LOOPS, id=f"i-{number}", agent_ids=frozenset("12")) for number in range(3))
+    assert _states(build_issue_rows(scene, IssueSearch((), known))) == [(issue.id, "gone") for issue in known]
+
+
 def test_gone_is_reported_once(make_scene: MakeScene) -> None:
     assert _rows(make_scene({"1": {"a": ""}}), replace(_LOOPS, is_gone=True)) == []
 

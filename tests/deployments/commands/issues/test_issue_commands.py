@@ -68,7 +68,7 @@ def test_open_issues_are_listed_by_environment(agent_report: AgentReport, report
 
 
 def test_the_issues_of_one_report_are_its_section(agent_report: AgentReport, report: int) -> None:
-    out = agent_report("issues", "--report", str(report))[1]
+    out = " ".join(agent_report("issues", "--report", str(report))[1].split())
     assert "What to fix first" in out
     assert "(new; i-aaaaaa)" in out
     assert "without it the success rate would be about 25 points higher" in out
