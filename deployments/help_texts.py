@@ -83,16 +83,18 @@ Example: `agent-report not-an-issue i-3f9a2c --note "the policy allows it"`""",
     "label": """\
 Label runs of a report by hand, to measure the judge.
 
-Walks through a sample of runs and asks for a score, or pass or fail, on each criterion. Each answer is stored
-immediately; to continue where you stopped, run the same command again.
+Draws runs at random, more of those on which the judge's verdict is in doubt, and asks of each: did it do its task? Then
+whether it passes each criterion. Each answer is stored immediately; to continue where you stopped, run the same command
+again.
 
 Exit code 0: done or stopped with q, 1: stopped with Ctrl-C, 2: invalid input.
 
-Example: `agent-report label 12 --count 30 --labeler ana`""",
+Example: `agent-report label 12 --count 30 --labeler ana`, or `agent-report label 12 --serve`""",
     "agreement": """\
-Show how well the judge agrees with people, and the pass rate corrected for the judge's errors.
+Show how well the judge agrees with people, and the success rate corrected for the judge's errors.
 
-Uses all labels on the report's environment for the same judge model (see `agent-report label`).
+Uses all labels on the report's environment for the same judge model (see `agent-report label`), and the outcomes that
+the source states.
 
 Example: `agent-report agreement --environment production`""",
     "export": """\

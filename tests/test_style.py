@@ -31,6 +31,7 @@ _QUOTING = (
     "deployments/demo/team/",
     "docs/style.md",
     "tasks/judge/prompt/attack_words.py",
+    "tasks/judge/prompt/instructions.py",
     "tasks/judge/prompt/prompts.py",
     "tasks/judge/prompt/suspicion.py",
     "tasks/render/html/templates/vendor/",

@@ -21,6 +21,8 @@ def label(
     blind: Annotated[bool, Parameter(negative="--no-blind")] = True,
     csv: Path | None = None,
     template: Path | None = None,
+    serve: Flag = False,
+    port: int = 0,
     json: Flag = False,
 ) -> int:
     """Label runs of a report by hand.
@@ -38,12 +40,17 @@ def label(
     labeler
         Name of the labeler; by default your login name.
     blind
-        Hide the judge's scores until the end; --no-blind shows them with each question.
+        Hide the judge's verdicts until the end; --no-blind shows them with each question.
     csv
         Read labels from this CSV file instead; if any line is invalid, none are stored. Columns: agent (name or
-        id:12), run_id (empty: the agent as a whole), criterion, score (0 to 10) or passed (yes, no), labeler, note.
+        id:12), run_id (empty: the agent as a whole), criterion (`(success)`: did it do its task?), passed (yes, no) or
+        score (0 to 10), labeler, note.
     template
         Write the sample to this CSV file, for you to fill in.
+    serve
+        Label on a page in the browser: on 127.0.0.1, behind a link with a secret, until Ctrl-C.
+    port
+        With `--serve`: port of the page; 0: any free one.
     json
         With `--csv`: print only `{"report_id": …, "labels": [{…}], "empty_lines": …}`, with the stored labels.
     """
@@ -51,18 +58,29 @@ def label(
     from deployments.stack.beside import stack_warehouse
 
     with stack_warehouse():
-        return run_label(LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template, json))
+        order = LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template, json, serve, port)
+        return run_label(order)
 
 
-def agreement(report_id: int | None = None, /, *, environment: str | None = None, json: Flag = False) -> int:
+def agreement(
+    report_id: int | None = None,
+    /,
+    *,
+    environment: str | None = None,
+    examples: Flag = False,
+    json: Flag = False,
+) -> int:
     """Show how well the judge agrees with people.
 
     Parameters
     ----------
     report_id
-        Id of the report whose judge and pass rate are measured; by default the newest completed one.
+        Id of the report whose judge and success rate are measured; by default the newest completed one.
     environment
         Instead of an id: the newest completed report on this environment.
+    examples
+        Show the runs on which the judge and people disagree, too: what the judge answered, with its quotes, and what
+        people answered.
     json
         Show as JSON.
     """
@@ -70,5 +88,5 @@ def agreement(report_id: int | None = None, /, *, environment: str | None = None
     from deployments.stack.beside import stack_warehouse
 
     with stack_warehouse():
-        run_agreement(report_id, environment, as_json=json)
+        run_agreement(report_id, environment, as_json=json, examples=examples)
     return 0

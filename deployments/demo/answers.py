@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from deployments.demo.issue_answers import derive_issues
+from deployments.demo.verdicts import HELD_BACK, Verdict, derive_verdicts, quote_start
 
-_RUNS = re.compile(r"^- runs analysed: (\d+) \((\d+) completed, (\d+) failed\)", re.MULTILINE)
+_RUNS = re.compile(r"^- runs analysed: (\d+)(?: \((\d+) completed)?", re.MULTILINE)
 _TOOL = re.compile(r"^- tool with (\d+) calls, (\d+) errors", re.MULTILINE)
 _FAILURE = re.compile(r"^- failure seen (\d+) times(?: \([R\d, ]+\))?:\n\| (.+)$", re.MULTILINE)
 _REPEATS = re.compile(r"the same call repeated in (\d+) runs")
@@ -16,9 +19,22 @@ _DURATION = re.compile(r"^- duration: ([\d.]+) s on average", re.MULTILINE)
 _RUN = re.compile(r"^### (R\d+): status (\w+)(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 _ERROR = re.compile(r"^Error of the run \(observation\):\n\| (.+)$", re.MULTILINE)
 _RESPONSE = re.compile(r"^Final response \(claim\):\n\| (.+)$", re.MULTILINE)
-_QUOTED = 120
 _GOOD = 7.0
+_MOST_CONTRADICTIONS = 4
+_MOST_EXAMPLES = 2
 _AGENT = re.compile(r"^## Agent\n\| (.+)$", re.MULTILINE)
+_AGREES = "What most of its runs report agrees with what was observed."
+_ADVICE = {
+    HELD_BACK: "Read the state that a call returns before reporting the task as done; report it as held otherwise.",
+    "success claimed for a refused change": "Report a change as made only when its call returned no error.",
+    "action against its own check": "Stop when the check declines, and hand the case to a person.",
+    "full disk": "Free disk space there, and check how much is left before the task starts.",
+    "missing permission": "Grant the permission that it lacks, or keep such tasks from it.",
+    "endless loop": "Keep the result of a call, and stop asking for the same one again.",
+    "time-out of a call": "Find out why the call takes so long, and define what to do instead when it times out.",
+    "conflict with another change": "Wait for the other change to end, or hand the task to a person.",
+    "failing service": "Retry the call later, and report the task as open until then.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +42,7 @@ class _Seen:
     """What the simulated judge takes from the evidence of one agent."""
 
     runs: int
-    completed: int
+    succeeded: int
     tool_calls: int
     tool_errors: int
     repeats: int
@@ -35,7 +51,7 @@ class _Seen:
 
     @property
     def rate(self) -> float:
-        return self.completed / self.runs if self.runs else 0.0
+        return self.succeeded / self.runs if self.runs else 0.0
 
     @property
     def error_rate(self) -> float:
@@ -47,9 +63,12 @@ def _see(text: str) -> _Seen:
     tools = _TOOL.findall(text)
     repeats = _REPEATS.search(text)
     duration = _DURATION.search(text)
+    total = int(runs[1]) if runs else 0
+    # The facts need not say how many ended as completed; the failures that they list are those that did not.
+    failed = sum(int(count) for count, _ in _FAILURE.findall(text))
     return _Seen(
-        runs=int(runs[1]) if runs else 0,
-        completed=int(runs[2]) if runs else 0,
+        runs=total,
+        succeeded=int(runs[2]) if runs and runs[2] else max(0, total - failed),
         tool_calls=sum(int(calls) for calls, _ in tools),
         tool_errors=sum(int(errors) for _, errors in tools),
         repeats=int(repeats[1]) if repeats else 0,
@@ -59,14 +78,105 @@ def _see(text: str) -> _Seen:
 
 
 def derive_answer(evidence: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """An answer that follows ``schema``, for an agent's evidence or (when it asks for a summary) the team's."""
+    """An answer that follows ``schema``: the team's when it asks for a summary, a verdict on each run when it asks for
+    runs, otherwise scores from an agent's figures."""
     properties = schema["properties"]
     if "issues" in properties:
         return derive_issues(evidence)
-    names = list(properties["criteria"]["properties"])
+    names = list(properties.get("criteria", {}).get("properties", {}))
     if "executive_summary" in properties:
         return _team(evidence, names)
+    if "runs" in properties:
+        return _runs(evidence, schema)
     return _agent(evidence, names)
+
+
+def _runs(evidence: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Verdicts on the runs that ``schema`` names, then what they come to; only what the schema asks for."""
+    properties = schema["properties"]
+    asked = properties["runs"]["properties"]
+    by_key = {verdict.run.key: verdict for verdict in derive_verdicts(evidence)}
+    verdicts = [by_key[key] for key in asked if key in by_key]
+    judged = {key: _verdict(by_key.get(key), _checks(schema, run)) for key, run in asked.items()}
+    criteria = _resolve(schema, properties.get("criteria", {})).get("properties", {})
+    modes = Counter(verdict.failure_mode for verdict in verdicts if verdict.failure_mode).most_common(3)
+    reached = sum(verdict.success == "yes" for verdict in verdicts)
+    most = f" Most frequent: {modes[0][0]}." if modes else ""
+    answer = {
+        "runs": judged,
+        "contradictions": [_contradiction(verdict) for verdict in verdicts if verdict.claim][:_MOST_CONTRADICTIONS],
+        "criteria": {name: _of_runs(name, verdicts) for name in criteria},
+        "reasoning": f"{reached} of {len(verdicts)} runs did what they were asked.{most}",
+        "strengths": [_AGREES] if reached > len(verdicts) / 2 else [],
+        "weaknesses": [f"{count} of {len(verdicts)} runs: {mode}." for mode, count in modes],
+        "recommendations": [_ADVICE[mode] for mode, _ in modes if mode in _ADVICE],
+    }
+    return {name: answer[name] for name in properties if name in answer}
+
+
+def _resolve(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``node``, or what it refers to in ``$defs``."""
+    found: Mapping[str, Any] = node
+    if "$ref" in node:
+        found = schema["$defs"][node["$ref"].rpartition("/")[2]]
+    return found
+
+
+def _checks(schema: Mapping[str, Any], run: Mapping[str, Any]) -> Sequence[str]:
+    """The criteria that a run is checked against."""
+    checks = _resolve(schema, run).get("properties", {}).get("checks", {})
+    return list(_resolve(schema, checks).get("properties", {}))
+
+
+def _verdict(verdict: Verdict | None, criteria: Sequence[str]) -> dict[str, Any]:
+    """The answer on one run; on one that is not shown, that it cannot tell."""
+    if verdict is None:
+        unknown = dict.fromkeys(criteria, "cannot_tell")
+        return {"evidence": [], "checks": unknown, "success": "cannot_tell", "failure_mode": "", "step": ""}
+    return {
+        "evidence": [{"key": key, "quote": quote} for key, quote in verdict.quotes],
+        "checks": {name: verdict.check(name) for name in criteria},
+        "success": verdict.success,
+        "failure_mode": verdict.failure_mode,
+        "step": verdict.step,
+    }
+
+
+def _contradiction(verdict: Verdict) -> dict[str, str]:
+    """The first quote of ``verdict``, which was observed, against the agent's claim."""
+    (observed, observation), (claimed, claim) = verdict.quotes[0], verdict.claim or verdict.quotes[-1]
+    return {
+        "claim_label": claimed,
+        "claim_quote": claim,
+        "observation_label": observed,
+        "observation_quote": observation,
+        "text": _sentence(verdict.failure_mode),
+    }
+
+
+def _sentence(phrase: str) -> str:
+    return f"{phrase[:1].upper()}{phrase[1:]}." if phrase else ""
+
+
+def _of_runs(name: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """What the verdicts on runs come to for one criterion, without a score: that is counted elsewhere."""
+    checks = [(verdict, verdict.check(name)) for verdict in verdicts]
+    failing = [verdict for verdict, check in checks if check == "fail"]
+    shown = failing or [verdict for verdict, check in checks if check == "pass"]
+    return {
+        "reasoning": f"{len(failing)} of {len(verdicts)} runs do not meet it." if verdicts else "No run is shown.",
+        "examples": [
+            {
+                "label": verdict.quotes[0][0],
+                "quote": verdict.quotes[0][1],
+                "text": f"What went wrong: {verdict.failure_mode}."
+                if verdict.failure_mode
+                else "It did what was asked.",
+            }
+            for verdict in shown
+            if verdict.quotes
+        ][:_MOST_EXAMPLES],
+    }
 
 
 def _agent(evidence: str, names: list[str]) -> dict[str, Any]:
@@ -78,14 +188,14 @@ def _agent(evidence: str, names: list[str]) -> dict[str, Any]:
     failed, ended = _examples(evidence)
     if seen.repeats:
         weaknesses.append(f"In {seen.repeats} runs the same tool was called again with the same arguments.")
-    strengths = [f"{seen.completed} of {seen.runs} runs ended as completed."] if seen.rate >= 0.5 else []
+    strengths = [f"{seen.succeeded} of {seen.runs} runs ended as completed."] if seen.rate >= 0.5 else []
     calls = f"; {seen.tool_errors} of {seen.tool_calls} tool calls returned an error" if seen.tool_calls else ""
     if seen.tool_calls and not seen.tool_errors:
         strengths.append(f"None of its {seen.tool_calls} tool calls returned an error.")
     return {
         "contradictions": [],
         "criteria": {name: _criterion(name, seen, failed, ended) for name in names},
-        "reasoning": f"{seen.completed} of {seen.runs} runs ended as completed{calls}.",
+        "reasoning": f"{seen.succeeded} of {seen.runs} runs ended as completed{calls}.",
         "strengths": strengths,
         "weaknesses": weaknesses,
         "recommendations": list(dict.fromkeys(_advice(pattern) for _, pattern in seen.failures[:3]))
@@ -108,12 +218,7 @@ def _examples(evidence: str) -> tuple[list[dict[str, str]], list[dict[str, str]]
 
 def _quote(words: re.Match[str] | None, status: str) -> str:
     """The run's own words, which have to stand in the evidence as they are: whole ones, and no mark where they end."""
-    if words is None:
-        return f"status {status}"
-    if len(words[1]) <= _QUOTED:
-        return words[1]
-    whole = words[1][: _QUOTED + 1].rsplit(None, 1)
-    return whole[0].rstrip() if len(whole) > 1 else words[1][:_QUOTED]
+    return f"status {status}" if words is None else quote_start(words[1])
 
 
 def _criterion(name: str, seen: _Seen, failed: list[dict[str, str]], ended: list[dict[str, str]]) -> dict[str, Any]:
@@ -127,10 +232,10 @@ def _criterion(name: str, seen: _Seen, failed: list[dict[str, str]], ended: list
         reasoning += f"{seen.duration_seconds:.0f} s on average."
     elif "reliab" in folded:
         score = 10 * seen.rate - 3 * seen.error_rate
-        reasoning = f"{seen.runs - seen.completed} of {seen.runs} runs did not end as completed."
+        reasoning = f"{seen.runs - seen.succeeded} of {seen.runs} runs did not end as completed."
     else:
         score = 2 + 7.5 * seen.rate - 2 * seen.error_rate
-        reasoning = f"What {seen.completed} of {seen.runs} runs answer agrees with what their tools returned."
+        reasoning = f"What {seen.succeeded} of {seen.runs} runs answer agrees with what their tools returned."
     # What speaks for the score: where runs failed and that counted, those; else runs that did what was asked.
     rounded = round(2 * min(10.0, max(0.0, score))) / 2
     examples = [*failed, *ended][:2] if rounded < _GOOD else [*ended, *failed][:2]
@@ -155,7 +260,7 @@ def _team(evidence: str, names: list[str]) -> dict[str, Any]:
     runs = sum(seen.runs for _, seen in measured)
     whole = _Seen(
         runs=runs,
-        completed=sum(seen.completed for _, seen in measured),
+        succeeded=sum(seen.succeeded for _, seen in measured),
         tool_calls=sum(seen.tool_calls for _, seen in measured),
         tool_errors=sum(seen.tool_errors for _, seen in measured),
         repeats=sum(seen.repeats for _, seen in measured),
@@ -169,14 +274,14 @@ def _team(evidence: str, names: list[str]) -> dict[str, Any]:
     failed, ended = _examples(evidence)
     return {
         "criteria": {name: _criterion(name, whole, failed, ended) for name in names},
-        "reasoning": f"{whole.completed} of {runs} runs of {len(measured)} agents ended as completed.",
+        "reasoning": f"{whole.succeeded} of {runs} runs of {len(measured)} agents ended as completed.",
         "strengths": [f"Most dependable: {strong}."] if best else [],
         "weaknesses": [f"Least dependable: {weak}."] if worst else [],
         "recommendations": [
             f"Look at {name} first: {seen.failures[0][1]}" for name, seen in worst if seen.failures and seen.rate < 0.8
         ],
         "executive_summary": (
-            f"The team ended {whole.completed} of {runs} runs as completed. Its most dependable agents are "
+            f"The team ended {whole.succeeded} of {runs} runs as completed. Its most dependable agents are "
             f"{strong}.\n\n"
         )
         + (f"Most of the failed runs are those of {weak}." if worst else "No run failed."),

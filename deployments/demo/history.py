@@ -133,15 +133,15 @@ def _agent(agent: AgentRow, criteria: Sequence[Row], shift: float, week: int) ->
         return row
     own = [found for found in criteria if found["agent_id"] == agent["agent_id"]]
     runs = agent["runs_analyzed"]
-    completed = round(runs * max(0.0, min(1.0, (agent["completion_rate"] or 0.0) + shift / 6)))
-    low, high = wilson_interval(completed, runs) or (None, None)
+    succeeded = round(runs * max(0.0, min(1.0, (agent["success_rate"] or 0.0) + shift / 6)))
+    low, high = wilson_interval(succeeded, runs) or (None, None)
     return row | {
         "reasoning": _WARNING,
         "score": _mean(own),
         "passed": all(found["passed"] for found in own if found["score"] is not None),
-        "completion_rate": completed / runs,
-        "completion_rate_low": low,
-        "completion_rate_high": high,
+        "success_rate": succeeded / runs,
+        "success_rate_low": low,
+        "success_rate_high": high,
     }
 
 
@@ -151,21 +151,21 @@ def _earlier(run_id: RunId, week: int) -> RunId:
 
 
 def _runs(runs: Sequence[RunRow], agents: Sequence[Mapping[str, Any]], week: int) -> list[Row]:
-    """The runs as of that week, as many of each agent's completed as its rate has it."""
-    rates = {row["agent_id"]: row["completion_rate"] for row in agents}
+    """The runs as of that week, as many of each agent's succeeded as its rate says."""
+    rates = {row["agent_id"]: row["success_rate"] for row in agents}
     rows = []
     for agent_id, rate in rates.items():
         own = [run for run in runs if run["agent_id"] == agent_id]
-        finished = [run["run_id"] for run in own if run["completed"] is not None]
-        completed = set(finished[: round((rate or 0.0) * len(finished))])
+        finished = [run["run_id"] for run in own if run["succeeded"] is not None]
+        succeeded = set(finished[: round((rate or 0.0) * len(finished))])
         for run in own:
             row: Row = {name: value for name, value in run.items() if name != "report_id"}
             row |= dict.fromkeys(_RUN_TEXTS.split())
             row["run_id"] = _earlier(run["run_id"], week)
             row["started_at"] = run["started_at"] - timedelta(weeks=week) if run["started_at"] else None
-            if run["completed"] is not None:
-                row["completed"] = run["run_id"] in completed
-                row["status"] = "completed" if row["completed"] else "failed"
+            if run["succeeded"] is not None:
+                row["succeeded"] = run["run_id"] in succeeded
+                row["status"] = "completed" if row["succeeded"] else "failed"
             rows.append(row)
     return rows
 

@@ -3,38 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from rich.console import Console
 from rich.text import Text
 
-from deployments.terminal.console import Column, one_line, open_console, print_json, print_table
+from deployments.labelling.labelled_report import title_of
+from deployments.terminal.console import Column, one_line, open_console, plain, print_json, print_table
 from deployments.terminal.invocation import printed_command
-from tasks.calibration.agreement import ALL, ENOUGH_AGENTS, Agreement, CriterionAgreement, describe_kappa
+from tasks.calibration.agreement import (
+    ALL,
+    Agreement,
+    CriterionAgreement,
+    ModeAgreement,
+    RunAgreement,
+    describe_kappa,
+)
+from tasks.calibration.disagreements import Disagreement
 from tasks.connecting import open_clients
+from tasks.report.rows import SUCCESS_QUESTION
 from tasks.statistics.estimate import Estimate
 from tasks.wording.counts import counted, is_are
 
+_ENOUGH_RUNS = 40
+_MOST_MODES = 12
+
 
 @open_clients()
-def run_agreement(report_id: int | None, environment: str | None, *, as_json: bool) -> None:
-    """Measure the judge of a report, or of the newest completed one (of ``environment``), and print it.
+def run_agreement(report_id: int | None, environment: str | None, *, as_json: bool, examples: bool = False) -> None:
+    """Measure the judge of a report, or of the newest completed one (of ``environment``), and print it; with
+    ``examples`` the runs on which it and people disagree as well.
 
     Raises:
         RefusedError: there is no such report.
     """
     from tasks.clients import current_clients
-    from tasks.stored.agreement import find_report, measure
+    from tasks.stored.agreement import find_report, load_disagreements, measure
 
     stored = current_clients().warehouse()
-    found = measure(stored, find_report(stored, report_id, environment))
+    report = find_report(stored, report_id, environment)
+    found = measure(stored, report)
+    disagreements = load_disagreements(stored, report) if examples else []
     if as_json:
-        print_json(found.model_dump(mode="json"))
-    else:
-        print_agreement(open_console(), found)
+        shown = {"examples": [asdict(one) for one in disagreements]} if examples else {}
+        print_json(found.model_dump(mode="json") | shown)
+        return
+    console = open_console()
+    print_agreement(console, found)
+    if examples:
+        print_examples(console, disagreements)
 
 
 def print_agreement(console: Console, agreement: Agreement) -> None:
-    """Judge against people, the pass rate, the judge against itself, people among themselves, and the next step."""
+    """Judge against people, the success rate, the judge against itself, people among themselves, and the next step."""
     head = Text.assemble("Judge ", one_line(agreement.judge_model or "unknown", "bold"), " on ")
     head.append_text(one_line(agreement.environment, "bold"))
     if agreement.labels:
@@ -47,10 +68,18 @@ def print_agreement(console: Console, agreement: Agreement) -> None:
     console.print(head)
     for warning in agreement.warnings:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(warning)))
-    if agreement.labels:
-        console.print("\nJudge against people", style="bold")
+    if agreement.runs:
+        console.print("\nJudge against people, on single runs", style="bold")
+        _print_runs(console, agreement.runs)
+        _print_modes(console, agreement.failure_modes)
+    if agreement.outcomes is not None:
+        console.print("\nJudge against the outcomes that the source states", style="bold")
+        _print_runs(console, [agreement.outcomes], explained=not agreement.runs)
+    if agreement.labels or agreement.outcomes is not None:
+        _print_success_rate(console, agreement)
+    if agreement.criteria:
+        console.print("\nScores of whole agents against people", style="bold")
         _print_criteria(console, agreement.criteria)
-        _print_pass_rate(console, agreement)
     _print_repeats(console, "The judge against itself, asked again", agreement.stability)
     _print_repeats(console, "People among themselves", agreement.people)
     console.print(Text.assemble(("\nNext: ", "bold"), next_step(agreement)), soft_wrap=True)
@@ -60,42 +89,98 @@ def next_step(agreement: Agreement) -> str:
     """The next step, in a sentence."""
     label = printed_command("label", agreement.report_id)
     if not agreement.labels:
-        return f"`{label}` asks about a sample of runs; {ENOUGH_AGENTS} agents are enough to start."
-    whole = next((found for found in agreement.criteria if found.criterion == ALL), CriterionAgreement(criterion=ALL))
-    if whole.agents < ENOUGH_AGENTS:
+        return f"`{label}` asks about a sample of runs; {_ENOUGH_RUNS} runs are enough to start."
+    success = next((found for found in agreement.runs if found.question == SUCCESS_QUESTION), None)
+    if success is None or success.runs < _ENOUGH_RUNS:
+        have = 0 if success is None else success.runs
         return (
-            f"label more agents (`{label} --count {2 * ENOUGH_AGENTS}`): "
-            f"{whole.agents} {is_are(whole.agents)} labelled, "
-            f"and {ENOUGH_AGENTS} make the intervals narrow enough to act on. Labels on later reports count too."
+            f"label more runs (`{label} --count {_ENOUGH_RUNS}`): {have} {is_are(have)} labelled, and {_ENOUGH_RUNS} "
+            "make the intervals narrow enough to act on. Labels on later reports count too."
         )
     if agreement.left_out > agreement.labels:
         return f"most labels are of another judge: label this one's report (`{label}`)."
     if not agreement.people and agreement.labelers < 2:
         return f"let a second person label the same runs (`{label} --labeler NAME`): it shows how well people agree."
-    if agreement.run_labels:
-        return (
-            f"label agents as a whole (`{label} --csv labels.csv`, with run_id left empty): labels of runs say too "
-            "little about scores of agents to act on."
-        )
-    bias = whole.bias
-    if bias.low is not None and bias.high is not None and not bias.low <= 0 <= bias.high:
-        side = "generous" if bias.low > 0 else "severe"
-        return (
-            f"the judge is too {side} by about {abs(bias.value or 0):.1f} points: shift thresholds by as much, or say "
-            "in the criteria's descriptions what a middling score looks like."
-        )
-    if whole.kappa.value is not None and whole.kappa.value < 0.6:
+    examples = printed_command("agreement", agreement.report_id, "--examples")
+    if success.kappa.value is not None and success.kappa.value < 0.6:
         worst = min(
-            (c for c in agreement.criteria if c.criterion != ALL and c.kappa.value is not None),
-            key=lambda c: c.kappa.value or 0,
+            (found for found in agreement.runs if found.question != SUCCESS_QUESTION and found.kappa.value is not None),
+            key=lambda found: found.kappa.value or 0,
             default=None,
         )
-        on = f", most on {worst.criterion}" if worst else ""
+        on = f", most on {worst.question}" if worst else ""
+        align = printed_command("align", agreement.report_id)
         return (
-            f"judge and people disagree on too many verdicts{on}: sharpen the criterion's description, or try "
-            "another judge model."
+            f"judge and people disagree on too many runs{on}: `{examples}` shows them; sharpen the criteria's "
+            f"descriptions, or let `{align}` write guidance for the judge from them."
         )
-    return "the judge can be relied on as far as the intervals say; label some runs again after any change of it."
+    return "the judge can be relied on as far as the intervals show; label some runs again after any change of it."
+
+
+def print_examples(console: Console, disagreements: Sequence[Disagreement]) -> None:
+    """Each run on which the judge and people disagree: what both answered, with the judge's quotes."""
+    console.print(f"\nDisagreements on runs: {len(disagreements)}", style="bold")
+    for one in disagreements:
+        console.print()
+        console.rule(style="dim")
+        head = Text.assemble(one_line(one.agent_name, "bold"), " · ", one_line(f"run {one.run_id}"))
+        console.print(
+            head.append(f" · report {one.report_id} · ").append_text(one_line(title_of(one.question), "bold"))
+        )
+        for title, text in (("Task", one.task), ("Response", one.response), ("Error", one.error)):
+            if text:
+                console.print(Text.assemble((f"{title}: ", "bold"), plain(text)))
+        mode = f" ({one.failure_mode})" if one.failure_mode else ""
+        step = f", candidate step {one.step}" if one.step else ""
+        console.print(Text.assemble(("The judge: ", "bold"), one_line(f"{_verdict(one.judge)}{mode}{step}")))
+        for quote in one.quotes:
+            console.print(Text.assemble("  ", one_line(f"{quote.label}: “{quote.text}”", "dim")))
+        for answer in one.people:
+            note = f": {answer.note}" if answer.note else ""
+            line = Text.assemble(one_line(f"{answer.labeler}:", "bold"), " ", one_line(_verdict(answer.passed) + note))
+            console.print(line)
+
+
+def _verdict(passed: bool) -> str:
+    return "passes" if passed else "fails"
+
+
+def _print_runs(console: Console, found: Sequence[RunAgreement], *, explained: bool = True) -> None:
+    columns = [
+        Column("Question", [one_line(title_of(one.question)) for one in found], folds=True),
+        Column("Runs", [str(one.runs) for one in found], justify="right"),
+        Column("Agents", [str(one.agents) for one in found], rank=3, justify="right"),
+        Column("Sensitivity", [_share(one.sensitivity) for one in found]),
+        Column("Specificity", [_share(one.specificity) for one in found]),
+        Column("Kappa", [_kappa(one.kappa) for one in found]),
+        Column("Same verdict", [_share(one.same_verdict) for one in found], rank=1, justify="right"),
+        Column("Judge undecided", [str(one.undecided) for one in found], rank=2, justify="right"),
+    ]
+    print_table(console, columns)
+    if explained:
+        console.print(
+            Text(
+                "Sensitivity: of the runs that people pass, the share that the judge passes. Specificity: of those "
+                "that they fail, the share that it fails. Kappa: agreement beyond chance (Cohen 1960; words of Landis "
+                "and Koch 1977). Labelled runs count for those that were not labelled, too. In brackets: 95 % "
+                f"intervals, by {found[0].by if found else 'runs'}; –: too few labels, or all alike.",
+                style="dim",
+            )
+        )
+
+
+def _print_modes(console: Console, modes: Sequence[ModeAgreement]) -> None:
+    if not modes:
+        return
+    shown = modes[:_MOST_MODES]
+    columns = [
+        Column("Failure mode, by the judge", [one_line(mode.failure_mode) for mode in shown], folds=True),
+        Column("Runs labelled", [str(mode.runs) for mode in shown], justify="right"),
+        Column("Failed by people too", [f"{mode.confirmed}, {_share(mode.share)}" for mode in shown]),
+    ]
+    print_table(console, columns)
+    if len(modes) > len(shown):
+        console.print(Text(f"and {len(modes) - len(shown)} more failure modes (--json)", style="dim"))
 
 
 def _print_criteria(console: Console, criteria: Sequence[CriterionAgreement]) -> None:
@@ -129,20 +214,15 @@ def _print_criteria(console: Console, criteria: Sequence[CriterionAgreement]) ->
         )
 
 
-def _print_pass_rate(console: Console, agreement: Agreement) -> None:
-    line = Text.assemble("\nPass rate of report ", str(agreement.report_id), " (agents and criteria): ")
-    line.append(f"by the judge {_share(agreement.pass_rate)}; ")
-    if agreement.corrected_pass_rate.value is None:
+def _print_success_rate(console: Console, agreement: Agreement) -> None:
+    line = Text.assemble("\nSuccess rate of report ", str(agreement.report_id), " (share of runs): ")
+    line.append(f"by the judge {_share(agreement.success_rate)}; ")
+    if agreement.corrected_success_rate.value is None:
         line.append("corrected: not known, as ")
         line.append_text(one_line(agreement.uncorrected or "there are too few labels"))
-        console.print(line)
-        return
-    line.append(f"corrected for its errors {_share(agreement.corrected_pass_rate)}", "bold")
+    else:
+        line.append(f"corrected for its errors {_share(agreement.corrected_success_rate)}", "bold")
     console.print(line)
-    console.print(
-        f"Of what people pass, the judge passes {_share(agreement.sensitivity)}; of what they fail, it fails "
-        f"{_share(agreement.specificity)}."
-    )
 
 
 def _print_repeats(console: Console, title: str, found: Sequence[CriterionAgreement]) -> None:

@@ -36,11 +36,13 @@ class LabelOrder:
     csv: Path | None = None
     template: Path | None = None
     as_json: bool = False
+    serve: bool = False
+    port: int = 0
 
 
 @open_clients()
 def run_label(order: LabelOrder) -> int:
-    """Read labels from a file, write a template, or ask on the terminal; returns the exit code.
+    """Read labels from a file, write a template, ask on a page or on the terminal; returns the exit code.
 
     Raises:
         RefusedError: no such report or agent, a file that cannot be used, or no terminal to ask on.
@@ -49,8 +51,10 @@ def run_label(order: LabelOrder) -> int:
 
     if order.count < 1:
         raise UsageError(f"--count {order.count}: must be at least 1")
-    if order.csv is not None and order.template is not None:
-        raise UsageError("--csv and --template exclude each other")
+    if sum((order.csv is not None, order.template is not None, order.serve)) > 1:
+        raise UsageError("--csv, --template and --serve exclude each other")
+    if order.port and not order.serve:
+        raise UsageError("--port requires --serve")
     if order.as_json and order.csv is None:
         raise UsageError("--json requires --csv")
     order = replace(order, labeler=_labeler(order.labeler))
@@ -59,32 +63,54 @@ def run_label(order: LabelOrder) -> int:
         return _take_file(report, order.csv, str(order.labeler), as_json=order.as_json)
     chosen = _choose(report, order)
     if order.template is not None:
+        from deployments.labelling.questions import ask_about
         from deployments.labelling.sheet import write_template
 
-        lines = write_template(order.template, chosen, str(order.labeler))
+        lines = write_template(order.template, ask_about(chosen, report.descriptions()), str(order.labeler))
         open_console().print(
-            f"{counted(lines, 'line')} to fill in, in {order.template}: score (0 to 10) or passed (yes, no). Then: "
+            f"{counted(lines, 'line')} to fill in, in {order.template}: passed (yes, no). Then: "
             f"{printed_command('label', order.report_id, '--csv', order.template)}",
             markup=False,
             soft_wrap=True,
         )
         return 0
+    if order.serve:
+        _serve(report, chosen, order)
+        return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
-            "labelling needs a terminal; without one, `--template labels.csv` writes a file to fill in, and "
-            "`--csv labels.csv` reads it"
+            "labelling needs a terminal; without one, `--serve` opens a page, `--template labels.csv` writes a file to "
+            "fill in, and `--csv labels.csv` reads it"
         )
     from deployments.labelling.session import LabellingSession
 
     return LabellingSession(report, chosen, str(order.labeler), blind=order.blind, console=open_console()).run()
 
 
+def _serve(report: LabelledReport, chosen: Sequence[RunToLabel], order: LabelOrder) -> None:
+    from deployments.labelling.page import LabellingPage
+    from deployments.labelling.server import base_path, listen, new_secret, serve
+
+    secret = new_secret()
+    page = LabellingPage(report, chosen, str(order.labeler), blind=order.blind, base=base_path(secret))
+    with listen(order.port) as listener:
+        link = f"http://127.0.0.1:{listener.getsockname()[1]}{base_path(secret)}"
+        open_console().print(
+            f"{counted(len(chosen), 'run')} to label, as {order.labeler}: open this link in a browser on this "
+            "computer. Ctrl-C ends it; what is answered is stored.",
+            markup=False,
+            soft_wrap=True,
+        )
+        open_console().print(link, markup=False, soft_wrap=True)
+        serve(page, secret, listener)
+
+
 def _choose(report: LabelledReport, order: LabelOrder) -> list[RunToLabel]:
     only = {agent.id for agent in select_agents(order.agents, agents_of(report.agents))}
     chosen = choose_runs(report.agents, report.criteria, report.runs, count=order.count, seed=order.seed, only=only)
     if not chosen:
-        of_them = "of these agents " if order.agents else ""
-        raise NotFoundError(f"report {order.report_id} has no run {of_them}with a score: nothing to label")
+        of_them = " of these agents" if order.agents else ""
+        raise NotFoundError(f"report {order.report_id} has no finished run{of_them}: nothing to label")
     return chosen
 
 
@@ -113,7 +139,7 @@ def _take_file(report: LabelledReport, path: Path, labeler: str, *, as_json: boo
         print_json({"report_id": report.report["id"], "labels": labels, "empty_lines": found.empty})
         return 0
     people = len({label.labeler for label, _ in found.labels})
-    empty = f"; {counted(found.empty, 'line has', 'lines have')} neither score nor passed" if found.empty else ""
+    empty = f"; {counted(found.empty, 'line has', 'lines have')} neither passed nor score" if found.empty else ""
     open_console().print(
         f"{counted(len(found.labels), 'label')} by {counted(people, 'person', 'people')} "
         f"{is_are(len(found.labels))} stored{empty}. "

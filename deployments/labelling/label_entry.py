@@ -1,4 +1,4 @@
-"""Parsing of scores and verdicts, the same on the terminal and in a file."""
+"""Parsing of answers, the same on the terminal, on the page and in a file."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Literal
 Kind = Literal["label", "skip", "back", "quit", "help", "unclear"]
 
 HELP = (
-    "A score from 0 (worst) to 10 (best), or p (passed) or f (failed), optionally followed by a note: 6 wrong amount. "
-    "s skips, b goes back, q quits, ? shows this help. Every answer is stored immediately."
+    "y (yes, it passes on this run) or n (no, it fails), optionally followed by a note: n refunded twice. "
+    "s skips (where the run does not show it), b goes back, q quits, ? shows this help. Every answer is stored "
+    "immediately."
 )
-PASSED = ("p", "pass", "passed", "yes", "y", "true", "1")
-FAILED = ("f", "fail", "failed", "no", "n", "false", "0")
+PASSED = ("y", "yes", "p", "pass", "passed", "true", "1")
+FAILED = ("n", "no", "f", "fail", "failed", "false", "0")
+_COMMANDS: dict[str, Kind] = {"s": "skip", "b": "back", "q": "quit", "?": "help", "h": "help"}
 
 
 @dataclass(frozen=True, slots=True)
 class LabelEntry:
-    """One parsed line: a label has a score or a verdict; the ``note`` of an unclear line is the reason."""
+    """One parsed line: a label has a verdict; the ``note`` of an unclear line is the reason."""
 
     kind: Kind
-    score: float | None = None
     passed: bool | None = None
     note: str | None = None
 
@@ -45,15 +46,13 @@ def parse_passed(text: str) -> bool | None:
 def parse_entry(line: str) -> LabelEntry:
     """Parse a line typed on the terminal."""
     word, _, note = line.strip().partition(" ")
-    commands: dict[str, Kind] = {"s": "skip", "b": "back", "q": "quit", "?": "help", "h": "help"}
-    if not note and word.casefold() in commands:
-        return LabelEntry(commands[word.casefold()])
-    kept = " ".join(note.split()) or None
-    if (score := parse_score(word)) is not None:
-        return LabelEntry("label", score=score, note=kept)
-    if word.casefold() in ("p", "pass", "f", "fail"):
-        return LabelEntry("label", passed=parse_passed(word), note=kept)
+    folded = word.casefold()
+    if not note and folded in _COMMANDS:
+        return LabelEntry(_COMMANDS[folded])
+    # A digit is no answer here: it would be read as a score, of which a single run has none.
+    if not word.isdecimal() and (passed := parse_passed(word)) is not None:
+        return LabelEntry("label", passed, " ".join(note.split()) or None)
     if not word:
         return LabelEntry("unclear", note="Type an answer, or s to skip.")
     shown = "".join(char if char.isprintable() else "�" for char in word[:40])
-    return LabelEntry("unclear", note=f"{shown!r} is neither a score from 0 to 10 nor one of p, f, s, b, q, ?")
+    return LabelEntry("unclear", note=f"{shown!r} is none of y (yes), n (no), s, b, q, ?")

@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from deployments.labelling.label_entry import HELP, LabelEntry, parse_entry
+from deployments.labelling.questions import Question, ask_about, describe_judge, describe_label
 from deployments.terminal.console import Column, one_line, plain, print_table
 from deployments.terminal.invocation import printed_command
 from deployments.tool_calls import describe_calls
 from tasks.calibration.label_sample import RunToLabel
-from tasks.calibration.labels import Label
 from tasks.evidence.types import AgentId, RunId
-from tasks.report.rows import CriterionRow
 from tasks.wording.counts import counted
 from tasks.wording.durations import format_duration
-from tasks.wording.formats import format_score, format_threshold
 
 if TYPE_CHECKING:
     from deployments.labelling.labelled_report import LabelledReport
 
 _COMPLETED, _STOPPED = 0, 1
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One run on one criterion."""
-
-    of: RunToLabel
-    judged: CriterionRow
-
-    @property
-    def key(self) -> tuple[AgentId, RunId | None, str]:
-        """Agent, run, criterion."""
-        return self.of.agent["agent_id"], self.of.run["run_id"], self.judged["criterion"]
 
 
 class LabellingSession:
@@ -47,9 +31,8 @@ class LabellingSession:
         self, report: LabelledReport, chosen: Sequence[RunToLabel], labeler: str, *, blind: bool, console: Console
     ) -> None:
         self.report, self.labeler, self.blind, self.console = report, labeler, blind, console
-        self.questions = [Question(of, judged) for of in chosen for judged in of.criteria]
+        self.questions = ask_about(chosen, report.descriptions())
         self.known = {(label.agent_id, label.run_id, label.criterion): label for label in report.stored(labeler)}
-        self.descriptions = report.descriptions()
         self.skipped: set[int] = set()
         self.given: set[tuple[AgentId, RunId | None, str]] = set()
         self._shown: RunToLabel | None = None
@@ -66,7 +49,7 @@ class LabellingSession:
         )
         self._say(HELP)
         if self.blind:
-            self._say("The judge's scores are shown beside yours at the end.")
+            self._say("The judge's verdicts are shown beside yours at the end.")
         try:
             self._ask_all()
         except (KeyboardInterrupt, EOFError) as stop:
@@ -113,22 +96,17 @@ class LabellingSession:
         if self._shown is not question.of:
             self._show_run(question.of)
             self._shown = question.of
-        agent_id, _, criterion = question.key
-        head = Text.assemble(
-            f"\n[{position + 1}/{len(self.questions)}] ",
-            one_line(criterion, "bold"),
-            f" (passes from {format_threshold(question.judged['threshold'])})",
-        )
-        if (description := self.descriptions.get((agent_id, criterion))) is not None:
-            head.append_text(Text.assemble(": ", one_line(description)))
+        head = Text.assemble(f"\n[{position + 1}/{len(self.questions)}] ", one_line(question.title, "bold"))
+        if question.meaning:
+            head.append_text(Text.assemble(": ", one_line(question.meaning)))
         self.console.print(head)
         if not self.blind:
-            self._say(f"The judge, on the agent over all its runs: {_judge(question.judged)}")
+            self._say(f"The judge: {describe_judge(question)}")
         if (label := self.known.get(question.key)) is not None:
-            self._say(f"Your answer so far: {_said(label)}")
+            self._say(f"Your answer so far: {describe_label(label)}")
         while True:
             try:
-                line = input("0-10, p, f, s, b, q, ? > ")
+                line = input("y, n, s, b, q, ? > ")
             except UnicodeDecodeError:
                 line = "\0"
             answer = parse_entry(line)
@@ -140,29 +118,27 @@ class LabellingSession:
                 return answer
 
     def _store(self, question: Question, answer: LabelEntry) -> None:
-        agent_id, run_id, criterion = question.key
-        label = self.report.make_label(question.judged, run_id, self.labeler, answer.score, answer.passed)
+        label = self.report.make_label(*question.key, self.labeler, passed=answer.passed)
         self.report.store([(label, answer.note)])
-        self.known[agent_id, run_id, criterion] = label
+        self.known[question.key] = label
         self.given.add(question.key)
 
     def _reveal(self) -> None:
-        """Show the judge's verdicts beside this person's, for criteria whose questions are all answered."""
-        left = {(q.key[0], q.key[2]) for p, q in enumerate(self.questions) if self._is_open(p)}
-        said: dict[tuple[AgentId, str], list[Label]] = {}
-        judged = {}
-        for question in self.questions:
-            agent_id, _, criterion = question.key
-            if (agent_id, criterion) not in left and (label := self.known.get(question.key)) is not None:
-                said.setdefault((agent_id, criterion), []).append(label)
-                judged[agent_id, criterion] = question
-        if not said:
+        """Show the judge's verdicts beside this person's, for runs whose questions are all answered or skipped."""
+        left = {question.of.run["run_id"] for place, question in enumerate(self.questions) if self._is_open(place)}
+        shown = [
+            (question, label)
+            for question in self.questions
+            if question.of.run["run_id"] not in left and (label := self.known.get(question.key)) is not None
+        ]
+        if not shown:
             return
         columns = [
-            Column("Agent", [one_line(judged[key].of.agent["agent_name"]) for key in said], folds=True),
-            Column("Criterion", [one_line(key[1]) for key in said], folds=True),
-            Column("You", [", ".join(_said(label) for label in labels) for labels in said.values()], folds=True),
-            Column("The judge, over all runs", [_judge(judged[key].judged) for key in said]),
+            Column("Agent", [one_line(question.of.agent["agent_name"]) for question, _ in shown], folds=True),
+            Column("Run", [one_line(question.of.run["run_id"]) for question, _ in shown], rank=1),
+            Column("Question", [one_line(question.title) for question, _ in shown], folds=True),
+            Column("You", [describe_label(label) for _, label in shown]),
+            Column("The judge", [one_line(describe_judge(question)) for question, _ in shown], folds=True),
         ]
         print_table(self.console, columns)
 
@@ -200,13 +176,3 @@ class LabellingSession:
 
     def _say(self, text: str) -> None:
         self.console.print(plain(text))
-
-
-def _said(label: Label) -> str:
-    passed = "passed" if label.passed else "not passed"
-    return passed if label.score is None else f"{format_threshold(label.score)} ({passed})"
-
-
-def _judge(judged: CriterionRow) -> str:
-    score = format_score(judged["score"], judged["threshold"])
-    return f"{score} ({'passed' if judged['passed'] else 'not passed'})"

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from deployments.labelling.csv_cell import guard, unguard
 from deployments.labelling.label_entry import FAILED, PASSED, parse_passed, parse_score
-from tasks.calibration.label_sample import RunToLabel
+from deployments.labelling.questions import Question
 from tasks.calibration.labels import Label
 from tasks.errors import ConflictError, RefusedError, UsageError
 from tasks.evidence.types import AgentId, RunId
 from tasks.judge.rubric import find_agent
+from tasks.report.rows import SUCCESS_QUESTION
 from tasks.report.stored_report import agents_of
 from tasks.wording.formats import format_threshold
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from deployments.labelling.labelled_report import LabelledReport
 
 COLUMNS = ("agent", "run_id", "criterion", "score", "passed", "labeler", "note")
-"""What is read. Needed are agent (``id:12``, 12 or a name), criterion, and score or passed."""
+"""What is read. Needed are agent (``id:12``, 12 or a name), criterion, and passed or score."""
 
-SHOWN = ("agent_name", "threshold", "status", "task", "response", "error")
-"""Columns that a template shows in addition, and that are not read back."""
+SHOWN = ("agent_name", "threshold", "status", "task", "response", "error", "question")
+"""Columns that a template shows in addition, or did in earlier versions, and that are not read back."""
 
 _MOST_SHOWN = 20
 _LONGEST_NOTE = 2000
@@ -45,8 +46,8 @@ class _WrongCellError(ValueError):
         super().__init__(f"column {column}: {value[:60]!r} {why}")
 
 
-def write_template(path: Path, chosen: Sequence[RunToLabel], labeler: str) -> int:
-    """Write a CSV file with a line for each run and criterion, score and passed left empty; the number of lines.
+def write_template(path: Path, questions: Sequence[Question], labeler: str) -> int:
+    """Write a CSV file with a line for each question about a run, passed left empty; the number of lines.
 
     Raises:
         RefusedError: there is such a file (it may hold labels), or it cannot be written.
@@ -56,19 +57,19 @@ def write_template(path: Path, chosen: Sequence[RunToLabel], labeler: str) -> in
             "agent": _cell(f"id:{of.agent['agent_id']}"),
             "agent_name": _cell(of.agent["agent_name"]),
             "run_id": _cell(of.run["run_id"]),
-            "criterion": _cell(row["criterion"]),
-            "threshold": format_threshold(row["threshold"]),
+            "criterion": _cell(question.name),
+            "question": _cell(f"{question.title}: {question.meaning}" if question.meaning else question.title),
             "status": _cell(of.run["status"]),
             "task": _cell(of.run["task_excerpt"]),
             "response": _cell(of.run["response_excerpt"]),
             "error": _cell(of.run["error"]),
             "labeler": _cell(labeler),
         }
-        for of in chosen
-        for row in of.criteria
+        for question in questions
+        for of in (question.of,)
     ]
-    order = ["agent", "agent_name", "run_id", "status", "task", "response", "error", "criterion", "threshold"]
-    order += ["score", "passed", "labeler", "note"]
+    order = ["agent", "agent_name", "run_id", "status", "task", "response", "error", "criterion", "question"]
+    order += ["passed", "labeler", "note"]
     try:
         # With the mark by which spreadsheets know UTF-8.
         with path.open("x", encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -113,7 +114,7 @@ def read_labels(path: Path, report: LabelledReport, labeler: str) -> Sheet:
         except (_WrongCellError, RefusedError) as error:
             wrong.append(f"line {number}, {error}")
             continue
-        key = (label.unit, label.run_id, label.labeler)
+        key = (label.agent_id, label.run_id, label.criterion, label.labeler)
         if key in seen:
             wrong.append(f"line {number}: the same agent, run, criterion and labeler as line {seen[key]}")
         seen.setdefault(key, number)
@@ -122,7 +123,7 @@ def read_labels(path: Path, report: LabelledReport, labeler: str) -> Sheet:
         more = f"; and {len(wrong) - _MOST_SHOWN} more" if len(wrong) > _MOST_SHOWN else ""
         raise UsageError(f"{path}: nothing was stored: {'; '.join(wrong[:_MOST_SHOWN])}{more}")
     if not labels:
-        raise UsageError(f"{path} has no labels: fill in score (0 to 10) or passed (yes, no)")
+        raise UsageError(f"{path} has no labels: fill in passed (yes, no), or a score (0 to 10)")
     return Sheet(labels, empty)
 
 
@@ -189,20 +190,27 @@ def _named(path: Path, line: int, names: Sequence[str], cells: Sequence[str]) ->
 def _label(row: Mapping[str, str], report: LabelledReport, labeler: str) -> tuple[Label, str | None]:
     agent_id = _agent(row["agent"], report)
     run_id = _run(row["run_id"], agent_id, report)
-    judged = report.find_criterion(agent_id, row["criterion"])
-    if judged is None:
-        there = sorted(r["criterion"] for r in report.criteria if r["agent_id"] == agent_id and r["score"] is not None)
+    question = row["criterion"]
+    judged = report.find_criterion(agent_id, question)
+    if question == SUCCESS_QUESTION and run_id is None:
+        raise _WrongCellError("run_id", "", f"is needed: {SUCCESS_QUESTION} is about a run")
+    if judged is None and question != SUCCESS_QUESTION:
+        there = sorted(r["criterion"] for r in report.criteria if r["agent_id"] == agent_id)
         raise _WrongCellError(
-            "criterion", row["criterion"], f"is not judged for this agent; {', '.join(there) or 'none'} is"
+            "criterion", question, f"is no question about this agent; {', '.join((SUCCESS_QUESTION, *there))} are"
         )
+    if judged is not None and run_id is None and judged["score"] is None:
+        raise _WrongCellError("criterion", question, "has no score of this agent to compare with: name a run_id")
     score = parse_score(row["score"]) if row["score"] else None
     if row["score"] and score is None:
         raise _WrongCellError("score", row["score"], "is not a number from 0 to 10")
+    if score is not None and judged is None:
+        raise _WrongCellError("score", row["score"], f"does not answer {SUCCESS_QUESTION}: fill in passed (yes, no)")
     passed = parse_passed(row["passed"]) if row["passed"] else None
     if row["passed"] and passed is None:
         words = ", ".join(f"{yes}/{no}" for yes, no in zip(PASSED, FAILED, strict=True))
         raise _WrongCellError("passed", row["passed"], f"is none of {words}")
-    if score is not None and passed is not None and passed != (score >= judged["threshold"]):
+    if judged is not None and score is not None and passed is not None and passed != (score >= judged["threshold"]):
         bound = format_threshold(judged["threshold"])
         why = f"contradicts the score {score:.12g}, which passes from {bound} on: leave one of them empty"
         raise _WrongCellError("passed", row["passed"], why)
@@ -211,7 +219,7 @@ def _label(row: Mapping[str, str], report: LabelledReport, labeler: str) -> tupl
         raise _WrongCellError("labeler", row["labeler"], "is not a name of at most 100 printable characters")
     if len(row["note"]) > _LONGEST_NOTE:
         raise _WrongCellError("note", row["note"], f"has more than {_LONGEST_NOTE} characters")
-    return report.make_label(judged, run_id, who, score, passed), row["note"] or None
+    return report.make_label(agent_id, run_id, question, who, passed=passed, score=score), row["note"] or None
 
 
 def _agent(text: str, report: LabelledReport) -> AgentId:

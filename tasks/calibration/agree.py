@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -12,88 +11,101 @@ from tasks.calibration.agreement import (
     ALL,
     ENOUGH_AGENTS,
     MINIMUM_AGENTS,
+    MINIMUM_RUNS,
     RUNS_AGAINST_AGENTS,
     Agreement,
     CriterionAgreement,
+    RunAgreement,
 )
 from tasks.calibration.judging import JudgedReport, Judging, RepeatedAnswer
-from tasks.calibration.label_weights import label_weights
-from tasks.calibration.labels import Label, Opinion, PairedRating, build_words
+from tasks.calibration.label_weights import agent_weights
+from tasks.calibration.labels import Label, Opinion, PairedRating, rate_agents
 from tasks.calibration.pairs import Pairs, Repeat, build_pairs, compare_pairs, compare_repeats
-from tasks.calibration.pass_rate import PassRate, correct_pass_rate
+from tasks.calibration.pass_rate import correct_success_rate
+from tasks.calibration.rated_runs import match_labels, rate_outcomes
+from tasks.calibration.run_pairs import compare_failure_modes, compare_runs
+from tasks.report.rows import SUCCESS_QUESTION
 from tasks.statistics.clusters import Floats
 from tasks.wording.counts import counted
 
-_OF_RUNS = "labels of single runs do not correct the judge's verdicts on agents"
-
 
 def measure_agreement(judging: Judging, labels: Sequence[Label]) -> Agreement:
-    """How far the judge and people agree, over the labels of this judge's model; those of others are counted only.
+    """How far the judge and people agree, over the labels that a verdict of this judge's model can be found for; those
+    of other judges are counted only.
 
-    Without any label that counts there is stability and the judge's own pass rate, and the rest is empty.
+    Without any label that counts there is stability, the judge's own success rate and its agreement with the source's
+    outcomes, and the rest is empty.
     """
-    counted = [label for label in labels if label.judge_model == judging.model]
-    words = build_words(counted, judging.runs)
-    rates = _rates(words, judging)
+    matched = match_labels(judging, labels)
+    used = [*(label for _, label in matched.on_runs), *matched.on_agents]
+    on_agents = rate_agents(matched.on_agents, judging.agent_runs)
+    on_runs = matched.rated
+    of_success = [rating for rating in on_runs if rating.unit.criterion == SUCCESS_QUESTION]
+    outcomes = rate_outcomes(judging)
+    rates = correct_success_rate(of_success, judging.reports, judging.report_id)
+    runs = _by_question(on_runs, judging.reports)
     return Agreement(
         environment=judging.environment,
         report_id=judging.report_id,
-        labels=len(counted),
-        run_labels=sum(label.run_id is not None for label in counted),
-        labelers=len({label.labeler for label in counted}),
-        left_out=len(labels) - len(counted),
-        last_labeled_at=max((label.created_at for label in counted), default=None),
+        labels=len(used),
+        run_labels=len(matched.on_runs),
+        labelers=len({label.labeler for label in used}),
+        left_out=matched.left_out,
+        last_labeled_at=max((label.created_at for label in used), default=None),
         judge_model=judging.model,
+        runs=runs,
+        outcomes=compare_runs(SUCCESS_QUESTION, outcomes, judging.reports, reference="source") if outcomes else None,
+        failure_modes=compare_failure_modes(of_success, judging.reports),
         criteria=tuple(
             _criterion(name, of, judging.reports, whole=number == 0)
-            for number, (name, of) in enumerate(_by_criterion(words).items())
+            for number, (name, of) in enumerate(_by_criterion(on_agents).items())
         ),
         stability=_stability(judging.asked),
-        people=_people(words),
-        pass_rate=rates.judged,
-        corrected_pass_rate=rates.corrected,
+        people=_people([*on_agents, *on_runs]),
+        success_rate=rates.judged,
+        corrected_success_rate=rates.corrected,
         uncorrected=rates.uncorrected,
         sensitivity=rates.sensitivity,
         specificity=rates.specificity,
-        warnings=tuple(_warnings(judging, counted, words, len(labels) - len(counted))),
+        warnings=tuple(_warnings(judging, used, on_agents, on_runs, matched.left_out)),
     )
 
 
-def _rates(words: Sequence[PairedRating], judging: Judging) -> PassRate:
-    """The pass rate, corrected by people's words on agents as a whole; of runs the judge has given no verdict."""
-    rates = correct_pass_rate([word for word in words if not word.of_runs], judging.reports, judging.report_id)
-    if rates.judged.value is None or rates.corrected.value is not None or not any(word.of_runs for word in words):
-        return rates
-    return replace(rates, uncorrected=_OF_RUNS)
+def _by_question(rated: Sequence[PairedRating], reports: Mapping[int, JudgedReport]) -> tuple[RunAgreement, ...]:
+    """The question of success first, then criteria by name."""
+    names = sorted({rating.unit.criterion for rating in rated}, key=lambda name: (name != SUCCESS_QUESTION, name))
+    return tuple(
+        compare_runs(name, [rating for rating in rated if rating.unit.criterion == name], reports) for name in names
+    )
 
 
-def _by_criterion(words: Sequence[PairedRating]) -> dict[str, list[PairedRating]]:
-    """All words first, then those of each criterion, by name; empty without any."""
-    names = sorted({word.unit[2] for word in words})
-    own = {name: [word for word in words if word.unit[2] == name] for name in names}
+def _by_criterion(rated: Sequence[PairedRating]) -> dict[str, list[PairedRating]]:
+    """All ratings first, then those of each criterion, by name; empty without any."""
+    names = sorted({rating.unit.criterion for rating in rated})
+    own = {name: [rating for rating in rated if rating.unit.criterion == name] for name in names}
     # A criterion may be called "all" itself; then it is the one that stands under its name.
-    return ({ALL: list(words)} if words else {}) | own
+    return ({ALL: list(rated)} if rated else {}) | own
 
 
 def _criterion(
-    name: str, words: Sequence[PairedRating], reports: Mapping[int, JudgedReport], *, whole: bool
+    name: str, rated: Sequence[PairedRating], reports: Mapping[int, JudgedReport], *, whole: bool
 ) -> CriterionAgreement:
     def weigh(of: Sequence[PairedRating]) -> Floats:
-        return label_weights(of, reports, None if whole else name)
+        return agent_weights(of, reports, None if whole else name)
 
     def pairs(of: Sequence[PairedRating]) -> Pairs:
-        return build_pairs([(word.agent_id, word.judge, word.people) for word in of], weigh(of))
+        return build_pairs([(rating.agent_id, rating.judge, rating.people) for rating in of], weigh(of))
 
     found = compare_pairs(
         name,
-        agents=len({word.agent_id for word in words}),
-        scored=pairs([word for word in words if None not in (word.judge.score, word.people.score)]),
-        decided=pairs([word for word in words if None not in (word.judge.passed, word.people.passed)]),
+        agents=len({rating.agent_id for rating in rated}),
+        scored=pairs([rating for rating in rated if None not in (rating.judge.score, rating.people.score)]),
+        decided=pairs([rating for rating in rated if None not in (rating.judge.passed, rating.people.passed)]),
     )
-    sampled = [word for word in words if word.sampling_variance is not None]
+    sampled = [rating for rating in rated if rating.sampling_variance is not None]
     if not sampled or found.noise.value is None:
         return found
-    variance = np.average([word.sampling_variance or 0.0 for word in sampled], weights=weigh(sampled))
+    variance = np.average([rating.sampling_variance or 0.0 for rating in sampled], weights=weigh(sampled))
     return found.model_copy(update={"sampling_noise": sqrt(variance)})
 
 
@@ -111,27 +123,67 @@ def _stability(asked: Sequence[RepeatedAnswer]) -> tuple[CriterionAgreement, ...
     return tuple(compare_repeats(name, repeats) for name, repeats in groups.items())
 
 
-def _people(words: Sequence[PairedRating]) -> tuple[CriterionAgreement, ...]:
-    shared = [word for word in words if len(word.labelers) > 1]
+def _people(rated: Sequence[PairedRating]) -> tuple[CriterionAgreement, ...]:
+    shared = [rating for rating in rated if len(rating.labelers) > 1]
     return tuple(
-        compare_repeats(name, [Repeat(word.agent_id, tuple(word.labelers.values())) for word in of])
+        compare_repeats(name, [Repeat(rating.agent_id, tuple(rating.labelers.values())) for rating in of])
         for name, of in _by_criterion(shared).items()
     )
 
 
-def _warnings(judging: Judging, used: Sequence[Label], words: Sequence[PairedRating], left_out: int) -> list[str]:
+def _warnings(
+    judging: Judging,
+    used: Sequence[Label],
+    on_agents: Sequence[PairedRating],
+    on_runs: Sequence[PairedRating],
+    left_out: int,
+) -> list[str]:
     warnings = []
     if left_out:
         warnings.append(
             f"{counted(left_out, 'label is', 'labels are')} of reports by another judge than {judging.model}, "
-            "and left out: label a report of this judge"
+            "and left out: label a report of this judge, or have it judge the same runs"
         )
     if not used:
         return warnings
-    if any(word.of_runs for word in words):
+    if on_runs:
+        warnings += _of_runs(on_runs)
+    if on_agents:
+        warnings += _of_agents(on_agents, beside_runs=bool(on_runs))
+    other = sum(1 for label in used if label.judge_fingerprint != judging.fingerprint)
+    if other:
+        warnings.append(
+            f"{counted(other, 'label is', 'labels are')} of reports by the same model with other criteria, "
+            "parameters or another prompt"
+        )
+    return warnings
+
+
+def _of_runs(on_runs: Sequence[PairedRating]) -> list[str]:
+    of_success = [rating for rating in on_runs if rating.unit.criterion == SUCCESS_QUESTION]
+    agents = len({rating.agent_id for rating in of_success})
+    have = f"{counted(len(of_success), 'labelled run')} of {counted(agents, 'agent')}"
+    warnings = []
+    if len(of_success) < MINIMUM_RUNS:
+        warnings.append(f"{have}: at least {MINIMUM_RUNS} are needed for any figure")
+    elif agents < MINIMUM_AGENTS:
+        warnings.append(
+            f"{have}: intervals take runs as the sample, so that they are about these agents only; from "
+            f"{MINIMUM_AGENTS} agents on they take agents"
+        )
+    return warnings + _one_sided(of_success, MINIMUM_RUNS)
+
+
+def _of_agents(on_agents: Sequence[PairedRating], *, beside_runs: bool) -> list[str]:
+    warnings = []
+    if any(rating.from_runs for rating in on_agents):
         warnings.append(RUNS_AGAINST_AGENTS)
-    agents = len({word.agent_id for word in words})
-    have = f"{counted(len(used), 'label')} of {counted(agents, 'agent')}"
+    agents = len({rating.agent_id for rating in on_agents})
+    have = f"{counted(len(on_agents), 'verdict')} of people on scores of {counted(agents, 'agent')}"
+    if beside_runs:
+        warnings.append(
+            f"{have} cannot be compared with verdicts on runs: they stand in a table of their own, and correct no rate"
+        )
     if agents < MINIMUM_AGENTS:
         warnings.append(
             f"{have}: labels of at least {MINIMUM_AGENTS} agents are needed for any "
@@ -139,16 +191,14 @@ def _warnings(judging: Judging, used: Sequence[Label], words: Sequence[PairedRat
         )
     elif agents < ENOUGH_AGENTS:
         warnings.append(
-            f"{have}: labels of at least {ENOUGH_AGENTS} agents are needed for "
-            "figures to rely on; look at the intervals"
+            f"{have}: labels of at least {ENOUGH_AGENTS} agents are needed for figures to rely on; "
+            "look at the intervals"
         )
-    other = sum(1 for label in used if label.judge_fingerprint != judging.fingerprint)
-    if other:
-        warnings.append(
-            f"{counted(other, 'label is', 'labels are')} of reports by the same model with other criteria, "
-            "parameters or another prompt"
-        )
-    one_sided = {word.people.passed for word in words if word.people.passed is not None}
-    if len(one_sided) == 1 and agents >= MINIMUM_AGENTS:
-        warnings.append(f"people label everything as {'pass' if True in one_sided else 'fail'}: kappa needs both")
-    return warnings
+    return warnings + _one_sided(on_agents, MINIMUM_AGENTS)
+
+
+def _one_sided(rated: Sequence[PairedRating], least: int) -> list[str]:
+    sides = [rating.people.passed for rating in rated if rating.people.passed is not None]
+    if len(sides) < least or len(set(sides)) > 1:
+        return []
+    return [f"people label everything as {'pass' if sides[0] else 'fail'}: kappa needs both"]

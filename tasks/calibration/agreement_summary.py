@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.calibration.agreement import ALL, Agreement, CriterionAgreement, describe_kappa
+from tasks.calibration.agreement import ALL, Agreement, RunAgreement, describe_kappa
+from tasks.report.rows import SUCCESS_QUESTION
 from tasks.statistics.estimate import Estimate
 
 
@@ -12,21 +13,40 @@ def describe_agreement(agreement: Agreement | None, report_id: int) -> str:
         return f"not compared with people's labels yet; to do so, run agent-report label {report_id}"
     by = "one person" if agreement.labelers == 1 else f"{agreement.labelers} people"
     labels = f"{agreement.labels} label{'s' if agreement.labels > 1 else ''} of {by}"
-    found = next((item for item in agreement.criteria if item.criterion == ALL), None)
-    kind, kappa = _kappa(found) if found is not None else ("kappa", Estimate())
+    success = next((found for found in agreement.runs if found.question == SUCCESS_QUESTION), None)
+    kind, kappa = _kappa(agreement, success)
     if kappa.value is None:
-        return f"too few labels to say how far it agrees with people ({labels})"
-    between = "" if kappa.low is None or kappa.high is None else f", 95 %: {kappa.low:.2f} to {kappa.high:.2f}"
-    text = f"its agreement with people is {describe_kappa(kappa.value)} ({kind} {kappa.value:.2f}{between}; {labels})"
-    if agreement.run_labels:
-        text += "; an underestimate, since people labeled runs and the judge scored agents"
-    corrected = agreement.corrected_pass_rate.value
-    if corrected is not None and agreement.pass_rate.value is not None:
-        text += f"; it passes {agreement.pass_rate.value:.0%}, corrected for its known errors {corrected:.0%}"
+        return f"too few labels to conclude how far it agrees with people ({labels})"
+    text = (
+        f"its agreement with people is {describe_kappa(kappa.value)} ({kind} {kappa.value:.2f}{_between(kappa, '.2f')}"
+    )
+    if success is not None and None not in (success.sensitivity.value, success.specificity.value):
+        text += (
+            f"; of the runs that people pass it passes {success.sensitivity.value:.0%}, of those that they fail it "
+            f"fails {success.specificity.value:.0%}"
+        )
+    text += f"; {labels})"
+    corrected = agreement.corrected_success_rate
+    if corrected.value is not None and agreement.success_rate.value is not None:
+        text += (
+            f"; by its verdicts {agreement.success_rate.value:.0%} of the runs succeed, corrected for its known errors "
+            f"{corrected.value:.0%}{_between(corrected, '.0%')}"
+        )
     return text
 
 
-def _kappa(found: CriterionAgreement) -> tuple[str, Estimate]:
+def _between(estimate: Estimate, shape: str) -> str:
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f", 95 %: {estimate.low:{shape}} to {estimate.high:{shape}}"
+
+
+def _kappa(agreement: Agreement, success: RunAgreement | None) -> tuple[str, Estimate]:
+    if success is not None:
+        return "kappa on runs", success.kappa
+    found = next((item for item in agreement.criteria if item.criterion == ALL), None)
+    if found is None:
+        return "kappa", Estimate()
     if found.weighted_kappa.value is not None:
-        return "weighted kappa of the scores", found.weighted_kappa
-    return "kappa of pass and fail", found.kappa
+        return "weighted kappa of the scores of agents", found.weighted_kappa
+    return "kappa of pass and fail of agents", found.kappa

@@ -1,4 +1,9 @@
-"""People's verdict on an agent: their labels of its runs, combined, as the judge's verdict is one on all of them."""
+"""What people gave as labels, and each label beside the judge's verdict on the same thing.
+
+A label of a single run is compared with a verdict on that run. Where the judge scored agents only (labels made before
+it gave verdicts on runs, ``scoring: holistic``), a person's labels of an agent's runs are combined, as the judge's
+score is one over all of them.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +12,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean, variance
+from typing import NamedTuple, TypeVar
 
 from tasks.evidence.types import AgentId, RunId
 
-ItemKey = tuple[int, AgentId, str]
-"""Report, agent, criterion: what the judge has one score for."""
+T = TypeVar("T")
+
+
+class ItemKey(NamedTuple):
+    """What the judge has one verdict for: one question about a run, or (``run_id`` None) about an agent as a whole."""
+
+    report_id: int
+    agent_id: AgentId
+    run_id: RunId | None
+    criterion: str
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What one person said of one run (``run_id`` None: of the agent as a whole) on one criterion.
+    """One person's answer about one run (``run_id`` None: about the agent as a whole) to one question: a criterion, or
+    SUCCESS_QUESTION.
 
     ``score`` is 0 to 10, or None when only ``passed`` was given. ``judge_score`` and ``judge_passed`` are the judge's
-    verdict on the agent at the time.
+    verdict at the time: with ``judge_on_run`` on this very run (``judge_passed`` None: it could not tell), else on the
+    agent over all its runs.
     """
 
     report_id: int
@@ -35,11 +51,12 @@ class Label:
     judge_score: float | None
     judge_passed: bool | None
     created_at: datetime
+    judge_on_run: bool | None = None
 
     @property
     def unit(self) -> ItemKey:
-        """What the judge has one score for."""
-        return self.report_id, self.agent_id, self.criterion
+        """What the judge's verdict at the time was on."""
+        return ItemKey(self.report_id, self.agent_id, self.run_id if self.judge_on_run else None, self.criterion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,39 +71,76 @@ class Opinion:
 class PairedRating:
     """People's verdict on an item beside the judge's.
 
-    ``labelers`` holds each labeler's own opinion. ``sampling_variance`` is that of ``people.score`` from the runs
-    without a label, in points squared: None where it is unknown (no labeler scored two runs), 0 where all are.
-    ``of_runs`` when the opinion is on single runs, not on the agent as a whole; the judge's never is.
+    ``labelers`` holds each labeler's own opinion; it is empty where the verdict is the source's own. Of an agent,
+    ``sampling_variance`` is that of ``people.score`` from the runs without a label, in points squared: None where it is
+    unknown (no labeler scored two runs), 0 where all are; ``from_runs`` when the opinion is combined from labels of
+    single runs, which the judge's score is not.
     """
 
     unit: ItemKey
     people: Opinion
     judge: Opinion
     labelers: Mapping[str, Opinion]
-    sampling_variance: float | None
-    of_runs: bool = False
+    sampling_variance: float | None = None
+    from_runs: bool = False
 
     @property
     def agent_id(self) -> AgentId:
-        """Words on the same agent are not independent of each other."""
-        return self.unit[1]
+        """Items of the same agent are not independent of each other."""
+        return self.unit.agent_id
+
+    @property
+    def of_run(self) -> bool:
+        """Whether both verdicts are on one and the same run."""
+        return self.unit.run_id is not None
 
 
-def build_words(labels: Iterable[Label], runs: Mapping[tuple[int, AgentId], int]) -> list[PairedRating]:
-    """One pair an item, in the order of items. ``runs``: the number of runs the judge's verdict is about, by report and
-    agent.
+def rate_agents(labels: Iterable[Label], runs: Mapping[tuple[int, AgentId], int]) -> list[PairedRating]:
+    """One pair for each agent and criterion, in order. ``runs``: the number of runs the judge's score is about, by
+    report and agent.
 
-    A labeler's opinion is the mean over the runs that they labelled, or what they said of the agent as a whole if they
-    did; people's is the mean over labelers. It passes at the threshold; where a labeler only gave a pass, the majority
-    says.
+    A labeler's opinion is the mean over the runs that they labelled, or their label of the agent as a whole if there is
+    one; people's is the mean over labelers. It passes at the threshold; where a labeler only gave a pass, the majority
+    decides.
     """
     by_unit: dict[ItemKey, list[Label]] = defaultdict(list)
     for label in labels:
-        by_unit[label.unit].append(label)
-    return [_word(unit, given, runs.get(unit[:2])) for unit, given in sorted(by_unit.items())]
+        by_unit[label.unit._replace(run_id=None)].append(label)
+    return [_rate_agent(unit, given, runs.get((unit.report_id, unit.agent_id))) for unit, given in _ordered(by_unit)]
 
 
-def _word(unit: ItemKey, labels: Sequence[Label], runs: int | None) -> PairedRating:
+def rate_runs(labels: Iterable[tuple[ItemKey, Label]], verdicts: Mapping[ItemKey, bool | None]) -> list[PairedRating]:
+    """One pair for each labelled run and question, in order. ``labels`` are under the item whose verdict they are
+    compared with; the judge's ``verdicts`` are by item (None: it could not tell).
+
+    Each labeler's newest label is their opinion; people's is that of the majority, None where as many are for as
+    against.
+    """
+    by_unit: dict[ItemKey, dict[str, Label]] = defaultdict(dict)
+    for unit, label in labels:
+        known = by_unit[unit].get(label.labeler)
+        if known is None or known.created_at <= label.created_at:
+            by_unit[unit][label.labeler] = label
+    return [
+        PairedRating(
+            unit=unit,
+            people=_opinion(list((own := _own(given)).values()), None),
+            judge=Opinion(None, verdicts.get(unit)),
+            labelers=own,
+        )
+        for unit, given in _ordered(by_unit)
+    ]
+
+
+def _ordered(by_unit: Mapping[ItemKey, T]) -> list[tuple[ItemKey, T]]:
+    return sorted(by_unit.items(), key=lambda item: item[0]._replace(run_id=item[0].run_id or ""))
+
+
+def _own(given: Mapping[str, Label]) -> dict[str, Opinion]:
+    return {labeler: Opinion(label.score, label.passed) for labeler, label in sorted(given.items())}
+
+
+def _rate_agent(unit: ItemKey, labels: Sequence[Label], runs: int | None) -> PairedRating:
     newest = max(labels, key=lambda label: label.created_at)
     by_labeler: dict[str, list[Label]] = defaultdict(list)
     for label in labels:
@@ -102,7 +156,7 @@ def _word(unit: ItemKey, labels: Sequence[Label], runs: int | None) -> PairedRat
         judge=Opinion(newest.judge_score, newest.judge_passed),
         labelers=own,
         sampling_variance=_sampling_variance(list(by_labeler.values()), runs),
-        of_runs=any(label.run_id is not None for given in by_labeler.values() for label in _heard(given)),
+        from_runs=any(label.run_id is not None for given in by_labeler.values() for label in _heard(given)),
     )
 
 

@@ -71,8 +71,8 @@ def compare_pairs(criterion: str, *, agents: int, scored: Pairs, decided: Pairs)
     return CriterionAgreement(
         criterion=criterion,
         agents=agents,
-        same_verdict=_same_verdict(decided),
-        kappa=_pass_kappa(decided),
+        same_verdict=same_verdict(decided),
+        kappa=pass_kappa(decided),
         weighted_kappa=_score_kappa(scored),
         rank_correlation=_rank_correlation(scored),
         bias=_bias(scored),
@@ -103,7 +103,7 @@ def compare_repeats(criterion: str, repeats: Sequence[Repeat]) -> CriterionAgree
     return CriterionAgreement(
         criterion=criterion,
         agents=len(np.unique(pairs.agents)),
-        kappa=_pass_kappa(decided).model_copy(update={"n": n}),
+        kappa=pass_kappa(decided).model_copy(update={"n": n}),
         weighted_kappa=_score_kappa(scored).model_copy(update={"n": n}),
         noise=_spread(repeats),
         unstable=_unstable(repeats),
@@ -119,13 +119,15 @@ def _is_enough(agents: Keys) -> bool:
     return len(np.unique(agents)) >= MINIMUM_AGENTS
 
 
-def _same_verdict(pairs: Pairs) -> Estimate:
+def same_verdict(pairs: Pairs) -> Estimate:
+    """The share of pairs that both pass or both do not; without a value for fewer than ``MINIMUM_AGENTS`` clusters."""
     if not _is_enough(pairs.agents):
         return Estimate(n=len(pairs.agents))
     return share_estimate((pairs.passed[:, 0] == pairs.passed[:, 1]).astype(float), pairs.agents, pairs.counts)
 
 
-def _pass_kappa(pairs: Pairs) -> Estimate:
+def pass_kappa(pairs: Pairs) -> Estimate:
+    """Cohen's kappa of pass and fail, by clusters; without a value for fewer than ``MINIMUM_AGENTS`` of them."""
     return _kappa(pairs, pairs.passed.astype(np.intp), 2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -12,7 +13,9 @@ from tasks.judge.digest import digest_evidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.judgement import judge_question
+from tasks.judge.ledger import fingerprint
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
+from tasks.judge.prompt.instructions import Asks
 from tasks.judge.prompt.prompts import AGENT_DETAILS, ALL_FACTS, FactsDetail, describe_selection, render_agent
 from tasks.judge.prompt.selection import Selection, label_runs, select_runs
 from tasks.judge.prompt.suspicion import find_suspicions
@@ -26,24 +29,51 @@ _FACTS_SHARE = 0.5
 
 
 def build_agent_question(
-    evidence: Evidence, rubric: Mapping[str, Criterion], labelled_runs: Sequence[LabelledRun] | None = None
+    evidence: Evidence,
+    rubric: Mapping[str, Criterion],
+    labelled_runs: Sequence[LabelledRun] | None = None,
+    *,
+    asks: Asks = "verdicts",
+    of: int = 1,
+    part: int = 0,
 ) -> Question:
-    """The question about one agent; citations may name any of its finished runs (``labelled_runs``, when labelled)."""
+    """The question about one agent; quotes may name any of its finished runs (``labelled_runs``, when labelled).
+
+    Where its runs are asked about in ``of`` parts, ``part`` (from 0) has every ``of``-th run, so that each has new and
+    old ones.
+    """
     labelled = label_runs(evidence) if labelled_runs is None else labelled_runs
+    asked = labelled[part::of]
+    digest = digest_evidence(evidence)
 
     def render(budget_tokens: int, rotation: float) -> RenderedEvidence:
-        selection = select_runs(evidence, labelled, budget_tokens, rotation)
+        selection = select_runs(evidence, asked, budget_tokens, rotation)
         text = render_agent(evidence, selection, _detail(evidence, budget_tokens))
-        return RenderedEvidence(text, len(selection.runs), _sampling(selection))
+        labels = tuple(shown.labelled_run.label for shown in selection.runs)
+        return RenderedEvidence(text, len(selection.runs), _sampling(selection), labels)
 
     return Question(
         kind="agent",
         rubric=rubric,
-        digest=digest_evidence(evidence),
-        labelled_runs=LabelledRuns(labelled),
+        digest=digest if of == 1 else fingerprint({"evidence": digest, "part": part, "of": of}),
+        labelled_runs=LabelledRuns(asked if asks != "scores" else labelled),
         render=render,
         agent_id=evidence.agent.id,
+        asks=asks,
     )
+
+
+def build_agent_questions(
+    evidence: Evidence, rubric: Mapping[str, Criterion], labelled_runs: Sequence[LabelledRun], at_once: int
+) -> list[Question]:
+    """The questions about one agent: on its runs and on itself, then on runs that are beyond ``at_once`` an answer."""
+    of = max(1, math.ceil(len(labelled_runs) / at_once))
+    kinds: list[Asks] = ["verdicts"]
+    kinds += ["runs"] * (of - 1)
+    return [
+        build_agent_question(evidence, rubric, labelled_runs, asks=asks, of=of, part=part)
+        for part, asks in enumerate(kinds)
+    ]
 
 
 def judge_agent(
@@ -55,14 +85,11 @@ def judge_agent(
         why = f"no finished run; left out: {left_out.short()}" if left_out else "no runs"
         return Evaluation(agent_id=evidence.agent.id, status="no_runs", error=why)
     labelled_runs = label_runs(evidence)
-    question = build_agent_question(evidence, rubric, labelled_runs)
-    evaluation = judge_question(judge, question, timeout_seconds=timeout_seconds)
-    evaluation = replace(evaluation, suspicions=find_suspicions(_all_texts(evidence, labelled_runs)))
-    if not evaluation.samples or evaluation.runs_shown is not None:
-        return evaluation
-    # From the ledger alone: what the same budget shows today, which is what it was asked with.
-    selection = select_runs(evidence, labelled_runs, int(judge.evidence_tokens / judge.scale.factor))
-    return replace(evaluation, runs_shown=len(selection.runs), sampling=_sampling(selection))
+    first, *parts = build_agent_questions(evidence, rubric, labelled_runs, judge.verdicts_at_once(len(rubric)))
+    evaluation = judge_question(
+        judge, first, timeout_seconds=timeout_seconds, parts=parts, inclusion_of=evidence.inclusion_of
+    )
+    return replace(evaluation, suspicions=find_suspicions(_all_texts(evidence, labelled_runs)))
 
 
 def _detail(evidence: Evidence, budget_tokens: int) -> FactsDetail:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tasks.errors import UnusableAnswerError
 from tasks.evidence.values import read_text
@@ -14,9 +14,12 @@ from tasks.judge.parsing.reasoning import answer_part
 from tasks.judge.parsing.scores import read_score
 from tasks.judge.parsing.shapes import find_answer
 from tasks.judge.prompt.citations import Citation, LabelledRuns, Side
+from tasks.judge.prompt.instructions import Asks, Kind
 from tasks.judge.rubric import Criterion, fold_name
+from tasks.judge.runs.parsing import find_runs, find_whole_runs, read_verdicts
+from tasks.judge.runs.schema import object_of, run_definitions, runs_schema
+from tasks.judge.runs.verdict import RunVerdict
 
-Kind = Literal["agent", "team", "issues"]
 _REASONS = ("reasoning", "rationale", "explanation", "justification", "reason")
 
 
@@ -39,7 +42,7 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True)
 class CriterionAnswer:
-    """The judge on one criterion; ``score`` is 0 to 10, or None: not enough evidence."""
+    """The judge on one criterion; ``score`` is 0 to 10, or None: not enough evidence, or not asked for."""
 
     reasoning: str
     score: float | None
@@ -51,19 +54,22 @@ class RenderedEvidence:
     """The evidence as the judge was shown it, without its fence: the text, and how many runs are in it.
 
     ``sampling`` says which they are when they are not all ("" otherwise); ``runs`` is None where they are not counted.
+    ``labels`` are those of the runs that are shown, in their order.
     """
 
     text: str
     runs: int | None = None
     sampling: str = ""
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeAnswer:
     """A usable answer. ``executive_summary`` is the team's; an agent's is empty. ``issues`` are of that question alone.
 
-    ``shown`` is what was shown for it; None when it came from the ledger, which does not keep that. ``warnings`` are
-    what was odd about its call.
+    ``run_verdicts`` are on the runs that were shown. ``shown`` is what was shown for it; None when it came from the
+    ledger, which does not keep that. ``warnings`` are what was odd about its call, ``problems`` why it is no whole
+    answer: it was cut off, or holds a verdict on less than half of the runs.
     """
 
     criteria: dict[str, CriterionAnswer]
@@ -75,33 +81,48 @@ class JudgeAnswer:
     contradictions: tuple[Contradiction, ...] = ()
     citations_dropped: int = 0
     ignored: tuple[str, ...] = ()
+    run_verdicts: tuple[RunVerdict, ...] = ()
+    problems: tuple[str, ...] = ()
     issues: ParsedIssues | None = None
     shown: RenderedEvidence | None = field(default=None, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
+    def or_better(self, other: JudgeAnswer | None) -> JudgeAnswer:
+        """``other`` where that has more usable verdicts, else this one."""
+        if other is None:
+            return self
+        usable = [sum(verdict.success is not None for verdict in one.run_verdicts) for one in (self, other)]
+        return other if usable[1] > usable[0] else self
 
-def build_schema(kind: Kind, rubric: Mapping[str, Criterion]) -> dict[str, Any]:
-    """The JSON schema of an answer, strict: one required property per criterion, reasoning before score.
+    def with_problems(self) -> JudgeAnswer:
+        """The answer with its problems among its warnings."""
+        listed = tuple(f"the judge's answer is not whole: {problem}" for problem in self.problems)
+        return replace(self, warnings=(*self.warnings, *listed))
 
-    Contradictions come first: what an agent claims and what was observed are compared before anything
-    is scored.
+
+def build_schema(
+    kind: Kind, rubric: Mapping[str, Criterion], asks: Asks = "scores", labels: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The JSON schema of an answer, strict: quotes come before what follows from them.
+
+    Verdicts are on the runs of ``labels``, each a required property. Contradictions come before criteria: what an agent
+    claims and what was observed are compared before anything general.
     """
     text = {"type": "string"}
     texts = {"type": "array", "items": text}
-    examples = {"type": "array", "items": _object({"label": text, "quote": text, "text": text})}
-    criterion = _object(
-        {
-            "reasoning": text,
-            "score": {"type": ["number", "null"], "minimum": 0, "maximum": 10},
-            "examples": examples,
-        }
-    )
+    runs = {"runs": runs_schema(labels)} if asks != "scores" else {}
+    definitions = {"$defs": run_definitions(rubric)} if runs else {}
+    if asks == "runs":
+        return object_of(runs) | definitions
+    examples = {"type": "array", "items": object_of({"label": text, "quote": text, "text": text})}
+    score = {"score": {"type": ["number", "null"], "minimum": 0, "maximum": 10}} if asks == "scores" else {}
+    criterion = object_of({"reasoning": text, **score, "examples": examples})
     names = ("claim_label", "claim_quote", "observation_label", "observation_quote", "text")
-    properties: dict[str, Any] = {}
+    properties: dict[str, Any] = dict(runs)
     if kind == "agent":
-        properties["contradictions"] = {"type": "array", "items": _object(dict.fromkeys(names, text))}
+        properties["contradictions"] = {"type": "array", "items": object_of(dict.fromkeys(names, text))}
     properties |= {
-        "criteria": _object(dict.fromkeys(rubric, criterion)),
+        "criteria": object_of(dict.fromkeys(rubric, criterion)),
         "reasoning": text,
         "strengths": texts,
         "weaknesses": texts,
@@ -109,16 +130,7 @@ def build_schema(kind: Kind, rubric: Mapping[str, Criterion]) -> dict[str, Any]:
     }
     if kind == "team":
         properties["executive_summary"] = text
-    return _object(properties)
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    return object_of(properties) | definitions
 
 
 def parse_answer(
@@ -144,10 +156,7 @@ def parse_answer(
     data = _load(text, rubric, cut_off)
     problems: list[str] = []
     found = data["criteria"]
-    alike: dict[str, list[str]] = {}
-    for key in found:
-        alike.setdefault(fold_name(key), []).append(key)
-    asked = {fold_name(name) for name in rubric}
+    alike = _alike(found)
     criteria: dict[str, CriterionAnswer] = {}
     dropped = 0
     for name in rubric:
@@ -165,18 +174,98 @@ def parse_answer(
         problems.append("executive_summary is missing")
     if problems:
         raise UnusableAnswerError(problems)
+    return _with_words(JudgeAnswer(criteria, executive_summary=summary, citations_dropped=dropped), data, labelled_runs)
+
+
+def parse_verdicts(
+    text: str,
+    rubric: Mapping[str, Criterion],
+    labelled_runs: LabelledRuns,
+    labels: Sequence[str] | None = None,
+    *,
+    cut_off: bool = False,
+) -> JudgeAnswer:
+    """``text`` as verdicts on the runs of ``labels`` (None: on those that it names), and words on the agent.
+
+    An answer that was cut off, or does not hold together, gives the verdicts that are whole. It then has ``problems``,
+    as has one with verdicts on less than half of the runs. Words may be missing; nothing counts them.
+
+    Raises:
+        UnusableAnswerError: there is no verdict that can be used.
+    """
+    part = answer_part(text)
+    problems: list[str] = []
+    data: Mapping[str, Any] = {}
+    wanted = labelled_runs.labels if labels is None else labels
+    try:
+        values = find_values(part, cut_off=cut_off)
+        given = find_runs(values, wanted)
+        data = _words_of(values, rubric)
+    except UnusableAnswerError as error:
+        problems += ["the answer was cut off at its length limit"] if cut_off else error.problems
+        given = {label: verdict for label, verdict in find_whole_runs(part).items() if label in wanted}
+    if labels is None:
+        wanted = [label for label in wanted if label in given]
+    verdicts = read_verdicts(given, wanted, rubric, labelled_runs)
+    usable = [verdict for verdict in verdicts if verdict.success is not None]
+    if not usable:
+        why = problems or [verdict.problem for verdict in verdicts[:3]] or ["there is no verdict on any run"]
+        raise UnusableAnswerError(list(dict.fromkeys(why)))
+    if 2 * len(usable) < len(verdicts):
+        first = next(verdict for verdict in verdicts if verdict.success is None)
+        problems.append(f"{len(verdicts) - len(usable)} of {len(verdicts)} verdicts: {first.label}: {first.problem}")
+    found = data.get("criteria") or {}
+    alike = _alike(found)
+    criteria: dict[str, CriterionAnswer] = {}
+    dropped = sum(verdict.quotes_dropped for verdict in verdicts)
+    for name in rubric:
+        try:
+            words = _given(name, found, alike)
+        except ValueError:
+            words = {}
+        examples, lost = _examples(words.get("examples"), labelled_runs)
+        dropped += lost
+        criteria[name] = CriterionAnswer(_reasoning(words), None, examples)
+    answer = JudgeAnswer(criteria, citations_dropped=dropped, run_verdicts=verdicts, problems=tuple(problems))
+    return _with_words(answer, data, labelled_runs)
+
+
+def _words_of(values: Sequence[Any], rubric: Mapping[str, Criterion]) -> Mapping[str, Any]:
+    """The words on the agent, without the verdicts: what looks like criteria in a verdict is none."""
+    without = [
+        {key: inside for key, inside in value.items() if fold_name(key) != "runs"} if isinstance(value, dict) else value
+        for value in values
+    ]
+    try:
+        found = find_answer(without, rubric)
+    except UnusableAnswerError:
+        return {}
+    return found or next((value for value in without if isinstance(value, dict)), {})
+
+
+def _with_words(answer: JudgeAnswer, data: Mapping[str, Any], labelled_runs: LabelledRuns) -> JudgeAnswer:
     contradictions, lost = _contradictions(data.get("contradictions"), labelled_runs)
-    return JudgeAnswer(
-        criteria=criteria,
+    found = data.get("criteria")
+    asked = {fold_name(name) for name in answer.criteria}
+    return replace(
+        answer,
         reasoning=_text(data.get("reasoning")),
         strengths=_texts(data.get("strengths")),
         weaknesses=_texts(data.get("weaknesses")),
         recommendations=_texts(data.get("recommendations")),
-        executive_summary=summary,
         contradictions=contradictions,
-        citations_dropped=dropped + lost,
-        ignored=tuple(sorted(_text(key) for key in found if fold_name(key) not in asked)),
+        citations_dropped=answer.citations_dropped + lost,
+        ignored=tuple(
+            sorted(_text(key) for key in (found if isinstance(found, dict) else ()) if fold_name(key) not in asked)
+        ),
     )
+
+
+def _alike(found: Mapping[str, Any]) -> dict[str, list[str]]:
+    alike: dict[str, list[str]] = {}
+    for key in found:
+        alike.setdefault(fold_name(key), []).append(key)
+    return alike
 
 
 def _load(text: str, rubric: Mapping[str, Criterion], cut_off: bool) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tasks.evidence.types import AgentId
-from tasks.judge.answer import Kind
 from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.prompt.instructions import Kind
 
 
 @dataclass(slots=True)

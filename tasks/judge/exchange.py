@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -23,9 +24,11 @@ from tasks.judge.endpoint.schema import follows
 from tasks.judge.endpoint.stated_limits import StatedLimits, read_stated_limits
 from tasks.judge.endpoint.stated_price import StatedPrice
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint
-from tasks.judge.prompt.prompts import PROMPT_VERSION, build_repair
+from tasks.judge.prompt.instructions import PROMPT_VERSION
+from tasks.judge.prompt.prompts import build_repair
 from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
-from tasks.judge.question import Draft, Question, fit, follow_up
+from tasks.judge.question import Draft, Question, answer_tokens, fit, follow_up, verdict_tokens
+from tasks.judge.runs.parsing import read_verdicts
 
 # A call that is refused for its length costs nothing; where no limit is stated, each refusal halves the question.
 _MOST_REFUSALS = 5
@@ -33,6 +36,9 @@ _MOST_REFUSALS = 5
 _CORRECTION = 1.3
 # A refused prompt is longer than those that follow and has another share of instructions: its count weighs little.
 _REFUSED_WEIGHT = 1000
+
+# What an answer may take of a context, how full an answer is planned to be, and how many verdicts it holds at least.
+_ANSWERS_SHARE, _FILLED, _LEAST_AT_ONCE = 0.25, 0.9, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ class Judge:
             if isinstance(held, PaidAnswer):
                 # An answer that an earlier version could use and this one cannot is asked for again.
                 with suppress(UnusableAnswerError):
-                    answer = question.parse(held.answer)
+                    answer = self._with_shown(question.parse(held.answer), question, call)
                     if self.report_id is None or held.report_id != self.report_id:
                         return answer, True
                     # Paid for by this very report, before it was killed or made again: it is a cost of this report.
@@ -100,23 +106,51 @@ class Judge:
             claim = held if isinstance(held, Claim) else None
             return self._pay(question, call, claim, drafts), False
 
+    def verdicts_at_once(self, criteria: int) -> int:
+        """On how many runs one answer holds verdicts, with checks of ``criteria``; a small context gives few.
+
+        By the settings alone: with what is learned of a model, the same runs would become other questions.
+        """
+        room = min(float(self.client.max_output_tokens), _ANSWERS_SHARE * (self.context_tokens or math.inf))
+        return max(_LEAST_AT_ONCE, int((_FILLED * room - answer_tokens(criteria)) // verdict_tokens(criteria)))
+
+    def _with_shown(self, answer: JudgeAnswer, question: Question, call: CallContext) -> JudgeAnswer:
+        """``answer``, from the ledger, with what the same question shows today, and the runs that it leaves out."""
+        if question.asks == "scores":
+            return answer
+        with suppress(ContextLengthError):
+            shown = self._fit(question, call).shown
+            known = {verdict.label for verdict in answer.run_verdicts}
+            missing = [label for label in shown.labels if label not in known]
+            verdicts = read_verdicts({}, missing, question.rubric, question.labelled_runs)
+            return replace(answer, shown=shown, run_verdicts=(*answer.run_verdicts, *verdicts))
+        return answer
+
     def _pay(self, question: Question, call: CallContext, claim: Claim | None, drafts: Sequence[Draft]) -> JudgeAnswer:
         draft, reply = self._first(question, call, claim, drafts)
         problems: tuple[str, ...] = ()
         first = ""
         repair: Draft | None = None
+        partial: JudgeAnswer | None = None
         for turn in range(2):
             if turn:
                 first = "; ".join(problems)
                 draft, reply = self._second(question, call, claim, repair)
             if reply.paid:
-                self._notice_schema(reply, question)
+                self._notice_schema(reply, draft)
             outcome, answer, has_more_room = "usable", None, False
             try:
-                answer = _use(reply, question)
+                answer = _use(reply, question, draft)
+                problems = answer.problems
             except UnusableAnswerError as error:
                 problems = error.problems
-                outcome = _outcome(reply)
+            if answer is not None:
+                answer = replace(answer, shown=draft.shown, warnings=self._warnings(draft, reply))
+                # Of two that are no whole answer the better one is used.
+                partial = answer.or_better(partial)
+            if answer is None or (problems and not (turn and partial is answer)):
+                answer = None
+                outcome = reply.unusable_outcome
                 has_more_room = self._has_more_room(draft, reply)
                 repair = None if has_more_room else self._repair(question, draft, reply, problems)
                 if claim is not None:
@@ -124,9 +158,11 @@ class Judge:
             if reply.paid:
                 self.ledger.commit(self._paid(call, reply, outcome), claim)
             if answer is not None:
-                return replace(answer, shown=draft.shown, warnings=self._warnings(draft, reply))
-            if is_spent_on_reasoning(reply) and (turn or not has_more_room):
+                return answer.with_problems()
+            if is_spent_on_reasoning(reply) and (turn or not has_more_room) and partial is None:
                 raise UnusableAnswerError([self._describe_reasoning(draft)])
+        if partial is not None:
+            return partial.with_problems()
         second = "; ".join(problems)
         if reply.finish_reason == "length":
             second += " (AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS)"
@@ -157,10 +193,10 @@ class Judge:
             return f"{spent}, and its context leaves no more: give the model a larger context, {less}"
         return f"{spent}, and no answer came: raise AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS, {less}"
 
-    def _notice_schema(self, reply: Reply, question: Question) -> None:
+    def _notice_schema(self, reply: Reply, draft: Draft) -> None:
         """Some endpoints take the schema and ignore it, as Anthropic's OpenAI-compatible one does."""
         cut_off = reply.refusal or reply.finish_reason in ("length", "content_filter")
-        if not cut_off and not follows(reply.text, question.schema):
+        if not cut_off and not follows(reply.text, draft.schema):
             self.client.capabilities.ignored()
 
     def settings(self) -> dict[str, Any]:
@@ -269,7 +305,7 @@ class Judge:
             try:
                 reply = self.client.complete(
                     draft.messages,
-                    question.schema,
+                    draft.schema,
                     output_tokens=draft.output_tokens,
                     deadline=call.deadline,
                     stop=call.stop,
@@ -314,7 +350,9 @@ class Judge:
             | endpoint
             | {
                 "kind": question.kind,
-                "schema": question.schema,
+                "asks": question.asks,
+                # Which of its runs are shown follows from the rest.
+                "schema": question.schema_of(()),
                 "goal": question.goal,
                 # Weights and thresholds are left out: they are never sent, code applies them afterwards.
                 "criteria": {name: criterion.description for name, criterion in question.rubric.items()},
@@ -352,25 +390,11 @@ def _holds(bounds: Bounds, prompt_tokens: float, output_tokens: int) -> bool:
     )
 
 
-def _use(reply: Reply, question: Question) -> JudgeAnswer:
-    if reply.problem:
-        raise UnusableAnswerError([reply.problem])
-    if reply.refusal:
-        raise UnusableAnswerError([f"the judge refused: {' '.join(reply.refusal.split())[:200]}"])
-    if reply.finish_reason == "content_filter":
-        raise UnusableAnswerError(["the endpoint's content filter cut the answer off"])
+def _use(reply: Reply, question: Question, draft: Draft) -> JudgeAnswer:
     cut_off = reply.finish_reason == "length"
-    if reply.only_reasoned and not cut_off:
-        raise UnusableAnswerError(["the answer is empty: the model sent nothing but reasoning"])
     try:
-        return question.parse(reply.text, cut_off=cut_off)
+        return question.parse(reply.usable_text(), draft.shown.labels, cut_off=cut_off)
     except UnusableAnswerError:
         if not cut_off:
             raise
         raise UnusableAnswerError(["the answer was cut off at its length limit; keep it shorter"]) from None
-
-
-def _outcome(reply: Reply) -> str:
-    if reply.refusal:
-        return "refused"
-    return reply.finish_reason if reply.finish_reason in ("length", "content_filter") else "unparseable"

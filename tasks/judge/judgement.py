@@ -1,48 +1,99 @@
-"""A question put to the judge and turned into an evaluation: the way that an agent and the team have in common."""
+"""Questions put to the judge and turned into an evaluation: the way that an agent and the team have in common."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tasks.errors import AgentReportError, BudgetError, JudgingEndedError, UnusableAnswerError
+from tasks.evidence.types import RunId
 from tasks.judge.answer import JudgeAnswer
 from tasks.judge.call_context import Spent
 from tasks.judge.evaluation import AgentStatus, Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.question import Question
-from tasks.judge.scoring import Verdict, build_verdicts, score_verdicts, typical_first
-from tasks.wording.counts import is_are
+from tasks.judge.runs.scoring import combine_samples
+from tasks.judge.runs.verdict import RunVerdict
+from tasks.judge.scoring import Verdict, build_verdicts, count_verdicts, score_verdicts, typical_first
+from tasks.wording.counts import counted, is_are
 
 
-def judge_question(judge: Judge, question: Question, *, timeout_seconds: float) -> Evaluation:
+def _one(run_id: RunId) -> float:
+    return 1.0
+
+
+def judge_question(
+    judge: Judge,
+    question: Question,
+    *,
+    timeout_seconds: float,
+    parts: Sequence[Question] = (),
+    inclusion_of: Callable[[RunId], float] = _one,
+) -> Evaluation:
     """Ask, score, and return an evaluation whatever happens: a failure is its error, never a score.
 
-    Of several samples the first is asked alone, so that the others find its prompt in the endpoint's cache; one that
-    fails is left out and said so. ``timeout_seconds`` counts from now and bounds everything: waiting, calls, retries.
+    ``parts`` ask for verdicts on the runs that have no room in the answer to ``question``. ``inclusion_of`` gives the
+    probability (0 to 1) with which a run was drawn. Of several samples the first is asked alone, so that the others
+    find its prompt in the endpoint's cache; one that fails is left out with a warning. ``timeout_seconds`` counts from
+    now and bounds everything: waiting, calls, retries.
     """
     deadline = time.monotonic() + timeout_seconds
     spent = Spent()
     answers: list[JudgeAnswer] = []
+    run_verdicts: list[list[RunVerdict]] = []
     missing: list[str] = []
+    lost: list[str] = []
     for sample in range(judge.samples):
         try:
             answer, _ = judge.ask(question, deadline=deadline, spent=spent, sample=sample)
         except UnusableAnswerError as error:
             missing.append(str(error))
+            continue
         except AgentReportError as error:
             # Of the ledger too: an answer that cannot be kept must not take the report with it.
             if not answers:
                 return _unjudged(question, _status(error, spent), str(error), spent)
             missing.append(str(error))
-        else:
-            answers.append(answer)
+            continue
+        answers.append(answer)
+        run_verdicts.append(list(answer.run_verdicts))
+        for part in parts:
+            try:
+                more, _ = judge.ask(part, deadline=deadline, spent=spent, sample=sample)
+            except AgentReportError as error:
+                lost.append(str(error))
+            else:
+                answers[-1] = _with_part(answers[-1], more)
+                run_verdicts[-1] += more.run_verdicts
     if not answers:
         return _unjudged(question, "failed", missing[0], spent)
-    warnings = (
-        [f"{len(missing)} of {judge.samples} samples {is_are(len(missing))} missing: {missing[0]}"] if missing else []
+    warnings = []
+    if missing:
+        warnings.append(f"{len(missing)} of {judge.samples} samples {is_are(len(missing))} missing: {missing[0]}")
+    if lost:
+        warnings.append(f"{counted(len(lost), 'part')} of the verdicts on runs {is_are(len(lost))} missing: {lost[0]}")
+    if question.asks == "scores":
+        answers = typical_first(answers, question.rubric)
+        verdicts = build_verdicts(answers, question.rubric)
+        return _judged(question, answers, verdicts, (), spent, warnings)
+    combined = combine_samples(run_verdicts)
+    verdicts = count_verdicts(answers[0], combined, question.rubric, inclusion_of)
+    return _judged(question, answers, verdicts, combined, spent, warnings)
+
+
+def _with_part(answer: JudgeAnswer, part: JudgeAnswer) -> JudgeAnswer:
+    """``answer`` with what was shown for ``part``, and what was odd about that."""
+    shown = answer.shown
+    if shown is not None and part.shown is not None:
+        runs = (shown.runs or 0) + (part.shown.runs or 0)
+        shown = replace(shown, runs=runs, labels=(*shown.labels, *part.shown.labels))
+    return replace(
+        answer,
+        shown=shown,
+        warnings=(*answer.warnings, *part.warnings),
+        citations_dropped=answer.citations_dropped + part.citations_dropped,
     )
-    return _judged(question, typical_first(answers, question.rubric), spent, warnings)
 
 
 def _status(error: AgentReportError, spent: Spent) -> AgentStatus:
@@ -54,23 +105,31 @@ def _status(error: AgentReportError, spent: Spent) -> AgentStatus:
     return "not_started" if isinstance(error, JudgingEndedError) else "failed"
 
 
-def _judged(question: Question, answers: Sequence[JudgeAnswer], spent: Spent, warnings: list[str]) -> Evaluation:
+def _judged(
+    question: Question,
+    answers: Sequence[JudgeAnswer],
+    verdicts: tuple[Verdict, ...],
+    run_verdicts: tuple[RunVerdict, ...],
+    spent: Spent,
+    warnings: list[str],
+) -> Evaluation:
     typical = answers[0]
     shown = next((answer.shown for answer in answers if answer.shown is not None), None)
-    verdicts = build_verdicts(answers, question.rubric)
     score = score_verdicts(verdicts)
     if typical.ignored:
         warnings.append(f"the judge also answered on what was not asked: {', '.join(typical.ignored)[:200]}")
     warnings += dict.fromkeys(warning for answer in answers for warning in answer.warnings)
     warnings += _doubts(verdicts)
+    warnings += _run_doubts(run_verdicts)
     reused = spent.calls == 0
     return Evaluation(
         agent_id=question.agent_id,
-        status="no_evidence" if score.score is None else "evaluated",
+        status="no_evidence" if score.score is None and not _decides(run_verdicts) else "evaluated",
         score=score.score,
         passed=score.passed,
         coverage=score.coverage,
         verdicts=verdicts,
+        run_verdicts=run_verdicts,
         reasoning=typical.reasoning,
         strengths=typical.strengths,
         weaknesses=typical.weaknesses,
@@ -91,6 +150,10 @@ def _judged(question: Question, answers: Sequence[JudgeAnswer], spent: Spent, wa
     )
 
 
+def _decides(run_verdicts: Sequence[RunVerdict]) -> bool:
+    return any(verdict.success in ("yes", "no") for verdict in run_verdicts)
+
+
 def _doubts(verdicts: Sequence[Verdict]) -> list[str]:
     unsupported = [verdict.criterion for verdict in verdicts if verdict.score is not None and not verdict.supported]
     unstable = [verdict.criterion for verdict in verdicts if verdict.unstable]
@@ -99,6 +162,22 @@ def _doubts(verdicts: Sequence[Verdict]) -> list[str]:
         doubts.append(f"without a citation that holds: {', '.join(unsupported)}")
     if unstable:
         doubts.append(f"the judge's samples lie on both sides of the threshold: {', '.join(unstable)}")
+    return doubts
+
+
+def _run_doubts(run_verdicts: Sequence[RunVerdict]) -> list[str]:
+    doubts = []
+    unusable = [verdict for verdict in run_verdicts if verdict.success is None]
+    unsupported = sum(verdict.success is not None and not verdict.evidence for verdict in run_verdicts)
+    unstable = sum(verdict.unstable for verdict in run_verdicts)
+    runs = counted(len(run_verdicts), "run")
+    if unusable:
+        first = unusable[0]
+        doubts.append(f"no usable verdict on {len(unusable)} of {runs} ({first.label}: {first.problem})")
+    if unsupported:
+        doubts.append(f"verdicts without a quote on {unsupported} of {runs}")
+    if unstable:
+        doubts.append(f"the judge's samples disagree on {unstable} of {runs}")
     return doubts
 
 

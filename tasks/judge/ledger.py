@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from tasks.evidence.types import AgentId
-from tasks.judge.answer import Kind
+from tasks.judge.prompt.instructions import Kind
 
 
 class PaidAnswer(BaseModel):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tasks.errors import ContextLengthError
 from tasks.evidence.types import AgentId
-from tasks.judge.answer import JudgeAnswer, Kind, RenderedEvidence, build_schema, parse_answer
+from tasks.judge.answer import JudgeAnswer, RenderedEvidence, build_schema, parse_answer, parse_verdicts
 from tasks.judge.endpoint.model_limits import Bounds
 from tasks.judge.issues.answer import IssueKeys, build_issues_schema, parse_issues
 from tasks.judge.prompt.citations import LabelledRuns
 from tasks.judge.prompt.fence import Fence
+from tasks.judge.prompt.instructions import Asks, Kind
 from tasks.judge.prompt.prompts import build_messages
 from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
 from tasks.judge.rubric import Criterion
@@ -26,6 +27,8 @@ _MESSAGE_OVERHEAD = 200
 _LEAST_ANSWER, _LEAST_CRITERION, _LEAST_SUMMARY = 400, 220, 400
 # Five issues of four sentences, and the keys of some hundred runs.
 _LEAST_ISSUES = 1200
+# A verdict on a run: two quotes, a failure mode, a step; and a check of each criterion.
+_RUN_ANSWER, _CHECK_ANSWER = 130, 12
 # Where evidence is shortened anyway, the answer gets a quarter of the context rather than the least.
 _ANSWERS_SHARE = 4
 # An estimate is off by some percent from text to text.
@@ -35,6 +38,8 @@ _MARGIN = 0.05
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked. ``digest`` stands for the whole evidence, of which ``render`` gives what fits.
+
+    ``rubric`` holds what the judge is asked about; ``asks`` is what it is to give.
 
     ``render(budget_tokens, rotation)`` is the evidence in about so many tokens (as ``estimate_tokens`` has it), its
     runs from the ``rotation``-th part (0 to 1) on. The question about issues has instructions and keys of its own.
@@ -47,45 +52,47 @@ class Question:
     render: Callable[[int, float], RenderedEvidence]
     goal: str = ""
     agent_id: AgentId | None = None
-    instructions: str = ""
+    asks: Asks = "scores"
     issue_keys: IssueKeys | None = None
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of its answer."""
+        """The JSON schema of its answer where every run is shown."""
+        return self.schema_of(self.labelled_runs.labels)
+
+    def schema_of(self, labels: Sequence[str]) -> dict[str, Any]:
+        """The JSON schema of its answer where the runs of ``labels`` are shown."""
         if self.issue_keys is not None:
             return build_issues_schema()
-        return build_schema(self.kind, self.rubric)
+        return build_schema(self.kind, self.rubric, self.asks, labels)
 
-    @property
-    def least_answer_tokens(self) -> int:
-        """About the tokens of a short answer that says all that the schema asks for."""
-        if self.issue_keys is not None:
-            return _LEAST_ISSUES
-        return _LEAST_ANSWER + _LEAST_CRITERION * len(self.rubric) + (_LEAST_SUMMARY if self.kind == "team" else 0)
-
-    def parse(self, text: str, *, cut_off: bool = False) -> JudgeAnswer:
-        """``text`` as an answer; ``cut_off`` when it ended at a limit.
+    def parse(self, text: str, labels: Sequence[str] | None = None, *, cut_off: bool = False) -> JudgeAnswer:
+        """``text`` as an answer to it; ``labels`` are the runs that were shown (None: not known).
 
         Raises:
-            UnusableAnswerError: it is none.
+            UnusableAnswerError: it holds none.
         """
         if self.issue_keys is not None:
             return JudgeAnswer({}, issues=parse_issues(text, self.issue_keys, cut_off=cut_off))
-        return parse_answer(text, self.kind, self.rubric, self.labelled_runs, cut_off=cut_off)
+        if self.asks == "scores":
+            return parse_answer(text, self.kind, self.rubric, self.labelled_runs, cut_off=cut_off)
+        return parse_verdicts(text, self.rubric, self.labelled_runs, labels, cut_off=cut_off)
 
-    def messages(self, fenced_evidence: str) -> list[dict[str, str]]:
-        """The chat messages that ask it."""
-        if self.instructions:
-            return [{"role": "system", "content": self.instructions}, {"role": "user", "content": fenced_evidence}]
-        return build_messages(self.kind, self.rubric, fenced_evidence, self.goal)
+    @property
+    def least_answer_tokens(self) -> int:
+        """About the tokens of a short answer that has all that the schema asks for, of one run."""
+        if self.issue_keys is not None:
+            return _LEAST_ISSUES
+        words = 0 if self.asks == "runs" else answer_tokens(len(self.rubric), self.kind)
+        return words + (0 if self.asks == "scores" else verdict_tokens(len(self.rubric)))
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A question as it is sent: its messages, what they show of the evidence, and their estimated tokens.
 
-    ``output_tokens`` is the limit of the answer, ``added_tokens`` the part of the estimate that is added on the way.
+    ``schema`` is that of its answer, ``output_tokens`` the answer's limit, ``added_tokens`` the part of the estimate
+    that is added on the way.
     """
 
     messages: list[dict[str, str]]
@@ -93,6 +100,17 @@ class Draft:
     estimated: int
     output_tokens: int = 0
     added_tokens: int = 0
+    schema: Mapping[str, Any] = field(default_factory=dict)
+
+
+def answer_tokens(criteria: int, kind: Kind = "agent") -> int:
+    """About the tokens of the words on an agent or the team, with ``criteria``."""
+    return _LEAST_ANSWER + _LEAST_CRITERION * criteria + (_LEAST_SUMMARY if kind == "team" else 0)
+
+
+def verdict_tokens(criteria: int) -> int:
+    """About the tokens of the verdict on one run, with checks of ``criteria``."""
+    return _RUN_ANSWER + _CHECK_ANSWER * criteria
 
 
 def compose(question: Question, budget_tokens: int, scale: TokenScale | None = None, rotation: float = 0.0) -> Draft:
@@ -181,6 +199,7 @@ def _compose(question: Question, budget_tokens: int, factor: float, rotation: fl
         # The facts and what stands between the runs are not in the runs' shares.
         beyond = size - budget_tokens / factor
         room = max(1, int(min(room - beyond, room * budget_tokens / (size * factor) * 0.97)))
-    messages = question.messages(Fence().around(shown.text))
+    messages = build_messages(question.kind, question.asks, question.rubric, Fence().around(shown.text), question.goal)
     estimated = size + estimate_messages(messages[:-1]) + added_tokens
-    return Draft(messages, shown, estimated, added_tokens=added_tokens)
+    schema = question.schema_of(shown.labels)
+    return Draft(messages, shown, estimated, added_tokens=added_tokens, schema=schema)

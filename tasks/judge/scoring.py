@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from tasks.evidence.types import RunId
 from tasks.judge.answer import Example, JudgeAnswer
 from tasks.judge.rubric import Criterion, weighted_mean
+from tasks.judge.runs.scoring import score_checks
+from tasks.judge.runs.verdict import RunVerdict
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judge on one criterion, compared with its threshold; ``score`` and ``passed`` are None without evidence.
+    """One criterion of an agent or the team, compared with its threshold; ``score`` is None without evidence.
 
-    ``supported``: at least one citation holds. Of several samples ``score`` is the mean, ``spread`` the difference
-    between the highest and the lowest (None for less than two scores), ``unstable`` that they lie on both sides of the
-    threshold.
+    Counted from runs, it has an interval (``score_low`` to ``score_high``), ``runs_passed`` of ``runs_decided``, and
+    ``coverage``, the share (0 to 1) of runs that are decided; ``passed`` is None where the interval holds the
+    threshold. The judge's own score has none of these, and ``passed`` compares it as it is. ``kind`` is ``judge``, or
+    what computed it. ``supported``: at least one citation holds. Of several samples ``score`` is the mean, ``spread``
+    the difference between the highest and the lowest (None for less than two scores), ``unstable`` that they lie on
+    both sides of the threshold.
     """
 
     criterion: str
@@ -30,13 +36,20 @@ class Verdict:
     scores: tuple[float, ...] = ()
     spread: float | None = None
     unstable: bool = False
+    kind: str = "judge"
+    score_low: float | None = None
+    score_high: float | None = None
+    runs_passed: int | None = None
+    runs_decided: int | None = None
+    coverage: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
     """The weighted score over the criteria that were scored, and which share of the weight (0 to 1) that is.
 
-    ``score`` is None when no criterion was scored; ``passed`` is None then, and False when any was not scored.
+    ``score`` is None when no criterion was scored. ``passed`` is False when a criterion fails, True when all pass, and
+    None otherwise: too close to call, or not scored. The judge's own scores pass together only when all were given.
     """
 
     score: float | None
@@ -75,6 +88,40 @@ def build_verdicts(answers: Sequence[JudgeAnswer], rubric: Mapping[str, Criterio
     return tuple(verdicts)
 
 
+def count_verdicts(
+    words: JudgeAnswer,
+    run_verdicts: Sequence[RunVerdict],
+    rubric: Mapping[str, Criterion],
+    inclusion_of: Callable[[RunId], float],
+) -> tuple[Verdict, ...]:
+    """One verdict per criterion of ``rubric``, in its order, counted from the checks of runs; see ``score_checks``.
+
+    Reasoning and examples are those of ``words``.
+    """
+    verdicts = []
+    for name, criterion in rubric.items():
+        answer = words.criteria[name]
+        found = score_checks({verdict.run_id: verdict.checks.get(name) for verdict in run_verdicts}, inclusion_of)
+        verdicts.append(
+            Verdict(
+                criterion=name,
+                weight=criterion.weight,
+                threshold=criterion.threshold,
+                score=found.score,
+                passed=found.passed(criterion.threshold),
+                reasoning=answer.reasoning,
+                examples=answer.examples,
+                supported=bool(answer.examples) or any(verdict.evidence for verdict in run_verdicts),
+                score_low=found.low,
+                score_high=found.high,
+                runs_passed=found.runs_passed,
+                runs_decided=found.runs_decided,
+                coverage=found.coverage,
+            )
+        )
+    return tuple(verdicts)
+
+
 def typical_first(answers: Sequence[JudgeAnswer], rubric: Mapping[str, Criterion]) -> list[JudgeAnswer]:
     """``answers`` with the one in front whose scores are nearest to the means: its words go with the scores."""
     means = {
@@ -96,9 +143,19 @@ def typical_first(answers: Sequence[JudgeAnswer], rubric: Mapping[str, Criterion
 
 
 def score_verdicts(verdicts: tuple[Verdict, ...]) -> Score:
-    """The weighted mean over the scored criteria, coverage by weight, passed: all scored and at threshold."""
+    """The weighted mean over the scored criteria, coverage by weight, and whether all pass; see ``Score``."""
     scored = [(verdict.score, verdict.weight) for verdict in verdicts if verdict.score is not None]
     score = weighted_mean(scored)
     covered = sum(weight for _, weight in scored) / sum(verdict.weight for verdict in verdicts)
-    passed = None if score is None else all(verdict.passed is True for verdict in verdicts)
-    return Score(score=score, passed=passed, coverage=1.0 if len(scored) == len(verdicts) else covered)
+    return Score(score=score, passed=_passed(verdicts), coverage=1.0 if len(scored) == len(verdicts) else covered)
+
+
+def _passed(verdicts: Sequence[Verdict]) -> bool | None:
+    if all(verdict.score is None for verdict in verdicts):
+        return None
+    if any(verdict.passed is False for verdict in verdicts):
+        return False
+    if all(verdict.passed for verdict in verdicts):
+        return True
+    # The judge's own score that is missing is one that it could not support.
+    return False if all(verdict.runs_decided is None for verdict in verdicts) else None

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from tasks.calibration.agreement import Agreement
 from tasks.calibration.judging import Judging
+from tasks.calibration.labels import ItemKey, Label
 from tasks.clients import current_clients
 from tasks.errors import ConflictError, NotFoundError, scrub
-from tasks.report.rows import ReportRow
+from tasks.evidence.types import AgentId
+from tasks.report.rows import ReportRow, RunRow
 from tasks.stored.reports import require_report
-from tasks.warehouse.labels import find_judged_report, has_labels, load_judged, load_labels, load_repeated_answers
+from tasks.warehouse.labels import (
+    find_judged_report,
+    find_reports_of_runs,
+    has_labels,
+    has_outcomes,
+    load_judged,
+    load_labels,
+    load_notes,
+    load_repeated_answers,
+)
 from tasks.warehouse.sql import Warehouse
+
+if TYPE_CHECKING:
+    from tasks.calibration.disagreements import Disagreement, RatedRun
 
 
 def load_agreement(report_id: int, warehouse: Warehouse | None = None) -> Agreement | None:
-    """How far the judge of a report and people agree, over all labels of its environment; None without any label.
+    """How far the judge of a report and people agree, over all labels of its environment; None without any label and
+    without an outcome of the source that the judge could be compared with.
 
     ``warehouse`` is the configured one unless it is given. The report has to be written; what is measured may grow
     with every label, so nothing of it is stored.
@@ -23,7 +41,8 @@ def load_agreement(report_id: int, warehouse: Warehouse | None = None) -> Agreem
     """
     warehouse = warehouse or current_clients().warehouse()
     report = require_report(report_id, warehouse)
-    if not has_labels(warehouse.database, report["environment"]):
+    database = warehouse.database
+    if not has_labels(database, report["environment"]) and not has_outcomes(database, report_id):
         return None
     return measure(warehouse, report)
 
@@ -64,22 +83,60 @@ def measure(warehouse: Warehouse, report: ReportRow) -> Agreement:
     # Imported when it is needed: scipy and statsmodels take a second, and most reports have no labels.
     from tasks.calibration.agree import measure_agreement
 
-    database = warehouse.database
-    labels = load_labels(database, report["environment"])
-    model = report["judge_model"]
-    ours = {label.report_id for label in labels if label.judge_model == model}
-    judged, runs, asked = load_judged(database, {report["id"], *ours})
+    labels = load_labels(warehouse.database, report["environment"])
+    return measure_agreement(load_judging(warehouse, report, labels), labels)
+
+
+def load_judging(warehouse: Warehouse, report: ReportRow, labels: Sequence[Label]) -> Judging:
+    """What is known of the judge of ``report``, as far as these labels can be compared with it."""
+    database, model = warehouse.database, report["judge_model"]
+    wanted = {report["id"], *(label.report_id for label in labels if label.judge_model == model)}
+    if model is not None:
+        keys = {(label.agent_id, label.run_id) for label in labels if label.run_id is not None}
+        wanted |= find_reports_of_runs(database, report["environment"], model, keys)
+    judged, agent_runs, asked = load_judged(database, wanted)
     if model is not None:
         asked += load_repeated_answers(database, report["environment"], model)
-    return measure_agreement(
-        Judging(
-            environment=report["environment"],
-            report_id=report["id"],
-            model=model,
-            fingerprint=report["judge_fingerprint"],
-            runs=runs,
-            reports=judged,
-            asked=asked,
-        ),
-        labels,
+    return Judging(
+        environment=report["environment"],
+        report_id=report["id"],
+        model=model,
+        fingerprint=report["judge_fingerprint"],
+        agent_runs=agent_runs,
+        reports=judged,
+        asked=asked,
     )
+
+
+def load_rated_runs(warehouse: Warehouse, report: ReportRow) -> list[RatedRun]:
+    """Every labelled run on which the judge of ``report`` and people both decided, question by question, with
+    excerpts."""
+    from tasks.calibration.disagreements import describe_rated
+    from tasks.calibration.rated_runs import match_labels
+
+    database = warehouse.database
+    labels = load_labels(database, report["environment"])
+    matched = match_labels(load_judging(warehouse, report, labels), labels)
+    given = load_notes(database, report["environment"])
+    notes = {
+        (item, label.labeler): note
+        for item, label in matched.on_runs
+        if (note := given.get((label.report_id, *item[1:], label.labeler)))
+    }
+    rows: dict[ItemKey, RunRow] = {}
+    names: dict[AgentId, str] = {}
+    for report_id in {rating.unit.report_id for rating in matched.rated}:
+        names |= {row["agent_id"]: row["agent_name"] for row in warehouse.load_agents(report_id)}
+        runs = {(run["agent_id"], run["run_id"]): run for run in warehouse.load_runs(report_id)}
+        for rating in matched.rated:
+            unit = rating.unit
+            if unit.report_id == report_id and (run := runs.get((unit.agent_id, unit.run_id or ""))) is not None:
+                rows[unit] = run
+    return describe_rated(matched.rated, rows, names, notes)
+
+
+def load_disagreements(warehouse: Warehouse, report: ReportRow) -> list[Disagreement]:
+    """Those of ``load_rated_runs`` on which the judge and people disagree."""
+    from tasks.calibration.disagreements import find_disagreements
+
+    return find_disagreements(load_rated_runs(warehouse, report))

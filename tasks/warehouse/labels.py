@@ -13,14 +13,19 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection
 
-from tasks.calibration.judging import JudgedReport, RepeatedAnswer
-from tasks.calibration.labels import Label
-from tasks.evidence.types import AgentId
-from tasks.report.rows import ReportRow
+from tasks.calibration.judging import JudgedReport, JudgedRun, RepeatedAnswer, RunKey, build_judged_run
+from tasks.calibration.labels import ItemKey, Label
+from tasks.evidence.types import AgentId, RunId
+from tasks.report.rows import ReportRow, RunRow
 from tasks.warehouse.engine import Database
-from tasks.warehouse.schema import agent_report_details, criterion_scores, judge_calls, labels, reports
+from tasks.warehouse.schema import agent_report_details, criterion_scores, judge_calls, labels, report_runs, reports
 
 _LABEL = tuple(labels.c[field.name] for field in fields(Label))
+_JUDGED = (
+    *("report_id", "agent_id", "run_id", "completed", "succeeded", "success_source", "verdict", "verdict_error"),
+    *("checks", "failure_mode", "unstable", "inclusion_probability"),
+)
+_MOST_AT_ONCE = 500
 _OF_AGENT = ("report_id", "agent_id", "criterion", "labeler")
 
 
@@ -59,11 +64,31 @@ def load_labels(
         return [Label(**row) for row in connection.execute(query).mappings()]
 
 
+def load_notes(database: Database, environment: str) -> dict[tuple[int, AgentId, RunId | None, str, str], str]:
+    """People's notes on their labels of an environment by report, agent, run, question and labeler."""
+    key = ("report_id", "agent_id", "run_id", "criterion", "labeler")
+    query = sa.select(*(labels.c[name] for name in key), labels.c.note).where(
+        labels.c.environment == environment, labels.c.note.is_not(None)
+    )
+    with database.reading() as connection:
+        return {(row[0], row[1], row[2], row[3], row[4]): row.note for row in connection.execute(query)}
+
+
 def has_labels(database: Database, environment: str) -> bool:
     """Whether anybody has labelled anything of this environment."""
     query = sa.select(labels.c.id).where(labels.c.environment == environment).limit(1)
     with database.reading() as connection:
         return connection.execute(query).first() is not None
+
+
+def has_outcomes(database: Database, report_id: int) -> bool:
+    """Whether a report has a verdict of the judge on a run whose outcome the source states."""
+    runs = report_runs
+    query = sa.select(runs.c.run_id).where(
+        runs.c.report_id == report_id, runs.c.success_source == "source", runs.c.verdict.is_not(None)
+    )
+    with database.reading() as connection:
+        return connection.execute(query.limit(1)).first() is not None
 
 
 def find_judged_report(database: Database, environment: str | None = None) -> ReportRow | None:
@@ -77,13 +102,35 @@ def find_judged_report(database: Database, environment: str | None = None) -> Re
     return None if row is None else cast(ReportRow, dict(row))
 
 
+def find_reports_of_runs(database: Database, environment: str, model: str, keys: Collection[RunKey]) -> set[int]:
+    """The reports of an environment in which this judge has a verdict on any of these runs; empty for none."""
+    wanted, found = set(keys), set()
+    run_ids = sorted({run_id for _, run_id in wanted})
+    runs = report_runs
+    with database.reading() as connection:
+        for start in range(0, len(run_ids), _MOST_AT_ONCE):
+            query = (
+                sa.select(runs.c.report_id, runs.c.agent_id, runs.c.run_id)
+                .join(reports, reports.c.id == runs.c.report_id)
+                .where(
+                    reports.c.environment == environment,
+                    reports.c.judge_model == model,
+                    runs.c.verdict.is_not(None),
+                    runs.c.run_id.in_(run_ids[start : start + _MOST_AT_ONCE]),
+                )
+            )
+            found |= {row.report_id for row in connection.execute(query) if (row.agent_id, row.run_id) in wanted}
+    return found
+
+
 def load_judged(
     database: Database, report_ids: Collection[int]
 ) -> tuple[dict[int, JudgedReport], dict[tuple[int, AgentId], int], list[RepeatedAnswer]]:
-    """What the judge said in these reports; one that is gone, or judged nothing, is not among them.
+    """What the judge concluded in these reports; one that is gone, or judged nothing, is not among them.
 
-    Its verdicts by report; over how many runs they are, by report and agent; and the questions that it answered
-    several times over (option ``judge_samples``), once where a report took an earlier one's answers.
+    Its scores of agents and its verdicts on runs by report; over how many runs a score is, by report and agent; and the
+    questions that it answered several times over (option ``judge_samples``), once where a report took an earlier one's
+    answers.
     """
     details, scores = agent_report_details, criterion_scores
     with database.reading() as connection:
@@ -97,16 +144,37 @@ def load_judged(
                 *(scores.c[name] for name in ("report_id", "agent_id", "criterion", "passed", "threshold", "scores"))
             ).where(scores.c.report_id.in_(report_ids), scores.c.agent_id.is_not(None))
         ).all()
-    units: dict[int, dict[tuple[int, AgentId, str], bool]] = defaultdict(dict)
+        judges = connection.execute(
+            sa.select(reports.c.id, reports.c.judge_model, reports.c.judge_fingerprint).where(
+                reports.c.id.in_(report_ids)
+            )
+        ).all()
+        # A run that has not finished was not judged.
+        finished = report_runs.c.report_id.in_(report_ids) & report_runs.c.completed.is_not(None)
+        judged_runs = (
+            connection.execute(sa.select(*(report_runs.c[name] for name in _JUDGED)).where(finished)).mappings().all()
+        )
+    units: dict[int, dict[ItemKey, bool]] = defaultdict(dict)
     asked: dict[RepeatedAnswer, None] = {}
     for report_id, agent_id, criterion, passed, threshold, several in verdicts:
         if passed is not None:
-            units[report_id][report_id, agent_id, criterion] = passed
+            units[report_id][ItemKey(report_id, agent_id, None, criterion)] = passed
         if several and len(several) > 1:
             asked[RepeatedAnswer(agent_id, criterion, threshold, tuple(several))] = None
+    on_runs: dict[int, dict[RunKey, JudgedRun]] = defaultdict(dict)
+    for row in judged_runs:
+        run = build_judged_run(cast(RunRow, dict(row)))
+        on_runs[row["report_id"]][run.agent_id, run.run_id] = run
     judged = {
-        report_id: JudgedReport(of, {agent: passed for report, agent, passed, _ in agents if report == report_id})
-        for report_id, of in units.items()
+        judge.id: JudgedReport(
+            units=units[judge.id],
+            agents={agent: passed for report, agent, passed, _ in agents if report == judge.id},
+            runs=on_runs[judge.id] if any(run.verdicts for run in on_runs[judge.id].values()) else {},
+            model=judge.judge_model,
+            fingerprint=judge.judge_fingerprint,
+        )
+        for judge in judges
+        if units[judge.id] or any(run.verdicts for run in on_runs[judge.id].values())
     }
     return judged, {(report, agent): runs for report, agent, _, runs in agents if runs is not None}, list(asked)
 

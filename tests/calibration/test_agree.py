@@ -15,7 +15,7 @@ from tasks.calibration.agree import measure_agreement
 from tasks.calibration.agreement import RUNS_AGAINST_AGENTS, Agreement, CriterionAgreement, describe_kappa
 from tasks.calibration.judging import JudgedReport, Judging, RepeatedAnswer
 from tasks.calibration.label_sample import choose_runs
-from tasks.calibration.labels import Label
+from tasks.calibration.labels import ItemKey, Label
 
 _NOW = datetime(2026, 5, 1, tzinfo=UTC)
 _TRIALS = 60
@@ -43,8 +43,9 @@ def _label(agent: int | str, score: float | None, judge: float | None, **changes
 
 def _measure(labels: list[Label], asked: tuple[RepeatedAnswer, ...] = (), runs: int = 20) -> Agreement:
     units = {label.unit: bool(label.judge_passed) for label in labels if label.judge_passed is not None}
-    agents = {unit[1] for unit in units}
-    report = JudgedReport(units, {a: all(v for unit, v in units.items() if unit[1] == a) for a in agents})
+    agents = {unit.agent_id for unit in units}
+    passed = {a: all(v for unit, v in units.items() if unit.agent_id == a) for a in agents}
+    report = JudgedReport(units, passed, model="judge-1", fingerprint="f1")
     of_runs = {(1, agent): runs for agent in agents}
     return measure_agreement(Judging("prod", 1, "judge-1", "f1", of_runs, {1: report}, asked), labels)
 
@@ -108,8 +109,13 @@ def _judged(rng: np.random.Generator, agents: int) -> tuple[Any, Any]:
     return truth + _BIAS + rng.normal(0, _NOISE, agents), truth + rng.normal(0, 0.4, agents)
 
 
-def test_the_figures_are_those_of_all_agents_though_labels_are_picked_by_the_judges_verdict() -> None:
-    """20 of 100 agents, as ``label`` picks them: as many that the judge passed as did not, who are 18 of 100."""
+def _run_row(agent: str) -> dict[str, Any]:
+    unknown = ("success_source", "verdict", "checks", "unstable", "inclusion_probability")
+    return dict.fromkeys(unknown) | {"agent_id": agent, "run_id": agent, "completed": True, "status": "completed"}
+
+
+def test_the_figures_are_those_of_all_agents_of_which_some_are_labelled() -> None:
+    """20 of 100 agents, as ``label`` draws their runs."""
     rng = np.random.default_rng(1)
     judge, people = _judged(rng, 200_000)
     verdicts = judge >= 7, people >= 7
@@ -127,14 +133,17 @@ def test_the_figures_are_those_of_all_agents_though_labels_are_picked_by_the_jud
         passed = {str(agent): bool(score >= 7) for agent, score in enumerate(judge)}
         chosen = choose_runs(
             [{"agent_id": agent, "passed": side} for agent, side in passed.items()],
-            [{"agent_id": agent, "criterion": "accuracy", "score": judge[int(agent)]} for agent in passed],
-            [{"agent_id": agent, "run_id": agent, "completed": True, "status": "completed"} for agent in passed],
+            [
+                {"agent_id": agent, "criterion": "accuracy", "kind": None, "score": judge[int(agent)]}
+                for agent in passed
+            ],
+            [_run_row(agent) for agent in passed],
             count=20,
             seed=trial,
         )
         labels = [_label(one.agent["agent_id"], *(float(side[int(one.agent["agent_id"])]) for side in (people, judge)))
                   for one in chosen]  # fmt: skip
-        report = JudgedReport({(1, agent, "accuracy"): side for agent, side in passed.items()}, passed)
+        report = JudgedReport({ItemKey(1, agent, None, "accuracy"): side for agent, side in passed.items()}, passed)
         judging = Judging("prod", 1, "judge-1", "f1", {(1, agent): 1 for agent in passed}, {1: report})
         whole = _whole(measure_agreement(judging, labels))
         values.append(whole.bias.value)
@@ -173,7 +182,7 @@ def test_of_few_agents_there_is_no_figure_but_a_warning() -> None:
     found = _measure([_label(a, 5.0 + a, 6.0 + a) for a in range(4)])
     for name in ("same_verdict", "kappa", "weighted_kappa", "rank_correlation", "bias", "noise"):
         assert getattr(_whole(found), name).value is None, name
-    assert "4 labels of 4 agents" in found.warnings[0]
+    assert "4 verdicts of people on scores of 4 agents" in found.warnings[0]
     assert "at least 5 agents are needed" in found.warnings[0]
     assert found.uncorrected
 
@@ -245,22 +254,15 @@ def test_passes_without_scores_are_counted_by_majority() -> None:
     assert found.bias.n == 0
 
 
-def test_labels_of_runs_correct_no_pass_rate_and_it_says_why() -> None:
-    """Only the judge's verdicts on the agents are right here; labels of two runs each are no verdict on an agent."""
+def test_labels_of_runs_that_have_no_verdict_are_compared_with_scores_and_named() -> None:
     judged = [(a, 9.0 if a % 3 else 4.0) for a in range(12)]
-    whole = [_label(a, score, score) for a, score in judged]
-    assert _measure(whole).corrected_pass_rate.value is not None
-    assert _measure(whole).run_labels == 0
     of_runs = [_label(a, score, score, run_id=str(run)) for a, score in judged for run in (1, 2)]
     found = _measure(of_runs)
-    assert found.run_labels == 24
-    assert found.pass_rate.value is not None
-    assert (found.corrected_pass_rate.value, found.sensitivity.value) == (None, None)
-    assert found.uncorrected == "labels of single runs do not correct the judge's verdicts on agents"
+    assert (found.labels, found.run_labels, found.runs) == (24, 0, ())
     assert RUNS_AGAINST_AGENTS in found.warnings
-    # Labels of agents as a whole go on counting, alone.
-    mixed = _measure([*whole[:9], *(label for label in of_runs if int(label.agent_id) >= 9)])
-    assert mixed.corrected_pass_rate.n == 9
+    assert _whole(found).kappa.n == 12
+    assert found.corrected_success_rate.value is None
+    assert RUNS_AGAINST_AGENTS not in _measure([_label(a, score, score) for a, score in judged]).warnings
 
 
 def test_the_runs_that_nobody_labelled_are_part_of_the_noise() -> None:

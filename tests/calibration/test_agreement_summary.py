@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.calibration.agreement import ALL, Agreement, CriterionAgreement
+from tasks.calibration.agreement import ALL, Agreement, CriterionAgreement, RunAgreement
 from tasks.calibration.agreement_summary import describe_agreement
+from tasks.report.rows import SUCCESS_QUESTION
 from tasks.statistics.estimate import Estimate
 
 _KAPPA = Estimate(value=0.61, low=0.4, high=0.8, n=40)
@@ -25,31 +26,35 @@ def test_without_labels_it_says_how_to_get_them(agreement: Agreement | None) -> 
 
 def test_with_too_few_it_gives_no_figure() -> None:
     found = _agreement(labels=1, labelers=1, criteria=(CriterionAgreement(criterion=ALL),))
-    assert (
-        describe_agreement(found, 12) == "too few labels to say how far it agrees with people (1 label of one person)"
+    assert describe_agreement(found, 12) == (
+        "too few labels to conclude how far it agrees with people (1 label of one person)"
     )
     assert describe_agreement(_agreement(), 12).startswith("too few labels")
 
 
-def test_the_figure_of_all_criteria_with_its_interval() -> None:
-    other = CriterionAgreement(criterion="accuracy", weighted_kappa=Estimate(value=0.1))
-    found = _agreement(criteria=(other, CriterionAgreement(criterion=ALL, weighted_kappa=_KAPPA)))
+def test_the_figures_on_runs_with_their_intervals() -> None:
+    on_success = RunAgreement(
+        question=SUCCESS_QUESTION,
+        kappa=_KAPPA,
+        sensitivity=Estimate(value=0.85, low=0.7, high=0.9),
+        specificity=Estimate(value=0.75, low=0.6, high=0.9),
+    )
+    found = _agreement(runs=(on_success, RunAgreement(question="tone")))
     text = (
-        "its agreement with people is substantial "
-        "(weighted kappa of the scores 0.61, 95 %: 0.40 to 0.80; 40 labels of 2 people)"
+        "its agreement with people is substantial (kappa on runs 0.61, 95 %: 0.40 to 0.80; of the runs that people "
+        "pass it passes 85%, of those that they fail it fails 75%; 40 labels of 2 people)"
     )
     assert describe_agreement(found, 12) == text
+    rates = {"success_rate": Estimate(value=0.51), "corrected_success_rate": Estimate(value=0.43, low=0.3, high=0.55)}
+    assert describe_agreement(found.model_copy(update=rates), 12) == (
+        f"{text}; by its verdicts 51% of the runs succeed, corrected for its known errors 43%, 95 %: 30% to 55%"
+    )
+
+
+def test_without_verdicts_on_runs_the_figure_of_scores_of_agents() -> None:
+    other = CriterionAgreement(criterion="accuracy", weighted_kappa=Estimate(value=0.1))
+    found = _agreement(criteria=(other, CriterionAgreement(criterion=ALL, weighted_kappa=_KAPPA)))
+    assert "(weighted kappa of the scores of agents 0.61, 95 %: 0.40 to 0.80;" in describe_agreement(found, 12)
     # Where labels are only passed or not there is the plain kappa alone.
     plain = _agreement(criteria=(CriterionAgreement(criterion=ALL, kappa=Estimate(value=0.3)),))
-    assert "is fair (kappa of pass and fail 0.30; 40 labels" in describe_agreement(plain, 12)
-    corrected = found.model_copy(update={"pass_rate": Estimate(value=0.8), "corrected_pass_rate": Estimate(value=0.7)})
-    assert describe_agreement(corrected, 12) == f"{text}; it passes 80%, corrected for its known errors 70%"
-
-
-def test_labels_of_runs_are_said_to_make_it_too_low() -> None:
-    whole = CriterionAgreement(criterion=ALL, weighted_kappa=_KAPPA)
-    said = describe_agreement(_agreement(criteria=(whole,), run_labels=40), 12)
-    assert said.endswith(
-        "40 labels of 2 people); an underestimate, since people labeled runs and the judge scored agents"
-    )
-    assert "underestimate" not in describe_agreement(_agreement(criteria=(whole,)), 12)
+    assert "is fair (kappa of pass and fail of agents 0.30; 40 labels" in describe_agreement(plain, 12)

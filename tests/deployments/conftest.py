@@ -131,6 +131,21 @@ def write_label_report() -> Callable[..., str]:
     return _write_report
 
 
+def _verdict(passed: bool) -> dict[str, Any]:
+    """The judge on a run, with words of an agent that would be markup."""
+    quote = {"run_id": None, "label": "R1.2", "span_id": None, "quote": f"refund {HOSTILE}"}
+    return {
+        "succeeded": passed,
+        "success_source": "judge",
+        "verdict": "yes" if passed else "no",
+        "checks": {"accuracy": "pass" if passed else "fail", "tone": "pass"},
+        "failure_mode": None if passed else "wrong amount",
+        "failure_step": None if passed else "R1.2",
+        "verdict_evidence": [quote],
+        "unstable": False,
+    }
+
+
 def _telemetry(**values: Any) -> dict[str, Any]:
     """A trace's summary with one tool call of hostile words."""
     numbers = dict.fromkeys(("wall_seconds", "llm_seconds", "tool_seconds", "other_seconds"), 1.5)
@@ -139,8 +154,11 @@ def _telemetry(**values: Any) -> dict[str, Any]:
     return numbers | counts | {"tool_calls": [call], "tool_calls_left_out": 2} | values
 
 
-def _write_report(folder: Path, agents: int = 6, runs: int = 3) -> str:
-    """A report (id 1) of agents with two criteria, every other passed; the URL of its warehouse."""
+def _write_report(folder: Path, agents: int = 6, runs: int = 3, *, verdicts: bool = True) -> str:
+    """A report (id 1) of agents with two criteria, every other passed; the URL of its warehouse.
+
+    With ``verdicts`` the judge finds that the runs of every other agent did their task, and that the others did not.
+    """
     url = f"sqlite:///{folder / 'warehouse.db'}"
     warehouse = open_warehouse(url)
     report_id = warehouse.create_report({"environment": "prod"})
@@ -168,6 +186,7 @@ def _write_report(folder: Path, agents: int = 6, runs: int = 3) -> str:
                 "completed": True,
                 "duration_seconds": 2.5,
                 "tokens": 900,
+                **(_verdict(agent % 2 == 1) if verdicts else {}),
                 "task_excerpt": f"Task {100 * agent + run}: ü, \x1b[2J",
                 "response_excerpt": "Done.",
                 "telemetry": _telemetry(),

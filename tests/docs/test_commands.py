@@ -243,4 +243,4 @@ def _fill_in(path: Path, agent_report: Callable[..., tuple[int, str]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
-        writer.writerows(row | {"score": "7"} for row in rows)
+        writer.writerows(row | {"passed": "yes"} for row in rows)

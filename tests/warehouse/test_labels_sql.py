@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from tasks.calibration.labels import Label
+from tasks.calibration.labels import ItemKey, Label
 from tasks.errors import RefusedError, WarehouseError
 from tasks.judge.ledger import PaidAnswer
-from tasks.stored.agreement import find_report, load_agreement, measure
+from tasks.report.rows import SUCCESS_QUESTION
+from tasks.stored.agreement import find_report, load_agreement, load_disagreements, measure
 from tasks.warehouse.labels import (
+    find_reports_of_runs,
     has_labels,
     load_judged,
     load_labels,
@@ -32,7 +34,14 @@ def _store(warehouse: Warehouse, *labels: Label, environment: str = "prod") -> N
     write_labels(warehouse.database, environment, [(label, "bot", "a note") for label in labels])
 
 
-def _report(warehouse: Warehouse, *, environment: str = "prod", samples: bool = False, **values: Any) -> int:
+def _report(
+    warehouse: Warehouse,
+    *,
+    environment: str = "prod",
+    samples: bool = False,
+    runs: list[dict[str, Any]] | None = None,
+    **values: Any,
+) -> int:
     """A completed report of 8 agents, of which every other passes."""
     report_id = warehouse.create_report({"environment": environment})
     agents: list[dict[str, Any]] = []
@@ -52,8 +61,13 @@ def _report(warehouse: Warehouse, *, environment: str = "prod", samples: bool = 
         row = {"agent_id": str(agent), "criterion": "accuracy", "weight": 1.0, "threshold": 7.0, "score": score}
         criteria.append(row | {"passed": passed, "scores": [score - 1, score + 1] if samples else [score]})
     values = {"status": "completed", "judge_model": "judge-1", "judge_fingerprint": "f1", **values}
-    warehouse.write_report(report_id, values, agents, criteria, [])
+    warehouse.write_report(report_id, values, agents, criteria, runs or [])
     return report_id
+
+
+def _run(agent: int, run: str, verdict: str | None, **values: Any) -> dict[str, Any]:
+    known = {"agent_id": str(agent), "run_id": run, "status": "completed", "completed": True, "verdict": verdict}
+    return known | {"checks": {"accuracy": "pass"}, "task_excerpt": f"task {run}", "failure_mode": "slow"} | values
 
 
 def test_labels_read_as_they_were_written(warehouse: Warehouse) -> None:
@@ -95,7 +109,7 @@ def test_the_judges_verdicts_of_a_report(warehouse: Warehouse) -> None:
     report_id = _report(warehouse, samples=True)
     judged, runs, asked = load_judged(warehouse.database, {report_id, 999})
     assert list(judged) == [report_id]
-    assert judged[report_id].units[report_id, "1", "accuracy"] is True
+    assert judged[report_id].units[ItemKey(report_id, "1", None, "accuracy")] is True
     assert judged[report_id].agents == {str(agent): bool(agent % 2) for agent in range(1, 9)}
     assert runs[report_id, "3"] == 20
     assert [(one.agent_id, one.scores) for one in asked[:2]] == [("1", (7.0, 9.0)), ("2", (5.0, 7.0))]
@@ -103,6 +117,65 @@ def test_the_judges_verdicts_of_a_report(warehouse: Warehouse) -> None:
     # The next night's report took the same answers from the ledger: they are no more answers for that.
     reused = _report(warehouse, samples=True)
     assert load_judged(warehouse.database, {report_id, reused})[2] == asked
+
+
+def test_the_judges_verdicts_on_runs(warehouse: Warehouse) -> None:
+    runs = [
+        _run(1, "a", "no", inclusion_probability=0.5, checks={"accuracy": "fail", "tone": "cannot_tell"}),
+        _run(1, "b", None, checks=None, completed=None, status="running"),
+        _run(2, "a", "yes", succeeded=False, success_source="source"),
+    ]
+    report_id = _report(warehouse, runs=runs)
+    judged = load_judged(warehouse.database, {report_id})[0][report_id]
+    assert (judged.model, judged.fingerprint) == ("judge-1", "f1")
+    assert set(judged.runs) == {("1", "a"), ("2", "a")}
+    one, other = judged.runs["1", "a"], judged.runs["2", "a"]
+    assert one.verdicts == {SUCCESS_QUESTION: False, "accuracy": False, "tone": None}
+    assert (one.weight, one.failure_mode, one.outcome, other.outcome) == (2.0, "slow", None, False)
+    without = _report(warehouse, runs=[_run(1, "a", None, checks=None)])
+    assert load_judged(warehouse.database, {without})[0][without].runs == {}
+
+
+def test_reports_of_the_same_judge_that_have_a_verdict_on_labelled_runs(warehouse: Warehouse) -> None:
+    first = _report(warehouse, runs=[_run(1, "a", "yes"), _run(2, "b", None)])
+    _report(warehouse, runs=[_run(1, "a", "yes")], judge_model="judge-0")
+    _report(warehouse, runs=[_run(1, "a", "yes")], environment="test")
+    second = _report(warehouse, runs=[_run(3, "c", "no"), _run(2, "a", "no")])
+
+    def find(*keys: tuple[str, str]) -> set[int]:
+        return find_reports_of_runs(warehouse.database, "prod", "judge-1", keys)
+
+    assert find(("1", "a")) == {first}
+    assert find(("2", "b"), ("1", "b")) == set()
+    assert find(*((str(agent), "a") for agent in range(900)), ("3", "c")) == {first, second}
+    assert find() == set()
+
+
+def test_labels_of_runs_are_compared_with_verdicts_of_a_later_report(warehouse: Warehouse) -> None:
+    first = _report(warehouse, judge_model="judge-0", runs=[_run(a, "a", "yes") for a in range(1, 9)])
+    ours = _report(warehouse, runs=[_run(a, "a", "yes" if a % 2 else "no") for a in range(1, 9)])
+    given = replace(_LABEL, report_id=first, run_id="a", criterion=SUCCESS_QUESTION, score=None, judge_model="judge-0",
+                    judge_on_run=True)  # fmt: skip
+    _store(warehouse, *(replace(given, agent_id=str(a), passed=True) for a in range(1, 9)))
+    found = load_agreement(ours, warehouse)
+    assert found is not None
+    assert (found.labels, found.run_labels, found.left_out, found.runs[0].runs) == (8, 8, 0, 8)
+    row = warehouse.load_report(ours)
+    assert row is not None
+    disagreements = load_disagreements(warehouse, row)
+    assert [(one.agent_id, one.agent_name, one.task) for one in disagreements] == [
+        (str(a), f"a{a}", "task a") for a in range(2, 9, 2)
+    ]
+    assert {(one.people[0].note, one.failure_mode) for one in disagreements} == {("a note", "slow")}
+
+
+def test_outcomes_of_the_source_need_no_label(warehouse: Warehouse) -> None:
+    runs = [_run(1, str(r), "yes", succeeded=r > 2, success_source="source") for r in range(12)]
+    found = load_agreement(_report(warehouse, runs=runs), warehouse)
+    assert found is not None
+    assert found.outcomes is not None
+    assert (found.labels, found.outcomes.runs) == (0, 12)
+    assert load_agreement(_report(warehouse, runs=[_run(1, "a", "yes")]), warehouse) is None
 
 
 def test_how_stable_another_judge_is_says_nothing_of_this_one(warehouse: Warehouse) -> None:
@@ -178,7 +251,6 @@ def test_the_agreement_of_a_report_is_over_all_labels_of_its_environment(warehou
         assert found is not None
         assert (found.report_id, found.labels, found.labelers, found.judge_model) == (report_id, 8, 1, "judge-1")
         assert found.criteria[0].bias.value == pytest.approx(1)
-        assert found.pass_rate.value == pytest.approx(0.5)
     other = _report(warehouse, judge_model="judge-2")
     found = load_agreement(other, warehouse)
     assert found is not None
@@ -193,7 +265,6 @@ def test_without_labels_there_is_what_needs_none(warehouse: Warehouse) -> None:
     assert row is not None
     found = measure(warehouse, row)
     assert found.labels == 0
-    assert found.pass_rate.value == pytest.approx(0.5)
     # 7 and 9 both pass, 5 and 7 do not.
     assert found.stability[0].unstable.value == pytest.approx(0.5)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tasks.errors import UnusableAnswerError
 from tasks.judge.endpoint.completion import Completion, read_completion
 from tasks.judge.endpoint.usage import read_usage
 
@@ -44,6 +45,29 @@ class Reply:
     def paid(self) -> bool:
         """Whether this is a completion at all; a page of HTML is not."""
         return not self.problem
+
+    @property
+    def unusable_outcome(self) -> str:
+        """What the ledger keeps of it where its text cannot be used."""
+        if self.refusal:
+            return "refused"
+        return self.finish_reason if self.finish_reason in ("length", "content_filter") else "unparseable"
+
+    def usable_text(self) -> str:
+        """The text.
+
+        Raises:
+            UnusableAnswerError: there is none to be read, and why.
+        """
+        if self.problem:
+            raise UnusableAnswerError([self.problem])
+        if self.refusal:
+            raise UnusableAnswerError([f"the judge refused: {' '.join(self.refusal.split())[:200]}"])
+        if self.finish_reason == "content_filter":
+            raise UnusableAnswerError(["the endpoint's content filter cut the answer off"])
+        if self.only_reasoned and self.finish_reason != "length":
+            raise UnusableAnswerError(["the answer is empty: the model sent nothing but reasoning"])
+        return self.text
 
 
 def read_reply(body: bytes, model: str, latency_seconds: float, attempts: int) -> Reply:

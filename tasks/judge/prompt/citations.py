@@ -17,6 +17,7 @@ from tasks.wording.counts import counted, was_were
 Side = Literal["any", "claim", "observation"]
 
 _LABEL = re.compile(r"^\W*(?:run\s*|step\s*)?(R\d{1,6})(?:\s*\.\s*(\d{1,6}))?\W*$", re.IGNORECASE)
+_NUMBER = re.compile(r"\d{1,6}")
 # What stands for words left out: the judge's own dots, and the marks of our clipping.
 _GAP = re.compile(r"\s*\[?\s*(?:…|\.\.\.)(?:\s*[\d,]+ (?:characters|steps) left out)?\s*\]?\s*")
 # In bytes, as a word of two Chinese characters says as much as one of six letters. Shorter ones stand in almost any
@@ -190,6 +191,28 @@ class LabelledRuns:
 
     def __init__(self, labelled_runs: Sequence[LabelledRun]) -> None:
         self._by_label = {labelled_run.label: labelled_run for labelled_run in labelled_runs}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of all runs, in their order."""
+        return tuple(self._by_label)
+
+    def run_id(self, label: str) -> RunId | None:
+        """The run that ``label`` stands for; None when there is none."""
+        labelled_run = self._by_label.get(label)
+        return None if labelled_run is None else labelled_run.run.id
+
+    def step_label(self, label: str, step: object) -> str:
+        """The label of the step that ``step`` names in the run ``label``: "R7.3", "3" or 3; "" when there is none."""
+        labelled_run = self._by_label.get(label)
+        text = str(step) if isinstance(step, int) and not isinstance(step, bool) else step
+        if labelled_run is None or not isinstance(text, str):
+            return ""
+        match = _LABEL.match(text)
+        if match is not None and match[1].upper() != label:
+            return ""
+        number = match[2] if match is not None else (found[0] if (found := _NUMBER.fullmatch(text.strip())) else None)
+        return f"{label}.{int(number)}" if number and 1 <= int(number) <= len(labelled_run.steps) else ""
 
     def find(self, label: object, quote: object, side: Side = "any") -> QuoteLocation | None:
         """Where ``quote`` stands in what ``label`` names; None when there is no such label or it does not stand there.

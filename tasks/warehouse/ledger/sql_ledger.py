@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from tasks.evidence.types import AgentId
-from tasks.judge.answer import Kind
 from tasks.judge.ledger import Claim, Paid, PaidAnswer, unknown_cost
+from tasks.judge.prompt.instructions import Kind
 from tasks.warehouse.engine import Database
 from tasks.warehouse.owner import Owner, current_owner, is_alive, is_local
 from tasks.warehouse.schema import judge_calls, reports, reused_answers

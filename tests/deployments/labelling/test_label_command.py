@@ -95,7 +95,8 @@ def labelled(command: Any, write_label_report: Callable[..., str]) -> Any:
 def _stored(command: Any) -> list[tuple[Any, ...]]:
     with sqlite3.connect(command.folder / "warehouse.db") as connection:
         rows = connection.execute(
-            "SELECT agent_id, run_id, criterion, score, passed, labeler, note, judge_score FROM labels ORDER BY id"
+            "SELECT agent_id, run_id, criterion, score, passed, labeler, note, judge_score, judge_passed, "
+            "judge_on_run FROM labels ORDER BY id"
         ).fetchall()
     connection.close()
     return rows
@@ -105,68 +106,75 @@ def test_a_walk_that_is_interrupted_goes_on_where_it_was(labelled: Any) -> None:
     walk = ("label", "1", "--count", "2", "--labeler", "ana")
     first = Terminal(labelled, *walk)
     screen = first.ask()
-    assert "2 runs of 2 agents, 4 questions for ana, 0 answered before" in screen
+    assert "2 runs of 2 agents, 6 questions for ana, 0 answered before" in screen
     assert "Task: " in _bare(screen)
-    assert "What accuracy is" in screen
-    # The judge's scores are 8.0 and 5.0: nothing of them is shown.
-    assert not re.search(r"[58]\.0", screen)
-    first.answer("11\n")
-    assert "'11' is neither a score from 0 to 10" in first.ask()
-    first.answer("6,5 too slow\n")
-    screen = first.ask()
-    assert "[2/4]" in screen
+    # Success comes first, and nothing of the judge's verdict is shown.
+    assert "[1/6] Did it do its task?" in _bare(screen)
+    assert "wrong amount" not in screen
+    first.answer("7\n")
+    assert "'7' is none of y (yes), n (no)" in first.ask()
+    first.answer("n too slow\n")
+    screen = _bare(first.ask())
+    assert "[2/6] accuracy: What accuracy is" in screen
     # Stored at once, and not when the walk is over.
-    assert [row[2:7] for row in _stored(labelled)] == [("accuracy", 6.5, 0, "ana", "too slow")]
+    assert [row[2:7] for row in _stored(labelled)] == [("(success)", None, 0, "ana", "too slow")]
     first.answer("?\n")
     assert "goes back" in first.ask()
     first.answer("p\n")
     first.ask()
     first.answer("b\n")
     screen = first.ask()
-    assert "[2/4]" in screen
-    assert "Your answer so far: passed" in screen
-    first.answer("4\n")
+    assert "[2/6]" in screen
+    assert "Your answer so far: passes" in screen
+    first.answer("n\n")
     first.ask()
     code, screen = first.interrupt()
     assert code == 1
-    assert "Stopped: 2 answers stored; 2 unanswered" in screen
+    assert "Stopped: 2 answers stored; 4 unanswered" in screen
     assert "Traceback" not in screen
-    assert [row[2:5] for row in _stored(labelled)] == [("accuracy", 6.5, 0), ("tone", 4.0, 0)]
+    assert [row[2:5] for row in _stored(labelled)] == [("(success)", None, 0), ("accuracy", None, 0)]
 
     second = Terminal(labelled, *walk)
     screen = second.ask()
     assert "2 answered before" in screen
-    assert "[3/4]" in screen
+    assert "[3/6]" in screen
     second.answer("s\n")
     second.ask()
     second.answer("q\n")
     code, screen = second.end()
     assert code == 0
-    # At the end the judge's verdict stands beside this person's; nothing of what is open.
+    # At the end the judge's verdict on this run stands beside this person's; nothing of the run that is open.
     (line,) = [line for line in screen.splitlines() if " accuracy " in line]
-    assert re.search(r"accuracy +6\.5 \(not passed\) +(5\.0 \(not passed\)|8\.0 \(passed\))", line)
-    assert "Stopped: 0 answers stored; 2 unanswered" in screen
-    assert {row[7] for row in _stored(labelled)} <= {5.0, 8.0}
+    assert re.search(r"accuracy +fails +(passes|fails)", line)
+    assert re.search(r"Did it do its task\? +no +(yes|no \(wrong amount\))", screen)
+    assert "Stopped: 0 answers stored; 4 unanswered" in screen
+    # The judge's verdict on this very run: no score.
+    rows = _stored(labelled)
+    assert {row[7] for row in rows} == {None}
+    assert {row[8] for row in rows} == {int(int(row[0]) % 2) for row in rows}
+    assert {row[9] for row in rows} == {1}
 
 
 def test_everything_answered_asks_nothing_and_another_person_is_asked_anew(labelled: Any) -> None:
     walk = ("label", "1", "--count", "1", "--agents", "id:1")
     first = Terminal(labelled, *walk, "--labeler", "ana", "--no-blind")
     screen = first.ask()
-    assert "The judge, on the agent over all its runs: 8.0 (passed)" in screen
+    assert "The judge: yes" in screen
     # What an agent is called, and what it wrote, moves no cursor and is no markup.
     assert "[bold red]evil[/] �[2J" in screen
     assert "\x1b[2J" not in screen
     assert "\x1b]0;" not in screen
     assert "refund�[2J" in screen
     assert "3 tool calls" in screen
-    first.answer("9\n")
+    first.answer("y\n")
     first.ask()
-    first.answer("5\n")
+    first.answer("y\n")
+    first.ask()
+    first.answer("n\n")
     code, screen = first.end()
     assert code == 0
-    assert "Done: 2 answers stored." in screen
-    assert re.search(r"tone +5 \(not passed\) +8\.0 \(passed\)", screen)
+    assert "Done: 3 answers stored." in screen
+    assert re.search(r"tone +fails +passes", screen)
     again = Terminal(labelled, *walk, "--labeler", "ana")
     code, screen = again.end()
     assert code == 0
@@ -180,10 +188,12 @@ def test_everything_answered_asks_nothing_and_another_person_is_asked_anew(label
 
 
 _REFUSED: list[tuple[LabelOrder, str]] = [
-    (LabelOrder(1), "needs a terminal; without one, `--template labels.csv`"),
+    (LabelOrder(1), "needs a terminal; without one, `--serve` opens a page, `--template labels.csv`"),
+    (LabelOrder(1, serve=True, csv=Path("a.csv")), "exclude each other"),
+    (LabelOrder(1, port=80), "--port requires --serve"),
     (LabelOrder(99), "no report 99"),
     (LabelOrder(1, as_json=True), "--json requires --csv"),
-    (LabelOrder(2), r"report 2 \(pending\) has no scored agent"),
+    (LabelOrder(2), r"report 2 \(pending\) has no finished run to label"),
     (LabelOrder(1, agents=["no-such-bot"]), "'no-such-bot' is no agent"),
     (LabelOrder(1, count=0), "--count 0: must be at least 1"),
     (LabelOrder(1, labeler=" "), "--labeler is required"),
@@ -219,37 +229,67 @@ def test_from_nothing_labelled_to_the_measured_judge(here: Any, capsys: pytest.C
     nothing = run("agreement")
     assert "no labels yet" in nothing
     assert "agent-report label 1`" in nothing
-    lines = ["agent,run_id,criterion,score,labeler"]
+    lines = ["agent,run_id,criterion,passed,labeler,note"]
     for agent in range(1, 7):
-        score = 6.5 if agent % 2 else 4 + agent / 10
-        lines += [f"id:{agent},{agent}01,{name},{score},ana" for name in ("accuracy", "tone")]
+        for number in range(1, 4):
+            # People fail one run of each agent that the judge passes.
+            passed = "yes" if agent % 2 and number > 1 else "no"
+            lines.append(f"id:{agent},{agent}0{number},(success),{passed},ana,")
+            lines.append(f"id:{agent},{agent}0{number},tone,{'no' if number == 1 else 'yes'},ana,rude")
     (here.folder / "ana.csv").write_text("\n".join(lines))
-    assert "12 labels by 1 person are stored" in run("label", "1", "--csv", "ana.csv")
+    assert "36 labels by 1 person are stored" in run("label", "1", "--csv", "ana.csv")
     stored = json.loads(run("label", "1", "--csv", "ana.csv", "--json"))
-    assert (stored["report_id"], len(stored["labels"]), stored["empty_lines"]) == (1, 12, 0)
+    assert (stored["report_id"], len(stored["labels"]), stored["empty_lines"]) == (1, 36, 0)
     assert stored["labels"][0] | {"agent_name": None, "created_at": None} == {
-        "report_id": 1, "agent_id": "1", "run_id": "101", "agent_name": None, "criterion": "accuracy", "labeler": "ana",
-        "score": 6.5, "passed": False, "threshold": 7.0, "judge_model": "judge-1", "judge_fingerprint": "f1",
-        "judge_score": 8.0, "judge_passed": True, "created_at": None, "note": None,
+        "report_id": 1, "agent_id": "1", "run_id": "101", "agent_name": None, "criterion": "(success)",
+        "labeler": "ana", "score": None, "passed": False, "threshold": None, "judge_model": "judge-1",
+        "judge_fingerprint": "f1", "judge_score": None, "judge_passed": True, "judge_on_run": True, "created_at": None,
+        "note": None,
     }  # fmt: skip
-    assert len(_stored(here)) == 12
+    assert len(_stored(here)) == 36
     shown = run("agreement", "1")
-    assert "12 labels by 1 person" in shown
-    assert re.search(r"Criterion +Agents +Same verdict +Kappa +Weighted kappa +Rank +Bias +Noise", shown)
-    assert re.search(r"^all criteria +6 +75% \(\d+ to \d+%\) ", shown, re.MULTILINE)
-    assert "Pass rate of report 1 (agents and criteria): by the judge 50%" in shown
-    assert "labels of at least 10 agents are needed" in shown
-    assert "Next: label more agents" in shown
+    assert "36 labels by 1 person" in shown
+    assert re.search(r"Question +Runs +Agents +Sensitivity +Specificity +Kappa", shown)
+    # Of the 6 runs that people pass the judge passes all, of the 12 that they fail it fails 9.
+    assert re.search(
+        r"^Did it do its task\? +18 +6 +100% \(\d+ to 100%\) +75% \(\d+ to \d+%\) +0\.\d+", shown, re.MULTILINE
+    )
+    assert re.search(r"^tone +18 +6 ", shown, re.MULTILINE)
+    assert re.search(r"^wrong amount +9 +9, 100% \(", shown, re.MULTILINE)
+    assert "Success rate of report 1 (share of runs): by the judge 50%" in shown
+    assert "Next: label more runs" in shown
     found = json.loads(run("agreement", "--environment", "prod", "--json"))
-    assert (found["labels"], found["judge_model"], found["report_id"]) == (12, "judge-1", 1)
-    bias = found["criteria"][0]["bias"]
-    expected = sum(8 - 6.5 if agent % 2 else 5 - (4 + agent / 10) for agent in range(1, 7)) / 6
-    assert bias["value"] == pytest.approx(expected)
-    assert bias["low"] < expected < bias["high"]
+    assert (found["labels"], found["judge_model"], found["report_id"]) == (36, "judge-1", 1)
+    assert [one["question"] for one in found["runs"]] == ["(success)", "tone"]
+    assert found["runs"][0]["specificity"]["value"] == pytest.approx(0.75)
+    assert "examples" not in found
     run("show", "1", "--html", "page.html")
-    assert "12 labels of 1 person" in (here.folder / "page.html").read_text(encoding="utf-8")
-    assert "6 lines to fill in" in run("label", "1", "--template", "t.csv", "--count", "3")
+    assert "36 labels of 1 person" in (here.folder / "page.html").read_text(encoding="utf-8")
+    assert "9 lines to fill in" in run("label", "1", "--template", "t.csv", "--count", "3")
     assert (here.folder / "t.csv").exists()
+
+
+def test_examples_show_both_answers_and_what_the_judge_quoted(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["agent,run_id,criterion,passed,labeler,note", "id:2,201,(success),yes,ana,refunded all the same"]
+    lines += ["id:1,101,(success),yes,ana,", "id:2,201,accuracy,yes,ben,"]
+    (here.folder / "ana.csv").write_text("\n".join(lines))
+    run_label(LabelOrder(1, csv=Path("ana.csv")))
+    capsys.readouterr()
+    for arguments in (["agreement", "1", "--examples"], ["agreement", "1", "--examples", "--json"]):
+        assert app(arguments, exit_on_error=False, print_error=False, result_action="return_value") == 0
+    shown, _, data = capsys.readouterr().out.partition("\n{\n")
+    assert "Disagreements on runs: 2" in shown
+    assert "run 201 · report 1 · Did it do its task?" in shown
+    assert "The judge: fails (wrong amount), candidate step R1.2" in shown
+    assert "R1.2: “refund [bold red]evil[/] �[2J" in shown
+    assert "\x1b[2J" not in shown
+    assert "ana: passes: refunded all the same" in shown
+    assert "run 201 · report 1 · accuracy" in shown
+    examples = json.loads("{\n" + data)["examples"]
+    assert [(one["run_id"], one["question"], one["judge"], one["passed"]) for one in examples] == [
+        ("201", "(success)", False, True),
+        ("201", "accuracy", False, True),
+    ]
 
 
 def test_a_file_with_a_wrong_line_changes_nothing(here: Any) -> None:

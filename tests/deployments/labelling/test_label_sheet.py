@@ -10,8 +10,9 @@ import pytest
 
 from deployments.labelling.csv_cell import guard, unguard
 from deployments.labelling.labelled_report import LabelledReport
+from deployments.labelling.questions import Question, ask_about
 from deployments.labelling.sheet import read_labels, write_template
-from tasks.calibration.label_sample import choose_runs
+from tasks.calibration.label_sample import RunToLabel, choose_runs
 from tasks.errors import RefusedError
 from tasks.warehouse.sql import open_warehouse
 
@@ -21,6 +22,10 @@ _HEAD = "agent,run_id,criterion,score,passed,labeler,note\n"
 @pytest.fixture
 def report(tmp_path: Path, write_label_report: Callable[..., str]) -> LabelledReport:
     return LabelledReport(open_warehouse(write_label_report(tmp_path)), 1)
+
+
+def _asked(report: LabelledReport, chosen: list[RunToLabel]) -> list[Question]:
+    return ask_about(chosen, report.descriptions())
 
 
 def _read(report: LabelledReport, tmp_path: Path, data: str | bytes) -> list[tuple[object, ...]]:
@@ -36,7 +41,7 @@ def _read(report: LabelledReport, tmp_path: Path, data: str | bytes) -> list[tup
 def test_no_cell_of_a_template_is_a_formula(report: LabelledReport, tmp_path: Path, formula: str) -> None:
     chosen = choose_runs(report.agents, report.criteria, report.runs, count=1, seed=0, only={"3"})
     chosen[0].agent["agent_name"] = formula
-    write_template(tmp_path / "t.csv", chosen, "me")
+    write_template(tmp_path / "t.csv", _asked(report, chosen), "me")
     with (tmp_path / "t.csv").open(encoding="utf-8-sig", newline="") as file:
         assert next(csv.DictReader(file))["agent_name"] == "'" + formula
 
@@ -64,9 +69,11 @@ def test_ids_are_any_text(report: LabelledReport, tmp_path: Path) -> None:
     for row in report.runs:
         if row["run_id"] == "301":
             row["run_id"] = run
+    report._runs = {(row["agent_id"], row["run_id"]): row for row in report.runs}
+    report._criteria = {(row["agent_id"] or "", row["criterion"]): row for row in report.criteria}
     chosen = choose_runs(report.agents, report.criteria, report.runs, count=3, seed=0, only={agent})
-    write_template(tmp_path / "t.csv", chosen, "me")
-    filled = (tmp_path / "t.csv").read_text(encoding="utf-8-sig").replace(",,,me,", ",8,,me,")
+    write_template(tmp_path / "t.csv", _asked(report, chosen), "me")
+    filled = (tmp_path / "t.csv").read_text(encoding="utf-8-sig").replace(",,me,", ",yes,me,")
     assert {found[:2] for found in _read(report, tmp_path, filled)} == {(agent, run), (agent, "302"), (agent, "303")}
     # Without "id:" too, and without the blanks that a cell loses.
     assert _read(report, tmp_path, f'agent,criterion,score\n"{agent} ",tone,7\n')[0][0] == agent
@@ -111,7 +118,12 @@ def test_words_for_passed(report: LabelledReport, tmp_path: Path, word: str, pas
         ("no-such-bot,301,accuracy,8,,,\n", "column agent: 'no-such-bot' is not an agent"),
         ("id:3,401,accuracy,8,,,\n", "column run_id: '401' is not a run of this agent"),
         ("id:3,x,accuracy,8,,,\n", "column run_id: 'x'"),
-        ("id:3,301,beauty,8,,,\n", "column criterion: 'beauty' is not judged for this agent; accuracy, tone is"),
+        (
+            "id:3,301,beauty,8,,,\n",
+            r"column criterion: 'beauty' is no question about this agent; \(success\), accuracy, tone are",
+        ),
+        ("id:3,301,(success),8,,,\n", r"column score: '8' does not answer \(success\): fill in passed"),
+        ("id:3,,(success),,yes,,\n", r"column run_id: '' is needed: \(success\) is about a run"),
         (f"id:3,301,accuracy,8,,{'x' * 101},\n", "column labeler: "),
         ("id:3,301,accuracy,8,,ana,\n\nid:3,301,accuracy,9,,ana,\n", "line 4: the same .* as line 2"),
         ('id:3,301,accuracy,8,,,"two\nlines"\nid:3,302,accuracy,x,,,\n', "line 4, column score: 'x'"),
@@ -160,24 +172,35 @@ def test_a_file_that_is_not_there(report: LabelledReport, tmp_path: Path) -> Non
 def test_the_template_is_filled_in_and_taken(report: LabelledReport, tmp_path: Path) -> None:
     path = tmp_path / "template.csv"
     chosen = choose_runs(report.agents, report.criteria, report.runs, count=99, seed=0)
-    assert write_template(path, chosen, "ana") == 36
+    assert write_template(path, _asked(report, chosen), "ana") == 54
     text = path.read_text(encoding="utf-8-sig")
-    # The judge's scores are not in it, and what an agent is called is no formula.
-    assert "8.0" not in text
+    # The judge's verdicts are not in it, and what an agent is called is no formula.
+    assert "wrong amount" not in text
     assert ",'=SUM(A1)," in text
     rows = list(csv.DictReader(text.splitlines()))
-    rows[0]["score"], rows[5]["passed"] = "3", "yes"
+    assert [row["criterion"] for row in rows[:4]] == ["(success)", "accuracy", "tone", "(success)"]
+    assert rows[0]["question"].startswith("Did it do its task?: ")
+    rows[0]["passed"], rows[5]["passed"] = "no", "yes"
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys(), delimiter=";")
         writer.writeheader()
         writer.writerows(rows)
     found = read_labels(path, report, "me")
     assert [(label.score, label.passed, label.labeler) for label, _ in found.labels] == [
-        (3, False, "ana"),
+        (None, False, "ana"),
         (None, True, "ana"),
     ]
-    assert found.empty == 34
+    assert [label.judge_on_run for label, _ in found.labels] == [True, True]
+    assert found.empty == 52
     with pytest.raises(RefusedError, match="the file exists and may hold labels"):
-        write_template(path, chosen, "ana")
+        write_template(path, _asked(report, chosen), "ana")
     with pytest.raises(RefusedError, match="cannot be written"):
-        write_template(tmp_path / "no" / "folder.csv", chosen, "ana")
+        write_template(tmp_path / "no" / "folder.csv", _asked(report, chosen), "ana")
+
+
+def test_a_label_of_a_whole_agent_is_compared_with_its_score(report: LabelledReport, tmp_path: Path) -> None:
+    path = tmp_path / "whole.csv"
+    path.write_text("agent,run_id,criterion,score\nid:3,,accuracy,5\nid:3,301,accuracy,5\n")
+    whole, of_run = (label for label, _ in read_labels(path, report, "me").labels)
+    assert (whole.judge_on_run, whole.judge_score, whole.judge_passed) == (False, 8.0, True)
+    assert (of_run.judge_on_run, of_run.judge_score, of_run.judge_passed) == (True, None, True)

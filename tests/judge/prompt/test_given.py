@@ -48,7 +48,7 @@ def test_a_long_context_leaves_room_for_the_rest(make_run: MakeRun, make_evidenc
 
 def test_only_what_is_shown_asks_another_question(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
     plain = digest_evidence(make_evidence([make_run(1)]))
-    unseen = {"session_id": "s", "version": "2", "succeeded": True, "owner": "me", "tags": ("a",), "messages": "[]"}
+    unseen = {"session_id": "s", "version": "2", "succeeded": True, "owner": "me", "tags": ("a",)}
     assert digest_evidence(make_evidence([make_run(1, **unseen)])) == plain
     given = [digest_evidence(make_evidence([make_run(1, **{name: "x"})])) for name in ("expected", "context")]
     assert len({plain, *given}) == 3

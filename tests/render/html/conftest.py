@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import Table
 
-from tasks.calibration.agreement import Agreement, CriterionAgreement
+from tasks.calibration.agreement import Agreement, CriterionAgreement, RunAgreement
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
 from tasks.render.html.page import HistoryPoint, JudgingStats, Page
 from tasks.statistics.estimate import Estimate
@@ -228,7 +228,8 @@ def make_page() -> Callable[..., Page]:
         agreement = Agreement(
             environment=say("environment"), labels=40, labelers=2, last_labeled_at=_NOW,
             criteria=(CriterionAgreement(criterion=say("criterion"), weighted_kappa=kappa, bias=kappa),),
-            pass_rate=kappa, corrected_pass_rate=kappa, warnings=(say("warning"),),
+            runs=(RunAgreement(question=say("question"), kappa=kappa, sensitivity=kappa, specificity=kappa),),
+            success_rate=kappa, corrected_success_rate=kappa, warnings=(say("warning"),),
         )  # fmt: skip
         known: dict[str, Any] = {
             "comparison": comparison,
