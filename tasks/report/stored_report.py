@@ -20,9 +20,9 @@ def agents_of(details: Sequence[AgentRow]) -> list[Agent]:
 class StoredReport:
     """One report: its row of ``reports``, and its rows of the other tables; empty when it ended before it had any.
 
-    Of ``runs`` only agent_id, run_id, completed, duration_seconds, cost_usd and task_hash are used. ``issues`` are
-    those that no person has closed or dismissed since; ``is_first_search``: no earlier report of the environment looked
-    for any.
+    Of ``runs`` only agent_id, run_id, completed, succeeded, success_source, inclusion_probability, duration_seconds,
+    cost_usd and task_hash are used. ``issues`` are those that no person has closed or dismissed since;
+    ``is_first_search``: no earlier report of the environment looked for any.
     """
 
     report: ReportRow
