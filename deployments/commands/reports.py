@@ -27,7 +27,7 @@ def run(
     /,
     *,
     name: Annotated[str, Parameter(show_default=False)] = "",
-    criteria: Path | None = None,
+    criteria: str | None = None,
     report_id: int | None = None,
     judge_model: Annotated[str | None, option("judge_model")] = None,
     runs_per_agent: Annotated[int | None, option("runs_per_agent")] = None,
@@ -57,7 +57,7 @@ def run(
     name
         Display name of the report.
     criteria
-        YAML file with the keys team, default and agents.
+        YAML file with the keys team, default and agents; or a preset for every agent: default, station.
     report_id
         Resume or regenerate this report with its stored parameters, instead of starting a new one.
     judge_model
@@ -105,7 +105,7 @@ def run(
         quiet_prefect()
     from deployments.commands.run import make_report
     from deployments.stack.beside import stack_warehouse
-    from tasks.judge.rubric import Criteria, load_criteria
+    from tasks.judge.rubric import Criteria, open_criteria
 
     options = _options(
         judge_model=judge_model,
@@ -124,7 +124,7 @@ def run(
         fail_fast=fail_fast,
         fresh=fresh,
     )
-    wanted = Criteria() if criteria is None else load_criteria(criteria)
+    wanted = Criteria() if criteria is None else open_criteria(criteria)
     order = Order(environment, name, wanted, options, report_id)
     with stack_warehouse():
         return _estimate(order, as_json=json) if dry_run else make_report(order, as_json=json)

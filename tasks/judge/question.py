@@ -10,6 +10,7 @@ from typing import Any
 from tasks.errors import ContextLengthError
 from tasks.evidence.types import AgentId
 from tasks.judge.answer import JudgeAnswer, RenderedEvidence, build_schema, parse_answer, parse_verdicts
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.model_limits import Bounds
 from tasks.judge.issues.answer import IssueKeys, build_issues_schema, parse_issues
 from tasks.judge.prompt.citations import LabelledRuns
@@ -17,7 +18,6 @@ from tasks.judge.prompt.fence import Fence
 from tasks.judge.prompt.instructions import Asks, Kind
 from tasks.judge.prompt.prompts import build_messages
 from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
-from tasks.judge.rubric import Criterion
 
 _FITTING_TRIES = 4
 # Framing of messages, and what the endpoint adds for a schema.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import cast
 
@@ -11,7 +11,8 @@ from tasks.evidence.types import Agent, Evidence, Run, Trace
 from tasks.judge.answer import Contradiction
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.prompt.citations import Citation
-from tasks.judge.runs.verdict import RunVerdict
+from tasks.judge.runs.success import run_success
+from tasks.judge.runs.verdict import Check, RunVerdict
 from tasks.report.nested_rows import (
     CitationRow,
     ContradictionRow,
@@ -22,7 +23,7 @@ from tasks.report.nested_rows import (
     WaterfallSpanRow,
 )
 from tasks.report.rows import AgentRow, CriterionRow, RunRow
-from tasks.report.success import count_verdicts, estimate_success, run_success
+from tasks.report.success import count_verdicts, estimate_success
 from tasks.statistics.estimate import Estimate
 from tasks.wording.shortening import clip_middle
 
@@ -120,15 +121,15 @@ def build_criterion_rows(evaluation: Evaluation) -> list[CriterionRow]:
         {
             "agent_id": evaluation.agent_id,
             "criterion": verdict.criterion,
-            "kind": "judge",
+            "kind": verdict.kind,
             "weight": verdict.weight,
             "threshold": verdict.threshold,
             "score": verdict.score,
-            "score_low": None,
-            "score_high": None,
-            "runs_passed": None,
-            "runs_decided": None,
-            "coverage": None,
+            "score_low": verdict.score_low,
+            "score_high": verdict.score_high,
+            "runs_passed": verdict.runs_passed,
+            "runs_decided": verdict.runs_decided,
+            "coverage": verdict.coverage,
             "passed": verdict.passed,
             "reasoning": verdict.reasoning,
             "examples": [{**_citation(example.citation), "text": example.text} for example in verdict.examples],
@@ -141,8 +142,13 @@ def build_criterion_rows(evaluation: Evaluation) -> list[CriterionRow]:
     ]
 
 
-def build_run_row(evidence: Evidence, run: Run, verdict: RunVerdict | None = None) -> RunRow:
-    """The row of ``report_runs``; without ``verdict`` the judge was not asked about this run."""
+def build_run_row(
+    evidence: Evidence, run: Run, verdict: RunVerdict | None = None, computed: Mapping[str, Check] | None = None
+) -> RunRow:
+    """The row of ``report_runs``; without ``verdict`` the judge was not asked about this run.
+
+    ``computed`` is what code found on the run, by criterion; None or empty: there is no such criterion.
+    """
     success = run_success(run, verdict)
     trace = evidence.traces.get(run.id)
     return {
@@ -154,7 +160,7 @@ def build_run_row(evidence: Evidence, run: Run, verdict: RunVerdict | None = Non
         "success_source": success.source,
         "verdict": verdict.success if verdict else None,
         "verdict_error": (verdict.problem or None) if verdict else None,
-        "checks": verdict.checks if verdict else None,
+        "checks": {**(verdict.checks if verdict else {}), **(computed or {})} if verdict or computed else None,
         "failure_mode": (verdict.failure_mode or None) if verdict else None,
         "failure_step": (verdict.step or None) if verdict else None,
         "verdict_evidence": [_citation(found) for found in verdict.evidence] if verdict else None,

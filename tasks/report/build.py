@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from tasks.evidence.left_out import LeftOut
 from tasks.evidence.types import Agent, AgentId, Evidence
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.issues.judging import IssueSearch
 from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.prompt.citations import describe_dropped
-from tasks.judge.rubric import Criterion
 from tasks.report.agent_rows import agent_reasoning, build_agent_row, build_criterion_rows, build_run_row
 from tasks.report.issues.issue_rows import IssueScene, build_issue_rows
 from tasks.report.plan import ReportPlan
@@ -115,7 +115,8 @@ def _runs(draft: ReportDraft) -> list[RunRow]:
             continue
         evaluation = draft.evaluations.get(agent.id)
         verdicts = {verdict.run_id: verdict for verdict in evaluation.run_verdicts} if evaluation else {}
-        rows += [build_run_row(evidence, run, verdicts.get(run.id)) for run in evidence.runs]
+        computed = evaluation.run_checks if evaluation else {}
+        rows += [build_run_row(evidence, run, verdicts.get(run.id), computed.get(run.id)) for run in evidence.runs]
     return rows
 
 
