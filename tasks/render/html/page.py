@@ -48,8 +48,7 @@ class JudgingStats:
 @dataclass(frozen=True, slots=True)
 class Page:
     """One report as a page. Rows are those of ``reports``, ``agent_report_details``, ``criterion_scores``,
-    ``report_runs``, ``report_issues``;
-    ``history`` is by agent id, that of the team under None, the oldest first, this report the last.
+    ``report_runs``; ``history`` is by agent id, that of the team under None, the oldest first, this report the last.
 
     Without ``comparison``, ``agreement`` or ``judging`` the page says that there is none; of an agreement that could
     not be measured ``agreement_error`` says why. ``jaeger_ui_url`` is "" when
@@ -60,7 +59,6 @@ class Page:
     agents: Sequence[AgentRow]
     criteria: Sequence[CriterionRow]
     runs: Sequence[RunRow]
-    issues: Sequence[IssueRow] = ()
     comparison: Comparison | None = None
     history: Mapping[AgentId | None, Sequence[HistoryPoint]] = field(default_factory=dict)
     agreement: Agreement | None = None

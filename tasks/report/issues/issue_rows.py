@@ -12,13 +12,13 @@ from tasks.judge.evaluation import Evaluation
 from tasks.judge.issues.found_issue import RunKey
 from tasks.judge.issues.judging import IssueSearch
 from tasks.judge.issues.known_issue import KnownIssue
+from tasks.judge.runs.success import run_success
 from tasks.report.issues.failing_runs import verdicts_of
 from tasks.report.issues.grouping import add_alike, group_by_mode
 from tasks.report.issues.life import LivingIssue, find_gone, follow_issues
 from tasks.report.issues.ordering import order_issues
 from tasks.report.issues.shares import WeighedRuns, weigh_runs
 from tasks.report.rows import OTHER_ISSUE, IssueRow
-from tasks.report.success import run_success
 
 _SHORTEST_ID = 6
 

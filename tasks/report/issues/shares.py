@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from tasks.evidence.types import AgentId, Evidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.issues.found_issue import RunKey
+from tasks.judge.runs.success import run_success
 from tasks.report.issues.failing_runs import verdicts_of
-from tasks.report.success import run_success
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.weighted import estimate_share
 
