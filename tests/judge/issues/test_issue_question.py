@@ -1,4 +1,4 @@
-"""What the judge of issues is shown: every failing run's verdict within the budget, no figures, nobody's orders."""
+"""What the judge of issues is shown: every failing run's verdict within the budget, no figures, no one's orders."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def test_many_runs_share_the_budget_by_agent_and_what_is_left_out_is_counted() -
 
 def test_earlier_issues_are_offered_under_short_keys_the_oldest_first() -> None:
     known = [
-        KnownIssue("i-2", "Loops for ever", 4, 9, description="It calls the same tool again."),
+        KnownIssue("i-2", "Loops", 4, 9, description="It calls the same tool again."),
         KnownIssue("i-1", "Books too early", 2, 5, is_gone=True),
     ]
     text = _shown([_run(1, 1)], known)
-    assert "# Issues of earlier reports\n### I1\n| Books too early\n### I2\n| Loops for ever\n| It calls" in text
+    assert "# Issues of earlier reports\n### I1\n| Books too early\n### I2\n| Loops\n| It calls" in text
     question = build_issues_question([_run(1, 1)], known)
     assert question.issue_keys is not None
     assert question.issue_keys.known == {"I1": "i-1", "I2": "i-2"}

@@ -104,7 +104,7 @@ def _decided(word: Any, day: float) -> KnownIssue:
 def test_a_closed_issue_is_back_with_newer_runs_alone(make_scene: MakeScene) -> None:
     found = _found("Loops", "a", "b", known_id="i-loops")
     scene = make_scene({"1": {"a": "loops", "b": "loops"}}, night=1)
-    assert _rows(scene, _decided("closed", 2), found) == [], "both runs are older, and are nobody's other failures"
+    assert _rows(scene, _decided("closed", 2), found) == [], "both runs are older, and are no other failures either"
     between = 1 + 0.5 / 24 / 60
     (row,) = _rows(scene, _decided("closed", between), found)
     assert (row["state"], row["runs"]) == ("back", [{"agent_id": "1", "run_id": "b"}])
