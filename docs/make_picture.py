@@ -71,7 +71,8 @@ def main() -> None:
     agents = warehouse.load_agents(report["id"])
     console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, highlight=False)
     console.print(Text.assemble(("$ ", "green"), ("agent-report demo", "bold")))
-    print_report(console, report, agents, warehouse.load_criteria(report["id"]))
+    issues = warehouse.load_issues(report["id"])
+    print_report(console, report, agents, warehouse.load_criteria(report["id"]), issues=issues)
     console.print()
     print_time(console, report, agents)
     svg = console.export_svg(

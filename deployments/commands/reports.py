@@ -101,7 +101,7 @@ def run(
     dry_run
         Show agents, runs, and estimated tokens and cost, without calling the judge.
     json
-        Print only `{"report": {…}, "agents": [{…}]}`.
+        Print only `{"report": {…}, "agents": [{…}], "issues": [{…}]}`.
     verbose
         Show Prefect's log.
     """
@@ -199,7 +199,7 @@ def demo(
     folder
         Folder for the sample, the warehouse and the demo's own Prefect home.
     json
-        Print only `{"report": {…}, "agents": [{…}]}`.
+        Print only `{"report": {…}, "agents": [{…}], "issues": [{…}]}`.
     """
     _show_start("Starting the demo: a sample environment, a simulated Jaeger and a judge")
     from deployments.demo.command import run_demo
@@ -226,7 +226,7 @@ def show(
     html
         Write the report's HTML page to this file (- for stdout) instead.
     json
-        Print only `{"report": {…}, "agents": [{…}]}`; for one agent
+        Print only `{"report": {…}, "agents": [{…}], "issues": [{…}]}`; for one agent
         `{"report": {…}, "agent": {…}, "criteria": [{…}], "runs": [{…}]}`.
     """
     from deployments.commands.show import show_agent, show_report

@@ -27,10 +27,11 @@ def show_report(report_id: int, *, as_json: bool) -> ReportRow:
     warehouse = current_clients().warehouse()
     agents = warehouse.load_agents(report_id)
     if as_json:
-        print_json({"report": report, "agents": agents})
+        print_json({"report": report, "agents": agents, "issues": warehouse.load_issues(report_id)})
     else:
         criteria, comparison = warehouse.load_criteria(report_id), load_comparison(warehouse, report_id)
-        print_report(open_console(), report, agents, criteria, comparison)
+        issues = warehouse.load_issues(report_id)
+        print_report(open_console(), report, agents, criteria, comparison, issues)
     return report
 
 

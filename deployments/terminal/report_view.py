@@ -21,7 +21,7 @@ from deployments.terminal.console import (
 )
 from deployments.terminal.invocation import printed_command
 from tasks.evidence.types import AgentId
-from tasks.report.rows import AgentRow, CriterionRow, ReportRow
+from tasks.report.rows import AgentRow, CriterionRow, IssueRow, ReportRow
 from tasks.wording.counts import counted
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def print_report(
     agents: Sequence[AgentRow],
     criteria: Sequence[CriterionRow] = (),
     comparison: Comparison | None = None,
+    issues: Sequence[IssueRow] = (),
 ) -> None:
     """A report's first page.
 
@@ -46,7 +47,9 @@ def print_report(
         agents: Its rows of ``agent_report_details``; empty until it is written.
         criteria: Its rows of ``criterion_scores``; without them scores are shown, but not what they are made of.
         comparison: With the report that it was compared with last; None when it never was.
+        issues: Its rows of ``report_issues``; empty when there are none.
     """
+    from deployments.terminal.issue_view import print_issues
     from tasks.render.order import needs_attention, worst_agents_first
     from tasks.render.outage import find_outage
 
@@ -56,6 +59,8 @@ def print_report(
         _print_outage(console, outage)
     for line in _notes(report, outage):
         console.print(line)
+    if issues or report["success_rate"] is not None:
+        print_issues(console, report, issues, agents)
     if report["executive_summary"]:
         console.print()
         console.print(plain(report["executive_summary"]), width=min(console.width, PROSE_WIDTH))

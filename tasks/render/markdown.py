@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tasks.judge.prompt.citations import describe_dropped
 from tasks.render.cells import literal, unlinked
 from tasks.render.html.untrusted_text import show_hidden
+from tasks.render.issue_text import issue_lines
 from tasks.render.needs import build_need
 from tasks.render.order import needs_attention, worst_agents_first
 from tasks.render.outage import Outage, find_outage, group_unjudged
@@ -116,7 +117,7 @@ def render_markdown(
     agreement_note: str = "",
     comparison: Comparison | None = None,
 ) -> str:
-    """The report in short: verdict, summary, what changed, the worst agents and why, every agent, where it leads.
+    """The report in short: verdict, what to fix first, summary, what changed, the worst agents, every agent, its places.
 
     ``changed`` are the lines of ``render_changed``; empty where there is nothing to compare with. ``agreement_note``
     says how far the judge agrees with people (``describe_agreement``), as plain text. ``comparison`` puts agents that
@@ -132,6 +133,8 @@ def render_markdown(
         lines += ["", f"**{report['status'].capitalize()}:** {escape(report['error'])}"]
     if report["team_error"] and outage is None:
         lines += ["", f"The team was not judged: {escape(report['team_error'])}"]
+    if rows.issues or report["success_rate"] is not None:
+        lines += ["", *issue_lines(report, rows.issues, rows.details, escape), "", "## Summary"]
     lines += [f"\n> {escape(warning)}" for warning in report["warnings"] or ()]
     for paragraph in (report["executive_summary"] or "").split("\n\n"):
         if paragraph.strip():

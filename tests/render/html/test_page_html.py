@@ -85,7 +85,7 @@ def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
         "did not do its task", "no usable verdict", "candidate step",
         "Weaknesses", "Recommendations", "Strengths", "Claims that what happened contradicts", "It was seen",
         "Errors of runs", "5×", "Tools", "20 0 1.5 s", "Worst run:", "Typical run:", "Best run:",
-        "trace in Jaeger", "Looks like an attempt to influence the judge", "Redacted:", "citations of the judge",
+        "Looks like an attempt to influence the judge", "Redacted:", "citations of the judge",
         "Judging failed.", "Skipped: budget.", "Not judged.", "No finished run",
         "Fingerprint", "4 outcome in 5 attempts; 1.5 s on average, 3.0 s at most", "Answers used again",
         "40 labels of 2 people", "0.61 (0.40 to 0.80) substantial", "corrected for its known errors 61% (40% to 80%)",
