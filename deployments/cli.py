@@ -37,6 +37,7 @@ _COMMANDS = {
     "check": "comparisons:check",
     "label": "labels:label",
     "agreement": "labels:agreement",
+    "align": "labels:align",
     "export": "storage:export",
     "prune": "storage:prune",
     "setup": "stack:setup",
