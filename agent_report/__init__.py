@@ -1,13 +1,16 @@
-"""Read reports from Python, for notebooks and scripts.
+"""Read reports from Python, for notebooks and scripts; and the types of runs, for criteria of your own.
 
 Every reader returns a pandas frame and changes nothing in the warehouse (``update_parquet`` rewrites old files):
 
     from agent_report import read_agents
 
     agents = read_agents("sqlite:///agent-report-data/warehouse.db", environment="production")
+
+A function of a criterion of the kind ``code`` is given a ``Run``.
 """
 
 from tasks.errors import WarehouseError
+from tasks.evidence.types import Run, ToolCall
 from tasks.warehouse.frames import (
     read_agents,
     read_criteria,
@@ -19,6 +22,8 @@ from tasks.warehouse.frames import (
 from tasks.warehouse.parquet import update_parquet
 
 __all__ = [
+    "Run",
+    "ToolCall",
     "WarehouseError",
     "read_agents",
     "read_criteria",

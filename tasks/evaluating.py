@@ -19,10 +19,13 @@ from tasks.errors import WarehouseError
 from tasks.evidence.types import Agent, Evidence
 from tasks.judge.agent import judge_agent
 from tasks.judge.budget import Budget, describe_unknown_price
+from tasks.judge.criteria.computed import add_computed
+from tasks.judge.criteria.criterion import Criterion
+from tasks.judge.criteria.function import load_functions
 from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
-from tasks.judge.rubric import Criterion, resolve_rubrics, select_agents
+from tasks.judge.rubric import resolve_rubrics, select_agents
 from tasks.judge.runs.guidance import find_guidance
 from tasks.judge.team import judge_team
 from tasks.report.build import ReportDraft
@@ -112,10 +115,12 @@ def open_draft(draft: ReportDraft, plan: ReportPlan, agents: Sequence[Agent], ju
     """Note which agents there are, which are judged, and what each is judged against.
 
     Raises:
-        RefusedError: the criteria or the option ``agents`` name an agent that the environment does not have.
+        RefusedError: the criteria or the option ``agents`` name an agent that the environment does not have, or a
+            criterion names a function that there is not.
     """
     chosen = select_agents(plan.options.agents, agents)
     draft.rubrics = resolve_rubrics(plan.criteria, agents)
+    load_functions(draft.rubrics)
     draft.judge_settings = judge.settings()
     if (warning := current_clients().judge_warning(plan.options)) is not None:
         draft.warnings.append(warning)
@@ -157,6 +162,7 @@ def evaluate_agent(
         evaluation = Evaluation(agent.id, "failed", error=evidence.reason)
     else:
         evaluation = judge_agent(judge, evidence, rubric, timeout_seconds=plan.options.eval_timeout_seconds)
+        evaluation = add_computed(evaluation, rubric, evidence, load_functions({agent.id: rubric}))
     if evaluation.status == "failed" and plan.options.fail_fast:
         # Here and not where the result arrives: by then another call could have started.
         judge.stop.end("fail_fast", f"fail_fast: agent {agent.name} failed: {evaluation.error}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,12 @@ from tasks.wording.since import parse_since
 DEFAULT_JUDGE_MODEL = "gpt-5.4-mini"
 SIMULATED_JUDGE_MODEL = "simulated-judge"
 LONGEST_SECONDS = 30 * 86400
+
+JudgeRuns = Literal["together", "each", "off"]
+"""How the judge is asked for verdicts on runs: in the question about their agent, each by itself, or not at all."""
+
+Scoring = Literal["runs", "holistic"]
+"""Who scores an agent on a criterion: code, from the verdicts on runs, or the judge."""
 
 
 def _checked_since(value: str) -> str:
@@ -120,6 +126,20 @@ class ReportOptions(BaseModel):
         description="How often each question is asked; scores are the means, and their spread is shown.",
         json_schema_extra={"position": 5},
     )
+    judge_runs: JudgeRuns = Field(
+        "together",
+        title="Verdicts on runs",
+        description="together: in the question about the agent. each: a call for every run that has no verdict yet, "
+        "which reads the run by itself, without what the agent said along the way. off: none, so that the judge scores "
+        "criteria itself.",
+        json_schema_extra={"position": 13},
+    )
+    scoring: Scoring = Field(
+        "runs",
+        title="Scores of agents",
+        description="runs: code counts the runs that pass a criterion. holistic: the judge gives the score.",
+        json_schema_extra={"position": 14},
+    )
     max_report_cost_usd: float = Field(
         0,
         ge=0,
@@ -156,6 +176,11 @@ class ReportOptions(BaseModel):
             tidy["agents"] = [name.strip() if isinstance(name, str) else name for name in agents if name]
         given = {key: value for key, value in tidy.items() if value not in (None, "", [])}
         return {key: value for key, value in data.items() if key not in options} | given
+
+    @property
+    def counts_runs(self) -> bool:
+        """Whether scores of agents count runs, which takes verdicts on them."""
+        return self.scoring == "runs" and self.judge_runs != "off"
 
     @model_serializer(mode="wrap")
     def _dump_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import shutil
 import socket
@@ -22,6 +23,9 @@ import sqlalchemy as sa
 from deployments.local.runner import drain, quiet_prefect
 from tasks.evidence.traces.spans import Span
 from tasks.evidence.types import Run
+from tasks.warehouse import migrations
+from tasks.warehouse.engine import connect_database
+from tasks.warehouse.migrations import VERSION_TABLE
 
 # Before anything imports Prefect: no test reads or writes the user's profiles and database.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="prefect-")
@@ -391,3 +395,60 @@ def make_run() -> Callable[..., Run]:
         return Run(**(values | fields))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def bring_to() -> Callable[[str, str], None]:
+    """Migrates the database at a URL to an earlier revision."""
+
+    def bring(url: str, revision: str) -> None:
+        # Imported here: Alembic takes longer than most tests.
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent / "alembic"))
+        config.set_main_option("path_separator", "os")
+        with connect_database(url).writing() as connection:
+            config.attributes |= {"connection": connection, "version_table": VERSION_TABLE}
+            command.upgrade(config, revision)
+
+    return bring
+
+
+@pytest.fixture(scope="session")
+def fill_earlier(bring_to: Callable[[str, str], None]) -> Callable[[str], None]:
+    """Makes a database the warehouse of version 452c3d9 (schema 0003): of the demo, two reports on two agents with
+    their labels, a comparison and the ledger. Agents' words look like what a migration changes."""
+    words = '"run_id": 7, {"run_ids": [7]}'
+    claim = {"run_id": 20, "label": "R2", "span_id": "", "quote": words}
+
+    def value(column: sa.Column[Any], given: Any) -> Any:
+        if isinstance(column.type, sa.JSON):
+            return json.loads(given)
+        if isinstance(column.type, sa.DateTime):
+            return datetime.fromisoformat(given)
+        return bool(given) if isinstance(column.type, sa.Boolean) else given
+
+    def fill(url: str) -> None:
+        bring_to(url, "0003")
+        tables = json.loads((_TESTS / "fixtures" / "warehouse_of_0003.json").read_text(encoding="utf-8"))
+        tables["agent_report_details"][1] |= {
+            "contradictions": json.dumps([{"claim": claim, "observation": claim | {"run_id": None}, "text": words}]),
+            "suspicions": json.dumps([{"run_id": 8, "place": "task", "text": words}]),
+        }
+        with connect_database(url).writing() as connection:
+            for name, rows in tables.items():
+                table = sa.Table(name, sa.MetaData(), autoload_with=connection)
+                for row in rows:
+                    values = {key: value(table.c[key], given) for key, given in row.items()}
+                    connection.execute(sa.insert(table).values(values))
+            if connection.dialect.name == "postgresql":
+                for name in ("reports", "labels", "judge_calls"):
+                    last = f"(SELECT max(id) FROM {name})"
+                    connection.execute(sa.text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), {last})"))
+            else:
+                # The last ones were removed again.
+                connection.execute(sa.text("UPDATE sqlite_sequence SET seq = 90 WHERE name = 'judge_calls'"))
+
+    return fill

@@ -21,7 +21,7 @@ from tasks.render.gate_files import render_junit, render_summary
 from tasks.report.stored_report import StoredReport
 from tasks.stored.reports import compare_stored, read_ended
 
-_OPTIONS = "--min-score, --min-completion-rate, --max-failed, --no-worse-than"
+_OPTIONS = "--min-score, --min-success-rate, --min-completion-rate, --max-failed, --no-worse-than"
 
 
 @open_clients()
@@ -30,6 +30,7 @@ def run_check(
     environment: str | None,
     *,
     min_score: float | None,
+    min_success_rate: float | None,
     min_completion_rate: float | None,
     max_failed: int | None,
     no_worse_than: str | None,
@@ -41,13 +42,13 @@ def run_check(
 ) -> bool:
     """Whether the report passes; the results are printed, and written to ``junit`` and ``summary``.
 
-    ``by_point`` compares completion rates by their point estimate. With ``strict``, undecided rules and rules that
-    could not be applied fail the check too.
+    ``by_point`` compares rates by their point estimate. With ``strict``, undecided rules and rules that could not be
+    applied fail the check too.
 
     Raises:
         RefusedError: no rule, a bound that is none, no such report or baseline, or a file that cannot be written.
     """
-    rules = Rules(min_score, min_completion_rate, max_failed, no_worse_than, by_point)
+    rules = Rules(min_score, min_success_rate, min_completion_rate, max_failed, no_worse_than, by_point)
     _check_rules(rules)
     reading = _read(report_id, environment)
     results = check_report(reading, rules, _compare(reading, no_worse_than))
@@ -79,7 +80,11 @@ def run_check(
 def _check_rules(rules: Rules) -> None:
     if not rules:
         raise UsageError(f"no rules: give at least one of {_OPTIONS}")
-    bounds = (("--min-score", rules.min_score, 10), ("--min-completion-rate", rules.min_completion_rate, 1))
+    bounds = (
+        ("--min-score", rules.min_score, 10),
+        ("--min-success-rate", rules.min_success_rate, 1),
+        ("--min-completion-rate", rules.min_completion_rate, 1),
+    )
     for option, value, most in bounds:
         if value is not None and not (math.isfinite(value) and 0 <= value <= most):
             raise UsageError(f"{option} {value:g}: must be from 0 to {most}")

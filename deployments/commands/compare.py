@@ -9,7 +9,7 @@ from rich.text import Text
 
 from deployments.terminal.console import Column, one_line, open_console, plain, print_json, print_table
 from tasks.clients import current_clients
-from tasks.comparison.changes import clear_changes, sort_changes, worst_first
+from tasks.comparison.changes import clear_changes, main_rate, sort_changes, worst_first
 from tasks.comparison.comparison import HOLDS_FOR, AgentComparison, Change, Comparison
 from tasks.comparison.description import describe_change, format_difference, format_value, metric_title
 from tasks.connecting import open_clients
@@ -21,7 +21,12 @@ from tasks.warehouse.schema import ENDED
 from tasks.wording.counts import counted, is_are
 
 _STYLES = {"worse": "bold red", "better": "green", "not_comparable": "yellow"}
-_METRICS = (("Score", "score"), ("Success", "completion_rate"), ("Duration", "avg_duration_seconds"))
+_METRICS = (
+    ("Score", "score"),
+    ("Success", "success_rate"),
+    ("Completed", "completion_rate"),
+    ("Duration", "avg_duration_seconds"),
+)
 
 
 @open_clients()
@@ -102,13 +107,18 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     for reason in comparison.reasons:
         console.print(Text.assemble(("Note: ", "yellow"), one_line(reason)))
     subjects = [comparison.team, *worst_first(comparison.agents)]
+    rate = main_rate(comparison)
     columns = [
         Column("Agent", [one_line(subject.agent_name, "bold" * (subject.agent_id is None)) for subject in subjects],
                folds=True),
         Column("Verdict", [_verdict(subject) for subject in subjects]),
-        *(Column(title, _both(subjects, metric), justify="right") for title, metric in _METRICS),
+        *(
+            Column(title, _both(subjects, metric), justify="right")
+            for title, metric in _METRICS
+            if any(_change(subject, metric) for subject in subjects)
+        ),
         Column("Cost a run", _both(subjects, "avg_cost_usd"), rank=1, justify="right"),
-        Column("Found from", _detectable(subjects), rank=2, justify="right"),
+        Column("Found from", _detectable(subjects, rate), rank=2, justify="right"),
     ]  # fmt: skip
     print_table(console, columns)
     for subject in subjects:
@@ -124,8 +134,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         if said := _said(subject):
             console.print(Text.assemble(one_line(subject.agent_name, "yellow"), ": ", one_line(said)))
     console.print(
-        Text("Intervals are of 95 %; p is corrected for all that was compared. Found from: a change of the success "
-             f"rate this large is found in 80 of 100 cases. {HOLDS_FOR}", "dim")
+        Text("Intervals are of 95 %; p is corrected for all that was compared. Found from: a change of the "
+             f"{metric_title(rate)} this large is found in 80 of 100 cases. {HOLDS_FOR}", "dim")
     )  # fmt: skip
 
 
@@ -151,11 +161,11 @@ def _both(subjects: Sequence[AgentComparison], metric: str) -> list[Text]:
     return cells
 
 
-def _detectable(subjects: Sequence[AgentComparison]) -> list[str]:
-    found = [_change(subject, "completion_rate") for subject in subjects]
+def _detectable(subjects: Sequence[AgentComparison], rate: str) -> list[str]:
+    found = [_change(subject, rate) for subject in subjects]
     return [
         "–" if change is None or change.detectable is None
-        else format_difference("completion_rate", change.detectable).lstrip("+")
+        else format_difference(rate, change.detectable).lstrip("+")
         for change in found
     ]  # fmt: skip
 

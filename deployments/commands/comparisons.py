@@ -55,6 +55,7 @@ def check(
     *,
     environment: str | None = None,
     min_score: float | None = None,
+    min_success_rate: float | None = None,
     min_completion_rate: float | None = None,
     max_failed: int | None = None,
     no_worse_than: str | None = None,
@@ -74,6 +75,10 @@ def check(
         Instead of an id: the newest finished report on this environment.
     min_score
         Minimum score, 0 to 10, of the team and of every agent. An agent with runs but no score breaks the rule.
+    min_success_rate
+        Minimum success rate, 0 to 1, of every agent: of the runs that did their task, by the source's own outcomes or
+        the judge's verdicts. Broken if the whole 95 % interval is below it; undecided if the interval contains it, or
+        if no run has a verdict.
     min_completion_rate
         Minimum completion rate, 0 to 1, of every agent with finished runs. Broken if the whole 95 % interval is below
         it or the runs could not be read; undecided if the interval contains it.
@@ -83,7 +88,7 @@ def check(
         Id of a baseline report; nothing may be significantly worse. `last`: the newest earlier completed report with
         the same judge settings, rubric, `--agents` and `--filter-model`.
     point
-        Compare completion rates by their point estimate, ignoring the interval.
+        Compare rates by their point estimate, ignoring the interval.
     strict
         Exit with 1 even if a rule is only undecided or could not be applied.
     junit
@@ -101,6 +106,7 @@ def check(
             report_id,
             environment,
             min_score=min_score,
+            min_success_rate=min_success_rate,
             min_completion_rate=min_completion_rate,
             max_failed=max_failed,
             no_worse_than=no_worse_than,

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from deployments.local.runner import Order
     from tasks.settings import ReportOptions
 
+# As in tasks/options.py, which loads too much to show help.
+JudgeRuns = Literal["together", "each", "off"]
+Scoring = Literal["runs", "holistic"]
 Status = Literal["pending", "generating_agents", "generating_team", "completed", "failed", "cancelled"]
 
 
@@ -24,7 +27,7 @@ def run(
     /,
     *,
     name: Annotated[str, Parameter(show_default=False)] = "",
-    criteria: Path | None = None,
+    criteria: str | None = None,
     report_id: int | None = None,
     judge_model: Annotated[str | None, option("judge_model")] = None,
     runs_per_agent: Annotated[int | None, option("runs_per_agent")] = None,
@@ -36,6 +39,8 @@ def run(
     eval_timeout: Annotated[float | None, option("eval_timeout_seconds")] = None,
     report_timeout: Annotated[float | None, option("report_timeout_seconds")] = None,
     judge_samples: Annotated[int | None, option("judge_samples")] = None,
+    judge_runs: Annotated[JudgeRuns | None, option("judge_runs")] = None,
+    scoring: Annotated[Scoring | None, option("scoring")] = None,
     max_report_cost_usd: Annotated[float | None, option("max_report_cost_usd")] = None,
     fail_fast: Annotated[bool | None, option("fail_fast", negative="--no-fail-fast")] = None,
     fresh: Annotated[bool | None, option("fresh", negative="--no-fresh")] = None,
@@ -52,7 +57,7 @@ def run(
     name
         Display name of the report.
     criteria
-        YAML file with the keys team, default and agents.
+        YAML file with the keys team, default and agents; or a preset for every agent: default, station.
     report_id
         Resume or regenerate this report with its stored parameters, instead of starting a new one.
     judge_model
@@ -75,6 +80,11 @@ def run(
         Seconds after which no new judge call starts; the report completes with what it has.
     judge_samples
         Number of times to ask each question; scores are averages, shown with their spread.
+    judge_runs
+        Verdicts on runs: `together` with the question about the agent; `each`, in a call for every run that has no
+        verdict yet, without what the agent said along the way; or `off`, which implies holistic scoring.
+    scoring
+        Scores of agents: `runs` that pass a criterion, counted, or `holistic`, by the judge.
     max_report_cost_usd
         Maximum cost of judging, in USD; a call that could exceed it is not started. 0 means no limit.
     fail_fast
@@ -95,7 +105,7 @@ def run(
         quiet_prefect()
     from deployments.commands.run import make_report
     from deployments.stack.beside import stack_warehouse
-    from tasks.judge.rubric import Criteria, load_criteria
+    from tasks.judge.rubric import Criteria, open_criteria
 
     options = _options(
         judge_model=judge_model,
@@ -108,11 +118,13 @@ def run(
         eval_timeout_seconds=eval_timeout,
         report_timeout_seconds=report_timeout,
         judge_samples=judge_samples,
+        judge_runs=judge_runs,
+        scoring=scoring,
         max_report_cost_usd=max_report_cost_usd,
         fail_fast=fail_fast,
         fresh=fresh,
     )
-    wanted = Criteria() if criteria is None else load_criteria(criteria)
+    wanted = Criteria() if criteria is None else open_criteria(criteria)
     order = Order(environment, name, wanted, options, report_id)
     with stack_warehouse():
         return _estimate(order, as_json=json) if dry_run else make_report(order, as_json=json)

@@ -235,10 +235,11 @@ def check_settings(order: Order, *, judge: bool = True) -> None:
 
     Raises:
         RefusedError: a wrong or missing setting, an unknown environment, agent or report, a filter that cannot be
-            honoured.
+            honoured, a criterion's function that there is not.
         SourceError: the source cannot be read.
     """
     from tasks.clients import current_clients
+    from tasks.judge.criteria.function import load_functions
     from tasks.judge.rubric import resolve_rubrics, select_agents
     from tasks.report.plan import build_window
     from tasks.stored.reports import require_report
@@ -248,7 +249,7 @@ def check_settings(order: Order, *, judge: bool = True) -> None:
     source = clients.source()
     agents = source.load_agents(order.environment, build_window(options, datetime.now(UTC)))
     source.check_filter(options.filter_model)
-    resolve_rubrics(order.criteria, agents)
+    load_functions(resolve_rubrics(order.criteria, agents))
     select_agents(options.agents, agents)
     if order.report_id is not None:
         require_report(order.report_id)

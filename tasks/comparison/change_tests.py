@@ -11,12 +11,12 @@ from tasks.statistics.correction import ALPHA, Hypothesis, bound_of, correct
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What a test of each kind is worth beside that of a completion rate that fell, which is 1.
+    """What a test of each kind is worth beside that of a rate that fell, which is 1.
 
-    A release is stopped for a completion rate, which is what is hardest to see in 20 runs, so it has most of ``ALPHA``;
-    a tenth or hundredth of it costs a score or a duration little, as the bound that it has to pass grows with the
-    logarithm only (at 14 agents: 4.0 standard deviations instead of 3.5). The team's score and criteria are worth
-    ``team`` times an agent's: there is one team. The figures were chosen by simulation, see
+    A release is stopped for a rate, of success or of completion, which is what is hardest to see in 20 runs, so these
+    have most of ``ALPHA``; a tenth or hundredth of it costs a score or a duration little, as the bound that it has to
+    pass grows with the logarithm only (at 14 agents: 4.0 standard deviations instead of 3.5). The team's score and
+    criteria are worth ``team`` times an agent's: there is one team. The figures were chosen by simulation, see
     tests/comparison/test_compare_simulated.py.
     """
 

@@ -15,8 +15,9 @@ _LEAST_SCORE, _MOST_SCORE = 2.0, 10.0
 class Changes:
     """A comparison by what it means.
 
-    ``detectable`` is the smallest change of a completion rate that most agents' runs could have shown (0 to 1), None
-    where nothing is known of that. ``widest_score`` is how far a bar of a score's change has to reach to either side.
+    ``rate`` is the metric that shows best how agents do: success_rate, or completion_rate where no success could be
+    compared. ``detectable`` is the smallest change of it that most agents' runs could have shown (0 to 1), None where
+    nothing is known of that. ``widest_score`` is how far a bar of a score's change has to reach to either side.
     """
 
     comparison: Comparison
@@ -27,6 +28,7 @@ class Changes:
     new: Sequence[AgentComparison]
     gone: Sequence[AgentComparison]
     renamed: Sequence[AgentComparison]
+    rate: str
     detectable: float | None
     widest_score: float
 
@@ -50,11 +52,12 @@ def clear_changes(subject: AgentComparison) -> list[Change]:
 def sort_changes(comparison: Comparison) -> Changes:
     """``comparison`` sorted by what it means."""
     both = [agent for agent in worst_first(comparison.agents) if agent.presence in ("both", "renamed")]
+    rate = main_rate(comparison)
     found = sorted(
         change.detectable
         for agent in both
         for change in agent.changes
-        if change.metric == "completion_rate" and change.verdict == "no_change" and change.detectable is not None
+        if change.metric == rate and change.verdict == "no_change" and change.detectable is not None
     )
     return Changes(
         comparison=comparison,
@@ -65,9 +68,20 @@ def sort_changes(comparison: Comparison) -> Changes:
         new=[agent for agent in comparison.agents if agent.presence == "new"],
         gone=[agent for agent in comparison.agents if agent.presence == "gone"],
         renamed=[agent for agent in comparison.agents if agent.presence == "renamed"],
+        rate=rate,
         detectable=found[len(found) // 2] if found else None,
         widest_score=_widest_score([comparison.team, *both]),
     )
+
+
+def main_rate(comparison: Comparison) -> str:
+    """success_rate where that of any agent was compared, else completion_rate."""
+    compared = (
+        change.metric == "success_rate" and change.verdict != "not_comparable"
+        for subject in (comparison.team, *comparison.agents)
+        for change in subject.changes
+    )
+    return "success_rate" if any(compared) else "completion_rate"
 
 
 def _widest_score(agents: Sequence[AgentComparison]) -> float:

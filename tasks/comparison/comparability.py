@@ -84,6 +84,34 @@ def runs_reason(baseline: StoredReport, report: StoredReport) -> str | None:
     return None if before == after else _differs("filter_model", before or "every model", after or "every model")
 
 
+def is_judged(*readings: StoredReport) -> bool:
+    """Whether the success of any run of the reports is known from the judge."""
+    return any(run.get("success_source") == "judge" for reading in readings for run in reading.runs)
+
+
+def success_reason(baseline: StoredReport, report: StoredReport) -> str | None:
+    """Why success rates cannot be compared, or None: a report has no run of which success is known, or it is known from
+    something else. The verdicts of another judge are others."""
+    sources = [
+        {run.get("success_source") for run in reading.runs if run.get("succeeded") is not None}
+        for reading in (baseline, report)
+    ]
+    for reading, known in zip((baseline, report), sources, strict=True):
+        if not known:
+            return f"report {reading.id} has no verdicts on runs, so its success is not known"
+    if "judge" in sources[0] | sources[1] and (reasons := judge_reasons(baseline, report)):
+        return reasons[0]
+    if sources[0].isdisjoint(sources[1]):
+        names = ["the judge" if "judge" in known else "the source" for known in sources]
+        return f"success is known from {names[0]} in report {baseline.id}, from {names[1]} in report {report.id}"
+    return None
+
+
+def has_success(*readings: StoredReport) -> bool:
+    """Whether any of the reports has a run of which it is known whether it did its task."""
+    return any(run.get("succeeded") is not None for reading in readings for run in reading.runs)
+
+
 def agents_reasons(baseline: StoredReport, report: StoredReport) -> tuple[str, ...]:
     """What to note when one of the reports is over only some agents (option ``agents``), or over other ones."""
     same_source = baseline.report["environment"] == report.report["environment"]
@@ -121,6 +149,22 @@ def tasks_differ(count: int, total: int) -> str:
     """What a comparison says as a whole when the tasks of ``count`` of its ``total`` agents differ."""
     whose = f"{count} of {total} agents" if total > 1 else "the agent"
     return f"other tasks of {whose}: a change there cannot be distinguished from the effect of the tasks"
+
+
+def question_reason(
+    before: Mapping[str, CriterionRow],
+    after: Mapping[str, CriterionRow],
+    descriptions: tuple[Mapping[str, str], Mapping[str, str]],
+) -> str | None:
+    """Why verdicts on runs are answers to different questions, in a phrase, or None. Weights and thresholds are not in
+    the question, nor are criteria that code computes."""
+    judged = [{name for name, row in rows.items() if row.get("kind") in (None, "judge")} for rows in (before, after)]
+    if changed := sorted(judged[0] ^ judged[1]):
+        return f"other rubric: {'without ' if changed[0] in judged[0] else ''}{_cut(changed[0])}" + (
+            "" if changed[0] in judged[0] else " is new"
+        )
+    other = next((name for name in sorted(judged[0]) if descriptions[0].get(name) != descriptions[1].get(name)), None)
+    return None if other is None else f"other rubric: {_cut(other)} has another description"
 
 
 def rubric_reason(

@@ -6,10 +6,13 @@ from tasks.comparison.comparison import Change
 from tasks.wording.durations import format_duration
 from tasks.wording.formats import format_cost, format_rate, format_score
 
+_RATES = ("success_rate", "completion_rate")
+
 
 def metric_title(metric: str) -> str:
     """How a metric is called in a sentence."""
     titles = {
+        "success_rate": "success rate",
         "completion_rate": "completion rate",
         "avg_duration_seconds": "duration of a run",
         "avg_cost_usd": "cost a run",
@@ -25,14 +28,14 @@ def format_value(metric: str, value: float | None) -> str:
         return format_cost(value)
     if metric == "avg_duration_seconds":
         return format_duration(value)
-    return format_rate(value) if metric == "completion_rate" else format_score(value)
+    return format_rate(value) if metric in _RATES else format_score(value)
 
 
 def format_difference(metric: str, value: float | None) -> str:
-    """A difference with its sign, completion rates in points of 100; a dash when there is none."""
+    """A difference with its sign, rates in points of 100; a dash when there is none."""
     if value is None:
         return "–"
-    if metric == "completion_rate":
+    if metric in _RATES:
         return f"{100 * value:+.0f} points"
     if metric in ("avg_cost_usd", "avg_duration_seconds"):
         return f"{'-' if value < 0 else '+'}{format_value(metric, abs(value))}"

@@ -1,26 +1,27 @@
-"""What is counted and measured of runs, before and after, of an agent and of the team: success, duration, cost."""
+"""What is counted and measured of runs, before and after, of an agent and of the team: rates, duration, cost."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from statistics import NormalDist, fmean
+from statistics import NormalDist
 from typing import Literal
 
 from tasks.comparison.amounts import AmountTest, compare_amounts, rank_all
 from tasks.comparison.change_tests import WEIGHTS, Draft, Test
 from tasks.comparison.comparison import Change
 from tasks.comparison.rates import strata_of
-from tasks.comparison.samples import Samples, pair_samples, reach_of
+from tasks.comparison.samples import Samples, pair_samples, reach_of, weighted_mean
 from tasks.report.rows import RunRow
 from tasks.statistics.correction import POWER_SD, Hypothesis
 from tasks.statistics.intervals import newcombe_interval
 from tasks.statistics.rates import compare_rates, detectable_rate
 from tasks.wording.counts import counted
 
-Column = Literal["duration_seconds", "cost_usd", "completed"]
+Column = Literal["duration_seconds", "cost_usd", "completed", "succeeded"]
+Rate = Literal["completion_rate", "success_rate"]
 AMOUNTS: dict[str, Column] = {"avg_duration_seconds": "duration_seconds", "avg_cost_usd": "cost_usd"}
 """Metrics that are means over runs, and the column of ``report_runs`` that each is the mean of."""
 
@@ -30,17 +31,24 @@ _NOTHING_NEW = "no new runs"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the runs of one agent give: their success, and for each metric of ``AMOUNTS`` what is known of it.
+    """What the runs of one agent give: which completed, which succeeded, and what is known of each of ``AMOUNTS``.
 
     ``tests`` has those that can be tested, once ``measure_amounts`` has filled it in. ``reason`` says why the runs of
-    the two reports cannot be compared at all; None: they can.
+    the two reports cannot be compared at all; None: they can. ``success_reason`` is the same of their success alone.
     """
 
     runs: tuple[int, int]
+    completion: Samples
     success: Samples
     amounts: Mapping[str, Samples]
     tests: dict[str, AmountTest | None] = field(default_factory=dict)
     reason: str | None = None
+    success_reason: str | None = None
+
+    @property
+    def outcomes(self) -> Samples:
+        """What a score of the runs follows: their success, or where that is not known, their completion."""
+        return self.success if self.success.measured else self.completion
 
 
 def measure_runs(before: Sequence[RunRow], after: Sequence[RunRow], *, same_source: bool) -> Measured:
@@ -51,7 +59,8 @@ def measure_runs(before: Sequence[RunRow], after: Sequence[RunRow], *, same_sour
     }
     return Measured(
         runs=(len(before), len(after)),
-        success=pair_samples(before, after, partial(_column, "completed"), same_source=same_source),
+        completion=pair_samples(before, after, partial(_column, "completed"), same_source=same_source),
+        success=pair_samples(before, after, partial(_column, "succeeded"), same_source=same_source),
         amounts=amounts,
     )
 
@@ -70,33 +79,39 @@ def measure_amounts(agents: Sequence[Measured]) -> None:
 
 
 def _column(name: Column, run: RunRow) -> float | None:
-    value = run[name]
+    value = run.get(name)
     return None if value is None else float(value)
 
 
-def rate_draft(measured: Measured, reason: str | None, *, by_task: bool) -> Draft:
+def completion_draft(measured: Measured, reason: str | None, *, by_task: bool) -> Draft:
     """The change of an agent's completion rate; with ``reason`` it is not comparable."""
-    samples = measured.success
+    samples = measured.completion
     if not samples.measured and reason is None:
         reason = "no finished run before" if not samples.before else "no finished run now"
-    return _rate([samples], reason, "", by_task=by_task)
+    return _rate("completion_rate", [samples], reason, "", by_task=by_task)
 
 
-def team_rate_draft(agents: Sequence[Measured], reason: str | None, *, by_task: bool) -> Draft:
-    """The change of the completion rate of all runs of the agents that have some in both reports, tested within agents:
-    that one agent had more runs than before is no change."""
-    known = [agent.success for agent in agents if agent.success.measured]
+def success_draft(measured: Measured, reason: str | None, *, by_task: bool) -> Draft:
+    """The change of an agent's success rate over the runs of which it is known whether they did their task; with
+    ``reason`` it is not comparable."""
+    samples = measured.success
+    if not samples.measured and reason is None:
+        reason = f"it is not known of any run {'before' if not samples.before else 'now'} whether it did its task"
+    return _rate("success_rate", [samples], reason, "", by_task=by_task)
+
+
+def team_rate_draft(metric: Rate, many: Sequence[Samples], reason: str | None, *, by_task: bool) -> Draft:
+    """The change of a rate of all runs of the agents that have some in both reports, tested within agents: that one
+    agent had more runs than before is no change. ``many`` has a sample an agent."""
+    known = [samples for samples in many if samples.measured]
     if not known and reason is None:
-        reason = "no agent has finished runs in both reports"
-    return _rate(known, reason, f" within {counted(len(known), 'agent')}", by_task=by_task)
+        what = "finished runs" if metric == "completion_rate" else "runs of known success"
+        reason = f"no agent has {what} in both reports"
+    return _rate(metric, known or many, reason, f" within {counted(len(known), 'agent')}", by_task=by_task)
 
 
-def _rate(many: Sequence[Samples], reason: str | None, over: str, *, by_task: bool) -> Draft:
-    change = _start(
-        "completion_rate",
-        [value for samples in many for value in samples.before],
-        [value for samples in many for value in samples.after],
-    )
+def _rate(metric: Rate, many: Sequence[Samples], reason: str | None, over: str, *, by_task: bool) -> Draft:
+    change = _change(metric, _mean_rate(many, 0), _mean_rate(many, 1))
     if reason is not None:
         return _not_comparable(change, reason)
     if all(samples.nothing_new for samples in many):
@@ -124,10 +139,17 @@ def _rate(many: Sequence[Samples], reason: str | None, over: str, *, by_task: bo
     )
 
 
+def _mean_rate(many: Sequence[Samples], side: int) -> float | None:
+    """The rate before (0) or after (1) over all runs; an agent whose runs weigh differently counts by its rate."""
+    known = [(mean, len((samples.before, samples.after)[side])) for samples in many
+             if (mean := samples.means[side]) is not None]  # fmt: skip
+    return math.fsum(mean * runs for mean, runs in known) / sum(runs for _, runs in known) if known else None
+
+
 def _rate_interval(many: Sequence[Samples], n1: int, n2: int, difference: float) -> tuple[float, float]:
     """Newcombe's interval of new runs against old ones, taken to the difference that is shown: that of all runs."""
-    old = [value for samples in many for values in samples.old.values() for value in values]
-    new = [value for samples in many for values in samples.new.values() for value in values]
+    old = _pooled((samples.old, samples.weights.old if samples.weights else None) for samples in many)
+    new = _pooled((samples.new, samples.weights.new if samples.weights else None) for samples in many)
     before, after = _worth(old, n1), _worth(new, n2)
     low, high = newcombe_interval(*before, *after)
     centre = after[0] / after[1] - before[0] / before[1]
@@ -135,16 +157,35 @@ def _rate_interval(many: Sequence[Samples], n1: int, n2: int, difference: float)
     return max(-1.0, difference - reach * (centre - low)), min(1.0, difference + reach * (high - centre))
 
 
-def _worth(values: Sequence[float], most: int) -> tuple[float, int]:
-    """Successes and runs; fewer of both where runs of one task are worth fewer."""
-    size = max(1, min(len(values), most) if most else len(values))
-    return sum(values) * size / len(values), size
+Tasks = Mapping[Hashable, Sequence[float]]
+
+
+def _pooled(sides: Iterable[tuple[Tasks, Tasks | None]]) -> tuple[float, int]:
+    """Successes and runs of one side over all agents; an agent whose runs weigh differently counts by its rate."""
+    hits, runs = 0.0, 0
+    for tasks, weights in sides:
+        values = _flat(tasks)
+        rate = weighted_mean(values, None if weights is None else _flat(weights))
+        hits += len(values) * (rate or 0.0)
+        runs += len(values)
+    return hits, runs
+
+
+def _flat(tasks: Tasks) -> list[float]:
+    return [value for values in tasks.values() for value in values]
+
+
+def _worth(counted_runs: tuple[float, int], most: int) -> tuple[float, int]:
+    """Successes and runs; fewer of both where runs of one task, or of unequal weight, are worth fewer."""
+    hits, runs = counted_runs
+    size = max(1, min(runs, most) if most else runs)
+    return hits * size / runs, size
 
 
 def amount_draft(metric: str, measured: Measured, reason: str | None) -> Draft:
     """The change of a mean over an agent's runs; runs that were not measured are left out, which is noted."""
     samples, test = measured.amounts[metric], measured.tests.get(metric)
-    change = _start(metric, samples.before, samples.after)
+    change = _change(metric, *samples.means)
     if reason is None and not samples.measured:
         reason = "not measured before" if not samples.before else "not measured now"
     if reason is not None:
@@ -181,17 +222,18 @@ def team_amount_draft(metric: str, agents: Sequence[Measured], reason: str | Non
         return _not_comparable(Change(metric=metric, verdict="no_change"), reason or "measured of no agent in both")
     total = sum(len(samples.before) + len(samples.after) for samples, _ in known)
     shares = [(len(samples.before) + len(samples.after)) / total for samples, _ in known]
-    before = math.fsum(share * fmean(samples.before) for share, (samples, _) in zip(shares, known, strict=True))
-    after = math.fsum(share * fmean(samples.after) for share, (samples, _) in zip(shares, known, strict=True))
-    change = _start(metric, [before], [after])
+    means = [samples.means for samples, _ in known]
+    before = math.fsum(share * (mean[0] or 0.0) for share, mean in zip(shares, means, strict=True))
+    after = math.fsum(share * (mean[1] or 0.0) for share, mean in zip(shares, means, strict=True))
+    change = _change(metric, before, after)
     if reason is not None:
         return _not_comparable(change, reason)
     tested = [(share, test) for share, (_, test) in zip(shares, known, strict=True) if test is not None]
     if not tested:
         return _unchanged(change)
     still = math.fsum(
-        share * (fmean(samples.after) - fmean(samples.before))
-        for share, (samples, test) in zip(shares, known, strict=True)
+        share * ((mean[1] or 0.0) - (mean[0] or 0.0))
+        for share, mean, (_, test) in zip(shares, means, known, strict=True)
         if test is None
     )
     error = math.hypot(*(share * test.standard_error for share, test in tested))
@@ -218,8 +260,7 @@ def _tested(change: Change, p_value: float, error: float, direction: float) -> D
     return Draft(change, Test(hypotheses, detectable, falling_is_better=True, direction=direction))
 
 
-def _start(metric: str, before: Sequence[float], after: Sequence[float]) -> Change:
-    first, last = fmean(before) if before else None, fmean(after) if after else None
+def _change(metric: str, first: float | None, last: float | None) -> Change:
     difference = None if first is None or last is None else last - first
     return Change(metric=metric, verdict="no_change", before=first, after=last, difference=difference)
 

@@ -83,7 +83,7 @@ class Noise:
         words = "assumed" if self.judge_variance is None else "measured by several answers"
         moved = self.moved_criterion if criterion else self.moved
         if moved is None or moved[1] < _LEAST_DIFFERENCES:
-            return Spread(expected**0.5, None, f"judge's noise {words}, runs' from the completion rate")
+            return Spread(expected**0.5, None, f"judge's noise {words}, runs' from their outcomes")
         worth = _MAD_EFFICIENCY * moved[1]
         variance = (worth * moved[0] ** 2 + _PRIOR_WORTH * expected) / (worth + _PRIOR_WORTH)
         factor = runs[0].factor + runs[1].factor
@@ -101,7 +101,7 @@ class RunNoise:
     read by this report only: those that both saw make no difference, unless one had fewer, and each counted more.
     """
 
-    completed: int
+    hits: int
     runs: int
     own: float
 
@@ -113,7 +113,7 @@ class RunNoise:
     @property
     def variance(self) -> float:
         """By the rule of succession, as 20 of 20 are no proof of a rate of 1; 0 without runs."""
-        rate = (self.completed + 1) / (self.runs + 2)
+        rate = (self.hits + 1) / (self.runs + 2)
         return 100 * rate * (1 - rate) * self.factor
 
 

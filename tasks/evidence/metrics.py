@@ -58,6 +58,8 @@ def build_evidence(
         traces=kept,
         costs_usd=costs,
         metrics=build_metrics(agent_runs.runs, kept, costs),
+        tallies=agent_runs.tallies,
+        checks=agent_runs.checks,
         warnings=agent_runs.warnings,
         redactions=dict(agent_runs.redactions if redactions is None else redactions),
     )

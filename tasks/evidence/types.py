@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from tasks.evidence.criterion_tally import CriterionTally, RunValues
+from tasks.evidence.fact import Fact as Fact
 
 TraceState = Literal["complete", "partial", "pending", "missing", "unavailable"]
 """complete: a root and no orphan · partial: spans are missing · pending: not there yet, the run is young · missing:
@@ -18,12 +21,6 @@ RunId = str
 """The id of a run as its source has it, as text; unique in its agent."""
 
 Outcome = Literal["completed", "failed", "unfinished"]
-
-
-class Fact(BaseModel):
-    """Base of every type here: immutable, strict about names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 class Agent(Fact):
@@ -79,6 +76,7 @@ class Run(Fact):
     cost_usd: float | None = Field(None, description="By the source; comes before the price list.")
     model_name: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    tool_calls_known: bool = Field(False, description="Whether the source says which tools were called, or that none.")
     tool_calls_invalid: str | None = Field(None, description="The column's text, when it was not what it should be.")
     execution_steps: str | None = Field(None, description="The column's text as it is.")
     messages: str | None = Field(None, description="The column's text as it is.")
@@ -116,6 +114,8 @@ class AgentRuns(Fact):
     unreadable: int = Field(0, description="Rows left out because a value in them could not be read.")
     warnings: tuple[str, ...] = ()
     redactions: dict[str, int] = Field(default_factory=dict, description="Placeholders in the texts, by label.")
+    tallies: dict[str, CriterionTally] = Field(default_factory=dict, description="Of all finished runs, by criterion.")
+    checks: dict[RunId, RunValues] = Field(default_factory=dict, description="What code found on the runs here.")
 
 
 class SpanCall(Fact):
@@ -382,6 +382,8 @@ class Evidence(Fact):
     inclusion: dict[RunId, float] = Field(
         default_factory=dict, description="Probability with which a run was drawn, by run id; absent is 1."
     )
+    tallies: dict[str, CriterionTally] = Field(default_factory=dict, description="Of all finished runs, by criterion.")
+    checks: dict[RunId, RunValues] = Field(default_factory=dict, description="What code found on the runs here.")
     warnings: tuple[str, ...] = ()
     redactions: dict[str, int] = Field(
         default_factory=dict, description="Placeholders in all texts of the agent, by label; empty: none was found."

@@ -23,21 +23,22 @@ TEAM = "team"
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Release rules; None: the rule is not set. ``min_score`` is 0 to 10, ``min_completion_rate`` 0 to 1.
+    """Release rules; None: the rule is not set. ``min_score`` is 0 to 10, the rates are 0 to 1.
 
-    A completion rate is compared with its minimum by its 95 % interval, or with ``by_point`` by its value alone.
+    Success is whether runs did their task, completion what their statuses say. A rate is compared with its minimum by
+    its 95 % interval, or with ``by_point`` by its value alone.
     """
 
     min_score: float | None = None
+    min_success_rate: float | None = None
     min_completion_rate: float | None = None
     max_failed: int | None = None
     no_worse_than: str | None = None
     by_point: bool = False
 
     def __bool__(self) -> bool:
-        return any(value is not None for value in (self.min_score, self.min_completion_rate, self.max_failed)) or (
-            self.no_worse_than is not None
-        )
+        numbers = (self.min_score, self.min_success_rate, self.min_completion_rate, self.max_failed)
+        return any(value is not None for value in numbers) or self.no_worse_than is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,11 @@ def check_report(reading: StoredReport, rules: Rules, comparison: Comparison | N
 
     - A failed or cancelled report fails the gate, whatever the rules.
     - An agent that should have been judged and has no score (failed, no_evidence, skipped_budget, not_started) breaks
-      ``min_score``; one without a completion rate breaks ``min_completion_rate``. With ``max_failed``, failed agents
-      count there instead. Neither rule applies to agents without finished runs or outside the option ``agents``.
-    - A completion rate breaks ``min_completion_rate`` when its whole interval is below the minimum. When the interval
-      contains the minimum, there are too few runs to decide.
+      ``min_score``; one without a rate breaks ``min_completion_rate`` and, unless it was judged, ``min_success_rate``.
+      With ``max_failed``, failed agents count there instead. None of these rules applies to agents without finished
+      runs or outside the option ``agents``.
+    - A rate breaks its rule when its whole interval is below the minimum. When the interval contains the minimum, there
+      are too few runs to decide. Without a verdict on any run success is undecided: completion never takes its place.
     - ``no_worse_than`` is broken by changes for the worse that noise does not explain. What cannot be compared is
       reported; when nothing can be compared, the rule is broken.
     """
@@ -95,11 +97,10 @@ def check_report(reading: StoredReport, rules: Rules, comparison: Comparison | N
         results.append(_count_failed(reading.details, rules.max_failed))
     if rules.min_score is not None:
         results += _scores(reading, rules.min_score, failed_counted=rules.max_failed is not None)
-    if rules.min_completion_rate is not None:
-        counted = rules.max_failed is not None
-        results += [
-            _success(row, rules, _interval(reading, row), failed_counted=counted) for row in reading.asked_agents()
-        ]
+    if (least := rules.min_success_rate) is not None:
+        results += [_success(row, rules, least) for row in reading.asked_agents()]
+    if (least := rules.min_completion_rate) is not None:
+        results += [_completion(reading, row, rules, least) for row in reading.asked_agents()]
     if rules.no_worse_than is not None:
         results += _not_worse(reading, comparison)
     return results
@@ -154,41 +155,69 @@ def _idle(rule: str, row: AgentRow) -> RuleResult:
     return RuleResult(rule, row["agent_name"], "not_applied", why, row["agent_id"], excused=not left_out)
 
 
-def _interval(reading: StoredReport, row: AgentRow) -> tuple[float, float] | None:
-    """The stored 95 % interval of an agent's completion rate, or that of its stored runs; None without either."""
-    low, high = row.get("completion_rate_low"), row.get("completion_rate_high")
-    if low is not None and high is not None:
-        return low, high
-    runs = reading.runs_of(row["agent_id"])
-    return wilson_interval(sum(bool(run["completed"]) for run in runs), len(runs))
-
-
-def _success(row: AgentRow, rules: Rules, interval: tuple[float, float] | None, *, failed_counted: bool) -> RuleResult:
+def _completion(reading: StoredReport, row: AgentRow, rules: Rules, least: float) -> RuleResult:
     rule, name, agent_id = "min-completion-rate", row["agent_name"], row["agent_id"]
-    least = rules.min_completion_rate or 0.0
     rate = row["completion_rate"]
     if rate is None:
-        status = row["status"]
-        if status == "no_runs":
-            return _idle(rule, row)
-        if status == "failed" and failed_counted:
-            return RuleResult(rule, name, "not_applied", "failed, which max-failed counts", agent_id, excused=True)
-        why = "its runs could not be read" if status == "failed" else status.replace("_", " ")
-        return RuleResult(rule, name, "broken", f"no completion rate (at least {least:.4g}): {why}", agent_id)
-    shown = format_rate(rate, least)
-    runs = row.get("runs_analyzed")
+        return _without_rate(rule, "completion", row, rules, least, "its runs could not be read")
+    runs = row.get("runs_in_population") or row.get("runs_analyzed")
     over = f" of {counted(runs, 'run')}" if runs else ""
-    said = f"{shown}{over} completed"
-    if rules.by_point:
-        return RuleResult(rule, name, "held" if rate >= least else "broken", f"{said}, at least {least:.4g}", agent_id)
+    interval = _bounds(row.get("completion_rate_low"), row.get("completion_rate_high"))
     if interval is None:
-        return RuleResult(
-            rule, name, "cannot_tell", f"{said}, at least {least:.4g}: the number of runs is unknown", agent_id
-        )
+        known = reading.runs_of(agent_id)
+        interval = wilson_interval(sum(bool(run["completed"]) for run in known), len(known))
+    state, said = _decide(rate, interval, rules, least, f"{over} completed")
+    return RuleResult(rule, name, state, said, agent_id)
+
+
+def _success(row: AgentRow, rules: Rules, least: float) -> RuleResult:
+    rule, name, agent_id = "min-success-rate", row["agent_name"], row["agent_id"]
+    rate, verdicts = row.get("success_rate"), row.get("verdicts")
+    if rate is None and row["status"] in ("evaluated", "no_evidence"):
+        why = "no run has a verdict, and completion is not success"
+        if verdicts is not None and verdicts["cannot_tell"] + verdicts["unusable"]:
+            why = f"{verdicts['cannot_tell']} verdicts cannot tell, {verdicts['unusable']} are not usable"
+        said = f"no success rate (at least {least:.4g}): {why}"
+        return RuleResult(rule, name, "cannot_tell", said, agent_id)
+    if rate is None:
+        return _without_rate(rule, "success", row, rules, least, "its evaluation failed")
+    known = verdicts["from_source"] + verdicts["from_judge"] if verdicts else None
+    over = f" of {counted(known, 'run')} of known outcome" if known else ""
+    interval = _bounds(row["success_rate_low"], row["success_rate_high"])
+    state, said = _decide(rate, interval, rules, least, f"{over} succeeded")
+    return RuleResult(rule, name, state, said, agent_id)
+
+
+def _bounds(low: float | None, high: float | None) -> tuple[float, float] | None:
+    return None if low is None or high is None else (low, high)
+
+
+def _without_rate(rule: str, what: str, row: AgentRow, rules: Rules, least: float, failed: str) -> RuleResult:
+    """The result for an agent that should have a rate, or has no runs."""
+    status, name, agent_id = row["status"], row["agent_name"], row["agent_id"]
+    if status == "no_runs":
+        return _idle(rule, row)
+    if status == "failed" and rules.max_failed is not None:
+        return RuleResult(rule, name, "not_applied", "failed, which max-failed counts", agent_id, excused=True)
+    why = failed if status == "failed" else status.replace("_", " ")
+    return RuleResult(rule, name, "broken", f"no {what} rate (at least {least:.4g}): {why}", agent_id)
+
+
+def _decide(
+    rate: float, interval: tuple[float, float] | None, rules: Rules, least: float, what: str
+) -> tuple[State, str]:
+    """Whether a rate keeps its minimum, by its interval or by its value alone, and the same in words."""
+    said = f"{format_rate(rate, least)}{what}"
+    if rules.by_point:
+        return "held" if rate >= least else "broken", f"{said}, at least {least:.4g}"
+    if interval is None:
+        return "cannot_tell", f"{said}, at least {least:.4g}: the number of runs is unknown"
     low, high = interval
     state: State = "held" if low >= least else "broken" if high < least else "cannot_tell"
-    between = f"95 % interval {format_rate(low, least)} to {format_rate(high, least)}"
-    return RuleResult(rule, name, state, f"{said} ({between}), at least {least:.4g}", agent_id)
+    return (
+        state,
+        f"{said} (95 % interval {format_rate(low, least)} to {format_rate(high, least)}), at least {least:.4g}",
+    )
 
 
 def _not_worse(reading: StoredReport, comparison: Comparison | None) -> Iterator[RuleResult]:

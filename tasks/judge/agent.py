@@ -9,6 +9,7 @@ from dataclasses import replace
 from tasks.evidence.left_out import LeftOut
 from tasks.evidence.types import Evidence, RunId
 from tasks.judge.answer import RenderedEvidence
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.digest import digest_evidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
@@ -21,7 +22,7 @@ from tasks.judge.prompt.selection import Selection, label_runs, select_runs
 from tasks.judge.prompt.suspicion import find_suspicions
 from tasks.judge.prompt.tokens import estimate_tokens
 from tasks.judge.question import Question
-from tasks.judge.rubric import Criterion
+from tasks.judge.rubric import judged_criteria
 
 # All of an agent's facts have a third of this at the most.
 _ROOM_FOR_ALL_FACTS = 8000
@@ -37,10 +38,10 @@ def build_agent_question(
     of: int = 1,
     part: int = 0,
 ) -> Question:
-    """The question about one agent; quotes may name any of its finished runs (``labelled_runs``, when labelled).
+    """The question about one agent, on those of its criteria that code does not compute.
 
-    Where its runs are asked about in ``of`` parts, ``part`` (from 0) has every ``of``-th run, so that each has new and
-    old ones.
+    Quotes may name any of its finished runs (``labelled_runs``, when labelled). Where its runs are asked about in
+    ``of`` parts, ``part`` (from 0) has every ``of``-th run, so that each has new and old ones.
     """
     labelled = label_runs(evidence) if labelled_runs is None else labelled_runs
     asked = labelled[part::of]
@@ -54,7 +55,7 @@ def build_agent_question(
 
     return Question(
         kind="agent",
-        rubric=rubric,
+        rubric=judged_criteria(rubric),
         digest=digest if of == 1 else fingerprint({"evidence": digest, "part": part, "of": of}),
         labelled_runs=LabelledRuns(asked if asks != "scores" else labelled),
         render=render,
@@ -85,7 +86,9 @@ def judge_agent(
         why = f"no finished run; left out: {left_out.short()}" if left_out else "no runs"
         return Evaluation(agent_id=evidence.agent.id, status="no_runs", error=why)
     labelled_runs = label_runs(evidence)
-    first, *parts = build_agent_questions(evidence, rubric, labelled_runs, judge.verdicts_at_once(len(rubric)))
+    first, *parts = build_agent_questions(
+        evidence, rubric, labelled_runs, judge.verdicts_at_once(len(judged_criteria(rubric)))
+    )
     evaluation = judge_question(
         judge, first, timeout_seconds=timeout_seconds, parts=parts, inclusion_of=evidence.inclusion_of
     )

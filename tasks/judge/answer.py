@@ -8,13 +8,14 @@ from typing import Any
 
 from tasks.errors import UnusableAnswerError
 from tasks.evidence.values import read_text
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.parsing.objects import find_values
 from tasks.judge.parsing.reasoning import answer_part
 from tasks.judge.parsing.scores import read_score
 from tasks.judge.parsing.shapes import find_answer
 from tasks.judge.prompt.citations import Citation, LabelledRuns, Side
 from tasks.judge.prompt.instructions import Asks, Kind
-from tasks.judge.rubric import Criterion, fold_name
+from tasks.judge.rubric import fold_name
 from tasks.judge.runs.parsing import find_runs, find_whole_runs, read_verdicts
 from tasks.judge.runs.schema import object_of, run_definitions, runs_schema
 from tasks.judge.runs.verdict import RunVerdict
@@ -197,11 +198,12 @@ def parse_verdicts(
     wanted = labelled_runs.labels if labels is None else labels
     try:
         values = find_values(part, cut_off=cut_off)
-        given = find_runs(values, wanted)
-        data = _words_of(values, rubric)
     except UnusableAnswerError as error:
         problems += ["the answer was cut off at its length limit"] if cut_off else error.problems
         given = {label: verdict for label, verdict in find_whole_runs(part).items() if label in wanted}
+    else:
+        given = find_runs(values, wanted)
+        data = _words_of(values, rubric)
     if labels is None:
         wanted = [label for label in wanted if label in given]
     verdicts = read_verdicts(given, wanted, rubric, labelled_runs)

@@ -11,11 +11,13 @@ from tasks.evidence.types import Evidence
 from tasks.judge.ledger import fingerprint
 
 # What the judge is not shown, or what follows from the rest.
-_RUN_NOT_SHOWN = ("left_out_for", "cost_usd", "session_id", "version", "succeeded", "owner", "tags")
+_RUN_NOT_SHOWN = ("left_out_for", "tool_calls_known", "cost_usd", "session_id", "version", "succeeded", "owner", "tags")
 _NOT_SHOWN: Any = {
     "agent": {"owner": True},
     "future": True,
     "inclusion": True,
+    "tallies": True,
+    "checks": True,
     "runs": {"__all__": dict.fromkeys(_RUN_NOT_SHOWN, True)},
 }
 

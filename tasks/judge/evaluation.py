@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from tasks.evidence.types import AgentId
+from tasks.evidence.types import AgentId, RunId
 from tasks.judge.answer import Contradiction
 from tasks.judge.prompt.suspicion import Suspicion
-from tasks.judge.runs.verdict import RunVerdict
+from tasks.judge.runs.verdict import Check, RunVerdict
 from tasks.judge.scoring import Verdict
 
 AgentStatus = Literal["evaluated", "no_evidence", "no_runs", "failed", "not_started", "skipped_budget"]
@@ -22,7 +23,8 @@ class Evaluation:
     answer was ``reused``, None when unknown; ``known_cost_usd`` is the part that is known. ``calls`` counts replies,
     useless ones too, ``samples`` the answers that were used. ``sampling`` says which runs the judge saw when it did
     not see all of them ("" otherwise); ``runs_shown`` is None when none were shown.
-    ``run_verdicts`` are on the runs that the judge was shown, empty for the team.
+    ``run_verdicts`` are on the runs that the judge was shown, empty for the team. ``run_checks`` are the computed
+    criteria by run: all finished runs of an agent that has any.
     """
 
     agent_id: AgentId | None
@@ -51,6 +53,7 @@ class Evaluation:
     sampling: str = ""
     warnings: tuple[str, ...] = ()
     run_verdicts: tuple[RunVerdict, ...] = ()
+    run_checks: Mapping[RunId, Mapping[str, Check]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         # Prefect logs the state of a failed task run, and with it what is in it.

@@ -8,30 +8,22 @@ import reprlib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from tasks.errors import NotFoundError, UsageError
 from tasks.evidence.ids import read_id
 from tasks.evidence.types import Agent, AgentId
+from tasks.judge.criteria.criterion import Criterion
+from tasks.judge.criteria.presets import PRESETS, default_rubric, default_team_rubric
 
 DEFAULT_GOAL = "The agents do their tasks correctly, reliably and efficiently"
 _MOST_CRITERIA = 20
 _LONGEST_NAME = 60
-
-
-class Criterion(BaseModel):
-    """One thing that is scored from 0 to 10."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    weight: float = Field(1.0, gt=0, le=1e6, allow_inf_nan=False, title="Weight", description="Relative to the others.")
-    description: str = Field("", title="What it means", description="For the judge, in a sentence.")
-    threshold: float = Field(
-        7.0, ge=0, le=10, allow_inf_nan=False, title="Threshold", description="Score from which it is passed, 0 to 10."
-    )
+# In the place of a criterion's name it stands for "did the run do its task?".
+_RESERVED_NAMES = frozenset({"(success)"})
 
 
 def _checked_names(rubric: dict[str, Criterion]) -> dict[str, Criterion]:
@@ -43,6 +35,8 @@ def _checked_names(rubric: dict[str, Criterion]) -> dict[str, Criterion]:
     for name in rubric:
         if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
             raise ValueError(f"criterion name {name!r} must be 1 to {_LONGEST_NAME} printable characters")
+        if fold_name(name) in _RESERVED_NAMES:
+            raise ValueError(f"criterion name {name!r} is reserved; name it otherwise, such as 'success'")
         if (twin := folded.setdefault(fold_name(name), name)) != name:
             raise ValueError(f"criterion names {twin!r} and {name!r} differ only in case, white space, - or _")
     return rubric
@@ -53,8 +47,33 @@ def fold_name(name: str) -> str:
     return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", name)).strip().casefold()
 
 
-Rubric = Annotated[dict[str, Criterion], AfterValidator(_checked_names)]
-"""Criteria by name."""
+def _read_preset(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    if given not in PRESETS:
+        raise ValueError(f"there is no preset of this name; there are {', '.join(PRESETS)}")
+    return PRESETS[given]()
+
+
+def _only_judged(rubric: dict[str, Criterion]) -> dict[str, Criterion]:
+    for name, criterion in rubric.items():
+        if criterion.is_computed:
+            raise ValueError(
+                f"criterion {name!r} has kind {criterion.kind}, which is computed from an agent's runs; the team's "
+                "criteria are the judge's (kind judge)"
+            )
+    return rubric
+
+
+Rubric = Annotated[
+    dict[str, Criterion],
+    BeforeValidator(_read_preset, json_schema_input_type=dict[str, Criterion] | Literal["default", "station"]),
+    AfterValidator(_checked_names),
+]
+"""An agent's criteria by name; a preset's name stands for them."""
+
+TeamRubric = Annotated[dict[str, Criterion], AfterValidator(_checked_names), AfterValidator(_only_judged)]
+"""The team's criteria by name."""
 
 
 def in_order(rubric: Mapping[str, Criterion]) -> dict[str, Criterion]:
@@ -66,35 +85,19 @@ def in_order(rubric: Mapping[str, Criterion]) -> dict[str, Criterion]:
     return dict(sorted(rubric.items()))
 
 
-def default_rubric() -> dict[str, Criterion]:
-    """The rubric of an agent (and of the team) for which none is given."""
-    return {
-        "accuracy": Criterion(
-            weight=0.4,
-            threshold=7,
-            description="What the agent answers and does is right, and follows from what its tools returned.",
-        ),
-        "reliability": Criterion(
-            weight=0.3,
-            threshold=7,
-            description="It finishes its tasks, handles errors of its tools, and behaves alike in like cases.",
-        ),
-        "efficiency": Criterion(
-            weight=0.3,
-            threshold=6,
-            description="No needless or repeated steps, calls, tokens or waiting for what the task asks.",
-        ),
-    }
+def judged_criteria(rubric: Mapping[str, Criterion]) -> dict[str, Criterion]:
+    """The criteria of ``rubric`` that the judge is asked about, in its order; code computes the others."""
+    return {name: criterion for name, criterion in rubric.items() if not criterion.is_computed}
 
 
 _ENTRIES = 'By name: {"accuracy": {"weight": 0.4, "threshold": 7, "description": "What it means"}}.'
 
 
-def _form(position: int) -> dict[str, Any]:
+def _form(position: int, rubric: Mapping[str, Criterion]) -> dict[str, Any]:
     """What a form has to know of a rubric: its default, from which null is no way out, and bounds that it can check."""
     return {
         "position": position,
-        "default": {name: criterion.model_dump() for name, criterion in default_rubric().items()},
+        "default": {name: criterion.model_dump() for name, criterion in rubric.items()},
         "minProperties": 1,
         "maxProperties": _MOST_CRITERIA,
         "propertyNames": {"minLength": 1, "maxLength": _LONGEST_NAME},
@@ -112,11 +115,11 @@ class TeamCriteria(BaseModel):
         description="What the agents are there for, in a sentence.",
         json_schema_extra={"position": 0},
     )
-    criteria: Rubric = Field(
-        default_factory=default_rubric,
+    criteria: TeamRubric = Field(
+        default_factory=default_team_rubric,
         title="Criteria for the team",
         description=f"{_ENTRIES} Weights are relative to each other; a score of 0 to 10 passes from the threshold on.",
-        json_schema_extra=_form(1),
+        json_schema_extra=_form(1, default_team_rubric()),
     )
 
 
@@ -129,8 +132,8 @@ class Criteria(BaseModel):
     default: Rubric = Field(
         default_factory=default_rubric,
         title="Criteria for every agent",
-        description=_ENTRIES,
-        json_schema_extra=_form(1),
+        description=f"{_ENTRIES} Or the name of a preset: default, station.",
+        json_schema_extra=_form(1, default_rubric()),
     )
     agents: dict[str, Rubric] = Field(
         default_factory=dict,
@@ -159,6 +162,20 @@ def load_criteria(path: Path) -> Criteria:
             f"criteria file {str(path)!r} holds a {type(data).__name__}, not the keys team, default, agents"
         )
     return parse_criteria(data, origin=f"criteria file {str(path)!r}")
+
+
+def open_criteria(given: str) -> Criteria:
+    """The criteria that a command was given: a preset's name, for every agent, or else the path of a file.
+
+    Raises:
+        RefusedError: as ``load_criteria``.
+    """
+    if given in PRESETS:
+        return Criteria(default=PRESETS[given]())
+    path = Path(given)
+    if not path.exists():
+        raise UsageError(f"criteria {given!r} is neither a file nor a preset ({', '.join(PRESETS)})")
+    return load_criteria(path)
 
 
 def parse_criteria(data: Any, *, origin: str = "criteria") -> Criteria:

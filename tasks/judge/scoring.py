@@ -8,7 +8,8 @@ from statistics import fmean
 
 from tasks.evidence.types import RunId
 from tasks.judge.answer import Example, JudgeAnswer
-from tasks.judge.rubric import Criterion, weighted_mean
+from tasks.judge.criteria.criterion import Criterion
+from tasks.judge.rubric import weighted_mean
 from tasks.judge.runs.scoring import score_checks
 from tasks.judge.runs.verdict import RunVerdict
 
@@ -146,6 +147,8 @@ def score_verdicts(verdicts: tuple[Verdict, ...]) -> Score:
     """The weighted mean over the scored criteria, coverage by weight, and whether all pass; see ``Score``."""
     scored = [(verdict.score, verdict.weight) for verdict in verdicts if verdict.score is not None]
     score = weighted_mean(scored)
+    if not verdicts:
+        return Score(score=None, passed=None, coverage=0.0)
     covered = sum(weight for _, weight in scored) / sum(verdict.weight for verdict in verdicts)
     return Score(score=score, passed=_passed(verdicts), coverage=1.0 if len(scored) == len(verdicts) else covered)
 

@@ -20,7 +20,8 @@ def agents_of(details: Sequence[AgentRow]) -> list[Agent]:
 class StoredReport:
     """One report: its row of ``reports``, and its rows of the other tables; empty when it ended before it had any.
 
-    Of ``runs`` only agent_id, run_id, completed, duration_seconds, cost_usd and task_hash are used.
+    Of ``runs`` only agent_id, run_id, completed, succeeded, success_source, inclusion_probability, duration_seconds,
+    cost_usd and task_hash are used.
     """
 
     report: ReportRow

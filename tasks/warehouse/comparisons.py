@@ -24,10 +24,15 @@ from tasks.warehouse.schema import (
 )
 from tasks.warehouse.sql import Warehouse
 
-_RUN_COLUMNS = ("agent_id", "run_id", "completed", "duration_seconds", "cost_usd", "task_hash")
+_RUN_COLUMNS = (
+    *("agent_id", "run_id", "completed", "succeeded", "success_source", "inclusion_probability"),
+    *("duration_seconds", "cost_usd", "task_hash"),
+)
 _AGENT_COLUMNS = (
     *("agent_id", "agent_name", "status", "score", "passed"),
-    *("completion_rate", "completion_rate_low", "completion_rate_high", "runs_analyzed", "runs_unfinished"),
+    *("success_rate", "success_rate_low", "success_rate_high", "verdicts"),
+    *("completion_rate", "completion_rate_low", "completion_rate_high"),
+    *("runs_analyzed", "runs_in_population", "runs_unfinished"),
     *("avg_duration_seconds", "avg_cost_usd", "reused"),
 )
 _MOST_HISTORY = 10

@@ -33,6 +33,15 @@ _CREDENTIALS = re.compile(r"://([^/?#:@]*:(?!:).*|[^/?#]*)@", re.DOTALL)
 # Between these an error can show a part of a password alone.
 _RESERVED = re.compile(r"[@/?#:\[\]]")
 _SHORTEST_PART = 3
+# By table, the names under which files of earlier versions hold a column: what has such a name now is something else.
+_EARLIER_NAMES = {
+    "agent_report_details": {
+        "completion_rate": "success_rate",
+        "completion_rate_low": "success_rate_low",
+        "completion_rate_high": "success_rate_high",
+    },
+    "report_runs": {"completed": "succeeded"},
+}
 
 
 def write_parquet(
@@ -307,9 +316,14 @@ def _to_current(table: Table, stored: pa.Table) -> pa.Table:
     if stored.schema.equals(schema):
         return stored
     count = stored.num_rows
+    earlier = _EARLIER_NAMES.get(table.name, {})
+    if earlier.keys() & set(stored.column_names):
+        earlier = {}
     arrays = []
     for column in table.columns:
-        values = stored[column.name].to_pylist() if column.name in stored.column_names else [None] * count
+        name = earlier.get(column.name, column.name)
+        is_there = name in stored.column_names and column.name not in earlier.values()
+        values = stored[name].to_pylist() if is_there else [None] * count
         if isinstance(column.type, Clean):
             values = [column.type.to_parquet(column.type.from_parquet(value)) for value in values]
         arrays.append(pa.array(values, type=arrow_type(column)))

@@ -16,8 +16,8 @@ from tasks.warehouse.sql import open_warehouse
 _READERS = ("read_agents", "read_criteria", "read_parquet_table", "read_reports", "read_runs", "read_view")
 
 
-def test_the_public_names_are_the_readers_and_their_error() -> None:
-    assert set(agent_report.__all__) == {*_READERS, "update_parquet", "WarehouseError"}
+def test_the_public_names_are_the_readers_their_error_and_the_types_of_runs() -> None:
+    assert set(agent_report.__all__) == {*_READERS, "update_parquet", "WarehouseError", "Run", "ToolCall"}
 
 
 @pytest.mark.parametrize("name", _READERS)

@@ -13,6 +13,8 @@ from pydantic import SecretStr
 import agent_report
 from deployments.cli import app
 from tasks.evidence.traces.conventions.catalog import OWN, SHARED
+from tasks.judge.criteria.criterion import FIELD_OF, KINDS
+from tasks.judge.criteria.presets import PRESETS
 from tasks.judge.evaluation import AgentStatus
 from tasks.settings import ReportOptions, Settings
 from tasks.sources.contract.columns import AGENT, RUN, SIGNAL, STEP, Column, ColumnType
@@ -94,6 +96,13 @@ def test_every_function_of_the_module_is_explained_with_its_arguments(pages: dic
         parameters = inspect.signature(getattr(agent_report, name)).parameters.values()
         optional = [parameter.default is not inspect.Parameter.empty for parameter in parameters]
         assert ["=" in argument for argument in arguments.split(", ")] == optional, line
+
+
+def test_every_kind_of_criterion_is_in_the_guide_with_its_field(pages: dict[str, Any]) -> None:
+    page = pages["docs/guide/criteria.md"]
+    rows = {row[0].strip("`"): row[2].strip("`") for row in page.rows("kind")}
+    assert rows == {kind: FIELD_OF.get(kind, "") for kind in KINDS}
+    assert [row[0].strip("`") for row in page.rows("preset")] == list(PRESETS)
 
 
 def test_the_source_has_the_columns_that_are_read(pages: dict[str, Any]) -> None:

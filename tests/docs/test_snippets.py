@@ -16,7 +16,8 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from tasks.evidence.types import Run
+from tasks.evidence.types import Run, ToolCall
+from tasks.judge.criteria.function import call_function, load_functions
 from tasks.judge.prompt.steps import build_steps
 from tasks.judge.rubric import parse_criteria
 from tasks.settings import ReportOptions
@@ -118,6 +119,24 @@ def test_yaml_is_criteria_or_a_mapping(page: Any) -> None:
             assert parse_mapping(block, page.name).runs
         else:
             assert "name:billing-bot" in parse_criteria(found).agents
+
+
+def test_the_function_of_the_guide_decides_on_runs(
+    pages: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = pages["docs/guide/criteria.md"]
+    (block,) = page.of_language("python")
+    (tmp_path / "my_checks").mkdir()
+    (tmp_path / "my_checks" / "refunds.py").write_text(block, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    _, computed = page.of_language("yaml")
+    functions = load_functions(parse_criteria(yaml.safe_load(computed)).agents)
+    call = ToolCall(name="refund", arguments='{"amount": 20}')
+    started = datetime(2026, 3, 1, tzinfo=UTC)
+    run = Run(id="1", agent_id="1", status="completed", outcome="completed", started_at=started, tool_calls=(call,))
+    for response, expected in {"20 EUR are on their way.": 1, "30 EUR are on their way.": 0, None: None}.items():
+        answered = run.model_copy(update={"final_response": response})
+        assert call_function(functions["my_checks.refunds:is_right"], answered) == expected
 
 
 def test_mappings_make_any_database_a_source(pages: dict[str, Any], tmp_path: Path) -> None:

@@ -70,6 +70,59 @@ def test_a_completion_rate_is_passed_broken_or_cannot_be_told() -> None:
     assert [finding.state for finding in by_point] == ["held", "broken", "broken", "held"]
 
 
+def _verdicts(from_source: int = 0, from_judge: int = 0, cannot_tell: int = 0, unusable: int = 0) -> dict[str, int]:
+    counts = {"from_source": from_source, "from_judge": from_judge, "cannot_tell": cannot_tell, "unusable": unusable}
+    return counts | {"not_judged": 0}
+
+
+def _succeeded(agent_id: int, succeeded: int, runs: int) -> dict[str, Any]:
+    """An agent all of whose runs completed."""
+    low, high = wilson_interval(succeeded, runs) or (None, None)
+    known = {"success_rate": succeeded / runs, "success_rate_low": low, "success_rate_high": high}
+    return _rated(agent_id, runs, runs) | known | {"verdicts": _verdicts(from_judge=runs)}
+
+
+def test_success_is_of_verdicts_and_not_of_statuses() -> None:
+    reading = _reading(_succeeded(1, 20, 20), _succeeded(2, 9, 20), _succeeded(3, 15, 20))
+    found = check_report(reading, Rules(min_success_rate=0.8))
+    assert [(finding.rule, finding.state, finding.message) for finding in found] == [
+        ("min-success-rate", "held",
+         "100% of 20 runs of known outcome succeeded (95 % interval 84% to 100%), at least 0.8"),
+        ("min-success-rate", "broken",
+         "45% of 20 runs of known outcome succeeded (95 % interval 26% to 66%), at least 0.8"),
+        ("min-success-rate", "cannot_tell",
+         "75% of 20 runs of known outcome succeeded (95 % interval 53% to 89%), at least 0.8"),
+    ]  # fmt: skip
+    assert [finding.state for finding in check_report(reading, Rules(min_completion_rate=0.8))] == ["held"] * 3
+    by_point = check_report(reading, Rules(min_success_rate=0.8, by_point=True))
+    assert [finding.state for finding in by_point] == ["held", "broken", "broken"]
+
+
+def test_without_verdicts_success_is_undecided_and_never_completion() -> None:
+    unknown = {"success_rate": None, "success_rate_low": None, "success_rate_high": None}
+    reading = _reading(
+        _rated(1, 20, 20),
+        _rated(2, 20, 20) | unknown | {"verdicts": None},
+        _rated(3, 20, 20) | unknown | {"verdicts": _verdicts(cannot_tell=15, unusable=5)},
+        _row(4, "no_runs", None, None) | unknown,
+        _row(5, "failed", None, 0.9) | unknown,
+    )
+    for rules in (Rules(min_success_rate=0.8), Rules(min_success_rate=0.0, by_point=True)):
+        findings = check_report(reading, rules)
+        assert [finding.state for finding in findings] == [*["cannot_tell"] * 3, "not_applied", "broken"]
+        assert [finding.breaks(strict=True) for finding in findings] == [True, True, True, False, True]
+    none = "no success rate (at least 0.8): no run has a verdict, and completion is not success"
+    assert [finding.message for finding in check_report(reading, Rules(min_success_rate=0.8))] == [
+        none,
+        none,
+        "no success rate (at least 0.8): 15 verdicts cannot tell, 5 are not usable",
+        "no run, so nothing was judged",
+        "no success rate (at least 0.8): its evaluation failed",
+    ]
+    *_, failed = check_report(reading, Rules(min_success_rate=0.8, max_failed=1))
+    assert (failed.state, failed.excused) == ("not_applied", True)
+
+
 @pytest.mark.parametrize(("least", "state"), [(0.0, "held"), (1.0, "cannot_tell")])
 def test_a_bound_at_the_end_of_the_scale_breaks_on_no_rounding(least: float, state: str) -> None:
     for runs in range(1, 60):

@@ -14,8 +14,8 @@ import pytest
 from tasks.errors import UnusableAnswerError
 from tasks.evidence.types import Run, ToolCall
 from tasks.judge.answer import JudgeAnswer, build_schema, parse_answer
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
-from tasks.judge.rubric import Criterion
 
 Make = Callable[..., dict[str, Any]]
 FIXTURES = Path(__file__).parents[1] / "fixtures"

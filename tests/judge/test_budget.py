@@ -16,10 +16,10 @@ from deployments.demo.judge import SimulatedJudge, asked_schema, completion
 from deployments.demo.loopback import Response
 from tasks.evidence.types import Evidence, Run, ToolCall
 from tasks.judge.agent import judge_agent
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.exchange import Judge
 from tasks.judge.prompt.tokens import estimate_tokens
-from tasks.judge.rubric import Criterion
 
 WORDS = [
     "the",

@@ -20,9 +20,9 @@ from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Evidence, Run, ToolCall
 from tasks.judge.agent import judge_agent
 from tasks.judge.budget import Budget
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
-from tasks.judge.rubric import Criterion
 from tasks.settings import Settings
 
 Payload = dict[str, Any]

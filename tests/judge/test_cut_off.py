@@ -14,11 +14,11 @@ from deployments.demo.judge import SimulatedJudge, asked_schema, completion
 from deployments.demo.loopback import Response
 from tasks.evidence.types import Evidence, Run
 from tasks.judge.agent import judge_agent
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.cut_off import ended_by_context, is_spent_on_reasoning, was_prompt_cut
 from tasks.judge.endpoint.model_limits import Bounds
 from tasks.judge.endpoint.reply import Reply, read_reply
 from tasks.judge.exchange import Judge
-from tasks.judge.rubric import Criterion
 
 Payload = dict[str, Any]
 Judging = Callable[..., tuple[Judge, SimulatedJudge]]

@@ -15,10 +15,10 @@ from deployments.demo.judge import SimulatedJudge
 from tasks.errors import JudgeError
 from tasks.judge.answer import RenderedEvidence
 from tasks.judge.call_context import Spent
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.access.address import Address
 from tasks.judge.exchange import Judge
 from tasks.judge.question import Question
-from tasks.judge.rubric import Criterion
 
 Make = Callable[..., dict[str, Any]]
 Judging = Callable[..., tuple[Judge, SimulatedJudge]]

@@ -11,10 +11,10 @@ import pytest
 from tasks.errors import RefusedError
 from tasks.evidence.ids import read_id
 from tasks.evidence.types import Agent
+from tasks.judge.criteria.criterion import Criterion
+from tasks.judge.criteria.presets import default_rubric, default_team_rubric
 from tasks.judge.rubric import (
     Criteria,
-    Criterion,
-    default_rubric,
     find_agent,
     load_criteria,
     parse_criteria,
@@ -93,7 +93,8 @@ def test_defaults() -> None:
     criteria = Criteria()
     found = {name: (c.weight, c.threshold) for name, c in criteria.default.items()}
     assert found == {"accuracy": (0.4, 7), "reliability": (0.3, 7), "efficiency": (0.3, 6)}
-    assert criteria.team.criteria == criteria.default == default_rubric()
+    assert {name: (c.weight, c.threshold) for name, c in criteria.team.criteria.items()} == found
+    assert (criteria.default, criteria.team.criteria) == (default_rubric(), default_team_rubric())
     assert criteria.team.goal == "The agents do their tasks correctly, reliably and efficiently"
 
 
@@ -258,8 +259,9 @@ def test_the_order_of_criteria_makes_no_other_question(agents: list[Agent]) -> N
 
 def test_a_form_has_the_defaults_to_begin_with() -> None:
     schema = Criteria.model_json_schema()
-    for field in (schema["properties"]["default"], schema["$defs"]["TeamCriteria"]["properties"]["criteria"]):
-        assert parse_criteria({"default": field["default"]}).default == default_rubric()
+    fields = (schema["properties"]["default"], schema["$defs"]["TeamCriteria"]["properties"]["criteria"])
+    for field, rubric in zip(fields, (default_rubric(), default_team_rubric()), strict=True):
+        assert parse_criteria({"default": field["default"]}).default == rubric
         assert field["minProperties"] == 1
     for model in (schema, *schema["$defs"].values()):
         assert all(field["title"] for field in model["properties"].values())

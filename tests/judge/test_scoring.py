@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.judge.answer import Citation, CriterionAnswer, Example, JudgeAnswer
-from tasks.judge.rubric import Criterion
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.scoring import Score, build_verdicts, score_verdicts, typical_first
 
 

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import URL, make_url
 
 from tasks.evidence.types import (
@@ -31,9 +29,6 @@ from tasks.evidence.types import (
     TraceCounts,
     WaterfallSpan,
 )
-from tasks.warehouse import migrations
-from tasks.warehouse.engine import connect_database
-from tasks.warehouse.migrations import VERSION_TABLE
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
 ROOT = Path(__file__).parents[2]
@@ -52,19 +47,11 @@ def warehouse_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-@pytest.fixture(scope="session")
-def bring_to() -> Callable[[str, str], None]:
-    """Migrates the database at a URL to an earlier revision."""
-
-    def bring(url: str, revision: str) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrations.__file__).parent / "alembic"))
-        config.set_main_option("path_separator", "os")
-        with connect_database(url).writing() as connection:
-            config.attributes |= {"connection": connection, "version_table": VERSION_TABLE}
-            command.upgrade(config, revision)
-
-    return bring
+@pytest.fixture
+def earlier_url(warehouse_url: str, fill_earlier: Callable[[str], None]) -> str:
+    """The warehouse of version 452c3d9 (schema 0003), as it left it."""
+    fill_earlier(warehouse_url)
+    return warehouse_url
 
 
 @pytest.fixture(scope="session")

@@ -129,7 +129,7 @@ def test_a_migration_that_is_interrupted_leaves_nothing_behind(warehouse_url: st
     assert open_warehouse(warehouse_url).create_report({"environment": "prod"}) == 1
 
 
-def test_runs_of_an_earlier_schema_succeeded_as_their_status_says(warehouse_url: str, bring_to: BringTo) -> None:
+def test_runs_of_an_earlier_schema_completed_as_their_status_says(warehouse_url: str, bring_to: BringTo) -> None:
     bring_to(warehouse_url, "0001")
     statuses = {1: "completed", 2: " Completed", 3: "failed", 4: "timeout", 5: "error", 6: "running", 7: "cancelled"}
     with connect_database(warehouse_url).writing() as connection:
@@ -145,8 +145,8 @@ def test_runs_of_an_earlier_schema_succeeded_as_their_status_says(warehouse_url:
                 {"run": run_id, "status": status},
             )
     runs = open_warehouse(warehouse_url).load_runs(1)
-    succeeded = {run["run_id"]: run["succeeded"] for run in runs}
-    assert succeeded == {"1": True, "2": True, "3": False, "4": False, "5": False, "6": None, "7": None}
+    completed = {run["run_id"]: run["completed"] for run in runs}
+    assert completed == {"1": True, "2": True, "3": False, "4": False, "5": False, "6": None, "7": None}
 
 
 def test_claims_of_an_earlier_schema_count_when_they_have_died(warehouse_url: str, bring_to: BringTo) -> None:

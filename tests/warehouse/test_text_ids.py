@@ -6,9 +6,7 @@ The fixture is of version 452c3d9, by its demo: two reports, labels, a compariso
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,44 +23,10 @@ from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.migrations import VERSION_TABLE
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
-BringTo = Callable[[str, str], None]
 _FIXTURE = Path(__file__).parents[1] / "fixtures" / "warehouse_of_0003.json"
-# Words of agents that look like what is changed.
+# Words of agents that look like what is changed, see ``fill_earlier``.
 _QUOTE = '"run_id": 7, {"run_ids": [7]}'
 _CLAIM = {"run_id": 20, "label": "R2", "span_id": "", "quote": _QUOTE}
-
-
-def _value(column: sa.Column[Any], value: Any) -> Any:
-    if isinstance(column.type, sa.JSON):
-        return json.loads(value)
-    if isinstance(column.type, sa.DateTime):
-        return datetime.fromisoformat(value)
-    return bool(value) if isinstance(column.type, sa.Boolean) else value
-
-
-@pytest.fixture
-def earlier_url(warehouse_url: str, bring_to: BringTo) -> str:
-    """The warehouse of the fixture, as that version left it."""
-    bring_to(warehouse_url, "0003")
-    tables = json.loads(_FIXTURE.read_text(encoding="utf-8"))
-    tables["agent_report_details"][1] |= {
-        "contradictions": json.dumps([{"claim": _CLAIM, "observation": _CLAIM | {"run_id": None}, "text": _QUOTE}]),
-        "suspicions": json.dumps([{"run_id": 8, "place": "task", "text": _QUOTE}]),
-    }
-    with connect_database(warehouse_url).writing() as connection:
-        for name, rows in tables.items():
-            table = sa.Table(name, sa.MetaData(), autoload_with=connection)
-            for row in rows:
-                values = {key: _value(table.c[key], value) for key, value in row.items()}
-                connection.execute(sa.insert(table).values(values))
-        if connection.dialect.name == "postgresql":
-            for name in ("reports", "labels", "judge_calls"):
-                last = f"(SELECT max(id) FROM {name})"
-                connection.execute(sa.text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), {last})"))
-        else:
-            # The last ones were removed again.
-            connection.execute(sa.text("UPDATE sqlite_sequence SET seq = 90 WHERE name = 'judge_calls'"))
-    return warehouse_url
 
 
 @pytest.fixture

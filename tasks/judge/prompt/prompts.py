@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.evidence.types import Evidence, Metrics, RunId
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.prompt.citations import NO_RESPONSE
 from tasks.judge.prompt.fence import MARK, inline, marked
 from tasks.judge.prompt.instructions import Asks, Kind, build_instructions
 from tasks.judge.prompt.selection import RunExcerpt, Selection, StepExcerpt
 from tasks.judge.prompt.steps import NO_RESULT
-from tasks.judge.rubric import Criterion
 from tasks.wording.shortening import clip_middle
 
 

@@ -49,7 +49,8 @@ def _read(raw: list[Any]) -> dict[str, str | None]:
     return {
         "task": _task(messages),
         "execution_steps": write_json(steps) if steps else None,
-        "tool_calls": write_json(calls) if calls else None,
+        # A conversation without a call states that there was none.
+        "tool_calls": write_json(calls) if messages else None,
         "final_response": _final_response(messages),
     }
 

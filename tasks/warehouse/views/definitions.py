@@ -94,7 +94,7 @@ criterion_history = View(
         "agent_name": "As it was called in this report; NULL for the team.",
         "weight": "As it was in this report, as threshold.",
         "score": "0 to 10; NULL: not enough evidence, never 0.",
-        "passed": "At the threshold; NULL: not scored.",
+        "passed": "true: at the threshold for certain; false: below it for certain; NULL: too close to call, or none.",
     },
 )
 judge_costs = View(
@@ -126,12 +126,13 @@ judge_costs = View(
 )
 failing_agents = View(
     "failing_agents",
-    "A row for every agent that needs attention now: in the newest completed report that could say, it did not pass or "
-    "could not be judged. One that had no runs or no evidence for it says nothing. An agent that is gone is not in it.",
+    "A row for every agent that needs attention now: in the newest completed report that could say, it failed for "
+    "certain or could not be judged. One that had no runs or no evidence for it, or found it too close to call, says "
+    "nothing. An agent that is gone is not in it.",
     select_failing_agents(),
     {
-        "status": "evaluated (it did not pass) or failed (no usable answer; see error).",
-        "criteria_not_passed": "How many of its criteria are below their threshold or without a score.",
+        "status": "evaluated (it failed for certain) or failed (no usable answer; see error).",
+        "criteria_not_passed": "How many of its criteria are below their threshold for certain, or without a score.",
         "worst_criterion": "The one that is furthest below its threshold.",
         "worst_criterion_score": "NULL: not enough evidence.",
         "worst_criterion_threshold": "What it should have been at least.",

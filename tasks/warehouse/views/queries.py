@@ -16,9 +16,6 @@ from tasks.warehouse.schema import judge_calls, reports
 NOT_LOOKED_AT = ("not_started", "skipped_budget")
 """Statuses of an agent that a report left out: they say nothing of the agent, and hide nothing of what is known."""
 
-NOTHING_SEEN = ("no_runs", "no_evidence")
-"""Statuses of an agent that a report looked at and could say nothing of: it is neither failing nor fine for that."""
-
 
 def _real(expression: ColumnElement[Any]) -> ColumnElement[Any]:
     return sa.type_coerce(expression, Real())
@@ -58,6 +55,12 @@ _of_score = (
     details.c.reused,
     reports.c.judge_model,
     reports.c.judge_fingerprint,
+    # Behind the columns that were there first: PostgreSQL takes no others in the place of a view.
+    details.c.success_rate,
+    details.c.success_rate_low,
+    details.c.success_rate_high,
+    details.c.success_rate_shrunk,
+    details.c.runs_in_population,
 )
 _completed = reports.c.status == "completed"
 _in_report = details.join(reports, reports.c.id == details.c.report_id)
@@ -66,11 +69,12 @@ _looked_at = details.c.status.not_in(NOT_LOOKED_AT)
 
 def _looks() -> CTE:
     """Every look that a completed report had at an agent: its place counted from the newest, which is 1, whether it
-    found the agent failing, and the newest one that found it fine (0: none)."""
+    found the agent failing for certain, and the newest one that found it fine for certain (0: none).
+
+    One that was too close to call, as one that saw nothing, is neither."""
     failing = sa.or_(details.c.status == "failed", sa.func.coalesce(details.c.passed, sa.true()) == sa.false())
     agent = (reports.c.environment, details.c.agent_id)
-    saw_nothing = details.c.status.in_(NOTHING_SEEN)
-    fine = sa.case((sa.not_(sa.or_(failing, saw_nothing)), details.c.report_id))
+    fine = sa.case((details.c.passed == sa.true(), details.c.report_id))
     return (
         sa.select(
             reports.c.environment,
@@ -145,6 +149,12 @@ def select_criterion_history() -> Select[Any]:
             criteria.c.unstable,
             reports.c.judge_model,
             reports.c.judge_fingerprint,
+            criteria.c.kind,
+            criteria.c.score_low,
+            criteria.c.score_high,
+            criteria.c.runs_passed,
+            criteria.c.runs_decided,
+            criteria.c.coverage,
         )
         .select_from(criteria.join(reports, reports.c.id == criteria.c.report_id).outerjoin(details, of_agent))
         .where(_completed)
@@ -240,7 +250,7 @@ def select_failing_agents() -> Select[Any]:
             streak,
             sa.and_(streak.c.report_id == criteria.c.report_id, streak.c.agent_id == criteria.c.agent_id),
         )
-        .where(sa.func.coalesce(criteria.c.passed, sa.false()) == sa.false())
+        .where(sa.or_(criteria.c.passed == sa.false(), criteria.c.score.is_(None)))
         .cte("below")
     )
     first, now = reports.alias("first"), details.alias("now")
@@ -262,6 +272,9 @@ def select_failing_agents() -> Select[Any]:
             _whole(streak.c.reports).label("reports_failing"),
             _whole(streak.c.since_id).label("failing_since_report_id"),
             first.c.created_at.label("failing_since"),
+            details.c.success_rate,
+            details.c.success_rate_low,
+            details.c.success_rate_high,
         )
         .select_from(streak)
         .join(newest, newest.c.environment == streak.c.environment)

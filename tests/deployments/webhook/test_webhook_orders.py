@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
+from deployments.webhook.openapi import build_document
 from deployments.webhook.orders import ReportOrder
+from tasks.judge.criteria.criterion import FIELD_OF, KINDS
+from tasks.judge.criteria.presets import station_rubric
+from tasks.judge.rubric import Criteria
 
 OLD = "whsec_" + "b2xk" * 8
 
@@ -39,6 +43,34 @@ def test_a_delivery_becomes_a_flow_run(receiver: Any, deployed: Any) -> None:
     assert sent["api_url"] == f"{deployed.api_url}/flow_runs/{run.id}"
     assert sent["ui_url"].endswith(f"/runs/flow-run/{run.id}")
     assert answer.headers["location"] == sent["status_path"] == f"/webhooks/reports/{run.id}"
+
+
+def test_an_order_may_have_presets_and_criteria_of_every_kind(receiver: Any, deployed: Any) -> None:
+    fields = {"limit": 30, "tools": ["look_up", "pay"], "pattern": "^ok", "function": "my_checks:is_right"}
+    kinds = {kind: {"kind": kind, **({of: fields[of]} if (of := FIELD_OF.get(kind)) else {})} for kind in KINDS}
+    answer = receiver.order({"environment": "staging", "criteria": {"default": "station", "agents": {"id:12": kinds}}})
+    assert answer.status_code == 202, answer.text
+    criteria = Criteria.model_validate(
+        deployed.client.read_flow_run(answer.json()["flow_run_id"]).parameters["criteria"]
+    )
+    assert criteria.default == station_rubric()
+    assert {name: criterion.kind for name, criterion in criteria.agents["id:12"].items()} == {k: k for k in KINDS}
+
+    refused = receiver.order({"environment": "staging", "criteria": {"default": {"safe": {"kind": "tool_never"}}}})
+    assert refused.status_code == 422
+    [error] = refused.json()["errors"]
+    assert "kind tool_never needs tools" in error["detail"]
+
+
+def test_the_document_knows_the_kinds_and_what_each_needs() -> None:
+    schema = build_document()["components"]["schemas"]["Criterion"]
+    assert schema["properties"]["kind"]["enum"] == list(KINDS)
+    needed = {
+        kind: clause["then"]["required"]
+        for clause in schema["allOf"]
+        for kind in clause["if"]["properties"]["kind"]["enum"]
+    }
+    assert needed == {kind: [field] for kind, field in FIELD_OF.items()}
 
 
 def test_a_replayed_delivery_is_the_same_flow_run(receiver: Any, deployed: Any) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tasks.errors import UnusableAnswerError
 from tasks.judge.answer import parse_answer
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.prompt.citations import LabelledRuns
-from tasks.judge.rubric import Criterion
 
 NAMES = ("accuracy", "care")
 RUBRIC = {name: Criterion() for name in NAMES}

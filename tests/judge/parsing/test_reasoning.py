@@ -10,9 +10,9 @@ import pytest
 
 from tasks.errors import UnusableAnswerError
 from tasks.judge.answer import parse_answer
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.parsing.reasoning import answer_part
 from tasks.judge.prompt.citations import LabelledRuns
-from tasks.judge.rubric import Criterion
 
 BLOCKS = [
     ("<think>", "</think>"),

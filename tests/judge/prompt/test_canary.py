@@ -13,6 +13,7 @@ import pytest
 from deployments.demo.judge import SimulatedJudge
 from tasks.evidence.types import Agent, Evidence, RepeatedCall, Run, SpanCall, TelemetrySummary, ToolCall, Trace
 from tasks.judge.agent import judge_agent
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
@@ -20,7 +21,6 @@ from tasks.judge.prompt.fence import Fence, marked, neutralise
 from tasks.judge.prompt.prompts import TEAM_DETAILS, render_agent, render_team
 from tasks.judge.prompt.selection import label_runs, select_runs
 from tasks.judge.prompt.suspicion import find_suspicions
-from tasks.judge.rubric import Criterion
 
 BENIGN = "An ordinary text."
 ATTACKS = {

@@ -10,6 +10,7 @@ import pytest
 from tasks.evidence.types import Evidence, Run, ToolCall
 from tasks.judge.agent import build_agent_question
 from tasks.judge.answer import RenderedEvidence
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.prompt.prompts import render_agent
 from tasks.judge.prompt.selection import (
     Selection,
@@ -18,7 +19,6 @@ from tasks.judge.prompt.selection import (
 )
 from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
 from tasks.judge.question import Question, compose
-from tasks.judge.rubric import Criterion
 
 MakeRun = Callable[..., Run]
 MakeEvidence = Callable[..., Evidence]

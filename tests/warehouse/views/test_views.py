@@ -278,6 +278,26 @@ def test_a_look_that_saw_nothing_neither_ends_nor_hides_that_an_agent_fails(
     assert [tuple(row.values()) for row in read("failing_agents", *columns)] == [("1", 4, 3.0, 2, 2)]
 
 
+def test_what_is_too_close_to_call_is_neither_failing_nor_fine(
+    warehouse: Warehouse, read: Callable[..., list[Row]], report: Callable[..., int]
+) -> None:
+    report({1: 4.0, 2: 9.0, 3: 4.0})
+    close = {"status": "evaluated", "score": 6.9, "passed": None, "success_rate": 0.69, "success_rate_high": 0.86}
+    details = [{"agent_id": str(number), "agent_name": f"agent {number}"} | close for number in (1, 2, 3)]
+    report_id = warehouse.create_report({"environment": "prod"})
+    criteria = [_criterion(str(number), 6.9) | {"passed": None} for number in (1, 2, 3)]
+    warehouse.write_report(report_id, {"status": "completed"}, details, criteria, [])
+    columns = ("agent_id", "report_id", "score", "reports_failing", "criteria_not_passed")
+    assert [tuple(row.values()) for row in read("failing_agents", *columns)] == [
+        ("1", 1, 4.0, 1, 3),
+        ("3", 1, 4.0, 1, 3),
+    ]
+    report({1: 3.0, 2: 9.0, 3: 9.0})
+    assert [tuple(row.values()) for row in read("failing_agents", *columns)] == [("1", 3, 3.0, 2, 3)]
+    rows = read("agent_score_history", "report_id", "agent_id", "completion_rate", "success_rate", "success_rate_high")
+    assert tuple(rows[3].values()) == (2, "1", None, 0.69, 0.86)
+
+
 def test_an_agent_that_is_gone_needs_no_work(read: Callable[..., list[Row]], report: Callable[..., int]) -> None:
     report({1: 4.0, 2: 4.0})
     report({2: 4.0})

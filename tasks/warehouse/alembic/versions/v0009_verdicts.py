@@ -1,7 +1,7 @@
 """Completion and success are two things; verdicts on runs, issues, and people's decisions on them.
 
-What ``success_rate`` and ``succeeded`` were until now is what a run's status means: completion. The SQL stands here as
-it was: what tasks/warehouse/views/definitions.py becomes later is for later revisions.
+What ``success_rate`` and ``succeeded`` were until now is what a run's status means: completion. The views' SQL is in
+views_0009.py as it was: what tasks/warehouse/views/definitions.py becomes later is for later revisions.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
+
+from tasks.warehouse.alembic.views_0009 import POSTGRESQL, SQLITE
 
 revision = "0009"
 down_revision = "0008"
@@ -26,37 +28,43 @@ _TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     connection = op.get_bind()
     is_sqlite = connection.dialect.name == "sqlite"
-    if is_sqlite:
-        for name in _SQLITE:
-            connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
-    _rename_columns(connection, is_sqlite=is_sqlite)
+    others = _take_down(connection) if is_sqlite else []
+    for table, columns in _RENAMED.items():
+        for before, after in columns.items():
+            connection.exec_driver_sql(f"ALTER TABLE {table} RENAME COLUMN {before} TO {after}")
+    if not is_sqlite:
+        for view in ("latest_agent_scores", "agent_score_history", "failing_agents"):
+            for before, after in _RENAMED["agent_report_details"].items():
+                connection.exec_driver_sql(f"ALTER VIEW {view} RENAME COLUMN {before} TO {after}")
     for table, name, kind, comment in _COLUMNS:
         op.add_column(table, sa.Column(name, kind, comment=comment))
     op.execute("UPDATE report_comparisons SET metric = 'completion_rate' WHERE metric = 'success_rate'")
     _create_tables()
     # Not as text(): nothing in it is a parameter.
-    for name, query in (_SQLITE if is_sqlite else _POSTGRESQL).items():
+    for name, query in (SQLITE if is_sqlite else POSTGRESQL).items():
         # In its place: there may be views of others on it.
         connection.exec_driver_sql(f"CREATE {'' if is_sqlite else 'OR REPLACE '}VIEW {name} AS\n{query}")
+    for statement in others:
+        connection.exec_driver_sql(statement)
     if not is_sqlite:  # SQLite keeps no comments.
         for place, comment in _COMMENTS.items():
             table, column = place.split(".")
             op.alter_column(table, column, comment=comment)
 
 
-def _rename_columns(connection: Connection, *, is_sqlite: bool) -> None:
-    if is_sqlite:
-        # Otherwise a view of others that names such a column fails the renaming.
-        connection.exec_driver_sql("PRAGMA legacy_alter_table = ON")
-    for table, columns in _RENAMED.items():
-        for before, after in columns.items():
-            connection.exec_driver_sql(f"ALTER TABLE {table} RENAME COLUMN {before} TO {after}")
-    if is_sqlite:
-        connection.exec_driver_sql("PRAGMA legacy_alter_table = OFF")
-        return
-    for view in ("latest_agent_scores", "agent_score_history", "failing_agents"):
-        for before, after in _RENAMED["agent_report_details"].items():
-            connection.exec_driver_sql(f"ALTER VIEW {view} RENAME COLUMN {before} TO {after}")
+def _take_down(connection: Connection) -> list[str]:
+    """Drop all views and triggers of a SQLite file; the statements that make those of others again as they were.
+
+    There a view finds columns by their names. Renaming a column would write the new name into some views of others and
+    leave those on top of them broken, and one that was broken before would make it fail.
+    """
+    query = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('view', 'trigger') ORDER BY type DESC, rowid"
+    found = connection.exec_driver_sql(query).all()
+    # Triggers first: with its view a trigger would be gone.
+    for kind, name, _ in reversed(found):
+        quoted = name.replace('"', '""')
+        connection.exec_driver_sql(f'DROP {kind.upper()} "{quoted}"')
+    return [statement for _, name, statement in found if name not in SQLITE]
 
 
 _RENAMED = {
@@ -68,6 +76,7 @@ _RENAMED = {
     "report_runs": {"succeeded": "completed"},
 }
 _COLUMNS: tuple[tuple[str, str, Any, str | None], ...] = (
+    ("labels", "judge_on_run", sa.Boolean(), "judge_passed is the verdict on this run, not on the agent."),
     ("reports", "runs_in_population", sa.BigInteger(), "Finished runs of all agents that the report is about."),
     ("reports", "completion_rate", sa.Double(), "Of the population: share of runs whose status is completed, 0 to 1."),
     ("reports", "success_rate", sa.Double(), "Share of runs that did their task, 0 to 1; NULL: not known of any."),
@@ -115,9 +124,10 @@ _COLUMNS: tuple[tuple[str, str, Any, str | None], ...] = (
         "With which it was drawn from the population; 1: all were read.",
     ),
     ("report_runs", "session_id", sa.Text(), None),
-    ("labels", "judge_on_run", sa.Boolean(), "judge_passed is the verdict on this run, not on the agent."),
 )
 _COMMENTS = {
+    "report_comparisons.metric": "overall, score, criterion:NAME, completion_rate, …",
+    "labels.criterion": "(success): whether the run did its task.",
     "reports.total_runs_analyzed": "Finished runs of all agents that were read in full.",
     "agent_report_details.passed": "true: every criterion passes; false: one fails for certain; NULL: "
     "too close to call, or no score.",
@@ -127,38 +137,10 @@ _COMMENTS = {
     "criterion_scores.passed": "true: at the threshold for certain; false: below it for certain; "
     "NULL: too close to call, or none.",
     "report_runs.completed": "By its status. NULL: not finished, and so left out of every figure.",
-    "report_comparisons.metric": "overall, score, criterion:NAME, completion_rate, …",
-    "labels.criterion": "(success): whether the run did its task.",
 }
 
 
 def _create_tables() -> None:
-    op.create_table(
-        "report_issues",
-        sa.Column("report_id", sa.BigInteger(), sa.ForeignKey("reports.id", ondelete="CASCADE"), nullable=False),
-        sa.Column(
-            "issue_id",
-            sa.Text(),
-            nullable=False,
-            comment="Stays from report to report as long as it is the same issue.",
-        ),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("description", sa.Text(), comment="What happens."),
-        sa.Column("probable_cause", sa.Text(), comment="A guess of the judge."),
-        sa.Column("recommendation", sa.Text(), comment="What to change."),
-        sa.Column("agent_ids", _JSON),
-        sa.Column("runs", _JSON, comment="Runs in which it was seen."),
-        sa.Column("runs_affected", sa.BigInteger()),
-        sa.Column("share", sa.Double(), comment="Estimated share of all runs, 0 to 1."),
-        sa.Column("share_low", sa.Double(), comment="95 % interval."),
-        sa.Column("share_high", sa.Double(), comment="95 % interval."),
-        sa.Column("gain", sa.Double(), comment="By how much the team's success rate would rise without it, 0 to 1."),
-        sa.Column("state", sa.Text(), nullable=False, comment="new, ongoing or back."),
-        sa.Column("first_report_id", sa.BigInteger(), comment="The report that saw it first."),
-        sa.Column("origin", sa.Text(), comment="judge, or code where failure modes were grouped without it."),
-        sa.PrimaryKeyConstraint("report_id", "issue_id", name="pk_report_issues"),
-    )
-    op.create_index("ix_report_issues_issue_id", "report_issues", ["issue_id", "report_id"])
     op.create_table(
         "issue_decisions",
         sa.Column("id", _ID, primary_key=True, autoincrement=True),
@@ -193,196 +175,29 @@ def _create_tables() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_run_verdicts_run_id", "run_verdicts", ["environment", "agent_id", "run_id"])
-
-
-_SQLITE = {
-    "latest_agent_scores": """\
-WITH looks AS
-(SELECT reports.environment AS environment, agent_report_details.agent_id AS agent_id,
-agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.status = 'failed' OR
-coalesce(agent_report_details.passed, 1) = 0) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION BY
-reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
-coalesce(max(CASE WHEN (NOT (agent_report_details.status = 'failed' OR coalesce(agent_report_details.passed, 1)
-= 0 OR agent_report_details.status IN ('no_runs', 'no_evidence'))) THEN agent_report_details.report_id END) OVER
-(PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
-FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
-WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
-newest AS
-(SELECT reports.environment AS environment, max(reports.id) AS report_id
-FROM reports
-WHERE reports.status = 'completed' GROUP BY reports.environment)
- SELECT reports.environment, agent_report_details.agent_id, agent_report_details.agent_name,
-agent_report_details.report_id, reports.created_at AS report_created_at, reports.evidence_until,
-agent_report_details.report_id = newest.report_id AS is_current, CASE WHEN (now.agent_id IS NULL) THEN 1 ELSE 0
-END AS is_gone, agent_report_details.status, agent_report_details.score, agent_report_details.passed,
-agent_report_details.coverage, agent_report_details.error, agent_report_details.completion_rate,
-agent_report_details.completion_rate_low, agent_report_details.completion_rate_high,
-agent_report_details.runs_analyzed, agent_report_details.avg_duration_seconds,
-agent_report_details.p95_duration_seconds, agent_report_details.avg_tokens, agent_report_details.avg_cost_usd,
-agent_report_details.judge_cost_usd, agent_report_details.reused, reports.judge_model, reports.judge_fingerprint
-FROM looks JOIN newest ON newest.environment = looks.environment JOIN agent_report_details ON
-agent_report_details.report_id = looks.report_id AND agent_report_details.agent_id = looks.agent_id JOIN reports
-ON reports.id = looks.report_id LEFT OUTER JOIN agent_report_details AS now ON now.report_id = newest.report_id
-AND now.agent_id = looks.agent_id
-WHERE looks.age = 1""",
-    "agent_score_history": """\
-SELECT reports.environment, agent_report_details.agent_id, agent_report_details.agent_name,
-agent_report_details.report_id, reports.created_at AS report_created_at, reports.evidence_until, reports.name AS
-report_name, agent_report_details.status, agent_report_details.score, agent_report_details.passed,
-agent_report_details.coverage, agent_report_details.error, agent_report_details.completion_rate,
-agent_report_details.completion_rate_low, agent_report_details.completion_rate_high,
-agent_report_details.runs_analyzed, agent_report_details.avg_duration_seconds,
-agent_report_details.p95_duration_seconds, agent_report_details.avg_tokens, agent_report_details.avg_cost_usd,
-agent_report_details.judge_cost_usd, agent_report_details.reused, reports.judge_model, reports.judge_fingerprint
-FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
-WHERE reports.status = 'completed'""",
-    "criterion_history": """\
-SELECT reports.environment, criterion_scores.agent_id, agent_report_details.agent_name,
-criterion_scores.criterion, criterion_scores.report_id, reports.created_at AS report_created_at,
-reports.evidence_until, criterion_scores.weight, criterion_scores.threshold, criterion_scores.score,
-criterion_scores.passed, criterion_scores.supported, criterion_scores.spread, criterion_scores.unstable,
-reports.judge_model, reports.judge_fingerprint
-FROM criterion_scores JOIN reports ON reports.id = criterion_scores.report_id LEFT OUTER JOIN
-agent_report_details ON agent_report_details.report_id = criterion_scores.report_id AND
-agent_report_details.agent_id = criterion_scores.agent_id
-WHERE reports.status = 'completed'""",
-    "failing_agents": """\
-WITH looks AS
-(SELECT reports.environment AS environment, agent_report_details.agent_id AS agent_id,
-agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.status = 'failed' OR
-coalesce(agent_report_details.passed, 1) = 0) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION BY
-reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
-coalesce(max(CASE WHEN (NOT (agent_report_details.status = 'failed' OR coalesce(agent_report_details.passed, 1)
-= 0 OR agent_report_details.status IN ('no_runs', 'no_evidence'))) THEN agent_report_details.report_id END) OVER
-(PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
-FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
-WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
-streak AS
-(SELECT looks.environment AS environment, looks.agent_id AS agent_id, max(looks.report_id) AS report_id,
-min(looks.report_id) AS since_id, count(*) AS reports
-FROM looks
-WHERE looks.report_id > looks.fine_in AND looks.failing = 1 GROUP BY looks.environment, looks.agent_id),
-newest AS
-(SELECT reports.environment AS environment, max(reports.id) AS report_id
-FROM reports
-WHERE reports.status = 'completed' GROUP BY reports.environment),
-below AS
-(SELECT criterion_scores.report_id AS report_id, criterion_scores.agent_id AS agent_id,
-criterion_scores.criterion AS criterion, criterion_scores.score AS score, criterion_scores.threshold AS
-threshold, count(*) OVER (PARTITION BY criterion_scores.report_id, criterion_scores.agent_id) AS criteria,
-row_number() OVER (PARTITION BY criterion_scores.report_id, criterion_scores.agent_id ORDER BY
-criterion_scores.threshold - criterion_scores.score IS NULL, criterion_scores.threshold - criterion_scores.score
-DESC, criterion_scores.criterion) AS place
-FROM criterion_scores JOIN streak ON criterion_scores.report_id = streak.report_id AND streak.agent_id =
-criterion_scores.agent_id
-WHERE coalesce(criterion_scores.passed, 0) = 0)
- SELECT reports.environment, agent_report_details.agent_id, agent_report_details.agent_name,
-agent_report_details.report_id, reports.created_at AS report_created_at, reports.evidence_until,
-agent_report_details.status, agent_report_details.score, agent_report_details.error,
-agent_report_details.completion_rate, agent_report_details.completion_rate_low,
-agent_report_details.completion_rate_high, agent_report_details.runs_analyzed, coalesce(below.criteria, 0) AS
-criteria_not_passed, below.criterion AS worst_criterion, below.score AS worst_criterion_score, below.threshold
-AS worst_criterion_threshold, streak.reports AS reports_failing, streak.since_id AS failing_since_report_id,
-first.created_at AS failing_since
-FROM streak JOIN newest ON newest.environment = streak.environment JOIN agent_report_details AS now ON
-now.report_id = newest.report_id AND now.agent_id = streak.agent_id JOIN agent_report_details ON
-agent_report_details.report_id = streak.report_id AND agent_report_details.agent_id = streak.agent_id JOIN
-reports ON reports.id = streak.report_id JOIN reports AS first ON first.id = streak.since_id LEFT OUTER JOIN
-below ON below.report_id = streak.report_id AND below.agent_id = streak.agent_id AND below.place = 1""",
-}
-
-_POSTGRESQL = {
-    "latest_agent_scores": """\
-WITH looks AS
-(SELECT reports.environment AS environment, agent_report_details.agent_id AS agent_id,
-agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.status = 'failed' OR
-coalesce(agent_report_details.passed, true) = false) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION
-BY reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
-coalesce(max(CASE WHEN (NOT (agent_report_details.status = 'failed' OR coalesce(agent_report_details.passed,
-true) = false OR agent_report_details.status IN ('no_runs', 'no_evidence'))) THEN agent_report_details.report_id
-END) OVER (PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
-FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
-WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
-newest AS
-(SELECT reports.environment AS environment, max(reports.id) AS report_id
-FROM reports
-WHERE reports.status = 'completed' GROUP BY reports.environment)
- SELECT reports.environment, agent_report_details.agent_id, agent_report_details.agent_name,
-agent_report_details.report_id, reports.created_at AS report_created_at, reports.evidence_until,
-agent_report_details.report_id = newest.report_id AS is_current, CASE WHEN (now.agent_id IS NULL) THEN true ELSE
-false END AS is_gone, agent_report_details.status, agent_report_details.score, agent_report_details.passed,
-agent_report_details.coverage, agent_report_details.error, agent_report_details.completion_rate,
-agent_report_details.completion_rate_low, agent_report_details.completion_rate_high,
-agent_report_details.runs_analyzed, agent_report_details.avg_duration_seconds,
-agent_report_details.p95_duration_seconds, agent_report_details.avg_tokens, agent_report_details.avg_cost_usd,
-agent_report_details.judge_cost_usd, agent_report_details.reused, reports.judge_model, reports.judge_fingerprint
-FROM looks JOIN newest ON newest.environment = looks.environment JOIN agent_report_details ON
-agent_report_details.report_id = looks.report_id AND agent_report_details.agent_id = looks.agent_id JOIN reports
-ON reports.id = looks.report_id LEFT OUTER JOIN agent_report_details AS now ON now.report_id = newest.report_id
-AND now.agent_id = looks.agent_id
-WHERE looks.age = 1""",
-    "agent_score_history": """\
-SELECT reports.environment, agent_report_details.agent_id, agent_report_details.agent_name,
-agent_report_details.report_id, reports.created_at AS report_created_at, reports.evidence_until, reports.name AS
-report_name, agent_report_details.status, agent_report_details.score, agent_report_details.passed,
-agent_report_details.coverage, agent_report_details.error, agent_report_details.completion_rate,
-agent_report_details.completion_rate_low, agent_report_details.completion_rate_high,
-agent_report_details.runs_analyzed, agent_report_details.avg_duration_seconds,
-agent_report_details.p95_duration_seconds, agent_report_details.avg_tokens, agent_report_details.avg_cost_usd,
-agent_report_details.judge_cost_usd, agent_report_details.reused, reports.judge_model, reports.judge_fingerprint
-FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
-WHERE reports.status = 'completed'""",
-    "criterion_history": """\
-SELECT reports.environment, criterion_scores.agent_id, agent_report_details.agent_name,
-criterion_scores.criterion, criterion_scores.report_id, reports.created_at AS report_created_at,
-reports.evidence_until, criterion_scores.weight, criterion_scores.threshold, criterion_scores.score,
-criterion_scores.passed, criterion_scores.supported, criterion_scores.spread, criterion_scores.unstable,
-reports.judge_model, reports.judge_fingerprint
-FROM criterion_scores JOIN reports ON reports.id = criterion_scores.report_id LEFT OUTER JOIN
-agent_report_details ON agent_report_details.report_id = criterion_scores.report_id AND
-agent_report_details.agent_id = criterion_scores.agent_id
-WHERE reports.status = 'completed'""",
-    "failing_agents": """\
-WITH looks AS
-(SELECT reports.environment AS environment, agent_report_details.agent_id AS agent_id,
-agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.status = 'failed' OR
-coalesce(agent_report_details.passed, true) = false) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION
-BY reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
-coalesce(max(CASE WHEN (NOT (agent_report_details.status = 'failed' OR coalesce(agent_report_details.passed,
-true) = false OR agent_report_details.status IN ('no_runs', 'no_evidence'))) THEN agent_report_details.report_id
-END) OVER (PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
-FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
-WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
-streak AS
-(SELECT looks.environment AS environment, looks.agent_id AS agent_id, max(looks.report_id) AS report_id,
-min(looks.report_id) AS since_id, count(*) AS reports
-FROM looks
-WHERE looks.report_id > looks.fine_in AND looks.failing = 1 GROUP BY looks.environment, looks.agent_id),
-newest AS
-(SELECT reports.environment AS environment, max(reports.id) AS report_id
-FROM reports
-WHERE reports.status = 'completed' GROUP BY reports.environment),
-below AS
-(SELECT criterion_scores.report_id AS report_id, criterion_scores.agent_id AS agent_id,
-criterion_scores.criterion AS criterion, criterion_scores.score AS score, criterion_scores.threshold AS
-threshold, count(*) OVER (PARTITION BY criterion_scores.report_id, criterion_scores.agent_id) AS criteria,
-row_number() OVER (PARTITION BY criterion_scores.report_id, criterion_scores.agent_id ORDER BY
-criterion_scores.threshold - criterion_scores.score IS NULL, criterion_scores.threshold - criterion_scores.score
-DESC, criterion_scores.criterion) AS place
-FROM criterion_scores JOIN streak ON criterion_scores.report_id = streak.report_id AND streak.agent_id =
-criterion_scores.agent_id
-WHERE coalesce(criterion_scores.passed, false) = false)
- SELECT reports.environment, agent_report_details.agent_id, agent_report_details.agent_name,
-agent_report_details.report_id, reports.created_at AS report_created_at, reports.evidence_until,
-agent_report_details.status, agent_report_details.score, agent_report_details.error,
-agent_report_details.completion_rate, agent_report_details.completion_rate_low,
-agent_report_details.completion_rate_high, agent_report_details.runs_analyzed, coalesce(below.criteria, 0) AS
-criteria_not_passed, below.criterion AS worst_criterion, below.score AS worst_criterion_score, below.threshold
-AS worst_criterion_threshold, streak.reports AS reports_failing, streak.since_id AS failing_since_report_id,
-first.created_at AS failing_since
-FROM streak JOIN newest ON newest.environment = streak.environment JOIN agent_report_details AS now ON
-now.report_id = newest.report_id AND now.agent_id = streak.agent_id JOIN agent_report_details ON
-agent_report_details.report_id = streak.report_id AND agent_report_details.agent_id = streak.agent_id JOIN
-reports ON reports.id = streak.report_id JOIN reports AS first ON first.id = streak.since_id LEFT OUTER JOIN
-below ON below.report_id = streak.report_id AND below.agent_id = streak.agent_id AND below.place = 1""",
-}
+    op.create_table(
+        "report_issues",
+        sa.Column("report_id", sa.BigInteger(), sa.ForeignKey("reports.id", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "issue_id",
+            sa.Text(),
+            nullable=False,
+            comment="Stays from report to report as long as it is the same issue.",
+        ),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), comment="What happens."),
+        sa.Column("probable_cause", sa.Text(), comment="A guess of the judge."),
+        sa.Column("recommendation", sa.Text(), comment="What to change."),
+        sa.Column("agent_ids", _JSON),
+        sa.Column("runs", _JSON, comment="Runs in which it was seen."),
+        sa.Column("runs_affected", sa.BigInteger()),
+        sa.Column("share", sa.Double(), comment="Estimated share of all runs, 0 to 1."),
+        sa.Column("share_low", sa.Double(), comment="95 % interval."),
+        sa.Column("share_high", sa.Double(), comment="95 % interval."),
+        sa.Column("gain", sa.Double(), comment="By how much the team's success rate would rise without it, 0 to 1."),
+        sa.Column("state", sa.Text(), nullable=False, comment="new, ongoing or back."),
+        sa.Column("first_report_id", sa.BigInteger(), comment="The report that saw it first."),
+        sa.Column("origin", sa.Text(), comment="judge, or code where failure modes were grouped without it."),
+        sa.PrimaryKeyConstraint("report_id", "issue_id", name="pk_report_issues"),
+    )
+    op.create_index("ix_report_issues_issue_id", "report_issues", ["issue_id", "report_id"])

@@ -1,0 +1,1 @@
+"""Criteria: what they are, presets, and those that code computes from the runs."""
