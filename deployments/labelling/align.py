@@ -18,7 +18,8 @@ from deployments.terminal.invocation import printed_command
 from tasks.connecting import open_clients
 from tasks.errors import ConflictError, UsageError
 from tasks.evidence.types import AgentId, RunId
-from tasks.judge.rubric import Criterion, resolve_rubrics
+from tasks.judge.criteria.criterion import Criterion
+from tasks.judge.rubric import resolve_rubrics
 from tasks.judge.runs.guidance import (
     Guidance,
     LearnedRun,

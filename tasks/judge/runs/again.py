@@ -10,11 +10,12 @@ from tasks.errors import UnusableAnswerError
 from tasks.evidence.types import Evidence, RunId
 from tasks.judge.agent import build_agent_question
 from tasks.judge.call_context import Spent
+from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.digest import digest_evidence
 from tasks.judge.exchange import Judge
 from tasks.judge.ledger import fingerprint
 from tasks.judge.prompt.selection import label_runs
-from tasks.judge.rubric import Criterion
+from tasks.judge.rubric import judged_criteria
 from tasks.judge.runs.verdict import RunVerdict
 
 
@@ -37,7 +38,7 @@ def judge_chosen(
     """
     deadline = time.monotonic() + timeout_seconds
     chosen = [run for run in label_runs(evidence) if run.run.id in run_ids]
-    at_once = judge.verdicts_at_once(len(rubric))
+    at_once = judge.verdicts_at_once(len(judged_criteria(rubric)))
     found: dict[RunId, RunVerdict] = {}
     for start in range(0, len(chosen), at_once):
         part = chosen[start : start + at_once]

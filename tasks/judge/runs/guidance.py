@@ -17,6 +17,7 @@ from tasks.errors import ConfigurationError
 from tasks.evidence.types import AgentId, RunId
 from tasks.judge.prompt.fence import marked
 from tasks.judge.rubric import describe_validation
+from tasks.wording.counts import counted
 
 LONGEST_TEXT = 3000
 """Characters of the text: a page."""
@@ -77,7 +78,9 @@ class Guidance(BaseModel):
 
     def describe(self) -> str:
         """That it is in force, and what it changed, in a sentence."""
-        text = f"The judge follows guidance from people's labels, with {len(self.examples)} labelled examples"
+        text = (
+            f"The judge follows guidance from people's labels, with {counted(len(self.examples), 'labelled example')}"
+        )
         if self.measured is None:
             return f"{text}; it was not measured"
         found = self.measured
