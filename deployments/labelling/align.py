@@ -125,11 +125,10 @@ def run_align(order: AlignOrder) -> int:
     found = _measure(work, split, labelled, guidance)
     if found.change.value is not None:
         guidance = guidance.model_copy(update={"measured": _measured(report["id"], found)})
-    if found.adopted:
-        stored = _adopt(place, guidance)
-    else:
+    stored = place
+    if not found.adopted and order.file is None:
         stored = place.with_name(f"{place.stem}.rejected{place.suffix}")
-        stored.write_text(dump_guidance(guidance), encoding="utf-8")
+    _store(stored, guidance, keep=order.file is None)
     _show(order, console, guidance, found, stored, work, is_set=bool(clients.settings.judge_guidance))
     return 0 if found.adopted else 1
 
@@ -269,16 +268,15 @@ def _measured(report_id: int, found: Alignment) -> Measured:
     )
 
 
-def _adopt(place: Path, guidance: Guidance) -> Path:
-    """Write the file; one that was in force is kept beside it."""
+def _store(place: Path, guidance: Guidance, *, keep: bool) -> None:
+    """Write the file; with ``keep`` the one that was there is kept beside it."""
     text = dump_guidance(guidance)
     try:
-        if place.exists():
+        if keep and place.exists():
             place.replace(place.with_name(f"{place.stem}.previous{place.suffix}"))
         place.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{str(place)!r} cannot be written: {error.strerror}") from None
-    return place
 
 
 def _show(

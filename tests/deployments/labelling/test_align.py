@@ -159,7 +159,10 @@ def test_an_edited_file_is_measured_again_on_labels_it_did_not_use(labelled: Any
     assert (shown["adopted"], shown["runs"], shown["file"]) == (True, 12, "judge-guidance.yaml")
     assert all("guidance" not in asked_schema(payload)["properties"] for payload in endpoint.payloads)
     assert sum("Always: A refund needs" in payload["messages"][0]["content"] for payload in endpoint.payloads) == 2
-    assert load_guidance(labelled.folder / "judge-guidance.previous.yaml").guidance == "- A refund needs a receipt."
+    # The file itself has what was measured, and no other is written.
+    assert load_guidance(path).measured is not None
+    assert "Always: A refund needs" in load_guidance(path).guidance
+    assert [found.name for found in labelled.folder.glob("judge-guidance*")] == ["judge-guidance.yaml"]
 
 
 def test_what_is_in_force_is_the_baseline_and_replaced(labelled: Any, align: Callable[..., Any]) -> None:
