@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from deployments.terminal.console import one_line, open_console, print_json
 from deployments.terminal.option_help import Flag, option
 from tasks.errors import UsageError
+from tasks.options import Unit
 
 if TYPE_CHECKING:
     from deployments.local.runner import Order
@@ -33,6 +34,7 @@ def run(
     runs_per_agent: Annotated[int | None, option("runs_per_agent")] = None,
     since: Annotated[str | None, option("since")] = None,
     filter_model: Annotated[str | None, option("filter_model")] = None,
+    unit: Annotated[Unit | None, option("unit")] = None,
     agents: Annotated[list[str] | None, option("agents", consume_multiple=True)] = None,
     max_concurrent_evals: Annotated[int | None, option("max_concurrent_evals")] = None,
     max_concurrent_runs: Annotated[int | None, option("max_concurrent_runs")] = None,
@@ -64,11 +66,13 @@ def run(
     judge_model
         Judge model, by the name that the endpoint uses.
     runs_per_agent
-        Number of runs to analyze per agent, newest first.
+        Number of runs to read per agent: with since a random sample of all, else the newest.
     since
         Only runs since this time: a duration such as 7d, or a time such as 2026-01-31T08:00:00Z.
     filter_model
         Only runs that used this model.
+    unit
+        What counts as a run: run, or session for a conversation (all runs with one session_id).
     agents
         Only these agents, by name or id (id:12).
     max_concurrent_evals
@@ -115,6 +119,7 @@ def run(
         runs_per_agent=runs_per_agent,
         since=since,
         filter_model=filter_model,
+        unit=unit,
         agents=agents,
         max_concurrent_evals=max_concurrent_evals,
         max_concurrent_runs=max_concurrent_runs,

@@ -82,7 +82,7 @@ def judge_agent(
 ) -> Evaluation:
     """One agent's evaluation; without a finished run it is ``no_runs`` and nothing is asked."""
     if not evidence.finished_runs:
-        left_out = LeftOut().add(evidence.runs, evidence.future)
+        left_out = LeftOut().add_evidence(evidence)
         why = f"no finished run; left out: {left_out.short()}" if left_out else "no runs"
         return Evaluation(agent_id=evidence.agent.id, status="no_runs", error=why)
     labelled_runs = label_runs(evidence)
