@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from deployments.demo.issue_answers import derive_issues
 from deployments.demo.verdicts import HELD_BACK, Verdict, derive_verdicts, quote_start
 
 _RUNS = re.compile(r"^- runs analysed: (\d+)(?: \((\d+) completed)?", re.MULTILINE)
@@ -80,6 +81,8 @@ def derive_answer(evidence: str, schema: dict[str, Any]) -> dict[str, Any]:
     """An answer that follows ``schema``: the team's when it asks for a summary, a verdict on each run when it asks for
     runs, otherwise scores from an agent's figures."""
     properties = schema["properties"]
+    if "issues" in properties:
+        return derive_issues(evidence)
     names = list(properties.get("criteria", {}).get("properties", {}))
     if "executive_summary" in properties:
         return _team(evidence, names)
