@@ -52,7 +52,8 @@ def build_messages(
     system = build_instructions(kind, asks)
     if goal:
         system += f"\n\nThe team's goal: {goal}"
-    system += "\n\nCriteria:\n" + "\n".join(_criterion(name, criterion) for name, criterion in rubric.items())
+    if kind != "issues":
+        system += "\n\nCriteria:\n" + "\n".join(_criterion(name, criterion) for name, criterion in rubric.items())
     if guidance:
         system += f"\n\n{guidance}"
     return [
