@@ -198,11 +198,12 @@ def parse_verdicts(
     wanted = labelled_runs.labels if labels is None else labels
     try:
         values = find_values(part, cut_off=cut_off)
-        given = find_runs(values, wanted)
-        data = _words_of(values, rubric)
     except UnusableAnswerError as error:
         problems += ["the answer was cut off at its length limit"] if cut_off else error.problems
         given = {label: verdict for label, verdict in find_whole_runs(part).items() if label in wanted}
+    else:
+        given = find_runs(values, wanted)
+        data = _words_of(values, rubric)
     if labels is None:
         wanted = [label for label in wanted if label in given]
     verdicts = read_verdicts(given, wanted, rubric, labelled_runs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tasks.evidence.criterion_tally import CriterionTally, RunValues
+from tasks.evidence.criterion_tally import RunValues
 from tasks.evidence.known_calls import known_calls
 from tasks.evidence.types import Evidence, RunId
 from tasks.judge.criteria.check import Functions, RunFacts, check_run
@@ -13,7 +13,7 @@ from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.criteria.function import UndecidedError
 from tasks.judge.criteria.share import build_verdict, is_met, share_of_all, share_of_sample
 from tasks.judge.evaluation import Evaluation
-from tasks.judge.runs.success import known_by_source, run_success
+from tasks.judge.runs.success import run_success
 from tasks.judge.runs.verdict import Check
 from tasks.judge.scoring import Verdict, score_verdicts
 from tasks.wording.counts import counted
@@ -78,7 +78,7 @@ def compute_criteria(
         values, problems = _values(name, criterion, facts, functions, evidence.checks)
         inclusion = [evidence.inclusion_of(found.run.id) for found in facts]
         share = share_of_sample(zip(values, inclusion, strict=True), criterion)
-        tally = _outcomes(evidence) if criterion.kind == "success" else evidence.tallies.get(name)
+        tally = evidence.tallies.get(name)
         # Traces may decide more runs of a sample than rows decide of all.
         if tally is not None and tally.decided >= share.decided:
             share = share_of_all(tally.runs, tally.decided, tally.passed, tally.total)
@@ -90,15 +90,6 @@ def compute_criteria(
             what = f"{criterion.function or criterion.kind} {first}"
             warnings.append(f"criterion {name}: {what} ({counted(count, 'run')} of {share.runs:,} undecided)")
     return ComputedCriteria(verdicts, checks, tuple(warnings))
-
-
-def _outcomes(evidence: Evidence) -> CriterionTally | None:
-    """The source's own outcomes, where it has that of every run of the population."""
-    population = evidence.population
-    if population is None or known_by_source(evidence) < population.runs:
-        return None
-    count = population.succeeded
-    return CriterionTally(runs=population.runs, decided=population.runs, passed=count, total=count)
 
 
 def _facts(evidence: Evidence, evaluation: Evaluation) -> list[RunFacts]:

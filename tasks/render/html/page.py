@@ -9,7 +9,7 @@ from datetime import datetime
 from tasks.calibration.agreement import Agreement
 from tasks.comparison.comparison import Comparison
 from tasks.evidence.types import AgentId
-from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
+from tasks.report.rows import AgentRow, CriterionRow, IssueRow, ReportRow, RunRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,9 @@ class HistoryPoint:
     low: float | None
     high: float | None
     comparable: bool
+    success_rate: float | None = None
+    success_low: float | None = None
+    success_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Page:
 
     Without ``comparison``, ``agreement`` or ``judging`` the page says that there is none; of an agreement that could
     not be measured ``agreement_error`` says why. ``jaeger_ui_url`` is "" when
-    no trace can be linked.
+    no trace can be linked. ``issues`` are rows of ``report_issues``, the most important first.
     """
 
     report: ReportRow
@@ -62,3 +65,4 @@ class Page:
     agreement_error: str = ""
     judging: JudgingStats | None = None
     jaeger_ui_url: str = ""
+    issues: Sequence[IssueRow] = ()
