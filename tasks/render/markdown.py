@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from tasks.judge.prompt.citations import describe_dropped
 from tasks.render.cells import literal, unlinked
@@ -16,7 +15,7 @@ from tasks.render.order import needs_attention, worst_agents_first
 from tasks.render.outage import Outage, find_outage, group_unjudged
 from tasks.render.success_text import describe_rate, describe_success, describe_undecided, describe_verdicts
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
-from tasks.wire.urls import without_user
+from tasks.wire.trace_pages import NO_PAGES, TracePages
 from tasks.wording.counts import counted, was_were
 from tasks.wording.formats import format_cost, format_rate, format_score
 from tasks.wording.passing import describe_passed
@@ -95,19 +94,19 @@ def describe_mean(report: ReportRow) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where a report leads to: its flow run's page, its files, and Jaeger's UI; what is not known is empty."""
+    """Where a report leads to: its flow run's page, its files, the pages of traces; what is not known is empty.
+
+    ``published`` is a sentence on the verdicts that were written back to the source.
+    """
 
     flow_run_url: str = ""
     files: Sequence[str] = ()
-    jaeger_ui_url: str = ""
+    trace_pages: TracePages = NO_PAGES
+    published: str = ""
 
-    def trace(self, trace_id: str | None) -> str:
-        """The page of a trace in Jaeger's UI; "" where it is not known."""
-        if not (trace_id and self.jaeger_ui_url.startswith(("http://", "https://"))):
-            return ""
-        # A report is passed around: a browser asks its reader for the password.
-        base = without_user(self.jaeger_ui_url).rstrip("/")
-        return f"{base}/trace/{quote(trace_id, safe='')}" if base else ""
+    def trace(self, run: RunRow) -> str:
+        """The page of a run's trace; "" where it is not known."""
+        return self.trace_pages.url(run["trace_id"], run["run_id"], run.get("session_id"))
 
 
 def render_markdown(
@@ -239,8 +238,7 @@ def _worst_trace(row: AgentRow, runs: Sequence[RunRow], links: Links) -> str:
     worst = row.get("worst_run")
     if not worst:
         return ""
-    trace_id = next((run["trace_id"] for run in runs if run["run_id"] == worst["run_id"]), None)
-    url = links.trace(trace_id)
+    url = next((links.trace(run) for run in runs if run["run_id"] == worst["run_id"]), "")
     return f" ([trace of run {escape(cut(worst['run_id'], 60))}]({url}))" if url else ""
 
 
@@ -272,6 +270,8 @@ def _places(links: Links) -> list[str]:
     lines = [f"- [The flow run]({links.flow_run_url})"] if links.flow_run_url else []
     # In a code span nothing is markup but its own end.
     lines += [f"- `{path.replace('`', '%60')}`" for path in links.files]
+    if links.published:
+        lines.append(f"- {escape(links.published)}")
     return ["## Where it is", "", *lines] if lines else []
 
 

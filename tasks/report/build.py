@@ -250,7 +250,7 @@ def _final_status(draft: ReportDraft, evaluations: Mapping[AgentId, Evaluation])
 def _left_out(draft: ReportDraft) -> LeftOut:
     left_out = LeftOut()
     for evidence in draft.evidence.values():
-        left_out.add(evidence.runs, evidence.future)
+        left_out.add_evidence(evidence)
     return left_out
 
 
@@ -269,7 +269,10 @@ def _warnings(plan: ReportPlan, draft: ReportDraft, statuses: Counter[str]) -> l
     warnings = list(draft.warnings)
     if not draft.agents:
         warnings.append(f"The environment {plan.environment!r} has no agents.")
-    elif not any(e.runs or e.future.count for e in draft.evidence.values()) and not statuses["failed"]:
+    elif (
+        not any(e.runs or e.metrics.runs_unfinished or e.future.count for e in draft.evidence.values())
+        and not statuses["failed"]
+    ):
         narrowed = [
             f"{key}={value!r}"
             for key, value in (("since", plan.options.since), ("filter_model", plan.options.filter_model))

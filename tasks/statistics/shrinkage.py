@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import betaln
 
 _MEANS = np.linspace(0.01, 0.99, 50)
-_ALIKE = np.linspace(0.005, 0.995, 100)
+_ALIKE = np.linspace(0.01, 0.99, 50)
 
 
 def shrink_rates(rates: Sequence[float | None], trials: Sequence[float]) -> list[float | None]:
@@ -34,8 +35,10 @@ def shrink_rates(rates: Sequence[float | None], trials: Sequence[float]) -> list
     size = 1 / alike - 1
     a, b = mean * size, (1 - mean) * size
     likelihood = np.zeros(len(mean))
-    for x, m in zip(hits, n, strict=True):
-        likelihood += betaln(a + x, b + m - x) - betaln(a, b)
+    # Many agents have had as many hits in as many runs.
+    for (x, m), agents in Counter(zip(hits, n, strict=True)).items():
+        likelihood += agents * betaln(a + x, b + m - x)
+    likelihood -= len(known) * betaln(a, b)
     weight = np.exp(likelihood - likelihood.max())
     weight /= weight.sum()
     for i, x, m in zip(known, hits, n, strict=True):

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from tasks.comparison.comparability import asked_agents, asked_model
+from tasks.comparison.comparability import asked_agents, asked_model, asked_unit
 from tasks.evidence.types import AgentId
 from tasks.render.html.page import HistoryPoint, JudgingStats
 from tasks.report.rows import ReportRow
@@ -51,11 +51,13 @@ def load_history(
             .all()
         )
     by_id = {row["id"]: row for row in found}
-    fingerprint, model, agents = report["judge_fingerprint"], asked_model(report), asked_agents(report)
+    fingerprint, agents = report["judge_fingerprint"], asked_agents(report)
+    asked = asked_model(report), asked_unit(report)
 
     def point(report_id: int, score: float | None, rates: Mapping[str, Any]) -> HistoryPoint:
         row = by_id[report_id]
-        same = fingerprint is not None and row["judge_fingerprint"] == fingerprint and asked_model(row) == model
+        same = fingerprint is not None and row["judge_fingerprint"] == fingerprint
+        same = same and (asked_model(row), asked_unit(row)) == asked
         return HistoryPoint(
             report_id,
             row["created_at"],

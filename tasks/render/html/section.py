@@ -185,7 +185,7 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
     compared = page.comparison.agents if page.comparison else ()
     changes = {found.agent_id: found for found in compared if found.presence != "gone"}
     team_runs = set(_cited_by(criteria.get(None, ()), detail))
-    links = Links(jaeger_ui_url=page.jaeger_ui_url)
+    links = Links(trace_pages=page.trace_pages)
     sections = []
     for row in worst_agents_first(page.agents, page.comparison):
         agent_id = row["agent_id"]
@@ -197,7 +197,7 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
             ShownRun(
                 run,
                 _anchor("r", agent_id, run["run_id"]),
-                links.trace(run["trace_id"]),
+                links.trace(run),
                 run["run_id"] in cited,
                 describe_run(run, judged=judged),
             )
@@ -275,6 +275,6 @@ def _notable(row: AgentRow, runs: Sequence[RunRow], links: Links, detail: Detail
         waterfall, url = None, ""
         if run := by_id.get(ref["run_id"]):
             spans = run["telemetry"]["spans"] if run["telemetry"] else None
-            waterfall, url = build_waterfall(run["waterfall"], spans, detail.spans), links.trace(run["trace_id"])
+            waterfall, url = build_waterfall(run["waterfall"], spans, detail.spans), links.trace(run)
         notable.append(NotableRun(title, ref, waterfall, url))
     return notable

@@ -18,7 +18,7 @@ from tasks.evidence.traces.conventions.values import parse_json
 from tasks.evidence.traces.llm_calls import LlmCalls
 from tasks.evidence.traces.span_tree import SpanTree, cut_at
 from tasks.evidence.traces.spans import Span
-from tasks.evidence.traces.tool_calls import ToolCalls
+from tasks.evidence.traces.tool_calls import ToolCall, ToolCalls
 from tasks.evidence.types import AgentId, RunId
 from tasks.evidence.values import read_filled, read_float, write_json
 from tasks.sources.contract.rows import Row
@@ -156,6 +156,7 @@ def build_run_row(run: TraceRun) -> Row:
     part = _Part(run)
     tree = part.tree
     turns = sorted(part.llm_calls.turns(), key=lambda turn: (turn.start_us, turn.end_us))
+    calls = ToolCalls(part.classified, part.llm_calls).calls[:_MOST_CALLS]
     usage = part.llm_calls.usage
     ended = _end(part)
     error = _error(part)
@@ -171,8 +172,8 @@ def build_run_row(run: TraceRun) -> Row:
         "task": task_of(part.own, turns),
         "final_response": None if ended is None else response_of(part.own, turns),
         "error": error,
-        "tool_calls": _tool_calls(part),
-        "execution_steps": write_json(said) if (said := conversation_of(turns)) else None,
+        "tool_calls": _tool_calls(calls),
+        "execution_steps": write_json(said) if (said := conversation_of(turns, calls)) else None,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cost_usd": _cost(part),
@@ -225,8 +226,7 @@ def _error(part: _Part) -> str | None:
     return None
 
 
-def _tool_calls(part: _Part) -> str | None:
-    calls = ToolCalls(part.classified, part.llm_calls).calls[:_MOST_CALLS]
+def _tool_calls(calls: Sequence[ToolCall]) -> str | None:
     listed = [
         {
             key: value

@@ -19,6 +19,7 @@ from tasks.render.html.page import HistoryPoint, JudgingStats, Page
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.intervals import wilson_interval
 from tasks.warehouse.schema import REPORT_TABLES, arrow_type
+from tasks.wire.trace_pages import find_trace_pages
 
 _NOW = datetime(2026, 11, 25, 14, 46, tzinfo=UTC)
 _RUN = 7
@@ -251,7 +252,7 @@ def make_page() -> Callable[..., Page]:
             "agreement": agreement,
             "history": {None: _history(7.8)} | {row["agent_id"]: _history(row["score"]) for row in details},
             "judging": JudgingStats({say("outcome"): 4}, 5, 1.5, 3.0, 100),
-            "jaeger_ui_url": "https://jaeger.example.com",
+            "trace_pages": find_trace_pages("jaeger+https://jaeger.example.com"),
         }
         return Page(report, details, criteria, shown, **(known | fields))
 

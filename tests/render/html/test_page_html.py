@@ -14,6 +14,7 @@ from tasks.comparison.comparison import HOLDS_FOR, Change
 from tasks.render.html.charts import build_waterfall, format_seconds, format_signed, percent, score_trend
 from tasks.render.html.html import DETAILS, MOST_BYTES, render_html
 from tasks.render.html.page import Page
+from tasks.wire.trace_pages import TracePages
 
 MakePage = Callable[..., Page]
 
@@ -139,7 +140,7 @@ def test_an_unknown_cost_is_unknown_and_never_zero(make_page: MakePage) -> None:
 
 
 def test_without_comparison_agreement_history_and_jaeger_it_says_so(make_page: MakePage) -> None:
-    page = make_page(agents=2, comparison=None, agreement=None, history={}, judging=None, jaeger_ui_url="")
+    page = make_page(agents=2, comparison=None, agreement=None, history={}, judging=None, trace_pages=TracePages())
     html = render_html(page)
     words = _words(html)
     assert "There is no earlier report to compare with." in words
