@@ -74,7 +74,7 @@ def test_the_same_page_gives_the_same_file(make_page: MakePage) -> None:
 def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
     words = _words(render_html(make_page(agents=7)))
     for part in (
-        "45% 40 to 50% with 95 % confidence", "Team score 7.8 of 10", "Team passes", "Of 7 agents",
+        "45% 95 % interval: 40 to 50%", "Team score 7.8 of 10", "Team passes", "Of 7 agents",
         "have the status completed: 30 points more", "Runs judged 9",
         "5 by the judge, 4 from the source, 2 where the judge cannot tell, 1 without a usable verdict",
         "Since report 11", "1 worse", "1 better",
@@ -333,6 +333,15 @@ def test_a_report_made_before_verdicts_shows_completion_and_states_that_success_
     assert "Completion 75% 53 to 89%" in words
     for absent in ("three of ten", "did not do its task", "Too close to call", "points below", "Runs judged", "None"):
         assert absent not in words, absent
+
+
+def test_who_passes_and_who_fails_is_named_first_with_their_success(make_page: MakePage) -> None:
+    page = make_page(agents=12, comparison=None)
+    for number, row in enumerate(page.agents):
+        row.update(status="evaluated", agent_name=f"bot-{number:02}", passed=[False, True][number == 11])
+    words = _words(render_html(page))
+    named = words.partition("Of 12 agents, 1 passes, 11 fail.")[2].partition("Runs that did their task")[0]
+    assert re.search(r"^ Fails bot-00 45% , bot-01 45% .* bot-07 45% and 3 more Passes bot-11 45%", named)
 
 
 def test_without_labels_the_page_states_how_often_judges_are_wrong(make_page: MakePage) -> None:
