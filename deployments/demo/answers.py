@@ -272,6 +272,8 @@ def _team(evidence: str, names: list[str]) -> dict[str, Any]:
     weak = ", ".join(f"{name} ({seen.rate:.0%})" for name, seen in worst)
     strong = ", ".join(f"{name} ({seen.rate:.0%})" for name, seen in best)
     failed, ended = _examples(evidence)
+    claimed = sum(verdict.claim is not None for verdict in derive_verdicts(evidence))
+    claims = f" The worst runs of {claimed} agents claim success for what did not happen." if claimed else ""
     return {
         "criteria": {name: _criterion(name, whole, failed, ended) for name in names},
         "reasoning": f"{whole.completed} of {runs} runs of {len(measured)} agents ended as completed.",
@@ -282,7 +284,7 @@ def _team(evidence: str, names: list[str]) -> dict[str, Any]:
         ],
         "executive_summary": (
             f"The team ended {whole.completed} of {runs} runs as completed. Its most dependable agents are "
-            f"{strong}.\n\n"
+            f"{strong}.{claims}\n\n"
         )
-        + (f"Most of the failed runs are those of {weak}." if worst else "No run failed."),
+        + (f"Most of the failed runs are those of {weak}." if worst else "No run ended as failed."),
     }
