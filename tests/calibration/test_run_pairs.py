@@ -161,6 +161,19 @@ def test_a_label_goes_with_its_run_to_a_later_report_of_the_same_judge() -> None
     assert match_labels(_judging({2: later}, 2), [gone]).left_out == 1
 
 
+def test_verdicts_of_an_earlier_form_of_the_judge_count_only_while_there_are_too_few_of_the_present_one() -> None:
+    def match(now: int) -> tuple[int, int, int]:
+        earlier = _report(*(_row("1", f"old {i}", "yes") for i in range(5)), fingerprint="f0")
+        present = _report(*(_row("1", f"new {i}", "yes") for i in range(now)))
+        labels = [_label("1", f"old {i}", True, report_id=1) for i in range(5)]
+        labels += [_label("1", f"new {i}", True, report_id=2) for i in range(now)]
+        found = match_labels(_judging({1: earlier, 2: present}, 2), labels)
+        return len(found.rated), found.outgrown, found.earlier
+
+    assert match(MINIMUM_RUNS - 1) == (MINIMUM_RUNS + 4, 0, 5)
+    assert match(MINIMUM_RUNS) == (MINIMUM_RUNS, 5, 0)
+
+
 def test_a_label_outlives_its_report_with_the_verdict_that_it_kept() -> None:
     matched = match_labels(_judging({}), [_label("1", "a", False, judge_passed=True)])
     assert [(one.judge.passed, one.people.passed) for one in matched.rated] == [(True, False)]
