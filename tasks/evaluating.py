@@ -25,11 +25,15 @@ from tasks.judge.criteria.function import load_functions
 from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
+from tasks.judge.issues.judging import IssueSearch, judge_issues
 from tasks.judge.rubric import resolve_rubrics, select_agents
+from tasks.judge.runs.guidance import find_guidance
 from tasks.judge.team import judge_team
 from tasks.report.build import ReportDraft
+from tasks.report.issues.failing_runs import find_failing_runs
 from tasks.report.plan import ReportPlan
 from tasks.sources.batch import ReadFailure
+from tasks.warehouse.issues.known_issues import load_known_issues
 from tasks.warehouse.ledger.patient_ledger import PatientLedger
 from tasks.warehouse.patience import ENDING_SECONDS, OUTAGE_SECONDS
 
@@ -60,6 +64,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         samples=plan.options.judge_samples,
         report_id=plan.id,
         fresh_since=plan.fresh_since,
+        guidance=find_guidance(clients.settings.judge_guidance),
     )
     judge = replace(judge, budget=Budget(plan.options.max_report_cost_usd, _spent_usd(plan, judge)))
     _warn_of_unknown_price(judge)
@@ -123,6 +128,8 @@ def open_draft(draft: ReportDraft, plan: ReportPlan, agents: Sequence[Agent], ju
     if (warning := current_clients().judge_warning(plan.options)) is not None:
         draft.warnings.append(warning)
         get_run_logger().warning(warning)
+    if judge.guidance is not None:
+        draft.warnings.append(judge.guidance.describe())
     get_run_logger().info(
         "Report %s on %s: %s agents, the newest %s runs of each%s, judged by %s, %s at once",
         plan.id,
@@ -179,6 +186,23 @@ def evaluate_team(
             timeout_seconds=plan.options.eval_timeout_seconds,
         )
     )
+
+
+@step("find the issues of {plan.environment}", tags=[LLM_TAG])
+def find_issues(plan: ReportPlan, draft: ReportDraft) -> IssueSearch:
+    """What went wrong across runs and agents, once every verdict is there: one call, and none when no run failed."""
+    clients, judge = current_clients(), _judge.get()
+    known = clients.patience().keep_trying(
+        lambda: load_known_issues(clients.warehouse().database, plan.environment, before=plan.id)
+    )
+    failing = find_failing_runs(draft.known_evidence, draft.evaluations)
+    search = judge_issues(judge, failing, known, timeout_seconds=plan.options.eval_timeout_seconds)
+    judge.ledger.flush()
+    if search.error is not None:
+        get_run_logger().warning("The issues are grouped without the judge: %s", search.error)
+    elif search.seconds is not None:
+        get_run_logger().info("The call for issues took %.1f s", search.seconds)
+    return search
 
 
 def _as_result(evaluation: Evaluation) -> Evaluation | State[Evaluation]:

@@ -13,11 +13,13 @@ from tasks.evidence.types import AgentId
 from tasks.judge.answer import JudgeAnswer, RenderedEvidence, build_schema, parse_answer, parse_verdicts
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.model_limits import Bounds
+from tasks.judge.issues.answer import IssueKeys, build_issues_schema, parse_issues
 from tasks.judge.prompt.citations import LabelledRuns
 from tasks.judge.prompt.fence import Fence
 from tasks.judge.prompt.instructions import Asks, Kind
 from tasks.judge.prompt.prompts import build_messages
 from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
+from tasks.judge.runs.guidance import Guidance, render_examples, render_guidance
 
 _FITTING_TRIES = 4
 # Framing of messages, and what the endpoint adds for a schema.
@@ -25,6 +27,8 @@ _MESSAGE_OVERHEAD = 200
 # A short, complete answer: the summary, strengths and advice; a criterion's reasoning and two citations; the team's
 # executive summary.
 _LEAST_ANSWER, _LEAST_CRITERION, _LEAST_SUMMARY = 400, 220, 400
+# Five issues of four sentences, and the keys of some hundred runs.
+_LEAST_ISSUES = 1200
 # A verdict on a run: two quotes, a failure mode, a step; and a check of each criterion.
 _RUN_ANSWER, _CHECK_ANSWER = 130, 12
 # Where evidence is shortened anyway, the answer gets a quarter of the context rather than the least.
@@ -37,10 +41,10 @@ _MARGIN = 0.05
 class Question:
     """What is asked. ``digest`` stands for the whole evidence, of which ``render`` gives what fits.
 
-    ``rubric`` holds what the judge is asked about; ``asks`` is what it is to give.
+    ``rubric`` holds what the judge is asked about; ``asks`` is what it is to give, ``guidance`` what it is to follow.
 
     ``render(budget_tokens, rotation)`` is the evidence in about so many tokens (as ``estimate_tokens`` has it), its
-    runs from the ``rotation``-th part (0 to 1) on.
+    runs from the ``rotation``-th part (0 to 1) on. The question about issues has instructions and keys of its own.
     """
 
     kind: Kind
@@ -51,6 +55,13 @@ class Question:
     goal: str = ""
     agent_id: AgentId | None = None
     asks: Asks = "scores"
+    issue_keys: IssueKeys | None = None
+    guidance: Guidance | None = None
+
+    def guided_by(self, guidance: Guidance | None) -> Question:
+        """The question with ``guidance``, where it asks for verdicts on runs; else as it is."""
+        is_guided = guidance is not None and self.kind == "agent" and self.asks != "scores"
+        return replace(self, guidance=guidance) if is_guided else self
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -59,6 +70,8 @@ class Question:
 
     def schema_of(self, labels: Sequence[str]) -> dict[str, Any]:
         """The JSON schema of its answer where the runs of ``labels`` are shown."""
+        if self.issue_keys is not None:
+            return build_issues_schema()
         return build_schema(self.kind, self.rubric, self.asks, labels)
 
     def parse(self, text: str, labels: Sequence[str] | None = None, *, cut_off: bool = False) -> JudgeAnswer:
@@ -67,6 +80,8 @@ class Question:
         Raises:
             UnusableAnswerError: it holds none.
         """
+        if self.issue_keys is not None:
+            return JudgeAnswer({}, issues=parse_issues(text, self.issue_keys, cut_off=cut_off))
         if self.asks == "scores":
             return parse_answer(text, self.kind, self.rubric, self.labelled_runs, cut_off=cut_off)
         return parse_verdicts(text, self.rubric, self.labelled_runs, labels, cut_off=cut_off)
@@ -83,6 +98,8 @@ class Question:
     @property
     def least_answer_tokens(self) -> int:
         """About the tokens of a short answer that has all that the schema asks for, of one run."""
+        if self.issue_keys is not None:
+            return _LEAST_ISSUES
         words = 0 if self.asks == "runs" else answer_tokens(len(self.rubric), self.kind)
         return words + (0 if self.asks == "scores" else verdict_tokens(len(self.rubric)))
 
@@ -190,6 +207,8 @@ def estimate_messages(messages: Sequence[Mapping[str, str]]) -> int:
 
 
 def _compose(question: Question, budget_tokens: int, factor: float, rotation: float, added_tokens: int = 0) -> Draft:
+    guidance = question.guidance or Guidance()
+    examples = render_examples(guidance)
     room = int(budget_tokens / factor)
     for _ in range(_FITTING_TRIES):
         shown = question.render(room, rotation)
@@ -199,7 +218,10 @@ def _compose(question: Question, budget_tokens: int, factor: float, rotation: fl
         # The facts and what stands between the runs are not in the runs' shares.
         beyond = size - budget_tokens / factor
         room = max(1, int(min(room - beyond, room * budget_tokens / (size * factor) * 0.97)))
-    messages = build_messages(question.kind, question.asks, question.rubric, Fence().around(shown.text), question.goal)
-    estimated = size + estimate_messages(messages[:-1]) + added_tokens
+    evidence = Fence().around(examples + shown.text)
+    messages = build_messages(
+        question.kind, question.asks, question.rubric, evidence, question.goal, render_guidance(guidance)
+    )
+    estimated = size + estimate_tokens(examples) + estimate_messages(messages[:-1]) + added_tokens
     schema = question.schema_of(shown.labels)
     return Draft(messages, shown, estimated, added_tokens=added_tokens, schema=schema)

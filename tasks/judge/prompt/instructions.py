@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tasks.judge.prompt.issue_instructions import ISSUE_INSTRUCTIONS
+
 PROMPT_VERSION = "5"
 
-Kind = Literal["agent", "team"]
-"""Whom a question is about."""
+Kind = Literal["agent", "team", "issues"]
+"""What a question is about."""
 
 Asks = Literal["verdicts", "runs", "scores"]
 """verdicts: on every run that is shown, then words on the agent · runs: those on runs alone · scores: 0 to 10."""
@@ -98,6 +100,8 @@ executive summary is two or three short paragraphs for someone who reads nothing
 
 def build_instructions(kind: Kind, asks: Asks) -> str:
     """The instructions of a question of ``kind`` that asks for ``asks``."""
+    if kind == "issues":
+        return ISSUE_INSTRUCTIONS
     if asks == "runs":
         return _OPENING + _RUNS + _READING + _CITING.format(example="", unsupported="") + _MATERIAL.rstrip()
     citing = _CITING.format(example=_EXAMPLE, unsupported=_UNSUPPORTED) + _CONTRADICTIONS

@@ -16,6 +16,7 @@ from tasks.evidence.values import Redact
 from tasks.options import Unit
 from tasks.sources.contract.choosing import Choice, read_chosen, read_runs, read_scanned
 from tasks.sources.contract.columns import SLIM
+from tasks.sources.contract.environments import check_environment
 from tasks.sources.contract.rows import Row, read_agent
 from tasks.sources.contract.statuses import Statuses
 from tasks.sources.found_traces import FoundTraces, RunKey, TraceLookup, run_key
@@ -30,7 +31,6 @@ from tasks.sources.spans.runs import (
     find_trace_runs,
 )
 from tasks.sources.spans.store import SpanStore
-from tasks.sources.sql.tables import check_environment
 from tasks.wording.counts import counted
 
 # Of a listing that only asks which environments there are.

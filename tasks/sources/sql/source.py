@@ -24,6 +24,7 @@ from tasks.evidence.values import Redact
 from tasks.options import Unit
 from tasks.sources.contract.choosing import Choice, Entry, choose, read_chosen, read_entry, read_scanned
 from tasks.sources.contract.columns import RUN, SIGNAL, STEP, names
+from tasks.sources.contract.environments import check_environment
 from tasks.sources.contract.mapping import SourceMapping
 from tasks.sources.contract.rows import Row
 from tasks.sources.contract.signals import fill_from_signals
@@ -33,7 +34,7 @@ from tasks.sources.sql.connection import describe, reading
 from tasks.sources.sql.contract_tables import find_tables
 from tasks.sources.sql.relation import IDS_AT_ONCE, MAPPED, Relation
 from tasks.sources.sql.scan import FROM_STEPS, scan_query, stream_rows
-from tasks.sources.sql.tables import Tables, check_environment, rows_of
+from tasks.sources.sql.tables import Tables, rows_of
 
 _INDEX = ("id", "agent", "started_at", "completed_at")
 # Each takes two connections of the ten of a pool, and reads as fast as the database gives.

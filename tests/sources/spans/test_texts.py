@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tasks.evidence.traces.spans import Span
-from tasks.sources.spans.runs import build_run_row, find_trace_runs
+from tasks.sources.spans.runs import build_agent_row, build_run_row, find_trace_runs
 
 MakeSpan = Callable[..., Span]
 AGENT = {"openinference.span.kind": "AGENT", "agent.name": "travel"}
@@ -149,3 +149,10 @@ def test_one_message_that_grows_is_no_conversation(make_span: MakeSpan) -> None:
 def test_deep_and_hostile_values_are_no_text(make_span: MakeSpan) -> None:
     deep = "[" * 500 + "]" * 500
     assert _texts(make_span, {"input.value": deep, "output.value": {"a": [{}, None, 7]}}) == ("Where to?", "To Rome.")
+
+
+def test_the_prompt_is_that_of_the_first_call_in_time(make_span: MakeSpan) -> None:
+    later = {**LLM, "llm.input_messages.0.message.content": "Summarize."}
+    spans = [make_span("a", None, 0, 9, tags=AGENT), make_span("c", "a", 5, 6, tags=later)]
+    (run,) = find_trace_runs([*spans, make_span("b", "a", 1, 2, tags=LLM)])
+    assert build_agent_row(run)["prompt"] == "Be kind."
