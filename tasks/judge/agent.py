@@ -99,7 +99,7 @@ def _detail(evidence: Evidence, budget_tokens: int) -> FactsDetail:
     """In how much detail the facts are written, so that there is room for runs."""
     if budget_tokens >= _ROOM_FOR_ALL_FACTS:
         return ALL_FACTS
-    without_runs = Selection((), evidence.metrics.runs_analyzed)
+    without_runs = Selection((), evidence.metrics.runs_in_population)
     for detail in AGENT_DETAILS:
         if estimate_tokens(render_agent(evidence, without_runs, detail)) <= _FACTS_SHARE * budget_tokens:
             break

@@ -98,8 +98,9 @@ def render_agent(evidence: Evidence, selection: Selection, detail: FactsDetail =
 def describe_selection(selection: Selection) -> str:
     """How many runs there are and are shown, in one phrase; not how many completed, which is no success."""
     if not selection.is_sample:
-        return f"all {selection.finished}"
-    return f"{len(selection.runs)} of {selection.finished}, a sample"
+        return f"all {selection.finished:,}"
+    how = "drawn at random" if selection.is_random else "a sample"
+    return f"{len(selection.runs):,} of {selection.finished:,} runs, {how}"
 
 
 def render_team(
@@ -109,11 +110,11 @@ def render_team(
 
     ``without_evidence`` says, by name, why an agent has none.
     """
-    total = sum(evidence.metrics.runs_analyzed for evidence, _ in agents)
+    total = sum(evidence.metrics.runs_in_population for evidence, _ in agents)
     lines = [
         "# The team",
         "",
-        f"{len(agents) + len(without_evidence)} agents, {total} finished runs.",
+        f"{len(agents) + len(without_evidence)} agents, {total:,} finished runs.",
         "The facts of each agent are computed from all its runs; of each at most one run is shown, its worst.",
     ]
     for evidence, shown in agents:
@@ -141,7 +142,10 @@ def render_facts(metrics: Metrics, labels: Mapping[RunId, str], detail: FactsDet
     How many runs completed is not among them: judges take it for how many succeeded.
     Names and errors, which others wrote, stand below their item, each on a marked line.
     """
-    facts = [f"runs analysed: {metrics.runs_analyzed}; left out as unfinished: {metrics.runs_unfinished}"]
+    runs, read = metrics.runs_in_population, metrics.runs_analyzed
+    facts = [f"runs analysed: {runs:,}; left out as unfinished: {metrics.runs_unfinished:,}"]
+    if read < runs:
+        facts.append(f"of these, {read:,} were read in full: tools and traces are theirs, the rest is of all")
     if not detail.measures:
         return [f"- {fact}" for fact in facts]
     if metrics.avg_duration_seconds is not None and metrics.p95_duration_seconds is not None:
@@ -150,7 +154,7 @@ def render_facts(metrics: Metrics, labels: Mapping[RunId, str], detail: FactsDet
             f"{metrics.p95_duration_seconds:.1f} s at the 95th percentile"
         )
     if metrics.avg_tokens is not None:
-        of_some = metrics.runs_with_tokens < metrics.runs_analyzed
+        of_some = metrics.runs_with_tokens < runs
         over = f" (known for {metrics.runs_with_tokens} runs)" if of_some else ""
         facts.append(f"tokens per run: {metrics.avg_tokens:,.0f}{over}")
     if metrics.avg_cost_usd is not None:

@@ -52,10 +52,14 @@ class RunExcerpt:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The runs that are shown, in the order in which they are, and how many finished runs there are."""
+    """The runs that are shown, in the order in which they are, and how many finished runs there are.
+
+    ``is_random``: they were drawn from these at random, none left out for want of room.
+    """
 
     runs: tuple[RunExcerpt, ...]
     finished: int
+    is_random: bool = False
 
     @property
     def is_sample(self) -> bool:
@@ -86,7 +90,8 @@ def select_runs(
     shares = water_fill([run_size(labelled_run) for labelled_run in shown], budget_tokens)
     runs = [show_run(labelled_run, share) for labelled_run, share in zip(shown, shares, strict=True)]
     turn = round(rotation * len(runs)) % len(runs) if runs else 0
-    return Selection(tuple(runs[turn:] + runs[:turn]), evidence.metrics.runs_analyzed)
+    is_random = evidence.population is not None and len(shown) == len(labelled_runs)
+    return Selection(tuple(runs[turn:] + runs[:turn]), evidence.metrics.runs_in_population, is_random)
 
 
 def show_run(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
