@@ -176,6 +176,8 @@ _SECTIONS: dict[str, tuple[str, Callable[[Trees, int | None], list[str]]]] = {
     "recall": ("What redaction finds", _printed("redaction_recall")),
     "redaction": ("Redaction of hostile texts", _printed("redaction_speed")),
     "spans": ("What is read of spans", _printed("span_reading", "--all")),
+    "rates": ("Success rates: intervals and unchanged nights", _printed("success_rates")),
+    "airline": ("Success of real runs that all completed", _printed("airline")),
     "alarms": ("False alarms of comparisons", _printed("false_alarms", "--pairs", "200")),
 }
 

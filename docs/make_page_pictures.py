@@ -32,9 +32,10 @@ def render(report_id: int, place: Path) -> None:
     from tasks.connecting import open_clients
     from tasks.render.html.html import render_html
     from tasks.stored.page import load_page
+    from tasks.wire.trace_pages import find_trace_pages
 
     with open_clients():
-        page = replace(load_page(report_id), jaeger_ui_url="https://jaeger.example.com")
+        page = replace(load_page(report_id), trace_pages=find_trace_pages("jaeger+https://jaeger.example.com"))
     place.write_text(render_html(page), encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ from tasks.ending import finish_report, reporting
 from tasks.evaluating import judge_threads, judging, open_draft
 from tasks.judge.rubric import Criteria
 from tasks.opening import open_report
-from tasks.publishing import publish_artifacts, write_page, write_report
+from tasks.publishing import publish_artifacts, publish_verdicts, write_page, write_report
 from tasks.reading import load_agents, read_evidence
 from tasks.report.build import ReportDraft
 from tasks.scheduling import EvaluationQueue
@@ -68,5 +68,6 @@ def generate_report(
             progress.ended(rows)
         comparison = compare_with_last(plan, quoted(rows))
         page = write_page(plan)
-        publish_artifacts(plan, quoted(rows), quoted(comparison), page.place, page.agreement_note)
+        published = publish_verdicts(plan, quoted(draft), quoted(rows))
+        publish_artifacts(plan, quoted(rows), quoted(comparison), page.place, page.agreement_note, published)
         return finish_report(plan, rows)

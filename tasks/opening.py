@@ -9,7 +9,7 @@ from prefect.context import FlowRunContext
 from tasks.bridge.decorators import step
 from tasks.bridge.llm_limit import find_limit
 from tasks.clients import current_clients
-from tasks.errors import UsageError
+from tasks.errors import ConfigurationError, UsageError
 from tasks.judge.rubric import Criteria
 from tasks.report.plan import ReportPlan, check_conflicts, restore_plan
 from tasks.settings import ReportOptions
@@ -27,7 +27,8 @@ def open_report(
     """Create a report's row (``pending``), or resume report ``report_id`` with its stored parameters.
 
     Raises:
-        RefusedError: there is no such report, its owner is alive, or an option conflicts with a stored one.
+        RefusedError: there is no such report, its owner is alive, or an option conflicts with a stored one; or verdicts
+            are to be published and the source keeps none.
     """
     warehouse = current_clients().warehouse()
     # Not the environment: it is the source's name, whitespace included.
@@ -43,6 +44,8 @@ def open_report(
     if not environment.strip():
         raise UsageError("environment is empty: name the environment to report on, as the source has it")
     resolved = current_clients().settings.options(options)
+    if resolved.publish_verdicts:
+        _check_publishing()
     values = {
         "environment": environment,
         "name": name,
@@ -63,6 +66,15 @@ def open_report(
         fresh_since=started_at if resolved.fresh else None,
     )
     return _bounded(plan)
+
+
+def _check_publishing() -> None:
+    """Refuse, before anything is paid, to publish verdicts to a source that keeps none."""
+    if current_clients().source().note_store() is None:
+        raise ConfigurationError(
+            "publish_verdicts: the source keeps no verdicts; Phoenix, Langfuse and MLflow do (AGENT_REPORT_SOURCE_URL "
+            "such as phoenix+http://localhost:6006): leave publish_verdicts out"
+        )
 
 
 def _bounded(plan: ReportPlan) -> ReportPlan:

@@ -21,6 +21,9 @@ DEFAULT_JUDGE_MODEL = "gpt-5.4-mini"
 SIMULATED_JUDGE_MODEL = "simulated-judge"
 LONGEST_SECONDS = 30 * 86400
 
+Unit = Literal["run", "session"]
+"""What counts as a run: a run of the source, or a conversation (all its runs with one ``session_id``)."""
+
 JudgeRuns = Literal["together", "each", "off"]
 """How the judge is asked for verdicts on runs: in the question about their agent, each by itself, or not at all."""
 
@@ -65,7 +68,7 @@ class ReportOptions(BaseModel):
         ge=1,
         le=1000,
         title="Runs per agent",
-        description="How many of each agent's newest runs are read.",
+        description="How many of each agent's runs are read: with Since a sample of all, else the newest.",
         json_schema_extra={"position": 2},
     )
     since: Annotated[str, AfterValidator(_checked_since)] = Field(
@@ -79,6 +82,12 @@ class ReportOptions(BaseModel):
         title="Only runs of this model",
         description="Model name as in the runs. Empty: runs of every model.",
         json_schema_extra={"position": 3},
+    )
+    unit: Unit = Field(
+        "run",
+        title="What is a run",
+        description="run, or session: a conversation (the runs with one session_id) counts as one run.",
+        json_schema_extra={"position": 15},
     )
     agents: list[str] = Field(
         default_factory=list,
@@ -161,6 +170,13 @@ class ReportOptions(BaseModel):
         title="Ask again",
         description="Pay for new judge answers even where the same question was answered before.",
         json_schema_extra={"position": 7},
+    )
+
+    publish_verdicts: bool = Field(
+        False,
+        title="Publish verdicts",
+        description="Write the verdicts on runs back to the store of traces that they came from.",
+        json_schema_extra={"position": 16},
     )
 
     @model_validator(mode="before")

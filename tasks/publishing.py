@@ -22,6 +22,7 @@ from tasks.render.change_text import render_changed
 from tasks.render.html.html import render_html
 from tasks.render.markdown import Links, agents_table, escape, render_markdown
 from tasks.report.build import ReportDraft, ReportRows, build_rows
+from tasks.report.notes import build_notes, write_notes
 from tasks.report.plan import ReportPlan
 from tasks.report.rows import ReportRow
 from tasks.stored.page import load_page
@@ -92,19 +93,47 @@ def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[ReportRow]
     warehouse.write_report(plan.id, finish, rows.details, rows.criteria, rows.runs, owner=current_owner())
 
 
+@step("publish the verdicts on {plan.environment}")
+def publish_verdicts(plan: ReportPlan, draft: ReportDraft, rows: ReportRows) -> str:
+    """Write the verdicts on runs back to the store of traces that they came from, where that is asked for.
+
+    A failure is a warning: the report is written. Returns what happened as a sentence, "" where it was not asked for.
+    """
+    if not plan.options.publish_verdicts:
+        return ""
+    inner = (run.id for found in draft.evidence.values() for run in found.runs if run.parent_run_id)
+    try:
+        said = write_notes(
+            current_clients().source().note_store(), build_notes(rows.runs, inner, plan.id, plan.options.judge_model)
+        )
+    except Exception as error:  # noqa: BLE001 - whatever it is, the report is written
+        said = f"The verdicts could not be published: {scrub(str(error) or type(error).__name__)}"
+        get_run_logger().warning("Report %s: %s", plan.id, said)
+        return said
+    get_run_logger().info("Report %s: %s", plan.id, said)
+    return said
+
+
 @step("publish the report on {plan.environment}")
 def publish_artifacts(
-    plan: ReportPlan, rows: ReportRows, comparison: Comparison | None = None, page: str = "", agreement_note: str = ""
+    plan: ReportPlan,
+    rows: ReportRows,
+    comparison: Comparison | None = None,
+    page: str = "",
+    agreement_note: str = "",
+    published: str = "",
 ) -> None:
     """A markdown artifact with the whole and what changed, and a table artifact with every agent.
 
     They are not worth losing a report for. ``comparison`` is with the last comparable report; None: there is none.
     ``page`` is where the HTML page is, ``agreement_note`` how far the judge can be trusted; "" where not known.
+    ``published`` is what happened to the verdicts that were to be written back, "" for none.
     """
     try:
         what = f"Report {plan.id} on {escape(plan.environment)}"
         changed = render_changed(comparison) if comparison else ()
-        text = render_markdown(rows, _links(plan, page), changed, agreement_note, comparison)
+        links = replace(_links(plan, page), published=published)
+        text = render_markdown(rows, links, changed, agreement_note, comparison)
         create_markdown_artifact(text, key=f"report-{plan.id}", description=what)
         create_table_artifact(
             agents_table(rows, comparison),
@@ -121,7 +150,7 @@ def _links(plan: ReportPlan, page: str) -> Links:
     return Links(
         flow_run_url=(url_for(context.flow_run) or "") if context and context.flow_run else "",
         files=[*([page] if page else []), *list_files(settings.parquet_url, plan.environment, plan.id)],
-        jaeger_ui_url=settings.jaeger_ui_url,
+        trace_pages=settings.trace_pages,
     )
 
 

@@ -28,6 +28,7 @@ def load_agents(environment: str, window: Window) -> list[Agent]:
     reader = current_clients().source()
     agents = reader.load_agents(environment, window)
     reader.check_filter(window.filter_model)
+    reader.check_unit(window.unit)
     return agents
 
 
@@ -47,9 +48,13 @@ def _traces_name(parameters: dict[str, Any]) -> str:
 
 @step(_runs_name)
 def fetch_runs(agents: Sequence[Agent], plan: ReportPlan) -> list[AgentRuns | ReadFailure]:
-    """The newest runs of each of ``agents`` up to the report's ``evidence_until``, redacted."""
+    """The newest runs of each of ``agents`` up to ``evidence_until``, or a sample of a window's, redacted."""
     clients = current_clients()
-    return quoted(batch.read_runs(clients.source(), agents, plan.window, clients.redactor()))
+    return quoted(
+        batch.read_runs(
+            clients.source(), agents, plan.window, clients.redactor(), seed=str(plan.id), prices=clients.prices()
+        )
+    )
 
 
 @step(_traces_name)

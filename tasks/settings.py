@@ -17,11 +17,12 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from tasks.errors import ConfigurationError
 from tasks.options import DEFAULT_JUDGE_MODEL, LONGEST_SECONDS, SIMULATED_JUDGE_MODEL, ReportOptions
+from tasks.wire.trace_pages import TracePages, find_trace_pages
 
 __all__ = ["DEFAULT_JUDGE_MODEL", "NO_ENV_FILE", "SIMULATED_JUDGE_MODEL", "ReportOptions", "Settings", "read_settings"]
 
@@ -74,7 +75,11 @@ class Settings(ReportOptions, BaseSettings):
     )
     parquet_url: str = Field("agent-report-data/parquet", description="Folder or fsspec URL for Parquet files.")
     jaeger_url: SecretStr | None = Field(None, description="Base URL of Jaeger's query service; none: no traces.")
-    jaeger_ui_url: str = Field("", description="Jaeger's UI as people reach it, for links to traces; none: no links.")
+    jaeger_ui_url: str = Field("", description="Jaeger's UI as people reach it, for links to traces.")
+    trace_url: str = Field(
+        "",
+        description="Page of a run's trace: a template with {trace_id}, a store such as jaeger+https://…, or off.",
+    )
     jaeger_service: str = Field("station", description="Service whose spans carry the run's id.")
     jaeger_tag: str = Field("run.id", description="Tag that holds the run's id.")
     jaeger_headers: dict[str, SecretStr] = Field(
@@ -165,11 +170,27 @@ class Settings(ReportOptions, BaseSettings):
         is_place = str(info.field_name).endswith(("_url", "_mapping"))
         return value.strip() if is_place and isinstance(value, str) else value
 
+    @field_validator("trace_url")
+    @classmethod
+    def _check_pages(cls, value: str) -> str:
+        try:
+            find_trace_pages(value)
+        except ConfigurationError as error:
+            raise PydanticCustomError("trace_url", "{why}", {"why": str(error)}) from None
+        return value
+
     @field_validator("redact_also", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         # Of a JSON array as of names between commas.
         return re.findall(r"[^\s,\[\]\"']+", value) if isinstance(value, str) else value
+
+    @property
+    def trace_pages(self) -> TracePages:
+        """Where a browser finds the traces of runs."""
+        places = {"source_url": self.source_url, "jaeger_url": self.jaeger_url}
+        urls = {name: place.get_secret_value() for name, place in places.items() if place is not None}
+        return find_trace_pages(self.trace_url, jaeger_ui_url=self.jaeger_ui_url, **urls)
 
     @property
     def evidence_tokens(self) -> int:

@@ -53,7 +53,7 @@ def read() -> Read:
     def read() -> Evidence | ReadFailure:
         until = NOW + timedelta(days=1)
         window = build_window(ReportOptions(), until)
-        plan: Any = SimpleNamespace(options=ReportOptions(), evidence_until=until, window=window)
+        plan: Any = SimpleNamespace(id=1, options=ReportOptions(), evidence_until=until, window=window)
         with open_clients() as clients:
             agents = [agent for agent in clients.source().load_agents("demo", window) if agent.id == "1"]
             runs = unquoted(fetch_runs.fn(agents, plan))

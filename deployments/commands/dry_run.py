@@ -38,13 +38,13 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
             that does not answer.
     """
     from tasks.clients import current_clients
-    from tasks.errors import SourceError
     from tasks.evidence.left_out import LeftOut
     from tasks.evidence.metrics import build_evidence
     from tasks.judge.agent import build_agent_question
     from tasks.judge.rubric import resolve_rubrics, select_agents
     from tasks.judge.team import build_team_question
     from tasks.report.plan import build_window
+    from tasks.sources.batch import ReadFailure, read_runs
 
     check_settings(order, judge=False)
     clients = current_clients()
@@ -60,17 +60,17 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
     rows, evidences, missing = [], [], {}
     left_out = LeftOut()
     wanted = select_agents(options.agents, agents)
-    found = source.fetch_runs_of(wanted, window) if wanted else {}
-    for agent in wanted:
+    # The sample of the report itself is drawn by its id, and is another one.
+    found = read_runs(source, wanted, window, None, prices=prices) if wanted else []
+    for agent, runs in zip(wanted, found, strict=True):
         row: Row = {"agent_id": agent.id, "agent_name": agent.name, "runs": 0, "prompt_tokens": 0, "error": None}
         rows.append(row)
-        runs = found[agent.id]
-        if isinstance(runs, SourceError):
-            row["error"] = missing[agent.name] = str(runs)
+        if isinstance(runs, ReadFailure):
+            row["error"] = missing[agent.name] = runs.reason
             continue
         evidence = build_evidence(agent, runs, (), prices)
         evidences.append(evidence)
-        left_out.add(runs.runs, runs.future)
+        left_out.add_evidence(evidence)
         row["runs"] = evidence.metrics.runs_analyzed
         if evidence.finished_runs:
             row["prompt_tokens"] = _tokens(build_agent_question(evidence, rubrics[agent.id]), budget)

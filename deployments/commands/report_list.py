@@ -64,7 +64,7 @@ def list_stored(
 
 def print_reports(console: Console, reports: Sequence[Row]) -> None:
     """Reports in rows, as ``list_reports`` gives them."""
-    from tasks.wording.formats import format_cost, format_score
+    from tasks.wording.formats import format_cost, format_rate, format_score
 
     evaluated = [
         "–" if row["total_agents"] is None else f"{row['agents_evaluated']}/{row['total_agents']}" for row in reports
@@ -74,12 +74,13 @@ def print_reports(console: Console, reports: Sequence[Row]) -> None:
     columns = [
         Column("Id", [str(row["id"]) for row in reports], justify="right"),
         Column("Environment", [one_line(row["environment"]) for row in reports], folds=True),
-        Column("Name", [one_line(row["name"]) for row in reports], rank=1, folds=True),
+        Column("Name", [one_line(row["name"]) for row in reports], rank=2, folds=True),
         Column("Status", [status(row) for row in reports]),
+        Column("Success", [format_rate(row["success_rate"]) for row in reports], rank=1, justify="right"),
         Column("Team", [format_score(row["team_score"]) for row in reports], justify="right"),
         Column("Agents", evaluated, justify="right"),
         Column("Created (UTC)", [f"{row['created_at']:%Y-%m-%d %H:%M}" for row in reports]),
-        Column("Seconds", seconds, rank=3, justify="right"),
-        Column("Cost", costs, rank=2, justify="right"),
+        Column("Seconds", seconds, rank=4, justify="right"),
+        Column("Cost", costs, rank=3, justify="right"),
     ]
     print_table(console, columns)

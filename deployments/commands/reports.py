@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from deployments.terminal.console import one_line, open_console, print_json
 from deployments.terminal.option_help import Flag, option
 from tasks.errors import UsageError
+from tasks.options import Unit
 
 if TYPE_CHECKING:
     from deployments.local.runner import Order
@@ -33,6 +34,7 @@ def run(
     runs_per_agent: Annotated[int | None, option("runs_per_agent")] = None,
     since: Annotated[str | None, option("since")] = None,
     filter_model: Annotated[str | None, option("filter_model")] = None,
+    unit: Annotated[Unit | None, option("unit")] = None,
     agents: Annotated[list[str] | None, option("agents", consume_multiple=True)] = None,
     max_concurrent_evals: Annotated[int | None, option("max_concurrent_evals")] = None,
     max_concurrent_runs: Annotated[int | None, option("max_concurrent_runs")] = None,
@@ -44,6 +46,7 @@ def run(
     max_report_cost_usd: Annotated[float | None, option("max_report_cost_usd")] = None,
     fail_fast: Annotated[bool | None, option("fail_fast", negative="--no-fail-fast")] = None,
     fresh: Annotated[bool | None, option("fresh", negative="--no-fresh")] = None,
+    publish_verdicts: Annotated[bool | None, option("publish_verdicts", negative="--no-publish-verdicts")] = None,
     dry_run: Flag = False,
     json: Flag = False,
     verbose: Flag = False,
@@ -63,11 +66,13 @@ def run(
     judge_model
         Judge model, by the name that the endpoint uses.
     runs_per_agent
-        Number of runs to analyze per agent, newest first.
+        Number of runs to read per agent: with since a random sample of all, else the newest.
     since
         Only runs since this time: a duration such as 7d, or a time such as 2026-01-31T08:00:00Z.
     filter_model
         Only runs that used this model.
+    unit
+        What counts as a run: run, or session for a conversation (all runs with one session_id).
     agents
         Only these agents, by name or id (id:12).
     max_concurrent_evals
@@ -91,6 +96,8 @@ def run(
         Do not start any judge calls after the first failure.
     fresh
         Pay for new judge answers even if the same question was answered before.
+    publish_verdicts
+        Write the verdicts on runs back to Phoenix, Langfuse or MLflow, where the runs were read.
     dry_run
         Show agents, runs, and estimated tokens and cost, without calling the judge.
     json
@@ -112,6 +119,7 @@ def run(
         runs_per_agent=runs_per_agent,
         since=since,
         filter_model=filter_model,
+        unit=unit,
         agents=agents,
         max_concurrent_evals=max_concurrent_evals,
         max_concurrent_runs=max_concurrent_runs,
@@ -123,6 +131,7 @@ def run(
         max_report_cost_usd=max_report_cost_usd,
         fail_fast=fail_fast,
         fresh=fresh,
+        publish_verdicts=publish_verdicts,
     )
     wanted = Criteria() if criteria is None else open_criteria(criteria)
     order = Order(environment, name, wanted, options, report_id)

@@ -41,7 +41,7 @@ class _Seen:
     """What the simulated judge takes from the evidence of one agent."""
 
     runs: int
-    succeeded: int
+    completed: int
     tool_calls: int
     tool_errors: int
     repeats: int
@@ -50,7 +50,7 @@ class _Seen:
 
     @property
     def rate(self) -> float:
-        return self.succeeded / self.runs if self.runs else 0.0
+        return self.completed / self.runs if self.runs else 0.0
 
     @property
     def error_rate(self) -> float:
@@ -67,7 +67,7 @@ def _see(text: str) -> _Seen:
     failed = sum(int(count) for count, _ in _FAILURE.findall(text))
     return _Seen(
         runs=total,
-        succeeded=int(runs[2]) if runs and runs[2] else max(0, total - failed),
+        completed=int(runs[2]) if runs and runs[2] else max(0, total - failed),
         tool_calls=sum(int(calls) for calls, _ in tools),
         tool_errors=sum(int(errors) for _, errors in tools),
         repeats=int(repeats[1]) if repeats else 0,
@@ -185,14 +185,14 @@ def _agent(evidence: str, names: list[str]) -> dict[str, Any]:
     failed, ended = _examples(evidence)
     if seen.repeats:
         weaknesses.append(f"In {seen.repeats} runs the same tool was called again with the same arguments.")
-    strengths = [f"{seen.succeeded} of {seen.runs} runs ended as completed."] if seen.rate >= 0.5 else []
+    strengths = [f"{seen.completed} of {seen.runs} runs ended as completed."] if seen.rate >= 0.5 else []
     calls = f"; {seen.tool_errors} of {seen.tool_calls} tool calls returned an error" if seen.tool_calls else ""
     if seen.tool_calls and not seen.tool_errors:
         strengths.append(f"None of its {seen.tool_calls} tool calls returned an error.")
     return {
         "contradictions": [],
         "criteria": {name: _criterion(name, seen, failed, ended) for name in names},
-        "reasoning": f"{seen.succeeded} of {seen.runs} runs ended as completed{calls}.",
+        "reasoning": f"{seen.completed} of {seen.runs} runs ended as completed{calls}.",
         "strengths": strengths,
         "weaknesses": weaknesses,
         "recommendations": list(dict.fromkeys(_advice(pattern) for _, pattern in seen.failures[:3]))
@@ -229,10 +229,10 @@ def _criterion(name: str, seen: _Seen, failed: list[dict[str, str]], ended: list
         reasoning += f"{seen.duration_seconds:.0f} s on average."
     elif "reliab" in folded:
         score = 10 * seen.rate - 3 * seen.error_rate
-        reasoning = f"{seen.runs - seen.succeeded} of {seen.runs} runs did not end as completed."
+        reasoning = f"{seen.runs - seen.completed} of {seen.runs} runs did not end as completed."
     else:
         score = 2 + 7.5 * seen.rate - 2 * seen.error_rate
-        reasoning = f"What {seen.succeeded} of {seen.runs} runs answer agrees with what their tools returned."
+        reasoning = f"What {seen.completed} of {seen.runs} runs answer agrees with what their tools returned."
     # What speaks for the score: where runs failed and that counted, those; else runs that did what was asked.
     rounded = round(2 * min(10.0, max(0.0, score))) / 2
     examples = [*failed, *ended][:2] if rounded < _GOOD else [*ended, *failed][:2]
@@ -257,7 +257,7 @@ def _team(evidence: str, names: list[str]) -> dict[str, Any]:
     runs = sum(seen.runs for _, seen in measured)
     whole = _Seen(
         runs=runs,
-        succeeded=sum(seen.succeeded for _, seen in measured),
+        completed=sum(seen.completed for _, seen in measured),
         tool_calls=sum(seen.tool_calls for _, seen in measured),
         tool_errors=sum(seen.tool_errors for _, seen in measured),
         repeats=sum(seen.repeats for _, seen in measured),
@@ -271,14 +271,14 @@ def _team(evidence: str, names: list[str]) -> dict[str, Any]:
     failed, ended = _examples(evidence)
     return {
         "criteria": {name: _criterion(name, whole, failed, ended) for name in names},
-        "reasoning": f"{whole.succeeded} of {runs} runs of {len(measured)} agents ended as completed.",
+        "reasoning": f"{whole.completed} of {runs} runs of {len(measured)} agents ended as completed.",
         "strengths": [f"Most dependable: {strong}."] if best else [],
         "weaknesses": [f"Least dependable: {weak}."] if worst else [],
         "recommendations": [
             f"Look at {name} first: {seen.failures[0][1]}" for name, seen in worst if seen.failures and seen.rate < 0.8
         ],
         "executive_summary": (
-            f"The team ended {whole.succeeded} of {runs} runs as completed. Its most dependable agents are "
+            f"The team ended {whole.completed} of {runs} runs as completed. Its most dependable agents are "
             f"{strong}.\n\n"
         )
         + (f"Most of the failed runs are those of {weak}." if worst else "No run failed."),

@@ -33,7 +33,10 @@ _AGENT_TEXTS = (
     "strengths weaknesses recommendations contradictions suspicions failure_patterns best_run worst_run typical_run "
     "redactions warnings"
 )
-_RUN_TEXTS = "trace_id trace_state telemetry waterfall task_excerpt response_excerpt error"
+_RUN_TEXTS = (
+    "trace_id trace_state telemetry waterfall task_excerpt response_excerpt error succeeded success_source verdict "
+    "verdict_error checks failure_mode failure_step verdict_evidence unstable"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +103,21 @@ def _report(report: ReportRow, criteria: Sequence[Row], agents: Sequence[Row], w
     row |= {name: row[name] - timedelta(weeks=week) for name in _MOMENTS if row[name] is not None}
     team = [found for found in criteria if found["agent_id"] is None]
     scores = [found["score"] for found in agents if found["score"] is not None]
-    return row | {
-        "team_score": _mean(team),
-        "team_passed": all(found["passed"] for found in team),
-        "team_reasoning": _WARNING,
-        "executive_summary": _WARNING,
-        "agent_reports": {found["agent_id"]: {"score": found["score"], "summary": MARK} for found in agents},
-        "avg_agent_score": sum(scores) / len(scores) if scores else None,
-        "warnings": [_WARNING],
-    }
+    judged = [found for found in agents if found["success_rate"] is not None]
+    runs = sum(found["runs_analyzed"] for found in judged)
+    return (
+        row
+        | _success(sum(round(found["success_rate"] * found["runs_analyzed"]) for found in judged), runs)
+        | {
+            "team_score": _mean(team),
+            "team_passed": all(found["passed"] for found in team),
+            "team_reasoning": _WARNING,
+            "executive_summary": _WARNING,
+            "agent_reports": {found["agent_id"]: {"score": found["score"], "summary": MARK} for found in agents},
+            "avg_agent_score": sum(scores) / len(scores) if scores else None,
+            "warnings": [_WARNING],
+        }
+    )
 
 
 def _criterion(row: CriterionRow, shift: float) -> Row:
@@ -116,9 +125,16 @@ def _criterion(row: CriterionRow, shift: float) -> Row:
     if row["score"] is None:
         return known
     score = round(max(0.0, min(10.0, row["score"] + shift)), 1)
+    passed: bool | None = score >= row["threshold"]
+    if runs := row["runs_decided"]:
+        hits = round(score / 10 * runs)
+        low, high = wilson_interval(hits, runs) or (0.0, 1.0)
+        score, share = 10 * hits / runs, row["threshold"] / 10
+        passed = True if low >= share else False if high < share else None
+        known |= {"runs_passed": hits, "score_low": 10 * low, "score_high": 10 * high}
     return known | {
         "score": score,
-        "passed": score >= row["threshold"],
+        "passed": passed,
         "reasoning": MARK,
         "examples": [],
         "scores": [],
@@ -133,16 +149,31 @@ def _agent(agent: AgentRow, criteria: Sequence[Row], shift: float, week: int) ->
         return row
     own = [found for found in criteria if found["agent_id"] == agent["agent_id"]]
     runs = agent["runs_analyzed"]
-    succeeded = round(runs * max(0.0, min(1.0, (agent["success_rate"] or 0.0) + shift / 6)))
-    low, high = wilson_interval(succeeded, runs) or (None, None)
+    completed = round(runs * max(0.0, min(1.0, (agent["completion_rate"] or 0.0) + shift / 6)))
+    low, high = wilson_interval(completed, runs) or (None, None)
+    if agent["success_rate"] is not None:
+        row |= _success(round(runs * max(0.0, min(1.0, agent["success_rate"] + shift / 6))), runs)
     return row | {
         "reasoning": _WARNING,
         "score": _mean(own),
-        "passed": all(found["passed"] for found in own if found["score"] is not None),
-        "success_rate": succeeded / runs,
-        "success_rate_low": low,
-        "success_rate_high": high,
+        "passed": _passes([found["passed"] for found in own if found["score"] is not None]),
+        "success_rate_shrunk": None,
+        "completion_rate": completed / runs,
+        "completion_rate_low": low,
+        "completion_rate_high": high,
     }
+
+
+def _success(hits: int, runs: int) -> Row:
+    """The columns of the success of ``runs`` runs; none of them judged, empty columns."""
+    low, high = wilson_interval(hits, runs) or (None, None)
+    rate = hits / runs if runs else None
+    return {"success_rate": rate, "success_rate_low": low, "success_rate_high": high}
+
+
+def _passes(criteria: Sequence[bool | None]) -> bool | None:
+    """False with a criterion that fails, True where all pass, else None."""
+    return False if False in criteria else None if None in criteria else True
 
 
 def _earlier(run_id: RunId, week: int) -> RunId:
@@ -151,21 +182,25 @@ def _earlier(run_id: RunId, week: int) -> RunId:
 
 
 def _runs(runs: Sequence[RunRow], agents: Sequence[Mapping[str, Any]], week: int) -> list[Row]:
-    """The runs as of that week, as many of each agent's succeeded as its rate says."""
-    rates = {row["agent_id"]: row["success_rate"] for row in agents}
+    """The runs as of that week, as many of each agent's completed and did their task as its rates have it."""
     rows = []
-    for agent_id, rate in rates.items():
+    for agent in agents:
+        agent_id, rate, success = agent["agent_id"], agent["completion_rate"], agent["success_rate"]
         own = [run for run in runs if run["agent_id"] == agent_id]
-        finished = [run["run_id"] for run in own if run["succeeded"] is not None]
-        succeeded = set(finished[: round((rate or 0.0) * len(finished))])
+        finished = [run["run_id"] for run in own if run["completed"] is not None]
+        completed = set(finished[: round((rate or 0.0) * len(finished))])
+        succeeded = set(finished[: round((success or 0.0) * len(finished))])
         for run in own:
             row: Row = {name: value for name, value in run.items() if name != "report_id"}
             row |= dict.fromkeys(_RUN_TEXTS.split())
             row["run_id"] = _earlier(run["run_id"], week)
             row["started_at"] = run["started_at"] - timedelta(weeks=week) if run["started_at"] else None
-            if run["succeeded"] is not None:
-                row["succeeded"] = run["run_id"] in succeeded
-                row["status"] = "completed" if row["succeeded"] else "failed"
+            if run["completed"] is not None:
+                row["completed"] = run["run_id"] in completed
+                row["status"] = "completed" if row["completed"] else "failed"
+                if success is not None:
+                    done = run["run_id"] in succeeded
+                    row |= {"succeeded": done, "success_source": "judge", "verdict": "yes" if done else "no"}
             rows.append(row)
     return rows
 

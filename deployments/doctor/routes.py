@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deployments.doctor.finding import Finding
+from tasks.judge.endpoint.access.address import OPENAI_URL
 from tasks.settings import Settings
 from tasks.wire.route import NO_PROXY, describe_route
 from tasks.wire.urls import without_user
 
-_OPENAI = "https://api.openai.com/v1"
 _SPOKEN = {"judge": "the judge", "source": "the source"}
 _VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -31,7 +31,7 @@ def check_routes(settings: Settings, environment: Mapping[str, str], api_url: st
 
 
 def _places(settings: Settings, api_url: str) -> dict[str, str]:
-    found = {"judge": settings.openai_base_url or _OPENAI, "Prefect": api_url}
+    found = {"judge": settings.openai_base_url or OPENAI_URL, "Prefect": api_url}
     if settings.jaeger_url is not None:
         found["Jaeger"] = settings.jaeger_url.get_secret_value()
     if settings.source_url is not None:

@@ -9,9 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from deployments.init.columns import Column as Found
 from deployments.init.files import WrittenFile
 from deployments.init.looking import Look
-from deployments.init.tables import Column as Found
 from deployments.source_survey import Survey, named, word_counts
 from deployments.terminal.console import Column, one_line, plain, print_table
 from deployments.terminal.invocation import printed_command

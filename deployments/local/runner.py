@@ -249,6 +249,7 @@ def check_settings(order: Order, *, judge: bool = True) -> None:
     source = clients.source()
     agents = source.load_agents(order.environment, build_window(options, datetime.now(UTC)))
     source.check_filter(options.filter_model)
+    source.check_unit(options.unit)
     load_functions(resolve_rubrics(order.criteria, agents))
     select_agents(options.agents, agents)
     if order.report_id is not None:

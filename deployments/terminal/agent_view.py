@@ -39,7 +39,9 @@ def print_agent(
     """
     from tasks.render.markdown import describe_doubts
     from tasks.render.needs import with_examples
+    from tasks.render.success_text import describe_undecided
     from tasks.wording.formats import format_score
+    from tasks.wording.passing import describe_passed
 
     patterns = agent["failure_patterns"] or []
     head = Text.assemble(
@@ -47,13 +49,15 @@ def print_agent(
     )
     head.append_text(Text.assemble(" on ", one_line(report["environment"]), ": ", status(agent)))
     if agent["score"] is not None:
-        passed = ("passed", "green") if agent["passed"] else ("not passed", "red")
-        head.append_text(Text.assemble(", ", (format_score(agent["score"]), "bold"), " of 10, ", passed))
+        passes = (describe_passed(agent["passed"], agent["score"]), PASSED_STYLES.get(agent["passed"], "yellow"))
+        head.append_text(Text.assemble(", ", (format_score(agent["score"]), "bold"), " of 10, ", passes))
     console.print(head)
     for line in _figures(agent):
         console.print(line)
     if agent["error"]:
         console.print(Text.assemble(("Error: ", "bold red"), one_line(agent["error"])))
+    for undecided in describe_undecided(criteria):
+        console.print(Text.assemble(("Too close to call: ", "yellow"), one_line(undecided)))
     if doubts := describe_doubts(agent):
         console.print(Text.assemble(("Note: ", "yellow"), one_line(doubts)))
     _print_prose(console, agent["reasoning"])
@@ -73,16 +77,25 @@ def print_agent(
 
 
 def _figures(agent: AgentRow) -> Iterator[Text]:
+    from tasks.render.markdown import format_runs
+    from tasks.render.success_text import describe_verdicts
     from tasks.wording.durations import format_duration
     from tasks.wording.formats import format_cost, format_rate
 
     if not agent["runs_analyzed"]:
         return
     unfinished = f", {agent['runs_unfinished']} unfinished left out" if agent["runs_unfinished"] else ""
+    if agent["success_rate"] is not None:
+        interval = format_interval(agent["success_rate_low"], agent["success_rate_high"])
+        yield Text.assemble(
+            "Success: ", (format_rate(agent["success_rate"]), "bold"), f" of runs did their task (95% range {interval})"
+        )
+    if verdicts := describe_verdicts(agent["verdicts"]):
+        yield Text(f"Verdicts on runs: {verdicts}")
     interval = format_interval(agent["completion_rate_low"], agent["completion_rate_high"])
     yield Text(
-        f"Runs: {agent['runs_analyzed']}{unfinished}; "
-        f"success {format_rate(agent['completion_rate'])} (95% range {interval})"
+        f"Runs: {format_runs(agent)}{unfinished}; "
+        f"completed {format_rate(agent['completion_rate'])} (95% range {interval})"
     )
     yield Text(
         f"A run: {format_duration(agent['avg_duration_seconds'])} on average, 95 % within "
@@ -123,14 +136,21 @@ def _print_points(console: Console, title: str, points: Sequence[Text]) -> None:
 
 def _print_criterion(console: Console, row: CriterionRow) -> None:
     from tasks.wording.formats import format_score, format_threshold
+    from tasks.wording.passing import describe_passed
 
     console.print()
     head = Text.assemble(one_line(row["criterion"], "bold"), f" (weight {row['weight']:g}): ")
     if row["score"] is None:
         head.append("not enough evidence", "yellow")
     else:
-        against = f"{format_score(row['score'], row['threshold'])}, threshold {format_threshold(row['threshold'])}"
-        head.append(against, PASSED_STYLES[bool(row["passed"])])
+        interval = ""
+        if row["score_low"] is not None and row["score_high"] is not None:
+            interval = f" ({format_score(row['score_low'])} to {format_score(row['score_high'])})"
+        against = f"{format_score(row['score'], row['threshold'])}{interval}"
+        against += f", threshold {format_threshold(row['threshold'])}: {describe_passed(row['passed'], row['score'])}"
+        head.append(against, PASSED_STYLES.get(row["passed"], "yellow"))
+        if row["runs_decided"]:
+            head.append(f", {row['runs_passed']} of {row['runs_decided']} runs")
     if row["supported"] is False:
         head.append(", no citation holds", "yellow")
     if row["unstable"]:
@@ -226,6 +246,7 @@ def _print_runs(console: Console, agent: AgentRow, runs: Sequence[RunRow]) -> No
         console,
         [
             Column("Run", [one_line(cut(run["run_id"], _SHOWN_ID)) for run in runs], justify="right"),
+            *_success_column(runs),
             Column("Status", [one_line(run["status"], PASSED_STYLES.get(run["completed"], "")) for run in runs]),
             Column("Started (UTC)", [dash(run["started_at"], "{:%Y-%m-%d %H:%M}".format) for run in runs], rank=2),
             Column("Seconds", [dash(run["duration_seconds"], "{:.1f}".format) for run in runs], justify="right"),
@@ -234,7 +255,7 @@ def _print_runs(console: Console, agent: AgentRow, runs: Sequence[RunRow]) -> No
             Column("Trace", [dash(run["trace_state"]) for run in runs], rank=5),
             Column(
                 "",
-                [one_line(_remark(marks.get(run["run_id"], []), run["error"])) for run in runs],
+                [one_line(_remark(marks.get(run["run_id"], []), run)) for run in runs],
                 rank=1,
                 folds=True,
             ),
@@ -242,7 +263,18 @@ def _print_runs(console: Console, agent: AgentRow, runs: Sequence[RunRow]) -> No
     )
 
 
-def _remark(marks: Sequence[str], error: str | None) -> str:
-    """What a run is an example of, and its error unless that names it already; "" when there is neither."""
-    said = "; ".join(marks)
-    return "; ".join(filter(None, [said, "" if error and error in said else error]))
+def _success_column(runs: Sequence[RunRow]) -> Iterator[Column]:
+    """Whether each run did its task; no column where no run was judged."""
+    from tasks.render.run_text import describe_run, has_verdict
+
+    if any(map(has_verdict, runs)):
+        words = [describe_run(run, judged=True).short for run in runs]
+        styles = [PASSED_STYLES.get(run["succeeded"], "yellow") for run in runs]
+        yield Column("Success", [Text(text, style) for text, style in zip(words, styles, strict=True)])
+
+
+def _remark(marks: Sequence[str], run: RunRow) -> str:
+    """What went wrong in a run, what it is an example of, and its error unless that names it already; "" of none."""
+    error, said = run["error"], "; ".join(marks)
+    mode = run["failure_mode"] if run["succeeded"] is False else None
+    return "; ".join(filter(None, [mode, said, "" if error and error in said else error]))

@@ -13,7 +13,6 @@ from deployments.terminal.console import (
     PASSED_STYLES,
     PROSE_WIDTH,
     Column,
-    dash,
     format_interval,
     one_line,
     plain,
@@ -74,9 +73,10 @@ def print_report(
 
 
 def _print_verdict(console: Console, report: ReportRow) -> None:
-    from tasks.render.markdown import describe_mean, describe_runs_cost, format_judging_cost
+    from tasks.render.markdown import describe_mean, describe_runs, describe_runs_cost, format_judging_cost
     from tasks.wording.durations import format_duration
     from tasks.wording.formats import format_score
+    from tasks.wording.passing import describe_passed
 
     head = Text.assemble(("Report ", "bold"), (str(report["id"]), "bold"), " on ")
     head.append_text(Text.assemble(one_line(report["environment"], "bold"), ": ", status(report)))
@@ -87,19 +87,36 @@ def _print_verdict(console: Console, report: ReportRow) -> None:
     if report["name"]:
         head.append_text(Text.assemble(" · ", one_line(report["name"])))
     console.print(head)
+    _print_success(console, report)
     if report["team_score"] is not None:
-        passed = ("passed", "green") if report["team_passed"] else ("not passed", "red")
-        console.print(Text.assemble("Team: ", (format_score(report["team_score"]), "bold"), " of 10, ", passed))
+        passes = (
+            describe_passed(report["team_passed"], report["team_score"]),
+            PASSED_STYLES.get(report["team_passed"], "yellow"),
+        )
+        console.print(Text.assemble("Team: ", (format_score(report["team_score"]), "bold"), " of 10, ", passes))
     if report["total_agents"] is not None:
         console.print(f"Agents: {describe_mean(report)}; {report['agents_failed']} failed")
         runs_cost = describe_runs_cost(report)
         console.print(
             Text.assemble(
-                f"Runs analysed: {report['total_runs_analyzed']}; judging cost {format_judging_cost(report)} (",
+                f"Runs analysed: {describe_runs(report)}; judging cost {format_judging_cost(report)} (",
                 one_line(report["judge_model"]),
                 f"); {runs_cost}" if runs_cost else ")",
             )
         )
+
+
+def _print_success(console: Console, report: ReportRow) -> None:
+    """Success beside completion, and where the verdicts come from; nothing of a report without verdicts on runs."""
+    from tasks.render.success_text import describe_rate, describe_verdicts
+    from tasks.wording.formats import format_rate
+
+    if report["success_rate"] is None:
+        return
+    rate = describe_rate(report["success_rate"], report["success_rate_low"], report["success_rate_high"])
+    completed = f"; completed {format_rate(report['completion_rate'])}" if report["completion_rate"] is not None else ""
+    console.print(Text.assemble("Success: ", (rate, "bold"), f" of runs did their task{completed}"))
+    console.print(f"Verdicts on runs: {describe_verdicts(report['verdicts'])}")
 
 
 def _print_outage(console: Console, outage: Outage) -> None:
@@ -203,24 +220,31 @@ def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
 
 
 def print_agents(console: Console, agents: Sequence[AgentRow]) -> None:
-    """Every agent in a row: status, score, passed, completion rate with its interval, runs, cost of a run."""
-    from tasks.render.markdown import format_passed
+    """Every agent in a row: verdict, success rate with its interval beside completion, score, runs, cost of a run."""
+    from tasks.render.markdown import describe_state, format_runs
     from tasks.wording.formats import format_cost, format_rate, format_score
 
     passed = [(row, PASSED_STYLES.get(row["passed"], "")) for row in agents]
-    ranges = [format_interval(row["completion_rate_low"], row["completion_rate_high"]) for row in agents]
+    ranges = [format_interval(row["success_rate_low"], row["success_rate_high"]) for row in agents]
     costs = ["–" if not row["runs_analyzed"] else format_cost(row["avg_cost_usd"]) for row in agents]
     columns = [
         Column("Agent", [one_line(row["agent_name"]) for row in agents], folds=True),
-        Column("Status", [status(row) for row in agents], rank=2),
-        Column("Score", [Text(format_score(row["score"]), style) for row, style in passed], justify="right"),
-        Column("Passed", [Text(format_passed(row["passed"]), style) for row, style in passed], rank=1, justify="right"),
-        Column("Success", [format_rate(row["completion_rate"]) for row in agents], rank=3, justify="right"),
-        Column("95% range", ranges, rank=6, justify="right"),
-        Column("Runs", [dash(row["runs_analyzed"]) for row in agents], rank=4, justify="right"),
-        Column("Cost a run", costs, rank=5, justify="right"),
+        Column("Verdict", [_verdict(row, describe_state(row)) for row in agents]),
+        Column("Success", [format_rate(row["success_rate"]) for row in agents], rank=1, justify="right"),
+        Column("95% range", ranges, rank=3, justify="right"),
+        Column("Completed", [format_rate(row["completion_rate"]) for row in agents], rank=2, justify="right"),
+        Column("Score", [Text(format_score(row["score"]), style) for row, style in passed], rank=4, justify="right"),
+        Column("Runs", [format_runs(row) for row in agents], rank=5, justify="right"),
+        Column("Cost a run", costs, rank=6, justify="right"),
     ]
     print_table(console, columns)
+
+
+def _verdict(row: AgentRow, words: str) -> Text:
+    """Whether an agent passes, in colour; the status of one that was not judged."""
+    if row["status"] != "evaluated":
+        return status(row)
+    return Text(words, PASSED_STYLES.get(row["passed"], "yellow"))
 
 
 def _print_doubts(console: Console, agents: Sequence[AgentRow]) -> None:

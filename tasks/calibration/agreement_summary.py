@@ -5,12 +5,16 @@ from __future__ import annotations
 from tasks.calibration.agreement import ALL, Agreement, RunAgreement, describe_kappa
 from tasks.report.rows import SUCCESS_QUESTION
 from tasks.statistics.estimate import Estimate
+from tasks.wording.trust import BENCHMARK_FINDING
 
 
 def describe_agreement(agreement: Agreement | None, report_id: int) -> str:
     """What is known of how far judge and people agree, as plain text; without labels, how to get to know it."""
     if agreement is None or not agreement.labels:
-        return f"not compared with people's labels yet; to do so, run agent-report label {report_id}"
+        return (
+            f"not compared with people's labels yet: {BENCHMARK_FINDING}; "
+            f"to measure this judge, run agent-report label {report_id}"
+        )
     by = "one person" if agreement.labelers == 1 else f"{agreement.labelers} people"
     labels = f"{agreement.labels} label{'s' if agreement.labels > 1 else ''} of {by}"
     success = next((found for found in agreement.runs if found.question == SUCCESS_QUESTION), None)

@@ -31,7 +31,7 @@ _REPEATED_SHARE = 0.5
 def is_same_series(before: ReportRow, after: ReportRow) -> bool:
     """Whether two rows of ``reports`` are of one series, so that one may stand for "the last" of the other: of one
     environment, by the same judge with the same settings, against the same rubric, and asked for the same agents and
-    runs (options ``agents`` and ``filter_model``)."""
+    runs (options ``agents``, ``filter_model`` and ``unit``)."""
     return all(
         before.get(name) == after.get(name)
         for name in ("environment", "judge_fingerprint", "judge_settings", "judge_model")
@@ -39,6 +39,7 @@ def is_same_series(before: ReportRow, after: ReportRow) -> bool:
         _parameters(before, "criteria") == _parameters(after, "criteria")
         and asked_agents(before) == asked_agents(after)
         and asked_model(before) == asked_model(after)
+        and asked_unit(before) == asked_unit(after)
     )
 
 
@@ -50,6 +51,11 @@ def asked_agents(report: ReportRow) -> list[str]:
 def asked_model(report: ReportRow) -> str:
     """The option ``filter_model`` of a row of ``reports``; empty: runs of every model."""
     return str(_parameters(report, "options").get("filter_model") or "")
+
+
+def asked_unit(report: ReportRow) -> str:
+    """The option ``unit`` of a row of ``reports``; reports of earlier versions are on runs."""
+    return str(_parameters(report, "options").get("unit") or "run")
 
 
 def _parameters(report: ReportRow, key: str) -> dict[str, Any]:
@@ -79,7 +85,10 @@ def judge_reasons(baseline: StoredReport, report: StoredReport) -> tuple[str, ..
 
 
 def runs_reason(baseline: StoredReport, report: StoredReport) -> str | None:
-    """Why not even the runs can be compared, or None: only runs of another model were read."""
+    """Why not even the runs can be compared, or None: only runs of another model were read, or conversations."""
+    units = asked_unit(baseline.report), asked_unit(report.report)
+    if units[0] != units[1]:
+        return _differs("unit", *units)
     before, after = (reading.option("filter_model") or "" for reading in (baseline, report))
     return None if before == after else _differs("filter_model", before or "every model", after or "every model")
 

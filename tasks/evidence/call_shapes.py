@@ -85,12 +85,13 @@ class CallPart:
         return self.result is not None or self.error is not None
 
 
-def read_parts(item: Mapping[str, Any]) -> Iterator[CallPart]:
+def read_parts(item: Mapping[str, Any], *, known_only: bool = False) -> Iterator[CallPart]:
     """The calls and results in ``item``, an object of a list of tool calls or of messages.
 
-    An object that is neither a message nor text is a call, whether its name is found or not.
+    An object that is neither a message nor text is a call, whether its name is found or not; with ``known_only``, which
+    is for a part of a message's content, only what a call alone can be.
     """
-    yield from _parts(item, _MOST_DEPTH, known_only=False)
+    yield from _parts(item, _MOST_DEPTH, known_only=known_only)
 
 
 def _parts(item: Mapping[str, Any], depth: int, *, known_only: bool) -> Iterator[CallPart]:

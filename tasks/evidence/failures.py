@@ -9,7 +9,8 @@ from tasks.evidence.types import FailurePattern, Run, RunId, Trace
 
 _LONGEST_READ = 1000
 _LONGEST_PATTERN = 200
-_LONGEST_EXAMPLE = 500
+LONGEST_EXAMPLE = 500
+"""Characters of an error that are kept as an example."""
 
 _PARTS = re.compile(
     r"""
@@ -64,7 +65,7 @@ def group_failures(failed: Sequence[Run], traces: Mapping[RunId, Trace]) -> tupl
             pattern=pattern,
             count=len(members),
             run_ids=tuple(run_id for run_id, _ in members),
-            example=members[0][1][:_LONGEST_EXAMPLE],
+            example=members[0][1][:LONGEST_EXAMPLE],
         )
         for pattern, members in groups.items()
     ]

@@ -1,7 +1,7 @@
 """Metrics: what an agent's runs add up to. Pure and deterministic: the evidence is fingerprinted.
 
 Everything is over the finished runs; the unfinished ones are only counted. No run at all gives zero counts, empty
-tuples and None for every rate, mean and total.
+tuples and None for every rate, mean and total. Where the runs are a sample of a population, its figures come first.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from tasks.evidence.failures import group_failures
+from tasks.evidence.population.overlay import use_population
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.evidence.types import (
     Agent,
@@ -21,6 +22,7 @@ from tasks.evidence.types import (
     Evidence,
     FailurePattern,
     Metrics,
+    Population,
     Run,
     RunId,
     RunRef,
@@ -51,13 +53,19 @@ def build_evidence(
     by_run = {trace.run_id: trace for trace in traces}
     kept = {run.id: by_run[run.id] for run in agent_runs.runs if run.id in by_run}
     costs = _costs(_finished(agent_runs.runs), kept, prices)
+    metrics = build_metrics(agent_runs.runs, kept, costs, agent_runs.population)
+    if agent_runs.population is not None:
+        weights = {run.id: 1 / agent_runs.inclusion.get(run.id, 1.0) for run in agent_runs.runs}
+        metrics = use_population(metrics, agent_runs.population, _weighted_means(agent_runs.runs, kept, costs, weights))
     return Evidence(
         agent=agent,
         runs=agent_runs.runs,
         future=agent_runs.future,
         traces=kept,
         costs_usd=costs,
-        metrics=build_metrics(agent_runs.runs, kept, costs),
+        metrics=metrics,
+        population=agent_runs.population,
+        inclusion=agent_runs.inclusion,
         tallies=agent_runs.tallies,
         checks=agent_runs.checks,
         warnings=agent_runs.warnings,
@@ -65,10 +73,16 @@ def build_evidence(
     )
 
 
-def build_metrics(runs: Sequence[Run], traces: Mapping[RunId, Trace], costs_usd: Mapping[RunId, float]) -> Metrics:
+def build_metrics(
+    runs: Sequence[Run],
+    traces: Mapping[RunId, Trace],
+    costs_usd: Mapping[RunId, float],
+    population: Population | None = None,
+) -> Metrics:
     """The metrics of ``runs`` (newest first) with their traces and costs by run id; see the module for the empty case.
 
-    Means are over the runs where the value is known, None where it is known of none.
+    Means are over the runs where the value is known, None where it is known of none. Patterns of failures are those of
+    ``population``, where the runs are a sample of one.
     """
     finished = _finished(runs)
     failed = [run for run in finished if run.outcome == "failed"]
@@ -77,7 +91,7 @@ def build_metrics(runs: Sequence[Run], traces: Mapping[RunId, Trace], costs_usd:
     durations = [run.duration_seconds for run in finished if run.duration_seconds is not None]
     tokens = [count for run in finished if (count := run_tokens(run, traces.get(run.id)).total) is not None]
     costs = [costs_usd[run.id] for run in finished if run.id in costs_usd]
-    patterns = group_failures(failed, traces)
+    patterns = group_failures(failed, traces) if population is None else population.failure_patterns
     best = _best_run(finished, traces, costs_usd)
     return Metrics(
         runs_analyzed=len(finished),
@@ -113,9 +127,13 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     Definition 7 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The American Statistician 50
     (1996), 361-365: numpy's and pandas' default, so that who recomputes it from the rows finds the same number.
     """
-    if not values:
+    return quantile(sorted(values), share)
+
+
+def quantile(ordered: Sequence[float], share: float) -> float | None:
+    """``percentile`` of values that are in ascending order."""
+    if not ordered:
         return None
-    ordered = sorted(values)
     place = (len(ordered) - 1) * share
     below = math.floor(place)
     above = min(below + 1, len(ordered) - 1)
@@ -137,6 +155,30 @@ def run_tokens(run: Run, trace: Trace | None) -> Tokens:
     if total is None and given is not None and made is not None:
         total = given + made
     return Tokens(given, made, total, telemetry.cached_tokens if telemetry else None)
+
+
+def find_cost_usd(run: Run, prices: RunPrices) -> float | None:
+    """What ``run`` cost by its row: the source's own cost, else by model and tokens; None where that is unknown."""
+    return _costs([run], {}, prices).get(run.id)
+
+
+def _weighted_means(
+    runs: Sequence[Run],
+    traces: Mapping[RunId, Trace],
+    costs_usd: Mapping[RunId, float],
+    weights: Mapping[RunId, float],
+) -> dict[str, float | None]:
+    """The mean tokens and cost of a population, estimated from a sample of it (Hájek); None where none is known."""
+    finished = _finished(runs)
+    tokens = {
+        run.id: float(total) for run in finished if (total := run_tokens(run, traces.get(run.id)).total) is not None
+    }
+    found: dict[str, float | None] = {}
+    for name, values in (("avg_tokens", tokens), ("avg_cost_usd", costs_usd)):
+        weight = math.fsum(weights[run_id] for run_id in values)
+        amount = math.fsum(weights[run_id] * value for run_id, value in values.items())
+        found[name] = amount / weight if values else None
+    return found
 
 
 def _costs(runs: Iterable[Run], traces: Mapping[RunId, Trace], prices: RunPrices) -> dict[RunId, float]:
@@ -216,10 +258,13 @@ def _worst_run(
     """The newest failure of the most frequent pattern; if none failed, another success than the best: the one with the
     most tool errors, then the slowest, the newest. None where no run stands out: none finished, a single success, or
     successes of which neither errors nor durations are known."""
-    if patterns:
-        worst = next(run for run in runs if run.id == patterns[0].run_ids[0])
-        times = f"{patterns[0].count} of {sum(pattern.count for pattern in patterns)} failures"
-        return _ref(worst, f"the newest failure of the most frequent kind ({times}): {patterns[0].pattern}")
+    by_id = {run.id: run for run in runs}
+    # Of the failures of a population, not every kind is in its sample.
+    for pattern in patterns:
+        worst = next((by_id[run_id] for run_id in pattern.run_ids if run_id in by_id), None)
+        if worst is not None:
+            times = f"{pattern.count:,} of {sum(found.count for found in patterns):,} failures"
+            return _ref(worst, f"the newest failure of the most frequent kind ({times}): {pattern.pattern}")
     others = [run for run in runs if best is None or run.id != best.run_id]
     worst_other = max(others, key=lambda run: (_errors(run, traces), run.duration_seconds or 0.0), default=None)
     if worst_other is None:

@@ -9,6 +9,12 @@ from pydantic import Field
 
 from tasks.evidence.criterion_tally import CriterionTally, RunValues
 from tasks.evidence.fact import Fact as Fact
+from tasks.evidence.telemetry_types import CriticalPath as CriticalPath
+from tasks.evidence.telemetry_types import RepeatedCall as RepeatedCall
+from tasks.evidence.telemetry_types import SlowSpan as SlowSpan
+from tasks.evidence.telemetry_types import SpanCall as SpanCall
+from tasks.evidence.telemetry_types import TelemetrySummary as TelemetrySummary
+from tasks.evidence.telemetry_types import WaterfallSpan as WaterfallSpan
 
 TraceState = Literal["complete", "partial", "pending", "missing", "unavailable"]
 """complete: a root and no orphan · partial: spans are missing · pending: not there yet, the run is young · missing:
@@ -106,102 +112,6 @@ class FutureRuns(Fact):
     latest: datetime | None = None
 
 
-class AgentRuns(Fact):
-    """What ``fetch_runs`` found: newest first, at most as many as asked for. ``warnings`` are for the report."""
-
-    runs: tuple[Run, ...] = ()
-    future: FutureRuns = FutureRuns()
-    unreadable: int = Field(0, description="Rows left out because a value in them could not be read.")
-    warnings: tuple[str, ...] = ()
-    redactions: dict[str, int] = Field(default_factory=dict, description="Placeholders in the texts, by label.")
-    tallies: dict[str, CriterionTally] = Field(default_factory=dict, description="Of all finished runs, by criterion.")
-    checks: dict[RunId, RunValues] = Field(default_factory=dict, description="What code found on the runs here.")
-
-
-class SpanCall(Fact):
-    """One tool call in a trace, in order of start. Offsets are from the start of the run's part of the trace.
-
-    A call that the messages of an LLM call alone tell of has no duration and starts when it was asked for.
-    """
-
-    name: str
-    start_seconds: float
-    duration_seconds: float | None
-    error: str | None = None
-    arguments: str | None = None
-    result: str | None = None
-    span_id: str = ""
-
-
-class RepeatedCall(Fact):
-    """The same tool called with the same canonical arguments more than once."""
-
-    name: str
-    arguments: str | None
-    calls: int
-
-
-class SlowSpan(Fact):
-    """A span among those with the most self time (its duration without the time its children cover)."""
-
-    operation: str
-    kind: Literal["llm", "tool", "agent", "other"]
-    self_seconds: float
-
-
-class CriticalPath(Fact):
-    """Seconds of the critical path by kind of span; they add up to the wall time from the root's start to its end."""
-
-    llm_seconds: float = 0.0
-    tool_seconds: float = 0.0
-    other_seconds: float = 0.0
-
-
-class TelemetrySummary(Fact):
-    """What one run's trace says. Times in LLM, tools and other are interval unions, never sums.
-
-    Not measured is not zero: without spans of LLM calls, ``llm_calls`` and ``llm_seconds`` are None, and token counts
-    are None when no span carried any. ``tool_calls_from`` says where the tool calls stand: in spans of their own, or
-    without those in the messages of LLM calls (then ``tool_seconds`` is None). It is None when the trace does not say
-    which tools were called, and then having no tool calls here means nothing.
-    """
-
-    spans: int
-    roots: int
-    orphans: int
-    depth: int
-    wall_seconds: float
-    llm_seconds: float | None
-    tool_seconds: float | None
-    other_seconds: float
-    llm_calls: int | None
-    tool_calls_from: Literal["spans", "messages"] | None = None
-    tool_calls: tuple[SpanCall, ...] = ()
-    tool_calls_left_out: int = 0
-    errors: int = 0
-    error_messages: tuple[str, ...] = ()
-    repeats: tuple[RepeatedCall, ...] = ()
-    slowest: tuple[SlowSpan, ...] = ()
-    critical_path: CriticalPath = CriticalPath()
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_tokens: int | None = None
-    models: tuple[str, ...] = ()
-    conventions: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-class WaterfallSpan(Fact):
-    """One span as a waterfall shows it, in order of start. Offsets are from the start of the run's part of a trace."""
-
-    name: str
-    kind: Literal["llm", "tool", "agent", "other"]
-    depth: int
-    start_seconds: float
-    duration_seconds: float
-    error: bool = False
-
-
 class Trace(Fact):
     """The state of one run's trace and, when there is one, its summary."""
 
@@ -286,6 +196,17 @@ class DayFigures(Fact):
     total_cost_usd: float | None = None
 
 
+class LeftOutRuns(Fact):
+    """Runs of a window that are in no figure, by their statuses and by that no one has given a meaning; how many ended
+    after the report looks, of which those that end in the future, and one of these."""
+
+    statuses: dict[str, int] = Field(default_factory=dict)
+    unknown_statuses: dict[str, int] = Field(default_factory=dict)
+    ended_since: int = 0
+    ending_later: int = 0
+    example: str = ""
+
+
 class Population(Fact):
     """All finished runs of a window, by what a scan reads of each: more than are read in full.
 
@@ -311,6 +232,24 @@ class Population(Fact):
     daily: tuple[DayFigures, ...] = ()
     succeeded: int = 0
     not_succeeded: int = 0
+    left_out: LeftOutRuns = LeftOutRuns()
+
+
+class AgentRuns(Fact):
+    """The runs of one agent that are read in full, newest first, at most as many as asked for, and the figures of all
+    runs of the window, where these are a sample. ``warnings`` are for the report."""
+
+    runs: tuple[Run, ...] = ()
+    future: FutureRuns = FutureRuns()
+    unreadable: int = Field(0, description="Rows left out because a value in them could not be read.")
+    warnings: tuple[str, ...] = ()
+    redactions: dict[str, int] = Field(default_factory=dict, description="Placeholders in the texts, by label.")
+    tallies: dict[str, CriterionTally] = Field(default_factory=dict, description="Of all finished runs, by criterion.")
+    checks: dict[RunId, RunValues] = Field(default_factory=dict, description="What code found on the runs here.")
+    population: Population | None = Field(None, description="None: the runs here are all that the report is about.")
+    inclusion: dict[RunId, float] = Field(
+        default_factory=dict, description="Probability with which a run was drawn, by run id; absent is 1."
+    )
 
 
 class VerdictCounts(Fact):
@@ -335,9 +274,11 @@ class IssueRun(Fact):
 
 
 class Metrics(Fact):
-    """What all of an agent's fetched runs add up to. Rates are 0 to 1; None is not measured.
+    """What all of an agent's runs add up to. Rates are 0 to 1; None is not measured.
 
-    ``runs_analyzed`` counts the finished runs (success or failure); ``runs_unfinished`` the others, left out.
+    ``runs_analyzed`` counts the finished runs that were read; ``runs_unfinished`` those that are left out. Where the
+    runs that were read are a sample, counts, rates, durations, tokens, costs, models and patterns of failures are of
+    the population; tools, traces, telemetry and the runs that stand out are of the sample.
     """
 
     runs_analyzed: int

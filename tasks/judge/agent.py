@@ -108,7 +108,7 @@ def judge_agent(
     Without ``counts_runs`` the judge gives scores itself, and no verdicts but those.
     """
     if not evidence.finished_runs:
-        left_out = LeftOut().add(evidence.runs, evidence.future)
+        left_out = LeftOut().add_evidence(evidence)
         why = f"no finished run; left out: {left_out.short()}" if left_out else "no runs"
         return Evaluation(agent_id=evidence.agent.id, status="no_runs", error=why)
     labelled_runs = label_runs(evidence)
@@ -132,7 +132,7 @@ def _detail(evidence: Evidence, budget_tokens: int) -> FactsDetail:
     """In how much detail the facts are written, so that there is room for runs."""
     if budget_tokens >= _ROOM_FOR_ALL_FACTS:
         return ALL_FACTS
-    without_runs = Selection((), evidence.metrics.runs_completed, evidence.metrics.runs_failed)
+    without_runs = Selection((), evidence.metrics.runs_analyzed)
     for detail in AGENT_DETAILS:
         if estimate_tokens(render_agent(evidence, without_runs, detail)) <= _FACTS_SHARE * budget_tokens:
             break
@@ -165,5 +165,5 @@ def _all_texts(
         yield run.id, "error", run.error
         for step in labelled_run.steps:
             place = f"step {step.number}"
-            for text in (step.name, step.arguments, step.result, step.error, step.text):
+            for text in (step.name, step.arguments, step.result, step.error, step.own_text):
                 yield run.id, place, text

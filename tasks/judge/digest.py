@@ -15,6 +15,8 @@ _RUN_NOT_SHOWN = ("left_out_for", "tool_calls_known", "cost_usd", "session_id", 
 _NOT_SHOWN: Any = {
     "agent": {"owner": True},
     "future": True,
+    # Its figures are in the metrics.
+    "population": True,
     "inclusion": True,
     "tallies": True,
     "checks": True,

@@ -283,7 +283,7 @@ class Judge:
                 factor=self.scale.factor * correction,
                 most_output_tokens=self.client.max_output_tokens,
                 added_tokens=self._added_tokens(question),
-                rotation=call.sample / self.samples,
+                rotation=question.rotation(call.sample, self.samples),
             )
         except ContextLengthError as error:
             raise ContextLengthError(f"{error} (last: {refused})" if refused else str(error)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -71,6 +72,15 @@ class Question:
         if self.asks == "words":
             return parse_words(text, self.rubric, self.labelled_runs, cut_off=cut_off)
         return parse_verdicts(text, self.rubric, self.labelled_runs, labels, cut_off=cut_off)
+
+    def rotation(self, sample: int, samples: int) -> float:
+        """From which part (0 to 1) on its runs are shown in ``sample`` (from 0) of ``samples``.
+
+        It depends on the evidence, as judges lean towards what they read first: the same evidence is always shown
+        the same way.
+        """
+        first = int.from_bytes(hashlib.sha256(self.digest.encode()).digest()[:4], "big") / 2**32
+        return (first + sample / samples) % 1
 
     @property
     def least_answer_tokens(self) -> int:

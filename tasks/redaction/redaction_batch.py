@@ -95,6 +95,12 @@ class RedactionBatch:
         summary = _with(summary, "error_messages", tuple(rest[:errors]))
         return _with(summary, "warnings", tuple(rest[errors:]))
 
+    def redact_texts(self, texts: Sequence[str]) -> list[str]:
+        """``texts`` redacted, in their order."""
+        if self._redactor is None:
+            return list(texts)
+        return [text or "" for text in self._redactor.redact_texts(texts, self._counts)]
+
     def redact_text(self, text: str | None) -> str | None:
         """One text; None stays None."""
         return self._redactor.redact_texts([text], self._counts)[0] if self._redactor else text

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from tasks.judge.prompt.citations import describe_dropped
 from tasks.render.cells import literal, unlinked
@@ -14,10 +13,12 @@ from tasks.render.html.untrusted_text import show_hidden
 from tasks.render.needs import build_need
 from tasks.render.order import needs_attention, worst_agents_first
 from tasks.render.outage import Outage, find_outage, group_unjudged
+from tasks.render.success_text import describe_rate, describe_success, describe_undecided, describe_verdicts
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
-from tasks.wire.urls import without_user
+from tasks.wire.trace_pages import NO_PAGES, TracePages
 from tasks.wording.counts import counted, was_were
 from tasks.wording.formats import format_cost, format_rate, format_score
+from tasks.wording.passing import describe_passed
 from tasks.wording.shortening import cut
 
 if TYPE_CHECKING:
@@ -73,9 +74,11 @@ def describe_doubts(row: AgentRow) -> str:
     return "; ".join([*doubts, *(row.get("warnings") or [])])
 
 
-def format_passed(passed: bool | None) -> str:
-    """Yes, no, or a dash when nothing was judged."""
-    return "–" if passed is None else ("yes" if passed else "no")
+def describe_state(row: AgentRow) -> str:
+    """``passes``, ``fails``, ``too close to call``; why it was not judged, where it was not."""
+    if row["status"] != "evaluated":
+        return row["status"].replace("_", " ")
+    return describe_passed(row["passed"], row["score"])
 
 
 def describe_mean(report: ReportRow) -> str:
@@ -91,19 +94,19 @@ def describe_mean(report: ReportRow) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where a report leads to: its flow run's page, its files, and Jaeger's UI; what is not known is empty."""
+    """Where a report leads to: its flow run's page, its files, the pages of traces; what is not known is empty.
+
+    ``published`` is a sentence on the verdicts that were written back to the source.
+    """
 
     flow_run_url: str = ""
     files: Sequence[str] = ()
-    jaeger_ui_url: str = ""
+    trace_pages: TracePages = NO_PAGES
+    published: str = ""
 
-    def trace(self, trace_id: str | None) -> str:
-        """The page of a trace in Jaeger's UI; "" where it is not known."""
-        if not (trace_id and self.jaeger_ui_url.startswith(("http://", "https://"))):
-            return ""
-        # A report is passed around: a browser asks its reader for the password.
-        base = without_user(self.jaeger_ui_url).rstrip("/")
-        return f"{base}/trace/{quote(trace_id, safe='')}" if base else ""
+    def trace(self, run: RunRow) -> str:
+        """The page of a run's trace; "" where it is not known."""
+        return self.trace_pages.url(run["trace_id"], run["run_id"], run.get("session_id"))
 
 
 def render_markdown(
@@ -147,6 +150,9 @@ def render_markdown(
         ]
         if len(worst) > _MOST_WORST:
             lines.append(f"- and {len(worst) - _MOST_WORST} more, in the table")
+    if close := [(row, lines_of) for row in ordered if (lines_of := _undecided(row, rows.criteria))]:
+        lines += ["", "## Too close to call", ""]
+        lines += [f"- **{escape(row['agent_name'])}** {'; '.join(map(escape, texts))}" for row, texts in close]
     if outage is None and (groups := group_unjudged(ordered)):
         lines += ["", "## Could not be judged", "", *(_unjudged(error, group) for error, group in groups)]
     lines += ["", "## Every agent", "", *_table(ordered)]
@@ -161,12 +167,21 @@ def render_markdown(
 def _verdict(report: ReportRow) -> str:
     if report["status"] != "completed" or report["team_score"] is None:
         return str(report["status"])
-    return f"{format_score(report['team_score'])} of 10, {'passed' if report['team_passed'] else 'not passed'}"
+    passes = describe_passed(report["team_passed"], report["team_score"])
+    score = f"{format_score(report['team_score'])} of 10, {passes}"
+    return (
+        score if report["success_rate"] is None else f"{format_rate(report['success_rate'])} of runs succeed; {score}"
+    )
 
 
 def _figures(report: ReportRow, details: Sequence[AgentRow]) -> list[str]:
-    not_passed = sum(row["passed"] is False for row in details)
-    counts = f"; {not_passed} did not pass" if not_passed else ""
+    close = sum(row["passed"] is None and row["status"] == "evaluated" for row in details)
+    groups = (
+        ("fail", sum(row["passed"] is False for row in details)),
+        ("pass", sum(row["passed"] is True for row in details)),
+        ("undecided", close),
+    )
+    counts = "".join(f"; {number} {word}" for word, number in groups if number)
     failed = f"; {report['agents_failed']} failed" if report["agents_failed"] else ""
     costs = f"; {costs}" if (costs := describe_runs_cost(report)) else ""
     asked = max((row.get("samples") or 0 for row in details), default=0)
@@ -174,18 +189,43 @@ def _figures(report: ReportRow, details: Sequence[AgentRow]) -> list[str]:
     reused = sum(bool(row.get("reused")) for row in details)
     again = f"; {counted(reused, 'answer')} paid for before and used again" if reused else ""
     return [
+        *_success(report),
         f"- **Agents:** {describe_mean(report)}{counts}{failed}",
-        f"- **Runs:** {report['total_runs_analyzed']}{costs}",
+        f"- **Runs:** {describe_runs(report)}{costs}",
         f"- **Judging:** cost {format_judging_cost(report)}, by {escape(report['judge_model'])}{times}{again}",
     ]
+
+
+def _success(report: ReportRow) -> list[str]:
+    """Success beside completion, and where the verdicts come from; nothing of a report without verdicts on runs."""
+    if report["success_rate"] is None:
+        return []
+    rate = describe_rate(report["success_rate"], report["success_rate_low"], report["success_rate_high"])
+    completed = "" if report["completion_rate"] is None else f"; completed {report['completion_rate']:.0%}"
+    return [f"- **Success:** {rate} of runs did their task{completed}. Runs: {describe_verdicts(report['verdicts'])}"]
+
+
+def describe_runs(report: ReportRow) -> str:
+    """How many runs were read, and of how many."""
+    read, every = report["total_runs_analyzed"], report["runs_in_population"]
+    return f"{read:,} of {every:,}" if read is not None and every is not None and every > read else f"{read}"
 
 
 def _worst(row: AgentRow, criteria: Sequence[CriterionRow], trace: str) -> list[str]:
     need = build_need(row, (found for found in criteria if found["agent_id"] == row["agent_id"]))
     failed = f"{escape(', '.join(need.failed))}. " if need.failed else ""
-    lines = [f"- **{escape(row['agent_name'])}** {format_score(row['score'])}: {failed}{escape(need.why)}{trace}"]
+    success = f"{said}; " if (said := describe_success(row)) and row["success_rate"] is not None else ""
+    score = f"{success}score {format_score(row['score'])}" if success else format_score(row["score"])
+    lines = [f"- **{escape(row['agent_name'])}** {score}: {failed}{escape(need.why)}{trace}"]
     lines += [f"    - Error: {escape(need.error)}"] if need.error else []
     return lines + ([f"    - First: {escape(need.advice)}"] if need.advice else [])
+
+
+def _undecided(row: AgentRow, criteria: Sequence[CriterionRow]) -> list[str]:
+    """What would decide the criteria of an agent that neither passes nor fails."""
+    if row["status"] != "evaluated" or row["passed"] is not None:
+        return []
+    return describe_undecided(found for found in criteria if found["agent_id"] == row["agent_id"])
 
 
 def _unjudged(error: str, group: Sequence[AgentRow]) -> str:
@@ -198,34 +238,40 @@ def _worst_trace(row: AgentRow, runs: Sequence[RunRow], links: Links) -> str:
     worst = row.get("worst_run")
     if not worst:
         return ""
-    trace_id = next((run["trace_id"] for run in runs if run["run_id"] == worst["run_id"]), None)
-    url = links.trace(trace_id)
+    url = next((links.trace(run) for run in runs if run["run_id"] == worst["run_id"]), "")
     return f" ([trace of run {escape(cut(worst['run_id'], 60))}]({url}))" if url else ""
 
 
 def _table(details: Sequence[AgentRow]) -> list[str]:
-    lines = ["| Agent | Status | Score | Passed | Success | Runs | Cost a run |", "|---|---|---|---|---|---|---|"]
+    lines = ["| Agent | Verdict | Success | Completed | Score | Runs | Cost a run |", "|---|---|---|---|---|---|---|"]
     for row in details:
-        success = format_rate(row.get("completion_rate"))
-        if row.get("completion_rate_low") is not None:
-            success += f" ({row['completion_rate_low']:.0%}–{row['completion_rate_high']:.0%})"
         cells = [
             escape(row["agent_name"]),
-            row["status"].replace("_", " "),
+            describe_state(row),
+            describe_rate(row["success_rate"], row["success_rate_low"], row["success_rate_high"]),
+            format_rate(row["completion_rate"]),
             format_score(row["score"]),
-            format_passed(row["passed"]),
-            success,
-            "–" if row.get("runs_analyzed") is None else str(row["runs_analyzed"]),
-            "–" if not row.get("runs_analyzed") else format_cost(row.get("avg_cost_usd")),
+            format_runs(row),
+            "–" if not row["runs_analyzed"] else format_cost(row["avg_cost_usd"]),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def format_runs(row: AgentRow) -> str:
+    """How many of an agent's finished runs were read, and of how many; a dash where none could be."""
+    read, every = row["runs_analyzed"], row["runs_in_population"]
+    if read is None:
+        return "–"
+    return f"{read:,} of {every:,}" if every is not None and every > read else f"{read}"
 
 
 def _places(links: Links) -> list[str]:
     lines = [f"- [The flow run]({links.flow_run_url})"] if links.flow_run_url else []
     # In a code span nothing is markup but its own end.
     lines += [f"- `{path.replace('`', '%60')}`" for path in links.files]
+    if links.published:
+        lines.append(f"- {escape(links.published)}")
     return ["## Where it is", "", *lines] if lines else []
 
 
@@ -243,13 +289,14 @@ def _cells(row: AgentRow, criteria: Sequence[CriterionRow], outage: Outage | Non
         said = outage.headline if row["status"] == "failed" else ""
     return {
         "agent": literal(cut(row["agent_name"], _MOST_NAME)),
-        "status": row["status"].replace("_", " "),
+        "verdict": describe_state(row),
+        "success": describe_rate(row["success_rate"], row["success_rate_low"], row["success_rate_high"]),
+        "completed": format_rate(row["completion_rate"]),
         "score": format_score(row["score"]),
-        "passed": format_passed(row["passed"]),
         "below threshold": literal(", ".join(need.failed)),
-        "completion rate": format_rate(row.get("completion_rate")),
-        "runs": "–" if row.get("runs_analyzed") is None else str(row["runs_analyzed"]),
+        "runs": format_runs(row),
         "cost a run": "–" if not row.get("runs_analyzed") else format_cost(row.get("avg_cost_usd")),
+        "verdicts on runs": describe_verdicts(row["verdicts"]),
         "judging": format_cost(row["judge_cost_usd"]),
         "summary": literal(said),
         "error": literal(need.error if needy else ""),

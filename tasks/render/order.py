@@ -33,14 +33,21 @@ def agent_state(row: AgentRow) -> str:
 
 
 def worst_agents_first(rows: Iterable[AgentRow], comparison: Comparison | None = None) -> list[AgentRow]:
-    """Rows of agents by state; within one those that got worse first, then by score from the lowest, then by name."""
+    """Rows of agents by state; within one by the success rate that is expected of them given all agents, the lowest
+    first. Where none is known: those that got worse first, then by score from the lowest, then by name."""
     compared = comparison.agents if comparison is not None else ()
     worse = {agent.agent_id for agent in compared if agent.verdict == "worse" and agent.presence != "gone"}
 
-    def key(row: AgentRow) -> tuple[int, bool, float, str]:
-        score = row["score"]
-        is_worse = row.get("agent_id") in worse
-        return STATES.index(agent_state(row)), not is_worse, 11.0 if score is None else score, row["agent_name"]
+    def key(row: AgentRow) -> tuple[int, float, bool, float, str]:
+        shrunk, raw, score = row.get("success_rate_shrunk"), row.get("success_rate"), row["score"]
+        success = raw if shrunk is None else shrunk
+        return (
+            STATES.index(agent_state(row)),
+            2.0 if success is None else success,
+            row.get("agent_id") not in worse,
+            11.0 if score is None else score,
+            row["agent_name"],
+        )
 
     return sorted(rows, key=key)
 

@@ -13,9 +13,11 @@ from tasks.judge.evaluation import Evaluation
 from tasks.judge.prompt.citations import Citation
 from tasks.judge.runs.success import run_success
 from tasks.judge.runs.verdict import Check, RunVerdict
+from tasks.report.figures import Figures
 from tasks.report.nested_rows import (
     CitationRow,
     ContradictionRow,
+    DayFiguresRow,
     TelemetryRow,
     ToolCallRow,
     ToolCallsRow,
@@ -23,7 +25,7 @@ from tasks.report.nested_rows import (
     WaterfallSpanRow,
 )
 from tasks.report.rows import AgentRow, CriterionRow, RunRow
-from tasks.report.success import count_verdicts, estimate_success
+from tasks.report.success import KnownSuccess
 from tasks.statistics.estimate import Estimate
 from tasks.wording.shortening import clip_middle
 
@@ -32,12 +34,17 @@ _CALL_CHARACTERS = 200
 _MOST_CALLS = 50
 
 
-def build_agent_row(agent: Agent, evaluation: Evaluation, evidence: Evidence | None) -> AgentRow:
-    """The row of ``agent_report_details``; without evidence, every figure is None."""
+def build_agent_row(
+    agent: Agent, evaluation: Evaluation, evidence: Evidence | None, figures: Figures | None, known: KnownSuccess | None
+) -> AgentRow:
+    """The row of ``agent_report_details``; without evidence, every figure is None.
+
+    ``figures`` and ``known`` are those of ``evidence``. ``success_rate_shrunk`` needs the other agents', and is None.
+    """
     metrics = evidence.metrics.model_dump() if evidence else {}
-    verdicts = {verdict.run_id: verdict for verdict in evaluation.run_verdicts}
-    success = estimate_success(evidence, verdicts) if evidence else Estimate()
-    population = evidence.population if evidence else None
+    measured = figures.measured.model_dump() if figures else {}
+    completion = figures.completion if figures else Estimate()
+    success = known.rate if known else Estimate()
     return {
         "agent_id": agent.id,
         "agent_name": agent.name,
@@ -51,28 +58,30 @@ def build_agent_row(agent: Agent, evaluation: Evaluation, evidence: Evidence | N
         "weaknesses": list(evaluation.weaknesses),
         "recommendations": list(evaluation.recommendations),
         "runs_analyzed": metrics.get("runs_analyzed"),
-        "runs_in_population": population.runs if population else metrics.get("runs_analyzed"),
-        "runs_unfinished": evidence.metrics.runs_unfinished + evidence.future.count if evidence else None,
+        "runs_in_population": figures.runs if figures else None,
+        "runs_unfinished": figures.unfinished if figures else None,
         "run_ids": [run.id for run in evidence.finished_runs] if evidence else None,
-        "completion_rate": metrics.get("completion_rate"),
-        "completion_rate_low": metrics.get("completion_rate_low"),
-        "completion_rate_high": metrics.get("completion_rate_high"),
+        "completion_rate": completion.value,
+        "completion_rate_low": completion.low,
+        "completion_rate_high": completion.high,
         "success_rate": success.value,
         "success_rate_low": success.low,
         "success_rate_high": success.high,
         "success_rate_shrunk": None,
-        "verdicts": cast(VerdictCountsRow, count_verdicts(evidence, verdicts).model_dump()) if evidence else None,
-        "daily": None,
-        "avg_duration_seconds": metrics.get("avg_duration_seconds"),
-        "p50_duration_seconds": metrics.get("p50_duration_seconds"),
-        "p95_duration_seconds": metrics.get("p95_duration_seconds"),
-        "avg_tokens": metrics.get("avg_tokens"),
-        "runs_with_tokens": metrics.get("runs_with_tokens"),
-        "avg_cost_usd": metrics.get("avg_cost_usd"),
-        "total_cost_usd": metrics.get("total_cost_usd"),
-        "runs_with_cost": metrics.get("runs_with_cost"),
+        "verdicts": cast(VerdictCountsRow, known.counts.model_dump()) if known else None,
+        "daily": [cast(DayFiguresRow, day.model_dump()) for day in figures.daily]
+        if figures and figures.daily
+        else None,
+        "avg_duration_seconds": measured.get("avg_duration_seconds"),
+        "p50_duration_seconds": measured.get("p50_duration_seconds"),
+        "p95_duration_seconds": measured.get("p95_duration_seconds"),
+        "avg_tokens": measured.get("avg_tokens"),
+        "runs_with_tokens": measured.get("runs_with_tokens"),
+        "avg_cost_usd": measured.get("avg_cost_usd"),
+        "total_cost_usd": measured.get("total_cost_usd"),
+        "runs_with_cost": measured.get("runs_with_cost"),
         "tool_usage": metrics.get("tool_usage"),
-        "failure_patterns": metrics.get("failure_patterns"),
+        "failure_patterns": measured.get("failure_patterns"),
         "best_run": metrics.get("best_run"),
         "worst_run": metrics.get("worst_run"),
         "typical_run": metrics.get("typical_run"),
@@ -93,6 +102,12 @@ def build_agent_row(agent: Agent, evaluation: Evaluation, evidence: Evidence | N
         "reused": evaluation.reused,
         "warnings": [*(evidence.warnings if evidence else ()), *evaluation.warnings],
     }
+
+
+def _daily(figures: Figures | None) -> list[DayFiguresRow] | None:
+    if figures is None or figures.daily is None:
+        return None
+    return [cast(DayFiguresRow, day.model_dump()) for day in figures.daily]
 
 
 def _contradiction(found: Contradiction) -> ContradictionRow:

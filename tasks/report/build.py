@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from tasks.evidence.left_out import LeftOut
 from tasks.evidence.types import Agent, AgentId, Evidence
@@ -15,9 +15,14 @@ from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.prompt.citations import describe_dropped
 from tasks.report.agent_rows import agent_reasoning, build_agent_row, build_criterion_rows, build_run_row
+from tasks.report.figures import Figures, join_completion, read_figures
+from tasks.report.nested_rows import VerdictCountsRow
 from tasks.report.plan import ReportPlan
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
+from tasks.report.success import KnownSuccess, Verdicts, add_counts, read_success, shrink_success
 from tasks.settings import SIMULATED_JUDGE_MODEL
+from tasks.statistics.estimate import Estimate
+from tasks.statistics.weighted import Group, estimate_groups
 from tasks.wording.counts import counted, was_were
 from tasks.wording.shortening import cut
 
@@ -61,6 +66,22 @@ class ReportDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class TeamFigures:
+    """The figures of every agent whose runs were read, and what is known of the success of these runs."""
+
+    figures: Mapping[AgentId, Figures]
+    success: Mapping[AgentId, KnownSuccess]
+
+    @property
+    def success_rate(self) -> Estimate:
+        """The share of all runs that did their task, each agent counted by its runs; of no known run, None."""
+        known = {agent_id: found for agent_id, found in self.success.items() if found.hits}
+        return estimate_groups(
+            [Group(found.hits, found.weights, self.figures[agent_id].runs) for agent_id, found in known.items()]
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ReportRows:
     """The rows of one report; ``report`` lacks only the moments of its completion."""
 
@@ -78,13 +99,26 @@ def build_rows(plan: ReportPlan, draft: ReportDraft, paid: Mapping[AgentId | Non
     """
     paid = dict(paid or {})
     evaluations = {agent.id: _with_paid(_evaluation(agent, draft), paid.get(agent.id)) for agent in draft.agents}
+    figures = {agent_id: read_figures(evidence) for agent_id, evidence in draft.evidence.items()}
+    success = {
+        agent_id: read_success(evidence, _run_verdicts(draft, agent_id))
+        for agent_id, evidence in draft.evidence.items()
+    }
     team = _with_paid(draft.team, paid.get(None)) if draft.team else None
     everyone: list[Evaluation] = [*evaluations.values(), *([team] if team else [])]
     # Of the team that was not judged again, and of agents that are gone.
     others: list[Paid] = [paid[agent_id] for agent_id in paid.keys() - {e.agent_id for e in everyone}]
+    expected = shrink_success(success)
+    details = []
+    for agent in draft.agents:
+        evidence, known = draft.evidence.get(agent.id), success.get(agent.id)
+        row = build_agent_row(agent, evaluations[agent.id], evidence, figures.get(agent.id), known)
+        row["success_rate_shrunk"] = expected.get(agent.id)
+        details.append(row)
+    together = TeamFigures(figures, success)
     return ReportRows(
-        report=_report(plan, draft, evaluations, everyone, others),
-        details=[build_agent_row(agent, evaluations[agent.id], draft.evidence.get(agent.id)) for agent in draft.agents],
+        report=_report(plan, draft, evaluations, together, everyone, others),
+        details=details,
         criteria=[row for evaluation in everyone for row in build_criterion_rows(evaluation)],
         runs=_runs(draft),
     )
@@ -96,10 +130,15 @@ def _runs(draft: ReportDraft) -> list[RunRow]:
         if (evidence := draft.evidence.get(agent.id)) is None:
             continue
         evaluation = draft.evaluations.get(agent.id)
-        verdicts = {verdict.run_id: verdict for verdict in evaluation.run_verdicts} if evaluation else {}
+        verdicts = _run_verdicts(draft, agent.id)
         computed = evaluation.run_checks if evaluation else {}
         rows += [build_run_row(evidence, run, verdicts.get(run.id), computed.get(run.id)) for run in evidence.runs]
     return rows
+
+
+def _run_verdicts(draft: ReportDraft, agent_id: AgentId) -> Verdicts:
+    evaluation = draft.evaluations.get(agent_id)
+    return {verdict.run_id: verdict for verdict in evaluation.run_verdicts} if evaluation else {}
 
 
 def _evaluation(agent: Agent, draft: ReportDraft) -> Evaluation:
@@ -130,13 +169,16 @@ def _report(
     plan: ReportPlan,
     draft: ReportDraft,
     evaluations: Mapping[AgentId, Evaluation],
+    together: TeamFigures,
     everyone: Sequence[Evaluation],
     others: Sequence[Paid],
 ) -> ReportRow:
     scores = [e.score for e in evaluations.values() if e.status == "evaluated" and e.score is not None]
     statuses: Counter[str] = Counter(e.status for e in evaluations.values())
     status, error = _final_status(draft, evaluations)
-    known_costs = [evidence.metrics.total_cost_usd for evidence in draft.evidence.values()]
+    success = together.success_rate
+    verdicts = add_counts(found.counts for found in together.success.values())
+    known_costs = [found.measured.total_cost_usd for found in together.figures.values()]
     runs_costs = [cost for cost in known_costs if cost is not None]
     counted: list[Evaluation | Paid] = [*everyone, *others]
     team = draft.team
@@ -165,14 +207,12 @@ def _report(
         "agents_evaluated": statuses["evaluated"],
         "agents_failed": statuses["failed"],
         "total_runs_analyzed": sum(e.metrics.runs_analyzed for e in draft.evidence.values()),
-        "runs_in_population": sum(
-            e.population.runs if e.population else e.metrics.runs_analyzed for e in draft.evidence.values()
-        ),
-        "completion_rate": None,
-        "success_rate": None,
-        "success_rate_low": None,
-        "success_rate_high": None,
-        "verdicts": None,
+        "runs_in_population": sum(found.runs for found in together.figures.values()),
+        "completion_rate": join_completion(together.figures.values()).value,
+        "success_rate": success.value,
+        "success_rate_low": success.low,
+        "success_rate_high": success.high,
+        "verdicts": cast(VerdictCountsRow, verdicts.model_dump()),
         "issues_error": None,
         "citations_dropped": sum(e.citations_dropped for e in everyone),
         "prompt_tokens": _total([e.prompt_tokens for e in counted]),
@@ -180,7 +220,7 @@ def _report(
         "cost_usd": _total([e.cost_usd for e in counted]),
         "known_cost_usd": math.fsum(e.known_cost_usd for e in counted),
         "runs_cost_usd": math.fsum(runs_costs) if runs_costs else None,
-        "runs_with_cost": sum(e.metrics.runs_with_cost for e in draft.evidence.values()),
+        "runs_with_cost": sum(found.measured.runs_with_cost for found in together.figures.values()),
         "warnings": _warnings(plan, draft, statuses),
         "error": error,
     }
@@ -210,7 +250,7 @@ def _final_status(draft: ReportDraft, evaluations: Mapping[AgentId, Evaluation])
 def _left_out(draft: ReportDraft) -> LeftOut:
     left_out = LeftOut()
     for evidence in draft.evidence.values():
-        left_out.add(evidence.runs, evidence.future)
+        left_out.add_evidence(evidence)
     return left_out
 
 
@@ -229,7 +269,10 @@ def _warnings(plan: ReportPlan, draft: ReportDraft, statuses: Counter[str]) -> l
     warnings = list(draft.warnings)
     if not draft.agents:
         warnings.append(f"The environment {plan.environment!r} has no agents.")
-    elif not any(e.runs or e.future.count for e in draft.evidence.values()) and not statuses["failed"]:
+    elif (
+        not any(e.runs or e.metrics.runs_unfinished or e.future.count for e in draft.evidence.values())
+        and not statuses["failed"]
+    ):
         narrowed = [
             f"{key}={value!r}"
             for key, value in (("since", plan.options.since), ("filter_model", plan.options.filter_model))

@@ -57,7 +57,7 @@ class ReportPlan(BaseModel):
 def build_window(options: ReportOptions, until: datetime) -> Window:
     """Which runs a report with these options reads, up to ``until`` (aware)."""
     since = parse_since(options.since, until) if options.since else None
-    return Window(options.runs_per_agent, until, since, options.filter_model)
+    return Window(options.runs_per_agent, until, since, options.filter_model, options.unit)
 
 
 def restore_plan(row: ReportRow, started_at: datetime, *, fresh: bool) -> ReportPlan:
@@ -107,7 +107,9 @@ def check_conflicts(row: ReportRow, environment: str, name: str, criteria: Crite
     except (TypeError, KeyError, ValueError):
         raise ConflictError(f"report {report_id} cannot be resumed: its stored parameters cannot be read") from None
     for key in sorted(options.model_fields_set - {"fresh"}):
-        given, kept = getattr(options, key), known_options.get(key)
+        given = getattr(options, key)
+        # Reports of earlier versions have not every option.
+        kept = known_options.get(key, ReportOptions.model_fields[key].default)
         if given != kept:
             raise ConflictError(
                 f"report {report_id} was begun with {key}={kept!r}, so {key}={given!r} is refused; "

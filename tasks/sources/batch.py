@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from tasks.errors import AgentReportError, RedactionError, RefusedError, SourceError, scrub
-from tasks.evidence.metrics import build_evidence
+from tasks.evidence.metrics import build_evidence, find_cost_usd
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.waterfall import build_waterfalls
@@ -16,6 +16,7 @@ from tasks.evidence.types import Agent, AgentRuns, Evidence, RunId, Trace
 from tasks.redaction.redaction_batch import RedactionBatch
 from tasks.redaction.redactor import Redactor
 from tasks.sources.found_traces import FoundTraces
+from tasks.sources.population import FoundRuns, MakeVisitor, RunFinder
 from tasks.sources.source import Source, TraceStore, Window
 
 NO_JAEGER = "no Jaeger is configured (AGENT_REPORT_JAEGER_URL)"
@@ -32,15 +33,26 @@ class ReadFailure:
 
 
 def read_runs(
-    source: Source, agents: Sequence[Agent], window: Window, hide: Redactor | None
+    source: Source,
+    agents: Sequence[Agent],
+    window: Window,
+    hide: Redactor | None,
+    *,
+    seed: str = "",
+    prices: RunPrices | None = None,
+    make_visitor: MakeVisitor = lambda _: None,
 ) -> list[AgentRuns | ReadFailure]:
-    """The runs of each agent, redacted, in the order of ``agents``.
+    """The runs of each agent, redacted, in the order of ``agents``: with ``window.since`` a sample of all.
+
+    ``seed`` names the report, whose sample is always the same. A visitor that ``make_visitor`` gives for an agent is
+    shown every run of the population, as the source has it.
 
     Raises:
-        RefusedError: the source cannot filter by model.
+        RefusedError: the source cannot filter by model, or knows no sessions.
     """
-    found = source.fetch_runs_of(agents, window)
-    return [_attempt(hide, _redact_runs, found[agent.id], hide) for agent in agents]
+    prices = prices or RunPrices({})
+    found = RunFinder(source, seed, prices, make_visitor, hide).find(agents, window)
+    return [_attempt(hide, _finish, found[agent.id], prices, hide) for agent in agents]
 
 
 def read_evidence(
@@ -68,10 +80,23 @@ def read_evidence(
     return evidence
 
 
-def _redact_runs(found: AgentRuns | SourceError, hide: Redactor | None) -> AgentRuns:
+def _finish(found: FoundRuns | SourceError, prices: RunPrices, hide: Redactor | None) -> AgentRuns:
+    """What was found of one agent, redacted."""
     if isinstance(found, SourceError):
         raise found
-    return RedactionBatch(hide).redact_runs(found)
+    redaction_batch = RedactionBatch(hide)
+    runs = redaction_batch.redact_runs(found.runs)
+    if (visitor := found.visitor) is not None:
+        # As the source has them: a person's function is not to read placeholders.
+        read = [(run, find_cost_usd(run, prices)) for run in found.runs.runs if run.outcome != "unfinished"]
+        if found.fold is None:
+            for run, cost_usd in read:
+                visitor.visit(run, cost_usd)
+        runs = runs.model_copy(update={"tallies": visitor.tallies(), "checks": visitor.check_sample(read)})
+    if found.fold is not None:
+        population = found.fold.build(found.drawn, redaction_batch.redact_texts)
+        runs = runs.model_copy(update={"population": population, "redactions": redaction_batch.counts})
+    return runs
 
 
 def _build(

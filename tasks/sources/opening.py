@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from tasks.sources.spans.api import StoreApi
+    from tasks.sources.spans.notes import NoteStore
     from tasks.sources.spans.store import SpanStore
 
 _CLICKHOUSE = frozenset({"clickhouse", "clickhousedb"})
@@ -72,7 +73,7 @@ def open_source(url: str, settings: SourceSettings) -> Source:
 
         return _of_traces(OtlpStore(url[len(_OTLP) :]), settings, None)
     if transport in _WEB:
-        return _of_traces(_open_store(kind, url[len(kind) + 1 :], settings), settings, LOOK_BACK)
+        return _of_store(kind, url[len(kind) + 1 :], settings)
     if kind in DATABASES:
         from tasks.sources.sql.connection import open_database
 
@@ -129,7 +130,9 @@ def _of_tables(engine: Engine, settings: SourceSettings) -> Source:
     return SqlSource(engine, load_mapping(settings.mapping), settings.redact)
 
 
-def _of_traces(store: SpanStore, settings: SourceSettings, look_back: timedelta | None) -> Source:
+def _of_traces(
+    store: SpanStore, settings: SourceSettings, look_back: timedelta | None, notes: NoteStore | None = None
+) -> Source:
     from tasks.sources.spans.source import TraceSource
 
     if settings.mapping:
@@ -138,19 +141,25 @@ def _of_traces(store: SpanStore, settings: SourceSettings, look_back: timedelta 
             f"{MAPPING}={settings.mapping}: a mapping is for databases and files; agents and runs are read from the "
             "spans of traces without one: unset it"
         )
-    return TraceSource(store, settings.redact, look_back=look_back)
+    return TraceSource(store, settings.redact, look_back=look_back, notes=notes)
 
 
-def _open_store(kind: str, url: str, settings: SourceSettings) -> SpanStore:
-    from tasks.sources.jaeger.http import open_http
-    from tasks.sources.spans.api import StoreApi
-
+def _of_store(kind: str, url: str, settings: SourceSettings) -> Source:
     if kind not in STORES:
         near = difflib.get_close_matches(kind, STORES, n=1)
         known = f"did you mean {near[0]}+http?" if near else "there is " + ", ".join(f"{name}+http" for name in STORES)
         raise ConfigurationError(
             f"AGENT_REPORT_SOURCE_URL begins with {kind}+http, which is no store of traces: {known}"
         )
+    api = _open_api(kind, url, settings)
+    notes = NOTE_STORES[kind](api) if kind in NOTE_STORES else None
+    return _of_traces(STORES[kind](api), settings, LOOK_BACK, notes)
+
+
+def _open_api(kind: str, url: str, settings: SourceSettings) -> StoreApi:
+    from tasks.sources.jaeger.http import open_http
+    from tasks.sources.spans.api import StoreApi
+
     http = open_http(
         url,
         settings.headers,
@@ -159,13 +168,11 @@ def _open_store(kind: str, url: str, settings: SourceSettings) -> SpanStore:
         setting="source",
         example=f"{kind}+http://localhost:1234",
     )
-    return STORES[kind](
-        StoreApi(
-            http,
-            max_concurrent=_CONNECTIONS,
-            timeout_seconds=_REQUEST_SECONDS,
-            route=describe_route(url, settings.variables),
-        )
+    return StoreApi(
+        http,
+        max_concurrent=_CONNECTIONS,
+        timeout_seconds=_REQUEST_SECONDS,
+        route=describe_route(url, settings.variables),
     )
 
 
@@ -207,3 +214,29 @@ STORES: Mapping[str, Callable[[StoreApi], SpanStore]] = {
     "tempo": _tempo,
 }
 """The stores of traces that are read by their API, by the kind in ``kind+http://``."""
+
+
+def _phoenix_notes(api: StoreApi) -> NoteStore:
+    from tasks.sources.phoenix.annotations import PhoenixAnnotations
+
+    return PhoenixAnnotations(api)
+
+
+def _langfuse_notes(api: StoreApi) -> NoteStore:
+    from tasks.sources.langfuse.notes import LangfuseNotes
+
+    return LangfuseNotes(api)
+
+
+def _mlflow_notes(api: StoreApi) -> NoteStore:
+    from tasks.sources.mlflow.assessments import MlflowAssessments
+
+    return MlflowAssessments(api)
+
+
+NOTE_STORES: Mapping[str, Callable[[StoreApi], NoteStore]] = {
+    "phoenix": _phoenix_notes,
+    "langfuse": _langfuse_notes,
+    "mlflow": _mlflow_notes,
+}
+"""The stores of traces to which verdicts can be written back, by the same kind."""

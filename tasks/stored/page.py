@@ -39,5 +39,5 @@ def load_page(report_id: int) -> Page:
         agreement_error=unmeasured,
         history=load_history(warehouse.database, report),
         judging=load_judging_stats(warehouse.database, report_id),
-        jaeger_ui_url=current_clients().settings.jaeger_ui_url,
+        trace_pages=current_clients().settings.trace_pages,
     )

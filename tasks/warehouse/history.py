@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 
-from tasks.comparison.comparability import asked_agents, asked_model
+from tasks.comparison.comparability import asked_agents, asked_model, asked_unit
 from tasks.evidence.types import AgentId
 from tasks.render.html.page import HistoryPoint, JudgingStats
 from tasks.report.rows import ReportRow
 from tasks.warehouse.engine import Database
 from tasks.warehouse.schema import agent_report_details, judge_calls, reports
 
-_FIGURES = ("score", "completion_rate", "completion_rate_low", "completion_rate_high")
+_RATES = ("completion_rate", "completion_rate_low", "completion_rate_high")
+_SUCCESS = ("success_rate", "success_rate_low", "success_rate_high")
+_FIGURES = ("score", *_RATES, *_SUCCESS)
 
 
 def load_history(
@@ -25,7 +28,8 @@ def load_history(
     By agent id, that of the team under None. A report in which an agent has no row is not in its history; agents that
     are gone by now have theirs.
     """
-    columns = [reports.c[name] for name in ("id", "created_at", "team_score", "judge_fingerprint", "parameters")]
+    named = ("id", "created_at", "team_score", "judge_fingerprint", "parameters", *_SUCCESS)
+    columns = [reports.c[name] for name in named]
     earlier = (
         sa.select(*columns)
         .where(reports.c.environment == report["environment"], reports.c.id < report["id"])
@@ -37,30 +41,43 @@ def load_history(
     with database.reading() as connection:
         before = reversed(connection.execute(earlier).mappings().all())
         found = [*(cast(ReportRow, dict(row)) for row in before), report]
-        details = connection.execute(
-            sa.select(table.c.report_id, table.c.agent_id, *(table.c[name] for name in _FIGURES))
-            .where(table.c.report_id.in_([row["id"] for row in found]))
-            .order_by(table.c.report_id)
-        ).all()
+        details = (
+            connection.execute(
+                sa.select(table.c.report_id, table.c.agent_id, *(table.c[name] for name in _FIGURES))
+                .where(table.c.report_id.in_([row["id"] for row in found]))
+                .order_by(table.c.report_id)
+            )
+            .mappings()
+            .all()
+        )
     by_id = {row["id"]: row for row in found}
-    fingerprint, model, agents = report["judge_fingerprint"], asked_model(report), asked_agents(report)
+    fingerprint, agents = report["judge_fingerprint"], asked_agents(report)
+    asked = asked_model(report), asked_unit(report)
 
-    def point(
-        report_id: int,
-        score: float | None,
-        rate: float | None = None,
-        low: float | None = None,
-        high: float | None = None,
-    ) -> HistoryPoint:
+    def point(report_id: int, score: float | None, rates: Mapping[str, Any]) -> HistoryPoint:
         row = by_id[report_id]
-        same = fingerprint is not None and row["judge_fingerprint"] == fingerprint and asked_model(row) == model
-        return HistoryPoint(report_id, row["created_at"], score, rate, low, high, same)
+        same = fingerprint is not None and row["judge_fingerprint"] == fingerprint
+        same = same and (asked_model(row), asked_unit(row)) == asked
+        return HistoryPoint(
+            report_id,
+            row["created_at"],
+            score,
+            rates.get("completion_rate"),
+            rates.get("completion_rate_low"),
+            rates.get("completion_rate_high"),
+            comparable=same,
+            success_rate=rates["success_rate"],
+            success_low=rates["success_rate_low"],
+            success_high=rates["success_rate_high"],
+        )
 
-    team = [replace(one, comparable=one.comparable and asked_agents(by_id[one.report_id]) == agents)
-            for one in (point(row["id"], row["team_score"]) for row in found)]  # fmt: skip
+    team = []
+    for row in found:
+        one = point(row["id"], row["team_score"], {name: value for name, value in row.items() if name in _SUCCESS})
+        team.append(replace(one, comparable=one.comparable and asked_agents(row) == agents))
     history: dict[AgentId | None, list[HistoryPoint]] = {None: team}
-    for report_id, agent_id, *figures in details:
-        history.setdefault(agent_id, []).append(point(report_id, *figures))
+    for detail in details:
+        history.setdefault(detail["agent_id"], []).append(point(detail["report_id"], detail["score"], dict(detail)))
     return {agent_id: tuple(points) for agent_id, points in history.items()}
 
 

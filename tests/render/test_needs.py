@@ -163,7 +163,7 @@ def test_a_source_or_an_answer_that_fails_is_no_outage_of_the_judge(error: str) 
 def test_agents_that_could_not_be_judged_do_not_need_attention() -> None:
     failed = {"status": "failed", "error": "no answer could be used"}
     shown = _shown([_NEEDY, failed, failed], agents_failed=2)
-    assert "1 of 3 agents needs attention; 2 could not be judged." in shown["page"]
+    assert "Of 3 agents, 1 fails, 2 could not be judged." in shown["page"]
     assert "Needs attention: 1 of 3 agents" in shown["terminal"]
     for surface in ("page", "terminal", "markdown"):
         text = shown[surface].partition("Could not be judged")[2].replace("*", "").replace(" ,", ",")

@@ -72,13 +72,22 @@ def test_every_list_of_agents_has_the_worst_first() -> None:
     assert _NAMES.findall(table)[: len(rows)] == _ORDER
     printed = io.StringIO()
     print_report(Console(file=printed, width=200), report, rows, (), comparison)
-    assert _NAMES.findall(printed.getvalue().partition("Status")[2])[: len(rows)] == _ORDER
+    assert _NAMES.findall(printed.getvalue().partition("Verdict ")[2])[: len(rows)] == _ORDER
 
 
 def test_without_a_comparison_the_score_decides() -> None:
     ordered = [row["agent_name"] for row in worst_agents_first(_rows())]
     assert ordered[:5] == ["broken", "low", "a-lower", "b-lower", "fell"]
     assert worst_agents_first([]) == []
+
+
+def test_the_success_that_is_expected_of_an_agent_decides_before_its_score() -> None:
+    rows = [row for row in _rows() if row["status"] == "evaluated" and row["passed"] is False]
+    expected = {"low": (0.7, None), "a-lower": (0.2, 0.5), "b-lower": (0.3, 0.4), "fell": (None, None)}
+    for row in rows:
+        row["success_rate"], row["success_rate_shrunk"] = expected[row["agent_name"]]
+    ordered = [row["agent_name"] for row in worst_agents_first(rows, _comparison())]
+    assert ordered == ["b-lower", "a-lower", "low", "fell"]
 
 
 def test_every_state_has_its_words() -> None:

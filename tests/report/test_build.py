@@ -223,26 +223,11 @@ def test_hostile_text_is_no_markup_in_markdown() -> None:
 
 
 def test_markdown_leads_to_flow_run_and_files_and_is_no_markup_there() -> None:
-    links = Links("http://ui/runs/flow-run/1", ["/data/`x`/1.parquet"], "https://jaeger.example/ui/")
+    links = Links("http://ui/runs/flow-run/1", ["/data/`x`/1.parquet"])
     text = render_markdown(build_rows(_plan(), _draft(_good(1, 8.0))), links)
     assert "[The flow run](http://ui/runs/flow-run/1)" in text
     assert "- `/data/%60x%60/1.parquet`" in text
     assert "Where it is" not in render_markdown(build_rows(_plan(), _draft(_good(1, 8.0))))
-
-
-def test_a_trace_is_a_link_only_where_the_ui_is_known_and_on_the_web() -> None:
-    assert (
-        Links(jaeger_ui_url="https://jaeger.example/ui/").trace("ab)c/d")
-        == "https://jaeger.example/ui/trace/ab%29c%2Fd"
-    )
-    assert Links(jaeger_ui_url="javascript:alert(1)").trace("abc") == ""
-    # A page is passed around, with its links.
-    assert (
-        Links(jaeger_ui_url="https://me:pw@jaeger.example:1/ui").trace("abc") == "https://jaeger.example:1/ui/trace/abc"
-    )
-    assert Links(jaeger_ui_url="https://me:p@w/x@jaeger.example").trace("abc") == ""
-    assert Links(jaeger_ui_url="https://jaeger.example").trace(None) == ""
-    assert Links().trace("abc") == ""
 
 
 def test_an_agent_that_could_not_be_judged_is_named_with_the_reason() -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from deployments.init.columns import Column, Kind
 from deployments.init.mapping.vocabulary import (
     AGENT_FIELDS,
     FILLERS,
@@ -17,7 +18,7 @@ from deployments.init.mapping.vocabulary import (
     WRAPPERS,
     Field,
 )
-from deployments.init.tables import Column, Kind, Table
+from deployments.init.tables import Table
 
 _FRACTION = re.compile(r"[+-]?\d*[.,]\d+\Z")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")

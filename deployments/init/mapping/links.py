@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from deployments.init.columns import Column
 from deployments.init.mapping.guesses import Guess, guess_agent, singular, words_of
 from deployments.init.mapping.vocabulary import AGENT_TABLES
-from deployments.init.tables import Column, Table
+from deployments.init.tables import Table
 
 _ID_WORDS = {"id", "uid", "uuid", "key", "slug", "ref", "fk"}
 

@@ -7,9 +7,9 @@ from textwrap import wrap
 
 import yaml
 
+from deployments.init.columns import Column
 from deployments.init.mapping.guesses import Guess
 from deployments.init.mapping.proposal import Proposal, Query
-from deployments.init.tables import Column
 from tasks.sources.contract.statuses import BUILT_IN
 
 _HEAD = """\

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from deployments.init.columns import Column
 from deployments.init.mapping.guesses import Guess, singular, words_of
 from deployments.init.mapping.links import find_link
-from deployments.init.tables import Column, Table
+from deployments.init.tables import Table
 
 _ROLES = ("role", "sender", "author", "speaker", "type")
 _CONTENTS = ("content", "text", "body", "message")

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from deployments.init.columns import Column
 from deployments.init.mapping.guesses import Guess, guess_agent, guess_agent_by_values, guess_run, singular, words_of
 from deployments.init.mapping.links import Link, find_agents, find_label
 from deployments.init.mapping.parts import find_parts
 from deployments.init.mapping.status_words import GuessedStatuses, guess_statuses
 from deployments.init.mapping.vocabulary import FAILED_FLAGS, PART_TABLES, RUN_TABLES, STEP_TYPES, STEP_WORDS
-from deployments.init.tables import Column, Table
+from deployments.init.tables import Table
 
 _WEIGHTS = {
     "id": 0.1,
@@ -97,13 +98,11 @@ def _runs_score(place: Table) -> float:
     return score * (0.6 if place.rows == 0 else 1.0)
 
 
-def propose(
-    tables: Sequence[Table], dialect: str, count_values: CountValues, now: datetime, environment: str = ""
-) -> Proposal | None:
+def propose(tables: Sequence[Table], dialect: str, count_values: CountValues, now: datetime) -> Proposal | None:
     """A mapping for ``tables``, or None where none of them looks like runs.
 
-    ``count_values(table, expression)`` counts the rows by value. ``now`` (aware) and ``environment`` are those of all
-    runs where no column has any.
+    ``count_values(table, expression)`` counts the rows by value. Where no column has a date, all runs are of ``now``
+    (aware).
     """
     ranked = rank_runs(tables)
     if not ranked:
@@ -153,7 +152,7 @@ def propose(
         runs_query=Query(columns, f"FROM {runs.expression}", where),
         agents=agents.table if agents else None,
         agents_query=_agents_query(agents) if agents else None,
-        environment="" if place else environment or "production",
+        environment="" if place else "production",
         # Counts of a table with steps in it are not those of the runs.
         statuses=guess_statuses(words, is_counted=not where),
         others=[

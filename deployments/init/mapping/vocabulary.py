@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deployments.init.tables import Kind
+from deployments.init.columns import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,6 @@ _BOOL: frozenset[Kind] = frozenset({"bool", "number"})
 _NO_PROSE: frozenset[Kind] = frozenset({"number", "bool", "time"})
 _NO_NUMBER: frozenset[Kind] = frozenset({"text", "list", "object", "bool", "time"})
 _NO_WORD: frozenset[Kind] = frozenset({"list", "object", "bool", "time"})
-_NO_LIST: frozenset[Kind] = frozenset({"number", "bool", "time"})
 
 
 def _ranked(names: str, first: float = 1.0, step: float = 0.03) -> dict[str, float]:
@@ -48,10 +47,6 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-def _field(names: Mapping[str, float], kinds: frozenset[Kind], never: frozenset[Kind] = frozenset()) -> Field:
-    return Field(names, kinds, never)
-
-
 def _pairs(first: str, second: str, score: float) -> dict[str, float]:
     """Names of two parts."""
     return {f"{one}_{other}": score for one in first.split() for other in second.split()}
@@ -65,13 +60,13 @@ _TOKENS_OUT = _pairs("output completion out", "tokens tokens_count", 0.95) | _pa
 _ANSWERED = "response answer reply output"
 
 RUN_FIELDS: Mapping[str, Field] = {
-    "id": _field(
+    "id": Field(
         _ranked("id uid uuid guid run_id pk key")
         | _ranked("request_id execution_id invocation_id conversation_id session_id trace_id thread_id ", 0.62, 0.01),
         _WORDS,
         _NO_WORD,
     ),
-    "agent": _field(
+    "agent": Field(
         _pairs("agent bot assistant", "key code ref slug uid uuid", 0.85)
         | _ranked("agent agent_name agent_id bot bot_name bot_id assistant assistant_name assistant_id ")
         | _ranked("agent_slug bot_slug agent_key agent_uid agent_uuid worker crew persona copilot", 0.85, 0.01)
@@ -88,19 +83,19 @@ RUN_FIELDS: Mapping[str, Field] = {
         _WORDS,
         _NO_WORD,
     ),
-    "environment": _field(
+    "environment": Field(
         _ranked("environment env environment_name env_name deployment_environment stage environment_id env_id")
         | _ranked("workspace namespace project project_name tenant tier", 0.55, 0.03),
         _WORDS,
         _NO_WORD,
     ),
-    "status": _field(
+    "status": Field(
         _ranked("status state outcome run_status final_status result_status completion_status status_code phase")
         | _ranked("disposition verdict result resolution", 0.62, 0.04),
         _TEXT,
         frozenset({"list", "object", "time", "bool"}),
     ),
-    "started_at": _field(
+    "started_at": Field(
         _times(
             "requested request received submitted asked created "
             "inserted event occurred queued launched kicked_off first_seen",
@@ -113,14 +108,14 @@ RUN_FIELDS: Mapping[str, Field] = {
         frozenset({"time", "number"}),
         frozenset({"text", "list", "object", "bool"}),
     ),
-    "completed_at": _field(
+    "completed_at": Field(
         _times("replied responded answered resolved closed close done stopped last_seen", "", 0.75)
         | _times("completed finished ended end finish complete terminated", "", 1.0)
         | {"updated_at": 0.3},
         frozenset({"time", "number"}),
         frozenset({"text", "list", "object", "bool"}),
     ),
-    "duration_seconds": _field(
+    "duration_seconds": Field(
         _ranked(
             "duration_seconds duration elapsed_seconds elapsed duration runtime run_time seconds took "
             "latency latency_seconds time_taken processing_time execution_time wall_seconds total_seconds"
@@ -129,7 +124,7 @@ RUN_FIELDS: Mapping[str, Field] = {
         _NUMBER,
         _NO_NUMBER,
     ),
-    "task": _field(
+    "task": Field(
         _pairs(
             "user customer human client caller initial original",
             f"{_SAID} question input prompt request query ask",
@@ -145,7 +140,7 @@ RUN_FIELDS: Mapping[str, Field] = {
         _PROSE,
         _NO_PROSE,
     ),
-    "final_response": _field(
+    "final_response": Field(
         _pairs("agent bot assistant ai model llm final", f"{_SAID} {_ANSWERED}", 0.92)
         | {"outbound": 0.6}
         | _ranked(
@@ -155,7 +150,7 @@ RUN_FIELDS: Mapping[str, Field] = {
         _PROSE,
         _NO_PROSE,
     ),
-    "expected": _field(
+    "expected": Field(
         _pairs("expected ideal correct gold golden target reference", "answer output result response", 0.95)
         | _ranked(
             "expected expected_output expected_answer ground_truth reference reference_answer "
@@ -163,10 +158,10 @@ RUN_FIELDS: Mapping[str, Field] = {
         ),
         _PROSE,
     ),
-    "context": _field(
+    "context": Field(
         _ranked("context contexts documents retrieved_documents retrieved sources retrieval passages "), _PROSE
     ),
-    "error": _field(
+    "error": Field(
         {"stack_trace": 0.8, "traceback": 0.8, "fault": 0.6}
         | _pairs("failure error", "message text details detail description", 0.93)
         | _ranked(
@@ -175,32 +170,32 @@ RUN_FIELDS: Mapping[str, Field] = {
         _PROSE,
         _NO_PROSE,
     ),
-    "tool_calls": _field(
+    "tool_calls": Field(
         _pairs("tool function", "use uses usage log trace events invocations call_log invocation_log", 0.85)
         | _ranked(
             "tool_calls toolcalls tool_invocations tools_called tool_uses function_calls actions calls "
             "tools tool_results"
         ),
         _JSON,
-        _NO_LIST,
+        _NO_PROSE,
     ),
-    "execution_steps": _field(
+    "execution_steps": Field(
         _ranked(
             "execution_steps steps intermediate_steps trajectory trace_steps events step_log history trace log",
             1.0,
             0.05,
         ),
         _JSON,
-        _NO_LIST,
+        _NO_PROSE,
     ),
-    "messages": _field(
+    "messages": Field(
         _ranked(
             "messages conversation transcript chat_history message_history chat dialog dialogue history thread turns"
         ),
         _JSON,
-        _NO_LIST | {"text"},
+        _NO_PROSE | {"text"},
     ),
-    "input_tokens": _field(
+    "input_tokens": Field(
         _TOKENS_IN
         | _ranked(
             "input_tokens prompt_tokens tokens_in input_tokens_count prompt_tokens_count tokens_input "
@@ -209,7 +204,7 @@ RUN_FIELDS: Mapping[str, Field] = {
         _NUMBER,
         _NO_NUMBER,
     ),
-    "output_tokens": _field(
+    "output_tokens": Field(
         _TOKENS_OUT
         | _ranked(
             "output_tokens completion_tokens tokens_out output_tokens_count completion_tokens_count "
@@ -218,22 +213,22 @@ RUN_FIELDS: Mapping[str, Field] = {
         _NUMBER,
         _NO_NUMBER,
     ),
-    "total_tokens": _field(
+    "total_tokens": Field(
         _ranked("total_tokens tokens tokens_count tokens_total total_tokens_count tokens_used token_usage "),
         _NUMBER,
         _NO_NUMBER,
     ),
-    "cost_usd": _field(
+    "cost_usd": Field(
         _ranked("cost_usd total_cost cost price_usd usd total_cost_usd cost_dollars cost_cents price spend "),
         _NUMBER,
         _NO_NUMBER,
     ),
-    "model_name": _field(
+    "model_name": Field(
         {"llm_id": 0.85} | _ranked("model_name model llm model_id llm_model model_used engine llm_name"),
         _TEXT,
         frozenset({"number", *_NO_WORD}),
     ),
-    "session_id": _field(
+    "session_id": Field(
         _pairs("session conversation thread chat dialogue", "id key uuid uid", 0.92)
         | _ranked(
             "session_id conversation_id chat_session_id dialogue_id thread_id "
@@ -242,34 +237,34 @@ RUN_FIELDS: Mapping[str, Field] = {
         _WORDS,
         _NO_WORD,
     ),
-    "parent_run_id": _field(_ranked("parent_run_id parent_id parent parent_run parent_uid"), _WORDS, _NO_WORD),
-    "trace_id": _field(_ranked("trace_id traceid otel_trace_id trace traceparent"), _TEXT, _NO_WORD),
-    "version": _field(
+    "parent_run_id": Field(_ranked("parent_run_id parent_id parent parent_run parent_uid"), _WORDS, _NO_WORD),
+    "trace_id": Field(_ranked("trace_id traceid otel_trace_id trace traceparent"), _TEXT, _NO_WORD),
+    "version": Field(
         _ranked("version agent_version bot_version release prompt_version app_version git_sha commit build revision"),
         _WORDS,
         _NO_WORD,
     ),
-    "succeeded": _field(
+    "succeeded": Field(
         _ranked("succeeded success successful is_success ok passed is_successful solved resolved is_correct correct"),
         _BOOL,
         frozenset({"text", "list", "object", "time"}),
     ),
-    "owner": _field(_ranked("owner owned_by team squad owner_name"), _TEXT, _NO_WORD),
-    "tags": _field(
+    "owner": Field(_ranked("owner owned_by team squad owner_name"), _TEXT, _NO_WORD),
+    "tags": Field(
         _ranked("tags labels keywords"), frozenset({"list", "text", "object"}), frozenset({"number", "bool", "time"})
     ),
 }
 
 AGENT_FIELDS: Mapping[str, Field] = {
-    "id": _field(_ranked("id uid uuid guid agent_id bot_id assistant_id slug key pk"), _WORDS, _NO_WORD),
-    "name": _field(_ranked("name title display_name agent_name bot_name label slug"), _TEXT, _NO_WORD),
-    "description": _field(_ranked("description about summary purpose details role descr desc goal"), _TEXT, _NO_PROSE),
-    "prompt": _field(
+    "id": Field(_ranked("id uid uuid guid agent_id bot_id assistant_id slug key pk"), _WORDS, _NO_WORD),
+    "name": Field(_ranked("name title display_name agent_name bot_name label slug"), _TEXT, _NO_WORD),
+    "description": Field(_ranked("description about summary purpose details role descr desc goal"), _TEXT, _NO_PROSE),
+    "prompt": Field(
         _ranked("prompt system_prompt instructions system_message instruction system prompt_template persona"),
         _TEXT,
         _NO_PROSE,
     ),
-    "owner": _field(_ranked("owner team squad owned_by owner_name maintainer"), _TEXT, _NO_WORD),
+    "owner": Field(_ranked("owner team squad owned_by owner_name maintainer"), _TEXT, _NO_WORD),
     "environment": RUN_FIELDS["environment"],
 }
 

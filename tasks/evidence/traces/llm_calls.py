@@ -86,14 +86,14 @@ class LlmCalls:
         return tuple(dict.fromkeys(clip_end(name, _MODEL_LENGTH) for name in named if name))[:_MODELS]
 
     def turns(self) -> list[Turn]:
-        """The calls with their messages, from the innermost view that holds any."""
+        """The calls in order of time with their messages, from the innermost view that holds any."""
         turns = []
         for group in self.groups:
             outer = [index for view in group for index in self._chain(view)]
             given, made = self._messages(outer, "input_messages"), self._messages(outer, "output_messages")
             start = min(self._spans[view].start_us for view in group)
             turns.append(Turn(start, max(self._spans[view].end_us for view in group), given, made))
-        return turns
+        return sorted(turns, key=lambda turn: (turn.start_us, turn.end_us))
 
     def asked_for_no_tool(self) -> bool:
         """Whether the answers of all calls are recorded, and none asks for a tool or stopped for one.

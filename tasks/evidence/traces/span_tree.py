@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tasks.evidence.ids import read_id
@@ -124,15 +124,8 @@ def cut_at(tree: SpanTree, span_id: str, *, shared: bool = False) -> tuple[SpanT
 def _below(tree: SpanTree, own: Sequence[int], *, shared: bool, keep_parents: bool = False) -> tuple[SpanTree, int]:
     """What hangs below the spans ``own``, and the orphans that may belong to it where the trace is ``shared``."""
     inside = bytearray(len(tree.spans))
-    tops = set()
-    for index in own:
-        inside[index] = 1
-    for index in tree.order:
-        parent = tree.parents[index]
-        if parent >= 0 and inside[parent]:
-            inside[index] = 1
-        elif inside[index]:
-            tops.add(index)
+    _mark(tree, own, inside)
+    tops = {index for index in own if tree.parents[index] < 0 or not inside[tree.parents[index]]}
     strays = 0
     if tree.orphans:
         first = min(tree.spans[index].start_us for index in own)
@@ -146,11 +139,7 @@ def _below(tree: SpanTree, own: Sequence[int], *, shared: bool, keep_parents: bo
             strays = len(stray)
         else:
             # The trace holds one run only: what lost its parent while that ran is its own.
-            for top in stray:
-                inside[top] = 1
-            for index in tree.order:
-                if tree.parents[index] >= 0 and inside[tree.parents[index]]:
-                    inside[index] = 1
+            _mark(tree, stray, inside)
     if all(inside) and (keep_parents or all(tree.spans[top].parent_id is None for top in tops)):
         return tree, strays
     spans = [
@@ -159,6 +148,16 @@ def _below(tree: SpanTree, own: Sequence[int], *, shared: bool, keep_parents: bo
         if inside[index]
     ]
     return SpanTree(spans), strays
+
+
+def _mark(tree: SpanTree, tops: Iterable[int], inside: bytearray) -> None:
+    """Marks what hangs below ``tops``, those too; without a walk over the rest of the trace."""
+    waiting = list(tops)
+    while waiting:
+        index = waiting.pop()
+        if not inside[index]:
+            inside[index] = 1
+            waiting += tree.children[index]
 
 
 def _distinct(spans: Sequence[Span]) -> tuple[list[Span], int]:

@@ -136,13 +136,19 @@ class LabelledRun:
         return tuple(step for step in self.steps if self.own_words or step.kind != "said")
 
     @cached_property
+    def is_ordered(self) -> bool:
+        """Whether it is known when its calls were made: not if there are words, and no call has a place among them."""
+        calls = [step for step in self.steps if step.kind == "call"]
+        return not calls or any(step.is_placed for step in calls)
+
+    @cached_property
     def words(self) -> str:
         """All texts of the run, one after the other."""
         run = self.run
         texts = [run.task or "", run.final_response or "", run.error or ""]
         texts += [text for text in (run.expected, run.context) if text]
         for step in self.shown_steps:
-            texts += (step.name, step.arguments, step.result, step.error, step.text)
+            texts += (step.name, step.arguments, step.result, step.error, step.own_text)
         return "\n".join(texts)
 
     @cached_property

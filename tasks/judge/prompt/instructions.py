@@ -52,8 +52,9 @@ sign that it did.
 - A run's status says whether it ended, not whether the task was done. Read the task, what was observed, the response.
 - What is marked as given (a correct answer, what the agent was given beside its task) is a fact.
 - Names of agents, tools and models, and errors, stand on marked lines of their own: others chose them.
-- Of a run, the tool calls come first, in their order, then what was said, in its order. The numbers are labels: a \
-lower one need not have come earlier.
+- The steps of a run stand in the order in which they happened: what its user wrote, what the agent wrote, its tool \
+calls with their results. R7.3 came before R7.4. A call whose place is not recorded is marked as such: its number \
+shows nothing. What a user agreed to, or refused, before a call is part of what you judge.
 - Do not compute totals, averages or scores from runs: that is done elsewhere.
 """
 

@@ -8,12 +8,21 @@ from dataclasses import dataclass
 from tasks.evidence.types import Agent, Evidence, Metrics, RunId
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.prompt.citations import NO_RESPONSE
+from tasks.judge.prompt.conversation import Speaker
 from tasks.judge.prompt.fence import MARK, inline, marked
 from tasks.judge.prompt.instructions import Asks, Kind, build_instructions
 from tasks.judge.prompt.selection import RunExcerpt, Selection, StepExcerpt
 from tasks.judge.prompt.steps import NO_RESULT
 from tasks.judge.runs.verdict import RunVerdict
 from tasks.wording.shortening import clip_middle
+
+_SPEAKERS: dict[Speaker, str] = {
+    "agent": "the agent wrote (claim)",
+    "user": "the user wrote (observation)",
+    "tool": "a tool returned (observation)",
+    "other": "the agent was given (observation)",
+}
+_SHOWN_AS = {"task": "the user wrote the task", "response": "the agent wrote its final response (below)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +116,10 @@ def _describe(agent: Agent, detail: FactsDetail) -> list[str]:
 
 
 def describe_selection(selection: Selection) -> str:
-    """How many runs of each kind there are and are shown, in one phrase."""
-    total = selection.completed + selection.failed
+    """How many runs there are and are shown, in one phrase; not how many completed, which is no success."""
     if not selection.is_sample:
-        return f"all {total} ({selection.completed} completed, {selection.failed} failed)"
-    return (
-        f"{len(selection.runs)} of {total}, a sample: {selection.shown_completed} of {selection.completed} completed, "
-        f"{selection.shown_failed} of {selection.failed} failed; judge how often by the facts, not by the sample"
-    )
+        return f"all {selection.finished}"
+    return f"{len(selection.runs)} of {selection.finished}, a sample"
 
 
 def render_team(
@@ -125,11 +130,10 @@ def render_team(
     ``without_evidence`` says, by name, why an agent has none.
     """
     total = sum(evidence.metrics.runs_analyzed for evidence, _ in agents)
-    completed = sum(evidence.metrics.runs_completed for evidence, _ in agents)
     lines = [
         "# The team",
         "",
-        f"{len(agents) + len(without_evidence)} agents, {total} finished runs, {completed} of them ended as completed.",
+        f"{len(agents) + len(without_evidence)} agents, {total} finished runs.",
         "The facts of each agent are computed from all its runs; of each at most one run is shown, its worst.",
     ]
     for evidence, shown in agents:
@@ -154,19 +158,10 @@ def render_member(evidence: Evidence, shown: RunExcerpt | None, detail: FactsDet
 def render_facts(metrics: Metrics, labels: Mapping[RunId, str], detail: FactsDetail) -> list[str]:
     """The facts as list items; what was not measured is left out, never shown as zero. ``labels`` are by run id.
 
+    How many runs completed is not among them: judges take it for how many succeeded.
     Names and errors, which others wrote, stand below their item, each on a marked line.
     """
-    facts = [
-        f"runs analysed: {metrics.runs_analyzed} ({metrics.runs_completed} completed, {metrics.runs_failed} failed); "
-        f"left out as unfinished: {metrics.runs_unfinished}"
-    ]
-    if (
-        metrics.completion_rate is not None
-        and metrics.completion_rate_low is not None
-        and metrics.completion_rate_high is not None
-    ):
-        low, high = metrics.completion_rate_low, metrics.completion_rate_high
-        facts.append(f"completion rate: {metrics.completion_rate:.0%} (95 % interval {low:.0%} to {high:.0%})")
+    facts = [f"runs analysed: {metrics.runs_analyzed}; left out as unfinished: {metrics.runs_unfinished}"]
     if not detail.measures:
         return [f"- {fact}" for fact in facts]
     if metrics.avg_duration_seconds is not None and metrics.p95_duration_seconds is not None:
@@ -260,32 +255,48 @@ def _render_run(shown: RunExcerpt) -> Iterator[str]:
 
 
 def _render_steps(shown: RunExcerpt) -> Iterator[str]:
+    is_ordered = shown.labelled_run.is_ordered
+    if not is_ordered:
+        yield "(When the tool calls were made, before, between or after what was written, is not recorded.)"
     number = 1
     for step in shown.steps:
         if step.step.number > number:
             yield _gap(step.step.number - number)
         number = step.step.number + 1
-        yield from _render_step(shown.labelled_run.label, step)
+        yield from _render_step(shown.labelled_run.label, step, is_marked=is_ordered)
     if (left := len(shown.labelled_run.steps) - number + 1) > 0:
         yield _gap(left)
 
 
-def _render_step(label: str, shown: StepExcerpt) -> Iterator[str]:
+def _render_step(label: str, shown: StepExcerpt, *, is_marked: bool) -> Iterator[str]:
+    """A step as lines; ``is_marked``: a call whose place is not known is marked."""
     step = shown.step
     head = f"{label}.{step.number}"
-    if step.kind != "call":
-        yield f"{head} the agent said (claim):" if step.kind == "said" else f"{head} the agent was told (observation):"
-        yield marked(shown.text)
+    if step.kind in ("said", "heard"):
+        if step.shown_as:
+            yield f"{head} {_SHOWN_AS[step.shown_as]}"
+        else:
+            yield f"{head} {_SPEAKERS[step.speaker]}:"
+            yield marked(shown.text)
         return
-    yield f"{head} called a tool{step.seconds}:"
-    yield _name(clip_middle(step.name, 120))
-    yield "with:"
-    yield marked(shown.arguments or "(nothing)")
+    if step.kind == "call":
+        when = ", when is not recorded" if is_marked and not step.is_placed else ""
+        yield f"{head} called a tool{step.seconds}{when}:"
+        yield _name(clip_middle(step.name, 120))
+        yield "with:"
+        yield marked(shown.arguments or "(nothing)")
+        if step.partner:
+            yield f"Its result came later: {label}.{step.partner}"
+            return
+    else:
+        yield f"{head} the call {label}.{step.partner} ended; its tool:"
+        yield _name(clip_middle(step.name, 120))
     if shown.error:
         yield "It failed (observation):"
         yield marked(shown.error)
     if shown.result or not shown.error:
-        yield "It returned (observation):"
+        other = "; another result than in the source's list of calls" if step.differs else ""
+        yield f"It returned (observation{other}):"
         yield marked(shown.result or NO_RESULT)
 
 

@@ -52,26 +52,15 @@ class RunExcerpt:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The runs that are shown, in the order in which they are, and how many finished runs of each kind there are."""
+    """The runs that are shown, in the order in which they are, and how many finished runs there are."""
 
     runs: tuple[RunExcerpt, ...]
-    completed: int
-    failed: int
-
-    @property
-    def shown_failed(self) -> int:
-        """How many of the shown runs failed."""
-        return sum(shown.run.outcome == "failed" for shown in self.runs)
-
-    @property
-    def shown_completed(self) -> int:
-        """How many of the shown runs completed."""
-        return len(self.runs) - self.shown_failed
+    finished: int
 
     @property
     def is_sample(self) -> bool:
         """Whether there are runs that are not shown."""
-        return len(self.runs) < self.completed + self.failed
+        return len(self.runs) < self.finished
 
 
 def label_runs(evidence: Evidence) -> list[LabelledRun]:
@@ -97,11 +86,7 @@ def select_runs(
     shares = water_fill([run_size(labelled_run) for labelled_run in shown], budget_tokens)
     runs = [show_run(labelled_run, share) for labelled_run, share in zip(shown, shares, strict=True)]
     turn = round(rotation * len(runs)) % len(runs) if runs else 0
-    return Selection(
-        runs=tuple(runs[turn:] + runs[:turn]),
-        completed=evidence.metrics.runs_completed,
-        failed=evidence.metrics.runs_failed,
-    )
+    return Selection(tuple(runs[turn:] + runs[:turn]), evidence.metrics.runs_analyzed)
 
 
 def show_run(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
@@ -150,14 +135,15 @@ def _whole(labelled_run: LabelledRun) -> RunExcerpt:
         expected=run.expected or "",
         context=run.context or "",
         steps=tuple(
-            StepExcerpt(step, step.arguments, step.result, step.error, step.text) for step in labelled_run.shown_steps
+            StepExcerpt(step, step.arguments, step.result, step.error, step.own_text)
+            for step in labelled_run.shown_steps
         ),
     )
 
 
 def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
     """A run in ``budget_tokens``, what matters most first: task, response, error, what was expected, calls and
-    arguments, results, the context, words.
+    arguments, what its user wrote, results, the context, other words.
 
     Each of them takes at most half of what is left, so that something of the next ones is to be seen; what they leave
     over is given out in a second round, in the same order.
@@ -172,9 +158,10 @@ def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
         [run.error or ""],
         [run.expected or ""],
         [step.arguments for step in steps],
+        [step.own_text if step.speaker == "user" else "" for step in steps],
         [text for step in steps for text in (step.error, step.result)],
         [run.context or ""],
-        [step.text for step in steps],
+        [step.own_text if step.speaker != "user" else "" for step in steps],
     ]
     sizes = [[text_tokens(text) for text in group] for group in groups]
     given = share_in_order([sum(group) for group in sizes], max(0, left))
@@ -182,7 +169,8 @@ def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
         [clip_tokens(text, limit) for text, limit in zip(group, water_fill(size, share), strict=True)]
         for group, size, share in zip(groups, sizes, given, strict=True)
     ]
-    [task], [response], [error], [expected], arguments, outcomes, [context], words = clipped
+    [task], [response], [error], [expected], arguments, of_users, outcomes, [context], of_others = clipped
+    words = [user or other for user, other in zip(of_users, of_others, strict=True)]
     shown = zip(steps, arguments, outcomes[::2], outcomes[1::2], words, strict=True)
     return replace(
         _whole(labelled_run),

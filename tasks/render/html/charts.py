@@ -83,11 +83,23 @@ def score_trend(history: Sequence[HistoryPoint]) -> Trend | None:
 
 
 def rate_trend(history: Sequence[HistoryPoint]) -> Trend | None:
-    """The completion rates of the last reports with their intervals; None with fewer than two of them."""
-    points = [
+    """The success rates of the last reports with their intervals, where fewer than two have any their completion rates;
+    None with fewer than two of either."""
+    succeeded = [
+        (point, point.success_rate, point.success_low, point.success_high)
+        for point in history
+        if point.success_rate is not None
+    ]
+    if len(succeeded) >= 2:
+        return _rates("Success", succeeded)
+    completed = [
         (point, point.completion_rate, point.low, point.high) for point in history if point.completion_rate is not None
     ]
-    return _trend("Completion rate", points, 0.0, 1.0, lambda value: f"{value:.0%}", "0%", "100%")
+    return _rates("Completion", completed)
+
+
+def _rates(title: str, points: Sequence[tuple[HistoryPoint, float, float | None, float | None]]) -> Trend | None:
+    return _trend(title, points, 0.0, 1.0, lambda value: f"{value:.0%}", "0%", "100%")
 
 
 def _trend(

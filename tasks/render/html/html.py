@@ -19,9 +19,11 @@ from tasks.render.html.overview import build_overview
 from tasks.render.html.page import Page
 from tasks.render.html.section import Detail, build_sections
 from tasks.render.html.untrusted_text import finalize, named, said, shown_id
+from tasks.render.success_text import format_interval
 from tasks.wording import formats
 from tasks.wording.counts import counted
 from tasks.wording.formats import format_cost
+from tasks.wording.passing import describe_passed
 
 MOST_BYTES = 1_000_000
 """What a page may have, if that can be: then less of each text and fewer runs are shown."""
@@ -39,7 +41,7 @@ DETAILS = (
     Detail(all_runs=False, excerpt=160, quote=140, text=400, spans=8, items=5, tools=6, pattern_runs=1, run_bytes=760),
     Detail(all_runs=False, excerpt=100, quote=100, text=240, spans=5, items=3, tools=4, pattern_runs=1, run_bytes=570),
     Detail(all_runs=False, excerpt=70, quote=70, text=140, spans=4, items=2, tools=3, pattern_runs=1, run_bytes=530),
-    Detail(all_runs=False, excerpt=40, quote=40, text=64, spans=2, items=1, tools=2, pattern_runs=1, run_bytes=0),
+    Detail(all_runs=False, excerpt=30, quote=30, text=48, spans=2, items=1, tools=2, pattern_runs=1, run_bytes=0),
 )
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -116,6 +118,8 @@ def _environment() -> Environment:
         "name_metric": metric_title,
         "format_metric": format_value,
         "describe_kappa": describe_kappa,
+        "describe_passed": describe_passed,
+        "interval_words": format_interval,
         "HOLDS_FOR": HOLDS_FOR,
     }
     return environment

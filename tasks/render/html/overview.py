@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.evidence.types import RunId
-from tasks.render.html.charts import Trend, score_trend
-from tasks.render.html.page import Page
+from tasks.evidence.types import AgentId, RunId
+from tasks.render.html.charts import Trend, rate_trend, score_trend
+from tasks.render.html.page import HistoryPoint, Page
 from tasks.render.html.section import Section
 from tasks.render.markdown import describe_mean, describe_runs_cost, format_judging_cost
 from tasks.render.outage import Outage, find_outage, group_unjudged
+from tasks.render.success_text import UNLABELLED, describe_verdicts
 from tasks.report.rows import CriterionRow
 
 _MOST_WORST = 6
@@ -23,6 +24,10 @@ _MOST_PAPER = 24
 class Overview:
     """The first screen of a page. ``headline`` is one sentence; ``worst`` are at most six of those that need attention.
 
+    ``passing``, ``close`` count the agents that pass, and those that are too close to call. ``gap`` is by how much the
+    completion of all runs exceeds their success, ``verdicts`` where the verdicts on runs come from ("" without any),
+    ``trust`` what to know of the judge where people have not labelled ("" where they have, or it judged no run).
+
     Where the judge failed for all agents, ``outage`` says why; otherwise ``unjudged`` has those whose judging failed,
     by their error.
 
@@ -32,6 +37,13 @@ class Overview:
 
     headline: str
     needs_attention: int
+    passing: int
+    close: int
+    by_id: Mapping[AgentId, Section]
+    completion_rate: float | None
+    gap: float | None
+    verdicts: str
+    trust: str
     worst: Sequence[Section]
     outage: Outage | None
     unjudged: Sequence[tuple[str, Sequence[Section]]]
@@ -67,11 +79,24 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
     for section in sections:
         redactions.update(section.row["redactions"] or {})
     parameters = page.report["parameters"] or {}
+    close = sum(section.state == "unclear" and bool(section.undecided) for section in sections)
+    runs = sum(section.runs for section in sections)
+    completed = sum(section.runs_completed or 0 for section in sections)
+    completion, success = page.report["completion_rate"], page.report["success_rate"]
+    if completion is None and runs:
+        completion = completed / runs
     return Overview(
         headline=outage.headline
         if outage
-        else _headline(len(worst), counts, len(sections), page.report["error"] or ""),
+        else _headline(len(worst), close, counts, len(sections), page.report["error"] or ""),
         needs_attention=len(worst),
+        passing=counts["passed"],
+        close=close,
+        by_id=by_id,
+        completion_rate=completion,
+        gap=None if completion is None or success is None else completion - success,
+        verdicts=describe_verdicts(page.report["verdicts"]) if any(section.is_judged for section in sections) else "",
+        trust=_trust(page),
         worst=worst[:_MOST_WORST],
         outage=outage,
         unjudged=[]
@@ -79,13 +104,13 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
         else [(error, [by_id[row["agent_id"]] for row in group]) for error, group in group_unjudged(rows)],
         paper={section.anchor for section in wanted[:_MOST_PAPER]},
         paper_wanted=len(wanted),
-        left=[(section_label, counts[state]) for state, section_label in _OTHERS.items() if counts[state]],
-        runs=sum(section.row["runs_analyzed"] or 0 for section in sections),
-        completed=sum(section.runs_completed or 0 for section in sections),
+        left=[(words, counts[state]) for state, words in _OTHERS.items() if counts[state]],
+        runs=runs,
+        completed=completed,
         judging_cost=format_judging_cost(page.report),
         runs_cost=describe_runs_cost(page.report),
         mean=describe_mean(page.report),
-        trend=score_trend(page.history.get(None, ())),
+        trend=_trend(page.history.get(None, ())),
         team_criteria=[row for row in page.criteria if row["agent_id"] is None],
         team_anchors=_team_anchors(sections),
         samplings=sorted({section.row["sampling"] for section in sections if section.row["sampling"]}),
@@ -99,6 +124,11 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
     )
 
 
+def _trend(history: Sequence[HistoryPoint]) -> Trend | None:
+    """The team's success over the last reports; of reports without verdicts on runs, its score."""
+    return rate_trend(history) or score_trend(history)
+
+
 def _team_anchors(sections: Sequence[Section]) -> dict[RunId, str]:
     """The place of each run that the team's criteria may cite: not of an id that runs of several agents have."""
     places = [place for section in sections for place in section.anchors.items()]
@@ -110,9 +140,14 @@ def _moved(section: Section) -> bool:
     return section.change is not None and section.change.verdict in ("worse", "better")
 
 
+def _trust(page: Page) -> str:
+    """What public benchmarks find of such a judge, where it judged runs and was never compared with people."""
+    judged = page.report["verdicts"] is not None and page.report["verdicts"]["from_judge"] > 0
+    labelled = page.agreement is not None and page.agreement.labels > 0
+    return UNLABELLED if judged and not labelled else ""
+
+
 _OTHERS = {
-    "passed": "passed",
-    "unclear": "not fully judged",
     "no_evidence": "without enough evidence",
     "skipped_budget": "skipped for the budget",
     "not_started": "not judged",
@@ -120,20 +155,23 @@ _OTHERS = {
 }
 
 
-def _headline(needs_attention: int, counts: Counter[str], total: int, error: str) -> str:
+def _headline(failing: int, close: int, counts: Counter[str], total: int, error: str) -> str:
     if not total:
         return "There is no agent in this environment."
-    agents = "agent" if total == 1 else "agents"
-    if needs_attention:
-        first = f"{needs_attention} of {total} {agents} {'needs' if needs_attention == 1 else 'need'} attention"
-        if counts["failed"]:
-            first += f"; {counts['failed']} could not be judged"
-    elif counts["passed"] == total:
-        first = f"Every one of the {total} agents passed" if total > 1 else "The agent passed"
-    elif not (judged := counts["passed"] + counts["unclear"]):
-        first = error[:1].upper() + error[1:] if error else "No agent was judged"
-    elif judged < total:
-        first = f"Of the {judged} {'agent' if judged == 1 else 'agents'} that could be judged none needs attention"
-    else:
-        first = f"None of the {total} {agents} needs attention"
-    return first + "."
+    passing, judged = counts["passed"], failing + counts["passed"] + counts["unclear"]
+    if not judged:
+        return f"{error[:1].upper()}{error[1:]}." if error else "No agent was judged."
+    if passing == total:
+        return f"All {total} agents pass." if total > 1 else "The agent passes."
+    parts = []
+    if passing:
+        parts.append(f"{passing} {'passes' if passing == 1 else 'pass'}")
+    if failing:
+        parts.append(f"{failing} {'fails' if failing == 1 else 'fail'}")
+    if close:
+        parts.append(f"{close} {'is' if close == 1 else 'are'} too close to call")
+    if unclear := counts["unclear"] - close:
+        parts.append(f"{unclear} {'was' if unclear == 1 else 'were'} not fully judged")
+    if counts["failed"]:
+        parts.append(f"{counts['failed']} could not be judged")
+    return f"Of {total} {'agent' if total == 1 else 'agents'}, {', '.join(parts)}."

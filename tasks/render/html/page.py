@@ -9,7 +9,8 @@ from datetime import datetime
 from tasks.calibration.agreement import Agreement
 from tasks.comparison.comparison import Comparison
 from tasks.evidence.types import AgentId
-from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
+from tasks.report.rows import AgentRow, CriterionRow, IssueRow, ReportRow, RunRow
+from tasks.wire.trace_pages import NO_PAGES, TracePages
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,9 @@ class HistoryPoint:
     low: float | None
     high: float | None
     comparable: bool
+    success_rate: float | None = None
+    success_low: float | None = None
+    success_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,8 @@ class Page:
     ``report_runs``; ``history`` is by agent id, that of the team under None, the oldest first, this report the last.
 
     Without ``comparison``, ``agreement`` or ``judging`` the page says that there is none; of an agreement that could
-    not be measured ``agreement_error`` says why. ``jaeger_ui_url`` is "" when
-    no trace can be linked.
+    not be measured ``agreement_error`` says why. ``trace_pages`` has no template
+    when no trace can be linked. ``issues`` are rows of ``report_issues``, the most important first.
     """
 
     report: ReportRow
@@ -61,4 +65,5 @@ class Page:
     agreement: Agreement | None = None
     agreement_error: str = ""
     judging: JudgingStats | None = None
-    jaeger_ui_url: str = ""
+    trace_pages: TracePages = NO_PAGES
+    issues: Sequence[IssueRow] = ()

@@ -11,9 +11,18 @@ from tasks.evidence.ids import whole_number
 from tasks.evidence.types import AgentId, RunId
 from tasks.render.html.charts import MOST_POINTS, Trend, Waterfall, build_waterfall, rate_trend, score_trend
 from tasks.render.html.page import Page
+from tasks.render.html.shown_run import (
+    FailureMode,
+    ShownRun,
+    Strip,
+    build_strips,
+    group_failure_modes,
+)
 from tasks.render.markdown import Links
 from tasks.render.needs import Need, build_need, with_examples
 from tasks.render.order import agent_state, needs_attention, worst_agents_first
+from tasks.render.run_text import describe_run, has_verdict
+from tasks.render.success_text import describe_undecided, describe_verdicts, find_gap
 from tasks.report.nested_rows import RunRefRow
 from tasks.report.rows import AgentRow, CriterionRow, RunRow
 
@@ -21,9 +30,9 @@ _ROOMY = 400
 _MOST_PAPER_RUNS = 3
 STATES = {
     "failed": ("bad", "Judging failed"),
-    "needs_attention": ("bad", "Needs attention"),
+    "needs_attention": ("bad", "Fails"),
     "unclear": ("warn", "Not fully judged"),
-    "passed": ("good", "Passed"),
+    "passed": ("good", "Passes"),
     "no_evidence": ("warn", "Not enough evidence"),
     "skipped_budget": ("warn", "Skipped: budget"),
     "not_started": ("calm", "Not judged"),
@@ -59,16 +68,6 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownRun:
-    """A run with its excerpts; ``is_cited`` when something on the page refers to it."""
-
-    row: RunRow
-    anchor: str
-    trace_url: str
-    is_cited: bool
-
-
-@dataclass(frozen=True, slots=True)
 class NotableRun:
     """A run that stands out (best, typical, worst), why, and its time line where there is one."""
 
@@ -80,7 +79,10 @@ class NotableRun:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One agent. ``anchors`` has the place of each run that is on the page, by run id."""
+    """One agent. ``anchors`` has the place of each run that is on the page, by run id.
+
+    ``is_judged``: of some of its runs it is known whether they did their task, or the judge was asked.
+    """
 
     row: AgentRow
     anchor: str
@@ -88,15 +90,18 @@ class Section:
     criteria: Sequence[CriterionRow]
     change: AgentComparison | None
     trends: Sequence[Trend]
-    runs: Sequence[ShownRun]
-    strip: Sequence[bool | None]
+    shown_runs: Sequence[ShownRun]
+    total_runs: int
+    strips: Sequence[Strip]
+    modes: Sequence[FailureMode]
+    is_judged: bool
     notable: Sequence[NotableRun]
     anchors: Mapping[RunId, str]
 
     @property
     def paper_runs(self) -> Set[str]:
         """The places of the few runs whose excerpts a printer gets: the newest that something refers to."""
-        return {run.anchor for run in [run for run in self.runs if run.is_cited][:_MOST_PAPER_RUNS]}
+        return {run.anchor for run in [run for run in self.shown_runs if run.is_cited][:_MOST_PAPER_RUNS]}
 
     @property
     def tone(self) -> str:
@@ -106,7 +111,24 @@ class Section:
     @property
     def label(self) -> str:
         """The state in words; runs that are all left out are not none."""
+        if self.state == "unclear" and self.undecided:
+            return "Too close to call"
         return "No finished run" if self.state == "no_runs" and self.row["runs_unfinished"] else STATES[self.state][1]
+
+    @property
+    def undecided(self) -> Sequence[str]:
+        """What would decide each criterion that is too close to call."""
+        return describe_undecided(self.criteria)
+
+    @property
+    def gap(self) -> float | None:
+        """By how much completion exceeds success; None where either is unknown."""
+        return find_gap(self.row)
+
+    @property
+    def verdicts(self) -> str:
+        """Where the verdicts on its runs come from, and how many are missing; "" where no run was judged."""
+        return describe_verdicts(self.row["verdicts"]) if self.is_judged else ""
 
     @property
     def change_look(self) -> tuple[str, str, str] | None:
@@ -141,9 +163,14 @@ class Section:
         ]
 
     @property
+    def runs(self) -> int:
+        """How many finished runs the figures are about: the population, of an older report those that were read."""
+        return self.row["runs_in_population"] or self.row["runs_analyzed"] or 0
+
+    @property
     def runs_completed(self) -> int | None:
-        """How many of the analysed runs completed; None where there is none."""
-        rate, runs = self.row["completion_rate"], self.row["runs_analyzed"]
+        """How many of these runs completed; None where there is none."""
+        rate, runs = self.row["completion_rate"], self.runs
         return None if rate is None or not runs else round(rate * runs)
 
 
@@ -158,14 +185,22 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
     compared = page.comparison.agents if page.comparison else ()
     changes = {found.agent_id: found for found in compared if found.presence != "gone"}
     team_runs = set(_cited_by(criteria.get(None, ()), detail))
-    links = Links(jaeger_ui_url=page.jaeger_ui_url)
+    links = Links(trace_pages=page.trace_pages)
     sections = []
     for row in worst_agents_first(page.agents, page.comparison):
         agent_id = row["agent_id"]
         own = runs.get(agent_id, [])
-        cited = {*_cited_by(criteria.get(agent_id, ()), detail), *_referred_to(row, detail), *team_runs}
+        modes = group_failure_modes(own)
+        cited = {*_cited_by(criteria.get(agent_id, ()), detail), *_referred_to(row, modes, detail), *team_runs}
+        judged = any(has_verdict(run) for run in own)
         shown = [
-            ShownRun(run, _anchor("r", agent_id, run["run_id"]), links.trace(run["trace_id"]), run["run_id"] in cited)
+            ShownRun(
+                run,
+                _anchor("r", agent_id, run["run_id"]),
+                links.trace(run),
+                run["run_id"] in cited,
+                describe_run(run, judged=judged),
+            )
             for run in own
             if detail.all_runs or run["run_id"] in cited
         ]
@@ -182,8 +217,11 @@ def build_sections(page: Page, detail: Detail) -> list[Section]:
                     for trend in (score_trend(history), rate_trend(history) if detail.text >= _ROOMY else None)
                     if trend
                 ],
-                runs=shown,
-                strip=[run["completed"] for run in reversed(own)],
+                shown_runs=shown,
+                total_runs=len(own),
+                strips=build_strips(own, judged=judged),
+                modes=modes,
+                is_judged=judged,
                 notable=_notable(row, own, links, detail),
                 anchors={run.row["run_id"]: run.anchor for run in shown},
             )
@@ -205,7 +243,7 @@ def _cited_by(criteria: Iterable[CriterionRow], detail: Detail) -> Iterable[RunI
                 yield example["run_id"]
 
 
-def _referred_to(row: AgentRow, detail: Detail) -> Iterable[RunId]:
+def _referred_to(row: AgentRow, modes: Sequence[FailureMode], detail: Detail) -> Iterable[RunId]:
     """The runs that an agent's own row refers to; of a page that is short of room only those that something proves."""
     notable = (row["best_run"], row["typical_run"]) if detail.text >= _ROOMY else ()
     for ref in (*notable, row["worst_run"]):
@@ -214,6 +252,8 @@ def _referred_to(row: AgentRow, detail: Detail) -> Iterable[RunId]:
     for pattern in (row["failure_patterns"] or ())[: detail.items]:
         # The newest of them: a pattern can have every run.
         yield from pattern["run_ids"][: detail.pattern_runs]
+    for mode in modes[: detail.items]:
+        yield from mode.run_ids[: detail.pattern_runs]
     for contradiction in (row["contradictions"] or ())[: detail.items]:
         for citation in (contradiction["claim"], contradiction["observation"]):
             if citation and citation["run_id"] is not None:
@@ -235,6 +275,6 @@ def _notable(row: AgentRow, runs: Sequence[RunRow], links: Links, detail: Detail
         waterfall, url = None, ""
         if run := by_id.get(ref["run_id"]):
             spans = run["telemetry"]["spans"] if run["telemetry"] else None
-            waterfall, url = build_waterfall(run["waterfall"], spans, detail.spans), links.trace(run["trace_id"])
+            waterfall, url = build_waterfall(run["waterfall"], spans, detail.spans), links.trace(run)
         notable.append(NotableRun(title, ref, waterfall, url))
     return notable

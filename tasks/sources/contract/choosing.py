@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 from tasks.errors import SourceError
 from tasks.evidence.ids import natural_key, quote_id, read_id
 from tasks.evidence.left_out import is_future
+from tasks.evidence.population.sampling import Chosen
 from tasks.evidence.timestamps import parse_moment
-from tasks.evidence.types import Agent, AgentRuns, FutureRuns, RunId
+from tasks.evidence.types import Agent, AgentId, AgentRuns, FutureRuns, RunId
 from tasks.evidence.values import Redact, quote_value, read_filled
 from tasks.sources.contract.oddities import describe_oddities
 from tasks.sources.contract.rows import Row, read_run
 from tasks.sources.contract.statuses import Statuses
-from tasks.sources.source import Window
+from tasks.sources.source import Scanned, Skipped, Window
 
 
 class Entry(NamedTuple):
@@ -26,14 +27,6 @@ class Entry(NamedTuple):
 
     raw_id: Any
     started: Any
-
-
-class Chosen(NamedTuple):
-    """A run to be read; ``raw_id`` is the id as the source has it."""
-
-    started_at: datetime
-    run_id: RunId
-    raw_id: Any
 
 
 class Choice(NamedTuple):
@@ -74,10 +67,7 @@ def choose(
             future.append(moment)
     if unreadable and unreadable == len(entries):
         return SourceError(f"No run of {agent.name} can be read: {example}{_others(len(entries) - 1)}")
-    warnings: tuple[str, ...] = ()
-    if unreadable:
-        rows_are = "1 row is" if unreadable == 1 else f"{unreadable} rows are"
-        warnings = (f"{rows_are} left out because it is unknown when the run started: {example}",)
+    warnings = (describe_unreadable(unreadable, example),) if unreadable else ()
     ordered = sorted(chosen.values(), key=lambda run: (run.started_at, natural_key(run.run_id)), reverse=True)
     return Choice(
         ordered[: window.limit],
@@ -118,6 +108,30 @@ def read_runs(
     choice = choose([read_entry(row) for row in rows], agent, window, now, redact)
     by_id = {run_id: row for row in rows if (run_id := read_id(row["id"])) is not None}
     return read_chosen(agent, choice, by_id, window.until, statuses, redact)
+
+
+def read_scanned(
+    row: Row, agent_id: AgentId, window: Window, now: datetime, statuses: Statuses, redact: Redact | None
+) -> Scanned | Skipped | None:
+    """The run in a row of a scan; None when it is not in ``window``, and nothing is to be known of it.
+
+    ``now`` is aware.
+    """
+    raw_id, started = read_entry(row)
+    run_id, moment = read_id(raw_id), parse_moment(started)
+    if run_id is None or moment is None:
+        return Skipped(agent_id, example=_example(run_id, started, redact))
+    if moment > window.until:
+        return Skipped(agent_id, moment) if is_future(moment, now) else None
+    if window.since is not None and moment < window.since:
+        return None
+    return Scanned(read_run(row, agent_id, moment, window.until, statuses), raw_id)
+
+
+def describe_unreadable(rows: int, example: str) -> str:
+    """What a report says of so many ``rows`` whose start cannot be read, at least one."""
+    rows_are = "1 row is" if rows == 1 else f"{rows} rows are"
+    return f"{rows_are} left out because it is unknown when the run started: {example}"
 
 
 def _example(run_id: RunId | None, started: object, redact: Redact | None) -> str:

@@ -54,6 +54,12 @@ RUN: tuple[Column, ...] = (
     Column("tags", "tags", "Words for filtering."),
 )
 
+SLIM = frozenset(
+    {"id", "agent", "status", "started_at", "completed_at", "duration_seconds", "error", "model_name", "session_id"}
+    | {"input_tokens", "output_tokens", "total_tokens", "cost_usd", "succeeded", "trace_id"}
+)
+"""The columns of a run that are read of every run of a window."""
+
 STEP: tuple[Column, ...] = (
     Column("run_id", "id", "The run that it is a part of.", True),
     Column("seq", "count", "Its place in the run; without it, `started_at` counts."),

@@ -104,7 +104,10 @@ def _steps(messages: Sequence[Message]) -> Iterator[dict[str, Any]]:
             yield _result(answer, names)
         role = "assistant" if message.role in _AGENTS else message.role
         if message.calls:
-            calls = [{"name": call.name, "arguments": call.arguments} for call in message.calls]
+            calls = [
+                {"name": call.name, "arguments": call.arguments} | ({"id": call.id} if call.id else {})
+                for call in message.calls
+            ]
             yield {"role": role, "content": message.text, "tool_calls": calls}
         elif message.text:
             yield {"role": role, "content": message.text}
@@ -112,6 +115,8 @@ def _steps(messages: Sequence[Message]) -> Iterator[dict[str, Any]]:
 
 def _result(answer: ToolAnswer, names: dict[str | None, str]) -> dict[str, Any]:
     step: dict[str, Any] = {"role": "tool", "name": answer.name or names.get(answer.id), "content": answer.result}
+    if answer.id:
+        step["tool_call_id"] = answer.id
     return {**step, "error": True} if answer.failed else step
 
 

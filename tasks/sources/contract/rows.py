@@ -94,7 +94,7 @@ def read_run(row: Row, agent_id: AgentId, started_at: datetime, until: datetime,
         parent_run_id=read_id(row.get("parent_run_id")),
         trace_id=read_trace_id(row.get("trace_id")) or read_filled(row.get("trace_id")),
         version=read_filled(row.get("version")),
-        succeeded=read_flag(row.get("completed")),
+        succeeded=read_flag(row.get("succeeded")),
         owner=read_filled(row.get("owner")),
         tags=read_tags(row.get("tags")),
     )

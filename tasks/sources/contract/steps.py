@@ -18,15 +18,18 @@ _LATEST = datetime.max.replace(tzinfo=UTC)
 def fill_from_steps(row: Row, steps: Sequence[Row]) -> Row:
     """``row`` (of a run) with ``tool_calls`` and ``execution_steps`` of its ``steps``, where it has none of its own.
 
-    Steps are in the order of ``seq``, then of ``started_at``. A step ``tool`` is a tool call. The outputs of a
-    ``message`` and of an ``llm`` or ``agent`` call are the agent's words, unless the message's name is another role or
-    it has an ``input`` alone. Other kinds are left out.
+    Steps are in the order of ``seq``, then of ``started_at``. A step ``tool`` is a tool call, and the messages name it
+    at its place. The outputs of a ``message`` and of an ``llm`` or ``agent`` call are the agent's words, unless the
+    message's name is another role or it has an ``input`` alone. Other kinds are left out.
     """
     ordered = sorted(steps, key=_place)
     found = {
         "tool_calls": [_call(step) for step in ordered if _kind(step) == "tool"],
         "execution_steps": [message for step in ordered for message in _messages(step)],
     }
+    if not any("content" in message for message in found["execution_steps"]):
+        # Calls alone are in their order.
+        found["execution_steps"] = []
     return {**row, **{name: write_json(of) for name, of in found.items() if of and read_filled(row.get(name)) is None}}
 
 
@@ -49,10 +52,12 @@ def _call(step: Row) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _messages(step: Row) -> Iterator[dict[str, str]]:
+def _messages(step: Row) -> Iterator[dict[str, Any]]:
     given, made = read_filled(step.get("input")), read_filled(step.get("output"))
     kind, error = _kind(step), read_filled(step.get("error"))
-    if kind == "message":
+    if kind == "tool":
+        yield {"role": "assistant", "tool_calls": [{"name": read_filled(step.get("name"))}]}
+    elif kind == "message":
         role = (read_filled(step.get("name")) or "").casefold()
         if role not in _ROLES:
             role = "assistant" if made else "user"

@@ -137,18 +137,19 @@ class JaegerHttp:
         retry_slow: bool = True,
         timeout_seconds: float | None = None,
         body: bytes | None = None,
+        method: str = "",
     ) -> JaegerResponse:
         """The answer to ``path?params``, after at most ``attempts``; never raises for what the server or network does.
 
         5xx, 429, broken connections and (with ``retry_slow``) time-outs are tried again, after Retry-After or a growing
-        pause with jitter. With a ``body`` (JSON) it is a POST: some APIs search by it.
+        pause with jitter. With a ``body`` (JSON) it is a POST, unless ``method`` names another: some APIs search by it.
         """
         answer = JaegerResponse("fault", reason="not asked")
         for attempt in range(1, attempts + 1):
             if reason := self._stopped():
                 return JaegerResponse("fault", reason=reason, down=True)
             with self._slots:
-                answer = self._attempt(path, params, timeout_seconds or self._timeout_seconds, body)
+                answer = self._attempt(path, params, timeout_seconds or self._timeout_seconds, body, method)
             if not answer.down or attempt == attempts or (answer.slow and not retry_slow):
                 break
             pause = min(_BACKOFF_MAX_SECONDS, _BACKOFF_SECONDS * 2 ** (attempt - 1)) * self._jitter.uniform(0.5, 1.0)
@@ -159,8 +160,11 @@ class JaegerHttp:
             self._sleep(pause)
         return answer
 
-    def _attempt(self, path: str, params: Params, timeout_seconds: float, sent: bytes | None) -> JaegerResponse:
-        method, headers = ("GET", None) if sent is None else ("POST", {"Content-Type": "application/json"})
+    def _attempt(
+        self, path: str, params: Params, timeout_seconds: float, sent: bytes | None, method: str
+    ) -> JaegerResponse:
+        headers = None if sent is None else {"Content-Type": "application/json"}
+        method = method or ("GET" if sent is None else "POST")
         timeout = httpx.Timeout(timeout_seconds, connect=min(_CONNECT_SECONDS, timeout_seconds))
         try:
             # As a list of pairs: a name can come several times (traceID).

@@ -14,6 +14,7 @@ from tasks.errors import LargeAnswerError
 from tasks.evidence.traces.spans import Span
 from tasks.sources.langfuse.observations import read_observation
 from tasks.sources.spans.api import StoreApi, dicts
+from tasks.sources.spans.pages import Page, read_pages
 from tasks.sources.spans.whole import Whole
 
 _V2 = "/api/public/v2/observations"
@@ -70,29 +71,20 @@ class LangfuseStore:
         self._api.close()
 
     def _pages(self, params: Params) -> Iterator[list[Span]]:
-        if self._has_v2 is not False:
-            first = self._find_v2(params, [])
-            self._has_v2 = first is not None
-        rows = self._pages_v2(params, first) if self._has_v2 and first else self._pages_v1(params)
+        first = None if self._has_v2 is False else self._find_v2(params, None)
+        self._has_v2 = first is not None
+        if first is None:
+            rows = self._pages_v1(params)
+        else:
+            rows = read_pages(lambda cursor: _page(self._find_v2(params, cursor) if cursor else first))
         for page in rows:
             yield [span for row in page if (span := read_observation(row))]
 
-    def _pages_v2(self, params: Params, answer: dict[str, Any] | None) -> Iterator[list[dict[str, Any]]]:
-        cursor: object = None
-        while answer is not None:
-            yield dicts(answer.get("data"))
-            meta = answer.get("meta")
-            following = meta.get("cursor") if isinstance(meta, dict) else None
-            if not following or following == cursor:
-                return
-            cursor = following
-            answer = self._find_v2(params, [("cursor", str(cursor))])
-
-    def _find_v2(self, params: Params, cursor: Params) -> dict[str, Any] | None:
+    def _find_v2(self, params: Params, cursor: str | None) -> dict[str, Any] | None:
         while True:
-            asked = [("fields", _FIELDS), ("limit", str(self._at_once)), *params, *cursor]
+            asked = [("fields", _FIELDS), ("limit", str(self._at_once)), *params]
             try:
-                return self._api.find(_V2, asked)
+                return self._api.find(_V2, [*asked, ("cursor", cursor)] if cursor else asked)
             except LargeAnswerError:
                 if self._at_once == 1:
                     raise
@@ -112,9 +104,18 @@ class LangfuseStore:
                 smaller = next(each for each in (10, 1) if each < size)
                 number, size = (number - 1) * size // smaller + 1, smaller
                 continue
-            yield dicts(answer.get("data"))
-            meta = answer.get("meta")
-            pages = meta.get("totalPages") if isinstance(meta, dict) else None
-            if not isinstance(pages, int) or number >= pages:
+            rows = dicts(answer.get("data"))
+            yield rows
+            pages = _meta(answer).get("totalPages")
+            if not rows or not isinstance(pages, int) or number >= pages:
                 return
             number += 1
+
+
+def _page(answer: dict[str, Any] | None) -> Page:
+    return ([], None) if answer is None else (dicts(answer.get("data")), _meta(answer).get("cursor"))
+
+
+def _meta(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    meta = answer.get("meta")
+    return meta if isinstance(meta, dict) else {}

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from tasks.errors import LargeAnswerError
 from tasks.evidence.traces.spans import Span
 from tasks.sources.mlflow.spans import read_spans
 from tasks.sources.spans.api import StoreApi, dicts
+from tasks.sources.spans.pages import Page, read_pages
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -53,7 +55,7 @@ class MlflowStore:
                 "order_by": ["timestamp_ms DESC"],
                 "max_results": _TRACES_AT_ONCE,
             }
-            for page in self._pages(asked):
+            for page in read_pages(partial(self._trace_page, asked)):
                 yield from self._load(page, name)
 
     def fetch(self, trace_ids: Sequence[str]) -> Mapping[str, Sequence[Span]]:
@@ -71,26 +73,20 @@ class MlflowStore:
     def _experiments(self) -> dict[str, str]:
         """The name of each experiment by its id."""
         found: dict[str, str] = {}
-        token: list[tuple[str, str]] = []
-        while True:
-            asked = [("max_results", str(_EXPERIMENTS_AT_ONCE)), *token]
-            answer = self._api.get("/api/2.0/mlflow/experiments/search", asked)
-            for row in dicts(answer.get("experiments")):
+        for page in read_pages(self._experiment_page):
+            for row in page:
                 if isinstance(row.get("experiment_id"), str):
                     found[row["experiment_id"]] = str(row.get("name") or row["experiment_id"])
-            if not (following := answer.get("next_page_token")) or ("page_token", following) in token:
-                return found
-            token = [("page_token", str(following))]
+        return found
 
-    def _pages(self, asked: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
-        token = None
-        while True:
-            answer = self._api.post("/api/3.0/mlflow/traces/search", asked | ({"page_token": token} if token else {}))
-            yield dicts(answer.get("traces"))
-            following = answer.get("next_page_token")
-            if not following or following == token:
-                return
-            token = str(following)
+    def _experiment_page(self, token: str | None) -> Page:
+        asked = [("max_results", str(_EXPERIMENTS_AT_ONCE)), *([("page_token", token)] if token else [])]
+        answer = self._api.get("/api/2.0/mlflow/experiments/search", asked)
+        return dicts(answer.get("experiments")), answer.get("next_page_token")
+
+    def _trace_page(self, asked: Mapping[str, Any], token: str | None) -> Page:
+        answer = self._api.post("/api/3.0/mlflow/traces/search", {**asked, **({"page_token": token} if token else {})})
+        return dicts(answer.get("traces")), answer.get("next_page_token")
 
     def _load(
         self, infos: Sequence[Mapping[str, Any]], experiment: str, names: Mapping[str, str] | None = None

@@ -14,6 +14,7 @@ from tasks.errors import LargeAnswerError
 from tasks.evidence.traces.spans import Span, normalized_trace_id
 from tasks.sources.phoenix.spans import read_spans
 from tasks.sources.spans.api import StoreApi, dicts, texts
+from tasks.sources.spans.pages import Page, read_pages
 from tasks.sources.spans.whole import Whole
 
 _PROJECTS_AT_ONCE = 100
@@ -90,37 +91,31 @@ class PhoenixStore:
                 found = self._load(project, batch)
                 yield from (spans for trace_id in batch if (spans := found.get(normalized_trace_id(trace_id) or "")))
 
-    def _load(self, project: _Project, trace_ids: Sequence[str]) -> dict[str, Sequence[Span]]:
-        found: dict[str, Sequence[Span]] = {}
+    def _load(self, project: _Project, trace_ids: Sequence[str]) -> dict[str, list[Span]]:
+        found: dict[str, list[Span]] = {}
         for start in range(0, len(trace_ids), _IDS_AT_ONCE):
             ids = [("trace_id", trace_id) for trace_id in trace_ids[start : start + _IDS_AT_ONCE]]
             for page in self._span_pages(project, ids):
                 for trace_id, spans in read_spans(page, project.name).items():
-                    found[trace_id] = [*found.get(trace_id, ()), *spans]
+                    found.setdefault(trace_id, []).extend(spans)
         return found
 
     def _span_pages(self, project: _Project, params: list[tuple[str, str]]) -> Iterator[list[dict[str, Any]]]:
-        cursor: list[tuple[str, str]] = []
+        return read_pages(lambda cursor: self._span_page(project, params, cursor))
+
+    def _span_page(self, project: _Project, params: list[tuple[str, str]], cursor: str | None) -> Page:
         while True:
-            asked = [*params, ("limit", str(self._spans_at_once)), *cursor]
             try:
-                answer = self._api.get(f"{project.path}/spans", asked)
+                return self._page(f"{project.path}/spans", [*params, ("limit", str(self._spans_at_once))], cursor)
             except LargeAnswerError:
                 if self._spans_at_once == 1:
                     raise
                 # For good: where one page of this store is too long, others are.
                 self._spans_at_once = max(1, self._spans_at_once // 4)
-                continue
-            yield dicts(answer.get("data"))
-            if not (following := answer.get("next_cursor")) or ("cursor", following) in cursor:
-                return
-            cursor = [("cursor", str(following))]
 
     def _pages(self, path: str, params: list[tuple[str, str]]) -> Iterator[list[dict[str, Any]]]:
-        cursor: list[tuple[str, str]] = []
-        while True:
-            answer = self._api.get(path, [*params, *cursor])
-            yield dicts(answer.get("data"))
-            if not (following := answer.get("next_cursor")) or ("cursor", following) in cursor:
-                return
-            cursor = [("cursor", str(following))]
+        return read_pages(lambda cursor: self._page(path, params, cursor))
+
+    def _page(self, path: str, params: list[tuple[str, str]], cursor: str | None) -> Page:
+        answer = self._api.get(path, [*params, *([("cursor", cursor)] if cursor else [])])
+        return dicts(answer.get("data")), answer.get("next_cursor")

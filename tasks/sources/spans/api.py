@@ -84,6 +84,16 @@ class StoreApi:
         """``get`` for an API that takes what is searched for as a body. It changes nothing at the server."""
         return self._object(self._exchange.get(path, (), body=orjson.dumps(body)))
 
+    def write(
+        self, method: str, path: str, body: Mapping[str, Any], params: Params = (), *, attempts: int = 3
+    ) -> dict[str, Any] | None:
+        """Send ``body``, which changes what the server has: ``find`` for notes that are written back.
+
+        With more than one of ``attempts`` it must be a request that may arrive twice.
+        """
+        answer = self._exchange.get(path, params, body=orjson.dumps(body), method=method, attempts=attempts)
+        return None if answer.kind in ("absent", "not_found") else self._object(answer)
+
     def close(self) -> None:
         """Ends the connections."""
         self._client.close()

@@ -1,4 +1,4 @@
-"""The runs of a window, listed once: of each agent the newest, with their traces; all others pass through."""
+"""The runs of a window, listed once: of each agent the newest, with their traces; of all others a few columns."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from tasks.errors import SourceError
 from tasks.evidence.left_out import is_future
 from tasks.evidence.types import AgentId, FutureRuns, RunId
+from tasks.sources.contract.columns import SLIM
+from tasks.sources.contract.rows import Row
 from tasks.sources.source import Window
-from tasks.sources.spans.runs import TraceRun, find_trace_runs, read_model
+from tasks.sources.spans.runs import TraceRun, build_run_row, find_trace_runs, read_model
 from tasks.sources.spans.store import SpanStore, WarningStore
 
 LOOK_BACK = timedelta(days=30)
@@ -29,6 +31,8 @@ class ListedAgent:
     environment: str
     service: str
     newest: list[tuple[datetime, RunId, TraceRun]] = field(default_factory=list)
+    slim: dict[RunId, Row] = field(default_factory=dict)
+    """Of every run in a window with a start, what a scan reads."""
     future: FutureRuns = field(default_factory=FutureRuns)
 
     @property
@@ -39,10 +43,11 @@ class ListedAgent:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a window holds. ``environments`` are those of all its runs, whatever their model; ``without_runs`` counts
-    the traces that have neither an agent nor an LLM call."""
+    """What a window holds, with every run of ``environment``. ``environments`` are those of all its runs, whatever
+    their model; ``without_runs`` counts the traces that have neither an agent nor an LLM call."""
 
     window: Window
+    environment: str
     environments: frozenset[str]
     agents: dict[AgentId, ListedAgent]
     runs: dict[RunId, TraceRun]
@@ -58,12 +63,14 @@ def list_runs(
     window: Window,
     now: datetime,
     *,
+    environment: str = "",
     look_back: timedelta | None = LOOK_BACK,
     most_traces: int = MOST_TRACES,
 ) -> Listing:
     """The newest runs of each agent in ``window``; every trace is asked for once, and only theirs are kept.
 
-    A window without a start begins ``look_back`` before its end (None: with the oldest trace).
+    Of every run of ``environment`` in a window with a start, or of sessions, what a scan reads is kept. A window
+    without a start begins ``look_back`` before its end (None: with the oldest trace).
 
     Raises:
         SourceError: the store cannot be read.
@@ -86,13 +93,13 @@ def list_runs(
         for run in runs:
             if window.since is None or run.started_at >= window.since:
                 environments.add(run.environment)
-            _add(agents, run, window, now)
+            _add(agents, run, window, now, is_scanned=window.is_scanned and run.environment == environment)
     if isinstance(store, WarningStore):
         warnings += store.warnings
     found = _named({agent_id: agent for agent_id, agent in agents.items() if agent.newest or agent.future.count})
     kept = {run.run_id: run for agent in found.values() for run in agent.runs}
     bound = _look_back(store, window, since, found.values())
-    return Listing(window, frozenset(environments), found, kept, traces, without_runs, warnings, bound)
+    return Listing(window, environment, frozenset(environments), found, kept, traces, without_runs, warnings, bound)
 
 
 def _named(agents: dict[AgentId, ListedAgent]) -> dict[AgentId, ListedAgent]:
@@ -106,7 +113,7 @@ def _named(agents: dict[AgentId, ListedAgent]) -> dict[AgentId, ListedAgent]:
     }
 
 
-def _add(agents: dict[AgentId, ListedAgent], run: TraceRun, window: Window, now: datetime) -> None:
+def _add(agents: dict[AgentId, ListedAgent], run: TraceRun, window: Window, now: datetime, *, is_scanned: bool) -> None:
     agent = agents.get(run.agent_id)
     if agent is None:
         agent = agents[run.agent_id] = ListedAgent(run.agent_id, run.agent_name, run.environment, run.service)
@@ -117,6 +124,13 @@ def _add(agents: dict[AgentId, ListedAgent], run: TraceRun, window: Window, now:
         return
     if window.since is not None and run.started_at < window.since:
         return
+    if (
+        is_scanned
+        and run.run_id not in agent.slim
+        and (not window.filter_model or read_model(run) == window.filter_model)
+    ):
+        row = build_run_row(run)
+        agent.slim[run.run_id] = {name: value for name, value in row.items() if name in SLIM}
     entry = (run.started_at, run.run_id, run)
     if len(agent.newest) >= window.limit and entry[:2] <= agent.newest[0][:2]:
         return

@@ -7,7 +7,7 @@ passed over.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from tasks.evidence.traces.conventions.values import parse_json
 from tasks.evidence.traces.llm_calls import LlmCalls
 from tasks.evidence.traces.span_tree import SpanTree, cut_at
 from tasks.evidence.traces.spans import Span
-from tasks.evidence.traces.tool_calls import ToolCalls
+from tasks.evidence.traces.tool_calls import ToolCall, ToolCalls
 from tasks.evidence.types import AgentId, RunId
 from tasks.evidence.values import read_filled, read_float, write_json
 from tasks.sources.contract.rows import Row
@@ -43,7 +43,10 @@ _MOST_PLACES = 50
 
 @dataclass(frozen=True, slots=True)
 class TraceRun:
-    """One run that a trace holds: whose, when it started, and the spans of the whole trace."""
+    """One run that a trace holds: whose, when it started, and the spans of the whole trace, as they came and linked.
+
+    The runs of a trace share both: it can hold hundreds.
+    """
 
     run_id: RunId
     trace_id: str
@@ -54,6 +57,7 @@ class TraceRun:
     service: str
     started_at: datetime
     spans: Sequence[Span]
+    tree: SpanTree = field(repr=False, compare=False)
     agent_span_ids: tuple[str, ...]
     parent_run_id: RunId | None = None
     run_span_ids: frozenset[str] = frozenset()
@@ -102,6 +106,7 @@ def _trace_run(
         service=place.service,
         started_at=_moment(started),
         spans=spans,
+        tree=tree,
         agent_span_ids=tuple(tree.spans[index].span_id for index in run.agents),
         parent_run_id=None if run.parent is None else run_id_of(trace_id, every[run.parent].span_id),
         run_span_ids=span_ids,
@@ -125,7 +130,7 @@ class _Part:
     """What the spans of a run say."""
 
     def __init__(self, run: TraceRun) -> None:
-        self.tree, *_ = cut_trace_run(SpanTree(run.spans), run)
+        self.tree, *_ = cut_trace_run(run.tree, run)
         self.readings = [conventions.read(span) for span in self.tree.spans]
         self.classified = ClassifiedSpans(self.tree, self.readings)
         self.llm_calls = LlmCalls(self.classified)
@@ -155,7 +160,8 @@ def build_run_row(run: TraceRun) -> Row:
     """
     part = _Part(run)
     tree = part.tree
-    turns = sorted(part.llm_calls.turns(), key=lambda turn: (turn.start_us, turn.end_us))
+    turns = part.llm_calls.turns()
+    calls = ToolCalls(part.classified, part.llm_calls).calls[:_MOST_CALLS]
     usage = part.llm_calls.usage
     ended = _end(part)
     error = _error(part)
@@ -171,8 +177,8 @@ def build_run_row(run: TraceRun) -> Row:
         "task": task_of(part.own, turns),
         "final_response": None if ended is None else response_of(part.own, turns),
         "error": error,
-        "tool_calls": _tool_calls(part),
-        "execution_steps": write_json(said) if (said := conversation_of(turns)) else None,
+        "tool_calls": _tool_calls(calls),
+        "execution_steps": write_json(said) if (said := conversation_of(turns, calls)) else None,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cost_usd": _cost(part),
@@ -225,8 +231,7 @@ def _error(part: _Part) -> str | None:
     return None
 
 
-def _tool_calls(part: _Part) -> str | None:
-    calls = ToolCalls(part.classified, part.llm_calls).calls[:_MOST_CALLS]
+def _tool_calls(calls: Sequence[ToolCall]) -> str | None:
     listed = [
         {
             key: value

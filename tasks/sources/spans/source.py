@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from tasks.errors import NotFoundError, SourceError
 from tasks.evidence.ids import natural_key
+from tasks.evidence.population.sampling import Chosen
 from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.types import Agent, AgentId, AgentRuns, FutureRuns, Run, RunId
 from tasks.evidence.values import Redact
-from tasks.sources.contract.choosing import read_runs
-from tasks.sources.contract.rows import read_agent
+from tasks.options import Unit
+from tasks.sources.contract.choosing import Choice, read_chosen, read_runs, read_scanned
+from tasks.sources.contract.columns import SLIM
+from tasks.sources.contract.environments import check_environment
+from tasks.sources.contract.rows import Row, read_agent
 from tasks.sources.contract.statuses import Statuses
 from tasks.sources.found_traces import FoundTraces, RunKey, TraceLookup, run_key
-from tasks.sources.source import Tally, Window
+from tasks.sources.source import Scanned, Skipped, Tally, Window
 from tasks.sources.spans.listing import LOOK_BACK, ListedAgent, Listing, list_runs
+from tasks.sources.spans.notes import NoteStore
 from tasks.sources.spans.runs import (
     TraceRun,
     build_agent_row,
@@ -26,12 +31,13 @@ from tasks.sources.spans.runs import (
     find_trace_runs,
 )
 from tasks.sources.spans.store import SpanStore
-from tasks.sources.sql.tables import check_environment
 from tasks.wording.counts import counted
 
 # Of a listing that only asks which environments there are.
 _FEW_RUNS = 20
 _SAME = timedelta(minutes=1)
+# Traces that are asked for in one request where the store takes several.
+_TRACES_AT_ONCE = 100
 
 
 class TraceSource:
@@ -41,6 +47,7 @@ class TraceSource:
     the spans of their traces, until another window is asked for; one that ends up to a minute later is the same, as
     spans take that long to arrive. A window without ``since`` reaches ``look_back`` back (None: to the oldest trace).
     ``redact`` is applied to the values that messages quote. Runs that start after ``now()`` (aware) have wrong dates.
+    ``notes`` are the store's own, where it has some.
     """
 
     def __init__(
@@ -50,8 +57,10 @@ class TraceSource:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         look_back: timedelta | None = LOOK_BACK,
+        notes: NoteStore | None = None,
     ) -> None:
         self._store = store
+        self._notes = notes
         self._look_back = look_back
         self._redact = redact
         self._now = now
@@ -81,7 +90,7 @@ class TraceSource:
         Raises:
             NotFoundError: there is no such environment in the window; the message lists those that there are.
         """
-        listing = self._list(window)
+        listing = self._list(window, environment)
         known = sorted(listing.environments)
         if not known:
             without = counted(listing.without_runs, "trace")
@@ -102,6 +111,50 @@ class TraceSource:
     def check_filter(self, filter_model: str) -> None:
         """Any model can be filtered by: that of a run is in its spans."""
 
+    def check_unit(self, unit: Unit) -> None:
+        """Sessions can be runs: that of a run is in its spans, where it has one."""
+
+    def scan_runs(
+        self, agents: Sequence[Agent], window: Window, columns: Collection[str] = ()
+    ) -> Generator[Scanned | Skipped, None, None]:
+        """Every run of ``agents``, which are of one environment, in ``window``; see ``Source``.
+
+        They are kept from the listing; for ``columns`` beside those of every scan, their traces are asked for again.
+        """
+        if not agents:
+            return
+        listing = self._list(window, agents[0].environment)
+        now, statuses = self._now(), Statuses()
+        for agent in agents:
+            if (listed := listing.agents.get(agent.id)) is None:
+                continue
+            yield from (Skipped(agent.id, listed.future.latest) for _ in range(listed.future.count))
+            ordered = sorted(listed.slim.values(), key=lambda row: str(row.get("session_id") or ""))
+            for start in range(0, len(ordered), _TRACES_AT_ONCE):
+                rows = ordered[start : start + _TRACES_AT_ONCE]
+                if not SLIM.issuperset(columns):
+                    rows = list(self._whole_rows([(row["id"], row["trace_id"]) for row in rows]).values())
+                for row in rows:
+                    found = read_scanned(row, agent.id, window, now, statuses, self._redact)
+                    if isinstance(found, Scanned):
+                        yield found._replace(raw_id=found.run.trace_id)
+
+    def fetch_chosen(
+        self, agents: Sequence[Agent], chosen: Mapping[AgentId, Sequence[Chosen]], window: Window
+    ) -> dict[AgentId, AgentRuns | SourceError]:
+        """The whole runs that were ``chosen`` of a scan; their spans are kept beside those of the newest."""
+        try:
+            listing = self._list(window, agents[0].environment if agents else "")
+            every = [run for agent in agents for run in chosen.get(agent.id, ())]
+            rows = self._whole_rows([(run.run_id, run.raw_id) for run in every], keep=listing)
+        except SourceError as error:
+            return {agent.id: error for agent in agents}
+        found: dict[AgentId, AgentRuns | SourceError] = {}
+        for agent in agents:
+            choice = Choice(chosen.get(agent.id, ()), 0, FutureRuns(), listing.warnings)
+            found[agent.id] = read_chosen(agent, choice, rows, window.until, Statuses(), self._redact)
+        return found
+
     def fetch_runs_of(self, agents: Sequence[Agent], window: Window) -> dict[AgentId, AgentRuns | SourceError]:
         """The runs of each agent in ``window``, newest first; none for an agent that has none in it.
 
@@ -119,6 +172,10 @@ class TraceSource:
             runs = self._listing.runs if self._listing else {}
         return KeptTraces(self._store, runs)
 
+    def note_store(self) -> NoteStore | None:
+        """The store's own notes on traces, where it has some."""
+        return self._notes
+
     def close(self) -> None:
         """Close the store, and forget the spans."""
         with self._lock:
@@ -130,13 +187,33 @@ class TraceSource:
             listing = self._listing
         return listing or self._list(Window(_FEW_RUNS, self._now(), None, ""))
 
-    def _list(self, window: Window) -> Listing:
+    def _list(self, window: Window, environment: str = "") -> Listing:
         with self._lock:
-            if self._listing is None or not _is_within(window, self._listing.window):
+            listing = self._listing
+            is_of_another = window.is_scanned and listing and environment not in ("", listing.environment)
+            if listing is None or is_of_another or not _is_within(window, listing.window):
                 # The spans of the one before are not kept beside it.
                 self._listing = None
-                self._listing = list_runs(self._store, window, self._now(), look_back=self._look_back)
-            return self._listing
+                listing = list_runs(
+                    self._store, window, self._now(), environment=environment, look_back=self._look_back
+                )
+                self._listing = listing
+            return listing
+
+    def _whole_rows(self, wanted: Sequence[tuple[RunId, str]], keep: Listing | None = None) -> dict[RunId, Row]:
+        """The rows of these runs, each with the id of its trace; ``keep`` gets those whose traces are asked for."""
+        with self._lock:
+            known = dict(self._listing.runs) if self._listing else {}
+        runs = {run_id: known[run_id] for run_id, _ in wanted if run_id in known}
+        missing = {run_id: trace_id for run_id, trace_id in wanted if run_id not in known}
+        trace_ids = list(dict.fromkeys(missing.values()))
+        for start in range(0, len(trace_ids), _TRACES_AT_ONCE):
+            for spans in self._store.fetch(trace_ids[start : start + _TRACES_AT_ONCE]).values():
+                runs |= {run.run_id: run for run in find_trace_runs(spans) if run.run_id in missing}
+        if keep is not None:
+            with self._lock:
+                keep.runs.update(runs)
+        return {run_id: build_run_row(run) for run_id, run in runs.items()}
 
     def _runs_of(self, agent: Agent, listing: Listing, window: Window) -> AgentRuns | SourceError:
         listed = listing.agents.get(agent.id)
@@ -193,6 +270,7 @@ def _is_within(window: Window, listed: Window) -> bool:
     return (
         window.limit <= listed.limit
         and window.filter_model == listed.filter_model
+        and window.unit == listed.unit
         and timedelta(0) <= window.until - listed.until <= _SAME
         and _starts_with(window.since, listed.since)
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tasks.evidence.traces.conventions import Message, SpanReading
 from tasks.evidence.traces.conventions.messages import read_messages
 from tasks.evidence.traces.conventions.values import parse_json
 from tasks.evidence.traces.message_calls import Turn
+from tasks.evidence.traces.tool_calls import ToolCall
 from tasks.evidence.values import read_filled
 
 _USERS = frozenset({"user", "human"})
@@ -85,20 +86,42 @@ def response_of(readings: Sequence[SpanReading], turns: Sequence[Turn]) -> str |
     return text.strip()[:_LONGEST] if text else None
 
 
-def conversation_of(turns: Sequence[Turn]) -> list[dict[str, str]]:
-    """The messages that the first LLM call was given, then what each call answered, as role and content.
+def conversation_of(turns: Sequence[Turn], calls: Sequence[ToolCall] = ()) -> list[dict[str, Any]]:
+    """The messages that the first LLM call was given, then in order of time what each call answered, what a user wrote
+    before the later ones, and the names of the tool ``calls``, as role and content or ``tool_calls``.
 
-    Without instructions, tool calls and their results. Empty where no text is recorded.
+    Without instructions and results of tools. Empty where no text is recorded.
     """
-    said = [
-        *((message, "user") for turn in turns[:1] for message in turn.given[-_MOST_MESSAGES:]),
-        *((message, "assistant") for turn in turns for message in turn.made),
-    ]
-    return [
-        {"role": "assistant" if message.role in _AGENTS - {""} else message.role or role, "content": text[:_LONGEST]}
-        for message, role in said
-        if (text := message.text) and not message.answers and message.role not in _INSTRUCTIONS
-    ][:_MOST_MESSAGES]
+    timed: list[tuple[int, int, dict[str, Any]]] = []
+    seen: set[tuple[str, ...]] = set()
+    for number, turn in enumerate(turns):
+        spoken = tuple(message.text for message in turn.given if message.text and message.role not in _INSTRUCTIONS)
+        given = _new_of_users(turn.given) if number else turn.given[-_MOST_MESSAGES:]
+        if spoken not in seen:
+            # A call that is made again, or checks what a user wrote, is given nothing new.
+            timed += [(turn.start_us, 0, written) for written in _spoken_by(given, "user")]
+        seen.add(spoken)
+        timed += [(turn.end_us, 1, written) for written in _spoken_by(turn.made, "assistant")]
+    if not timed:
+        return []
+    timed += [(call.start_us, 2, {"role": "assistant", "tool_calls": [{"name": call.name}]}) for call in calls]
+    return [written for *_, written in sorted(timed, key=lambda item: item[:2])][:_MOST_MESSAGES]
+
+
+def _spoken_by(messages: Iterable[Message], role: str) -> Iterator[dict[str, Any]]:
+    for message in messages:
+        if message.text and message.role not in _INSTRUCTIONS:
+            by = "assistant" if message.role in _AGENTS - {""} else message.role or role
+            # Beside the results of tools, a user writes.
+            yield {"role": "user" if message.answers else by, "content": message.text[:_LONGEST]}
+
+
+def _new_of_users(given: Sequence[Message]) -> list[Message]:
+    """What users wrote after the agent's last message. Without any it is no conversation: some frameworks write all
+    that happened so far into one message of the user's role.
+    """
+    places = [place for place, message in enumerate(given) if message.role in _AGENTS or message.calls]
+    return [message for message in given[places[-1] + 1 :] if message.role in _USERS] if places else []
 
 
 def instructions_of(readings: Sequence[SpanReading], turns: Sequence[Turn]) -> str | None:

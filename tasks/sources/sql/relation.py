@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Text,
     Uuid,
+    case,
     cast,
     extract,
     func,
@@ -85,6 +86,16 @@ class Relation:
         elif self.dialect == "duckdb" and kind in ("moment", "naive moment"):
             raw = cast(raw, Text)
         return raw.label(name)
+
+    def ends(self, name: str, beginning: int, end: int) -> list[ColumnElement[Any]]:
+        """The column as it is read, cut to so many characters at its beginning, and as NAME_end those at its end where
+        it is longer; whole where it is no text."""
+        raw, kind = self.raw(name), self.kinds[name]
+        if self.dialect in ("postgresql", "duckdb") and kind != "text":
+            return [self.value(name)]
+        last = func.substr(raw, -end) if self.dialect == "sqlite" else func.right(raw, end)
+        is_longer = func.length(raw) > beginning
+        return [func.substr(raw, 1, beginning).label(name), case((is_longer, last)).label(f"{name}_end")]
 
     def select(self, wanted: Iterable[str]) -> Select[Any]:
         """The columns among ``wanted`` that are there, as they are read."""

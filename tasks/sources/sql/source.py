@@ -6,8 +6,9 @@ SQLite's claims mean nothing, and one odd date must not cost a whole agent.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,22 +17,28 @@ from sqlalchemy import Connection, Engine, case, func, or_, select
 
 from tasks.errors import SourceError, UsageError
 from tasks.evidence.ids import natural_key, read_id
+from tasks.evidence.population.sampling import Chosen
 from tasks.evidence.timestamps import EPOCH
-from tasks.evidence.types import Agent, AgentId, AgentRuns, RunId
+from tasks.evidence.types import Agent, AgentId, AgentRuns, FutureRuns, RunId
 from tasks.evidence.values import Redact
-from tasks.sources.contract.choosing import Choice, Entry, choose, read_chosen, read_entry
+from tasks.options import Unit
+from tasks.sources.contract.choosing import Choice, Entry, choose, read_chosen, read_entry, read_scanned
 from tasks.sources.contract.columns import RUN, SIGNAL, STEP, names
+from tasks.sources.contract.environments import check_environment
 from tasks.sources.contract.mapping import SourceMapping
 from tasks.sources.contract.rows import Row
 from tasks.sources.contract.signals import fill_from_signals
 from tasks.sources.contract.steps import fill_from_steps
-from tasks.sources.source import Tally, Window
+from tasks.sources.source import Scanned, Skipped, Tally, Window
 from tasks.sources.sql.connection import describe, reading
 from tasks.sources.sql.contract_tables import find_tables
 from tasks.sources.sql.relation import IDS_AT_ONCE, MAPPED, Relation
-from tasks.sources.sql.tables import Tables, check_environment, rows_of
+from tasks.sources.sql.scan import FROM_STEPS, scan_query, stream_rows
+from tasks.sources.sql.tables import Tables, rows_of
 
 _INDEX = ("id", "agent", "started_at", "completed_at")
+# Each takes two connections of the ten of a pool, and reads as fast as the database gives.
+_SCANS_AT_ONCE = 4
 
 
 class SqlSource:
@@ -55,6 +62,10 @@ class SqlSource:
         self._now = now
         # Threads that begin at the same time may ask twice; what they find is the same.
         self._found: Tables | None = None
+        self._scans = threading.BoundedSemaphore(_SCANS_AT_ONCE)
+
+    def note_store(self) -> None:
+        """A database is only read."""
 
     def trace_store(self) -> None:
         """None: tables of runs hold no spans."""
@@ -121,6 +132,57 @@ class SqlSource:
             with reading(self._engine) as connection:
                 self._check_filter(self._tables(connection), filter_model)
 
+    def check_unit(self, unit: Unit) -> None:
+        """Refuse a unit that the source does not know, before anything is read or paid.
+
+        Raises:
+            RefusedError: ``unit`` is "session" and the runs have no column ``session_id``.
+            SourceError: as ``list_environments``.
+        """
+        if unit == "session":
+            with reading(self._engine) as connection:
+                self._check_unit(self._tables(connection), unit)
+
+    def scan_runs(
+        self, agents: Sequence[Agent], window: Window, columns: Collection[str] = ()
+    ) -> Generator[Scanned | Skipped, None, None]:
+        """Every run of ``agents``, which are of one environment, in ``window``, in a single query that is streamed.
+
+        Signals, and steps where ``columns`` need them, are read for some runs at once. See ``Source``.
+
+        Raises:
+            RefusedError: as ``check_filter`` and ``check_unit``.
+            SourceError: the database cannot be read.
+        """
+        wanted = {agent.id for agent in agents}
+        if not wanted:
+            return
+        now, statuses = self._now(), self._mapping.known_statuses
+        with self._scans, reading(self._engine) as connection:
+            tables = self._tables(connection)
+            self._check_filter(tables, window.filter_model)
+            self._check_unit(tables, window.unit)
+            for rows in stream_rows(connection, scan_query(tables, agents, window, columns)):
+                for row in self._filled(tables, rows, columns):
+                    agent_id = read_id(row["agent"])
+                    if agent_id in wanted:
+                        found = read_scanned(row, agent_id, window, now, statuses, self._redact)
+                        if found is not None:
+                            yield found
+
+    def fetch_chosen(
+        self, agents: Sequence[Agent], chosen: Mapping[AgentId, Sequence[Chosen]], window: Window
+    ) -> dict[AgentId, AgentRuns | SourceError]:
+        """The whole rows of the runs that a scan found and that were ``chosen``, in that order; see ``Source``."""
+        choices = {agent.id: Choice(chosen.get(agent.id, ()), 0, FutureRuns(), ()) for agent in agents}
+        try:
+            with reading(self._engine) as connection:
+                return self._read_choices(connection, self._tables(connection), agents, choices, window)
+        except SourceError as error:
+            if len(agents) == 1:
+                return {agents[0].id: error}
+        return {agent.id: self.fetch_chosen([agent], chosen, window)[agent.id] for agent in agents}
+
     def fetch_runs(self, agent: Agent, window: Window) -> AgentRuns:
         """``fetch_runs_of`` one agent.
 
@@ -167,7 +229,17 @@ class SqlSource:
                 failed = [agent for agent in agents if isinstance(choices[agent.id], SourceError)]
                 ever = self._entries(connection, tables, failed, replace(window, since=None, limit=1))
                 choices |= self._choose(failed, ever, window)
-            rows = self._rows(connection, tables, agents, choices)
+            return self._read_choices(connection, tables, agents, choices, window)
+
+    def _read_choices(
+        self,
+        connection: Connection,
+        tables: Tables,
+        agents: Sequence[Agent],
+        choices: Mapping[AgentId, Choice | SourceError],
+        window: Window,
+    ) -> dict[AgentId, AgentRuns | SourceError]:
+        rows = self._rows(connection, tables, agents, choices)
         return {
             agent.id: read_chosen(
                 agent,
@@ -256,6 +328,23 @@ class SqlSource:
                     of_agent[run_id] = fill_from_signals(row, signals.get(run_id, ()))
         return rows
 
+    def _filled(self, tables: Tables, rows: Sequence[Row], columns: Collection[str]) -> Iterator[Row]:
+        """The rows of a scan with their signals and, where ``columns`` need them, their steps.
+
+        By another connection: not every driver runs a second query while the rows of the first are streamed.
+        """
+        of_steps = tables.steps if FROM_STEPS.intersection(columns) else None
+        if of_steps is None and tables.signals is None:
+            yield from rows
+            return
+        run_ids = [run_id for row in rows if (run_id := read_id(row["id"])) is not None]
+        with reading(self._engine) as connection:
+            steps = _by_run(connection, of_steps, names(STEP), run_ids)
+            signals = _by_run(connection, tables.signals, names(SIGNAL), run_ids)
+        for row in rows:
+            run_id = read_id(row["id"]) or ""
+            yield fill_from_signals(fill_from_steps(row, steps.get(run_id, ())), signals.get(run_id, ()))
+
     def _tables(self, connection: Connection) -> Tables:
         found = self._found
         if found is None:
@@ -271,6 +360,12 @@ class SqlSource:
                 f"filter_model={filter_model!r}: {where} has no column {column}, so its runs cannot be filtered by "
                 "model; leave the filter out"
             )
+
+    def _check_unit(self, tables: Tables, unit: Unit) -> None:
+        if unit == "session" and "session_id" not in tables.runs:
+            runs = tables.runs
+            where = f"the query runs in {MAPPED}" if runs.is_query else f"the source {describe(self._engine.url)}"
+            raise UsageError(f"unit='session': {where} has no column session_id; give it one, or leave the unit out")
 
 
 def _by_run(

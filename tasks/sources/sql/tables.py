@@ -7,15 +7,11 @@ from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, Select, func
 
-from tasks.errors import NotFoundError
 from tasks.evidence.timestamps import EPOCH
 from tasks.evidence.types import Agent
 from tasks.evidence.values import Redact, read_text
 from tasks.sources.source import Window
 from tasks.sources.sql.relation import Relation
-
-_SHOWN_CHARACTERS = 100
-_MOST_KNOWN = 10
 
 
 class Tables(Protocol):
@@ -57,22 +53,6 @@ def within(runs: Relation, window: Window) -> Iterator[ColumnElement[bool]]:
         yield runs.is_text("model_name", window.filter_model)
 
 
-def check_environment(environment: str, known: Sequence[str]) -> None:
-    """Refuse an environment that is not one of ``known``, of which at most ten are listed.
-
-    Raises:
-        NotFoundError: it is not there.
-    """
-    if environment in known:
-        return
-    if not known:
-        raise NotFoundError(f"there is no environment {environment!r}: the source has none")
-    shown = sorted({name if len(name) <= _SHOWN_CHARACTERS else name[:_SHOWN_CHARACTERS] + "…" for name in known})
-    more = f" and {len(shown) - _MOST_KNOWN} more" if len(shown) > _MOST_KNOWN else ""
-    listed = ", ".join(map(_show_name, shown[:_MOST_KNOWN]))
-    raise NotFoundError(f"there is no environment {environment!r}; there is {listed}{more}")
-
-
 def rows_of(connection: Connection, query: Select[Any]) -> Iterator[Mapping[str, Any]]:
     """The rows of ``query`` by the names of its columns."""
     for row in connection.execute(query).mappings():
@@ -82,8 +62,3 @@ def rows_of(connection: Connection, query: Select[Any]) -> Iterator[Mapping[str,
 def distinct_names(values: Iterable[object]) -> list[str]:
     """Values as texts, each once, in order; without those that are none."""
     return sorted({text for value in values if (text := read_text(value)) is not None})
-
-
-def _show_name(name: str) -> str:
-    """In quotes where it would be read as another name: blanks at its ends are part of it."""
-    return name if name == name.strip() and name.isprintable() else repr(name)

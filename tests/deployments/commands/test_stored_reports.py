@@ -107,7 +107,7 @@ def test_the_first_page_says_what_needs_work_and_against_which_thresholds(
 ) -> None:
     code, out, _ = agent_report("show", str(write()))
     assert code == 0
-    assert "Team: 6.5 of 10, not passed" in out
+    assert "Team: 6.5 of 10, fails" in out
     assert "Needs attention: 1 of 2 agents" in out
     assert "often late" in out
     assert "zeal 2.0 < 7 · tone – (not enough evidence) · accuracy 8.0 ≥ 7" in out
@@ -152,9 +152,9 @@ def test_one_agent_in_full(agent_report: AgentReport, write: Write) -> None:
     for name in (HOSTILE, "id:2", HOSTILE.upper()):
         code, out, _ = agent_report("show", report_id, "--agent", name)
         assert code == 0
-        assert "4.5 of 10, not passed" in out
+        assert "4.5 of 10, fails" in out
     for part in (
-        "success 50% (95% range 9–91%)",
+        "completed 50% (95% range 9–91%)",
         "zeal (weight 0.5): 2.0, threshold 7",
         "- run 22: “too late” says the user",
         "tone (weight 0.5): not enough evidence",

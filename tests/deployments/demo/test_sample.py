@@ -72,7 +72,9 @@ def test_fourteen_agents_and_twenty_runs_but_for_one(evidence: dict[str, Evidenc
 
 
 def test_agents_are_good_middling_and_failing(evidence: dict[str, Evidence]) -> None:
-    rates = {name: one.metrics.success_rate for name, one in evidence.items() if one.metrics.success_rate is not None}
+    rates = {
+        name: one.metrics.completion_rate for name, one in evidence.items() if one.metrics.completion_rate is not None
+    }
     assert sum(rate >= 0.95 for rate in rates.values()) >= 4
     assert sum(0.6 <= rate <= 0.8 for rate in rates.values()) >= 3
     assert sum(rate < 0.5 for rate in rates.values()) == 2
@@ -113,7 +115,7 @@ def test_one_model_has_no_price(evidence: dict[str, Evidence]) -> None:
 def test_some_answers_claim_what_a_tool_denied(evidence: dict[str, Evidence]) -> None:
     def claims(name: str, answer: str, denial: str) -> int:
         return sum(
-            run.outcome == "success"
+            run.outcome == "completed"
             and answer in (run.final_response or "")
             and any(denial in (call.result or "") for call in run.tool_calls)
             for run in evidence[name].runs

@@ -36,7 +36,13 @@ def _agent(name: str, **changes: Any) -> dict[str, Any]:
         "completion_rate": 1.0,
         "completion_rate_low": 0.839,
         "completion_rate_high": 1.0,
+        "success_rate": 0.45,
+        "success_rate_low": 0.258,
+        "success_rate_high": 0.658,
+        "success_rate_shrunk": 0.5,
+        "verdicts": None,
         "runs_analyzed": 20,
+        "runs_in_population": 20,
         "avg_cost_usd": 0.0123,
         "error": None,
         "reasoning": None,
@@ -62,6 +68,12 @@ def _report(**changes: Any) -> dict[str, Any]:
         "agents_failed": 1,
         "avg_agent_score": 7.25,
         "total_runs_analyzed": 258,
+        "runs_in_population": 258,
+        "completion_rate": 0.88,
+        "success_rate": None,
+        "success_rate_low": None,
+        "success_rate_high": None,
+        "verdicts": None,
         "cost_usd": None,
         "known_cost_usd": 0.0,
         "runs_cost_usd": None,
@@ -87,15 +99,38 @@ def test_agents_fit_80_columns_with_whole_names() -> None:
     for name in _NAMES:
         assert f"\n{name} " in narrow
     assert "skipped_budget" in narrow
-    assert "$0.0123" in narrow
-    assert "84–100%" not in narrow
+    assert "26–66%" in narrow
+    assert " 100% " in narrow
+    assert "$0.0123" not in narrow
     assert "…" not in narrow
-    assert "84–100%" in _printed(100, print_agents, agents)
+    assert "$0.0123" in _printed(100, print_agents, agents)
+
+
+def test_an_agent_too_close_to_call_neither_passes_nor_fails() -> None:
+    agents = [_agent("a", passed=None), _agent("b", passed=None, score=None), _agent("c", passed=False)]
+    lines = _printed(120, print_agents, agents).splitlines()
+    assert [line for line in lines if "too close to call" in line and line.startswith("a ")]
+    assert [line for line in lines if "not scored" in line and line.startswith("b ")]
+    assert [line for line in lines if "fails" in line and line.startswith("c ")]
+
+
+def test_runs_of_which_a_sample_was_read_are_shown_as_such() -> None:
+    assert "20 of 4,812" in _printed(120, print_agents, [_agent("a", runs_in_population=4812)])
+
+
+def test_a_report_shows_success_beside_completion_and_where_its_verdicts_come_from() -> None:
+    counts = {"from_source": 2, "from_judge": 250, "cannot_tell": 5, "unusable": 1, "not_judged": 0}
+    report = _report(success_rate=0.62, success_rate_low=0.56, success_rate_high=0.68, verdicts=counts)
+    printed = _printed(120, print_report, report, [])
+    assert "Success: 62% (56 to 68%) of runs did their task; completed 88%" in printed
+    assert "250 by the judge, 2 from the source, 5 where the judge cannot tell, 1 without a usable verdict" in printed
+    without = _printed(120, print_report, _report(), [])
+    assert "Success" not in without
 
 
 def test_a_long_name_goes_on_in_the_next_line_and_is_whole_in_a_file() -> None:
     folded = _printed(80, print_agents, [_agent(_LONG)])
-    parts = [line.split(" evaluated ")[0].strip() for line in folded.splitlines()]
+    parts = [line.split(" passes ")[0].strip() for line in folded.splitlines()]
     assert "".join(parts).endswith(_LONG)
     assert _LONG in _printed(400, print_agents, [_agent(_LONG)])
 
@@ -211,8 +246,8 @@ def test_the_agents_name_is_the_last_column_to_go(width: int) -> None:
     printed = _printed(width, print_agents, [_agent(name) for name in _NAMES])
     assert all(name in printed for name in _NAMES)
     assert "Agent" in printed
-    assert ("7.2" in printed) == (width >= 24)
-    assert ("yes" in printed) == (width >= 40)
+    assert ("passes" in printed) == (width >= 30)
+    assert ("45%" in printed) == (width >= 40)
     assert "…" not in printed
 
 

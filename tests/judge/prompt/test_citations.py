@@ -45,7 +45,7 @@ def test_without_calls_in_the_row_those_of_the_trace_are_taken(make_run: MakeRun
     assert build_steps(make_run(1), None) == ()
 
 
-def test_the_conversation_follows_without_what_is_shown_elsewhere(make_run: MakeRun) -> None:
+def test_the_conversation_without_what_is_shown_elsewhere(make_run: MakeRun) -> None:
     turns = [
         {"role": "user", "content": "Task 1"},
         {"role": "assistant", "content": [{"type": "text", "text": "Let me look."}], "tools": ["a"]},
@@ -58,8 +58,8 @@ def test_the_conversation_follows_without_what_is_shown_elsewhere(make_run: Make
     ]
     run = make_run(1, tool_calls=(ToolCall(name="a"),), execution_steps=json.dumps(turns))
     assert [(step.number, step.kind, step.text or step.name) for step in build_steps(run, None)] == [
-        (1, "call", "a"),
-        (2, "said", "Let me look."),
+        (1, "said", "Let me look."),
+        (2, "call", "a"),
         (3, "heard", "And now?"),
         (4, "said", "I should guess."),
         (5, "said", "A note."),

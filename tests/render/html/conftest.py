@@ -19,6 +19,7 @@ from tasks.render.html.page import HistoryPoint, JudgingStats, Page
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.intervals import wilson_interval
 from tasks.warehouse.schema import REPORT_TABLES, arrow_type
+from tasks.wire.trace_pages import find_trace_pages
 
 _NOW = datetime(2026, 11, 25, 14, 46, tzinfo=UTC)
 _RUN = 7
@@ -102,6 +103,12 @@ def _agent(number: int, runs: int, say: Say, status: str, passed: bool | None) -
         "completion_rate": 0.75 if runs else None,
         "completion_rate_low": low if runs else None,
         "completion_rate_high": high if runs else None,
+        "runs_in_population": runs,
+        "success_rate": 0.45 if runs else None,
+        "success_rate_low": 0.26 if runs else None,
+        "success_rate_high": 0.66 if runs else None,
+        "success_rate_shrunk": 0.4 + number / 1000 if runs else None,
+        "verdicts": {"from_source": 1, "from_judge": 1, "cannot_tell": 0, "unusable": 1, "not_judged": 0},
         "avg_cost_usd": None if number % 3 == 0 else 0.0123,
         "strengths": [say("strength")] * 2,
         "weaknesses": [say("weakness")] * 3,
@@ -157,7 +164,9 @@ def make_page() -> Callable[..., Page]:
                 weight=0.4,
                 threshold=7.0,
                 score=None if place == 2 else 6.0 + place,
-                passed=None if place == 2 else place > 0,
+                score_low=None if place == 2 else 4.0 + place,
+                score_high=None if place == 2 else 7.5 + place,
+                passed=[False, None, None][place],
                 supported=place > 0,
                 unstable=place == 0,
                 scores=[6.0, 8.0],
@@ -174,6 +183,8 @@ def make_page() -> Callable[..., Page]:
                 agent_id=str(number),
                 run_id=str(number * 1000 + place),
                 completed=[True, False, None][place % 3],
+                succeeded=[False, None, None][place % 3],
+                verdict=["no", None, None][place % 3],
                 trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
                 telemetry={"spans": spans},
                 waterfall=_spans(spans, say) if place in (1, 2) else None,
@@ -192,6 +203,11 @@ def make_page() -> Callable[..., Page]:
             agents_failed=1,
             total_agents=agents,
             runs_with_cost=3,
+            completion_rate=0.75,
+            success_rate=0.45,
+            success_rate_low=0.4,
+            success_rate_high=0.5,
+            verdicts={"from_source": 4, "from_judge": 5, "cannot_tell": 2, "unusable": 1, "not_judged": 0},
             total_runs_analyzed=agents * runs,
         )
         change = Change(
@@ -236,7 +252,7 @@ def make_page() -> Callable[..., Page]:
             "agreement": agreement,
             "history": {None: _history(7.8)} | {row["agent_id"]: _history(row["score"]) for row in details},
             "judging": JudgingStats({say("outcome"): 4}, 5, 1.5, 3.0, 100),
-            "jaeger_ui_url": "https://jaeger.example.com",
+            "trace_pages": find_trace_pages("jaeger+https://jaeger.example.com"),
         }
         return Page(report, details, criteria, shown, **(known | fields))
 

@@ -12,6 +12,7 @@ import pytest
 from tasks.render.html.html import render_html
 from tasks.render.html.page import Page
 from tasks.render.html.untrusted_text import LONGEST, tame
+from tasks.wire.trace_pages import find_trace_pages
 
 _RUN = "window.__pwned=(window.__pwned||0)+1;alert(1)"
 ATTACKS = {
@@ -142,5 +143,7 @@ def test_the_policy_holds_alone(make_page: Callable[..., Page], browser: Any, tm
 
 
 def test_a_url_that_is_none_of_the_web_is_no_link(make_page: Callable[..., Page]) -> None:
-    assert "trace in Jaeger" not in render_html(make_page(agents=2, jaeger_ui_url=f"javascript:{_RUN}//"))
+    assert 'class="trace"' not in render_html(
+        make_page(agents=2, trace_pages=find_trace_pages(jaeger_ui_url=f"javascript:{_RUN}//"))
+    )
     assert render_html(make_page(agents=2)).count("https://jaeger.example.com/trace/4bf92f3577b34da6") > 5

@@ -14,6 +14,7 @@ from tasks.comparison.comparison import HOLDS_FOR, Change
 from tasks.render.html.charts import build_waterfall, format_seconds, format_signed, percent, score_trend
 from tasks.render.html.html import DETAILS, MOST_BYTES, render_html
 from tasks.render.html.page import Page
+from tasks.wire.trace_pages import TracePages
 
 MakePage = Callable[..., Page]
 
@@ -73,14 +74,19 @@ def test_the_same_page_gives_the_same_file(make_page: MakePage) -> None:
 def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
     words = _words(render_html(make_page(agents=7)))
     for part in (
-        "7.8 of 10", "Team passed", "of 7 agents", "Since report 11", "1 worse", "1 better",
+        "45% 40 to 50% with 95 % confidence", "Team score 7.8 of 10", "Team passes", "Of 7 agents",
+        "have the status completed: 30 points more", "Runs judged 9",
+        "5 by the judge, 4 from the source, 2 where the judge cannot tell, 1 without a usable verdict",
+        "Since report 11", "1 worse", "1 better",
         "with no change that could be distinguished from noise", "about 37 points to be seen",
         "needs 7", "weight 0.4", "unstable", "no citation holds", "not enough evidence", "2 samples, spread 0.5",
-        "Completion rate 75% 53% to 89%", "2 of 3 runs, 1 unfinished left out", "Over the last reports",
+        "Success 45% 26 to 66%", "30 points below completion", "Completion 75% 53 to 89%",
+        "2 of 3 runs by status, 1 unfinished left out", "What went wrong", "Too close to call", "Over the last reports",
+        "did not do its task", "no usable verdict", "candidate step",
         "Weaknesses", "Recommendations", "Strengths", "Claims that what happened contradicts", "It was seen",
-        "How it fails", "5×", "Tools", "20 0 1.50 s".replace("1.50", "1.5"), "Worst run:", "Typical run:", "Best run:",
+        "Errors of runs", "5×", "Tools", "20 0 1.5 s", "Worst run:", "Typical run:", "Best run:",
         "trace in Jaeger", "Looks like an attempt to influence the judge", "Redacted:", "citations of the judge",
-        "Judging failed.", "Skipped: budget.", "Not judged.", "No finished run", "Not fully judged",
+        "Judging failed.", "Skipped: budget.", "Not judged.", "No finished run",
         "Fingerprint", "4 outcome in 5 attempts; 1.5 s on average, 3.0 s at most", "Answers used again",
         "40 labels of 2 people", "0.61 (0.40 to 0.80) substantial", "corrected for its known errors 61% (40% to 80%)",
         "New:", "Gone:", "is now",
@@ -134,7 +140,7 @@ def test_an_unknown_cost_is_unknown_and_never_zero(make_page: MakePage) -> None:
 
 
 def test_without_comparison_agreement_history_and_jaeger_it_says_so(make_page: MakePage) -> None:
-    page = make_page(agents=2, comparison=None, agreement=None, history={}, judging=None, jaeger_ui_url="")
+    page = make_page(agents=2, comparison=None, agreement=None, history={}, judging=None, trace_pages=TracePages())
     html = render_html(page)
     words = _words(html)
     assert "There is no earlier report to compare with." in words
@@ -149,7 +155,7 @@ def test_without_comparison_agreement_history_and_jaeger_it_says_so(make_page: M
         ({"status": "failed", "error": "the endpoint is gone", "team_score": None}, "The report failed . the endpoint"),
         ({"status": "cancelled", "team_score": None, "team_error": "stopped"}, "Report cancelled"),
         ({"team_score": None, "team_passed": None, "team_error": "no answer"}, "The team was not judged. no answer"),
-        ({"team_passed": False}, "Team did not pass"),
+        ({"team_passed": False}, "Team fails"),
     ],
 )
 def test_how_a_report_ended_is_seen_at_once(fields: dict[str, object], words: str, make_page: MakePage) -> None:
@@ -200,8 +206,8 @@ def test_traces_are_a_list_and_none_are_not_told(make_page: MakePage) -> None:
 
 def test_the_strip_of_runs_says_its_order_and_its_colours(make_page: MakePage) -> None:
     words = _words(render_html(make_page(agents=1)))
-    assert re.search(r"oldest run\s+newest", words)
-    assert re.search(r"Of runs: completed\s+failed\s+unfinished", words)
+    assert re.search(r"Success\s+Completion\s+oldest of 3 runs read\s+newest", words)
+    assert re.search(r"Of runs: yes\s+no\s+not known\s+unfinished", words)
 
 
 def test_names_of_tools_break_between_their_parts_and_stay_harmless(make_page: MakePage) -> None:
@@ -239,7 +245,7 @@ def test_those_that_need_work_come_first(make_page: MakePage) -> None:
     states = re.findall(r'<h3><bdi>.*?</h3>\s*<span class="facts"><span class="chip \w+">([^<]+)', html)
     assert states[0] == "Judging failed"
     assert states[-1] == "No finished run"
-    assert states == sorted(states, key=["Judging failed", "Needs attention", "Not fully judged", "Passed",
+    assert states == sorted(states, key=["Judging failed", "Fails", "Too close to call", "Passes",
                                          "Skipped: budget", "Not judged", "No finished run"].index)  # fmt: skip
 
 
@@ -293,9 +299,83 @@ def test_who_was_not_looked_at_is_not_said_to_need_no_work(make_page: MakePage) 
     assert headline(error, idle, idle, idle, idle) == f"N{error[1:]}."
     assert headline(None, idle, idle, idle, idle) == "No agent was judged."
     passed, unclear = ("evaluated", True), ("evaluated", None)
-    assert headline(None, passed, passed, idle, idle) == "Of the 2 agents that could be judged none needs attention."
-    assert headline(None, unclear, idle, idle, idle) == "Of the 1 agent that could be judged none needs attention."
-    assert headline(None, unclear, passed, passed, passed) == "None of the 4 agents needs attention."
+    assert headline(None, passed, passed, idle, idle) == "Of 4 agents, 2 pass."
+    assert headline(None, unclear, idle, idle, idle) == "Of 4 agents, 1 is too close to call."
+    assert headline(None, unclear, passed, passed, passed) == "Of 4 agents, 3 pass, 1 is too close to call."
+    assert headline(None, ("evaluated", False), passed, ("failed", None), idle) == (
+        "Of 4 agents, 1 passes, 1 fails, 1 could not be judged."
+    )
+    assert headline(None, passed, passed, passed, passed) == "All 4 agents pass."
+
+
+_NEW = ("succeeded", "success_source", "verdict", "verdict_error", "checks", "failure_mode", "failure_step",
+        "verdict_evidence", "unstable", "inclusion_probability")  # fmt: skip
+
+
+def test_a_report_made_before_verdicts_shows_completion_and_states_that_success_is_not_known(
+    make_page: MakePage,
+) -> None:
+    page = make_page(agents=3)
+    for row in (page.report, *page.agents):
+        row.update(dict.fromkeys(("success_rate", "success_rate_low", "success_rate_high", "verdicts")))
+        row["runs_in_population"] = None
+    for row in page.agents:
+        row["success_rate_shrunk"] = None
+    for row in page.runs:
+        row.update(dict.fromkeys(_NEW))
+    for row in page.criteria:
+        row.update(dict.fromkeys(("score_low", "score_high", "runs_passed", "runs_decided", "coverage")))
+        row["passed"] = None if row["score"] is None else row["score"] >= row["threshold"]
+    words = _words(render_html(page))
+    assert "7.8 of 10" in words
+    assert "not known: this report has no verdicts on runs" in words
+    assert "by status; whether they did their task is not known" in words
+    assert "Completion 75% 53 to 89%" in words
+    for absent in ("three of ten", "did not do its task", "Too close to call", "points below", "Runs judged", "None"):
+        assert absent not in words, absent
+
+
+def test_without_labels_the_page_states_how_often_judges_are_wrong(make_page: MakePage) -> None:
+    page = make_page(agents=2)
+    assert "three of ten" not in _words(render_html(page))
+    words = _words(render_html(replace(page, agreement=None)))
+    assert "about three of ten verdicts “success” on agents' trajectories are wrong" in words
+    page.report["verdicts"]["from_judge"] = 0
+    assert "three of ten" not in _words(render_html(replace(page, agreement=None)))
+
+
+def test_a_run_shows_its_verdict_with_quotes_and_its_candidate_step(make_page: MakePage) -> None:
+    page = make_page(agents=1)
+    page.runs[0].update(
+        verdict_error=None,
+        checks={"accuracy": "fail", "efficiency": "pass", "tone": "cannot_tell"},
+        failure_mode="<b>held for review",
+        failure_step="R1.4",
+        verdict_evidence=[{"run_id": "1000", "label": "R1.4", "span_id": "", "quote": "state: on_hold"}],
+    )
+    words = _words(render_html(page))
+    assert "What went wrong <b>held for review (candidate step R1.4 )" in words
+    assert "accuracy : fail efficiency : pass tone : cannot tell" in words
+    assert "R1.4 state: on_hold" in words
+
+
+def test_what_would_decide_a_criterion_that_is_too_close_to_call_is_stated(make_page: MakePage) -> None:
+    page = make_page(agents=1)
+    page.agents[0]["passed"] = None
+    page.criteria[-2].update(
+        criterion="accuracy", score=6.5, score_low=4.3, score_high=8.2, runs_decided=20, runs_passed=13, passed=None
+    )
+    words = _words(render_html(page))
+    assert re.search(r"accuracy 6\.5 \(4\.3 to 8\.2\), needs 7: about \d+ more runs would decide it", words)
+    assert "13 of 20 runs" in words
+
+
+def test_runs_that_were_sampled_are_shown_with_their_population(make_page: MakePage) -> None:
+    page = make_page(agents=1)
+    page.agents[0].update(runs_analyzed=20, runs_in_population=4812)
+    words = _words(render_html(page))
+    assert "20 of 4,812" in words
+    assert "oldest of 3 runs read, of 4,812" in words
 
 
 def test_the_page_states_for_what_its_comparison_holds(make_page: MakePage) -> None:

@@ -92,6 +92,22 @@ def test_a_call_that_failed_has_an_error() -> None:
     assert json.loads(row["execution_steps"])[-1]["error"] is True
 
 
+def test_what_a_user_writes_beside_results_is_kept() -> None:
+    beside = [
+        {"type": "tool_result", "tool_use_id": "a", "content": "12 degrees"},
+        {"type": "text", "text": "And Rome?"},
+    ]
+    row = fill_from_messages({"messages": [*_BLOCKS[:2], {"role": "user", "content": beside}, _BLOCKS[3]]})
+
+    steps = json.loads(row["execution_steps"])
+    assert [(step["role"], step["content"]) for step in steps[2:]] == [
+        ("tool", "12 degrees"),
+        ("user", "And Rome?"),
+        ("assistant", "It is 12 degrees."),
+    ]
+    assert (steps[1]["tool_calls"][0]["id"], steps[2]["tool_call_id"]) == ("a", "a")
+
+
 def test_the_task_is_the_last_of_the_first_messages_of_a_user() -> None:
     talk = ["assistant: Hello, how can I help?", "user: Here is a text: …", "user: Sum it up", "assistant: Short"]
     messages = [dict(zip(("role", "content"), line.split(": ", 1), strict=True)) for line in talk]

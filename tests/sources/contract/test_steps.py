@@ -28,6 +28,8 @@ def test_steps_become_calls_and_messages() -> None:
     ]
     assert json.loads(row["execution_steps"]) == [
         {"role": "user", "content": "Help me"},
+        {"role": "assistant", "tool_calls": [{"name": "search"}]},
+        {"role": "assistant", "tool_calls": [{"name": "pay"}]},
         {"role": "assistant", "content": "Done."},
         {"role": "environment", "content": "retried"},
         {"role": "assistant", "content": "Bye."},
@@ -41,8 +43,9 @@ def test_without_a_place_they_go_by_their_start() -> None:
         {"kind": "tool", "name": "b", "started_at": "2026-01-01T00:00:02Z"},
         {"kind": "tool", "name": "a", "started_at": 1767225601},
     ]
-    calls, _ = parse_calls(fill_from_steps({}, steps)["tool_calls"])
-    assert [call.name for call in calls] == ["a", "b", "c"]
+    row = fill_from_steps({}, steps)
+    assert [call.name for call in parse_calls(row["tool_calls"])[0]] == ["a", "b", "c"]
+    assert "execution_steps" not in row, "calls alone are in their order"
 
 
 def test_what_the_run_has_itself_stays() -> None:

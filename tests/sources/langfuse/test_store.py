@@ -169,3 +169,16 @@ def test_wrong_keys_are_an_error_that_does_not_show_them(loopback_api_of: ApiOf)
 
 def test_right_keys_are_taken(loopback_api_of: ApiOf) -> None:
     LangfuseStore(loopback_api_of(_Langfuse(1), user=_KEYS)).check()
+
+
+def test_an_empty_page_is_the_last_whatever_the_number_of_pages_is_said_to_be(api_of: ApiOf) -> None:
+    asked: Counter[str] = Counter()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/v2/observations"):
+            return httpx.Response(404)
+        asked[request.url.params["page"]] += 1
+        return httpx.Response(200, json={"data": [], "meta": {"totalPages": 10**9}})
+
+    assert list(LangfuseStore(api_of(answer)).traces(None, _UNTIL)) == []
+    assert asked == {"1": 1}

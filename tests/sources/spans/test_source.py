@@ -274,3 +274,33 @@ def test_an_environment_is_there_although_no_run_is_of_the_model(make_store: Mak
     source = _source(make_store([make_spans(1, NOW - timedelta(hours=1), model="a")]))
     assert source.load_agents("shop", _window(model="b")) == []
     assert len(source.load_agents("shop", _window(model="a"))) == 1
+
+
+def test_a_window_with_a_start_is_listed_once_and_a_sample_of_it_is_read(
+    make_store: MakeStore, make_spans: MakeSpans
+) -> None:
+    traces = [
+        make_spans(number, NOW - timedelta(minutes=number), "travel" if number % 2 else "billing")
+        for number in range(1, 201)
+    ]
+    store = make_store(traces)
+    source = _source(store)
+    window = _window(limit=8, since=NOW - timedelta(days=1))
+    agents = source.load_agents("shop", window)
+    found = read_runs(source, agents, window, None, seed="1")
+    assert sorted(store.given) == sorted(spans[0].trace_id for spans in traces)
+    for runs in found:
+        assert isinstance(runs, AgentRuns)
+        assert runs.population is not None
+        assert (runs.population.runs, len(runs.runs)) == (100, 8)
+        assert runs.population.total_tokens == 1_100
+        assert runs.population.p50_duration_seconds == 2.0
+        assert {run.task for run in runs.runs} == {"Where?"}
+        assert sum(1 / runs.inclusion[run.id] for run in runs.runs) == pytest.approx(100)
+    every = [run for runs in found if isinstance(runs, AgentRuns) for run in runs.runs]
+    # Those that are not the newest are asked for once, with their spans.
+    assert 0 < len(store.fetched) <= len(every)
+    fetched = len(store.fetched)
+    traced = source.trace_store().find_traces(every, now=NOW)
+    assert {traced.summarize(run).state for run in every} == {"complete"}
+    assert len(store.fetched) == fetched

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tasks.evidence.traces.spans import Span
-from tasks.sources.spans.runs import build_run_row, find_trace_runs
+from tasks.sources.spans.runs import build_agent_row, build_run_row, find_trace_runs
 
 MakeSpan = Callable[..., Span]
 AGENT = {"openinference.span.kind": "AGENT", "agent.name": "travel"}
@@ -107,6 +107,52 @@ def test_the_conversation_is_what_each_llm_call_answered(make_span: MakeSpan) ->
     assert "execution_steps" not in build_run_row(run)
 
 
+def _messages(side: str, *written: tuple[str, str]) -> dict[str, Any]:
+    return {
+        f"llm.{side}_messages.{number}.message.{key}": value
+        for number, (role, text) in enumerate(written)
+        for key, value in (("role", role), ("content", text))
+    }
+
+
+def test_the_conversation_has_later_users_and_calls_in_order_of_time(make_span: MakeSpan) -> None:
+    kind = {"openinference.span.kind": "LLM"}
+    opening, offer, yes = ("user", "Change my seat"), ("assistant", "For 5 EUR?"), ("user", "Yes")
+    spans = [
+        make_span("a", None, 0, 90, tags=AGENT),
+        make_span("b", "a", 1, 9, tags=kind | _messages("input", opening) | _messages("output", offer)),
+        make_span("c", "a", 10, 12, tags=kind | _messages("input", opening, offer, yes)),
+        make_span("d", "a", 20, 22, tags=kind | _messages("input", opening, offer, yes)),
+        make_span("t", "a", 30, 40, tags={"openinference.span.kind": "TOOL", "tool.name": "pay"}),
+        make_span("e", "a", 50, 60, tags=kind | _messages("output", ("assistant", "Changed."))),
+    ]
+    (run,) = find_trace_runs(spans)
+    assert json.loads(build_run_row(run)["execution_steps"]) == [
+        {"role": "user", "content": "Change my seat"},
+        {"role": "assistant", "content": "For 5 EUR?"},
+        {"role": "user", "content": "Yes"},
+        {"role": "assistant", "tool_calls": [{"name": "pay"}]},
+        {"role": "assistant", "content": "Changed."},
+    ], "a repeated LLM call is given nothing new"
+
+
+def test_one_message_that_grows_is_no_conversation(make_span: MakeSpan) -> None:
+    kind = {"openinference.span.kind": "LLM"}
+    spans = [make_span("a", None, 0, 90, tags=AGENT)] + [
+        make_span(f"b{number}", "a", number * 10, number * 10 + 5, tags=kind | _messages("input", ("user", text)))
+        for number, text in enumerate(["Question", "Question Thought", "Question Thought Thought"])
+    ]
+    (run,) = find_trace_runs(spans)
+    assert json.loads(build_run_row(run)["execution_steps"]) == [{"role": "user", "content": "Question"}]
+
+
 def test_deep_and_hostile_values_are_no_text(make_span: MakeSpan) -> None:
     deep = "[" * 500 + "]" * 500
     assert _texts(make_span, {"input.value": deep, "output.value": {"a": [{}, None, 7]}}) == ("Where to?", "To Rome.")
+
+
+def test_the_prompt_is_that_of_the_first_call_in_time(make_span: MakeSpan) -> None:
+    later = {**LLM, "llm.input_messages.0.message.content": "Summarize."}
+    spans = [make_span("a", None, 0, 9, tags=AGENT), make_span("c", "a", 5, 6, tags=later)]
+    (run,) = find_trace_runs([*spans, make_span("b", "a", 1, 2, tags=LLM)])
+    assert build_agent_row(run)["prompt"] == "Be kind."

@@ -174,8 +174,8 @@ def test_words_for_statuses_and_unknown_ones(open_postgres: Open) -> None:
     source = open_postgres(MAPPING, *(_insert(n, outcome=o) for n, o in enumerate(("solved", "broke", "live", "odd"))))
     found = source.fetch_runs(source.load_agents("prod", WINDOW)[0], WINDOW)
     assert [(run.outcome, run.left_out_for) for run in found.runs] == [
-        ("success", None),
-        ("failure", None),
+        ("completed", None),
+        ("failed", None),
         ("unfinished", "status"),
         ("unfinished", "unknown status"),
     ]

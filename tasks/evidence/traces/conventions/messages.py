@@ -17,7 +17,10 @@ _MOST_PARTS = 200
 
 
 class Message(NamedTuple):
-    """One message; ``calls`` are what an assistant asked for, ``answers`` what tools gave back. Empty where none."""
+    """One message; ``calls`` are what an assistant asked for, ``answers`` what tools gave back. Empty where none.
+
+    The text of a message with ``answers`` is what a user wrote beside them.
+    """
 
     role: str
     text: str | None = None
@@ -55,6 +58,7 @@ def _listed(parsed: object) -> Iterator[Any]:
 
 
 _CONTENTS = ("content", "parts", "contents", "blocks", "text")
+_CLASSES = {"AIMessage": "ai", "HumanMessage": "human", "SystemMessage": "system", "ToolMessage": "tool"}
 _WRAPPERS = ("messages", "choices", "replies", "generations", "candidates", "contents")
 
 
@@ -68,7 +72,9 @@ def _inside(item: dict[str, Any]) -> Any:
     if isinstance(item.get("message"), dict):
         return item["message"]
     if item.get("type") == "constructor" and isinstance(item.get("kwargs"), dict):
-        return item["kwargs"]
+        path = item.get("id")
+        known = _CLASSES.get(str(path[-1]).removesuffix("Chunk")) if isinstance(path, list) and path else None
+        return {"type": known, **item["kwargs"]} if known else item["kwargs"]
     if item.get("type") in ("human", "ai", "system", "tool") and isinstance(item.get("data"), dict):
         return item["data"]
     if "type" in item:
@@ -88,11 +94,22 @@ def _message(raw: object, role: str) -> Message | None:
     named = raw.get("role") or {"ai": "assistant", "human": "user"}.get(str(raw.get("type")), "")
     calls, answers = find_parts(raw)
     if answers:
-        return Message(str(named) or "tool", None, calls, answers)
+        return Message(str(named) or "tool", _text_beside(raw), calls, answers)
     text = "\n".join(_texts(raw)) or None
     if text is None and not calls and not named:
         return None
     return Message(str(named) or role, text, calls)
+
+
+def _text_beside(raw: dict[str, Any]) -> str | None:
+    """What a person wrote in the message that gives back results: Anthropic sends both in one."""
+    parts = raw.get("content")
+    texts = [
+        part["text"]
+        for part in (parts[:_MOST_PARTS] if isinstance(parts, list) else ())
+        if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+    ]
+    return "\n".join(texts) or None
 
 
 def _texts(raw: dict[str, Any]) -> list[str]:

@@ -21,11 +21,14 @@ class SpanReading:
     tool, else None.
     """
 
-    __slots__ = ("_readers", "convention", "kind", "name", "span")
+    __slots__ = ("_given", "_made", "_readers", "convention", "kind", "name", "span")
 
     def __init__(self, span: Span, conventions: tuple[Convention, ...]) -> None:
         self.span = span
         self._readers = readers_of(conventions)
+        # Messages are what takes longest to read, and several parts of a summary need them.
+        self._given: tuple[Message, ...] | None = None
+        self._made: tuple[Message, ...] | None = None
         self.kind: SpanKind = "other"
         self.convention: str | None = None
         self.name: str | None = None
@@ -78,11 +81,15 @@ class SpanReading:
 
     def input_messages(self) -> tuple[Message, ...]:
         """What an LLM was given, empty when the span does not hold it."""
-        return self._messages(self._readers.input_messages)
+        if self._given is None:
+            self._given = self._messages(self._readers.input_messages)
+        return self._given
 
     def output_messages(self) -> tuple[Message, ...]:
         """What an LLM answered, empty when the span does not hold it."""
-        return self._messages(self._readers.output_messages)
+        if self._made is None:
+            self._made = self._messages(self._readers.output_messages)
+        return self._made
 
     def error(self) -> str | None:
         """What went wrong in the span, None when nothing did.

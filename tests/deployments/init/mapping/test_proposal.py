@@ -155,7 +155,7 @@ def test_names_that_are_hostile_are_quoted(make_sqlite: Any, proposed: Proposed)
 
 
 def test_tables_without_runs_give_no_proposal() -> None:
-    table = build_table("users", "users", [{"id": 1, "email": "a@example.com"}], {"id": "", "email": ""}, "duckdb")
+    table = build_table("users", ("id", "email"), [{"id": 1, "email": "a@example.com"}], "duckdb")
     assert propose([table], "duckdb", lambda *_: {}, datetime.now(UTC)) is None
 
 
@@ -219,7 +219,7 @@ def test_nested_values_are_candidates(body: dict[str, Any], expected: dict[str, 
         return {"A": f"agent {number % 3}", "T": f"Do thing {number} of the list"}.get(value, value)
 
     rows = [{"id": f"r{n}", "answer": f"It is {n}.", **fill(body, n)} for n in range(_N)]
-    table = build_table("runs", "runs", rows, dict.fromkeys(rows[0], ""), dialect)
+    table = build_table("runs", list(rows[0]), rows, dialect)
     proposal = propose([table], dialect, lambda *_: {}, datetime.now(UTC))
     assert proposal is not None
     guesses = proposal.guesses
@@ -254,7 +254,7 @@ def test_nested_values_in_jsonb(postgres_url: str, proposed: Proposed) -> None:
 
 
 def _propose_rows(rows: list[dict[str, Any]], counts: dict[str, int] | None = None) -> Proposal:
-    table = build_table("runs", "runs", rows, dict.fromkeys(rows[0], ""), "duckdb")
+    table = build_table("runs", list(rows[0]), rows, "duckdb")
     proposal = propose([table], "duckdb", lambda *_: counts or {}, datetime.now(UTC))
     assert proposal is not None
     return proposal
