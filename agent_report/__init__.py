@@ -14,6 +14,7 @@ from tasks.evidence.types import Run, ToolCall
 from tasks.warehouse.frames import (
     read_agents,
     read_criteria,
+    read_issues,
     read_parquet_table,
     read_reports,
     read_runs,
@@ -27,6 +28,7 @@ __all__ = [
     "WarehouseError",
     "read_agents",
     "read_criteria",
+    "read_issues",
     "read_parquet_table",
     "read_reports",
     "read_runs",

@@ -60,7 +60,26 @@ Prints one line for every rule that is broken or undecided.
 Exit code 0: no rule is broken, 1: a rule is broken (always for a failed or cancelled report; with `--strict` also
 if a rule is undecided or could not be applied), 2: invalid input.
 
-Example: `agent-report check --environment staging --min-score 7 --no-worse-than last --max-failed 0`""",
+Example: `agent-report check --environment staging --min-score 7 --no-worse-than last --no-new-issues`""",
+    "issues": """\
+List what to fix first: the open issues of all environments, or of one.
+
+An issue is a failure mode across runs and agents, with what to change. It is new, ongoing or back; one that a later
+report looked for and did not find is gone.
+
+Example: `agent-report issues --environment production`, or `agent-report issues --report 12`""",
+    "close": """\
+Close issues that are fixed. A closed issue comes back only with runs that start after it was closed.
+
+Example: `agent-report close i-3f9a2c --note "prompt 14 asks first"`""",
+    "reopen": """\
+Reopen issues that were closed, or decided to be none.
+
+Example: `agent-report reopen i-3f9a2c`""",
+    "not-an-issue": """\
+Decide that issues are none: what they describe is as it should be. No report lists them until they are reopened.
+
+Example: `agent-report not-an-issue i-3f9a2c --note "the policy allows it"`""",
     "label": """\
 Label runs of a report by hand, to measure the judge.
 
@@ -79,7 +98,7 @@ the source states.
 
 Example: `agent-report agreement --environment production`""",
     "export": """\
-Export a report as one JSON document, or one of its tables as CSV, in UTF-8.
+Export a report as one JSON document, one of its tables as CSV, or its runs as JSON lines, in UTF-8.
 
 In CSV, lists and structs are written as JSON, and text that a spreadsheet would treat as a formula is prefixed with
 an apostrophe.

@@ -12,7 +12,7 @@ from tasks.bridge.quoting import quoted
 from tasks.comparing import compare_with_last
 from tasks.connecting import open_clients
 from tasks.ending import finish_report, reporting
-from tasks.evaluating import judge_threads, judging, open_draft
+from tasks.evaluating import find_issues, judge_threads, judging, open_draft
 from tasks.judge.rubric import Criteria
 from tasks.opening import open_report
 from tasks.publishing import publish_artifacts, publish_verdicts, write_page, write_report
@@ -60,9 +60,10 @@ def generate_report(
             open_draft(draft, plan, agents, judge)
             chosen = draft.chosen_agents
             progress.reading(len(chosen))
-            evidence = read_evidence(readers, chosen, plan)
+            evidence = read_evidence(readers, chosen, draft.rubrics, plan)
             for done in EvaluationQueue(plan, judge, draft, judges).evaluate(evidence):
                 progress.evaluated(done, len(chosen))
+            draft.issues = find_issues(plan, quoted(draft))
             progress.writing()
             rows = write_report(plan, quoted(draft))
             progress.ended(rows)

@@ -26,12 +26,15 @@ from tasks.judge.criteria.function import load_functions
 from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
+from tasks.judge.issues.judging import IssueSearch, judge_issues
 from tasks.judge.rubric import resolve_rubrics, select_agents
 from tasks.judge.runs.each import JudgedRuns, judge_each
 from tasks.judge.team import judge_team
 from tasks.report.build import ReportDraft
+from tasks.report.issues.failing_runs import find_failing_runs
 from tasks.report.plan import ReportPlan
 from tasks.sources.batch import ReadFailure
+from tasks.warehouse.issues.known_issues import load_known_issues
 from tasks.warehouse.ledger.patient_ledger import PatientLedger
 from tasks.warehouse.patience import ENDING_SECONDS, OUTAGE_SECONDS
 from tasks.wording.counts import counted
@@ -206,6 +209,23 @@ def evaluate_team(
             timeout_seconds=plan.options.eval_timeout_seconds,
         )
     )
+
+
+@step("find the issues of {plan.environment}", tags=[LLM_TAG])
+def find_issues(plan: ReportPlan, draft: ReportDraft) -> IssueSearch:
+    """What went wrong across runs and agents, once every verdict is there: one call, and none when no run failed."""
+    clients, judge = current_clients(), _judge.get()
+    known = clients.patience().keep_trying(
+        lambda: load_known_issues(clients.warehouse().database, plan.environment, before=plan.id)
+    )
+    failing = find_failing_runs(draft.known_evidence, draft.evaluations)
+    search = judge_issues(judge, failing, known, timeout_seconds=plan.options.eval_timeout_seconds)
+    judge.ledger.flush()
+    if search.error is not None:
+        get_run_logger().warning("The issues are grouped without the judge: %s", search.error)
+    elif search.seconds is not None:
+        get_run_logger().info("The call for issues took %.1f s", search.seconds)
+    return search
 
 
 def _as_result(evaluation: Evaluation) -> Evaluation | State[Evaluation]:

@@ -54,6 +54,7 @@ def write_rows(plan: ReportPlan, draft: ReportDraft, patience: Patience) -> Repo
         "agent_report_details": rows.details,
         "criterion_scores": rows.criteria,
         "report_runs": rows.runs,
+        "report_issues": rows.issues,
     }
     files_until = patience.clock() + current_clients().patience().seconds
 
@@ -90,7 +91,7 @@ def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[ReportRow]
         return ended
 
     warehouse = current_clients().warehouse()
-    warehouse.write_report(plan.id, finish, rows.details, rows.criteria, rows.runs, owner=current_owner())
+    warehouse.write_report(plan.id, finish, rows.details, rows.criteria, rows.runs, rows.issues, owner=current_owner())
 
 
 @step("publish the verdicts on {plan.environment}")

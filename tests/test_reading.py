@@ -56,7 +56,7 @@ def read() -> Read:
         plan: Any = SimpleNamespace(id=1, options=ReportOptions(), evidence_until=until, window=window)
         with open_clients() as clients:
             agents = [agent for agent in clients.source().load_agents("demo", window) if agent.id == "1"]
-            runs = unquoted(fetch_runs.fn(agents, plan))
+            runs = unquoted(fetch_runs.fn(agents, {agent.id: {} for agent in agents}, plan))
             [evidence] = unquoted(fetch_traces.fn(agents, [runs], plan))
         return evidence
 

@@ -21,7 +21,7 @@ from tasks.render.gate_files import render_junit, render_summary
 from tasks.report.stored_report import StoredReport
 from tasks.stored.reports import compare_stored, read_ended
 
-_OPTIONS = "--min-score, --min-success-rate, --min-completion-rate, --max-failed, --no-worse-than"
+_OPTIONS = "--min-score, --min-success-rate, --min-completion-rate, --max-failed, --no-worse-than, --no-new-issues"
 
 
 @open_clients()
@@ -38,6 +38,7 @@ def run_check(
     summary: Path | None,
     as_json: bool,
     by_point: bool = False,
+    no_new_issues: bool = False,
     strict: bool = False,
 ) -> bool:
     """Whether the report passes; the results are printed, and written to ``junit`` and ``summary``.
@@ -48,7 +49,15 @@ def run_check(
     Raises:
         RefusedError: no rule, a bound that is none, no such report or baseline, or a file that cannot be written.
     """
-    rules = Rules(min_score, min_success_rate, min_completion_rate, max_failed, no_worse_than, by_point)
+    rules = Rules(
+        min_score,
+        min_success_rate,
+        min_completion_rate,
+        max_failed,
+        no_worse_than,
+        by_point,
+        no_new_issues=no_new_issues,
+    )
     _check_rules(rules)
     reading = _read(report_id, environment)
     results = check_report(reading, rules, _compare(reading, no_worse_than))

@@ -59,6 +59,7 @@ def check(
     min_completion_rate: float | None = None,
     max_failed: int | None = None,
     no_worse_than: str | None = None,
+    no_new_issues: Flag = False,
     point: Flag = False,
     strict: Flag = False,
     junit: Path | None = None,
@@ -87,6 +88,9 @@ def check(
     no_worse_than
         Id of a baseline report; nothing may be significantly worse. `last`: the newest earlier completed report with
         the same judge settings, rubric, `--agents` and `--filter-model`.
+    no_new_issues
+        No issue may be new or back, unless a person has closed it since or decided that it is none. Undecided if the
+        judge did not group the failing runs.
     point
         Compare rates by their point estimate, ignoring the interval.
     strict
@@ -111,6 +115,7 @@ def check(
             max_failed=max_failed,
             no_worse_than=no_worse_than,
             by_point=point,
+            no_new_issues=no_new_issues,
             strict=strict,
             junit=junit,
             summary=summary,

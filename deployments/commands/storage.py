@@ -11,8 +11,9 @@ def export(
     report_id: int,
     /,
     *,
-    format: Literal["csv", "json"],  # noqa: A002 - the option's name
-    table: Literal["agents", "criteria", "runs", "reports"] | None = None,
+    format: Literal["csv", "json"] | None = None,  # noqa: A002 - the option's name
+    table: Literal["agents", "criteria", "runs", "issues", "reports", "dataset"] | None = None,
+    runs: Literal["failing", "all"] | None = None,
     out: str = "-",
     force: Flag = False,
     bom: Flag = False,
@@ -24,9 +25,13 @@ def export(
     report_id
         Id of the report (see `agent-report list`).
     format
-        `json` gives `{"report": {…}, "agents": […], "criteria": […], "runs": […]}`, or with `--table` an array of rows.
+        `json` gives `{"report": {…}, "agents": […], "criteria": […], "runs": […], "issues": […]}`, or with `--table` an
+        array of rows. Required, but for `--table dataset`.
     table
-        Table to export; the default for CSV is agents.
+        Table to export; the default for CSV is agents. `dataset`: runs as JSON lines, each with input, output, verdict
+        and label, for a regression set.
+    runs
+        Runs of the dataset; the default is failing, those that did not do their task.
     out
         Output file; - is stdout.
     force
@@ -34,11 +39,11 @@ def export(
     bom
         Start with a byte order mark, which Excel needs to read a CSV file as UTF-8.
     """
-    from deployments.commands.export import export_report
+    from deployments.commands.exports.report_file import export_report
     from deployments.stack.beside import stack_warehouse
 
     with stack_warehouse():
-        export_report(report_id, kind=format, table=table, out=out, force=force, byte_order_mark=bom)
+        export_report(report_id, kind=format, table=table, runs=runs, out=out, force=force, byte_order_mark=bom)
     return 0
 
 

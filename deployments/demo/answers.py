@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from deployments.demo.issue_answers import derive_issues
 from deployments.demo.verdicts import HELD_BACK, Verdict, derive_verdicts, quote_start
 
 _RUNS = re.compile(r"^- runs analysed: (\d+)(?: \((\d+) completed)?", re.MULTILINE)
@@ -80,6 +81,8 @@ def derive_answer(evidence: str, schema: dict[str, Any]) -> dict[str, Any]:
     """An answer that follows ``schema``: the team's when it asks for a summary, a verdict on each run when it asks for
     runs, otherwise scores from an agent's figures."""
     properties = schema["properties"]
+    if "issues" in properties:
+        return derive_issues(evidence)
     names = list(properties.get("criteria", {}).get("properties", {}))
     if "executive_summary" in properties:
         return _team(evidence, names)
@@ -269,6 +272,8 @@ def _team(evidence: str, names: list[str]) -> dict[str, Any]:
     weak = ", ".join(f"{name} ({seen.rate:.0%})" for name, seen in worst)
     strong = ", ".join(f"{name} ({seen.rate:.0%})" for name, seen in best)
     failed, ended = _examples(evidence)
+    claimed = sum(verdict.claim is not None for verdict in derive_verdicts(evidence))
+    claims = f" The worst runs of {claimed} agents claim success for what did not happen." if claimed else ""
     return {
         "criteria": {name: _criterion(name, whole, failed, ended) for name in names},
         "reasoning": f"{whole.completed} of {runs} runs of {len(measured)} agents ended as completed.",
@@ -279,7 +284,7 @@ def _team(evidence: str, names: list[str]) -> dict[str, Any]:
         ],
         "executive_summary": (
             f"The team ended {whole.completed} of {runs} runs as completed. Its most dependable agents are "
-            f"{strong}.\n\n"
+            f"{strong}.{claims}\n\n"
         )
-        + (f"Most of the failed runs are those of {weak}." if worst else "No run failed."),
+        + (f"Most of the failed runs are those of {weak}." if worst else "No run ended as failed."),
     }

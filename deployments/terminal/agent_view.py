@@ -143,11 +143,11 @@ def _print_criterion(console: Console, row: CriterionRow) -> None:
     if row["score"] is None:
         head.append("not enough evidence", "yellow")
     else:
-        interval = ""
+        interval, threshold = "", row["threshold"]
         if row["score_low"] is not None and row["score_high"] is not None:
-            interval = f" ({format_score(row['score_low'])} to {format_score(row['score_high'])})"
-        against = f"{format_score(row['score'], row['threshold'])}{interval}"
-        against += f", threshold {format_threshold(row['threshold'])}: {describe_passed(row['passed'], row['score'])}"
+            interval = f" ({format_score(row['score_low'], threshold)} to {format_score(row['score_high'], threshold)})"
+        against = f"{format_score(row['score'], threshold)}{interval}"
+        against += f", threshold {format_threshold(threshold)}: {describe_passed(row['passed'], row['score'])}"
         head.append(against, PASSED_STYLES.get(row["passed"], "yellow"))
         if row["runs_decided"]:
             head.append(f", {row['runs_passed']} of {row['runs_decided']} runs")

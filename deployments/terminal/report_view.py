@@ -201,10 +201,15 @@ def _print_needy(console: Console, needy: Sequence[AgentRow], total: int, criter
 
 
 def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
-    """Criteria against their thresholds on one line, those that fail first, and in red."""
+    """Criteria against their thresholds on one line: those that fail, what is too close to call, those that pass."""
 
-    def order(row: Mapping[str, Any]) -> tuple[bool, bool, float]:
-        return (row["passed"] is True, row["score"] is None, (row["score"] or 0.0) - row["threshold"])
+    def order(row: Mapping[str, Any]) -> tuple[bool, bool, bool, float]:
+        return (
+            row["passed"] is not False,
+            row["passed"] is True,
+            row["score"] is None,
+            (row["score"] or 0.0) - row["threshold"],
+        )
 
     from tasks.wording.formats import format_score, format_threshold
 
@@ -212,10 +217,13 @@ def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
     for row in sorted(rows, key=order):
         if row["score"] is None:
             against = "– (not enough evidence)"
+        elif row["passed"] is None:
+            against = f"{format_score(row['score'])} (too close to {format_threshold(row['threshold'])})"
         else:
             score = format_score(row["score"], row["threshold"])
             against = f"{score} {'≥' if row['passed'] else '<'} {format_threshold(row['threshold'])}"
-        parts.append(one_line(f"{row['criterion']} {against}", "" if row["passed"] else "red"))
+        style = {True: "", False: "red"}.get(row["passed"], "yellow")
+        parts.append(one_line(f"{row['criterion']} {against}", style))
     return Text(" · ").join(parts)
 
 

@@ -35,10 +35,12 @@ class Rules:
     max_failed: int | None = None
     no_worse_than: str | None = None
     by_point: bool = False
+    no_new_issues: bool = False
 
     def __bool__(self) -> bool:
         numbers = (self.min_score, self.min_success_rate, self.min_completion_rate, self.max_failed)
-        return any(value is not None for value in numbers) or self.no_worse_than is not None
+        given = any(value is not None for value in numbers)
+        return given or self.no_worse_than is not None or self.no_new_issues
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,9 @@ def check_report(reading: StoredReport, rules: Rules, comparison: Comparison | N
       are too few runs to decide. Without a verdict on any run success is undecided: completion never takes its place.
     - ``no_worse_than`` is broken by changes for the worse that noise does not explain. What cannot be compared is
       reported; when nothing can be compared, the rule is broken.
+    - ``no_new_issues`` is broken by every issue that is new, or back after it was gone or closed; not by one that a
+      person has closed or dismissed since. It cannot be decided where the judge did not group the failing runs, or no
+      run was judged, and does not apply to the first report that looked for issues.
     """
     report = reading.report
     results = []
@@ -103,6 +108,8 @@ def check_report(reading: StoredReport, rules: Rules, comparison: Comparison | N
         results += [_completion(reading, row, rules, least) for row in reading.asked_agents()]
     if rules.no_worse_than is not None:
         results += _not_worse(reading, comparison)
+    if rules.no_new_issues:
+        results += _no_new_issues(reading)
     return results
 
 
@@ -256,6 +263,28 @@ def _not_worse(reading: StoredReport, comparison: Comparison | None) -> Iterator
             yield RuleResult(rule, name, "not_applied", _why(subject), agent_id)
         else:
             yield RuleResult(rule, name, "held", f"not worse {against}", agent_id)
+
+
+def _no_new_issues(reading: StoredReport) -> Iterator[RuleResult]:
+    rule, report = "no-new-issues", reading.report
+    fresh = [row for row in reading.issues if row["state"] in ("new", "back")]
+    if reading.is_first_search:
+        why = "there is no earlier report of this environment that looked for issues"
+        yield RuleResult(rule, "report", "not_applied", why)
+        return
+    for row in fresh:
+        runs = f"{counted(row['runs_affected'], 'run')} of {counted(len(row['agent_ids']), 'agent')}"
+        said = f"{row['state']}: {row['title']} ({runs}, issue {row['issue_id']})"
+        if report["issues_error"]:
+            said += "; the judge did not group the failing runs, so it may be an earlier issue in other words"
+        yield RuleResult(rule, "report", "cannot_tell" if report["issues_error"] else "broken", said)
+    if fresh:
+        return
+    verdicts = report["verdicts"]
+    if not verdicts or not (verdicts["from_judge"] or verdicts["from_source"]):
+        yield RuleResult(rule, "report", "cannot_tell", "of no run is it known whether it did its task")
+    else:
+        yield RuleResult(rule, "report", "held", "no issue is new or back")
 
 
 def _why(subject: AgentComparison) -> str:

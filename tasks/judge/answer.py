@@ -9,6 +9,7 @@ from typing import Any
 from tasks.errors import UnusableAnswerError
 from tasks.evidence.values import read_text
 from tasks.judge.criteria.criterion import Criterion
+from tasks.judge.issues.found_issue import ParsedIssues
 from tasks.judge.parsing.objects import find_values
 from tasks.judge.parsing.reasoning import answer_part
 from tasks.judge.parsing.scores import read_score
@@ -65,7 +66,7 @@ class RenderedEvidence:
 
 @dataclass(frozen=True, slots=True)
 class JudgeAnswer:
-    """A usable answer. ``executive_summary`` is the team's; an agent's is empty.
+    """A usable answer. ``executive_summary`` is the team's; an agent's is empty. ``issues`` are of that question alone.
 
     ``run_verdicts`` are on the runs that were shown. ``shown`` is what was shown for it; None when it came from the
     ledger, which does not keep that. ``warnings`` are what was odd about its call, ``problems`` why it is no whole
@@ -83,6 +84,7 @@ class JudgeAnswer:
     ignored: tuple[str, ...] = ()
     run_verdicts: tuple[RunVerdict, ...] = ()
     problems: tuple[str, ...] = ()
+    issues: ParsedIssues | None = None
     shown: RenderedEvidence | None = field(default=None, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
 

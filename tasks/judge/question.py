@@ -13,6 +13,7 @@ from tasks.evidence.types import AgentId
 from tasks.judge.answer import JudgeAnswer, RenderedEvidence, build_schema, parse_answer, parse_verdicts, parse_words
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.model_limits import Bounds
+from tasks.judge.issues.answer import IssueKeys, build_issues_schema, parse_issues
 from tasks.judge.prompt.citations import LabelledRuns
 from tasks.judge.prompt.fence import Fence
 from tasks.judge.prompt.instructions import Asks, Kind
@@ -25,6 +26,8 @@ _MESSAGE_OVERHEAD = 200
 # A short, complete answer: the summary, strengths and advice; a criterion's reasoning and two citations; the team's
 # executive summary.
 _LEAST_ANSWER, _LEAST_CRITERION, _LEAST_SUMMARY = 400, 220, 400
+# Five issues of four sentences, and the keys of some hundred runs.
+_LEAST_ISSUES = 1200
 # A verdict on a run: two quotes, a failure mode, a step; and a check of each criterion.
 _RUN_ANSWER, _CHECK_ANSWER = 130, 12
 # Where evidence is shortened anyway, the answer gets a quarter of the context rather than the least.
@@ -40,7 +43,7 @@ class Question:
     ``rubric`` holds what the judge is asked about; ``asks`` is what it is to give.
 
     ``render(budget_tokens, rotation)`` is the evidence in about so many tokens (as ``estimate_tokens`` has it), its
-    runs from the ``rotation``-th part (0 to 1) on.
+    runs from the ``rotation``-th part (0 to 1) on. The question about issues has instructions and keys of its own.
     """
 
     kind: Kind
@@ -51,6 +54,7 @@ class Question:
     goal: str = ""
     agent_id: AgentId | None = None
     asks: Asks = "scores"
+    issue_keys: IssueKeys | None = None
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -59,6 +63,8 @@ class Question:
 
     def schema_of(self, labels: Sequence[str]) -> dict[str, Any]:
         """The JSON schema of its answer where the runs of ``labels`` are shown."""
+        if self.issue_keys is not None:
+            return build_issues_schema()
         return build_schema(self.kind, self.rubric, self.asks, labels)
 
     def parse(self, text: str, labels: Sequence[str] | None = None, *, cut_off: bool = False) -> JudgeAnswer:
@@ -67,6 +73,8 @@ class Question:
         Raises:
             UnusableAnswerError: it holds none.
         """
+        if self.issue_keys is not None:
+            return JudgeAnswer({}, issues=parse_issues(text, self.issue_keys, cut_off=cut_off))
         if self.asks == "scores":
             return parse_answer(text, self.kind, self.rubric, self.labelled_runs, cut_off=cut_off)
         if self.asks == "words":
@@ -85,6 +93,8 @@ class Question:
     @property
     def least_answer_tokens(self) -> int:
         """About the tokens of a short answer that has all that the schema asks for, of one run."""
+        if self.issue_keys is not None:
+            return _LEAST_ISSUES
         words = 0 if self.asks == "runs" else answer_tokens(len(self.rubric), self.kind)
         return words + (verdict_tokens(len(self.rubric)) if self.asks in ("verdicts", "runs") else 0)
 

@@ -78,9 +78,11 @@ def describe_undecided(criteria: Iterable[CriterionRow]) -> list[str]:
     lines = []
     for row in criteria:
         if decider := describe_decider(row):
-            interval = ""
+            interval, threshold = "", row["threshold"]
             if row["score_low"] is not None and row["score_high"] is not None:
-                interval = f" ({format_score(row['score_low'])} to {format_score(row['score_high'])})"
-            shown = f"{row['criterion']} {format_score(row['score'], row['threshold'])}{interval}"
-            lines.append(f"{shown}, needs {format_threshold(row['threshold'])}: {decider}")
+                interval = (
+                    f" ({format_score(row['score_low'], threshold)} to {format_score(row['score_high'], threshold)})"
+                )
+            shown = f"{row['criterion']} {format_score(row['score'], threshold)}{interval}"
+            lines.append(f"{shown}, needs {format_threshold(threshold)}: {decider}")
     return lines

@@ -12,13 +12,15 @@ from tasks.evidence.left_out import LeftOut
 from tasks.evidence.types import Agent, AgentId, Evidence
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.evaluation import Evaluation
+from tasks.judge.issues.judging import IssueSearch
 from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.prompt.citations import describe_dropped
 from tasks.report.agent_rows import agent_reasoning, build_agent_row, build_criterion_rows, build_run_row
 from tasks.report.figures import Figures, join_completion, read_figures
+from tasks.report.issues.issue_rows import IssueScene, build_issue_rows
 from tasks.report.nested_rows import VerdictCountsRow
 from tasks.report.plan import ReportPlan
-from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
+from tasks.report.rows import AgentRow, CriterionRow, IssueRow, ReportRow, RunRow
 from tasks.report.success import KnownSuccess, Verdicts, add_counts, read_success, shrink_success
 from tasks.settings import SIMULATED_JUDGE_MODEL
 from tasks.statistics.estimate import Estimate
@@ -56,6 +58,7 @@ class ReportDraft:
     evaluations: dict[AgentId, Evaluation] = field(default_factory=dict)
     team: Evaluation | None = None
     ending: Ending | None = None
+    issues: IssueSearch | None = None
     warnings: list[str] = field(default_factory=list)
     redacted: bool = True
 
@@ -63,6 +66,11 @@ class ReportDraft:
     def chosen_agents(self) -> list[Agent]:
         """The agents that this report looks at, by id; the others get a row all the same."""
         return [agent for agent in self.agents if agent.id in self.chosen]
+
+    @property
+    def known_evidence(self) -> list[Evidence]:
+        """The evidence that there is, in the order of the agents."""
+        return [self.evidence[agent.id] for agent in self.agents if agent.id in self.evidence]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,7 @@ class ReportRows:
     details: list[AgentRow]
     criteria: list[CriterionRow]
     runs: list[RunRow]
+    issues: list[IssueRow] = field(default_factory=list)
 
 
 def build_rows(plan: ReportPlan, draft: ReportDraft, paid: Mapping[AgentId | None, Paid] | None = None) -> ReportRows:
@@ -121,7 +130,16 @@ def build_rows(plan: ReportPlan, draft: ReportDraft, paid: Mapping[AgentId | Non
         details=details,
         criteria=[row for evaluation in everyone for row in build_criterion_rows(evaluation)],
         runs=_runs(draft),
+        issues=_issues(plan, draft, evaluations),
     )
+
+
+def _issues(plan: ReportPlan, draft: ReportDraft, evaluations: Mapping[AgentId, Evaluation]) -> list[IssueRow]:
+    if draft.issues is None:
+        return []
+    agents = {agent.id for agent in draft.agents}
+    evidences = draft.known_evidence
+    return build_issue_rows(IssueScene(plan.id, plan.environment, agents, evidences, evaluations), draft.issues)
 
 
 def _runs(draft: ReportDraft) -> list[RunRow]:
@@ -213,7 +231,8 @@ def _report(
         "success_rate_low": success.low,
         "success_rate_high": success.high,
         "verdicts": cast(VerdictCountsRow, verdicts.model_dump()),
-        "issues_error": None,
+        "issues_error": draft.issues.error if draft.issues else None,
+        "issues_seconds": draft.issues.seconds if draft.issues else None,
         "citations_dropped": sum(e.citations_dropped for e in everyone),
         "prompt_tokens": _total([e.prompt_tokens for e in counted]),
         "completion_tokens": _total([e.completion_tokens for e in counted]),
@@ -303,6 +322,8 @@ def _warnings(plan: ReportPlan, draft: ReportDraft, statuses: Counter[str]) -> l
         warnings += [f"The team's judgement: {warning}" for warning in draft.team.warnings]
         if dropped := draft.team.citations_dropped:
             warnings.append(f"The team's judgement: {describe_dropped(dropped)}")
+    if draft.issues is not None and (dropped := draft.issues.keys_dropped):
+        warnings.append(f"The issues: {counted(dropped, 'key')} of the judge named nothing that it was shown")
     if draft.ending is not None and draft.ending.kind == "timeout":
         warnings.append(f"{_not_judged(statuses['not_started'])}: {draft.ending.reason}")
     return warnings

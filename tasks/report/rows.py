@@ -35,6 +35,10 @@ SUCCESS_QUESTION = "(success)"
 """In place of a criterion: whether the run did its task. No criterion can have this name."""
 
 
+OTHER_ISSUE = "other"
+"""In place of an issue's id: the failing runs of a report that are in none of its issues."""
+
+
 class ReportRow(TypedDict):
     """A row of ``reports``."""
 
@@ -68,6 +72,7 @@ class ReportRow(TypedDict):
     success_rate_high: float | None
     verdicts: VerdictCountsRow | None
     issues_error: str | None
+    issues_seconds: float | None
     citations_dropped: int | None
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -202,7 +207,7 @@ class RunRow(TypedDict):
 
 
 class IssueRow(TypedDict):
-    """A row of ``report_issues``."""
+    """A row of ``report_issues``; the one with the id and the state ``other`` has the failing runs that are in none."""
 
     report_id: NotRequired[int]
     issue_id: str
@@ -210,13 +215,13 @@ class IssueRow(TypedDict):
     description: str | None
     probable_cause: str | None
     recommendation: str | None
-    agent_ids: Sequence[AgentId] | None
-    runs: Sequence[IssueRunRow] | None
-    runs_affected: int | None
+    agent_ids: Sequence[AgentId]
+    runs: Sequence[IssueRunRow]
+    runs_affected: int
     share: float | None
     share_low: float | None
     share_high: float | None
     gain: float | None
     state: str
-    first_report_id: int | None
-    origin: str | None
+    first_report_id: int
+    origin: str

@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.evidence.types import Agent, AgentId, RunId
 from tasks.judge.rubric import find_agent
-from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
+from tasks.report.rows import AgentRow, CriterionRow, IssueRow, ReportRow, RunRow
 
 
 def agents_of(details: Sequence[AgentRow]) -> list[Agent]:
@@ -21,13 +21,16 @@ class StoredReport:
     """One report: its row of ``reports``, and its rows of the other tables; empty when it ended before it had any.
 
     Of ``runs`` only agent_id, run_id, completed, succeeded, success_source, inclusion_probability, duration_seconds,
-    cost_usd and task_hash are used.
+    cost_usd and task_hash are used. ``issues`` are those that no person has closed or dismissed since;
+    ``is_first_search``: no earlier report of the environment looked for any.
     """
 
     report: ReportRow
     details: Sequence[AgentRow] = ()
     criteria: Sequence[CriterionRow] = ()
     runs: Sequence[RunRow] = ()
+    issues: Sequence[IssueRow] = ()
+    is_first_search: bool = True
     _runs: dict[AgentId, list[RunRow]] = field(init=False, repr=False, default_factory=dict)
     _criteria: dict[AgentId | None, dict[str, CriterionRow]] = field(init=False, repr=False, default_factory=dict)
 

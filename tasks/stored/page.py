@@ -34,6 +34,7 @@ def load_page(report_id: int) -> Page:
         agents=warehouse.load_agents(report_id),
         criteria=warehouse.load_criteria(report_id),
         runs=warehouse.load_runs(report_id),
+        issues=warehouse.load_issues(report_id),
         comparison=load_comparison(warehouse, report_id),
         agreement=agreement,
         agreement_error=unmeasured,

@@ -13,8 +13,9 @@ from tasks.comparison.comparability import is_same_series
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
 from tasks.errors import WarehouseError
 from tasks.evidence.ids import natural_key
-from tasks.report.rows import ReportRow
+from tasks.report.rows import CriterionRow, ReportRow
 from tasks.report.stored_report import ScoreRow, StoredReport
+from tasks.warehouse.issues.known_issues import load_undecided, was_searched_before
 from tasks.warehouse.schema import (
     agent_report_details,
     criterion_scores,
@@ -56,7 +57,10 @@ def load_stored_report(warehouse: Warehouse, report_id: int) -> StoredReport | N
         criteria = _of(criterion_scores, criterion_scores.c.keys(), report_id).order_by(
             criterion_scores.c.weight.desc(), criterion_scores.c.criterion
         )
-        return StoredReport(found, details, load(criteria), runs)
+        scores: list[CriterionRow] = load(criteria)
+    issues = load_undecided(warehouse, found)
+    first = not was_searched_before(warehouse.database, found)
+    return StoredReport(found, details, scores, runs, issues, is_first_search=first)
 
 
 def _of(table: sa.Table, names: Sequence[str], report_id: int) -> sa.Select[Any]:

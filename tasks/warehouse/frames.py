@@ -26,6 +26,7 @@ from tasks.warehouse.schema import (
     agent_report_details,
     arrow_type,
     criterion_scores,
+    report_issues,
     report_runs,
     reports,
 )
@@ -56,6 +57,11 @@ def read_runs(warehouse_url: str, environment: str | None = None) -> pd.DataFram
     return _read_sql(warehouse_url, report_runs, environment)
 
 
+def read_issues(warehouse_url: str, environment: str | None = None) -> pd.DataFrame:
+    """One row per report and issue, by report id and issue id. Raises like ``read_reports``."""
+    return _read_sql(warehouse_url, report_issues, environment)
+
+
 def read_view(warehouse_url: str, name: str, environment: str | None = None) -> pd.DataFrame:
     """A view (``latest_agent_scores``, ``failing_agents``, …), of one environment or of all. Raises like
     ``read_reports``, and for a name that no view has."""
@@ -69,7 +75,7 @@ def read_view(warehouse_url: str, name: str, environment: str | None = None) -> 
 
 
 def read_parquet_table(url: str, table: str, environment: str | None = None) -> pd.DataFrame:
-    """The frame of a table (``reports``, ``agent_report_details``, ``criterion_scores``, ``report_runs``) from Parquet.
+    """The frame of a table of a report (``reports``, ``agent_report_details``, ``report_issues``, …) from Parquet.
 
     Raises:
         WarehouseError: for an unknown table, or files that cannot be read.
@@ -89,7 +95,9 @@ def _read_sql(warehouse_url: str, table: Table, environment: str | None) -> pd.D
     if environment is not None:
         of_environment = sa.select(reports.c.id).where(reports.c.environment == environment)
         query = query.where(_report_key(table).in_(of_environment))
-    return _read_query(warehouse_url, table, query, (_report_key(table).name, "agent_id", "criterion", "run_id"))
+    return _read_query(
+        warehouse_url, table, query, (_report_key(table).name, "agent_id", "criterion", "run_id", "issue_id")
+    )
 
 
 def _read_query(warehouse_url: str, table: Table, query: sa.Select[Any], order: Sequence[str]) -> pd.DataFrame:

@@ -12,7 +12,8 @@ from sqlalchemy.engine import URL, Connection
 
 from tasks.errors import ConflictError, ReportNotFoundError, WarehouseError
 from tasks.evidence.ids import natural_key
-from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
+from tasks.report.issues.ordering import order_issues
+from tasks.report.rows import AgentRow, CriterionRow, IssueRow, ReportRow, RunRow
 from tasks.warehouse.engine import Database, check_folder, connect_database, sqlite_file
 from tasks.warehouse.migrations import check_migration, describe_schema, migrate
 from tasks.warehouse.owner import HEARTBEAT_LAPSES, Owner, current_owner, is_alive
@@ -23,6 +24,7 @@ from tasks.warehouse.schema import (
     complete_rows,
     criterion_scores,
     report_comparisons,
+    report_issues,
     report_runs,
     reports,
 )
@@ -33,7 +35,7 @@ Values = Mapping[str, Any]
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 # More bits no database keeps, and its driver would raise.
 _MOST_ID: Final = 2**63 - 1
-_CHILDREN: Final = (agent_report_details, criterion_scores, report_runs)
+_CHILDREN: Final = (agent_report_details, criterion_scores, report_runs, report_issues)
 
 
 def open_warehouse(url: str | URL) -> Warehouse:
@@ -129,6 +131,10 @@ class Warehouse:
         rows.sort(key=lambda row: row["started_at"] or _NEVER, reverse=True)
         return sorted(rows, key=lambda row: natural_key(row["agent_id"]))
 
+    def load_issues(self, report_id: int) -> list[IssueRow]:
+        """The issues of a report: what to fix first, then the rest, then those that are gone; empty until written."""
+        return order_issues(self._load(sa.select(report_issues).where(report_issues.c.report_id == report_id)))
+
     def list_reports(self, environment: str | None = None, limit: int = 20) -> list[ReportRow]:
         """The newest reports, newest first, of one environment or of all; rows as in ``load_report``."""
         query = sa.select(reports).order_by(reports.c.id.desc()).limit(limit)
@@ -220,6 +226,7 @@ class Warehouse:
         details: Sequence[Values],
         criteria: Sequence[Values],
         runs: Sequence[Values],
+        issues: Sequence[Values] = (),
         owner: Owner | None = None,
     ) -> None:
         """Replace everything the report says, in one transaction that ends in its final status.
@@ -239,7 +246,7 @@ class Warehouse:
             _check_end(report_id, report)
         children = [
             complete_rows(table, report_id, rows)
-            for table, rows in zip(_CHILDREN, (details, criteria, runs), strict=True)
+            for table, rows in zip(_CHILDREN, (details, criteria, runs, issues), strict=True)
         ]
         with self.database.writing() as connection:
             stored = self._check_owner(_locked(connection, report_id), report_id, owner)

@@ -339,3 +339,43 @@ def test_the_summary_is_a_table_whose_cells_nothing_leaves() -> None:
     assert "\\|" in text
     assert ": not passed, 3 broken, 1 held" in text.splitlines()[0]
     assert "no-worse-than, agent-2: no score" in text
+
+
+def _issue(state: str, **parts: Any) -> dict[str, Any]:
+    return {
+        "issue_id": "i-3f9a2c",
+        "title": "Books too early",
+        "agent_ids": ["1", "2"],
+        "runs_affected": 3,
+        "state": state,
+        "first_report_id": 4,
+    } | parts
+
+
+_JUDGED = {"from_source": 0, "from_judge": 20, "cannot_tell": 0, "unusable": 0, "not_judged": 0}
+
+
+def _new_issues(*issues: dict[str, Any], first: bool = False, **report: Any) -> list[tuple[str, str]]:
+    row = report_row(5, **({"verdicts": _JUDGED, "issues_error": None} | report))
+    reading = StoredReport(row, [_row(1)], issues=issues, is_first_search=first)
+    return [(finding.state, finding.message) for finding in check_report(reading, Rules(no_new_issues=True))]
+
+
+def test_an_issue_that_is_new_or_back_breaks_the_rule() -> None:
+    issues = [_issue(state) for state in ("new", "ongoing", "back", "gone", "other")]
+    assert _new_issues(*issues) == [
+        ("broken", "new: Books too early (3 runs of 2 agents, issue i-3f9a2c)"),
+        ("broken", "back: Books too early (3 runs of 2 agents, issue i-3f9a2c)"),
+    ]
+    assert _new_issues(_issue("ongoing"), _issue("gone")) == [("held", "no issue is new or back")]
+    assert _new_issues() == [("held", "no issue is new or back")]
+
+
+def test_issues_that_were_not_looked_for_are_not_called_absent() -> None:
+    ((state, message),) = _new_issues(_issue("new"), issues_error="the judge is unreachable")
+    assert state == "cannot_tell"
+    assert "in other words" in message
+    for verdicts in (None, _JUDGED | {"from_judge": 0, "not_judged": 20}):
+        assert [state for state, _ in _new_issues(verdicts=verdicts)] == ["cannot_tell"]
+    assert [state for state, _ in _new_issues(_issue("new"), first=True)] == ["not_applied"]
+    assert bool(Rules(no_new_issues=True))

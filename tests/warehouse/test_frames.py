@@ -12,7 +12,15 @@ import pytest
 
 from tasks.errors import WarehouseError
 from tasks.evidence.types import TelemetrySummary
-from tasks.warehouse.frames import read_agents, read_criteria, read_parquet_table, read_reports, read_runs, read_view
+from tasks.warehouse.frames import (
+    read_agents,
+    read_criteria,
+    read_issues,
+    read_parquet_table,
+    read_reports,
+    read_runs,
+    read_view,
+)
 from tasks.warehouse.parquet import write_parquet
 from tasks.warehouse.schema import REPORT_TABLES
 from tasks.warehouse.sql import Warehouse
@@ -24,6 +32,7 @@ READERS: dict[str, Callable[..., pd.DataFrame]] = {
     "agent_report_details": read_agents,
     "criterion_scores": read_criteria,
     "report_runs": read_runs,
+    "report_issues": read_issues,
 }
 
 
@@ -36,7 +45,12 @@ def filled(warehouse: Warehouse, tmp_path: Path, written: Rows) -> str:
         report = {**written["reports"][0], "environment": environment}
         write_parquet(folder, environment, report_id, {**written, "reports": [report]})
         warehouse.write_report(
-            report_id, report, written["agent_report_details"], written["criterion_scores"], written["report_runs"]
+            report_id,
+            report,
+            written["agent_report_details"],
+            written["criterion_scores"],
+            written["report_runs"],
+            written["report_issues"],
         )
     return folder
 

@@ -78,15 +78,21 @@ def test_sql_and_parquet_hold_the_same_values(warehouse: Warehouse, parquet_url:
             "reports": [{**(warehouse.load_report(report_id) or {}), **rows["reports"][0]}],
         },
     )
-    assert len(paths) == 4
+    assert len(paths) == 5
     warehouse.write_report(
-        report_id, rows["reports"][0], rows["agent_report_details"], rows["criterion_scores"], rows["report_runs"]
+        report_id,
+        rows["reports"][0],
+        rows["agent_report_details"],
+        rows["criterion_scores"],
+        rows["report_runs"],
+        rows["report_issues"],
     )
     in_sql = {
         "reports": [warehouse.load_report(report_id) or {}],
         "agent_report_details": warehouse.load_agents(report_id),
         "criterion_scores": warehouse.load_criteria(report_id),
         "report_runs": warehouse.load_runs(report_id),
+        "report_issues": warehouse.load_issues(report_id),
     }
     for name, table in REPORT_TABLES.items():
         stored = read_parquet(parquet_url, name)
@@ -132,7 +138,7 @@ def test_files_appear_only_when_they_are_published(tmp_path: Path, written: Rows
     write_parquet(str(tmp_path), "prod", 1, written)
     children = {name: rows for name, rows in written.items() if name != "reports"}
     with stage_parquet(str(tmp_path), "prod", 1, {**children, "report_runs": []}) as files:
-        assert len(list(tmp_path.rglob("*.tmp"))) == 3
+        assert len(list(tmp_path.rglob("*.tmp"))) == 4
         assert read_parquet(str(tmp_path), "report_runs").num_rows == 2
         files.publish(written["reports"])
         assert read_parquet(str(tmp_path), "report_runs").num_rows == 0

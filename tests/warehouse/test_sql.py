@@ -40,6 +40,7 @@ def write(warehouse: Warehouse, report_id: int, rows: Rows, **changes: Any) -> N
         rows["agent_report_details"],
         rows["criterion_scores"],
         rows["report_runs"],
+        rows["report_issues"],
     )
 
 
@@ -304,8 +305,8 @@ def test_a_report_that_is_written_again_replaces_its_rows_and_keeps_those_of_oth
     write(warehouse, other, written)
     for _ in range(2):
         write(warehouse, one, written)
-    expected = {"reports": 2, "agent_report_details": 4, "criterion_scores": 4, "report_runs": 4, "judge_calls": 1}
-    assert count_rows(warehouse) == expected
+    expected = {"reports": 2, "agent_report_details": 4, "criterion_scores": 4, "report_runs": 4, "report_issues": 4}
+    assert count_rows(warehouse) == expected | {"judge_calls": 1}
     warehouse.write_report(one, {"status": "failed", "error": "quota"}, [], [], [])
     row = load(warehouse, one)
     assert (row["status"], row["error"], row["name"]) == ("failed", "quota", "Nightly")

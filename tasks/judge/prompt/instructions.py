@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tasks.judge.prompt.issue_instructions import ISSUE_INSTRUCTIONS
+
 PROMPT_VERSION = "5"
 
-Kind = Literal["agent", "team", "run"]
+Kind = Literal["agent", "team", "run", "issues"]
 """What a question is about; run: one by itself."""
 
 Asks = Literal["verdicts", "runs", "words", "scores"]
@@ -106,6 +108,8 @@ executive summary is two or three short paragraphs for someone who reads nothing
 
 def build_instructions(kind: Kind, asks: Asks) -> str:
     """The instructions of a question of ``kind`` that asks for ``asks``."""
+    if kind == "issues":
+        return ISSUE_INSTRUCTIONS
     if asks == "runs":
         return _OPENING + _RUNS + _READING + _CITING.format(example="", unsupported="") + _MATERIAL.rstrip()
     citing = _CITING.format(example=_EXAMPLE, unsupported=_UNSUPPORTED) + _CONTRADICTIONS

@@ -53,7 +53,8 @@ def build_messages(
     system = build_instructions(kind, asks)
     if goal:
         system += f"\n\nThe team's goal: {goal}"
-    system += "\n\nCriteria:\n" + "\n".join(_criterion(name, criterion) for name, criterion in rubric.items())
+    if kind != "issues":
+        system += "\n\nCriteria:\n" + "\n".join(_criterion(name, criterion) for name, criterion in rubric.items())
     return [
         {"role": "system", "content": _sendable(system)},
         {"role": "user", "content": _sendable(fenced_evidence)},

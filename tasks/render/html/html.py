@@ -14,6 +14,7 @@ from tasks.calibration.agreement import describe_kappa
 from tasks.comparison import changes
 from tasks.comparison.comparison import HOLDS_FOR
 from tasks.comparison.description import format_value, metric_title
+from tasks.render import issue_text
 from tasks.render.html import charts
 from tasks.render.html.overview import build_overview
 from tasks.render.html.page import Page
@@ -121,6 +122,7 @@ def _environment() -> Environment:
         "describe_passed": describe_passed,
         "interval_words": format_interval,
         "HOLDS_FOR": HOLDS_FOR,
+        "issue_text": issue_text,
     }
     return environment
 

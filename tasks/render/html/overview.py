@@ -18,6 +18,17 @@ from tasks.report.rows import CriterionRow
 
 _MOST_WORST = 6
 _MOST_PAPER = 24
+_MOST_NAMED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The agents that fail, are too close to call, or pass: the first of them, and how many more there are."""
+
+    tone: str
+    words: str
+    sections: Sequence[Section]
+    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,7 @@ class Overview:
     """
 
     headline: str
+    standing: Sequence[Standing]
     needs_attention: int
     passing: int
     close: int
@@ -89,6 +101,7 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
         headline=outage.headline
         if outage
         else _headline(len(worst), close, counts, len(sections), page.report["error"] or ""),
+        standing=_standing(sections),
         needs_attention=len(worst),
         passing=counts["passed"],
         close=close,
@@ -129,6 +142,18 @@ def _trend(history: Sequence[HistoryPoint]) -> Trend | None:
     return rate_trend(history) or score_trend(history)
 
 
+def _standing(sections: Sequence[Section]) -> list[Standing]:
+    """Who fails, is too close to call, and passes, in the order of ``sections``; nothing where no agent was judged."""
+    groups: dict[tuple[str, str], list[Section]] = {}
+    for section in sections:
+        if section.state in ("needs_attention", "unclear", "passed"):
+            groups.setdefault((section.tone, section.label), []).append(section)
+    return [
+        Standing(tone, words, found[:_MOST_NAMED], max(0, len(found) - _MOST_NAMED))
+        for (tone, words), found in groups.items()
+    ]
+
+
 def _team_anchors(sections: Sequence[Section]) -> dict[RunId, str]:
     """The place of each run that the team's criteria may cite: not of an id that runs of several agents have."""
     places = [place for section in sections for place in section.anchors.items()]
@@ -161,8 +186,10 @@ def _headline(failing: int, close: int, counts: Counter[str], total: int, error:
     passing, judged = counts["passed"], failing + counts["passed"] + counts["unclear"]
     if not judged:
         return f"{error[:1].upper()}{error[1:]}." if error else "No agent was judged."
-    if passing == total:
-        return f"All {total} agents pass." if total > 1 else "The agent passes."
+    if total > 1 and total in (passing, failing, close):
+        return f"All {total} agents {'pass' if passing else 'fail' if failing else 'are too close to call'}."
+    if total == 1 and total in (passing, failing, close):
+        return f"The agent {'passes' if passing else 'fails' if failing else 'is too close to call'}."
     parts = []
     if passing:
         parts.append(f"{passing} {'passes' if passing == 1 else 'pass'}")

@@ -101,6 +101,28 @@ now.report_id = newest.report_id AND now.agent_id = streak.agent_id JOIN agent_r
 agent_report_details.report_id = streak.report_id AND agent_report_details.agent_id = streak.agent_id JOIN
 reports ON reports.id = streak.report_id JOIN reports AS first ON first.id = streak.since_id LEFT OUTER JOIN
 below ON below.report_id = streak.report_id AND below.agent_id = streak.agent_id AND below.place = 1""",
+    "open_issues": """\
+WITH newest AS
+(SELECT reports.environment AS environment, report_issues.issue_id AS issue_id, max(report_issues.report_id) AS
+report_id
+FROM report_issues JOIN reports ON reports.id = report_issues.report_id
+WHERE reports.status = 'completed' AND report_issues.issue_id != 'other' GROUP BY reports.environment,
+report_issues.issue_id),
+decided AS
+(SELECT issue_decisions.environment AS environment, issue_decisions.issue_id AS issue_id,
+max(issue_decisions.id) AS id
+FROM issue_decisions GROUP BY issue_decisions.environment, issue_decisions.issue_id)
+ SELECT reports.environment, report_issues.issue_id, report_issues.title, report_issues.description,
+report_issues.probable_cause, report_issues.recommendation, report_issues.agent_ids,
+report_issues.runs_affected, report_issues.share, report_issues.share_low, report_issues.share_high,
+report_issues.gain, report_issues.state, report_issues.origin, report_issues.report_id, reports.created_at AS
+report_created_at, report_issues.first_report_id, first.created_at AS first_reported_at
+FROM newest JOIN report_issues ON report_issues.report_id = newest.report_id AND report_issues.issue_id =
+newest.issue_id JOIN reports ON reports.id = newest.report_id LEFT OUTER JOIN reports AS first ON first.id =
+report_issues.first_report_id LEFT OUTER JOIN decided ON decided.environment = newest.environment AND
+decided.issue_id = newest.issue_id LEFT OUTER JOIN issue_decisions ON issue_decisions.id = decided.id
+WHERE report_issues.state != 'gone' AND (issue_decisions.id IS NULL OR issue_decisions.decision = 'open' OR
+issue_decisions.report_id < report_issues.report_id)""",
 }
 
 POSTGRESQL = {
@@ -204,4 +226,26 @@ now.report_id = newest.report_id AND now.agent_id = streak.agent_id JOIN agent_r
 agent_report_details.report_id = streak.report_id AND agent_report_details.agent_id = streak.agent_id JOIN
 reports ON reports.id = streak.report_id JOIN reports AS first ON first.id = streak.since_id LEFT OUTER JOIN
 below ON below.report_id = streak.report_id AND below.agent_id = streak.agent_id AND below.place = 1""",
+    "open_issues": """\
+WITH newest AS
+(SELECT reports.environment AS environment, report_issues.issue_id AS issue_id, max(report_issues.report_id) AS
+report_id
+FROM report_issues JOIN reports ON reports.id = report_issues.report_id
+WHERE reports.status = 'completed' AND report_issues.issue_id != 'other' GROUP BY reports.environment,
+report_issues.issue_id),
+decided AS
+(SELECT issue_decisions.environment AS environment, issue_decisions.issue_id AS issue_id,
+max(issue_decisions.id) AS id
+FROM issue_decisions GROUP BY issue_decisions.environment, issue_decisions.issue_id)
+ SELECT reports.environment, report_issues.issue_id, report_issues.title, report_issues.description,
+report_issues.probable_cause, report_issues.recommendation, report_issues.agent_ids,
+report_issues.runs_affected, report_issues.share, report_issues.share_low, report_issues.share_high,
+report_issues.gain, report_issues.state, report_issues.origin, report_issues.report_id, reports.created_at AS
+report_created_at, report_issues.first_report_id, first.created_at AS first_reported_at
+FROM newest JOIN report_issues ON report_issues.report_id = newest.report_id AND report_issues.issue_id =
+newest.issue_id JOIN reports ON reports.id = newest.report_id LEFT OUTER JOIN reports AS first ON first.id =
+report_issues.first_report_id LEFT OUTER JOIN decided ON decided.environment = newest.environment AND
+decided.issue_id = newest.issue_id LEFT OUTER JOIN issue_decisions ON issue_decisions.id = decided.id
+WHERE report_issues.state != 'gone' AND (issue_decisions.id IS NULL OR issue_decisions.decision = 'open' OR
+issue_decisions.report_id < report_issues.report_id)""",
 }

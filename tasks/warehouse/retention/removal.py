@@ -26,12 +26,13 @@ from tasks.warehouse.schema import (
     criterion_scores,
     judge_calls,
     report_comparisons,
+    report_issues,
     report_runs,
     reports,
     reused_answers,
 )
 
-_CHILDREN = (report_runs, criterion_scores, agent_report_details)
+_CHILDREN = (report_issues, report_runs, criterion_scores, agent_report_details)
 # A report's page is written when the report has ended.
 _STILL_WRITING = timedelta(hours=1)
 _COLUMNS = ("id", "environment", "name", "status", "created_at", "generation_completed_at")

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ColumnElement, Select, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tasks.warehouse.views.issue_queries import select_open_issues
 from tasks.warehouse.views.queries import (
     select_agent_score_history,
     select_criterion_history,
@@ -109,7 +110,7 @@ judge_costs = View(
         "report_name": "The report's name; NULL: the report is gone.",
         "report_status": "How the report ended, or what it is doing; NULL: the report is gone.",
         "report_created_at": "When the report was begun, in UTC; NULL: the report is gone.",
-        "kind": "agent or team.",
+        "kind": "agent, team or issues.",
         "model": "As the endpoint calls it.",
         "calls": "Answers that were paid for.",
         "unusable_calls": "Of them, those that could not be used: unparseable, refused, cut off, …",
@@ -141,9 +142,19 @@ failing_agents = View(
         "failing_since": "When the first of them was begun, in UTC.",
     },
 )
+open_issues = View(
+    "open_issues",
+    "A row for every issue that is open now: the newest completed report that looked for it found it, and no person "
+    "has closed it since, or decided that it is none.",
+    select_open_issues(),
+    {
+        "report_id": "The newest report that found it; the figures are that report's.",
+        "first_reported_at": "When the report that found it first was begun, in UTC; NULL: that report is gone.",
+    },
+)
 
 VIEWS = {
     view.name: view
-    for view in (latest_agent_scores, agent_score_history, criterion_history, judge_costs, failing_agents)
+    for view in (latest_agent_scores, agent_score_history, criterion_history, judge_costs, failing_agents, open_issues)
 }
 """Every view by its name."""

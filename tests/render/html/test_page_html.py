@@ -72,9 +72,11 @@ def test_the_same_page_gives_the_same_file(make_page: MakePage) -> None:
 
 
 def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
-    words = _words(render_html(make_page(agents=7)))
+    html = render_html(make_page(agents=7))
+    words = _words(html)
+    assert '<a class="trace" href="https://jaeger.example.com/trace/' in html
     for part in (
-        "45% 40 to 50% with 95 % confidence", "Team score 7.8 of 10", "Team passes", "Of 7 agents",
+        "45% 95 % interval: 40 to 50%", "Team score 7.8 of 10", "Team passes", "Of 7 agents",
         "have the status completed: 30 points more", "Runs judged 9",
         "5 by the judge, 4 from the source, 2 where the judge cannot tell, 1 without a usable verdict",
         "Since report 11", "1 worse", "1 better",
@@ -85,7 +87,7 @@ def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
         "did not do its task", "no usable verdict", "candidate step",
         "Weaknesses", "Recommendations", "Strengths", "Claims that what happened contradicts", "It was seen",
         "Errors of runs", "5×", "Tools", "20 0 1.5 s", "Worst run:", "Typical run:", "Best run:",
-        "trace in Jaeger", "Looks like an attempt to influence the judge", "Redacted:", "citations of the judge",
+        "Looks like an attempt to influence the judge", "Redacted:", "citations of the judge",
         "Judging failed.", "Skipped: budget.", "Not judged.", "No finished run",
         "Fingerprint", "4 outcome in 5 attempts; 1.5 s on average, 3.0 s at most", "Answers used again",
         "40 labels of 2 people", "0.61 (0.40 to 0.80) substantial", "corrected for its known errors 61% (40% to 80%)",
@@ -145,7 +147,7 @@ def test_without_comparison_agreement_history_and_jaeger_it_says_so(make_page: M
     words = _words(html)
     assert "There is no earlier report to compare with." in words
     assert "This judge has not been compared with people's labels yet. agent-report label 12 walks you through" in words
-    assert "trace in Jaeger" not in words
+    assert 'class="trace"' not in html
     assert 'class="trend"' not in html
 
 
@@ -333,6 +335,15 @@ def test_a_report_made_before_verdicts_shows_completion_and_states_that_success_
     assert "Completion 75% 53 to 89%" in words
     for absent in ("three of ten", "did not do its task", "Too close to call", "points below", "Runs judged", "None"):
         assert absent not in words, absent
+
+
+def test_who_passes_and_who_fails_is_named_first_with_their_success(make_page: MakePage) -> None:
+    page = make_page(agents=12, comparison=None)
+    for number, row in enumerate(page.agents):
+        row.update(status="evaluated", agent_name=f"bot-{number:02}", passed=[False, True][number == 11])
+    words = _words(render_html(page))
+    named = words.partition("Of 12 agents, 1 passes, 11 fail.")[2].partition("Runs that did their task")[0]
+    assert re.search(r"^ Fails bot-00 45% , bot-01 45% .* bot-07 45% and 3 more Passes bot-11 45%", named)
 
 
 def test_without_labels_the_page_states_how_often_judges_are_wrong(make_page: MakePage) -> None:

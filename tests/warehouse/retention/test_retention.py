@@ -60,10 +60,13 @@ def fill(warehouse: Warehouse, folder: Path, days: int, environment: str, status
     criteria = [{"agent_id": "1", "criterion": "accuracy", "weight": 1.0, "threshold": 7.0}]
     runs = [{"agent_id": "1", "run_id": str(number), "status": "completed"} for number in range(3)]
     report = {"status": status, "generation_completed_at": moment}
-    warehouse.write_report(report_id, report, details, criteria, runs)
+    issue = {"title": "Loops", "agent_ids": ["1"], "runs": [], "runs_affected": 0, "state": "new", "origin": "code"}
+    issues = [issue | {"issue_id": "i-3f9a2c", "first_report_id": report_id}]
+    warehouse.write_report(report_id, report, details, criteria, runs, issues)
     row = warehouse.load_report(report_id)
     assert row is not None
     tables = {"reports": [row], "agent_report_details": details, "criterion_scores": criteria, "report_runs": runs}
+    tables["report_issues"] = issues
     write_parquet(str(folder), environment, report_id, tables)
     page = folder / "pages" / environment.replace("/", "%2F") / f"{report_id}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -165,10 +168,11 @@ def test_old_reports_go_with_rows_answers_and_files(
         "agent_report_details": 6,
         "criterion_scores": 3,
         "report_runs": 9,
+        "report_issues": 3,
         "report_comparisons": 0,
         "judge_calls": 6,
     }
-    assert len(found.files) == 15
+    assert len(found.files) == 18
     assert found.leftovers == ()
     assert ids(warehouse) == files(folder) == kept
     check_whole(warehouse, folder, kept)
@@ -320,7 +324,7 @@ def test_files_of_reports_that_are_gone_are_found(warehouse: Warehouse, folder: 
     (folder / "report_runs" / "of-another-warehouse").mkdir()
     (folder / "report_runs" / "of-another-warehouse" / "1.parquet").write_bytes(b"x")
     found = run(warehouse, folder)
-    assert len(found.leftovers) == len(found.files) == 5 + 2
+    assert len(found.leftovers) == len(found.files) == 6 + 2
     there = {path.name for path in place.iterdir()}
     # That of the report in progress is its writer's, an id never given is of another warehouse.
     assert there == {f"{kept}.parquet", left[2], *others}

@@ -84,6 +84,7 @@ _COLUMNS: tuple[tuple[str, str, Any, str | None], ...] = (
     ("reports", "success_rate_high", sa.Double(), "95 % interval."),
     ("reports", "verdicts", _JSON, "Runs by where their success is known from."),
     ("reports", "issues_error", sa.Text(), "Why the judge could not group failing runs into issues."),
+    ("reports", "issues_seconds", sa.Double(), "Of the call that grouped them; NULL: none was made."),
     ("agent_report_details", "runs_in_population", sa.BigInteger(), "Finished runs that the report is about."),
     (
         "agent_report_details",
@@ -126,6 +127,8 @@ _COLUMNS: tuple[tuple[str, str, Any, str | None], ...] = (
     ("report_runs", "session_id", sa.Text(), None),
 )
 _COMMENTS = {
+    "judge_calls.kind": "agent, team or issues.",
+    "judge_calls.agent_id": "NULL for the team and for issues.",
     "report_comparisons.metric": "overall, score, criterion:NAME, completion_rate, …",
     "labels.criterion": "(success): whether the run did its task.",
     "reports.total_runs_analyzed": "Finished runs of all agents that were read in full.",
@@ -182,22 +185,24 @@ def _create_tables() -> None:
             "issue_id",
             sa.Text(),
             nullable=False,
-            comment="Stays from report to report as long as it is the same issue.",
+            comment="Stays from report to report while it is the same issue; other: failing runs that are in none.",
         ),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), comment="What happens."),
         sa.Column("probable_cause", sa.Text(), comment="A guess of the judge."),
         sa.Column("recommendation", sa.Text(), comment="What to change."),
-        sa.Column("agent_ids", _JSON),
-        sa.Column("runs", _JSON, comment="Runs in which it was seen."),
-        sa.Column("runs_affected", sa.BigInteger()),
+        sa.Column("agent_ids", _JSON, nullable=False),
+        sa.Column("runs", _JSON, nullable=False, comment="Runs in which it was seen."),
+        sa.Column("runs_affected", sa.BigInteger(), nullable=False),
         sa.Column("share", sa.Double(), comment="Estimated share of all runs, 0 to 1."),
         sa.Column("share_low", sa.Double(), comment="95 % interval."),
         sa.Column("share_high", sa.Double(), comment="95 % interval."),
         sa.Column("gain", sa.Double(), comment="By how much the team's success rate would rise without it, 0 to 1."),
-        sa.Column("state", sa.Text(), nullable=False, comment="new, ongoing or back."),
-        sa.Column("first_report_id", sa.BigInteger(), comment="The report that saw it first."),
-        sa.Column("origin", sa.Text(), comment="judge, or code where failure modes were grouped without it."),
+        sa.Column("state", sa.Text(), nullable=False, comment="new, ongoing, back or gone; of the issue other: other."),
+        sa.Column("first_report_id", sa.BigInteger(), nullable=False, comment="The report that saw it first."),
+        sa.Column(
+            "origin", sa.Text(), nullable=False, comment="judge, or code where failure modes were grouped without it."
+        ),
         sa.PrimaryKeyConstraint("report_id", "issue_id", name="pk_report_issues"),
     )
     op.create_index("ix_report_issues_issue_id", "report_issues", ["issue_id", "report_id"])

@@ -1,4 +1,4 @@
-"""A report as a file for other programs: one JSON document, or one table as CSV."""
+"""A report as a file for other programs: one JSON document, one table as CSV, or runs as JSON lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from deployments.labelling.csv_cell import guard
 from deployments.terminal.console import Row, json_text
@@ -15,8 +15,12 @@ from deployments.terminal.out_file import refuse_existing, write_out
 from tasks.connecting import open_clients
 from tasks.errors import ConflictError, UsageError
 
+if TYPE_CHECKING:
+    from deployments.commands.exports.dataset import WhichRuns
+    from tasks.report.rows import ReportRow
+
 Format = Literal["csv", "json"]
-TableName = Literal["agents", "criteria", "runs", "reports"]
+TableName = Literal["agents", "criteria", "runs", "issues", "reports"]
 
 # Line feeds and tabs are text; the rest of the control characters moves cursors.
 # So do those that turn the direction of text around; CSV has no escapes.
@@ -27,8 +31,9 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
 def export_report(
     report_id: int,
     *,
-    kind: Format,
-    table: TableName | None,
+    kind: Format | None,
+    table: TableName | Literal["dataset"] | None,
+    runs: WhichRuns | None,
     out: str,
     force: bool = False,
     byte_order_mark: bool = False,
@@ -37,8 +42,9 @@ def export_report(
 
     A file that exists is replaced only with ``force``, and stays until the new one is whole.
 
-    JSON is ``{"report": {…}, "agents": […], "criteria": […], "runs": […]}``, or with ``table`` an array of its rows.
-    CSV is one table, by default the agents.
+    JSON is ``{"report": {…}, "agents": […], "criteria": […], "runs": […], "issues": […]}``, or with ``table`` an array
+    of its rows. CSV is one table, by default the agents. The table ``dataset`` is ``runs`` (by default failing ones)
+    as JSON lines, and has no other format.
 
     Raises:
         RefusedError: there is no such report, it is not done, the file exists, or it cannot be written.
@@ -46,7 +52,13 @@ def export_report(
     from tasks.stored.reports import require_report
     from tasks.warehouse.schema import ENDED
 
-    if byte_order_mark and kind == "json":
+    if table == "dataset" and kind is not None:
+        raise UsageError("--table dataset is JSON lines: leave --format out")
+    if table != "dataset" and kind is None:
+        raise UsageError("--format is required: csv or json")
+    if table != "dataset" and runs is not None:
+        raise UsageError("--runs requires --table dataset")
+    if byte_order_mark and kind != "csv":
         raise UsageError("--bom requires --format csv")
     if not force:
         refuse_existing(out, "--out")
@@ -56,7 +68,9 @@ def export_report(
             f"report {report_id} is not finished ({report['status']}, {report['progress']} %): "
             f"`agent-report watch {report_id}` follows it"
         )
-    if kind == "json":
+    if table == "dataset":
+        content = _dataset(report, runs or "failing")
+    elif kind == "json":
         content = _json(report, table)
     else:
         name = table or "agents"
@@ -65,10 +79,17 @@ def export_report(
     write_out(out, text.encode("utf-8", "replace"), "--out")
 
 
+def _dataset(report: Row, runs: WhichRuns) -> str:
+    from deployments.commands.exports.dataset import write_dataset
+    from tasks.clients import current_clients
+
+    return write_dataset(current_clients().warehouse(), cast("ReportRow", report), runs)
+
+
 def _json(report: Row, table: TableName | None) -> str:
     if table is not None:
         return json_text(_rows(report, table)) + "\n"
-    names: tuple[TableName, ...] = ("agents", "criteria", "runs")
+    names: tuple[TableName, ...] = ("agents", "criteria", "runs", "issues")
     children: dict[str, Any] = {name: _rows(report, name) for name in names}
     return json_text({"report": report, **children}) + "\n"
 
@@ -81,6 +102,8 @@ def _rows(report: Row, table: TableName) -> Sequence[Row]:
     warehouse = current_clients().warehouse()
     if table == "agents":
         return warehouse.load_agents(report["id"])
+    if table == "issues":
+        return warehouse.load_issues(report["id"])
     return warehouse.load_criteria(report["id"]) if table == "criteria" else warehouse.load_runs(report["id"])
 
 
@@ -92,6 +115,7 @@ def _columns(table: TableName) -> list[str]:
         "agents": schema.agent_report_details,
         "criteria": schema.criterion_scores,
         "runs": schema.report_runs,
+        "issues": schema.report_issues,
     }
     return list(tables[table].columns.keys())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.commands.export import write_csv
+from deployments.commands.exports.report_file import write_csv
 from tasks.warehouse.schema import agent_report_details, reports
 
 AgentReport = Callable[..., tuple[int, str, str]]
@@ -21,7 +21,7 @@ HOSTILE = "=cmd|' /C calc'!A0"
 def test_json_is_the_whole_report_in_one_document(agent_report: AgentReport, tmp_path: Path, write: Write) -> None:
     report_id = str(write())
     whole = json.loads(agent_report("export", report_id, "--format", "json")[1])
-    assert list(whole) == ["report", "agents", "criteria", "runs"]
+    assert list(whole) == ["report", "agents", "criteria", "runs", "issues"]
     assert list(whole["report"]) == reports.columns.keys()
     assert [len(whole[name]) for name in ("agents", "criteria", "runs")] == [2, 5, 2]
     assert whole["agents"][1]["tool_usage"][0]["calls"] == 4
