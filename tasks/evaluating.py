@@ -29,6 +29,7 @@ from tasks.judge.exchange import Judge
 from tasks.judge.issues.judging import IssueSearch, judge_issues
 from tasks.judge.rubric import resolve_rubrics, select_agents
 from tasks.judge.runs.each import JudgedRuns, judge_each
+from tasks.judge.runs.guidance import find_guidance
 from tasks.judge.team import judge_team
 from tasks.report.build import ReportDraft
 from tasks.report.issues.failing_runs import find_failing_runs
@@ -66,6 +67,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         samples=plan.options.judge_samples,
         report_id=plan.id,
         fresh_since=plan.fresh_since,
+        guidance=find_guidance(clients.settings.judge_guidance),
     )
     judge = replace(judge, budget=Budget(plan.options.max_report_cost_usd, _spent_usd(plan, judge)))
     _warn_of_unknown_price(judge)
@@ -129,6 +131,8 @@ def open_draft(draft: ReportDraft, plan: ReportPlan, agents: Sequence[Agent], ju
     if (warning := current_clients().judge_warning(plan.options)) is not None:
         draft.warnings.append(warning)
         get_run_logger().warning(warning)
+    if judge.guidance is not None:
+        draft.warnings.append(judge.guidance.describe())
     get_run_logger().info(
         "Report %s on %s: %s agents, the newest %s runs of each%s, judged by %s, %s at once",
         plan.id,

@@ -47,14 +47,16 @@ TEAM_DETAILS = (FactsDetail(300), FactsDetail(160, 4, 2), FactsDetail(80, 0, 1),
 
 
 def build_messages(
-    kind: Kind, asks: Asks, rubric: Mapping[str, Criterion], fenced_evidence: str, goal: str = ""
+    kind: Kind, asks: Asks, rubric: Mapping[str, Criterion], fenced_evidence: str, goal: str = "", guidance: str = ""
 ) -> list[dict[str, str]]:
-    """The chat messages of a question: instructions and rubric as system, the fenced evidence as user."""
+    """The chat messages of a question: instructions, rubric and guidance as system, the fenced evidence as user."""
     system = build_instructions(kind, asks)
     if goal:
         system += f"\n\nThe team's goal: {goal}"
     if kind != "issues":
         system += "\n\nCriteria:\n" + "\n".join(_criterion(name, criterion) for name, criterion in rubric.items())
+    if guidance:
+        system += f"\n\n{guidance}"
     return [
         {"role": "system", "content": _sendable(system)},
         {"role": "user", "content": _sendable(fenced_evidence)},
