@@ -179,6 +179,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[Trees, int | None], list[str]]]] = {
     "spans": ("What is read of spans", _printed("span_reading", "--all")),
     "rates": ("Success rates: intervals and unchanged nights", _printed("success_rates")),
     "airline": ("Success of real runs that all completed", _printed("airline")),
+    "airline-report": ("A report on real runs that all completed", _printed("airline_report")),
     "alarms": ("False alarms of comparisons", _printed("false_alarms", "--pairs", "200")),
 }
 

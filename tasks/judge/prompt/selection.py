@@ -101,7 +101,7 @@ def show_run(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
 
 def run_size(labelled_run: LabelledRun) -> int:
     """Tokens that the whole run takes, about."""
-    return labelled_run.tokens + _RUN_OVERHEAD + _STEP_OVERHEAD * len(labelled_run.steps)
+    return labelled_run.tokens + _RUN_OVERHEAD + _STEP_OVERHEAD * len(labelled_run.shown_steps)
 
 
 def _that_fit(evidence: Evidence, labelled_runs: Sequence[LabelledRun], budget_tokens: int) -> Sequence[LabelledRun]:
@@ -140,7 +140,8 @@ def _whole(labelled_run: LabelledRun) -> RunExcerpt:
         expected=run.expected or "",
         context=run.context or "",
         steps=tuple(
-            StepExcerpt(step, step.arguments, step.result, step.error, step.own_text) for step in labelled_run.steps
+            StepExcerpt(step, step.arguments, step.result, step.error, step.own_text)
+            for step in labelled_run.shown_steps
         ),
     )
 
@@ -154,7 +155,7 @@ def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
     """
     run = labelled_run.run
     left = max(1, budget_tokens - _RUN_OVERHEAD)
-    steps = _steps_that_fit(labelled_run.steps, left // 2)
+    steps = _steps_that_fit(labelled_run.shown_steps, left // 2)
     left -= sum(_STEP_OVERHEAD + text_tokens(step.name) for step in steps)
     groups: list[list[str]] = [
         [run.task or ""],
