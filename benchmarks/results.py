@@ -173,6 +173,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[Trees, int | None], list[str]]]] = {
     "start": ("The first judge call", measure_start),
     "shared": ("Reports on a shared server", _printed("report_speed", "--shared")),
     "history": ("Long histories", _printed("history_speed")),
+    "population": ("Many runs in one window", _printed("population")),
     "recall": ("What redaction finds", _printed("redaction_recall")),
     "redaction": ("Redaction of hostile texts", _printed("redaction_speed")),
     "spans": ("What is read of spans", _printed("span_reading", "--all")),

@@ -120,7 +120,7 @@ class Judge:
 
     def _with_shown(self, answer: JudgeAnswer, question: Question, call: CallContext) -> JudgeAnswer:
         """``answer``, from the ledger, with what the same question shows today, and the runs that it leaves out."""
-        if question.asks == "scores":
+        if question.asks in ("scores", "words"):
             return answer
         with suppress(ContextLengthError):
             shown = self._fit(question, call).shown

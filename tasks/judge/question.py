@@ -10,7 +10,7 @@ from typing import Any
 
 from tasks.errors import ContextLengthError
 from tasks.evidence.types import AgentId
-from tasks.judge.answer import JudgeAnswer, RenderedEvidence, build_schema, parse_answer, parse_verdicts
+from tasks.judge.answer import JudgeAnswer, RenderedEvidence, build_schema, parse_answer, parse_verdicts, parse_words
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.model_limits import Bounds
 from tasks.judge.issues.answer import IssueKeys, build_issues_schema, parse_issues
@@ -84,6 +84,8 @@ class Question:
             return JudgeAnswer({}, issues=parse_issues(text, self.issue_keys, cut_off=cut_off))
         if self.asks == "scores":
             return parse_answer(text, self.kind, self.rubric, self.labelled_runs, cut_off=cut_off)
+        if self.asks == "words":
+            return parse_words(text, self.rubric, self.labelled_runs, cut_off=cut_off)
         return parse_verdicts(text, self.rubric, self.labelled_runs, labels, cut_off=cut_off)
 
     def rotation(self, sample: int, samples: int) -> float:
@@ -101,7 +103,7 @@ class Question:
         if self.issue_keys is not None:
             return _LEAST_ISSUES
         words = 0 if self.asks == "runs" else answer_tokens(len(self.rubric), self.kind)
-        return words + (0 if self.asks == "scores" else verdict_tokens(len(self.rubric)))
+        return words + (verdict_tokens(len(self.rubric)) if self.asks in ("verdicts", "runs") else 0)
 
 
 @dataclass(frozen=True, slots=True)
