@@ -53,6 +53,7 @@ class _ShownRun:
     run_id: str
     status: str
     path: str
+    instructions: str
     texts: Sequence[tuple[str, str]]
     moments: Sequence[Moment]
     ending: Sequence[tuple[str, str]]
@@ -169,6 +170,7 @@ class LabellingPage:
             run_id=of.run["run_id"],
             status=of.run["status"],
             path=self.path(place),
+            instructions=whole.instructions,
             texts=whole.texts,
             moments=whole.moments,
             ending=whole.ending,

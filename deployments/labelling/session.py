@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from deployments.labelling.labelled_report import LabelledReport
 
 _COMPLETED, _STOPPED = 0, 1
-_LONGEST_STEP = 600
+_LONGEST_STEP, _LONGEST_INSTRUCTIONS = 600, 2000
 
 
 class LabellingSession:
@@ -48,6 +48,7 @@ class LabellingSession:
         self.skipped: set[int] = set()
         self.given: set[tuple[AgentId, RunId | None, str]] = set()
         self._shown: RunToLabel | None = None
+        self._instructions: set[str] = set()
 
     def run(self) -> int:
         """Ask until every question is answered or the person quits; returns the exit code (1 after Ctrl-C)."""
@@ -178,6 +179,10 @@ class LabellingSession:
             self.console.print(line)
 
     def _show_whole(self, whole: WholeRun) -> None:
+        if whole.instructions and whole.instructions not in self._instructions:
+            self._instructions.add(whole.instructions)
+            text = clip_middle(whole.instructions, _LONGEST_INSTRUCTIONS)
+            self.console.print(Text.assemble(("The agent's instructions: ", "bold"), plain(text, "dim")))
         moments = [(moment.title, clip_middle(moment.text, _LONGEST_STEP)) for moment in whole.moments]
         for title, text in (*whole.texts, *moments, *whole.ending):
             self.console.print(Text.assemble(one_line(f"{title}:", "bold"), " ", plain(text)))

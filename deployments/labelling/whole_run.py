@@ -27,11 +27,13 @@ class Moment:
 @dataclass(frozen=True, slots=True)
 class WholeRun:
     """A run as the source has it, redacted: ``texts`` before what happened (task, what is given), ``moments`` in their
-    order, ``ending`` after it (response, error); each text under its heading."""
+    order, ``ending`` after it (response, error); each text under its heading. ``instructions`` are those that the agent
+    was given ("" where they are not known)."""
 
     texts: Sequence[tuple[str, str]]
     moments: Sequence[Moment]
     ending: Sequence[tuple[str, str]]
+    instructions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def read_whole_runs(report: ReportRow, chosen: Sequence[RunToLabel]) -> WholeRun
     except AgentReportError as error:
         return WholeRuns({}, scrub(str(error)) or type(error).__name__)
     runs = {
-        (agent_id, labelled.run.id): _whole(labelled)
+        (agent_id, labelled.run.id): _whole(labelled, evidence.agent.prompt or "")
         for agent_id, evidence in found.items()
         for labelled in label_runs(evidence)
         if (agent_id, labelled.run.id) in wanted
@@ -62,12 +64,13 @@ def read_whole_runs(report: ReportRow, chosen: Sequence[RunToLabel]) -> WholeRun
     return WholeRuns(runs, f"it does not have {missing} of {len(wanted)} runs any more" if missing else "")
 
 
-def _whole(labelled: LabelledRun) -> WholeRun:
+def _whole(labelled: LabelledRun, instructions: str) -> WholeRun:
     run = labelled.run
     return WholeRun(
         texts=_filled(("Task", run.task), ("A correct answer (given)", run.expected), ("Context (given)", run.context)),
         moments=tuple(_moments(labelled.steps)),
         ending=_filled(("Response", run.final_response), ("Error", run.error)),
+        instructions=instructions,
     )
 
 

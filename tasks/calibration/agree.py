@@ -143,6 +143,11 @@ def _warnings(
             f"{counted(matched.left_out, 'label is', 'labels are')} of reports by another judge than {judging.model}, "
             "and left out: label a report of this judge, or have it judge the same runs"
         )
+    if matched.waiting:
+        warnings.append(
+            f"{counted(matched.waiting, 'label answers', 'labels answer')} whether runs did their task, on which this "
+            "judge has no verdict: they count as soon as a report by it has verdicts on these runs"
+        )
     if not used:
         return warnings
     if matched.rated:

@@ -18,7 +18,7 @@ class MatchedLabels:
     ``on_runs`` are compared with a verdict on the same run, each under its item, and combined in ``rated``;
     ``on_agents`` with a score of the agent. ``left_out`` counts those of other judges, ``outgrown`` those that only an
     earlier form of this judge can be compared with and that are left out, and ``earlier`` those of an earlier form that
-    count.
+    count. ``waiting`` are on whether a run did its task, where this judge has no verdict on the run yet.
     """
 
     on_runs: Sequence[tuple[ItemKey, Label]]
@@ -27,6 +27,7 @@ class MatchedLabels:
     left_out: int
     outgrown: int = 0
     earlier: int = 0
+    waiting: int = 0
 
 
 def match_labels(judging: Judging, labels: Sequence[Label]) -> MatchedLabels:
@@ -42,7 +43,7 @@ def match_labels(judging: Judging, labels: Sequence[Label]) -> MatchedLabels:
     on_agents: list[Label] = []
     verdicts: dict[ItemKey, bool | None] = {}
     now: set[ItemKey] = set()
-    left_out = 0
+    left_out = waiting = 0
     for label in labels:
         item, is_now = _find_item(label, judging) if label.run_id is not None else (None, False)
         if item is not None:
@@ -51,6 +52,8 @@ def match_labels(judging: Judging, labels: Sequence[Label]) -> MatchedLabels:
             verdicts[item] = label.judge_passed if run is None else run.verdicts.get(item.criterion)
             on_runs.append((item, label))
             now |= {item} if is_now else set()
+        elif label.criterion == SUCCESS_QUESTION:
+            waiting += 1
         elif label.judge_model == judging.model and not label.judge_on_run:
             on_agents.append(label)
         else:
@@ -60,7 +63,7 @@ def match_labels(judging: Judging, labels: Sequence[Label]) -> MatchedLabels:
     if len({item[:3] for item in now}) >= MINIMUM_RUNS:
         on_runs = [(item, label) for item, label in on_runs if item in now]
         outgrown, earlier = earlier, 0
-    return MatchedLabels(on_runs, on_agents, rate_runs(on_runs, verdicts), left_out, outgrown, earlier)
+    return MatchedLabels(on_runs, on_agents, rate_runs(on_runs, verdicts), left_out, outgrown, earlier, waiting)
 
 
 def _find_item(label: Label, judging: Judging) -> tuple[ItemKey | None, bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,10 @@ def test_a_run_is_shown_whole_and_in_order(report: LabelledReport, tmp_path: Pat
     page = LabellingPage(report, chosen, "ana", blind=True, base="/s/", whole=found.runs).render(0, "n")
     assert "x" * 3000 in page
     assert "called look_up" in page
+    assert "<details>" not in page
+    given = {key: replace(one, instructions="Be <b>kind</b>.") for key, one in found.runs.items()}
+    page = LabellingPage(report, chosen, "ana", blind=True, base="/s/", whole=given).render(0, "n")
+    assert "Be &lt;b&gt;kind&lt;/b&gt;." in page
     assert "<script>" not in page
     assert "\x1b" not in page
     assert "&lt;script&gt;" in page
