@@ -118,7 +118,7 @@ def run_align(order: AlignOrder) -> int:
             f"the source has {found_runs} of the {len(split.held_out)} labelled runs to measure with as the report "
             f"read them: at least {MINIMUM_RUNS} are needed; label runs of a newer report"
         )
-    calls = 2 * len(work.wanted) + (given is None)
+    calls = 2 * (found_runs if work.plan.options.judge_runs == "each" else len(work.wanted)) + (given is None)
     console.print(
         Text(
             f"{counted(len(split.learning), 'labelled run')} to learn from, {found_runs} to measure with; "
@@ -240,24 +240,23 @@ def _measure(work: _Work, split: Split, labelled: _Labelled, guidance: Guidance)
 def _ask(work: _Work, judge: Judge) -> dict[RunKey, bool | None]:
     from tasks.judge.call_context import Spent
     from tasks.judge.runs.again import judge_chosen
+    from tasks.judge.runs.each import judge_each
 
     verdicts = {"yes": True, "no": False, "cannot_tell": None}
 
     def ask(agent_id: AgentId) -> dict[RunKey, bool | None]:
-        spent = Spent()
-        work.spent.append(spent)
-        found = judge_chosen(
-            judge,
-            work.evidence[agent_id],
-            work.rubrics[agent_id],
-            work.wanted[agent_id],
-            timeout_seconds=work.plan.options.eval_timeout_seconds,
-            spent=spent,
-        )
+        evidence, rubric, run_ids = work.evidence[agent_id], work.rubrics[agent_id], sorted(work.wanted[agent_id])
+        seconds = work.plan.options.eval_timeout_seconds
+        if work.plan.options.judge_runs == "each":
+            judged = judge_each(judge, evidence, run_ids, rubric, timeout_seconds=seconds * len(run_ids))
+            work.spent.append(judged.spent)
+            found = list(judged.verdicts)
+        else:
+            spent = Spent()
+            work.spent.append(spent)
+            found = list(judge_chosen(judge, evidence, rubric, run_ids, timeout_seconds=seconds, spent=spent).values())
         return {
-            (agent_id, run_id): verdicts[verdict.success]
-            for run_id, verdict in found.items()
-            if verdict.success is not None
+            (agent_id, verdict.run_id): verdicts[verdict.success] for verdict in found if verdict.success is not None
         }
 
     width = min(_MOST_AT_ONCE, work.plan.judges_at_once or _MOST_AT_ONCE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -174,6 +175,20 @@ def test_what_is_in_force_is_the_baseline_and_replaced(labelled: Any, align: Cal
     assert sum("Be kind." in payload["messages"][0]["content"] for payload in endpoint.payloads) == 2
     assert "receipt" in load_guidance(path).guidance
     assert load_guidance(labelled.folder / "mine.previous.yaml").guidance == "Be kind."
+
+
+def test_where_runs_are_judged_each_by_itself_they_are_measured_so(labelled: Any, align: Callable[..., Any]) -> None:
+    with sqlite3.connect(labelled.folder / "warehouse.db") as connection:
+        (text,) = connection.execute("SELECT parameters FROM reports").fetchone()
+        parameters = json.loads(text)
+        parameters["options"]["judge_runs"] = "each"
+        connection.execute("UPDATE reports SET parameters = ?", (json.dumps(parameters),))
+    connection.close()
+    endpoint = _Endpoint(learns=True)
+    ended = align(endpoint)
+    assert ended.code == 0, ended.printed
+    assert "about 25 calls" in ended.out
+    assert len(endpoint.payloads) == 25
 
 
 @pytest.mark.parametrize(
