@@ -23,6 +23,7 @@ def label(
     template: Path | None = None,
     serve: Flag = False,
     port: int = 0,
+    source: Annotated[bool, Parameter(negative="--no-source")] = True,
     json: Flag = False,
 ) -> int:
     """Label runs of a report by hand.
@@ -51,6 +52,8 @@ def label(
         Label on a page in the browser: on 127.0.0.1, behind a link with a secret, until Ctrl-C.
     port
         With `--serve`: port of the page; 0: any free one.
+    source
+        Read the runs from the source again, to show them whole; --no-source shows the excerpts of the report.
     json
         With `--csv`: print only `{"report_id": …, "labels": [{…}], "empty_lines": …}`, with the stored labels.
     """
@@ -58,7 +61,9 @@ def label(
     from deployments.stack.beside import stack_warehouse
 
     with stack_warehouse():
-        order = LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template, json, serve, port)
+        order = LabelOrder(
+            report_id, agents or (), count, seed, labeler, blind, csv, template, json, serve, port, source
+        )
         return run_label(order)
 
 

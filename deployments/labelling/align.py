@@ -94,6 +94,7 @@ def run_align(order: AlignOrder) -> int:
         RefusedError: no such report, too few labels, nothing to learn from, a file that is in the way.
         AgentReportError: the judge or the source cannot be asked.
     """
+    from tasks.calibration.agreement import MINIMUM_RUNS
     from tasks.calibration.alignment import split_labelled
     from tasks.clients import current_clients
     from tasks.stored.reports import require_report
@@ -111,10 +112,16 @@ def run_align(order: AlignOrder) -> int:
     split = split_labelled(labelled.rated, seed=order.seed, learned=learned)
     work = _prepare(clients, report, split, in_force)
     console = open_console(stderr=order.as_json)
+    found_runs = sum(len(run_ids) for run_ids in work.wanted.values())
+    if found_runs < MINIMUM_RUNS:
+        raise ConflictError(
+            f"the source has {found_runs} of the {len(split.held_out)} labelled runs to measure with as the report "
+            f"read them: at least {MINIMUM_RUNS} are needed; label runs of a newer report"
+        )
     calls = 2 * len(work.wanted) + (given is None)
     console.print(
         Text(
-            f"{counted(len(split.learning), 'labelled run')} to learn from, {len(split.held_out)} to measure with; "
+            f"{counted(len(split.learning), 'labelled run')} to learn from, {found_runs} to measure with; "
             f"about {counted(calls, 'call')} to {work.judge.client.model}."
         )
     )
@@ -310,7 +317,7 @@ def _show(
         console.print(
             Text.assemble(
                 ("Not adopted: ", "bold yellow"),
-                one_line(f"kappa does not rise. It is in {stored}, for you to edit; then: "),
+                one_line(f"kappa on labels that it did not use does not rise. It is in {stored}, to be edited; then: "),
                 printed_command("align", order.report_id, "--file", stored),
             ),
             soft_wrap=True,

@@ -57,7 +57,7 @@ class Split:
 class Alignment:
     """The kappa of judge and people on ``runs`` held-out runs, without and with guidance; the change with its interval.
 
-    Where the judge cannot tell, it counts as not agreeing. ``adopted`` when kappa rises.
+    Where the judge cannot tell, it counts as not agreeing.
     """
 
     runs: int
@@ -69,8 +69,8 @@ class Alignment:
 
     @property
     def adopted(self) -> bool:
-        """Whether kappa on labels that were not used rises."""
-        return self.change.value is not None and self.change.value > 0
+        """Whether kappa rises, on at least MINIMUM_RUNS runs whose labels were not used."""
+        return self.change.value is not None and self.change.value > 0 and self.runs >= MINIMUM_RUNS
 
 
 def split_labelled(rated: Sequence[RatedRun], *, seed: int = 0, learned: Collection[RunKey] | None = None) -> Split:

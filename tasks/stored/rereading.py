@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 from tasks.clients import current_clients
+from tasks.errors import ConflictError
 from tasks.evidence.types import AgentId, Evidence
 from tasks.report.plan import ReportPlan, restore_plan
 from tasks.report.rows import ReportRow
@@ -18,7 +19,10 @@ def reread_plan(report: ReportRow) -> ReportPlan:
     Raises:
         RefusedError: its parameters cannot be read by this version.
     """
-    return restore_plan(report, datetime.now(UTC), fresh=False)
+    try:
+        return restore_plan(report, datetime.now(UTC), fresh=False)
+    except ConflictError:
+        raise ConflictError(f"the parameters of report {report['id']} cannot be read by this version") from None
 
 
 def reread_evidence(plan: ReportPlan, agent_ids: Collection[AgentId]) -> dict[AgentId, Evidence]:
@@ -33,7 +37,8 @@ def reread_evidence(plan: ReportPlan, agent_ids: Collection[AgentId]) -> dict[Ag
     agents = [agent for agent in source.load_agents(plan.environment, plan.window) if agent.id in agent_ids]
     if not agents:
         return {}
-    runs = batch.read_runs(source, agents, plan.window, hide)
+    # The report's id draws the same sample once more.
+    runs = batch.read_runs(source, agents, plan.window, hide, seed=str(plan.id), prices=prices)
     store = source.trace_store() or clients.jaeger(plan.options.max_concurrent_runs)
     found = batch.read_evidence(store, agents, runs, prices, hide, now=plan.evidence_until)
     return {one.agent.id: one for one in found if isinstance(one, Evidence)}

@@ -157,8 +157,23 @@ def test_a_label_goes_with_its_run_to_a_later_report_of_the_same_judge() -> None
     # Labelled in a report of another judge, it counts all the same where this one has judged the run.
     theirs = _label("2", "c", True, report_id=3, judge_model="judge-2")
     assert match_labels(_judging({2: later}, 2), [theirs]).on_runs
-    gone = _label("9", "z", True, report_id=8, judge_model="judge-2")
-    assert match_labels(_judging({2: later}, 2), [gone]).left_out == 1
+    elsewhere = _label("9", "z", True, report_id=8, judge_model="judge-2")
+    assert match_labels(_judging({2: later}, 2), [elsewhere]).waiting == 1
+    of_criterion = _label("9", "z", True, report_id=8, judge_model="judge-2", criterion="tone")
+    assert match_labels(_judging({2: later}, 2), [of_criterion]).left_out == 1
+
+
+def test_verdicts_of_an_earlier_form_of_the_judge_count_only_while_there_are_too_few_of_the_present_one() -> None:
+    def match(now: int) -> tuple[int, int, int]:
+        earlier = _report(*(_row("1", f"old {i}", "yes") for i in range(5)), fingerprint="f0")
+        present = _report(*(_row("1", f"new {i}", "yes") for i in range(now)))
+        labels = [_label("1", f"old {i}", True, report_id=1) for i in range(5)]
+        labels += [_label("1", f"new {i}", True, report_id=2) for i in range(now)]
+        found = match_labels(_judging({1: earlier, 2: present}, 2), labels)
+        return len(found.rated), found.outgrown, found.earlier
+
+    assert match(MINIMUM_RUNS - 1) == (MINIMUM_RUNS + 4, 0, 5)
+    assert match(MINIMUM_RUNS) == (MINIMUM_RUNS, 5, 0)
 
 
 def test_a_label_outlives_its_report_with_the_verdict_that_it_kept() -> None:
@@ -172,6 +187,12 @@ def test_old_labels_of_runs_count_where_a_later_report_has_a_verdict_on_the_run(
     assert (len(kept.on_runs), len(kept.on_agents)) == (0, 1)
     found = match_labels(_judging({2: _report(_row("1", "a", "yes", checks={"accuracy": "pass"}))}, 2), [old])
     assert [(one.judge.passed, one.people.passed) for one in found.rated] == [(True, False)]
+
+
+def test_answers_on_success_wait_for_a_verdict_and_are_named() -> None:
+    found = _measure([_label("1", str(i), True, judge_on_run=False) for i in range(12)], {})
+    assert (found.labels, found.runs, found.criteria) == (0, (), ())
+    assert any("12 labels answer whether runs did their task" in text for text in found.warnings)
 
 
 def test_what_cannot_be_compared_with_verdicts_on_runs_is_named() -> None:

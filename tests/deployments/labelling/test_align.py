@@ -143,7 +143,7 @@ def test_guidance_that_helps_on_labels_it_did_not_use_is_adopted(labelled: Any, 
 def test_guidance_that_changes_nothing_is_not_adopted(labelled: Any, align: Callable[..., Any]) -> None:
     ended = align(_Endpoint(learns=False))
     assert ended.code == 1, ended.printed
-    assert "Not adopted: kappa does not rise. It is in judge-guidance.rejected.yaml" in ended.out
+    assert "does not rise. It is in judge-guidance.rejected.yaml" in ended.out
     assert not (labelled.folder / "judge-guidance.yaml").exists()
     assert load_guidance(labelled.folder / "judge-guidance.rejected.yaml").measured is not None
 
@@ -207,3 +207,13 @@ def test_an_answer_without_guidance_is_an_error_and_writes_nothing(labelled: Any
     assert ended.code == 1
     assert "Traceback" not in ended.printed
     assert list(labelled.folder.glob("judge-guidance*")) == []
+
+
+def test_runs_that_the_source_lost_are_no_measure(labelled: Any, align: Callable[..., Any]) -> None:
+    source = labelled.folder / "runs.jsonl"
+    source.write_text("\n".join(source.read_text().splitlines()[:10]), encoding="utf-8")
+    endpoint = _Endpoint(learns=True)
+    ended = align(endpoint)
+    assert ended.code == 2, ended.printed
+    assert re.search(r"the source has \d of the 12 labelled runs", ended.err)
+    assert endpoint.payloads == []
