@@ -56,7 +56,7 @@ def test_every_class_of_failure_is_shown_before_a_second_of_any(make_run: MakeRu
 def test_runs_that_were_drawn_from_a_population_are_shown_with_its_size(
     make_run: MakeRun, make_evidence: MakeEvidence
 ) -> None:
-    evidence = make_evidence([make_run(n) for n in range(1, 21)])
+    evidence = make_evidence([make_run(n, task="word " * 400) for n in range(1, 21)])
     population = Population(runs=4812, completed=4700, failed=112, unfinished=9)
     metrics = use_population(evidence.metrics, population, {"avg_tokens": None, "avg_cost_usd": None})
     evidence = evidence.model_copy(update={"population": population, "metrics": metrics})
