@@ -150,7 +150,7 @@ def _place(order: AlignOrder, clients: Clients) -> Path:
 
 
 def _load(report: ReportRow, warehouse: Warehouse) -> _Labelled:
-    from tasks.calibration.rated_runs import match_labels
+    from tasks.calibration.rated_runs import match_labels, rate_outcomes
     from tasks.stored.agreement import load_judging, load_rated_runs
     from tasks.warehouse.labels import load_labels
 
@@ -159,7 +159,8 @@ def _load(report: ReportRow, warehouse: Warehouse) -> _Labelled:
     judging = load_judging(warehouse, report, labels)
     pairs = {
         (pair.agent_id, pair.unit.run_id or ""): pair
-        for pair in match_labels(judging, labels).rated
+        # What people answer comes before what the source states.
+        for pair in (*rate_outcomes(judging), *match_labels(judging, labels).rated)
         if pair.unit.criterion == SUCCESS_QUESTION and pair.unit.report_id == report_id
     }
     rated = [

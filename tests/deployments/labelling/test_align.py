@@ -191,6 +191,18 @@ def test_where_runs_are_judged_each_by_itself_they_are_measured_so(labelled: Any
     assert len(endpoint.payloads) == 25
 
 
+def test_outcomes_of_the_source_teach_as_labels_do(labelled: Any, align: Callable[..., Any]) -> None:
+    with sqlite3.connect(labelled.folder / "warehouse.db") as connection:
+        connection.execute("DELETE FROM labels")
+        connection.execute(
+            "UPDATE report_runs SET success_source = 'source', succeeded = (CAST(run_id AS INT) % 3 != 0)"
+        )
+    connection.close()
+    ended = align(_Endpoint(learns=True))
+    assert ended.code == 0, ended.printed
+    assert "12 labelled runs to learn from, 12 to measure with" in ended.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
