@@ -23,6 +23,7 @@ from tasks.calibration.disagreements import Disagreement
 from tasks.connecting import open_clients
 from tasks.report.rows import SUCCESS_QUESTION
 from tasks.statistics.estimate import Estimate
+from tasks.wire.trace_pages import NO_PAGES, TracePages
 from tasks.wording.counts import counted, is_are
 
 _ENOUGH_RUNS = 40
@@ -40,7 +41,8 @@ def run_agreement(report_id: int | None, environment: str | None, *, as_json: bo
     from tasks.clients import current_clients
     from tasks.stored.agreement import find_report, load_disagreements, measure
 
-    stored = current_clients().warehouse()
+    clients = current_clients()
+    stored = clients.warehouse()
     report = find_report(stored, report_id, environment)
     found = measure(stored, report)
     disagreements = load_disagreements(stored, report) if examples else []
@@ -51,7 +53,7 @@ def run_agreement(report_id: int | None, environment: str | None, *, as_json: bo
     console = open_console()
     print_agreement(console, found)
     if examples:
-        print_examples(console, disagreements)
+        print_examples(console, disagreements, clients.settings.trace_pages)
 
 
 def print_agreement(console: Console, agreement: Agreement) -> None:
@@ -117,8 +119,8 @@ def next_step(agreement: Agreement) -> str:
     return "the judge can be relied on as far as the intervals show; label some runs again after any change of it."
 
 
-def print_examples(console: Console, disagreements: Sequence[Disagreement]) -> None:
-    """Each run on which the judge and people disagree: what both answered, with the judge's quotes."""
+def print_examples(console: Console, disagreements: Sequence[Disagreement], pages: TracePages = NO_PAGES) -> None:
+    """Each run on which the judge and people disagree: what both answered, with the judge's quotes and its trace."""
     console.print(f"\nDisagreements on runs: {len(disagreements)}", style="bold")
     for one in disagreements:
         console.print()
@@ -130,11 +132,15 @@ def print_examples(console: Console, disagreements: Sequence[Disagreement]) -> N
         for title, text in (("Task", one.task), ("Response", one.response), ("Error", one.error)):
             if text:
                 console.print(Text.assemble((f"{title}: ", "bold"), plain(text)))
+        if url := pages.url(one.trace_id, one.run_id, one.session_id):
+            console.print(Text.assemble(("Trace: ", "bold"), one_line(url)), soft_wrap=True)
         mode = f" ({one.failure_mode})" if one.failure_mode else ""
         step = f", candidate step {one.step}" if one.step else ""
         console.print(Text.assemble(("The judge: ", "bold"), one_line(f"{_verdict(one.judge)}{mode}{step}")))
         for quote in one.quotes:
             console.print(Text.assemble("  ", one_line(f"{quote.label}: “{quote.text}”", "dim")))
+        if not one.people:
+            console.print(Text.assemble(("The source: ", "bold"), _verdict(one.passed)))
         for answer in one.people:
             note = f": {answer.note}" if answer.note else ""
             line = Text.assemble(one_line(f"{answer.labeler}:", "bold"), " ", one_line(_verdict(answer.passed) + note))

@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
 
-from deployments.terminal.console import one_line, open_console, plain, print_json
-from deployments.terminal.invocation import printed_command
+from deployments.labelling.align_view import Aligned, print_aligned
+from deployments.terminal.console import open_console, print_json
 from tasks.connecting import open_clients
 from tasks.errors import ConflictError, UsageError
 from tasks.evidence.types import AgentId, RunId
@@ -29,9 +28,7 @@ from tasks.judge.runs.guidance import (
     load_guidance,
 )
 from tasks.report.rows import SUCCESS_QUESTION
-from tasks.statistics.estimate import Estimate
 from tasks.wording.counts import counted
-from tasks.wording.formats import format_cost
 
 if TYPE_CHECKING:
     from tasks.calibration.alignment import Alignment, Split
@@ -118,7 +115,7 @@ def run_align(order: AlignOrder) -> int:
             f"the source has {found_runs} of the {len(split.held_out)} labelled runs to measure with as the report "
             f"read them: at least {MINIMUM_RUNS} are needed; label runs of a newer report"
         )
-    calls = 2 * len(work.wanted) + (given is None)
+    calls = 2 * (found_runs if work.plan.options.judge_runs == "each" else len(work.wanted)) + (given is None)
     console.print(
         Text(
             f"{counted(len(split.learning), 'labelled run')} to learn from, {found_runs} to measure with; "
@@ -132,12 +129,18 @@ def run_align(order: AlignOrder) -> int:
     found = _measure(work, split, labelled, guidance)
     if found.change.value is not None:
         guidance = guidance.model_copy(update={"measured": _measured(report["id"], found)})
+    suspicion = _suspicion(guidance)
+    adopted = found.adopted and not suspicion
     stored = place
-    if not found.adopted and order.file is None:
+    if not adopted and order.file is None:
         stored = place.with_name(f"{place.stem}.rejected{place.suffix}")
     _store(stored, guidance, keep=order.file is None)
-    _show(order, console, guidance, found, stored, work, is_set=bool(clients.settings.judge_guidance))
-    return 0 if found.adopted else 1
+    shown = Aligned(order.report_id, guidance, found, stored, adopted, suspicion, _cost(work))
+    if order.as_json:
+        print_json(shown.as_json())
+    else:
+        print_aligned(console, shown, setting="" if clients.settings.judge_guidance else SETTING)
+    return 0 if adopted else 1
 
 
 def _place(order: AlignOrder, clients: Clients) -> Path:
@@ -150,7 +153,7 @@ def _place(order: AlignOrder, clients: Clients) -> Path:
 
 
 def _load(report: ReportRow, warehouse: Warehouse) -> _Labelled:
-    from tasks.calibration.rated_runs import match_labels
+    from tasks.calibration.rated_runs import match_labels, rate_outcomes
     from tasks.stored.agreement import load_judging, load_rated_runs
     from tasks.warehouse.labels import load_labels
 
@@ -159,7 +162,8 @@ def _load(report: ReportRow, warehouse: Warehouse) -> _Labelled:
     judging = load_judging(warehouse, report, labels)
     pairs = {
         (pair.agent_id, pair.unit.run_id or ""): pair
-        for pair in match_labels(judging, labels).rated
+        # What people answer comes before what the source states.
+        for pair in (*rate_outcomes(judging), *match_labels(judging, labels).rated)
         if pair.unit.criterion == SUCCESS_QUESTION and pair.unit.report_id == report_id
     }
     rated = [
@@ -240,30 +244,36 @@ def _measure(work: _Work, split: Split, labelled: _Labelled, guidance: Guidance)
 def _ask(work: _Work, judge: Judge) -> dict[RunKey, bool | None]:
     from tasks.judge.call_context import Spent
     from tasks.judge.runs.again import judge_chosen
+    from tasks.judge.runs.each import judge_each
 
     verdicts = {"yes": True, "no": False, "cannot_tell": None}
 
     def ask(agent_id: AgentId) -> dict[RunKey, bool | None]:
-        spent = Spent()
-        work.spent.append(spent)
-        found = judge_chosen(
-            judge,
-            work.evidence[agent_id],
-            work.rubrics[agent_id],
-            work.wanted[agent_id],
-            timeout_seconds=work.plan.options.eval_timeout_seconds,
-            spent=spent,
-        )
+        evidence, rubric, run_ids = work.evidence[agent_id], work.rubrics[agent_id], sorted(work.wanted[agent_id])
+        seconds = work.plan.options.eval_timeout_seconds
+        if work.plan.options.judge_runs == "each":
+            judged = judge_each(judge, evidence, run_ids, rubric, timeout_seconds=seconds * len(run_ids))
+            work.spent.append(judged.spent)
+            found = list(judged.verdicts)
+        else:
+            spent = Spent()
+            work.spent.append(spent)
+            found = list(judge_chosen(judge, evidence, rubric, run_ids, timeout_seconds=seconds, spent=spent).values())
         return {
-            (agent_id, run_id): verdicts[verdict.success]
-            for run_id, verdict in found.items()
-            if verdict.success is not None
+            (agent_id, verdict.run_id): verdicts[verdict.success] for verdict in found if verdict.success is not None
         }
 
     width = min(_MOST_AT_ONCE, work.plan.judges_at_once or _MOST_AT_ONCE)
     with ThreadPoolExecutor(width) as threads:
         answers = list(threads.map(ask, work.wanted))
     return {key: passed for answer in answers for key, passed in answer.items()}
+
+
+def _suspicion(guidance: Guidance) -> str:
+    """What in the text looks like an attempt to influence the judge: agents' words stood before who wrote it; or ""."""
+    from tasks.judge.prompt.suspicion import find_suspicions
+
+    return next((found.text for found in find_suspicions([(None, "guidance", guidance.guidance)])), "")
 
 
 def _measured(report_id: int, found: Alignment) -> Measured:
@@ -286,65 +296,6 @@ def _store(place: Path, guidance: Guidance, *, keep: bool) -> None:
         raise UsageError(f"{str(place)!r} cannot be written: {error.strerror}") from None
 
 
-def _show(
-    order: AlignOrder,
-    console: Console,
-    guidance: Guidance,
-    found: Alignment,
-    stored: Path,
-    work: _Work,
-    *,
-    is_set: bool,
-) -> None:
-    cost = _cost(work)
-    if order.as_json:
-        shown = {"report_id": order.report_id, "adopted": found.adopted, "file": str(stored), "runs": found.runs}
-        shown |= {name: getattr(found, name).model_dump() for name in ("before", "after", "change")}
-        shown |= {"undecided_before": found.undecided_before, "undecided_after": found.undecided_after}
-        print_json(shown | {"cost_usd": cost, "guidance": guidance.guidance, "at": datetime.now(UTC)})
-        return
-    console.print(Text.assemble(("\nGuidance\n", "bold"), plain(guidance.guidance)))
-    console.print(
-        Text.assemble(
-            ("\nOn ", "bold"),
-            f"{counted(found.runs, 'labelled run')} that it did not use: kappa {_figure(found.before)} without, "
-            f"{_figure(found.after)} with it, change {_figure(found.change, signed=True)}; the judge could not tell "
-            f"{found.undecided_before} without and {found.undecided_after} with it. Cost {format_cost(cost)}.",
-        ),
-        soft_wrap=True,
-    )
-    if not found.adopted:
-        console.print(
-            Text.assemble(
-                ("Not adopted: ", "bold yellow"),
-                one_line(f"kappa on labels that it did not use does not rise. It is in {stored}, to be edited; then: "),
-                printed_command("align", order.report_id, "--file", stored),
-            ),
-            soft_wrap=True,
-        )
-        return
-    console.print(Text.assemble(("Adopted: ", "bold green"), one_line(f"it is in {stored}.")), soft_wrap=True)
-    if found.change.low is not None and found.change.low <= 0:
-        console.print("The interval of the change holds 0: more labels would show whether it is luck.")
-    if not is_set:
-        console.print(
-            Text.assemble(
-                "To use it, set ", (f"{SETTING}={stored}", "bold"), ": later reports follow it, and show it."
-            ),
-            soft_wrap=True,
-        )
-
-
 def _cost(work: _Work) -> float | None:
     costs = [spent.cost_usd if spent.calls else 0.0 for spent in work.spent]
     return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
-
-
-def _figure(estimate: Estimate, *, signed: bool = False) -> str:
-    if estimate.value is None:
-        return "not known"
-    sign = "+" if signed else ""
-    text = f"{estimate.value:{sign}.2f}"
-    if estimate.low is None or estimate.high is None:
-        return text
-    return f"{text} ({estimate.low:{sign}.2f} to {estimate.high:{sign}.2f})"

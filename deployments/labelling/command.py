@@ -19,6 +19,7 @@ from tasks.connecting import open_clients
 from tasks.errors import NotFoundError, UsageError
 from tasks.judge.rubric import select_agents
 from tasks.report.stored_report import agents_of
+from tasks.wire.trace_pages import TracePages
 from tasks.wording.counts import counted, is_are
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def run_label(order: LabelOrder) -> int:
 
     console = open_console()
     whole = _read_whole(report, chosen, order)
-    return LabellingSession(report, chosen, str(order.labeler), blind=order.blind, console=console, whole=whole).run()
+    return LabellingSession(
+        report, chosen, str(order.labeler), blind=order.blind, console=console, whole=whole, pages=_pages()
+    ).run()
 
 
 def _read_whole(report: LabelledReport, chosen: Sequence[RunToLabel], order: LabelOrder) -> Mapping[RunKey, WholeRun]:
@@ -119,7 +122,9 @@ def _serve(report: LabelledReport, chosen: Sequence[RunToLabel], order: LabelOrd
 
     secret = new_secret()
     whole = _read_whole(report, chosen, order)
-    page = LabellingPage(report, chosen, str(order.labeler), blind=order.blind, base=base_path(secret), whole=whole)
+    page = LabellingPage(
+        report, chosen, str(order.labeler), blind=order.blind, base=base_path(secret), whole=whole, pages=_pages()
+    )
     with listen(order.port) as listener:
         link = f"http://127.0.0.1:{listener.getsockname()[1]}{base_path(secret)}"
         open_console().print(
@@ -130,6 +135,12 @@ def _serve(report: LabelledReport, chosen: Sequence[RunToLabel], order: LabelOrd
         )
         open_console().print(link, markup=False, soft_wrap=True)
         serve(page, secret, listener)
+
+
+def _pages() -> TracePages:
+    from tasks.clients import current_clients
+
+    return current_clients().settings.trace_pages
 
 
 def _choose(report: LabelledReport, order: LabelOrder) -> list[RunToLabel]:

@@ -19,6 +19,7 @@ from tasks.calibration.labels import Label
 from tasks.errors import UsageError
 from tasks.render.html.untrusted_text import finalize, said
 from tasks.report.rows import SUCCESS_QUESTION, RunRow
+from tasks.wire.trace_pages import NO_PAGES, TracePages
 from tasks.wording.counts import counted
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class _ShownRun:
     run_id: str
     status: str
     path: str
+    trace_url: str
     instructions: str
     texts: Sequence[tuple[str, str]]
     moments: Sequence[Moment]
@@ -81,9 +83,10 @@ class LabellingPage:
         blind: bool,
         base: str,
         whole: Mapping[RunKey, WholeRun] | None = None,
+        pages: TracePages = NO_PAGES,
     ) -> None:
         self.report, self.labeler, self.blind, self.base = report, labeler, blind, base
-        self.whole = whole or {}
+        self.whole, self.pages = whole or {}, pages
         asked = ask_about(chosen, report.descriptions())
         self.runs = [[question for question in asked if question.of is of] for of in chosen]
         environment = jinja2.Environment(
@@ -170,6 +173,7 @@ class LabellingPage:
             run_id=of.run["run_id"],
             status=of.run["status"],
             path=self.path(place),
+            trace_url=self.pages.url(of.run["trace_id"], of.run["run_id"], of.run["session_id"]),
             instructions=whole.instructions,
             texts=whole.texts,
             moments=whole.moments,

@@ -17,6 +17,7 @@ from deployments.tool_calls import describe_calls
 from tasks.calibration.judging import RunKey
 from tasks.calibration.label_sample import RunToLabel
 from tasks.evidence.types import AgentId, RunId
+from tasks.wire.trace_pages import NO_PAGES, TracePages
 from tasks.wording.counts import counted
 from tasks.wording.durations import format_duration
 from tasks.wording.shortening import clip_middle
@@ -40,9 +41,10 @@ class LabellingSession:
         blind: bool,
         console: Console,
         whole: Mapping[RunKey, WholeRun] | None = None,
+        pages: TracePages = NO_PAGES,
     ) -> None:
         self.report, self.labeler, self.blind, self.console = report, labeler, blind, console
-        self.whole = whole or {}
+        self.whole, self.pages = whole or {}, pages
         self.questions = ask_about(chosen, report.descriptions())
         self.known = {(label.agent_id, label.run_id, label.criterion): label for label in report.stored(labeler)}
         self.skipped: set[int] = set()
@@ -166,6 +168,8 @@ class LabellingSession:
         if run["tokens"] is not None:
             head.append(f" · {counted(run['tokens'], 'token')}")
         self.console.print(head)
+        if url := self.pages.url(run["trace_id"], run["run_id"], run["session_id"]):
+            self.console.print(Text.assemble(("Trace: ", "bold"), one_line(url)), soft_wrap=True)
         if (whole := self.whole.get((run["agent_id"], run["run_id"]))) is not None:
             self._show_whole(whole)
             return

@@ -60,7 +60,7 @@ class Question:
 
     def guided_by(self, guidance: Guidance | None) -> Question:
         """The question with ``guidance``, where it asks for verdicts on runs; else as it is."""
-        is_guided = guidance is not None and self.kind == "agent" and self.asks != "scores"
+        is_guided = guidance is not None and self.kind in ("agent", "run") and self.asks != "scores"
         return replace(self, guidance=guidance) if is_guided else self
 
     @property

@@ -27,7 +27,7 @@ def _row(agent: str, run: str, verdict: str | None, **values: Any) -> RunRow:
         "agent_id": agent, "run_id": run, "status": "completed", "completed": True, "succeeded": None,
         "success_source": None, "verdict": verdict, "verdict_error": None, "checks": None, "failure_mode": None,
         "failure_step": None, "verdict_evidence": None, "unstable": False, "inclusion_probability": None,
-        "task_excerpt": "a task", "response_excerpt": "done", "error": None,
+        "task_excerpt": "a task", "response_excerpt": "done", "error": None, "trace_id": "t1", "session_id": None,
     }  # fmt: skip
     return known | values  # type: ignore[return-value]
 
@@ -255,6 +255,7 @@ def test_disagreements_have_both_answers_and_the_judges_quotes() -> None:
     assert (one.agent_name, one.run_id, one.judge, one.passed) == ("desk", "a", False, True)
     assert (one.failure_mode, one.step, one.quotes[0].text) == ("no refund", "R1.2", "refund issued")
     assert (one.people[0].labeler, one.people[0].note) == ("ana", "it was refunded")
+    assert one.trace_id == "t1"
 
 
 def test_a_judged_run_knows_verdicts_outcome_and_weight() -> None:

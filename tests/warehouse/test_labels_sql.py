@@ -180,10 +180,17 @@ def test_labels_of_runs_are_compared_with_verdicts_of_a_later_report(warehouse: 
 
 def test_outcomes_of_the_source_need_no_label(warehouse: Warehouse) -> None:
     runs = [_run(1, str(r), "yes", succeeded=r > 2, success_source="source") for r in range(12)]
-    found = load_agreement(_report(warehouse, runs=runs), warehouse)
+    report_id = _report(warehouse, runs=runs)
+    found = load_agreement(report_id, warehouse)
     assert found is not None
     assert found.outcomes is not None
     assert (found.labels, found.outcomes.runs) == (0, 12)
+    row = warehouse.load_report(report_id)
+    assert row is not None
+    disagreements = load_disagreements(warehouse, row)
+    assert [(one.run_id, one.judge, one.passed, one.people) for one in disagreements] == [
+        (str(run), True, False, ()) for run in range(3)
+    ]
     assert load_agreement(_report(warehouse, runs=[_run(1, "a", "yes")]), warehouse) is None
 
 

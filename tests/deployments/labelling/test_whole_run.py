@@ -18,6 +18,7 @@ from tasks.calibration.label_sample import choose_runs
 from tasks.connecting import open_clients
 from tasks.settings import Settings
 from tasks.warehouse.sql import open_warehouse
+from tasks.wire.trace_pages import TracePages
 
 _NOW = datetime.now(UTC)
 _HOSTILE = "please \x1b[2J <script>alert(1)</script>"
@@ -74,6 +75,11 @@ def test_a_run_is_shown_whole_and_in_order(report: LabelledReport, tmp_path: Pat
     assert "\x1b" not in page
     assert "&lt;script&gt;" in page
     assert "(excerpt)" not in page
+    assert 'href="http' not in page
+    pages = TracePages('https://traces.example.com/{run_id}?q="x')
+    page = LabellingPage(report, chosen, "ana", blind=True, base="/s/", pages=pages).render(0, "n")
+    run_id = chosen[0].run["run_id"]
+    assert f'href="https://traces.example.com/{run_id}?q=%22x" rel="noreferrer noopener"' in page
 
 
 def test_runs_that_the_source_lost_are_counted(report: LabelledReport, tmp_path: Path) -> None:

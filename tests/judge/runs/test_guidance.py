@@ -14,6 +14,7 @@ from tasks.judge.agent import build_agent_question
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.exchange import Judge
 from tasks.judge.question import compose
+from tasks.judge.runs.each import build_run_question
 from tasks.judge.runs.guidance import (
     LONGEST_TEXT,
     Guidance,
@@ -85,6 +86,16 @@ def test_the_text_is_an_instruction_and_the_examples_are_evidence(
     assert "### R1" in runs
     assert guided.estimated > plain.estimated + 40
     assert "Guidance from people" not in plain.messages[0]["content"]
+
+
+def test_a_run_judged_by_itself_is_guided_too(
+    rubric: dict[str, Criterion], make_evidence: Callable[..., Evidence]
+) -> None:
+    evidence = make_evidence()
+    question = build_run_question(evidence.agent, evidence.runs[0], None, rubric)
+    system, user = (message["content"] for message in compose(question.guided_by(_GUIDANCE), 9000).messages)
+    assert "A refund needs a receipt." in system
+    assert "| refund it" in user
 
 
 def test_scores_and_the_team_are_not_guided(
