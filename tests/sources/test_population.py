@@ -364,6 +364,14 @@ def test_errors_are_redacted_before_they_are_cut(tmp_path: Path) -> None:
     assert pattern.example.endswith(" [api key] a")
 
 
+def test_rows_that_come_twice_are_named(tmp_path: Path) -> None:
+    rows = [insert(str(number % 4), "billing", "2026-03-05") for number in range(6)]
+    found, _ = read_runs(build_sqlite(tmp_path, [CREATE, *rows]), AGENTS, WINDOW, None)
+    assert isinstance(found, AgentRuns)
+    assert found.warnings == ("2 rows have the id of another run of this agent, and the figures count both",)
+    assert sorted(run.id for run in found.runs) == ["0", "1", "2", "3"]
+
+
 def test_sessions_are_refused_where_there_are_none(tmp_path: Path) -> None:
     source = build_sqlite(tmp_path, [CREATE, insert("1", "billing", "2026-03-05")])
     source.check_unit("run")

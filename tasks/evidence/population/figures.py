@@ -140,6 +140,11 @@ class PopulationFold:
         # The smallest, so that the order of the rows does not matter.
         self._rows.example = min(self._rows.example or example, example)
 
+    @property
+    def repeated(self) -> int:
+        """How many finished runs have the id of another one."""
+        return self._sampler.count_repeated()
+
     def draw(self) -> list[Drawn]:
         """The sample, newest first."""
         return self._sampler.draw()
