@@ -394,3 +394,16 @@ def test_the_page_states_for_what_its_comparison_holds(make_page: MakePage) -> N
     assert page.comparison is not None
     assert HOLDS_FOR in _words(render_html(page))
     assert HOLDS_FOR not in _words(render_html(replace(page, comparison=None)))
+
+
+def test_how_runs_were_chosen_stands_on_the_page(make_page: MakePage) -> None:
+    page = make_page()
+    page.report["parameters"] = {"options": {"since": "7d", "runs_per_agent": 20, "unit": "session"}}
+    page.report["runs_in_population"] = 4812
+    words = _words(render_html(page))
+    assert re.search(r"Conversations up to .{10,30}, since 7d ; at most 20 of each agent read, drawn at random", words)
+    # Of an earlier version, which read the newest of the window.
+    page.report["runs_in_population"] = None
+    assert "; the newest 20 of each agent" in _words(render_html(page))
+    page.report["parameters"] = {"options": {"runs_per_agent": 20}}
+    assert "; the newest 20 of each agent" in _words(render_html(page))
