@@ -102,8 +102,9 @@ def run_align(order: AlignOrder) -> int:
     warehouse = clients.warehouse()
     report = require_report(order.report_id, warehouse)
     given = None if order.file is None else load_guidance(order.file, "--file")
-    in_force = find_guidance(clients.settings.judge_guidance)
     place = order.file or _place(order, clients)
+    # A file that is in force is measured against the judge without it.
+    in_force = None if _is_in_force(order.file, clients) else find_guidance(clients.settings.judge_guidance)
     labelled = _load(report, warehouse)
     learned = None if given is None else {(run.agent_id, run.run_id) for run in given.learned_from}
     split = split_labelled(labelled.rated, seed=order.seed, learned=learned)
@@ -146,10 +147,14 @@ def run_align(order: AlignOrder) -> int:
 def _place(order: AlignOrder, clients: Clients) -> Path:
     """Where adopted guidance is written: what is in force is replaced, another file never."""
     place = order.out or Path(clients.settings.judge_guidance or _FILE)
-    in_force = clients.settings.judge_guidance
-    if place.exists() and not (in_force and place.resolve() == Path(in_force).resolve()):
+    if place.exists() and not _is_in_force(place, clients):
         raise ConflictError(f"{str(place)!r} exists and is not in force ({SETTING}): name another file with --out")
     return place
+
+
+def _is_in_force(file: Path | None, clients: Clients) -> bool:
+    known = clients.settings.judge_guidance
+    return bool(known) and file is not None and file.resolve() == Path(known).resolve()
 
 
 def _load(report: ReportRow, warehouse: Warehouse) -> _Labelled:

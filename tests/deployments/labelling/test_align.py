@@ -212,6 +212,15 @@ def test_outcomes_of_the_source_teach_as_labels_do(labelled: Any, align: Callabl
     assert "12 labelled runs to learn from, 12 to measure with" in ended.out
 
 
+def test_a_file_in_force_is_measured_against_the_judge_without_it(labelled: Any, align: Callable[..., Any]) -> None:
+    align(_Endpoint(learns=True))
+    place = {"AGENT_REPORT_JUDGE_GUIDANCE": "judge-guidance.yaml"}
+    ended = align(_Endpoint(learns=True), "--file", "judge-guidance.yaml", **place)
+    assert ended.code == 0, ended.printed
+    assert "kappa 0.00" in ended.out
+    assert "To use it, set" not in ended.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
