@@ -236,7 +236,11 @@ def _report(
         "cost_usd": _total([e.cost_usd for e in counted]),
         "known_cost_usd": math.fsum(e.known_cost_usd for e in counted),
         "runs_cost_usd": math.fsum(runs_costs) if runs_costs else None,
-        "runs_with_cost": sum(found.measured.runs_with_cost for found in together.figures.values()),
+        "runs_with_cost": sum(
+            found.measured.runs_with_cost
+            for found in together.figures.values()
+            if found.measured.total_cost_usd is not None
+        ),
         "warnings": _warnings(plan, draft, statuses),
         "error": error,
     }
