@@ -25,8 +25,9 @@ _ANSWER_TOKENS = 1200
 
 @open_clients()
 def estimate_report(order: Order, *, provisional: bool = False) -> Row:
-    """``{"agents": [{agent_id, agent_name, runs, prompt_tokens, error}], "prompt_tokens", "completion_tokens",
-    "cost_usd", "calls", "warnings", …}``; costs are None when the model's price is unknown. Traces are not fetched.
+    """``{"agents": [{agent_id, agent_name, runs, runs_in_population, prompt_tokens, error}], "prompt_tokens",
+    "completion_tokens", "cost_usd", "calls", "warnings", …}``; costs are None when the model's price is unknown.
+    Traces are not fetched.
 
     ``warnings`` are sentences on runs that are left out for their status or dates, and on a Jaeger that cannot be used.
     ``nothing_to_judge`` is true where agents have runs and all of them are left out, so that the report would fail.
@@ -63,7 +64,8 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
     # The sample of the report itself is drawn by its id, and is another one.
     found = read_runs(source, wanted, window, None, prices=prices) if wanted else []
     for agent, runs in zip(wanted, found, strict=True):
-        row: Row = {"agent_id": agent.id, "agent_name": agent.name, "runs": 0, "prompt_tokens": 0, "error": None}
+        row: Row = {"agent_id": agent.id, "agent_name": agent.name, "runs": 0, "runs_in_population": 0}
+        row |= {"prompt_tokens": 0, "error": None}
         rows.append(row)
         if isinstance(runs, ReadFailure):
             row["error"] = missing[agent.name] = runs.reason
@@ -71,7 +73,7 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
         evidence = build_evidence(agent, runs, (), prices)
         evidences.append(evidence)
         left_out.add_evidence(evidence)
-        row["runs"] = evidence.metrics.runs_analyzed
+        row["runs"], row["runs_in_population"] = evidence.metrics.runs_analyzed, evidence.metrics.runs_in_population
         if evidence.finished_runs:
             row["prompt_tokens"] = _tokens(build_agent_question(evidence, rubrics[agent.id]), budget)
     asked = [row for row in rows if row["prompt_tokens"]]
@@ -101,7 +103,7 @@ def print_estimate(console: Console, estimate: Row) -> None:
     tokens = [one_line(row["error"], "red") if row["error"] else f"{row['prompt_tokens']:,}" for row in rows]
     columns = [
         Column("Agent", [one_line(row["agent_name"]) for row in rows], folds=True),
-        Column("Runs", [str(row["runs"]) for row in rows], justify="right"),
+        Column("Runs", [_runs(row) for row in rows], justify="right"),
         Column("Prompt tokens", tokens, justify="right", folds=True),
     ]
     print_table(console, columns)
@@ -121,6 +123,12 @@ def print_estimate(console: Console, estimate: Row) -> None:
             f"completion tokens; cost {format_cost(estimate['cost_usd'])}. Nothing was sent.",
         )
     )
+
+
+def _runs(row: Row) -> str:
+    """``20``, or ``20 of 4,812`` where they are a sample."""
+    read, every = row["runs"], row["runs_in_population"]
+    return f"{read:,} of {every:,}" if read < every else f"{read:,}"
 
 
 def _rounded(tokens: int) -> str:

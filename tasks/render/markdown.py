@@ -52,7 +52,9 @@ def describe_runs_cost(report: ReportRow) -> str:
     """What the agents' own runs cost, over how many of them; "" when it is known of none."""
     if report["runs_cost_usd"] is None:
         return ""
-    known, total = report["runs_with_cost"], report["total_runs_analyzed"]
+    known = report["runs_with_cost"]
+    # Reports of earlier versions have no population.
+    total = report["runs_in_population"] or report["total_runs_analyzed"]
     if known == total:
         return f"the runs cost {format_cost(report['runs_cost_usd'])}"
     return f"the runs cost at least {format_cost(report['runs_cost_usd'])} (known for {known} of {total})"

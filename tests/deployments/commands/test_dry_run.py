@@ -87,6 +87,13 @@ def test_it_looks_at_what_is_chosen(own_source: Path) -> None:
     assert estimate["calls"] == 2
 
 
+def test_a_sample_of_a_window_stands_beside_all_its_runs(own_source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    estimate = estimate_report(_order(since="365d", runs_per_agent=2))
+    assert [(agent["runs"], agent["runs_in_population"]) for agent in estimate["agents"]] == [(2, 6)] * 3
+    print_estimate(Console(width=120), estimate)
+    assert "2 of 6" in capsys.readouterr().out
+
+
 def test_an_agent_whose_rows_cannot_be_read_is_named_with_the_reason(own_source: Path) -> None:
     with sqlite3.connect(own_source) as connection:
         connection.execute("UPDATE agent_runs SET started_at = 'yesterday' WHERE agent_id = 2")
