@@ -34,10 +34,10 @@ def match_labels(judging: Judging, labels: Sequence[Label]) -> MatchedLabels:
     """Find for each label the verdict of this judge that it is compared with.
 
     A label of a run goes with the run: it is compared with the verdict of the judge as it is now (same fingerprint)
-    where a report has one on this run: the one that is measured, else the label's own report, else the newest. Only
-    where fewer than MINIMUM_RUNS runs have such a verdict, verdicts of the same model with other criteria, parameters,
-    prompt or guidance count as well. A label whose report is gone has kept its verdict. Labels of whole agents, and of
-    runs on which there is no verdict, are compared with the score of the agent in their own report.
+    where a report has one on this run: the one that is measured, else the newest. Only where fewer than MINIMUM_RUNS
+    runs have such a verdict, verdicts of the same model with other criteria, parameters, prompt or guidance count as
+    well. A label whose report is gone has kept its verdict. Labels of whole agents, and of runs on which there is no
+    verdict, are compared with the score of the agent in their own report.
     """
     on_runs: list[tuple[ItemKey, Label]] = []
     on_agents: list[Label] = []
@@ -70,12 +70,8 @@ def _find_item(label: Label, judging: Judging) -> tuple[ItemKey | None, bool]:
     """What the label is compared with, and whether that is a verdict of the judge as it is now."""
     key = (label.agent_id, label.run_id or "")
     found = [
-        (
-            report.fingerprint == judging.fingerprint,
-            report_id == judging.report_id,
-            report_id == label.report_id,
-            report_id,
-        )
+        # Not its own report first: two people's labels of one run would be two runs.
+        (report.fingerprint == judging.fingerprint, report_id == judging.report_id, report_id)
         for report_id, report in judging.reports.items()
         if report.model == judging.model and key in report.runs and label.criterion in report.runs[key].verdicts
     ]

@@ -189,6 +189,15 @@ def test_old_labels_of_runs_count_where_a_later_report_has_a_verdict_on_the_run(
     assert [(one.judge.passed, one.people.passed) for one in found.rated] == [(True, False)]
 
 
+def test_labels_of_one_run_in_two_reports_are_labels_of_one_run() -> None:
+    reports = {number: _report(_row("1", "a", "yes"), _row("1", str(number), "yes")) for number in (1, 2, 3)}
+    labels = [_label("1", "a", True, report_id=1), _label("1", "a", False, report_id=2, labeler="ben")]
+    (one,) = match_labels(_judging(reports, 3), labels).rated
+    assert (one.unit.report_id, set(one.labelers), one.people.passed) == (3, {"ana", "ben"}, None)
+    (gone,) = match_labels(_judging({1: reports[1], 2: reports[2]}, 9), labels).rated
+    assert gone.unit.report_id == 2
+
+
 def test_answers_on_success_wait_for_a_verdict_and_are_named() -> None:
     found = _measure([_label("1", str(i), True, judge_on_run=False) for i in range(12)], {})
     assert (found.labels, found.runs, found.criteria) == (0, (), ())

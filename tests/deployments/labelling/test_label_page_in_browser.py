@@ -72,7 +72,7 @@ def test_a_person_answers_and_the_page_can_be_used_by_everyone(page: Page, serve
     page.goto(served.link)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
-    page.get_by_role("group", name="Did it do its task?").get_by_label("No").check()
+    page.get_by_role("group", name="Did it do its task?").get_by_label("No", exact=True).check()
     page.get_by_role("group", name="tone").get_by_label("It passes").check()
     page.get_by_label("Why?").fill("<b>too slow</b>")
     page.get_by_role("button").click()
