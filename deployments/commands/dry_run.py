@@ -43,6 +43,7 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
     from tasks.evidence.metrics import build_evidence
     from tasks.judge.agent import build_agent_question
     from tasks.judge.rubric import resolve_rubrics, select_agents
+    from tasks.judge.runs.guidance import find_guidance
     from tasks.judge.team import build_team_question
     from tasks.report.plan import build_window
     from tasks.sources.batch import ReadFailure, read_runs
@@ -58,6 +59,7 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
     window = build_window(options, until)
     agents = source.load_agents(order.environment, window)
     rubrics = resolve_rubrics(order.criteria, agents)
+    guidance = find_guidance(settings.judge_guidance)
     rows, evidences, missing = [], [], {}
     left_out = LeftOut()
     wanted = select_agents(options.agents, agents)
@@ -75,7 +77,8 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
         left_out.add_evidence(evidence)
         row["runs"], row["runs_in_population"] = evidence.metrics.runs_analyzed, evidence.metrics.runs_in_population
         if evidence.finished_runs:
-            row["prompt_tokens"] = _tokens(build_agent_question(evidence, rubrics[agent.id]), budget)
+            question = build_agent_question(evidence, rubrics[agent.id]).guided_by(guidance)
+            row["prompt_tokens"] = _tokens(question, budget)
     asked = [row for row in rows if row["prompt_tokens"]]
     team = _tokens(build_team_question(evidences, missing, order.criteria.team), budget) if asked else 0
     calls = (len(asked) + bool(asked)) * options.judge_samples

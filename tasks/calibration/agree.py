@@ -13,6 +13,7 @@ from tasks.calibration.agreement import (
     MINIMUM_AGENTS,
     MINIMUM_RUNS,
     RUNS_AGAINST_AGENTS,
+    AgentRate,
     Agreement,
     CriterionAgreement,
     RunAgreement,
@@ -21,7 +22,7 @@ from tasks.calibration.judging import JudgedReport, Judging, RepeatedAnswer
 from tasks.calibration.label_weights import agent_weights
 from tasks.calibration.labels import Label, Opinion, PairedRating, rate_agents
 from tasks.calibration.pairs import Pairs, Repeat, build_pairs, compare_pairs, compare_repeats
-from tasks.calibration.pass_rate import correct_success_rate
+from tasks.calibration.pass_rate import correct_agent_rates, correct_success_rate
 from tasks.calibration.rated_runs import MatchedLabels, match_labels, rate_outcomes
 from tasks.calibration.run_pairs import compare_failure_modes, compare_runs
 from tasks.report.rows import SUCCESS_QUESTION
@@ -65,6 +66,10 @@ def measure_agreement(judging: Judging, labels: Sequence[Label]) -> Agreement:
         success_rate=rates.judged,
         corrected_success_rate=rates.corrected,
         uncorrected=rates.uncorrected,
+        agent_rates=tuple(
+            AgentRate(agent_id=agent_id, judged=rate.judged, corrected=rate.corrected, uncorrected=rate.uncorrected)
+            for agent_id, rate in correct_agent_rates(of_success, judging.reports, judging.report_id).items()
+        ),
         sensitivity=rates.sensitivity,
         specificity=rates.specificity,
         warnings=tuple(_warnings(judging, matched, on_agents, used)),

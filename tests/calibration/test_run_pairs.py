@@ -238,6 +238,18 @@ def test_outcomes_of_the_source_are_a_reference_without_any_label() -> None:
     assert _measure([], {1: _report(*judged_only)}).outcomes is None
 
 
+def test_an_agents_own_rate_is_corrected_by_labels_of_its_own_runs_only() -> None:
+    rows = [_row(agent, f"{agent}-{i}", "yes" if i % 2 else "no") for agent in ("1", "2") for i in range(20)]
+    # People pass a quarter of what the judge fails, too.
+    labels = [_label("1", f"1-{i}", i % 2 == 1 or i % 8 == 0) for i in range(20)]
+    labels += [_label("2", f"2-{i}", True) for i in range(3)]
+    rates = {rate.agent_id: rate for rate in _measure(labels, {1: _report(*rows)}).agent_rates}
+    assert set(rates) == {"1", "2"}
+    assert rates["1"].judged.value == pytest.approx(0.5)
+    assert rates["1"].corrected.value == pytest.approx(13 / 20)
+    assert (rates["2"].corrected.value, bool(rates["2"].uncorrected)) == (None, True)
+
+
 def test_failure_modes_are_confirmed_or_not() -> None:
     rows = [_row(str(i % 6), str(i), "no", failure_mode="Wrong  amount" if i else "wrong amount") for i in range(8)]
     rows += [_row("1", f"x{i}", "no", failure_mode="no refund") for i in range(3)]

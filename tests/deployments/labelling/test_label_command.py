@@ -257,6 +257,7 @@ def test_from_nothing_labelled_to_the_measured_judge(here: Any, capsys: pytest.C
     assert re.search(r"^tone +18 +6 ", shown, re.MULTILINE)
     assert re.search(r"^wrong amount +9 +9, 100% \(", shown, re.MULTILINE)
     assert "Success rate of report 1 (share of runs): by the judge 50%" in shown
+    assert "6 agents have too few labels for a corrected rate of their own" in shown
     assert "Next: label more runs" in shown
     found = json.loads(run("agreement", "--environment", "prod", "--json"))
     assert (found["labels"], found["judge_model"], found["report_id"]) == (36, "judge-1", 1)
