@@ -140,7 +140,7 @@ def test_milliseconds_as_seconds_are_counted_before_anything_is_paid(own_source:
 
 def test_the_dry_run_prints_the_statuses(capsys: pytest.CaptureFixture[str]) -> None:
     estimate = {
-        "agents": [{"agent_name": "a", "runs": 0, "prompt_tokens": 0, "error": None}],
+        "agents": [{"agent_name": "a", "runs": 0, "runs_in_population": 0, "prompt_tokens": 0, "error": None}],
         "warnings": ["18 runs are left out: \x1b[31mzzz (18)"],
         "nothing_to_judge": True,
         **{"calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost_usd": None, "judge_model": "m"},
