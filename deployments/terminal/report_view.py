@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -47,7 +47,7 @@ def print_report(
         criteria: Its rows of ``criterion_scores``; without them scores are shown, but not what they are made of.
         comparison: With the report that it was compared with last; None when it never was.
     """
-    from tasks.render.order import needs_attention, worst_agents_first
+    from tasks.render.order import needs_attention, stays_close, worst_agents_first
     from tasks.render.outage import find_outage
 
     _print_verdict(console, report)
@@ -64,9 +64,10 @@ def print_report(
         print_changes(console, comparison)
     ordered = worst_agents_first(agents, comparison)
     _print_unjudged(console, ordered, outage)
-    if needy := [row for row in ordered if needs_attention(row)]:
+    if needy := [row for row in ordered if needs_attention(row, comparison)]:
         console.print()
-        _print_needy(console, needy, len(agents), criteria)
+        close = {row["agent_id"] for row in needy if stays_close(row, comparison)}
+        _print_needy(console, needy, len(agents), criteria, close)
     if agents:
         print_agents(console, ordered)
     _print_doubts(console, ordered)
@@ -179,8 +180,15 @@ def print_changes(console: Console, comparison: Comparison) -> None:
         console.print(one_line(f"and {len(changed) - _MOST_CHANGES} more: `{command}`"), soft_wrap=True)
 
 
-def _print_needy(console: Console, needy: Sequence[AgentRow], total: int, criteria: Sequence[CriterionRow]) -> None:
+def _print_needy(
+    console: Console,
+    needy: Sequence[AgentRow],
+    total: int,
+    criteria: Sequence[CriterionRow],
+    close: Collection[AgentId],
+) -> None:
     from tasks.render.needs import build_need
+    from tasks.render.order import STAYS_CLOSE
 
     console.print(Text(f"Needs attention: {len(needy)} of {counted(total, 'agent')}", "bold"))
     by_agent: dict[AgentId | None, list[CriterionRow]] = {}
@@ -191,6 +199,7 @@ def _print_needy(console: Console, needy: Sequence[AgentRow], total: int, criter
         scores = by_agent.get(row.get("agent_id"), [])
         need = build_need(row, scores)
         lines = [describe_criteria(scores)] if scores else []
+        lines += [Text(STAYS_CLOSE, "yellow")] if row.get("agent_id") in close else []
         lines += [one_line(need.why)] if need.why else []
         lines += [Text.assemble(("Error: ", "dim"), one_line(need.error))] if need.error else []
         lines += [Text.assemble(("First: ", "bold"), one_line(need.advice))] if need.advice else []

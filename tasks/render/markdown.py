@@ -11,7 +11,7 @@ from tasks.judge.prompt.citations import describe_dropped
 from tasks.render.cells import literal, unlinked
 from tasks.render.html.untrusted_text import show_hidden
 from tasks.render.needs import build_need
-from tasks.render.order import needs_attention, worst_agents_first
+from tasks.render.order import STAYS_CLOSE, needs_attention, stays_close, worst_agents_first
 from tasks.render.outage import Outage, find_outage, group_unjudged
 from tasks.render.success_text import describe_rate, describe_success, describe_undecided, describe_verdicts
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
@@ -142,13 +142,15 @@ def render_markdown(
     lines += [f"- **The judge:** {escape(agreement_note)}"] if agreement_note else []
     lines += ["", *changed] if changed else []
     ordered = worst_agents_first(rows.details, comparison)
-    worst = [row for row in ordered if needs_attention(row)]
+    worst = [row for row in ordered if needs_attention(row, comparison)]
     if worst:
         lines += ["", "## Worst agents", ""]
         lines += [
             line
             for row in worst[:_MOST_WORST]
-            for line in _worst(row, rows.criteria, _worst_trace(row, rows.runs, links))
+            for line in _worst(
+                row, rows.criteria, _worst_trace(row, rows.runs, links), twice=stays_close(row, comparison)
+            )
         ]
         if len(worst) > _MOST_WORST:
             lines.append(f"- and {len(worst) - _MOST_WORST} more, in the table")
@@ -213,9 +215,9 @@ def describe_runs(report: ReportRow) -> str:
     return f"{read:,} of {every:,}" if read is not None and every is not None and every > read else f"{read}"
 
 
-def _worst(row: AgentRow, criteria: Sequence[CriterionRow], trace: str) -> list[str]:
+def _worst(row: AgentRow, criteria: Sequence[CriterionRow], trace: str, *, twice: bool) -> list[str]:
     need = build_need(row, (found for found in criteria if found["agent_id"] == row["agent_id"]))
-    failed = f"{escape(', '.join(need.failed))}. " if need.failed else ""
+    failed = f"{escape(', '.join(need.failed))}. " if need.failed else f"{STAYS_CLOSE}. " if twice else ""
     success = f"{said}; " if (said := describe_success(row)) and row["success_rate"] is not None else ""
     score = f"{success}score {format_score(row['score'])}" if success else format_score(row["score"])
     lines = [f"- **{escape(row['agent_name'])}** {score}: {failed}{escape(need.why)}{trace}"]
