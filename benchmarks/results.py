@@ -173,11 +173,13 @@ _SECTIONS: dict[str, tuple[str, Callable[[Trees, int | None], list[str]]]] = {
     "start": ("The first judge call", measure_start),
     "shared": ("Reports on a shared server", _printed("report_speed", "--shared")),
     "history": ("Long histories", _printed("history_speed")),
+    "population": ("Many runs in one window", _printed("population")),
     "recall": ("What redaction finds", _printed("redaction_recall")),
     "redaction": ("Redaction of hostile texts", _printed("redaction_speed")),
     "spans": ("What is read of spans", _printed("span_reading", "--all")),
     "rates": ("Success rates: intervals and unchanged nights", _printed("success_rates")),
     "airline": ("Success of real runs that all completed", _printed("airline")),
+    "airline-report": ("A report on real runs that all completed", _printed("airline_report")),
     "alarms": ("False alarms of comparisons", _printed("false_alarms", "--pairs", "200")),
 }
 

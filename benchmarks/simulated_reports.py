@@ -137,6 +137,7 @@ class World:
             "agent_name": f"agent-{number}",
             "status": "evaluated",
             "score": score,
+            "passed": None,
             "completion_rate": rate,
             "avg_duration_seconds": float(np.mean([run["duration_seconds"] for run in runs])),
             "avg_cost_usd": float(np.mean([run["cost_usd"] for run in runs])),

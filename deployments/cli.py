@@ -41,6 +41,7 @@ _COMMANDS = {
     "not-an-issue": "decisions:not_an_issue",
     "label": "labels:label",
     "agreement": "labels:agreement",
+    "align": "labels:align",
     "export": "storage:export",
     "prune": "storage:prune",
     "setup": "stack:setup",

@@ -97,6 +97,16 @@ Uses all labels on the report's environment for the same judge model (see `agent
 the source states.
 
 Example: `agent-report agreement --environment production`""",
+    "align": """\
+Write guidance for the judge from people's labels, measure it, and adopt it if it helps.
+
+The judge's model writes at most a page from runs on which it and people disagree. The judge is then asked again about
+labelled runs that were not used, without and with the guidance and some labelled examples; the guidance is adopted only
+if kappa of judge and people rises. It is a file that you can edit; AGENT_REPORT_JUDGE_GUIDANCE names it for reports.
+
+Exit code 0: adopted, 1: not adopted or failed, 2: invalid input (nothing was spent).
+
+Example: `agent-report align 12 --examples 4`""",
     "export": """\
 Export a report as one JSON document, one of its tables as CSV, or its runs as JSON lines, in UTF-8.
 

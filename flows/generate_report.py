@@ -60,7 +60,7 @@ def generate_report(
             open_draft(draft, plan, agents, judge)
             chosen = draft.chosen_agents
             progress.reading(len(chosen))
-            evidence = read_evidence(readers, chosen, plan)
+            evidence = read_evidence(readers, chosen, draft.rubrics, plan)
             for done in EvaluationQueue(plan, judge, draft, judges).evaluate(evidence):
                 progress.evaluated(done, len(chosen))
             draft.issues = find_issues(plan, quoted(draft))

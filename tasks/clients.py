@@ -302,11 +302,13 @@ class Clients:
             ConfigurationError, WarehouseError, SourceError: one cannot be used.
         """
         from tasks.evidence.prices import Tokens
+        from tasks.judge.runs.guidance import find_guidance
         from tasks.warehouse.parquet import check_place
 
         self.source()
         self.warehouse()
         self.judge_client(options)
+        find_guidance(self.settings.judge_guidance)
         self.jaeger(options.max_concurrent_runs)
         self.prices().cost_usd(options.judge_model, Tokens(1, 1), datetime.now(UTC))
         check_place(self.settings.parquet_url)

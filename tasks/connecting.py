@@ -46,6 +46,7 @@ def check_clients(options: ReportOptions, *, provisional: bool = False) -> list[
     """
     from tasks.evidence.prices import Tokens
     from tasks.judge.budget import describe_unknown_price
+    from tasks.judge.runs.guidance import find_guidance
     from tasks.warehouse.parquet import check_writable
     from tasks.warehouse.sql import check_warehouse
 
@@ -59,6 +60,7 @@ def check_clients(options: ReportOptions, *, provisional: bool = False) -> list[
     except ConfigurationError:
         if not provisional:
             raise
+    find_guidance(clients.settings.judge_guidance)
     tier = clients.settings.service_tier
     price = clients.prices().cost_usd(options.judge_model, Tokens(1, 1), datetime.now(UTC), tier)
     if options.max_report_cost_usd and price is None:

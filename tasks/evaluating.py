@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
@@ -16,7 +17,7 @@ from tasks.bridge.decorators import step
 from tasks.bridge.llm_limit import LLM_TAG
 from tasks.clients import current_clients
 from tasks.errors import WarehouseError
-from tasks.evidence.types import Agent, Evidence
+from tasks.evidence.types import Agent, Evidence, RunId
 from tasks.judge.agent import judge_agent
 from tasks.judge.budget import Budget, describe_unknown_price
 from tasks.judge.criteria.computed import add_computed
@@ -27,6 +28,8 @@ from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.issues.judging import IssueSearch, judge_issues
 from tasks.judge.rubric import resolve_rubrics, select_agents
+from tasks.judge.runs.each import JudgedRuns, judge_each
+from tasks.judge.runs.guidance import find_guidance
 from tasks.judge.team import judge_team
 from tasks.report.build import ReportDraft
 from tasks.report.issues.failing_runs import find_failing_runs
@@ -35,6 +38,7 @@ from tasks.sources.batch import ReadFailure
 from tasks.warehouse.issues.known_issues import load_known_issues
 from tasks.warehouse.ledger.patient_ledger import PatientLedger
 from tasks.warehouse.patience import ENDING_SECONDS, OUTAGE_SECONDS
+from tasks.wording.counts import counted
 
 _UNBOUNDED = 1000
 # Not a parameter of its tasks: it holds sockets and locks.
@@ -63,6 +67,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         samples=plan.options.judge_samples,
         report_id=plan.id,
         fresh_since=plan.fresh_since,
+        guidance=find_guidance(clients.settings.judge_guidance),
     )
     judge = replace(judge, budget=Budget(plan.options.max_report_cost_usd, _spent_usd(plan, judge)))
     _warn_of_unknown_price(judge)
@@ -126,6 +131,8 @@ def open_draft(draft: ReportDraft, plan: ReportPlan, agents: Sequence[Agent], ju
     if (warning := current_clients().judge_warning(plan.options)) is not None:
         draft.warnings.append(warning)
         get_run_logger().warning(warning)
+    if judge.guidance is not None:
+        draft.warnings.append(judge.guidance.describe())
     get_run_logger().info(
         "Report %s on %s: %s agents, the newest %s runs of each%s, judged by %s, %s at once",
         plan.id,
@@ -151,16 +158,40 @@ def judge_threads(plan: ReportPlan) -> int:
     return max(2, judge_width(plan))
 
 
+def _runs_name(parameters: dict[str, Any]) -> str:
+    return f"judge {counted(len(parameters['run_ids']), 'run')} of {parameters['agent'].name}"
+
+
+@step(_runs_name, tags=[LLM_TAG])
+def judge_runs(
+    agent: Agent, evidence: Evidence, run_ids: Sequence[RunId], rubric: dict[str, Criterion], plan: ReportPlan
+) -> JudgedRuns:
+    """Verdicts on these runs of an agent, each judged by itself."""
+    return judge_each(_judge.get(), evidence, run_ids, rubric, timeout_seconds=plan.options.eval_timeout_seconds)
+
+
 @step("evaluate {agent.name}", tags=[LLM_TAG])
 def evaluate_agent(
-    agent: Agent, evidence: Evidence | ReadFailure, rubric: dict[str, Criterion], plan: ReportPlan
+    agent: Agent,
+    evidence: Evidence | ReadFailure,
+    rubric: dict[str, Criterion],
+    plan: ReportPlan,
+    judged: JudgedRuns | None = None,
 ) -> Evaluation | State[Evaluation]:
-    """One agent's evaluation. A failed one is a failed task run whose state holds it."""
+    """One agent's evaluation, with the verdicts on its runs where these were ``judged`` each by itself. A failed one is
+    a failed task run whose state holds it."""
     judge = _judge.get()
     if isinstance(evidence, ReadFailure):
         evaluation = Evaluation(agent.id, "failed", error=evidence.reason)
     else:
-        evaluation = judge_agent(judge, evidence, rubric, timeout_seconds=plan.options.eval_timeout_seconds)
+        evaluation = judge_agent(
+            judge,
+            evidence,
+            rubric,
+            timeout_seconds=plan.options.eval_timeout_seconds,
+            counts_runs=plan.options.counts_runs,
+            judged=judged,
+        )
         evaluation = add_computed(evaluation, rubric, evidence, load_functions({agent.id: rubric}))
     if evaluation.status == "failed" and plan.options.fail_fast:
         # Here and not where the result arrives: by then another call could have started.

@@ -176,7 +176,7 @@ class ReportOptions(BaseModel):
         False,
         title="Publish verdicts",
         description="Write the verdicts on runs back to the store of traces that they came from.",
-        json_schema_extra={"position": 13},
+        json_schema_extra={"position": 16},
     )
 
     @model_validator(mode="before")

@@ -13,13 +13,18 @@ from prefect.task_runners import ConcurrentTaskRunner
 from tasks.bridge.decorators import step
 from tasks.bridge.quoting import quoted, unquoted
 from tasks.clients import current_clients
-from tasks.evidence.types import Agent, AgentRuns, Evidence
+from tasks.evidence.types import Agent, AgentId, AgentRuns, Evidence
+from tasks.judge.criteria.criterion import Criterion
+from tasks.judge.criteria.function import load_functions
+from tasks.judge.criteria.visitor import visit_runs
 from tasks.report.plan import ReportPlan
 from tasks.sources import batch
 from tasks.sources.batch import ReadFailure
 from tasks.sources.source import Window
 
 _MOST_AGENTS = 50
+Rubrics = Mapping[AgentId, Mapping[str, Criterion]]
+"""The criteria of each agent, by its id."""
 
 
 @step("agents of {environment}")
@@ -47,12 +52,23 @@ def _traces_name(parameters: dict[str, Any]) -> str:
 
 
 @step(_runs_name)
-def fetch_runs(agents: Sequence[Agent], plan: ReportPlan) -> list[AgentRuns | ReadFailure]:
-    """The newest runs of each of ``agents`` up to ``evidence_until``, or a sample of a window's, redacted."""
+def fetch_runs(agents: Sequence[Agent], rubrics: Rubrics, plan: ReportPlan) -> list[AgentRuns | ReadFailure]:
+    """The newest runs of each of ``agents`` up to ``evidence_until``, or a sample of a window's, redacted.
+
+    The criteria of ``rubrics`` that code computes are counted over all runs as they go by.
+    """
     clients = current_clients()
+    redactor = clients.redactor()
+    functions = load_functions(rubrics)
     return quoted(
         batch.read_runs(
-            clients.source(), agents, plan.window, clients.redactor(), seed=str(plan.id), prices=clients.prices()
+            clients.source(),
+            agents,
+            plan.window,
+            redactor,
+            seed=str(plan.id),
+            prices=clients.prices(),
+            make_visitor=lambda agent: visit_runs(rubrics[agent.id], functions, redactor.redact if redactor else str),
         )
     )
 
@@ -78,12 +94,16 @@ class Reading(NamedTuple):
     evidence: PrefectFuture[Any]
 
 
-def read_evidence(readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], plan: ReportPlan) -> list[Reading]:
-    """``fetch_runs`` and ``fetch_traces`` mapped over batches of ``agents``."""
-    return list(_map_batches(readers, agents, plan))
+def read_evidence(
+    readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], rubrics: Rubrics, plan: ReportPlan
+) -> list[Reading]:
+    """``fetch_runs`` and ``fetch_traces`` mapped over batches of ``agents``, each of which has one of ``rubrics``."""
+    return list(_map_batches(readers, agents, rubrics, plan))
 
 
-def _map_batches(readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], plan: ReportPlan) -> Iterator[Reading]:
+def _map_batches(
+    readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], rubrics: Rubrics, plan: ReportPlan
+) -> Iterator[Reading]:
     width = plan.options.max_concurrent_runs
     batches = split_batches(agents, width)
     # A runner starts tasks in the order they came in: with the runs of all batches first, no evidence would be there
@@ -91,7 +111,8 @@ def _map_batches(readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], pl
     for start in range(0, len(batches), width):
         turn = batches[start : start + width]
         chosen = [quoted(agents) for agents in turn]
-        runs = readers.map(fetch_runs, {"agents": chosen, "plan": unmapped(quoted(plan))})
+        own = [quoted({agent.id: rubrics[agent.id] for agent in agents}) for agents in turn]
+        runs = readers.map(fetch_runs, {"agents": chosen, "rubrics": own, "plan": unmapped(quoted(plan))})
         # A future that is a parameter itself is asked after at the API by every task run, one in a list is not.
         waiting = [[future] for future in runs]
         evidence = readers.map(fetch_traces, {"agents": chosen, "runs": waiting, "plan": unmapped(quoted(plan))})

@@ -15,11 +15,13 @@ from prefect.task_runners import ConcurrentTaskRunner
 from tasks.bridge.prefect_api import api_answers
 from tasks.bridge.quoting import quoted, unquoted
 from tasks.errors import AgentReportError, PrefectApiError, scrub
-from tasks.evaluating import evaluate_agent, evaluate_team, judge_width
-from tasks.evidence.types import Agent, AgentId, Evidence
+from tasks.evaluating import evaluate_agent, evaluate_team, judge_runs, judge_width
+from tasks.evidence.types import Agent, AgentId, Evidence, RunId
 from tasks.judge.agent import judge_agent
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
+from tasks.judge.runs.each import JudgedRuns, merge_judged
+from tasks.judge.runs.verdict import RunVerdict
 from tasks.reading import Reading
 from tasks.report.build import Ending, ReportDraft
 from tasks.report.plan import ReportPlan
@@ -29,6 +31,8 @@ from tasks.wording.counts import counted
 # How long Prefect's API may be unreachable in the middle of a report, and how often a task run may get lost by that.
 _OUTAGE_SECONDS = 30.0
 _MOST_LOSSES = 3
+# Runs that one task judges one after the other, where each is judged by itself.
+_RUNS_OF_A_TASK = 4
 
 
 class Ready(NamedTuple):
@@ -37,6 +41,13 @@ class Ready(NamedTuple):
     agent: Agent
     evidence: Evidence | ReadFailure
     traced: PrefectFuture[Any] | None
+
+
+class RunsDue(NamedTuple):
+    """Runs of an agent that one task judges, each by itself."""
+
+    ready: Ready
+    run_ids: Sequence[RunId]
 
 
 class EvaluationQueue:
@@ -54,6 +65,9 @@ class EvaluationQueue:
         self._width = judge_width(plan)
         self._events: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._ready: deque[Ready] = deque()
+        self._runs_due: deque[RunsDue] = deque()
+        self._judged_runs: dict[AgentId, list[JudgedRuns]] = {}
+        self._awaited_tasks: Counter[AgentId] = Counter()
         self._lost: Counter[AgentId | None] = Counter()
         self._missing: dict[str, str] = {}
         self._traced: list[PrefectFuture[Any]] = []
@@ -115,6 +129,8 @@ class EvaluationQueue:
                 self._submit_team()
             elif self._ready:
                 self._submit_agent(self._ready.popleft())
+            elif self._runs_due:
+                self._submit_runs(self._runs_due.popleft())
             else:
                 return
             self._in_flight += 1
@@ -131,14 +147,48 @@ class EvaluationQueue:
         future.add_done_callback(self._event(self._judged, None))
 
     def _submit_agent(self, ready: Ready) -> None:
-        parameters = {
+        parameters: dict[str, Any] = {
             "agent": ready.agent,
             "evidence": quoted(ready.evidence),
             "rubric": quoted(self._draft.rubrics[ready.agent.id]),
             "plan": quoted(self._plan),
         }
+        if (parts := self._judged_runs.get(ready.agent.id)) is not None:
+            parameters["judged"] = quoted(merge_judged(parts))
         future = self._runner.submit(evaluate_agent, parameters, wait_for=[ready.traced] if ready.traced else [])
         future.add_done_callback(self._event(self._judged, ready))
+
+    def _submit_runs(self, due: RunsDue) -> None:
+        parameters = {
+            "agent": due.ready.agent,
+            "evidence": quoted(due.ready.evidence),
+            "run_ids": list(due.run_ids),
+            "rubric": quoted(self._draft.rubrics[due.ready.agent.id]),
+            "plan": quoted(self._plan),
+        }
+        waits_for = [due.ready.traced] if due.ready.traced else []
+        future = self._runner.submit(judge_runs, parameters, wait_for=waits_for)
+        future.add_done_callback(self._event(self._runs_judged, due))
+
+    def _runs_judged(self, due: RunsDue, future: PrefectFuture[Any]) -> None:
+        """Keep the verdicts; with an agent's last ones it can be evaluated."""
+        self._in_flight -= 1
+        agent_id = due.ready.agent.id
+        try:
+            state = _final(future)
+        except Exception as error:  # noqa: BLE001
+            self._count_loss(agent_id, error)
+            if self._judge.stop.kind is None:
+                self._runs_due.append(due)
+            return
+        result = state.result(raise_on_failure=False) if state.is_final() else None
+        if not isinstance(result, JudgedRuns):
+            problem = describe_failure(future)
+            result = JudgedRuns(tuple(RunVerdict(run_id, "", None, problem=problem) for run_id in due.run_ids))
+        self._judged_runs.setdefault(agent_id, []).append(result)
+        self._awaited_tasks[agent_id] -= 1
+        if not self._awaited_tasks[agent_id]:
+            self._ready.append(due.ready)
 
     def _arrived(self, reading: Reading, traced: PrefectFuture[Any]) -> None:
         """The evidence of a batch, or why there is none."""
@@ -163,11 +213,19 @@ class EvaluationQueue:
             return
         self._draft.evidence[agent.id] = evidence
         if evidence.finished_runs:
-            self._ready.append(ready)
+            if self._plan.options.judge_runs == "each":
+                self._queue_runs(ready, [run.id for run in evidence.finished_runs])
+            else:
+                self._ready.append(ready)
             return
         # Nothing to ask, so no slot is taken for it.
         self._miss(agent, "no finished run")
         self._keep(judge_agent(self._judge, evidence, self._draft.rubrics[agent.id], timeout_seconds=1))
+
+    def _queue_runs(self, ready: Ready, run_ids: Sequence[RunId]) -> None:
+        for start in range(0, len(run_ids), _RUNS_OF_A_TASK):
+            self._runs_due.append(RunsDue(ready, run_ids[start : start + _RUNS_OF_A_TASK]))
+            self._awaited_tasks[ready.agent.id] += 1
 
     def _fail(self, ready: Ready, failure: ReadFailure) -> None:
         """Record the failure, and have the agent's task run show it: at once, as it takes no call of the judge."""
@@ -205,7 +263,15 @@ class EvaluationQueue:
 
         That costs nothing twice: an answer that was paid for is in the ledger.
         """
-        lost = ready.agent.id if ready else None
+        self._count_loss(ready.agent.id if ready else None, error)
+        if self._judge.stop.kind is not None:
+            return
+        if ready is None:
+            self._team_is_due = True
+        else:
+            self._ready.append(ready)
+
+    def _count_loss(self, lost: AgentId | None, error: Exception) -> None:
         self._lost[lost] += 1
         if self._judge.stop.kind is not None:
             return
@@ -218,10 +284,6 @@ class EvaluationQueue:
             raise PrefectApiError(
                 f"the Prefect API became unreachable ({why}): when it is back, resume the report by its id"
             ) from error
-        if ready is None:
-            self._team_is_due = True
-        else:
-            self._ready.append(ready)
 
     def _keep(self, evaluation: Evaluation, agent: Agent | None = None) -> None:
         if evaluation.agent_id is None:

@@ -107,6 +107,9 @@ class Settings(ReportOptions, BaseSettings):
         description='JSON object that is merged into every request to the judge, {"reasoning_effort": "low"}.',
     )
     judge_context_tokens: int = Field(128_000, ge=4_000, description="Context window of the judge's model.")
+    judge_guidance: str = Field(
+        "", description="YAML file with guidance for the judge from people's labels (agent-report align writes it)."
+    )
     judge_evidence_tokens: int = Field(
         0, ge=0, description="Tokens of evidence in one question; 0: what judge_context_tokens holds comfortably."
     )
@@ -167,7 +170,7 @@ class Settings(ReportOptions, BaseSettings):
     @classmethod
     def _strip(cls, value: object, info: ValidationInfo) -> object:
         # A place that was pasted with a blank or a line break, with which none begins or ends.
-        is_place = str(info.field_name).endswith(("_url", "_mapping"))
+        is_place = str(info.field_name).endswith(("_url", "_mapping", "_guidance"))
         return value.strip() if is_place and isinstance(value, str) else value
 
     @field_validator("trace_url")

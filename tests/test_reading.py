@@ -24,7 +24,7 @@ from tasks.sources.batch import ReadFailure
 
 KEY = "sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z"
 NOW = datetime.now(UTC)
-Read = Callable[[], Evidence | ReadFailure]
+Read = Callable[..., Evidence | ReadFailure]
 
 
 @pytest.fixture
@@ -50,13 +50,14 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite
 def read() -> Read:
     """The evidence of the first agent, or why there is none, through the bodies of both tasks."""
 
-    def read() -> Evidence | ReadFailure:
+    def read(**given: Any) -> Evidence | ReadFailure:
         until = NOW + timedelta(days=1)
-        window = build_window(ReportOptions(), until)
-        plan: Any = SimpleNamespace(id=1, options=ReportOptions(), evidence_until=until, window=window)
+        options = ReportOptions(**given)
+        window = build_window(options, until)
+        plan: Any = SimpleNamespace(id=1, options=options, evidence_until=until, window=window)
         with open_clients() as clients:
             agents = [agent for agent in clients.source().load_agents("demo", window) if agent.id == "1"]
-            runs = unquoted(fetch_runs.fn(agents, plan))
+            runs = unquoted(fetch_runs.fn(agents, {agent.id: {} for agent in agents}, plan))
             [evidence] = unquoted(fetch_traces.fn(agents, [runs], plan))
         return evidence
 
@@ -73,6 +74,23 @@ def test_no_key_and_no_address_is_in_the_evidence(database: sqlite3.Connection, 
     assert "bob@" not in repr(evidence)
     runs = len(evidence.runs)
     assert evidence.redactions == {"api key": 1 + 4 * runs, "e-mail address": runs}
+
+
+def test_nor_in_the_figures_of_a_population(database: sqlite3.Connection, read: Read) -> None:
+    database.execute(
+        "UPDATE agent_runs SET status = ? WHERE id = (SELECT min(id) FROM agent_runs WHERE agent_id = 1)",
+        [f"stuck {KEY}"[:39]],
+    )
+    database.commit()
+    evidence = read(since="365d", runs_per_agent=1)
+    assert isinstance(evidence, Evidence)
+    assert evidence.population is not None
+    assert (len(evidence.runs), evidence.population.runs, evidence.population.unfinished) == (1, 2, 1)
+    assert evidence.inclusion == {evidence.runs[0].id: 0.5}
+    (pattern,) = evidence.population.failure_patterns
+    assert (pattern.example, pattern.count, pattern.run_ids) == ("refused [api key]", 2, (evidence.runs[0].id,))
+    assert KEY not in repr(evidence)
+    assert "sk-" not in repr(evidence)
 
 
 def test_warnings_and_errors_that_quote_a_row_do_not_give_it_away(database: sqlite3.Connection, read: Read) -> None:

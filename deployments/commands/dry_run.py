@@ -25,8 +25,9 @@ _ANSWER_TOKENS = 1200
 
 @open_clients()
 def estimate_report(order: Order, *, provisional: bool = False) -> Row:
-    """``{"agents": [{agent_id, agent_name, runs, prompt_tokens, error}], "prompt_tokens", "completion_tokens",
-    "cost_usd", "calls", "warnings", …}``; costs are None when the model's price is unknown. Traces are not fetched.
+    """``{"agents": [{agent_id, agent_name, runs, runs_in_population, prompt_tokens, error}], "prompt_tokens",
+    "completion_tokens", "cost_usd", "calls", "warnings", …}``; costs are None when the model's price is unknown.
+    Traces are not fetched.
 
     ``warnings`` are sentences on runs that are left out for their status or dates, and on a Jaeger that cannot be used.
     ``nothing_to_judge`` is true where agents have runs and all of them are left out, so that the report would fail.
@@ -42,6 +43,7 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
     from tasks.evidence.metrics import build_evidence
     from tasks.judge.agent import build_agent_question
     from tasks.judge.rubric import resolve_rubrics, select_agents
+    from tasks.judge.runs.guidance import find_guidance
     from tasks.judge.team import build_team_question
     from tasks.report.plan import build_window
     from tasks.sources.batch import ReadFailure, read_runs
@@ -57,13 +59,15 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
     window = build_window(options, until)
     agents = source.load_agents(order.environment, window)
     rubrics = resolve_rubrics(order.criteria, agents)
+    guidance = find_guidance(settings.judge_guidance)
     rows, evidences, missing = [], [], {}
     left_out = LeftOut()
     wanted = select_agents(options.agents, agents)
     # The sample of the report itself is drawn by its id, and is another one.
     found = read_runs(source, wanted, window, None, prices=prices) if wanted else []
     for agent, runs in zip(wanted, found, strict=True):
-        row: Row = {"agent_id": agent.id, "agent_name": agent.name, "runs": 0, "prompt_tokens": 0, "error": None}
+        row: Row = {"agent_id": agent.id, "agent_name": agent.name, "runs": 0, "runs_in_population": 0}
+        row |= {"prompt_tokens": 0, "error": None}
         rows.append(row)
         if isinstance(runs, ReadFailure):
             row["error"] = missing[agent.name] = runs.reason
@@ -71,9 +75,10 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
         evidence = build_evidence(agent, runs, (), prices)
         evidences.append(evidence)
         left_out.add_evidence(evidence)
-        row["runs"] = evidence.metrics.runs_analyzed
+        row["runs"], row["runs_in_population"] = evidence.metrics.runs_analyzed, evidence.metrics.runs_in_population
         if evidence.finished_runs:
-            row["prompt_tokens"] = _tokens(build_agent_question(evidence, rubrics[agent.id]), budget)
+            question = build_agent_question(evidence, rubrics[agent.id]).guided_by(guidance)
+            row["prompt_tokens"] = _tokens(question, budget)
     asked = [row for row in rows if row["prompt_tokens"]]
     team = _tokens(build_team_question(evidences, missing, order.criteria.team), budget) if asked else 0
     calls = (len(asked) + bool(asked)) * options.judge_samples
@@ -101,7 +106,7 @@ def print_estimate(console: Console, estimate: Row) -> None:
     tokens = [one_line(row["error"], "red") if row["error"] else f"{row['prompt_tokens']:,}" for row in rows]
     columns = [
         Column("Agent", [one_line(row["agent_name"]) for row in rows], folds=True),
-        Column("Runs", [str(row["runs"]) for row in rows], justify="right"),
+        Column("Runs", [_runs(row) for row in rows], justify="right"),
         Column("Prompt tokens", tokens, justify="right", folds=True),
     ]
     print_table(console, columns)
@@ -121,6 +126,12 @@ def print_estimate(console: Console, estimate: Row) -> None:
             f"completion tokens; cost {format_cost(estimate['cost_usd'])}. Nothing was sent.",
         )
     )
+
+
+def _runs(row: Row) -> str:
+    """``20``, or ``20 of 4,812`` where they are a sample."""
+    read, every = row["runs"], row["runs_in_population"]
+    return f"{read:,} of {every:,}" if read < every else f"{read:,}"
 
 
 def _rounded(tokens: int) -> str:

@@ -1,4 +1,4 @@
-"""The commands that measure the judge against people: label, agreement."""
+"""The commands that measure the judge against people, and let it learn from them: label, agreement, align."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def label(
     template: Path | None = None,
     serve: Flag = False,
     port: int = 0,
+    source: Annotated[bool, Parameter(negative="--no-source")] = True,
     json: Flag = False,
 ) -> int:
     """Label runs of a report by hand.
@@ -51,6 +52,8 @@ def label(
         Label on a page in the browser: on 127.0.0.1, behind a link with a secret, until Ctrl-C.
     port
         With `--serve`: port of the page; 0: any free one.
+    source
+        Read the runs from the source again, to show them whole; --no-source shows the excerpts of the report.
     json
         With `--csv`: print only `{"report_id": …, "labels": [{…}], "empty_lines": …}`, with the stored labels.
     """
@@ -58,8 +61,47 @@ def label(
     from deployments.stack.beside import stack_warehouse
 
     with stack_warehouse():
-        order = LabelOrder(report_id, agents or (), count, seed, labeler, blind, csv, template, json, serve, port)
+        order = LabelOrder(
+            report_id, agents or (), count, seed, labeler, blind, csv, template, json, serve, port, source
+        )
         return run_label(order)
+
+
+def align(
+    report_id: int,
+    /,
+    *,
+    examples: int = 4,
+    seed: int = 0,
+    file: Path | None = None,
+    out: Path | None = None,
+    dry_run: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Write guidance for the judge from people's labels.
+
+    Parameters
+    ----------
+    report_id
+        Id of the report whose labelled runs the guidance is written from, and measured on.
+    examples
+        How many labelled runs the judge is shown as examples, 0 to 20.
+    seed
+        Seed of the split into labels to learn from and labels to measure with.
+    file
+        Measure the guidance in this file instead of writing a new one, for instance after you edited it.
+    out
+        File to write; by default the one that AGENT_REPORT_JUDGE_GUIDANCE names, else judge-guidance.yaml.
+    dry_run
+        Show how many calls it would take, without calling the judge.
+    json
+        Show as JSON.
+    """
+    from deployments.labelling.align import AlignOrder, run_align
+    from deployments.stack.beside import stack_warehouse
+
+    with stack_warehouse():
+        return run_align(AlignOrder(report_id, examples, seed, file, out, dry_run, json))
 
 
 def agreement(

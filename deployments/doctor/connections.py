@@ -115,10 +115,11 @@ def check_judge(clients: Clients) -> list[Finding]:
     """The judge's settings and its price, without calling it.
 
     Raises:
-        ConfigurationError: as ``Clients.judge_client``.
+        ConfigurationError: as ``Clients.judge_client``, and a file of guidance that cannot be used.
     """
     from tasks.evidence.prices import Tokens
     from tasks.judge.endpoint.access.address import OPENAI_URL
+    from tasks.judge.runs.guidance import find_guidance
     from tasks.wire.urls import without_user
 
     settings = clients.settings
@@ -139,6 +140,8 @@ def check_judge(clients: Clients) -> list[Finding]:
     if price is None:
         unknown = f"the price of {options.judge_model} is unknown, so costs are too"
         found.append(Finding("judge", "note", unknown, "set AGENT_REPORT_PRICES if you want to limit them"))
+    if (guidance := find_guidance(settings.judge_guidance)) is not None:
+        found.append(Finding("judge", "ok", guidance.describe()))
     return found
 
 

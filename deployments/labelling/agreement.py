@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from rich.console import Console
@@ -13,6 +13,8 @@ from deployments.terminal.console import Column, one_line, open_console, plain, 
 from deployments.terminal.invocation import printed_command
 from tasks.calibration.agreement import (
     ALL,
+    MINIMUM_RUNS,
+    AgentRate,
     Agreement,
     CriterionAgreement,
     ModeAgreement,
@@ -21,8 +23,10 @@ from tasks.calibration.agreement import (
 )
 from tasks.calibration.disagreements import Disagreement
 from tasks.connecting import open_clients
+from tasks.evidence.types import AgentId
 from tasks.report.rows import SUCCESS_QUESTION
 from tasks.statistics.estimate import Estimate
+from tasks.wire.trace_pages import NO_PAGES, TracePages
 from tasks.wording.counts import counted, is_are
 
 _ENOUGH_RUNS = 40
@@ -40,7 +44,8 @@ def run_agreement(report_id: int | None, environment: str | None, *, as_json: bo
     from tasks.clients import current_clients
     from tasks.stored.agreement import find_report, load_disagreements, measure
 
-    stored = current_clients().warehouse()
+    clients = current_clients()
+    stored = clients.warehouse()
     report = find_report(stored, report_id, environment)
     found = measure(stored, report)
     disagreements = load_disagreements(stored, report) if examples else []
@@ -49,13 +54,15 @@ def run_agreement(report_id: int | None, environment: str | None, *, as_json: bo
         print_json(found.model_dump(mode="json") | shown)
         return
     console = open_console()
-    print_agreement(console, found)
+    names = {row["agent_id"]: row["agent_name"] for row in stored.load_agents(report["id"])}
+    print_agreement(console, found, names)
     if examples:
-        print_examples(console, disagreements)
+        print_examples(console, disagreements, clients.settings.trace_pages)
 
 
-def print_agreement(console: Console, agreement: Agreement) -> None:
-    """Judge against people, the success rate, the judge against itself, people among themselves, and the next step."""
+def print_agreement(console: Console, agreement: Agreement, names: Mapping[AgentId, str]) -> None:
+    """Judge against people, success rates, the judge against itself, people among themselves, and the next step;
+    ``names`` are those of the agents."""
     head = Text.assemble("Judge ", one_line(agreement.judge_model or "unknown", "bold"), " on ")
     head.append_text(one_line(agreement.environment, "bold"))
     if agreement.labels:
@@ -77,6 +84,7 @@ def print_agreement(console: Console, agreement: Agreement) -> None:
         _print_runs(console, [agreement.outcomes], explained=not agreement.runs)
     if agreement.labels or agreement.outcomes is not None:
         _print_success_rate(console, agreement)
+        _print_agent_rates(console, agreement.agent_rates, names)
     if agreement.criteria:
         console.print("\nScores of whole agents against people", style="bold")
         _print_criteria(console, agreement.criteria)
@@ -117,8 +125,8 @@ def next_step(agreement: Agreement) -> str:
     return "the judge can be relied on as far as the intervals show; label some runs again after any change of it."
 
 
-def print_examples(console: Console, disagreements: Sequence[Disagreement]) -> None:
-    """Each run on which the judge and people disagree: what both answered, with the judge's quotes."""
+def print_examples(console: Console, disagreements: Sequence[Disagreement], pages: TracePages = NO_PAGES) -> None:
+    """Each run on which the judge and people disagree: what both answered, with the judge's quotes and its trace."""
     console.print(f"\nDisagreements on runs: {len(disagreements)}", style="bold")
     for one in disagreements:
         console.print()
@@ -130,11 +138,15 @@ def print_examples(console: Console, disagreements: Sequence[Disagreement]) -> N
         for title, text in (("Task", one.task), ("Response", one.response), ("Error", one.error)):
             if text:
                 console.print(Text.assemble((f"{title}: ", "bold"), plain(text)))
+        if url := pages.url(one.trace_id, one.run_id, one.session_id):
+            console.print(Text.assemble(("Trace: ", "bold"), one_line(url)), soft_wrap=True)
         mode = f" ({one.failure_mode})" if one.failure_mode else ""
         step = f", candidate step {one.step}" if one.step else ""
         console.print(Text.assemble(("The judge: ", "bold"), one_line(f"{_verdict(one.judge)}{mode}{step}")))
         for quote in one.quotes:
             console.print(Text.assemble("  ", one_line(f"{quote.label}: “{quote.text}”", "dim")))
+        if not one.people:
+            console.print(Text.assemble(("The source: ", "bold"), _verdict(one.passed)))
         for answer in one.people:
             note = f": {answer.note}" if answer.note else ""
             line = Text.assemble(one_line(f"{answer.labeler}:", "bold"), " ", one_line(_verdict(answer.passed) + note))
@@ -223,6 +235,23 @@ def _print_success_rate(console: Console, agreement: Agreement) -> None:
     else:
         line.append(f"corrected for its errors {_share(agreement.corrected_success_rate)}", "bold")
     console.print(line)
+
+
+def _print_agent_rates(console: Console, rates: Sequence[AgentRate], names: Mapping[AgentId, str]) -> None:
+    shown = [rate for rate in rates if rate.corrected.value is not None]
+    if shown:
+        columns = [
+            Column("Agent", [one_line(names.get(rate.agent_id, rate.agent_id)) for rate in shown], folds=True),
+            Column("Success by the judge", [_share(rate.judged) for rate in shown]),
+            Column("Corrected by its own labels", [_share(rate.corrected) for rate in shown]),
+        ]
+        print_table(console, columns)
+    if left := len(rates) - len(shown):
+        text = (
+            f"{counted(left, 'agent has', 'agents have')} too few labels for a corrected rate of their own: "
+            f"{MINIMUM_RUNS} labelled runs or more are needed (`{printed_command('label')} … --agents NAME`)"
+        )
+        console.print(Text(text, style="dim"))
 
 
 def _print_repeats(console: Console, title: str, found: Sequence[CriterionAgreement]) -> None:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
 
 from deployments.labelling.labelled_report import LabelledReport
-from deployments.terminal.console import open_console, print_json
+from deployments.terminal.console import one_line, open_console, print_json
 from deployments.terminal.invocation import printed_command
 from tasks.calibration.label_sample import RunToLabel, choose_runs
 from tasks.connecting import open_clients
 from tasks.errors import NotFoundError, UsageError
 from tasks.judge.rubric import select_agents
 from tasks.report.stored_report import agents_of
+from tasks.wire.trace_pages import TracePages
 from tasks.wording.counts import counted, is_are
+
+if TYPE_CHECKING:
+    from deployments.labelling.whole_run import WholeRun
+    from tasks.calibration.judging import RunKey
 
 Row = dict[str, Any]
 _LONGEST_NAME = 100
@@ -38,6 +45,7 @@ class LabelOrder:
     as_json: bool = False
     serve: bool = False
     port: int = 0
+    source: bool = True
 
 
 @open_clients()
@@ -84,7 +92,28 @@ def run_label(order: LabelOrder) -> int:
         )
     from deployments.labelling.session import LabellingSession
 
-    return LabellingSession(report, chosen, str(order.labeler), blind=order.blind, console=open_console()).run()
+    console = open_console()
+    whole = _read_whole(report, chosen, order)
+    return LabellingSession(
+        report, chosen, str(order.labeler), blind=order.blind, console=console, whole=whole, pages=_pages()
+    ).run()
+
+
+def _read_whole(report: LabelledReport, chosen: Sequence[RunToLabel], order: LabelOrder) -> Mapping[RunKey, WholeRun]:
+    """The runs as the source has them; where it cannot be read, the report's excerpts do, with a note."""
+    from deployments.labelling.whole_run import read_whole_runs
+
+    if not order.source:
+        return {}
+    found = read_whole_runs(report.report, chosen)
+    if found.problem:
+        open_console().print(
+            Text.assemble(
+                ("Note: ", "yellow"), one_line(f"excerpts are shown instead of the source's runs: {found.problem}")
+            ),
+            soft_wrap=True,
+        )
+    return found.runs
 
 
 def _serve(report: LabelledReport, chosen: Sequence[RunToLabel], order: LabelOrder) -> None:
@@ -92,7 +121,10 @@ def _serve(report: LabelledReport, chosen: Sequence[RunToLabel], order: LabelOrd
     from deployments.labelling.server import base_path, listen, new_secret, serve
 
     secret = new_secret()
-    page = LabellingPage(report, chosen, str(order.labeler), blind=order.blind, base=base_path(secret))
+    whole = _read_whole(report, chosen, order)
+    page = LabellingPage(
+        report, chosen, str(order.labeler), blind=order.blind, base=base_path(secret), whole=whole, pages=_pages()
+    )
     with listen(order.port) as listener:
         link = f"http://127.0.0.1:{listener.getsockname()[1]}{base_path(secret)}"
         open_console().print(
@@ -103,6 +135,12 @@ def _serve(report: LabelledReport, chosen: Sequence[RunToLabel], order: LabelOrd
         )
         open_console().print(link, markup=False, soft_wrap=True)
         serve(page, secret, listener)
+
+
+def _pages() -> TracePages:
+    from tasks.clients import current_clients
+
+    return current_clients().settings.trace_pages
 
 
 def _choose(report: LabelledReport, order: LabelOrder) -> list[RunToLabel]:

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from deployments.labelling.questions import Question, QuestionKey, ask_about, describe_judge, describe_label
+from deployments.labelling.whole_run import Moment, WholeRun
 from deployments.terminal.invocation import printed_command
 from deployments.tool_calls import describe_calls
+from tasks.calibration.judging import RunKey
 from tasks.calibration.label_sample import RunToLabel
 from tasks.calibration.labels import Label
 from tasks.errors import UsageError
 from tasks.render.html.untrusted_text import finalize, said
-from tasks.report.rows import SUCCESS_QUESTION
+from tasks.report.rows import SUCCESS_QUESTION, RunRow
+from tasks.wire.trace_pages import NO_PAGES, TracePages
 from tasks.wording.counts import counted
 
 if TYPE_CHECKING:
@@ -51,8 +54,11 @@ class _ShownRun:
     run_id: str
     status: str
     path: str
+    trace_url: str
+    instructions: str
     texts: Sequence[tuple[str, str]]
-    calls: Sequence[str]
+    moments: Sequence[Moment]
+    ending: Sequence[tuple[str, str]]
     questions: Sequence[_ShownQuestion]
 
 
@@ -69,9 +75,18 @@ class LabellingPage:
     """The runs of a sample as pages below ``base``, a path that ends in "/"; answers are read from the store."""
 
     def __init__(
-        self, report: LabelledReport, chosen: Sequence[RunToLabel], labeler: str, *, blind: bool, base: str
+        self,
+        report: LabelledReport,
+        chosen: Sequence[RunToLabel],
+        labeler: str,
+        *,
+        blind: bool,
+        base: str,
+        whole: Mapping[RunKey, WholeRun] | None = None,
+        pages: TracePages = NO_PAGES,
     ) -> None:
         self.report, self.labeler, self.blind, self.base = report, labeler, blind, base
+        self.whole, self.pages = whole or {}, pages
         asked = ask_about(chosen, report.descriptions())
         self.runs = [[question for question in asked if question.of is of] for of in chosen]
         environment = jinja2.Environment(
@@ -152,14 +167,17 @@ class LabellingPage:
     def _shown(self, place: int, known: Mapping[QuestionKey, Label]) -> _ShownRun:
         own = self.runs[place]
         of = own[0].of
-        texts = (("Task", of.run["task_excerpt"]), ("Response", of.run["response_excerpt"]), ("Error", of.run["error"]))
+        whole = self.whole.get((of.agent["agent_id"], of.run["run_id"])) or _of_excerpts(of.run)
         return _ShownRun(
             agent_name=of.agent["agent_name"],
             run_id=of.run["run_id"],
             status=of.run["status"],
             path=self.path(place),
-            texts=[(heading, text) for heading, text in texts if text],
-            calls=[line.plain for line in describe_calls(of.run)],
+            trace_url=self.pages.url(of.run["trace_id"], of.run["run_id"], of.run["session_id"]),
+            instructions=whole.instructions,
+            texts=whole.texts,
+            moments=whole.moments,
+            ending=whole.ending,
             questions=[self._question(number, question, known) for number, question in enumerate(own)],
         )
 
@@ -189,6 +207,17 @@ class LabellingPage:
             for question in own
             if question.key in known
         ]
+
+
+def _of_excerpts(run: RunRow) -> WholeRun:
+    """What the report keeps of a run."""
+    ending = (("Response (excerpt)", run["response_excerpt"]), ("Error", run["error"]))
+    calls = [line.plain for line in describe_calls(run)]
+    return WholeRun(
+        texts=[("Task (excerpt)", run["task_excerpt"])] if run["task_excerpt"] else [],
+        moments=[Moment(calls[0], "\n".join(calls[1:]))],
+        ending=[(heading, text) for heading, text in ending if text],
+    )
 
 
 def _field(number: int) -> str:

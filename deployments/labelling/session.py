@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -10,32 +10,47 @@ from rich.text import Text
 
 from deployments.labelling.label_entry import HELP, LabelEntry, parse_entry
 from deployments.labelling.questions import Question, ask_about, describe_judge, describe_label
+from deployments.labelling.whole_run import WholeRun
 from deployments.terminal.console import Column, one_line, plain, print_table
 from deployments.terminal.invocation import printed_command
 from deployments.tool_calls import describe_calls
+from tasks.calibration.judging import RunKey
 from tasks.calibration.label_sample import RunToLabel
 from tasks.evidence.types import AgentId, RunId
+from tasks.wire.trace_pages import NO_PAGES, TracePages
 from tasks.wording.counts import counted
 from tasks.wording.durations import format_duration
+from tasks.wording.shortening import clip_middle
 
 if TYPE_CHECKING:
     from deployments.labelling.labelled_report import LabelledReport
 
 _COMPLETED, _STOPPED = 0, 1
+_LONGEST_STEP, _LONGEST_INSTRUCTIONS = 600, 2000
 
 
 class LabellingSession:
     """Asks the questions of a sample in order. Answered questions are not asked again unless the person goes back."""
 
     def __init__(
-        self, report: LabelledReport, chosen: Sequence[RunToLabel], labeler: str, *, blind: bool, console: Console
+        self,
+        report: LabelledReport,
+        chosen: Sequence[RunToLabel],
+        labeler: str,
+        *,
+        blind: bool,
+        console: Console,
+        whole: Mapping[RunKey, WholeRun] | None = None,
+        pages: TracePages = NO_PAGES,
     ) -> None:
         self.report, self.labeler, self.blind, self.console = report, labeler, blind, console
+        self.whole, self.pages = whole or {}, pages
         self.questions = ask_about(chosen, report.descriptions())
         self.known = {(label.agent_id, label.run_id, label.criterion): label for label in report.stored(labeler)}
         self.skipped: set[int] = set()
         self.given: set[tuple[AgentId, RunId | None, str]] = set()
         self._shown: RunToLabel | None = None
+        self._instructions: set[str] = set()
 
     def run(self) -> int:
         """Ask until every question is answered or the person quits; returns the exit code (1 after Ctrl-C)."""
@@ -153,6 +168,11 @@ class LabellingSession:
         if run["tokens"] is not None:
             head.append(f" · {counted(run['tokens'], 'token')}")
         self.console.print(head)
+        if url := self.pages.url(run["trace_id"], run["run_id"], run["session_id"]):
+            self.console.print(Text.assemble(("Trace: ", "bold"), one_line(url)), soft_wrap=True)
+        if (whole := self.whole.get((run["agent_id"], run["run_id"]))) is not None:
+            self._show_whole(whole)
+            return
         texts = (("Task", run["task_excerpt"]), ("Response", run["response_excerpt"]), ("Error", run["error"]))
         for title, text in texts:
             if text:
@@ -161,6 +181,15 @@ class LabellingSession:
             self._say("The report has no excerpt of the task or response.")
         for line in describe_calls(run):
             self.console.print(line)
+
+    def _show_whole(self, whole: WholeRun) -> None:
+        if whole.instructions and whole.instructions not in self._instructions:
+            self._instructions.add(whole.instructions)
+            text = clip_middle(whole.instructions, _LONGEST_INSTRUCTIONS)
+            self.console.print(Text.assemble(("The agent's instructions: ", "bold"), plain(text, "dim")))
+        moments = [(moment.title, clip_middle(moment.text, _LONGEST_STEP)) for moment in whole.moments]
+        for title, text in (*whole.texts, *moments, *whole.ending):
+            self.console.print(Text.assemble(one_line(f"{title}:", "bold"), " ", plain(text)))
 
     def _end(self, how: str) -> None:
         open_ones = sum(question.key not in self.known for question in self.questions)

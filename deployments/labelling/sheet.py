@@ -199,6 +199,8 @@ def _label(row: Mapping[str, str], report: LabelledReport, labeler: str) -> tupl
         raise _WrongCellError(
             "criterion", question, f"is no question about this agent; {', '.join((SUCCESS_QUESTION, *there))} are"
         )
+    if judged is not None and judged["kind"] not in (None, "judge"):
+        raise _WrongCellError("criterion", question, "is computed by code, which is not compared with people")
     if judged is not None and run_id is None and judged["score"] is None:
         raise _WrongCellError("criterion", question, "has no score of this agent to compare with: name a run_id")
     score = parse_score(row["score"]) if row["score"] else None

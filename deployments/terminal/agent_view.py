@@ -112,10 +112,10 @@ def _figures(agent: AgentRow) -> Iterator[Text]:
 
 def _known(agent: AgentRow) -> str:
     """Over how many runs the tokens are, where that is not all."""
-    known, runs = agent.get("runs_with_tokens"), agent["runs_analyzed"]
+    known, runs = agent.get("runs_with_tokens"), agent["runs_in_population"] or agent["runs_analyzed"]
     if agent["avg_tokens"] is None or known is None or not runs or known >= runs:
         return ""
-    return f" (known for {known} of {runs} runs)"
+    return f" (known for {known:,} of {runs:,} runs)"
 
 
 def _print_prose(console: Console, text: str | None, indent: int = 0) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -50,7 +50,7 @@ def print_report(
         issues: Its rows of ``report_issues``; empty when there are none.
     """
     from deployments.terminal.issue_view import print_issues
-    from tasks.render.order import needs_attention, worst_agents_first
+    from tasks.render.order import needs_attention, stays_close, worst_agents_first
     from tasks.render.outage import find_outage
 
     _print_verdict(console, report)
@@ -60,7 +60,7 @@ def print_report(
     for line in _notes(report, outage):
         console.print(line)
     if issues or report["success_rate"] is not None:
-        print_issues(console, report, issues, agents)
+        print_issues(console, report, issues, agents, most=3)
     if report["executive_summary"]:
         console.print()
         console.print(plain(report["executive_summary"]), width=min(console.width, PROSE_WIDTH))
@@ -69,9 +69,10 @@ def print_report(
         print_changes(console, comparison)
     ordered = worst_agents_first(agents, comparison)
     _print_unjudged(console, ordered, outage)
-    if needy := [row for row in ordered if needs_attention(row)]:
+    if needy := [row for row in ordered if needs_attention(row, comparison)]:
         console.print()
-        _print_needy(console, needy, len(agents), criteria)
+        close = {row["agent_id"] for row in needy if stays_close(row, comparison)}
+        _print_needy(console, needy, len(agents), criteria, close)
     if agents:
         print_agents(console, ordered)
     _print_doubts(console, ordered)
@@ -184,8 +185,15 @@ def print_changes(console: Console, comparison: Comparison) -> None:
         console.print(one_line(f"and {len(changed) - _MOST_CHANGES} more: `{command}`"), soft_wrap=True)
 
 
-def _print_needy(console: Console, needy: Sequence[AgentRow], total: int, criteria: Sequence[CriterionRow]) -> None:
+def _print_needy(
+    console: Console,
+    needy: Sequence[AgentRow],
+    total: int,
+    criteria: Sequence[CriterionRow],
+    close: Collection[AgentId],
+) -> None:
     from tasks.render.needs import build_need
+    from tasks.render.order import STAYS_CLOSE
 
     console.print(Text(f"Needs attention: {len(needy)} of {counted(total, 'agent')}", "bold"))
     by_agent: dict[AgentId | None, list[CriterionRow]] = {}
@@ -196,6 +204,7 @@ def _print_needy(console: Console, needy: Sequence[AgentRow], total: int, criter
         scores = by_agent.get(row.get("agent_id"), [])
         need = build_need(row, scores)
         lines = [describe_criteria(scores)] if scores else []
+        lines += [Text(STAYS_CLOSE, "yellow")] if row.get("agent_id") in close else []
         lines += [one_line(need.why)] if need.why else []
         lines += [Text.assemble(("Error: ", "dim"), one_line(need.error))] if need.error else []
         lines += [Text.assemble(("First: ", "bold"), one_line(need.advice))] if need.advice else []

@@ -13,6 +13,7 @@ from tasks.calibration.agreement import (
     MINIMUM_AGENTS,
     MINIMUM_RUNS,
     RUNS_AGAINST_AGENTS,
+    AgentRate,
     Agreement,
     CriterionAgreement,
     RunAgreement,
@@ -21,8 +22,8 @@ from tasks.calibration.judging import JudgedReport, Judging, RepeatedAnswer
 from tasks.calibration.label_weights import agent_weights
 from tasks.calibration.labels import Label, Opinion, PairedRating, rate_agents
 from tasks.calibration.pairs import Pairs, Repeat, build_pairs, compare_pairs, compare_repeats
-from tasks.calibration.pass_rate import correct_success_rate
-from tasks.calibration.rated_runs import match_labels, rate_outcomes
+from tasks.calibration.pass_rate import correct_agent_rates, correct_success_rate
+from tasks.calibration.rated_runs import MatchedLabels, match_labels, rate_outcomes
 from tasks.calibration.run_pairs import compare_failure_modes, compare_runs
 from tasks.report.rows import SUCCESS_QUESTION
 from tasks.statistics.clusters import Floats
@@ -65,9 +66,13 @@ def measure_agreement(judging: Judging, labels: Sequence[Label]) -> Agreement:
         success_rate=rates.judged,
         corrected_success_rate=rates.corrected,
         uncorrected=rates.uncorrected,
+        agent_rates=tuple(
+            AgentRate(agent_id=agent_id, judged=rate.judged, corrected=rate.corrected, uncorrected=rate.uncorrected)
+            for agent_id, rate in correct_agent_rates(of_success, judging.reports, judging.report_id).items()
+        ),
         sensitivity=rates.sensitivity,
         specificity=rates.specificity,
-        warnings=tuple(_warnings(judging, used, on_agents, on_runs, matched.left_out)),
+        warnings=tuple(_warnings(judging, matched, on_agents, used)),
     )
 
 
@@ -133,28 +138,37 @@ def _people(rated: Sequence[PairedRating]) -> tuple[CriterionAgreement, ...]:
 
 def _warnings(
     judging: Judging,
-    used: Sequence[Label],
+    matched: MatchedLabels,
     on_agents: Sequence[PairedRating],
-    on_runs: Sequence[PairedRating],
-    left_out: int,
+    used: Sequence[Label],
 ) -> list[str]:
     warnings = []
-    if left_out:
+    if matched.left_out:
         warnings.append(
-            f"{counted(left_out, 'label is', 'labels are')} of reports by another judge than {judging.model}, "
+            f"{counted(matched.left_out, 'label is', 'labels are')} of reports by another judge than {judging.model}, "
             "and left out: label a report of this judge, or have it judge the same runs"
+        )
+    if matched.waiting:
+        warnings.append(
+            f"{counted(matched.waiting, 'label answers', 'labels answer')} whether runs did their task, on which this "
+            "judge has no verdict: they count as soon as a report by it has verdicts on these runs"
         )
     if not used:
         return warnings
-    if on_runs:
-        warnings += _of_runs(on_runs)
+    if matched.rated:
+        warnings += _of_runs(matched.rated)
     if on_agents:
-        warnings += _of_agents(on_agents, beside_runs=bool(on_runs))
-    other = sum(1 for label in used if label.judge_fingerprint != judging.fingerprint)
-    if other:
+        warnings += _of_agents(on_agents, beside_runs=bool(matched.rated))
+    of_agents = sum(label.judge_fingerprint != judging.fingerprint for label in matched.on_agents)
+    if other := matched.earlier + of_agents:
         warnings.append(
-            f"{counted(other, 'label is', 'labels are')} of reports by the same model with other criteria, "
-            "parameters or another prompt"
+            f"{counted(other, 'label is', 'labels are')} compared with reports by the same model with other criteria, "
+            "parameters, guidance or another prompt"
+        )
+    if matched.outgrown:
+        warnings.append(
+            f"{counted(matched.outgrown, 'label is', 'labels are')} of runs that only an earlier form of this judge "
+            "has a verdict on (other criteria, parameters, guidance or another prompt), and left out"
         )
     return warnings
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from tasks.evidence.types import AgentId
 from tasks.statistics.estimate import Estimate
 
 ALL = "all"
@@ -92,6 +93,20 @@ class CriterionAgreement(BaseModel):
     unstable: Estimate = Estimate()
 
 
+class AgentRate(BaseModel):
+    """The share of one agent's runs that succeed (0 to 1): by the judge, and corrected by labels of its own runs.
+
+    ``uncorrected`` states why ``corrected`` is not known: labels of other agents correct no single agent.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    agent_id: AgentId
+    judged: Estimate = Estimate()
+    corrected: Estimate = Estimate()
+    uncorrected: str | None = None
+
+
 class Agreement(BaseModel):
     """What labels show of a judge, and the share of runs that succeed: by its verdicts, and corrected for its errors.
 
@@ -100,7 +115,8 @@ class Agreement(BaseModel):
     question of success first, then criteria by name; ``outcomes`` is the judge against the outcomes that the source
     states (None: it states none). ``criteria`` compares scores of agents: labels of whole agents, and labels of runs
     from reports without verdicts on runs. ``stability`` compares the judge with itself,
-    ``people`` people with each other. ``uncorrected`` states why ``corrected_success_rate`` is not known.
+    ``people`` people with each other. ``uncorrected`` states why ``corrected_success_rate`` is not known;
+    ``agent_rates`` are of the agents that were judged.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -122,6 +138,7 @@ class Agreement(BaseModel):
     success_rate: Estimate = Estimate()
     corrected_success_rate: Estimate = Estimate()
     uncorrected: str | None = None
+    agent_rates: tuple[AgentRate, ...] = ()
     sensitivity: Estimate = Estimate()
     specificity: Estimate = Estimate()
     warnings: tuple[str, ...] = ()

@@ -9,7 +9,10 @@ from tasks.wording.trust import BENCHMARK_FINDING
 
 
 def describe_agreement(agreement: Agreement | None, report_id: int) -> str:
-    """What is known of how far judge and people agree, as plain text; without labels, how to get to know it."""
+    """What is known of how far judge and people agree, as plain text; without labels, how far it agrees with outcomes
+    that the source states, and without these how to get to know it."""
+    if agreement is not None and not agreement.labels and agreement.outcomes is not None:
+        return _describe_outcomes(agreement.outcomes)
     if agreement is None or not agreement.labels:
         return (
             f"not compared with people's labels yet: {BENCHMARK_FINDING}; "
@@ -37,6 +40,15 @@ def describe_agreement(agreement: Agreement | None, report_id: int) -> str:
             f"{corrected.value:.0%}{_between(corrected, '.0%')}"
         )
     return text
+
+
+def _describe_outcomes(found: RunAgreement) -> str:
+    if found.kappa.value is None:
+        return f"too few outcomes of the source to conclude how far it agrees with them ({found.runs} runs)"
+    return (
+        f"its agreement with the outcomes that the source states is {describe_kappa(found.kappa.value)} (kappa on runs "
+        f"{found.kappa.value:.2f}{_between(found.kappa, '.2f')}; {found.runs} runs)"
+    )
 
 
 def _between(estimate: Estimate, shape: str) -> str:

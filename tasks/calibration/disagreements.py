@@ -1,5 +1,4 @@
-"""The runs on which the judge and people disagree, with what both answered: for people, and for guidance of the
-judge."""
+"""The runs on which the judge differs from people, or from the source's outcomes: for people, and for its guidance."""
 
 from __future__ import annotations
 
@@ -31,8 +30,9 @@ class PersonsAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RatedRun:
-    """One question about a run that both the judge and people decided, with excerpts of the run ("" where there is
-    none) and the judge's quotes."""
+    """One question about a run that both the judge and a reference decided: people (``people`` has who), or the source
+    by the outcome that it states (``people`` is empty). With excerpts of the run ("" where there is none) and the
+    judge's quotes."""
 
     report_id: int
     agent_id: AgentId
@@ -48,6 +48,8 @@ class RatedRun:
     task: str = ""
     response: str = ""
     error: str = ""
+    trace_id: str | None = None
+    session_id: str | None = None
 
 
 Disagreement = RatedRun
@@ -107,4 +109,6 @@ def _describe(
         task=(row["task_excerpt"] or "") if row is not None else "",
         response=(row["response_excerpt"] or "") if row is not None else "",
         error=(row["error"] or "") if row is not None else "",
+        trace_id=row["trace_id"] if row is not None else None,
+        session_id=row["session_id"] if row is not None else None,
     )

@@ -1,7 +1,7 @@
 """Which runs of a report people are asked about: drawn at random, with known probabilities, doubtful ones more often.
 
 Every finished run has a size (``draw_size``), and is in a sample of n runs with a probability in proportion to it
-(``label_weights.inclusion``). Runs come in the order of u / size, u uniform (sequential Poisson sampling, Ohlsson
+(``inclusion_probabilities``). Runs come in the order of u / size, u uniform (sequential Poisson sampling, Ohlsson
 1998): so every beginning of the order is such a sample, and people can stop when they like.
 """
 

@@ -10,13 +10,14 @@ import numpy as np
 from tasks.calibration.judging import JudgedReport, JudgedRun
 from tasks.calibration.labels import ItemKey, PairedRating
 from tasks.statistics.clusters import Floats
+from tasks.statistics.sampling import inclusion_probabilities
 
 
 def run_weights(rated: Sequence[PairedRating], reports: Mapping[int, JudgedReport]) -> Floats:
     """For how many runs of its report's population each rating of a run stands; mean 1 within a report.
 
     All are of one question. A run's weight is that of its place in the report's sample over its probability to be drawn
-    for a label (``inclusion``), scaled so that for each verdict of the judge the labelled runs add up to
+    for a label (``inclusion_probabilities``), scaled so that for each verdict of the judge the labelled runs add up to
     all runs with it (post-stratification, Holt and Smith 1979). Of a report that is gone every rating stands for as
     much. Empty without ratings.
     """
@@ -32,28 +33,14 @@ def run_weights(rated: Sequence[PairedRating], reports: Mapping[int, JudgedRepor
     return weights
 
 
-def inclusion(sizes: Floats, count: int) -> Floats:
-    """The probability of each run to be in a sample of ``count``: in proportion to ``sizes`` (positive), at most 1.
-
-    Empty for none; all 1 where ``count`` is at least their number.
-    """
-    if count >= len(sizes):
-        return np.ones(len(sizes))
-    certain = np.zeros(len(sizes), dtype=bool)
-    while True:
-        found = np.where(certain, 1.0, sizes * (count - certain.sum()) / sizes[~certain].sum())
-        above = (found > 1.0) & ~certain
-        if not above.any():
-            return found
-        certain |= above
-
-
 def _weights_in(units: Sequence[ItemKey], report: JudgedReport) -> Floats:
     question = units[0].criterion
     # Those with an outcome by the source are not drawn: a label of one is a person's own choice, and stands for itself.
     drawn = {key: run for key, run in report.runs.items() if run.outcome is None} or dict(report.runs)
     labelled = [(unit.agent_id, unit.run_id or "") for unit in units]
-    chances = inclusion(np.array([run.draw for run in drawn.values()]), sum(key in drawn for key in labelled))
+    chances = inclusion_probabilities(
+        np.array([run.draw for run in drawn.values()]), sum(key in drawn for key in labelled)
+    )
     chance = dict(zip(drawn, chances, strict=True))
     runs = [report.runs.get(key) for key in labelled]
     weights = np.array(

@@ -20,7 +20,7 @@ from tasks.statistics.clusters import Codes, Floats, Keys, clusters_of
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.sampling import inclusion_probabilities
 from tasks.statistics.two_phase import TwoPhase, estimate_kinds, percentiles
-from tasks.statistics.weighted import Group, estimate_groups, estimate_share, weighted_share
+from tasks.statistics.weighted import build_group, estimate_groups, estimate_share, weighted_share
 from tasks.wording.counts import counted, is_are
 
 Bools = NDArray[np.bool_]
@@ -123,15 +123,15 @@ def _truths(rated: Sequence[PairedRating]) -> dict[RunKey, bool]:
 
 
 def _judged_rate(runs: Mapping[RunKey, JudgedRun]) -> Estimate:
-    groups: dict[AgentId, tuple[list[float], list[float], float]] = {}
+    parts: dict[AgentId, tuple[list[float], list[float], float]] = {}
     for run in runs.values():
-        hits, weights, size = groups.get(run.agent_id, ([], [], 0.0))
+        hits, weights, size = parts.get(run.agent_id, ([], [], 0.0))
         kind = _kind(run)
         if kind != _NEITHER:
             hits.append(float(run.outcome if run.outcome is not None else kind == _YES))
             weights.append(run.weight)
-        groups[run.agent_id] = (hits, weights, size + run.weight)
-    return estimate_groups([Group(*group) for group in groups.values()])
+        parts[run.agent_id] = (hits, weights, size + run.weight)
+    return estimate_groups([build_group(*part) for part in parts.values()])
 
 
 def _from_own(runs: Mapping[RunKey, JudgedRun], truths: Mapping[RunKey, bool]) -> PassRate:

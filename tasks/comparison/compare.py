@@ -39,6 +39,7 @@ from tasks.comparison.samples import Samples, variance_factor
 from tasks.comparison.score_noise import Noise, RunNoise, measure_noise
 from tasks.comparison.scores import Judged, Rubrics, score_drafts
 from tasks.evidence.types import AgentId
+from tasks.report.flagged import stays_too_close
 from tasks.report.rows import AgentRow
 from tasks.report.stored_report import Pair, ScoreRow, StoredReport, match_agents
 
@@ -52,6 +53,7 @@ class _Subject:
     presence: str = "both"
     baseline_name: str | None = None
     reason: str | None = None
+    stays_close: bool = False
     drafts: list[Draft] = field(default_factory=list)
 
 
@@ -172,6 +174,7 @@ def _finish(subject: _Subject, changes: Sequence[Change]) -> AgentComparison:
         verdict=overall([change.verdict for change in changes]),
         reason=subject.reason,
         changes=tuple(changes),
+        stays_close=subject.stays_close,
     )
 
 
@@ -203,6 +206,7 @@ def _agent(common: _Common, pair: Pair, measured: Measured | None) -> _Subject:
         or measured.reason
         or rubric_reason(*rubrics, common.descriptions(before, after))
     )
+    subject.stays_close = reason is None and stays_too_close(before, after)
     judged = Judged((before["score"], after["score"]), rubrics, common.ids, _run_noise([measured.outcomes]))
     of_runs = common.runs or measured.reason
     subject.drafts = score_drafts(judged, common.noise, reason)

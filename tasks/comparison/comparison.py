@@ -52,7 +52,10 @@ class Change(Compared):
 
 
 class AgentComparison(Compared):
-    """One agent, or with ``agent_id`` None the team. Of an agent that is gone, id and name are those it had."""
+    """One agent, or with ``agent_id`` None the team. Of an agent that is gone, id and name are those it had.
+
+    ``stays_close``: its scores can be compared, and in neither report do they decide whether it passes.
+    """
 
     agent_id: AgentId | None
     agent_name: str
@@ -61,6 +64,7 @@ class AgentComparison(Compared):
     verdict: Verdict
     reason: str | None = None
     changes: tuple[Change, ...] = ()
+    stays_close: bool = False
 
 
 class Comparison(Compared):

@@ -69,6 +69,8 @@ def quote_id(text: str, redact: Redact | None = None) -> str:
 
 
 def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        return read_text(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -14,8 +14,6 @@ FOR_STATUS = ("left out as unfinished: ", "left out for an unknown status: ")
 """What the sentences on statuses have in them."""
 _MOST_STATUSES = 8
 _STATUS_CHARACTERS = 40
-_MOST_COUNTED = 200
-_OTHER_STATUSES = "other statuses"
 # The clocks of the hosts that write the dates differ a little.
 _CLOCKS_DIFFER = timedelta(minutes=1)
 
@@ -51,9 +49,7 @@ class LeftOut:
             if run.outcome != "unfinished":
                 continue
             if run.left_out_for != "end":
-                counts = self.unknown_statuses if run.left_out_for == "unknown status" else self.statuses
-                status = _shorten(" ".join(run.status.split())) or "no status"
-                counts[status if status in counts or len(counts) < _MOST_COUNTED else _OTHER_STATUSES] += 1
+                self.add_status(run.status, is_unknown=run.left_out_for == "unknown status")
             elif run.ended_at is not None and not is_future(run.ended_at, self.now):
                 self.ended_since += 1
             else:
@@ -62,6 +58,11 @@ class LeftOut:
         self.starting_later += future.count
         self._latest_start = max(filter(None, (self._latest_start, future.latest)), default=None)
         return self
+
+    def add_status(self, status: str, runs: int = 1, *, is_unknown: bool) -> None:
+        """Count ``runs`` that are left out for their ``status``."""
+        counts = self.unknown_statuses if is_unknown else self.statuses
+        counts[_shorten(" ".join(status.split())) or "no status"] += runs
 
     def add_evidence(self, evidence: Evidence) -> LeftOut:
         """This, with what is left out of an agent's evidence counted: of its population, else of its runs."""
@@ -75,11 +76,11 @@ class LeftOut:
             self._example = self._example or found.example
         return self
 
-    def counts(self, redact: Callable[[Sequence[str]], Sequence[str]]) -> LeftOutRuns:
-        """The counts by themselves, without the runs in the future; statuses are redacted."""
+    def counts(self) -> LeftOutRuns:
+        """The counts by themselves, without the runs in the future."""
         return LeftOutRuns(
-            statuses=_redacted(self.statuses, redact),
-            unknown_statuses=_redacted(self.unknown_statuses, redact),
+            statuses=dict(self.statuses),
+            unknown_statuses=dict(self.unknown_statuses),
             ended_since=self.ended_since,
             ending_later=self.ending_later,
             example=self._example,
@@ -118,14 +119,6 @@ class LeftOut:
         later = [f"{why} ({count})" for why, count in dated if count]
         statuses = self.statuses + self.unknown_statuses
         return ", ".join([*([_listed(statuses)] if statuses else []), *later])
-
-
-def _redacted(statuses: Counter[str], redact: Callable[[Sequence[str]], Sequence[str]]) -> dict[str, int]:
-    words = sorted(statuses)
-    found: Counter[str] = Counter()
-    for word, shown in zip(words, redact(words), strict=True):
-        found[shown] += statuses[word]
-    return dict(found)
 
 
 def _listed(statuses: Counter[str]) -> str:

@@ -306,6 +306,11 @@ class Metrics(Fact):
     telemetry: AgentTelemetry = AgentTelemetry()
     models: tuple[str, ...] = ()
 
+    @property
+    def runs_in_population(self) -> int:
+        """The finished runs that the figures are of: more than ``runs_analyzed`` where these are a sample."""
+        return self.runs_completed + self.runs_failed
+
 
 class Evidence(Fact):
     """Everything that is known of one agent for one report. ``costs_usd`` holds a run's cost where it is known."""

@@ -10,6 +10,7 @@ from typing import Any
 
 _LARGEST_INT = 2**63 - 1
 _LONGEST_NUMBER = 64
+_LARGEST_NUMBER = 10**_LONGEST_NUMBER
 _LONGEST_CLIP = 60
 _LONGEST_READ = 1000
 # Made once: the values of 2,000 runs are written one by one.
@@ -26,6 +27,8 @@ def read_text(value: object) -> str | None:
     """
     if value is None:
         return None
+    if type(value) is str and value.isascii() and "\x00" not in value:
+        return value
     if isinstance(value, (bytes, bytearray, memoryview)):
         value = bytes(value).decode("utf-8", "replace")
     text = write_json(value) if isinstance(value, (dict, list)) else str(value)
@@ -57,6 +60,8 @@ def write_json(value: Any) -> str:
 
 def read_float(value: object) -> float | None:
     """``value`` as a number that is finite and not negative; a number written as text counts; else None."""
+    if type(value) is float or type(value) is int:
+        return _plain_float(value)
     number = _decimal(value)
     if number is None or number < 0:
         return None
@@ -64,8 +69,15 @@ def read_float(value: object) -> float | None:
     return size if math.isfinite(size) else None
 
 
+def _plain_float(value: float) -> float | None:
+    # 10**64 is what texts may have at most.
+    return float(value) if 0 <= value < _LARGEST_NUMBER else None
+
+
 def read_int(value: object) -> int | None:
     """``value`` as a whole number from 0 to 2**63 - 1; a number written as text counts, "12.0" too; else None."""
+    if type(value) is int:
+        return value if 0 <= value <= _LARGEST_INT else None
     number = _decimal(value)
     if number is None or not 0 <= number <= _LARGEST_INT or number != int(number):
         return None

@@ -111,7 +111,7 @@ def build_schema(
     """
     text = {"type": "string"}
     texts = {"type": "array", "items": text}
-    runs = {"runs": runs_schema(labels)} if asks != "scores" else {}
+    runs = {"runs": runs_schema(labels)} if asks in ("verdicts", "runs") else {}
     definitions = {"$defs": run_definitions(rubric)} if runs else {}
     if asks == "runs":
         return object_of(runs) | definitions
@@ -216,10 +216,37 @@ def parse_verdicts(
     if 2 * len(usable) < len(verdicts):
         first = next(verdict for verdict in verdicts if verdict.success is None)
         problems.append(f"{len(verdicts) - len(usable)} of {len(verdicts)} verdicts: {first.label}: {first.problem}")
+    criteria, lost = _unscored(data, rubric, labelled_runs)
+    dropped = lost + sum(verdict.quotes_dropped for verdict in verdicts)
+    answer = JudgeAnswer(criteria, citations_dropped=dropped, run_verdicts=verdicts, problems=tuple(problems))
+    return _with_words(answer, data, labelled_runs)
+
+
+def parse_words(
+    text: str, rubric: Mapping[str, Criterion], labelled_runs: LabelledRuns, *, cut_off: bool = False
+) -> JudgeAnswer:
+    """``text`` as words on an agent whose runs have verdicts; any of them may be missing, as nothing counts them.
+
+    Raises:
+        UnusableAnswerError: there is nothing in it that was asked for.
+    """
+    data = _words_of(find_values(answer_part(text), cut_off=cut_off), rubric)
+    criteria, dropped = _unscored(data, rubric, labelled_runs)
+    answer = _with_words(JudgeAnswer(criteria, citations_dropped=dropped), data, labelled_runs)
+    texts = (answer.reasoning, *answer.strengths, *answer.weaknesses, *answer.recommendations)
+    if not any((*texts, *(criterion.reasoning for criterion in criteria.values()))):
+        raise UnusableAnswerError(["the answer has no words on the agent"])
+    return answer
+
+
+def _unscored(
+    data: Mapping[str, Any], rubric: Mapping[str, Criterion], labelled_runs: LabelledRuns
+) -> tuple[dict[str, CriterionAnswer], int]:
+    """The words on each criterion, and how many citations were dropped; a criterion that is missing has no words."""
     found = data.get("criteria") or {}
     alike = _alike(found)
     criteria: dict[str, CriterionAnswer] = {}
-    dropped = sum(verdict.quotes_dropped for verdict in verdicts)
+    dropped = 0
     for name in rubric:
         try:
             words = _given(name, found, alike)
@@ -228,8 +255,7 @@ def parse_verdicts(
         examples, lost = _examples(words.get("examples"), labelled_runs)
         dropped += lost
         criteria[name] = CriterionAnswer(_reasoning(words), None, examples)
-    answer = JudgeAnswer(criteria, citations_dropped=dropped, run_verdicts=verdicts, problems=tuple(problems))
-    return _with_words(answer, data, labelled_runs)
+    return criteria, dropped
 
 
 def _words_of(values: Sequence[Any], rubric: Mapping[str, Criterion]) -> Mapping[str, Any]:

@@ -36,6 +36,15 @@ class Spent:
             else:
                 setattr(self, name, (getattr(self, name) or 0) + value)
 
+    def include(self, other: Spent) -> None:
+        """Count what ``other`` counted."""
+        self.calls += other.calls
+        self.known_cost_usd += other.known_cost_usd
+        self.unknown |= other.unknown
+        for name in ("prompt_tokens", "completion_tokens", "cost_usd"):
+            values = [value for value in (getattr(self, name), getattr(other, name)) if value is not None]
+            setattr(self, name, None if name in self.unknown or not values else sum(values))
+
     def lose(self, calls: int) -> None:
         """Note ``calls`` that were sent and never answered: their cost is unknown."""
         if calls:

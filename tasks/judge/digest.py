@@ -1,4 +1,4 @@
-"""The digest of one agent's evidence: what stands for it in the fingerprint of a question."""
+"""The digest of an agent's evidence, or of one run: what stands for it in the fingerprint of a question."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError
 
-from tasks.evidence.types import Evidence
+from tasks.evidence.types import Agent, Evidence, Run, Trace
 from tasks.judge.ledger import fingerprint
 
 # What the judge is not shown, or what follows from the rest.
@@ -39,3 +39,14 @@ def digest_evidence(evidence: Evidence) -> str:
         return hashlib.sha256(written).hexdigest()
     except PydanticSerializationError:  # A lone surrogate, which agents' texts can hold.
         return fingerprint({"evidence": canonical.model_dump(mode="python", exclude=_NOT_SHOWN, warnings=False)})
+
+
+def digest_run(agent: Agent, run: Run, trace: Trace | None) -> str:
+    """SHA-256 over all that could be shown of one run by itself; whether its trace is still awaited is not shown."""
+    return fingerprint(
+        {
+            "agent": agent.model_dump(mode="python", include={"name", "description", "prompt"}),
+            "run": run.model_dump(mode="python", exclude=set(_RUN_NOT_SHOWN), warnings=False),
+            "telemetry": trace.telemetry.model_dump(mode="python") if trace and trace.telemetry else None,
+        }
+    )

@@ -28,6 +28,7 @@ from tasks.judge.prompt.instructions import PROMPT_VERSION
 from tasks.judge.prompt.prompts import build_repair
 from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
 from tasks.judge.question import Draft, Question, answer_tokens, fit, follow_up, verdict_tokens
+from tasks.judge.runs.guidance import Guidance
 from tasks.judge.runs.parsing import read_verdicts
 
 # A call that is refused for its length costs nothing; where no limit is stated, each refusal halves the question.
@@ -47,7 +48,8 @@ class Judge:
 
     ``evidence_tokens`` is the budget of evidence in one question, ``context_tokens`` what the model holds according to
     the settings (None: they leave it open), ``samples`` how often each question is asked. Answers
-    that were paid for before ``fresh_since`` (aware; None: no bound) are not used again.
+    that were paid for before ``fresh_since`` (aware; None: no bound) are not used again. Verdicts on runs follow
+    ``guidance``.
     """
 
     client: JudgeClient
@@ -62,6 +64,7 @@ class Judge:
     samples: int = 1
     report_id: int | None = None
     fresh_since: datetime | None = None
+    guidance: Guidance | None = None
 
     def ask(self, question: Question, *, deadline: float, spent: Spent, sample: int = 0) -> tuple[JudgeAnswer, bool]:
         """A usable answer, and whether it came from the ledger. ``spent`` is filled in also when this raises.
@@ -72,6 +75,7 @@ class Judge:
             BudgetError: there is no money for the call.
             JudgeError: both answers were unusable, the endpoint failed, time was up, or judging has ended.
         """
+        question = question.guided_by(self.guidance)
         call = CallContext(
             fingerprint=self._fingerprint(question, sample, self._endpoint()),
             earlier=self._fingerprint(question, sample, {}),
@@ -116,7 +120,7 @@ class Judge:
 
     def _with_shown(self, answer: JudgeAnswer, question: Question, call: CallContext) -> JudgeAnswer:
         """``answer``, from the ledger, with what the same question shows today, and the runs that it leaves out."""
-        if question.asks == "scores":
+        if question.asks in ("scores", "words"):
             return answer
         with suppress(ContextLengthError):
             shown = self._fit(question, call).shown
@@ -206,7 +210,7 @@ class Judge:
             "parameters": self.client.parameters(),
             "prompt_version": PROMPT_VERSION,
             "evidence_tokens": self.evidence_tokens,
-        }
+        } | ({"guidance": self.guidance.settings()} if self.guidance is not None else {})
 
     def most_usd(self, estimated_tokens: int, output_tokens: int | None = None) -> float | None:
         """What a call of about so many prompt tokens can cost at the most; None when the price is not known.
@@ -272,7 +276,7 @@ class Judge:
             self.scale.learn(_REFUSED_WEIGHT, round(_REFUSED_WEIGHT * counted / draft.estimated))
             return max(1.0, counted / draft.estimated / self.scale.factor)
         # Nothing new: it should have fitted into what is known.
-        return correction if tighter or not _holds(known, prompt, draft.output_tokens) else correction * _CORRECTION
+        return correction if tighter or not known.holds(prompt, draft.output_tokens) else correction * _CORRECTION
 
     def _fit(self, question: Question, call: CallContext, correction: float = 1.0, refused: str = "") -> Draft:
         try:
@@ -380,14 +384,6 @@ class Judge:
             agent_id=call.agent_id,
             sample=call.sample,
         )
-
-
-def _holds(bounds: Bounds, prompt_tokens: float, output_tokens: int) -> bool:
-    """Whether a question of this size is within ``bounds``."""
-    context, most_prompt = bounds.context_tokens, bounds.most_prompt_tokens
-    return (context is None or prompt_tokens + output_tokens <= context) and (
-        most_prompt is None or prompt_tokens <= most_prompt
-    )
 
 
 def _use(reply: Reply, question: Question, draft: Draft) -> JudgeAnswer:

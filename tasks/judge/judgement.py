@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from tasks.errors import AgentReportError, BudgetError, JudgingEndedError, UnusableAnswerError
 from tasks.evidence.types import RunId
-from tasks.judge.answer import JudgeAnswer
+from tasks.judge.answer import CriterionAnswer, JudgeAnswer
 from tasks.judge.call_context import Spent
 from tasks.judge.evaluation import AgentStatus, Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.question import Question
+from tasks.judge.runs.each import JudgedRuns
 from tasks.judge.runs.scoring import combine_samples
 from tasks.judge.runs.verdict import RunVerdict
 from tasks.judge.scoring import Verdict, build_verdicts, count_verdicts, score_verdicts, typical_first
@@ -30,16 +31,20 @@ def judge_question(
     timeout_seconds: float,
     parts: Sequence[Question] = (),
     inclusion_of: Callable[[RunId], float] = _one,
+    judged: JudgedRuns | None = None,
 ) -> Evaluation:
     """Ask, score, and return an evaluation whatever happens: a failure is its error, never a score.
 
     ``parts`` ask for verdicts on the runs that have no room in the answer to ``question``. ``inclusion_of`` gives the
     probability (0 to 1) with which a run was drawn. Of several samples the first is asked alone, so that the others
     find its prompt in the endpoint's cache; one that fails is left out with a warning. ``timeout_seconds`` counts from
-    now and bounds everything: waiting, calls, retries.
+    now and bounds everything: waiting, calls, retries. ``judged`` has verdicts on the runs from before, with what these
+    cost; a question that then fails leaves them, and what is counted from them.
     """
     deadline = time.monotonic() + timeout_seconds
     spent = Spent()
+    if judged is not None:
+        spent.include(judged.spent)
     answers: list[JudgeAnswer] = []
     run_verdicts: list[list[RunVerdict]] = []
     missing: list[str] = []
@@ -53,7 +58,7 @@ def judge_question(
         except AgentReportError as error:
             # Of the ledger too: an answer that cannot be kept must not take the report with it.
             if not answers:
-                return _unjudged(question, _status(error, spent), str(error), spent)
+                return _unanswered(question, _status(error, spent), str(error), spent, judged, inclusion_of)
             missing.append(str(error))
             continue
         answers.append(answer)
@@ -67,7 +72,7 @@ def judge_question(
                 answers[-1] = _with_part(answers[-1], more)
                 run_verdicts[-1] += more.run_verdicts
     if not answers:
-        return _unjudged(question, "failed", missing[0], spent)
+        return _unanswered(question, "failed", missing[0], spent, judged, inclusion_of)
     warnings = []
     if missing:
         warnings.append(f"{len(missing)} of {judge.samples} samples {is_are(len(missing))} missing: {missing[0]}")
@@ -76,10 +81,28 @@ def judge_question(
     if question.asks == "scores":
         answers = typical_first(answers, question.rubric)
         verdicts = build_verdicts(answers, question.rubric)
-        return _judged(question, answers, verdicts, (), spent, warnings)
-    combined = combine_samples(run_verdicts)
+        return _judged(question, answers, verdicts, () if judged is None else judged.verdicts, spent, warnings)
+    combined = combine_samples(run_verdicts) if judged is None else judged.verdicts
     verdicts = count_verdicts(answers[0], combined, question.rubric, inclusion_of)
     return _judged(question, answers, verdicts, combined, spent, warnings)
+
+
+def _unanswered(
+    question: Question,
+    status: AgentStatus,
+    error: str,
+    spent: Spent,
+    judged: JudgedRuns | None,
+    inclusion_of: Callable[[RunId], float],
+) -> Evaluation:
+    """What is left without an answer: nothing, or what the verdicts on runs from before come to."""
+    known = () if judged is None else judged.verdicts
+    if question.asks == "scores" or not any(verdict.success for verdict in known):
+        return replace(_unjudged(question, status, error, spent), run_verdicts=known)
+    nothing = JudgeAnswer({name: CriterionAnswer("", None) for name in question.rubric})
+    verdicts = count_verdicts(nothing, known, question.rubric, inclusion_of)
+    warnings = [f"the judge's words on the agent are missing: {error}"]
+    return replace(_judged(question, [nothing], verdicts, known, spent, warnings), samples=0)
 
 
 def _with_part(answer: JudgeAnswer, part: JudgeAnswer) -> JudgeAnswer:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tasks.errors import ContextLengthError
 from tasks.evidence.types import AgentId
-from tasks.judge.answer import JudgeAnswer, RenderedEvidence, build_schema, parse_answer, parse_verdicts
+from tasks.judge.answer import JudgeAnswer, RenderedEvidence, build_schema, parse_answer, parse_verdicts, parse_words
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.model_limits import Bounds
 from tasks.judge.issues.answer import IssueKeys, build_issues_schema, parse_issues
@@ -19,6 +19,7 @@ from tasks.judge.prompt.fence import Fence
 from tasks.judge.prompt.instructions import Asks, Kind
 from tasks.judge.prompt.prompts import build_messages
 from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
+from tasks.judge.runs.guidance import Guidance, render_examples, render_guidance
 
 _FITTING_TRIES = 4
 # Framing of messages, and what the endpoint adds for a schema.
@@ -40,7 +41,7 @@ _MARGIN = 0.05
 class Question:
     """What is asked. ``digest`` stands for the whole evidence, of which ``render`` gives what fits.
 
-    ``rubric`` holds what the judge is asked about; ``asks`` is what it is to give.
+    ``rubric`` holds what the judge is asked about; ``asks`` is what it is to give, ``guidance`` what it is to follow.
 
     ``render(budget_tokens, rotation)`` is the evidence in about so many tokens (as ``estimate_tokens`` has it), its
     runs from the ``rotation``-th part (0 to 1) on. The question about issues has instructions and keys of its own.
@@ -55,6 +56,12 @@ class Question:
     agent_id: AgentId | None = None
     asks: Asks = "scores"
     issue_keys: IssueKeys | None = None
+    guidance: Guidance | None = None
+
+    def guided_by(self, guidance: Guidance | None) -> Question:
+        """The question with ``guidance``, where it asks for verdicts on runs; else as it is."""
+        is_guided = guidance is not None and self.kind in ("agent", "run") and self.asks != "scores"
+        return replace(self, guidance=guidance) if is_guided else self
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -77,6 +84,8 @@ class Question:
             return JudgeAnswer({}, issues=parse_issues(text, self.issue_keys, cut_off=cut_off))
         if self.asks == "scores":
             return parse_answer(text, self.kind, self.rubric, self.labelled_runs, cut_off=cut_off)
+        if self.asks == "words":
+            return parse_words(text, self.rubric, self.labelled_runs, cut_off=cut_off)
         return parse_verdicts(text, self.rubric, self.labelled_runs, labels, cut_off=cut_off)
 
     def rotation(self, sample: int, samples: int) -> float:
@@ -94,7 +103,7 @@ class Question:
         if self.issue_keys is not None:
             return _LEAST_ISSUES
         words = 0 if self.asks == "runs" else answer_tokens(len(self.rubric), self.kind)
-        return words + (0 if self.asks == "scores" else verdict_tokens(len(self.rubric)))
+        return words + (verdict_tokens(len(self.rubric)) if self.asks in ("verdicts", "runs") else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +209,8 @@ def estimate_messages(messages: Sequence[Mapping[str, str]]) -> int:
 
 
 def _compose(question: Question, budget_tokens: int, factor: float, rotation: float, added_tokens: int = 0) -> Draft:
+    guidance = question.guidance or Guidance()
+    examples = render_examples(guidance)
     room = int(budget_tokens / factor)
     for _ in range(_FITTING_TRIES):
         shown = question.render(room, rotation)
@@ -209,7 +220,10 @@ def _compose(question: Question, budget_tokens: int, factor: float, rotation: fl
         # The facts and what stands between the runs are not in the runs' shares.
         beyond = size - budget_tokens / factor
         room = max(1, int(min(room - beyond, room * budget_tokens / (size * factor) * 0.97)))
-    messages = build_messages(question.kind, question.asks, question.rubric, Fence().around(shown.text), question.goal)
-    estimated = size + estimate_messages(messages[:-1]) + added_tokens
+    evidence = Fence().around(examples + shown.text)
+    messages = build_messages(
+        question.kind, question.asks, question.rubric, evidence, question.goal, render_guidance(guidance)
+    )
+    estimated = size + estimate_tokens(examples) + estimate_messages(messages[:-1]) + added_tokens
     schema = question.schema_of(shown.labels)
     return Draft(messages, shown, estimated, added_tokens=added_tokens, schema=schema)

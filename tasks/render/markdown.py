@@ -12,7 +12,7 @@ from tasks.render.cells import literal, unlinked
 from tasks.render.html.untrusted_text import show_hidden
 from tasks.render.issue_text import issue_lines
 from tasks.render.needs import build_need
-from tasks.render.order import needs_attention, worst_agents_first
+from tasks.render.order import STAYS_CLOSE, needs_attention, stays_close, worst_agents_first
 from tasks.render.outage import Outage, find_outage, group_unjudged
 from tasks.render.success_text import describe_rate, describe_success, describe_undecided, describe_verdicts
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
@@ -53,7 +53,9 @@ def describe_runs_cost(report: ReportRow) -> str:
     """What the agents' own runs cost, over how many of them; "" when it is known of none."""
     if report["runs_cost_usd"] is None:
         return ""
-    known, total = report["runs_with_cost"], report["total_runs_analyzed"]
+    known = report["runs_with_cost"]
+    # Reports of earlier versions have no population.
+    total = report["runs_in_population"] or report["total_runs_analyzed"]
     if known == total:
         return f"the runs cost {format_cost(report['runs_cost_usd'])}"
     return f"the runs cost at least {format_cost(report['runs_cost_usd'])} (known for {known} of {total})"
@@ -117,7 +119,7 @@ def render_markdown(
     agreement_note: str = "",
     comparison: Comparison | None = None,
 ) -> str:
-    """The report in short: verdict, what to fix first, summary, what changed, the worst agents, every agent, its places.
+    """The report in short: verdict, what to fix first, summary, what changed, the worst agents, all agents.
 
     ``changed`` are the lines of ``render_changed``; empty where there is nothing to compare with. ``agreement_note``
     says how far the judge agrees with people (``describe_agreement``), as plain text. ``comparison`` puts agents that
@@ -143,13 +145,15 @@ def render_markdown(
     lines += [f"- **The judge:** {escape(agreement_note)}"] if agreement_note else []
     lines += ["", *changed] if changed else []
     ordered = worst_agents_first(rows.details, comparison)
-    worst = [row for row in ordered if needs_attention(row)]
+    worst = [row for row in ordered if needs_attention(row, comparison)]
     if worst:
         lines += ["", "## Worst agents", ""]
         lines += [
             line
             for row in worst[:_MOST_WORST]
-            for line in _worst(row, rows.criteria, _worst_trace(row, rows.runs, links))
+            for line in _worst(
+                row, rows.criteria, _worst_trace(row, rows.runs, links), twice=stays_close(row, comparison)
+            )
         ]
         if len(worst) > _MOST_WORST:
             lines.append(f"- and {len(worst) - _MOST_WORST} more, in the table")
@@ -214,9 +218,9 @@ def describe_runs(report: ReportRow) -> str:
     return f"{read:,} of {every:,}" if read is not None and every is not None and every > read else f"{read}"
 
 
-def _worst(row: AgentRow, criteria: Sequence[CriterionRow], trace: str) -> list[str]:
+def _worst(row: AgentRow, criteria: Sequence[CriterionRow], trace: str, *, twice: bool) -> list[str]:
     need = build_need(row, (found for found in criteria if found["agent_id"] == row["agent_id"]))
-    failed = f"{escape(', '.join(need.failed))}. " if need.failed else ""
+    failed = f"{escape(', '.join(need.failed))}. " if need.failed else f"{STAYS_CLOSE}. " if twice else ""
     success = f"{said}; " if (said := describe_success(row)) and row["success_rate"] is not None else ""
     score = f"{success}score {format_score(row['score'])}" if success else format_score(row["score"])
     lines = [f"- **{escape(row['agent_name'])}** {score}: {failed}{escape(need.why)}{trace}"]

@@ -24,6 +24,10 @@ STATES = (
 of the worst must not cut off."""
 
 
+STAYS_CLOSE = "too close to call in two reports in a row"
+"""Why an agent that does not fail needs attention."""
+
+
 def agent_state(row: AgentRow) -> str:
     """One of ``STATES``, from an agent's row: its status, or of an evaluated one how it passed."""
     status = row["status"]
@@ -52,9 +56,18 @@ def worst_agents_first(rows: Iterable[AgentRow], comparison: Comparison | None =
     return sorted(rows, key=key)
 
 
-def needs_attention(row: AgentRow) -> bool:
-    """Whether an agent was judged and did not pass. One that could not be judged may need none."""
-    return agent_state(row) == "needs_attention"
+def needs_attention(row: AgentRow, comparison: Comparison | None = None) -> bool:
+    """Whether an agent was judged and fails, or was too close to call also in the report of ``comparison`` before.
+
+    One that could not be judged may need none.
+    """
+    return agent_state(row) == "needs_attention" or stays_close(row, comparison)
+
+
+def stays_close(row: AgentRow, comparison: Comparison | None) -> bool:
+    """Whether an agent is too close to call, and was so in the report before; False where none is compared with."""
+    compared = comparison.agents if comparison is not None else ()
+    return any(agent.stays_close and agent.agent_id == row.get("agent_id") for agent in compared)
 
 
 def describe_need(row: AgentRow) -> str:

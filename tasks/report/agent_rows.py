@@ -11,7 +11,7 @@ from tasks.evidence.types import Agent, Evidence, Run, Trace
 from tasks.judge.answer import Contradiction
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.prompt.citations import Citation
-from tasks.judge.runs.success import run_success
+from tasks.judge.runs.success import KnownSuccess, run_success
 from tasks.judge.runs.verdict import Check, RunVerdict
 from tasks.report.figures import Figures
 from tasks.report.nested_rows import (
@@ -25,7 +25,6 @@ from tasks.report.nested_rows import (
     WaterfallSpanRow,
 )
 from tasks.report.rows import AgentRow, CriterionRow, RunRow
-from tasks.report.success import KnownSuccess
 from tasks.statistics.estimate import Estimate
 from tasks.wording.shortening import clip_middle
 

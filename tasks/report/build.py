@@ -15,16 +15,16 @@ from tasks.judge.evaluation import Evaluation
 from tasks.judge.issues.judging import IssueSearch
 from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.prompt.citations import describe_dropped
+from tasks.judge.runs.success import KnownSuccess, Verdicts, read_success
 from tasks.report.agent_rows import agent_reasoning, build_agent_row, build_criterion_rows, build_run_row
 from tasks.report.figures import Figures, join_completion, read_figures
 from tasks.report.issues.issue_rows import IssueScene, build_issue_rows
 from tasks.report.nested_rows import VerdictCountsRow
 from tasks.report.plan import ReportPlan
 from tasks.report.rows import AgentRow, CriterionRow, IssueRow, ReportRow, RunRow
-from tasks.report.success import KnownSuccess, Verdicts, add_counts, read_success, shrink_success
+from tasks.report.success import add_counts, estimate_team_success, shrink_success
 from tasks.settings import SIMULATED_JUDGE_MODEL
 from tasks.statistics.estimate import Estimate
-from tasks.statistics.weighted import Group, estimate_groups
 from tasks.wording.counts import counted, was_were
 from tasks.wording.shortening import cut
 
@@ -83,10 +83,7 @@ class TeamFigures:
     @property
     def success_rate(self) -> Estimate:
         """The share of all runs that did their task, each agent counted by its runs; of no known run, None."""
-        known = {agent_id: found for agent_id, found in self.success.items() if found.hits}
-        return estimate_groups(
-            [Group(found.hits, found.weights, self.figures[agent_id].runs) for agent_id, found in known.items()]
-        )
+        return estimate_team_success(self.success.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +236,11 @@ def _report(
         "cost_usd": _total([e.cost_usd for e in counted]),
         "known_cost_usd": math.fsum(e.known_cost_usd for e in counted),
         "runs_cost_usd": math.fsum(runs_costs) if runs_costs else None,
-        "runs_with_cost": sum(found.measured.runs_with_cost for found in together.figures.values()),
+        "runs_with_cost": sum(
+            found.measured.runs_with_cost
+            for found in together.figures.values()
+            if found.measured.total_cost_usd is not None
+        ),
         "warnings": _warnings(plan, draft, statuses),
         "error": error,
     }

@@ -1,11 +1,11 @@
-"""The figures of one agent's finished runs: of the whole population where it was scanned, else of the runs read."""
+"""The figures of one agent's finished runs, which are the population's where it was scanned."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tasks.evidence.types import DayFigures, Evidence, Metrics, Population
+from tasks.evidence.types import DayFigures, Evidence, Metrics
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.intervals import wilson_interval
 
@@ -23,28 +23,20 @@ class Figures:
     completed: int
     unfinished: int
     completion: Estimate
-    measured: Metrics | Population
+    measured: Metrics
     daily: tuple[DayFigures, ...] | None = None
 
 
 def read_figures(evidence: Evidence) -> Figures:
     """The figures of ``evidence``; runs whose start is in the future count as unfinished."""
-    metrics, population = evidence.metrics, evidence.population
-    if population is not None:
-        return Figures(
-            runs=population.runs,
-            completed=population.completed,
-            unfinished=population.unfinished + evidence.future.count,
-            completion=estimate_completion(population.completed, population.runs),
-            measured=population,
-            daily=population.daily,
-        )
+    metrics = evidence.metrics
     return Figures(
-        runs=metrics.runs_analyzed,
+        runs=metrics.runs_in_population,
         completed=metrics.runs_completed,
         unfinished=metrics.runs_unfinished + evidence.future.count,
-        completion=estimate_completion(metrics.runs_completed, metrics.runs_analyzed),
+        completion=estimate_completion(metrics.runs_completed, metrics.runs_in_population),
         measured=metrics,
+        daily=evidence.population.daily if evidence.population else None,
     )
 
 

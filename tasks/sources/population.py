@@ -23,6 +23,7 @@ from tasks.evidence.types import Agent, AgentId, AgentRuns, Run, RunId
 from tasks.redaction.redactor import Redactor
 from tasks.sources.contract.choosing import describe_unreadable
 from tasks.sources.source import Scanned, Skipped, Source, Window
+from tasks.wording.counts import counted
 
 MakeVisitor = Callable[[Agent], RunVisitor | None]
 # A session id that is the same for everything would be a run of a million.
@@ -106,7 +107,10 @@ class RunFinder(NamedTuple):
         if scan.window.unit == "session":
             drawn, runs = _merge_sessions(drawn, found.runs, self.hide)
         unreadable, example = scan.fold.unreadable
-        warnings = (describe_unreadable(unreadable, example),) if unreadable else ()
+        warnings = [describe_unreadable(unreadable, example)] if unreadable else []
+        if scan.window.unit == "run" and (repeated := scan.fold.repeated):
+            rows_have = counted(repeated, "row has", "rows have")
+            warnings.append(f"{rows_have} the id of another run of this agent, and the figures count both")
         completed = found.model_copy(
             update={
                 "runs": tuple(runs),

@@ -38,15 +38,19 @@ def estimate_share(hits: Sequence[float], weights: Sequence[float]) -> Estimate:
         ValueError: the lengths differ, or a weight is not a positive number.
     """
     share, worth = weighted_share(np.asarray(hits, dtype=np.float64), np.asarray(weights, dtype=np.float64))
+    return _estimate(share, worth, len(hits))
+
+
+def _estimate(share: float, worth: float, n: int) -> Estimate:
     interval = wilson_interval(share * worth, worth)
     if interval is None:
         return Estimate()
     low, high = min(interval[0], share), max(interval[1], share)
-    if not _are_equal(np.asarray(weights)):
-        hits_worth = share * worth
-        jeffreys = stats.beta.ppf([0.025, 0.975], hits_worth + 0.5, worth - hits_worth + 0.5)
+    if worth < n * (1 - 1e-9):
+        # Of unequal weights.
+        jeffreys = stats.beta.ppf([0.025, 0.975], share * worth + 0.5, (1 - share) * worth + 0.5)
         low, high = min(low, float(jeffreys[0])), max(high, float(jeffreys[1]))
-    return Estimate(value=share, low=low, high=high, n=len(hits))
+    return Estimate(value=share, low=low, high=high, n=n)
 
 
 def weighted_share(hits: Floats, weights: Floats) -> tuple[float, float]:
@@ -76,38 +80,52 @@ def _effective_size(share: float, hits: Floats, weights: Floats) -> float:
     kish = float(total**2 / (weights**2).sum())
     n = len(hits)
     variance = float((weights**2 * (hits - share) ** 2).sum() / total**2) * n / max(1, n - 1)
-    if _are_equal(weights) or variance <= 0:
+    if np.ptp(weights) <= 1e-9 or variance <= 0:
         return kish
     return min(kish, share * (1 - share) / variance)
 
 
-def _are_equal(weights: Floats) -> bool:
-    return bool(np.ptp(weights) <= 1e-9 * weights.max())
-
-
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What was observed of one part of a population of ``size``: ``hits`` with their ``weights``."""
+    """What is known of one part of a population, of ``size``: the ``share`` of hits in it, from ``n`` observations that
+    are worth ``worth`` with equal weights."""
 
-    hits: Sequence[float]
-    weights: Sequence[float]
+    share: float
+    worth: float
+    n: int
     size: float
 
 
-def estimate_groups(groups: Sequence[Group]) -> Estimate:
-    """The share of hits in several groups together, each counted by its size, whatever was observed of it.
-
-    So an agent with 5,000 runs counts 250 times as much as one with 20, also where 20 of each were observed, and where
-    some observations of either could not be decided. Groups without any observation are left out. The interval is that
-    of ``estimate_share`` for all observations together; that they are drawn group by group makes it a little too wide.
+def build_group(hits: Sequence[float], weights: Sequence[float], size: float) -> Group:
+    """A part of a population by a sample of it, as in ``estimate_share``.
 
     Raises:
-        ValueError: as ``estimate_share``, or a size is not above 0.
+        ValueError: as ``estimate_share``.
     """
-    hits: list[float] = []
-    weights: list[float] = []
-    for group in groups:
-        total = sum(group.weights)
-        hits += group.hits
-        weights += [weight / total * group.size for weight in group.weights]
-    return estimate_share(hits, weights)
+    share, worth = weighted_share(np.asarray(hits, dtype=np.float64), np.asarray(weights, dtype=np.float64))
+    return Group(share, worth, len(hits), size)
+
+
+def estimate_groups(groups: Sequence[Group]) -> Estimate:
+    """The share of hits in several parts of a population together, with a 95 % interval.
+
+    Each part counts by its size, however much was observed of it: an agent with 5,000 runs counts 250 times as much as
+    one with 20, also where 20 of either were observed. Parts of which nothing is known, or that are empty, are left
+    out; of no part, all is None. The interval is that of ``estimate_share``, with ``groups_worth`` observations.
+    """
+    known = [group for group in groups if group.n and group.size > 0]
+    if not known:
+        return Estimate()
+    total = sum(group.size for group in known)
+    share = min(1.0, sum(group.size / total * group.share for group in known))
+    return _estimate(share, groups_worth(known), sum(group.n for group in known))
+
+
+def groups_worth(groups: Sequence[Group]) -> float:
+    """How many observations with equal weights all together are worth; 0 for none.
+
+    What the groups differ by is taken for chance as well, so that it is rather too small.
+    """
+    known = [group for group in groups if group.n and group.size > 0]
+    total = sum(group.size for group in known)
+    return 1 / sum((group.size / total) ** 2 / group.worth for group in known) if known else 0.0

@@ -109,14 +109,18 @@ def load_judging(warehouse: Warehouse, report: ReportRow, labels: Sequence[Label
 
 
 def load_rated_runs(warehouse: Warehouse, report: ReportRow) -> list[RatedRun]:
-    """Every labelled run on which the judge of ``report`` and people both decided, question by question, with
+    """Every labelled run on which the judge of ``report`` and people both decided, and every run whose outcome the
+    source states (unless people labelled it), question by question, with
     excerpts."""
     from tasks.calibration.disagreements import describe_rated
-    from tasks.calibration.rated_runs import match_labels
+    from tasks.calibration.rated_runs import match_labels, rate_outcomes
 
     database = warehouse.database
     labels = load_labels(database, report["environment"])
-    matched = match_labels(load_judging(warehouse, report, labels), labels)
+    judging = load_judging(warehouse, report, labels)
+    matched = match_labels(judging, labels)
+    labelled = {rating.unit for rating in matched.rated}
+    rated = [*matched.rated, *(rating for rating in rate_outcomes(judging) if rating.unit not in labelled)]
     given = load_notes(database, report["environment"])
     notes = {
         (item, label.labeler): note
@@ -125,14 +129,14 @@ def load_rated_runs(warehouse: Warehouse, report: ReportRow) -> list[RatedRun]:
     }
     rows: dict[ItemKey, RunRow] = {}
     names: dict[AgentId, str] = {}
-    for report_id in {rating.unit.report_id for rating in matched.rated}:
+    for report_id in {rating.unit.report_id for rating in rated}:
         names |= {row["agent_id"]: row["agent_name"] for row in warehouse.load_agents(report_id)}
         runs = {(run["agent_id"], run["run_id"]): run for run in warehouse.load_runs(report_id)}
-        for rating in matched.rated:
+        for rating in rated:
             unit = rating.unit
             if unit.report_id == report_id and (run := runs.get((unit.agent_id, unit.run_id or ""))) is not None:
                 rows[unit] = run
-    return describe_rated(matched.rated, rows, names, notes)
+    return describe_rated(rated, rows, names, notes)
 
 
 def load_disagreements(warehouse: Warehouse, report: ReportRow) -> list[Disagreement]:

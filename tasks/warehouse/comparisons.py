@@ -8,11 +8,13 @@ from itertools import islice
 from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from tasks.comparison.comparability import is_same_series
 from tasks.comparison.comparison import AgentComparison, Change, Comparison
 from tasks.errors import WarehouseError
 from tasks.evidence.ids import natural_key
+from tasks.evidence.types import AgentId
 from tasks.report.rows import CriterionRow, ReportRow
 from tasks.report.stored_report import ScoreRow, StoredReport
 from tasks.warehouse.issues.known_issues import load_undecided, was_searched_before
@@ -188,6 +190,7 @@ def load_comparison(warehouse: Warehouse, report_id: int, baseline_id: int | Non
         same = (table.c.report_id == report_id) & (table.c.baseline_id == baseline_id)
         rows = [dict(row) for row in connection.execute(sa.select(table).where(same).order_by(table.c.id)).mappings()]
         created = connection.execute(sa.select(reports.c.created_at).where(reports.c.id == baseline_id)).scalar()
+        before, now = (_too_close(connection, which) for which in (baseline_id, report_id))
     if not rows:
         return None
     subjects: list[AgentComparison] = []
@@ -211,6 +214,10 @@ def load_comparison(warehouse: Warehouse, report_id: int, baseline_id: int | Non
                 reason=None if is_team else row["reason"],
             )
         )
+    for place, subject in enumerate(subjects):
+        scored = any(change.metric == "score" and change.verdict != "not_comparable" for change in subject.changes)
+        if scored and subject.agent_id in before & now:
+            subjects[place] = subject.model_copy(update={"stays_close": True})
     return Comparison(
         baseline_id=baseline_id,
         report_id=report_id,
@@ -219,3 +226,10 @@ def load_comparison(warehouse: Warehouse, report_id: int, baseline_id: int | Non
         team=subjects[0],
         agents=tuple(subjects[1:]),
     )
+
+
+def _too_close(connection: Connection, report_id: int) -> set[AgentId]:
+    """The agents of a report whose scores do not decide whether they pass, as ``is_too_close``."""
+    table = agent_report_details.c
+    close = (table.status == "evaluated") & table.passed.is_(None) & table.score.is_not(None)
+    return set(connection.execute(sa.select(table.agent_id).where(table.report_id == report_id, close)).scalars())

@@ -25,6 +25,7 @@ _JUDGED = (
     *("report_id", "agent_id", "run_id", "completed", "succeeded", "success_source", "verdict", "verdict_error"),
     *("checks", "failure_mode", "unstable", "inclusion_probability"),
 )
+_SCORED = ("report_id", "agent_id", "criterion", "passed", "threshold", "scores", "kind")
 _MOST_AT_ONCE = 500
 _OF_AGENT = ("report_id", "agent_id", "criterion", "labeler")
 
@@ -140,9 +141,9 @@ def load_judged(
             )
         ).all()
         verdicts = connection.execute(
-            sa.select(
-                *(scores.c[name] for name in ("report_id", "agent_id", "criterion", "passed", "threshold", "scores"))
-            ).where(scores.c.report_id.in_(report_ids), scores.c.agent_id.is_not(None))
+            sa.select(*(scores.c[name] for name in _SCORED)).where(
+                scores.c.report_id.in_(report_ids), scores.c.agent_id.is_not(None)
+            )
         ).all()
         judges = connection.execute(
             sa.select(reports.c.id, reports.c.judge_model, reports.c.judge_fingerprint).where(
@@ -156,14 +157,23 @@ def load_judged(
         )
     units: dict[int, dict[ItemKey, bool]] = defaultdict(dict)
     asked: dict[RepeatedAnswer, None] = {}
-    for report_id, agent_id, criterion, passed, threshold, several in verdicts:
+    computed = {(row.report_id, row.agent_id, row.criterion) for row in verdicts if row.kind not in (None, "judge")}
+    for report_id, agent_id, criterion, passed, threshold, several, _ in verdicts:
+        if (report_id, agent_id, criterion) in computed:
+            continue
         if passed is not None:
             units[report_id][ItemKey(report_id, agent_id, None, criterion)] = passed
         if several and len(several) > 1:
             asked[RepeatedAnswer(agent_id, criterion, threshold, tuple(several))] = None
     on_runs: dict[int, dict[RunKey, JudgedRun]] = defaultdict(dict)
     for row in judged_runs:
-        run = build_judged_run(cast(RunRow, dict(row)))
+        # What code computed is no verdict of the judge.
+        checks = {
+            name: check
+            for name, check in (row["checks"] or {}).items()
+            if (row["report_id"], row["agent_id"], name) not in computed
+        }
+        run = build_judged_run(cast(RunRow, {**row, "checks": checks}))
         on_runs[row["report_id"]][run.agent_id, run.run_id] = run
     judged = {
         judge.id: JudgedReport(

@@ -25,6 +25,16 @@ def test_without_labels_it_says_how_to_get_them(agreement: Agreement | None) -> 
     )
 
 
+def test_without_labels_the_outcomes_of_the_source_are_named() -> None:
+    outcomes = RunAgreement(question=SUCCESS_QUESTION, reference="source", runs=80, kappa=_KAPPA)
+    assert describe_agreement(Agreement(environment="demo", outcomes=outcomes), 12) == (
+        "its agreement with the outcomes that the source states is substantial (kappa on runs 0.61, 95 %: 0.40 to "
+        "0.80; 80 runs)"
+    )
+    few = outcomes.model_copy(update={"runs": 3, "kappa": Estimate()})
+    assert "too few outcomes" in describe_agreement(Agreement(environment="demo", outcomes=few), 12)
+
+
 def test_with_too_few_it_gives_no_figure() -> None:
     found = _agreement(labels=1, labelers=1, criteria=(CriterionAgreement(criterion=ALL),))
     assert describe_agreement(found, 12) == (

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tasks.calibration.label_sample import RunToLabel, choose_runs, draw_size, is_doubtful
-from tasks.calibration.label_weights import inclusion
+from tasks.statistics.sampling import inclusion_probabilities
 
 Row = dict[str, Any]
 
@@ -62,7 +62,7 @@ def test_every_run_is_drawn_with_its_probability_and_doubtful_ones_more_often() 
     for seed in range(trials):
         chosen = choose_runs(details, criteria, runs, count=count, seed=seed)  # type: ignore[arg-type]
         drawn.update(_ids(chosen))
-    expected = inclusion(np.array([draw_size(run) for run in runs]), count)  # type: ignore[arg-type]
+    expected = inclusion_probabilities(np.array([draw_size(run) for run in runs]), count)  # type: ignore[arg-type]
     found = np.array([drawn[run["run_id"]] / trials for run in runs])
     assert found == pytest.approx(expected, abs=0.04)
     doubtful = np.array([is_doubtful(run) for run in runs])  # type: ignore[arg-type]
@@ -84,16 +84,6 @@ def test_every_run_is_drawn_with_its_probability_and_doubtful_ones_more_often() 
 )
 def test_what_is_in_doubt(values: Row, doubtful: bool) -> None:
     assert is_doubtful(_run(1, 1, **values)) is doubtful  # type: ignore[arg-type]
-
-
-def test_probabilities_add_up_to_the_sample_and_none_is_above_one() -> None:
-    sizes = np.array([100.0, 50.0, 1.0, 1.0, 2.0])
-    found = inclusion(sizes, 3)
-    assert found.sum() == pytest.approx(3)
-    assert found[:2].tolist() == [1, 1]
-    assert found[2:] == pytest.approx([0.25, 0.25, 0.5])
-    assert inclusion(sizes, 9).tolist() == [1] * 5
-    assert inclusion(np.array([]), 3).tolist() == []
 
 
 def test_what_cannot_be_asked_about_is_left_out() -> None:

@@ -27,7 +27,7 @@ def _row(agent: str, run: str, verdict: str | None, **values: Any) -> RunRow:
         "agent_id": agent, "run_id": run, "status": "completed", "completed": True, "succeeded": None,
         "success_source": None, "verdict": verdict, "verdict_error": None, "checks": None, "failure_mode": None,
         "failure_step": None, "verdict_evidence": None, "unstable": False, "inclusion_probability": None,
-        "task_excerpt": "a task", "response_excerpt": "done", "error": None,
+        "task_excerpt": "a task", "response_excerpt": "done", "error": None, "trace_id": "t1", "session_id": None,
     }  # fmt: skip
     return known | values  # type: ignore[return-value]
 
@@ -157,8 +157,23 @@ def test_a_label_goes_with_its_run_to_a_later_report_of_the_same_judge() -> None
     # Labelled in a report of another judge, it counts all the same where this one has judged the run.
     theirs = _label("2", "c", True, report_id=3, judge_model="judge-2")
     assert match_labels(_judging({2: later}, 2), [theirs]).on_runs
-    gone = _label("9", "z", True, report_id=8, judge_model="judge-2")
-    assert match_labels(_judging({2: later}, 2), [gone]).left_out == 1
+    elsewhere = _label("9", "z", True, report_id=8, judge_model="judge-2")
+    assert match_labels(_judging({2: later}, 2), [elsewhere]).waiting == 1
+    of_criterion = _label("9", "z", True, report_id=8, judge_model="judge-2", criterion="tone")
+    assert match_labels(_judging({2: later}, 2), [of_criterion]).left_out == 1
+
+
+def test_verdicts_of_an_earlier_form_of_the_judge_count_only_while_there_are_too_few_of_the_present_one() -> None:
+    def match(now: int) -> tuple[int, int, int]:
+        earlier = _report(*(_row("1", f"old {i}", "yes") for i in range(5)), fingerprint="f0")
+        present = _report(*(_row("1", f"new {i}", "yes") for i in range(now)))
+        labels = [_label("1", f"old {i}", True, report_id=1) for i in range(5)]
+        labels += [_label("1", f"new {i}", True, report_id=2) for i in range(now)]
+        found = match_labels(_judging({1: earlier, 2: present}, 2), labels)
+        return len(found.rated), found.outgrown, found.earlier
+
+    assert match(MINIMUM_RUNS - 1) == (MINIMUM_RUNS + 4, 0, 5)
+    assert match(MINIMUM_RUNS) == (MINIMUM_RUNS, 5, 0)
 
 
 def test_a_label_outlives_its_report_with_the_verdict_that_it_kept() -> None:
@@ -172,6 +187,21 @@ def test_old_labels_of_runs_count_where_a_later_report_has_a_verdict_on_the_run(
     assert (len(kept.on_runs), len(kept.on_agents)) == (0, 1)
     found = match_labels(_judging({2: _report(_row("1", "a", "yes", checks={"accuracy": "pass"}))}, 2), [old])
     assert [(one.judge.passed, one.people.passed) for one in found.rated] == [(True, False)]
+
+
+def test_labels_of_one_run_in_two_reports_are_labels_of_one_run() -> None:
+    reports = {number: _report(_row("1", "a", "yes"), _row("1", str(number), "yes")) for number in (1, 2, 3)}
+    labels = [_label("1", "a", True, report_id=1), _label("1", "a", False, report_id=2, labeler="ben")]
+    (one,) = match_labels(_judging(reports, 3), labels).rated
+    assert (one.unit.report_id, set(one.labelers), one.people.passed) == (3, {"ana", "ben"}, None)
+    (gone,) = match_labels(_judging({1: reports[1], 2: reports[2]}, 9), labels).rated
+    assert gone.unit.report_id == 2
+
+
+def test_answers_on_success_wait_for_a_verdict_and_are_named() -> None:
+    found = _measure([_label("1", str(i), True, judge_on_run=False) for i in range(12)], {})
+    assert (found.labels, found.runs, found.criteria) == (0, (), ())
+    assert any("12 labels answer whether runs did their task" in text for text in found.warnings)
 
 
 def test_what_cannot_be_compared_with_verdicts_on_runs_is_named() -> None:
@@ -208,6 +238,18 @@ def test_outcomes_of_the_source_are_a_reference_without_any_label() -> None:
     assert _measure([], {1: _report(*judged_only)}).outcomes is None
 
 
+def test_an_agents_own_rate_is_corrected_by_labels_of_its_own_runs_only() -> None:
+    rows = [_row(agent, f"{agent}-{i}", "yes" if i % 2 else "no") for agent in ("1", "2") for i in range(20)]
+    # People pass a quarter of what the judge fails, too.
+    labels = [_label("1", f"1-{i}", i % 2 == 1 or i % 8 == 0) for i in range(20)]
+    labels += [_label("2", f"2-{i}", True) for i in range(3)]
+    rates = {rate.agent_id: rate for rate in _measure(labels, {1: _report(*rows)}).agent_rates}
+    assert set(rates) == {"1", "2"}
+    assert rates["1"].judged.value == pytest.approx(0.5)
+    assert rates["1"].corrected.value == pytest.approx(13 / 20)
+    assert (rates["2"].corrected.value, bool(rates["2"].uncorrected)) == (None, True)
+
+
 def test_failure_modes_are_confirmed_or_not() -> None:
     rows = [_row(str(i % 6), str(i), "no", failure_mode="Wrong  amount" if i else "wrong amount") for i in range(8)]
     rows += [_row("1", f"x{i}", "no", failure_mode="no refund") for i in range(3)]
@@ -234,6 +276,7 @@ def test_disagreements_have_both_answers_and_the_judges_quotes() -> None:
     assert (one.agent_name, one.run_id, one.judge, one.passed) == ("desk", "a", False, True)
     assert (one.failure_mode, one.step, one.quotes[0].text) == ("no refund", "R1.2", "refund issued")
     assert (one.people[0].labeler, one.people[0].note) == ("ana", "it was refunded")
+    assert one.trace_id == "t1"
 
 
 def test_a_judged_run_knows_verdicts_outcome_and_weight() -> None:

@@ -392,3 +392,12 @@ def test_other_tasks_of_one_agent_leave_the_others_and_the_runs_of_the_team() ->
     rate = _change(comparison.team, "completion_rate")
     # Of the two agents that are left.
     assert rate.before == pytest.approx((first.details[1]["completion_rate"] + first.details[2]["completion_rate"]) / 2)
+
+
+def test_scores_that_decide_nothing_twice_are_marked_where_they_can_be_compared() -> None:
+    before, after = _pair()
+    assert all(agent.stays_close for agent in compare_reports(before, after).agents)
+    decided = _details(after, lambda row: row | {"passed": True})
+    assert not any(agent.stays_close for agent in compare_reports(before, decided).agents)
+    others = _with(after, judge_settings=after.report["judge_settings"] | {"model": "another"})
+    assert not any(agent.stays_close for agent in compare_reports(before, others).agents)

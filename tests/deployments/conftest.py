@@ -161,7 +161,7 @@ def _write_report(folder: Path, agents: int = 6, runs: int = 3, *, verdicts: boo
     """
     url = f"sqlite:///{folder / 'warehouse.db'}"
     warehouse = open_warehouse(url)
-    report_id = warehouse.create_report({"environment": "prod"})
+    report_id = warehouse.create_report({"environment": "prod", "evidence_until": datetime.now(UTC)})
     details, criteria, rows = [], [], []
     for agent in range(1, agents + 1):
         score = 8.0 if agent % 2 else 5.0

@@ -180,7 +180,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, pages: dict[str, Any]) ->
     with sqlite3.connect(folder / "station.db") as connection:
         connection.execute("UPDATE environments SET name = 'production'")
     connection.close()
-    (block,) = pages["docs/guide/criteria.md"].of_language("yaml")
+    block, _ = pages["docs/guide/criteria.md"].of_language("yaml")
     (folder / "criteria.yaml").write_text(block.replace('"id:12"', '"id:2"'), encoding="utf-8")
     return folder
 

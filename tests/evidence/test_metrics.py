@@ -14,6 +14,7 @@ from tasks.evidence.types import (
     AgentRuns,
     CriticalPath,
     Metrics,
+    Population,
     RepeatedCall,
     Run,
     SpanCall,
@@ -345,3 +346,19 @@ def test_the_typical_run_has_the_median_duration_of_those_with_a_trace() -> None
     assert (without.run_id, without.reason) == ("2", "its duration is the median of the 4 runs that are timed")
     assert metrics_of([make_run(1)]).typical_run is None
     assert metrics_of([]).typical_run is None
+
+
+def test_what_only_traces_know_of_a_sample_is_estimated_for_its_population() -> None:
+    runs = tuple(make_run(number) for number in (3, 2, 1))
+    traces = [make_trace(number, input_tokens=100 * number, output_tokens=0) for number in (3, 2, 1)]
+    found = AgentRuns(
+        runs=runs,
+        population=Population(runs=30, completed=28, failed=2, unfinished=4),
+        inclusion={"1": 0.5, "2": 0.5, "3": 0.1},
+    )
+    metrics = build_evidence(AGENT, found, traces, RunPrices({})).metrics
+    # (100 * 2 + 200 * 2 + 300 * 10) / 14; how many there are in all is not known.
+    assert metrics.avg_tokens == pytest.approx(3_600 / 14)
+    assert (metrics.runs_with_tokens, metrics.total_tokens) == (3, None)
+    assert (metrics.avg_cost_usd, metrics.runs_with_cost) == (None, 0)
+    assert (metrics.runs_analyzed, metrics.runs_in_population, metrics.runs_unfinished) == (3, 30, 4)

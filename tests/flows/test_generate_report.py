@@ -198,3 +198,28 @@ def test_a_judge_of_one_call_at_a_time_is_asked_one_call_at_a_time(
     assert "dead-lock" not in caplog.text
     assert world.judge.most_in_flight == 1
     assert report["agents_evaluated"] == 4
+
+
+def test_a_report_since_a_time_is_about_all_its_runs_and_reads_a_sample(make_world: Callable[..., Any]) -> None:
+    world = make_world()
+    with sqlite3.connect(world.folder / "source.db") as connection:
+        counts = dict(
+            connection.execute(
+                "SELECT agent_id, count(*) FROM agent_runs WHERE status NOT IN ('running', 'cancelled') GROUP BY 1"
+            ).fetchall()
+        )
+    report = world.report(since="365d", runs_per_agent=3)
+    assert report["status"] == "completed", report["error"]
+    agents = world.agents(report)
+    assert {
+        int(row["agent_id"]): row["runs_in_population"] for row in agents.values() if row["runs_in_population"]
+    } == counts
+    assert report["runs_in_population"] == sum(counts.values())
+    runs = world.warehouse.load_runs(report["id"])
+    for row in agents.values():
+        own = [run for run in runs if run["agent_id"] == row["agent_id"]]
+        assert len(own) == row["runs_analyzed"] == min(3, row["runs_in_population"])
+        assert sum(1 / run["inclusion_probability"] for run in own) == pytest.approx(row["runs_in_population"])
+        assert sum(day["runs"] for day in row["daily"] or ()) == row["runs_in_population"]
+    asked = "\n".join(request.body.decode() for request in world.judge.requests)
+    assert "3 of 6 runs, drawn at random" in asked

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +20,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from tasks.errors import SourceError
-from tasks.evidence.types import AgentRuns
+from tasks.evidence.types import AgentRuns, Run
+from tasks.options import Unit
+from tasks.sources.batch import read_runs
 from tasks.sources.contract.mapping import parse_mapping
-from tasks.sources.source import Window
+from tasks.sources.source import Scanned, Window
 from tasks.sources.sql.connection import open_database
 from tasks.sources.sql.source import SqlSource
 
@@ -129,7 +131,41 @@ def _differences(url: sa.URL) -> Iterator[str]:
     dated = [(run.id, run.started_at.hour) for run in every.runs] if isinstance(every, AgentRuns) else every
     yield from _compare("of one model, one without a start", dated, [(_UUID.format(1), 10), (_UUID.format(3), 9)])
     source.close()
+    yield from _scans(url)
     yield from _writes(url)
+
+
+_SIGNALS = """
+signals: SELECT uid AS run_id, 'outcome' AS name, solved AS value FROM conversations WHERE solved IS NOT NULL
+"""
+
+
+def _scans(url: sa.URL) -> Iterator[str]:
+    """Every run of a window, with its signals, while the rows are streamed."""
+    error = "REPEAT(CONCAT('line ', outcome, '\\n'), 900) AS error, bot AS session_id,"
+    mapping = parse_mapping(_MAPPING.replace("solved AS succeeded,", error) + _SIGNALS, "mapping")
+    source = SqlSource(open_database(url.render_as_string(hide_password=False)), mapping)
+    units: tuple[Unit, ...] = ("run", "session")
+    for unit in units:
+        window = Window(9, datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 8, 30, tzinfo=UTC), "", unit)
+        agents = source.load_agents("prod", window)
+        scanned = [item.run for item in source.scan_runs(agents, window) if isinstance(item, Scanned)]
+        fetched = source.fetch_runs_of(agents, window).values()
+        whole = [run for found in fetched if isinstance(found, AgentRuns) for run in found.runs]
+        yield from _compare(f"scanned by {unit}", _figures(scanned), _figures(whole))
+        yield from _compare("number", len(scanned), 4)
+        yield from _compare("outcomes", {run.succeeded for run in scanned}, {True, False, None})
+        lines = {(run.error or "").splitlines()[-1] for run in scanned}
+        yield from _compare("last lines of errors", lines, {"line solved", "line broke", "line live"})
+        yield from _compare("longest error", max(len(run.error or "") for run in scanned) < 4_000, True)
+    sample = [runs.population for runs in read_runs(source, agents, window, None) if isinstance(runs, AgentRuns)]
+    yield from _compare("conversations", [found.runs for found in sample if found], [1, 1])
+    source.close()
+
+
+def _figures(runs: Iterable[Run]) -> list[tuple[object, ...]]:
+    ordered = sorted(runs, key=lambda run: (run.agent_id, run.id))
+    return [(run.agent_id, run.id, run.outcome, run.succeeded, run.duration_seconds, run.cost_usd) for run in ordered]
 
 
 def _writes(url: sa.URL) -> Iterator[str]:

@@ -16,7 +16,7 @@ from tasks.render.html.page import Page
 from tasks.render.html.section import STATES as SAID
 from tasks.render.html.section import Detail, build_sections
 from tasks.render.markdown import agents_table, render_markdown
-from tasks.render.order import STATES, worst_agents_first
+from tasks.render.order import STATES, STAYS_CLOSE, needs_attention, worst_agents_first
 from tasks.report.build import ReportRows
 from tasks.warehouse.schema import agent_report_details, reports
 
@@ -92,3 +92,23 @@ def test_the_success_that_is_expected_of_an_agent_decides_before_its_score() -> 
 
 def test_every_state_has_its_words() -> None:
     assert tuple(SAID) == STATES
+
+
+def test_an_agent_that_stays_too_close_to_call_needs_attention() -> None:
+    rows, comparison = _rows(), _comparison()
+    unclear = next(row for row in rows if row["agent_name"] == "unclear")
+    assert not needs_attention(unclear, comparison)
+    staying = [
+        agent.model_copy(update={"stays_close": True}) if agent.agent_name == "unclear" else agent
+        for agent in comparison.agents
+    ]
+    comparison = comparison.model_copy(update={"agents": tuple(staying)})
+    assert needs_attention(unclear, comparison)
+    assert not needs_attention(unclear)
+    report = dict.fromkeys(reports.columns.keys()) | report_row(5) | {"warnings": [], "total_agents": len(rows)}
+    report |= {"agents_failed": 1, "total_runs_analyzed": 0, "runs_with_cost": 0, "known_cost_usd": 0.0}
+    text = render_markdown(ReportRows(report, rows, [], []), comparison=comparison)
+    assert f"**unclear** 1.0: {STAYS_CLOSE}." in text.partition("## Worst agents")[2].partition("\n## ")[0]
+    printed = io.StringIO()
+    print_report(Console(file=printed, width=200), report, rows, (), comparison)
+    assert STAYS_CLOSE in printed.getvalue().partition("Needs attention")[2]

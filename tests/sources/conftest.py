@@ -38,12 +38,19 @@ def loopback_url_of() -> Iterator[Callable[[Callable[[httpx.Request], httpx.Resp
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 url = f"http://{self.headers['host']}{self.path}"
-                found = answer(httpx.Request("GET", url, headers=list(self.headers.items())))
+                sent = self.rfile.read(int(self.headers.get("content-length") or 0))
+                found = answer(httpx.Request(self.command, url, headers=list(self.headers.items()), content=sent))
                 self.send_response(found.status_code)
                 self.send_header("Content-Type", found.headers.get("content-type", "text/plain"))
                 self.send_header("Content-Length", str(len(found.content)))
                 self.end_headers()
                 self.wfile.write(found.content)
+
+            def do_POST(self) -> None:
+                self.do_GET()
+
+            def do_PATCH(self) -> None:
+                self.do_GET()
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ import sqlalchemy as sa
 from deployments.demo.jaeger import SimulatedJaeger
 from deployments.demo.sample import Sample, build_sample
 from tasks.errors import RedactionError
+from tasks.evidence.criterion_tally import CriterionTally
 from tasks.evidence.prices import RunPrices
-from tasks.evidence.types import Agent, Evidence
+from tasks.evidence.types import Agent, AgentRuns, Evidence, Run
+from tasks.judge.criteria.criterion import Criterion
+from tasks.judge.criteria.visitor import visit_runs
 from tasks.redaction.redactor import Redactor
 from tasks.sources.batch import NO_JAEGER, ReadFailure, Window, read_evidence, read_runs
 from tasks.sources.jaeger.client import open_jaeger
@@ -132,3 +136,44 @@ def test_without_jaeger_every_trace_is_unavailable(source: tuple[SqlSource, sa.E
     reader, _ = source
     evidence = _read(reader, reader.load_agents("demo", WINDOW)[:1])[0]
     assert {(trace.state, trace.reason) for trace in evidence.traces.values()} == {("unavailable", NO_JAEGER)}
+
+
+def test_computed_criteria_are_counted_over_every_run_of_a_window_and_shown_on_the_sample(
+    source: tuple[SqlSource, sa.Engine], sample: Sample
+) -> None:
+    reader, engine = source
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE agent_runs SET final_response = 'jane@example.com' WHERE agent_id = 1"))
+    [agent] = [agent for agent in reader.load_agents("demo", WINDOW) if agent.id == "1"]
+    rubric = {
+        "judged": Criterion(),
+        "says": Criterion(kind="response_matches", pattern="^jane@"),
+        "calls": Criterion(kind="max_tool_calls", limit=100),
+        "own": Criterion(kind="code", function="my:check"),
+    }
+    seen: list[Run] = []
+
+    def check(run: Run) -> bool:
+        seen.append(run)
+        return run.final_response == "jane@example.com"
+
+    window = replace(WINDOW, limit=4, since=NOW - timedelta(days=365))
+    [found] = read_runs(
+        reader,
+        [agent],
+        window,
+        Redactor(),
+        make_visitor=lambda agent: visit_runs(rubric, {"my:check": check}, Redactor().redact),
+    )
+    assert isinstance(found, AgentRuns)
+    of_agent = [row for row in sample.runs if row["agent_id"] == 1 and row["status"] != "running"]
+    finished = len([row for row in of_agent if row["completed_at"] is not None])
+    assert found.population is not None
+    assert len(found.runs) == 4 < found.population.runs == finished
+    whole = CriterionTally(runs=finished, decided=finished, passed=finished, total=finished)
+    assert found.tallies == {"says": whole, "calls": whole, "own": whole}
+    assert found.checks == {run.id: {"says": 1.0, "calls": 1.0, "own": 1.0} for run in found.runs}
+    # Redacted everywhere else; each run was shown once.
+    assert {run.final_response for run in found.runs} == {"[e-mail address]"}
+    assert len(seen) == finished
+    assert {run.task for run in seen} >= {row["task"] for row in of_agent[:3]}

@@ -364,8 +364,31 @@ def test_errors_are_redacted_before_they_are_cut(tmp_path: Path) -> None:
     assert pattern.example.endswith(" [api key] a")
 
 
+def test_rows_that_come_twice_are_named(tmp_path: Path) -> None:
+    rows = [insert(str(number % 4), "billing", "2026-03-05") for number in range(6)]
+    found, _ = read_runs(build_sqlite(tmp_path, [CREATE, *rows]), AGENTS, WINDOW, None)
+    assert isinstance(found, AgentRuns)
+    assert found.warnings == ("2 rows have the id of another run of this agent, and the figures count both",)
+    assert sorted(run.id for run in found.runs) == ["0", "1", "2", "3"]
+
+
 def test_sessions_are_refused_where_there_are_none(tmp_path: Path) -> None:
     source = build_sqlite(tmp_path, [CREATE, insert("1", "billing", "2026-03-05")])
     source.check_unit("run")
     with pytest.raises(RefusedError, match=r"unit='session': the source .* has no column session_id"):
         source.check_unit("session")
+
+
+def test_dates_of_other_zones_and_forms_at_the_windows_edge_are_in_it(tmp_path: Path) -> None:
+    inside = [
+        "2026-02-28T23:30:00-05:00",
+        "2026-02-28 14:00:00 -1000 HST",
+        "1772326800",
+        "2026-03-01",
+        "2026/3/1 00:00",
+    ]
+    outside = ["2026-03-01T01:00:00+02:00", "2026-02-28 23:59:59", "2026-02-26T01:00:00-12:00", "1772236800000"]
+    rows = [insert(str(number), "billing", started) for number, started in enumerate([*inside, *outside])]
+    source = build_sqlite(tmp_path, [CREATE, *rows])
+    scanned = [item.run.id for item in source.scan_runs(AGENTS, WINDOW) if isinstance(item, Scanned)]
+    assert sorted(scanned) == [str(number) for number in range(len(inside))]

@@ -9,7 +9,7 @@ import pytest
 
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.intervals import wilson_interval
-from tasks.statistics.weighted import Group, estimate_groups, estimate_share, weighted_share
+from tasks.statistics.weighted import build_group, estimate_groups, estimate_share, groups_worth, weighted_share
 
 
 @pytest.mark.parametrize("weight", [1.0, 250.0, 1e-9, 1e9])
@@ -59,9 +59,22 @@ def test_one_run_that_stands_for_almost_all_says_little() -> None:
 
 
 def test_a_group_counts_by_its_size_whatever_was_decided_of_it() -> None:
-    large = Group([True] * 4, [1.0] * 4, 900)
-    small = Group([False] * 20, [1.0] * 20, 100)
-    assert estimate_groups([large, small, Group([], [], 5000)]).value == pytest.approx(0.9)
+    large = build_group([True] * 4, [1.0] * 4, 900)
+    small = build_group([False] * 20, [1.0] * 20, 100)
+    found = estimate_groups([large, small, build_group([], [], 5000), build_group([True], [1.0], 0)])
+    assert found.value == pytest.approx(0.9)
+    assert found.n == 24
+    # Almost all of it is known from four runs.
+    assert groups_worth([large, small]) == pytest.approx(1 / (0.81 / 4 + 0.01 / 20))
+
+
+def test_groups_in_proportion_are_one_sample() -> None:
+    groups = [build_group([True] * 6 + [False] * 4, [1.0] * 10, 50), build_group([True] * 20, [1.0] * 20, 100)]
+    for together, alone in (
+        (estimate_groups(groups), estimate_share([True] * 26 + [False] * 4, [5.0] * 30)),
+        (estimate_groups(groups[:1]), estimate_share([True] * 6 + [False] * 4, [1.0] * 10)),
+    ):
+        assert (together.value, together.low, together.high) == pytest.approx((alone.value, alone.low, alone.high))
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.9, 0.99])

@@ -132,6 +132,15 @@ def test_the_judges_verdicts_on_runs(warehouse: Warehouse) -> None:
     one, other = judged.runs["1", "a"], judged.runs["2", "a"]
     assert one.verdicts == {SUCCESS_QUESTION: False, "accuracy": False, "tone": None}
     assert (one.weight, one.failure_mode, one.outcome, other.outcome) == (2.0, "slow", None, False)
+    # What code computed is left out.
+    agents = [{"agent_id": "1", "agent_name": "a1", "status": "evaluated"}]
+    scores = [{"agent_id": "1", "criterion": "quick", "kind": "max_duration_seconds", "weight": 1.0, "threshold": 7.0,
+               "score": 9.0, "passed": True}]  # fmt: skip
+    computed = warehouse.create_report({"environment": "prod"})
+    run = _run(1, "a", "yes", checks={"quick": "fail", "tone": "pass"})
+    warehouse.write_report(computed, {"status": "completed", "judge_model": "judge-1"}, agents, scores, [run])
+    found = load_judged(warehouse.database, {computed})[0][computed]
+    assert (found.units, found.runs["1", "a"].verdicts) == ({}, {SUCCESS_QUESTION: True, "tone": True})
     without = _report(warehouse, runs=[_run(1, "a", None, checks=None)])
     assert load_judged(warehouse.database, {without})[0][without].runs == {}
 
@@ -171,10 +180,17 @@ def test_labels_of_runs_are_compared_with_verdicts_of_a_later_report(warehouse: 
 
 def test_outcomes_of_the_source_need_no_label(warehouse: Warehouse) -> None:
     runs = [_run(1, str(r), "yes", succeeded=r > 2, success_source="source") for r in range(12)]
-    found = load_agreement(_report(warehouse, runs=runs), warehouse)
+    report_id = _report(warehouse, runs=runs)
+    found = load_agreement(report_id, warehouse)
     assert found is not None
     assert found.outcomes is not None
     assert (found.labels, found.outcomes.runs) == (0, 12)
+    row = warehouse.load_report(report_id)
+    assert row is not None
+    disagreements = load_disagreements(warehouse, row)
+    assert [(one.run_id, one.judge, one.passed, one.people) for one in disagreements] == [
+        (str(run), True, False, ()) for run in range(3)
+    ]
     assert load_agreement(_report(warehouse, runs=[_run(1, "a", "yes")]), warehouse) is None
 
 

@@ -9,6 +9,7 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -20,13 +21,15 @@ from tasks.evidence.metrics import quantile, run_tokens
 from tasks.evidence.population.sampling import OTHER, SLICES, Chosen, Drawn, Sampler
 from tasks.evidence.population.visitor import RunVisitor
 from tasks.evidence.prices import RunPrices
-from tasks.evidence.types import DayFigures, FailurePattern, FutureRuns, Population, Run, RunId
+from tasks.evidence.types import DayFigures, FailurePattern, FutureRuns, LeftOutRuns, Population, Run, RunId
 
 RedactTexts = Callable[[Sequence[str]], Sequence[str]]
 _MOST_PATTERNS = 30
 _OTHER_PATTERNS = "errors of other kinds"
 _MOST_MODELS = 50
 _ERRORS_KNOWN = 2_000
+_MOST_STATUSES = 200
+_OTHER_STATUSES = "other statuses"
 
 
 @dataclass(slots=True)
@@ -81,6 +84,7 @@ class PopulationFold:
         self._models: Counter[str] = Counter()
         self._days: dict[date, _Day] = {}
         self._left_out = LeftOut()
+        self._statuses: Counter[tuple[str, bool]] = Counter()
         self._rows = _Rows()
         self._normalise = lru_cache(_ERRORS_KNOWN)(normalise_error)
 
@@ -103,7 +107,7 @@ class PopulationFold:
         """Count ``run``, and draw it or not."""
         if run.outcome == "unfinished":
             self._unfinished += 1
-            self._left_out.add([run])
+            self._leave_out(run)
             return
         day = self._days.setdefault(run.started_at.date(), _Day())
         day.runs += 1
@@ -136,6 +140,11 @@ class PopulationFold:
         # The smallest, so that the order of the rows does not matter.
         self._rows.example = min(self._rows.example or example, example)
 
+    @property
+    def repeated(self) -> int:
+        """How many finished runs have the id of another one."""
+        return self._sampler.count_repeated()
+
     def draw(self) -> list[Drawn]:
         """The sample, newest first."""
         return self._sampler.draw()
@@ -163,8 +172,25 @@ class PopulationFold:
             daily=tuple(_day_figures(day, self._days[day]) for day in sorted(self._days)),
             succeeded=self._succeeded,
             not_succeeded=self._not_succeeded,
-            left_out=self._left_out.counts(redact),
+            left_out=self._left_out_runs(redact),
         )
+
+    def _leave_out(self, run: Run) -> None:
+        if run.left_out_for == "end":
+            self._left_out.add([run])
+            return
+        key = run.status, run.left_out_for == "unknown status"
+        if key not in self._statuses and len(self._statuses) >= _MOST_STATUSES:
+            key = _OTHER_STATUSES, key[1]
+        self._statuses[key] += 1
+
+    def _left_out_runs(self, redact: RedactTexts) -> LeftOutRuns:
+        left_out = copy(self._left_out)
+        left_out.statuses, left_out.unknown_statuses = Counter(), Counter()
+        keys = sorted(self._statuses)
+        for (status, is_unknown), shown in zip(keys, redact([status for status, _ in keys]), strict=True):
+            left_out.add_status(shown, self._statuses[status, is_unknown], is_unknown=is_unknown)
+        return left_out.counts()
 
     def _count_failure(self, run: Run) -> str:
         # Tool calls and traces are not at hand for every run.

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import heapq
 import math
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b, sha256
-from itertools import chain, count
+from itertools import chain, count, pairwise
 from typing import Any, NamedTuple
 
 from tasks.evidence.types import RunId
@@ -69,6 +70,7 @@ class Sampler:
         self._key = sha256(seed.encode()).digest()
         self._kinds: dict[str, list[Cell]] = {}
         self._numbers = count()
+        self._hashes = array("Q")
         self.most_kinds = max(_LEAST_KINDS, min(_MOST_KINDS, _KEPT // size))
         self.has_all_kinds = True
 
@@ -83,7 +85,9 @@ class Sampler:
         cell = cells[place]
         cell.runs += 1
         text = chosen.run_id.encode("utf-8", "surrogatepass")
-        rank = -int.from_bytes(blake2b(text, digest_size=8, key=self._key).digest(), "big")
+        hashed = int.from_bytes(blake2b(text, digest_size=8, key=self._key).digest(), "big")
+        self._hashes.append(hashed)
+        rank = -hashed
         if len(cell.entries) < self._size:
             heapq.heappush(cell.entries, (rank, next(self._numbers), chosen))
         elif rank > cell.entries[0][0]:
@@ -105,6 +109,10 @@ class Sampler:
                 # A row that is there twice is one run.
                 drawn[chosen.run_id] = Drawn(chosen, kind_of[chosen.run_id], draws / runs)
         return sorted(drawn.values(), key=lambda one: one.chosen[:2], reverse=True)
+
+    def count_repeated(self) -> int:
+        """How many runs were added under an id that another one has."""
+        return sum(one == other for one, other in pairwise(sorted(self._hashes)))
 
     def _strata(self) -> list[tuple[Sequence[Cell], int]]:
         """The strata as their cells, each with the number of its draws."""

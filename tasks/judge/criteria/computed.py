@@ -54,7 +54,7 @@ def add_computed(
     score = score_verdicts(evaluation.verdicts)
     return replace(
         evaluation,
-        status="no_evidence" if score.score is None else "evaluated",
+        status=evaluation.status if score.score is None else "evaluated",
         score=score.score,
         passed=score.passed,
         coverage=score.coverage,

@@ -102,3 +102,11 @@ class CriteriaVisitor:
                     counts.passed += is_met(value, criterion)
                     counts.total += value
         return values
+
+
+def visit_runs(
+    rubric: Mapping[str, Criterion], functions: Functions, hide: Callable[[str], str]
+) -> CriteriaVisitor | None:
+    """A visitor for the runs of one agent; None where its ``rubric`` has nothing to count."""
+    visitor = CriteriaVisitor(rubric, functions, hide)
+    return visitor if visitor.tallies() else None

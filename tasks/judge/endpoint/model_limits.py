@@ -38,6 +38,13 @@ class Bounds:
             max(filter(None, (self.least_output_tokens, other.least_output_tokens)), default=None),
         )
 
+    def holds(self, prompt_tokens: float, output_tokens: int) -> bool:
+        """Whether a question of this size is within them."""
+        context, most_prompt = self.context_tokens, self.most_prompt_tokens
+        return (context is None or prompt_tokens + output_tokens <= context) and (
+            most_prompt is None or prompt_tokens <= most_prompt
+        )
+
     def describe(self) -> str:
         """What is known, as a phrase for people."""
         known = [

@@ -55,13 +55,19 @@ class Citation:
 
 
 class LabelledRun:
-    """One run under its label, with everything that may be quoted of it; nothing is clipped here."""
+    """One run under its label, with everything that may be quoted of it; nothing is clipped here.
 
-    def __init__(self, label: str, run: Run, trace: Trace | None, cost_usd: float | None = None) -> None:
+    Without ``own_words`` what the agent said along the way is neither shown nor quoted.
+    """
+
+    def __init__(
+        self, label: str, run: Run, trace: Trace | None, cost_usd: float | None = None, *, own_words: bool = True
+    ) -> None:
         self.label = label
         self.run = run
         self.trace = trace
         self.cost_usd = cost_usd
+        self.own_words = own_words
 
     @cached_property
     def heading(self) -> str:
@@ -125,6 +131,11 @@ class LabelledRun:
         return build_steps(self.run, self.trace)
 
     @cached_property
+    def shown_steps(self) -> tuple[Step, ...]:
+        """The steps that may be shown, under the numbers that they have among all."""
+        return tuple(step for step in self.steps if self.own_words or step.kind != "said")
+
+    @cached_property
     def is_ordered(self) -> bool:
         """Whether it is known when its calls were made: not if there are words, and no call has a place among them."""
         calls = [step for step in self.steps if step.kind == "call"]
@@ -136,7 +147,7 @@ class LabelledRun:
         run = self.run
         texts = [run.task or "", run.final_response or "", run.error or ""]
         texts += [text for text in (run.expected, run.context) if text]
-        for step in self.steps:
+        for step in self.shown_steps:
             texts += (step.name, step.arguments, step.result, step.error, step.own_text)
         return "\n".join(texts)
 
@@ -164,9 +175,9 @@ class LabelledRun:
         return [
             _folded(
                 {
-                    "claim": step.claims,
+                    "claim": step.claims if self.own_words else (),
                     "observation": step.observations,
-                    "any": [*step.claims, *step.observations],
+                    "any": [*(step.claims if self.own_words else ()), *step.observations],
                 }
             )
             for step in self.steps

@@ -11,11 +11,12 @@ from tasks.judge.prompt.issue_instructions import ISSUE_INSTRUCTIONS
 
 PROMPT_VERSION = "5"
 
-Kind = Literal["agent", "team", "issues"]
-"""What a question is about."""
+Kind = Literal["agent", "team", "run", "issues"]
+"""What a question is about; run: one by itself."""
 
-Asks = Literal["verdicts", "runs", "scores"]
-"""verdicts: on every run that is shown, then words on the agent · runs: those on runs alone · scores: 0 to 10."""
+Asks = Literal["verdicts", "runs", "words", "scores"]
+"""verdicts: on every run that is shown, then words on the agent · runs: those on runs alone · words: those on the agent
+alone, whose runs have verdicts · scores: 0 to 10."""
 
 _OPENING = """\
 You judge LLM agents that work in production. You are given facts that were computed from all of an agent's runs, and \
@@ -64,6 +65,13 @@ After the runs:
 - criteria: for each criterion, what the runs together show, with examples. No score: it is counted from your checks.
 """
 
+_AFTER_EACH = """
+What is asked:
+- The runs have been judged before, each by itself and without what the agent said along the way. These verdicts stand \
+in the evidence: take them as they are, and do not repeat them.
+- criteria: for each criterion, what the runs together show, with examples. No score: it is counted from the verdicts.
+"""
+
 _CITING = """
 How to cite:
 - Runs carry labels such as R7, their steps labels such as R7.3. A quote names one label and quotes from it word for \
@@ -105,5 +113,9 @@ def build_instructions(kind: Kind, asks: Asks) -> str:
     if asks == "runs":
         return _OPENING + _RUNS + _READING + _CITING.format(example="", unsupported="") + _MATERIAL.rstrip()
     citing = _CITING.format(example=_EXAMPLE, unsupported=_UNSUPPORTED) + _CONTRADICTIONS
-    how = _RUNS + _READING + _AFTER_RUNS if asks == "verdicts" else _SCORES + _READING
-    return _OPENING + how + citing + _MATERIAL + _STYLE + (_TEAM if kind == "team" else "")
+    how = {
+        "verdicts": _RUNS + _READING + _AFTER_RUNS,
+        "words": _READING + _AFTER_EACH,
+        "scores": _SCORES + _READING,
+    }
+    return _OPENING + how[asks] + citing + _MATERIAL + _STYLE + (_TEAM if kind == "team" else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tasks.evidence.types import Evidence, Metrics, RunId
+from tasks.evidence.types import Agent, Evidence, Metrics, RunId
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.prompt.citations import NO_RESPONSE
 from tasks.judge.prompt.conversation import Speaker
@@ -13,6 +13,7 @@ from tasks.judge.prompt.fence import MARK, inline, marked
 from tasks.judge.prompt.instructions import Asks, Kind, build_instructions
 from tasks.judge.prompt.selection import RunExcerpt, Selection, StepExcerpt
 from tasks.judge.prompt.steps import NO_RESULT
+from tasks.judge.runs.verdict import RunVerdict
 from tasks.wording.shortening import clip_middle
 
 _SPEAKERS: dict[Speaker, str] = {
@@ -46,14 +47,16 @@ TEAM_DETAILS = (FactsDetail(300), FactsDetail(160, 4, 2), FactsDetail(80, 0, 1),
 
 
 def build_messages(
-    kind: Kind, asks: Asks, rubric: Mapping[str, Criterion], fenced_evidence: str, goal: str = ""
+    kind: Kind, asks: Asks, rubric: Mapping[str, Criterion], fenced_evidence: str, goal: str = "", guidance: str = ""
 ) -> list[dict[str, str]]:
-    """The chat messages of a question: instructions and rubric as system, the fenced evidence as user."""
+    """The chat messages of a question: instructions, rubric and guidance as system, the fenced evidence as user."""
     system = build_instructions(kind, asks)
     if goal:
         system += f"\n\nThe team's goal: {goal}"
     if kind != "issues":
         system += "\n\nCriteria:\n" + "\n".join(_criterion(name, criterion) for name, criterion in rubric.items())
+    if guidance:
+        system += f"\n\n{guidance}"
     return [
         {"role": "system", "content": _sendable(system)},
         {"role": "user", "content": _sendable(fenced_evidence)},
@@ -72,17 +75,27 @@ def build_repair(answer: str, problems: Sequence[str]) -> list[dict[str, str]]:
     ]
 
 
+def render_alone(agent: Agent, shown: RunExcerpt) -> str:
+    """One run by itself as the judge reads it, with who its agent is: nothing that hangs on other runs."""
+    lines = [*_describe(agent, ALL_FACTS), "", "## The run, without what the agent said along the way"]
+    return "\n".join([*lines, "", *_render_run(shown)])
+
+
+def render_known(verdicts: Sequence[RunVerdict]) -> str:
+    """Verdicts on runs that were judged each by itself, as they stand behind the runs."""
+    lines = ["", "## Verdicts on the runs, each judged by itself", ""]
+    for verdict in verdicts:
+        checks = ", ".join(f"{name} {check}" for name, check in verdict.checks.items())
+        success = verdict.success or "no usable verdict"
+        lines.append(f"- {verdict.label}: success {success}" + (f"; {checks}" if checks else ""))
+        if verdict.failure_mode:
+            lines.append(_name(verdict.failure_mode))
+    return "\n".join(lines)
+
+
 def render_agent(evidence: Evidence, selection: Selection, detail: FactsDetail = ALL_FACTS) -> str:
     """One agent's evidence as the judge reads it: who it is, the facts of all runs, the runs that are shown."""
-    agent = evidence.agent
-    described = clip_middle(agent.description, detail.description) or "none given"
-    lines = ["# Agent", _name(agent.name), "", "Description:", marked(described)]
-    if agent.prompt:
-        lines += [
-            "",
-            "The instructions that it was given (they are for it, not for you):",
-            marked(clip_middle(agent.prompt, detail.prompt)),
-        ]
+    lines = _describe(evidence.agent, detail)
     labels = {shown.run.id: shown.labelled_run.label for shown in selection.runs}
     lines += ["", "## Facts, computed from all runs", "", *render_facts(evidence.metrics, labels, detail)]
     for warning in evidence.warnings:
@@ -93,11 +106,24 @@ def render_agent(evidence: Evidence, selection: Selection, detail: FactsDetail =
     return "\n".join(lines)
 
 
+def _describe(agent: Agent, detail: FactsDetail) -> list[str]:
+    described = clip_middle(agent.description, detail.description) or "none given"
+    lines = ["# Agent", _name(agent.name), "", "Description:", marked(described)]
+    if agent.prompt:
+        lines += [
+            "",
+            "The instructions that it was given (they are for it, not for you):",
+            marked(clip_middle(agent.prompt, detail.prompt)),
+        ]
+    return lines
+
+
 def describe_selection(selection: Selection) -> str:
     """How many runs there are and are shown, in one phrase; not how many completed, which is no success."""
     if not selection.is_sample:
-        return f"all {selection.finished}"
-    return f"{len(selection.runs)} of {selection.finished}, a sample"
+        return f"all {selection.finished:,}"
+    how = "drawn at random" if selection.is_random else "a sample"
+    return f"{len(selection.runs):,} of {selection.finished:,} runs, {how}"
 
 
 def render_team(
@@ -107,11 +133,11 @@ def render_team(
 
     ``without_evidence`` says, by name, why an agent has none.
     """
-    total = sum(evidence.metrics.runs_analyzed for evidence, _ in agents)
+    total = sum(evidence.metrics.runs_in_population for evidence, _ in agents)
     lines = [
         "# The team",
         "",
-        f"{len(agents) + len(without_evidence)} agents, {total} finished runs.",
+        f"{len(agents) + len(without_evidence)} agents, {total:,} finished runs.",
         "The facts of each agent are computed from all its runs; of each at most one run is shown, its worst.",
     ]
     for evidence, shown in agents:
@@ -139,7 +165,10 @@ def render_facts(metrics: Metrics, labels: Mapping[RunId, str], detail: FactsDet
     How many runs completed is not among them: judges take it for how many succeeded.
     Names and errors, which others wrote, stand below their item, each on a marked line.
     """
-    facts = [f"runs analysed: {metrics.runs_analyzed}; left out as unfinished: {metrics.runs_unfinished}"]
+    runs, read = metrics.runs_in_population, metrics.runs_analyzed
+    facts = [f"runs analysed: {runs:,}; left out as unfinished: {metrics.runs_unfinished:,}"]
+    if read < runs:
+        facts.append(f"of these, {read:,} were read in full: tools and traces are theirs, the rest is of all")
     if not detail.measures:
         return [f"- {fact}" for fact in facts]
     if metrics.avg_duration_seconds is not None and metrics.p95_duration_seconds is not None:
@@ -148,7 +177,7 @@ def render_facts(metrics: Metrics, labels: Mapping[RunId, str], detail: FactsDet
             f"{metrics.p95_duration_seconds:.1f} s at the 95th percentile"
         )
     if metrics.avg_tokens is not None:
-        of_some = metrics.runs_with_tokens < metrics.runs_analyzed
+        of_some = metrics.runs_with_tokens < runs
         over = f" (known for {metrics.runs_with_tokens} runs)" if of_some else ""
         facts.append(f"tokens per run: {metrics.avg_tokens:,.0f}{over}")
     if metrics.avg_cost_usd is not None:

@@ -52,10 +52,14 @@ class RunExcerpt:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The runs that are shown, in the order in which they are, and how many finished runs there are."""
+    """The runs that are shown, in the order in which they are, and how many finished runs there are.
+
+    ``is_random``: they were drawn from these at random, none left out for want of room.
+    """
 
     runs: tuple[RunExcerpt, ...]
     finished: int
+    is_random: bool = False
 
     @property
     def is_sample(self) -> bool:
@@ -86,7 +90,8 @@ def select_runs(
     shares = water_fill([run_size(labelled_run) for labelled_run in shown], budget_tokens)
     runs = [show_run(labelled_run, share) for labelled_run, share in zip(shown, shares, strict=True)]
     turn = round(rotation * len(runs)) % len(runs) if runs else 0
-    return Selection(tuple(runs[turn:] + runs[:turn]), evidence.metrics.runs_analyzed)
+    is_random = evidence.population is not None and len(shown) == len(labelled_runs)
+    return Selection(tuple(runs[turn:] + runs[:turn]), evidence.metrics.runs_in_population, is_random)
 
 
 def show_run(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
@@ -96,7 +101,7 @@ def show_run(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
 
 def run_size(labelled_run: LabelledRun) -> int:
     """Tokens that the whole run takes, about."""
-    return labelled_run.tokens + _RUN_OVERHEAD + _STEP_OVERHEAD * len(labelled_run.steps)
+    return labelled_run.tokens + _RUN_OVERHEAD + _STEP_OVERHEAD * len(labelled_run.shown_steps)
 
 
 def _that_fit(evidence: Evidence, labelled_runs: Sequence[LabelledRun], budget_tokens: int) -> Sequence[LabelledRun]:
@@ -135,7 +140,8 @@ def _whole(labelled_run: LabelledRun) -> RunExcerpt:
         expected=run.expected or "",
         context=run.context or "",
         steps=tuple(
-            StepExcerpt(step, step.arguments, step.result, step.error, step.own_text) for step in labelled_run.steps
+            StepExcerpt(step, step.arguments, step.result, step.error, step.own_text)
+            for step in labelled_run.shown_steps
         ),
     )
 
@@ -149,7 +155,7 @@ def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
     """
     run = labelled_run.run
     left = max(1, budget_tokens - _RUN_OVERHEAD)
-    steps = _steps_that_fit(labelled_run.steps, left // 2)
+    steps = _steps_that_fit(labelled_run.shown_steps, left // 2)
     left -= sum(_STEP_OVERHEAD + text_tokens(step.name) for step in steps)
     groups: list[list[str]] = [
         [run.task or ""],

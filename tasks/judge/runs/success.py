@@ -1,11 +1,17 @@
-"""Whether one run did its task: by the source's own outcome, else by the judge's verdict."""
+"""Whether runs did their task: by the source's own outcome, else by the judge's verdict."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from tasks.evidence.types import Run
+from tasks.evidence.types import Evidence, Run, RunId, VerdictCounts
 from tasks.judge.runs.verdict import RunVerdict
+from tasks.statistics.estimate import Estimate
+from tasks.statistics.weighted import Group, build_group, estimate_groups, groups_worth
+
+Verdicts = Mapping[RunId, RunVerdict]
 
 
 class RunSuccess(NamedTuple):
@@ -24,3 +30,65 @@ def run_success(run: Run, verdict: RunVerdict | None) -> RunSuccess:
     if verdict is not None and verdict.success in ("yes", "no"):
         return RunSuccess(verdict.success == "yes", "judge")
     return RunSuccess(None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSuccess:
+    """What is known of the success of an agent's ``runs``: of one part or two, as of some the source has the outcome.
+
+    ``counts`` has the finished runs that were read.
+    """
+
+    runs: int = 0
+    groups: tuple[Group, ...] = ()
+    counts: VerdictCounts = field(default_factory=VerdictCounts)
+
+    @property
+    def rate(self) -> Estimate:
+        """The share of the population that did its task; of no known run, an estimate of None."""
+        return estimate_groups(self.groups)
+
+    @property
+    def whole(self) -> Group:
+        """All runs of the agent as one part of the team's; nothing is known of it where ``n`` is 0."""
+        rate = self.rate
+        return Group(rate.value or 0.0, groups_worth(self.groups), rate.n, self.runs)
+
+
+def read_success(evidence: Evidence, verdicts: Verdicts) -> KnownSuccess:
+    """What is known of the success of the population of ``evidence``.
+
+    Outcomes that the source has are counted over all runs, where these were scanned; the runs of the sample that the
+    judge decided stand for the rest. Without a scan, or without an outcome, the sample stands for all.
+    """
+    found = [
+        (success, 1 / evidence.inclusion_of(run.id))
+        for run in evidence.finished_runs
+        if (success := run_success(run, verdicts.get(run.id))).succeeded is not None
+    ]
+    population = evidence.population
+    runs = population.runs if population else len(evidence.finished_runs)
+    outcomes = population.succeeded + population.not_succeeded if population else 0
+    sampled = [(success, weight) for success, weight in found if not outcomes or success.source == "judge"]
+    groups = []
+    if population and outcomes:
+        groups.append(Group(population.succeeded / outcomes, outcomes, outcomes, outcomes))
+    if sampled:
+        hits = [float(bool(success.succeeded)) for success, _ in sampled]
+        groups.append(build_group(hits, [weight for _, weight in sampled], runs - outcomes))
+    return KnownSuccess(runs, tuple(groups), count_verdicts(evidence, verdicts))
+
+
+def count_verdicts(evidence: Evidence, verdicts: Verdicts) -> VerdictCounts:
+    """The finished runs by where their success is known from."""
+    counts = dict.fromkeys(VerdictCounts.model_fields, 0)
+    for run in evidence.finished_runs:
+        verdict = verdicts.get(run.id)
+        source = run_success(run, verdict).source
+        if source is not None:
+            counts[f"from_{source}"] += 1
+        elif verdict is None:
+            counts["not_judged"] += 1
+        else:
+            counts["cannot_tell" if verdict.success == "cannot_tell" else "unusable"] += 1
+    return VerdictCounts(**counts)

@@ -166,10 +166,11 @@ def _moved(section: Section) -> bool:
 
 
 def _trust(page: Page) -> str:
-    """What public benchmarks find of such a judge, where it judged runs and was never compared with people."""
+    """What public benchmarks find of such a judge, where it judged runs and was compared with nothing."""
     judged = page.report["verdicts"] is not None and page.report["verdicts"]["from_judge"] > 0
-    labelled = page.agreement is not None and page.agreement.labels > 0
-    return UNLABELLED if judged and not labelled else ""
+    found = page.agreement
+    measured = found is not None and (found.labels > 0 or found.outcomes is not None)
+    return UNLABELLED if judged and not measured else ""
 
 
 _OTHERS = {

@@ -11,9 +11,8 @@ from tasks.judge.evaluation import Evaluation
 from tasks.judge.issues.failing_run import FailingRun
 from tasks.judge.issues.found_issue import RunKey
 from tasks.judge.prompt.citations import LabelledRun
-from tasks.judge.runs.success import run_success
+from tasks.judge.runs.success import Verdicts, run_success
 from tasks.judge.runs.verdict import RunVerdict
-from tasks.report.success import Verdicts
 from tasks.wording.shortening import cut
 
 _STEP = re.compile(r"\.(\d{1,6})$")

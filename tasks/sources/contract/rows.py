@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -65,6 +65,7 @@ def read_run(row: Row, agent_id: AgentId, started_at: datetime, until: datetime,
     calls, invalid = parse_calls(row.get("tool_calls"))
     status = read_text(row.get("status")) or ""
     outcome, left_out_for = _outcome(statuses.outcome(status), started_at, completed_at, duration, until)
+    values = {name: read(value) for name, value in row.items() if value is not None and (read := _READERS.get(name))}
     return Run(
         id=read_id(row["id"]) or "",
         agent_id=agent_id,
@@ -74,30 +75,30 @@ def read_run(row: Row, agent_id: AgentId, started_at: datetime, until: datetime,
         started_at=started_at,
         completed_at=completed_at,
         duration_seconds=duration,
-        task=read_text(row.get("task")),
-        final_response=read_text(row.get("final_response")),
-        expected=read_document(row.get("expected")),
-        context=read_document(row.get("context")),
-        error=read_filled(row.get("error")),
-        steps_taken=read_int(row.get("steps_taken")),
-        input_tokens=read_int(row.get("input_tokens")),
-        output_tokens=read_int(row.get("output_tokens")),
-        total_tokens=read_int(row.get("total_tokens")),
-        cost_usd=read_float(row.get("cost_usd")),
-        model_name=read_filled(row.get("model_name")),
         tool_calls=calls,
         tool_calls_known=bool(calls) or (read_filled(row.get("tool_calls")) or "null") != "null",
         tool_calls_invalid=invalid,
-        execution_steps=read_text(row.get("execution_steps")),
-        messages=read_given(row.get("messages")),
-        session_id=read_filled(row.get("session_id")),
-        parent_run_id=read_id(row.get("parent_run_id")),
-        trace_id=read_trace_id(row.get("trace_id")) or read_filled(row.get("trace_id")),
-        version=read_filled(row.get("version")),
-        succeeded=read_flag(row.get("succeeded")),
-        owner=read_filled(row.get("owner")),
-        tags=read_tags(row.get("tags")),
+        **values,
     )
+
+
+def _read_trace_id(value: object) -> str | None:
+    return read_trace_id(value) or read_filled(value)
+
+
+# The columns that are read by themselves. Of a scan, most are not there.
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("task", "final_response", "execution_steps"), read_text),
+    **dict.fromkeys(("expected", "context"), read_document),
+    **dict.fromkeys(("error", "model_name", "session_id", "version", "owner"), read_filled),
+    **dict.fromkeys(("steps_taken", "input_tokens", "output_tokens", "total_tokens"), read_int),
+    "cost_usd": read_float,
+    "messages": read_given,
+    "parent_run_id": read_id,
+    "trace_id": _read_trace_id,
+    "succeeded": read_flag,
+    "tags": read_tags,
+}
 
 
 def _outcome(

@@ -87,6 +87,13 @@ def test_it_looks_at_what_is_chosen(own_source: Path) -> None:
     assert estimate["calls"] == 2
 
 
+def test_a_sample_of_a_window_stands_beside_all_its_runs(own_source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    estimate = estimate_report(_order(since="365d", runs_per_agent=2))
+    assert [(agent["runs"], agent["runs_in_population"]) for agent in estimate["agents"]] == [(2, 6)] * 3
+    print_estimate(Console(width=120), estimate)
+    assert "2 of 6" in capsys.readouterr().out
+
+
 def test_an_agent_whose_rows_cannot_be_read_is_named_with_the_reason(own_source: Path) -> None:
     with sqlite3.connect(own_source) as connection:
         connection.execute("UPDATE agent_runs SET started_at = 'yesterday' WHERE agent_id = 2")
@@ -133,7 +140,7 @@ def test_milliseconds_as_seconds_are_counted_before_anything_is_paid(own_source:
 
 def test_the_dry_run_prints_the_statuses(capsys: pytest.CaptureFixture[str]) -> None:
     estimate = {
-        "agents": [{"agent_name": "a", "runs": 0, "prompt_tokens": 0, "error": None}],
+        "agents": [{"agent_name": "a", "runs": 0, "runs_in_population": 0, "prompt_tokens": 0, "error": None}],
         "warnings": ["18 runs are left out: \x1b[31mzzz (18)"],
         "nothing_to_judge": True,
         **{"calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost_usd": None, "judge_model": "m"},

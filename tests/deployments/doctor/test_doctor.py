@@ -75,6 +75,15 @@ def test_what_is_wrong_is_named_with_the_way_out(folder: Path, monkeypatch: pyte
     assert "hunter2" not in str(found)
 
 
+def test_guidance_for_the_judge_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_GUIDANCE", "guidance.yaml")
+    found = _by_name()["judge"]
+    assert (found.state, "'guidance.yaml' cannot be read" in found.detail) == ("failed", True)
+    (folder / "guidance.yaml").write_text("guidance: Be kind.\n")
+    details = [finding.detail for finding in examine(ask=None) if finding.what == "judge"]
+    assert "The judge follows guidance from people's labels, with 0 labelled examples; it was not measured" in details
+
+
 def test_a_missing_source_leads_to_init(folder: Path) -> None:
     (folder / ".env").unlink()
     found = _by_name()["source"]

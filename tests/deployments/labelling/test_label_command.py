@@ -257,6 +257,7 @@ def test_from_nothing_labelled_to_the_measured_judge(here: Any, capsys: pytest.C
     assert re.search(r"^tone +18 +6 ", shown, re.MULTILINE)
     assert re.search(r"^wrong amount +9 +9, 100% \(", shown, re.MULTILINE)
     assert "Success rate of report 1 (share of runs): by the judge 50%" in shown
+    assert "6 agents have too few labels for a corrected rate of their own" in shown
     assert "Next: label more runs" in shown
     found = json.loads(run("agreement", "--environment", "prod", "--json"))
     assert (found["labels"], found["judge_model"], found["report_id"]) == (36, "judge-1", 1)
@@ -269,12 +270,15 @@ def test_from_nothing_labelled_to_the_measured_judge(here: Any, capsys: pytest.C
     assert (here.folder / "t.csv").exists()
 
 
-def test_examples_show_both_answers_and_what_the_judge_quoted(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_examples_show_both_answers_and_what_the_judge_quoted(
+    here: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines = ["agent,run_id,criterion,passed,labeler,note", "id:2,201,(success),yes,ana,refunded all the same"]
     lines += ["id:1,101,(success),yes,ana,", "id:2,201,accuracy,yes,ben,"]
     (here.folder / "ana.csv").write_text("\n".join(lines))
     run_label(LabelOrder(1, csv=Path("ana.csv")))
     capsys.readouterr()
+    monkeypatch.setenv("AGENT_REPORT_TRACE_URL", "https://traces.example.com/{run_id}")
     for arguments in (["agreement", "1", "--examples"], ["agreement", "1", "--examples", "--json"]):
         assert app(arguments, exit_on_error=False, print_error=False, result_action="return_value") == 0
     shown, _, data = capsys.readouterr().out.partition("\n{\n")
@@ -284,6 +288,7 @@ def test_examples_show_both_answers_and_what_the_judge_quoted(here: Any, capsys:
     assert "R1.2: “refund [bold red]evil[/] �[2J" in shown
     assert "\x1b[2J" not in shown
     assert "ana: passes: refunded all the same" in shown
+    assert "Trace: https://traces.example.com/201" in shown
     assert "run 201 · report 1 · accuracy" in shown
     examples = json.loads("{\n" + data)["examples"]
     assert [(one["run_id"], one["question"], one["judge"], one["passed"]) for one in examples] == [

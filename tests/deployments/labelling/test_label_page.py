@@ -204,9 +204,10 @@ def test_the_command_serves_until_it_is_interrupted(command: Any, write_label_re
         "label", "1", "--serve", "--labeler", "ana", AGENT_REPORT_WAREHOUSE_URL="sqlite:///warehouse.db"
     )
     assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(2)]
-    assert "18 runs to label, as ana" in lines[0]
-    link = lines[1].strip()
+    lines = [process.stdout.readline() for _ in range(3)]
+    assert "Note: excerpts are shown instead of the source's runs: no source: set AGENT_REPORT_SOURCE_URL" in lines[0]
+    assert "18 runs to label, as ana" in lines[1]
+    link = lines[2].strip()
     answer = httpx.get(link, trust_env=False, timeout=_SECONDS)
     assert answer.status_code == 303
     process.send_signal(2)

@@ -10,7 +10,7 @@ import pytest
 
 from deployments.labelling.csv_cell import guard, unguard
 from deployments.labelling.labelled_report import LabelledReport
-from deployments.labelling.questions import Question, ask_about
+from deployments.labelling.questions import Question, ask_about, describe_judge
 from deployments.labelling.sheet import read_labels, write_template
 from tasks.calibration.label_sample import RunToLabel, choose_runs
 from tasks.errors import RefusedError
@@ -204,3 +204,21 @@ def test_a_label_of_a_whole_agent_is_compared_with_its_score(report: LabelledRep
     whole, of_run = (label for label, _ in read_labels(path, report, "me").labels)
     assert (whole.judge_on_run, whole.judge_score, whole.judge_passed) == (False, 8.0, True)
     assert (of_run.judge_on_run, of_run.judge_score, of_run.judge_passed) == (True, None, True)
+
+
+def test_a_report_from_before_verdicts_on_runs_can_be_labelled(
+    tmp_path: Path, write_label_report: Callable[..., str]
+) -> None:
+    report = LabelledReport(open_warehouse(write_label_report(tmp_path, verdicts=False)), 1)
+    chosen = choose_runs(report.agents, report.criteria, report.runs, count=1, seed=0, only={"3"})
+    asked = _asked(report, chosen)
+    assert [question.name for question in asked] == ["(success)", "accuracy", "tone"]
+    assert [describe_judge(question) for question in asked] == [
+        "no verdict on this run",
+        *["8.0 for the agent over all its runs, none on this run"] * 2,
+    ]
+    path = tmp_path / "old.csv"
+    path.write_text("agent,run_id,criterion,passed\nid:3,301,(success),yes\nid:3,301,accuracy,no\n")
+    success, accuracy = (label for label, _ in read_labels(path, report, "me").labels)
+    assert (success.judge_on_run, success.judge_passed, success.judge_score) == (False, None, None)
+    assert (accuracy.judge_on_run, accuracy.judge_passed, accuracy.judge_score) == (False, True, 8.0)

@@ -105,8 +105,12 @@ def test_every_run_is_drawn_as_often_as_its_probability() -> None:
 
 def test_a_row_that_is_there_twice_is_drawn_once() -> None:
     runs = given({"": 10})
-    drawn = draw([*runs, *runs], 20)
+    drawn = draw([*runs, *runs[:3]], 20)
     assert len(drawn) == 10
+    sampler = Sampler(5, "7")
+    for one in (*runs, *runs[:3]):
+        sampler.add(*one)
+    assert sampler.count_repeated() == 3
 
 
 def test_draws_are_in_proportion_with_one_each_and_no_more_than_there_are() -> None:

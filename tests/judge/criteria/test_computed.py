@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tasks.evidence.types import Evidence, Run, ToolCall
+from tasks.judge.agent import judge_agent
 from tasks.judge.criteria.computed import add_computed
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.criteria.share import build_verdict, share_of_all, share_of_sample
@@ -148,3 +150,26 @@ def test_a_sample_never_passes_for_every_run_and_is_weighted() -> None:
     weighted = share_of_sample([(1.0, 0.1), (0.0, 0.5), (0.0, 1.0), (None, 0.5)], criterion)
     assert weighted.estimate.value == pytest.approx(10 / 13)
     assert weighted.coverage == pytest.approx(13 / 15)
+
+
+def test_without_a_judged_criterion_the_judge_still_finds_out_who_did_its_task(
+    evidence: Evidence, judging: Callable[..., Any]
+) -> None:
+    success = {f"R{n}": "yes" if n <= 15 else "no" for n in range(1, 21)}
+    runs = {
+        label: {"evidence": [], "checks": {}, "success": answer, "failure_mode": "", "step": ""}
+        for label, answer in success.items()
+    }
+    answer = {"runs": runs, "contradictions": [], "criteria": {}, "reasoning": "Fine.", "strengths": []}
+    judge, server = judging(json.dumps(answer | {"weaknesses": [], "recommendations": ["Go on."]}))
+    rubric = {"works": Criterion(kind="success", threshold=4), "ends": Criterion(kind="completion", threshold=5)}
+    evaluation = judge_agent(judge, evidence, rubric, timeout_seconds=20)
+    assert (evaluation.score, len(evaluation.verdicts), len(evaluation.run_verdicts)) == (None, 0, 20)
+    found = add_computed(evaluation, rubric, evidence, {})
+    assert (found.status, found.score, found.passed) == ("evaluated", pytest.approx((7.5 + 8) / 2), True)
+    assert [verdict.score for verdict in found.verdicts] == [7.5, 8]
+    assert found.recommendations == ("Go on.",)
+    assert len(server.requests) == 1
+    asked = json.loads(server.requests[0].body)["response_format"]["json_schema"]["schema"]["properties"]
+    assert asked["criteria"]["properties"] == {}
+    assert asked["runs"]["properties"].keys() == success.keys()

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks.evidence.types import Evidence, Run, ToolCall
+from tasks.evidence.population.overlay import use_population
+from tasks.evidence.types import Evidence, Population, Run, ToolCall
 from tasks.judge.agent import build_agent_question
 from tasks.judge.answer import RenderedEvidence
 from tasks.judge.criteria.criterion import Criterion
@@ -47,9 +48,23 @@ def test_every_class_of_failure_is_shown_before_a_second_of_any(make_run: MakeRu
     again = [shown.run.id for shown in select(evidence, budget_tokens=1600).runs]
     assert again == [shown.run.id for shown in selection.runs]
     text = render_agent(evidence, selection)
-    assert "## Runs shown: 4 of 96, a sample\n" in text
+    assert "## Runs shown: 4 of 96 runs, a sample\n" in text
     assert "- runs analysed: 96; left out as unfinished: 0\n" in text
     assert "90" not in text, "how many completed is not how many succeeded"
+
+
+def test_runs_that_were_drawn_from_a_population_are_shown_with_its_size(
+    make_run: MakeRun, make_evidence: MakeEvidence
+) -> None:
+    evidence = make_evidence([make_run(n, task="word " * 400) for n in range(1, 21)])
+    population = Population(runs=4812, completed=4700, failed=112, unfinished=9)
+    metrics = use_population(evidence.metrics, population, {"avg_tokens": None, "avg_cost_usd": None})
+    evidence = evidence.model_copy(update={"population": population, "metrics": metrics})
+    text = render_agent(evidence, select(evidence))
+    assert "## Runs shown: 20 of 4,812 runs, drawn at random\n" in text
+    assert "- runs analysed: 4,812; left out as unfinished: 9\n- of these, 20 were read in full" in text
+    # Left out for want of room: no random sample any more.
+    assert not select(evidence, budget_tokens=1600).is_random
 
 
 def test_all_runs_are_shown_whole_where_there_is_room(make_run: MakeRun, make_evidence: MakeEvidence) -> None:

@@ -72,7 +72,9 @@ def test_the_same_page_gives_the_same_file(make_page: MakePage) -> None:
 
 
 def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
-    words = _words(render_html(make_page(agents=7)))
+    html = render_html(make_page(agents=7))
+    words = _words(html)
+    assert '<a class="trace" href="https://jaeger.example.com/trace/' in html
     for part in (
         "45% 95 % interval: 40 to 50%", "Team score 7.8 of 10", "Team passes", "Of 7 agents",
         "have the status completed: 30 points more", "Runs judged 9",
@@ -145,7 +147,7 @@ def test_without_comparison_agreement_history_and_jaeger_it_says_so(make_page: M
     words = _words(html)
     assert "There is no earlier report to compare with." in words
     assert "This judge has not been compared with people's labels yet. agent-report label 12 walks you through" in words
-    assert "trace in Jaeger" not in words
+    assert 'class="trace"' not in html
     assert 'class="trend"' not in html
 
 
@@ -392,3 +394,16 @@ def test_the_page_states_for_what_its_comparison_holds(make_page: MakePage) -> N
     assert page.comparison is not None
     assert HOLDS_FOR in _words(render_html(page))
     assert HOLDS_FOR not in _words(render_html(replace(page, comparison=None)))
+
+
+def test_how_runs_were_chosen_stands_on_the_page(make_page: MakePage) -> None:
+    page = make_page()
+    page.report["parameters"] = {"options": {"since": "7d", "runs_per_agent": 20, "unit": "session"}}
+    page.report["runs_in_population"] = 4812
+    words = _words(render_html(page))
+    assert re.search(r"Conversations up to .{10,30}, since 7d ; at most 20 of each agent read, drawn at random", words)
+    # Of an earlier version, which read the newest of the window.
+    page.report["runs_in_population"] = None
+    assert "; the newest 20 of each agent" in _words(render_html(page))
+    page.report["parameters"] = {"options": {"runs_per_agent": 20}}
+    assert "; the newest 20 of each agent" in _words(render_html(page))

@@ -16,7 +16,7 @@ from tasks.evidence.traces.spans import Span
 from tasks.evidence.types import AgentRuns, Evidence
 from tasks.redaction.redactor import Redactor
 from tasks.sources.batch import read_evidence, read_runs
-from tasks.sources.source import Source, Window
+from tasks.sources.source import Scanned, Source, Window
 from tasks.sources.spans.listing import list_runs
 from tasks.sources.spans.source import TraceSource
 
@@ -304,3 +304,41 @@ def test_a_window_with_a_start_is_listed_once_and_a_sample_of_it_is_read(
     traced = source.trace_store().find_traces(every, now=NOW)
     assert {traced.summarize(run).state for run in every} == {"complete"}
     assert len(store.fetched) == fetched
+
+
+def test_columns_beyond_those_of_every_scan_are_read_from_the_traces_again(
+    make_store: MakeStore, make_spans: MakeSpans
+) -> None:
+    traces = [make_spans(number, NOW - timedelta(minutes=number)) for number in range(1, 151)]
+    store = make_store(traces)
+    source = _source(store)
+    window = _window(limit=5, since=NOW - timedelta(days=1))
+    agents = source.load_agents("shop", window)
+    slim = [item.run for item in source.scan_runs(agents, window) if isinstance(item, Scanned)]
+    assert ({run.task for run in slim}, store.fetched) == ({None}, [])
+    whole = [item.run for item in source.scan_runs(agents, window, {"task"}) if isinstance(item, Scanned)]
+    assert [run.task for run in whole] == ["Where?"] * 150
+    assert len(store.fetched) == 145
+
+
+def test_conversations_of_a_window_and_another_environment_are_listed_again(
+    make_store: MakeStore, make_spans: MakeSpans
+) -> None:
+    production = {"deployment.environment.name": "production"}
+    traces = [
+        make_spans(
+            number,
+            NOW - timedelta(minutes=number),
+            tags={"gen_ai.conversation.id": f"c{number % 3}"},
+            resource=production if number > 9 else {},
+        )
+        for number in range(1, 13)
+    ]
+    source = _source(make_store(traces))
+    window = Window(2, NOW, NOW - timedelta(days=1), "", "session")
+    for environment, sizes in (("shop", 3), ("production", 1)):
+        (found,) = read_runs(source, source.load_agents(environment, window), window, None)
+        assert isinstance(found, AgentRuns)
+        assert found.population is not None
+        assert found.population.runs == 3
+        assert [run.duration_seconds for run in found.runs] == [2.0 * sizes] * 2

@@ -198,6 +198,7 @@ def test_a_whole_run(build: Build) -> None:
         "total_tokens": 15,
         "model_name": "gpt-4o",
         "tool_calls": (ToolCall(name="search", arguments='{"q":1}', result="two", error="slow").model_dump(),),
+        "tool_calls_known": True,
         "tool_calls_invalid": None,
         "execution_steps": "[1]",
         "parent_run_id": "3",
@@ -293,9 +294,10 @@ def test_missing_columns_read_as_none(build: Build) -> None:
     source = build([run_row(1)], tables=tables)
     assert source.load_agents("prod", WINDOW)[0] == Agent(id="1", name="billing-bot", environment="prod")
     run = fetch(source).runs[0]
-    absent = run.model_dump(exclude={"id", "agent_id", "status", "outcome", "started_at", "tool_calls", "tags"})
+    given = {"id", "agent_id", "status", "outcome", "started_at", "tool_calls", "tool_calls_known", "tags"}
+    absent = run.model_dump(exclude=given)
     assert set(absent.values()) == {None}
-    assert (run.tool_calls, run.tags) == ((), ())
+    assert (run.tool_calls, run.tool_calls_known, run.tags) == ((), False, ())
 
 
 @pytest.mark.parametrize(
