@@ -219,7 +219,9 @@ def test_steps_and_signals_of_runs(open_postgres: Open) -> None:
     )
     first, second = source.fetch_runs(source.load_agents("prod", WINDOW)[0], WINDOW).runs
     assert [(call.name, call.arguments, call.result) for call in first.tool_calls] == [("pay", '{"eur": 5}', "paid")]
-    assert first.execution_steps == '[{"role":"assistant","content":"I pay."}]'
+    assert first.execution_steps == (
+        '[{"role":"assistant","content":"I pay."},{"role":"assistant","tool_calls":[{"name":"pay"}]}]'
+    )
     assert (first.succeeded, second.succeeded, second.tool_calls) == (False, None, ())
 
 
