@@ -105,7 +105,7 @@ def test_the_table_sorts_by_keyboard_and_says_so(place: str, browser: Any) -> No
     head = page.locator("table.agents thead")
 
     def scores() -> list[float | None]:
-        cells = page.locator("table.agents tbody td:nth-child(3)").evaluate_all("all => all.map(td => td.dataset.sort)")
+        cells = page.locator("table.agents tbody td:nth-child(5)").evaluate_all("all => all.map(td => td.dataset.sort)")
         return [float(cell) if cell else None for cell in cells]
 
     head.get_by_role("button", name="Score").focus()
