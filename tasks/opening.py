@@ -12,7 +12,7 @@ from tasks.clients import current_clients
 from tasks.errors import ConfigurationError, UsageError
 from tasks.judge.rubric import Criteria
 from tasks.report.plan import ReportPlan, check_conflicts, restore_plan
-from tasks.settings import ReportOptions
+from tasks.settings import SIMULATED_JUDGE_MODEL, ReportOptions
 
 
 @step("open the report on {environment}")
@@ -45,7 +45,7 @@ def open_report(
         raise UsageError("environment is empty: name the environment to report on, as the source has it")
     resolved = current_clients().settings.options(options)
     if resolved.publish_verdicts:
-        _check_publishing()
+        _check_publishing(resolved.judge_model)
     values = {
         "environment": environment,
         "name": name,
@@ -68,8 +68,12 @@ def open_report(
     return _bounded(plan)
 
 
-def _check_publishing() -> None:
-    """Refuse, before anything is paid, to publish verdicts to a source that keeps none."""
+def _check_publishing(judge_model: str) -> None:
+    """Refuse, before anything is paid, to publish verdicts that are no model's, or to a source that keeps none."""
+    if judge_model == SIMULATED_JUDGE_MODEL:
+        raise ConfigurationError(
+            f"publish_verdicts: the verdicts of {judge_model} are made up and not published: choose another judge_model"
+        )
     if current_clients().source().note_store() is None:
         raise ConfigurationError(
             "publish_verdicts: the source keeps no verdicts; Phoenix, Langfuse and MLflow do (AGENT_REPORT_SOURCE_URL "

@@ -97,4 +97,7 @@ def test_a_source_that_keeps_no_verdicts_is_refused_before_anything_is_paid(
     with open_clients() as clients:
         refused: Any = open_report.fn("e", "", Criteria(), options, None, datetime.now(UTC))
         assert "the source keeps no verdicts; Phoenix, Langfuse" in refused.message
+        simulated = ReportOptions(publish_verdicts=True, judge_model="simulated-judge")
+        refused = open_report.fn("e", "", Criteria(), simulated, None, datetime.now(UTC))
+        assert "the verdicts of simulated-judge are made up" in refused.message
         assert clients.warehouse().list_reports() == []

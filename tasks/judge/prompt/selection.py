@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 
 from tasks.evidence.types import Evidence, Run
 from tasks.judge.prompt.allocation import share_in_order, water_fill
@@ -192,15 +192,20 @@ def _clipped(labelled_run: LabelledRun, budget_tokens: int) -> RunExcerpt:
 
 
 def _steps_that_fit(steps: Sequence[Step], limit_tokens: int) -> list[Step]:
-    """As many steps as find room with a little of their texts: those that failed, then the first and the last ones."""
+    """As many steps as find room with a little of their texts: those that failed, then the first and the last ones, a
+    call with what its user wrote before it.
+    """
     most = max(1, limit_tokens // (3 * _STEP_OVERHEAD))
     if len(steps) <= most:
         return list(steps)
     kept: dict[int, Step] = {}
     ends: Iterable[Step] = (step for pair in zip(steps, reversed(steps), strict=True) for step in pair)
     failed = [step for step in steps if step.error]
+    wrote = list(accumulate(steps, lambda last, step: step if step.speaker == "user" else last, initial=None))
     for step in [*failed[: most // 2], *ends]:
-        if len(kept) == most:
-            break
-        kept[step.number] = step
+        # Whether a user agreed decides whether a call was right.
+        before = wrote[step.number - 1] if step.kind == "call" else None
+        for each in (step, *([before] if before else [])):
+            if len(kept) < most:
+                kept[each.number] = each
     return [kept[number] for number in sorted(kept)]

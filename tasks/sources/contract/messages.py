@@ -7,6 +7,7 @@ the same search as the messages in spans; see ``tasks.evidence.traces.convention
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import dropwhile
 from typing import Any
 
 from tasks.evidence.calls import UNNAMED, parse_calls
@@ -29,8 +30,9 @@ def fill_from_messages(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
     The task is the first text of a user, or the last of several in a row; the final response is the last text of the
     agent, unless a tool call comes after it. Steps are a JSON array of ``{role, content}`` in order, without the
-    instructions at the beginning, where a call has ``tool_calls`` and its result the role ``tool``. A column that holds
-    no conversation changes nothing.
+    instructions at the beginning, where a call has ``tool_calls`` and its result the role ``tool``; or the messages as
+    they are, where their calls are read from them as from ``tool_calls``. A column that holds no conversation changes
+    nothing.
     """
     if row.get("messages") is None or all(read_filled(row.get(name)) is not None for name in _READ):
         return row
@@ -46,6 +48,9 @@ def fill_from_messages(row: Mapping[str, Any]) -> Mapping[str, Any]:
 def _read(raw: list[Any]) -> dict[str, str | None]:
     messages = read_messages(raw)
     steps, calls = list(_steps(messages)), _calls(raw, messages) if messages else []
+    if len(calls) > sum(len(message.calls) for message in messages):
+        # A shape that holds calls elsewhere, such as the AI SDK's parts: as it is, as it shows their places.
+        steps = list(dropwhile(lambda item: isinstance(item, dict) and item.get("role") in _INSTRUCTIONS, raw))
     return {
         "task": _task(messages),
         "execution_steps": write_json(steps) if steps else None,

@@ -165,7 +165,7 @@ _SHAPES: dict[str, list[Any]] = {
 }
 
 
-_OF_STEPS_ALONE = ("steps of a loop", "names of calls alone", "AI SDK")
+_OF_STEPS_ALONE = ("steps of a loop", "names of calls alone")
 
 
 @pytest.mark.parametrize("shape", _SHAPES)

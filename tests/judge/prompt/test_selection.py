@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -136,6 +138,34 @@ def test_of_too_many_steps_the_failed_and_the_outer_ones_are_shown(
     text = render_agent(evidence, selection)
     assert text.count("steps left out]") == 2
     assert estimate_tokens(text) < 3000
+
+
+def test_a_call_is_shown_with_what_its_user_wrote_before_it(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
+    talk: list[dict[str, Any]] = []
+    for number in range(300):
+        talk += [{"role": "user", "content": f"yes {number}"}, {"role": "assistant", "content": f"thought {number}"}]
+        talk.append({"role": "assistant", "tool_calls": [{"name": "pay", "arguments": f"{number}"}]})
+        talk.append({"role": "tool", "content": "refused" if number == 150 else "x" * 99, "error": number == 150})
+    evidence = make_evidence([make_run(1, execution_steps=json.dumps(talk))])
+    shown = [step.step for step in select(evidence, budget_tokens=2000).runs[0].steps]
+    calls = [step for step in shown if step.kind == "call"]
+    assert "150" in [step.arguments for step in calls]
+    texts = [step.text for step in shown]
+    assert all(f"yes {step.arguments}" in texts for step in calls[:-1])
+
+
+def test_one_sample_begins_with_a_run_that_follows_from_the_evidence(
+    make_run: MakeRun, make_evidence: MakeEvidence
+) -> None:
+    rubric = {"accuracy": Criterion(weight=1, description="", threshold=7)}
+    starts = []
+    for answer in range(40):
+        evidence = make_evidence([make_run(n, final_response=f"{answer}") for n in range(1, 11)])
+        question = build_agent_question(evidence, rubric)
+        assert question.rotation(0, 1) == build_agent_question(evidence, rubric).rotation(0, 1)
+        assert question.rotation(1, 2) == pytest.approx((question.rotation(0, 2) + 0.5) % 1)
+        starts.append(select(evidence, rotation=question.rotation(0, 1)).runs[0].run.id)
+    assert len(set(starts)) > 5
 
 
 def test_samples_see_the_runs_in_turned_order(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
