@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, zip_longest
+from itertools import zip_longest
 
 from tasks.evidence.types import Evidence, Run
 from tasks.judge.prompt.allocation import share_in_order, water_fill
@@ -201,7 +201,9 @@ def _steps_that_fit(steps: Sequence[Step], limit_tokens: int) -> list[Step]:
     kept: dict[int, Step] = {}
     ends: Iterable[Step] = (step for pair in zip(steps, reversed(steps), strict=True) for step in pair)
     failed = [step for step in steps if step.error]
-    wrote = list(accumulate(steps, lambda last, step: step if step.speaker == "user" else last, initial=None))
+    wrote: list[Step | None] = [None]
+    for step in steps:
+        wrote.append(step if step.speaker == "user" else wrote[-1])
     for step in [*failed[: most // 2], *ends]:
         # Whether a user agreed decides whether a call was right.
         before = wrote[step.number - 1] if step.kind == "call" else None

@@ -351,12 +351,12 @@ def test_what_to_fix_first_is_the_first_section(make_page: MakePage) -> None:
     html = render_html(page)
     assert re.findall(r'<h2 id="(\w+)"', html)[0] == "issues"
     words = _words(html)
-    assert "What to fix first 30% of all runs, 50 to 50% report_issues.title new 7 runs of" in words
+    assert "30% of all runs, 50 to 50% report_issues.title new 7 runs of" in words
     assert "ongoing since report 9" in words
     assert "What to change: report_issues.recommendation" in words
     assert "Probable cause (a guess): report_issues.probable_cause" in words
     assert "1 more issue" in words
-    assert "Gone since the last report: report_issues.title." in words
+    assert "Gone since the last report: report_issues.title" in words
     assert re.search(r'<a href="#r1-1000">run 1000</a>', html)
     # Of a report that has none the agents that need attention are listed with their reasons.
     without = render_html(replace(page, issues=()))
