@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments.demo.issue_answers import derive_issues
-from deployments.demo.verdicts import HELD_BACK, Verdict, derive_verdicts, quote_start
+from deployments.demo.verdicts import ADVICE, Verdict, derive_verdicts, quote_start
 
 _RUNS = re.compile(r"^- runs analysed: (\d+)(?: \((\d+) completed)?", re.MULTILINE)
 _TOOL = re.compile(r"^- tool with (\d+) calls, (\d+) errors", re.MULTILINE)
@@ -24,17 +24,6 @@ _MOST_CONTRADICTIONS = 4
 _MOST_EXAMPLES = 2
 _AGENT = re.compile(r"^## Agent\n\| (.+)$", re.MULTILINE)
 _AGREES = "What most of its runs report agrees with what was observed."
-_ADVICE = {
-    HELD_BACK: "Read the state that a call returns before reporting the task as done; report it as held otherwise.",
-    "success claimed for a refused change": "Report a change as made only when its call returned no error.",
-    "action against its own check": "Stop when the check declines, and hand the case to a person.",
-    "full disk": "Free disk space there, and check how much is left before the task starts.",
-    "missing permission": "Grant the permission that it lacks, or keep such tasks from it.",
-    "endless loop": "Keep the result of a call, and stop asking for the same one again.",
-    "time-out of a call": "Find out why the call takes so long, and define what to do instead when it times out.",
-    "conflict with another change": "Wait for the other change to end, or hand the task to a person.",
-    "failing service": "Retry the call later, and report the task as open until then.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +98,7 @@ def _runs(evidence: str, schema: dict[str, Any]) -> dict[str, Any]:
         "reasoning": f"{reached} of {len(verdicts)} runs did what they were asked.{most}",
         "strengths": [_AGREES] if reached > len(verdicts) / 2 else [],
         "weaknesses": [f"{count} of {len(verdicts)} runs: {mode}." for mode, count in modes],
-        "recommendations": [_ADVICE[mode] for mode, _ in modes if mode in _ADVICE],
+        "recommendations": [ADVICE[mode] for mode, _ in modes if mode in ADVICE],
     }
     return {name: answer[name] for name in properties if name in answer}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from deployments.demo.verdicts import ADVICE
+
 _RUN = re.compile(r"^### (R\d+)$(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
 _KNOWN = re.compile(r"^### (I\d+)\n\| (.+)$", re.MULTILINE)
 _MODE = re.compile(r"^Failure mode:\n\| (.+)$", re.MULTILINE)
@@ -13,6 +15,8 @@ _QUOTE = re.compile(r"^Quotes:\n\| (.+)$", re.MULTILINE)
 _STEP = re.compile(r"^May have gone wrong at:\n\| (.+)$", re.MULTILINE)
 _NUMBER = re.compile(r"\d+")
 _LONGEST_TITLE = 100
+_CLAIMS = "success claimed"
+_CHANGE = "Have the agent check the result before it reports success, and stop where it cannot."
 
 
 def derive_issues(evidence: str) -> dict[str, Any]:
@@ -38,9 +42,9 @@ def _issue(title: str, runs: list[tuple[str, str]], known: str) -> dict[str, Any
         "what_happens": f"The runs show the same: {title}." + (f" One of them: “{quote}”" if quote else ""),
         "title": title,
         "probable_cause": f"The result of {step} is not read before the agent answers."
-        if step
-        else "Nothing in the instructions covers this case.",
-        "what_to_change": "Have the agent check the result before it reports success, and stop where it cannot.",
+        if step and title.casefold().startswith(_CLAIMS)
+        else f"Nothing in the instructions covers what to do when {step or 'a call'} fails.",
+        "what_to_change": ADVICE.get(title[:1].lower() + title[1:], _CHANGE),
         "known_issue": known,
     }
 

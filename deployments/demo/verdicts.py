@@ -33,6 +33,18 @@ _ERRORS = (
     (r"HTTP 5\d\d|unavailable|refused|quota", "failing service"),
 )
 _OTHER_ERROR = "error of a tool"
+ADVICE = {
+    HELD_BACK: "Read the state that a call returns before reporting the task as done; report it as held otherwise.",
+    "success claimed for a refused change": "Report a change as made only when its call returned no error.",
+    "action against its own check": "Stop when the check declines, and hand the case to a person.",
+    "full disk": "Free disk space there, and check how much is left before the task starts.",
+    "missing permission": "Grant the permission that it lacks, or keep such tasks from it.",
+    "endless loop": "Keep the result of a call, and stop asking for the same one again.",
+    "time-out of a call": "Find out why the call takes so long, and define what to do instead when it times out.",
+    "conflict with another change": "Wait for the other change to end, or hand the task to a person.",
+    "failing service": "Retry the call later, and report the task as open until then.",
+}
+"""What to change, by failure mode."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,14 +201,12 @@ def _steps_that_fit(steps: Sequence[Step], limit_tokens: int) -> list[Step]:
     kept: dict[int, Step] = {}
     ends: Iterable[Step] = (step for pair in zip(steps, reversed(steps), strict=True) for step in pair)
     failed = [step for step in steps if step.error]
-    wrote: dict[int, Step | None] = {}
-    last: Step | None = None
+    wrote: list[Step | None] = [None]
     for step in steps:
-        wrote[step.number] = last
-        last = step if step.speaker == "user" else last
+        wrote.append(step if step.speaker == "user" else wrote[-1])
     for step in [*failed[: most // 2], *ends]:
         # Whether a user agreed decides whether a call was right.
-        before = wrote[step.number] if step.kind == "call" else None
+        before = wrote[step.number - 1] if step.kind == "call" else None
         for each in (step, *([before] if before else [])):
             if len(kept) < most:
                 kept[each.number] = each

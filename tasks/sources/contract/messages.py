@@ -45,12 +45,16 @@ def fill_from_messages(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**row, **absent} if absent else row
 
 
+def _instructs(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("role") in _INSTRUCTIONS
+
+
 def _read(raw: list[Any]) -> dict[str, str | None]:
     messages = read_messages(raw)
     steps, calls = list(_steps(messages)), _calls(raw, messages) if messages else []
     if len(calls) > sum(len(message.calls) for message in messages):
         # A shape that holds calls elsewhere, such as the AI SDK's parts: as it is, as it shows their places.
-        steps = list(dropwhile(lambda item: isinstance(item, dict) and item.get("role") in _INSTRUCTIONS, raw))
+        steps = list(dropwhile(_instructs, raw))
     return {
         "task": _task(messages),
         "execution_steps": write_json(steps) if steps else None,

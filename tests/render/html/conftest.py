@@ -251,6 +251,21 @@ def make_page() -> Callable[..., Page]:
             "comparison": comparison,
             "agreement": agreement,
             "history": {None: _history(7.8)} | {row["agent_id"]: _history(row["score"]) for row in details},
+            "issues": [
+                _row(
+                    REPORT_TABLES["report_issues"],
+                    say,
+                    report_id=12,
+                    issue_id=f"i-{place}",
+                    agent_ids=[row["agent_id"] for row in details[:2]],
+                    runs=[{"agent_id": row["agent_id"], "run_id": row["agent_id"] + "000"} for row in details[:2]],
+                    runs_affected=7 - place,
+                    share=0.3 / (place + 1),
+                    state=["new", "ongoing", "new", "new", "gone"][place],
+                    first_report_id=9,
+                )
+                for place in range(5)
+            ],
             "judging": JudgingStats({say("outcome"): 4}, 5, 1.5, 3.0, 100),
             "trace_pages": find_trace_pages("jaeger+https://jaeger.example.com"),
         }

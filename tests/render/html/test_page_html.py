@@ -346,6 +346,24 @@ def test_who_passes_and_who_fails_is_named_first_with_their_success(make_page: M
     assert re.search(r"^ Fails bot-00 45% , bot-01 45% .* bot-07 45% and 3 more Passes bot-11 45%", named)
 
 
+def test_what_to_fix_first_is_the_first_section(make_page: MakePage) -> None:
+    page = make_page(agents=4)
+    html = render_html(page)
+    assert re.findall(r'<h2 id="(\w+)"', html)[0] == "issues"
+    words = _words(html)
+    assert "30% of all runs, 50 to 50% report_issues.title new 7 runs of" in words
+    assert "ongoing since report 9" in words
+    assert "What to change: report_issues.recommendation" in words
+    assert "Probable cause (a guess): report_issues.probable_cause" in words
+    assert "1 more issue" in words
+    assert "Gone since the last report: report_issues.title" in words
+    assert re.search(r'<a href="#r1-1000">run 1000</a>', html)
+    # Of a report that has none the agents that need attention are listed with their reasons.
+    without = render_html(replace(page, issues=()))
+    assert "Needs attention" in _words(without)
+    assert "Needs attention" not in words
+
+
 def test_without_labels_the_page_states_how_often_judges_are_wrong(make_page: MakePage) -> None:
     page = make_page(agents=2)
     assert "three of ten" not in _words(render_html(page))
