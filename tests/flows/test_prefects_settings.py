@@ -124,7 +124,7 @@ def test_a_failed_agent_is_asked_no_more_often_and_all_that_was_paid_is_counted(
     assert (len(agents), done.returncode) == (8, 1)
     # JSON is all that is printed, of a failed report too.
     printed = json.loads(done.stdout)
-    assert list(printed) == ["report", "agents"]
+    assert list(printed) == ["report", "agents", "issues"]
     report = printed["report"]
     assert report["status"] == "failed"
     assert "UnfinishedRun" not in done.stdout + done.stderr
