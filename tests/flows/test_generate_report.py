@@ -33,7 +33,8 @@ def test_a_report_has_every_agent_and_sql_and_parquet_hold_the_same(
     assert report["status"] == "completed", report["error"]
     assert report["progress"] == 100
     assert sorted(row["status"] for row in agents.values()) == ["evaluated"] * agents_with_runs + ["no_runs"]
-    assert len(world.judge.requests) == agents_with_runs + 1
+    # The team's call, and one for issues.
+    assert len(world.judge.requests) == agents_with_runs + 2
     assert len(world.jaeger.requests) <= agents_with_runs + 6
     assert report["team_score"] is not None
     assert report["cost_usd"] is None, "the simulated judge's price is unknown, and unknown is not 0"
