@@ -39,6 +39,7 @@ _COMMANDS = {
     "close": "decisions:close",
     "reopen": "decisions:reopen",
     "not-an-issue": "decisions:not_an_issue",
+    "judge": "judging.command:judge",
     "label": "labels:label",
     "agreement": "labels:agreement",
     "align": "labels:align",

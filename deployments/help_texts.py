@@ -49,7 +49,8 @@ Example: `agent-report watch 12`""",
     "compare": """\
 Show what got significantly better or worse between two reports.
 
-Compares score, criteria, completion rate, duration and cost of the team and of every agent, with 95 % intervals.
+Compares score, criteria, success rate, completion rate, duration and cost of the team and of every agent, with 95 %
+intervals.
 
 Example: `agent-report compare 12 17`, or `agent-report compare --last 2 --environment production`""",
     "check": """\
@@ -80,6 +81,15 @@ Example: `agent-report reopen i-3f9a2c`""",
 Decide that issues are none: what they describe is as it should be. No report lists them until they are reopened.
 
 Example: `agent-report not-an-issue i-3f9a2c --note "the policy allows it"`""",
+    "judge": """\
+Judge one run by itself: whether it did its task, which criteria it meets, and what went wrong.
+
+The judge reads its task, calls, results and final response, without what the agent said along the way. The verdict is
+stored in the table `run_verdicts` and belongs to no report. What was paid for before is not paid for again.
+
+Exit code 0: there is a verdict, 1: the judge gave none that can be used, 2: invalid input (nothing was spent).
+
+Example: `agent-report judge 4711 --environment production --agent billing-bot`""",
     "label": """\
 Label runs of a report by hand, to measure the judge.
 

@@ -114,7 +114,7 @@ def run(
     from deployments.stack.beside import stack_warehouse
     from tasks.judge.rubric import Criteria, open_criteria
 
-    options = _options(
+    options = read_options(
         judge_model=judge_model,
         runs_per_agent=runs_per_agent,
         since=since,
@@ -153,7 +153,12 @@ def _show_start(what: str) -> None:
     open_console(stderr=True).print(one_line(f"{what} …"), soft_wrap=True)
 
 
-def _options(**given: object) -> ReportOptions:
+def read_options(**given: object) -> ReportOptions:
+    """The options that are given (not None).
+
+    Raises:
+        UsageError: one of them is not valid; the message names it.
+    """
     from pydantic import ValidationError
 
     from tasks.judge.rubric import describe_validation

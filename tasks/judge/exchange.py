@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -27,7 +26,7 @@ from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint
 from tasks.judge.prompt.instructions import PROMPT_VERSION
 from tasks.judge.prompt.prompts import build_repair
 from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
-from tasks.judge.question import Draft, Question, answer_tokens, fit, follow_up, verdict_tokens
+from tasks.judge.question import Draft, Question, fit, follow_up, verdicts_at_once
 from tasks.judge.runs.guidance import Guidance
 from tasks.judge.runs.parsing import read_verdicts
 
@@ -37,9 +36,6 @@ _MOST_REFUSALS = 5
 _CORRECTION = 1.3
 # A refused prompt is longer than those that follow and has another share of instructions: its count weighs little.
 _REFUSED_WEIGHT = 1000
-
-# What an answer may take of a context, how full an answer is planned to be, and how many verdicts it holds at least.
-_ANSWERS_SHARE, _FILLED, _LEAST_AT_ONCE = 0.25, 0.9, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +111,7 @@ class Judge:
 
         By the settings alone: with what is learned of a model, the same runs would become other questions.
         """
-        room = min(float(self.client.max_output_tokens), _ANSWERS_SHARE * (self.context_tokens or math.inf))
-        return max(_LEAST_AT_ONCE, int((_FILLED * room - answer_tokens(criteria)) // verdict_tokens(criteria)))
+        return verdicts_at_once(criteria, self.client.max_output_tokens, self.context_tokens)
 
     def _with_shown(self, answer: JudgeAnswer, question: Question, call: CallContext) -> JudgeAnswer:
         """``answer``, from the ledger, with what the same question shows today, and the runs that it leaves out."""

@@ -33,6 +33,8 @@ _LEAST_ISSUES = 1200
 _RUN_ANSWER, _CHECK_ANSWER = 130, 12
 # Where evidence is shortened anyway, the answer gets a quarter of the context rather than the least.
 _ANSWERS_SHARE = 4
+# Of the room for an answer, verdicts are to fill so much; of how few runs one holds them in any case.
+_FILLED, _LEAST_AT_ONCE = 0.9, 3
 # An estimate is off by some percent from text to text.
 _MARGIN = 0.05
 
@@ -60,7 +62,7 @@ class Question:
 
     def guided_by(self, guidance: Guidance | None) -> Question:
         """The question with ``guidance``, where it asks for verdicts on runs; else as it is."""
-        is_guided = guidance is not None and self.kind in ("agent", "run") and self.asks != "scores"
+        is_guided = guidance is not None and self.asks in ("verdicts", "runs")
         return replace(self, guidance=guidance) if is_guided else self
 
     @property
@@ -130,6 +132,12 @@ def answer_tokens(criteria: int, kind: Kind = "agent") -> int:
 def verdict_tokens(criteria: int) -> int:
     """About the tokens of the verdict on one run, with checks of ``criteria``."""
     return _RUN_ANSWER + _CHECK_ANSWER * criteria
+
+
+def verdicts_at_once(criteria: int, max_output_tokens: int, context_tokens: int | None) -> int:
+    """On how many runs an answer of at most so many tokens holds verdicts, with checks of ``criteria``."""
+    room = min(float(max_output_tokens), (context_tokens or math.inf) / _ANSWERS_SHARE)
+    return max(_LEAST_AT_ONCE, int((_FILLED * room - answer_tokens(criteria)) // verdict_tokens(criteria)))
 
 
 def compose(question: Question, budget_tokens: int, scale: TokenScale | None = None, rotation: float = 0.0) -> Draft:

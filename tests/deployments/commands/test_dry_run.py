@@ -55,7 +55,8 @@ def test_nothing_is_asked_and_nothing_written(command: Any, source: Path) -> Non
     assert ended.code == 0, ended.err
     assert judge.requests == []
     estimate = json.loads(ended.out)
-    assert estimate["calls"] == 4
+    assert estimate["calls"] == 5
+    assert estimate["calls_by_kind"] == {"runs": 0, "agents": 3, "parts": 0, "team": 1, "issues": 1}
     assert [agent["runs"] > 0 for agent in estimate["agents"]] == [True] * 3
     assert {path.name for path in command.folder.iterdir()} <= {"prefect"}
 
@@ -84,7 +85,7 @@ def test_it_adds_up(own_source: Path) -> None:
 def test_it_looks_at_what_is_chosen(own_source: Path) -> None:
     estimate = estimate_report(_order(agents=["id:1"], runs_per_agent=2))
     assert [(agent["agent_id"], agent["runs"]) for agent in estimate["agents"]] == [("1", 2)]
-    assert estimate["calls"] == 2
+    assert estimate["calls"] == 3
 
 
 def test_a_sample_of_a_window_stands_beside_all_its_runs(own_source: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +101,7 @@ def test_an_agent_whose_rows_cannot_be_read_is_named_with_the_reason(own_source:
     connection.close()
     estimate = estimate_report(_order())
     assert [agent["error"] is None for agent in estimate["agents"]] == [True, False, True]
-    assert estimate["calls"] == 3
+    assert estimate["calls"] == 4
 
 
 def test_statuses_that_are_left_out_are_named_before_anything_is_paid(own_source: Path) -> None:
@@ -143,7 +144,14 @@ def test_the_dry_run_prints_the_statuses(capsys: pytest.CaptureFixture[str]) -> 
         "agents": [{"agent_name": "a", "runs": 0, "runs_in_population": 0, "prompt_tokens": 0, "error": None}],
         "warnings": ["18 runs are left out: \x1b[31mzzz (18)"],
         "nothing_to_judge": True,
-        **{"calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "cost_usd": None, "judge_model": "m"},
+        **{
+            "calls": 0,
+            "calls_by_kind": {},
+            "prompt_tokens": 0,
+            "completion_tokens": 0,
+            "cost_usd": None,
+            "judge_model": "m",
+        },
         **{"since": None, "filter_model": ""},
     }
     print_estimate(Console(width=200), estimate)
@@ -165,7 +173,7 @@ def test_a_cost_limit_without_a_price_is_warned_of(own_source: Path) -> None:
     assert any("The price of 'unknown-model' is not known" in warning for warning in estimate["warnings"])
     priced = estimate_report(_order(max_report_cost_usd=1.0))
     assert not any("price" in warning for warning in priced["warnings"])
-    assert priced["calls"] == 4
+    assert priced["calls"] == 5
 
 
 def test_a_warehouse_that_cannot_be_made_is_an_error(own_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +223,7 @@ def test_a_warehouse_is_looked_at_and_stays_as_it_was(own_source: Path, monkeypa
             return names, connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one()
 
     before = tables()
-    assert estimate_report(_order())["calls"] == 4
+    assert estimate_report(_order())["calls"] == 5
     assert tables() == before
 
 
@@ -237,7 +245,8 @@ def test_a_jaeger_that_does_not_answer_is_a_warning(own_source: Path, monkeypatc
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AGENT_REPORT_JAEGER_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
         estimate = estimate_report(_order())
-    assert estimate["calls"] == 4
+    assert estimate["calls"] == 5
+    assert estimate["calls_by_kind"] == {"runs": 0, "agents": 3, "parts": 0, "team": 1, "issues": 1}
     assert estimate["warnings"][0].startswith("The report would be without traces: ")
 
 
@@ -253,3 +262,32 @@ def test_a_prefect_api_that_does_not_answer_is_an_error(own_source: Path) -> Non
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/api"
         with temporary_settings({PREFECT_API_URL: url}), pytest.raises(PrefectServerError, match="PREFECT_API_URL"):
             estimate_report(_order())
+
+
+def test_it_counts_calls_on_single_runs_and_on_parts(own_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = estimate_report(_order())
+    runs = sum(agent["runs"] for agent in together["agents"])
+    each = estimate_report(_order(judge_runs="each"))
+    assert each["calls_by_kind"] == {"runs": runs, "agents": 3, "parts": 0, "team": 1, "issues": 1}
+    assert each["prompt_tokens"] > together["prompt_tokens"]
+    scores = estimate_report(_order(judge_runs="off"))
+    assert scores["calls"] == together["calls"]
+    assert scores["completion_tokens"] < together["completion_tokens"]
+    thrice = estimate_report(_order(judge_samples=3))
+    assert thrice["calls_by_kind"] == {"runs": 0, "agents": 9, "parts": 0, "team": 3, "issues": 1}
+    # An answer that holds verdicts on few runs.
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS", "1700")
+    parts = estimate_report(_order())
+    assert parts["calls_by_kind"]["parts"] == 3
+    assert parts["cost_usd"] > together["cost_usd"]
+
+
+def test_the_calls_are_printed_by_kind(own_source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(width=200)
+    print_estimate(console, estimate_report(_order(judge_runs="each")))
+    out = " ".join(capsys.readouterr().out.split())
+    assert (
+        "Calls: 18 on single runs (those that have a verdict from before cost nothing); 3 on agents; 1 on the team"
+        in out
+    )
+    assert "1 on issues (only if runs failed)" in out

@@ -1,0 +1,1 @@
+"""The command that judges one run by itself."""
