@@ -23,7 +23,7 @@ from tasks.options import ReportOptions
 from tasks.report.plan import build_window
 from tasks.sources.batch import ReadFailure, read_evidence
 from tasks.sources.one_run import read_run
-from tasks.warehouse.run_verdicts import write_run_verdict
+from tasks.warehouse.ledger.run_verdicts import write_run_verdict
 
 
 @dataclass(frozen=True, slots=True)

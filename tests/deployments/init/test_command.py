@@ -50,7 +50,7 @@ def test_stations_database_needs_no_mapping(init: Init, source: Path, tmp_path: 
     assert "Note: before" not in out
     assert "Next:\n  1. set OPENAI_API_KEY in .env (or OPENAI_BASE_URL for another endpoint)\n  2. " in out
     assert "doctor\n  3. " in out
-    assert "4 calls to gpt-5.4-mini" in out
+    assert "5 calls to gpt-5.4-mini" in out
     assert "agent-report run demo" in out
     assert {path.name for path in tmp_path.iterdir()} == {"station.db", ".env"}
     env = (tmp_path / ".env").read_text()
@@ -88,7 +88,7 @@ def test_a_file_that_is_there_stays_and_another_folder_is_possible(
     assert [file["state"] for file in done["files"]] == ["beside"]
     assert "not in use: .env.agent-report. " in err
     assert done["next"][0].startswith("rename .env.agent-report to .env")
-    assert done["estimate"]["calls"] == 4
+    assert done["estimate"]["calls"] == 5
     assert done["estimate"]["judge_model"] == "my-model"
     assert os.environ["AGENT_REPORT_SOURCE_URL"] == "sqlite:///another.db"
 
@@ -134,7 +134,7 @@ def test_own_tables_in_postgresql(init: Init, own_postgres: str, tmp_path: Path)
     assert "(runs)" in out
     assert "Where is invoice 0? Write to [e-mail address]" in out
     assert "in prod: 2 agents: billing, refunds" in out
-    assert "3 calls to gpt-5.4-mini" in out
+    assert "4 calls to gpt-5.4-mini" in out
     # Once, and in one way.
     # Words with as many runs stand in any order.
     assert "live: counted as unfinished, the usual meaning. " in out
@@ -172,7 +172,7 @@ def test_otlp_files(init: Init, otlp_folder: Path, tmp_path: Path) -> None:
     assert "agents and runs are read from the spans" in out
     assert "in prod: 1 agent: planner" in out
     assert "conventions of their spans: OpenInference 4" in out
-    assert "2 calls to gpt-5.4-mini" in out
+    assert "3 calls to gpt-5.4-mini" in out
     assert {path.name for path in tmp_path.iterdir()} == {"traces", ".env"}
     env = (tmp_path / ".env").read_text()
     assert "\nAGENT_REPORT_SOURCE_URL=otlp:traces\n" in env
@@ -200,7 +200,7 @@ def test_a_store_is_listed_once(init: Init) -> None:
         code, out, err = init(f"jaeger+{jaeger.url}")
         services = [request for request in jaeger.requests if request.path.startswith("/api/services")]
     assert code == 0, err + out
-    assert "2 calls to gpt-5.4-mini" in out
+    assert "3 calls to gpt-5.4-mini" in out
     # For the traces of the last 30 days, and whether there are older ones.
     assert len(services) == 2
 
@@ -215,7 +215,7 @@ def test_a_folder_of_json_lines(init: Init, tmp_path: Path) -> None:
     code, out, err = init("runs")
     assert code == 0, err + out
     assert "in production: 2 agents: a, b" in out
-    assert "3 calls to gpt-5.4-mini" in out
+    assert "4 calls to gpt-5.4-mini" in out
     assert dotenv_values(tmp_path / ".env")["AGENT_REPORT_SOURCE_URL"] == "runs"
 
 

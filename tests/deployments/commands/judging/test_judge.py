@@ -76,7 +76,7 @@ def test_a_run_is_judged_once_and_belongs_to_no_report(
     [
         (("nosuch", "--environment", "demo"), "there is no run nosuch in the environment 'demo'"),
         (("1", "--environment", "nowhere"), "nowhere"),
-        (("1", "--environment", "demo", "--agent", "nobody-bot"), "nobody-bot"),
+        (("1", "--environment", "demo", "--agent", "missing-bot"), "missing-bot"),
         (("1", "--environment", "demo", "--judge-samples", "0"), "judge_samples"),
     ],
 )
