@@ -105,11 +105,10 @@ def build_rows(plan: ReportPlan, draft: ReportDraft, paid: Mapping[AgentId | Non
     """
     paid = dict(paid or {})
     evaluations = {agent.id: _with_paid(_evaluation(agent, draft), paid.get(agent.id)) for agent in draft.agents}
-    figures = {agent_id: read_figures(evidence) for agent_id, evidence in draft.evidence.items()}
-    success = {
-        agent_id: read_success(evidence, _run_verdicts(draft, agent_id))
-        for agent_id, evidence in draft.evidence.items()
-    }
+    # Sums of floats follow the order: not that in which evidence arrived.
+    in_order = [(agent.id, draft.evidence[agent.id]) for agent in draft.agents if agent.id in draft.evidence]
+    figures = {agent_id: read_figures(evidence) for agent_id, evidence in in_order}
+    success = {agent_id: read_success(evidence, _run_verdicts(draft, agent_id)) for agent_id, evidence in in_order}
     team = _with_paid(draft.team, paid.get(None)) if draft.team else None
     everyone: list[Evaluation] = [*evaluations.values(), *([team] if team else [])]
     # Of the team that was not judged again, and of agents that are gone.

@@ -57,7 +57,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     for name in ("parameters", "judge_settings"):
         if isinstance(plain.get(name), str):
             plain[name] = json.loads(plain[name])
-    for name in ("agent_reports", "redactions"):
+    for name in ("agent_reports", "redactions", "checks"):
         if isinstance(plain.get(name), list):
             plain[name] = dict(plain[name])
     return plain

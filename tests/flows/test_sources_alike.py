@@ -32,6 +32,7 @@ _OWN = {
     "generation_started_at",
     "generation_completed_at",
     "generation_duration_seconds",
+    "issues_seconds",
 }
 # A database promises no order, so one of the sources has its rows the other way round.
 _ORDERS = {"sqlite": 1, "postgresql": -1}
