@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tasks.report.build import ReportRows
 
 _MOST_WORST = 5
+_MOST_RUNS = 3
 # What more stands in a cell of the newer UI pushes the columns beside it out of sight.
 _MOST_NAME = 60
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~])")
@@ -151,8 +152,9 @@ def render_markdown(
         lines += [
             line
             for row in worst[:_MOST_WORST]
-            for line in _worst(
-                row, rows.criteria, _worst_trace(row, rows.runs, links), twice=stays_close(row, comparison)
+            for line in (
+                *_worst(row, rows.criteria, _worst_trace(row, rows.runs, links), twice=stays_close(row, comparison)),
+                *_judged_failed(row, rows.runs, links),
             )
         ]
         if len(worst) > _MOST_WORST:
@@ -245,8 +247,21 @@ def _worst_trace(row: AgentRow, runs: Sequence[RunRow], links: Links) -> str:
     worst = row.get("worst_run")
     if not worst:
         return ""
-    url = next((links.trace(run) for run in runs if run["run_id"] == worst["run_id"]), "")
+    own = (run for run in runs if run["agent_id"] == row["agent_id"])
+    url = next((links.trace(run) for run in own if run["run_id"] == worst["run_id"]), "")
     return f" ([trace of run {escape(cut(worst['run_id'], 60))}]({url}))" if url else ""
+
+
+def _judged_failed(row: AgentRow, runs: Sequence[RunRow], links: Links) -> list[str]:
+    """The newest runs of an agent that did not do their task by the judge: why, and where each one's trace is."""
+    failed = [run for run in runs if run["agent_id"] == row["agent_id"] and run["verdict"] == "no"]
+    named = []
+    for run in failed[:_MOST_RUNS]:
+        name = escape(cut(f"run {run['run_id']}", 60))
+        place = f"[{name}]({url})" if (url := links.trace(run)) else name
+        named.append(f"{place} ({escape(cut(run['failure_mode'], 120))})" if run["failure_mode"] else place)
+    more = f" and {len(failed) - _MOST_RUNS} more" if len(failed) > _MOST_RUNS else ""
+    return [f"    - Judged as failed: {', '.join(named)}{more}"] if named else []
 
 
 def _table(details: Sequence[AgentRow]) -> list[str]:

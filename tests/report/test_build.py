@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -27,7 +28,9 @@ from tasks.judge.rubric import Criteria
 from tasks.render.markdown import Links, render_markdown
 from tasks.report.build import Ending, ReportDraft, build_rows
 from tasks.report.plan import ReportPlan
+from tasks.report.rows import RunRow
 from tasks.settings import ReportOptions
+from tasks.wire.trace_pages import find_trace_pages
 from tasks.wording.shortening import cut
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -228,6 +231,26 @@ def test_markdown_leads_to_flow_run_and_files_and_is_no_markup_there() -> None:
     assert "[The flow run](http://ui/runs/flow-run/1)" in text
     assert "- `/data/%60x%60/1.parquet`" in text
     assert "Where it is" not in render_markdown(build_rows(_plan(), _draft(_good(1, 8.0))))
+
+
+def test_verdicts_of_the_worst_agents_lead_to_their_traces() -> None:
+    def run(agent_id: str, run_id: str, verdict: str, mode: str = "") -> RunRow:
+        known = {"agent_id": agent_id, "run_id": run_id, "trace_id": f"t{run_id}", "verdict": verdict}
+        return cast(RunRow, dict.fromkeys(RunRow.__annotations__) | known | {"failure_mode": mode})
+
+    bad = Evaluation("1", "evaluated", score=2.0, passed=False, coverage=1.0)
+    rows = build_rows(_plan(), _draft(bad, _good(2, 8.0)))
+    runs = [run("1", "7", "no", "wrong *account*"), run("1", "8", "yes"), run("1", "a)b", "no"), run("2", "9", "no")]
+    links = Links(trace_pages=find_trace_pages("jaeger+https://j.example"))
+    text = render_markdown(replace(rows, runs=runs), links)
+    [line] = [line for line in text.splitlines() if "Judged as failed" in line]
+    assert line == (
+        "    - Judged as failed: [run 7](https://j.example/trace/t7) (wrong \\*account\\*), "
+        "[run a\\)b](https://j.example/trace/ta%29b)"
+    )
+    assert "Judged as failed: run 7 (wrong" in render_markdown(replace(rows, runs=runs))
+    many = render_markdown(replace(rows, runs=[run("1", str(number), "no") for number in range(9)]))
+    assert "run 2 and 6 more" in many
 
 
 def test_an_agent_that_could_not_be_judged_is_named_with_the_reason() -> None:
