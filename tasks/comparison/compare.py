@@ -26,6 +26,7 @@ from tasks.comparison.comparison import AgentComparison, Change, Comparison, Ver
 from tasks.comparison.measures import (
     AMOUNTS,
     Measured,
+    Shown,
     amount_draft,
     completion_draft,
     measure_amounts,
@@ -40,7 +41,7 @@ from tasks.comparison.score_noise import Noise, RunNoise, measure_noise
 from tasks.comparison.scores import Judged, Rubrics, score_drafts
 from tasks.evidence.types import AgentId
 from tasks.report.flagged import stays_too_close
-from tasks.report.rows import AgentRow
+from tasks.report.rows import AgentRow, RunRow
 from tasks.report.stored_report import Pair, ScoreRow, StoredReport, match_agents
 
 
@@ -149,6 +150,7 @@ class _Common:
         return replace(
             measured,
             reason=tasks_reason(measured.completion),
+            shown=_of_populations(pair.before, pair.after) if any(map(_is_sample, runs)) else {},
             success_reason=self.no_success or self._question_reason(pair.before, pair.after),
         )
 
@@ -163,6 +165,21 @@ class _Common:
 
     def descriptions(self, before: AgentRow | None, after: AgentRow | None) -> tuple[dict[str, str], dict[str, str]]:
         return describe_criteria(self.baseline, before), describe_criteria(self.report, after)
+
+
+def _is_sample(runs: Sequence[RunRow]) -> bool:
+    """Whether the runs were drawn from more than there are here."""
+    return any((run.get("inclusion_probability") or 1.0) < 1.0 for run in runs)
+
+
+def _of_populations(before: AgentRow, after: AgentRow) -> dict[str, Shown]:
+    """What both reports show of all runs of an agent."""
+    figures = {metric: (before.get(metric), after.get(metric)) for metric in ("completion_rate", *AMOUNTS)}
+    return {
+        metric: (float(first), float(last))
+        for metric, (first, last) in figures.items()
+        if isinstance(first, int | float) and isinstance(last, int | float)
+    }
 
 
 def _finish(subject: _Subject, changes: Sequence[Change]) -> AgentComparison:

@@ -25,6 +25,9 @@ Rate = Literal["completion_rate", "success_rate"]
 AMOUNTS: dict[str, Column] = {"avg_duration_seconds": "duration_seconds", "avg_cost_usd": "cost_usd"}
 """Metrics that are means over runs, and the column of ``report_runs`` that each is the mean of."""
 
+Shown = tuple[float, float]
+"""What two reports show of a metric, before and after."""
+
 _NORMAL = NormalDist()
 _NOTHING_NEW = "no new runs"
 
@@ -35,6 +38,8 @@ class Measured:
 
     ``tests`` has those that can be tested, once ``measure_amounts`` has filled it in. ``reason`` says why the runs of
     the two reports cannot be compared at all; None: they can. ``success_reason`` is the same of their success alone.
+    ``shown`` has what the reports show by metric, where that is of all runs of a population and the runs here are a
+    sample of it.
     """
 
     runs: tuple[int, int]
@@ -43,6 +48,7 @@ class Measured:
     amounts: Mapping[str, Samples]
     tests: dict[str, AmountTest | None] = field(default_factory=dict)
     reason: str | None = None
+    shown: Mapping[str, Shown] = field(default_factory=dict)
     success_reason: str | None = None
 
     @property
@@ -88,7 +94,8 @@ def completion_draft(measured: Measured, reason: str | None, *, by_task: bool) -
     samples = measured.completion
     if not samples.measured and reason is None:
         reason = "no finished run before" if not samples.before else "no finished run now"
-    return _rate("completion_rate", [samples], reason, "", by_task=by_task)
+    shown = measured.shown.get("completion_rate")
+    return _rate("completion_rate", [samples], reason, "", by_task=by_task, shown=shown)
 
 
 def success_draft(measured: Measured, reason: str | None, *, by_task: bool) -> Draft:
@@ -110,8 +117,16 @@ def team_rate_draft(metric: Rate, many: Sequence[Samples], reason: str | None, *
     return _rate(metric, known or many, reason, f" within {counted(len(known), 'agent')}", by_task=by_task)
 
 
-def _rate(metric: Rate, many: Sequence[Samples], reason: str | None, over: str, *, by_task: bool) -> Draft:
-    change = _change(metric, _mean_rate(many, 0), _mean_rate(many, 1))
+def _rate(
+    metric: Rate,
+    many: Sequence[Samples],
+    reason: str | None,
+    over: str,
+    *,
+    by_task: bool,
+    shown: Shown | None = None,
+) -> Draft:
+    change = _change(metric, *(shown or (_mean_rate(many, 0), _mean_rate(many, 1))))
     if reason is not None:
         return _not_comparable(change, reason)
     if all(samples.nothing_new for samples in many):
@@ -185,7 +200,8 @@ def _worth(counted_runs: tuple[float, int], most: int) -> tuple[float, int]:
 def amount_draft(metric: str, measured: Measured, reason: str | None) -> Draft:
     """The change of a mean over an agent's runs; runs that were not measured are left out, which is noted."""
     samples, test = measured.amounts[metric], measured.tests.get(metric)
-    change = _change(metric, *samples.means)
+    of_sample = _change(metric, *samples.means)
+    change = _change(metric, *(measured.shown.get(metric) or samples.means))
     if reason is None and not samples.measured:
         reason = "not measured before" if not samples.before else "not measured now"
     if reason is not None:
@@ -198,8 +214,11 @@ def amount_draft(metric: str, measured: Measured, reason: str | None) -> Draft:
     known = "" if counts == list(measured.runs) else (
         f"; known for {counts[0]} of {counted(measured.runs[0], 'run')} before, {counts[1]} of {measured.runs[1]} now"
     )  # fmt: skip
+    # The sample's interval, around the difference of all runs.
+    shift = (change.difference or 0.0) - (of_sample.difference or 0.0)
+    bounds = {"low": test.low + shift, "high": test.high + shift}
     return _tested(
-        change.model_copy(update={"low": test.low, "high": test.high, "method": test.method + known}),
+        change.model_copy(update=bounds | {"method": test.method + known}),
         test.p_value,
         test.standard_error,
         test.direction,

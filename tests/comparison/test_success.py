@@ -167,7 +167,9 @@ def _drawn(rng: np.random.Generator, report_id: int, failing: int, runs: int = 2
         }
         for number, run in enumerate(reading.runs)
     ]
-    return StoredReport(reading.report, reading.details, reading.criteria, rows)
+    unknown = {"completion_rate": None, "avg_duration_seconds": None, "avg_cost_usd": None}
+    details = [row | unknown for row in reading.details]
+    return StoredReport(reading.report, details, reading.criteria, rows)
 
 
 def test_failures_that_were_drawn_more_often_count_less() -> None:
@@ -181,6 +183,26 @@ def test_failures_that_were_drawn_more_often_count_less() -> None:
     assert duration.verdict == "no_change"
     assert duration.after == pytest.approx(duration.before, rel=0.35)
     assert "weighted" in (duration.method or "")
+
+
+def test_what_is_known_of_the_population_is_what_is_shown() -> None:
+    rng = np.random.default_rng(7)
+    figures = [
+        {"completion_rate": 0.8, "avg_duration_seconds": 12.5},
+        {"completion_rate": 0.79, "avg_duration_seconds": 13},
+    ]
+    sides = []
+    for reading, known in zip((_drawn(rng, 1, 5), _drawn(rng, 2, 9)), figures, strict=True):
+        details = [row | known for row in reading.details]
+        sides.append(StoredReport(reading.report, details, reading.criteria, reading.runs))
+    agent = compare_reports(*sides).agents[0]
+    for metric in figures[0]:
+        change = _change(agent, metric)
+        assert (change.before, change.after) == (figures[0][metric], figures[1][metric])
+        assert change.low is not None
+        assert change.high is not None
+        assert change.low < change.difference < change.high  # type: ignore[operator]
+        assert change.verdict == "no_change"
 
 
 def test_weighted_runs_that_take_longer_are_worse() -> None:

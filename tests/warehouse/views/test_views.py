@@ -110,7 +110,7 @@ def test_a_view_never_reads_what_is_long() -> None:
 
 
 def test_views_of_an_empty_warehouse_are_empty(read: Callable[..., list[Row]]) -> None:
-    assert [read(name) for name in VIEWS] == [[]] * 5
+    assert [read(name) for name in VIEWS] == [[]] * len(VIEWS)
 
 
 def test_the_metadata_knows_no_views() -> None:
