@@ -43,7 +43,7 @@ def _issue(title: str, runs: list[tuple[str, str]], known: str) -> dict[str, Any
         "title": title,
         "probable_cause": f"The result of {step} is not read before the agent answers."
         if step and title.casefold().startswith(_CLAIMS)
-        else f"Nothing in the instructions covers what to do when {step or 'a call'} fails.",
+        else "Nothing in the instructions covers this case.",
         "what_to_change": ADVICE.get(title[:1].lower() + title[1:], _CHANGE),
         "known_issue": known,
     }

@@ -112,9 +112,13 @@ class Section:
     def label(self) -> str:
         """The state in words; runs that are all left out are not none."""
         if self.state == "unclear" and self.undecided:
-            again = self.change is not None and self.change.stays_close
-            return "Too close to call, twice in a row" if again else "Too close to call"
+            return "Too close again" if self.stays_close else "Too close to call"
         return "No finished run" if self.state == "no_runs" and self.row["runs_unfinished"] else STATES[self.state][1]
+
+    @property
+    def stays_close(self) -> bool:
+        """Whether it was too close to call in the report before, too."""
+        return self.change is not None and self.change.stays_close
 
     @property
     def undecided(self) -> Sequence[str]:
