@@ -52,7 +52,12 @@ def main() -> None:
         still = "document.documentElement.style.scrollBehavior = 'auto'"
         page.goto(demo)
         page.screenshot(path=_DOCS / "images" / "page.png")
-        page.evaluate(f"{still}; document.querySelector('details.agent').scrollIntoView()")
+        # An agent of which success and completion differ.
+        page.evaluate(
+            f"{still}; for (const agent of document.querySelectorAll('details.agent'))"
+            " if (agent.querySelector('h3').textContent.includes('release-notes')) {"
+            " agent.open = true; agent.scrollIntoView(); }"
+        )
         page.wait_for_timeout(300)
         page.screenshot(path=_DOCS / "images" / "page-agent.png")
         page.emulate_media(color_scheme="dark")

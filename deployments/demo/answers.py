@@ -266,14 +266,14 @@ def _team(evidence: str, names: list[str]) -> dict[str, Any]:
     return {
         "criteria": {name: _criterion(name, whole, failed, ended) for name in names},
         "reasoning": f"{whole.completed} of {runs} runs of {len(measured)} agents ended as completed.",
-        "strengths": [f"Most dependable: {strong}."] if best else [],
-        "weaknesses": [f"Least dependable: {weak}."] if worst else [],
+        "strengths": [f"Most often completed: {strong}."] if best else [],
+        "weaknesses": [f"Least often completed: {weak}."] if worst else [],
         "recommendations": [
             f"Look at {name} first: {seen.failures[0][1]}" for name, seen in worst if seen.failures and seen.rate < 0.8
         ],
         "executive_summary": (
-            f"The team ended {whole.completed} of {runs} runs as completed. Its most dependable agents are "
-            f"{strong}.{claims}\n\n"
+            f"The team ended {whole.completed} of {runs} runs as completed, most often those of {strong}. Whether "
+            f"completed runs did their task is in the verdicts on runs.{claims}\n\n"
         )
         + (f"Most of the failed runs are those of {weak}." if worst else "No run ended as failed."),
     }

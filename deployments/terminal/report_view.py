@@ -232,7 +232,7 @@ def describe_criteria(rows: Sequence[Mapping[str, Any]]) -> Text:
         if row["score"] is None:
             against = "– (not enough evidence)"
         elif row["passed"] is None:
-            against = f"{format_score(row['score'])} (too close to {format_threshold(row['threshold'])})"
+            against = f"{format_score(row['score'], row['threshold'])} (too close to call)"
         else:
             score = format_score(row["score"], row["threshold"])
             against = f"{score} {'≥' if row['passed'] else '<'} {format_threshold(row['threshold'])}"

@@ -145,11 +145,10 @@ def _trend(history: Sequence[HistoryPoint]) -> Trend | None:
 def _standing(sections: Sequence[Section]) -> list[Standing]:
     """Who fails, is too close to call (again), and passes, in this order; nothing where no agent was judged."""
     groups: dict[tuple[str, str], list[Section]] = {}
-    first_again = sorted(sections, key=lambda section: section.state == "unclear" and not section.stays_close)
     order = ("needs_attention", "unclear", "passed")
-    for section in sorted(first_again, key=lambda section: order.index(section.state) if section.state in order else 9):
-        if section.state in order:
-            groups.setdefault((section.tone, section.label), []).append(section)
+    judged = [section for section in sections if section.state in order]
+    for section in sorted(judged, key=lambda found: (order.index(found.state), not found.stays_close)):
+        groups.setdefault((section.tone, section.label), []).append(section)
     return [
         Standing(tone, words, found[:_MOST_NAMED], max(0, len(found) - _MOST_NAMED))
         for (tone, words), found in groups.items()
