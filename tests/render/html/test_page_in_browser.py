@@ -177,7 +177,7 @@ def test_the_theme_follows_the_system_until_it_is_chosen(place: str, browser: An
     page.context.close()
 
 
-@pytest.mark.parametrize(("agents", "most"), [(14, 12), (100, 30)])
+@pytest.mark.parametrize(("agents", "most"), [(14, 13), (100, 30)])
 def test_on_paper_it_is_a_report_and_not_a_book(
     agents: int, most: int, make_page: Callable[..., Page], browser: Any, tmp_path: Path
 ) -> None:
