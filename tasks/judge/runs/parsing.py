@@ -165,6 +165,7 @@ def _verdict(label: str, given: Any, criteria: Collection[str], labelled_runs: L
         tuple(evidence),
         failure_mode="" if mode.casefold() in _NOTHING else mode,
         step=step,
+        step_name=labelled_runs.step_name(step),
         problem="; ".join(problems),
         quotes_dropped=dropped,
     )
