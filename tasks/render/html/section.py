@@ -69,12 +69,16 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class NotableRun:
-    """A run that stands out (best, typical, worst), why, and its time line where there is one."""
+    """A run that stands out (best, typical, worst), why, and its time line where there is one.
+
+    ``has_trace``: its spans were read, though they may not have been kept to draw.
+    """
 
     title: str
     ref: RunRefRow
     waterfall: Waterfall | None
     trace_url: str
+    has_trace: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +281,10 @@ def _notable(row: AgentRow, runs: Sequence[RunRow], links: Links, detail: Detail
         if not ref:
             continue
         ref = {**ref, "reason": with_examples(ref["reason"], row["failure_patterns"] or ())}
-        waterfall, url = None, ""
+        waterfall, url, has_trace = None, "", False
         if run := by_id.get(ref["run_id"]):
             spans = run["telemetry"]["spans"] if run["telemetry"] else None
             waterfall, url = build_waterfall(run["waterfall"], spans, detail.spans), links.trace(run)
-        notable.append(NotableRun(title, ref, waterfall, url))
+            has_trace = run["telemetry"] is not None
+        notable.append(NotableRun(title, ref, waterfall, url, has_trace))
     return notable
