@@ -13,6 +13,7 @@ from tasks.render.html.page import HistoryPoint, Page
 from tasks.render.html.section import Section
 from tasks.render.markdown import describe_mean, describe_runs_cost, format_judging_cost
 from tasks.render.outage import Outage, find_outage, group_unjudged
+from tasks.render.standing_text import OTHER_STATES
 from tasks.render.success_text import UNLABELLED, describe_verdicts
 from tasks.report.rows import CriterionRow
 
@@ -117,7 +118,7 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
         else [(error, [by_id[row["agent_id"]] for row in group]) for error, group in group_unjudged(rows)],
         paper={section.anchor for section in wanted[:_MOST_PAPER]},
         paper_wanted=len(wanted),
-        left=[(words, counts[state]) for state, words in _OTHERS.items() if counts[state]],
+        left=[(words, counts[state]) for state, words in OTHER_STATES.items() if counts[state]],
         runs=runs,
         completed=completed,
         judging_cost=format_judging_cost(page.report),
@@ -172,14 +173,6 @@ def _trust(page: Page) -> str:
     found = page.agreement
     measured = found is not None and (found.labels > 0 or found.outcomes is not None)
     return UNLABELLED if judged and not measured else ""
-
-
-_OTHERS = {
-    "no_evidence": "without enough evidence",
-    "skipped_budget": "skipped for the budget",
-    "not_started": "not judged",
-    "no_runs": "without finished runs",
-}
 
 
 def _headline(failing: int, close: int, counts: Counter[str], total: int, error: str) -> str:
