@@ -305,7 +305,8 @@ def _mistaken(name: str, seen: _Seen) -> int:
     The team's evidence shows one run of each agent, from which no judge could count them.
     """
     shares = {spec["name"]: spec.get("mistaken", 0.0) for spec in load_team()}
-    return round(seen.completed * shares.get(_COPY.sub("", name), 0.0))
+    share: float = shares.get(_COPY.sub("", name), 0.0)
+    return round(seen.completed * share)
 
 
 def _team_criterion(name: str, whole: _Seen, done: int, verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class Section:
     def label(self) -> str:
         """The state in words; runs that are all left out are not none."""
         if self.state == "unclear" and self.undecided:
-            return "Too close again" if self.stays_close else "Too close to call"
+            return "Still too close" if self.stays_close else "Too close to call"
         return "No finished run" if self.state == "no_runs" and self.row["runs_unfinished"] else STATES[self.state][1]
 
     @property
@@ -161,6 +161,14 @@ class Section:
     def need(self) -> Need:
         """What the agent needs, in short."""
         return build_need(self.row, self.criteria)
+
+    @property
+    def failed_criteria(self) -> Sequence[str]:
+        """Of an agent that fails, the names of the criteria that it fails, the furthest below its threshold first."""
+        if self.state != "needs_attention":
+            return ()
+        failed = [row for row in self.criteria if row["passed"] is False and row["score"] is not None]
+        return [row["criterion"] for row in sorted(failed, key=lambda row: (row["score"] or 0.0) - row["threshold"])]
 
     @property
     def points(self) -> Sequence[tuple[str, Sequence[str]]]:
