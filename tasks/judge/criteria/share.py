@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tasks.judge.criteria.criterion import EVERY_RUN, Criterion
 from tasks.judge.criteria.wording import describe_rule
 from tasks.judge.runs.scoring import LEAST_DECIDED
+from tasks.judge.runs.success import KnownSuccess
 from tasks.judge.scoring import Verdict
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.intervals import wilson_interval
@@ -45,6 +46,18 @@ def share_of_sample(values: Iterable[tuple[float | None, float]], criterion: Cri
         coverage=math.fsum(weight for _, weight in decided) / weight if found else 0.0,
         estimate=estimate_share([value for value, _ in decided], [weight for _, weight in decided]),
         is_census=all(inclusion >= 1 for _, inclusion in found),
+    )
+
+
+def share_of_success(known: KnownSuccess) -> Share:
+    """The share of runs that did their task, as an agent's success rate has it."""
+    return Share(
+        runs=known.looked_at,
+        decided=known.rate.n,
+        passed=known.succeeded,
+        coverage=known.coverage,
+        estimate=known.rate,
+        is_census=known.looked_at == known.runs,
     )
 
 
