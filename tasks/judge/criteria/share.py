@@ -13,7 +13,7 @@ from tasks.judge.runs.success import KnownSuccess
 from tasks.judge.scoring import Verdict
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.intervals import wilson_interval
-from tasks.statistics.passing import decide
+from tasks.statistics.passing import decide_share
 from tasks.statistics.weighted import estimate_share
 from tasks.wording.counts import counted
 
@@ -102,13 +102,9 @@ def build_verdict(name: str, criterion: Criterion, share: Share) -> Verdict:
 
 
 def _passed(criterion: Criterion, share: Share, estimate: Estimate) -> bool | None:
-    """Whether the whole interval is on one side of the threshold; None: it is not, or there is no score.
-
-    A threshold of 10 asks for every run: one that misses it is enough to fail, and it takes all of them to pass.
-    """
-    if criterion.threshold >= EVERY_RUN and estimate.value is not None and estimate.value >= 1:
-        return True if share.is_census and share.decided == share.runs else None
-    return decide(estimate, criterion.threshold / EVERY_RUN)
+    """Whether the whole interval is on one side of the threshold; None: it is not, or there is no score."""
+    is_every = share.is_census and share.decided == share.runs
+    return decide_share(estimate, criterion.threshold / EVERY_RUN, is_every=is_every)
 
 
 def _out_of_ten(share: float | None) -> float | None:
