@@ -212,7 +212,7 @@ def parse_verdicts(
     Raises:
         UnusableAnswerError: there is no verdict that can be used.
     """
-    part = answer_part(text)
+    part = _part(text)
     problems: list[str] = []
     data: Mapping[str, Any] = {}
     wanted = labelled_runs.labels if labels is None else labels
@@ -222,6 +222,7 @@ def parse_verdicts(
         problems += ["the answer was cut off at its length limit"] if cut_off else error.problems
         given = {label: verdict for label, verdict in find_whole_runs(part).items() if label in wanted}
     else:
+        _require_object(values, part)
         given = find_runs(values, wanted)
         data = _words_of(values, rubric)
     if labels is None:
@@ -229,8 +230,8 @@ def parse_verdicts(
     verdicts = read_verdicts(given, wanted, rubric, labelled_runs)
     usable = [verdict for verdict in verdicts if verdict.success is not None]
     if not usable:
-        why = problems or [verdict.problem for verdict in verdicts[:3]] or ["there is no verdict on any run"]
-        raise UnusableAnswerError(list(dict.fromkeys(why)))
+        unusable = [verdict.problem for verdict in verdicts[:3]] if given else ["there is no verdict on any run"]
+        raise UnusableAnswerError(list(dict.fromkeys(problems or unusable)))
     if 2 * len(usable) < len(verdicts):
         first = next(verdict for verdict in verdicts if verdict.success is None)
         problems.append(f"{len(verdicts) - len(usable)} of {len(verdicts)} verdicts: {first.label}: {first.problem}")
@@ -248,7 +249,10 @@ def parse_words(
     Raises:
         UnusableAnswerError: there is nothing in it that was asked for.
     """
-    data = _words_of(find_values(answer_part(text), cut_off=cut_off), rubric)
+    part = _part(text)
+    values = find_values(part, cut_off=cut_off)
+    _require_object(values, part)
+    data = _words_of(values, rubric)
     criteria, dropped = _unscored(data, rubric, labelled_runs)
     answer = _with_words(JudgeAnswer(criteria, citations_dropped=dropped), data, labelled_runs)
     texts = (answer.reasoning, *answer.strengths, *answer.weaknesses, *answer.recommendations)
@@ -316,19 +320,30 @@ def _alike(found: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _load(text: str, rubric: Mapping[str, Criterion], cut_off: bool) -> dict[str, Any]:
     """The answer in ``text`` with its criteria as an object, however few of them there are."""
-    if not text.strip():
-        raise UnusableAnswerError(["the answer is empty"])
-    text = answer_part(text)
-    if not text.strip():
-        raise UnusableAnswerError(["the answer is nothing but reasoning; the JSON object must follow it"])
+    text = _part(text)
     values = find_values(text, cut_off=cut_off)
     answer = find_answer(values, rubric)
     if answer is not None:
         return answer
-    if not values or not isinstance(values[0], dict) or text.lstrip().startswith("<"):
-        start = " ".join(text.split())[:80]
-        raise UnusableAnswerError([f"the answer is not a JSON object (it starts with {start!r})"])
+    _require_object([] if text.lstrip().startswith("<") else values[:1], text)
     return values[0] | {"criteria": {}}
+
+
+def _part(text: str) -> str:
+    """What in ``text`` is the answer, without the reasoning before it."""
+    if not text.strip():
+        raise UnusableAnswerError(["the answer is empty"])
+    part = answer_part(text)
+    if not part.strip():
+        raise UnusableAnswerError(["the answer is nothing but reasoning; the JSON object must follow it"])
+    return part
+
+
+def _require_object(values: Sequence[Any], part: str) -> None:
+    """Refuse ``part`` where none of the ``values`` found in it is an object."""
+    if not any(isinstance(value, dict) for value in values):
+        start = " ".join(part.split())[:80]
+        raise UnusableAnswerError([f"the answer is not a JSON object (it starts with {start!r})"])
 
 
 def _given(name: str, found: Mapping[str, Any], alike: Mapping[str, Sequence[str]]) -> dict[str, Any]:
