@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from tasks.evidence.left_out import LeftOut
 from tasks.evidence.types import Evidence, RunId
-from tasks.judge.answer import RenderedEvidence
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.digest import digest_evidence
 from tasks.judge.evaluation import Evaluation
@@ -24,7 +23,7 @@ from tasks.judge.prompt.prompts import (
     render_agent,
     render_known,
 )
-from tasks.judge.prompt.selection import Selection, label_runs, select_runs
+from tasks.judge.prompt.selection import RenderedEvidence, Selection, label_runs, select_runs
 from tasks.judge.prompt.suspicion import find_suspicions
 from tasks.judge.prompt.tokens import estimate_tokens
 from tasks.judge.question import Question

@@ -16,7 +16,7 @@ from tasks.judge.parsing.scores import read_score
 from tasks.judge.parsing.shapes import find_answer
 from tasks.judge.prompt.citations import Citation, LabelledRuns, Side
 from tasks.judge.prompt.instructions import Asks, Kind
-from tasks.judge.prompt.selection import describe_runs
+from tasks.judge.prompt.selection import RenderedEvidence
 from tasks.judge.rubric import fold_name
 from tasks.judge.runs.parsing import find_runs, find_whole_runs, read_verdicts
 from tasks.judge.runs.schema import object_of, run_definitions, runs_schema
@@ -49,37 +49,6 @@ class CriterionAnswer:
     reasoning: str
     score: float | None
     examples: tuple[Example, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RenderedEvidence:
-    """The evidence as the judge was shown it, without its fence: the text, and how many runs are in it.
-
-    ``runs`` is None where they are not counted; they are of ``finished``, and drawn from these at random, or not.
-    ``labels`` are those of the runs that are shown, in their order.
-    """
-
-    text: str
-    runs: int | None = None
-    finished: int = 0
-    is_random: bool = False
-    labels: tuple[str, ...] = ()
-
-    @property
-    def sampling(self) -> str:
-        """Which runs are shown when they are not all; "" otherwise."""
-        if self.runs is None or self.runs >= self.finished:
-            return ""
-        return describe_runs(self.runs, self.finished, is_random=self.is_random)
-
-    def with_part(self, part: RenderedEvidence) -> RenderedEvidence:
-        """What was shown here and, of other runs, in ``part``."""
-        return replace(
-            self,
-            runs=(self.runs or 0) + (part.runs or 0),
-            is_random=self.is_random and part.is_random,
-            labels=(*self.labels, *part.labels),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +295,8 @@ def _load(text: str, rubric: Mapping[str, Criterion], cut_off: bool) -> dict[str
     if answer is not None:
         return answer
     _require_object([] if text.lstrip().startswith("<") else values[:1], text)
-    return values[0] | {"criteria": {}}
+    found: dict[str, Any] = values[0]
+    return found | {"criteria": {}}
 
 
 def _part(text: str) -> str:

@@ -18,13 +18,13 @@ from deployments.demo.loopback import Response
 from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Run
-from tasks.judge.answer import RenderedEvidence
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.client import JudgeClient, open_endpoint
 from tasks.judge.endpoint.limiter import RateLimiter, StopSignal
 from tasks.judge.exchange import Judge
 from tasks.judge.ledger import Claim, PaidAnswer, unknown_cost
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
+from tasks.judge.prompt.selection import RenderedEvidence
 from tasks.judge.question import Question
 
 STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -13,11 +13,11 @@ import pytest
 
 from deployments.demo.judge import SimulatedJudge
 from tasks.errors import JudgeError
-from tasks.judge.answer import RenderedEvidence
 from tasks.judge.call_context import Spent
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.access.address import Address
 from tasks.judge.exchange import Judge
+from tasks.judge.prompt.selection import RenderedEvidence
 from tasks.judge.question import Question
 
 Make = Callable[..., dict[str, Any]]

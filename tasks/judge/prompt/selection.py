@@ -68,17 +68,48 @@ class Selection:
         return len(self.runs) < self.finished
 
 
+def describe_runs(shown: int, finished: int, *, is_random: bool) -> str:
+    """That so many of so many runs are shown, in one phrase."""
+    return f"{shown:,} of {finished:,} runs, {'drawn at random' if is_random else 'a sample'}"
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedEvidence:
+    """The evidence as the judge was shown it, without its fence: the text, and how many runs are in it.
+
+    ``runs`` is None where they are not counted; they are of ``finished``, and drawn from these at random, or not.
+    ``labels`` are those of the runs that are shown, in their order.
+    """
+
+    text: str
+    runs: int | None = None
+    finished: int = 0
+    is_random: bool = False
+    labels: tuple[str, ...] = ()
+
+    @property
+    def sampling(self) -> str:
+        """Which runs are shown when they are not all; "" otherwise."""
+        if self.runs is None or self.runs >= self.finished:
+            return ""
+        return describe_runs(self.runs, self.finished, is_random=self.is_random)
+
+    def with_part(self, part: RenderedEvidence) -> RenderedEvidence:
+        """What was shown here and, of other runs, in ``part``."""
+        return replace(
+            self,
+            runs=(self.runs or 0) + (part.runs or 0),
+            is_random=self.is_random and part.is_random,
+            labels=(*self.labels, *part.labels),
+        )
+
+
 def label_runs(evidence: Evidence) -> list[LabelledRun]:
     """Every finished run as an labelled_run, R1 the newest."""
     return [
         LabelledRun(f"R{number}", run, evidence.traces.get(run.id), evidence.costs_usd.get(run.id))
         for number, run in enumerate(evidence.finished_runs, start=1)
     ]
-
-
-def describe_runs(shown: int, finished: int, *, is_random: bool) -> str:
-    """That so many of so many runs are shown, in one phrase."""
-    return f"{shown:,} of {finished:,} runs, {'drawn at random' if is_random else 'a sample'}"
 
 
 def select_runs(

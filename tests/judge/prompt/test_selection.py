@@ -12,11 +12,11 @@ import pytest
 from tasks.evidence.population.overlay import use_population
 from tasks.evidence.types import Evidence, Population, Run, ToolCall
 from tasks.judge.agent import build_agent_question, build_agent_questions
-from tasks.judge.answer import RenderedEvidence
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.prompt.instructions import Asks
 from tasks.judge.prompt.prompts import render_agent
 from tasks.judge.prompt.selection import (
+    RenderedEvidence,
     Selection,
     label_runs,
     select_runs,
