@@ -21,7 +21,6 @@ from tasks.judge.prompt.prompts import (
     AGENT_DETAILS,
     ALL_FACTS,
     FactsDetail,
-    describe_selection,
     render_agent,
     render_known,
 )
@@ -64,10 +63,10 @@ def build_agent_question(
         digest = fingerprint({"evidence": digest, "verdicts": verdicts})
 
     def render(budget_tokens: int, rotation: float) -> RenderedEvidence:
-        selection = select_runs(evidence, asked, budget_tokens, rotation)
+        selection = select_runs(evidence, asked, budget_tokens, rotation, at_random=asks in ("verdicts", "runs"))
         text = render_agent(evidence, selection, _detail(evidence, budget_tokens)) + verdicts
         labels = tuple(shown.labelled_run.label for shown in selection.runs)
-        return RenderedEvidence(text, len(selection.runs), _sampling(selection), labels)
+        return RenderedEvidence(text, len(selection.runs), selection.finished, selection.is_random, labels)
 
     return Question(
         kind="agent",
@@ -137,10 +136,6 @@ def _detail(evidence: Evidence, budget_tokens: int) -> FactsDetail:
         if estimate_tokens(render_agent(evidence, without_runs, detail)) <= _FACTS_SHARE * budget_tokens:
             break
     return detail
-
-
-def _sampling(selection: Selection) -> str:
-    return describe_selection(selection) if selection.is_sample else ""
 
 
 def _all_texts(

@@ -16,6 +16,7 @@ from tasks.judge.parsing.scores import read_score
 from tasks.judge.parsing.shapes import find_answer
 from tasks.judge.prompt.citations import Citation, LabelledRuns, Side
 from tasks.judge.prompt.instructions import Asks, Kind
+from tasks.judge.prompt.selection import describe_runs
 from tasks.judge.rubric import fold_name
 from tasks.judge.runs.parsing import find_runs, find_whole_runs, read_verdicts
 from tasks.judge.runs.schema import object_of, run_definitions, runs_schema
@@ -54,14 +55,31 @@ class CriterionAnswer:
 class RenderedEvidence:
     """The evidence as the judge was shown it, without its fence: the text, and how many runs are in it.
 
-    ``sampling`` says which they are when they are not all ("" otherwise); ``runs`` is None where they are not counted.
+    ``runs`` is None where they are not counted; they are of ``finished``, and drawn from these at random, or not.
     ``labels`` are those of the runs that are shown, in their order.
     """
 
     text: str
     runs: int | None = None
-    sampling: str = ""
+    finished: int = 0
+    is_random: bool = False
     labels: tuple[str, ...] = ()
+
+    @property
+    def sampling(self) -> str:
+        """Which runs are shown when they are not all; "" otherwise."""
+        if self.runs is None or self.runs >= self.finished:
+            return ""
+        return describe_runs(self.runs, self.finished, is_random=self.is_random)
+
+    def with_part(self, part: RenderedEvidence) -> RenderedEvidence:
+        """What was shown here and, of other runs, in ``part``."""
+        return replace(
+            self,
+            runs=(self.runs or 0) + (part.runs or 0),
+            is_random=self.is_random and part.is_random,
+            labels=(*self.labels, *part.labels),
+        )
 
 
 @dataclass(frozen=True, slots=True)
