@@ -10,8 +10,8 @@ from tasks.errors import UnusableAnswerError
 from tasks.evidence.values import read_text
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.issues.found_issue import ParsedIssues
-from tasks.judge.parsing.objects import find_values
-from tasks.judge.parsing.reasoning import answer_part
+from tasks.judge.parsing.objects import find_values, require_object
+from tasks.judge.parsing.reasoning import require_answer_part
 from tasks.judge.parsing.scores import read_score
 from tasks.judge.parsing.shapes import find_answer
 from tasks.judge.prompt.citations import Citation, LabelledRuns, Side
@@ -181,7 +181,7 @@ def parse_verdicts(
     Raises:
         UnusableAnswerError: there is no verdict that can be used.
     """
-    part = _part(text)
+    part = require_answer_part(text)
     problems: list[str] = []
     data: Mapping[str, Any] = {}
     wanted = labelled_runs.labels if labels is None else labels
@@ -191,7 +191,7 @@ def parse_verdicts(
         problems += ["the answer was cut off at its length limit"] if cut_off else error.problems
         given = {label: verdict for label, verdict in find_whole_runs(part).items() if label in wanted}
     else:
-        _require_object(values, part)
+        require_object(values, part)
         given = find_runs(values, wanted)
         data = _words_of(values, rubric)
     if labels is None:
@@ -218,9 +218,9 @@ def parse_words(
     Raises:
         UnusableAnswerError: there is nothing in it that was asked for.
     """
-    part = _part(text)
+    part = require_answer_part(text)
     values = find_values(part, cut_off=cut_off)
-    _require_object(values, part)
+    require_object(values, part)
     data = _words_of(values, rubric)
     criteria, dropped = _unscored(data, rubric, labelled_runs)
     answer = _with_words(JudgeAnswer(criteria, citations_dropped=dropped), data, labelled_runs)
@@ -289,31 +289,13 @@ def _alike(found: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _load(text: str, rubric: Mapping[str, Criterion], cut_off: bool) -> dict[str, Any]:
     """The answer in ``text`` with its criteria as an object, however few of them there are."""
-    text = _part(text)
+    text = require_answer_part(text)
     values = find_values(text, cut_off=cut_off)
     answer = find_answer(values, rubric)
     if answer is not None:
         return answer
-    _require_object([] if text.lstrip().startswith("<") else values[:1], text)
-    found: dict[str, Any] = values[0]
-    return found | {"criteria": {}}
-
-
-def _part(text: str) -> str:
-    """What in ``text`` is the answer, without the reasoning before it."""
-    if not text.strip():
-        raise UnusableAnswerError(["the answer is empty"])
-    part = answer_part(text)
-    if not part.strip():
-        raise UnusableAnswerError(["the answer is nothing but reasoning; the JSON object must follow it"])
-    return part
-
-
-def _require_object(values: Sequence[Any], part: str) -> None:
-    """Refuse ``part`` where none of the ``values`` found in it is an object."""
-    if not any(isinstance(value, dict) for value in values):
-        start = " ".join(part.split())[:80]
-        raise UnusableAnswerError([f"the answer is not a JSON object (it starts with {start!r})"])
+    require_object([] if text.lstrip().startswith("<") else values[:1], text)
+    return {**values[0], "criteria": {}}
 
 
 def _given(name: str, found: Mapping[str, Any], alike: Mapping[str, Sequence[str]]) -> dict[str, Any]:
