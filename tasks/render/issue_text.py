@@ -61,7 +61,8 @@ def describe_gain(row: IssueRow) -> str:
 def describe_search(report: ReportRow, rows: Sequence[IssueRow]) -> str:
     """How far the list can be trusted, or why there is none; "" where the judge made it and nothing is odd."""
     if report["status"] != "completed":
-        return f"Not looked for: the report {report['status']}."
+        ended = {"failed": "failed", "cancelled": "was cancelled"}.get(report["status"], "is not complete")
+        return f"Not looked for: the report {ended}."
     failing = any(row["state"] != "gone" for row in rows)
     if report.get("issues_error") and failing:
         why = cut(str(report["issues_error"]), _MOST_ERROR)
@@ -70,6 +71,8 @@ def describe_search(report: ReportRow, rows: Sequence[IssueRow]) -> str:
         return "" if failing else "No run that was judged failed."
     if failing:
         return "No run was judged: these are runs whose source or status reports a failure."
+    if report["completion_rate"] is not None and report["completion_rate"] < 1:
+        return "Not looked for: the report was made by a version that did not judge single runs."
     return "No run was judged, and none ended as a failure: whether the runs did their task is not known."
 
 
