@@ -41,7 +41,9 @@ def judge_issues(
 ) -> IssueSearch:
     """The issues behind the failing runs; without one nothing is asked, and a failure is the search's ``error``.
 
-    Nor is anything asked of a judge that could judge no agent (``any_judged`` is false): it has no verdicts to group.
+    The answer on the same failing runs stands also where the issues that it brought are known since: an unchanged night
+    costs nothing. Nor is anything asked of a judge that could judge no agent (``any_judged`` is false): it has no
+    verdicts to group.
     """
     search = IssueSearch(tuple(failing), tuple(known))
     if not failing:
@@ -50,7 +52,10 @@ def judge_issues(
         return replace(search, error="no agent could be judged, so that there is no verdict to group")
     started, spent = time.monotonic(), Spent()
     try:
-        answer, _ = judge.ask(build_issues_question(failing, known), deadline=started + timeout_seconds, spent=spent)
+        answer = judge.recall(build_issues_question(failing, _without_newest(known)))
+        if answer is None:
+            question = build_issues_question(failing, known)
+            answer, _ = judge.ask(question, deadline=started + timeout_seconds, spent=spent)
     except AgentReportError as error:
         return IssueSearch(search.failing, search.known, error=str(error), seconds=_seconds(started, spent))
     found = answer.issues or ParsedIssues()
@@ -61,6 +66,12 @@ def judge_issues(
         keys_dropped=found.keys_dropped,
         seconds=_seconds(started, spent),
     )
+
+
+def _without_newest(known: Sequence[KnownIssue]) -> list[KnownIssue]:
+    """The issues that were known to the last report that found a new one."""
+    newest = max((issue.first_report_id for issue in known), default=0)
+    return [issue for issue in known if issue.first_report_id < newest]
 
 
 def _seconds(started: float, spent: Spent) -> float | None:
