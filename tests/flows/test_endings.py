@@ -143,6 +143,11 @@ def test_three_samples_are_three_answers(make_world: Make) -> None:
     report = world.report(judge_samples=3)
     # Four agents and the team, each three times, and the issues once.
     assert len(world.judge.requests) == 3 * 5 + 1
-    rows = world.warehouse.load_criteria(report["id"])
-    assert all(len(row["scores"]) == 3 and row["spread"] == 0 and row["unstable"] is False for row in rows)
+    of_team = [row for row in world.warehouse.load_criteria(report["id"]) if row["agent_id"] is None]
+    assert len(of_team) == 3
+    assert all(len(row["scores"]) == 3 and row["spread"] == 0 and row["unstable"] is False for row in of_team)
+    # An agent's scores are counted from its runs, whose verdicts are what most samples say.
+    judged = [row for row in world.warehouse.load_runs(report["id"]) if row["verdict"] is not None]
+    assert judged
+    assert {row["unstable"] for row in judged} == {False}
     assert {row["samples"] for row in world.agents(report).values() if row["status"] == "evaluated"} == {3}

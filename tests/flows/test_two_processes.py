@@ -40,7 +40,7 @@ _ARGUMENTS = ("run", "demo", "--json", "--judge-model", "simulated-judge")
 _SECONDS = 60
 # Which report it is, when it was made, and which of the two paid for an answer.
 _OWN = {
-    *("id", "report_id", "flow_run_id", "evidence_until", "created_at"),
+    *("id", "report_id", "first_report_id", "flow_run_id", "evidence_until", "created_at"),
     *("generation_started_at", "generation_completed_at", "generation_duration_seconds"),
     *("prompt_tokens", "completion_tokens", "cost_usd", "known_cost_usd", "judge_cost_usd", "reused"),
 }
