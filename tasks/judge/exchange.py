@@ -73,8 +73,7 @@ class Judge:
         """
         question = question.guided_by(self.guidance)
         call = CallContext(
-            fingerprint=self._fingerprint(question, sample, self._endpoint()),
-            earlier=self._fingerprint(question, sample, {}),
+            fingerprint=self._fingerprint(question, sample),
             kind=question.kind,
             model=self.client.model,
             deadline=deadline,
@@ -343,10 +342,10 @@ class Judge:
         address = self.client.address
         return {} if address is None else {"endpoint": address.identity}
 
-    def _fingerprint(self, question: Question, sample: int, endpoint: dict[str, Any]) -> str:
+    def _fingerprint(self, question: Question, sample: int) -> str:
         return fingerprint(
             self.settings()
-            | endpoint
+            | self._endpoint()
             | {
                 "kind": question.kind,
                 "asks": question.asks,

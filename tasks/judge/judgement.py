@@ -109,8 +109,7 @@ def _with_part(answer: JudgeAnswer, part: JudgeAnswer) -> JudgeAnswer:
     """``answer`` with what was shown for ``part``, and what was odd about that."""
     shown = answer.shown
     if shown is not None and part.shown is not None:
-        runs = (shown.runs or 0) + (part.shown.runs or 0)
-        shown = replace(shown, runs=runs, labels=(*shown.labels, *part.shown.labels))
+        shown = shown.with_part(part.shown)
     return replace(
         answer,
         shown=shown,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tasks.clients import current_clients
-from tasks.errors import ConflictError, NotFoundError, RefusedError
+from tasks.errors import ConflictError, NotFoundError, SourceError
 from tasks.evidence.types import Agent, AgentRuns, Run
 from tasks.judge.budget import Budget
 from tasks.judge.call_context import Spent
@@ -64,7 +64,7 @@ def judge_single(
     store = source.trace_store() or clients.jaeger(1)
     [evidence] = read_evidence(store, [found], [runs], prices, hide, now=now)
     if isinstance(evidence, ReadFailure):
-        raise RefusedError(f"run {run_id} cannot be read: {evidence.reason}")
+        raise SourceError(f"run {run_id} cannot be read: {evidence.reason}")
     if not evidence.finished_runs:
         raise ConflictError(f"run {run_id} has not finished (status {runs.runs[0].status}): judge it when it has")
     judge = Judge(

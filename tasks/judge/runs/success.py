@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -36,11 +37,16 @@ def run_success(run: Run, verdict: RunVerdict | None) -> RunSuccess:
 class KnownSuccess:
     """What is known of the success of an agent's ``runs``: of one part or two, as of some the source has the outcome.
 
+    ``looked_at`` are those with an outcome, and those that were read; ``succeeded`` of them did their task.
+    ``coverage`` is the share of all runs (0 to 1) whose success is known, the sample standing for the others.
     ``counts`` has the finished runs that were read.
     """
 
     runs: int = 0
     groups: tuple[Group, ...] = ()
+    looked_at: int = 0
+    succeeded: int = 0
+    coverage: float = 0.0
     counts: VerdictCounts = field(default_factory=VerdictCounts)
 
     @property
@@ -61,22 +67,32 @@ def read_success(evidence: Evidence, verdicts: Verdicts) -> KnownSuccess:
     Outcomes that the source has are counted over all runs, where these were scanned; the runs of the sample that the
     judge decided stand for the rest. Without a scan, or without an outcome, the sample stands for all.
     """
-    found = [
-        (success, 1 / evidence.inclusion_of(run.id))
-        for run in evidence.finished_runs
-        if (success := run_success(run, verdicts.get(run.id))).succeeded is not None
-    ]
     population = evidence.population
     runs = population.runs if population else len(evidence.finished_runs)
     outcomes = population.succeeded + population.not_succeeded if population else 0
-    sampled = [(success, weight) for success, weight in found if not outcomes or success.source == "judge"]
+    sample = [run for run in evidence.finished_runs if not outcomes or run.succeeded is None]
+    weights = {run.id: 1 / evidence.inclusion_of(run.id) for run in sample}
+    decided = {
+        run.id: success for run in sample if (success := run_success(run, verdicts.get(run.id)).succeeded) is not None
+    }
+    known_weights = [weights[run_id] for run_id in decided]
     groups = []
+    succeeded, known = sum(decided.values()), 0.0
     if population and outcomes:
         groups.append(Group(population.succeeded / outcomes, outcomes, outcomes, outcomes))
-    if sampled:
-        hits = [float(bool(success.succeeded)) for success, _ in sampled]
-        groups.append(build_group(hits, [weight for _, weight in sampled], runs - outcomes))
-    return KnownSuccess(runs, tuple(groups), count_verdicts(evidence, verdicts))
+        succeeded += population.succeeded
+        known += outcomes
+    if decided:
+        groups.append(build_group([float(hit) for hit in decided.values()], known_weights, runs - outcomes))
+        known += (runs - outcomes) * math.fsum(known_weights) / math.fsum(weights.values())
+    return KnownSuccess(
+        runs=runs,
+        groups=tuple(groups),
+        looked_at=outcomes + len(sample),
+        succeeded=succeeded,
+        coverage=known / runs if runs else 0.0,
+        counts=count_verdicts(evidence, verdicts),
+    )
 
 
 def count_verdicts(evidence: Evidence, verdicts: Verdicts) -> VerdictCounts:

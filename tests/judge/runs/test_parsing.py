@@ -10,7 +10,7 @@ import pytest
 
 from tasks.errors import UnusableAnswerError
 from tasks.evidence.types import Run
-from tasks.judge.answer import JudgeAnswer, build_schema, parse_verdicts
+from tasks.judge.answer import JudgeAnswer, build_schema, parse_verdicts, parse_words
 from tasks.judge.endpoint.schema import follows
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.rubric import Criterion
@@ -130,10 +130,26 @@ def test_less_than_half_of_the_runs_is_no_whole_answer(parse: Callable[..., Judg
     assert found.problems == ("2 of 3 verdicts: R1: the judge left this run out",)
 
 
-@pytest.mark.parametrize("given", ["I cannot judge this.", {}, {"runs": {}}, {"runs": {"R9": verdict(1)}}, {"runs": 7}])
-def test_an_answer_without_any_verdict_is_refused(parse: Callable[..., JudgeAnswer], given: Any) -> None:
-    with pytest.raises(UnusableAnswerError):
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("I cannot judge this.", "the answer is not a JSON object (it starts with 'I cannot judge this.')"),
+        ([answer()], "the answer is not a JSON object (it starts with '[{"),
+        (" ", "the answer is empty"),
+        ("<think>I wonder.", "the answer is nothing but reasoning"),
+        ({}, "there is no verdict on any run"),
+        ({"runs": {}}, "there is no verdict on any run"),
+        ({"runs": {"R9": verdict(1)}}, "there is no verdict on any run"),
+        ({"runs": 7}, "there is no verdict on any run"),
+        ({"runs": {"R2": {"success": "what"}}}, "the judge left this run out; success: 'what' is not"),
+    ],
+)
+def test_an_answer_without_any_verdict_is_refused_with_the_reason(
+    parse: Callable[..., JudgeAnswer], given: Any, problem: str
+) -> None:
+    with pytest.raises(UnusableAnswerError) as refused:
         parse(given)
+    assert "; ".join(refused.value.problems).startswith(problem)
 
 
 @pytest.mark.parametrize(
@@ -191,3 +207,19 @@ def test_what_was_whole_before_an_answer_was_cut_is_kept(parse: Callable[..., Ju
 def test_words_may_be_missing(parse: Callable[..., JudgeAnswer]) -> None:
     found = parse({"runs": answer()["runs"]})
     assert (found.reasoning, found.criteria["accuracy"].reasoning, len(found.run_verdicts)) == ("", "", 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("A solid agent.", "the answer is not a JSON object (it starts with 'A solid agent.')"),
+        ("", "the answer is empty"),
+        ("{}", "the answer has no words on the agent"),
+    ],
+)
+def test_words_that_are_none_are_refused_with_the_reason(
+    rubric: dict[str, Criterion], runs: LabelledRuns, text: str, problem: str
+) -> None:
+    with pytest.raises(UnusableAnswerError) as refused:
+        parse_words(text, rubric, runs)
+    assert refused.value.problems == (problem,)

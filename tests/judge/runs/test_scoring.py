@@ -38,12 +38,25 @@ def test_below_three_decided_runs_there_is_no_score(passes: int, fails: int, sco
 
 @pytest.mark.parametrize(
     ("passes", "fails", "threshold", "passed"),
-    [(20, 0, 7, True), (0, 20, 7, False), (14, 6, 7, None), (19, 1, 7, True), (5, 15, 7, False), (20, 0, 10, None)],
+    [
+        (20, 0, 7, True),
+        (0, 20, 7, False),
+        (14, 6, 7, None),
+        (19, 1, 7, True),
+        (5, 15, 7, False),
+        (20, 0, 10, True),
+        (99, 1, 10, False),
+    ],
 )
 def test_what_passes_for_certain_what_fails_and_what_is_too_close(
     passes: int, fails: int, threshold: float, passed: bool | None
 ) -> None:
     assert score_checks(_checks(passes, fails), _sure).passed(threshold) is passed
+
+
+def test_every_run_passes_where_all_are_decided_and_all_were_read() -> None:
+    assert score_checks(_checks(20, 0, undecided=1), _sure).passed(10) is None
+    assert score_checks(_checks(20, 0), lambda _: 0.5).passed(10) is None
 
 
 def test_a_run_stands_for_as_many_as_its_inclusion_has_it() -> None:

@@ -56,6 +56,8 @@ def test_outcomes_of_some_runs_leave_the_rest_to_the_judge(make_run: MakeRun, ma
     # What is known of 900 runs is known from four.
     assert known.whole.worth < 6
     assert known.whole.size == 1000
+    assert (known.looked_at, known.succeeded, known.coverage) == (104, 91, 1.0)
+    assert _known(evidence, [None, "yes", "no", "no", "cannot_tell"]).coverage == pytest.approx(0.1 + 0.9 * 0.75)
 
 
 def test_nothing_known_is_no_rate(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
