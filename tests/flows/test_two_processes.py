@@ -42,6 +42,8 @@ _SECONDS = 60
 _OWN = {
     *("id", "report_id", "first_report_id", "flow_run_id", "evidence_until", "created_at"),
     *("generation_started_at", "generation_completed_at", "generation_duration_seconds"),
+    # The issues of the report that is finished later are ongoing since the other.
+    "state",
     *("prompt_tokens", "completion_tokens", "cost_usd", "known_cost_usd", "judge_cost_usd", "reused"),
 }
 
