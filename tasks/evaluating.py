@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -184,19 +184,26 @@ def evaluate_agent(
     if isinstance(evidence, ReadFailure):
         evaluation = Evaluation(agent.id, "failed", error=evidence.reason)
     else:
-        evaluation = judge_agent(
-            judge,
-            evidence,
-            rubric,
-            timeout_seconds=plan.options.eval_timeout_seconds,
-            counts_runs=plan.options.counts_runs,
-            judged=judged,
-        )
-        evaluation = add_computed(evaluation, rubric, evidence, load_functions({agent.id: rubric}))
+        evaluation = evaluate_evidence(judge, evidence, rubric, plan, judged)
     if evaluation.status == "failed" and plan.options.fail_fast:
         # Here and not where the result arrives: by then another call could have started.
         judge.stop.end("fail_fast", f"fail_fast: agent {agent.name} failed: {evaluation.error}")
     return _as_result(evaluation)
+
+
+def evaluate_evidence(
+    judge: Judge, evidence: Evidence, rubric: Mapping[str, Criterion], plan: ReportPlan, judged: JudgedRuns | None
+) -> Evaluation:
+    """What the judge and code find of one agent; after the end of judging, what the ``judged`` runs come to."""
+    evaluation = judge_agent(
+        judge,
+        evidence,
+        rubric,
+        timeout_seconds=plan.options.eval_timeout_seconds,
+        counts_runs=plan.options.counts_runs,
+        judged=judged,
+    )
+    return add_computed(evaluation, rubric, evidence, load_functions({evidence.agent.id: rubric}))
 
 
 @step("evaluate the team of {plan.environment}", tags=[LLM_TAG])

@@ -143,7 +143,7 @@ def _judged(
     warnings += dict.fromkeys(warning for answer in answers for warning in answer.warnings)
     warnings += _doubts(verdicts)
     warnings += _run_doubts(run_verdicts)
-    reused = spent.calls == 0
+    reused = spent.calls == 0 and not spent.unknown
     return Evaluation(
         agent_id=question.agent_id,
         status="no_evidence" if score.score is None and not _decides(run_verdicts) else "evaluated",

@@ -34,13 +34,20 @@ class IssueSearch:
 def judge_issues(
     judge: Judge, failing: Sequence[FailingRun], known: Sequence[KnownIssue], *, timeout_seconds: float
 ) -> IssueSearch:
-    """The issues behind the failing runs; without one nothing is asked, and a failure is the search's ``error``."""
+    """The issues behind the failing runs; without one nothing is asked, and a failure is the search's ``error``.
+
+    The answer on the same failing runs stands also where the issues that it brought are known since: an unchanged night
+    costs nothing.
+    """
     search = IssueSearch(tuple(failing), tuple(known))
     if not failing:
         return search
     started, spent = time.monotonic(), Spent()
     try:
-        answer, _ = judge.ask(build_issues_question(failing, known), deadline=started + timeout_seconds, spent=spent)
+        answer = judge.recall(build_issues_question(failing, _without_newest(known)))
+        if answer is None:
+            question = build_issues_question(failing, known)
+            answer, _ = judge.ask(question, deadline=started + timeout_seconds, spent=spent)
     except AgentReportError as error:
         return IssueSearch(search.failing, search.known, error=str(error), seconds=_seconds(started, spent))
     found = answer.issues or ParsedIssues()
@@ -51,6 +58,12 @@ def judge_issues(
         keys_dropped=found.keys_dropped,
         seconds=_seconds(started, spent),
     )
+
+
+def _without_newest(known: Sequence[KnownIssue]) -> list[KnownIssue]:
+    """The issues that were known to the last report that found a new one."""
+    newest = max((issue.first_report_id for issue in known), default=0)
+    return [issue for issue in known if issue.first_report_id < newest]
 
 
 def _seconds(started: float, spent: Spent) -> float | None:
