@@ -17,8 +17,8 @@ class Estimate(BaseModel):
 
 
 def widen(estimate: Estimate, worst: Estimate, best: Estimate) -> Estimate:
-    """``estimate`` with an interval that reaches down to that of ``worst`` and up to that of ``best``: what it would be
-    had all that is unknown turned out badly, or well. Without a value it has no interval."""
+    """``estimate`` with an interval that reaches down to that of ``worst`` and up to that of ``best``: the estimates if
+    all that is unknown were bad, or good. Without a value it has no interval."""
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return estimate
     lows = [low for low in (estimate.low, worst.low) if low is not None]

@@ -17,8 +17,8 @@ def estimate_share(hits: Sequence[float], weights: Sequence[float], unknown: Seq
     """The share of a population that ``hits`` are, with a 95 % interval; each observation stands for ``weights``.
 
     ``unknown`` are the weights of observations that should be among them and are lost, as they could not be read: what
-    is lost need not be like the rest, so that the interval also holds what the share would be had all of them been
-    hits, or none. The value and ``n`` are those of the others.
+    is lost need not be like the rest, so that the interval also holds the share that there would be if all of them
+    were hits, or none. The value and ``n`` are those of the others.
 
     A hit is True or False, or a number from 0 to 1, whose variance is at most that of one that is True or False.
 

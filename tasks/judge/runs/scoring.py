@@ -44,7 +44,7 @@ def score_checks(checks: Mapping[RunId, Check | None], inclusion_of: Callable[[R
     """Ten times the share of decided runs that pass, weighted by how many runs of the population each stands for.
 
     ``checks`` holds every run that was judged; None is an answer that could not be used. Which runs
-    these are is not random: the interval also holds what the score would be had they all passed, or all failed.
+    these are is not random: the interval also holds the score if they all passed, or all failed.
     """
     decided = {run_id: check == "pass" for run_id, check in checks.items() if check in ("pass", "fail")}
     coverage = len(decided) / len(checks) if checks else 0.0

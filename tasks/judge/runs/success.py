@@ -39,8 +39,8 @@ class KnownSuccess:
 
     ``looked_at`` are those with an outcome, and those that were read; ``succeeded`` of them did their task.
     ``coverage`` is the share of all runs (0 to 1) whose success is known, the sample standing for the others.
-    ``counts`` has the finished runs that were read. ``worst`` and ``best`` are the parts as they would be had all runs
-    without a usable verdict failed, or succeeded: which these are is not random.
+    ``counts`` has the finished runs that were read. ``worst`` and ``best`` are the parts if all runs without a
+    usable verdict failed, or all succeeded: which these are is not random.
     """
 
     runs: int = 0
