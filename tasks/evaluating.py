@@ -224,13 +224,17 @@ def evaluate_team(
 
 @step("find the issues of {plan.environment}", tags=[LLM_TAG])
 def find_issues(plan: ReportPlan, draft: ReportDraft) -> IssueSearch:
-    """What went wrong across runs and agents, once every verdict is there: one call, and none when no run failed."""
+    """What went wrong across runs and agents, once every verdict is there: one call, and none when no run failed or no
+    agent could be judged."""
     clients, judge = current_clients(), _judge.get()
     known = clients.patience().keep_trying(
         lambda: load_known_issues(clients.warehouse().database, plan.environment, before=plan.id)
     )
     failing = find_failing_runs(draft.known_evidence, draft.evaluations)
-    search = judge_issues(judge, failing, known, timeout_seconds=plan.options.eval_timeout_seconds)
+    any_judged = any(evaluation.status == "evaluated" for evaluation in draft.evaluations.values())
+    search = judge_issues(
+        judge, failing, known, timeout_seconds=plan.options.eval_timeout_seconds, any_judged=any_judged
+    )
     judge.ledger.flush()
     if search.error is not None:
         get_run_logger().warning("The issues are grouped without the judge: %s", search.error)

@@ -44,6 +44,15 @@ def test_where_no_run_failed_nothing_is_asked(judging: MakeJudge) -> None:
     assert server.requests == []
 
 
+def test_of_a_judge_that_could_judge_no_agent_nothing_is_asked(judging: MakeJudge, failing: list[FailingRun]) -> None:
+    judge, server = judging()
+    search = judge_issues(judge, failing, [], timeout_seconds=20, any_judged=False)
+    assert (search.failing, search.found, search.seconds) == (tuple(failing), (), None)
+    assert search.error == "no agent could be judged, so that there is no verdict to group"
+    assert server.requests == []
+    assert judge_issues(judge, [], [], timeout_seconds=20, any_judged=False).error is None
+
+
 def test_the_same_question_is_paid_for_once(judging: MakeJudge, failing: list[FailingRun]) -> None:
     judge, server = judging()
     first = judge_issues(judge, failing, [], timeout_seconds=20)
