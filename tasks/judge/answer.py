@@ -18,7 +18,7 @@ from tasks.judge.prompt.citations import Citation, LabelledRuns, Side
 from tasks.judge.prompt.instructions import Asks, Kind
 from tasks.judge.prompt.selection import RenderedEvidence
 from tasks.judge.rubric import fold_name
-from tasks.judge.runs.parsing import find_runs, find_whole_runs, read_verdicts
+from tasks.judge.runs.parsing import CUT_OFF, LEFT_OUT, find_runs, find_whole_runs, read_verdicts
 from tasks.judge.runs.schema import object_of, run_definitions, runs_schema
 from tasks.judge.runs.verdict import RunVerdict
 
@@ -196,14 +196,15 @@ def parse_verdicts(
         data = _words_of(values, rubric)
     if labels is None:
         wanted = [label for label in wanted if label in given]
-    verdicts = read_verdicts(given, wanted, rubric, labelled_runs)
+    verdicts = read_verdicts(given, wanted, rubric, labelled_runs, missing=CUT_OFF if problems else LEFT_OUT)
     usable = [verdict for verdict in verdicts if verdict.success is not None]
     if not usable:
         unusable = [verdict.problem for verdict in verdicts[:3]] if given else ["there is no verdict on any run"]
         raise UnusableAnswerError(list(dict.fromkeys(problems or unusable)))
     if 2 * len(usable) < len(verdicts):
         first = next(verdict for verdict in verdicts if verdict.success is None)
-        problems.append(f"{len(verdicts) - len(usable)} of {len(verdicts)} verdicts: {first.label}: {first.problem}")
+        count = f"{len(verdicts) - len(usable)} of {len(verdicts)} verdicts"
+        problems.append(f"{count} cannot be used: {first.label}: {first.problem}")
     criteria, lost = _unscored(data, rubric, labelled_runs)
     dropped = lost + sum(verdict.quotes_dropped for verdict in verdicts)
     answer = JudgeAnswer(criteria, citations_dropped=dropped, run_verdicts=verdicts, problems=tuple(problems))

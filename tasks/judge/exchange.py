@@ -105,6 +105,13 @@ class Judge:
             claim = held if isinstance(held, Claim) else None
             return self._pay(question, call, claim, drafts), False
 
+    def recall(self, question: Question) -> JudgeAnswer | None:
+        """The usable answer that the ledger has to ``question``; None without one. Nothing is paid."""
+        held = self.ledger.find(self._fingerprint(question, 0), since=self.fresh_since, report_id=self.report_id)
+        with suppress(UnusableAnswerError):
+            return None if held is None else question.parse(held.answer)
+        return None
+
     def verdicts_at_once(self, criteria: int) -> int:
         """On how many runs one answer holds verdicts, with checks of ``criteria``; a small context gives few.
 

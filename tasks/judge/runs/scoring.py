@@ -43,14 +43,17 @@ class RunScore:
 def score_checks(checks: Mapping[RunId, Check | None], inclusion_of: Callable[[RunId], float]) -> RunScore:
     """Ten times the share of decided runs that pass, weighted by how many runs of the population each stands for.
 
-    ``checks`` holds every run that was judged; None is an answer that could not be used.
+    ``checks`` holds every run that was judged; None is an answer that could not be used. Which runs
+    these are is not random: the interval also holds the score if they all passed, or all failed.
     """
     decided = {run_id: check == "pass" for run_id, check in checks.items() if check in ("pass", "fail")}
     coverage = len(decided) / len(checks) if checks else 0.0
     passed = sum(decided.values())
     if len(decided) < LEAST_DECIDED:
         return RunScore(None, None, None, passed, len(decided), coverage)
-    share = estimate_share(list(decided.values()), [1 / inclusion_of(run_id) for run_id in decided])
+    weights = [1 / inclusion_of(run_id) for run_id in decided]
+    unusable = [1 / inclusion_of(run_id) for run_id, check in checks.items() if check is None]
+    share = estimate_share(list(decided.values()), weights, unusable)
     score, low, high = (None if value is None else 10 * value for value in (share.value, share.low, share.high))
     is_every = len(decided) == len(checks) and all(inclusion_of(run_id) >= 1 for run_id in checks)
     return RunScore(score, low, high, passed, len(decided), coverage, is_every)

@@ -180,7 +180,13 @@ def test_without_a_judged_criterion_the_judge_still_finds_out_who_did_its_task(
 ) -> None:
     success = {f"R{n}": "yes" if n <= 15 else "no" for n in range(1, 21)}
     runs = {
-        label: {"evidence": [], "checks": {}, "success": answer, "failure_mode": "", "step": ""}
+        label: {
+            "evidence": [{"key": label, "quote": "started 2026"}],
+            "checks": {},
+            "success": answer,
+            "failure_mode": "",
+            "step": "",
+        }
         for label, answer in success.items()
     }
     answer = {"runs": runs, "contradictions": [], "criteria": {}, "reasoning": "Fine.", "strengths": []}

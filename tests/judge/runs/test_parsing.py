@@ -14,7 +14,7 @@ from tasks.judge.answer import JudgeAnswer, build_schema, parse_verdicts, parse_
 from tasks.judge.endpoint.schema import follows
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.rubric import Criterion
-from tasks.judge.runs.parsing import LEFT_OUT
+from tasks.judge.runs.parsing import CUT_OFF, LEFT_OUT
 
 LABELS = ("R1", "R2", "R3")
 
@@ -93,11 +93,16 @@ def test_the_schema_requires_every_run_that_is_shown(rubric: dict[str, Criterion
     ("changed", "problem"),
     [
         (None, LEFT_OUT),
-        ("fine", LEFT_OUT),
+        ("fine", "'fine' is no verdict"),
+        (["yes"], "is no verdict"),
         (verdict(2, success="partially"), "success: 'partially' is not"),
         (verdict(2, success=8), "success: '8' is not"),
         ({"checks": {}, "evidence": []}, "no success is given"),
         (verdict(2, evidence=[{"key": "R2", "quote": "The customer was delighted"}]), "none of the judge's quotes"),
+        # Nor does one count that rests on no words at all.
+        (verdict(2, evidence=[]), "the judge quotes nothing of this run"),
+        (verdict(2, evidence=[], success="no", failure_mode="a guess"), "the judge quotes nothing of this run"),
+        (verdict(2, failure_mode="refund without consent", checks={"accuracy": "fail", "care": "fail"}), "a success"),
         # Words of another run do not support this one.
         (verdict(2, evidence=[{"key": "R1", "quote": "The order 1 was refunded"}]), "none of the judge's quotes"),
         (verdict(2, evidence=[{"key": "R2", "quote": "The order 1 was refunded"}]), "none of the judge's quotes"),
@@ -108,6 +113,30 @@ def test_a_verdict_that_cannot_be_used_is_none(parse: Callable[..., JudgeAnswer]
     assert [item.success for item in found.run_verdicts] == ["yes", None, "yes"]
     assert problem in found.run_verdicts[1].problem
     assert found.problems == ()
+
+
+@pytest.mark.parametrize("evidence", [[], [{"key": "R2", "quote": "The customer was delighted"}]])
+def test_without_a_quote_that_holds_a_judge_can_only_say_that_it_cannot_tell(
+    parse: Callable[..., JudgeAnswer], evidence: list[Any]
+) -> None:
+    checks = {"accuracy": "pass", "care": "cannot_tell"}
+    found = parse(answer(R2=verdict(2, success="cannot_tell", evidence=evidence, checks=checks))).run_verdicts[1]
+    assert (found.success, found.checks, found.problem) == ("cannot_tell", {"care": "cannot_tell"}, "")
+    unusable = parse(answer(R2=verdict(2, success=8, evidence=evidence, checks=checks))).run_verdicts[1]
+    assert (unusable.success, unusable.checks) == (None, {"care": "cannot_tell"})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"failure_mode": "slow"},
+        {"failure_mode": "None", "checks": {"accuracy": "fail", "care": "fail"}},
+        {"checks": {"accuracy": "fail", "care": "fail"}},
+    ],
+)
+def test_a_success_may_fall_short_of_a_criterion(parse: Callable[..., JudgeAnswer], changed: dict[str, Any]) -> None:
+    found = parse(answer(R2=verdict(2, **changed))).run_verdicts[1]
+    assert (found.success, found.failure_mode) == ("yes", "")
 
 
 def test_checks_that_cannot_be_used_are_absent_and_the_verdict_stays(parse: Callable[..., JudgeAnswer]) -> None:
@@ -127,7 +156,7 @@ def test_checks_that_cannot_be_used_are_absent_and_the_verdict_stays(parse: Call
 def test_less_than_half_of_the_runs_is_no_whole_answer(parse: Callable[..., JudgeAnswer]) -> None:
     found = parse(answer(R1=None, R2={"success": "what"}))
     assert [item.success for item in found.run_verdicts] == [None, None, "yes"]
-    assert found.problems == ("2 of 3 verdicts: R1: the judge left this run out",)
+    assert found.problems == ("2 of 3 verdicts cannot be used: R1: the judge left this run out",)
 
 
 @pytest.mark.parametrize(
@@ -201,6 +230,7 @@ def test_what_was_whole_before_an_answer_was_cut_is_kept(parse: Callable[..., Ju
         kept = 1 + (end >= whole["R3"]) + (end >= text.index('"contradictions"'))
         assert success[: kept - 1] == ["no", "yes", "yes"][: kept - 1]
         assert set(success[kept:]) <= {None}
+        assert {item.problem for item in found.run_verdicts if item.success is None} <= {CUT_OFF}
         assert found.problems
 
 

@@ -19,12 +19,27 @@ def _sure(run_id: str) -> float:
 
 
 def test_the_score_is_ten_times_the_share_of_decided_runs_that_pass() -> None:
-    found = score_checks(_checks(12, 4, undecided=3, unusable=1), _sure)
+    found = score_checks(_checks(12, 4, undecided=4), _sure)
     assert (found.score, found.runs_passed, found.runs_decided, found.coverage) == (7.5, 12, 16, 0.8)
-    expected = estimate_share([True] * 12 + [False] * 4, [1.0] * 16)
-    assert expected.low is not None
-    assert expected.high is not None
-    assert (found.low, found.high) == (10 * expected.low, 10 * expected.high)
+    assert (found.low, found.high) == _interval(12, 4)
+
+
+def test_the_interval_holds_what_the_score_would_be_whatever_answers_that_cannot_be_used_had_been() -> None:
+    found = score_checks(_checks(12, 4, undecided=3, unusable=4), _sure)
+    assert (found.score, found.runs_passed, found.runs_decided) == (7.5, 12, 16)
+    assert (found.low, found.high) == (_interval(12, 8)[0], _interval(16, 4)[1])
+    # A judge that leaves out what failed cannot make an agent pass.
+    assert score_checks(_checks(12, 0), _sure).passed(7) is True
+    assert score_checks(_checks(12, 0, undecided=8), _sure).passed(7) is True
+    assert score_checks(_checks(12, 0, unusable=8), _sure).passed(7) is None
+    assert score_checks(_checks(0, 12, unusable=8), _sure).passed(5) is None
+
+
+def _interval(passes: int, fails: int) -> tuple[float, float]:
+    share = estimate_share([True] * passes + [False] * fails, [1.0] * (passes + fails))
+    assert share.low is not None
+    assert share.high is not None
+    return 10 * share.low, 10 * share.high
 
 
 @pytest.mark.parametrize(("passes", "fails", "score"), [(2, 0, None), (1, 1, None), (0, 0, None), (3, 0, 10.0)])
