@@ -135,7 +135,7 @@ def read(url: str) -> dict[str, Any]:
     read_runs(source, agents, Window(20, _UNTIL, _UNTIL - timedelta(seconds=30), ""), hide, prices=prices)
     with _peak_mib() as peak:
         started, cpu = time.perf_counter(), time.process_time()
-        (found,) = read_runs(source, agents, window, hide, seed="1", prices=prices)
+        (found,) = read_runs(source, agents, window, hide, prices=prices)
         seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu
     assert isinstance(found, AgentRuns)
     assert found.population is not None

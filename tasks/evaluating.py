@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -184,19 +184,26 @@ def evaluate_agent(
     if isinstance(evidence, ReadFailure):
         evaluation = Evaluation(agent.id, "failed", error=evidence.reason)
     else:
-        evaluation = judge_agent(
-            judge,
-            evidence,
-            rubric,
-            timeout_seconds=plan.options.eval_timeout_seconds,
-            counts_runs=plan.options.counts_runs,
-            judged=judged,
-        )
-        evaluation = add_computed(evaluation, rubric, evidence, load_functions({agent.id: rubric}))
+        evaluation = evaluate_evidence(judge, evidence, rubric, plan, judged)
     if evaluation.status == "failed" and plan.options.fail_fast:
         # Here and not where the result arrives: by then another call could have started.
         judge.stop.end("fail_fast", f"fail_fast: agent {agent.name} failed: {evaluation.error}")
     return _as_result(evaluation)
+
+
+def evaluate_evidence(
+    judge: Judge, evidence: Evidence, rubric: Mapping[str, Criterion], plan: ReportPlan, judged: JudgedRuns | None
+) -> Evaluation:
+    """What the judge and code find of one agent; after the end of judging, what the ``judged`` runs come to."""
+    evaluation = judge_agent(
+        judge,
+        evidence,
+        rubric,
+        timeout_seconds=plan.options.eval_timeout_seconds,
+        counts_runs=plan.options.counts_runs,
+        judged=judged,
+    )
+    return add_computed(evaluation, rubric, evidence, load_functions({evidence.agent.id: rubric}))
 
 
 @step("evaluate the team of {plan.environment}", tags=[LLM_TAG])
@@ -217,13 +224,17 @@ def evaluate_team(
 
 @step("find the issues of {plan.environment}", tags=[LLM_TAG])
 def find_issues(plan: ReportPlan, draft: ReportDraft) -> IssueSearch:
-    """What went wrong across runs and agents, once every verdict is there: one call, and none when no run failed."""
+    """What went wrong across runs and agents, once every verdict is there: one call, and none when no run failed or no
+    agent could be judged."""
     clients, judge = current_clients(), _judge.get()
     known = clients.patience().keep_trying(
         lambda: load_known_issues(clients.warehouse().database, plan.environment, before=plan.id)
     )
     failing = find_failing_runs(draft.known_evidence, draft.evaluations)
-    search = judge_issues(judge, failing, known, timeout_seconds=plan.options.eval_timeout_seconds)
+    any_judged = any(evaluation.status == "evaluated" for evaluation in draft.evaluations.values())
+    search = judge_issues(
+        judge, failing, known, timeout_seconds=plan.options.eval_timeout_seconds, any_judged=any_judged
+    )
     judge.ledger.flush()
     if search.error is not None:
         get_run_logger().warning("The issues are grouped without the judge: %s", search.error)

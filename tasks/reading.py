@@ -66,7 +66,6 @@ def fetch_runs(agents: Sequence[Agent], rubrics: Rubrics, plan: ReportPlan) -> l
             agents,
             plan.window,
             redactor,
-            seed=str(plan.id),
             prices=clients.prices(),
             make_visitor=lambda agent: visit_runs(rubrics[agent.id], functions, redactor.redact if redactor else str),
         )

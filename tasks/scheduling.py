@@ -15,9 +15,11 @@ from prefect.task_runners import ConcurrentTaskRunner
 from tasks.bridge.prefect_api import api_answers
 from tasks.bridge.quoting import quoted, unquoted
 from tasks.errors import AgentReportError, PrefectApiError, scrub
-from tasks.evaluating import evaluate_agent, evaluate_team, judge_runs, judge_width
+from tasks.evaluating import evaluate_agent, evaluate_evidence, evaluate_team, judge_runs, judge_width
+from tasks.evidence.ids import random_place
 from tasks.evidence.types import Agent, AgentId, Evidence, RunId
 from tasks.judge.agent import judge_agent
+from tasks.judge.call_context import Spent
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.runs.each import JudgedRuns, merge_judged
@@ -91,7 +93,9 @@ class EvaluationQueue:
                 while self._in_flight:
                     if (event := self._events.get()) is not None:
                         event()
+                self._keep_judged_runs()
                 raise
+        self._keep_judged_runs()
         self._judge.ledger.flush()
         if self._judge.stop.kind is not None:
             self._draft.ending = Ending(self._judge.stop.kind, self._judge.stop.reason or "")
@@ -184,7 +188,9 @@ class EvaluationQueue:
         result = state.result(raise_on_failure=False) if state.is_final() else None
         if not isinstance(result, JudgedRuns):
             problem = describe_failure(future)
-            result = JudgedRuns(tuple(RunVerdict(run_id, "", None, problem=problem) for run_id in due.run_ids))
+            spent = Spent()
+            spent.lose(len(due.run_ids))
+            result = JudgedRuns(tuple(RunVerdict(run_id, "", None, problem=problem) for run_id in due.run_ids), spent)
         self._judged_runs.setdefault(agent_id, []).append(result)
         self._awaited_tasks[agent_id] -= 1
         if not self._awaited_tasks[agent_id]:
@@ -223,9 +229,20 @@ class EvaluationQueue:
         self._keep(judge_agent(self._judge, evidence, self._draft.rubrics[agent.id], timeout_seconds=1))
 
     def _queue_runs(self, ready: Ready, run_ids: Sequence[RunId]) -> None:
-        for start in range(0, len(run_ids), _RUNS_OF_A_TASK):
-            self._runs_due.append(RunsDue(ready, run_ids[start : start + _RUNS_OF_A_TASK]))
+        # At random: should judging end early, those that were judged are a sample of all.
+        order = sorted(run_ids, key=random_place)
+        for start in range(0, len(order), _RUNS_OF_A_TASK):
+            self._runs_due.append(RunsDue(ready, order[start : start + _RUNS_OF_A_TASK]))
             self._awaited_tasks[ready.agent.id] += 1
+
+    def _keep_judged_runs(self) -> None:
+        """Evaluate the agents whose runs were judged, by themselves, before judging ended: their verdicts are paid."""
+        for agent_id, parts in self._judged_runs.items():
+            judged = merge_judged(parts)
+            if agent_id in self._draft.evaluations or not any(verdict.success for verdict in judged.verdicts):
+                continue
+            evidence, rubric = self._draft.evidence[agent_id], self._draft.rubrics[agent_id]
+            self._keep(evaluate_evidence(self._judge, evidence, rubric, self._plan, judged))
 
     def _fail(self, ready: Ready, failure: ReadFailure) -> None:
         """Record the failure, and have the agent's task run show it: at once, as it takes no call of the judge."""

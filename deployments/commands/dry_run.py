@@ -105,7 +105,6 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
     rows, evidences, missing = [], [], {}
     left_out = LeftOut()
     wanted = select_agents(options.agents, agents)
-    # The sample of the report itself is drawn by its id, and is another one.
     found = read_runs(source, wanted, window, None, prices=prices) if wanted else []
     for agent, runs in zip(wanted, found, strict=True):
         row: Row = {"agent_id": agent.id, "agent_name": agent.name, "runs": 0, "runs_in_population": 0}

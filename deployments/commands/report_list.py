@@ -74,10 +74,10 @@ def print_reports(console: Console, reports: Sequence[Row]) -> None:
     columns = [
         Column("Id", [str(row["id"]) for row in reports], justify="right"),
         Column("Environment", [one_line(row["environment"]) for row in reports], folds=True),
-        Column("Name", [one_line(row["name"]) for row in reports], rank=2, folds=True),
+        Column("Name", [one_line(row["name"]) for row in reports], rank=1, folds=True, folded_width=12),
         Column("Status", [status(row) for row in reports]),
-        Column("Success", [format_rate(row["success_rate"]) for row in reports], rank=1, justify="right"),
-        Column("Team", [format_score(row["team_score"]) for row in reports], justify="right"),
+        Column("Success", [format_rate(row["success_rate"]) for row in reports], justify="right"),
+        Column("Team", [format_score(row["team_score"]) for row in reports], rank=2, justify="right"),
         Column("Agents", evaluated, justify="right"),
         Column("Created (UTC)", [f"{row['created_at']:%Y-%m-%d %H:%M}" for row in reports]),
         Column("Seconds", seconds, rank=4, justify="right"),

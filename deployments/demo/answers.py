@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments.demo.issue_answers import derive_issues
+from deployments.demo.sample import load_team
 from deployments.demo.verdicts import ADVICE, Verdict, derive_verdicts, quote_start
 
 _RUNS = re.compile(r"^- runs analysed: (\d+)(?: \((\d+) completed)?", re.MULTILINE)
@@ -22,6 +23,7 @@ _RESPONSE = re.compile(r"^Final response \(claim\):\n\| (.+)$", re.MULTILINE)
 _GOOD = 7.0
 _MOST_CONTRADICTIONS = 4
 _MOST_EXAMPLES = 2
+_COPY = re.compile(r"-\d+$")
 _AGENT = re.compile(r"^## Agent\n\| (.+)$", re.MULTILINE)
 _AGREES = "What most of its runs report agrees with what was observed."
 
@@ -154,18 +156,14 @@ def _of_runs(name: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     shown = failing or [verdict for verdict, check in checks if check == "pass"]
     return {
         "reasoning": f"{len(failing)} of {len(verdicts)} runs do not meet it." if verdicts else "No run is shown.",
-        "examples": [
-            {
-                "label": verdict.quotes[0][0],
-                "quote": verdict.quotes[0][1],
-                "text": f"What went wrong: {verdict.failure_mode}."
-                if verdict.failure_mode
-                else "It did what was asked.",
-            }
-            for verdict in shown
-            if verdict.quotes
-        ][:_MOST_EXAMPLES],
+        "examples": [_example(verdict) for verdict in shown if verdict.quotes][:_MOST_EXAMPLES],
     }
+
+
+def _example(verdict: Verdict) -> dict[str, str]:
+    """A citation of a run, with what it shows."""
+    text = f"What went wrong: {verdict.failure_mode}." if verdict.failure_mode else "It did what was asked."
+    return {"label": verdict.quotes[0][0], "quote": verdict.quotes[0][1], "text": text}
 
 
 def _agent(evidence: str, names: list[str]) -> dict[str, Any]:
@@ -236,7 +234,7 @@ def _advice(pattern: str) -> str:
     if "no space left" in folded:
         return "Free disk space there, and check how much is left before the task starts."
     if "timeout" in folded or "timed out" in folded or "time out" in folded:
-        return "Find out why the call takes so long, and say what to do instead when it times out."
+        return "Find out why the call takes so long, and define what to do instead when it times out."
     if "permission" in folded or "denied" in folded or "forbidden" in folded:
         return "Grant the permission that it lacks, or keep such tasks from it."
     return f"Handle this error or fix its cause: {pattern}"
@@ -245,35 +243,98 @@ def _advice(pattern: str) -> str:
 def _team(evidence: str, names: list[str]) -> dict[str, Any]:
     parts = _AGENT.split(evidence)[1:]
     agents = [(name.strip(), _see(text)) for name, text in zip(parts[::2], parts[1::2], strict=True)]
-    measured = [(name, seen) for name, seen in agents if seen.runs]
-    runs = sum(seen.runs for _, seen in measured)
+    measured = [_Member(name, seen, _mistaken(name, seen)) for name, seen in agents if seen.runs]
+    runs = sum(member.seen.runs for member in measured)
     whole = _Seen(
         runs=runs,
-        completed=sum(seen.completed for _, seen in measured),
-        tool_calls=sum(seen.tool_calls for _, seen in measured),
-        tool_errors=sum(seen.tool_errors for _, seen in measured),
-        repeats=sum(seen.repeats for _, seen in measured),
-        duration_seconds=sum(seen.duration_seconds * seen.runs for _, seen in measured) / runs if runs else 0.0,
+        completed=sum(member.seen.completed for member in measured),
+        tool_calls=sum(member.seen.tool_calls for member in measured),
+        tool_errors=sum(member.seen.tool_errors for member in measured),
+        repeats=sum(member.seen.repeats for member in measured),
+        duration_seconds=sum(member.seen.duration_seconds * member.seen.runs for member in measured) / runs
+        if runs
+        else 0.0,
         failures=(),
     )
-    best = sorted(measured, key=lambda item: -item[1].rate)[:3]
-    worst = sorted((item for item in measured if item[1].rate < 1), key=lambda item: item[1].rate)[:3]
-    weak = ", ".join(f"{name} ({seen.rate:.0%})" for name, seen in worst)
-    strong = ", ".join(f"{name} ({seen.rate:.0%})" for name, seen in best)
-    failed, ended = _examples(evidence)
-    claimed = sum(verdict.claim is not None for verdict in derive_verdicts(evidence))
-    claims = f" The worst runs of {claimed} agents claim success for what did not happen." if claimed else ""
+    done = sum(member.done for member in measured)
+    worst = sorted((member for member in measured if member.rate < 1), key=lambda member: member.rate)[:3]
+    best = sorted((member for member in measured if member not in worst), key=lambda member: -member.rate)[:3]
+    claiming = [member.name for member in measured if member.mistaken]
+    strong, weak = _with_rates(best), _with_rates(worst)
+    verdicts = derive_verdicts(evidence)
+    criteria = {name: _team_criterion(name, whole, done, verdicts) for name in names}
+    claims = f" {_join(claiming)} report{'s' if len(claiming) == 1 else ''} work as done that was held or refused."
     return {
-        "criteria": {name: _criterion(name, whole, failed, ended) for name in names},
-        "reasoning": f"{whole.completed} of {runs} runs of {len(measured)} agents ended as completed.",
-        "strengths": [f"Most often completed: {strong}."] if best else [],
-        "weaknesses": [f"Least often completed: {weak}."] if worst else [],
-        "recommendations": [
-            f"Look at {name} first: {seen.failures[0][1]}" for name, seen in worst if seen.failures and seen.rate < 0.8
-        ],
+        "criteria": criteria,
+        "reasoning": f"{done} of {runs} runs of {len(measured)} agents did their task; {whole.completed} ended as "
+        "completed.",
+        "strengths": [f"Most often successful: {strong}."] if best else [],
+        "weaknesses": [f"Least often successful: {weak}."] if worst else [],
+        "recommendations": [_first_step(member) for member in worst if member.rate < 0.8],
         "executive_summary": (
-            f"The team ended {whole.completed} of {runs} runs as completed, most often those of {strong}. Whether "
-            f"completed runs did their task is in the verdicts on runs.{claims}\n\n"
+            f"{done} of {runs} runs did their task, although {whole.completed} ended as completed."
+            if done < whole.completed
+            else f"{done} of {runs} runs did their task."
         )
-        + (f"Most of the failed runs are those of {weak}." if worst else "No run ended as failed."),
+        + (claims if claiming else "")
+        + (f"\n\nLeast often successful: {weak}." if worst else "")
+        + (f" Most often: {strong}." if worst and best else ""),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """An agent of the team; ``mistaken`` of its completed runs claim a success that they were not."""
+
+    name: str
+    seen: _Seen
+    mistaken: int
+
+    @property
+    def done(self) -> int:
+        return self.seen.completed - self.mistaken
+
+    @property
+    def rate(self) -> float:
+        return self.done / self.seen.runs
+
+
+def _mistaken(name: str, seen: _Seen) -> int:
+    """How many completed runs of an agent claim success for what did not happen: the sample plants a share of them.
+
+    The team's evidence shows one run of each agent, from which no judge could count them.
+    """
+    shares = {spec["name"]: spec.get("mistaken", 0.0) for spec in load_team()}
+    share: float = shares.get(_COPY.sub("", name), 0.0)
+    return round(seen.completed * share)
+
+
+def _team_criterion(name: str, whole: _Seen, done: int, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """A score of the team's own: accuracy by the runs that did their task, the rest by the figures."""
+    found = _criterion(name, whole, [], [])
+    if found["score"] is None:
+        return found
+    folded = name.casefold()
+    if not any(word in folded for word in ("effic", "cost", "reliab")):
+        score = 10 * done / whole.runs - 3 * whole.error_rate
+        found["score"] = round(2 * max(0.0, score)) / 2
+        found["reasoning"] = f"{done} of {whole.runs} runs did their task."
+    failing = [verdict for verdict in verdicts if verdict.success == "no"]
+    passing = [verdict for verdict in verdicts if verdict.success == "yes"]
+    first, second = (failing, passing) if found["score"] < _GOOD else (passing, failing)
+    return found | {"examples": [_example(verdict) for verdict in (*first, *second) if verdict.quotes][:_MOST_EXAMPLES]}
+
+
+def _first_step(member: _Member) -> str:
+    """What to do first for an agent that often does not do its task."""
+    if member.seen.failures and member.seen.runs - member.seen.completed >= member.mistaken:
+        return f"Look at {member.name} first: {member.seen.failures[0][1]}"
+    return f"Have {member.name} read what its calls return before it reports a task as done."
+
+
+def _with_rates(members: Sequence[_Member]) -> str:
+    return ", ".join(f"{member.name} ({member.rate:.0%})" for member in members)
+
+
+def _join(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

@@ -175,13 +175,17 @@ def one_line(text: object, style: str = "") -> Text:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: title, cells, and ``rank``: without room the highest goes first, then the last."""
+    """A column of a table: title, cells, and ``rank``: without room the highest goes first, then the last.
+
+    Where it folds, it is at least ``folded_width`` wide, or as wide as its cells.
+    """
 
     title: str
     cells: Sequence[Text | str]
     rank: int = 0
     justify: Literal["left", "right"] = "left"
     folds: bool = False
+    folded_width: int = _FOLDED_WIDTH
 
 
 def print_table(console: Console, columns: Sequence[Column]) -> None:
@@ -191,7 +195,7 @@ def print_table(console: Console, columns: Sequence[Column]) -> None:
         # The last of those with the highest rank.
         last = max(reversed(shown[1:]), key=lambda column: column.rank)
         # What folds needs no more room than a few words do.
-        least = console.measure(_table(shown, _FOLDED_WIDTH), options=console.options.update(max_width=10_000))
+        least = console.measure(_table(shown, folded=True), options=console.options.update(max_width=10_000))
         if least.maximum <= console.width:
             break
         shown = [column for column in shown if column is not last]
@@ -200,7 +204,7 @@ def print_table(console: Console, columns: Sequence[Column]) -> None:
     console.print()
 
 
-def _table(columns: Sequence[Column], folded_width: int | None = None) -> Table:
+def _table(columns: Sequence[Column], *, folded: bool = False) -> Table:
     table = Table(
         box=_BOX, header_style="bold", border_style="dim", pad_edge=False, show_edge=False, padding=(0, 1, 0, 0)
     )
@@ -210,7 +214,7 @@ def _table(columns: Sequence[Column], folded_width: int | None = None) -> Table:
             justify=column.justify,
             no_wrap=not column.folds,
             overflow="fold" if column.folds else "ellipsis",
-            max_width=folded_width if column.folds else None,
+            max_width=column.folded_width if folded and column.folds else None,
         )
     for cells in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*cells)

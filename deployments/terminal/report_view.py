@@ -53,7 +53,7 @@ def print_report(
     from tasks.render.order import needs_attention, stays_close, worst_agents_first
     from tasks.render.outage import find_outage
 
-    _print_verdict(console, report)
+    _print_verdict(console, report, agents)
     outage = find_outage(agents)
     if outage is not None:
         _print_outage(console, outage)
@@ -78,8 +78,8 @@ def print_report(
     _print_doubts(console, ordered)
 
 
-def _print_verdict(console: Console, report: ReportRow) -> None:
-    from tasks.render.markdown import describe_mean, describe_runs, describe_runs_cost, format_judging_cost
+def _print_verdict(console: Console, report: ReportRow, agents: Sequence[AgentRow]) -> None:
+    from tasks.render.markdown import describe_agents, describe_runs, describe_runs_cost, format_judging_cost
     from tasks.wording.durations import format_duration
     from tasks.wording.formats import format_score
     from tasks.wording.passing import describe_passed
@@ -101,7 +101,7 @@ def _print_verdict(console: Console, report: ReportRow) -> None:
         )
         console.print(Text.assemble("Team: ", (format_score(report["team_score"]), "bold"), " of 10, ", passes))
     if report["total_agents"] is not None:
-        console.print(f"Agents: {describe_mean(report)}; {report['agents_failed']} failed")
+        console.print(f"Agents: {describe_agents(report, agents)}")
         runs_cost = describe_runs_cost(report)
         console.print(
             Text.assemble(

@@ -42,6 +42,11 @@ def read_id(value: object) -> str | None:
     return f"{text[: LONGEST_ID - _DIGEST_CHARACTERS - 1]}…{digest}"
 
 
+def random_place(run_id: str) -> bytes:
+    """A key that puts runs into a random order, which is always the same."""
+    return hashlib.sha256(run_id.encode("utf-8", "surrogatepass")).digest()
+
+
 def natural_key(text: str) -> NaturalKey:
     """A sort key for ids: numbers within them by their size, "2" before "10" and "bot-2" before "bot-10".
 

@@ -92,7 +92,7 @@ def build_metrics(
     tokens = [count for run in finished if (count := run_tokens(run, traces.get(run.id)).total) is not None]
     costs = [costs_usd[run.id] for run in finished if run.id in costs_usd]
     patterns = group_failures(failed, traces) if population is None else population.failure_patterns
-    best = _best_run(finished, traces, costs_usd)
+    best = find_best_run(finished, traces, costs_usd)
     return Metrics(
         runs_analyzed=len(finished),
         runs_completed=completed,
@@ -231,7 +231,9 @@ def _tool_usage(runs: Iterable[Run], traces: Mapping[RunId, Trace]) -> tuple[Too
     )
 
 
-def _best_run(runs: Sequence[Run], traces: Mapping[RunId, Trace], costs_usd: Mapping[RunId, float]) -> RunRef | None:
+def find_best_run(
+    runs: Sequence[Run], traces: Mapping[RunId, Trace], costs_usd: Mapping[RunId, float]
+) -> RunRef | None:
     """The success with the fewest tool errors, then the fastest, the cheapest, the newest; None without a success."""
 
     def rank(run: Run) -> tuple[int, float, float]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from tasks.evidence.left_out import LeftOut
 from tasks.evidence.types import Evidence, RunId
-from tasks.judge.answer import RenderedEvidence
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.digest import digest_evidence
 from tasks.judge.evaluation import Evaluation
@@ -21,11 +20,10 @@ from tasks.judge.prompt.prompts import (
     AGENT_DETAILS,
     ALL_FACTS,
     FactsDetail,
-    describe_selection,
     render_agent,
     render_known,
 )
-from tasks.judge.prompt.selection import Selection, label_runs, select_runs
+from tasks.judge.prompt.selection import RenderedEvidence, Selection, label_runs, select_runs
 from tasks.judge.prompt.suspicion import find_suspicions
 from tasks.judge.prompt.tokens import estimate_tokens
 from tasks.judge.question import Question
@@ -64,10 +62,10 @@ def build_agent_question(
         digest = fingerprint({"evidence": digest, "verdicts": verdicts})
 
     def render(budget_tokens: int, rotation: float) -> RenderedEvidence:
-        selection = select_runs(evidence, asked, budget_tokens, rotation)
+        selection = select_runs(evidence, asked, budget_tokens, rotation, at_random=asks in ("verdicts", "runs"))
         text = render_agent(evidence, selection, _detail(evidence, budget_tokens)) + verdicts
         labels = tuple(shown.labelled_run.label for shown in selection.runs)
-        return RenderedEvidence(text, len(selection.runs), _sampling(selection), labels)
+        return RenderedEvidence(text, len(selection.runs), selection.finished, selection.is_random, labels)
 
     return Question(
         kind="agent",
@@ -137,10 +135,6 @@ def _detail(evidence: Evidence, budget_tokens: int) -> FactsDetail:
         if estimate_tokens(render_agent(evidence, without_runs, detail)) <= _FACTS_SHARE * budget_tokens:
             break
     return detail
-
-
-def _sampling(selection: Selection) -> str:
-    return describe_selection(selection) if selection.is_sample else ""
 
 
 def _all_texts(

@@ -10,14 +10,15 @@ from tasks.errors import UnusableAnswerError
 from tasks.evidence.values import read_text
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.issues.found_issue import ParsedIssues
-from tasks.judge.parsing.objects import find_values
-from tasks.judge.parsing.reasoning import answer_part
+from tasks.judge.parsing.objects import find_values, require_object
+from tasks.judge.parsing.reasoning import require_answer_part
 from tasks.judge.parsing.scores import read_score
 from tasks.judge.parsing.shapes import find_answer
 from tasks.judge.prompt.citations import Citation, LabelledRuns, Side
 from tasks.judge.prompt.instructions import Asks, Kind
+from tasks.judge.prompt.selection import RenderedEvidence
 from tasks.judge.rubric import fold_name
-from tasks.judge.runs.parsing import find_runs, find_whole_runs, read_verdicts
+from tasks.judge.runs.parsing import CUT_OFF, LEFT_OUT, find_runs, find_whole_runs, read_verdicts
 from tasks.judge.runs.schema import object_of, run_definitions, runs_schema
 from tasks.judge.runs.verdict import RunVerdict
 
@@ -48,20 +49,6 @@ class CriterionAnswer:
     reasoning: str
     score: float | None
     examples: tuple[Example, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RenderedEvidence:
-    """The evidence as the judge was shown it, without its fence: the text, and how many runs are in it.
-
-    ``sampling`` says which they are when they are not all ("" otherwise); ``runs`` is None where they are not counted.
-    ``labels`` are those of the runs that are shown, in their order.
-    """
-
-    text: str
-    runs: int | None = None
-    sampling: str = ""
-    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +181,7 @@ def parse_verdicts(
     Raises:
         UnusableAnswerError: there is no verdict that can be used.
     """
-    part = answer_part(text)
+    part = require_answer_part(text)
     problems: list[str] = []
     data: Mapping[str, Any] = {}
     wanted = labelled_runs.labels if labels is None else labels
@@ -204,18 +191,20 @@ def parse_verdicts(
         problems += ["the answer was cut off at its length limit"] if cut_off else error.problems
         given = {label: verdict for label, verdict in find_whole_runs(part).items() if label in wanted}
     else:
+        require_object(values, part)
         given = find_runs(values, wanted)
         data = _words_of(values, rubric)
     if labels is None:
         wanted = [label for label in wanted if label in given]
-    verdicts = read_verdicts(given, wanted, rubric, labelled_runs)
+    verdicts = read_verdicts(given, wanted, rubric, labelled_runs, missing=CUT_OFF if problems else LEFT_OUT)
     usable = [verdict for verdict in verdicts if verdict.success is not None]
     if not usable:
-        why = problems or [verdict.problem for verdict in verdicts[:3]] or ["there is no verdict on any run"]
-        raise UnusableAnswerError(list(dict.fromkeys(why)))
+        unusable = [verdict.problem for verdict in verdicts[:3]] if given else ["there is no verdict on any run"]
+        raise UnusableAnswerError(list(dict.fromkeys(problems or unusable)))
     if 2 * len(usable) < len(verdicts):
         first = next(verdict for verdict in verdicts if verdict.success is None)
-        problems.append(f"{len(verdicts) - len(usable)} of {len(verdicts)} verdicts: {first.label}: {first.problem}")
+        count = f"{len(verdicts) - len(usable)} of {len(verdicts)} verdicts"
+        problems.append(f"{count} cannot be used: {first.label}: {first.problem}")
     criteria, lost = _unscored(data, rubric, labelled_runs)
     dropped = lost + sum(verdict.quotes_dropped for verdict in verdicts)
     answer = JudgeAnswer(criteria, citations_dropped=dropped, run_verdicts=verdicts, problems=tuple(problems))
@@ -230,7 +219,10 @@ def parse_words(
     Raises:
         UnusableAnswerError: there is nothing in it that was asked for.
     """
-    data = _words_of(find_values(answer_part(text), cut_off=cut_off), rubric)
+    part = require_answer_part(text)
+    values = find_values(part, cut_off=cut_off)
+    require_object(values, part)
+    data = _words_of(values, rubric)
     criteria, dropped = _unscored(data, rubric, labelled_runs)
     answer = _with_words(JudgeAnswer(criteria, citations_dropped=dropped), data, labelled_runs)
     texts = (answer.reasoning, *answer.strengths, *answer.weaknesses, *answer.recommendations)
@@ -298,19 +290,13 @@ def _alike(found: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _load(text: str, rubric: Mapping[str, Criterion], cut_off: bool) -> dict[str, Any]:
     """The answer in ``text`` with its criteria as an object, however few of them there are."""
-    if not text.strip():
-        raise UnusableAnswerError(["the answer is empty"])
-    text = answer_part(text)
-    if not text.strip():
-        raise UnusableAnswerError(["the answer is nothing but reasoning; the JSON object must follow it"])
+    text = require_answer_part(text)
     values = find_values(text, cut_off=cut_off)
     answer = find_answer(values, rubric)
     if answer is not None:
         return answer
-    if not values or not isinstance(values[0], dict) or text.lstrip().startswith("<"):
-        start = " ".join(text.split())[:80]
-        raise UnusableAnswerError([f"the answer is not a JSON object (it starts with {start!r})"])
-    return values[0] | {"criteria": {}}
+    require_object([] if text.lstrip().startswith("<") else values[:1], text)
+    return {**values[0], "criteria": {}}
 
 
 def _given(name: str, found: Mapping[str, Any], alike: Mapping[str, Sequence[str]]) -> dict[str, Any]:

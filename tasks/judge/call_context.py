@@ -56,9 +56,9 @@ class Spent:
 class CallContext:
     """One answer that is wanted: its key in the ledger, the report and agent that it is for, and its limits.
 
-    ``fingerprint`` stands for the question and ``sample`` (from 0); ``earlier`` is what earlier versions kept it
-    under. ``deadline`` is of ``time.monotonic`` and bounds waiting, calls and retries. Answers paid for before
-    ``fresh_since`` (aware; None: no bound) are not reused. ``spent`` adds up what the calls cost.
+    ``fingerprint`` stands for the question and ``sample`` (from 0). ``deadline`` is of ``time.monotonic`` and bounds
+    waiting, calls and retries. Answers paid for before ``fresh_since`` (aware; None: no bound) are not reused.
+    ``spent`` adds up what the calls cost.
     """
 
     fingerprint: str
@@ -70,5 +70,4 @@ class CallContext:
     agent_id: AgentId | None = None
     sample: int = 0
     fresh_since: datetime | None = None
-    earlier: str = ""
     spent: Spent = field(default_factory=Spent)

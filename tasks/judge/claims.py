@@ -41,10 +41,9 @@ def claimed(
     def ask() -> PaidAnswer | Claim | None:
         left = call.deadline - time.monotonic()
         if left <= 0 or call.stop.kind is not None:
-            return ledger.find(call.fingerprint, earlier=call.earlier, since=call.fresh_since, report_id=call.report_id)
+            return ledger.find(call.fingerprint, since=call.fresh_since, report_id=call.report_id)
         return ledger.claim(
             call.fingerprint,
-            earlier=call.earlier,
             kind=call.kind,
             model=call.model,
             report_id=call.report_id,

@@ -73,8 +73,7 @@ class Judge:
         """
         question = question.guided_by(self.guidance)
         call = CallContext(
-            fingerprint=self._fingerprint(question, sample, self._endpoint()),
-            earlier=self._fingerprint(question, sample, {}),
+            fingerprint=self._fingerprint(question, sample),
             kind=question.kind,
             model=self.client.model,
             deadline=deadline,
@@ -105,6 +104,13 @@ class Judge:
                     return answer, False
             claim = held if isinstance(held, Claim) else None
             return self._pay(question, call, claim, drafts), False
+
+    def recall(self, question: Question) -> JudgeAnswer | None:
+        """The usable answer that the ledger has to ``question``; None without one. Nothing is paid."""
+        held = self.ledger.find(self._fingerprint(question, 0), since=self.fresh_since, report_id=self.report_id)
+        with suppress(UnusableAnswerError):
+            return None if held is None else question.parse(held.answer)
+        return None
 
     def verdicts_at_once(self, criteria: int) -> int:
         """On how many runs one answer holds verdicts, with checks of ``criteria``; a small context gives few.
@@ -343,10 +349,10 @@ class Judge:
         address = self.client.address
         return {} if address is None else {"endpoint": address.identity}
 
-    def _fingerprint(self, question: Question, sample: int, endpoint: dict[str, Any]) -> str:
+    def _fingerprint(self, question: Question, sample: int) -> str:
         return fingerprint(
             self.settings()
-            | endpoint
+            | self._endpoint()
             | {
                 "kind": question.kind,
                 "asks": question.asks,

@@ -14,6 +14,7 @@ from tasks.judge.evaluation import AgentStatus, Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.question import Question
 from tasks.judge.runs.each import JudgedRuns
+from tasks.judge.runs.parsing import UNANSWERED
 from tasks.judge.runs.scoring import combine_samples
 from tasks.judge.runs.verdict import RunVerdict
 from tasks.judge.scoring import Verdict, build_verdicts, count_verdicts, score_verdicts, typical_first
@@ -66,13 +67,19 @@ def judge_question(
         for part in parts:
             try:
                 more, _ = judge.ask(part, deadline=deadline, spent=spent, sample=sample)
+            except UnusableAnswerError as error:
+                lost.append(str(error))
+                run_verdicts[-1] += _unusable(part)
             except AgentReportError as error:
                 lost.append(str(error))
             else:
                 answers[-1] = _with_part(answers[-1], more)
                 run_verdicts[-1] += more.run_verdicts
     if not answers:
-        return _unanswered(question, "failed", missing[0], spent, judged, inclusion_of)
+        unanswered = _unanswered(question, "failed", missing[0], spent, judged, inclusion_of)
+        if question.asks != "verdicts":
+            return unanswered
+        return replace(unanswered, run_verdicts=tuple(_unusable(question, *parts)))
     warnings = []
     if missing:
         warnings.append(f"{len(missing)} of {judge.samples} samples {is_are(len(missing))} missing: {missing[0]}")
@@ -105,12 +112,20 @@ def _unanswered(
     return replace(_judged(question, [nothing], verdicts, known, spent, warnings), samples=0)
 
 
+def _unusable(*questions: Question) -> list[RunVerdict]:
+    """That there is no usable verdict on the runs of ``questions``, which the judge was asked about."""
+    return [
+        RunVerdict(question.labelled_runs.run_id(label) or "", label, None, problem=UNANSWERED)
+        for question in questions
+        for label in question.labelled_runs.labels
+    ]
+
+
 def _with_part(answer: JudgeAnswer, part: JudgeAnswer) -> JudgeAnswer:
     """``answer`` with what was shown for ``part``, and what was odd about that."""
     shown = answer.shown
     if shown is not None and part.shown is not None:
-        runs = (shown.runs or 0) + (part.shown.runs or 0)
-        shown = replace(shown, runs=runs, labels=(*shown.labels, *part.shown.labels))
+        shown = shown.with_part(part.shown)
     return replace(
         answer,
         shown=shown,
@@ -144,7 +159,7 @@ def _judged(
     warnings += dict.fromkeys(warning for answer in answers for warning in answer.warnings)
     warnings += _doubts(verdicts)
     warnings += _run_doubts(run_verdicts)
-    reused = spent.calls == 0
+    reused = spent.calls == 0 and not spent.unknown
     return Evaluation(
         agent_id=question.agent_id,
         status="no_evidence" if score.score is None and not _decides(run_verdicts) else "evaluated",
@@ -191,14 +206,11 @@ def _doubts(verdicts: Sequence[Verdict]) -> list[str]:
 def _run_doubts(run_verdicts: Sequence[RunVerdict]) -> list[str]:
     doubts = []
     unusable = [verdict for verdict in run_verdicts if verdict.success is None]
-    unsupported = sum(verdict.success is not None and not verdict.evidence for verdict in run_verdicts)
     unstable = sum(verdict.unstable for verdict in run_verdicts)
     runs = counted(len(run_verdicts), "run")
     if unusable:
         first = unusable[0]
         doubts.append(f"no usable verdict on {len(unusable)} of {runs} ({first.label}: {first.problem})")
-    if unsupported:
-        doubts.append(f"verdicts without a quote on {unsupported} of {runs}")
     if unstable:
         doubts.append(f"the judge's samples disagree on {unstable} of {runs}")
     return doubts

@@ -84,9 +84,9 @@ class Ledger(Protocol):
     """Where paid answers are kept, and claimed before they are paid for; safe to call from many threads."""
 
     def find(
-        self, fingerprint: str, *, earlier: str = "", since: datetime | None = None, report_id: int | None = None
+        self, fingerprint: str, *, since: datetime | None = None, report_id: int | None = None
     ) -> PaidAnswer | None:
-        """The newest usable answer under this fingerprint, or under ``earlier``, which other versions gave it; or None.
+        """The newest usable answer under this fingerprint, or None.
 
         One that arrived before ``since`` (aware) does not count. With ``report_id`` this report takes it.
         """
@@ -95,7 +95,6 @@ class Ledger(Protocol):
         self,
         fingerprint: str,
         *,
-        earlier: str = "",
         kind: Kind,
         model: str,
         report_id: int | None,

@@ -10,7 +10,7 @@ from typing import Any
 
 from tasks.errors import ContextLengthError
 from tasks.evidence.types import AgentId
-from tasks.judge.answer import JudgeAnswer, RenderedEvidence, build_schema, parse_answer, parse_verdicts, parse_words
+from tasks.judge.answer import JudgeAnswer, build_schema, parse_answer, parse_verdicts, parse_words
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.model_limits import Bounds
 from tasks.judge.issues.answer import IssueKeys, build_issues_schema, parse_issues
@@ -18,6 +18,7 @@ from tasks.judge.prompt.citations import LabelledRuns
 from tasks.judge.prompt.fence import Fence
 from tasks.judge.prompt.instructions import Asks, Kind
 from tasks.judge.prompt.prompts import build_messages
+from tasks.judge.prompt.selection import RenderedEvidence
 from tasks.judge.prompt.tokens import TokenScale, estimate_tokens
 from tasks.judge.runs.guidance import Guidance, render_examples, render_guidance
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tasks.evidence.types import Evidence
-from tasks.judge.answer import RenderedEvidence
 from tasks.judge.digest import digest_evidence
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
@@ -14,7 +13,7 @@ from tasks.judge.ledger import fingerprint
 from tasks.judge.prompt.allocation import water_fill
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.prompt.prompts import TEAM_DETAILS, FactsDetail, render_member, render_team
-from tasks.judge.prompt.selection import run_size, show_run
+from tasks.judge.prompt.selection import RenderedEvidence, run_size, show_run
 from tasks.judge.prompt.tokens import estimate_tokens
 from tasks.judge.question import Question
 from tasks.judge.rubric import TeamCriteria, in_order

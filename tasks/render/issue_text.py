@@ -14,6 +14,7 @@ TITLE = "What to fix first"
 MOST_ISSUES = 10
 _MOST_AGENTS = 5
 _MOST_TITLE, _MOST_TEXT, _MOST_ERROR = 160, 500, 240
+_ENDED = {"failed": "failed", "cancelled": "was cancelled"}
 
 
 def listed_issues(rows: Sequence[IssueRow]) -> list[IssueRow]:
@@ -60,17 +61,26 @@ def describe_gain(row: IssueRow) -> str:
 
 def describe_search(report: ReportRow, rows: Sequence[IssueRow]) -> str:
     """How far the list can be trusted, or why there is none; "" where the judge made it and nothing is odd."""
-    if report["status"] != "completed":
-        return f"Not looked for: the report {report['status']}."
     failing = any(row["state"] != "gone" for row in rows)
+    if report["status"] != "completed" and not failing:
+        return f"Not looked for: the report {_ENDED.get(report['status'], 'is not done')}."
     if report.get("issues_error") and failing:
         why = cut(str(report["issues_error"]), _MOST_ERROR)
         return f"The judge did not group the failing runs ({why}), so they are grouped by the words of their failures."
-    if report.get("verdicts"):
-        return "" if failing else "No run that was judged failed."
+    verdicts = report.get("verdicts")
+    known = verdicts["from_judge"] + verdicts["from_source"] if verdicts else 0
+    if known and failing:
+        return ""
     if failing:
         return "No run was judged: these are runs whose source or status reports a failure."
-    return "No run was judged, and none ended as a failure: whether the runs did their task is not known."
+    if not verdicts and (completed := report.get("completion_rate")) is not None and completed < 1:
+        return "Not looked for: the report was made by a version that did not judge single runs."
+    if not known:
+        return "No run was judged, and none ended as a failure: whether the runs did their task is not known."
+    unknown = verdicts["cannot_tell"] + verdicts["unusable"] + verdicts["not_judged"] if verdicts else 0
+    if unknown:
+        return f"None of the {counted(known, 'run')} with a verdict failed; of {unknown:,} more it is not known."
+    return "No run that was judged failed."
 
 
 def name_agents(row: IssueRow, names: Mapping[AgentId, str]) -> str:

@@ -14,6 +14,7 @@ from tasks.render.issue_text import issue_lines
 from tasks.render.needs import build_need
 from tasks.render.order import STAYS_CLOSE, needs_attention, stays_close, worst_agents_first
 from tasks.render.outage import Outage, find_outage, group_unjudged
+from tasks.render.standing_text import describe_standing
 from tasks.render.success_text import describe_rate, describe_success, describe_undecided, describe_verdicts
 from tasks.report.rows import AgentRow, CriterionRow, ReportRow, RunRow
 from tasks.wire.trace_pages import NO_PAGES, TracePages
@@ -94,6 +95,14 @@ def describe_mean(report: ReportRow) -> str:
         f"{format_score(report['avg_agent_score'])} on average over the {evaluated} of {counted(total, 'agent')} "
         f"that {was_were(evaluated)} evaluated"
     )
+
+
+def describe_agents(report: ReportRow, details: Sequence[AgentRow]) -> str:
+    """How many agents pass and fail, then their mean score; ``details`` is empty until the report is written."""
+    standing = describe_standing(details)
+    if not standing:
+        return describe_mean(report)
+    return standing if report["avg_agent_score"] is None else f"{standing}; score {describe_mean(report)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +193,6 @@ def _verdict(report: ReportRow) -> str:
 
 
 def _figures(report: ReportRow, details: Sequence[AgentRow]) -> list[str]:
-    close = sum(row["passed"] is None and row["status"] == "evaluated" for row in details)
-    groups = (
-        ("fail", sum(row["passed"] is False for row in details)),
-        ("pass", sum(row["passed"] is True for row in details)),
-        ("undecided", close),
-    )
-    counts = "".join(f"; {number} {word}" for word, number in groups if number)
-    failed = f"; {report['agents_failed']} failed" if report["agents_failed"] else ""
     costs = f"; {costs}" if (costs := describe_runs_cost(report)) else ""
     asked = max((row.get("samples") or 0 for row in details), default=0)
     times = f", asked {asked} times each" if asked > 1 else ""
@@ -199,7 +200,7 @@ def _figures(report: ReportRow, details: Sequence[AgentRow]) -> list[str]:
     again = f"; {counted(reused, 'answer')} paid for before and used again" if reused else ""
     return [
         *_success(report),
-        f"- **Agents:** {describe_mean(report)}{counts}{failed}",
+        f"- **Agents:** {describe_agents(report, details)}",
         f"- **Runs:** {describe_runs(report)}{costs}",
         f"- **Judging:** cost {format_judging_cost(report)}, by {escape(report['judge_model'])}{times}{again}",
     ]

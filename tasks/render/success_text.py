@@ -46,6 +46,11 @@ def find_gap(row: AgentRow) -> float | None:
     return None if completion is None or success is None else completion - success
 
 
+def points_between(low: float | None, high: float | None) -> int:
+    """How many percentage points lie between two rates of 0 to 1 as they are shown; 0 where either is unknown."""
+    return 0 if low is None or high is None else round(high * 100) - round(low * 100)
+
+
 def describe_verdicts(counts: VerdictCountsRow | None) -> str:
     """``19 by the judge, 1 where the judge cannot tell``; "" for a report without verdicts on runs."""
     if counts is None:

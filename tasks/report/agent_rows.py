@@ -18,12 +18,14 @@ from tasks.report.nested_rows import (
     CitationRow,
     ContradictionRow,
     DayFiguresRow,
+    RunRefRow,
     TelemetryRow,
     ToolCallRow,
     ToolCallsRow,
     VerdictCountsRow,
     WaterfallSpanRow,
 )
+from tasks.report.notable_runs import choose_best_run, choose_worst_run
 from tasks.report.rows import AgentRow, CriterionRow, RunRow
 from tasks.statistics.estimate import Estimate
 from tasks.wording.shortening import clip_middle
@@ -40,7 +42,10 @@ def build_agent_row(
 
     ``figures`` and ``known`` are those of ``evidence``. ``success_rate_shrunk`` needs the other agents', and is None.
     """
+    verdicts = {verdict.run_id: verdict for verdict in evaluation.run_verdicts}
     metrics = evidence.metrics.model_dump() if evidence else {}
+    best = choose_best_run(evidence, verdicts) if evidence else None
+    worst = choose_worst_run(evidence, verdicts) if evidence else None
     measured = figures.measured.model_dump() if figures else {}
     completion = figures.completion if figures else Estimate()
     success = known.rate if known else Estimate()
@@ -68,9 +73,7 @@ def build_agent_row(
         "success_rate_high": success.high,
         "success_rate_shrunk": None,
         "verdicts": cast(VerdictCountsRow, known.counts.model_dump()) if known else None,
-        "daily": [cast(DayFiguresRow, day.model_dump()) for day in figures.daily]
-        if figures and figures.daily
-        else None,
+        "daily": _daily(figures),
         "avg_duration_seconds": measured.get("avg_duration_seconds"),
         "p50_duration_seconds": measured.get("p50_duration_seconds"),
         "p95_duration_seconds": measured.get("p95_duration_seconds"),
@@ -81,8 +84,8 @@ def build_agent_row(
         "runs_with_cost": measured.get("runs_with_cost"),
         "tool_usage": metrics.get("tool_usage"),
         "failure_patterns": measured.get("failure_patterns"),
-        "best_run": metrics.get("best_run"),
-        "worst_run": metrics.get("worst_run"),
+        "best_run": cast(RunRefRow, best.model_dump()) if best else None,
+        "worst_run": cast(RunRefRow, worst.model_dump()) if worst else None,
         "typical_run": metrics.get("typical_run"),
         "traces": metrics.get("traces"),
         "telemetry_summary": metrics.get("telemetry"),

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping
 
 from tasks.evidence.types import AgentId, VerdictCounts
 from tasks.judge.runs.success import KnownSuccess
-from tasks.statistics.estimate import Estimate
+from tasks.statistics.estimate import Estimate, widen
 from tasks.statistics.shrinkage import shrink_rates
 from tasks.statistics.weighted import estimate_groups
 
 
 def estimate_team_success(known: Iterable[KnownSuccess]) -> Estimate:
     """The share of all agents' runs that did their task, each agent counted by its runs; of no known run, None."""
-    return estimate_groups([found.whole for found in known])
+    known = list(known)
+    worst, best = (estimate_groups([found.bounds[side] for found in known]) for side in (0, 1))
+    return widen(estimate_groups([found.whole for found in known]), worst, best)
 
 
 def add_counts(parts: Iterable[VerdictCounts]) -> VerdictCounts:

@@ -38,20 +38,18 @@ def read_runs(
     window: Window,
     hide: Redactor | None,
     *,
-    seed: str = "",
     prices: RunPrices | None = None,
     make_visitor: MakeVisitor = lambda _: None,
 ) -> list[AgentRuns | ReadFailure]:
     """The runs of each agent, redacted, in the order of ``agents``: with ``window.since`` a sample of all.
 
-    ``seed`` names the report, whose sample is always the same. A visitor that ``make_visitor`` gives for an agent is
-    shown every run of the population, as the source has it.
+    A visitor that ``make_visitor`` gives for an agent is shown every run of the population, as the source has it.
 
     Raises:
         RefusedError: the source cannot filter by model, or knows no sessions.
     """
     prices = prices or RunPrices({})
-    found = RunFinder(source, seed, prices, make_visitor, hide).find(agents, window)
+    found = RunFinder(source, prices, make_visitor, hide).find(agents, window)
     return [_attempt(hide, _finish, found[agent.id], prices, hide) for agent in agents]
 
 

@@ -44,11 +44,10 @@ class FoundRuns(NamedTuple):
 
 
 class RunFinder(NamedTuple):
-    """How runs are found: the same ``seed`` draws the same sample, ``prices`` are for runs without a cost of their own,
-    a visitor is made for each agent, and a session's id that ``hide`` would change is no id for a report."""
+    """How runs are found: ``prices`` are for runs without a cost of their own, a visitor is made for each agent, and a
+    session's id that ``hide`` would change is no id for a report."""
 
     source: Source
-    seed: str
     prices: RunPrices
     make_visitor: MakeVisitor
     hide: Redactor | None
@@ -135,7 +134,7 @@ class _AgentScan:
         self.fold = PopulationFold(
             window.since or EPOCH,
             window.until,
-            Sampler(window.limit, f"{finder.seed}\n{agent.id}"),
+            Sampler(window.limit, f"{agent.environment}\n{agent.id}"),
             finder.prices,
             # Without a population, the runs that are read in full are visited.
             self.visitor if window.since is not None else None,

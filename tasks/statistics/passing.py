@@ -23,6 +23,14 @@ def decide(estimate: Estimate, threshold: float) -> bool | None:
     return False if estimate.high < threshold - _ROUNDING else None
 
 
+def decide_share(estimate: Estimate, threshold: float, *, is_every: bool) -> bool | None:
+    """As ``decide``, of a share from 0 to 1, whose ``threshold`` may be 1: one that misses it is enough to fail, and it
+    takes ``is_every`` to pass: nothing but hits was seen, and all that there is was seen."""
+    if threshold >= 1 and estimate.value is not None and estimate.value >= 1:
+        return True if is_every else None
+    return decide(estimate, threshold)
+
+
 def runs_to_decide(estimate: Estimate, threshold: float) -> int | None:
     """About how many more runs would move the ``threshold`` out of the interval of a share, if its value stayed.
 

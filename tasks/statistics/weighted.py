@@ -9,12 +9,16 @@ import numpy as np
 from scipy import stats
 
 from tasks.statistics.clusters import Floats
-from tasks.statistics.estimate import Estimate
+from tasks.statistics.estimate import Estimate, widen
 from tasks.statistics.intervals import wilson_interval
 
 
-def estimate_share(hits: Sequence[float], weights: Sequence[float]) -> Estimate:
+def estimate_share(hits: Sequence[float], weights: Sequence[float], unknown: Sequence[float] = ()) -> Estimate:
     """The share of a population that ``hits`` are, with a 95 % interval; each observation stands for ``weights``.
+
+    ``unknown`` are the weights of observations that should be among them and are lost, as they could not be read: what
+    is lost need not be like the rest, so that the interval also holds the share that there would be if all of them
+    were hits, or none. The value and ``n`` are those of the others.
 
     A hit is True or False, or a number from 0 to 1, whose variance is at most that of one that is True or False.
 
@@ -38,7 +42,11 @@ def estimate_share(hits: Sequence[float], weights: Sequence[float]) -> Estimate:
         ValueError: the lengths differ, or a weight is not a positive number.
     """
     share, worth = weighted_share(np.asarray(hits, dtype=np.float64), np.asarray(weights, dtype=np.float64))
-    return _estimate(share, worth, len(hits))
+    estimate = _estimate(share, worth, len(hits))
+    if not len(unknown):
+        return estimate
+    worst, best = (estimate_share([*hits, *[value] * len(unknown)], [*weights, *unknown]) for value in (0.0, 1.0))
+    return widen(estimate, worst, best)
 
 
 def _estimate(share: float, worth: float, n: int) -> Estimate:

@@ -37,8 +37,8 @@ def reread_evidence(plan: ReportPlan, agent_ids: Collection[AgentId]) -> dict[Ag
     agents = [agent for agent in source.load_agents(plan.environment, plan.window) if agent.id in agent_ids]
     if not agents:
         return {}
-    # The report's id draws the same sample once more.
-    runs = batch.read_runs(source, agents, plan.window, hide, seed=str(plan.id), prices=prices)
+    # The same runs draw the same sample once more.
+    runs = batch.read_runs(source, agents, plan.window, hide, prices=prices)
     store = source.trace_store() or clients.jaeger(plan.options.max_concurrent_runs)
     found = batch.read_evidence(store, agents, runs, prices, hide, now=plan.evidence_until)
     return {one.agent.id: one for one in found if isinstance(one, Evidence)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tasks.clients import current_clients
-from tasks.errors import ConflictError, NotFoundError, RefusedError
+from tasks.errors import ConflictError, NotFoundError, SourceError
 from tasks.evidence.types import Agent, AgentRuns, Run
 from tasks.judge.budget import Budget
 from tasks.judge.call_context import Spent
@@ -64,7 +64,7 @@ def judge_single(
     store = source.trace_store() or clients.jaeger(1)
     [evidence] = read_evidence(store, [found], [runs], prices, hide, now=now)
     if isinstance(evidence, ReadFailure):
-        raise RefusedError(f"run {run_id} cannot be read: {evidence.reason}")
+        raise SourceError(f"run {run_id} cannot be read: {evidence.reason}")
     if not evidence.finished_runs:
         raise ConflictError(f"run {run_id} has not finished (status {runs.runs[0].status}): judge it when it has")
     judge = Judge(
@@ -100,7 +100,9 @@ def judge_single(
 
 def _only_one(run_id: str, environment: str, found: list[tuple[Agent, AgentRuns]]) -> tuple[Agent, AgentRuns]:
     if not found:
-        raise NotFoundError(f"there is no run {run_id} in the environment {environment!r}, or it is of another agent")
+        raise NotFoundError(
+            f"there is no run {run_id} in the environment {environment!r}, or it is not of the agent that --agent names"
+        )
     if len(found) > 1:
         names = ", ".join(f"{agent.name} (id:{agent.id})" for agent, _ in found)
         raise ConflictError(f"run {run_id} is of several agents: {names}; name one with --agent")

@@ -13,7 +13,9 @@ import pytest
 import agent_report
 from tasks.warehouse.sql import open_warehouse
 
-_READERS = ("read_agents", "read_criteria", "read_parquet_table", "read_reports", "read_runs", "read_view")
+_READERS = (
+    *("read_agents", "read_criteria", "read_issues", "read_parquet_table", "read_reports", "read_runs", "read_view"),
+)
 
 
 def test_the_public_names_are_the_readers_their_error_and_the_types_of_runs() -> None:

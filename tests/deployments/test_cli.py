@@ -16,7 +16,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.cli import app
 from deployments.demo.judge import SimulatedJudge
-from tasks.warehouse.schema import agent_report_details, reports
+from tasks.warehouse.schema import agent_report_details, report_issues, reports
 
 COMMAND = Path(sys.executable).with_name("agent-report")
 _KEY = "sk-planted-key-0123456789"
@@ -187,13 +187,18 @@ def test_json_is_all_that_is_printed(made: tuple[Any, Any], hostile: str) -> Non
     _, ended = made
     assert ended.code == 0, ended.err
     printed = json.loads(ended.out)
-    assert list(printed) == ["report", "agents"]
+    assert list(printed) == ["report", "agents", "issues"]
     assert set(printed["report"]) == {column.name for column in reports.columns}
     assert printed["report"]["status"] == "completed"
     assert len(printed["agents"]) == 3
     for agent in printed["agents"]:
         assert set(agent) == {column.name for column in agent_report_details.columns}
         assert isinstance(agent["run_ids"], list)
+    assert printed["issues"]
+    for issue in printed["issues"]:
+        assert set(issue) == {column.name for column in report_issues.columns}
+        assert issue["report_id"] == printed["report"]["id"]
+        assert issue["runs_affected"] == len(issue["runs"]) > 0
     # JSON escapes control characters: the name comes out as it is, and moves no cursor on its way.
     assert printed["agents"][2]["agent_name"] == hostile
     assert "\x1b" not in ended.out
@@ -239,7 +244,7 @@ def test_show_prints_a_report_again(made: tuple[Any, Any], shown: dict[str, Any]
 
 
 def test_list_shows_the_reports(shown: dict[str, Any]) -> None:
-    assert re.search(r"^ *1 +demo +good \[bold\]one +completed .* 3/3 ", shown["list"].out, re.MULTILINE)
+    assert re.search(r"^ *1 +demo +good \[bold\]one +completed +\d+% +3/3 ", shown["list"].out, re.MULTILINE)
 
 
 def test_hostile_names_are_only_text(shown: dict[str, Any]) -> None:

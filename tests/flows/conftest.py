@@ -16,6 +16,7 @@ from deployments.demo.jaeger import SimulatedJaeger
 from deployments.demo.judge import SimulatedJudge
 from deployments.demo.sample import Sample, build_sample
 from deployments.local.prefect_server import prefect_server, wait_until_healthy
+from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions, read_settings
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
@@ -56,12 +57,12 @@ class World:
     jaeger: SimulatedJaeger
     warehouses: dict[str, Warehouse] = field(default_factory=dict)
 
-    def report(self, **options: Any) -> dict[str, Any]:
+    def report(self, criteria: Criteria | None = None, **options: Any) -> dict[str, Any]:
         """Run the flow to whatever end; the report's row."""
         from flows.generate_report import generate_report
 
         given = ReportOptions(judge_model="simulated-judge", **options)
-        state = generate_report("demo", options=given, return_state=True)
+        state = generate_report("demo", criteria=criteria or Criteria(), options=given, return_state=True)
         run_id = str(state.state_details.flow_run_id)
         return next(row for row in self.warehouse.list_reports() if row["flow_run_id"] == run_id)
 

@@ -13,8 +13,16 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 from deployments.demo.loopback import Response
 from deployments.local.prefect_server import authorization
 from deployments.local.runner import drain
+from tasks.judge.rubric import Criteria, parse_criteria
 
+_DESCRIPTION = "The answer solves the task."
 KEY = "sk-planted-key-0123456789"
+
+
+def _accuracy(threshold: float) -> Criteria:
+    """One criterion for agents. Six runs decide only thresholds far from what they show."""
+    accuracy = {"weight": 1.0, "description": _DESCRIPTION, "threshold": threshold}
+    return parse_criteria({"default": {"accuracy": accuracy}})
 
 
 def _events(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -39,7 +47,7 @@ def _events(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_the_end_of_a_report_names_the_agents_below_their_threshold(make_world: Callable[..., Any]) -> None:
     world = make_world()
-    report = world.report()
+    report = world.report(_accuracy(9.9))
     agents = world.agents(report)
     below = {name for name, row in agents.items() if row["status"] == "evaluated" and row["passed"] is False}
     assert below
@@ -64,7 +72,7 @@ def test_the_end_of_a_report_names_the_agents_below_their_threshold(make_world: 
 
 def test_a_report_in_which_all_pass_asks_for_nobodys_attention(make_world: Callable[..., Any]) -> None:
     world = make_world()
-    report = world.report(agents=["id:1"])
+    report = world.report(_accuracy(2.0), agents=["id:1"])
     rows = [row for row in world.agents(report).values() if row["status"] == "evaluated"]
     assert [row["passed"] for row in rows] == [True]
     (end,) = _events(report)

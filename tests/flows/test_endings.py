@@ -96,13 +96,13 @@ def test_a_fresh_report_that_is_taken_up_stays_fresh(make_world: Make) -> None:
     world = make_world()
     world.report()
     fresh = world.report(fresh=True)
-    assert len(world.judge.requests) == 10
+    assert len(world.judge.requests) == 12
     # As if it had been killed before it was answered: its answers are those of another time.
     with sqlite3.connect(world.folder / "warehouse.db") as warehouse:
         warehouse.execute("delete from judge_calls where report_id = ?", (fresh["id"],))
     warehouse.close()
     generate_report("demo", report_id=fresh["id"])
-    assert len(world.judge.requests) == 15
+    assert len(world.judge.requests) == 18
 
 
 def test_a_limit_to_the_cost_ends_the_judging_and_the_report_says_so(
@@ -141,7 +141,13 @@ def test_a_limit_without_a_price_ends_after_the_first_call_that_states_no_cost(m
 def test_three_samples_are_three_answers(make_world: Make) -> None:
     world = make_world()
     report = world.report(judge_samples=3)
-    assert len(world.judge.requests) == 3 * 5
-    rows = world.warehouse.load_criteria(report["id"])
-    assert all(len(row["scores"]) == 3 and row["spread"] == 0 and row["unstable"] is False for row in rows)
+    # Four agents and the team, each three times, and the issues once.
+    assert len(world.judge.requests) == 3 * 5 + 1
+    of_team = [row for row in world.warehouse.load_criteria(report["id"]) if row["agent_id"] is None]
+    assert len(of_team) == 3
+    assert all(len(row["scores"]) == 3 and row["spread"] == 0 and row["unstable"] is False for row in of_team)
+    # An agent's scores are counted from its runs, whose verdicts are what most samples say.
+    judged = [row for row in world.warehouse.load_runs(report["id"]) if row["verdict"] is not None]
+    assert judged
+    assert {row["unstable"] for row in judged} == {False}
     assert {row["samples"] for row in world.agents(report).values() if row["status"] == "evaluated"} == {3}

@@ -55,10 +55,12 @@ def test_a_report_whose_issues_cannot_be_found_is_complete_and_groups_by_code(ma
     assert {row["origin"] for row in issues} == {"code"}
 
 
-def test_a_second_report_knows_the_issues_of_the_first(make_world: Callable[..., Any]) -> None:
+def test_an_unchanged_report_has_the_issues_of_the_first_and_costs_nothing(make_world: Callable[..., Any]) -> None:
     world = make_world()
-    first, second = world.report(), world.report()
-    assert _asked(world).count(True) == 2
+    first = world.report()
+    asked = len(world.judge.requests)
+    second = world.report()
+    assert (len(world.judge.requests), second["cost_usd"]) == (asked, 0.0)
     rows = {row["issue_id"]: row for row in world.warehouse.load_issues(second["id"]) if row["issue_id"] != "other"}
     assert {row["state"] for row in rows.values()} == {"ongoing"}
     assert rows.keys() == {row["issue_id"] for row in world.warehouse.load_issues(first["id"])} - {"other"}

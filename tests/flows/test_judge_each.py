@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -70,7 +71,7 @@ def test_the_second_night_asks_for_new_runs_beside_agents_team_and_issues(make_w
 
     known = len(world.judge.requests)
     third = world.report(judge_runs="each", since="30d")
-    assert _asked(world, known)["run"] + _asked(world, known)["agent"] == 0
+    assert len(world.judge.requests) == known
     assert (third["status"], third["cost_usd"]) == ("completed", 0.0)
 
 
@@ -134,3 +135,26 @@ def test_a_run_that_cannot_be_judged_has_the_reason(make_world: Callable[..., Wo
     agents = [row for row in world.agents(report).values() if row["runs_analyzed"]]
     assert {row["score"] for row in agents} == {None}
     assert {row["success_rate"] for row in agents} == {None}
+
+
+def test_verdicts_that_were_paid_stay_when_judging_ends_early(make_world: Callable[..., World]) -> None:
+    from deployments.demo.loopback import Response
+
+    lock, asked = threading.Lock(), Counter[str]()
+
+    def respond(payload: dict[str, Any], request: Any) -> Response | None:
+        with lock:
+            asked[_kind(payload)] += 1
+            if _kind(payload) != "run" or asked["run"] <= 9:
+                return None
+        return Response(429, b'{"error": {"message": "no more", "code": "insufficient_quota"}}')
+
+    world = make_world(respond=respond)
+    report = world.report(judge_runs="each", max_concurrent_evals=2)
+    assert report["status"] == "failed"
+    runs = world.warehouse.load_runs(report["id"])
+    assert sum(run["verdict"] is not None for run in runs) == 9
+    judged = [row for row in world.agents(report).values() if row["status"] == "evaluated"]
+    assert sum(row["verdicts"]["from_judge"] + row["verdicts"]["cannot_tell"] for row in judged) == 9
+    ended = [row for row in judged if any("words on the agent are missing" in warning for warning in row["warnings"])]
+    assert len(ended) == len(judged) - asked["agent"] > 0

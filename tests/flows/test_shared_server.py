@@ -19,7 +19,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from deployments.local.prefect_server import prefect_server, wait_until_healthy
 
 _RUN = [sys.executable, "-m", "deployments.cli", "run", "demo", "--judge-model", "simulated-judge", "--json"]
-# With the team's, these are eight questions.
+# With the team's and the one for issues, these are nine questions.
 _AGENTS = ["--agents", *(f"id:{number}" for number in range(1, 8))]
 
 
@@ -103,7 +103,7 @@ def test_two_reports_at_once_share_the_limit_and_neither_starves(team: Team, wor
     both = [team.report(*_AGENTS, "--runs-per-agent", count) for count in ("5", "4")]
     reports = [team.printed(process) for process in both]
     assert [report["status"] for report in reports] == ["completed"] * 2
-    assert len(world.judge.requests) == 16
+    assert len(world.judge.requests) == 18
     assert world.judge.most_in_flight == 3
     # Alone it would take a third of the calls of both; a report that waits for the other to end takes all of them.
     begun = [report["generation_started_at"] for report in reports]
@@ -120,7 +120,7 @@ def test_a_server_that_is_gone_for_some_seconds_costs_no_report(team: Team, worl
     team.start()
     report = team.printed(process)
     assert (report["status"], report["error"]) == ("completed", None)
-    assert len(world.judge.requests) == 8
+    assert len(world.judge.requests) == 9
 
 
 def test_a_server_that_stays_away_ends_the_report_clearly_and_it_can_be_taken_up(team: Team, world: Any) -> None:
@@ -137,7 +137,7 @@ def test_a_server_that_stays_away_ends_the_report_clearly_and_it_can_be_taken_up
     team.start()
     again = team.printed(team.report("--report-id", str(report["id"])))
     assert again["status"] == "completed"
-    assert len(world.judge.requests) == 8
+    assert len(world.judge.requests) == 9
 
 
 def test_slots_of_calls_that_ended_while_the_server_was_down_are_free_again(team: Team) -> None:

@@ -40,8 +40,10 @@ _ARGUMENTS = ("run", "demo", "--json", "--judge-model", "simulated-judge")
 _SECONDS = 60
 # Which report it is, when it was made, and which of the two paid for an answer.
 _OWN = {
-    *("id", "report_id", "flow_run_id", "evidence_until", "created_at"),
+    *("id", "report_id", "first_report_id", "flow_run_id", "evidence_until", "created_at"),
     *("generation_started_at", "generation_completed_at", "generation_duration_seconds"),
+    # The issues of the report that is finished later are ongoing since the other.
+    "state",
     *("prompt_tokens", "completion_tokens", "cost_usd", "known_cost_usd", "judge_cost_usd", "reused"),
 }
 
@@ -128,6 +130,7 @@ def test_two_reports_at_once_are_both_complete_and_pay_once(sample: Sample, post
         "agent_report_details": warehouse.load_agents,
         "criterion_scores": warehouse.load_criteria,
         "report_runs": warehouse.load_runs,
+        "report_issues": warehouse.load_issues,
     }
     rows = {table: (load(first), load(second)) for table, load in tables.items()}
     warehouse.close()
@@ -137,6 +140,7 @@ def test_two_reports_at_once_are_both_complete_and_pay_once(sample: Sample, post
         "agent_report_details": 5,
         "criterion_scores": 5 * 3,
         "report_runs": len(sample.runs),
+        "report_issues": len(rows["report_issues"][0]),
     }
     for one, other in rows.values():
         assert _shared(one) == _shared(other)
@@ -146,7 +150,7 @@ def test_two_reports_at_once_are_both_complete_and_pay_once(sample: Sample, post
         assert Counter(row[key] for row in stored) == {first: expected, second: expected}, table
 
     # The same questions at the same time: each was asked once, by the first.
-    assert len(judge.requests) == 5
+    assert len(judge.requests) == 6
     engine = sa.create_engine(postgres_url)
     with engine.connect() as connection:
         assert set(sa.inspect(connection).get_table_names()) == {*metadata.tables, VERSION_TABLE}
@@ -154,7 +158,7 @@ def test_two_reports_at_once_are_both_complete_and_pay_once(sample: Sample, post
         calls = connection.execute(sa.text("SELECT status, report_id FROM judge_calls")).all()
     engine.dispose()
     assert versions == [REVISIONS[-1]]
-    assert [status for status, _ in calls] == ["answered"] * 5
+    assert [status for status, _ in calls] == ["answered"] * 6
     assert {report_id for _, report_id in calls} <= {first, second}
     with closing(sqlite3.connect(tmp_path / "home" / "prefect.db")) as prefect:
         runs = prefect.execute("SELECT id, state_type FROM flow_run").fetchall()

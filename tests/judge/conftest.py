@@ -18,13 +18,13 @@ from deployments.demo.loopback import Response
 from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Run
-from tasks.judge.answer import RenderedEvidence
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.client import JudgeClient, open_endpoint
 from tasks.judge.endpoint.limiter import RateLimiter, StopSignal
 from tasks.judge.exchange import Judge
 from tasks.judge.ledger import Claim, PaidAnswer, unknown_cost
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
+from tasks.judge.prompt.selection import RenderedEvidence
 from tasks.judge.question import Question
 
 STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -46,12 +46,12 @@ class MemoryLedger:
         self._lock = threading.RLock()
 
     def find(
-        self, fingerprint: str, *, earlier: str = "", since: datetime | None = None, report_id: int | None = None
+        self, fingerprint: str, *, since: datetime | None = None, report_id: int | None = None
     ) -> PaidAnswer | None:
         with self._lock:
             for answer, moment in zip(reversed(self.answers), reversed(self._arrived), strict=True):
                 old = since is not None and moment < since
-                if answer.fingerprint in (fingerprint, earlier) and answer.outcome == "usable" and not old:
+                if answer.fingerprint == fingerprint and answer.outcome == "usable" and not old:
                     return answer
         return None
 
@@ -60,13 +60,12 @@ class MemoryLedger:
         fingerprint: str,
         *,
         seconds: float,
-        earlier: str = "",
         since: datetime | None = None,
         most_usd: Callable[[], float | None] = unknown_cost,
         **_: Any,
     ) -> PaidAnswer | Claim | None:
         with self._lock:
-            if (known := self.find(fingerprint, earlier=earlier, since=since)) is not None:
+            if (known := self.find(fingerprint, since=since)) is not None:
                 return known
             if fingerprint in self.claims:
                 return None

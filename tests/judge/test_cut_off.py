@@ -212,9 +212,9 @@ def test_a_repair_has_no_more_than_the_context_holds(
             return completion("no JSON " * 1000, usage={"prompt_tokens": counted, "completion_tokens": 900})
         return answer(payload, counted)
 
-    judge, server = judging(respond, context_tokens=5400)
+    judge, server = judging(respond, context_tokens=5500)
     assert judge_agent(judge, long, rubric, timeout_seconds=60).status == "evaluated"
-    assert max(held) <= 5400
+    assert max(held) <= 5500
     _, repair = asked(server)
     # Of the useless answer nothing is repeated, as there is no room for it.
     assert [message["content"][:11] for message in repair["messages"][2:]] == ["(no answer)", "That answer"]

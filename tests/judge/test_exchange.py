@@ -13,9 +13,9 @@ import pytest
 from deployments.demo.judge import SimulatedJudge
 from deployments.demo.loopback import Response
 from tasks.errors import DeadlineError, JudgeError, JudgingEndedError
-from tasks.judge.answer import RenderedEvidence
 from tasks.judge.call_context import Spent
 from tasks.judge.exchange import Judge
+from tasks.judge.prompt.selection import RenderedEvidence
 from tasks.judge.question import Question
 
 Make = Callable[..., dict[str, Any]]

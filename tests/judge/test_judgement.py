@@ -14,7 +14,9 @@ from deployments.demo.judge import completion
 from deployments.demo.loopback import Response
 from tasks.evidence.prices import RunPrices
 from tasks.judge.judgement import judge_question
+from tasks.judge.prompt.citations import LabelledRuns
 from tasks.judge.question import Question
+from tasks.judge.runs.parsing import UNANSWERED
 
 Make = Callable[..., Any]
 PRICES = RunPrices({"gpt-5.4-mini": {"input": 1.0, "output": 10.0}})
@@ -67,6 +69,18 @@ def test_when_no_sample_can_be_used_it_failed(ask: Make, question: Question) -> 
     evaluation = judge_question(judge, question, timeout_seconds=20)
     assert (evaluation.status, evaluation.score, evaluation.calls, len(server.requests)) == ("failed", None, 6, 6)
     assert "not a JSON object" in (evaluation.error or "")
+
+
+def test_runs_that_were_asked_about_in_vain_have_a_verdict_that_cannot_be_used(ask: Make, question: Question) -> None:
+    judge, _ = ask(reply("garbage"))
+    part = replace(question, digest="of a part", asks="runs", labelled_runs=LabelledRuns([]))
+    evaluation = judge_question(judge, replace(question, asks="verdicts"), timeout_seconds=20, parts=[part])
+    assert evaluation.status == "failed"
+    found = [(verdict.run_id, verdict.label, verdict.success, verdict.problem) for verdict in evaluation.run_verdicts]
+    assert found == [("1", "R1", None, UNANSWERED), ("2", "R2", None, UNANSWERED)]
+    # Of an endpoint that does not answer nothing came that could be unusable.
+    broken, _ = ask(Response(401, b'{"error": {"message": "no"}}'))
+    assert judge_question(broken, replace(question, asks="verdicts"), timeout_seconds=20).run_verdicts == ()
 
 
 def test_an_endpoint_that_fails_the_first_is_not_asked_for_the_others(ask: Make, question: Question) -> None:

@@ -13,11 +13,11 @@ import pytest
 
 from deployments.demo.judge import SimulatedJudge
 from tasks.errors import JudgeError
-from tasks.judge.answer import RenderedEvidence
 from tasks.judge.call_context import Spent
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.access.address import Address
 from tasks.judge.exchange import Judge
+from tasks.judge.prompt.selection import RenderedEvidence
 from tasks.judge.question import Question
 
 Make = Callable[..., dict[str, Any]]
@@ -138,12 +138,12 @@ def test_two_endpoints_that_call_their_model_alike_do_not_share_answers(
     judging: Judging, question: Question, good: str, soon: float
 ) -> None:
     judge, server = judging(good)
-    asked = []
+    asked = [replace(judge, report_id=8).ask(question, deadline=soon, spent=Spent())[1]]
     for url in ("http://one:8000/v1", "http://one:1234/v1", "http://two:8000/v1", "http://one:8000/v2"):
         _, reused = replace(_at(judge, url), report_id=len(asked)).ask(question, deadline=soon, spent=Spent())
         asked.append(reused)
-    assert asked == [False] * 4
-    assert len({answer.fingerprint for answer in judge.ledger.answers}) == len(server.requests) == 4
+    assert asked == [False] * 5
+    assert len({answer.fingerprint for answer in judge.ledger.answers}) == len(server.requests) == 5
     again = replace(_at(judge, "https://me:other@one:8000/v1"), report_id=9)
     assert again.ask(question, deadline=soon, spent=Spent())[1] is True
 

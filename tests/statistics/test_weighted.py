@@ -51,6 +51,13 @@ def test_weights_that_are_none(weights: list[float]) -> None:
         estimate_share([True, False], weights)
 
 
+def test_what_is_lost_may_have_been_anything() -> None:
+    found = estimate_share([True] * 12 + [False] * 2, [1.0] * 14, unknown=[1.0] * 6)
+    assert (found.value, found.n) == (12 / 14, 14)
+    assert (found.low, found.high) == (wilson_interval(12, 20)[0], wilson_interval(18, 20)[1])
+    assert estimate_share([], [], unknown=[1.0] * 6) == Estimate()
+
+
 def test_one_run_that_stands_for_almost_all_says_little() -> None:
     found = estimate_share([True, *[False] * 19], [1e6, *[1.0] * 19])
     assert found.low is not None

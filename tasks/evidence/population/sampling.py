@@ -1,9 +1,13 @@
-"""Which runs of a population are read in full: drawn at random by strata, and the same for the same report.
+"""Which runs of a population are read in full: drawn at random by strata, and the same of the same population.
 
-A stratum is a kind of failure, or the completed runs, in a part of the window. Each run has a hash of the report and of
+A stratum is a kind of failure, or the completed runs, in a part of the window. Each run has a hash of its agent and of
 its id; of each stratum, those with the smallest hashes are drawn: a simple random sample without replacement, whatever
 the order in which the runs come (bottom-k sampling; Cohen and Kaplan, PODC 2007). What is kept of two strata can be
 merged, so that the strata are chosen when all runs are counted.
+
+A run keeps its hash from report to report, as a permanent random number (E. Ohlsson, "Coordination of samples using
+permanent random numbers", Business Survey Methods, 1995): samples of windows that overlap share most of their runs,
+what was paid for these is used again, and two reports differ by the runs that are new and not by the draw.
 """
 
 from __future__ import annotations
@@ -61,7 +65,7 @@ class Cell:
 class Sampler:
     """Draws at most ``size`` of one agent's runs. Keeps at most ``size`` of each kind and slice.
 
-    ``seed`` names the report and the agent. More than ``most_kinds`` kinds of failure are no strata: the failures
+    ``seed`` names the agent and its environment. More than ``most_kinds`` kinds of failure are no strata: the failures
     are divided by time alone then.
     """
 

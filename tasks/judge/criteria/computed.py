@@ -11,9 +11,9 @@ from tasks.evidence.types import Evidence, RunId
 from tasks.judge.criteria.check import Functions, RunFacts, check_run
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.criteria.function import UndecidedError
-from tasks.judge.criteria.share import build_verdict, is_met, share_of_all, share_of_sample
+from tasks.judge.criteria.share import build_verdict, is_met, share_of_all, share_of_sample, share_of_success
 from tasks.judge.evaluation import Evaluation
-from tasks.judge.runs.success import run_success
+from tasks.judge.runs.success import Verdicts, read_success, run_success
 from tasks.judge.runs.verdict import Check
 from tasks.judge.scoring import Verdict, score_verdicts
 from tasks.wording.counts import counted
@@ -68,7 +68,8 @@ def compute_criteria(
 
     ``functions`` are those that the rubric names; ``evaluation`` has the judge's verdicts on runs, for ``success``.
     """
-    facts = _facts(evidence, evaluation)
+    known = {verdict.run_id: verdict for verdict in evaluation.run_verdicts}
+    facts = _facts(evidence, known)
     verdicts: dict[str, Verdict] = {}
     checks: dict[RunId, dict[str, Check]] = {found.run.id: {} for found in facts}
     warnings = []
@@ -77,7 +78,10 @@ def compute_criteria(
             continue
         values, problems = _values(name, criterion, facts, functions, evidence.checks)
         inclusion = [evidence.inclusion_of(found.run.id) for found in facts]
-        share = share_of_sample(zip(values, inclusion, strict=True), criterion)
+        if criterion.kind == "success":
+            share = share_of_success(read_success(evidence, known))
+        else:
+            share = share_of_sample(zip(values, inclusion, strict=True), criterion)
         tally = evidence.tallies.get(name)
         # Traces may decide more runs of a sample than rows decide of all.
         if tally is not None and tally.decided >= share.decided:
@@ -92,8 +96,7 @@ def compute_criteria(
     return ComputedCriteria(verdicts, checks, tuple(warnings))
 
 
-def _facts(evidence: Evidence, evaluation: Evaluation) -> list[RunFacts]:
-    verdicts = {verdict.run_id: verdict for verdict in evaluation.run_verdicts}
+def _facts(evidence: Evidence, verdicts: Verdicts) -> list[RunFacts]:
     return [
         RunFacts(
             run=run,

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from tasks.judge.criteria.criterion import EVERY_RUN, Criterion
 from tasks.judge.criteria.wording import describe_rule
 from tasks.judge.runs.scoring import LEAST_DECIDED
+from tasks.judge.runs.success import KnownSuccess
 from tasks.judge.scoring import Verdict
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.intervals import wilson_interval
-from tasks.statistics.passing import decide
+from tasks.statistics.passing import decide_share
 from tasks.statistics.weighted import estimate_share
 from tasks.wording.counts import counted
 
@@ -45,6 +46,18 @@ def share_of_sample(values: Iterable[tuple[float | None, float]], criterion: Cri
         coverage=math.fsum(weight for _, weight in decided) / weight if found else 0.0,
         estimate=estimate_share([value for value, _ in decided], [weight for _, weight in decided]),
         is_census=all(inclusion >= 1 for _, inclusion in found),
+    )
+
+
+def share_of_success(known: KnownSuccess) -> Share:
+    """The share of runs that did their task, as an agent's success rate has it."""
+    return Share(
+        runs=known.looked_at,
+        decided=known.rate.n,
+        passed=known.succeeded,
+        coverage=known.coverage,
+        estimate=known.rate,
+        is_census=known.looked_at == known.runs,
     )
 
 
@@ -89,13 +102,9 @@ def build_verdict(name: str, criterion: Criterion, share: Share) -> Verdict:
 
 
 def _passed(criterion: Criterion, share: Share, estimate: Estimate) -> bool | None:
-    """Whether the whole interval is on one side of the threshold; None: it is not, or there is no score.
-
-    A threshold of 10 asks for every run: one that misses it is enough to fail, and it takes all of them to pass.
-    """
-    if criterion.threshold >= EVERY_RUN and estimate.value is not None and estimate.value >= 1:
-        return True if share.is_census and share.decided == share.runs else None
-    return decide(estimate, criterion.threshold / EVERY_RUN)
+    """Whether the whole interval is on one side of the threshold; None: it is not, or there is no score."""
+    is_every = share.is_census and share.decided == share.runs
+    return decide_share(estimate, criterion.threshold / EVERY_RUN, is_every=is_every)
 
 
 def _out_of_ten(share: float | None) -> float | None:

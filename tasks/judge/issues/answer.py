@@ -11,7 +11,7 @@ from tasks.errors import UnusableAnswerError
 from tasks.evidence.values import read_text
 from tasks.judge.issues.found_issue import FoundIssue, ParsedIssues, RunKey
 from tasks.judge.parsing.objects import find_values
-from tasks.judge.parsing.reasoning import answer_part
+from tasks.judge.parsing.reasoning import require_answer_part
 from tasks.judge.rubric import fold_name
 from tasks.wording.shortening import cut
 
@@ -73,10 +73,7 @@ def parse_issues(text: str, keys: IssueKeys, *, cut_off: bool = False) -> Parsed
     Raises:
         UnusableAnswerError: there is no list of issues, or no issue in it names a run that was shown.
     """
-    answer = answer_part(text)
-    if not answer.strip():
-        raise UnusableAnswerError(["the answer is empty"])
-    given = _find_issues(find_values(answer, cut_off=cut_off))
+    given = _find_issues(find_values(require_answer_part(text), cut_off=cut_off))
     merged: dict[str, FoundIssue] = {}
     dropped = 0
     for item in given:

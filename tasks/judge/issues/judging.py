@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.errors import AgentReportError
 from tasks.judge.call_context import Spent
@@ -19,7 +19,7 @@ from tasks.judge.issues.question import build_issues_question
 class IssueSearch:
     """What is known for the issues of a report: its failing runs, the issues of earlier reports, the judge's answer.
 
-    ``found`` is empty when the judge was not asked (no run failed) or did not answer; then ``error`` is why.
+    ``found`` is empty when no run failed, or when the judge did not answer or was not asked: then ``error`` is why.
     ``seconds`` is how long the call took: None when none was made, as when the answer came from the ledger.
     """
 
@@ -32,15 +32,30 @@ class IssueSearch:
 
 
 def judge_issues(
-    judge: Judge, failing: Sequence[FailingRun], known: Sequence[KnownIssue], *, timeout_seconds: float
+    judge: Judge,
+    failing: Sequence[FailingRun],
+    known: Sequence[KnownIssue],
+    *,
+    timeout_seconds: float,
+    any_judged: bool = True,
 ) -> IssueSearch:
-    """The issues behind the failing runs; without one nothing is asked, and a failure is the search's ``error``."""
+    """The issues behind the failing runs; without one nothing is asked, and a failure is the search's ``error``.
+
+    The answer on the same failing runs stands also where the issues that it brought are known since: an unchanged night
+    costs nothing. Nor is anything asked of a judge that could judge no agent (``any_judged`` is false): it has no
+    verdicts to group.
+    """
     search = IssueSearch(tuple(failing), tuple(known))
     if not failing:
         return search
+    if not any_judged:
+        return replace(search, error="no agent could be judged, so that there is no verdict to group")
     started, spent = time.monotonic(), Spent()
     try:
-        answer, _ = judge.ask(build_issues_question(failing, known), deadline=started + timeout_seconds, spent=spent)
+        answer = judge.recall(build_issues_question(failing, _without_newest(known)))
+        if answer is None:
+            question = build_issues_question(failing, known)
+            answer, _ = judge.ask(question, deadline=started + timeout_seconds, spent=spent)
     except AgentReportError as error:
         return IssueSearch(search.failing, search.known, error=str(error), seconds=_seconds(started, spent))
     found = answer.issues or ParsedIssues()
@@ -51,6 +66,12 @@ def judge_issues(
         keys_dropped=found.keys_dropped,
         seconds=_seconds(started, spent),
     )
+
+
+def _without_newest(known: Sequence[KnownIssue]) -> list[KnownIssue]:
+    """The issues that were known to the last report that found a new one."""
+    newest = max((issue.first_report_id for issue in known), default=0)
+    return [issue for issue in known if issue.first_report_id < newest]
 
 
 def _seconds(started: float, spent: Spent) -> float | None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from tasks.evidence.types import AgentId
-from tasks.judge.answer import RenderedEvidence
 from tasks.judge.issues.answer import IssueKeys
 from tasks.judge.issues.failing_run import FailingRun
 from tasks.judge.issues.known_issue import KnownIssue
@@ -14,6 +13,7 @@ from tasks.judge.ledger import fingerprint
 from tasks.judge.prompt.allocation import water_fill
 from tasks.judge.prompt.citations import LabelledRuns
 from tasks.judge.prompt.fence import MARK, inline
+from tasks.judge.prompt.selection import RenderedEvidence
 from tasks.judge.prompt.tokens import estimate_tokens
 from tasks.judge.question import Question
 from tasks.wording.counts import counted

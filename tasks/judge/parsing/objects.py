@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from tasks.errors import UnusableAnswerError
@@ -39,6 +40,17 @@ def find_values(text: str, *, cut_off: bool = False) -> list[Any]:
         UnusableAnswerError: an object begins and cannot be read, with what was wrong; or it says two things of one key.
     """
     return _values(text, cut_off, _MOST_LAYERS)
+
+
+def require_object(values: Sequence[Any], text: str) -> None:
+    """Refuse ``text`` where none of the ``values`` that were found in it is an object.
+
+    Raises:
+        UnusableAnswerError: none is, and how the text begins.
+    """
+    if not any(isinstance(value, dict) for value in values):
+        start = " ".join(text.split())[:80]
+        raise UnusableAnswerError([f"the answer is not a JSON object (it starts with {start!r})"])
 
 
 def _values(text: str, cut_off: bool, layers: int) -> list[Any]:

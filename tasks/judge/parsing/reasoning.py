@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
+from tasks.errors import UnusableAnswerError
+
 # Passes over the whole text that all attempts to read an object may take together.
 _MOST_PASSES = 50
 _CHANNEL = "channel"
@@ -67,6 +69,20 @@ def answer_part(text: str) -> str:
             blocks.append(kind)
         seen = marker.end()
     return "".join(parts if blocks else [*parts, text[start:]])
+
+
+def require_answer_part(text: str) -> str:
+    """What ``answer_part`` leaves of ``text``, where that must be an answer.
+
+    Raises:
+        UnusableAnswerError: ``text`` is empty, or nothing but reasoning.
+    """
+    if not text.strip():
+        raise UnusableAnswerError(["the answer is empty"])
+    part = answer_part(text)
+    if not part.strip():
+        raise UnusableAnswerError(["the answer is nothing but reasoning; the JSON object must follow it"])
+    return part
 
 
 def _kind(marker: re.Match[str], blocks: Sequence[str]) -> str:

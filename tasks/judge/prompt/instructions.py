@@ -9,7 +9,7 @@ from typing import Literal
 
 from tasks.judge.prompt.issue_instructions import ISSUE_INSTRUCTIONS
 
-PROMPT_VERSION = "5"
+PROMPT_VERSION = "6"
 
 Kind = Literal["agent", "team", "run", "issues"]
 """What a question is about; run: one by itself."""
@@ -35,7 +35,8 @@ criterion can pass another.
 - failure_mode: of a run whose success is "no", what went wrong, as a short noun phrase that would fit another run as \
 well ("refund without the customer's consent"); the same failure in the same words. Otherwise "".
 - step: the label of the step at which it went wrong, where one can be named, otherwise "".
-- evidence: one to three quotes that decide it, each with the key where it stands (R7, or R7.3 for a step).
+- evidence: one to three quotes that decide it, each with the key where it stands (R7, or R7.3 for a step). \
+A "yes" or a "no" without a quote that holds does not count.
 """
 
 _SCORES = """

@@ -11,7 +11,7 @@ from tasks.judge.prompt.citations import NO_RESPONSE
 from tasks.judge.prompt.conversation import Speaker
 from tasks.judge.prompt.fence import MARK, inline, marked
 from tasks.judge.prompt.instructions import Asks, Kind, build_instructions
-from tasks.judge.prompt.selection import RunExcerpt, Selection, StepExcerpt
+from tasks.judge.prompt.selection import RunExcerpt, Selection, StepExcerpt, describe_runs
 from tasks.judge.prompt.steps import NO_RESULT
 from tasks.judge.runs.verdict import RunVerdict
 from tasks.wording.shortening import clip_middle
@@ -122,8 +122,7 @@ def describe_selection(selection: Selection) -> str:
     """How many runs there are and are shown, in one phrase; not how many completed, which is no success."""
     if not selection.is_sample:
         return f"all {selection.finished:,}"
-    how = "drawn at random" if selection.is_random else "a sample"
-    return f"{len(selection.runs):,} of {selection.finished:,} runs, {how}"
+    return describe_runs(len(selection.runs), selection.finished, is_random=selection.is_random)
 
 
 def render_team(

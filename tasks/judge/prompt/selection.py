@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
+from tasks.evidence.ids import random_place
 from tasks.evidence.types import Evidence, Run
 from tasks.judge.prompt.allocation import share_in_order, water_fill
 from tasks.judge.prompt.citations import LabelledRun
@@ -54,7 +55,7 @@ class RunExcerpt:
 class Selection:
     """The runs that are shown, in the order in which they are, and how many finished runs there are.
 
-    ``is_random``: they were drawn from these at random, none left out for want of room.
+    ``is_random``: they were drawn from these at random.
     """
 
     runs: tuple[RunExcerpt, ...]
@@ -67,6 +68,42 @@ class Selection:
         return len(self.runs) < self.finished
 
 
+def describe_runs(shown: int, finished: int, *, is_random: bool) -> str:
+    """That so many of so many runs are shown, in one phrase."""
+    return f"{shown:,} of {finished:,} runs, {'drawn at random' if is_random else 'a sample'}"
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedEvidence:
+    """The evidence as the judge was shown it, without its fence: the text, and how many runs are in it.
+
+    ``runs`` is None where they are not counted; they are of ``finished``, and drawn from these at random, or not.
+    ``labels`` are those of the runs that are shown, in their order.
+    """
+
+    text: str
+    runs: int | None = None
+    finished: int = 0
+    is_random: bool = False
+    labels: tuple[str, ...] = ()
+
+    @property
+    def sampling(self) -> str:
+        """Which runs are shown when they are not all; "" otherwise."""
+        if self.runs is None or self.runs >= self.finished:
+            return ""
+        return describe_runs(self.runs, self.finished, is_random=self.is_random)
+
+    def with_part(self, part: RenderedEvidence) -> RenderedEvidence:
+        """What was shown here and, of other runs, in ``part``."""
+        return replace(
+            self,
+            runs=(self.runs or 0) + (part.runs or 0),
+            is_random=self.is_random and part.is_random,
+            labels=(*self.labels, *part.labels),
+        )
+
+
 def label_runs(evidence: Evidence) -> list[LabelledRun]:
     """Every finished run as an labelled_run, R1 the newest."""
     return [
@@ -76,21 +113,28 @@ def label_runs(evidence: Evidence) -> list[LabelledRun]:
 
 
 def select_runs(
-    evidence: Evidence, labelled_runs: Sequence[LabelledRun], budget_tokens: int, rotation: float = 0.0
+    evidence: Evidence,
+    labelled_runs: Sequence[LabelledRun],
+    budget_tokens: int,
+    rotation: float = 0.0,
+    *,
+    at_random: bool = False,
 ) -> Selection:
     """Runs of every kind within ``budget_tokens``; none: an empty selection.
 
     As many as find room with a least share for each. The newest of every class of failure (the most frequent first) and
-    the newest success come first, then the second newest of each, and so on. They are shown newest first, from the
-    ``rotation``-th part (0 to 1) on: judges lean towards what they read first.
+    the newest success come first, then the second newest of each, and so on; or ``at_random`` any, each as likely as
+    the others, so that what is counted of them holds for all. They are shown newest first, from the ``rotation``-th
+    part (0 to 1) on: judges lean towards what they read first.
 
     The same evidence gives the same selection.
     """
-    shown = _that_fit(evidence, labelled_runs, budget_tokens)
+    order = sorted(labelled_runs, key=_place) if at_random else _by_stratum(evidence, labelled_runs)
+    shown = _that_fit(order, labelled_runs, budget_tokens)
     shares = water_fill([run_size(labelled_run) for labelled_run in shown], budget_tokens)
     runs = [show_run(labelled_run, share) for labelled_run, share in zip(shown, shares, strict=True)]
     turn = round(rotation * len(runs)) % len(runs) if runs else 0
-    is_random = evidence.population is not None and len(shown) == len(labelled_runs)
+    is_random = at_random or (evidence.population is not None and len(shown) == len(labelled_runs))
     return Selection(tuple(runs[turn:] + runs[:turn]), evidence.metrics.runs_in_population, is_random)
 
 
@@ -104,12 +148,18 @@ def run_size(labelled_run: LabelledRun) -> int:
     return labelled_run.tokens + _RUN_OVERHEAD + _STEP_OVERHEAD * len(labelled_run.shown_steps)
 
 
-def _that_fit(evidence: Evidence, labelled_runs: Sequence[LabelledRun], budget_tokens: int) -> Sequence[LabelledRun]:
+def _place(labelled_run: LabelledRun) -> bytes:
+    return random_place(labelled_run.run.id)
+
+
+def _that_fit(
+    order: Sequence[LabelledRun], labelled_runs: Sequence[LabelledRun], budget_tokens: int
+) -> Sequence[LabelledRun]:
     if budget_tokens >= len(labelled_runs) * _LEAST_RUN_TOKENS:
         return labelled_runs
     chosen: set[int] = set()
     left = budget_tokens
-    for labelled_run in _by_stratum(evidence, labelled_runs):
+    for labelled_run in order:
         left -= min(_LEAST_RUN_TOKENS, run_size(labelled_run))
         if left < 0 and chosen:
             break

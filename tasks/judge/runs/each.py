@@ -9,14 +9,13 @@ from dataclasses import dataclass, field, replace
 
 from tasks.errors import AgentReportError
 from tasks.evidence.types import Agent, Evidence, Run, RunId, Trace
-from tasks.judge.answer import RenderedEvidence
 from tasks.judge.call_context import Spent
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.digest import digest_run
 from tasks.judge.exchange import Judge
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.prompt.prompts import render_alone
-from tasks.judge.prompt.selection import label_runs, show_run
+from tasks.judge.prompt.selection import RenderedEvidence, label_runs, show_run
 from tasks.judge.question import Question
 from tasks.judge.rubric import judged_criteria
 from tasks.judge.runs.scoring import combine_samples

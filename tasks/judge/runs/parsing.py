@@ -12,7 +12,7 @@ from tasks.judge.parsing.objects import find_values
 from tasks.judge.parsing.syntax import ValueReader
 from tasks.judge.prompt.citations import Citation, LabelledRuns
 from tasks.judge.rubric import fold_name
-from tasks.judge.runs.verdict import Check, RunVerdict
+from tasks.judge.runs.verdict import Check, RunVerdict, Success
 from tasks.judge.runs.words import read_check, read_success
 from tasks.wording.shortening import cut
 
@@ -29,6 +29,10 @@ _OPENING = re.compile(r"(?<!\\)\"runs\"\s{0,99}:\s{0,99}\{")
 _NEXT = re.compile(r"[\s,]{0,99}\"(?P<key>R\d{1,6})\"\s{0,99}:\s{0,99}(?=\{)")
 
 LEFT_OUT = "the judge left this run out"
+CUT_OFF = "the judge's answer ended before this run"
+UNANSWERED = "the judge gave no answer that can be used"
+_UNQUOTED = "the judge quotes nothing of this run"
+_NOT_THERE = "none of the judge's quotes stands in this run"
 
 
 def find_runs(values: Sequence[Any], labels: Collection[str]) -> dict[str, Any]:
@@ -63,10 +67,21 @@ def find_whole_runs(text: str) -> dict[str, Any]:
 
 
 def read_verdicts(
-    given: Mapping[str, Any], labels: Sequence[str], criteria: Collection[str], labelled_runs: LabelledRuns
+    given: Mapping[str, Any],
+    labels: Sequence[str],
+    criteria: Collection[str],
+    labelled_runs: LabelledRuns,
+    *,
+    missing: str = LEFT_OUT,
 ) -> tuple[RunVerdict, ...]:
-    """A verdict for each of ``labels``, in their order; of a run that was left out, one without success."""
-    return tuple(_verdict(label, given.get(label), criteria, labelled_runs) for label in labels)
+    """A verdict for each of ``labels``, in their order; of a run without one, a verdict without success, ``missing``
+    being the reason."""
+    return tuple(
+        RunVerdict(labelled_runs.run_id(label) or "", label, None, problem=missing)
+        if given.get(label) is None
+        else _verdict(label, given[label], criteria, labelled_runs)
+        for label in labels
+    )
 
 
 def _candidates(value: Any, labels: frozenset[str], depth: int) -> Iterator[dict[str, Any]]:
@@ -109,11 +124,11 @@ def _by_label(value: Any, labels: frozenset[str]) -> dict[str, Any]:
         label = _label(key)
         inside = _object(inside)
         # A schema that was written out before the answer is no verdict.
-        if label in labels and isinstance(inside, dict) and "$ref" not in inside:
+        if label in labels and inside is not None and not (isinstance(inside, dict) and "$ref" in inside):
             if label in found and found[label] != inside:
                 raise UnusableAnswerError([f"run {label} is answered twice, with different verdicts"])
             found[label] = inside
-    return found
+    return found if any(isinstance(inside, dict) for inside in found.values()) else {}
 
 
 def _named(items: Sequence[Any], labels: frozenset[str]) -> dict[str, Any]:
@@ -138,37 +153,52 @@ def _label(key: object) -> str:
 def _verdict(label: str, given: Any, criteria: Collection[str], labelled_runs: LabelledRuns) -> RunVerdict:
     run_id = labelled_runs.run_id(label) or ""
     if not isinstance(given, dict):
-        return RunVerdict(run_id, label, None, problem=LEFT_OUT)
+        return RunVerdict(run_id, label, None, problem=f"{str(given)[:40]!r} is no verdict")
     by_name = {fold_name(key): value for key, value in given.items()}
     quotes = _items(by_name.get("evidence"))
-    evidence = [found for quote in quotes if (found := _citation(quote, label, labelled_runs)) is not None]
+    evidence = tuple(found for quote in quotes if (found := _citation(quote, label, labelled_runs)) is not None)
     dropped = len(quotes) - len(evidence)
     checks, problems = _checks(by_name.get("checks"), criteria)
+    if not evidence:
+        # They rest on nothing, or on words that are not there.
+        checks = {name: check for name, check in checks.items() if check == "cannot_tell"}
+    mode = _mode(by_name.get("failure mode"))
     try:
-        if "success" not in by_name:
-            raise ValueError("no success is given")
-        success = read_success(by_name["success"])
+        success = _success(by_name)
+        if success != "cannot_tell" and not evidence:
+            raise ValueError(_NOT_THERE if quotes else _UNQUOTED)
+        if success == "yes" and mode and set(checks.values()) == {"fail"}:
+            raise ValueError("it is called a success, meets no criterion, and a failure mode is named")
     except ValueError as error:
-        problem = f"success: {error}"
-        return RunVerdict(run_id, label, None, checks, tuple(evidence), problem=problem, quotes_dropped=dropped)
-    if quotes and not evidence:
-        # It rests on words that are not there.
-        problem = "none of the judge's quotes stands in this run"
-        return RunVerdict(run_id, label, None, problem=problem, quotes_dropped=dropped)
-    mode = _line(by_name.get("failure mode")) if success != "yes" else ""
+        return RunVerdict(run_id, label, None, checks, evidence, problem=str(error), quotes_dropped=dropped)
     step = labelled_runs.step_label(label, by_name.get("step")) if success != "yes" else ""
     return RunVerdict(
         run_id,
         label,
         success,
         checks,
-        tuple(evidence),
-        failure_mode="" if mode.casefold() in _NOTHING else mode,
+        evidence,
+        failure_mode=mode if success != "yes" else "",
         step=step,
         step_name=labelled_runs.step_name(step),
         problem="; ".join(problems),
         quotes_dropped=dropped,
     )
+
+
+def _success(by_name: Mapping[str, Any]) -> Success:
+    if "success" not in by_name:
+        raise ValueError("no success is given")
+    try:
+        return read_success(by_name["success"])
+    except ValueError as error:
+        raise ValueError(f"success: {error}") from None
+
+
+def _mode(given: object) -> str:
+    """The failure mode, "" where it says that there is none."""
+    mode = _line(given)
+    return "" if mode.casefold() in _NOTHING else mode
 
 
 def _checks(given: Any, criteria: Collection[str]) -> tuple[dict[str, Check], list[str]]:

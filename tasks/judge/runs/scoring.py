@@ -9,6 +9,8 @@ from typing import TypeVar, cast
 
 from tasks.evidence.types import RunId
 from tasks.judge.runs.verdict import Check, RunVerdict
+from tasks.statistics.estimate import Estimate
+from tasks.statistics.passing import decide_share
 from tasks.statistics.weighted import estimate_share
 
 LEAST_DECIDED = 3
@@ -21,7 +23,7 @@ T = TypeVar("T", bound=str)
 class RunScore:
     """A criterion over runs. ``score`` is 0 to 10 with its 95 % interval; None each below three decided runs.
 
-    ``coverage`` is the share of runs (0 to 1) that are decided.
+    ``coverage`` is the share of runs (0 to 1) that are decided. ``is_every``: all that the report is about are.
     """
 
     score: float | None
@@ -30,27 +32,31 @@ class RunScore:
     runs_passed: int
     runs_decided: int
     coverage: float
+    is_every: bool = False
 
     def passed(self, threshold: float) -> bool | None:
         """Whether the whole interval is at ``threshold`` or above, or below it; None: too close, or no score."""
-        if self.low is None or self.high is None:
-            return None
-        return True if self.low >= threshold else False if self.high < threshold else None
+        value, low, high = (None if bound is None else bound / 10 for bound in (self.score, self.low, self.high))
+        return decide_share(Estimate(value=value, low=low, high=high), threshold / 10, is_every=self.is_every)
 
 
 def score_checks(checks: Mapping[RunId, Check | None], inclusion_of: Callable[[RunId], float]) -> RunScore:
     """Ten times the share of decided runs that pass, weighted by how many runs of the population each stands for.
 
-    ``checks`` holds every run that was judged; None is an answer that could not be used.
+    ``checks`` holds every run that was judged; None is an answer that could not be used. Which runs
+    these are is not random: the interval also holds the score if they all passed, or all failed.
     """
     decided = {run_id: check == "pass" for run_id, check in checks.items() if check in ("pass", "fail")}
     coverage = len(decided) / len(checks) if checks else 0.0
     passed = sum(decided.values())
     if len(decided) < LEAST_DECIDED:
         return RunScore(None, None, None, passed, len(decided), coverage)
-    share = estimate_share(list(decided.values()), [1 / inclusion_of(run_id) for run_id in decided])
+    weights = [1 / inclusion_of(run_id) for run_id in decided]
+    unusable = [1 / inclusion_of(run_id) for run_id, check in checks.items() if check is None]
+    share = estimate_share(list(decided.values()), weights, unusable)
     score, low, high = (None if value is None else 10 * value for value in (share.value, share.low, share.high))
-    return RunScore(score, low, high, passed, len(decided), coverage)
+    is_every = len(decided) == len(checks) and all(inclusion_of(run_id) >= 1 for run_id in checks)
+    return RunScore(score, low, high, passed, len(decided), coverage, is_every)
 
 
 def combine_samples(samples: Sequence[Sequence[RunVerdict]]) -> tuple[RunVerdict, ...]:

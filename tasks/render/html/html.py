@@ -20,7 +20,7 @@ from tasks.render.html.overview import build_overview
 from tasks.render.html.page import Page
 from tasks.render.html.section import Detail, build_sections
 from tasks.render.html.untrusted_text import finalize, named, said, shown_id
-from tasks.render.success_text import format_interval
+from tasks.render.success_text import format_interval, points_between
 from tasks.wording import formats
 from tasks.wording.counts import counted
 from tasks.wording.formats import format_cost
@@ -121,6 +121,7 @@ def _environment() -> Environment:
         "describe_kappa": describe_kappa,
         "describe_passed": describe_passed,
         "interval_words": format_interval,
+        "points_between": points_between,
         "HOLDS_FOR": HOLDS_FOR,
         "issue_text": issue_text,
     }

@@ -13,6 +13,7 @@ from tasks.render.html.page import HistoryPoint, Page
 from tasks.render.html.section import Section
 from tasks.render.markdown import describe_mean, describe_runs_cost, format_judging_cost
 from tasks.render.outage import Outage, find_outage, group_unjudged
+from tasks.render.standing_text import OTHER_STATES
 from tasks.render.success_text import UNLABELLED, describe_verdicts
 from tasks.report.rows import CriterionRow
 
@@ -35,9 +36,9 @@ class Standing:
 class Overview:
     """The first screen of a page. ``headline`` is one sentence; ``worst`` are at most six of those that need attention.
 
-    ``passing``, ``close`` count the agents that pass, and those that are too close to call. ``gap`` is by how much the
-    completion of all runs exceeds their success, ``verdicts`` where the verdicts on runs come from ("" without any),
-    ``trust`` what to know of the judge where people have not labelled ("" where they have, or it judged no run).
+    ``passing``, ``close`` count the agents that pass, and those that are too close to call. ``verdicts`` is where the
+    verdicts on runs come from ("" without any), ``trust`` what to know of the judge where people have not labelled (""
+    where they have, or it judged no run).
 
     Where the judge failed for all agents, ``outage`` says why; otherwise ``unjudged`` has those whose judging failed,
     by their error.
@@ -53,7 +54,6 @@ class Overview:
     close: int
     by_id: Mapping[AgentId, Section]
     completion_rate: float | None
-    gap: float | None
     verdicts: str
     trust: str
     worst: Sequence[Section]
@@ -94,7 +94,7 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
     close = sum(section.state == "unclear" and bool(section.undecided) for section in sections)
     runs = sum(section.runs for section in sections)
     completed = sum(section.runs_completed or 0 for section in sections)
-    completion, success = page.report["completion_rate"], page.report["success_rate"]
+    completion = page.report["completion_rate"]
     if completion is None and runs:
         completion = completed / runs
     return Overview(
@@ -107,7 +107,6 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
         close=close,
         by_id=by_id,
         completion_rate=completion,
-        gap=None if completion is None or success is None else completion - success,
         verdicts=describe_verdicts(page.report["verdicts"]) if any(section.is_judged for section in sections) else "",
         trust=_trust(page),
         worst=worst[:_MOST_WORST],
@@ -117,7 +116,7 @@ def build_overview(page: Page, sections: Sequence[Section]) -> Overview:
         else [(error, [by_id[row["agent_id"]] for row in group]) for error, group in group_unjudged(rows)],
         paper={section.anchor for section in wanted[:_MOST_PAPER]},
         paper_wanted=len(wanted),
-        left=[(words, counts[state]) for state, words in _OTHERS.items() if counts[state]],
+        left=[(words, counts[state]) for state, words in OTHER_STATES.items() if counts[state]],
         runs=runs,
         completed=completed,
         judging_cost=format_judging_cost(page.report),
@@ -172,14 +171,6 @@ def _trust(page: Page) -> str:
     found = page.agreement
     measured = found is not None and (found.labels > 0 or found.outcomes is not None)
     return UNLABELLED if judged and not measured else ""
-
-
-_OTHERS = {
-    "no_evidence": "without enough evidence",
-    "skipped_budget": "skipped for the budget",
-    "not_started": "not judged",
-    "no_runs": "without finished runs",
-}
 
 
 def _headline(failing: int, close: int, counts: Counter[str], total: int, error: str) -> str:

@@ -69,12 +69,16 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class NotableRun:
-    """A run that stands out (best, typical, worst), why, and its time line where there is one."""
+    """A run that stands out (best, typical, worst), why, and its time line where there is one.
+
+    ``has_trace``: its spans were read, though they may not have been kept to draw.
+    """
 
     title: str
     ref: RunRefRow
     waterfall: Waterfall | None
     trace_url: str
+    has_trace: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ class Section:
     def label(self) -> str:
         """The state in words; runs that are all left out are not none."""
         if self.state == "unclear" and self.undecided:
-            return "Too close again" if self.stays_close else "Too close to call"
+            return "Still too close" if self.stays_close else "Too close to call"
         return "No finished run" if self.state == "no_runs" and self.row["runs_unfinished"] else STATES[self.state][1]
 
     @property
@@ -157,6 +161,14 @@ class Section:
     def need(self) -> Need:
         """What the agent needs, in short."""
         return build_need(self.row, self.criteria)
+
+    @property
+    def failed_criteria(self) -> Sequence[str]:
+        """Of an agent that fails, the names of the criteria that it fails, the furthest below its threshold first."""
+        if self.state != "needs_attention":
+            return ()
+        failed = [row for row in self.criteria if row["passed"] is False and row["score"] is not None]
+        return [row["criterion"] for row in sorted(failed, key=lambda row: (row["score"] or 0.0) - row["threshold"])]
 
     @property
     def points(self) -> Sequence[tuple[str, Sequence[str]]]:
@@ -277,9 +289,10 @@ def _notable(row: AgentRow, runs: Sequence[RunRow], links: Links, detail: Detail
         if not ref:
             continue
         ref = {**ref, "reason": with_examples(ref["reason"], row["failure_patterns"] or ())}
-        waterfall, url = None, ""
+        waterfall, url, has_trace = None, "", False
         if run := by_id.get(ref["run_id"]):
             spans = run["telemetry"]["spans"] if run["telemetry"] else None
             waterfall, url = build_waterfall(run["waterfall"], spans, detail.spans), links.trace(run)
-        notable.append(NotableRun(title, ref, waterfall, url))
+            has_trace = run["telemetry"] is not None
+        notable.append(NotableRun(title, ref, waterfall, url, has_trace))
     return notable

@@ -5,10 +5,15 @@ SQLITE = {
 WITH looks AS
 (SELECT reports.environment AS environment, agent_report_details.agent_id AS agent_id,
 agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.status = 'failed' OR
-coalesce(agent_report_details.passed, 1) = 0) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION BY
-reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
-coalesce(max(CASE WHEN (agent_report_details.passed = 1) THEN agent_report_details.report_id END) OVER
-(PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
+coalesce(agent_report_details.passed, 1) = 0 OR agent_report_details.status = 'evaluated' AND
+agent_report_details.passed IS NULL AND agent_report_details.score IS NOT NULL AND lag(CASE WHEN
+(agent_report_details.status = 'evaluated' AND agent_report_details.passed IS NULL AND
+agent_report_details.score IS NOT NULL) THEN reports.judge_fingerprint END) OVER (PARTITION BY
+reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id) =
+reports.judge_fingerprint) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION BY reports.environment,
+agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age, coalesce(max(CASE WHEN
+(agent_report_details.passed = 1) THEN agent_report_details.report_id END) OVER (PARTITION BY
+reports.environment, agent_report_details.agent_id), 0) AS fine_in
 FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
 WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
 newest AS
@@ -62,10 +67,15 @@ WHERE reports.status = 'completed'""",
 WITH looks AS
 (SELECT reports.environment AS environment, agent_report_details.agent_id AS agent_id,
 agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.status = 'failed' OR
-coalesce(agent_report_details.passed, 1) = 0) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION BY
-reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
-coalesce(max(CASE WHEN (agent_report_details.passed = 1) THEN agent_report_details.report_id END) OVER
-(PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
+coalesce(agent_report_details.passed, 1) = 0 OR agent_report_details.status = 'evaluated' AND
+agent_report_details.passed IS NULL AND agent_report_details.score IS NOT NULL AND lag(CASE WHEN
+(agent_report_details.status = 'evaluated' AND agent_report_details.passed IS NULL AND
+agent_report_details.score IS NOT NULL) THEN reports.judge_fingerprint END) OVER (PARTITION BY
+reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id) =
+reports.judge_fingerprint) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION BY reports.environment,
+agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age, coalesce(max(CASE WHEN
+(agent_report_details.passed = 1) THEN agent_report_details.report_id END) OVER (PARTITION BY
+reports.environment, agent_report_details.agent_id), 0) AS fine_in
 FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
 WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
 streak AS
@@ -95,7 +105,8 @@ agent_report_details.completion_rate_high, agent_report_details.runs_analyzed, c
 criteria_not_passed, below.criterion AS worst_criterion, below.score AS worst_criterion_score, below.threshold
 AS worst_criterion_threshold, streak.reports AS reports_failing, streak.since_id AS failing_since_report_id,
 first.created_at AS failing_since, agent_report_details.success_rate, agent_report_details.success_rate_low,
-agent_report_details.success_rate_high
+agent_report_details.success_rate_high, CASE WHEN (agent_report_details.status = 'failed') THEN 'not judged'
+WHEN (agent_report_details.passed = 0) THEN 'fails' ELSE 'too close' END AS why
 FROM streak JOIN newest ON newest.environment = streak.environment JOIN agent_report_details AS now ON
 now.report_id = newest.report_id AND now.agent_id = streak.agent_id JOIN agent_report_details ON
 agent_report_details.report_id = streak.report_id AND agent_report_details.agent_id = streak.agent_id JOIN
@@ -130,10 +141,15 @@ POSTGRESQL = {
 WITH looks AS
 (SELECT reports.environment AS environment, agent_report_details.agent_id AS agent_id,
 agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.status = 'failed' OR
-coalesce(agent_report_details.passed, true) = false) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION
-BY reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
-coalesce(max(CASE WHEN (agent_report_details.passed = true) THEN agent_report_details.report_id END) OVER
-(PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
+coalesce(agent_report_details.passed, true) = false OR agent_report_details.status = 'evaluated' AND
+agent_report_details.passed IS NULL AND agent_report_details.score IS NOT NULL AND lag(CASE WHEN
+(agent_report_details.status = 'evaluated' AND agent_report_details.passed IS NULL AND
+agent_report_details.score IS NOT NULL) THEN reports.judge_fingerprint END) OVER (PARTITION BY
+reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id) =
+reports.judge_fingerprint) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION BY reports.environment,
+agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age, coalesce(max(CASE WHEN
+(agent_report_details.passed = true) THEN agent_report_details.report_id END) OVER (PARTITION BY
+reports.environment, agent_report_details.agent_id), 0) AS fine_in
 FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
 WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
 newest AS
@@ -187,10 +203,15 @@ WHERE reports.status = 'completed'""",
 WITH looks AS
 (SELECT reports.environment AS environment, agent_report_details.agent_id AS agent_id,
 agent_report_details.report_id AS report_id, CASE WHEN (agent_report_details.status = 'failed' OR
-coalesce(agent_report_details.passed, true) = false) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION
-BY reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age,
-coalesce(max(CASE WHEN (agent_report_details.passed = true) THEN agent_report_details.report_id END) OVER
-(PARTITION BY reports.environment, agent_report_details.agent_id), 0) AS fine_in
+coalesce(agent_report_details.passed, true) = false OR agent_report_details.status = 'evaluated' AND
+agent_report_details.passed IS NULL AND agent_report_details.score IS NOT NULL AND lag(CASE WHEN
+(agent_report_details.status = 'evaluated' AND agent_report_details.passed IS NULL AND
+agent_report_details.score IS NOT NULL) THEN reports.judge_fingerprint END) OVER (PARTITION BY
+reports.environment, agent_report_details.agent_id ORDER BY agent_report_details.report_id) =
+reports.judge_fingerprint) THEN 1 ELSE 0 END AS failing, row_number() OVER (PARTITION BY reports.environment,
+agent_report_details.agent_id ORDER BY agent_report_details.report_id DESC) AS age, coalesce(max(CASE WHEN
+(agent_report_details.passed = true) THEN agent_report_details.report_id END) OVER (PARTITION BY
+reports.environment, agent_report_details.agent_id), 0) AS fine_in
 FROM agent_report_details JOIN reports ON reports.id = agent_report_details.report_id
 WHERE reports.status = 'completed' AND (agent_report_details.status NOT IN ('not_started', 'skipped_budget'))),
 streak AS
@@ -220,7 +241,8 @@ agent_report_details.completion_rate_high, agent_report_details.runs_analyzed, c
 criteria_not_passed, below.criterion AS worst_criterion, below.score AS worst_criterion_score, below.threshold
 AS worst_criterion_threshold, streak.reports AS reports_failing, streak.since_id AS failing_since_report_id,
 first.created_at AS failing_since, agent_report_details.success_rate, agent_report_details.success_rate_low,
-agent_report_details.success_rate_high
+agent_report_details.success_rate_high, CASE WHEN (agent_report_details.status = 'failed') THEN 'not judged'
+WHEN (agent_report_details.passed = false) THEN 'fails' ELSE 'too close' END AS why
 FROM streak JOIN newest ON newest.environment = streak.environment JOIN agent_report_details AS now ON
 now.report_id = newest.report_id AND now.agent_id = streak.agent_id JOIN agent_report_details ON
 agent_report_details.report_id = streak.report_id AND agent_report_details.agent_id = streak.agent_id JOIN

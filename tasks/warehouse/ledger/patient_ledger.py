@@ -32,10 +32,10 @@ class PatientLedger:
         self._unwritten: deque[Callable[[], None]] = deque()
 
     def find(
-        self, fingerprint: str, *, earlier: str = "", since: datetime | None = None, report_id: int | None = None
+        self, fingerprint: str, *, since: datetime | None = None, report_id: int | None = None
     ) -> PaidAnswer | None:
         """As ``SqlLedger.find``; also raises JudgingEndedError when judging ends while it waits."""
-        return self._ask(lambda: self._ledger.find(fingerprint, earlier=earlier, since=since, report_id=report_id))
+        return self._ask(lambda: self._ledger.find(fingerprint, since=since, report_id=report_id))
 
     def claim(self, fingerprint: str, **about: Any) -> PaidAnswer | Claim | None:
         """As ``SqlLedger.claim``; also raises JudgingEndedError when judging ends while it waits."""

@@ -38,7 +38,7 @@ _CLAIM_FIELDS = (
 # Statements are made once: of the 3.1 ms of CPU that an answer took in the ledger, making them again took 1.8.
 _ANSWER = (
     sa.select(judge_calls.c.id, *(judge_calls.c[name] for name in _FIELDS))
-    .where(judge_calls.c.fingerprint.in_((sa.bindparam("fingerprint"), sa.bindparam("earlier"))))
+    .where(judge_calls.c.fingerprint == sa.bindparam("fingerprint"))
     .where(judge_calls.c.status == _ANSWERED, judge_calls.c.outcome == _USABLE)
     .order_by(judge_calls.c.id.desc())
     .limit(1)
@@ -80,16 +80,15 @@ class SqlLedger:
         self._database = database
 
     def find(
-        self, fingerprint: str, *, earlier: str = "", since: datetime | None = None, report_id: int | None = None
+        self, fingerprint: str, *, since: datetime | None = None, report_id: int | None = None
     ) -> PaidAnswer | None:
         """The newest usable answer under ``fingerprint``; None when there is none, or only unusable ones.
 
-        One under ``earlier`` counts as well, the fingerprint of the same question in earlier versions.
         One that arrived before ``since`` (aware, by the clock of the host that kept it) does not count. With
         ``report_id`` this report takes it, which is noted as by ``claim``.
         """
         with self._database.reading() as connection:
-            row = _answer(connection, fingerprint, earlier, since)
+            row = _answer(connection, fingerprint, since)
         if row is None:
             return None
         self._take(row, report_id)
@@ -104,7 +103,6 @@ class SqlLedger:
         self,
         fingerprint: str,
         *,
-        earlier: str = "",
         kind: Kind,
         model: str,
         report_id: int | None,
@@ -129,7 +127,7 @@ class SqlLedger:
         either of them is.
         """
         with self._database.reading() as connection:
-            known = _answer(connection, fingerprint, earlier, since)
+            known = _answer(connection, fingerprint, since)
             # Who asks again and again only reads: it does not stand in the line of the writers.
             held = None if known is not None else _held(connection, fingerprint)
             is_own = held is not None and moment is not None and _is_own(held, moment)
@@ -163,7 +161,7 @@ class SqlLedger:
                 return None
             # The one who held the claim may have answered after we looked. If so, it has committed by now: until
             # then the unique index made us wait (PostgreSQL), or the lock of the writers (SQLite).
-            if (known := _answer(connection, fingerprint, earlier, since)) is not None:
+            if (known := _answer(connection, fingerprint, since)) is not None:
                 connection.execute(_DELETE_CLAIM, {"claim_id": claim_id})
                 _note_reuse(connection, report_id, known)
                 return _paid(known)
@@ -272,8 +270,8 @@ def _keep_unanswered(connection: Connection, answer: PaidAnswer, claim: Claim, m
         connection.execute(sa.insert(judge_calls).values(of | _LOST | lost))
 
 
-def _answer(connection: Connection, fingerprint: str, earlier: str, since: datetime | None) -> RowMapping | None:
-    parameters: dict[str, Any] = {"fingerprint": fingerprint, "earlier": earlier or fingerprint}
+def _answer(connection: Connection, fingerprint: str, since: datetime | None) -> RowMapping | None:
+    parameters: dict[str, Any] = {"fingerprint": fingerprint}
     if since is None:
         return connection.execute(_ANSWER, parameters).mappings().first()
     return connection.execute(_ANSWER_SINCE, parameters | {"since": since}).mappings().first()

@@ -128,16 +128,17 @@ judge_costs = View(
 failing_agents = View(
     "failing_agents",
     "A row for every agent that needs attention now: in the newest completed report that could say, it failed for "
-    "certain or could not be judged. One that had no runs or no evidence for it, or found it too close to call, says "
-    "nothing. An agent that is gone is not in it.",
+    "certain, could not be judged, or was too close to call for the second time in a row. A report that had no runs or "
+    "no evidence for it, or found it too close for the first time, says nothing. An agent that is gone is not in it.",
     select_failing_agents(),
     {
-        "status": "evaluated (it failed for certain) or failed (no usable answer; see error).",
+        "status": "evaluated (it failed, or stays too close to call) or failed (no usable answer; see error).",
+        "why": "fails (for certain), not judged, or too close (to call, in two reports in a row by the same judge).",
         "criteria_not_passed": "How many of its criteria are below their threshold for certain, or without a score.",
         "worst_criterion": "The one that is furthest below its threshold.",
         "worst_criterion_score": "NULL: not enough evidence.",
         "worst_criterion_threshold": "What it should have been at least.",
-        "reports_failing": "How many completed reports in a row found it failing, this one included.",
+        "reports_failing": "How many completed reports in a row found it so, this one included.",
         "failing_since_report_id": "The first of them.",
         "failing_since": "When the first of them was begun, in UTC.",
     },

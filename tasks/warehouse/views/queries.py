@@ -69,11 +69,22 @@ _looked_at = details.c.status.not_in(NOT_LOOKED_AT)
 
 def _looks() -> CTE:
     """Every look that a completed report had at an agent: its place counted from the newest, which is 1, whether it
-    found the agent failing for certain, and the newest one that found it fine for certain (0: none).
+    found the agent failing for certain or too close to call once more, and the newest one that found it fine for
+    certain (0: none).
 
-    One that was too close to call, as one that saw nothing, is neither."""
-    failing = sa.or_(details.c.status == "failed", sa.func.coalesce(details.c.passed, sa.true()) == sa.false())
+    One that was too close to call for the first time, or by another judge (``stays_too_close``), is neither, as one
+    that saw nothing."""
     agent = (reports.c.environment, details.c.agent_id)
+    is_close = sa.and_(details.c.status == "evaluated", details.c.passed.is_(None), details.c.score.is_not(None))
+    # Of the look before: by which judge it was too close; NULL where it was not.
+    judge_before = sa.func.lag(sa.case((is_close, reports.c.judge_fingerprint))).over(
+        partition_by=agent, order_by=details.c.report_id
+    )
+    failing = sa.or_(
+        details.c.status == "failed",
+        sa.func.coalesce(details.c.passed, sa.true()) == sa.false(),
+        sa.and_(is_close, judge_before == reports.c.judge_fingerprint),
+    )
     fine = sa.case((details.c.passed == sa.true(), details.c.report_id))
     return (
         sa.select(
@@ -275,6 +286,11 @@ def select_failing_agents() -> Select[Any]:
             details.c.success_rate,
             details.c.success_rate_low,
             details.c.success_rate_high,
+            sa.case(
+                (details.c.status == "failed", "not judged"),
+                (details.c.passed == sa.false(), "fails"),
+                else_="too close",
+            ).label("why"),
         )
         .select_from(streak)
         .join(newest, newest.c.environment == streak.c.environment)

@@ -46,3 +46,41 @@ def test_the_first_recommendation_is_about_the_error(error: str, advice: str) ->
 def test_tool_calls_are_not_mentioned_without_any() -> None:
     evidence = "## Agent\n| bot\n- runs analysed: 1 (1 completed, 0 failed)\n\n### R1: status completed, 5.0 s\n"
     assert derive_answer(evidence, _SCHEMA)["reasoning"] == "1 of 1 runs ended as completed."
+
+
+def _team(*members: str) -> dict[str, Any]:
+    schema = {"properties": {"criteria": {"properties": {"accuracy": {}, "reliability": {}}}, "executive_summary": {}}}
+    return derive_answer("\n".join(members), schema)
+
+
+def _member(name: str, completed: int) -> str:
+    return (
+        f"## Agent\n| {name}\n- runs analysed: 20\n- failure seen {20 - completed} times:\n| timed out\n"
+        if completed < 20
+        else f"## Agent\n| {name}\n- runs analysed: 20\n"
+    )
+
+
+def test_a_team_whose_completed_runs_did_not_do_their_task_does_not_pass() -> None:
+    answer = _team(
+        _member("release-notes", 20), _member("access-broker", 8), _member("log-digger", 14), _member("billing-bot", 20)
+    )
+    # Of the completed runs of release-notes the sample plants eleven that claim what did not happen.
+    assert answer["criteria"]["accuracy"]["score"] == 6.5  # 51 of 80, to half a point
+    assert answer["criteria"]["reliability"]["score"] == 8.0
+    assert answer["reasoning"] == "51 of 80 runs of 4 agents did their task; 62 ended as completed."
+    first, second = answer["executive_summary"].split("\n\n")
+    assert first == (
+        "51 of 80 runs did their task, although 62 ended as completed. release-notes reports work as done that was "
+        "held or refused."
+    )
+    weak, strong = "access-broker (40%), release-notes (45%), log-digger (70%)", "billing-bot (100%)"
+    assert second == f"Least often successful: {weak}. Most often: {strong}."
+    assert answer["recommendations"][0] == "Look at access-broker first: timed out"
+    assert answer["recommendations"][1].startswith("Have release-notes read what its calls return")
+
+
+def test_a_team_without_planted_claims_succeeds_as_often_as_it_completes() -> None:
+    answer = _team(_member("someone", 20), _member("another", 20))
+    assert answer["criteria"]["accuracy"]["score"] == 10.0
+    assert answer["executive_summary"] == "40 of 40 runs did their task."

@@ -50,7 +50,8 @@ class _Endpoint:
             for key in schema["properties"]["runs"]["properties"]:
                 block = re.split(rf"### {key}: ", user)[1].split("### R")[0]
                 done = not (strict and "no receipt" in block)
-                runs[key] = {"evidence": [], "checks": {}, "success": "yes" if done else "no", "failure_mode": "",
+                quotes = [{"key": key, "quote": "status completed"}]
+                runs[key] = {"evidence": quotes, "checks": {}, "success": "yes" if done else "no", "failure_mode": "",
                              "step": ""}  # fmt: skip
             answer = {"runs": runs}
         return Response(body=json.dumps(completion(json.dumps(answer), model=_MODEL)).encode())

@@ -144,6 +144,17 @@ def test_reports_fit_80_columns_with_whole_ids_and_times() -> None:
     assert "5.4" in wide
 
 
+@pytest.mark.parametrize("name", ["after the release", "after the release of the new booking desk"])
+def test_a_list_of_finished_reports_keeps_name_and_success_at_80_columns(name: str) -> None:
+    report = _report(id=12, environment="demo", name=name, status="completed", success_rate=0.62, team_score=8.3)
+    narrow = _printed(80, print_reports, [report]).splitlines()
+    assert max(len(line) for line in narrow) <= 80
+    number, environment, words, *others = re.split(r" {2,}", narrow[3].strip())
+    assert (number, environment, others) == ("12", "demo", ["completed", "62%", "13/14", "2026-01-31 08:05"])
+    assert " ".join([words, *(line.strip() for line in narrow[4:] if line)]) == name
+    assert " 8.3 " in _printed(100, print_reports, [report])
+
+
 def test_columns_leave_in_the_order_of_their_rank() -> None:
     columns = [Column("a", ["1" * 20]), Column("b", ["2" * 20], rank=1), Column("c", ["3" * 20], rank=2)]
     assert "3" * 20 in _printed(80, print_table, columns)

@@ -68,7 +68,7 @@ def test_the_parts_of_a_window_are_in_proportion() -> None:
     assert slices == dict.fromkeys(range(SLICES), 5)
 
 
-def test_the_same_report_draws_the_same_in_any_order_and_another_draws_others() -> None:
+def test_the_same_seed_draws_the_same_in_any_order_and_another_draws_others() -> None:
     runs = given({"": 900, "timeout": 80, **{f"kind {n}": n for n in range(1, 12)}})
     first = draw(runs, 20)
     random.Random(1).shuffle(runs)

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from tasks.evidence.types import Evidence, Run, ToolCall
+from tasks.evidence.types import Evidence, Population, Run, ToolCall
 from tasks.judge.agent import judge_agent
 from tasks.judge.criteria.computed import add_computed
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.criteria.share import build_verdict, share_of_all, share_of_sample
 from tasks.judge.evaluation import Evaluation
+from tasks.judge.runs.success import read_success
 from tasks.judge.runs.verdict import RunVerdict
 from tasks.judge.scoring import Verdict
 
@@ -99,6 +100,28 @@ def test_success_is_the_sources_outcome_else_the_judges(
     assert found.score == pytest.approx(10 * 2 / 3)
 
 
+@pytest.mark.parametrize("outcomes", [0, 100, 1000])
+def test_the_criterion_on_success_is_the_agents_success_rate(
+    make_evidence: Callable[..., Evidence], make_run: Callable[..., Run], outcomes: int
+) -> None:
+    """Of 1,000 runs four were read; of so many of all the source states the outcome, nine of ten a success."""
+    runs = [make_run(n, succeeded=True if n == 1 and outcomes else None) for n in range(1, 5)]
+    population = Population(
+        runs=1000, completed=1000, failed=0, unfinished=0, succeeded=outcomes * 9 // 10, not_succeeded=outcomes // 10
+    )
+    update = {"population": population, "inclusion": {"1": 0.002, "2": 0.002, "3": 0.01, "4": 0.01}}
+    evidence = make_evidence(runs).model_copy(update=update)
+    verdicts = tuple(RunVerdict(str(n), f"R{n}", s) for n, s in ((1, "yes"), (2, "no"), (3, "yes"), (4, "yes")))
+    rubric = {"works": Criterion(kind="success")}
+    found = add_computed(evaluated(run_verdicts=verdicts), rubric, evidence, {}).verdicts[0]
+    known = read_success(evidence, {verdict.run_id: verdict for verdict in verdicts})
+    assert found.score == pytest.approx(10 * (known.rate.value or 0))
+    assert (found.score_low, found.score_high) == pytest.approx(
+        (10 * (known.rate.low or 0), 10 * (known.rate.high or 0))
+    )
+    assert found.runs_decided == known.rate.n
+
+
 def test_a_function_that_raises_leaves_its_runs_undecided_and_is_warned_of_once(evidence: Evidence) -> None:
     def check(run: Run) -> float:
         if run.status == "failed":
@@ -157,7 +180,13 @@ def test_without_a_judged_criterion_the_judge_still_finds_out_who_did_its_task(
 ) -> None:
     success = {f"R{n}": "yes" if n <= 15 else "no" for n in range(1, 21)}
     runs = {
-        label: {"evidence": [], "checks": {}, "success": answer, "failure_mode": "", "step": ""}
+        label: {
+            "evidence": [{"key": label, "quote": "started 2026"}],
+            "checks": {},
+            "success": answer,
+            "failure_mode": "",
+            "step": "",
+        }
         for label, answer in success.items()
     }
     answer = {"runs": runs, "contradictions": [], "criteria": {}, "reasoning": "Fine.", "strengths": []}

@@ -13,6 +13,7 @@ from tasks.judge.exchange import Judge
 from tasks.judge.issues.failing_run import FailingRun
 from tasks.judge.issues.found_issue import RunKey
 from tasks.judge.issues.judging import judge_issues
+from tasks.judge.issues.known_issue import KnownIssue
 
 MakeJudge = Callable[..., tuple[Judge, Any]]
 
@@ -43,6 +44,15 @@ def test_where_no_run_failed_nothing_is_asked(judging: MakeJudge) -> None:
     assert server.requests == []
 
 
+def test_of_a_judge_that_could_judge_no_agent_nothing_is_asked(judging: MakeJudge, failing: list[FailingRun]) -> None:
+    judge, server = judging()
+    search = judge_issues(judge, failing, [], timeout_seconds=20, any_judged=False)
+    assert (search.failing, search.found, search.seconds) == (tuple(failing), (), None)
+    assert search.error == "no agent could be judged, so that there is no verdict to group"
+    assert server.requests == []
+    assert judge_issues(judge, [], [], timeout_seconds=20, any_judged=False).error is None
+
+
 def test_the_same_question_is_paid_for_once(judging: MakeJudge, failing: list[FailingRun]) -> None:
     judge, server = judging()
     first = judge_issues(judge, failing, [], timeout_seconds=20)
@@ -50,6 +60,19 @@ def test_the_same_question_is_paid_for_once(judging: MakeJudge, failing: list[Fa
     assert again.found == first.found
     assert again.seconds is None, "no call was made"
     assert len(server.requests) == 1
+
+
+def test_the_same_failing_runs_cost_nothing_once_their_issues_are_known(
+    judging: MakeJudge, failing: list[FailingRun]
+) -> None:
+    judge, server = judging()
+    old = KnownIssue("i-1", "An old one", 1, 1)
+    first = judge_issues(judge, failing, [old], timeout_seconds=20)
+    known = [old, *(KnownIssue(f"i-{n}", issue.title, 2, 2) for n, issue in enumerate(first.found, 2))]
+    again = judge_issues(replace(judge, report_id=4), failing, known, timeout_seconds=20)
+    assert (again.found, again.seconds, len(server.requests)) == (first.found, None, 1)
+    fewer = judge_issues(replace(judge, report_id=5), failing[:2], known, timeout_seconds=20)
+    assert (fewer.error, len(server.requests)) == (None, 2)
 
 
 def test_garbage_is_asked_again_once_and_is_then_an_error(judging: MakeJudge, failing: list[FailingRun]) -> None:

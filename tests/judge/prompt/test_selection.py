@@ -11,11 +11,12 @@ import pytest
 
 from tasks.evidence.population.overlay import use_population
 from tasks.evidence.types import Evidence, Population, Run, ToolCall
-from tasks.judge.agent import build_agent_question
-from tasks.judge.answer import RenderedEvidence
+from tasks.judge.agent import build_agent_question, build_agent_questions
 from tasks.judge.criteria.criterion import Criterion
+from tasks.judge.prompt.instructions import Asks
 from tasks.judge.prompt.prompts import render_agent
 from tasks.judge.prompt.selection import (
+    RenderedEvidence,
     Selection,
     label_runs,
     select_runs,
@@ -67,6 +68,44 @@ def test_runs_that_were_drawn_from_a_population_are_shown_with_its_size(
     assert "- runs analysed: 4,812; left out as unfinished: 9\n- of these, 20 were read in full" in text
     # Left out for want of room: no random sample any more.
     assert not select(evidence, budget_tokens=1600).is_random
+
+
+def test_runs_to_count_are_drawn_at_random_where_they_do_not_fit(
+    make_run: MakeRun, make_evidence: MakeEvidence
+) -> None:
+    shares = []
+    for agent in range(200):
+        ids = range(1000 * agent, 1000 * agent + 40)
+        # The newest failed.
+        evidence = make_evidence([make_run(n, status="failed" if n % 1000 < 16 else "completed") for n in ids])
+        found = select_runs(evidence, label_runs(evidence), 700, at_random=True)
+        assert found.is_random
+        assert 5 <= len(found.runs) < 20
+        shares += [shown.run.outcome == "failed" for shown in found.runs]
+    # Four standard errors of a share of independent runs, and two fifths failed.
+    assert abs(sum(shares) / len(shares) - 0.4) < 4 * (0.4 * 0.6 / len(shares)) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("asks", "sampling"),
+    [("verdicts", "drawn at random"), ("runs", "drawn at random"), ("words", "a sample"), ("scores", "a sample")],
+)
+def test_runs_to_give_verdicts_on_are_drawn_at_random(
+    make_run: MakeRun, make_evidence: MakeEvidence, asks: Asks, sampling: str
+) -> None:
+    evidence = make_evidence([make_run(n, task="word " * 2000) for n in range(1, 41)])
+    shown = build_agent_question(evidence, {"accuracy": Criterion()}, asks=asks).render(4000, 0.0)
+    assert shown.sampling == f"{shown.runs} of 40 runs, {sampling}"
+    assert "## Runs shown: " + shown.sampling in shown.text
+
+
+def test_runs_that_are_shown_in_parts_are_all_shown(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
+    evidence = make_evidence([make_run(n) for n in range(1, 41)])
+    first, second = (
+        question.render(80_000, 0.0)
+        for question in build_agent_questions(evidence, {"accuracy": Criterion()}, label_runs(evidence), 20)
+    )
+    assert (first.sampling, first.with_part(second).sampling) == ("20 of 40 runs, drawn at random", "")
 
 
 def test_all_runs_are_shown_whole_where_there_is_room(make_run: MakeRun, make_evidence: MakeEvidence) -> None:

@@ -25,8 +25,8 @@ def _answer(payload: dict[str, Any], _: Any) -> dict[str, Any]:
     guided = "Guidance from people" in payload["messages"][0]["content"]
     schema = asked_schema(payload)
     runs = {
-        key: {"evidence": [], "checks": {"accuracy": "pass", "care": "pass"}, "success": "no" if guided else "yes",
-              "failure_mode": "", "step": ""}
+        key: {"evidence": [{"key": key, "quote": "status completed"}], "checks": {"accuracy": "pass", "care": "pass"},
+              "success": "no" if guided else "yes", "failure_mode": "", "step": ""}
         for key in schema["properties"]["runs"]["properties"]
     }  # fmt: skip
     return completion(json.dumps({"runs": runs}))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tasks.evidence.types import Agent, Evidence, Run
+from tasks.judge.agent import judge_agent
 from tasks.judge.call_context import Spent
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.prompt.citations import Citation
@@ -123,3 +124,22 @@ def test_what_parts_cost_is_added_and_unknown_stays_unknown() -> None:
     assert (spent.calls, spent.prompt_tokens, spent.completion_tokens) == (2, 30, 6)
     assert (spent.cost_usd, spent.known_cost_usd) == (None, 0.5)
     assert merge_judged([JudgedRuns(spent=nothing)]).spent.calls == 0
+
+
+def test_a_call_of_unknown_cost_is_not_a_reuse(
+    judging: Callable[..., Any], make_evidence: Callable[..., Evidence], make_run: Callable[..., Run]
+) -> None:
+    """Of one run the call was never answered; the words come from the ledger."""
+    evidence = make_evidence([make_run(n) for n in range(1, 4)])
+    verdicts = tuple(RunVerdict(str(n), "R1", "yes") for n in range(1, 4))
+    judge, _ = judging(json.dumps({"reasoning": "Fine.", "criteria": {"accuracy": {"reasoning": "It is right."}}}))
+    found = []
+    for report_id, lost in enumerate((0, 0, 1)):
+        spent = Spent()
+        spent.lose(lost)
+        judged = JudgedRuns(verdicts, spent)
+        found.append(
+            judge_agent(replace(judge, report_id=report_id), evidence, _RUBRIC, timeout_seconds=30, judged=judged)
+        )
+    assert [one.reused for one in found] == [False, True, False]
+    assert [one.cost_usd for one in found[1:]] == [0.0, None]

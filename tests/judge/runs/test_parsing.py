@@ -10,11 +10,11 @@ import pytest
 
 from tasks.errors import UnusableAnswerError
 from tasks.evidence.types import Run
-from tasks.judge.answer import JudgeAnswer, build_schema, parse_verdicts
+from tasks.judge.answer import JudgeAnswer, build_schema, parse_verdicts, parse_words
 from tasks.judge.endpoint.schema import follows
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns
 from tasks.judge.rubric import Criterion
-from tasks.judge.runs.parsing import LEFT_OUT
+from tasks.judge.runs.parsing import CUT_OFF, LEFT_OUT
 
 LABELS = ("R1", "R2", "R3")
 
@@ -94,11 +94,16 @@ def test_the_schema_requires_every_run_that_is_shown(rubric: dict[str, Criterion
     ("changed", "problem"),
     [
         (None, LEFT_OUT),
-        ("fine", LEFT_OUT),
+        ("fine", "'fine' is no verdict"),
+        (["yes"], "is no verdict"),
         (verdict(2, success="partially"), "success: 'partially' is not"),
         (verdict(2, success=8), "success: '8' is not"),
         ({"checks": {}, "evidence": []}, "no success is given"),
         (verdict(2, evidence=[{"key": "R2", "quote": "The customer was delighted"}]), "none of the judge's quotes"),
+        # Nor does one count that rests on no words at all.
+        (verdict(2, evidence=[]), "the judge quotes nothing of this run"),
+        (verdict(2, evidence=[], success="no", failure_mode="a guess"), "the judge quotes nothing of this run"),
+        (verdict(2, failure_mode="refund without consent", checks={"accuracy": "fail", "care": "fail"}), "a success"),
         # Words of another run do not support this one.
         (verdict(2, evidence=[{"key": "R1", "quote": "The order 1 was refunded"}]), "none of the judge's quotes"),
         (verdict(2, evidence=[{"key": "R2", "quote": "The order 1 was refunded"}]), "none of the judge's quotes"),
@@ -109,6 +114,30 @@ def test_a_verdict_that_cannot_be_used_is_none(parse: Callable[..., JudgeAnswer]
     assert [item.success for item in found.run_verdicts] == ["yes", None, "yes"]
     assert problem in found.run_verdicts[1].problem
     assert found.problems == ()
+
+
+@pytest.mark.parametrize("evidence", [[], [{"key": "R2", "quote": "The customer was delighted"}]])
+def test_without_a_quote_that_holds_a_judge_can_only_say_that_it_cannot_tell(
+    parse: Callable[..., JudgeAnswer], evidence: list[Any]
+) -> None:
+    checks = {"accuracy": "pass", "care": "cannot_tell"}
+    found = parse(answer(R2=verdict(2, success="cannot_tell", evidence=evidence, checks=checks))).run_verdicts[1]
+    assert (found.success, found.checks, found.problem) == ("cannot_tell", {"care": "cannot_tell"}, "")
+    unusable = parse(answer(R2=verdict(2, success=8, evidence=evidence, checks=checks))).run_verdicts[1]
+    assert (unusable.success, unusable.checks) == (None, {"care": "cannot_tell"})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"failure_mode": "slow"},
+        {"failure_mode": "None", "checks": {"accuracy": "fail", "care": "fail"}},
+        {"checks": {"accuracy": "fail", "care": "fail"}},
+    ],
+)
+def test_a_success_may_fall_short_of_a_criterion(parse: Callable[..., JudgeAnswer], changed: dict[str, Any]) -> None:
+    found = parse(answer(R2=verdict(2, **changed))).run_verdicts[1]
+    assert (found.success, found.failure_mode) == ("yes", "")
 
 
 def test_checks_that_cannot_be_used_are_absent_and_the_verdict_stays(parse: Callable[..., JudgeAnswer]) -> None:
@@ -128,13 +157,29 @@ def test_checks_that_cannot_be_used_are_absent_and_the_verdict_stays(parse: Call
 def test_less_than_half_of_the_runs_is_no_whole_answer(parse: Callable[..., JudgeAnswer]) -> None:
     found = parse(answer(R1=None, R2={"success": "what"}))
     assert [item.success for item in found.run_verdicts] == [None, None, "yes"]
-    assert found.problems == ("2 of 3 verdicts: R1: the judge left this run out",)
+    assert found.problems == ("2 of 3 verdicts cannot be used: R1: the judge left this run out",)
 
 
-@pytest.mark.parametrize("given", ["I cannot judge this.", {}, {"runs": {}}, {"runs": {"R9": verdict(1)}}, {"runs": 7}])
-def test_an_answer_without_any_verdict_is_refused(parse: Callable[..., JudgeAnswer], given: Any) -> None:
-    with pytest.raises(UnusableAnswerError):
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("I cannot judge this.", "the answer is not a JSON object (it starts with 'I cannot judge this.')"),
+        ([answer()], "the answer is not a JSON object (it starts with '[{"),
+        (" ", "the answer is empty"),
+        ("<think>I wonder.", "the answer is nothing but reasoning"),
+        ({}, "there is no verdict on any run"),
+        ({"runs": {}}, "there is no verdict on any run"),
+        ({"runs": {"R9": verdict(1)}}, "there is no verdict on any run"),
+        ({"runs": 7}, "there is no verdict on any run"),
+        ({"runs": {"R2": {"success": "what"}}}, "the judge left this run out; success: 'what' is not"),
+    ],
+)
+def test_an_answer_without_any_verdict_is_refused_with_the_reason(
+    parse: Callable[..., JudgeAnswer], given: Any, problem: str
+) -> None:
+    with pytest.raises(UnusableAnswerError) as refused:
         parse(given)
+    assert "; ".join(refused.value.problems).startswith(problem)
 
 
 @pytest.mark.parametrize(
@@ -186,9 +231,26 @@ def test_what_was_whole_before_an_answer_was_cut_is_kept(parse: Callable[..., Ju
         kept = 1 + (end >= whole["R3"]) + (end >= text.index('"contradictions"'))
         assert success[: kept - 1] == ["no", "yes", "yes"][: kept - 1]
         assert set(success[kept:]) <= {None}
+        assert {item.problem for item in found.run_verdicts if item.success is None} <= {CUT_OFF}
         assert found.problems
 
 
 def test_words_may_be_missing(parse: Callable[..., JudgeAnswer]) -> None:
     found = parse({"runs": answer()["runs"]})
     assert (found.reasoning, found.criteria["accuracy"].reasoning, len(found.run_verdicts)) == ("", "", 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("A solid agent.", "the answer is not a JSON object (it starts with 'A solid agent.')"),
+        ("", "the answer is empty"),
+        ("{}", "the answer has no words on the agent"),
+    ],
+)
+def test_words_that_are_none_are_refused_with_the_reason(
+    rubric: dict[str, Criterion], runs: LabelledRuns, text: str, problem: str
+) -> None:
+    with pytest.raises(UnusableAnswerError) as refused:
+        parse_words(text, rubric, runs)
+    assert refused.value.problems == (problem,)

@@ -56,10 +56,35 @@ def test_outcomes_of_some_runs_leave_the_rest_to_the_judge(make_run: MakeRun, ma
     # What is known of 900 runs is known from four.
     assert known.whole.worth < 6
     assert known.whole.size == 1000
+    assert (known.looked_at, known.succeeded, known.coverage) == (104, 91, 1.0)
+    assert _known(evidence, [None, "yes", "no", "no", "cannot_tell"]).coverage == pytest.approx(0.1 + 0.9 * 0.75)
+
+
+def test_runs_without_a_usable_verdict_may_all_have_failed_or_all_succeeded(
+    make_run: MakeRun, make_evidence: MakeEvidence
+) -> None:
+    evidence = make_evidence([make_run(number) for number in range(1, 21)])
+    left_out = _known(evidence, [*["yes"] * 12, *[None] * 8])
+    assert (left_out.rate.value, left_out.rate.n) == (1.0, 12)
+    assert left_out.rate.low == pytest.approx(wilson_interval(12, 20)[0])
+    assert left_out.rate.high == 1.0
+    # That a judge cannot tell is an answer.
+    unsure = _known(evidence, [*["yes"] * 12, *["cannot_tell"] * 8])
+    assert unsure.rate.low == pytest.approx(wilson_interval(12, 12)[0])
+    # The source's own outcome needs no verdict, and of the rest a sample stands for all.
+    runs = [make_run(number, succeeded=True if number <= 10 else None) for number in range(1, 21)]
+    evidence = make_evidence(runs)
+    evidence = evidence.model_copy(update={"population": _population(100, succeeded=50, not_succeeded=0)})
+    some = _known(evidence, [*[None] * 10, *["yes"] * 5, *[None] * 5])
+    assert some.rate.value == 1.0
+    assert some.rate.low is not None
+    assert 0.5 < some.rate.low < 0.75
 
 
 def test_nothing_known_is_no_rate(make_run: MakeRun, make_evidence: MakeEvidence) -> None:
     known = _known(make_evidence([make_run(1), make_run(2, status="running")]), ["cannot_tell"])
     assert known.rate == Estimate()
     assert known.whole.n == 0
+    unusable = _known(make_evidence([make_run(1), make_run(2)]), [None, None])
+    assert unusable.rate == Estimate()
     assert _known(make_evidence([]), []).rate == Estimate()

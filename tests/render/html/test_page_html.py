@@ -209,7 +209,7 @@ def test_traces_are_a_list_and_none_are_not_told(make_page: MakePage) -> None:
 def test_the_strip_of_runs_says_its_order_and_its_colours(make_page: MakePage) -> None:
     words = _words(render_html(make_page(agents=1)))
     assert re.search(r"Success\s+Completion\s+oldest of 3 runs read\s+newest", words)
-    assert re.search(r"Of runs: yes\s+no\s+not known\s+unfinished", words)
+    assert re.search(r"Runs that did their task: yes\s+no\s+not known\s+unfinished", words)
 
 
 def test_names_of_tools_break_between_their_parts_and_stay_harmless(make_page: MakePage) -> None:
@@ -343,7 +343,8 @@ def test_who_passes_and_who_fails_is_named_first_with_their_success(make_page: M
         row.update(status="evaluated", agent_name=f"bot-{number:02}", passed=[False, True][number == 11])
     words = _words(render_html(page))
     named = words.partition("Of 12 agents, 1 passes, 11 fail.")[2].partition("Runs that did their task")[0]
-    assert re.search(r"^ Fails bot-00 45% , bot-01 45% .* bot-07 45% and 3 more Passes bot-11 45%", named)
+    failing = r"bot-00 45% \(26–66%\) : criterion 0 bot-01 45% \(26–66%\) : .* bot-07 45% .* and 3 more"
+    assert re.search(rf"^ Fails {failing} Passes bot-11 45% \(26–66%\) The share of runs", named)
 
 
 def test_what_to_fix_first_is_the_first_section(make_page: MakePage) -> None:

@@ -287,7 +287,7 @@ def test_a_window_with_a_start_is_listed_once_and_a_sample_of_it_is_read(
     source = _source(store)
     window = _window(limit=8, since=NOW - timedelta(days=1))
     agents = source.load_agents("shop", window)
-    found = read_runs(source, agents, window, None, seed="1")
+    found = read_runs(source, agents, window, None)
     assert sorted(store.given) == sorted(spans[0].trace_id for spans in traces)
     for runs in found:
         assert isinstance(runs, AgentRuns)

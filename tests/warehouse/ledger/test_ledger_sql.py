@@ -62,22 +62,14 @@ def test_the_newest_usable_answer_counts(warehouse: Warehouse) -> None:
     assert found.answer == "second"
 
 
-def test_an_answer_of_an_earlier_version_is_found_and_a_newer_one_counts_more(warehouse: Warehouse) -> None:
-    """A ledger as earlier versions wrote it: the fingerprint does not have the endpoint."""
+def test_an_answer_that_a_report_takes_is_kept_for_it(warehouse: Warehouse) -> None:
     ledger = SqlLedger(warehouse.database)
-    old = answer("without the endpoint")
-    ledger.commit(old)
+    paid = answer("f")
+    ledger.commit(paid)
     of: dict[str, Any] = {"kind": "agent", "model": "m", "report_id": 9, "agent_id": "7", "seconds": 60}
-    assert ledger.find("with it", earlier=old.fingerprint) == old
-    assert ledger.claim("with it", earlier=old.fingerprint, **of) == old
+    assert ledger.claim("f", **of) == paid
     with warehouse.database.reading() as connection:
-        # It is kept for as long as the report that took it.
         assert connection.execute(sa.text("SELECT report_id FROM reused_answers")).scalars().all() == [9]
-    assert ledger.find("with it") is None
-    assert ledger.find("another", earlier="unknown") is None
-    new = answer("with it", answer="new")
-    ledger.commit(new)
-    assert ledger.find("with it", earlier=old.fingerprint) == new
 
 
 def test_answers_are_answered_whatever_their_outcome(warehouse: Warehouse) -> None:

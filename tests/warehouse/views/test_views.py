@@ -298,6 +298,35 @@ def test_what_is_too_close_to_call_is_neither_failing_nor_fine(
     assert tuple(rows[3].values()) == (2, "1", None, 0.69, 0.86)
 
 
+def test_what_is_too_close_to_call_twice_in_a_row_by_the_same_judge_needs_attention(
+    warehouse: Warehouse, read: Callable[..., list[Row]]
+) -> None:
+    found: dict[str, tuple[float | None, bool | None, str]] = {
+        "close": (6.9, None, "evaluated"),
+        "fine": (9.0, True, "evaluated"),
+        "fails": (4.0, False, "evaluated"),
+        "silent": (None, None, "no_evidence"),
+        "failed": (None, None, "failed"),
+    }
+
+    def write(judge: str, **agents: str) -> list[tuple[Any, ...]]:
+        given = {"environment": "prod", "judge_fingerprint": judge}
+        report_id = warehouse.create_report(given)
+        details = [
+            {"agent_id": name, "agent_name": name, **dict(zip(("score", "passed", "status"), found[of], strict=True))}
+            for name, of in agents.items()
+        ]
+        warehouse.write_report(report_id, {"status": "completed", **given}, details, [], [])
+        columns = ("agent_id", "report_id", "why", "reports_failing")
+        return [tuple(row.values()) for row in read("failing_agents", *columns)]
+
+    assert write("one", a="close", b="fine", c="silent") == []
+    assert write("one", a="close", b="close", c="close") == [("a", 2, "too close", 1)]
+    assert write("one", a="fails", b="fine", c="close") == [("a", 3, "fails", 2), ("c", 3, "too close", 1)]
+    assert write("two", a="fine", b="failed", c="close") == [("b", 4, "not judged", 1), ("c", 3, "too close", 1)]
+    assert write("two", a="close", b="close", c="fine") == [("b", 4, "not judged", 1)]
+
+
 def test_an_agent_that_is_gone_needs_no_work(read: Callable[..., list[Row]], report: Callable[..., int]) -> None:
     report({1: 4.0, 2: 4.0})
     report({2: 4.0})
