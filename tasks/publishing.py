@@ -30,6 +30,7 @@ from tasks.warehouse.owner import current_owner
 from tasks.warehouse.pages import page_place, write_page_file
 from tasks.warehouse.parquet import list_files, stage_parquet
 from tasks.warehouse.patience import Patience
+from tasks.warehouse.schema import REPORT_TABLES, clean_nested
 from tasks.warehouse.sql import Values
 
 
@@ -50,18 +51,19 @@ def write_rows(plan: ReportPlan, draft: ReportDraft, patience: Patience) -> Repo
     paid = patience.keep_trying(lambda: current_clients().ledger().load_paid(plan.id))
     rows = build_rows(plan, draft, paid)
     url = current_clients().settings.parquet_url
-    children: dict[str, Sequence[Mapping[str, Any]]] = {
+    given: dict[str, Sequence[Mapping[str, Any]]] = {
         "agent_report_details": rows.details,
         "criterion_scores": rows.criteria,
         "report_runs": rows.runs,
         "report_issues": rows.issues,
     }
+    children = {name: clean_nested(REPORT_TABLES[name], own) for name, own in given.items()}
     files_until = patience.clock() + current_clients().patience().seconds
 
     def write() -> None:
         try:
             with stage_parquet(url, plan.environment, plan.id, children) as files:
-                _write_sql(plan, rows, lambda row: files.publish([row]))
+                _write_sql(plan, rows.report, children, lambda row: files.publish([row]))
         except ParquetError as error:
             # SQL may be waited for longer, as there is no report without it.
             error.passing = error.passing and patience.clock() < files_until
@@ -74,16 +76,21 @@ def write_rows(plan: ReportPlan, draft: ReportDraft, patience: Patience) -> Repo
         # A report that failed keeps the progress that it had.
         known = {name: value for name, value in rows.report.items() if name != "progress"}
         rows = replace(rows, report=cast(ReportRow, known | failed))
-        patience.keep_trying(lambda: _write_sql(plan, rows, lambda row: None))
+        patience.keep_trying(lambda: _write_sql(plan, rows.report, children, lambda row: None))
     announce(plan, rows)
     return rows
 
 
-def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[ReportRow], object]) -> None:
+def _write_sql(
+    plan: ReportPlan,
+    report: ReportRow,
+    children: Mapping[str, Sequence[Values]],
+    publish: Callable[[ReportRow], object],
+) -> None:
     def finish(row: ReportRow) -> Values:
         # As late as can be: the duration is stored in the very rows whose writing it counts.
         completed_at = datetime.now(UTC)
-        ended = rows.report | {
+        ended = report | {
             "generation_completed_at": completed_at,
             "generation_duration_seconds": (completed_at - plan.started_at).total_seconds(),
         }
@@ -91,7 +98,10 @@ def _write_sql(plan: ReportPlan, rows: ReportRows, publish: Callable[[ReportRow]
         return ended
 
     warehouse = current_clients().warehouse()
-    warehouse.write_report(plan.id, finish, rows.details, rows.criteria, rows.runs, rows.issues, owner=current_owner())
+    details, criteria, runs, issues = (
+        children[name] for name in ("agent_report_details", "criterion_scores", "report_runs", "report_issues")
+    )
+    warehouse.write_report(plan.id, finish, details, criteria, runs, issues, owner=current_owner())
 
 
 @step("publish the verdicts on {plan.environment}")

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import sqlalchemy as sa
 from pydantic import BaseModel
-from pydantic_core import PydanticSerializationError
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from tasks.warehouse.nested import arrow_struct, check_text, clean_float, clean_int, clean_text, fit
+from tasks.warehouse.nested import check_text, clean_float, clean_int, clean_text, fit
 
 _JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
-_LONG_NUMBER = re.compile(rb"\d{19}")
 
 
 class Clean(TypeDecorator[Any]):
@@ -113,6 +110,13 @@ class UtcTime(Clean):
         return None if value is None else value.astimezone(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A nested value that its column has cleaned: SQL and Parquet take it as it is."""
+
+    value: Any
+
+
 class Nested(Clean):
     """JSON in SQL, a real nested type in Parquet; both hold exactly the fields of the Arrow type.
 
@@ -128,11 +132,7 @@ class Nested(Clean):
         self.arrow_type = arrow_type
 
     def clean(self, value: Any) -> Any:
-        if isinstance(value, BaseModel) and _struct_of(type(value)) == self.arrow_type:
-            plain = _dumped(_Same(value))
-            if plain is not None:
-                return plain
-        return fit(value, self.arrow_type)
+        return value.value if isinstance(value, Cleaned) else fit(value, self.arrow_type)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         return fit(value, self.arrow_type, drop_unknown=True)
@@ -159,42 +159,6 @@ class FreeJson(Clean):
 
     def from_parquet(self, value: Any) -> Any:
         return None if value is None else json.loads(value)
-
-
-@lru_cache(maxsize=64)
-def _struct_of(model: type[BaseModel]) -> pa.DataType:
-    return arrow_struct(model)
-
-
-class _Same:
-    """A key that is equal for one and the same object only: hashing what a model holds takes as long as dumping it."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: BaseModel) -> None:
-        self.value = value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.value is self.value
-
-
-# Parquet and SQL each ask for the same values, of 2,000 runs in a large report.
-@lru_cache(maxsize=4096)
-def _dumped(same: _Same) -> Any:
-    """The model as plain values, or None when a text or number in it may want cleaning.
-
-    What ``fit`` does, at a fifth of its time, for a model whose struct is the column's: a report has thousands.
-    """
-    model = same.value
-    try:
-        text = model.__pydantic_serializer__.to_json(model)
-    except PydanticSerializationError:  # A lone surrogate.
-        return None
-    # orjson would make a float of an integer that has more than 64 bits.
-    return None if b"\\u0000" in text or _LONG_NUMBER.search(text) else orjson.loads(text)
 
 
 @lru_cache(maxsize=64)

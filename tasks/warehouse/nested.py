@@ -125,8 +125,17 @@ def _fitter(arrow_type: Any, drop_unknown: bool) -> Callable[[Any], Any]:
             return None if value is None else [fit_element(item) for item in value]
 
         return fit_list
+    if pa.types.is_string(arrow_type):
+        fit_other = _read_text if drop_unknown else check_text
+
+        def fit_text(value: Any) -> Any:
+            # Nearly all of them, by the fewest calls.
+            if value is None or (type(value) is str and value.isascii() and "\0" not in value):
+                return value
+            return fit_other(value)
+
+        return fit_text
     scalars: list[tuple[Callable[[Any], bool], Callable[[Any], Any]]] = [
-        (pa.types.is_string, _read_text if drop_unknown else check_text),
         (pa.types.is_floating, clean_float),
         (pa.types.is_boolean, bool),
         (pa.types.is_integer, clean_int),

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, Table
 
 from tasks.errors import WarehouseError
-from tasks.warehouse.columns import Clean
+from tasks.warehouse.columns import Clean, Cleaned, Nested
 from tasks.warehouse.tables.beside import (
     issue_decisions,
     judge_calls,
@@ -66,6 +66,29 @@ def arrow_schema(table: Table) -> pa.Schema:
     """The Parquet schema of ``table``: the same columns in the same order, nullable as in SQL."""
     fields = [pa.field(column.name, arrow_type(column), nullable=bool(column.nullable)) for column in table.columns]
     return pa.schema(fields)
+
+
+def clean_nested(table: Table, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """``rows`` of ``table`` with their nested values cleaned, once for SQL and Parquet, which both take the result.
+
+    Raises:
+        WarehouseError: for a value that does not fit.
+    """
+    types = {column.name: column.type for column in table.columns if isinstance(column.type, Nested)}
+    return [
+        {
+            name: _cleaned(table, name, types[name], value) if value is not None and name in types else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+
+
+def _cleaned(table: Table, name: str, kind: Nested, value: Any) -> Cleaned:
+    try:
+        return Cleaned(kind.clean(value))
+    except (TypeError, ValueError) as error:
+        raise WarehouseError(f"{table.name}.{name} cannot be stored: {error}") from error
 
 
 def complete_rows(table: Table, report_id: int, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
