@@ -180,7 +180,8 @@ def _headline(failing: int, close: int, counts: Counter[str], total: int, error:
     if not judged:
         return f"{error[:1].upper()}{error[1:]}." if error else "No agent was judged."
     if total > 1 and total in (passing, failing, close):
-        return f"All {total} agents {'pass' if passing else 'fail' if failing else 'are too close to call'}."
+        every = "Both" if total == 2 else f"All {total}"
+        return f"{every} agents {'pass' if passing else 'fail' if failing else 'are too close to call'}."
     if total == 1 and total in (passing, failing, close):
         return f"The agent {'passes' if passing else 'fails' if failing else 'is too close to call'}."
     parts = []

@@ -426,3 +426,10 @@ def test_how_runs_were_chosen_stands_on_the_page(make_page: MakePage) -> None:
     assert "; the newest 20 of each agent" in _words(render_html(page))
     page.report["parameters"] = {"options": {"runs_per_agent": 20}}
     assert "; the newest 20 of each agent" in _words(render_html(page))
+
+
+def test_two_agents_are_both(make_page: MakePage) -> None:
+    page = make_page(agents=2, comparison=None)
+    for row in page.agents:
+        row.update(status="evaluated", passed=False)
+    assert "Both agents fail." in _words(render_html(page))
