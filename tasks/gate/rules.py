@@ -161,8 +161,8 @@ def _at_least(
 
 
 def _by_value(value: float, least: float, most: float, verdicts: VerdictCountsRow | None) -> tuple[State, str]:
-    """Whether ``value`` (0 to ``most``) keeps its minimum, and what to say of it: that cannot be told where it would
-    be otherwise if the runs without a usable verdict had all failed, or all succeeded."""
+    """Whether ``value`` (0 to ``most``) keeps its minimum, and why that is undecided, "" where it is not: the runs
+    without a usable verdict would decide it, if they had all failed, or all succeeded."""
     state: State = "held" if value >= least else "broken"
     unusable = verdicts["unusable"] if verdicts else 0
     if not verdicts or not unusable:

@@ -1,4 +1,4 @@
-"""What is said of a judge whose verdicts are all alike, or that calls runs a success that did not complete."""
+"""What to know of a judge whose verdicts are all alike, or that calls runs a success that did not complete."""
 
 from __future__ import annotations
 
