@@ -74,11 +74,11 @@ Close issues that are fixed. A closed issue comes back only with runs that start
 
 Example: `agent-report close i-3f9a2c --note "prompt 14 asks first"`""",
     "reopen": """\
-Reopen issues that were closed, or decided to be none.
+Reopen issues that were closed or marked as not an issue.
 
 Example: `agent-report reopen i-3f9a2c`""",
     "not-an-issue": """\
-Decide that issues are none: what they describe is as it should be. No report lists them until they are reopened.
+Mark issues as not an issue: what they describe is as it should be. No report lists them until they are reopened.
 
 Example: `agent-report not-an-issue i-3f9a2c --note "the policy allows it"`""",
     "judge": """\

@@ -20,6 +20,7 @@ from tasks.warehouse.listing import ReportFilter, list_environments, list_report
 from tasks.warehouse.schema import ENDED
 from tasks.wording.counts import counted, is_are
 
+_MOST_NAMES = 3
 _STYLES = {"worse": "bold red", "better": "green", "not_comparable": "yellow"}
 _METRICS = (
     ("Score", "score"),
@@ -130,9 +131,10 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
             console.print(line)
     for line_of_rest in count_rest(sort_changes(comparison)):
         console.print(f"{line_of_rest[0].upper()}{line_of_rest[1:]}.")
-    for subject in subjects:
-        if said := _said(subject):
-            console.print(Text.assemble(one_line(subject.agent_name, "yellow"), ": ", one_line(said)))
+    for said, names in _remarks(subjects).items():
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        listed = Text(", ").join(one_line(name, "yellow") for name in names[:_MOST_NAMES])
+        console.print(Text.assemble(listed, f"{more}: ", one_line(said)))
     console.print(
         Text("Intervals are of 95 %; p is corrected for all that was compared. Found from: a change of the "
              f"{metric_title(rate)} this large is found in 80 of 100 cases. {HOLDS_FOR}", "dim")
@@ -168,6 +170,15 @@ def _detectable(subjects: Sequence[AgentComparison], rate: str) -> list[str]:
         else format_difference(rate, change.detectable).lstrip("+")
         for change in found
     ]  # fmt: skip
+
+
+def _remarks(subjects: Sequence[AgentComparison]) -> dict[str, list[str]]:
+    """What else is to be known of subjects, each remark once with the names of those that it is about."""
+    remarks: dict[str, list[str]] = {}
+    for subject in subjects:
+        if said := _said(subject):
+            remarks.setdefault(said, []).append(subject.agent_name)
+    return remarks
 
 
 def _said(subject: AgentComparison) -> str:

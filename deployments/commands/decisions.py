@@ -62,7 +62,7 @@ def close(issue_ids: _Ids, /, *, environment: str | None = None, by: str | None 
 def reopen(
     issue_ids: _Ids, /, *, environment: str | None = None, by: str | None = None, note: str | None = None
 ) -> int:
-    """Reopen issues that were closed, or decided to be none.
+    """Reopen issues that were closed or marked as not an issue.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def reopen(
 def not_an_issue(
     issue_ids: _Ids, /, *, environment: str | None = None, by: str | None = None, note: str | None = None
 ) -> int:
-    """Decide that issues are none.
+    """Mark issues as not an issue.
 
     Parameters
     ----------

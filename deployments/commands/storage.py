@@ -26,7 +26,7 @@ def export(
         Id of the report (see `agent-report list`).
     format
         `json` gives `{"report": {…}, "agents": […], "criteria": […], "runs": […], "issues": […]}`, or with `--table` an
-        array of rows. Required, but for `--table dataset`.
+        array of rows. Required, except with `--table dataset`.
     table
         Table to export; the default for CSV is agents. `dataset`: runs as JSON lines, each with input, output, verdict
         and label, for a regression set.

@@ -164,7 +164,9 @@ def _print_runs(console: Console, found: Sequence[RunAgreement], *, explained: b
         Column("Agents", [str(one.agents) for one in found], rank=3, justify="right"),
         Column("Sensitivity", [_share(one.sensitivity) for one in found]),
         Column("Specificity", [_share(one.specificity) for one in found]),
-        Column("Kappa", [_kappa(one.kappa) for one in found]),
+        Column("Kappa", [_figure(one.kappa, 2) for one in found]),
+        # In a column of its own: on a terminal of 80 columns the word gives way, and not the figure.
+        Column("", [_kappa_word(one.kappa) for one in found], rank=4),
         Column("Same verdict", [_share(one.same_verdict) for one in found], rank=1, justify="right"),
         Column("Judge undecided", [str(one.undecided) for one in found], rank=2, justify="right"),
     ]
@@ -286,6 +288,10 @@ def _figure(estimate: Estimate, digits: int, *, signed: bool = False) -> str:
 def _kappa(estimate: Estimate) -> str:
     shown = _figure(estimate, 2)
     return shown if estimate.value is None else f"{shown} {describe_kappa(estimate.value)}"
+
+
+def _kappa_word(estimate: Estimate) -> str:
+    return "" if estimate.value is None else describe_kappa(estimate.value)
 
 
 def _share(estimate: Estimate) -> str:

@@ -66,10 +66,11 @@ class LabelledReport:
         *,
         passed: bool | None,
         score: float | None = None,
+        drawn: bool = True,
     ) -> Label:
         """A label with the judge's verdict at this time: on this run where it gave one, else on the agent.
 
-        A score implies the verdict, at the criterion's threshold.
+        A score implies the verdict, at the criterion's threshold. ``drawn`` is whether the run was drawn at random.
         """
         row, run = self.find_criterion(agent_id, question), self.find_run(agent_id, run_id)
         threshold = None if row is None else row["threshold"]
@@ -92,6 +93,7 @@ class LabelledReport:
             judge_passed=verdict if on_run or row is None else row["passed"],
             created_at=datetime.now(UTC),
             judge_on_run=on_run,
+            drawn=drawn,
         )
 
     def store(self, labels: Sequence[tuple[Label, str | None]]) -> None:

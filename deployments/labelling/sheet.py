@@ -29,6 +29,9 @@ COLUMNS = ("agent", "run_id", "criterion", "score", "passed", "labeler", "note")
 SHOWN = ("agent_name", "threshold", "status", "task", "response", "error", "question")
 """Columns that a template shows in addition, or did in earlier versions, and that are not read back."""
 
+_OF_TEMPLATES = "status"
+"""Every line of a template has it: a line without it is on a run that a person chose."""
+
 _MOST_SHOWN = 20
 _LONGEST_NOTE = 2000
 
@@ -184,7 +187,7 @@ def _named(path: Path, line: int, names: Sequence[str], cells: Sequence[str]) ->
     if any(cell.strip() for cell in cells[len(names) :]):
         raise UsageError(f"{path}: line {line} has {len(cells)} cells, but line 1 has {len(names)} columns")
     given = dict(zip(names, (unguard(cell.strip()) for cell in cells), strict=False))
-    return {name: given.get(name, "") for name in COLUMNS}
+    return {name: given.get(name, "") for name in (*COLUMNS, _OF_TEMPLATES)}
 
 
 def _label(row: Mapping[str, str], report: LabelledReport, labeler: str) -> tuple[Label, str | None]:
@@ -221,7 +224,9 @@ def _label(row: Mapping[str, str], report: LabelledReport, labeler: str) -> tupl
         raise _WrongCellError("labeler", row["labeler"], "is not a name of at most 100 printable characters")
     if len(row["note"]) > _LONGEST_NOTE:
         raise _WrongCellError("note", row["note"], f"has more than {_LONGEST_NOTE} characters")
-    return report.make_label(agent_id, run_id, question, who, passed=passed, score=score), row["note"] or None
+    drawn = bool(row[_OF_TEMPLATES])
+    label = report.make_label(agent_id, run_id, question, who, passed=passed, score=score, drawn=drawn)
+    return label, row["note"] or None
 
 
 def _agent(text: str, report: LabelledReport) -> AgentId:

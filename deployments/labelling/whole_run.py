@@ -61,7 +61,7 @@ def read_whole_runs(report: ReportRow, chosen: Sequence[RunToLabel]) -> WholeRun
         if (agent_id, labelled.run.id) in wanted
     }
     missing = len(wanted) - len(runs)
-    return WholeRuns(runs, f"it does not have {missing} of {len(wanted)} runs any more" if missing else "")
+    return WholeRuns(runs, f"{missing} of {len(wanted)} runs were not found there again" if missing else "")
 
 
 def _whole(labelled: LabelledRun, instructions: str) -> WholeRun:

@@ -27,7 +27,7 @@ from tasks.calibration.rated_runs import MatchedLabels, match_labels, rate_outco
 from tasks.calibration.run_pairs import compare_failure_modes, compare_runs
 from tasks.report.rows import SUCCESS_QUESTION
 from tasks.statistics.clusters import Floats
-from tasks.wording.counts import counted
+from tasks.wording.counts import counted, is_are
 
 
 def measure_agreement(judging: Judging, labels: Sequence[Label]) -> Agreement:
@@ -176,14 +176,16 @@ def _warnings(
 def _of_runs(on_runs: Sequence[PairedRating]) -> list[str]:
     of_success = [rating for rating in on_runs if rating.unit.criterion == SUCCESS_QUESTION]
     agents = len({rating.agent_id for rating in of_success})
-    have = f"{counted(len(of_success), 'labelled run')} of {counted(agents, 'agent')}"
+    have = f"{counted(len(of_success), 'run')} of {counted(agents, 'agent')}"
     warnings = []
     if len(of_success) < MINIMUM_RUNS:
-        warnings.append(f"{have}: at least {MINIMUM_RUNS} are needed for any figure")
+        warnings.append(
+            f"whether it did its task is labelled for {have}: figures on success need at least {MINIMUM_RUNS}"
+        )
     elif agents < MINIMUM_AGENTS:
         warnings.append(
-            f"{have}: intervals take runs as the sample, so that they are about these agents only; from "
-            f"{MINIMUM_AGENTS} agents on they take agents"
+            f"{have} {is_are(len(of_success))} labelled: with fewer than {MINIMUM_AGENTS} agents, intervals take runs "
+            "as the sample, and hold for these agents only"
         )
     return warnings + _one_sided(of_success, MINIMUM_RUNS)
 

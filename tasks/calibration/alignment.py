@@ -96,7 +96,8 @@ def split_labelled(rated: Sequence[RatedRun], *, seed: int = 0, learned: Collect
     if len(split.held_out) < MINIMUM_RUNS:
         need = f"{2 * MINIMUM_RUNS} labelled runs" if learned is None else f"{MINIMUM_RUNS} runs that it did not use"
         raise ConflictError(
-            f"{len(rated)} runs of this report are labelled and judged: at least {need} are needed to measure guidance"
+            f"{len(rated)} runs of this report are labelled and judged: at least {need} are needed to measure "
+            "guidance; `agent-report label` labels more"
         )
     return split
 

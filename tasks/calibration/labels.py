@@ -35,7 +35,8 @@ class Label:
 
     ``score`` is 0 to 10, or None when only ``passed`` was given. ``judge_score`` and ``judge_passed`` are the judge's
     verdict at the time: with ``judge_on_run`` on this very run (``judge_passed`` None: it could not tell), else on the
-    agent over all its runs.
+    agent over all its runs. ``drawn``: the run was drawn at random (False: a person chose it; None: of an earlier
+    version, which did not note it, and drew).
     """
 
     report_id: int
@@ -52,6 +53,7 @@ class Label:
     judge_passed: bool | None
     created_at: datetime
     judge_on_run: bool | None = None
+    drawn: bool | None = None
 
     @property
     def unit(self) -> ItemKey:
@@ -74,7 +76,7 @@ class PairedRating:
     ``labelers`` holds each labeler's own opinion; it is empty where the verdict is the source's own. Of an agent,
     ``sampling_variance`` is that of ``people.score`` from the runs without a label, in points squared: None where it is
     unknown (no labeler scored two runs), 0 where all are; ``from_runs`` when the opinion is combined from labels of
-    single runs, which the judge's score is not.
+    single runs, which the judge's score is not. ``drawn`` is False where people chose the run themselves.
     """
 
     unit: ItemKey
@@ -83,6 +85,7 @@ class PairedRating:
     labelers: Mapping[str, Opinion]
     sampling_variance: float | None = None
     from_runs: bool = False
+    drawn: bool = True
 
     @property
     def agent_id(self) -> AgentId:
@@ -127,6 +130,7 @@ def rate_runs(labels: Iterable[tuple[ItemKey, Label]], verdicts: Mapping[ItemKey
             people=_opinion(list((own := _own(given)).values()), None),
             judge=Opinion(None, verdicts.get(unit)),
             labelers=own,
+            drawn=any(label.drawn is not False for label in given.values()),
         )
         for unit, given in _ordered(by_unit)
     ]

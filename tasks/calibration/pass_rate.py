@@ -65,17 +65,19 @@ def correct_success_rate(
     71-76): it takes the judge to err here as it did there. Runs whose outcome the source has count as they are.
 
     A run is the unit. All agents are in the report, so that they are strata and no sample, and labels are drawn from
-    all runs with known chances. An agent of which nothing was judged is left out. The interval is about what agents
-    do, not about these runs alone: it has a width also where all of them are labelled.
+    all runs with known chances: those of runs that people chose count only where every run is labelled. An agent of
+    which nothing was judged is left out. The interval is about what agents do, not about these runs alone: it has a
+    width also where all of them are labelled.
     """
     target = reports.get(report_id)
     runs = _judged_runs(target) if target is not None else {}
     if not runs:
         return PassRate(uncorrected="the judge gave no verdict on runs in this report")
-    found = _from_own(runs, _truths(rated))
+    newest = _newest(rated)
+    found = _from_own(runs, newest)
     if found.corrected.value is not None:
         return found
-    return _from_earlier(runs, _newest(rated), reports, found)
+    return _from_earlier(runs, newest, reports, found)
 
 
 def correct_agent_rates(
@@ -87,11 +89,11 @@ def correct_agent_rates(
     interval that takes all to be alike covers 75 %).
     """
     target = reports.get(report_id)
-    truths = _truths(rated)
+    newest = _newest(rated)
     by_agent: dict[AgentId, dict[RunKey, JudgedRun]] = {}
     for key, run in (_judged_runs(target) if target is not None else {}).items():
         by_agent.setdefault(run.agent_id, {})[key] = run
-    return {agent_id: _from_own(runs, truths) for agent_id, runs in by_agent.items()}
+    return {agent_id: _from_own(runs, newest) for agent_id, runs in by_agent.items()}
 
 
 def _judged_runs(report: JudgedReport) -> dict[RunKey, JudgedRun]:
@@ -118,8 +120,12 @@ def _newest(rated: Sequence[PairedRating]) -> dict[RunKey, PairedRating]:
     return found
 
 
-def _truths(rated: Sequence[PairedRating]) -> dict[RunKey, bool]:
-    return {key: bool(rating.people.passed) for key, rating in _newest(rated).items()}
+def _truths(runs: Mapping[RunKey, JudgedRun], rated: Mapping[RunKey, PairedRating]) -> dict[RunKey, bool]:
+    """People's verdicts on ``runs``: without those of runs that people chose, of which no chance is known, unless
+    every run that has no outcome is labelled."""
+    own = {key: rating for key, rating in rated.items() if key in runs}
+    is_whole = all(key in own for key, run in runs.items() if run.outcome is None)
+    return {key: bool(rating.people.passed) for key, rating in own.items() if rating.drawn or is_whole}
 
 
 def _judged_rate(runs: Mapping[RunKey, JudgedRun]) -> Estimate:
@@ -134,8 +140,8 @@ def _judged_rate(runs: Mapping[RunKey, JudgedRun]) -> Estimate:
     return estimate_groups([build_group(*part) for part in parts.values()])
 
 
-def _from_own(runs: Mapping[RunKey, JudgedRun], truths: Mapping[RunKey, bool]) -> PassRate:
-    judged = _judged_rate(runs)
+def _from_own(runs: Mapping[RunKey, JudgedRun], rated: Mapping[RunKey, PairedRating]) -> PassRate:
+    judged, truths = _judged_rate(runs), _truths(runs, rated)
     kinds = np.array([_kind(run) for run in runs.values()], dtype=np.intp)
     if np.all(kinds == _KNOWN):
         return PassRate(judged, judged)
@@ -152,7 +158,7 @@ def _from_own(runs: Mapping[RunKey, JudgedRun], truths: Mapping[RunKey, bool]) -
     given[known] = outcomes[known]
     labelled = ~np.isnan(given)
     if labels < MINIMUM_RUNS:
-        return PassRate(judged, uncorrected=_too_few(labels))
+        return PassRate(judged, uncorrected=_too_few(labels, len(runs.keys() & rated.keys()) - len(truths)))
     alone = estimate_share(list(given[labelled]), list(weights[labelled] / chances[labelled]))
     reason = _unlabelled(kinds, agents, weights, labelled, chances)
     if reason:
@@ -201,8 +207,11 @@ def _errors(found: TwoPhase, n: int) -> tuple[Estimate, Estimate]:
     )
 
 
-def _too_few(labels: int) -> str:
-    return f"{counted(labels, 'run')} {is_are(labels)} labelled: at least {MINIMUM_RUNS} are needed"
+def _too_few(labels: int, chosen: int) -> str:
+    runs = f"{counted(labels, 'run')} {is_are(labels)} labelled"
+    if chosen:
+        return f"{runs} of those drawn at random: at least {MINIMUM_RUNS} are needed, and people chose {chosen} others"
+    return f"{runs}: at least {MINIMUM_RUNS} are needed"
 
 
 def _from_earlier(
@@ -211,7 +220,7 @@ def _from_earlier(
     reports: Mapping[int, JudgedReport],
     own: PassRate,
 ) -> PassRate:
-    used = [rating for rating in rated.values() if rating.judge.passed is not None]
+    used = [rating for rating in rated.values() if rating.judge.passed is not None and rating.drawn]
     people = np.array([bool(rating.people.passed) for rating in used], dtype=bool)
     judge = np.array([bool(rating.judge.passed) for rating in used], dtype=bool)
     if min(people.sum(), (~people).sum()) < MINIMUM_RUNS:

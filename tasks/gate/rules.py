@@ -318,7 +318,10 @@ def _no_new_issues(reading: StoredReport) -> Iterator[RuleResult]:
     if fresh:
         return
     verdicts = report["verdicts"]
-    if not verdicts or not (verdicts["from_judge"] or verdicts["from_source"]):
+    if report["issues_error"]:
+        why = f"the judge did not group the failing runs, among which may be a new issue: {report['issues_error']}"
+        yield RuleResult(rule, "report", "cannot_tell", why)
+    elif not verdicts or not (verdicts["from_judge"] or verdicts["from_source"]):
         yield RuleResult(rule, "report", "cannot_tell", "of no run is it known whether it did its task")
     elif unusable := verdicts["unusable"]:
         said = f"no issue is new or back, but verdicts on {counted(unusable, 'run')} could not be used"

@@ -73,6 +73,8 @@ def describe_search(report: ReportRow, rows: Sequence[IssueRow]) -> str:
         return ""
     if failing:
         return "No run was judged: these are runs whose source or status reports a failure."
+    if not verdicts and (completed := report.get("completion_rate")) is not None and completed < 1:
+        return "Not looked for: the report was made by a version that did not judge single runs."
     if not known:
         return "No run was judged, and none ended as a failure: whether the runs did their task is not known."
     unknown = verdicts["cannot_tell"] + verdicts["unusable"] + verdicts["not_judged"] if verdicts else 0

@@ -73,9 +73,7 @@ def build_agent_row(
         "success_rate_high": success.high,
         "success_rate_shrunk": None,
         "verdicts": cast(VerdictCountsRow, known.counts.model_dump()) if known else None,
-        "daily": [cast(DayFiguresRow, day.model_dump()) for day in figures.daily]
-        if figures and figures.daily
-        else None,
+        "daily": _daily(figures),
         "avg_duration_seconds": measured.get("avg_duration_seconds"),
         "p50_duration_seconds": measured.get("p50_duration_seconds"),
         "p95_duration_seconds": measured.get("p95_duration_seconds"),

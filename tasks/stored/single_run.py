@@ -100,7 +100,9 @@ def judge_single(
 
 def _only_one(run_id: str, environment: str, found: list[tuple[Agent, AgentRuns]]) -> tuple[Agent, AgentRuns]:
     if not found:
-        raise NotFoundError(f"there is no run {run_id} in the environment {environment!r}, or it is of another agent")
+        raise NotFoundError(
+            f"there is no run {run_id} in the environment {environment!r}, or it is not of the agent that --agent names"
+        )
     if len(found) > 1:
         names = ", ".join(f"{agent.name} (id:{agent.id})" for agent, _ in found)
         raise ConflictError(f"run {run_id} is of several agents: {names}; name one with --agent")

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
-from typing import cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
@@ -33,14 +33,18 @@ _OF_AGENT = ("report_id", "agent_id", "criterion", "labeler")
 def write_labels(database: Database, environment: str, given: Sequence[tuple[Label, str | None, str | None]]) -> None:
     """Store labels, each with the agent's name and a note, in one transaction: all of them or none.
 
-    A label by the same person of the same thing (report, agent, run, criterion) takes the place of the earlier one.
+    A label by the same person of the same thing (report, agent, run, criterion) takes the place of the earlier one. The
+    run stays one that was drawn, if it was.
     """
     insert = sqlite_insert if database.is_sqlite else postgres_insert
     with database.writing() as connection:
         for label, agent_name, note in given:
             row = asdict(label) | {"environment": environment, "agent_name": agent_name, "note": note}
             statement = insert(labels).values(row)
-            new = {name: statement.excluded[name] for name in row if name not in (*_OF_AGENT, "run_id")}
+            new: dict[str, sa.ColumnElement[Any]] = {
+                name: statement.excluded[name] for name in row if name not in (*_OF_AGENT, "run_id")
+            }
+            new["drawn"] = sa.or_(labels.c.drawn, statement.excluded.drawn)
             whole = label.run_id is None
             connection.execute(
                 statement.on_conflict_do_update(

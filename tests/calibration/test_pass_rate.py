@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,26 @@ def test_labels_that_were_drawn_more_often_count_less() -> None:
     ratings = [_rating(run, False) for run in runs[:9]] + [_rating(run, True) for run in runs[15:21]]
     rate = correct_success_rate(ratings, {1: _report(*runs)}, 1)
     assert rate.corrected.value == pytest.approx(6 / (6 + 9 / 3))
+
+
+def test_labels_of_runs_that_people_chose_do_not_move_the_rate() -> None:
+    """Of 100 successes to the judge people keep half; someone labels 30 of the others, all of them failures."""
+    runs = [_run(number, True) for number in range(100)]
+    drawn = [_rating(run, number % 2 == 0) for number, run in enumerate(runs[:20])]
+    chosen = [replace(_rating(run, False), drawn=False) for run in runs[20:50]]
+    rate = correct_success_rate([*drawn, *chosen], {1: _report(*runs)}, 1)
+    assert (rate.corrected.value, rate.corrected.n) == (pytest.approx(0.5), 20)
+    alone = correct_success_rate(chosen, {1: _report(*runs)}, 1)
+    assert alone.corrected.value is None
+    assert alone.uncorrected == (
+        "0 runs are labelled of those drawn at random: at least 10 are needed, and people chose 30 others"
+    )
+
+
+def test_where_every_run_is_labelled_it_does_not_matter_who_chose_them() -> None:
+    runs = [_run(number, True) for number in range(20)]
+    ratings = [replace(_rating(run, number < 5), drawn=False) for number, run in enumerate(runs)]
+    assert correct_success_rate(ratings, {1: _report(*runs)}, 1).corrected.value == pytest.approx(0.25)
 
 
 def test_what_the_judge_did_not_decide_is_part_of_the_rate_once_it_is_labelled() -> None:

@@ -406,6 +406,8 @@ def test_issues_that_were_not_looked_for_are_not_called_absent() -> None:
     ((state, message),) = _new_issues(_issue("new"), issues_error="the judge is unreachable")
     assert state == "cannot_tell"
     assert "in other words" in message
+    ((state, message),) = _new_issues(_issue("ongoing"), issues_error="the judge is unreachable")
+    assert (state, message.endswith(": the judge is unreachable")) == ("cannot_tell", True)
     for verdicts in (None, _JUDGED | {"from_judge": 0, "not_judged": 20}):
         assert [state for state, _ in _new_issues(verdicts=verdicts)] == ["cannot_tell"]
     assert [state for state, _ in _new_issues(_issue("new"), first=True)] == ["not_applied"]

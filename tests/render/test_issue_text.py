@@ -39,6 +39,12 @@ _LOST = {"from_judge": 0, "from_source": 0, "cannot_tell": 0, "unusable": 12, "n
             "The judge did not group the failing runs (no agent could be judged), so",
         ),
         ({"verdicts": None, "status": "cancelled"}, [], "Not looked for: the report was cancelled."),
+        # One of an earlier version, in which runs failed.
+        (
+            {"verdicts": None, "completion_rate": 0.8},
+            [],
+            "Not looked for: the report was made by a version that did not judge single runs.",
+        ),
     ],
 )
 def test_what_is_said_of_the_search(report: dict[str, Any], states: list[str], said: str) -> None:

@@ -70,6 +70,17 @@ def _run(agent: int, run: str, verdict: str | None, **values: Any) -> dict[str, 
     return known | {"checks": {"accuracy": "pass"}, "task_excerpt": f"task {run}", "failure_mode": "slow"} | values
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "kept"), [(True, False, True), (None, False, None), (False, True, True), (False, False, False)]
+)
+def test_a_run_that_was_drawn_for_a_label_stays_one(
+    warehouse: Warehouse, first: bool | None, second: bool | None, kept: bool | None
+) -> None:
+    _store(warehouse, replace(_LABEL, drawn=first))
+    _store(warehouse, replace(_LABEL, drawn=second, passed=True))
+    assert load_labels(warehouse.database, "prod") == [replace(_LABEL, drawn=kept, passed=True)]
+
+
 def test_labels_read_as_they_were_written(warehouse: Warehouse) -> None:
     whole = replace(_LABEL, run_id=None, score=None, passed=True)
     _store(warehouse, _LABEL, whole)

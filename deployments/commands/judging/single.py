@@ -76,5 +76,5 @@ def _print(console: Console, found: SingleVerdict) -> None:
         console.print(Text.assemble("  ", one_line(name), ": ", (check.replace("_", " "), _CHECKS[check])))
     for quote in verdict.evidence:
         console.print(Text.assemble(f"  {quote.label} ", one_line(f"“{quote.quote}”", "dim")), soft_wrap=True)
-    cost = format_cost(found.cost_usd) if found.cost_usd != 0 else "nothing new"
-    console.print(Text.assemble("Judged by ", one_line(found.judge_model), f" for {cost}; stored for no report."))
+    cost = f"cost {format_cost(found.cost_usd)}" if found.cost_usd != 0 else "paid for before"
+    console.print(Text.assemble("Judged by ", one_line(found.judge_model), f"; {cost}. It belongs to no report."))

@@ -28,7 +28,8 @@ class WeighedRuns:
 
     def share(self, runs: Collection[RunKey]) -> Estimate:
         """The share of all runs that are like ``runs``, 0 to 1, with its 95 % interval; None without any run."""
-        return estimate_share([key in runs for key in self.weights], list(self.weights.values()))
+        chosen = frozenset(runs)
+        return estimate_share([key in chosen for key in self.weights], list(self.weights.values()))
 
     def gain(self, runs: Iterable[RunKey]) -> float | None:
         """By how much the success rate would rise, 0 to 1, if ``runs`` succeeded; None where the rate is not known."""

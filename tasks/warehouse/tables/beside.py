@@ -112,6 +112,7 @@ labels = Table(
     Column("judge_score", Real(), comment="Of the agent on this criterion, in the report."),
     Column("judge_passed", sa.Boolean()),
     Column("judge_on_run", sa.Boolean(), comment="judge_passed is the verdict on this run, not on the agent."),
+    Column("drawn", sa.Boolean(), comment="The run was drawn at random; false: a person chose it. NULL: not noted."),
     Column("created_at", UtcTime(), nullable=False),
     # One label a person and thing: labelled again, it is replaced. Two, since NULLs are never equal.
     Index(

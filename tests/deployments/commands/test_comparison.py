@@ -12,6 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from benchmarks.simulated_reports import Truth, World, store
+from deployments.commands.compare import _remarks
+from tasks.comparison.comparison import AgentComparison, Change
 from tasks.report.stored_report import StoredReport
 from tasks.warehouse.comparisons import load_comparison
 from tasks.warehouse.schema import report_runs
@@ -58,6 +60,17 @@ def test_compare_prints_the_worst_first_and_no_control_characters(agent_report: 
     assert "\x1b" not in out
     assert "[bold red]evil[/]" in out
     assert "As long as runs are independent of each other" in " ".join(out.split())
+
+
+def test_a_remark_on_several_agents_is_made_once_with_their_names() -> None:
+    reason = "report 1 has no verdicts on runs, so its success is not known"
+    change = Change(metric="success_rate", verdict="not_comparable", reason=reason)
+    agents = [
+        AgentComparison(agent_id=str(n), agent_name=f"agent-{n}", verdict="no_change", changes=(change,))
+        for n in range(5)
+    ]
+    remarks = _remarks([*agents, agents[0].model_copy(update={"agent_name": "silent", "changes": ()})])
+    assert remarks == {f"success rate not comparable: {reason}": [f"agent-{n}" for n in range(5)]}
 
 
 def test_compare_as_json_is_the_comparison_and_it_is_stored(agent_report: Command, warehouse: Warehouse) -> None:

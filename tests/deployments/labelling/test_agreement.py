@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
-from deployments.labelling.agreement import next_step
+import pytest
+from rich.console import Console
+
+from deployments.labelling.agreement import next_step, print_agreement
 from tasks.calibration.agreement import Agreement, RunAgreement
 from tasks.report.rows import SUCCESS_QUESTION
 from tasks.statistics.estimate import Estimate
@@ -37,3 +40,12 @@ def _agreement(**fields: object) -> Agreement:
 )
 def test_the_next_step_is_what_most_is_wanting(fields: dict[str, object], shown: str) -> None:
     assert shown in next_step(_agreement(**fields))
+
+
+def test_kappa_is_shown_on_a_terminal_of_80_columns() -> None:
+    rate = Estimate(value=0.85, low=0.55, high=0.97, n=40)
+    console = Console(file=io.StringIO(), width=80, highlight=False)
+    print_agreement(console, _agreement(on_sensitivity=rate, on_specificity=rate), {})
+    assert isinstance(console.file, io.StringIO)
+    [row] = [line for line in console.file.getvalue().splitlines() if line.startswith("Did it do its task?")]
+    assert row.endswith("0.80 (0.60 to 0.90)")

@@ -244,7 +244,7 @@ def test_from_nothing_labelled_to_the_measured_judge(here: Any, capsys: pytest.C
         "report_id": 1, "agent_id": "1", "run_id": "101", "agent_name": None, "criterion": "(success)",
         "labeler": "ana", "score": None, "passed": False, "threshold": None, "judge_model": "judge-1",
         "judge_fingerprint": "f1", "judge_score": None, "judge_passed": True, "judge_on_run": True, "created_at": None,
-        "note": None,
+        "drawn": False, "note": None,
     }  # fmt: skip
     assert len(_stored(here)) == 36
     shown = run("agreement", "1")

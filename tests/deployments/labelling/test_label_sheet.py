@@ -61,6 +61,20 @@ def test_a_plain_file(report: LabelledReport, tmp_path: Path) -> None:
     ]
 
 
+def test_lines_of_a_template_are_on_runs_that_were_drawn(report: LabelledReport, tmp_path: Path) -> None:
+    chosen = choose_runs(report.agents, report.criteria, report.runs, count=2, seed=0)
+    path = tmp_path / "t.csv"
+    write_template(path, _asked(report, chosen), "me")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.DictReader(file))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, lines[0])
+        writer.writeheader()
+        writer.writerows({**line, "passed": "yes"} for line in lines)
+        writer.writerow({"agent": "id:4", "run_id": "401", "criterion": "tone", "passed": "no", "labeler": "ben"})
+    assert [label.drawn for label, _ in read_labels(path, report, "me").labels] == [True] * len(lines) + [False]
+
+
 def test_ids_are_any_text(report: LabelledReport, tmp_path: Path) -> None:
     agent, run = "=team: a;b, ü/1", '-7 "x"\n, y'
     for row in (*report.agents, *report.criteria, *report.runs):

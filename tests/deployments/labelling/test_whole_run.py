@@ -85,7 +85,7 @@ def test_a_run_is_shown_whole_and_in_order(report: LabelledReport, tmp_path: Pat
 def test_runs_that_the_source_lost_are_counted(report: LabelledReport, tmp_path: Path) -> None:
     found, chosen = _read(report, _write_source(tmp_path, agents=2))
     assert len(found.runs) == 6
-    assert found.problem == "it does not have 12 of 18 runs any more"
+    assert found.problem == "12 of 18 runs were not found there again"
     place = next(place for place, one in enumerate(chosen) if one.run["agent_id"] == "5")
     page = LabellingPage(report, chosen, "ana", blind=True, base="/s/", whole=found.runs).render(place, "n")
     assert "Task (excerpt)" in page

@@ -77,6 +77,7 @@ _RENAMED = {
 }
 _COLUMNS: tuple[tuple[str, str, Any, str | None], ...] = (
     ("labels", "judge_on_run", sa.Boolean(), "judge_passed is the verdict on this run, not on the agent."),
+    ("labels", "drawn", sa.Boolean(), "The run was drawn at random; false: a person chose it. NULL: not noted."),
     ("reports", "runs_in_population", sa.BigInteger(), "Finished runs of all agents that the report is about."),
     ("reports", "completion_rate", sa.Double(), "Of the population: share of runs whose status is completed, 0 to 1."),
     ("reports", "success_rate", sa.Double(), "Share of runs that did their task, 0 to 1; NULL: not known of any."),
