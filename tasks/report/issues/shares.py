@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from tasks.evidence.types import AgentId, Evidence, RunId
@@ -19,12 +19,11 @@ from tasks.statistics.weighted import estimate_share
 class WeighedRuns:
     """The runs that shares are of, each with the number of runs of the population that it stands for.
 
-    ``known`` are those whose success is known, of which the success rate is; ``weights`` also has others, as those that
-    ended as failures.
+    ``known`` are those whose success is known; ``weights`` also has others, as those that ended as failures.
     """
 
     weights: Mapping[RunKey, float]
-    known: Mapping[RunKey, float]
+    known: Set[RunKey]
 
     def share(self, runs: Collection[RunKey]) -> Estimate:
         """The share of all runs that are like ``runs``, 0 to 1, with its 95 % interval; None without any run."""
@@ -33,8 +32,10 @@ class WeighedRuns:
 
     def gain(self, runs: Iterable[RunKey]) -> float | None:
         """By how much the success rate would rise, 0 to 1, if ``runs`` succeeded; None where the rate is not known."""
-        total = math.fsum(self.known.values())
-        return math.fsum(self.known.get(key, 0.0) for key in set(runs)) / total if total else None
+        if not self.known:
+            return None
+        total = math.fsum(self.weights.values())
+        return math.fsum(self.weights.get(key, 0.0) for key in set(runs) & self.known) / total
 
 
 def weigh_runs(evidences: Sequence[Evidence], evaluations: Mapping[AgentId, Evaluation]) -> WeighedRuns:
@@ -45,7 +46,7 @@ def weigh_runs(evidences: Sequence[Evidence], evaluations: Mapping[AgentId, Eval
     others count as runs without the issue.
     """
     weights: dict[RunKey, float] = {}
-    known: dict[RunKey, float] = {}
+    known: set[RunKey] = set()
     for evidence in evidences:
         agent_id = evidence.agent.id
         verdicts = verdicts_of(evaluations.get(agent_id))
@@ -53,7 +54,7 @@ def weigh_runs(evidences: Sequence[Evidence], evaluations: Mapping[AgentId, Eval
             run.id for run in evidence.finished_runs if run_success(run, verdicts.get(run.id)).succeeded is not None
         }
         every = {run.id: 1 / evidence.inclusion_of(run.id) for run in evidence.finished_runs}
-        known |= _stand_for(agent_id, judged, every)
+        known |= {RunKey(agent_id, run_id) for run_id in judged}
         for outcome in ("failed", "completed"):
             part = {run.id: every[run.id] for run in evidence.finished_runs if run.outcome == outcome}
             found = part.keys() if outcome == "failed" else part.keys() & judged

@@ -111,6 +111,10 @@ def test_runs_that_failed_by_their_status_alone_are_a_share_of_all_runs(make_sce
     scene = make_scene({"1": runs}, failed={"a": "HTTP 500 x", "b": "HTTP 500 x"})
     (row,) = build_issue_rows(scene, _search(scene))
     assert (_runs(row), row["share"], row["gain"]) == (["a", "b"], pytest.approx(2 / 6), 0)
+    # What is gained is no more than that share, however many verdicts were lost.
+    scene = make_scene({"1": {"a": "loops", "b": "", "c": None, "d": None}}, failed={"a": "x", "c": "y", "d": "z"})
+    (row, *_) = build_issue_rows(scene, _search(scene, _found("Loops", ("1", "a"))))
+    assert (row["share"], row["gain"]) == (pytest.approx(1 / 4), pytest.approx(1 / 4))
     # Of an agent without any verdict the other runs count as runs without the issue.
     scene = make_scene({"1": runs, "2": {"g": None, "h": None}}, failed={"g": "disk full"})
     rows = {row["title"]: row for row in build_issue_rows(scene, _search(scene))}
