@@ -126,9 +126,8 @@ def _count_conventions(source: Source, runs: Sequence[Run], now: datetime) -> di
         return {}
     traces = store.find_traces(runs, now=now)
     found: Counter[str] = Counter()
-    for run in runs:
-        telemetry = traces.summarize(run).telemetry
-        found.update(telemetry.conventions if telemetry else ())
+    for trace in traces.summarize(runs):
+        found.update(trace.telemetry.conventions if trace.telemetry else ())
     return dict(found.most_common())
 
 

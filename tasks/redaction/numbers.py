@@ -238,10 +238,13 @@ def _is_behind(name: re.Pattern[str], text: str, place: int) -> bool:
 
 
 class NumberFinder:
-    """Finders for the places that ``find_number_places`` gives, for one text: so many are asked about, and no more."""
+    """Finders for the places that ``find_number_places`` gives, for one text: so many are asked about, and no more.
 
-    def __init__(self, length: int) -> None:
-        self._checks = _CHECKS_AT_LEAST + length // _TEXT_OF_A_CHECK
+    So many are in each of the ``groups`` of texts that it holds, and more in a long one.
+    """
+
+    def __init__(self, length: int, groups: int = 1) -> None:
+        self._checks = groups * _CHECKS_AT_LEAST + length // _TEXT_OF_A_CHECK
         self.finds: tuple[Find, ...] = (
             self._find_plus,
             self._find_north_american,

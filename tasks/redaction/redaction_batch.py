@@ -74,26 +74,25 @@ class RedactionBatch:
         warnings = batch.rest()
         return found.model_copy(update={"runs": tuple(runs), "warnings": tuple(warnings), "redactions": self.counts})
 
-    def redact_telemetry(self, summary: TelemetrySummary) -> TelemetrySummary:
-        """``summary`` with its texts redacted: tool calls, repeats, slowest operations, errors and warnings."""
+    def redact_telemetry(self, summaries: Sequence[TelemetrySummary]) -> Sequence[TelemetrySummary]:
+        """``summaries`` with their texts redacted: tool calls, repeats, slowest operations, errors and warnings."""
         batch = _Batch()
-        groups: tuple[tuple[str, Sequence[SpanCall | RepeatedCall | SlowSpan], tuple[str, ...]], ...] = (
-            ("tool_calls", summary.tool_calls, _CALL),
-            ("repeats", summary.repeats, _REPEAT),
-            ("slowest", summary.slowest, _SLOW),
-        )
-        for _, items, names in groups:
-            for item in items:
-                batch.add(item, names)
-        batch.texts += [*summary.error_messages, *summary.warnings]
-        if not self._redact(batch):
-            return summary
-        for field, items, names in groups:
-            summary = _with(summary, field, batch.take_all(items, names))
-        rest = batch.rest()
-        errors = len(summary.error_messages)
-        summary = _with(summary, "error_messages", tuple(rest[:errors]))
-        return _with(summary, "warnings", tuple(rest[errors:]))
+        for summary in summaries:
+            for _, items, names in _parts(summary):
+                for item in items:
+                    batch.add(item, names)
+            batch.texts += [*summary.error_messages, *summary.warnings]
+        if not self._redact(batch, len(summaries)):
+            return summaries
+        redacted = []
+        for summary in summaries:
+            changed = summary
+            for field, items, names in _parts(summary):
+                changed = _with(changed, field, batch.take_all(items, names))
+            for field, texts in (("error_messages", summary.error_messages), ("warnings", summary.warnings)):
+                changed = _with(changed, field, tuple([batch.next() or "" for _ in texts]))
+            redacted.append(changed)
+        return redacted
 
     def redact_texts(self, texts: Sequence[str]) -> list[str]:
         """``texts`` redacted, in their order."""
@@ -111,13 +110,24 @@ class RedactionBatch:
             return list(names)
         return [name or "" for name in self._redactor.redact_texts(names, Counter())]
 
-    def _redact(self, batch: _Batch) -> bool:
+    def _redact(self, batch: _Batch, groups: int = 1) -> bool:
         """Whether anything was replaced; the batch is read from its beginning afterwards."""
         if self._redactor is None:
             return False
         before = batch.texts
-        batch.texts = self._redactor.redact_texts(before, self._counts)
+        batch.texts = self._redactor.redact_texts(before, self._counts, groups)
         return batch.texts != before
+
+
+def _parts(
+    summary: TelemetrySummary,
+) -> tuple[tuple[str, Sequence[SpanCall | RepeatedCall | SlowSpan], tuple[str, ...]], ...]:
+    """The fields of a summary that hold calls or spans, with the names of their texts."""
+    return (
+        ("tool_calls", summary.tool_calls, _CALL),
+        ("repeats", summary.repeats, _REPEAT),
+        ("slowest", summary.slowest, _SLOW),
+    )
 
 
 class _Batch:

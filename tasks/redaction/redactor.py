@@ -81,10 +81,11 @@ class Redactor:
         """
         return self.redact_texts([text], Counter())[0] or ""
 
-    def redact_texts(self, texts: Sequence[str | None], counts: Counter[str]) -> list[str | None]:
+    def redact_texts(self, texts: Sequence[str | None], counts: Counter[str], groups: int = 1) -> list[str | None]:
         """``texts`` with placeholders, None where None was; adds to ``counts`` how many of each label were written.
 
-        Many at once cost less than one by one. NUL becomes U+FFFD.
+        Many at once cost less than one by one. How many numbers are looked up is bounded for each of the ``groups``
+        that the texts are of (runs, say). NUL becomes U+FFFD.
 
         Raises:
             RedactionError: the hook failed.
@@ -96,18 +97,18 @@ class Redactor:
         if joined.count(_BETWEEN) >= len(given):
             given = [text.replace(_BETWEEN, "\ufffd") for text in given]
             joined = _BETWEEN.join(given)
-        redacted = _replace(joined, self._find(joined), counts)
+        redacted = _replace(joined, self._find(joined, groups), counts)
         done = iter(given if redacted is joined else redacted.split(_BETWEEN))
         if self._own or self._hook:
             done = iter([self._redact_own(text, counts) for text in done])
         return [next(done) if text else text for text in texts]
 
-    def _find(self, text: str) -> list[Span]:
+    def _find(self, text: str, groups: int) -> list[Span]:
         # One byte for each character, so that places are those in the text; what is not Latin-1 becomes "?".
         coded = text.encode("latin-1", "replace")
         crowded = find_crowded(text, coded, self._rules.find_places(text, coded))
         spans = [(start, end, CROWDED) for start, end in crowded.stretches]
-        finds = [*self._rules.finds, *(((find, Need.NOTHING),) for find in NumberFinder(len(text)).finds)]
+        finds = [*self._rules.finds, *(((find, Need.NOTHING),) for find in NumberFinder(len(text), groups).finds)]
         covered = 0
         barren = [0] * len(Need)
         for place, key in zip(crowded.left.places.tolist(), crowded.left.keys.tolist(), strict=True):

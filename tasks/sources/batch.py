@@ -103,12 +103,11 @@ def _build(
     redaction_batch = RedactionBatch(hide, found.redactions)
     agent = redaction_batch.redact_agent(agent)
     parts: dict[RunId, SpanTree] = {}
-    known = [
-        traces.summarize(run, redaction_batch.redact_telemetry, parts)
+    known = (
+        traces.summarize(found.runs, redaction_batch.redact_telemetry, parts)
         if traces
-        else Trace(run_id=run.id, state="unavailable", reason=NO_JAEGER)
-        for run in found.runs
-    ]
+        else [Trace(run_id=run.id, state="unavailable", reason=NO_JAEGER) for run in found.runs]
+    )
     evidence = build_evidence(agent, found, known, prices, redaction_batch.counts)
     # The trees end here: what travels on is a few spans of two runs.
     return evidence.model_copy(

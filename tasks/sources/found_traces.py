@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.spans import Span
-from tasks.evidence.traces.telemetry import Redact, summarize_tree
+from tasks.evidence.traces.telemetry import RedactSummaries, shorten, summarize_widely
 from tasks.evidence.types import AgentId, Run, RunId, Trace, TraceState
 from tasks.wording.counts import counted
 
@@ -51,12 +51,27 @@ class FoundTraces:
         self._now = now
         self._trees: dict[str, SpanTree] = {}
 
-    def summarize(self, run: Run, redact: Redact | None = None, parts: dict[RunId, SpanTree] | None = None) -> Trace:
-        """The trace of ``run``.
+    def summarize(
+        self,
+        runs: Sequence[Run],
+        redact: RedactSummaries | None = None,
+        parts: dict[RunId, SpanTree] | None = None,
+    ) -> list[Trace]:
+        """The traces of ``runs``, in their order.
 
-        ``redact`` (see ``summarize_tree``) is applied to the summary. ``parts`` (of one agent's runs) gets the run's
-        part of its trace by the run's id, as the store has it, for the caller that needs more than the summary.
+        ``redact`` gets the summaries of all of them at once, with texts that are cut later. ``parts`` (of one agent's
+        runs) gets each run's part of its trace by the run's id, as the store has it, for the caller that needs more
+        than the summary.
         """
+        traces = [self._summarize(run, parts) for run in runs]
+        summaries = [trace.telemetry for trace in traces if trace.telemetry is not None]
+        redacted = iter(redact(summaries) if redact is not None else summaries)
+        return [
+            trace if trace.telemetry is None else trace.model_copy(update={"telemetry": shorten(next(redacted))})
+            for trace in traces
+        ]
+
+    def _summarize(self, run: Run, parts: dict[RunId, SpanTree] | None) -> Trace:
         found = self._lookups.get(run_key(run))
         if found is None:
             return _invalid(run)
@@ -81,7 +96,7 @@ class FoundTraces:
             notes.append(
                 f"{counted(strays, 'span')} lost their parent and may belong to this run or another one of the trace"
             )
-        telemetry = summarize_tree(part, notes, redact)
+        telemetry = summarize_widely(part, notes)
         if not part.roots and young:
             state = "pending"
         elif part.orphans or strays or not part.roots:

@@ -11,7 +11,7 @@ from tasks.evidence.metrics import build_evidence
 from tasks.evidence.prices import RunPrices
 from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.traces.spans import Span
-from tasks.evidence.traces.telemetry import TEXT_LIMIT, summarize, summarize_tree
+from tasks.evidence.traces.telemetry import TEXT_LIMIT, shorten, summarize, summarize_widely
 from tasks.evidence.types import Agent, AgentRuns, Run, ToolCall, Trace
 from tasks.redaction.redaction_batch import RedactionBatch
 from tasks.redaction.redactor import Redactor
@@ -50,7 +50,8 @@ def test_no_text_of_an_agent_keeps_a_secret(make_run: Callable[..., Run]) -> Non
         _span(3, **{"input.value": KEY}),
         _span(4, f"__call {KEY}"),
     ]
-    telemetry = summarize_tree(SpanTree(spans), [f"note {KEY}"], redaction_batch.redact_telemetry)
+    [telemetry] = redaction_batch.redact_telemetry([summarize_widely(SpanTree(spans), [f"note {KEY}"])])
+    telemetry = shorten(telemetry)
     assert telemetry.repeats[0].calls == 2
     evidence = build_evidence(
         redaction_batch.redact_agent(agent),
@@ -66,11 +67,31 @@ def test_no_text_of_an_agent_keeps_a_secret(make_run: Callable[..., Run]) -> Non
     assert {use.name for use in evidence.metrics.tool_usage} & {"call [api key]", "__call [api key]"}
 
 
+def test_summaries_redacted_together_are_as_each_by_itself() -> None:
+    every = [
+        summarize_widely(SpanTree([_span(1, f"work {KEY}", **{"input.value": f"{KEY} {number}"}), _span(2)]), ["w"])
+        for number in range(3)
+    ]
+    every.insert(1, summarize_widely(SpanTree([_span(3)])))
+    together = RedactionBatch(REDACTOR)
+    alone = RedactionBatch(REDACTOR)
+    assert together.redact_telemetry(every) == [alone.redact_telemetry([one])[0] for one in every]
+    assert together.counts == alone.counts
+    assert together.redact_telemetry([]) == []
+
+
+def test_numbers_are_looked_up_for_each_summary() -> None:
+    # More numbers than are looked up at once would all be replaced, as none of them is known to be no phone's.
+    numbers = " ".join(f"+1 200 {number} 0{number}" for number in range(100, 115))
+    every = [summarize_widely(SpanTree([_span(1, **{"input.value": numbers})])) for _ in range(3)]
+    assert RedactionBatch(REDACTOR).redact_telemetry(every) == every
+
+
 def test_nothing_found_changes_nothing_and_counts_nothing(make_run: Callable[..., Run]) -> None:
     found = AgentRuns(runs=(make_run(1, "0a", task="add 1 and 2"),), warnings=("w",))
     assert RedactionBatch(REDACTOR).redact_runs(found) == found
     summary = summarize([_span(1), _span(2)])
-    assert RedactionBatch(REDACTOR).redact_telemetry(summary) == summary
+    assert RedactionBatch(REDACTOR).redact_telemetry([summary, summary]) == [summary, summary]
     assert RedactionBatch(REDACTOR).redact_runs(AgentRuns()) == AgentRuns()
 
 
@@ -97,7 +118,7 @@ SECRETS = [
 def test_half_a_secret_does_not_survive_the_cut_of_a_span_s_text(secret: str, part: str, seen: int) -> None:
     text = "x" * (TEXT_LIMIT - seen - 1) + " " + secret + " and more" * 100
     span = _span(1, **{"input.value": text, "error.message": text, "error.type": "Refused"})
-    summary = summarize_tree(SpanTree([span]), (), RedactionBatch(REDACTOR).redact_telemetry)
+    [summary] = map(shorten, RedactionBatch(REDACTOR).redact_telemetry([summarize_widely(SpanTree([span]))]))
     for shown in (summary.tool_calls[0].arguments or "", summary.error_messages[0]):
         assert shown.startswith("x" * 300)
         assert "more characters]" in shown

@@ -33,8 +33,8 @@ _CLIPPED = {
     "repeats": ("name", "arguments"),
     "slowest": ("operation",),
 }
-Redact = Callable[[TelemetrySummary], TelemetrySummary]
-"""A summary to the same without secrets and personal data in its texts."""
+RedactSummaries = Callable[[Sequence[TelemetrySummary]], Sequence[TelemetrySummary]]
+"""Summaries to the same, in their order, without secrets and personal data in their texts."""
 
 
 def summarize(spans: Sequence[Span]) -> TelemetrySummary:
@@ -54,17 +54,16 @@ def summarize(spans: Sequence[Span]) -> TelemetrySummary:
     return summarize_tree(SpanTree(spans))
 
 
-def summarize_tree(tree: SpanTree, notes: Iterable[str] = (), redact: Redact | None = None) -> TelemetrySummary:
-    """``summarize`` for spans that are linked already; ``notes`` go before the warnings.
+def summarize_tree(tree: SpanTree, notes: Iterable[str] = ()) -> TelemetrySummary:
+    """``summarize`` for spans that are linked already; ``notes`` go before the warnings."""
+    return shorten(summarize_widely(tree, notes))
 
-    ``redact`` gets the summary with its texts cut a good deal later than they are in the end, as half a secret is one
-    too and does not look like one.
+
+def summarize_widely(tree: SpanTree, notes: Iterable[str] = ()) -> TelemetrySummary:
+    """``summarize_tree`` with texts that are cut a good deal later than ``shorten`` cuts them.
+
+    For what redacts: half a secret is one too and does not look like one.
     """
-    summary = _summarize(tree, notes)
-    return _shortened(redact(summary) if redact is not None else summary)
-
-
-def _summarize(tree: SpanTree, notes: Iterable[str]) -> TelemetrySummary:
     spans = tree.spans
     found = [conventions.read(span) for span in spans]
     classified = ClassifiedSpans(tree, found)
@@ -112,7 +111,7 @@ def _wide(text: str, limit: int = TEXT_LIMIT) -> str:
     return clip_end(text, limit + _BEYOND)
 
 
-def _shortened(summary: TelemetrySummary) -> TelemetrySummary:
+def shorten(summary: TelemetrySummary) -> TelemetrySummary:
     """``summary`` with its texts cut to their final length."""
     limits = {"name": _NAME_LIMIT, "operation": _NAME_LIMIT}
     changed: dict[str, object] = {}

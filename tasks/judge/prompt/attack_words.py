@@ -114,7 +114,7 @@ CASE = (
     r"\b(?:every|each|all|any|both)(?: of)?(?: the| these)?(?: \w+)? (?:criteri|categor|dimension|metric)|"
     r"\brubric|\bcriteria\b|\bthis (?:agent|assistant|run|transcript|bot|trace)\b|"
     r"\bevaluation (?:mode|team|board|committee)|\bgrading (?:pipeline|team)|kriteri(?:um|en)|"
-    r"diese[mnr]? (?:agent|assistent)|criterios?\b|est[ea] agente|criteres?\b|cet agent|cet assistant|"
+    r"diese[mnr]? (?:agent|assistent)|criterios?\b|este agente|esta agente|criteres?\b|cet agent|cet assistant|"
     r"ogni criterio|tutti i criteri|questo agente|criterium|criteria\b|deze agent|kryteri|tego agenta|"
     r"temu agentowi|критери|этого агента|этому агенту|цьому агенту|معيار|المعايير|هذا الوكيل|标准|標準|各项|每项|"
     r"该代理|该智能体|本代理|基準|項目|エージェント|기준|항목|에이전트|मानदंड|एजेंट|kriter"

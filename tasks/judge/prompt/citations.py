@@ -231,6 +231,14 @@ class LabelledRuns:
         number = match[2] if match is not None else (found[0] if (found := _NUMBER.fullmatch(text.strip())) else None)
         return f"{label}.{int(number)}" if number and 1 <= int(number) <= len(labelled_run.steps) else ""
 
+    def step_name(self, step_label: str) -> str:
+        """The tool that was called in the step under ``step_label``, else "a message"; "" without a label."""
+        label, _, number = step_label.partition(".")
+        if not number:
+            return ""
+        step = self._by_label[label].steps[int(number) - 1]
+        return step.name if step.kind == "call" else "a message"
+
     def find(self, label: object, quote: object, side: Side = "any") -> QuoteLocation | None:
         """Where ``quote`` stands in what ``label`` names; None when there is no such label or it does not stand there.
 

@@ -130,7 +130,8 @@ def _unwrapped(item: dict[str, Any]) -> dict[str, Any]:
 
 def _of_message(item: dict[str, Any]) -> Iterator[Event]:
     speaker, has_role = _speaker(item)
-    at = next((found for key in _TIME_KEYS if (found := parse_moment(item.get(key))) is not None), None)
+    times = (parse_moment(item[key]) for key in _TIME_KEYS if key in item)
+    at = next((moment for moment in times if moment is not None), None)
     whole = [part for part in read_parts(item) if has_role or _is_call(item, part)]
     if speaker == "tool":
         results = [_returned(part, at) for part in whole]

@@ -97,7 +97,7 @@ def build_steps(run: Run, trace: Trace | None) -> tuple[Step, ...]:
     found: list[tuple[Key, Step]] = list(_spoken(run, events))
     for number, call in enumerate(calls):
         slot = matched.get(number)
-        step = replace(call.step(slot), is_placed=number not in unsure)
+        step = call.step(slot, is_placed=number not in unsure)
         found += _split(places[number], step, slot, events)
     taken = {id(slot) for slot in matched.values()}
     for slot in slots:
@@ -123,7 +123,7 @@ class _Call:
                 started_at = run.started_at + timedelta(seconds=self.span.start_seconds)
         return Contents(name, arguments, result, started_at)
 
-    def step(self, slot: Slot | None) -> Step:
+    def step(self, slot: Slot | None, *, is_placed: bool) -> Step:
         row, span = self.row, self.span
         known = row or span
         name = known.name if known else ""
@@ -151,6 +151,7 @@ class _Call:
             error=error,
             duration_seconds=span.duration_seconds if span else None,
             span_id=span.span_id if span else "",
+            is_placed=is_placed,
             differs=differs,
         )
 

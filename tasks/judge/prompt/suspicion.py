@@ -120,6 +120,14 @@ def _stems(alternatives: str) -> list[str]:
 
 
 _GIVEN_STEMS = ["told", *_stems(_RULES_AND_INSTRUCTIONS)]
+# Whom a demand of a score speaks to, or of what: _JUDGE, _TURN and _CASE match nothing without one of them.
+_ADDRESSED_STEMS = [
+    *_stems(f"{words.JUDGE}|{words.CASE}"),
+    *("if you are", "whoever", "anyone who", "those who", "any ai", "any model", "any llm"),
+    *("criteri", "categor", "dimension", "metric", "rubric", "evaluation ", "grading "),
+    *(f"this {case}" for case in ("agent", "assistant", "run", "transcript", "bot", "trace")),
+    *(*_TURNS, "#"),
+]
 _IGNORED_AND_SCORED = (_IGNORED, _SCORED)
 _ASCII_STEMS = tuple([stem for stem in stems if stem.isascii()] for stems in _IGNORED_AND_SCORED)
 _TEN_OR_MOST = re.compile(
@@ -179,11 +187,15 @@ def _places(text: str) -> Iterator[tuple[str, int, int]]:
 
 def _attacks(form: str) -> Iterator[tuple[int, int]]:
     """Where two parts of an attack stand near each other."""
+    is_addressed = any(stem in form for stem in _ADDRESSED_STEMS)
+    if not is_addressed and not any(stem in form for stem in _GIVEN_STEMS):
+        return
     looked = 0
-    for start, end, ignores in _windows(form):
+    for start, end, ignores in _windows(form, is_addressed=is_addressed):
         window = form[start:end]
         overrides = ignores and any(stem in window for stem in _GIVEN_STEMS)
-        scores = _TEN_OR_MOST.search(window) is not None
+        is_demand = is_addressed and any(stem in window for stem in _ADDRESSED_STEMS)
+        scores = is_demand and _TEN_OR_MOST.search(window) is not None
         if not overrides and not scores:
             continue
         if found := (overrides and _overriding(window)) or (scores and _demanding(window)):
@@ -218,16 +230,16 @@ def _is_plain(override: re.Match[str]) -> bool:
     return bool(_ALL.search(said)) or re.match(r"(?:ignor|disregard)\w*\s?(?:previous|prior)", said) is not None
 
 
-def _windows(form: str) -> Iterator[tuple[int, int, bool]]:
+def _windows(form: str, *, is_addressed: bool) -> Iterator[tuple[int, int, bool]]:
     """The parts of ``form`` around words of an attack, and whether one of the words is to ignore something.
 
     Each word stands in one, with some hundred characters around. Words of scoring count only in a text that also names
-    the best score.
+    the best score, and whom or what it is for.
     """
     is_ascii = form.isascii()
     ignored, scored = _ASCII_STEMS if is_ascii else _IGNORED_AND_SCORED
     ignoring = _blocks(form, ignored)
-    scoring = _blocks(form, scored) if not is_ascii or _ASCII_TOP.search(form) else set()
+    scoring = _blocks(form, scored) if is_addressed and (not is_ascii or _ASCII_TOP.search(form)) else set()
     for block in sorted(ignoring | scoring):
         yield max(0, (block - 1) * _NEAR), (block + 2) * _NEAR, block in ignoring
 

@@ -180,6 +180,7 @@ def _verdict(label: str, given: Any, criteria: Collection[str], labelled_runs: L
         evidence,
         failure_mode=mode if success != "yes" else "",
         step=step,
+        step_name=labelled_runs.step_name(step),
         problem="; ".join(problems),
         quotes_dropped=dropped,
     )

@@ -23,8 +23,9 @@ class RunVerdict:
     ``success`` is None where there is no usable verdict, and ``problem`` is the reason. ``checks`` are by criterion;
     one that is absent was not answered in a usable way, or rests on no quote. ``evidence`` holds the quotes that were
     found, ``quotes_dropped`` counts the others. ``failure_mode`` is "" for a success. ``step`` is the label of the step
-    at which it may have gone wrong, "" where none is named: a candidate, since judges rarely find the right one. Of
-    several samples ``unstable`` is that they disagree on success.
+    at which it may have gone wrong, "" where none is named: a candidate, since judges rarely find the right one;
+    ``step_name`` is the tool that was called there, or "a message". Of several samples ``unstable`` is that they
+    disagree on success.
     """
 
     run_id: RunId
@@ -34,6 +35,7 @@ class RunVerdict:
     evidence: tuple[Citation, ...] = ()
     failure_mode: str = ""
     step: str = ""
+    step_name: str = ""
     problem: str = ""
     unstable: bool = False
     quotes_dropped: int = 0

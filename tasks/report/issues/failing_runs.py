@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from tasks.evidence.failures import find_error, normalise_error
@@ -10,12 +9,10 @@ from tasks.evidence.types import AgentId, Evidence, Run
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.issues.failing_run import FailingRun
 from tasks.judge.issues.found_issue import RunKey
-from tasks.judge.prompt.citations import LabelledRun
 from tasks.judge.runs.success import Verdicts, run_success
 from tasks.judge.runs.verdict import RunVerdict
 from tasks.wording.shortening import cut
 
-_STEP = re.compile(r"\.(\d{1,6})$")
 _LONGEST_NAME, _LONGEST_QUOTE, _LONGEST_ERROR = 120, 240, 300
 _MOST_QUOTES = 3
 
@@ -54,17 +51,8 @@ def _describe(evidence: Evidence, run: Run, verdict: RunVerdict | None) -> Faili
         started_at=run.started_at,
         failure_mode=cut(verdict.failure_mode, _LONGEST_NAME) if verdict else "",
         quotes=tuple(cut(found.quote, _LONGEST_QUOTE) for found in verdict.evidence[:_MOST_QUOTES]) if verdict else (),
-        step=_step_name(LabelledRun("R1", run, trace), verdict.step) if verdict else "",
+        step=cut(verdict.step_name, _LONGEST_NAME) if verdict else "",
         checks=tuple(name for name, check in verdict.checks.items() if check == "fail") if verdict else (),
         error=cut(error, _LONGEST_ERROR),
         pattern=normalise_error(error) if error else "",
     )
-
-
-def _step_name(run: LabelledRun, label: str) -> str:
-    """What the step under ``label`` (R7.3) called, or "a message"; "" where there is no such step."""
-    number = _STEP.search(label)
-    if number is None or not 0 < int(number[1]) <= len(run.steps):
-        return ""
-    step = run.steps[int(number[1]) - 1]
-    return cut(step.name, _LONGEST_NAME) if step.kind == "call" else "a message"

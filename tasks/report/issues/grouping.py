@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tasks.judge.issues.failing_run import FailingRun
@@ -59,19 +59,22 @@ def add_alike(issues: Sequence[FoundIssue], failing: Sequence[FailingRun]) -> li
     runs = {run.key: run for run in failing}
     taken = {key for issue in issues for key in issue.runs}
     added: list[list[RunKey]] = [[] for _ in issues]
-    of_issue = [[runs[key] for key in issue.runs if key in runs] for issue in issues]
+    # Many runs of an issue fail alike.
+    members = [[runs[key] for key in issue.runs if key in runs] for issue in issues]
+    patterns = [{run.pattern for run in of_issue if run.pattern} for of_issue in members]
+    modes = [{mode_of(run) for run in of_issue} for of_issue in members]
     for run in failing:
         if run.key in taken:
             continue
-        same = [place for place, members in enumerate(of_issue) if _is_like_one(run, members)]
+        mode = mode_of(run)
+        same = [
+            place
+            for place in range(len(issues))
+            if run.pattern in patterns[place] or any(are_alike(mode, other) for other in modes[place])
+        ]
         if len(same) == 1:
             added[same[0]].append(run.key)
     return [replace(issue, runs=(*issue.runs, *more)) for issue, more in zip(issues, added, strict=True)]
-
-
-def _is_like_one(run: FailingRun, members: Iterable[FailingRun]) -> bool:
-    mode = mode_of(run)
-    return any((run.pattern and run.pattern == other.pattern) or are_alike(mode, mode_of(other)) for other in members)
 
 
 def _title(runs: Sequence[FailingRun]) -> str:

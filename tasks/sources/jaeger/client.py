@@ -12,10 +12,9 @@ from urllib.parse import urlencode
 
 import httpx
 
-from tasks.evidence.traces.span_tree import SpanTree, cut_run
+from tasks.evidence.traces.span_tree import cut_run
 from tasks.evidence.traces.spans import normalized_trace_id, parse_v1, parse_v3
-from tasks.evidence.traces.telemetry import Redact
-from tasks.evidence.types import Run, RunId, Trace
+from tasks.evidence.types import Run, Trace
 from tasks.sources.found_traces import FoundTraces, RunKey, TraceLookup, run_key
 from tasks.sources.jaeger.circuit import Circuit
 from tasks.sources.jaeger.http import JaegerHttp, JaegerResponse, open_http
@@ -78,27 +77,17 @@ class JaegerClient:
         found = self._routes.find(window_of((), datetime.now(UTC)), lambda: None)
         return found if isinstance(found, str) else None
 
-    def fetch_traces(
-        self,
-        runs: Sequence[Run],
-        *,
-        now: datetime,
-        redact: Redact | None = None,
-        parts: dict[RunId, SpanTree] | None = None,
-    ) -> list[Trace]:
+    def fetch_traces(self, runs: Sequence[Run], *, now: datetime) -> list[Trace]:
         """One ``Trace`` per run, in their order; no runs, an empty list. ``now`` (aware) decides what is young.
-        ``redact`` (see ``summarize_tree``) is applied to every summary, in the thread that asks. ``parts`` gets each
-        run's part of its trace by the run's id, as Jaeger has it, for who needs more than the summary.
 
         Whatever Jaeger does is data: a trace that could not be fetched is ``unavailable`` with the reason (without
         credentials), one that Jaeger does not have is ``missing``, or ``pending`` while its run ended less than two
         minutes ago.
         """
-        found = self.find_traces(runs, now=now)
-        return [found.summarize(run, redact, parts) for run in runs]
+        return self.find_traces(runs, now=now).summarize(runs)
 
     def find_traces(self, runs: Sequence[Run], *, now: datetime) -> FoundTraces:
-        """The spans of all ``runs``, asked for together, as ``fetch_traces`` summarises them one by one."""
+        """The spans of all ``runs``, asked for together, as ``fetch_traces`` summarises them."""
         if not runs:
             return self._found({}, now)
         window = window_of(runs, now)

@@ -157,7 +157,7 @@ def read(source: Source, environment: str) -> Reading:
     traces = source.trace_store()
     assert traces is not None
     summaries = traces.find_traces(runs, now=now)
-    telemetry = [trace.telemetry for run in runs if (trace := summaries.summarize(run)).telemetry]
+    telemetry = [trace.telemetry for trace in summaries.summarize(runs) if trace.telemetry]
     calls = [call for each in telemetry if each for call in each.tool_calls]
     return Reading(
         agents=_each(agent.name for agent in agents),

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from deployments.demo.judge import SimulatedJudge
 from tasks.evidence.types import Agent, Evidence, RepeatedCall, Run, SpanCall, TelemetrySummary, ToolCall, Trace
@@ -17,6 +19,7 @@ from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
+from tasks.judge.prompt import suspicion
 from tasks.judge.prompt.fence import Fence, marked, neutralise
 from tasks.judge.prompt.prompts import TEAM_DETAILS, render_agent, render_team
 from tasks.judge.prompt.selection import label_runs, select_runs
@@ -273,6 +276,12 @@ def test_hostile_texts_are_read_to_their_end(start: str, piece: str) -> None:
     text = start + piece * (200_000 // len(piece))
     assert len(find_suspicions([(1, "task", text)])) <= 1
     assert marked(text).count("\n") <= text.count("\n")
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(st.one_of(*map(st.from_regex, (suspicion._JUDGE, suspicion._TURN, suspicion._CASE))))
+def test_what_a_demand_is_addressed_to_is_among_the_words_that_are_looked_for_first(text: str) -> None:
+    assert any(stem in text for stem in suspicion._ADDRESSED_STEMS)
 
 
 def test_rules_are_recognised_in_the_singular_too() -> None:

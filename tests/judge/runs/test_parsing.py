@@ -71,6 +71,7 @@ def test_a_whole_answer(parse: Callable[..., JudgeAnswer], rubric: dict[str, Cri
     assert [item.run_id for item in found.run_verdicts] == ["1", "2", "3"]
     assert (one.success, one.checks, one.failure_mode) == ("yes", {"accuracy": "pass", "care": "fail"}, "")
     assert (two.success, two.failure_mode, two.step) == ("no", "refund without consent", "R2.1")
+    assert two.step_name == "a message"
     assert [item.quote for item in three.evidence] == ["The order 3 was refunded"]
     assert (found.reasoning, found.strengths, found.recommendations) == ("Over all.", ("s",), ("r",))
     assert {name: words.score for name, words in found.criteria.items()} == {"accuracy": None, "care": None}

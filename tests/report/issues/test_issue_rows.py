@@ -105,6 +105,18 @@ def test_where_no_run_was_judged_the_statuses_are_what_is_known(make_scene: Make
     assert row["gain"] is None, "the success rate is not known"
 
 
+def test_runs_that_failed_by_their_status_alone_are_a_share_of_all_runs(make_scene: MakeScene) -> None:
+    # Of the runs that the judge gave no usable verdict on, two ended as failures: an issue of two runs is not 0 %.
+    runs = {"a": None, "b": None, "c": "", "d": "", "e": None, "f": None}
+    scene = make_scene({"1": runs}, failed={"a": "HTTP 500 x", "b": "HTTP 500 x"})
+    (row,) = build_issue_rows(scene, _search(scene))
+    assert (_runs(row), row["share"], row["gain"]) == (["a", "b"], pytest.approx(2 / 6), 0)
+    # Of an agent without any verdict the other runs count as runs without the issue.
+    scene = make_scene({"1": runs, "2": {"g": None, "h": None}}, failed={"g": "disk full"})
+    rows = {row["title"]: row for row in build_issue_rows(scene, _search(scene))}
+    assert rows["disk full"]["share"] == pytest.approx(1 / 8)
+
+
 def test_what_to_fix_first_is_what_gains_most(make_scene: MakeScene) -> None:
     scene = make_scene({"1": {"a": "x", "b": "y", "c": "y", "d": ""}, "2": {"e": "z"}}, weights={"2": 10})
     issues = (_found("X", ("1", "a")), _found("Y", ("1", "b"), ("1", "c")), _found("Z", ("2", "e")))

@@ -60,6 +60,6 @@ def test_a_report_can_be_made_of_an_export(tmp_path: Path, preset: str, recordin
     assert run.succeeded is (False if preset == "langfuse" else None)
     store = source.trace_store()
     assert store is not None
-    trace = store.find_traces([run], now=_WINDOW.until).summarize(run, lambda telemetry: telemetry, {})
+    [trace] = store.find_traces([run], now=_WINDOW.until).summarize([run], lambda telemetry: telemetry, {})
     assert (trace.state, trace.telemetry and trace.telemetry.llm_calls) == ("complete", 5)
     source.close()

@@ -104,7 +104,7 @@ def test_an_odd_name_is_found_again(make_store: MakeStore, make_spans: MakeSpans
     ((agent_id, found),) = _runs(source, environment, _window()).items()
     (run,) = found.runs
     assert run.agent_id == agent_id
-    assert source.trace_store().find_traces([run], now=NOW).summarize(run).state == "complete"
+    assert source.trace_store().find_traces([run], now=NOW).summarize([run])[0].state == "complete"
 
 
 def test_the_newest_runs_of_each_agent_are_kept_and_no_trace_is_listed_twice(
@@ -124,7 +124,7 @@ def test_the_newest_runs_of_each_agent_are_kept_and_no_trace_is_listed_twice(
     assert [run.trace_id for run in runs] == [f"{number:032x}" for number in (1, 3, 5)]
     every = [run for agent in found[0].values() for run in agent.runs]
     traced = source.trace_store().find_traces(every, now=NOW)
-    assert {traced.summarize(run).state for run in every} == {"complete"}
+    assert {trace.state for trace in traced.summarize(every)} == {"complete"}
     assert store.fetched == []
 
 
@@ -209,10 +209,10 @@ def test_runs_that_were_not_kept_are_fetched(make_store: MakeStore, make_spans: 
     first = _source(store)
     (found,) = _runs(first, "shop", _window()).values()
     later = _source(store).trace_store().find_traces(found.runs, now=NOW)
-    assert later.summarize(found.runs[0]).state == "complete"
+    assert later.summarize(found.runs)[0].state == "complete"
     assert store.fetched == [f"{1:032x}"]
     store.fault = "the store is down"
-    trace = _source(store).trace_store().find_traces(found.runs, now=NOW).summarize(found.runs[0])
+    [trace, *_] = _source(store).trace_store().find_traces(found.runs, now=NOW).summarize(found.runs)
     assert (trace.state, trace.reason) == ("unavailable", "the store is down")
 
 
@@ -302,7 +302,7 @@ def test_a_window_with_a_start_is_listed_once_and_a_sample_of_it_is_read(
     assert 0 < len(store.fetched) <= len(every)
     fetched = len(store.fetched)
     traced = source.trace_store().find_traces(every, now=NOW)
-    assert {traced.summarize(run).state for run in every} == {"complete"}
+    assert {trace.state for trace in traced.summarize(every)} == {"complete"}
     assert len(store.fetched) == fetched
 
 
