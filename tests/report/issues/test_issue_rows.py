@@ -132,15 +132,16 @@ def test_where_no_run_failed_there_is_nothing(make_scene: MakeScene) -> None:
     assert build_issue_rows(scene, _search(scene)) == []
 
 
-def test_the_same_report_gives_the_same_ids(make_scene: MakeScene) -> None:
+def test_reports_at_once_give_an_issue_of_the_same_title_the_same_id(make_scene: MakeScene) -> None:
     scene = make_scene({"1": {"a": "x", "b": "y"}})
     issues = (_found("X", ("1", "a")), _found("Y", ("1", "b")))
 
-    def ids(given: Sequence[FoundIssue], report_id: int = 1) -> set[str]:
-        other = IssueScene(report_id, scene.environment, scene.agents, scene.evidences, scene.evaluations)
+    def ids(given: Sequence[FoundIssue], report_id: int = 1, environment: str = scene.environment) -> set[str]:
+        other = IssueScene(report_id, environment, scene.agents, scene.evidences, scene.evaluations)
         return {row["issue_id"] for row in build_issue_rows(other, _search(scene, *given))}
 
     assert ids(issues) == ids(issues[::-1])
     assert len(ids(issues)) == 2
-    assert not ids(issues) & ids(issues, report_id=2)
+    assert ids(issues) == ids(issues, report_id=2)
+    assert not ids(issues) & ids(issues, environment="staging")
     assert all(len(issue_id) == 8 for issue_id in ids(issues))
