@@ -375,6 +375,17 @@ def test_without_labels_the_page_states_how_often_judges_are_wrong(make_page: Ma
     assert "three of ten" not in _words(render_html(replace(page, agreement=None)))
 
 
+def test_lost_verdicts_stand_beside_the_rate(make_page: MakePage) -> None:
+    page = make_page(agents=2)
+    page.report["verdicts"]["unusable"] = 0
+    assert "could not be used" not in _words(render_html(page))
+    page.report["verdicts"]["unusable"] = 15
+    words = _words(render_html(page))
+    assert (
+        words.index("95 % interval") < words.index("Verdicts on 15 runs could not be used") < words.index("Team score")
+    )
+
+
 def test_a_judge_that_calls_every_run_a_success_is_doubted_at_the_top(make_page: MakePage) -> None:
     page = make_page(agents=2, runs=6)
     for run in page.runs:
