@@ -78,9 +78,11 @@ def main() -> None:
     svg = console.export_svg(
         title="", theme=_THEME, code_format=_FRAME.replace("{margin}", str(_MARGIN)), unique_id="report"
     )
-    # The room for the margin: Rich's own frame has none to speak of.
-    width, height = map(float, re.findall(r'viewBox="\S+ \S+ (\S+) (\S+)"', svg)[0])
-    svg = svg.replace(f" {width:g} {height:g}", f" {width + 2 * _MARGIN:g} {height + 2 * _MARGIN:g}", 1)
+    # As wide as the terminal's own rectangle, since Rich states less; and room for the margin on every side.
+    [(width, height)] = re.findall(r'viewBox="\S+ \S+ (\S+) (\S+)"', svg)
+    columns = re.search(r'<clipPath id="report-clip-terminal">\s*<rect x="0" y="0" width="([\d.]+)"', svg)
+    wide = float(columns[1]) if columns else float(width)
+    svg = svg.replace(f" {width} {height}", f" {wide + 2 * _MARGIN:g} {float(height) + 2 * _MARGIN:g}", 1)
     (_ROOT / "docs" / "images" / "demo.svg").write_text(svg, encoding="utf-8")
     warehouse.close()
 

@@ -18,6 +18,7 @@ from tasks.connecting import open_clients
 from tasks.errors import UsageError
 from tasks.gate.rules import RuleResult, Rules, State, check_report, count_states
 from tasks.render.gate_files import render_junit, render_summary
+from tasks.report.doubts import doubt_judge
 from tasks.report.stored_report import StoredReport
 from tasks.stored.reports import compare_stored, read_ended
 
@@ -79,6 +80,7 @@ def run_check(
                 "report": report,
                 "counts": {state: counts[state] for state in get_args(State)},
                 "findings": rows,
+                "notes": _notes(reading),
             }
         )
     else:
@@ -128,6 +130,8 @@ def _print(console: Console, reading: StoredReport, results: list[RuleResult], *
             if result.state == state:
                 style = "red" if result.breaks(strict=strict) else "yellow"
                 console.print(Text.assemble((title, style), one_line(result.line)), soft_wrap=True)
+    for note in _notes(reading):
+        console.print(Text.assemble(("Note: ", "yellow"), note), soft_wrap=True)
     passed = not any(result.breaks(strict=strict) for result in results)
     verdict = Text("passed", "bold green") if passed else Text("not passed", "bold red")
     tail = f", {count_states(results)}"
@@ -136,6 +140,12 @@ def _print(console: Console, reading: StoredReport, results: list[RuleResult], *
     console.print(
         Text.assemble(f"Report {reading.id} on ", one_line(reading.report["environment"]), ": ", verdict, tail)
     )
+
+
+def _notes(reading: StoredReport) -> list[str]:
+    """What to know of the judge whose verdicts are checked."""
+    doubt = doubt_judge(reading.runs)
+    return [doubt] if doubt else []
 
 
 def _append(path: Path, text: str, option: str) -> None:

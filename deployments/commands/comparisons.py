@@ -89,7 +89,7 @@ def check(
         Id of a baseline report; nothing may be significantly worse. `last`: the newest earlier completed report with
         the same judge settings, rubric, `--agents` and `--filter-model`.
     no_new_issues
-        No issue may be new or back, unless a person has closed it since or decided that it is none. Undecided if the
+        No issue may be new or back, unless a person has closed it since or marked it as not an issue. Undecided if the
         judge did not group the failing runs.
     point
         Compare rates by their point estimate, ignoring the interval.

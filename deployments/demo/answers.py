@@ -153,7 +153,9 @@ def _of_runs(name: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """What the verdicts on runs come to for one criterion, without a score: that is counted elsewhere."""
     checks = [(verdict, verdict.check(name)) for verdict in verdicts]
     failing = [verdict for verdict, check in checks if check == "fail"]
-    shown = failing or [verdict for verdict, check in checks if check == "pass"]
+    passing = [verdict for verdict, check in checks if check == "pass"]
+    # Of runs that meet a criterion, first those that show nothing else that went wrong.
+    shown = failing or sorted(passing, key=lambda verdict: verdict.success != "yes")
     return {
         "reasoning": f"{len(failing)} of {len(verdicts)} runs do not meet it." if verdicts else "No run is shown.",
         "examples": [_example(verdict) for verdict in shown if verdict.quotes][:_MOST_EXAMPLES],

@@ -56,7 +56,7 @@ def print_agent(
         console.print(line)
     if agent["error"]:
         console.print(Text.assemble(("Error: ", "bold red"), one_line(agent["error"])))
-    for undecided in describe_undecided(criteria):
+    for undecided in describe_undecided(criteria, agent["verdicts"]):
         console.print(Text.assemble(("Too close to call: ", "yellow"), one_line(undecided)))
     if doubts := describe_doubts(agent):
         console.print(Text.assemble(("Note: ", "yellow"), one_line(doubts)))

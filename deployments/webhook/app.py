@@ -31,7 +31,7 @@ from tasks.errors import AgentReportError, scrub
 LOG = logging.getLogger("agent_report.webhook")
 Row = dict[str, Any]
 LoadReport = Callable[[str], Row | None]
-"""The newest report of a flow run as ``{"report": …, "agents": […]}``, or None; it may block."""
+"""The newest report of a flow run as ``{"report": …, "agents": […], "issues": […]}``, or None; it may block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Receiver:
         except (AgentReportError, TimeoutError) as error:
             LOG.warning("the warehouse cannot be read: %s", scrub(str(error)) or "no answer in time")
             raise ProblemError(503, "The warehouse cannot be read. Ask again later.", retry_after=30) from None
-        shown = {**_describe(run), **(report or {"report": None, "agents": []})}
+        shown = {**_describe(run), **(report or {"report": None, "agents": [], "issues": []})}
         return Response(json_text(shown), media_type="application/json", headers={"Cache-Control": "no-store"})
 
     def _may_see(self, run: FlowRun) -> bool:

@@ -53,6 +53,7 @@ class ReportShown(RunShown):
 
     report: dict[str, Any] | None = Field(description="The row of `reports`; null as long as there is none.")
     agents: list[dict[str, Any]] = Field(description="The rows of `agent_report_details`; empty until it is written.")
+    issues: list[dict[str, Any]] = Field(description="The rows of `report_issues`; empty until it is written.")
 
 
 class Answer(BaseModel):

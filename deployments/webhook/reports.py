@@ -9,7 +9,7 @@ from tasks.connecting import open_clients
 
 @open_clients()
 def load_report(flow_run_id: str) -> dict[str, Any] | None:
-    """``{"report": …, "agents": […]}`` of the newest report that this flow run made, or None.
+    """``{"report": …, "agents": […], "issues": […]}`` of the newest report that this flow run made, or None.
 
     Raises:
         RefusedError, WarehouseError: the warehouse is unusable.
@@ -18,4 +18,7 @@ def load_report(flow_run_id: str) -> dict[str, Any] | None:
 
     warehouse = current_clients().warehouse()
     report = warehouse.find_report(flow_run_id)
-    return report and {"report": report, "agents": warehouse.load_agents(report["id"])}
+    if report is None:
+        return None
+    number = report["id"]
+    return {"report": report, "agents": warehouse.load_agents(number), "issues": warehouse.load_issues(number)}

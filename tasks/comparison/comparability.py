@@ -26,6 +26,7 @@ _NOT_JUDGED = {
 }
 _SHOWN = 60
 _REPEATED_SHARE = 0.5
+_LOST_SHARE = 0.1
 
 
 def is_same_series(before: ReportRow, after: ReportRow) -> bool:
@@ -215,6 +216,18 @@ def score_reason(row: AgentRow, report_id: int) -> str | None:
     if row["score"] is not None:
         return None
     return f"no score in report {report_id}: {_NOT_JUDGED.get(row['status'], str(row['status']))}"
+
+
+def unusable_reason(row: AgentRow, report_id: int) -> str | None:
+    """Why what verdicts on an agent's runs come to cannot be compared, or None: more than a tenth of them could not be
+    used. Which these are is not random, so that a judge that leaves out what failed would make an agent better."""
+    counts = row.get("verdicts")
+    if not counts or not counts["unusable"]:
+        return None
+    given = counts["from_judge"] + counts["cannot_tell"] + counts["unusable"]
+    if counts["unusable"] <= _LOST_SHARE * given:
+        return None
+    return f"{counts['unusable']} of {counted(given, 'verdict')} in report {report_id} could not be used"
 
 
 def _differs(what: str, before: Any, after: Any) -> str:

@@ -21,6 +21,7 @@ from tasks.comparison.comparability import (
     success_reason,
     tasks_differ,
     tasks_reason,
+    unusable_reason,
 )
 from tasks.comparison.comparison import AgentComparison, Change, Comparison, Verdict
 from tasks.comparison.measures import (
@@ -151,8 +152,13 @@ class _Common:
             measured,
             reason=tasks_reason(measured.completion),
             shown=_of_populations(pair.before, pair.after) if any(map(_is_sample, runs)) else {},
-            success_reason=self.no_success or self._question_reason(pair.before, pair.after),
+            success_reason=self.no_success
+            or self.unusable(pair.before, pair.after)
+            or self._question_reason(pair.before, pair.after),
         )
+
+    def unusable(self, before: AgentRow, after: AgentRow) -> str | None:
+        return unusable_reason(before, self.baseline.id) or unusable_reason(after, self.report.id)
 
     def _question_reason(self, before: AgentRow, after: AgentRow) -> str | None:
         rubrics = self.rubrics(before, after)
@@ -220,6 +226,7 @@ def _agent(common: _Common, pair: Pair, measured: Measured | None) -> _Subject:
         common.no_scores
         or score_reason(before, common.baseline.id)
         or score_reason(after, common.report.id)
+        or common.unusable(before, after)
         or measured.reason
         or rubric_reason(*rubrics, common.descriptions(before, after))
     )

@@ -11,6 +11,7 @@ from tasks.comparison.changes import clear_changes
 from tasks.comparison.comparison import AgentComparison, Comparison
 from tasks.comparison.description import describe_change
 from tasks.evidence.types import AgentId
+from tasks.report.nested_rows import VerdictCountsRow
 from tasks.report.rows import AgentRow
 from tasks.report.stored_report import StoredReport
 from tasks.statistics.intervals import wilson_interval
@@ -88,6 +89,8 @@ def check_report(reading: StoredReport, rules: Rules, comparison: Comparison | N
       runs or outside the option ``agents``.
     - A rate breaks its rule when its whole interval is below the minimum. When the interval contains the minimum, there
       are too few runs to decide. Without a verdict on any run success is undecided: completion never takes its place.
+      It is undecided, too, where by the judge more runs succeeded than completed, beyond noise. A score, or a rate by
+      point, is undecided where verdicts that could not be used decide it.
     - ``no_worse_than`` is broken by changes for the worse that noise does not explain. What cannot be compared is
       reported; when nothing can be compared, the rule is broken.
     - ``no_new_issues`` is broken by every issue that is new, or back after it was gone or closed; not by one that a
@@ -133,7 +136,7 @@ def _scores(reading: StoredReport, least: float, *, failed_counted: bool) -> Ite
     for row in reading.asked_agents():
         name, agent_id = row["agent_name"], row["agent_id"]
         if row["score"] is not None:
-            yield _at_least(name, row["score"], least, agent_id)
+            yield _at_least(name, row["score"], least, agent_id, row.get("verdicts"))
         elif row["status"] == "no_runs":
             yield _idle("min-score", row)
         elif row["status"] == "failed" and failed_counted:
@@ -145,10 +148,30 @@ def _scores(reading: StoredReport, least: float, *, failed_counted: bool) -> Ite
             yield RuleResult("min-score", name, "broken", why, agent_id)
 
 
-def _at_least(name: str, score: float, least: float, agent_id: AgentId | None = None) -> RuleResult:
-    state: State = "held" if score >= least else "broken"
+def _at_least(
+    name: str,
+    score: float,
+    least: float,
+    agent_id: AgentId | None = None,
+    verdicts: VerdictCountsRow | None = None,
+) -> RuleResult:
     said = f"score {format_score(score, least)}, at least {format_threshold(least)}"
-    return RuleResult("min-score", name, state, said, agent_id)
+    state, why = _by_value(score, least, 10, verdicts)
+    return RuleResult("min-score", name, state, said + why, agent_id)
+
+
+def _by_value(value: float, least: float, most: float, verdicts: VerdictCountsRow | None) -> tuple[State, str]:
+    """Whether ``value`` (0 to ``most``) keeps its minimum, and why that is undecided, "" where it is not: the runs
+    without a usable verdict would decide it, if they had all failed, or all succeeded."""
+    state: State = "held" if value >= least else "broken"
+    unusable = verdicts["unusable"] if verdicts else 0
+    if not verdicts or not unusable:
+        return state, ""
+    decided = verdicts["from_source"] + verdicts["from_judge"]
+    low = value * decided / (decided + unusable)
+    if low >= least or low + most * unusable / (decided + unusable) < least:
+        return state, ""
+    return "cannot_tell", f": {unusable} of {decided + unusable} verdicts could not be used"
 
 
 def _idle(rule: str, row: AgentRow) -> RuleResult:
@@ -192,7 +215,21 @@ def _success(row: AgentRow, rules: Rules, least: float) -> RuleResult:
     over = f" of {counted(known, 'run')} of known outcome" if known else ""
     interval = _bounds(row["success_rate_low"], row["success_rate_high"])
     state, said = _decide(rate, interval, rules, least, f"{over} succeeded")
+    if rules.by_point:
+        state, why = _by_value(rate, least, 1, verdicts)
+        said += why
+    elif verdicts and verdicts["unusable"]:
+        said += f"; {verdicts['unusable']} verdicts could not be used"
+    if state == "held" and verdicts and verdicts["from_judge"] and _exceeds_completion(row):
+        state = "cannot_tell"
+        said += f", but only {format_rate(row['completion_rate'])} completed: the judge calls failures a success"
     return RuleResult(rule, name, state, said, agent_id)
+
+
+def _exceeds_completion(row: AgentRow) -> bool:
+    """Whether more runs succeeded than completed, beyond noise: most of those that did not complete are no success."""
+    low, high = row["success_rate_low"], row["completion_rate_high"]
+    return low is not None and high is not None and low > high
 
 
 def _bounds(low: float | None, high: float | None) -> tuple[float, float] | None:
@@ -286,6 +323,9 @@ def _no_new_issues(reading: StoredReport) -> Iterator[RuleResult]:
         yield RuleResult(rule, "report", "cannot_tell", why)
     elif not verdicts or not (verdicts["from_judge"] or verdicts["from_source"]):
         yield RuleResult(rule, "report", "cannot_tell", "of no run is it known whether it did its task")
+    elif unusable := verdicts["unusable"]:
+        said = f"no issue is new or back, but verdicts on {counted(unusable, 'run')} could not be used"
+        yield RuleResult(rule, "report", "cannot_tell", said)
     else:
         yield RuleResult(rule, "report", "held", "no issue is new or back")
 

@@ -22,6 +22,7 @@ from tasks.judge.runs.parsing import CUT_OFF, LEFT_OUT, find_runs, find_whole_ru
 from tasks.judge.runs.schema import object_of, run_definitions, runs_schema
 from tasks.judge.runs.verdict import RunVerdict
 
+_LOST = "cannot be used"
 _REASONS = ("reasoning", "rationale", "explanation", "justification", "reason")
 
 
@@ -83,8 +84,10 @@ class JudgeAnswer:
         return other if usable[1] > usable[0] else self
 
     def with_problems(self) -> JudgeAnswer:
-        """The answer with its problems among its warnings."""
-        listed = tuple(f"the judge's answer is not whole: {problem}" for problem in self.problems)
+        """The answer with its problems among its warnings; verdicts that cannot be used are counted elsewhere."""
+        listed = tuple(
+            f"the judge's answer is not whole: {problem}" for problem in self.problems if _LOST not in problem
+        )
         return replace(self, warnings=(*self.warnings, *listed))
 
 
@@ -204,7 +207,7 @@ def parse_verdicts(
     if 2 * len(usable) < len(verdicts):
         first = next(verdict for verdict in verdicts if verdict.success is None)
         count = f"{len(verdicts) - len(usable)} of {len(verdicts)} verdicts"
-        problems.append(f"{count} cannot be used: {first.label}: {first.problem}")
+        problems.append(f"{count} {_LOST}: {first.label}: {first.problem}")
     criteria, lost = _unscored(data, rubric, labelled_runs)
     dropped = lost + sum(verdict.quotes_dropped for verdict in verdicts)
     answer = JudgeAnswer(criteria, citations_dropped=dropped, run_verdicts=verdicts, problems=tuple(problems))

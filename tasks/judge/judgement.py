@@ -207,10 +207,13 @@ def _run_doubts(run_verdicts: Sequence[RunVerdict]) -> list[str]:
     doubts = []
     unusable = [verdict for verdict in run_verdicts if verdict.success is None]
     unstable = sum(verdict.unstable for verdict in run_verdicts)
+    undecided = sum(verdict.success == "cannot_tell" for verdict in run_verdicts)
     runs = counted(len(run_verdicts), "run")
     if unusable:
         first = unusable[0]
         doubts.append(f"no usable verdict on {len(unusable)} of {runs} ({first.label}: {first.problem})")
+    if undecided and 2 * undecided >= len(run_verdicts):
+        doubts.append(f"the judge cannot tell on {undecided} of {runs}")
     if unstable:
         doubts.append(f"the judge's samples disagree on {unstable} of {runs}")
     return doubts

@@ -235,7 +235,8 @@ def _undecided(row: AgentRow, criteria: Sequence[CriterionRow]) -> list[str]:
     """What would decide the criteria of an agent that neither passes nor fails."""
     if row["status"] != "evaluated" or row["passed"] is not None:
         return []
-    return describe_undecided(found for found in criteria if found["agent_id"] == row["agent_id"])
+    own = (found for found in criteria if found["agent_id"] == row["agent_id"])
+    return describe_undecided(own, row["verdicts"])
 
 
 def _unjudged(error: str, group: Sequence[AgentRow]) -> str:

@@ -8,6 +8,7 @@ from tasks.report.nested_rows import VerdictCountsRow
 from tasks.report.rows import AgentRow, CriterionRow
 from tasks.statistics.estimate import Estimate
 from tasks.statistics.passing import runs_to_decide
+from tasks.wording.counts import counted
 from tasks.wording.formats import format_rate, format_score, format_threshold
 from tasks.wording.passing import describe_undecided as describe_more_runs
 from tasks.wording.trust import BENCHMARK_FINDING
@@ -65,24 +66,33 @@ def describe_verdicts(counts: VerdictCountsRow | None) -> str:
     return ", ".join(f"{number:,} {words}" for number, words in parts if number)
 
 
-def describe_decider(row: CriterionRow) -> str:
-    """What would decide a criterion that is too close to call; "" for one that is decided, or that has no score."""
+def describe_decider(row: CriterionRow, unusable: int = 0) -> str:
+    """What would decide a criterion that is too close to call; "" for one that is decided, or that has no score.
+
+    ``unusable`` are the verdicts on runs of the agent that could not be used.
+    """
     score, threshold = row["score"], row["threshold"]
     if score is None or row["passed"] is not None:
         return ""
     low, high, runs = row["score_low"], row["score_high"], row["runs_decided"]
     if low is None or high is None or not runs:
         return "more samples of the judge would decide it"
+    if unusable and row.get("kind") in (None, "judge", "success"):
+        return f"verdicts on {counted(unusable, 'run')} could not be used, usable ones may decide it"
     return describe_more_runs(
         runs_to_decide(Estimate(value=score / 10, low=low / 10, high=high / 10, n=runs), threshold / 10)
     )
 
 
-def describe_undecided(criteria: Iterable[CriterionRow]) -> list[str]:
-    """One line for each criterion that is too close to call: its score, its interval, and what would decide it."""
+def describe_undecided(criteria: Iterable[CriterionRow], verdicts: VerdictCountsRow | None = None) -> list[str]:
+    """One line for each criterion that is too close to call: its score, its interval, and what would decide it.
+
+    ``verdicts`` are the counts of the agent whose criteria they are; None for the team's.
+    """
+    unusable = verdicts["unusable"] if verdicts else 0
     lines = []
     for row in criteria:
-        if decider := describe_decider(row):
+        if decider := describe_decider(row, unusable):
             interval, threshold = "", row["threshold"]
             if row["score_low"] is not None and row["score_high"] is not None:
                 interval = (

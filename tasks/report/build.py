@@ -17,6 +17,7 @@ from tasks.judge.ledger import Paid, fingerprint
 from tasks.judge.prompt.citations import describe_dropped
 from tasks.judge.runs.success import KnownSuccess, Verdicts, read_success
 from tasks.report.agent_rows import agent_reasoning, build_agent_row, build_criterion_rows, build_run_row
+from tasks.report.doubts import doubt_judge, doubt_successes
 from tasks.report.figures import Figures, join_completion, read_figures
 from tasks.report.issues.issue_rows import IssueScene, build_issue_rows
 from tasks.report.nested_rows import VerdictCountsRow
@@ -114,18 +115,27 @@ def build_rows(plan: ReportPlan, draft: ReportDraft, paid: Mapping[AgentId | Non
     # Of the team that was not judged again, and of agents that are gone.
     others: list[Paid] = [paid[agent_id] for agent_id in paid.keys() - {e.agent_id for e in everyone}]
     expected = shrink_success(success)
+    runs = _runs(draft)
+    of_agent: dict[AgentId, list[RunRow]] = {}
+    for run in runs:
+        of_agent.setdefault(run["agent_id"], []).append(run)
     details = []
     for agent in draft.agents:
         evidence, known = draft.evidence.get(agent.id), success.get(agent.id)
         row = build_agent_row(agent, evaluations[agent.id], evidence, figures.get(agent.id), known)
         row["success_rate_shrunk"] = expected.get(agent.id)
+        if doubt := doubt_successes(of_agent.get(agent.id, ())):
+            row["warnings"] = [*(row["warnings"] or ()), doubt]
         details.append(row)
     together = TeamFigures(figures, success)
+    report = _report(plan, draft, evaluations, together, everyone, others)
+    if doubt := doubt_judge(runs):
+        report["warnings"] = [doubt, *(report["warnings"] or ())]
     return ReportRows(
-        report=_report(plan, draft, evaluations, together, everyone, others),
+        report=report,
         details=details,
         criteria=[row for evaluation in everyone for row in build_criterion_rows(evaluation)],
-        runs=_runs(draft),
+        runs=runs,
         issues=_issues(plan, draft, evaluations),
     )
 

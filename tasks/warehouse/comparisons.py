@@ -28,7 +28,7 @@ from tasks.warehouse.schema import (
 from tasks.warehouse.sql import Warehouse
 
 _RUN_COLUMNS = (
-    *("agent_id", "run_id", "completed", "succeeded", "success_source", "inclusion_probability"),
+    *("agent_id", "run_id", "completed", "succeeded", "success_source", "verdict", "inclusion_probability"),
     *("duration_seconds", "cost_usd", "task_hash"),
 )
 _AGENT_COLUMNS = (

@@ -117,6 +117,37 @@ def test_an_agent_without_verdicts_has_no_success_to_compare() -> None:
     assert _change(comparison.team).after == pytest.approx(np.mean(known))
 
 
+def test_a_judge_that_leaves_out_what_failed_makes_no_agent_better() -> None:
+    before, after = (_judged(reading) for reading in _pair())
+    known = [
+        run | ({"succeeded": None} if run["agent_id"] == "2" and not run["succeeded"] else {}) for run in after.runs
+    ]
+    lost = sum(run["succeeded"] is None for run in known)
+
+    def compare(unusable: int) -> AgentComparison:
+        counts = {
+            "from_source": 0,
+            "from_judge": 20 - unusable,
+            "cannot_tell": 0,
+            "unusable": unusable,
+            "not_judged": 0,
+        }
+        details = [row | ({"verdicts": counts} if row["agent_id"] == "2" else {}) for row in after.details]
+        return compare_reports(before, StoredReport(after.report, details, after.criteria, known)).agents[1]
+
+    assert lost > 4
+    said = f"{lost} of 20 verdicts in report 2 could not be used"
+    for metric in ("success_rate", "score"):
+        assert (_change(compare(lost), metric).verdict, _change(compare(lost), metric).reason) == (
+            "not_comparable",
+            said,
+        )
+    assert _change(compare(lost), "completion_rate").verdict == "no_change"
+    # One in ten is no more than chance.
+    assert _change(compare(2), "score").verdict == "no_change"
+    assert _change(compare(3), "score").verdict == "not_comparable"
+
+
 def test_runs_without_a_verdict_are_no_failures() -> None:
     before, after = (_judged(reading, {"1": 1.0, "2": 1.0, "3": 1.0}) for reading in _pair())
     runs = [run | ({"succeeded": None} if int(run["run_id"]) % 2 else {}) for run in after.runs]

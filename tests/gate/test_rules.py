@@ -98,6 +98,37 @@ def test_success_is_of_verdicts_and_not_of_statuses() -> None:
     assert [finding.state for finding in by_point] == ["held", "broken", "broken"]
 
 
+def test_verdicts_that_could_not_be_used_leave_undecided_what_hangs_on_them() -> None:
+    def read(succeeded: int, known: int, unusable: int, score: float) -> list[tuple[str, str]]:
+        row = _succeeded(1, succeeded, known) | {
+            "score": score,
+            "verdicts": _verdicts(from_judge=known, unusable=unusable),
+        }
+        reading = StoredReport(report_row(5), [row])
+        by_point = check_report(reading, Rules(min_score=7, min_success_rate=0.8, by_point=True))
+        return [(found.state, found.message) for found in by_point if found.subject != "team"]
+
+    lost = ": 8 of 20 verdicts could not be used"
+    assert read(12, 12, 8, 10.0) == [
+        ("cannot_tell", f"score 10.0, at least 7{lost}"),
+        ("cannot_tell", f"100% of 12 runs of known outcome succeeded, at least 0.8{lost}"),
+    ]
+    assert read(0, 12, 8, 0.0)[0][0] == "broken"
+    assert [state for state, _ in read(19, 19, 1, 10.0)] == ["held", "held"]
+    ((state, message),) = _new_issues(verdicts=_JUDGED | {"unusable": 1})
+    assert (state, message) == ("cannot_tell", "no issue is new or back, but verdicts on 1 run could not be used")
+
+
+def test_more_success_than_completion_is_no_success() -> None:
+    row = _succeeded(1, 20, 20) | _rated(1, 5, 20)
+    ((found),) = check_report(_reading(row), Rules(min_success_rate=0.8))
+    assert found.state == "cannot_tell"
+    assert found.message.endswith("but only 25% completed: the judge calls failures a success")
+    # Within noise it may be, and the source's own outcomes are facts.
+    for other in (row | _rated(1, 19, 20), row | {"verdicts": _verdicts(from_source=20)}):
+        assert [found.state for found in check_report(_reading(other), Rules(min_success_rate=0.8))] == ["held"]
+
+
 def test_without_verdicts_success_is_undecided_and_never_completion() -> None:
     unknown = {"success_rate": None, "success_rate_low": None, "success_rate_high": None}
     reading = _reading(

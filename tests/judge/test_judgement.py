@@ -15,6 +15,7 @@ from deployments.demo.loopback import Response
 from tasks.evidence.prices import RunPrices
 from tasks.judge.judgement import judge_question
 from tasks.judge.prompt.citations import LabelledRuns
+from tasks.judge.prompt.selection import RenderedEvidence
 from tasks.judge.question import Question
 from tasks.judge.runs.parsing import UNANSWERED
 
@@ -81,6 +82,17 @@ def test_runs_that_were_asked_about_in_vain_have_a_verdict_that_cannot_be_used(a
     # Of an endpoint that does not answer nothing came that could be unusable.
     broken, _ = ask(Response(401, b'{"error": {"message": "no"}}'))
     assert judge_question(broken, replace(question, asks="verdicts"), timeout_seconds=20).run_verdicts == ()
+
+
+def test_a_judge_that_cannot_tell_on_most_runs_is_pointed_out(ask: Make, question: Question) -> None:
+    unsure = {"evidence": [], "checks": {}, "success": "cannot_tell", "failure_mode": "", "step": ""}
+    sure = unsure | {"success": "yes", "evidence": [{"key": "R1", "quote": "status completed"}]}
+    judge, _ = ask(reply(json.dumps({"runs": {"R1": sure, "R2": unsure}})))
+    shown = RenderedEvidence("The evidence.", 2, 2, labels=("R1", "R2"))
+    asked = replace(question, asks="verdicts", render=lambda budget, rotation: shown)
+    evaluation = judge_question(judge, asked, timeout_seconds=20)
+    assert [verdict.success for verdict in evaluation.run_verdicts] == ["yes", "cannot_tell"]
+    assert "the judge cannot tell on 1 of 2 runs" in evaluation.warnings
 
 
 def test_an_endpoint_that_fails_the_first_is_not_asked_for_the_others(ask: Make, question: Question) -> None:

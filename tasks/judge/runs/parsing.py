@@ -22,6 +22,10 @@ _WORDS = frozenset({"criteria", "contradictions", "reasoning", "strengths", "wea
 _LABEL = re.compile(r"^\W*(?:run\s*)?(R\d{1,6})\W*$", re.IGNORECASE)
 _LABEL_NAMES = ("key", "run", "label", "id", "run key")
 _QUOTE_NAMES = ("quote", "text")
+_CONTRADICTIONS = {
+    ("yes", True, frozenset({"fail"})): "it is called a success, meets no criterion, and a failure mode is named",
+    ("no", False, frozenset({"pass"})): "it is called a failure, meets every criterion, and no failure mode is named",
+}
 _NOTHING = frozenset({"", "none", "n/a", "na", "null", "-", "no failure", "not applicable"})
 _LONGEST_MODE = 120
 # Where an answer was cut: its runs, as far as they are whole.
@@ -32,6 +36,8 @@ LEFT_OUT = "the judge left this run out"
 CUT_OFF = "the judge's answer ended before this run"
 UNANSWERED = "the judge gave no answer that can be used"
 _UNQUOTED = "the judge quotes nothing of this run"
+# In place of two verdicts on a run that differ.
+_TWICE: Any = object()
 _NOT_THERE = "none of the judge's quotes stands in this run"
 
 
@@ -62,7 +68,8 @@ def find_whole_runs(text: str) -> dict[str, Any]:
         read = reader.read(key.end())
         if read is None:
             break
-        found[key["key"]], position = read
+        value, position = read
+        found[key["key"]] = _TWICE if found.get(key["key"], value) != value else value
     return found
 
 
@@ -153,7 +160,8 @@ def _label(key: object) -> str:
 def _verdict(label: str, given: Any, criteria: Collection[str], labelled_runs: LabelledRuns) -> RunVerdict:
     run_id = labelled_runs.run_id(label) or ""
     if not isinstance(given, dict):
-        return RunVerdict(run_id, label, None, problem=f"{str(given)[:40]!r} is no verdict")
+        problem = "it is answered twice, differently" if given is _TWICE else f"{str(given)[:40]!r} is no verdict"
+        return RunVerdict(run_id, label, None, problem=problem)
     by_name = {fold_name(key): value for key, value in given.items()}
     quotes = _items(by_name.get("evidence"))
     evidence = tuple(found for quote in quotes if (found := _citation(quote, label, labelled_runs)) is not None)
@@ -167,8 +175,8 @@ def _verdict(label: str, given: Any, criteria: Collection[str], labelled_runs: L
         success = _success(by_name)
         if success != "cannot_tell" and not evidence:
             raise ValueError(_NOT_THERE if quotes else _UNQUOTED)
-        if success == "yes" and mode and set(checks.values()) == {"fail"}:
-            raise ValueError("it is called a success, meets no criterion, and a failure mode is named")
+        if contradiction := _CONTRADICTIONS.get((success, bool(mode), frozenset(checks.values()))):
+            raise ValueError(contradiction)
     except ValueError as error:
         return RunVerdict(run_id, label, None, checks, evidence, problem=str(error), quotes_dropped=dropped)
     step = labelled_runs.step_label(label, by_name.get("step")) if success != "yes" else ""

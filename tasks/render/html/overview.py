@@ -15,6 +15,7 @@ from tasks.render.markdown import describe_mean, describe_runs_cost, format_judg
 from tasks.render.outage import Outage, find_outage, group_unjudged
 from tasks.render.standing_text import OTHER_STATES
 from tasks.render.success_text import UNLABELLED, describe_verdicts
+from tasks.report.doubts import doubt_judge
 from tasks.report.rows import CriterionRow
 
 _MOST_WORST = 6
@@ -166,11 +167,15 @@ def _moved(section: Section) -> bool:
 
 
 def _trust(page: Page) -> str:
-    """What public benchmarks find of such a judge, where it judged runs and was compared with nothing."""
+    """What public benchmarks find of such a judge, where it judged runs and was compared with nothing; before that, if
+    its verdicts are all alike."""
     judged = page.report["verdicts"] is not None and page.report["verdicts"]["from_judge"] > 0
     found = page.agreement
     measured = found is not None and (found.labels > 0 or found.outcomes is not None)
-    return UNLABELLED if judged and not measured else ""
+    if not judged or measured:
+        return ""
+    doubt = doubt_judge(page.runs)
+    return f"{doubt} {UNLABELLED}" if doubt else UNLABELLED
 
 
 def _headline(failing: int, close: int, counts: Counter[str], total: int, error: str) -> str:
@@ -180,7 +185,8 @@ def _headline(failing: int, close: int, counts: Counter[str], total: int, error:
     if not judged:
         return f"{error[:1].upper()}{error[1:]}." if error else "No agent was judged."
     if total > 1 and total in (passing, failing, close):
-        return f"All {total} agents {'pass' if passing else 'fail' if failing else 'are too close to call'}."
+        every = "Both" if total == 2 else f"All {total}"
+        return f"{every} agents {'pass' if passing else 'fail' if failing else 'are too close to call'}."
     if total == 1 and total in (passing, failing, close):
         return f"The agent {'passes' if passing else 'fails' if failing else 'is too close to call'}."
     parts = []

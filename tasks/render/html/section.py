@@ -127,7 +127,7 @@ class Section:
     @property
     def undecided(self) -> Sequence[str]:
         """What would decide each criterion that is too close to call."""
-        return describe_undecided(self.criteria)
+        return describe_undecided(self.criteria, self.row["verdicts"])
 
     @property
     def gap(self) -> float | None:

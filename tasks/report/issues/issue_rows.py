@@ -160,8 +160,9 @@ def _agent_ids(runs: Iterable[RunKey]) -> list[AgentId]:
 
 
 def _new_id(scene: IssueScene, living: LivingIssue, taken: Collection[str]) -> str:
-    """An id that the same report gives the same issue again: ``i-`` and six digits or more."""
-    text = f"{scene.environment}\0{scene.report_id}\0{living.issue.title}"
+    """``i-`` and six digits or more. Two reports at once, neither of which knows the other's issues, give an issue of
+    the same title the same id."""
+    text = f"{scene.environment}\0{living.issue.title}"
     digits = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
     return next(
         issue_id for length in range(_SHORTEST_ID, len(digits) + 1) if (issue_id := f"i-{digits[:length]}") not in taken

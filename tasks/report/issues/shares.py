@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from tasks.evidence.types import AgentId, Evidence
+from tasks.evidence.types import AgentId, Evidence, RunId
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.issues.found_issue import RunKey
 from tasks.judge.runs.success import run_success
@@ -19,11 +19,11 @@ from tasks.statistics.weighted import estimate_share
 class WeighedRuns:
     """The runs that shares are of, each with the number of runs of the population that it stands for.
 
-    They are those whose success is known. ``by_status``: it is known of no run, so they are all finished runs.
+    ``known`` are those whose success is known; ``weights`` also has others, as those that ended as failures.
     """
 
     weights: Mapping[RunKey, float]
-    by_status: bool = False
+    known: Set[RunKey]
 
     def share(self, runs: Collection[RunKey]) -> Estimate:
         """The share of all runs that are like ``runs``, 0 to 1, with its 95 % interval; None without any run."""
@@ -31,27 +31,39 @@ class WeighedRuns:
         return estimate_share([key in chosen for key in self.weights], list(self.weights.values()))
 
     def gain(self, runs: Iterable[RunKey]) -> float | None:
-        """By how much the success rate would rise, 0 to 1, had ``runs`` succeeded; None where the rate is not known."""
-        total = math.fsum(self.weights.values())
-        if self.by_status or not total:
+        """By how much the success rate would rise, 0 to 1, if ``runs`` succeeded; None where the rate is not known."""
+        if not self.known:
             return None
-        return math.fsum(self.weights.get(key, 0.0) for key in set(runs)) / total
+        total = math.fsum(self.weights.values())
+        return math.fsum(self.weights.get(key, 0.0) for key in set(runs) & self.known) / total
 
 
 def weigh_runs(evidences: Sequence[Evidence], evaluations: Mapping[AgentId, Evaluation]) -> WeighedRuns:
-    """Every run whose success is known, with its weight: one over its inclusion probability.
+    """The runs that an issue may list or not, each with its weight: one over its inclusion probability.
 
-    An agent's weights are scaled to all its runs, so that runs without a usable verdict do not make it count less.
+    Those are the runs whose success is known, and those that ended as failures. They stand for the agent's others of
+    the same outcome, so that runs without a usable verdict do not make it count less; where no such run is known, the
+    others count as runs without the issue.
     """
-    known: dict[RunKey, float] = {}
-    finished: dict[RunKey, float] = {}
+    weights: dict[RunKey, float] = {}
+    known: set[RunKey] = set()
     for evidence in evidences:
         agent_id = evidence.agent.id
         verdicts = verdicts_of(evaluations.get(agent_id))
-        weights = {run.id: 1 / evidence.inclusion_of(run.id) for run in evidence.finished_runs}
-        finished |= {RunKey(agent_id, run_id): weight for run_id, weight in weights.items()}
-        own = [run.id for run in evidence.finished_runs if run_success(run, verdicts.get(run.id)).succeeded is not None]
-        if own:
-            scale = math.fsum(weights.values()) / math.fsum(weights[run_id] for run_id in own)
-            known |= {RunKey(agent_id, run_id): weights[run_id] * scale for run_id in own}
-    return WeighedRuns(known) if known else WeighedRuns(finished, by_status=True)
+        judged = {
+            run.id for run in evidence.finished_runs if run_success(run, verdicts.get(run.id)).succeeded is not None
+        }
+        every = {run.id: 1 / evidence.inclusion_of(run.id) for run in evidence.finished_runs}
+        known |= {RunKey(agent_id, run_id) for run_id in judged}
+        for outcome in ("failed", "completed"):
+            part = {run.id: every[run.id] for run in evidence.finished_runs if run.outcome == outcome}
+            found = part.keys() if outcome == "failed" else part.keys() & judged
+            weights |= _stand_for(agent_id, found or part.keys(), part)
+    return WeighedRuns(weights, known)
+
+
+def _stand_for(agent_id: AgentId, runs: Collection[RunId], every: Mapping[RunId, float]) -> dict[RunKey, float]:
+    """The weights of ``runs``, scaled to those of ``every`` run; empty without any."""
+    own = {run_id: weight for run_id, weight in every.items() if run_id in runs}
+    scale = math.fsum(every.values()) / math.fsum(own.values()) if own else 0.0
+    return {RunKey(agent_id, run_id): weight * scale for run_id, weight in own.items()}

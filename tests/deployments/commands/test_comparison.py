@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from benchmarks.simulated_reports import Truth, World, store
 from deployments.commands.compare import _remarks
 from tasks.comparison.comparison import AgentComparison, Change
 from tasks.report.stored_report import StoredReport
 from tasks.warehouse.comparisons import load_comparison
+from tasks.warehouse.schema import report_runs
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
 HOSTILE = "[bold red]evil[/] \x1b[2J | <b>"
@@ -180,6 +182,17 @@ def test_check_as_json(agent_report: Command) -> None:
     assert found["passed"] is False
     assert found["report"] == {"id": 2, "environment": "prod", "name": "", "status": "completed"}
     assert {"rule", "subject", "state", "message", "agent_id"} == set(found["findings"][0])
+    assert found["notes"] == []
+
+
+def test_check_says_of_a_judge_that_its_verdicts_are_all_alike(agent_report: Command, warehouse: Warehouse) -> None:
+    with warehouse.database.writing() as connection:
+        connection.execute(sa.update(report_runs).where(report_runs.c.report_id == 2).values(verdict="yes"))
+    _, out, _ = agent_report("check", "2", "--min-score", "1")
+    assert "Note: The judge called all" in out
+    _, out, _ = agent_report("check", "2", "--min-score", "1", "--json")
+    (note,) = json.loads(out)["notes"]
+    assert "runs a success" in note
 
 
 @pytest.mark.parametrize("baseline", ["last", "1"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from prefect.events import emit_event
 from prefect.states import Cancelling, Running
 
 from deployments.demo.jaeger import SimulatedJaeger
-from deployments.demo.judge import SimulatedJudge
+from deployments.demo.judge import SimulatedJudge, asked_schema
 from deployments.demo.sample import build_sample
 from deployments.local.runner import drain
 from tasks.warehouse.sql import Warehouse, open_warehouse
@@ -210,7 +211,7 @@ def test_a_cancelled_report_asks_nothing_more_and_is_taken_up_from_the_ledger(
         # One may have begun before the worker heard of it.
         assert asked <= 3
         assert eventually(lambda: _end_of(client, run.id)) == "CANCELLED"
-        # All five calls take five seconds: one more would have begun by now.
+        # All five calls on agents and team take five seconds: one more would have begun by now.
         time.sleep(1.5)
         assert len(judge.requests) == asked
         assert "stopped" in report["error"]
@@ -220,7 +221,9 @@ def test_a_cancelled_report_asks_nothing_more_and_is_taken_up_from_the_ledger(
             "generate_report/on-demand", parameters={"environment": "demo", "report_id": report["id"]}, **order
         )
         assert eventually(lambda: _end_of(client, again.id)) == "COMPLETED", team.log
-        assert len(judge.requests) == 5
+        # Each agent and the team are paid for once, and the issues of all of them after the last.
+        about_issues = ["issues" in asked_schema(json.loads(call.body))["properties"] for call in judge.requests]
+        assert about_issues == [False] * 5 + [True]
     kept = team.warehouse.load_report(report["id"])
     assert kept is not None
     assert (kept["status"], kept["agents_evaluated"]) == ("completed", 4)

@@ -31,6 +31,7 @@ def test_a_run_without_a_report_has_a_status(receiver: Any, deployed: Any, order
         **{key: ordered[key] for key in ordered if key != "status_path"},
         "report": None,
         "agents": [],
+        "issues": [],
     }
     deployed.client.set_flow_run_state(
         ordered["flow_run_id"], Failed(message="no source at postgresql://me:hunter2@db"), force=True
@@ -51,11 +52,23 @@ def test_a_report_is_shown_as_the_command_shows_it(
     assert receiver.show(run_id).json()["report"]["id"] == first
     # A run that was tried again has a report of its own for each; the newest counts.
     second = warehouse.create_report({"environment": "production", "flow_run_id": run_id, "name": "zweit 😀"})
+    issue = {
+        "issue_id": "a1",
+        "title": "refunds without consent",
+        "agent_ids": ["7"],
+        "runs": [],
+        "runs_affected": 3,
+        "state": "new",
+        "first_report_id": second,
+        "origin": "judge",
+    }
+    warehouse.write_report(second, {"status": "completed"}, [], [], [], [issue])
     warehouse.close()
     shown = receiver.show(run_id).json()
     ended = command.run("show", str(second), "--json", AGENT_REPORT_WAREHOUSE_URL=url)
-    assert {"report": shown["report"], "agents": shown["agents"]} == json.loads(ended.out)
+    assert {key: shown[key] for key in ("report", "agents", "issues")} == json.loads(ended.out)
     assert shown["report"]["name"] == "zweit 😀"
+    assert [row["title"] for row in shown["issues"]] == ["refunds without consent"]
 
 
 def test_what_was_not_ordered_here_is_not_shown(receiver: Any, deployed: Any) -> None:

@@ -26,7 +26,7 @@ def _answer(payload: dict[str, Any], _: Any) -> dict[str, Any]:
     schema = asked_schema(payload)
     runs = {
         key: {"evidence": [{"key": key, "quote": "status completed"}], "checks": {"accuracy": "pass", "care": "pass"},
-              "success": "no" if guided else "yes", "failure_mode": "", "step": ""}
+              "success": "no" if guided else "yes", "failure_mode": "lax" if guided else "", "step": ""}
         for key in schema["properties"]["runs"]["properties"]
     }  # fmt: skip
     return completion(json.dumps({"runs": runs}))

@@ -104,6 +104,11 @@ def test_the_schema_requires_every_run_that_is_shown(rubric: dict[str, Criterion
         (verdict(2, evidence=[]), "the judge quotes nothing of this run"),
         (verdict(2, evidence=[], success="no", failure_mode="a guess"), "the judge quotes nothing of this run"),
         (verdict(2, failure_mode="refund without consent", checks={"accuracy": "fail", "care": "fail"}), "a success"),
+        (verdict(2, success="no", checks={"accuracy": "pass", "care": "pass"}), "called a failure, meets every"),
+        (
+            verdict(2, success="no", failure_mode="None", checks={"accuracy": "pass", "care": "pass"}),
+            "a failure, meets",
+        ),
         # Words of another run do not support this one.
         (verdict(2, evidence=[{"key": "R1", "quote": "The order 1 was refunded"}]), "none of the judge's quotes"),
         (verdict(2, evidence=[{"key": "R2", "quote": "The order 1 was refunded"}]), "none of the judge's quotes"),
@@ -233,6 +238,17 @@ def test_what_was_whole_before_an_answer_was_cut_is_kept(parse: Callable[..., Ju
         assert set(success[kept:]) <= {None}
         assert {item.problem for item in found.run_verdicts if item.success is None} <= {CUT_OFF}
         assert found.problems
+
+
+@pytest.mark.parametrize("cut_off", [True, False])
+def test_of_two_verdicts_on_a_run_that_differ_none_is_chosen(parse: Callable[..., JudgeAnswer], cut_off: bool) -> None:
+    twice = json.dumps({"R1": verdict(1, success="no")})[1:-1]
+    same = json.dumps({"R3": verdict(3)})[1:-1]
+    text = json.dumps(answer()).replace('"runs": {', f'"runs": {{{twice}, {same}, ', 1)
+    found = parse(text[: text.index('"contradictions"')] if cut_off else text, cut_off=cut_off)
+    assert [item.success for item in found.run_verdicts] == [None, "yes", "yes"]
+    assert found.run_verdicts[0].problem == "it is answered twice, differently"
+    assert found.problems
 
 
 def test_words_may_be_missing(parse: Callable[..., JudgeAnswer]) -> None:

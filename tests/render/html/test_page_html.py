@@ -14,6 +14,7 @@ from tasks.comparison.comparison import HOLDS_FOR, Change
 from tasks.render.html.charts import build_waterfall, format_seconds, format_signed, percent, score_trend
 from tasks.render.html.html import DETAILS, MOST_BYTES, render_html
 from tasks.render.html.page import Page
+from tasks.report.doubts import doubt_judge
 from tasks.wire.trace_pages import TracePages
 
 MakePage = Callable[..., Page]
@@ -374,6 +375,32 @@ def test_without_labels_the_page_states_how_often_judges_are_wrong(make_page: Ma
     assert "three of ten" not in _words(render_html(replace(page, agreement=None)))
 
 
+def test_lost_verdicts_stand_beside_the_rate(make_page: MakePage) -> None:
+    page = make_page(agents=2)
+    page.report["verdicts"]["unusable"] = 0
+    assert "could not be used" not in _words(render_html(page))
+    page.report["verdicts"]["unusable"] = 15
+    words = _words(render_html(page))
+    assert (
+        words.index("95 % interval") < words.index("Verdicts on 15 runs could not be used") < words.index("Team score")
+    )
+
+
+def test_a_judge_that_calls_every_run_a_success_is_doubted_at_the_top(make_page: MakePage) -> None:
+    page = make_page(agents=2, runs=6)
+    for run in page.runs:
+        run["verdict"] = "yes"
+    doubt = f"The judge called all {len(page.runs)} runs a success"
+    page = replace(page, agreement=None, report={**page.report, "warnings": [doubt_judge(page.runs)]})
+    words = _words(render_html(page))
+    assert words.count(doubt) == 1
+    assert words.index(doubt) < words.index("What to fix first", words.index("95 % interval"))
+    # Where people's labels tell how good the judge is, it is a note.
+    measured = _words(render_html(replace(page, agreement=make_page(agents=2).agreement)))
+    assert measured.count(doubt) == 1
+    assert measured.index("Read with care") < measured.index(doubt)
+
+
 def test_a_run_shows_its_verdict_with_quotes_and_its_candidate_step(make_page: MakePage) -> None:
     page = make_page(agents=1)
     page.runs[0].update(
@@ -426,3 +453,10 @@ def test_how_runs_were_chosen_stands_on_the_page(make_page: MakePage) -> None:
     assert "; the newest 20 of each agent" in _words(render_html(page))
     page.report["parameters"] = {"options": {"runs_per_agent": 20}}
     assert "; the newest 20 of each agent" in _words(render_html(page))
+
+
+def test_two_agents_are_both(make_page: MakePage) -> None:
+    page = make_page(agents=2, comparison=None)
+    for row in page.agents:
+        row.update(status="evaluated", passed=False)
+    assert "Both agents fail." in _words(render_html(page))

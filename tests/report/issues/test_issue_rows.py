@@ -105,6 +105,22 @@ def test_where_no_run_was_judged_the_statuses_are_what_is_known(make_scene: Make
     assert row["gain"] is None, "the success rate is not known"
 
 
+def test_runs_that_failed_by_their_status_alone_are_a_share_of_all_runs(make_scene: MakeScene) -> None:
+    # Of the runs that the judge gave no usable verdict on, two ended as failures: an issue of two runs is not 0 %.
+    runs = {"a": None, "b": None, "c": "", "d": "", "e": None, "f": None}
+    scene = make_scene({"1": runs}, failed={"a": "HTTP 500 x", "b": "HTTP 500 x"})
+    (row,) = build_issue_rows(scene, _search(scene))
+    assert (_runs(row), row["share"], row["gain"]) == (["a", "b"], pytest.approx(2 / 6), 0)
+    # What is gained is no more than that share, however many verdicts were lost.
+    scene = make_scene({"1": {"a": "loops", "b": "", "c": None, "d": None}}, failed={"a": "x", "c": "y", "d": "z"})
+    (row, *_) = build_issue_rows(scene, _search(scene, _found("Loops", ("1", "a"))))
+    assert (row["share"], row["gain"]) == (pytest.approx(1 / 4), pytest.approx(1 / 4))
+    # Of an agent without any verdict the other runs count as runs without the issue.
+    scene = make_scene({"1": runs, "2": {"g": None, "h": None}}, failed={"g": "disk full"})
+    rows = {row["title"]: row for row in build_issue_rows(scene, _search(scene))}
+    assert rows["disk full"]["share"] == pytest.approx(1 / 8)
+
+
 def test_what_to_fix_first_is_what_gains_most(make_scene: MakeScene) -> None:
     scene = make_scene({"1": {"a": "x", "b": "y", "c": "y", "d": ""}, "2": {"e": "z"}}, weights={"2": 10})
     issues = (_found("X", ("1", "a")), _found("Y", ("1", "b"), ("1", "c")), _found("Z", ("2", "e")))
@@ -116,15 +132,16 @@ def test_where_no_run_failed_there_is_nothing(make_scene: MakeScene) -> None:
     assert build_issue_rows(scene, _search(scene)) == []
 
 
-def test_the_same_report_gives_the_same_ids(make_scene: MakeScene) -> None:
+def test_reports_at_once_give_an_issue_of_the_same_title_the_same_id(make_scene: MakeScene) -> None:
     scene = make_scene({"1": {"a": "x", "b": "y"}})
     issues = (_found("X", ("1", "a")), _found("Y", ("1", "b")))
 
-    def ids(given: Sequence[FoundIssue], report_id: int = 1) -> set[str]:
-        other = IssueScene(report_id, scene.environment, scene.agents, scene.evidences, scene.evaluations)
+    def ids(given: Sequence[FoundIssue], report_id: int = 1, environment: str = scene.environment) -> set[str]:
+        other = IssueScene(report_id, environment, scene.agents, scene.evidences, scene.evaluations)
         return {row["issue_id"] for row in build_issue_rows(other, _search(scene, *given))}
 
     assert ids(issues) == ids(issues[::-1])
     assert len(ids(issues)) == 2
-    assert not ids(issues) & ids(issues, report_id=2)
+    assert ids(issues) == ids(issues, report_id=2)
+    assert not ids(issues) & ids(issues, environment="staging")
     assert all(len(issue_id) == 8 for issue_id in ids(issues))

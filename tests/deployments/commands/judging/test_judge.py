@@ -61,7 +61,7 @@ def test_a_run_is_judged_once_and_belongs_to_no_report(
         again = run_here(*order, "--agent", "id:1", **settings)
         assert again.code == 0, again.err
         assert f"Run {run_id} of " in again.out
-        assert "nothing new" in again.out
+        assert "; paid for before. It belongs to no report." in again.out
         assert len(judge.requests) == 1
     first, second = _stored(tmp_path)
     assert (first["run_id"], first["environment"], first["verdict"]) == (run_id, "demo", given["verdict"])
