@@ -12,7 +12,7 @@ from tasks.judge.evaluation import Evaluation
 from tasks.judge.issues.found_issue import RunKey
 from tasks.judge.issues.judging import IssueSearch
 from tasks.judge.issues.known_issue import KnownIssue
-from tasks.judge.runs.success import run_success
+from tasks.judge.runs.success import is_unusable, run_success
 from tasks.report.issues.failing_runs import verdicts_of
 from tasks.report.issues.grouping import add_alike, group_by_mode
 from tasks.report.issues.life import LivingIssue, find_gone, follow_issues
@@ -144,15 +144,18 @@ def _gone(scene: IssueScene, issue: KnownIssue, weighed: WeighedRuns) -> IssueRo
 
 
 def _analyzed(scene: IssueScene) -> set[AgentId]:
-    """The agents of which at least one finished run is known to have done its task or not; by status alone, where no
-    agent has a verdict, those with a finished run."""
+    """The agents of which it is known of a finished run whether it did its task, and no verdict was lost: an issue may
+    hide in a run that the judge left out. By status alone, where no agent has a verdict, those with a finished run."""
+    judged = [(evidence, verdicts_of(scene.evaluations.get(evidence.agent.id))) for evidence in scene.evidences]
     known = {
         evidence.agent.id
-        for evidence in scene.evidences
-        for verdicts in [verdicts_of(scene.evaluations.get(evidence.agent.id))]
+        for evidence, verdicts in judged
         if any(run_success(run, verdicts.get(run.id)).succeeded is not None for run in evidence.finished_runs)
+        and not any(is_unusable(run, verdicts.get(run.id)) for run in evidence.finished_runs)
     }
-    return known or {evidence.agent.id for evidence in scene.evidences if evidence.finished_runs}
+    if known or any(verdicts for _, verdicts in judged):
+        return known
+    return {evidence.agent.id for evidence in scene.evidences if evidence.finished_runs}
 
 
 def _agent_ids(runs: Iterable[RunKey]) -> list[AgentId]:

@@ -77,6 +77,19 @@ def test_several_issues_can_be_gone_at_once(make_scene: MakeScene) -> None:
     assert _states(build_issue_rows(scene, IssueSearch((), known))) == [(issue.id, "gone") for issue in known]
 
 
+def test_what_a_judge_left_out_is_not_gone(make_scene: MakeScene) -> None:
+    scene = make_scene({"1": {"a": "", "b": "", "c": ""}})
+    assert _states(_rows(scene, _LOOPS)) == [("i-loops", "gone")]
+    for lost in (1, 3):
+        evaluation = scene.evaluations["1"]
+        verdicts = [
+            replace(verdict, success=None) if number < lost else verdict
+            for number, verdict in enumerate(evaluation.run_verdicts)
+        ]
+        of_some = replace(scene, evaluations={"1": replace(evaluation, run_verdicts=tuple(verdicts))})
+        assert _states(_rows(of_some, _LOOPS)) == []
+
+
 def test_gone_is_reported_once(make_scene: MakeScene) -> None:
     assert _rows(make_scene({"1": {"a": ""}}), replace(_LOOPS, is_gone=True)) == []
 
