@@ -122,7 +122,8 @@ def test_of_few_runs_there_is_no_figure_but_a_warning() -> None:
     rows = [_row(str(i), str(i), "yes") for i in range(MINIMUM_RUNS - 1)]
     found = _measure([_label(row["agent_id"], row["run_id"], True) for row in rows], {1: _report(*rows)})
     assert (_success(found).runs, _success(found).kappa.value, _success(found).sensitivity.value) == (9, None, None)
-    assert any("9 labelled runs of 9 agents: at least 10 are needed" in warning for warning in found.warnings)
+    warning = "success is labelled on 9 runs of 9 agents: figures on it need at least 10 runs"
+    assert warning in found.warnings
 
 
 def test_what_the_judge_cannot_tell_is_counted_and_is_no_disagreement() -> None:
