@@ -179,9 +179,7 @@ def _of_runs(on_runs: Sequence[PairedRating]) -> list[str]:
     have = f"{counted(len(of_success), 'run')} of {counted(agents, 'agent')}"
     warnings = []
     if len(of_success) < MINIMUM_RUNS:
-        warnings.append(
-            f"whether it did its task is labelled for {have}: figures on success need at least {MINIMUM_RUNS}"
-        )
+        warnings.append(f"success is labelled on {have}: figures on it need at least {MINIMUM_RUNS} runs")
     elif agents < MINIMUM_AGENTS:
         warnings.append(
             f"{have} {is_are(len(of_success))} labelled: with fewer than {MINIMUM_AGENTS} agents, intervals take runs "

@@ -122,8 +122,8 @@ def test_of_few_runs_there_is_no_figure_but_a_warning() -> None:
     rows = [_row(str(i), str(i), "yes") for i in range(MINIMUM_RUNS - 1)]
     found = _measure([_label(row["agent_id"], row["run_id"], True) for row in rows], {1: _report(*rows)})
     assert (_success(found).runs, _success(found).kappa.value, _success(found).sensitivity.value) == (9, None, None)
-    said = "whether it did its task is labelled for 9 runs of 9 agents: figures on success need at least 10"
-    assert said in found.warnings
+    warning = "success is labelled on 9 runs of 9 agents: figures on it need at least 10 runs"
+    assert warning in found.warnings
 
 
 def test_what_the_judge_cannot_tell_is_counted_and_is_no_disagreement() -> None:
