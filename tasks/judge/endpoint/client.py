@@ -188,10 +188,11 @@ class JudgeClient:
                                     self.capabilities.ended_early(form, call.parameters, reply.completion_tokens)
                             return replace(reply, unanswered=call.unanswered)
                         failure = reply
-                        # Before the slot is given back, so that no call slips through in between.
                         held = self._slow_down(permit, failure, call)
-                call.said = self._describe(failure)
-                if self._handle(form, failure, call) == "pause" and not held:
+                    # Before the slot is given back, so that no call slips through in between that does not know it yet.
+                    call.said = self._describe(failure)
+                    following = self._handle(form, failure, call)
+                if following == "pause" and not held:
                     stop.wait(self._pause(failure, call), deadline)
         except JudgeError as error:
             late = call.said and isinstance(error, DeadlineError)
