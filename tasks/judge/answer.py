@@ -22,7 +22,6 @@ from tasks.judge.runs.parsing import CUT_OFF, LEFT_OUT, find_runs, find_whole_ru
 from tasks.judge.runs.schema import object_of, run_definitions, runs_schema
 from tasks.judge.runs.verdict import RunVerdict
 
-_LOST = "cannot be used"
 _REASONS = ("reasoning", "rationale", "explanation", "justification", "reason")
 
 
@@ -58,7 +57,8 @@ class JudgeAnswer:
 
     ``run_verdicts`` are on the runs that were shown. ``shown`` is what was shown for it; None when it came from the
     ledger, which does not keep that. ``warnings`` are what was odd about its call, ``problems`` why it is no whole
-    answer: it was cut off, or holds a verdict on less than half of the runs.
+    answer: it was cut off, or does not hold together. ``lost`` says how many verdicts cannot be used, where these are
+    more than half.
     """
 
     criteria: dict[str, CriterionAnswer]
@@ -72,6 +72,7 @@ class JudgeAnswer:
     ignored: tuple[str, ...] = ()
     run_verdicts: tuple[RunVerdict, ...] = ()
     problems: tuple[str, ...] = ()
+    lost: str = ""
     issues: ParsedIssues | None = None
     shown: RenderedEvidence | None = field(default=None, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
@@ -83,11 +84,14 @@ class JudgeAnswer:
         usable = [sum(verdict.success is not None for verdict in one.run_verdicts) for one in (self, other)]
         return other if usable[1] > usable[0] else self
 
+    @property
+    def to_repair(self) -> tuple[str, ...]:
+        """What the judge is asked to repair; empty for an answer that is good enough."""
+        return (*self.problems, self.lost) if self.lost else self.problems
+
     def with_problems(self) -> JudgeAnswer:
-        """The answer with its problems among its warnings; verdicts that cannot be used are counted elsewhere."""
-        listed = tuple(
-            f"the judge's answer is not whole: {problem}" for problem in self.problems if _LOST not in problem
-        )
+        """The answer with its problems among its warnings; verdicts that are lost are counted elsewhere."""
+        listed = tuple(f"the judge's answer is not whole: {problem}" for problem in self.problems)
         return replace(self, warnings=(*self.warnings, *listed))
 
 
@@ -178,8 +182,8 @@ def parse_verdicts(
 ) -> JudgeAnswer:
     """``text`` as verdicts on the runs of ``labels`` (None: on those that it names), and words on the agent.
 
-    An answer that was cut off, or does not hold together, gives the verdicts that are whole. It then has ``problems``,
-    as has one with verdicts on less than half of the runs. Words may be missing; nothing counts them.
+    An answer that was cut off, or does not hold together, gives the verdicts that are whole, and has ``problems``.
+    Words may be missing; nothing counts them.
 
     Raises:
         UnusableAnswerError: there is no verdict that can be used.
@@ -204,13 +208,19 @@ def parse_verdicts(
     if not usable:
         unusable = [verdict.problem for verdict in verdicts[:3]] if given else ["there is no verdict on any run"]
         raise UnusableAnswerError(list(dict.fromkeys(problems or unusable)))
+    lost = ""
     if 2 * len(usable) < len(verdicts):
         first = next(verdict for verdict in verdicts if verdict.success is None)
         count = f"{len(verdicts) - len(usable)} of {len(verdicts)} verdicts"
-        problems.append(f"{count} {_LOST}: {first.label}: {first.problem}")
-    criteria, lost = _unscored(data, rubric, labelled_runs)
-    dropped = lost + sum(verdict.quotes_dropped for verdict in verdicts)
-    answer = JudgeAnswer(criteria, citations_dropped=dropped, run_verdicts=verdicts, problems=tuple(problems))
+        lost = f"{count} cannot be used: {first.label}: {first.problem}"
+    criteria, dropped = _unscored(data, rubric, labelled_runs)
+    answer = JudgeAnswer(
+        criteria,
+        citations_dropped=dropped + sum(verdict.quotes_dropped for verdict in verdicts),
+        run_verdicts=verdicts,
+        problems=tuple(problems),
+        lost=lost,
+    )
     return _with_words(answer, data, labelled_runs)
 
 

@@ -146,7 +146,7 @@ class Judge:
             outcome, answer, has_more_room = "usable", None, False
             try:
                 answer = _use(reply, question, draft)
-                problems = answer.problems
+                problems = answer.to_repair
             except UnusableAnswerError as error:
                 problems = error.problems
             if answer is not None:

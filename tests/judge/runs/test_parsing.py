@@ -162,7 +162,8 @@ def test_checks_that_cannot_be_used_are_absent_and_the_verdict_stays(parse: Call
 def test_less_than_half_of_the_runs_is_no_whole_answer(parse: Callable[..., JudgeAnswer]) -> None:
     found = parse(answer(R1=None, R2={"success": "what"}))
     assert [item.success for item in found.run_verdicts] == [None, None, "yes"]
-    assert found.problems == ("2 of 3 verdicts cannot be used: R1: the judge left this run out",)
+    assert found.to_repair == ("2 of 3 verdicts cannot be used: R1: the judge left this run out",)
+    assert found.with_problems().warnings == (), "they are counted where the runs are"
 
 
 @pytest.mark.parametrize(
@@ -238,6 +239,7 @@ def test_what_was_whole_before_an_answer_was_cut_is_kept(parse: Callable[..., Ju
         assert set(success[kept:]) <= {None}
         assert {item.problem for item in found.run_verdicts if item.success is None} <= {CUT_OFF}
         assert found.problems
+        assert found.with_problems().warnings
 
 
 @pytest.mark.parametrize("cut_off", [True, False])
