@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -289,3 +291,14 @@ def browser(open_browser: Callable[..., AbstractContextManager[Any]]) -> Iterato
     """A browser for all tests of this folder; ``browser.new_context(…)`` is a clean one in it."""
     with open_browser() as page:
         yield page.context.browser
+
+
+@pytest.fixture
+def read_words() -> Callable[[str], str]:
+    """``read_words(html)``: what is read of a page, on one line."""
+
+    def read(html: str) -> str:
+        body = html.partition("<body>")[2].partition("<script>")[0]
+        return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+    return read

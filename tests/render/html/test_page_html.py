@@ -10,23 +10,17 @@ from itertools import pairwise
 
 import pytest
 
-from tasks.comparison.comparison import HOLDS_FOR, Change
+from tasks.comparison.comparison import Change
 from tasks.render.html.charts import build_waterfall, format_seconds, format_signed, percent, score_trend
 from tasks.render.html.html import DETAILS, MOST_BYTES, render_html
 from tasks.render.html.page import Page
-from tasks.report.doubts import doubt_judge
 from tasks.wire.trace_pages import TracePages
 
 MakePage = Callable[..., Page]
+ReadWords = Callable[[str], str]
 
 
-def _words(html: str) -> str:
-    """What is read of the page, on one line."""
-    body = html.partition("<body>")[2].partition("<script>")[0]
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
-
-
-def test_a_hundred_agents_stay_below_a_megabyte(make_page: MakePage) -> None:
+def test_a_hundred_agents_stay_below_a_megabyte(make_page: MakePage, read_words: ReadWords) -> None:
     """With long words of judge and agents in every column, and names as long as names are."""
     long = "The agent asked for the same invoice again although its answer had been there before. " * 8
     names = ("name", "criterion", "tool", "model", "status", "state", "place", "key", "span")
@@ -47,7 +41,7 @@ def test_a_hundred_agents_stay_below_a_megabyte(make_page: MakePage) -> None:
     links = set(re.findall(r'href="#(r[\d-]+)"', html))
     assert len(links) >= 300
     assert links <= set(re.findall(r'id="(r[\d-]+)"', html))
-    assert "The table report_runs has them all" in _words(html)
+    assert "The table report_runs has them all" in read_words(html)
 
 
 def test_places_on_the_page_are_safe_and_unique_for_ids_of_any_text(make_page: MakePage) -> None:
@@ -72,9 +66,9 @@ def test_the_same_page_gives_the_same_file(make_page: MakePage) -> None:
     assert render_html(make_page(agents=3)) == render_html(make_page(agents=3))
 
 
-def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
+def test_everything_that_was_asked_for_is_there(make_page: MakePage, read_words: ReadWords) -> None:
     html = render_html(make_page(agents=7))
-    words = _words(html)
+    words = read_words(html)
     assert '<a class="trace" href="https://jaeger.example.com/trace/' in html
     for part in (
         "45% 95 % interval: 40 to 50%", "Team score 7.8 of 10", "Team passes", "Of 7 agents",
@@ -97,11 +91,13 @@ def test_everything_that_was_asked_for_is_there(make_page: MakePage) -> None:
         assert part in words, part
 
 
-def test_what_became_worse_is_counted_and_told_also_where_the_reports_differ(make_page: MakePage) -> None:
+def test_what_became_worse_is_counted_and_told_also_where_the_reports_differ(
+    make_page: MakePage, read_words: ReadWords
+) -> None:
     page = make_page(agents=4)
     assert page.comparison is not None
     comparison = page.comparison.model_copy(update={"reasons": ("report 11 is over only 3 of 4 agents",)})
-    words = _words(render_html(replace(page, comparison=comparison)))
+    words = read_words(render_html(replace(page, comparison=comparison)))
     assert "Since report 11: 1 worse , 1 better" in words
     assert "The two reports differ ." in words
     assert "Note: report 11 is over only 3 of 4 agents" in words
@@ -109,7 +105,9 @@ def test_what_became_worse_is_counted_and_told_also_where_the_reports_differ(mak
     assert "cores cannot be compared" not in words
 
 
-def test_where_nothing_is_comparable_no_change_is_not_said_to_be_noise(make_page: MakePage) -> None:
+def test_where_nothing_is_comparable_no_change_is_not_said_to_be_noise(
+    make_page: MakePage, read_words: ReadWords
+) -> None:
     page = make_page(agents=2)
     assert page.comparison is not None
     agents = [
@@ -117,35 +115,37 @@ def test_where_nothing_is_comparable_no_change_is_not_said_to_be_noise(make_page
         for agent in page.comparison.agents[:2]
     ]
     comparison = page.comparison.model_copy(update={"reasons": ("other model",), "agents": tuple(agents)})
-    words = _words(render_html(replace(page, comparison=comparison)))
+    words = read_words(render_html(replace(page, comparison=comparison)))
     assert "2 not comparable" in words
     assert "No agent can be compared." in words
     assert "No agent's change" not in words
 
 
-def test_an_agreement_that_could_not_be_measured_is_not_said_to_be_none(make_page: MakePage) -> None:
-    words = _words(render_html(replace(make_page(), agreement=None, agreement_error="no such table: <labels>")))
+def test_an_agreement_that_could_not_be_measured_is_not_said_to_be_none(
+    make_page: MakePage, read_words: ReadWords
+) -> None:
+    words = read_words(render_html(replace(make_page(), agreement=None, agreement_error="no such table: <labels>")))
     assert "could not be measured: no such table: <labels>" in words
     assert "has not been compared with people" not in words
 
 
-def test_an_unknown_cost_is_unknown_and_never_zero(make_page: MakePage) -> None:
+def test_an_unknown_cost_is_unknown_and_never_zero(make_page: MakePage, read_words: ReadWords) -> None:
     page = make_page(agents=3)
     page.report.update(cost_usd=None, known_cost_usd=0.0, runs_cost_usd=None)
-    words = _words(render_html(page))
+    words = read_words(render_html(page))
     # What is unknown has no tile; the section on how the report was made states it.
     tiles = words.partition("How it was made")[2].partition("How this report was made")[0]
     assert "Cost of judging" not in tiles
     assert "Cost of the runs" not in tiles
     assert "$0.00" not in words
     page.report.update(known_cost_usd=0.25)
-    assert "Cost of judging at least $0.25" in _words(render_html(page))
+    assert "Cost of judging at least $0.25" in read_words(render_html(page))
 
 
-def test_without_comparison_agreement_history_and_jaeger_it_says_so(make_page: MakePage) -> None:
+def test_without_comparison_agreement_history_and_jaeger_it_says_so(make_page: MakePage, read_words: ReadWords) -> None:
     page = make_page(agents=2, comparison=None, agreement=None, history={}, judging=None, trace_pages=TracePages())
     html = render_html(page)
-    words = _words(html)
+    words = read_words(html)
     assert "There is no earlier report to compare with." in words
     assert "This judge has not been compared with people's labels yet. agent-report label 12 walks you through" in words
     assert 'class="trace"' not in html
@@ -161,18 +161,22 @@ def test_without_comparison_agreement_history_and_jaeger_it_says_so(make_page: M
         ({"team_passed": False}, "Team fails"),
     ],
 )
-def test_how_a_report_ended_is_seen_at_once(fields: dict[str, object], words: str, make_page: MakePage) -> None:
+def test_how_a_report_ended_is_seen_at_once(
+    fields: dict[str, object], words: str, make_page: MakePage, read_words: ReadWords
+) -> None:
     page = make_page(agents=2)
     page.report.update(fields)
-    assert words in _words(render_html(page))
+    assert words in read_words(render_html(page))
 
 
-def test_a_report_without_agents_or_that_was_never_written_is_a_page(make_page: MakePage) -> None:
+def test_a_report_without_agents_or_that_was_never_written_is_a_page(
+    make_page: MakePage, read_words: ReadWords
+) -> None:
     page = make_page(agents=2)
     bare = dict.fromkeys(page.report) | {
         "id": 3, "environment": "demo", "name": "", "status": "pending", "created_at": page.report["created_at"]
     }  # fmt: skip
-    words = _words(render_html(Page(bare, [], [], [])))
+    words = read_words(render_html(Page(bare, [], [], [])))
     assert "There is no agent in this environment." in words
     assert "Report pending" in words
 
@@ -198,17 +202,17 @@ def test_the_bar_of_a_change_shows_the_interval_that_is_written_beside_it(make_p
     assert len(bars) == 3
 
 
-def test_traces_are_a_list_and_none_are_not_told(make_page: MakePage) -> None:
+def test_traces_are_a_list_and_none_are_not_told(make_page: MakePage, read_words: ReadWords) -> None:
     page = make_page(agents=2)
     page.agents[0]["traces"] = {"complete": 18, "partial": 1, "pending": 0, "missing": 1}
     page.agents[1]["traces"] = {"complete": 0, "partial": 0}
     html = render_html(page)
-    assert "Traces: 18 complete, 1 partial, 1 missing." in _words(html)
+    assert "Traces: 18 complete, 1 partial, 1 missing." in read_words(html)
     assert html.count("Traces:") == 1
 
 
-def test_the_strip_of_runs_says_its_order_and_its_colours(make_page: MakePage) -> None:
-    words = _words(render_html(make_page(agents=1)))
+def test_the_strip_of_runs_says_its_order_and_its_colours(make_page: MakePage, read_words: ReadWords) -> None:
+    words = read_words(render_html(make_page(agents=1)))
     assert re.search(r"Success\s+Completion\s+oldest of 3 runs read\s+newest", words)
     assert re.search(r"Runs that did their task: yes\s+no\s+not known\s+unfinished", words)
 
@@ -219,7 +223,9 @@ def test_names_of_tools_break_between_their_parts_and_stay_harmless(make_page: M
     assert "grant_<wbr>access.&lt;b&gt;&amp;now" in render_html(page)
 
 
-def test_a_printer_gets_the_agents_that_need_work_or_changed_and_says_so(make_page: MakePage) -> None:
+def test_a_printer_gets_the_agents_that_need_work_or_changed_and_says_so(
+    make_page: MakePage, read_words: ReadWords
+) -> None:
     page = make_page(agents=7)
     html = render_html(page)
     on_paper = set(re.findall(r'<details class="agent paper" id="a(\d+)"', html))
@@ -227,20 +233,20 @@ def test_a_printer_gets_the_agents_that_need_work_or_changed_and_says_so(make_pa
     moved = {agent.agent_id for agent in page.comparison.agents if agent.verdict in ("worse", "better")}
     work = {row["agent_id"] for row in page.agents if row["status"] == "failed" or row["passed"] is False}
     assert on_paper == {str(found) for found in moved | work}
-    assert f"On paper are the {len(on_paper)} agents that need attention or became worse or better" in _words(html)
-    assert f"the rest ({7 - len(on_paper)} of 7)" in _words(html)
+    assert f"On paper are the {len(on_paper)} agents that need attention or became worse or better" in read_words(html)
+    assert f"the rest ({7 - len(on_paper)} of 7)" in read_words(html)
     # Of very many that need attention the worst, and that there are more.
     hundred = make_page(agents=100, comparison=None)
     for row in hundred.agents:
         row["passed"] = False
     html = render_html(hundred)
     assert html.count('class="agent paper"') == 24
-    assert "the 24 worst of the 100 agents that need attention" in _words(html)
+    assert "the 24 worst of the 100 agents that need attention" in read_words(html)
     for row in hundred.agents:
         row["passed"] = True
     html = render_html(hundred)
     assert 'class="agent paper"' not in html
-    assert "all 100 are in the table only" in _words(html)
+    assert "all 100 are in the table only" in read_words(html)
 
 
 def test_those_that_need_work_come_first(make_page: MakePage) -> None:
@@ -309,154 +315,3 @@ def test_who_was_not_looked_at_is_not_said_to_need_no_work(make_page: MakePage) 
         "Of 4 agents, 1 passes, 1 fails, 1 could not be judged."
     )
     assert headline(None, passed, passed, passed, passed) == "All 4 agents pass."
-
-
-_NEW = ("succeeded", "success_source", "verdict", "verdict_error", "checks", "failure_mode", "failure_step",
-        "verdict_evidence", "unstable", "inclusion_probability")  # fmt: skip
-
-
-def test_a_report_made_before_verdicts_shows_completion_and_states_that_success_is_not_known(
-    make_page: MakePage,
-) -> None:
-    page = make_page(agents=3)
-    for row in (page.report, *page.agents):
-        row.update(dict.fromkeys(("success_rate", "success_rate_low", "success_rate_high", "verdicts")))
-        row["runs_in_population"] = None
-    for row in page.agents:
-        row["success_rate_shrunk"] = None
-    for row in page.runs:
-        row.update(dict.fromkeys(_NEW))
-    for row in page.criteria:
-        row.update(dict.fromkeys(("score_low", "score_high", "runs_passed", "runs_decided", "coverage")))
-        row["passed"] = None if row["score"] is None else row["score"] >= row["threshold"]
-    words = _words(render_html(page))
-    assert "7.8 of 10" in words
-    assert "not known: this report has no verdicts on runs" in words
-    assert "by status; whether they did their task is not known" in words
-    assert "Completion 75% 53 to 89%" in words
-    for absent in ("three of ten", "did not do its task", "Too close to call", "points below", "Runs judged", "None"):
-        assert absent not in words, absent
-
-
-def test_who_passes_and_who_fails_is_named_first_with_their_success(make_page: MakePage) -> None:
-    page = make_page(agents=12, comparison=None)
-    for number, row in enumerate(page.agents):
-        row.update(status="evaluated", agent_name=f"bot-{number:02}", passed=[False, True][number == 11])
-    words = _words(render_html(page))
-    named = words.partition("Of 12 agents, 1 passes, 11 fail.")[2].partition("Runs that did their task")[0]
-    failing = r"bot-00 45% \(26–66%\) : criterion 0 bot-01 45% \(26–66%\) : .* bot-07 45% .* and 3 more"
-    assert re.search(rf"^ Fails {failing} Passes bot-11 45% \(26–66%\) The share of runs", named)
-
-
-def test_what_to_fix_first_is_the_first_section(make_page: MakePage) -> None:
-    page = make_page(agents=4)
-    html = render_html(page)
-    assert re.findall(r'<h2 id="(\w+)"', html)[0] == "issues"
-    words = _words(html)
-    assert "30% of all runs, 50 to 50% report_issues.title new 7 runs of" in words
-    assert "ongoing since report 9" in words
-    assert "What to change: report_issues.recommendation" in words
-    assert "Probable cause (a guess): report_issues.probable_cause" in words
-    assert "1 more issue" in words
-    assert "Gone since the last report: report_issues.title" in words
-    assert re.search(r'<a href="#r1-1000">run 1000</a>', html)
-    # Of a report that has none the agents that need attention are listed with their reasons.
-    without = render_html(replace(page, issues=()))
-    assert "Needs attention" in _words(without)
-    assert "Needs attention" not in words
-
-
-def test_without_labels_the_page_states_how_often_judges_are_wrong(make_page: MakePage) -> None:
-    page = make_page(agents=2)
-    assert "three of ten" not in _words(render_html(page))
-    words = _words(render_html(replace(page, agreement=None)))
-    assert "about three of ten verdicts “success” on agents' trajectories are wrong" in words
-    page.report["verdicts"]["from_judge"] = 0
-    assert "three of ten" not in _words(render_html(replace(page, agreement=None)))
-
-
-def test_lost_verdicts_stand_beside_the_rate(make_page: MakePage) -> None:
-    page = make_page(agents=2)
-    page.report["verdicts"]["unusable"] = 0
-    assert "could not be used" not in _words(render_html(page))
-    page.report["verdicts"]["unusable"] = 15
-    words = _words(render_html(page))
-    assert (
-        words.index("95 % interval") < words.index("Verdicts on 15 runs could not be used") < words.index("Team score")
-    )
-
-
-def test_a_judge_that_calls_every_run_a_success_is_doubted_at_the_top(make_page: MakePage) -> None:
-    page = make_page(agents=2, runs=6)
-    for run in page.runs:
-        run["verdict"] = "yes"
-    doubt = f"The judge called all {len(page.runs)} runs a success"
-    page = replace(page, agreement=None, report={**page.report, "warnings": [doubt_judge(page.runs)]})
-    words = _words(render_html(page))
-    assert words.count(doubt) == 1
-    assert words.index(doubt) < words.index("What to fix first", words.index("95 % interval"))
-    # Where people's labels tell how good the judge is, it is a note.
-    measured = _words(render_html(replace(page, agreement=make_page(agents=2).agreement)))
-    assert measured.count(doubt) == 1
-    assert measured.index("Read with care") < measured.index(doubt)
-
-
-def test_a_run_shows_its_verdict_with_quotes_and_its_candidate_step(make_page: MakePage) -> None:
-    page = make_page(agents=1)
-    page.runs[0].update(
-        verdict_error=None,
-        checks={"accuracy": "fail", "efficiency": "pass", "tone": "cannot_tell"},
-        failure_mode="<b>held for review",
-        failure_step="R1.4",
-        verdict_evidence=[{"run_id": "1000", "label": "R1.4", "span_id": "", "quote": "state: on_hold"}],
-    )
-    words = _words(render_html(page))
-    assert "What went wrong <b>held for review (candidate step R1.4 )" in words
-    assert "accuracy : fail efficiency : pass tone : cannot tell" in words
-    assert "R1.4 state: on_hold" in words
-
-
-def test_what_would_decide_a_criterion_that_is_too_close_to_call_is_stated(make_page: MakePage) -> None:
-    page = make_page(agents=1)
-    page.agents[0]["passed"] = None
-    page.criteria[-2].update(
-        criterion="accuracy", score=6.5, score_low=4.3, score_high=8.2, runs_decided=20, runs_passed=13, passed=None
-    )
-    words = _words(render_html(page))
-    assert re.search(r"accuracy 6\.5 \(4\.3 to 8\.2\), needs 7: about \d+ more runs would decide it", words)
-    assert "13 of 20 runs" in words
-
-
-def test_runs_that_were_sampled_are_shown_with_their_population(make_page: MakePage) -> None:
-    page = make_page(agents=1)
-    page.agents[0].update(runs_analyzed=20, runs_in_population=4812)
-    words = _words(render_html(page))
-    assert "20 of 4,812" in words
-    assert "oldest of 3 runs read, of 4,812" in words
-
-
-def test_the_page_states_for_what_its_comparison_holds(make_page: MakePage) -> None:
-    page = make_page()
-    assert page.comparison is not None
-    assert HOLDS_FOR in _words(render_html(page))
-    assert HOLDS_FOR not in _words(render_html(replace(page, comparison=None)))
-
-
-def test_how_runs_were_chosen_stands_on_the_page(make_page: MakePage) -> None:
-    page = make_page()
-    page.report["parameters"] = {"options": {"since": "7d", "runs_per_agent": 20, "unit": "session"}}
-    page.report["runs_in_population"] = 4812
-    words = _words(render_html(page))
-    assert re.search(r"Conversations up to .{10,30}, since 7d ; at most 20 of each agent read, drawn at random", words)
-    # Of an earlier version, which read the newest of the window.
-    page.report["runs_in_population"] = None
-    assert "; the newest 20 of each agent" in _words(render_html(page))
-    page.report["parameters"] = {"options": {"runs_per_agent": 20}}
-    assert "; the newest 20 of each agent" in _words(render_html(page))
-
-
-def test_two_agents_are_both(make_page: MakePage) -> None:
-    page = make_page(agents=2, comparison=None)
-    for row in page.agents:
-        row.update(status="evaluated", passed=False)
-    assert "Both agents fail." in _words(render_html(page))
