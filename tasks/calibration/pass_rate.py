@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from tasks.calibration.agreement import MINIMUM_RUNS
 from tasks.calibration.judging import JudgedReport, JudgedRun, RunKey
@@ -174,7 +174,7 @@ def _chances(agents: Keys, sizes: Floats, checked: Bools) -> Floats:
     codes, count = clusters_of(agents)
     found, expected = np.bincount(codes, checked, count), np.bincount(codes, chances, count)
     distance = float(((found - expected) ** 2 / np.maximum(expected, 1e-9)).sum())
-    if count > 1 and stats.chi2.sf(distance, count - 1) < _CHOSEN:
+    if count > 1 and special.chdtrc(count - 1, distance) < _CHOSEN:
         for agent in range(count):
             own = codes == agent
             # Without a label nothing is divided by it.

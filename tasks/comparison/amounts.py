@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import special, stats
+
+# scipy.stats takes a second to import; as an attribute it is loaded where it is first used.
+import scipy
+from scipy import special
 
 from tasks.comparison.samples import Samples, Weights, effective_size
 from tasks.statistics.correction import Floats
@@ -51,7 +54,7 @@ def rank_all(many: Sequence[Samples]) -> list[Ranks | None]:
     for indices in groups.values():
         before = np.array([_means(many[index].old, list(many[index].old)) for index in indices])
         after = np.array([_means(many[index].new, list(many[index].new)) for index in indices])
-        result = stats.mannwhitneyu(after, before, axis=1)
+        result = scipy.stats.mannwhitneyu(after, before, axis=1)
         expected = before.shape[1] * after.shape[1] / 2
         for index, p_value, statistic in zip(indices, result.pvalue, result.statistic, strict=True):
             found[index] = float(p_value), float(statistic) - expected
@@ -86,7 +89,7 @@ def compare_amounts(samples: Samples, ranks: Ranks | None = None) -> AmountTest 
             return None
         before, after = _means(samples.old, list(samples.old)), _means(samples.new, list(samples.new))
         if ranks is None:
-            result = stats.mannwhitneyu(after, before)
+            result = scipy.stats.mannwhitneyu(after, before)
             ranks = float(result.pvalue), float(result.statistic) - len(before) * len(after) / 2
         p_value, direction = ranks
         means = _ratio(_draws(len(after), 1), samples.new, list(samples.new)) - _ratio(
@@ -145,8 +148,8 @@ def _signed_ranks(before: Floats, after: Floats) -> tuple[float, float]:
     ratios = np.log(after) - np.log(before) if positive else after - before
     if not ratios.any():
         return 1.0, 0.0
-    result = stats.wilcoxon(ratios, zero_method="zsplit" if (ratios == 0).any() else "wilcox")
-    ranks = stats.rankdata(np.abs(ratios))
+    result = scipy.stats.wilcoxon(ratios, zero_method="zsplit" if (ratios == 0).any() else "wilcox")
+    ranks = scipy.stats.rankdata(np.abs(ratios))
     return float(result.pvalue), float((np.sign(ratios) * ranks).sum())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from tasks.statistics.estimate import Estimate
 
@@ -37,7 +37,7 @@ def jackknife(
     error = np.sqrt((groups - 1) / groups * np.sum((replicates - replicates.mean()) ** 2))
     if error < 1e-12:
         return Estimate(value=float(value), n=n)
-    reach = error * stats.t.ppf(0.975, max(1.0, (groups if worth is None else worth) - 1))
+    reach = error * special.stdtrit(max(1.0, (groups if worth is None else worth) - 1), 0.975)
     return Estimate(
         value=float(value), low=float(max(lowest, value - reach)), high=float(min(highest, value + reach)), n=n
     )
@@ -73,7 +73,7 @@ def effective_share(hits: Floats, keys: Keys, weights: Floats | None = None) -> 
     variance = float((residuals**2).sum() * groups / (groups - 1))
     # Equal hits say nothing about the variance.
     worth = share * (1 - share) / variance if variance > 0 else 1.0 * groups
-    few = (stats.norm.ppf(0.975) / stats.t.ppf(0.975, groups - 1)) ** 2
+    few = (special.ndtri(0.975) / special.stdtrit(groups - 1, 0.975)) ** 2
     return share, float(min(worth, most) * few)
 
 
@@ -82,7 +82,7 @@ def share_estimate(hits: Floats, keys: Keys, weights: Floats | None = None) -> E
     share, worth = effective_share(hits, keys, weights)
     if not len(hits):
         return Estimate()
-    low, high = stats.beta.ppf([0.025, 0.975], share * worth + 0.5, (1 - share) * worth + 0.5)
+    low, high = special.betaincinv(share * worth + 0.5, (1 - share) * worth + 0.5, [0.025, 0.975])
     return Estimate(value=share, low=min(float(low), share), high=max(float(high), share), n=len(hits))
 
 

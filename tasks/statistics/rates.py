@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+
+# scipy.stats takes a second to import; as an attribute it is loaded where it is first used.
+import scipy
 
 from tasks.statistics.correction import POWER, Floats
 
@@ -91,7 +93,7 @@ def compare_rates(strata: Sequence[Stratum]) -> RateTest:
 @lru_cache(maxsize=4096)
 def _hypergeometric(n1: int, n2: int, successes: int) -> Floats:
     """How likely 0, 1, … of ``n2`` runs are among the ``successes`` of all ``n1 + n2``."""
-    pmf: Floats = stats.hypergeom.pmf(np.arange(n2 + 1), n1 + n2, successes, n2)
+    pmf: Floats = scipy.stats.hypergeom.pmf(np.arange(n2 + 1), n1 + n2, successes, n2)
     return pmf
 
 
@@ -107,7 +109,7 @@ def detectable_rate(n1: int, x1: int, n2: int, worse: float, better: float) -> f
     # What is found shrinks with the root of the runs: above 100 it is calculated for 100.
     size1, size2 = min(n1, _MOST_EXACT), min(n2, _MOST_EXACT)
     scale = math.sqrt((1 / n1 + 1 / n2) / (1 / size1 + 1 / size2))
-    first = stats.binom.pmf(np.arange(size1 + 1), size1, before)
+    first = scipy.stats.binom.pmf(np.arange(size1 + 1), size1, before)
     last = _binomials(size2)
     falls = first @ (_fisher(size1, size2, False) <= worse) @ last
     rises = first @ (_fisher(size1, size2, True) <= better) @ last
@@ -123,10 +125,10 @@ def _fisher(n1: int, n2: int, rise: bool) -> Floats:
     """Fisher's one-sided p-value for each number of successes before (rows) and after (columns)."""
     x1, x2 = np.meshgrid(np.arange(n1 + 1), np.arange(n2 + 1), indexing="ij")
     if rise:
-        return np.asarray(stats.hypergeom.sf(x2 - 1, n1 + n2, x1 + x2, n2), dtype=float)
-    return np.asarray(stats.hypergeom.cdf(x2, n1 + n2, x1 + x2, n2), dtype=float)
+        return np.asarray(scipy.stats.hypergeom.sf(x2 - 1, n1 + n2, x1 + x2, n2), dtype=float)
+    return np.asarray(scipy.stats.hypergeom.cdf(x2, n1 + n2, x1 + x2, n2), dtype=float)
 
 
 @lru_cache(maxsize=64)
 def _binomials(n: int) -> Floats:
-    return np.asarray(stats.binom.pmf(np.arange(n + 1)[:, None], n, _RATES[None, :]), dtype=float)
+    return np.asarray(scipy.stats.binom.pmf(np.arange(n + 1)[:, None], n, _RATES[None, :]), dtype=float)

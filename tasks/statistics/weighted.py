@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from tasks.statistics.clusters import Floats
 from tasks.statistics.estimate import Estimate, widen
@@ -56,7 +56,7 @@ def _estimate(share: float, worth: float, n: int) -> Estimate:
     low, high = min(interval[0], share), max(interval[1], share)
     if worth < n * (1 - 1e-9):
         # Of unequal weights.
-        jeffreys = stats.beta.ppf([0.025, 0.975], share * worth + 0.5, (1 - share) * worth + 0.5)
+        jeffreys = special.betaincinv(share * worth + 0.5, (1 - share) * worth + 0.5, [0.025, 0.975])
         low, high = min(low, float(jeffreys[0])), max(high, float(jeffreys[1]))
     return Estimate(value=share, low=low, high=high, n=n)
 
