@@ -213,13 +213,6 @@ def shared_server(postgres_server: sa.URL) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="package")
-def fresh_server(postgres_server: sa.URL) -> Iterator[str]:
-    """The same, but of one package alone: no other deployments and runs are in it."""
-    with _database(postgres_server) as database, _team_server(database) as url:
-        yield url
-
-
 @pytest.fixture(scope="module")
 def prefect_database(postgres_server: sa.URL) -> Iterator[str]:
     """The URL (``postgresql+asyncpg://…``) of a fresh database for servers of the module's own: the first migrates it.
