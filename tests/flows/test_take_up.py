@@ -72,7 +72,6 @@ def test_a_killed_report_is_taken_up_and_pays_only_for_what_is_missing(
     asked = len(world.judge.requests)
     report_id = world.warehouse.list_reports()[0]["id"]
 
-    # In this process: any may take it up.
     code, printed = run_here("--report-id", str(report_id))
 
     assert code == 0
