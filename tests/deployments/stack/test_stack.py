@@ -153,7 +153,7 @@ def watched(up: Up) -> dict[str, Any]:
         _ui["fill_in"](page, "demo", "Weekly")
         run_url = _ui["submit"](page)
         seen["run"] = run_url.rpartition("/")[2]
-        # The page is drawn again and again while it is looked at, so it is not looked at before there is something.
+        # An open page asks for news all the time: none is open until there is progress to see.
         page.goto("about:blank")
         up.until(is_judging.is_set)
         _ui["open_artifact"](page, run_url, "progress")
