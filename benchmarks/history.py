@@ -178,8 +178,8 @@ def _call(dice: random.Random, report_id: int, agent: int | None, moment: dateti
 def _copy_report(connection: sa.Connection, first: int, day: int) -> int:
     row = dict(connection.execute(sa.select(reports).where(reports.c.id == first)).mappings().one())
     del row["id"]
-    moments = ("created_at", "generation_started_at", "generation_completed_at")
-    row |= {name: row[name] + timedelta(days=day) for name in moments}
+    times = ("created_at", "generation_started_at", "generation_completed_at")
+    row |= {name: row[name] + timedelta(days=day) for name in times}
     key = connection.execute(sa.insert(reports).values(row)).inserted_primary_key
     assert key is not None
     return int(key[0])

@@ -51,7 +51,7 @@ WORLDS: Mapping[str, World] = {
 
 
 @dataclass(slots=True)
-class Tally:
+class Coverage:
     """What was found over many environments; every list has one entry an environment."""
 
     raw: list[bool] = field(default_factory=list)
@@ -116,18 +116,18 @@ def ratings_of(report: JudgedReport, shown: Shown, labelled: Codes) -> list[Pair
     return ratings
 
 
-def measure_intervals(world: World, labels: int, trials: int, seed: int) -> Tally:
+def measure_intervals(world: World, labels: int, trials: int, seed: int) -> Coverage:
     """``trials`` environments of a kind, each with ``labels`` runs labelled."""
     rng = np.random.default_rng([seed, labels])
-    tally = Tally()
+    coverage = Coverage()
     for _ in range(trials):
         shown = draw_environment(rng, world)
         report = report_of(shown)
         ratings = ratings_of(report, shown, draw_labels(rng, draw_sizes(shown), labels))
         even = rng.choice(len(shown.truth), labels, replace=False)
         alone = estimate_share(list(shown.truth[even]), list(1 / shown.inclusion[even]))
-        tally.add(shown.rate, correct_success_rate(ratings, {1: report}, 1), alone)
-    return tally
+        coverage.add(shown.rate, correct_success_rate(ratings, {1: report}, 1), alone)
+    return coverage
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from tasks.errors import SourceError
 from tasks.evidence.types import AgentRuns, Run
 from tasks.sources.contract.statuses import Statuses
-from tasks.sources.source import Source, Tally, Window
+from tasks.sources.source import Source, SourceCounts, Window
 from tasks.wording.counts import counted
 
 _USUAL = ("production", "prod")
@@ -51,21 +51,21 @@ class Survey:
         return f"newest run {self.newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if self.newest else "no run"
 
 
-def choose_environment(environments: Sequence[str], tally: Tally | None) -> str:
+def choose_environment(environments: Sequence[str], counts: SourceCounts | None) -> str:
     """The environment to report on first: one called production (or prod), else the one with the most runs, else the
     first; "" without any."""
     by_name = {name.lower(): name for name in reversed(environments)}
     usual = next((by_name[name] for name in _USUAL if name in by_name), None)
-    runs = tally.runs if tally else {}
+    runs = counts.runs if counts else {}
     return usual or max(environments, key=lambda name: runs.get(name, 0), default="")
 
 
-def count_environments(source: Source, environments: Sequence[str]) -> Tally | None:
+def count_environments(source: Source, environments: Sequence[str]) -> SourceCounts | None:
     """The agents and runs of each of ``environments``; None for a single one, or where they cannot be counted."""
     if len(environments) < 2:
         return None
     try:
-        return source.tally()
+        return source.counts()
     except SourceError:
         return None
 

@@ -134,7 +134,7 @@ def wait_for_agents(page: Page, *, least: int) -> int:
         found = _EVALUATED.search(page.inner_text("body"))
         if found and int(found[1]) >= least:
             return int(found[1])
-        time.sleep(0.2)
+        time.sleep(1)
         page.reload()
     raise TimeoutError(f"fewer than {least} agents are evaluated after {_REPORT_SECONDS} s")
 

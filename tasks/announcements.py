@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from prefect.events import emit_event
 from prefect.logging import get_run_logger
 
 from tasks.errors import scrub
-from tasks.report.build import ReportRows
-from tasks.report.plan import ReportPlan
+
+if TYPE_CHECKING:
+    # What marks abandoned reports needs this module, and none of what judges.
+    from tasks.report.build import ReportRows
+    from tasks.report.plan import ReportPlan
 
 COMPLETED, FAILED = "agent-report.completed", "agent-report.failed"
 BELOW = "agent-report.agent-below-threshold"

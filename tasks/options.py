@@ -21,7 +21,7 @@ DEFAULT_JUDGE_MODEL = "gpt-5.4-mini"
 SIMULATED_JUDGE_MODEL = "simulated-judge"
 LONGEST_SECONDS = 30 * 86400
 
-Unit = Literal["run", "session"]
+RunUnit = Literal["run", "session"]
 """What counts as a run: a run of the source, or a conversation (all its runs with one ``session_id``)."""
 
 JudgeRuns = Literal["together", "each", "off"]
@@ -83,7 +83,7 @@ class ReportOptions(BaseModel):
         description="Model name as in the runs. Empty: runs of every model.",
         json_schema_extra={"position": 3},
     )
-    unit: Unit = Field(
+    unit: RunUnit = Field(
         "run",
         title="What is a run",
         description="run, or session: a conversation (the runs with one session_id) counts as one run.",

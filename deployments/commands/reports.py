@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from deployments.terminal.console import one_line, open_console, print_json
 from deployments.terminal.option_help import Flag, option
 from tasks.errors import UsageError
-from tasks.options import Unit
+from tasks.options import RunUnit
 
 if TYPE_CHECKING:
     from deployments.local.runner import Order
@@ -34,7 +34,7 @@ def run(
     runs_per_agent: Annotated[int | None, option("runs_per_agent")] = None,
     since: Annotated[str | None, option("since")] = None,
     filter_model: Annotated[str | None, option("filter_model")] = None,
-    unit: Annotated[Unit | None, option("unit")] = None,
+    unit: Annotated[RunUnit | None, option("unit")] = None,
     agents: Annotated[list[str] | None, option("agents", consume_multiple=True)] = None,
     max_concurrent_evals: Annotated[int | None, option("max_concurrent_evals")] = None,
     max_concurrent_runs: Annotated[int | None, option("max_concurrent_runs")] = None,

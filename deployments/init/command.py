@@ -28,7 +28,7 @@ from tasks.connecting import open_clients
 from tasks.errors import ConfigurationError, UsageError
 from tasks.evidence.left_out import FOR_STATUS
 from tasks.settings import NO_ENV_FILE, ReportOptions, Settings, read_settings
-from tasks.sources.source import Source, Tally
+from tasks.sources.source import Source, SourceCounts
 
 MAPPING_FILE = "source.yaml"
 _SOURCE, _MAPPING = "AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_SOURCE_MAPPING"
@@ -77,12 +77,12 @@ def start(given: str | None, *, environment: str, output: Path, as_json: bool) -
         # The estimate uses them too: the source is opened once.
         open_clients() as clients,
     ):
-        survey, tally = _survey(clients.source(), environment)
+        survey, counts = _survey(clients.source(), environment)
         own = "" if place.kind == "traces" or look.preset else f"a file that {_MAPPING} names"
         print_found(
             console,
             survey,
-            tally,
+            counts,
             limit=_RUNS_READ,
             may_choose=not environment,
             mapping=mapping.name if mapping else own,
@@ -147,11 +147,11 @@ def _source_settings(url: str, mapping: Path | None, preset: str) -> Iterator[No
         os.environ.update(before)
 
 
-def _survey(source: Source, environment: str) -> tuple[Survey, Tally | None]:
+def _survey(source: Source, environment: str) -> tuple[Survey, SourceCounts | None]:
     known = source.list_environments()
-    tally = count_environments(source, known)
-    wanted = environment or _chosen(known, tally)
-    return survey_source(source, known, wanted, limit=_RUNS_READ, now=datetime.now(UTC)), tally
+    counts = count_environments(source, known)
+    wanted = environment or _chosen(known, counts)
+    return survey_source(source, known, wanted, limit=_RUNS_READ, now=datetime.now(UTC)), counts
 
 
 def _judge_problem(clients: Clients) -> str:
@@ -163,8 +163,8 @@ def _judge_problem(clients: Clients) -> str:
     return ""
 
 
-def _chosen(known: list[str], tally: Tally | None) -> str:
-    usual = choose_environment(known, tally)
+def _chosen(known: list[str], counts: SourceCounts | None) -> str:
+    usual = choose_environment(known, counts)
     if len(known) < 2 or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return usual
     return _ask(f"Environment of the first report ({', '.join(known[:10])}) [{usual}]: ") or usual

@@ -15,7 +15,7 @@ from deployments.init.looking import Look
 from deployments.source_survey import Survey, named, word_counts
 from deployments.terminal.console import Column, one_line, plain, print_table
 from deployments.terminal.invocation import printed_command
-from tasks.sources.source import Tally
+from tasks.sources.source import SourceCounts
 from tasks.wording.counts import counted
 from tasks.wording.shortening import cut
 
@@ -90,7 +90,7 @@ def _sample(column: Found, look: Look) -> str:
 def print_found(
     console: Console,
     survey: Survey,
-    tally: Tally | None,
+    counts: SourceCounts | None,
     *,
     limit: int,
     may_choose: bool,
@@ -103,7 +103,7 @@ def print_found(
     can; of the statuses in ``explained``, a note above shows how they count.
     """
     if len(survey.environments) > 1:
-        console.print(Text.assemble("  ", one_line(f"{_totals(survey, tally)}: {named(survey.environments)}")))
+        console.print(Text.assemble("  ", one_line(f"{_totals(survey, counts)}: {named(survey.environments)}")))
     else:
         console.print(Text.assemble("  ", one_line(survey.places)))
     agents = f"{counted(len(survey.agents), 'agent')}: {named(survey.agents)}" if survey.agents else "no agent"
@@ -128,12 +128,12 @@ def print_found(
         console.print(Text.assemble(("Note: ", "yellow"), one_line(problem)), soft_wrap=True)
 
 
-def _totals(survey: Survey, tally: Tally | None) -> str:
+def _totals(survey: Survey, counts: SourceCounts | None) -> str:
     """``72 environments, 310 agents, 4,021 runs``, as far as that is known."""
     parts = [counted(len(survey.environments), "environment")]
-    if tally is not None:
-        parts.append(counted(sum(tally.agents.values()), "agent"))
-        parts += [counted(sum(tally.runs.values()), "run")] if tally.is_whole else []
+    if counts is not None:
+        parts.append(counted(sum(counts.agents.values()), "agent"))
+        parts += [counted(sum(counts.runs.values()), "run")] if counts.is_whole else []
     return ", ".join(parts)
 
 

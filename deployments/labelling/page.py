@@ -57,7 +57,7 @@ class _ShownRun:
     trace_url: str
     instructions: str
     texts: Sequence[tuple[str, str]]
-    moments: Sequence[Moment]
+    timeline: Sequence[Moment]
     ending: Sequence[tuple[str, str]]
     questions: Sequence[_ShownQuestion]
 
@@ -176,7 +176,7 @@ class LabellingPage:
             trace_url=self.pages.url(of.run["trace_id"], of.run["run_id"], of.run["session_id"]),
             instructions=whole.instructions,
             texts=whole.texts,
-            moments=whole.moments,
+            timeline=whole.timeline,
             ending=whole.ending,
             questions=[self._question(number, question, known) for number, question in enumerate(own)],
         )
@@ -215,7 +215,7 @@ def _of_excerpts(run: RunRow) -> WholeRun:
     calls = [line.plain for line in describe_calls(run)]
     return WholeRun(
         texts=[("Task (excerpt)", run["task_excerpt"])] if run["task_excerpt"] else [],
-        moments=[Moment(calls[0], "\n".join(calls[1:]))],
+        timeline=[Moment(calls[0], "\n".join(calls[1:]))],
         ending=[(heading, text) for heading, text in ending if text],
     )
 

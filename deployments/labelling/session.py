@@ -187,8 +187,8 @@ class LabellingSession:
             self._instructions.add(whole.instructions)
             text = clip_middle(whole.instructions, _LONGEST_INSTRUCTIONS)
             self.console.print(Text.assemble(("The agent's instructions: ", "bold"), plain(text, "dim")))
-        moments = [(moment.title, clip_middle(moment.text, _LONGEST_STEP)) for moment in whole.moments]
-        for title, text in (*whole.texts, *moments, *whole.ending):
+        timeline = [(moment.title, clip_middle(moment.text, _LONGEST_STEP)) for moment in whole.timeline]
+        for title, text in (*whole.texts, *timeline, *whole.ending):
             self.console.print(Text.assemble(one_line(f"{title}:", "bold"), " ", plain(text)))
 
     def _end(self, how: str) -> None:

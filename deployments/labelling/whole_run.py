@@ -26,12 +26,12 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class WholeRun:
-    """A run as the source has it, redacted: ``texts`` before what happened (task, what is given), ``moments`` in their
+    """A run as the source has it, redacted: ``texts`` before what happened (task, what is given), ``timeline`` in their
     order, ``ending`` after it (response, error); each text under its heading. ``instructions`` are those that the agent
     was given ("" where they are not known)."""
 
     texts: Sequence[tuple[str, str]]
-    moments: Sequence[Moment]
+    timeline: Sequence[Moment]
     ending: Sequence[tuple[str, str]]
     instructions: str = ""
 
@@ -68,7 +68,7 @@ def _whole(labelled: LabelledRun, instructions: str) -> WholeRun:
     run = labelled.run
     return WholeRun(
         texts=_filled(("Task", run.task), ("A correct answer (given)", run.expected), ("Context (given)", run.context)),
-        moments=tuple(_moments(labelled.steps)),
+        timeline=tuple(_moments(labelled.steps)),
         ending=_filled(("Response", run.final_response), ("Error", run.error)),
         instructions=instructions,
     )

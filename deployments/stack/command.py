@@ -24,8 +24,9 @@ from deployments.stack.programs import Programs
 from deployments.stack.supervisor import StoppedError, Supervisor, shutdown_by_signal
 from deployments.terminal.console import one_line, open_console
 from deployments.terminal.invocation import printed_command
-from tasks.errors import StackError
+from tasks.errors import StackError, WarehouseError
 from tasks.warehouse.owner import current_owner
+from tasks.warehouse.sql import open_warehouse
 from tasks.wording.counts import counted
 
 _HOST = "127.0.0.1"
@@ -122,8 +123,9 @@ def _start(
     try:
         # What a stack that was killed left unfinished: the events of its end died with it. Not as a run of the
         # deployment, whose one place may still be leased to a run that was killed.
-        supervisor.run(programs.reconcile(stack.settings))
-    except StackError as error:
+        if not stack.warehouse or _has_unfinished(stack.warehouse):
+            supervisor.run(programs.reconcile(stack.settings))
+    except (StackError, WarehouseError) as error:
         say(str(error))
     supervisor.wait_until_ready(*children)
     return stack
@@ -136,6 +138,14 @@ def _warehouse(settings: dict[str, str], place: Place, postgres: Postgres) -> tu
         return "", settings
     url = postgres.database("warehouse")
     return url, {**settings, "AGENT_REPORT_WAREHOUSE_URL": url}
+
+
+def _has_unfinished(url: str) -> bool:
+    warehouse = open_warehouse(url)
+    try:
+        return bool(warehouse.load_unfinished())
+    finally:
+        warehouse.close()
 
 
 def _url(port: int) -> str:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 import httpx
 
@@ -165,9 +166,16 @@ def _at_once(since: datetime) -> bool:
     return True
 
 
+@cache
+def _client() -> httpx.Client:
+    # Children are asked several times a second until they are ready, and a client takes longer to make than to use. A
+    # connection is not kept: the process at its other end may be gone by the next time.
+    return httpx.Client(timeout=1, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+
+
 def _answers(url: str, *, ok: bool = True) -> bool:
     try:
-        status = httpx.get(url, timeout=1, trust_env=False).status_code
+        status = _client().get(url).status_code
     except httpx.HTTPError:
         return False
     return status == httpx.codes.OK or not ok
@@ -179,7 +187,7 @@ def _has_worker(api: str, password: str, since: datetime) -> bool:
         {"workers": {"last_heartbeat_time": {"after_": since.isoformat()}}},
     )
     try:
-        answer = httpx.post(url, json=body, headers=authorization(password), timeout=1, trust_env=False)
+        answer = _client().post(url, json=body, headers=authorization(password))
     except httpx.HTTPError:
         return False
     return answer.status_code == httpx.codes.OK and any(row["name"] == _WORKER for row in answer.json())

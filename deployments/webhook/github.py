@@ -13,14 +13,14 @@ _PAYLOAD_KEY = "agent_report"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedReport:
     """Parameters of a report. ``signed_id`` is an id of the delivery that the signature covers, or empty."""
 
     parameters: dict[str, Any]
     signed_id: str = ""
 
 
-def read_event(event: str, body: dict[str, Any], allowed: AllowList) -> Asked | str:
+def read_event(event: str, body: dict[str, Any], allowed: AllowList) -> RequestedReport | str:
     """What ``event`` asks for, or why it asks for nothing: a webhook gets many kinds of events, and none is an error.
 
     Without an event the body holds the parameters, as in every other request.
@@ -29,7 +29,7 @@ def read_event(event: str, body: dict[str, Any], allowed: AllowList) -> Asked | 
         ProblemError: 422, where an event that is one of ours lacks what it needs.
     """
     if not event:
-        return Asked(body)
+        return RequestedReport(body)
     if event == "repository_dispatch":
         return _read_dispatch(body)
     if event == "deployment_status":
@@ -39,7 +39,7 @@ def read_event(event: str, body: dict[str, Any], allowed: AllowList) -> Asked | 
     return "No report is made on this event, only on deployment_status and repository_dispatch."
 
 
-def _read_dispatch(body: dict[str, Any]) -> Asked | str:
+def _read_dispatch(body: dict[str, Any]) -> RequestedReport | str:
     if body.get("action") != DISPATCH_ACTION:
         return f"No report is made on this event_type, only on {DISPATCH_ACTION}."
     payload = body.get("client_payload")
@@ -50,10 +50,10 @@ def _read_dispatch(body: dict[str, Any]) -> Asked | str:
     signed_id = parameters.pop("delivery_id", "")
     if not isinstance(signed_id, str) or len(signed_id) > 200:
         raise ProblemError(422, "client_payload.delivery_id must be a text of at most 200 characters.")
-    return Asked(parameters, f"dispatch:{signed_id}" if signed_id else "")
+    return RequestedReport(parameters, f"dispatch:{signed_id}" if signed_id else "")
 
 
-def _read_deployment(body: dict[str, Any], allowed: AllowList) -> Asked | str:
+def _read_deployment(body: dict[str, Any], allowed: AllowList) -> RequestedReport | str:
     status, deployment = body.get("deployment_status"), body.get("deployment")
     if not isinstance(status, dict) or not isinstance(deployment, dict) or not isinstance(status.get("id"), int):
         raise ProblemError(422, "An event deployment_status needs deployment_status.id and deployment.")
@@ -67,4 +67,4 @@ def _read_deployment(body: dict[str, Any], allowed: AllowList) -> Asked | str:
     wanted = payload.get(_PAYLOAD_KEY, {}) if isinstance(payload, dict) else {}
     if not isinstance(wanted, dict):
         raise ProblemError(422, f"deployment.payload.{_PAYLOAD_KEY} must be an object of the flow's parameters.")
-    return Asked({"environment": environment, **wanted}, f"deployment_status:{status['id']}")
+    return RequestedReport({"environment": environment, **wanted}, f"deployment_status:{status['id']}")

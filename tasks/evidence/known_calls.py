@@ -30,8 +30,8 @@ def known_calls(run: Run, trace: Trace | None = None) -> KnownCalls:
     spans = telemetry.tool_calls if telemetry is not None else ()
     in_row = run.tool_calls_known or bool(run.tool_calls)
     if telemetry is not None and trace is not None and (len(spans) > len(run.tool_calls) or not in_row):
-        told = telemetry.tool_calls_from is not None or bool(spans)
-        is_whole = told and trace.state == "complete" and not telemetry.tool_calls_left_out
+        has_calls = telemetry.tool_calls_from is not None or bool(spans)
+        is_whole = has_calls and trace.state == "complete" and not telemetry.tool_calls_left_out
         calls = tuple(
             ToolCall(name=span.name, arguments=span.arguments, result=span.result, error=span.error) for span in spans
         )

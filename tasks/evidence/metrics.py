@@ -307,37 +307,41 @@ def _trace_counts(runs: Iterable[Run], traces: Mapping[RunId, Trace]) -> TraceCo
 
 
 def _agent_telemetry(runs: Iterable[Run], traces: Mapping[RunId, Trace]) -> AgentTelemetry:
-    found = [told for run in runs if (told := _telemetry(traces.get(run.id))) is not None]
+    found = [summary for run in runs if (summary := _telemetry(traces.get(run.id))) is not None]
     if not found:
         return AgentTelemetry()
-    given = _known(told.input_tokens for told in found)
-    made = _known(told.output_tokens for told in found)
-    llm_calls = _known(told.llm_calls for told in found)
+    given = _known(summary.input_tokens for summary in found)
+    made = _known(summary.output_tokens for summary in found)
+    llm_calls = _known(summary.llm_calls for summary in found)
     tool_calls = [
-        len(told.tool_calls) + told.tool_calls_left_out for told in found if told.tool_calls_from or told.tool_calls
+        len(summary.tool_calls) + summary.tool_calls_left_out
+        for summary in found
+        if summary.tool_calls_from or summary.tool_calls
     ]
-    tool_times = _known(told.tool_seconds for told in found)
+    tool_times = _known(summary.tool_seconds for summary in found)
     return AgentTelemetry(
         runs_with_trace=len(found),
         runs_with_llm_calls=len(llm_calls),
         runs_with_tool_calls=len(tool_calls),
         runs_with_tool_times=len(tool_times),
-        runs_with_tokens=sum(told.input_tokens is not None or told.output_tokens is not None for told in found),
-        avg_wall_seconds=_mean([told.wall_seconds for told in found]),
-        avg_llm_seconds=_mean(_known(told.llm_seconds for told in found)),
+        runs_with_tokens=sum(
+            summary.input_tokens is not None or summary.output_tokens is not None for summary in found
+        ),
+        avg_wall_seconds=_mean([summary.wall_seconds for summary in found]),
+        avg_llm_seconds=_mean(_known(summary.llm_seconds for summary in found)),
         avg_tool_seconds=_mean(tool_times),
-        avg_other_seconds=_mean([told.other_seconds for told in found]),
+        avg_other_seconds=_mean([summary.other_seconds for summary in found]),
         avg_llm_calls=_mean(llm_calls),
         avg_tool_calls=_mean(tool_calls),
-        runs_with_repeats=sum(bool(told.repeats) for told in found),
+        runs_with_repeats=sum(bool(summary.repeats) for summary in found),
         critical_path=CriticalPath(
-            llm_seconds=_mean([told.critical_path.llm_seconds for told in found]) or 0.0,
-            tool_seconds=_mean([told.critical_path.tool_seconds for told in found]) or 0.0,
-            other_seconds=_mean([told.critical_path.other_seconds for told in found]) or 0.0,
+            llm_seconds=_mean([summary.critical_path.llm_seconds for summary in found]) or 0.0,
+            tool_seconds=_mean([summary.critical_path.tool_seconds for summary in found]) or 0.0,
+            other_seconds=_mean([summary.critical_path.other_seconds for summary in found]) or 0.0,
         ),
         input_tokens=sum(given) if given else None,
         output_tokens=sum(made) if made else None,
-        models=_by_frequency(model for told in found for model in told.models),
+        models=_by_frequency(model for summary in found for model in summary.models),
     )
 
 

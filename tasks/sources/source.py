@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from tasks.errors import SourceError
 from tasks.evidence.population.sampling import Chosen
 from tasks.evidence.types import Agent, AgentId, AgentRuns, Run
-from tasks.options import Unit
+from tasks.options import RunUnit
 from tasks.sources.found_traces import FoundTraces
 from tasks.sources.spans.notes import NoteStore
 
@@ -27,7 +27,7 @@ class Window:
     until: datetime
     since: datetime | None
     filter_model: str
-    unit: Unit = "run"
+    unit: RunUnit = "run"
 
     @property
     def is_scanned(self) -> bool:
@@ -52,7 +52,7 @@ class Skipped(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class SourceCounts:
     """How many agents and runs each environment has; without ``is_whole``, only those that were listed so far."""
 
     agents: Mapping[str, int]
@@ -79,7 +79,7 @@ class Source(Protocol):
         """
         ...
 
-    def tally(self) -> Tally:
+    def counts(self) -> SourceCounts:
         """The agents with runs, and the runs, of each environment."""
         ...
 
@@ -113,7 +113,7 @@ class Source(Protocol):
         """
         ...
 
-    def check_unit(self, unit: Unit) -> None:
+    def check_unit(self, unit: RunUnit) -> None:
         """Refuse a unit that the source does not know, before anything is read or paid.
 
         Raises:

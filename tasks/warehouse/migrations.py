@@ -6,6 +6,7 @@ import logging
 import threading
 import uuid
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -49,7 +50,10 @@ def migrate(database: Database) -> None:
             stored = _stored_revision(connection)
             if stored == REVISIONS[-1]:
                 return
-            _upgrade(connection, database, stored)
+            if stored is None and database.is_sqlite:
+                _create(connection, database)
+            else:
+                _upgrade(connection, database, stored)
 
 
 def check_migration(database: Database) -> None:
@@ -129,6 +133,31 @@ def _lock(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'"))
         connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+
+
+def _create(connection: Connection, database: Database) -> None:
+    """What all the revisions make of an empty file, without going through them, in a tenth of their time.
+
+    Not on PostgreSQL, where they also leave comments on views.
+    """
+    logger.info("The warehouse %s is created with schema %s", database.shown, REVISIONS[-1])
+    metadata.create_all(connection, checkfirst=False)
+    for name, query in _sqlite_views().items():
+        connection.exec_driver_sql(f"CREATE VIEW {name} AS\n{query}")
+    # As Alembic makes it.
+    number = sa.Column("version_num", sa.String(32), nullable=False)
+    version = sa.Table(
+        VERSION_TABLE, sa.MetaData(), number, sa.PrimaryKeyConstraint(number, name=f"{VERSION_TABLE}_pkc")
+    )
+    version.create(connection)
+    connection.execute(version.insert().values(version_num=REVISIONS[-1]))
+
+
+@cache
+def _sqlite_views() -> dict[str, str]:
+    from tasks.warehouse.views.definitions import VIEWS, view_sql
+
+    return {name: view_sql(view, "sqlite") for name, view in VIEWS.items()}
 
 
 def _upgrade(connection: Connection, database: Database, stored: str | None) -> None:

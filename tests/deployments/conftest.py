@@ -85,10 +85,13 @@ def command(tmp_path: Path) -> Command:
 def run_here(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Ended]:
-    """``command.run`` in this process, which has imported all that is slow. Reports need a process of their own."""
+    """``command.run`` in this process, which has imported all that is slow, there or in another ``folder``.
 
-    def run(*arguments: str, **variables: str) -> Ended:
-        monkeypatch.chdir(command.folder)
+    Reports need a process of their own.
+    """
+
+    def run(*arguments: str, folder: Path = command.folder, **variables: str) -> Ended:
+        monkeypatch.chdir(folder)
         for name in [name for name in os.environ if name.startswith(("AGENT_REPORT_", "OPENAI_"))]:
             monkeypatch.delenv(name)
         for name, value in variables.items():

@@ -51,8 +51,8 @@ def test_nine_weeks_come_before_the_first_report_and_say_that_they_are_samples(w
     listed = warehouse.list_reports()
     assert [row["id"] for row in listed] == list(range(WEEKS + 1, 0, -1))
     assert (listed[0]["id"], listed[0]["name"]) == (report_id, "Demo")
-    moments = [row["created_at"] for row in listed]
-    assert moments == sorted(moments, reverse=True)
+    times = [row["created_at"] for row in listed]
+    assert times == sorted(times, reverse=True)
     for row in listed[1:]:
         assert row["name"].startswith(MARK)
         assert row["status"] == "completed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployments.source_survey import choose_environment
-from tasks.sources.source import Tally
+from tasks.sources.source import SourceCounts
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from tasks.sources.source import Tally
     ],
 )
 def test_production_else_the_most_runs_else_the_first(names: list[str], runs: dict[str, int], chosen: str) -> None:
-    assert choose_environment(names, Tally({}, runs, is_whole=True)) == chosen
+    assert choose_environment(names, SourceCounts({}, runs, is_whole=True)) == chosen
 
 
 def test_without_figures_it_is_the_first() -> None:

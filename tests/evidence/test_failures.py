@@ -83,11 +83,11 @@ def test_the_example_is_clipped() -> None:
 def test_where_an_error_comes_from() -> None:
     calls = (ToolCall(name="a", error="first"), ToolCall(name="b", error="last"), ToolCall(name="c"))
     span = SpanCall(name="t", start_seconds=0, duration_seconds=1, error="in span")
-    told = Trace(run_id="1", state="complete", telemetry=make_telemetry(error_messages=("x", "y"), tool_calls=(span,)))
+    trace = Trace(run_id="1", state="complete", telemetry=make_telemetry(error_messages=("x", "y"), tool_calls=(span,)))
     only_span = Trace(run_id="1", state="complete", telemetry=make_telemetry(tool_calls=(span,)))
-    assert find_error(make_run(1, error="own", tool_calls=calls), told) == "own"
-    assert find_error(make_run(1, tool_calls=calls), told) == "b: last"
-    assert find_error(make_run(1), told) == "y"
+    assert find_error(make_run(1, error="own", tool_calls=calls), trace) == "own"
+    assert find_error(make_run(1, tool_calls=calls), trace) == "b: last"
+    assert find_error(make_run(1), trace) == "y"
     assert find_error(make_run(1), only_span) == "t: in span"
     assert find_error(make_run(1, status="timeout"), None) == "timeout"
     assert find_error(make_run(1, status=" "), None) == "no status"

@@ -336,9 +336,9 @@ def test_files_show_what_cannot_be_told_and_strict_makes_it_a_failure() -> None:
         (suite,) = ET.fromstring(render_junit(report_row(5), findings, strict=strict))
         return [[(child.tag, child.get("message")) for child in case] for case in suite]
 
-    told, none = "cannot tell: 75% of 20 runs completed", "not applied: no run"
-    assert cases(strict=False) == [[("skipped", told)], [("skipped", none)]]
-    assert cases(strict=True) == [[("failure", told)], [("skipped", none)]]
+    undecided, none = "cannot tell: 75% of 20 runs completed", "not applied: no run"
+    assert cases(strict=False) == [[("skipped", undecided)], [("skipped", none)]]
+    assert cases(strict=True) == [[("failure", undecided)], [("skipped", none)]]
     text = render_summary(report_row(5), findings)
     assert "passed" in text
     assert "Cannot tell (1):\n\n- min-completion-rate, agent-1: 75% of 20 runs completed" in text

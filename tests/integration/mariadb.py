@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from tasks.errors import SourceError
 from tasks.evidence.types import AgentRuns, Run
-from tasks.options import Unit
+from tasks.options import RunUnit
 from tasks.sources.batch import read_runs
 from tasks.sources.contract.mapping import parse_mapping
 from tasks.sources.source import Scanned, Window
@@ -145,7 +145,7 @@ def _scans(url: sa.URL) -> Iterator[str]:
     error = "REPEAT(CONCAT('line ', outcome, '\\n'), 900) AS error, bot AS session_id,"
     mapping = parse_mapping(_MAPPING.replace("solved AS succeeded,", error) + _SIGNALS, "mapping")
     source = SqlSource(open_database(url.render_as_string(hide_password=False)), mapping)
-    units: tuple[Unit, ...] = ("run", "session")
+    units: tuple[RunUnit, ...] = ("run", "session")
     for unit in units:
         window = Window(9, datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 8, 30, tzinfo=UTC), "", unit)
         agents = source.load_agents("prod", window)

@@ -32,6 +32,7 @@ from tasks.evidence.types import (
     VerdictCounts,
     WaterfallSpan,
 )
+from tasks.warehouse.migrations import REVISIONS
 from tasks.warehouse.sql import Warehouse, open_warehouse
 
 ROOT = Path(__file__).parents[2]
@@ -58,10 +59,10 @@ def earlier_url(warehouse_url: str, fill_earlier: Callable[[str], None]) -> str:
 
 
 @pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with the tables of a warehouse, to copy: the migrations take half a second."""
+def migrated_file(tmp_path_factory: pytest.TempPathFactory, bring_to: Callable[[str, str], None]) -> Path:
+    """A SQLite file that went through all revisions, to copy: a new one is made without them."""
     file = tmp_path_factory.mktemp("migrated") / "warehouse.db"
-    open_warehouse(f"sqlite:///{file}").close()
+    bring_to(f"sqlite:///{file}", REVISIONS[-1])
     return file
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -34,15 +35,44 @@ PACKAGE = Path(tasks.warehouse.__file__).parent
 
 
 def test_migrated_schema_is_the_metadata(warehouse: Warehouse) -> None:
+    assert _differences(warehouse) == []
+
+
+def _differences(warehouse: Warehouse) -> list[Any]:
     with warehouse.database.reading() as connection:
         options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
         context = MigrationContext.configure(connection, opts=options)
-        assert compare_metadata(context, metadata) == []
+        return list(compare_metadata(context, metadata))
 
 
-def test_ids_count_up_for_good_where_the_metadata_says_so(sqlite_url: str) -> None:
+def test_a_file_that_is_created_at_once_is_as_one_that_went_through_every_revision(
+    sqlite_url: str, migrated_file: Path
+) -> None:
+    created, migrated = open_warehouse(sqlite_url), open_warehouse(f"sqlite:///{migrated_file}")
+    assert _differences(created) == []
+    found = []
+    for warehouse in (created, migrated):
+        with warehouse.database.reading() as connection:
+            made = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master").all()
+            version = connection.exec_driver_sql(f"SELECT * FROM {VERSION_TABLE}").all()
+            tables = {
+                name: {tuple(column)[1:] for column in connection.exec_driver_sql(f"PRAGMA table_info({name})")}
+                for kind, name, *_ in made
+                if kind == "table"
+            }
+        # The statement of a table has a column where the revision put it; an index and a view are what it says.
+        said = {(kind, name, of, kind != "table" and " ".join(str(sql).split())) for kind, name, of, sql in made}
+        found.append((version, tables, said))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("is_migrated", [False, True])
+def test_ids_count_up_for_good_where_the_metadata_says_so(
+    sqlite_url: str, migrated_file: Path, is_migrated: bool
+) -> None:
     """Alembic's comparison does not look at this option of SQLite."""
-    with open_warehouse(sqlite_url).database.reading() as connection:
+    url = f"sqlite:///{migrated_file}" if is_migrated else sqlite_url
+    with open_warehouse(url).database.reading() as connection:
         made = dict(connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'table'").all())
     counting = {name for name, statement in made.items() if "AUTOINCREMENT" in str(statement)}
     declared = {name for name, table in metadata.tables.items() if table.dialect_options["sqlite"]["autoincrement"]}

@@ -82,14 +82,14 @@ def compute_criteria(
             share = share_of_success(read_success(evidence, known))
         else:
             share = share_of_sample(zip(values, inclusion, strict=True), criterion)
-        tally = evidence.tallies.get(name)
+        tallied = evidence.tallies.get(name)
         # Traces may decide more runs of a sample than rows decide of all.
-        if tally is not None and tally.decided >= share.decided:
-            share = share_of_all(tally.runs, tally.decided, tally.passed, tally.total)
+        if tallied is not None and tallied.decided >= share.decided:
+            share = share_of_all(tallied.runs, tallied.decided, tallied.passed, tallied.total)
         verdicts[name] = build_verdict(name, criterion, share)
         for found, value in zip(facts, values, strict=True):
             checks[found.run.id][name] = _check(value, criterion)
-        first, count = (tally.problem, tally.problems) if tally else (next(iter(problems), ""), len(problems))
+        first, count = (tallied.problem, tallied.problems) if tallied else (next(iter(problems), ""), len(problems))
         if count:
             what = f"{criterion.function or criterion.kind} {first}"
             warnings.append(f"criterion {name}: {what} ({counted(count, 'run')} of {share.runs:,} undecided)")

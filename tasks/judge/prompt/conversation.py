@@ -47,7 +47,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedCall:
     """A tool call that the agent asked for; "" is unknown."""
 
     name: str
@@ -67,7 +67,7 @@ class Returned:
     at: datetime | None = None
 
 
-Event = Words | Asked | Returned
+Event = Words | RequestedCall | Returned
 
 
 def read_conversation(column: str | None) -> list[Event]:
@@ -192,7 +192,7 @@ def _of_call(part: CallPart, at: datetime | None) -> Iterator[Event]:
     if part.is_result:
         yield _returned(part, at)
         return
-    yield Asked(part.name or "", part.arguments, part.call_id or "", at)
+    yield RequestedCall(part.name or "", part.arguments, part.call_id or "", at)
     if part.has_outcome:
         yield _returned(part, at)
 

@@ -13,7 +13,7 @@ from itertools import accumulate
 from tasks.evidence.calls import UNNAMED
 from tasks.evidence.traces.conventions import same_tool
 from tasks.evidence.traces.tool_calls import canonical
-from tasks.judge.prompt.conversation import Asked, Event, Returned, Words
+from tasks.judge.prompt.conversation import Event, RequestedCall, Returned, Words
 
 # Beyond it, calls are placed by their names alone, the first that fits.
 _MOST_PAIRS = 250_000
@@ -102,7 +102,7 @@ def find_slots(events: Sequence[Event]) -> list[Slot]:
     for place, event in enumerate(events):
         if isinstance(event, Words):
             continue
-        if isinstance(event, Asked):
+        if isinstance(event, RequestedCall):
             slot = Slot(event.name, asked=place, arguments=event.arguments, call_id=event.call_id)
             slots.append(slot)
             waiting.append(slot)

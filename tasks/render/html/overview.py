@@ -24,7 +24,7 @@ _MOST_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class VerdictGroup:
     """The agents that fail, are too close to call, or pass: the first of them, and how many more there are."""
 
     tone: str
@@ -49,7 +49,7 @@ class Overview:
     """
 
     headline: str
-    standing: Sequence[Standing]
+    standing: Sequence[VerdictGroup]
     needs_attention: int
     passing: int
     close: int
@@ -142,7 +142,7 @@ def _trend(history: Sequence[HistoryPoint]) -> Trend | None:
     return rate_trend(history) or score_trend(history)
 
 
-def _standing(sections: Sequence[Section]) -> list[Standing]:
+def _standing(sections: Sequence[Section]) -> list[VerdictGroup]:
     """Who fails, is too close to call (again), and passes, in this order; nothing where no agent was judged."""
     groups: dict[tuple[str, str], list[Section]] = {}
     order = ("needs_attention", "unclear", "passed")
@@ -150,7 +150,7 @@ def _standing(sections: Sequence[Section]) -> list[Standing]:
     for section in sorted(judged, key=lambda found: (order.index(found.state), not found.stays_close)):
         groups.setdefault((section.tone, section.label), []).append(section)
     return [
-        Standing(tone, words, found[:_MOST_NAMED], max(0, len(found) - _MOST_NAMED))
+        VerdictGroup(tone, words, found[:_MOST_NAMED], max(0, len(found) - _MOST_NAMED))
         for (tone, words), found in groups.items()
     ]
 

@@ -13,14 +13,14 @@ from tasks.evidence.population.sampling import Chosen
 from tasks.evidence.traces.span_tree import SpanTree
 from tasks.evidence.types import Agent, AgentId, AgentRuns, FutureRuns, Run, RunId
 from tasks.evidence.values import Redact
-from tasks.options import Unit
+from tasks.options import RunUnit
 from tasks.sources.contract.choosing import Choice, read_chosen, read_runs, read_scanned
 from tasks.sources.contract.columns import SLIM
 from tasks.sources.contract.environments import check_environment
 from tasks.sources.contract.rows import Row, read_agent
 from tasks.sources.contract.statuses import Statuses
 from tasks.sources.found_traces import FoundTraces, RunKey, TraceLookup, run_key
-from tasks.sources.source import Scanned, Skipped, Tally, Window
+from tasks.sources.source import Scanned, Skipped, SourceCounts, Window
 from tasks.sources.spans.listing import LOOK_BACK, ListedAgent, Listing, list_runs
 from tasks.sources.spans.notes import NoteStore
 from tasks.sources.spans.runs import (
@@ -75,14 +75,14 @@ class TraceSource:
         """
         return sorted(self._latest().environments)
 
-    def tally(self) -> Tally:
+    def counts(self) -> SourceCounts:
         """The agents of each environment, and how many of their newest runs were listed, as ``list_environments``."""
         agents: Counter[str] = Counter()
         runs: Counter[str] = Counter()
         for agent in self._latest().agents.values():
             agents[agent.environment] += 1
             runs[agent.environment] += len(agent.runs)
-        return Tally(agents, runs, is_whole=False)
+        return SourceCounts(agents, runs, is_whole=False)
 
     def load_agents(self, environment: str, window: Window) -> list[Agent]:
         """The agents of ``environment`` that have runs in ``window``, by id; none where no run is of its model.
@@ -111,7 +111,7 @@ class TraceSource:
     def check_filter(self, filter_model: str) -> None:
         """Any model can be filtered by: that of a run is in its spans."""
 
-    def check_unit(self, unit: Unit) -> None:
+    def check_unit(self, unit: RunUnit) -> None:
         """Sessions can be runs: that of a run is in its spans, where it has one."""
 
     def scan_runs(

@@ -21,7 +21,7 @@ from tasks.evidence.population.sampling import Chosen
 from tasks.evidence.timestamps import EPOCH
 from tasks.evidence.types import Agent, AgentId, AgentRuns, FutureRuns, RunId
 from tasks.evidence.values import Redact
-from tasks.options import Unit
+from tasks.options import RunUnit
 from tasks.sources.contract.choosing import Choice, Entry, choose, read_chosen, read_entry, read_scanned
 from tasks.sources.contract.columns import RUN, SIGNAL, STEP, names
 from tasks.sources.contract.environments import check_environment
@@ -29,7 +29,7 @@ from tasks.sources.contract.mapping import SourceMapping
 from tasks.sources.contract.rows import Row
 from tasks.sources.contract.signals import fill_from_signals
 from tasks.sources.contract.steps import fill_from_steps
-from tasks.sources.source import Scanned, Skipped, Tally, Window
+from tasks.sources.source import Scanned, Skipped, SourceCounts, Window
 from tasks.sources.sql.connection import describe, reading
 from tasks.sources.sql.contract_tables import find_tables
 from tasks.sources.sql.relation import IDS_AT_ONCE, MAPPED, Relation
@@ -83,7 +83,7 @@ class SqlSource:
         with reading(self._engine) as connection:
             return self._tables(connection).environments(connection)
 
-    def tally(self) -> Tally:
+    def counts(self) -> SourceCounts:
         """The agents with runs, and the runs, of each environment; all of them, whatever their dates.
 
         Raises:
@@ -95,7 +95,7 @@ class SqlSource:
             for environment, count in self._tables(connection).count_runs(connection):
                 agents[environment] += 1
                 runs[environment] += count
-        return Tally(agents, runs, is_whole=True)
+        return SourceCounts(agents, runs, is_whole=True)
 
     def load_agents(self, environment: str, window: Window) -> list[Agent]:
         """The agents of ``environment``, by id; empty when it has none.
@@ -132,7 +132,7 @@ class SqlSource:
             with reading(self._engine) as connection:
                 self._check_filter(self._tables(connection), filter_model)
 
-    def check_unit(self, unit: Unit) -> None:
+    def check_unit(self, unit: RunUnit) -> None:
         """Refuse a unit that the source does not know, before anything is read or paid.
 
         Raises:
@@ -361,7 +361,7 @@ class SqlSource:
                 "model; leave the filter out"
             )
 
-    def _check_unit(self, tables: Tables, unit: Unit) -> None:
+    def _check_unit(self, tables: Tables, unit: RunUnit) -> None:
         if unit == "session" and "session_id" not in tables.runs:
             runs = tables.runs
             where = f"the query runs in {MAPPED}" if runs.is_query else f"the source {describe(self._engine.url)}"

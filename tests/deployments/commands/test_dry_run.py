@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,9 @@ def own_source(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return copy
 
 
-def test_nothing_is_asked_and_nothing_written(command: Any, source: Path) -> None:
+def test_nothing_is_asked_and_nothing_written(command: Any, run_here: Callable[..., Any], source: Path) -> None:
     with SimulatedJudge() as judge:
-        ended = command.run(
+        ended = run_here(
             *("run", "demo", "--dry-run", "--json"),
             AGENT_REPORT_SOURCE_URL=f"sqlite:///{source}",
             OPENAI_BASE_URL=judge.base_url,
@@ -58,7 +59,7 @@ def test_nothing_is_asked_and_nothing_written(command: Any, source: Path) -> Non
     assert estimate["calls"] == 5
     assert estimate["calls_by_kind"] == {"runs": 0, "agents": 3, "parts": 0, "team": 1, "issues": 1}
     assert [agent["runs"] > 0 for agent in estimate["agents"]] == [True] * 3
-    assert {path.name for path in command.folder.iterdir()} <= {"prefect"}
+    assert list(command.folder.iterdir()) == []
 
 
 def test_a_model_that_no_run_is_of_is_said(own_source: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,15 +51,6 @@ def test_a_file_is_written_whole_and_replaced(
     other = tmp_path / "other"
     other.touch()
     assert target.stat().st_mode == other.stat().st_mode
-
-
-def test_stdout_gets_the_page_and_nothing_else(report_id: int) -> None:
-    command = [sys.executable, "-m", "deployments.cli", "show", str(report_id), "--html", "-"]
-    done = subprocess.run(command, capture_output=True, check=False, cwd=Path(__file__).parents[3])
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(b"<!doctype html>")
-    assert done.stdout.endswith(b"</html>")
-    assert done.stderr == b""
 
 
 @pytest.mark.parametrize(

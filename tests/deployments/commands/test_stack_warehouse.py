@@ -33,16 +33,19 @@ def beside(command: Any, write_label_report: Callable[..., str]) -> Any:
     return command
 
 
-def test_reports_of_the_stack_are_found_unless_another_warehouse_is_set(beside: Any) -> None:
+def test_reports_of_the_stack_are_found_unless_another_warehouse_is_set(
+    beside: Any, run_here: Callable[..., Any]
+) -> None:
     listed = beside.run("list", "--json")
     assert [row["id"] for row in json.loads(listed.out)] == [2, 1], listed.err
-    own = beside.run("list", "--json", AGENT_REPORT_WAREHOUSE_URL="sqlite:///own.db")
+    own = run_here("list", "--json", AGENT_REPORT_WAREHOUSE_URL="sqlite:///own.db")
     assert json.loads(own.out) == []
+    assert [row["id"] for row in json.loads(run_here("list", "--json").out)] == [2, 1]
     (beside.folder / ".env").write_text("AGENT_REPORT_WAREHOUSE_URL=sqlite:///own.db\n")
-    assert json.loads(beside.run("list", "--json").out) == []
+    assert json.loads(run_here("list", "--json").out) == []
 
 
-def test_commands_that_label_prints_work_as_printed(beside: Any) -> None:
+def test_commands_that_label_prints_work_as_printed(beside: Any, run_here: Callable[..., Any]) -> None:
     written = beside.run("label", "1", "--labeler", "ana", "--count", "1", "--template", "labels.csv")
     (printed,) = re.findall(r"Then: (.+)", written.out)
     assert "WAREHOUSE" not in printed
@@ -56,14 +59,16 @@ def test_commands_that_label_prints_work_as_printed(beside: Any) -> None:
     taken = beside.run(*shlex.split(printed)[1:])
     assert taken.code == 0, taken.err
     (then,) = re.findall(r"`(.+)`", taken.out)
-    measured = beside.run(*shlex.split(then)[1:])
+    measured = run_here(*shlex.split(then)[1:])
     assert measured.code == 0, measured.err
     assert "by 1 person" in measured.out
 
 
-def test_a_report_beside_a_stack_needs_the_stacks_server(beside: Any, source: Any) -> None:
+def test_a_report_beside_a_stack_needs_the_stacks_server(
+    beside: Any, run_here: Callable[..., Any], source: Any
+) -> None:
     """Its server does not answer here: that is an error, and no server of our own takes its place."""
-    ended = beside.run(
+    ended = run_here(
         *("run", "demo", "--judge-model", "simulated-judge"),
         AGENT_REPORT_SOURCE_URL=f"sqlite:///{source}",
         OPENAI_BASE_URL="http://127.0.0.1:1/v1",

@@ -361,9 +361,12 @@ def test_what_a_terminal_cannot_show_is_replaced_and_the_exit_code_stays(
     assert json.loads(out.decode("utf-8"))["report"]["name"] == NAME
     code, out, err = ran("export", report_id, "--format", "json")
     assert json.loads(out.decode("utf-8"))["report"]["name"] == NAME
+    # The page and nothing else.
     code, out, err = ran("show", report_id, "--html", "-")
     assert (code, err) == (0, b"")
     assert NAME in out.decode("utf-8")
+    assert out.startswith(b"<!doctype html>")
+    assert out.endswith(b"</html>")
 
 
 def test_a_process_in_the_c_locale_replaces_too(warehouse: Warehouse, tmp_path: Path, write: Write) -> None:

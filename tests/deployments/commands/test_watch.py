@@ -6,7 +6,8 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,8 @@ def test_a_report_that_ends_with_its_process_just_after_it_was_read_has_ended(
                 warehouse.end_report(report_id, "cancelled", "it was stopped")
 
     # What the first look at the report brought is of the moment before.
-    sa.event.listen(sa.Engine, "after_cursor_execute", end_it)
-    try:
+    with _after_each_statement(end_it):
         code, out, err = agent_report("watch", str(report_id), "--json")
-    finally:
-        sa.event.remove(sa.Engine, "after_cursor_execute", end_it)
     assert (code, err) == (1, "")
     assert [json.loads(line)["status"] for line in out.splitlines()] == ["pending", "cancelled"]
 
@@ -89,15 +87,32 @@ def test_ctrl_c_leaves_the_report_alone(warehouse: Warehouse, tmp_path: Path, wr
     assert row["status"] == "pending"
 
 
-def test_a_report_that_is_discarded_is_said_to_be_gone(warehouse: Warehouse, tmp_path: Path, write: Write) -> None:
+def test_a_report_that_is_discarded_is_said_to_be_gone(
+    warehouse: Warehouse, agent_report: AgentReport, write: Write
+) -> None:
     report_id = write(status="pending", owner=current_owner())
-    with _started(tmp_path, "watch", str(report_id)) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        warehouse.discard_report(report_id)
-        assert process.wait(30) == 1
-        assert f"report {report_id} is gone" in process.stderr.read()
+    reads = []
+
+    def discard_it(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if statement.startswith("SELECT") and "FROM reports" in statement:
+            reads.append(statement)
+            if len(reads) == 2:
+                warehouse.discard_report(report_id)
+
+    with _after_each_statement(discard_it):
+        code, out, err = agent_report("watch", str(report_id))
+    assert code == 1
+    assert "0 %  pending" in out
+    assert f"report {report_id} is gone" in err
+
+
+@contextmanager
+def _after_each_statement(look: Callable[..., None]) -> Iterator[None]:
+    sa.event.listen(sa.Engine, "after_cursor_execute", look)
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Engine, "after_cursor_execute", look)
 
 
 def _started(folder: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -93,7 +93,7 @@ def test_it_ends_in_a_printed_report_that_says_what_is_simulated(demo: Any) -> N
     assert float(took[2]) == 13 * AGENT_SECONDS + TEAM_SECONDS
 
 
-def test_the_command_it_names_shows_the_report_again(demo: Any) -> None:
+def test_the_command_it_names_shows_the_report_again(demo: Any, run_here: Callable[..., Any]) -> None:
     command, ended, _ = demo
     again = re.search(
         r"^Again: (AGENT_REPORT_WAREHOUSE_URL)=(\S+) (AGENT_REPORT_PARQUET_URL)=(\S+) \S+agent-report (show .*)$",
@@ -111,7 +111,8 @@ def test_the_command_it_names_shows_the_report_again(demo: Any) -> None:
     )
     assert said[: len(again_said)] == again_said
     # The folder is the one of this warehouse: nothing in it is left of reports that are gone.
-    assert "there are no leftovers" in command.run("prune", "--keep", "1s", "--keep-last", "10", **variables).out
+    pruned = run_here("prune", "--keep", "1s", "--keep-last", "10", folder=command.folder, **variables)
+    assert "there are no leftovers" in pruned.out
 
 
 def test_the_failure_mode_planted_in_three_agents_is_the_first_issue(demo: Any, warehouse_url: str) -> None:

@@ -12,6 +12,8 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -155,10 +157,26 @@ def test_a_walk_that_is_interrupted_goes_on_where_it_was(labelled: Any) -> None:
     assert {row[9] for row in rows} == {1}
 
 
-def test_everything_answered_asks_nothing_and_another_person_is_asked_anew(labelled: Any) -> None:
-    walk = ("label", "1", "--count", "1", "--agents", "id:1")
-    first = Terminal(labelled, *walk, "--labeler", "ana", "--no-blind")
-    screen = first.ask()
+def test_everything_answered_asks_nothing_and_another_person_is_asked_anew(
+    here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def walk(keys: str, labeler: str, **order: Any) -> str:
+        """What is on the terminal of a walk in this process, whose answers are typed before they are asked for."""
+        terminal, inside = pty.openpty()
+        os.write(terminal, keys.encode())
+        with (
+            ThreadPoolExecutor(1) as pool,
+            os.fdopen(os.dup(inside), encoding="utf-8") as stdin,
+            os.fdopen(inside, "w", encoding="utf-8") as stdout,
+            monkeypatch.context() as patch,
+        ):
+            screen = pool.submit(_read_to_the_end, terminal)
+            patch.setattr(sys, "stdin", stdin)
+            patch.setattr(sys, "stdout", stdout)
+            assert run_label(LabelOrder(1, count=1, agents=["id:1"], labeler=labeler, **order)) == 0
+        return screen.result()
+
+    screen = walk("y\ny\nn\n", "ana", blind=False)
     assert "The judge: yes" in screen
     # What an agent is called, and what it wrote, moves no cursor and is no markup.
     assert "[bold red]evil[/] �[2J" in screen
@@ -166,25 +184,24 @@ def test_everything_answered_asks_nothing_and_another_person_is_asked_anew(label
     assert "\x1b]0;" not in screen
     assert "refund�[2J" in screen
     assert "3 tool calls" in screen
-    first.answer("y\n")
-    first.ask()
-    first.answer("y\n")
-    first.ask()
-    first.answer("n\n")
-    code, screen = first.end()
-    assert code == 0
-    assert "Done: 3 answers stored." in screen
-    assert re.search(r"tone +fails +passes", screen)
-    again = Terminal(labelled, *walk, "--labeler", "ana")
-    code, screen = again.end()
-    assert code == 0
-    assert "Done: 0 answers stored." in screen
-    other = Terminal(labelled, *walk, "--labeler", "ben")
-    assert "0 answered before" in other.ask()
-    other.answer("\x04")
-    code, screen = other.end()
-    assert code == 0
-    assert "Stopped: 0 answers stored" in screen
+    assert "Done: 3 answers stored." in _bare(screen)
+    assert re.search(r"tone +fails +passes", _bare(screen))
+    again = _bare(walk("", "ana"))
+    assert "Done: 0 answers stored." in again
+    assert _PROMPT.decode() not in again
+    other = _bare(walk("\x04", "ben"))
+    assert "0 answered before" in other
+    assert "Stopped: 0 answers stored" in other
+
+
+def _read_to_the_end(terminal: int) -> str:
+    shown = b""
+    # Linux: the other side is closed.
+    with suppress(OSError):
+        while data := os.read(terminal, 65536):
+            shown += data
+    os.close(terminal)
+    return shown.decode()
 
 
 _REFUSED: list[tuple[LabelOrder, str]] = [

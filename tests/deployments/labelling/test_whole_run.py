@@ -59,10 +59,10 @@ def test_a_run_is_shown_whole_and_in_order(report: LabelledReport, tmp_path: Pat
     whole = found.runs["1", "101"]
     assert dict(whole.texts) == {"Task": "x" * 3000, "A correct answer (given)": "a change"}
     assert dict(whole.ending) == {"Response": "Changed."}
-    titles = [moment.title for moment in whole.moments]
+    titles = [moment.title for moment in whole.timeline]
     assert any("called look_up" in title for title in titles)
-    said = [place for place, moment in enumerate(whole.moments) if moment.text == "I look it up."]
-    heard = [place for place, moment in enumerate(whole.moments) if moment.text == "Yes, change it."]
+    said = [place for place, moment in enumerate(whole.timeline) if moment.text == "I look it up."]
+    heard = [place for place, moment in enumerate(whole.timeline) if moment.text == "Yes, change it."]
     assert said < heard
     page = LabellingPage(report, chosen, "ana", blind=True, base="/s/", whole=found.runs).render(0, "n")
     assert "x" * 3000 in page

@@ -19,12 +19,13 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import sqlalchemy as sa
 
 from deployments.local.prefect_server import authorization
-from tasks.warehouse.frames import read_reports
 
 _READY_SECONDS = 200.0
 _REPORT_SECONDS = 120.0
+_POLL_SECONDS = 0.5
 
 
 class Up:
@@ -35,6 +36,8 @@ class Up:
         self.folder: Path = command.folder / "agent-report-data" / "stack"
         self.printed = command.folder / "printed"
         self.process: subprocess.Popen[bytes] | None = None
+        # One for all requests, as it takes longer to make than to use; each start has another address and password.
+        self._client = httpx.Client()
 
     def start(self, *arguments: str) -> None:
         """Start it and wait until all is ready."""
@@ -77,7 +80,7 @@ class Up:
         while not holds():
             assert self.process.poll() is None, self.explained
             assert time.monotonic() < deadline, self.explained
-            time.sleep(0.2)
+            time.sleep(_POLL_SECONDS)
 
     @property
     def explained(self) -> str:
@@ -99,12 +102,14 @@ class Up:
     @property
     def api(self) -> httpx.Client:
         """Its Prefect server's API, with the password."""
-        return httpx.Client(base_url=self.state["api"], headers=authorization(self.password))
+        self._client.base_url = self.state["api"]
+        self._client.headers.update(authorization(self.password))
+        return self._client
 
-    def order(self, environment: str = "demo") -> str:
+    def order(self) -> str:
         """Have the worker make a report; the flow run's id."""
         found = self.api.get("/deployments/name/generate_report/on-demand").json()
-        body = {"parameters": {"environment": environment, "options": {"fresh": True}}}
+        body = {"parameters": {"environment": "demo", "options": {"fresh": True}}}
         return str(self.post(f"/deployments/{found['id']}/create_flow_run", body)["id"])
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
@@ -112,6 +117,11 @@ class Up:
         response = self.api.post(path, json=body)
         response.raise_for_status()
         return response.json()
+
+    def artifacts(self, flow_run: str, kind: str) -> list[Any]:
+        """A flow run's artifacts of this type."""
+        body = {"artifacts": {"flow_run_id": {"any_": [flow_run]}, "type": {"any_": [kind]}}}
+        return list(self.post("/artifacts/filter", body))
 
     @contextmanager
     def runs_with(self, **variables: str) -> Iterator[None]:
@@ -134,15 +144,13 @@ class Up:
         self.until(lambda: self.state_of(flow_run) in final)
         assert self.state_of(flow_run) == "COMPLETED", self.explained
 
-    def reports(self) -> list[dict[str, Any]]:
-        """The rows of the warehouse, newest first."""
-        rows = read_reports(self.state["warehouse"]).sort_values("id", ascending=False).to_dict("records")
-        return [{str(name): value for name, value in row.items()} for row in rows]
-
     @property
     def statuses(self) -> list[str]:
         """The statuses of its reports, newest first, of the same in a row only one."""
-        return [status for status, _ in itertools.groupby(report["status"] for report in self.reports())]
+        engine = sa.create_engine(self.state["warehouse"], poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            found = connection.execute(sa.text("SELECT status FROM reports ORDER BY id DESC")).scalars()
+            return [status for status, _ in itertools.groupby(found)]
 
     def left(self) -> list[str]:
         """The processes that have to do with its folder, by their environment or their command line."""
@@ -161,7 +169,7 @@ class Up:
         deadline = time.monotonic() + 60
         while left := self.left():
             assert time.monotonic() < deadline, left
-            time.sleep(0.2)
+            time.sleep(_POLL_SECONDS)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ import signal
 import socket
 import subprocess
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,10 +24,14 @@ import psutil
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import expect
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from deployments.demo.judge import SimulatedJudge, completion, is_team
 from deployments.demo.loopback import Request, Response
 from deployments.local.postgres import embedded_postgres
+from deployments.local.prefect_server import use_server
+from deployments.local.runner import drain
+from flows.generate_report import generate_report
 from tasks.warehouse.frames import read_reports
 from tasks.warehouse.sql import open_warehouse
 
@@ -55,6 +61,8 @@ def test_it_starts_on_another_port_where_its_own_is_taken(up: Up) -> None:
     assert settings["concurrency"]["lease_storage"] == "deployments.local.slot_leases"
     assert settings["tasks"]["tag_concurrency_slot_wait_seconds"] == 1
     assert settings["analytics_enabled"] is False
+    # No report is left unfinished in a new folder, so that no process looks for one.
+    assert not (up.folder / "logs" / "reconcile.log").exists()
 
 
 def test_every_place_is_printed_in_a_line_that_can_be_copied_whole(up: Up) -> None:
@@ -85,8 +93,8 @@ def test_who_has_not_the_password_is_turned_away(up: Up) -> None:
     assert httpx.post(f"{up.state['api']}/events", json=[]).status_code == 401
 
 
-def test_a_second_one_in_its_folder_is_refused(up: Up) -> None:
-    ended = up.command.run("up", "--demo")
+def test_a_second_one_in_its_folder_is_refused(up: Up, run_here: Callable[..., Any]) -> None:
+    ended = run_here("up", "--demo", folder=up.command.folder)
     assert ended.code == 2
     words = " ".join(ended.err.split())
     assert re.search(rf"another `\S*agent-report up` runs in {up.folder} \(process {up.state['pid']}\)", words)
@@ -110,32 +118,20 @@ def test_what_is_killed_is_said_and_comes_back(up: Up) -> None:
     assert up.state["api"] == api
 
 
-def test_the_order_that_it_prints_makes_a_report(up: Up) -> None:
-    """By what was started again after it was killed."""
-    (line,) = (line for line in up.text.splitlines() if line.startswith("Or: "))
-    order = line.removeprefix("Or: ")
-    ended = subprocess.run(order, shell=True, env=up.command.environment(), capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    found = re.search(r"UUID: ([0-9a-f-]{36})", ended.stdout)
-    assert found, ended.stdout
-    up.completes(found[1])
-    (report,) = json.loads(up.command.run("list", "--json", AGENT_REPORT_WAREHOUSE_URL=up.state["warehouse"]).out)
-    assert (report["status"], report["agents_evaluated"]) == ("completed", 13)
-    assert (up.folder / "parquet" / "reports" / "demo" / f"{report['id']}.parquet").exists()
-
-
 @pytest.fixture(scope="module")
 def watched(up: Up) -> dict[str, Any]:
     """A person orders a report in the form and watches it: what the pages showed, and which hosts were asked.
 
-    One agent's answer waits until the progress was seen, and another's is of no use. Another report is refused.
+    It is made by what was started again after it was killed. One agent's answer waits until the progress was seen, and
+    another's is of no use. Another report is refused.
     """
-    seen: dict[str, Any] = {"hosts": set(), "refused": up.order("prod")}
-    watched_progress = threading.Event()
+    seen: dict[str, Any] = {"hosts": set(), "refused": _refused(up)}
+    is_judging, watched_progress = threading.Event(), threading.Event()
 
     def respond(payload: dict[str, Any], request: Request) -> Response | None:
         prompt = "" if is_team(payload) else payload["messages"][1]["content"]
         if "\n# Agent\n| release-notes\n" in prompt:
+            is_judging.set()
             watched_progress.wait(240)
         if "\n# Agent\n| sql-analyst\n" not in prompt:
             return None
@@ -157,14 +153,17 @@ def watched(up: Up) -> dict[str, Any]:
         _ui["fill_in"](page, "demo", "Weekly")
         run_url = _ui["submit"](page)
         seen["run"] = run_url.rpartition("/")[2]
+        # An open page asks for news all the time: none is open until there is progress to see.
+        page.goto("about:blank")
+        up.until(is_judging.is_set)
         _ui["open_artifact"](page, run_url, "progress")
         seen["agents"] = _ui["wait_for_agents"](page, least=1)
         watched_progress.set()
+        page.goto("about:blank")
+        up.completes(seen["run"])
         _ui["open_artifact"](page, run_url, "markdown")
         seen["report"] = page.inner_text("main")
         seen["links"] = [link.get_attribute("href") for link in page.locator("main a").all()]
-        _ui["open_artifact"](page, run_url, "table")
-        seen["table"] = page.inner_text("main")
         page.goto(run_url)
         page.get_by_role("tab", name="Task Runs").click()
         page.get_by_placeholder("Search by run name").fill("evaluate sql-analyst")
@@ -175,17 +174,26 @@ def watched(up: Up) -> dict[str, Any]:
         seen["failed"] = page.inner_text("main")
         row.click()
         page.get_by_text("not a JSON object").first.wait_for()
-        page.goto(run_url)
-        page.get_by_role("tab", name="Logs").click()
-        page.get_by_text("judging cost").first.wait_for()
-        seen["logs"] = page.inner_text("main")
         page.goto(f"{up.state['ui']}/v2/runs/flow-run/{seen['refused']}")
-        page.get_by_text("Failed", exact=True).first.wait_for(timeout=240_000)
+        page.get_by_text("Failed", exact=True).first.wait_for()
         page.get_by_role("tab", name="Details").click()
         page.get_by_text("Refused: there is no environment 'prod'; there is demo").first.wait_for()
-    up.completes(seen["run"])
-    (seen["row"],) = (row for row in up.reports() if row["flow_run_id"] == seen["run"])
+    with closing(open_warehouse(up.state["warehouse"])) as warehouse:
+        seen["row"] = warehouse.find_report(seen["run"])
     return seen
+
+
+def _refused(up: Up) -> str:
+    """The id of a flow run at its server that is refused; made here, which is no different and takes no process."""
+    known = psutil.Process(up.state["children"]["worker"]).environ()
+    with pytest.MonkeyPatch.context() as patch, use_server(up.state["api"], up.password):
+        for name, value in known.items():
+            if name.startswith(("AGENT_REPORT_", "OPENAI_")):
+                patch.setenv(name, value)
+        drain()
+        state = generate_report("prod", return_state=True)
+        drain()
+    return str(state.state_details.flow_run_id)
 
 
 @_in_browser
@@ -211,13 +219,13 @@ def test_the_report_is_the_one_that_was_asked_for(watched: dict[str, Any], up: U
     criteria = [row for row in warehouse.load_criteria(report["id"]) if row["agent_id"] == billing["agent_id"]]
     assert [(row["criterion"], row["threshold"]) for row in criteria] == [("accuracy", 9)]
     warehouse.close()
+    assert (up.folder / "parquet" / "reports" / "demo" / f"{report['id']}.parquet").exists()
 
 
 @_in_browser
 def test_progress_is_seen_in_the_middle_and_ends_at_the_end(watched: dict[str, Any], up: Up) -> None:
     assert 1 <= watched["agents"] < 14
-    body = {"artifacts": {"flow_run_id": {"any_": [watched["run"]]}, "type": {"any_": ["progress"]}}}
-    [progress] = up.post("/artifacts/filter", body)
+    [progress] = up.artifacts(watched["run"], "progress")
     assert progress["data"] == 100
     assert progress["description"] == "Completed"
 
@@ -233,8 +241,9 @@ def test_the_report_says_verdict_worst_agents_and_where_it_is(watched: dict[str,
     assert str(up.folder / "parquet" / "agent_report_details" / "demo") in text
     assert any(str(link).endswith(f"/runs/flow-run/{watched['run']}") for link in watched["links"])
     assert any(str(link).startswith("https://jaeger.example/trace/") for link in watched["links"])
-    assert "Page 1 of 2" in watched["table"]
-    assert "access-broker" in watched["table"]
+    [table] = up.artifacts(watched["run"], "table")
+    assert len(json.loads(table["data"])) == 14
+    assert "access-broker" in table["data"]
 
 
 @_in_browser
@@ -251,16 +260,18 @@ def test_a_failed_agent_is_seen_without_opening_logs(watched: dict[str, Any], up
 @_in_browser
 def test_the_log_is_a_dozen_lines_that_say_what_happened(watched: dict[str, Any], up: Up) -> None:
     number = watched["row"]["id"]
+    logs = up.post("/logs/filter", {"logs": {"flow_run_id": {"any_": [watched["run"]]}}})
+    text = "\n".join(row["message"] for row in logs)
     for words in (
         f"Report {number} on demo: 14 agents",
         "Evidence is read: ",
         "Agent sql-analyst failed: ",
         f"Report {number} completed after ",
+        "judging cost",
     ):
-        assert words in watched["logs"]
-    logs = up.post("/logs/filter", {"logs": {"flow_run_id": {"any_": [watched["run"]]}}})
+        assert words in text
     # Two of them are about the deployment's pull step.
-    assert len(logs) <= 14, [row["message"] for row in logs]
+    assert len(logs) <= 14, text
 
 
 @_in_browser
@@ -268,24 +279,35 @@ def test_the_ui_needs_no_network(watched: dict[str, Any], up: Up) -> None:
     assert watched["hosts"] <= {urlsplit(up.state["ui"]).netloc, ""}
 
 
-def test_commands_in_its_folder_use_its_server(up: Up) -> None:
+def test_commands_in_its_folder_use_its_server(up: Up, run_here: Callable[..., Any]) -> None:
     """A report that is run beside it, and setup, which is given its URL."""
     known = psutil.Process(up.state["children"]["worker"]).environ()
     names = ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_JUDGE_MODEL", "OPENAI_BASE_URL", "OPENAI_API_KEY")
-    assert up.command.run("run", "demo", **{name: known[name] for name in names}).code == 0
+    made = up.command.run("run", "demo", "--agents", "sql-analyst", **{name: known[name] for name in names})
+    assert made.code == 0, made.printed
     runs = up.api.post("/flow_runs/filter", json={}).json()
     beside = [run for run in runs if run["name"] == "report on demo" and run["deployment_id"] is None]
     assert [run["state"]["type"] for run in beside] == ["COMPLETED"]
-    variables = {"PREFECT_API_URL": up.state["api"], "AGENT_REPORT_ENVIRONMENT": "demo"}
-    checked = up.command.run("setup", "--check", **variables)
+    [*_, last] = up.statuses
+    assert last == "completed"
+    with temporary_settings({PREFECT_API_URL: up.state["api"], PREFECT_API_AUTH_STRING: None}):
+        checked = run_here("setup", "--check", folder=up.command.folder, AGENT_REPORT_ENVIRONMENT="demo")
     assert "work pool agent-report: of type process" in checked.out, checked.printed
 
 
 def test_killed_itself_it_leaves_nothing_and_started_again_it_is_as_it_was(up: Up) -> None:
+    """While it makes a report by the order that it has printed."""
     secret = (up.folder / "webhook-secret").read_text()
     assert len(up.left()) > 6
-    up.order()
-    up.until(lambda: up.reports()[0]["status"] == "generating_agents")
+    (line,) = (line for line in up.text.splitlines() if line.startswith("Or: "))
+    order = line.removeprefix("Or: ")
+    ended = subprocess.run(order, shell=True, env=up.command.environment(), capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    found = re.search(r"UUID: ([0-9a-f-]{36})", ended.stdout)
+    assert found, ended.stdout
+    up.until(lambda: up.statuses[0] == "generating_agents")
+    with closing(open_warehouse(up.state["warehouse"])) as warehouse:
+        assert warehouse.find_report(found[1])["environment"] == "demo"
     up.end(signal.SIGKILL)
     up.wait_until_gone()
 
@@ -297,7 +319,7 @@ def test_killed_itself_it_leaves_nothing_and_started_again_it_is_as_it_was(up: U
 
 def test_ctrl_c_ends_a_report_in_good_order_and_leaves_no_process(up: Up) -> None:
     run = up.order()
-    up.until(lambda: up.reports()[0]["status"] == "generating_agents")
+    up.until(lambda: up.statuses[0] == "generating_agents")
     assert up.left()
 
     assert up.end(signal.SIGINT) == 0

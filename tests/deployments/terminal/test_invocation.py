@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from deployments.cli import main
+from deployments.terminal.invocation import printed_command
 from tasks.settings import ReportOptions
 
 _PRINT = """
@@ -91,8 +92,14 @@ def test_places_that_the_shell_has_are_not_repeated(call: Any) -> None:
 @pytest.mark.parametrize(
     "url", ["postgresql://me:TOPp@a/SECRETq@host/db", "postgresql://me:secret@host/db", "postgresql://h/d?password=x"]
 )
-def test_no_password_is_printed(call: Any, url: str) -> None:
-    assert call("agent-report", {"AGENT_REPORT_WAREHOUSE_URL": url})[0] == f"agent-report {_QUOTED}"
+def test_no_password_is_printed(url: str) -> None:
+    places = {"AGENT_REPORT_WAREHOUSE_URL": url, "AGENT_REPORT_PARQUET_URL": "parquet"}
+    assert printed_command("list", environment=places) == "AGENT_REPORT_PARQUET_URL=parquet agent-report list"
+
+
+def test_no_password_that_the_process_chose_is_printed(call: Any) -> None:
+    chosen = {"AGENT_REPORT_WAREHOUSE_URL": "postgresql://me:secret@host/db"}
+    assert call("agent-report", chosen)[0] == f"agent-report {_QUOTED}"
 
 
 def test_help_names_the_default_and_the_setting_of_every_option(capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,9 +109,9 @@ def test_what_was_found_before_redaction_stands(
 def test_all_runs_count_and_not_only_those_that_are_shown(
     make_evidence: Callable[..., Evidence], make_run: Callable[..., Run]
 ) -> None:
-    tally = CriterionTally(runs=4812, decided=4800, passed=4700, total=4700)
+    criterion_tally = CriterionTally(runs=4812, decided=4800, passed=4700, total=4700)
     evidence = make_evidence([make_run(n, status="failed") for n in range(1, 4)]).model_copy(
-        update={"tallies": {"ends": tally}}
+        update={"tallies": {"ends": criterion_tally}}
     )
     ends = compute_criteria({"ends": Criterion(kind="completion")}, evidence, {}, EVALUATION).verdicts["ends"]
     assert (ends.runs_decided, ends.runs_passed) == (4800, 4700)

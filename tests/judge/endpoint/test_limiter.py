@@ -145,13 +145,13 @@ def test_the_first_reason_stays() -> None:
 
 
 def test_listeners_are_told_once_and_only_while_they_listen() -> None:
-    stop, told = StopSignal(), []
-    with stop.listening(lambda: told.append("early")):
+    stop, heard = StopSignal(), []
+    with stop.listening(lambda: heard.append("early")):
         pass
-    with stop.listening(lambda: told.append("now")):
+    with stop.listening(lambda: heard.append("now")):
         stop.end("cancelled", "stopped")
     stop.end("cancelled", "again")
-    assert told == ["now"]
+    assert heard == ["now"]
 
 
 def test_a_wait_that_cannot_end_in_time_is_not_begun() -> None:

@@ -55,9 +55,9 @@ def test_agents_are_of_their_environment_and_service(make_store: MakeStore, make
         )
     )
     assert source.list_environments() == ["production", "shop"]
-    tally = source.tally()
-    assert (tally.agents, tally.runs) == ({"production": 2, "shop": 1}, {"production": 2, "shop": 1})
-    assert not tally.is_whole
+    counts = source.counts()
+    assert (counts.agents, counts.runs) == ({"production": 2, "shop": 1}, {"production": 2, "shop": 1})
+    assert not counts.is_whole
     agents = source.load_agents("production", _window())
     assert [(agent.id, agent.name) for agent in agents] == [
         ("production/back office/billing", "billing"),

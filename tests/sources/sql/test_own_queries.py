@@ -315,8 +315,8 @@ def test_runs_are_counted_by_environment(open_postgres: Open, open_sqlite: Open)
     mapping = f"runs: SELECT {columns} FROM conversations"
     bots = [(1, "a", "prod"), (2, "a", "prod"), (3, "b", "prod"), (4, "a", "dev")]
     source = open_postgres(mapping, *(_insert(number, bot, stage=stage) for number, bot, stage in bots))
-    tally = source.tally()
-    assert (tally.agents, tally.runs, tally.is_whole) == ({"prod": 2, "dev": 1}, {"prod": 3, "dev": 1}, True)
+    counts = source.counts()
+    assert (counts.agents, counts.runs, counts.is_whole) == ({"prod": 2, "dev": 1}, {"prod": 3, "dev": 1}, True)
     station = open_sqlite(
         "statuses: {}",
         "CREATE TABLE environments (id, name)",
@@ -326,7 +326,7 @@ def test_runs_are_counted_by_environment(open_postgres: Open, open_sqlite: Open)
         "CREATE TABLE agent_runs (id, agent_id, status, started_at)",
         "INSERT INTO agent_runs VALUES (1, 1, 'ok', '2026-03-01'), (2, 1, 'ok', '2026-03-01'), (3, 9, 'ok', '')",
     )
-    assert station.tally().runs == {"prod": 2}
+    assert station.counts().runs == {"prod": 2}
 
 
 def test_a_filter_by_model_needs_its_column(open_sqlite: Open) -> None:

@@ -86,7 +86,7 @@ class Convention:
 _Read = TypeVar("_Read")
 
 
-class Readers(NamedTuple):
+class ConventionReaders(NamedTuple):
     """The functions of several conventions by part, in the order in which they are asked; ``kind`` with their names."""
 
     kind: tuple[tuple[str, ReadKind], ...]
@@ -106,13 +106,13 @@ class Readers(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def readers_of(conventions: tuple[Convention, ...]) -> Readers:
+def readers_of(conventions: tuple[Convention, ...]) -> ConventionReaders:
     """What ``conventions`` read, part by part; without what they leave to the others."""
 
     def given(read: Callable[[Convention], _Read], missing: _Read) -> tuple[_Read, ...]:
         return tuple(found for each in conventions if (found := read(each)) is not missing)
 
-    return Readers(
+    return ConventionReaders(
         kind=tuple((each.name, each.kind) for each in conventions if each.kind is not _no_kind),
         agent=given(lambda each: each.agent, _no_agent),
         tool_name=given(lambda each: each.tool_name, _no_text),
