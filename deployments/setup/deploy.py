@@ -56,7 +56,7 @@ def deploy(deployment: Deployment, pull: Sequence[Step]) -> None:
         **given,
     )
     made.storage = _PullSteps(pull)
-    # Were the empty list sent that stands there, what somebody scheduled in the UI would be gone.
+    # Prefect sends what was set, and an empty list removes the schedules that were added in the UI.
     made.model_fields_set.discard("schedules")
     made.apply(schedules=[_schedule(schedule) for schedule in deployment.schedules] or None)
 

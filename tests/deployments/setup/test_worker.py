@@ -226,7 +226,7 @@ def test_an_event_takes_a_report_up_from_the_ledger_by_the_blocks_and_shows_no_s
     post: Callable[..., Any],
     eventually: Callable[..., Any],
 ) -> None:
-    """And without the limit, the run says so once."""
+    """The limit is missing meanwhile, of which the run warns once."""
     limit = client.read_global_concurrency_limit_by_name("tag:llm").limit
     client.delete_global_concurrency_limit_by_name("tag:llm")
     report_id = cancelled.row["id"]
