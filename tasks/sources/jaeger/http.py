@@ -144,6 +144,8 @@ class JaegerHttp:
         5xx, 429, broken connections and (with ``retry_slow``) time-outs are tried again, after Retry-After or a growing
         pause with jitter. With a ``body`` (JSON) it is a POST, unless ``method`` names another: some APIs search by it.
         """
+        # No library (httpx-retries, stamina): what decides is the answer as it was read, not a status or an exception;
+        # a pause must neither hold a slot nor count as time of the exchange; `stopped` is asked before each attempt.
         answer = JaegerResponse("fault", reason="not asked")
         for attempt in range(1, attempts + 1):
             if reason := self._stopped():
