@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -122,3 +124,25 @@ def open_world(
             warehouse.close()
     for server in opened:
         server.__exit__(None, None, None)
+
+
+@pytest.fixture
+def run_here(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """``run_here("--report-id", "1")``: ``agent-report run demo --json`` in this process, on the configured API.
+
+    It returns the exit code and what was printed.
+    """
+    from deployments.cli import main
+
+    def run(*options: str) -> tuple[int, dict[str, Any]]:
+        interrupt = signal.getsignal(signal.SIGINT)
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main(["run", "demo", "--json", *options])
+        finally:
+            signal.signal(signal.SIGINT, interrupt)
+        printed = capsys.readouterr()
+        assert printed.out, printed.err
+        return int(ended.value.code or 0), json.loads(printed.out)
+
+    return run

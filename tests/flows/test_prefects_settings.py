@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,10 @@ SETTINGS = {
 }
 # Where results are stored; ours are not. Scheduling is of tasks that are sent to a task worker.
 ELSEWHERE = {"default_storage_block", "local_storage_path", "runner", "scheduling"}
-DESCRIBE = """
-import gc, importlib, json, pkgutil
+# Every flow and task of ours, into a file; then the command.
+DESCRIBE_AND_RUN = """
+import gc, importlib, json, pathlib, pkgutil, sys
+from deployments.cli import main
 from prefect import Flow, Task
 from prefect.cache_policies import NO_CACHE
 
@@ -63,20 +66,35 @@ found = {
     for one in ours
     if one.fn.__module__.partition(".")[0] in ("flows", "tasks", "deployments")
 }
-print(json.dumps(found))
+pathlib.Path(sys.argv.pop(1)).write_text(json.dumps(found))
+main()
 """
 
 
-def describe(settings: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """Every flow and task of ours, imported in a process with these settings."""
-    shown = subprocess.run(
-        [sys.executable, "-c", DESCRIBE], env=os.environ | settings, check=True, capture_output=True, text=True
+@dataclass(frozen=True)
+class Ended:
+    """A process with these settings: our flows and tasks there, and what became of its report."""
+
+    described: dict[str, dict[str, Any]]
+    process: subprocess.CompletedProcess[str]
+
+
+def run(folder: Path) -> Ended:
+    """On the tests' server: one of its own takes seconds to start."""
+    api = {"PREFECT_API_URL": str(PREFECT_API_URL.value()), "PREFECT_HOME": str(folder / "home")}
+    arguments = [str(folder / "described.json"), "run", "demo", "--json", "--judge-model", "simulated-judge"]
+    process = subprocess.run(
+        [sys.executable, "-c", DESCRIBE_AND_RUN, *arguments],
+        env=os.environ | SETTINGS | api,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    return dict(json.loads(shown.stdout))
+    return Ended(json.loads((folder / "described.json").read_text()), process)
 
 
-def test_every_flow_and_task_fixes_what_the_settings_would_decide() -> None:
-    found = describe(SETTINGS)
+def check_options(found: dict[str, dict[str, Any]]) -> None:
+    """Every flow and task fixes what the settings would decide."""
     assert {name for name, value in found.items() if value["kind"] == "Flow"} >= {
         f"flows.{name}.{name}" for name in ("generate_report", "compare_reports", "reconcile_reports")
     }
@@ -105,19 +123,14 @@ def test_no_setting_of_prefects_is_forgotten(model: Any, prefix: str) -> None:
     )
 
 
-def run(home: Path) -> subprocess.CompletedProcess[str]:
-    """On the tests' server: one of its own takes seconds to start."""
-    api = {"PREFECT_API_URL": str(PREFECT_API_URL.value()), "PREFECT_HOME": str(home)}
-    command = [sys.executable, "-m", "deployments.cli", "run", "demo", "--json", "--judge-model", "simulated-judge"]
-    return subprocess.run(command, env=os.environ | SETTINGS | api, capture_output=True, text=True, check=False)
-
-
-def test_a_failed_agent_is_asked_no_more_often_and_all_that_was_paid_is_counted(
+def test_every_flow_and_task_fixes_what_the_settings_would_decide_and_nothing_is_paid_twice(
     make_world: Callable[..., Any], tmp_path: Path
 ) -> None:
     useless = Response(body=json.dumps(completion("no JSON")).encode())
     world = make_world(respond=lambda payload, _: None if is_team(payload) else useless)
-    done = run(tmp_path / "home")
+    ended = run(tmp_path)
+    check_options(ended.described)
+    done = ended.process
     # Each agent once and once more, and the report has failed: no agent could be judged.
     payloads = [json.loads(request.body) for request in world.judge.requests]
     agents = [payload for payload in payloads if "runs" in asked_schema(payload)["properties"]]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +18,13 @@ from typing import Any
 import psutil
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from deployments.local.prefect_server import prefect_server, wait_until_healthy
 
-_RUN = [sys.executable, "-m", "deployments.cli", "run", "demo", "--judge-model", "simulated-judge", "--json"]
 # With the team's and the one for issues, these are nine questions.
-_AGENTS = ["--agents", *(f"id:{number}" for number in range(1, 8))]
+_ORDER = ["--judge-model", "simulated-judge", "--agents", *(f"id:{number}" for number in range(1, 8))]
+Run = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @dataclass
@@ -53,20 +57,11 @@ class Team:
         """A client of its API."""
         return SyncPrefectClient(self.url, auth_string=self.password)
 
-    def report(self, *options: str, **variables: str) -> subprocess.Popen[str]:
+    def report(self, *options: str) -> subprocess.Popen[str]:
         """A report in a process of its own."""
-        environment = os.environ | {"PREFECT_API_URL": self.url, "PREFECT_HOME": str(self.home / "user"), **variables}
-        return subprocess.Popen(
-            [*_RUN, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
-    @staticmethod
-    def printed(process: subprocess.Popen[str]) -> dict[str, Any]:
-        """The report that a process made."""
-        out, errors = process.communicate(timeout=200)
-        assert out, errors
-        report: dict[str, Any] = json.loads(out)["report"]
-        return report
+        environment = os.environ | {"PREFECT_API_URL": self.url, "PREFECT_HOME": str(self.home / "user")}
+        command = [sys.executable, "-m", "deployments.cli", "run", "demo", "--json", *options]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def slots(self) -> int:
         """Slots of the tag's limit that are taken."""
@@ -78,7 +73,7 @@ def _wait_until(happened: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
@@ -93,15 +88,48 @@ def team(prefect_database: str, tmp_path_factory: pytest.TempPathFactory, api_pa
 
 
 @pytest.fixture
-def world(open_world: Callable[..., Any]) -> Any:
+def report_here(team: Team, run_here: Run, at_server: Callable[[str], AbstractContextManager[None]]) -> Iterator[Run]:
+    """``run_here`` on the team's server, for reports of this process."""
+    import flows.generate_report  # noqa: F401 - it takes seconds, in which another report could end
+
+    with at_server(team.url):
+        yield run_here
+
+
+@pytest.fixture
+def make_world(open_world: Callable[..., Any]) -> Callable[..., Any]:
     """Answers take a second each."""
-    return open_world(full=True, agent_seconds=1, team_seconds=1)
+    return lambda **judge: open_world(full=True, agent_seconds=1, team_seconds=1, **judge)
 
 
-def test_two_reports_at_once_share_the_limit_and_neither_starves(team: Team, world: Any) -> None:
+def _at_fourth(act: Callable[[], object]) -> Callable[[Any, Any], None]:
+    """What a judge responds by who lets ``act`` begin with its fourth request, and goes on."""
+    asked = itertools.count(1)
+
+    def respond(payload: Any, request: Any) -> None:
+        if next(asked) == 4:
+            threading.Thread(target=act).start()
+
+    return respond
+
+
+def test_two_reports_at_once_share_the_limit_and_neither_starves(
+    team: Team, report_here: Run, make_world: Callable[..., Any]
+) -> None:
+    lock = threading.Lock()
+
+    def wait_for_both(payload: Any, request: Any) -> None:
+        with lock:
+            _wait_until(lambda: len(world.warehouse.list_reports()) == 2)
+
+    world = make_world(respond=wait_for_both)
     # The same question at the same time is asked once: so the second looks at fewer runs.
-    both = [team.report(*_AGENTS, "--runs-per-agent", count) for count in ("5", "4")]
-    reports = [team.printed(process) for process in both]
+    process = team.report(*_ORDER, "--runs-per-agent", "5")
+    _wait_until(lambda: bool(world.judge.requests))
+    reports = [report_here(*_ORDER, "--runs-per-agent", "4")[1]["report"]]
+    out, errors = process.communicate(timeout=200)
+    assert out, errors
+    reports.append(json.loads(out)["report"])
     assert [report["status"] for report in reports] == ["completed"] * 2
     assert len(world.judge.requests) == 18
     assert world.judge.most_in_flight == 3
@@ -112,31 +140,40 @@ def test_two_reports_at_once_share_the_limit_and_neither_starves(team: Team, wor
     assert team.slots() == 0
 
 
-def test_a_server_that_is_gone_for_some_seconds_costs_no_report(team: Team, world: Any) -> None:
-    process = team.report(*_AGENTS)
-    _wait_until(lambda: len(world.judge.requests) >= 4)
-    team.kill()
-    time.sleep(2)
-    team.start()
-    report = team.printed(process)
-    assert (report["status"], report["error"]) == ("completed", None)
+def test_a_server_that_is_gone_for_some_seconds_costs_no_report(
+    team: Team, report_here: Run, make_world: Callable[..., Any]
+) -> None:
+    back = threading.Event()
+
+    def restart() -> None:
+        team.kill()
+        time.sleep(2)
+        team.start()
+        back.set()
+
+    world = make_world(respond=_at_fourth(restart))
+    code, printed = report_here(*_ORDER)
+    assert back.is_set()
+    assert (code, printed["report"]["status"], printed["report"]["error"]) == (0, "completed", None)
     assert len(world.judge.requests) == 9
 
 
-def test_a_server_that_stays_away_ends_the_report_clearly_and_it_can_be_taken_up(team: Team, world: Any) -> None:
-    process = team.report(*_AGENTS, PREFECT_CLIENT_MAX_RETRIES="1")
-    _wait_until(lambda: len(world.judge.requests) >= 4)
-    team.kill()
-    report = team.printed(process)
-    assert process.returncode == 1
+def test_a_server_that_stays_away_ends_the_report_clearly_and_it_can_be_taken_up(
+    team: Team, report_here: Run, make_world: Callable[..., Any]
+) -> None:
+    world = make_world(respond=_at_fourth(team.kill))
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1}):
+        code, printed = report_here(*_ORDER)
+    report = printed["report"]
+    assert code == 1
     assert report["status"] == "failed"
     assert "the Prefect API became unreachable" in report["error"]
     assert report["progress"] > 30
     paid = len(world.judge.requests)
     assert paid < 8
     team.start()
-    again = team.printed(team.report("--report-id", str(report["id"])))
-    assert again["status"] == "completed"
+    code, printed = report_here("--report-id", str(report["id"]))
+    assert (code, printed["report"]["status"]) == (0, "completed")
     assert len(world.judge.requests) == 9
 
 
