@@ -95,7 +95,7 @@ class StackError(AgentReportError):
 
 
 class DeployError(AgentReportError):
-    """``prefect deploy`` failed."""
+    """A deployment could not be created or updated."""
 
 
 class RedactionError(AgentReportError):

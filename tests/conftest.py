@@ -155,10 +155,10 @@ def copy_database(postgres_server: sa.URL) -> Callable[[sa.URL, str], None]:
 
 
 @contextmanager
-def _database(server: sa.URL, template: str = "template1") -> Iterator[sa.URL]:
+def _database(server: sa.URL) -> Iterator[sa.URL]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     with _autocommit(server) as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
     yield server.set(database=name)
     with _autocommit(server) as connection:
         connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
@@ -207,33 +207,20 @@ def at_server() -> Callable[[str], AbstractContextManager[None]]:
 
 
 @pytest.fixture(scope="session")
-def shared_server(postgres_server: sa.URL, prefect_template: str) -> Iterator[str]:
+def shared_server(postgres_server: sa.URL) -> Iterator[str]:
     """The API's URL of a Prefect server as a team shares it, on PostgreSQL; not what ``PREFECT_API_URL`` says."""
-    with _database(postgres_server, prefect_template) as database, _team_server(database) as url:
+    with _database(postgres_server) as database, _team_server(database) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def fresh_server(postgres_server: sa.URL, prefect_template: str) -> Iterator[str]:
-    """The same, but of one module alone: no other deployments and runs are in it."""
-    with _database(postgres_server, prefect_template) as database, _team_server(database) as url:
-        yield url
+def prefect_database(postgres_server: sa.URL) -> Iterator[str]:
+    """The URL (``postgresql+asyncpg://…``) of a fresh database for servers of the module's own: the first migrates it.
 
-
-@pytest.fixture(scope="module")
-def prefect_database(postgres_server: sa.URL, prefect_template: str) -> Iterator[str]:
-    """The URL (``postgresql+asyncpg://…``) of a fresh database of Prefect's, for servers of the module's own."""
-    with _database(postgres_server, prefect_template) as database:
-        yield _for_prefect(database)
-
-
-@pytest.fixture(scope="session")
-def prefect_template(postgres_server: sa.URL) -> Iterator[str]:
-    """The name of a database of Prefect's that no server is on, to make others of: a server takes ten seconds to."""
+    There is no template to copy: to make one, a whole server would have to start, and migrations are a sixth of that.
+    """
     with _database(postgres_server) as database:
-        with _team_server(database):
-            pass
-        yield str(database.database)
+        yield _for_prefect(database)
 
 
 @contextmanager

@@ -64,10 +64,12 @@ def _look(client: SyncPrefectClient, piece: Piece) -> Iterator[Line]:
 
 
 def _provide(client: SyncPrefectClient, piece: Piece) -> Iterator[Line]:
-    before = {found.what: found for found in piece.inspect(client) if found.is_due}
+    pieces = piece.inspect(client)
+    before = {found.what: found for found in pieces if found.is_due}
     if before:
         piece.make(client)
-    for found in piece.inspect(client):
+        pieces = piece.inspect(client)
+    for found in pieces:
         earlier = before.get(found.what)
         done = found.state == "there" and earlier is not None
         yield ("created" if earlier and earlier.state == "missing" else "updated") if done else found.state, found

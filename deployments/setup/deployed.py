@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,9 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import get_current_settings
 
-from deployments.setup.deployment_file import Deployment, load_deployment_file, template_variables
+from deployments.setup.deploy import deploy
+from deployments.setup.deployment_file import Deployment, load_deployment_file
 from deployments.setup.piece import Found
 from tasks.errors import DeployError, scrub
 from tasks.settings import Settings
@@ -30,30 +28,22 @@ class Deployed:
 
     def __init__(self, path: Path, settings: Settings) -> None:
         self._path = path
-        self._settings = settings
         self._file = load_deployment_file(path, settings)
 
     def inspect(self, client: SyncPrefectClient) -> Sequence[Found]:
         return [self._state(client, deployment) for deployment in self._file.deployments]
 
     def make(self, client: SyncPrefectClient) -> None:
-        # What Prefect's own settings are here may come from a profile, or from a block of code around this.
-        known = get_current_settings().to_environment_variables(exclude_unset=True)
-        ended = subprocess.run(  # noqa: S603 - Prefect's own command, no input
-            [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", self._path.name],
-            cwd=self._path.parent,
-            env=os.environ | known | template_variables(self._settings),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-        if ended.returncode:
-            # Line by line, and cut afterwards: half of a secret would not be recognized as one.
-            said = " ".join(scrub(line) for line in ended.stdout.splitlines() if line.strip())
-            raise DeployError(f"`prefect deploy --all` failed: …{said[-1000:]}")
+        # Entrypoints, and the version of a clone, are those of the file's folder.
+        with chdir(self._path.parent):
+            for deployment in self._file.deployments:
+                if not self._state(client, deployment).is_due:
+                    continue
+                try:
+                    deploy(deployment, deployment.pull or self._file.pull)
+                except Exception as error:
+                    said = scrub(" ".join(f"{type(error).__name__}: {error}".split()))
+                    raise DeployError(f"deployment {full_name(deployment)}: {said[:1000]}") from error
 
     def _state(self, client: SyncPrefectClient, deployment: Deployment) -> Found:
         name = full_name(deployment)

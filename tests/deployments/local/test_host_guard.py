@@ -86,7 +86,7 @@ class Target:
 
 @pytest.fixture(scope="module")
 def target(
-    fresh_server: str, at_server: Callable[[str], AbstractContextManager[None]], api_headers: dict[str, str]
+    team_server: Any, at_server: Callable[[str], AbstractContextManager[None]], api_headers: dict[str, str]
 ) -> Target:
     from prefect import flow
     from prefect.client.orchestration import get_client
@@ -95,9 +95,9 @@ def target(
     def attacked() -> None:
         """Runs nothing: it has no worker."""
 
-    with at_server(fresh_server), get_client(sync_client=True) as client:
+    with at_server(team_server.api), get_client(sync_client=True) as client:
         deployment = client.create_deployment(flow_id=client.create_flow(attacked), name="attacked")
-    return Target(fresh_server, api_headers, str(deployment))
+    return Target(team_server.api, api_headers, str(deployment))
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -45,19 +46,19 @@ def test_one_that_does_not_start_is_said_with_its_log(short_folder: Path) -> Non
 
 
 def test_a_shared_prefect_server_is_on_postgresql_and_keeps_its_leases(
-    shared_server: str, api_headers: dict[str, str]
+    team_server: Any, api_headers: dict[str, str]
 ) -> None:
-    assert httpx.get(f"{shared_server}/health").json() is True
-    settings = httpx.get(f"{shared_server}/admin/settings", headers=api_headers).json()["server"]
+    assert httpx.get(f"{team_server.api}/health").json() is True
+    settings = httpx.get(f"{team_server.api}/admin/settings", headers=api_headers).json()["server"]
     assert settings["concurrency"]["lease_storage"] == "deployments.local.slot_leases"
     assert settings["tasks"]["tag_concurrency_slot_wait_seconds"] == 1
     assert settings["analytics_enabled"] is False
 
 
-def test_the_server_takes_what_its_own_client_sends(shared_server: str, api_password: str) -> None:
+def test_the_server_takes_what_its_own_client_sends(team_server: Any, api_password: str) -> None:
     from prefect.client.orchestration import SyncPrefectClient
 
-    with SyncPrefectClient(shared_server, auth_string=api_password) as client:
+    with SyncPrefectClient(team_server.api, auth_string=api_password) as client:
         # With a newer fastapi the nulls of what is left out are refused.
         assert isinstance(client.read_flow_runs(), list)
 

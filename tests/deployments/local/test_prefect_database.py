@@ -9,9 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
+from prefect.client.orchestration import get_client
 
 from deployments.local.prefect_database import DATABASE, is_current, seed, template_file
-from deployments.local.prefect_server import authorization, prefect_server, wait_until_healthy
+from deployments.local.prefect_server import authorization, server_password, use_server
+from deployments.setup.llm_limit import LlmLimit
 
 
 def _make(file: Path, revision: str, note: str = "") -> Path:
@@ -75,11 +77,22 @@ def test_what_is_no_database_is_not_current(home: Path, template: Path) -> None:
 
 
 @pytest.mark.skipif(not template_file().exists(), reason="the migrated database is made by `make`")
-def test_the_installed_template_is_what_the_server_needs(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    with prefect_server(home, password="secret") as url:
-        wait_until_healthy(url, home)
-        assert is_current(home, template_file())
-        asked: dict[str, Any] = {"json": {"limit": 5}, "headers": authorization("secret"), "trust_env": False}
-        assert len(httpx.post(f"{url}/block_types/filter", **asked).json()) == 5
-        assert httpx.post(f"{url}/flow_runs/filter", **asked).json() == []
+def test_the_installed_template_is_what_the_server_needs(own_server: tuple[str, Path]) -> None:
+    url, home = own_server
+    assert is_current(home, template_file())
+    asked: dict[str, Any] = {
+        "json": {"limit": 5},
+        "headers": authorization(server_password(home)),
+        "trust_env": False,
+    }
+    assert len(httpx.post(f"{url}/block_types/filter", **asked).json()) == 5
+    assert httpx.post(f"{url}/flow_runs/filter", **asked).json() == []
+
+
+def test_on_sqlite_setup_makes_the_limit_and_warns_of_it(own_server: tuple[str, Path]) -> None:
+    url, home = own_server
+    with use_server(url, server_password(home)), get_client(sync_client=True) as client:
+        LlmLimit(10).make(client)
+        found = LlmLimit(10).inspect(client)
+    assert [piece.state for piece in found] == ["there", "warning"]
+    assert "PostgreSQL" in found[1].detail

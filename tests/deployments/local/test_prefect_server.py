@@ -7,13 +7,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from prefect import flow
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.local.prefect_database import seed, template_file
 from deployments.local.prefect_server import (
@@ -24,6 +25,7 @@ from deployments.local.prefect_server import (
     server_password,
     wait_until_healthy,
 )
+from deployments.local.runner import prefect_api
 
 _PARENT = """
 import sys, time
@@ -68,15 +70,6 @@ def test_a_home_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "home").touch()
     with pytest.raises(PrefectServerError, match="PREFECT_HOME"), prefect_server(tmp_path / "home"):
         pass
-
-
-@pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The API's URL of a server of one process, and its home."""
-    home = tmp_path_factory.mktemp("own") / "home"
-    with prefect_server(home) as url:
-        wait_until_healthy(url, home)
-        yield url, home
 
 
 def test_it_answers_who_has_the_password_and_asked_for_it_by_its_own_name(own_server: tuple[str, Path]) -> None:
@@ -125,6 +118,11 @@ def thirty():
 with prefect_api():
     thirty()
 """
+
+
+@flow
+def _nothing() -> None:
+    """For which the server is asked to write something."""
 
 
 def _states(home: Path) -> list[tuple[str, int]]:
@@ -185,8 +183,8 @@ def test_a_foreign_server_with_csrf_protection_works(tmp_path: Path) -> None:
         wait_until_healthy(url, home)
         refused = httpx.post(f"{url}/flows/", json={"name": "without a token"}, trust_env=False)
         assert (refused.status_code, "CSRF" in refused.text) == (403, True)
-        theirs = {"PREFECT_API_URL": url, "PREFECT_HOME": str(tmp_path / "user")}
-        subprocess.run([sys.executable, "-c", _REPORT], env=environment | theirs, check=True)
+        with temporary_settings({PREFECT_API_URL: url}), prefect_api():
+            _nothing()
         assert dict(_states(home))["COMPLETED"] == 1
     finally:
         server.kill()

@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-import psutil
 import pytest
 from prefect.server.concurrency.lease_storage import ConcurrencyLimitLeaseMetadata
 from prefect.server.concurrency.lease_storage.filesystem import ConcurrencyLeaseStorage as PrefectsOnDisk
@@ -114,35 +114,25 @@ def test_a_lease_whose_file_stays_can_be_ended_again(
 
 
 def test_a_server_that_starts_frees_the_slots_that_nobody_leases(
-    prefect_database: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    api_password: str,
-    api_headers: dict[str, str],
+    team_server: Any, monkeypatch: pytest.MonkeyPatch, api_password: str, api_headers: dict[str, str]
 ) -> None:
     monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
     # A person's own limit may be taken without a lease; the slots of a rate limit come back by themselves.
     limits: dict[str, dict[str, float]] = {"tag:llm": {}, "mine": {}, "tag:rate": {"slot_decay_per_second": 1e-6}}
-    with (
-        prefect_server(tmp_path, password=api_password, database_url=prefect_database) as url,
-        httpx.Client(base_url=url, headers=api_headers) as client,
-    ):
-        wait_until_healthy(url, tmp_path)
+    with httpx.Client(base_url=team_server.api, headers=api_headers) as client:
         for name, more in limits.items():
             client.post("/v2/concurrency_limits/", json={"name": name, "limit": 5} | more).raise_for_status()
         taken = client.post("/v2/concurrency_limits/increment-with-lease", json={"slots": 1, "names": ["tag:llm"]})
         # As when a server dies after it took slots and before it wrote who has them.
         for name in limits:
             client.patch(f"/v2/concurrency_limits/{name}", json={"active_slots": 4}).raise_for_status()
-        for process in psutil.Process().children():
-            if str(tmp_path) in process.cmdline():
-                process.kill()
-                process.wait()
+    # The next server finds what the first has left in its home and its database. That one need not end for it.
+    home = team_server.home
     with (
-        prefect_server(tmp_path, password=api_password, database_url=prefect_database) as url,
+        prefect_server(home, password=api_password, database_url=team_server.database_url) as url,
         httpx.Client(base_url=url, headers=api_headers) as client,
     ):
-        wait_until_healthy(url, tmp_path)
+        wait_until_healthy(url, home)
 
         def active(name: str) -> int:
             return int(client.get(f"/v2/concurrency_limits/{name}").json()["active_slots"])
@@ -151,4 +141,4 @@ def test_a_server_that_starts_frees_the_slots_that_nobody_leases(
         lease = {"lease_id": taken.json()["lease_id"]}
         client.post("/v2/concurrency_limits/decrement-with-lease", json=lease).raise_for_status()
         assert active("tag:llm") == 0
-    assert "tag:llm had 4 slots taken and 1 leased" in (tmp_path / "agent-report-server.log").read_text()
+    assert "tag:llm had 4 slots taken and 1 leased" in (home / "agent-report-server.log").read_text()

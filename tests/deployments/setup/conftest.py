@@ -74,7 +74,7 @@ def eventually() -> Callable[..., Any]:
         deadline = time.monotonic() + seconds
         while not (found := ask()):
             assert time.monotonic() < deadline, "it did not happen"
-            time.sleep(0.3)
+            time.sleep(0.5)
         return found
 
     return wait

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.blocks.system import Secret
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import (
     DeploymentUpdate,
     GlobalConcurrencyLimitUpdate,
@@ -20,6 +19,7 @@ from prefect.client.schemas.actions import (
     WorkPoolCreate,
     WorkPoolUpdate,
 )
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.events import emit_event
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -28,7 +28,6 @@ from prefect_sqlalchemy import SqlAlchemyConnector
 from pydantic import SecretStr
 
 from deployments.demo.loopback import LoopbackServer, Response
-from deployments.local.prefect_server import prefect_server, wait_until_healthy
 from deployments.local.runner import drain
 from deployments.setup.blocks import Blocks
 from deployments.setup.llm_limit import LlmLimit
@@ -234,6 +233,8 @@ def test_changes_are_reported_and_reverted(
 ) -> None:
     for change, *_ in _CHANGES:
         change(client)
+    reconcile = client.read_deployment_by_name("reconcile_reports/reconcile-reports")
+    client.update_deployment_schedule(reconcile.id, reconcile.schedules[0].id, active=False)
     due = {found.what: found for _, found in run_setup(check=True) if found.is_due}
     assert {what: found.state for what, found in due.items()} == {what: state for _, state, what, _ in _CHANGES}
     for _, _, what, detail in _CHANGES:
@@ -241,7 +242,23 @@ def test_changes_are_reported_and_reverted(
     again = _states(run_setup())
     for word, state in (("created", "missing"), ("updated", "different")):
         assert again.get(word, set()) == {what for _, was, what, _ in _CHANGES if was == state}
-    assert not [found for _, found in run_setup(check=True) if found.is_due]
+    found = {found.what: found for _, found in run_setup(check=True)}
+    assert not [piece for piece in found.values() if piece.is_due]
+    # Only what is due is deployed: what a person paused stays so.
+    assert found["deployment reconcile_reports/reconcile-reports"].detail == "its schedule is paused"
+    client.update_deployment_schedule(reconcile.id, reconcile.schedules[0].id, active=True)
+
+
+def test_a_deployment_without_schedules_keeps_what_a_person_scheduled(
+    story: dict[str, Any], client: SyncPrefectClient, run_setup: Callable[..., Any]
+) -> None:
+    deployment = client.read_deployment_by_name("generate_report/on-demand")
+    weekly = CronSchedule(cron="0 6 * * 1", timezone="UTC")
+    (made,) = client.create_deployment_schedules(deployment.id, [(weekly, True)])
+    assert "deployment generate_report/on-demand" in _states(run_setup())["different"]
+    kept = client.read_deployment_by_name("generate_report/on-demand").schedules
+    client.delete_deployment_schedule(deployment.id, made.id)
+    assert [schedule.schedule for schedule in kept] == [weekly]
 
 
 @pytest.mark.parametrize(("change", "detail"), [(_stop_limit, "it is not active"), (_narrow_limit, "it is 3, not 10")])
@@ -375,21 +392,6 @@ def test_a_block_that_notifies_is_found_and_used(
         drain()
         (request,) = eventually(lambda: list(team.requests))
     assert json.loads(request.body)["text"].startswith("agent-report: demo completed|Report 2 has something")
-
-
-def test_on_sqlite_the_limit_is_made_and_warned_of(
-    tmp_path: Path,
-    at_server: Callable[[str], AbstractContextManager[None]],
-    api_password: str,
-) -> None:
-    home = tmp_path / "home"
-    with prefect_server(home, password=api_password) as url:
-        wait_until_healthy(url, home)
-        with at_server(url), get_client(sync_client=True) as client:
-            LlmLimit(10).make(client)
-            found = LlmLimit(10).inspect(client)
-    assert [piece.state for piece in found] == ["there", "warning"]
-    assert "PostgreSQL" in found[1].detail
 
 
 def test_the_command_says_the_same_in_lines_and_as_json(

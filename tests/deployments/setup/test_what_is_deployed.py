@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.events import emit_event
+
+from deployments.local.runner import drain
 
 _FILE = Path(__file__).parents[3] / "prefect.yaml"
 _NAMES = ["nightly", "on-demand", "on-webhook", "reconcile-reports"]
@@ -100,3 +104,23 @@ def test_scheduled_runs_appear(
         times = [run["expected_start_time"][11:16] for run in runs]
         assert all(time == "02:00" if name == "nightly" else time.endswith(":45") for time in times)
         assert runs[0]["parameters"] == deployed[name]["parameters"]
+
+
+def test_an_event_orders_a_run_with_its_parameters_and_what_it_leaves_out_has_its_default(
+    deployed: dict[str, Any], client: SyncPrefectClient, post: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    criteria = {"default": {"accuracy": {"weight": 1.5, "description": 'Says "right" things', "threshold": 6}}}
+    full = {"environment": "demo", "name": "From elsewhere", "criteria": criteria, "options": {"runs_per_agent": 3}}
+    # The flow itself refuses a run that comes with no environment.
+    for payload in ({**full, "report_id": 7}, {"options": None}):
+        emit_event("agent-report.requested", resource={"prefect.resource.id": "other.system"}, payload=payload)
+    drain()
+    of_it = {"deployment_id": {"any_": [deployed["on-webhook"]["id"]]}}
+    runs = eventually(lambda: (found := post("/flow_runs/filter", flow_runs=of_it))[1:] and found)
+    # No worker is here to run them, and none of those that come shall.
+    for run in runs:
+        client.delete_flow_run(run["id"])
+    assert len(runs) == 2
+    by_environment = {run["parameters"]["environment"]: run["parameters"] for run in runs}
+    assert by_environment["demo"] == {**full, "report_id": 7}
+    assert by_environment[""] == {"environment": "", "name": "", "criteria": {}, "options": {}, "report_id": None}

@@ -1,4 +1,7 @@
-"""With a worker: events and people start reports, killed ones are marked, and a missing limit is logged."""
+"""With a worker: events and people start reports, killed ones are marked, and a missing limit is logged.
+
+Each flow run here is a process of its own, with seconds of imports, so that each shows several things.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,7 @@ from tasks.warehouse.sql import Warehouse, open_warehouse
 
 KEY = "sk-planted-key-0123456789"
 _MODEL = {"judge_model": "simulated-judge"}
+_RECONCILE = "agent-report: reports of crashed runs are marked failed"
 # Each wait has its own end; flow runs are processes, which take long to start on a busy machine.
 pytestmark = pytest.mark.timeout(900)
 
@@ -116,6 +120,9 @@ def _lose_a_run(client: SyncPrefectClient) -> UUID:
         )
         time.sleep(1)
     drain()
+    # It has no report: while this one is paused, no run starts to look for it.
+    (reconcile,) = client.read_automations_by_name(_RECONCILE)
+    client.pause_automation(reconcile.id)
     return run.id
 
 
@@ -148,10 +155,8 @@ def _report_of(team: Team, run_id: UUID) -> dict[str, Any]:
 
 
 def _messages(post: Callable[..., Any], run_id: UUID) -> str:
-    """The run's log when it is whole, which it can be a little after the run's end; until then nothing."""
     rows = post("/logs/filter", logs={"flow_run_id": {"any_": [str(run_id)]}})
-    messages = [row["message"] for row in rows]
-    return "\n".join(messages) if any("Finished in state" in message for message in messages) else ""
+    return "\n".join(row["message"] for row in rows)
 
 
 def _runs_of(client: SyncPrefectClient, post: Callable[..., Any], name: str) -> list[dict[str, Any]]:
@@ -160,124 +165,91 @@ def _runs_of(client: SyncPrefectClient, post: Callable[..., Any], name: str) -> 
     return sorted(runs, key=lambda run: str(run["created"]))
 
 
-_LEFT_OUT = {"name": "", "criteria": {}, "report_id": None}
-
-
-def test_an_event_starts_a_report_with_its_parameters_by_the_blocks_and_shows_no_secret(
-    team: Team, client: SyncPrefectClient, post: Callable[..., Any], eventually: Callable[..., Any]
-) -> None:
-    criteria = {"default": {"accuracy": {"weight": 1.5, "description": 'Says "right" things', "threshold": 6}}}
-    options = {**_MODEL, "runs_per_agent": 3, "fail_fast": True, "agents": ["id:1", "id:2"]}
-    full = {"environment": "demo", "name": "From elsewhere", "criteria": criteria, "options": options}
-    for payload in (full, {"options": None}):
-        emit_event("agent-report.requested", resource={"prefect.resource.id": "other.system"}, payload=payload)
+def _order_by_event(
+    client: SyncPrefectClient, post: Callable[..., Any], eventually: Callable[..., Any], **payload: Any
+) -> dict[str, Any]:
+    """The flow run that an event with this payload starts."""
+    before = len(_runs_of(client, post, "generate_report/on-webhook"))
+    emit_event("agent-report.requested", resource={"prefect.resource.id": "other.system"}, payload=payload)
     drain()
-    runs = eventually(lambda: (found := _runs_of(client, post, "generate_report/on-webhook"))[1:] and found)
-    assert len(runs) == 2
-    by_environment = {run["parameters"]["environment"]: run for run in runs}
-    elsewhere = by_environment["demo"]
-    assert elsewhere["parameters"] == {**full, "report_id": None}
-    # What no environment comes with is refused visibly.
-    nothing = by_environment[""]
-    assert nothing["parameters"] == {**_LEFT_OUT, "environment": "", "options": {}}
-    assert eventually(lambda: _end_of(client, UUID(nothing["id"]))) == "FAILED"
-    state = client.read_flow_run(UUID(nothing["id"])).state
-    assert state is not None
-    assert "environment is empty: name the environment to report on" in str(state.message)
-    run_id = UUID(elsewhere["id"])
-    assert eventually(lambda: _end_of(client, run_id)) == "COMPLETED", team.log
-    report = _report_of(team, run_id)
-    assert (report["status"], report["name"]) == ("completed", "From elsewhere")
-    assert report["parameters"]["options"]["runs_per_agent"] == 3
-    assert report["agents_evaluated"] == 2
-    assert "limit on the tag" not in eventually(lambda: _messages(post, run_id))
-    assert KEY not in team.log
-    assert KEY not in str(post("/flow_runs/filter")) + str(post("/events/filter"))
+    (run,) = eventually(lambda: _runs_of(client, post, "generate_report/on-webhook")[before:])
+    return dict(run)
 
 
-def test_a_cancelled_report_asks_nothing_more_and_is_taken_up_from_the_ledger(
-    team: Team, client: SyncPrefectClient, eventually: Callable[..., Any]
-) -> None:
-    with SimulatedJudge(agent_seconds=1, team_seconds=1) as judge, _runs_ask(client, judge):
-        order = {"timeout": 0, "as_subflow": False}
-        options = {**_MODEL, "fresh": True, "max_concurrent_evals": 1}
-        run: Any = run_deployment(
-            "generate_report/on-demand", parameters={"environment": "demo", "options": options}, **order
-        )
-        eventually(lambda: len(judge.requests) == 2)
+@dataclass
+class Cancelled:
+    """A report that was cancelled, by then; its judge still answers."""
+
+    run_id: UUID
+    judge: SimulatedJudge
+    asked: int
+    """How often, when the report said that it was cancelled."""
+    row: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def cancelled(team: Team, client: SyncPrefectClient, eventually: Callable[..., Any]) -> Iterator[Cancelled]:
+    """Cancelled after two of its five calls on agents and team."""
+    with SimulatedJudge(agent_seconds=1, team_seconds=1) as judge:
+        with _runs_ask(client, judge):
+            run: Any = run_deployment(
+                "generate_report/on-demand",
+                parameters={"environment": "demo", "options": {**_MODEL, "fresh": True, "max_concurrent_evals": 1}},
+                timeout=0,
+                as_subflow=False,
+            )
+            eventually(lambda: len(judge.requests) == 2)
         client.set_flow_run_state(run.id, Cancelling())
-        report = eventually(lambda: (row := _report_of(team, run.id))["status"] == "cancelled" and row)
-        asked = len(judge.requests)
-        # One may have begun before the worker heard of it.
-        assert asked <= 3
-        assert eventually(lambda: _end_of(client, run.id)) == "CANCELLED"
-        # All five calls on agents and team take five seconds: one more would have begun by now.
-        time.sleep(1.5)
-        assert len(judge.requests) == asked
-        assert "stopped" in report["error"]
-        # The team has its call before the last agents.
-        assert report["agents_evaluated"] + (report["team_score"] is not None) == asked
-        again: Any = run_deployment(
-            "generate_report/on-demand", parameters={"environment": "demo", "report_id": report["id"]}, **order
-        )
-        assert eventually(lambda: _end_of(client, again.id)) == "COMPLETED", team.log
-        # Each agent and the team are paid for once, and the issues of all of them after the last.
-        about_issues = ["issues" in asked_schema(json.loads(call.body))["properties"] for call in judge.requests]
-        assert about_issues == [False] * 5 + [True]
-    kept = team.warehouse.load_report(report["id"])
-    assert kept is not None
-    assert (kept["status"], kept["agents_evaluated"]) == ("completed", 4)
+        row = eventually(lambda: (row := _report_of(team, run.id))["status"] == "cancelled" and row)
+        yield Cancelled(run.id, judge, len(judge.requests), row)
 
 
-def test_without_the_limit_a_run_says_so_once(
-    team: Team, client: SyncPrefectClient, post: Callable[..., Any], eventually: Callable[..., Any]
+def test_a_cancelled_report_asks_nothing_more(
+    cancelled: Cancelled, client: SyncPrefectClient, post: Callable[..., Any], eventually: Callable[..., Any]
 ) -> None:
+    # One may have begun before the worker heard of it.
+    assert cancelled.asked <= 3
+    assert eventually(lambda: _end_of(client, cancelled.run_id)) == "CANCELLED"
+    # All five calls on agents and team take five seconds: one more would have begun by now.
+    time.sleep(1.5)
+    assert len(cancelled.judge.requests) == cancelled.asked
+    assert "stopped" in cancelled.row["error"]
+    # The team has its call before the last agents.
+    assert cancelled.row["agents_evaluated"] + (cancelled.row["team_score"] is not None) == cancelled.asked
+    assert "limit on the tag" not in _messages(post, cancelled.run_id)
+
+
+def test_an_event_takes_a_report_up_from_the_ledger_by_the_blocks_and_shows_no_secret(
+    team: Team,
+    cancelled: Cancelled,
+    client: SyncPrefectClient,
+    post: Callable[..., Any],
+    eventually: Callable[..., Any],
+) -> None:
+    """The limit is missing meanwhile, of which the run warns once."""
     limit = client.read_global_concurrency_limit_by_name("tag:llm").limit
     client.delete_global_concurrency_limit_by_name("tag:llm")
-    before = len(_runs_of(client, post, "generate_report/on-webhook"))
-    options = {**_MODEL, "max_concurrent_evals": 3}
-    payload = {"environment": "demo", "options": options}
+    report_id = cancelled.row["id"]
     try:
-        emit_event("agent-report.requested", resource={"prefect.resource.id": "other.system"}, payload=payload)
-        drain()
-        (run,) = eventually(lambda: _runs_of(client, post, "generate_report/on-webhook")[before:])
-        assert run["parameters"] == {**_LEFT_OUT, **payload}
-        assert eventually(lambda: _end_of(client, UUID(run["id"]))) == "COMPLETED", team.log
+        with _runs_ask(client, cancelled.judge):
+            run = _order_by_event(client, post, eventually, environment="demo", report_id=report_id)
+            run_id = UUID(run["id"])
+            assert eventually(lambda: _end_of(client, run_id)) == "COMPLETED", team.log
     finally:
         client.upsert_global_concurrency_limit_by_name("tag:llm", limit)
-    log = eventually(lambda: _messages(post, UUID(run["id"])))
+    # Each agent and the team are paid for once, and the issues of all of them after the last.
+    about_issues = ["issues" in asked_schema(json.loads(call.body))["properties"] for call in cancelled.judge.requests]
+    assert about_issues == [False] * 5 + [True]
+    kept = team.warehouse.load_report(report_id)
+    assert kept is not None
+    assert (kept["status"], kept["agents_evaluated"]) == ("completed", 4)
+    # The log is whole a little after the run's end.
+    log = eventually(lambda: (said := _messages(post, run_id)) and "Finished in state" in said and said)
     said = [line for line in log.splitlines() if "limit on the tag llm" in line]
     assert len(said) == 1
-    assert "`prefect concurrency-limit create llm 3`" in said[0]
-
-
-def test_a_killed_report_is_marked_failed_and_a_living_one_is_not(
-    team: Team, client: SyncPrefectClient, post: Callable[..., Any], eventually: Callable[..., Any]
-) -> None:
-    living = team.warehouse.create_report({"environment": "demo"})
-    with SimulatedJudge(agent_seconds=30, team_seconds=30) as slow, _runs_ask(client, slow):
-        run: Any = run_deployment(
-            "generate_report/on-demand",
-            parameters={"environment": "demo", "options": {**_MODEL, "fresh": True}},
-            timeout=0,
-            as_subflow=False,
-        )
-        eventually(lambda: slow.requests)
-        os.kill(_report_of(team, run.id)["owner"]["pid"], signal.SIGKILL)
-    assert eventually(lambda: _end_of(client, run.id)) == "CRASHED"
-    # The automation runs the deployment, and that marks the report.
-    report = eventually(lambda: (row := _report_of(team, run.id))["status"] == "failed" and row)
-    assert "was killed or lost" in report["error"]
-    assert f"--report-id {report['id']}" in report["error"]
-    assert report["owner"] is None
-    # Who wants to hear of failed reports hears of this one as well.
-    failed = {"event": {"name": ["agent-report.failed"]}}
-    (event,) = eventually(lambda: post("/events/filter", filter=failed)["events"])
-    assert event["payload"]["report_id"] == report["id"]
-    assert event["resource"]["agent-report.needs-attention"] == "yes"
-    kept = team.warehouse.load_report(living)
-    assert kept is not None
-    assert kept["status"] == "pending"
+    assert "`prefect concurrency-limit create llm 1`" in said[0]
+    assert KEY not in team.log
+    assert KEY not in str(post("/flow_runs/filter")) + str(post("/events/filter"))
 
 
 def test_a_run_whose_heartbeat_is_missing_is_marked_crashed(
@@ -287,3 +259,38 @@ def test_a_run_whose_heartbeat_is_missing_is_marked_crashed(
     state = client.read_flow_run(team.killed_run).state
     assert state is not None
     assert "No heartbeat" in str(state.message)
+
+
+def test_a_killed_report_is_marked_failed_and_a_living_one_is_not(
+    team: Team, client: SyncPrefectClient, post: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    (reconcile,) = client.read_automations_by_name(_RECONCILE)
+    client.resume_automation(reconcile.id)
+    living = team.warehouse.create_report({"environment": "demo"})
+    criteria = {"default": {"accuracy": {"weight": 1.5, "description": 'Says "right" things', "threshold": 6}}}
+    options = {**_MODEL, "runs_per_agent": 3, "fail_fast": True, "agents": ["id:1", "id:2"]}
+    order = {"environment": "demo", "name": "From elsewhere", "criteria": criteria, "options": options}
+    with SimulatedJudge(agent_seconds=30, team_seconds=30) as slow, _runs_ask(client, slow):
+        run = _order_by_event(client, post, eventually, **order)
+        run_id = UUID(run["id"])
+        eventually(lambda: slow.requests)
+        os.kill(_report_of(team, run_id)["owner"]["pid"], signal.SIGKILL)
+    assert eventually(lambda: _end_of(client, run_id)) == "CRASHED"
+    # The automation runs the deployment, and that marks the report.
+    report = eventually(lambda: (row := _report_of(team, run_id))["status"] == "failed" and row)
+    assert "was killed or lost" in report["error"]
+    assert f"--report-id {report['id']}" in report["error"]
+    assert report["owner"] is None
+    # It was the one that the event asked for.
+    assert run["parameters"] == {**order, "report_id": None}
+    asked = report["parameters"]
+    assert (report["name"], asked["criteria"]["default"]) == ("From elsewhere", criteria["default"])
+    assert asked["options"].items() >= options.items()
+    # Who wants to hear of failed reports hears of this one as well.
+    failed = {"event": {"name": ["agent-report.failed"]}}
+    (event,) = eventually(lambda: post("/events/filter", filter=failed)["events"])
+    assert event["payload"]["report_id"] == report["id"]
+    assert event["resource"]["agent-report.needs-attention"] == "yes"
+    kept = team.warehouse.load_report(living)
+    assert kept is not None
+    assert kept["status"] == "pending"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 SECRETS = {"AGENT_REPORT_WEBHOOK_SECRETS": json.dumps(["whsec_" + "bmV3" * 8])}
 API = {"PREFECT_API_URL": "http://127.0.0.1:1/api"}
@@ -25,8 +27,11 @@ API = {"PREFECT_API_URL": "http://127.0.0.1:1/api"}
         ({**API, **SECRETS, "AGENT_REPORT_WEBHOOK_DELIVERIES_PER_MINUTE": "0"}, "DELIVERIES_PER_MINUTE"),
     ],
 )
-def test_it_does_not_start_without_what_it_needs(command: Any, settings: dict[str, str], said: str) -> None:
-    ended = command.run("webhook", "--port", "0", **settings)
+def test_it_does_not_start_without_what_it_needs(
+    run_here: Callable[..., Any], settings: dict[str, str], said: str
+) -> None:
+    with temporary_settings({PREFECT_API_URL: settings.get("PREFECT_API_URL")}):
+        ended = run_here("webhook", "--port", "0", **settings)
     assert ended.code == 2
     assert ended.out == ""
     (line,) = ended.err.splitlines()
