@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from deployments.garbage import calm_collector
 from deployments.local.runner import drain, quiet_prefect
 from tasks.evidence.traces.spans import Span
 from tasks.evidence.types import Run
@@ -32,6 +33,7 @@ os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="prefect-")
 # Of the servers that fixtures start: it is given to them, and every client here and in a child process has it.
 os.environ["PREFECT_API_AUTH_STRING"] = _PASSWORD = "password-of-the-tests"
 quiet_prefect()
+calm_collector()
 
 
 # What starts servers takes longest, so that the workers begin with it and end together.

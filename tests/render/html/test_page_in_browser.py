@@ -43,7 +43,7 @@ def test_axe_finds_nothing_serious(look: str, place: str, browser: Any) -> None:
         page.emulate_media(media="print")
     page.evaluate("document.querySelectorAll('details').forEach(item => { item.open = true })")
     if look != "light":
-        # In the light all are looked at. In another look one that fails and one that passes stand for the rest.
+        # Every agent is open with light colours only; otherwise one that fails and one that passes are.
         page.evaluate(
             """[...document.querySelectorAll("details.agent")].filter((_, place) => ![1, 3].includes(place))
                 .forEach(item => { item.open = false })"""
