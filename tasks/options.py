@@ -68,7 +68,7 @@ class ReportOptions(BaseModel):
         ge=1,
         le=1000,
         title="Runs per agent",
-        description="How many of each agent's runs are read: with Since a sample of all, else the newest.",
+        description="How many of each agent's runs are read: the newest, or with Since a random sample of the window.",
         json_schema_extra={"position": 2},
     )
     since: Annotated[str, AfterValidator(_checked_since)] = Field(

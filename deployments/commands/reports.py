@@ -66,7 +66,7 @@ def run(
     judge_model
         Judge model, by the name that the endpoint uses.
     runs_per_agent
-        Number of runs to read per agent: with since a random sample of all, else the newest.
+        Number of runs to read per agent: the newest, or with --since a random sample of the window.
     since
         Only runs since this time: a duration such as 7d, or a time such as 2026-01-31T08:00:00Z.
     filter_model
@@ -86,10 +86,10 @@ def run(
     judge_samples
         Number of times to ask each question; scores are averages, shown with their spread.
     judge_runs
-        Verdicts on runs: `together` with the question about the agent; `each`, in a call for every run that has no
-        verdict yet, without what the agent said along the way; or `off`, which implies holistic scoring.
+        How runs get verdicts: `together`, in the question about the agent; `each`, in one call for every run without
+        a verdict, which does not see what the agent said along the way; or `off`, which implies holistic scoring.
     scoring
-        Scores of agents: `runs` that pass a criterion, counted, or `holistic`, by the judge.
+        How agents are scored: by the share of `runs` that pass each criterion, or by the judge (`holistic`).
     max_report_cost_usd
         Maximum cost of judging, in USD; a call that could exceed it is not started. 0 means no limit.
     fail_fast
