@@ -204,7 +204,7 @@ class Deployed:
 
 @pytest.fixture(scope="session")
 def deploy(shared_server: str, api_password: str) -> Iterator[Callable[..., Deployed]]:
-    """Makes a deployment with a name of its own. Prefect checks the parameters of an order too, unless told not to."""
+    """Makes a deployment with a name of its own; by default Prefect checks the parameters of an order as well."""
     from prefect.utilities.callables import parameter_schema
 
     from flows.generate_report import generate_report
