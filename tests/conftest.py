@@ -79,6 +79,8 @@ _TOGETHER = {
     "flows/test_shared_server.py": "servers of their own",
     "render/html/": "a browser",
 }
+# Flows in processes with servers of their own.
+_ALONE = ("tests/flows/test_secrets.py", "tests/flows/test_two_processes.py")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -93,6 +95,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             file = super()._split_scope(nodeid)
             if group := next((group for start, group in _TOGETHER.items() if file.startswith(f"tests/{start}")), None):
                 return group
+            if file in _ALONE:
+                return file
             if file.startswith("tests/flows/"):
                 return "flows to i" if file < "tests/flows/test_j" else "flows from j"
             return file

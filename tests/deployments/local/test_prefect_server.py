@@ -111,12 +111,12 @@ def nothing():
     pass
 
 @flow
-def thirty():
-    for _ in range(30):
+def ten():
+    for _ in range(10):
         nothing()
 
 with prefect_api():
-    thirty()
+    ten()
 """
 
 
@@ -156,7 +156,7 @@ def test_settings_for_another_server_are_not_ours_and_the_last_task_runs_are_sto
     # Their states come in events, which the server writes down before it ends.
     with closing(sqlite3.connect(home / "prefect.db")) as connection:
         states = connection.execute("SELECT state_type, count(*) FROM task_run GROUP BY 1").fetchall()
-    assert states == [("COMPLETED", 30)]
+    assert states == [("COMPLETED", 10)]
 
 
 def test_a_client_of_ours_asks_for_no_csrf_token() -> None:
