@@ -12,6 +12,7 @@ from typing import Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from deployments.connections import prepare_connections
+from deployments.garbage import calm_collector
 from deployments.help_texts import TEXTS
 from deployments.terminal.console import complain, let_all_be_written, open_console
 from tasks.errors import AgentReportError, UsageError, scrub
@@ -69,6 +70,7 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line (of this process, or ``arguments``) and exit. An error is one line on stderr."""
+    calm_collector()
     let_all_be_written()
     try:
         prepare_connections()

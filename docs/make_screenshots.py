@@ -91,16 +91,14 @@ def _fill_editor(page: Page, text: str) -> None:
 
 
 def submit(page: Page) -> str:
-    """Send the form, and go to the new run's page, whose address is returned."""
+    """Send the form; returns the address of the new run's page."""
     with page.expect_response(lambda response: response.url.endswith("/create_flow_run")) as sent:
         page.get_by_role("button", name="Submit").click()
     answer = sent.value
     if not answer.ok:
         raise RuntimeError(f"the form was answered {answer.status}: {answer.text()[:500]}")
     # Not by the link in the message about it, which is gone after a moment.
-    run_url = f"{page.url.partition('/deployments')[0]}/runs/flow-run/{answer.json()['id']}"
-    page.goto(run_url)
-    return run_url
+    return f"{page.url.partition('/deployments')[0]}/runs/flow-run/{answer.json()['id']}"
 
 
 def open_artifact(page: Page, run_url: str, kind: str) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from deployments.garbage import calm_collector
 from deployments.local.runner import drain, quiet_prefect
 from tasks.evidence.traces.spans import Span
 from tasks.evidence.types import Run
@@ -32,6 +33,7 @@ os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="prefect-")
 # Of the servers that fixtures start: it is given to them, and every client here and in a child process has it.
 os.environ["PREFECT_API_AUTH_STRING"] = _PASSWORD = "password-of-the-tests"
 quiet_prefect()
+calm_collector()
 
 
 # What starts servers takes longest, so that the workers begin with it and end together.
@@ -77,6 +79,8 @@ _TOGETHER = {
     "flows/test_shared_server.py": "servers of their own",
     "render/html/": "a browser",
 }
+# Flows in processes with servers of their own.
+_ALONE = ("tests/flows/test_secrets.py", "tests/flows/test_two_processes.py")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -91,6 +95,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             file = super()._split_scope(nodeid)
             if group := next((group for start, group in _TOGETHER.items() if file.startswith(f"tests/{start}")), None):
                 return group
+            if file in _ALONE:
+                return file
             if file.startswith("tests/flows/"):
                 return "flows to i" if file < "tests/flows/test_j" else "flows from j"
             return file

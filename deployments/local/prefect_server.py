@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import httpx
 from starlette.types import ASGIApp
 
+from deployments.garbage import calm_collector
 from deployments.local.host_guard import HostGuard
 from deployments.local.kept_secret import keep_secret
 from deployments.local.prefect_database import is_current, seed, template_file
@@ -219,6 +220,7 @@ def wait_until_healthy(url: str, home: Path) -> None:
 
 
 def _serve(descriptor: int, home: Path) -> None:
+    calm_collector()
     parent = Parent()
     threading.Thread(target=parent.watch, daemon=True).start()
     # Two servers that start on one fresh home race in the migrations, and one of them fails.

@@ -18,6 +18,7 @@ from deployments.demo.jaeger import SimulatedJaeger
 from deployments.demo.judge import SimulatedJudge
 from deployments.demo.sample import Sample, build_sample
 from deployments.local.prefect_server import prefect_server, wait_until_healthy
+from tasks.connecting import open_clients
 from tasks.judge.rubric import Criteria
 from tasks.settings import ReportOptions, read_settings
 from tasks.warehouse.sql import Warehouse, open_warehouse
@@ -68,6 +69,15 @@ class World:
         run_id = str(state.state_details.flow_run_id)
         return next(row for row in self.warehouse.list_reports() if row["flow_run_id"] == run_id)
 
+    def report_directly(self, criteria: Criteria | None = None, **options: Any) -> dict[str, Any]:
+        """The row of a report that is made by the flow's own steps, called one after the other without Prefect.
+
+        For what these steps decide: how Prefect runs them, beside each other and when one fails, is in ``report``.
+        """
+        with open_clients():
+            given = ReportOptions(judge_model="simulated-judge", **options)
+            return self.warehouse.load_report(_report_directly(criteria or Criteria(), given)) or {}
+
     @property
     def warehouse(self) -> Warehouse:
         """Where the reports are."""
@@ -79,6 +89,51 @@ class World:
     def agents(self, report: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """The report's agents by name."""
         return {row["agent_name"]: row for row in self.warehouse.load_agents(report["id"])}
+
+
+def _report_directly(criteria: Criteria, options: ReportOptions) -> int:
+    from prefect.logging import disable_run_logger
+
+    from tasks.bridge.llm_limit import server_of_its_own
+    from tasks.bridge.quoting import unquoted
+    from tasks.comparing import compare_with_last
+    from tasks.evaluating import evaluate_evidence, find_issues, judging, open_draft
+    from tasks.judge.evaluation import Evaluation
+    from tasks.judge.runs.each import judge_each
+    from tasks.judge.team import judge_team
+    from tasks.opening import open_report
+    from tasks.publishing import write_page, write_report
+    from tasks.reading import fetch_runs, fetch_traces, load_agents
+    from tasks.report.build import ReportDraft
+    from tasks.sources.batch import ReadFailure
+
+    with server_of_its_own(), disable_run_logger():
+        plan = open_report.fn("demo", "", criteria, options, None, datetime.now(UTC))
+    draft, seconds = ReportDraft(), plan.options.eval_timeout_seconds
+    with disable_run_logger(), judging(plan) as judge:
+        open_draft(draft, plan, load_agents.fn(plan.environment, plan.window), judge)
+        runs = fetch_runs.fn(draft.chosen_agents, draft.rubrics, plan)
+        missing = {}
+        for agent, evidence in zip(
+            draft.chosen_agents, unquoted(fetch_traces.fn(draft.chosen_agents, [runs], plan)), strict=True
+        ):
+            if isinstance(evidence, ReadFailure):
+                draft.evaluations[agent.id] = Evaluation(agent.id, "failed", error=evidence.reason)
+                continue
+            draft.evidence[agent.id] = evidence
+            rubric, finished = draft.rubrics[agent.id], [run.id for run in evidence.finished_runs]
+            judged = None
+            if plan.options.judge_runs == "each" and finished:
+                judged = judge_each(judge, evidence, finished, rubric, timeout_seconds=seconds)
+            if not finished:
+                missing[agent.name] = "no finished run"
+            draft.evaluations[agent.id] = evaluate_evidence(judge, evidence, rubric, plan, judged)
+        draft.team = judge_team(judge, draft.known_evidence, missing, plan.criteria.team, timeout_seconds=seconds)
+        draft.issues = find_issues.fn(plan, draft)
+        rows = write_report.fn(plan, draft)
+        compare_with_last.fn(plan, rows)
+        write_page.fn(plan)
+    return plan.id
 
 
 @pytest.fixture

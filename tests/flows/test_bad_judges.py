@@ -86,7 +86,7 @@ def read(make_world: Make) -> Callable[..., Shown]:
             return _reply(changed if isinstance(changed, str) else json.dumps(changed or answer))
 
         world = make_world(respond=respond)
-        report = world.report()
+        report = world.report_directly()
         return _show(world, report["id"])
 
     return read

@@ -47,7 +47,7 @@ def test_a_report_that_is_made_again_is_compared_again_with_those_around_it(make
     from flows.generate_report import generate_report
 
     world = make_world()
-    ids = [world.report()["id"] for _ in range(3)]
+    ids = [world.report_directly()["id"] for _ in range(3)]
     with world.warehouse.database.reading() as connection:
         before = set(connection.execute(sa.select(report_comparisons.c.id)).scalars())
     assert generate_report("demo", report_id=ids[1]) == ids[1]
@@ -63,7 +63,7 @@ def test_a_report_that_is_made_again_is_compared_again_with_those_around_it(make
 
 def test_a_comparison_that_fails_costs_no_report(make_world: Callable[..., Any]) -> None:
     world = make_world()
-    world.report()
+    world.report_directly()
     with world.warehouse.database.writing() as connection:
         report_comparisons.drop(connection)
     report = world.report()
@@ -80,7 +80,7 @@ def test_what_cannot_be_compared_is_refused(make_world: Callable[..., Any]) -> N
     from tasks.errors import RefusedError
 
     world = make_world()
-    report = world.report()
+    report = world.report_directly()
     state = compare_reports(report["id"], return_state=True)
     assert state.is_failed()
     assert "no completed report of this environment before" in str(state.message)

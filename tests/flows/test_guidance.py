@@ -15,7 +15,7 @@ def test_a_report_follows_guidance_and_states_it(
     make_world: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = make_world()
-    before = world.report(runs_per_agent=3)
+    before = world.report_directly(runs_per_agent=3)
     guidance = Guidance(
         guidance="A refund needs a receipt.",
         examples=(LabelledExample(task="a labelled task", succeeded=False),),
@@ -25,7 +25,7 @@ def test_a_report_follows_guidance_and_states_it(
     path.write_text(dump_guidance(guidance), encoding="utf-8")
     monkeypatch.setenv("AGENT_REPORT_JUDGE_GUIDANCE", str(path))
     asked = len(world.judge.requests)
-    report = world.report(runs_per_agent=3)
+    report = world.report_directly(runs_per_agent=3)
     assert report["status"] == "completed"
     assert any("kappa of judge and people was 0.40 without it and 0.60 with it" in text for text in report["warnings"])
     assert report["judge_settings"]["guidance"]["guidance"] == guidance.guidance

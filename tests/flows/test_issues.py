@@ -47,7 +47,7 @@ def test_a_report_whose_issues_cannot_be_found_is_complete_and_groups_by_code(ma
         return Response(body=json.dumps(completion("They all fail.")).encode()) if _is_issues(payload) else None
 
     world = make_world(respond=respond)
-    report = world.report()
+    report = world.report_directly()
     assert report["status"] == "completed", report["error"]
     assert "could not be used" in report["issues_error"]
     issues = world.warehouse.load_issues(report["id"])
@@ -57,9 +57,9 @@ def test_a_report_whose_issues_cannot_be_found_is_complete_and_groups_by_code(ma
 
 def test_an_unchanged_report_has_the_issues_of_the_first_and_costs_nothing(make_world: Callable[..., Any]) -> None:
     world = make_world()
-    first = world.report()
+    first = world.report_directly()
     asked = len(world.judge.requests)
-    second = world.report()
+    second = world.report_directly()
     assert (len(world.judge.requests), second["cost_usd"]) == (asked, 0.0)
     rows = {row["issue_id"]: row for row in world.warehouse.load_issues(second["id"]) if row["issue_id"] != "other"}
     assert {row["state"] for row in rows.values()} == {"ongoing"}

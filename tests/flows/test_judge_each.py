@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 World = Any
 
 
@@ -60,7 +62,7 @@ def test_the_second_night_asks_for_new_runs_beside_agents_team_and_issues(make_w
 
     known = len(world.judge.requests)
     new = {_add_run(world, 1), _add_run(world, 1), _add_run(world, 2)}
-    second = world.report(judge_runs="each", since="30d")
+    second = world.report_directly(judge_runs="each", since="30d")
     again = _asked(world, known)
     assert (again["run"], again["agent"], again["team"]) == (3, 2, 1)
     assert again["issues"] <= 1
@@ -70,14 +72,14 @@ def test_the_second_night_asks_for_new_runs_beside_agents_team_and_issues(make_w
     assert {run_id: verdicts[run_id] for run_id in before} == before
 
     known = len(world.judge.requests)
-    third = world.report(judge_runs="each", since="30d")
+    third = world.report_directly(judge_runs="each", since="30d")
     assert len(world.judge.requests) == known
     assert (third["status"], third["cost_usd"]) == ("completed", 0.0)
 
 
 def test_a_run_is_shown_without_what_its_agent_said_on_the_way(make_world: Callable[..., World]) -> None:
     world = make_world()
-    world.report(judge_runs="each", agents=["id:1"], runs_per_agent=2)
+    world.report_directly(judge_runs="each", agents=["id:1"], runs_per_agent=2)
     texts = _texts(world, "run")
     assert texts
     for text in texts:
@@ -92,7 +94,7 @@ def test_a_run_is_shown_without_what_its_agent_said_on_the_way(make_world: Calla
 def test_without_verdicts_the_judge_scores_itself(make_world: Callable[..., World]) -> None:
     world = make_world()
     for options in ({"judge_runs": "off"}, {"scoring": "holistic"}):
-        report = world.report(**options, fresh=True)
+        report = world.report_directly(**options, fresh=True)
         assert report["status"] == "completed"
         for row in world.agents(report).values():
             assert row["success_rate"] is None
@@ -104,14 +106,18 @@ def test_without_verdicts_the_judge_scores_itself(make_world: Callable[..., Worl
     assert _asked(world)["run"] == 0
 
 
-def test_verdicts_stay_when_the_words_on_an_agent_fail(make_world: Callable[..., World]) -> None:
+def test_verdicts_stay_when_the_words_on_an_agent_fail(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Between two attempts there are seconds.
+    monkeypatch.setenv("AGENT_REPORT_JUDGE_MAX_ATTEMPTS", "1")
     from deployments.demo.loopback import Response
 
     def respond(payload: dict[str, Any], request: Any) -> Response | None:
         return Response(body=b'{"choices": []}') if _kind(payload) == "agent" else None
 
     world = make_world(respond=respond)
-    report = world.report(judge_runs="each")
+    report = world.report_directly(judge_runs="each")
     for row in world.agents(report).values():
         if row["runs_analyzed"]:
             assert (row["status"], row["reasoning"]) == ("evaluated", None)
@@ -127,7 +133,7 @@ def test_a_run_that_cannot_be_judged_has_the_reason(make_world: Callable[..., Wo
         return Response(400, b'{"error": {"message": "no", "code": "refused"}}') if runs else None
 
     world = make_world(respond=respond)
-    report = world.report(judge_runs="each")
+    report = world.report_directly(judge_runs="each")
     runs = [run for run in world.warehouse.load_runs(report["id"]) if run["completed"] is not None]
     assert runs
     assert {run["verdict"] for run in runs} == {None}

@@ -38,11 +38,11 @@ def _update(world: Any, statement: str, *values: Any) -> None:
 
 def test_no_new_runs_cost_nothing_and_a_changed_agent_costs_its_own_call_and_the_teams(make_world: Make) -> None:
     world = make_world()
-    first = world.report()
+    first = world.report_directly()
     asked = len(world.judge.requests)
     # Four agents, the team, and what to fix first.
     assert asked == 6
-    second = world.report()
+    second = world.report_directly()
     assert len(world.judge.requests) == asked
     assert (second["status"], second["cost_usd"], second["prompt_tokens"]) == ("completed", 0, 0)
     assert second["id"] != first["id"]
@@ -58,7 +58,7 @@ def test_no_new_runs_cost_nothing_and_a_changed_agent_costs_its_own_call_and_the
         "update agent_runs set final_response = 'Another answer.' where id = (select max(id) from agent_runs "
         "where status = 'completed' and agent_id = (select id from agents where name = 'sql-analyst'))",
     )
-    third = world.report()
+    third = world.report_directly()
     asked_again = [json.loads(request.body) for request in world.judge.requests[asked:]]
     about = ["team" if is_team(payload) else _agent_of(payload) or "issues" for payload in asked_again]
     assert sorted(name for name in about if name != "issues") == ["sql-analyst", "team"]
@@ -93,7 +93,7 @@ def test_wrong_answers_in_turn_never_become_a_number(make_world: Make) -> None:
         return WRONG[(turn // 10 * 3 + turn % 10) % len(WRONG)](payload)
 
     world = make_world(full=True, respond=respond)
-    report = world.report(max_concurrent_evals=1)
+    report = world.report_directly()
     agents = world.agents(report)
     with sqlite3.connect(world.folder / "warehouse.db") as warehouse:
         calls = warehouse.execute("select outcome, prompt_tokens, status from judge_calls").fetchall()
@@ -162,7 +162,7 @@ def test_citations_of_what_there_is_not_are_dropped_and_counted(make_world: Make
         return _reply(json.dumps(answer))
 
     world = make_world(respond=respond)
-    report = world.report()
+    report = world.report_directly()
     rows = world.warehouse.load_criteria(report["id"])
     assert all(row["examples"] == [] and row["supported"] is False for row in rows)
     evaluated = [row for row in world.agents(report).values() if row["status"] == "evaluated"]
@@ -186,7 +186,7 @@ def test_a_planted_key_and_address_reach_nobody(make_world: Make) -> None:
         f"401 for {key} of {address}",
         json.dumps([{"tool_name": "send", "input": {"to": address, "key": key}, "output": f"sent to {address}"}]),
     )
-    report = world.report()
+    report = world.report_directly()
     assert report["status"] == "completed"
     bodies = [request.body.decode() for request in world.judge.requests]
     assert any("[e-mail address]" in body for body in bodies)

@@ -37,7 +37,7 @@ def _artifact(report: dict[str, Any]) -> str:
 
 def test_a_report_leaves_its_page_and_the_next_one_says_what_changed(make_world: Callable[..., Any]) -> None:
     world = make_world()
-    first = world.report()
+    first = world.report_directly()
     second = world.report()
     place = world.folder / "parquet" / "pages" / "demo" / f"{second['id']}.html"
     assert find_page(second["id"]) == str(place)

@@ -44,18 +44,16 @@ def _subject(body: bytes) -> str:
     return "team" if is_team(payload) else text.partition("\n# Agent\n| ")[2].partition("\n")[0]
 
 
-@pytest.mark.parametrize(("width", "reads"), [(10, 20), (0, 20), (4, 4)])
+@pytest.mark.parametrize(("width", "reads"), [(10, 20), (0, 20), (3, 2)])
 def test_a_slow_trace_delays_its_own_batch_only(
-    width: int, reads: int, make_world: Callable[..., Any], full_sample: Sample
+    width: int, reads: int, make_world: Callable[..., Any], sample: Sample
 ) -> None:
     """The trace comes when all other batches have been asked about: were one of them to wait for it, it would not."""
-    first = full_sample.agents[0]["id"]
-    slow = next(run for run in full_sample.runs if run["trace_id"] and run["agent_id"] == first)
-    size = max(map(len, split_batches(AGENTS[: len(full_sample.agents)], reads)))
-    batch = {agent["name"] for agent in full_sample.agents[:size]}
-    others = {
-        agent["name"] for agent in full_sample.agents if any(run["agent_id"] == agent["id"] for run in full_sample.runs)
-    }
+    first = sample.agents[0]["id"]
+    slow = next(run for run in sample.runs if run["trace_id"] and run["agent_id"] == first)
+    size = max(map(len, split_batches(AGENTS[: len(sample.agents)], reads)))
+    batch = {agent["name"] for agent in sample.agents[:size]}
+    others = {agent["name"] for agent in sample.agents if any(run["agent_id"] == agent["id"] for run in sample.runs)}
     others -= batch
     arrived = threading.Event()
     asked: list[str] = []
@@ -66,7 +64,7 @@ def test_a_slow_trace_delays_its_own_batch_only(
             arrived.set()
         return None
 
-    world = make_world(full=True, respond=respond)
+    world = make_world(respond=respond)
     world.jaeger.held = {slow["trace_id"]: arrived}
     report = world.report(max_concurrent_evals=width, max_concurrent_runs=reads)
     assert report["status"] == "completed"
@@ -85,18 +83,18 @@ def test_the_team_is_asked_before_the_agents_that_wait(make_world: Callable[...,
         asked.append(_subject(request.body))
         if is_team(payload):
             evidence_is_read.set()
-        # Three of four slots are the agents' until the team has been asked.
+        # Two of three slots are the agents' until the team has been asked.
         assert evidence_is_read.wait(60)
         return None
 
-    world = make_world(full=True, respond=respond)
-    report = world.report(max_concurrent_evals=4)
+    world = make_world(respond=respond)
+    report = world.report(max_concurrent_evals=3)
     assert report["status"] == "completed"
-    assert asked.index("team") <= 3
+    assert asked.index("team") <= 2
 
 
 def test_an_agent_that_cannot_be_read_fails_alone_and_its_task_run_shows_why(
-    make_world: Callable[..., Any], full_sample: Sample
+    make_world: Callable[..., Any], sample: Sample
 ) -> None:
     """Two agents a batch: the one beside it is evaluated."""
     import sqlite3
@@ -104,14 +102,14 @@ def test_an_agent_that_cannot_be_read_fails_alone_and_its_task_run_shows_why(
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-    world = make_world(full=True)
+    world = make_world()
     with sqlite3.connect(world.folder / "source.db") as connection:
         connection.execute("UPDATE agent_runs SET started_at = 'no date' WHERE agent_id = 1")
-    report = world.report(max_concurrent_runs=7)
+    report = world.report(max_concurrent_runs=3)
     agents = world.agents(report)
-    failed = next(agent["name"] for agent in full_sample.agents if agent["id"] == 1)
+    failed = next(agent["name"] for agent in sample.agents if agent["id"] == 1)
     assert [name for name, row in agents.items() if row["status"] == "failed"] == [failed]
-    assert sum(row["status"] == "evaluated" for row in agents.values()) == 12
+    assert sum(row["status"] == "evaluated" for row in agents.values()) == 3
     flow_run = FlowRunFilter(id=FlowRunFilterId(any_=[report["flow_run_id"]]))
     # The server records task runs by their events, which arrive a little later on a busy machine.
     deadline = time.monotonic() + 60
@@ -121,10 +119,10 @@ def test_an_agent_that_cannot_be_read_fails_alone_and_its_task_run_shows_why(
             runs = client.read_task_runs(flow_run_filter=flow_run)
             kinds = [run.name.partition(" ")[0] for run in runs]
             found = [run for run in runs if run.name == f"evaluate {failed}" and run.state and run.state.is_final()]
-            if found and kinds.count("runs") == kinds.count("traces") == 7:
+            if found and kinds.count("runs") == kinds.count("traces") == 3:
                 break
             time.sleep(0.2)
-    assert kinds.count("runs") == kinds.count("traces") == 7
+    assert kinds.count("runs") == kinds.count("traces") == 3
     [run] = found
     assert run.state is not None
     assert run.state.is_failed()

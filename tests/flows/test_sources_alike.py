@@ -57,7 +57,7 @@ def report_from(make_world: Callable[..., Any], monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", url)
         monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", f"sqlite:///{world.folder / f'warehouse-{made[-1]}.db'}")
         monkeypatch.setenv("AGENT_REPORT_PARQUET_URL", str(world.folder / f"parquet-{made[-1]}"))
-        report = world.report()
+        report = world.report_directly()
         agents = world.warehouse.load_agents(report["id"])
         assert (report["status"], report["team_error"]) == ("completed", None)
         assert sorted(row["status"] for row in agents) == ["evaluated"] * 13 + ["no_runs"]

@@ -96,7 +96,7 @@ def test_a_report_made_again_on_postgresql_asks_nothing_anew(
     """PostgreSQL may give stored parameters back in another order, and the order of criteria is part of a question."""
     world = make_world()
     monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", postgres_url)
-    report = world.report()
+    report = world.report_directly()
     asked = len(world.judge.requests)
     from flows.generate_report import generate_report
 
@@ -114,7 +114,7 @@ def test_what_died_with_a_process_counts_against_the_limit(
 
     monkeypatch.setenv("AGENT_REPORT_PRICES", '{"simulated-judge": {"input": 1.0, "output": 4.0}}')
     world = make_world()
-    report = world.report(max_report_cost_usd=1.0)
+    report = world.report_directly(max_report_cost_usd=1.0)
     assert report["cost_usd"] > 0
     with sqlite3.connect(world.folder / "warehouse.db") as warehouse:
         warehouse.execute("DELETE FROM judge_calls WHERE id > 1")

@@ -201,8 +201,6 @@ def test_the_ui_opens_with_the_password_and_its_live_events_come(
     page.get_by_text("Switch to V2 UI").wait_for()
     page.get_by_text("attacked").first.wait_for()
     _keep(page, tmp_path, "ui-v1")
-    page.goto(f"{ui}/v2/events")
-    page.get_by_role("link", name="Deployments", exact=True).wait_for()
     found = page.evaluate(
         """token => new Promise(done => {
             const socket = new WebSocket('ws://' + location.host + '/api/events/out', ['prefect']);

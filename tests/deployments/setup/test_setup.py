@@ -30,8 +30,9 @@ from pydantic import SecretStr
 from deployments.demo.loopback import LoopbackServer, Response
 from deployments.local.runner import drain
 from deployments.setup.blocks import Blocks
+from deployments.setup.deployed import Deployed
 from deployments.setup.llm_limit import LlmLimit
-from tasks.errors import RefusedError
+from tasks.errors import DeployError, RefusedError
 from tasks.settings import read_settings
 
 KEY, PASSWORD = "sk-planted-key-0123456789", "hunter2-planted"
@@ -259,6 +260,23 @@ def test_a_deployment_without_schedules_keeps_what_a_person_scheduled(
     kept = client.read_deployment_by_name("generate_report/on-demand").schedules
     client.delete_deployment_schedule(deployment.id, made.id)
     assert [schedule.schedule for schedule in kept] == [weekly]
+
+
+def test_a_deployment_that_the_server_refuses_is_named_in_one_line(
+    story: dict[str, Any], client: SyncPrefectClient, tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text("from prefect import flow\n\n\n@flow\ndef own():\n    pass\n", encoding="utf-8")
+    deployment = {
+        "name": "refused",
+        "description": "It sets what the pool has locked.",
+        "entrypoint": "own.py:own",
+        "work_pool": {"name": "agent-report", "job_variables": {"command": "touch owned"}},
+    }
+    file = tmp_path / "prefect.yaml"
+    file.write_text(json.dumps({"pull": [{"step": {}}], "deployments": [deployment]}), encoding="utf-8")
+    with pytest.raises(DeployError, match=r"^deployment own/refused: .*command") as caught:
+        Deployed(file, read_settings()).make(client)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("change", "detail"), [(_stop_limit, "it is not active"), (_narrow_limit, "it is 3, not 10")])

@@ -156,7 +156,8 @@ def watched(up: Up) -> dict[str, Any]:
         # An open page asks for news all the time: none is open until there is progress to see.
         page.goto("about:blank")
         up.until(is_judging.is_set)
-        _ui["open_artifact"](page, run_url, "progress")
+        [progress] = up.artifacts(seen["run"], "progress")
+        page.goto(f"{up.state['ui']}/artifacts/artifact/{progress['id']}")
         seen["agents"] = _ui["wait_for_agents"](page, least=1)
         watched_progress.set()
         page.goto("about:blank")

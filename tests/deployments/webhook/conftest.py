@@ -203,21 +203,21 @@ class Deployed:
 
 
 @pytest.fixture(scope="session")
-def deploy(shared_server: str, api_password: str) -> Iterator[Callable[[], Deployed]]:
-    """Makes a deployment with a name of its own."""
+def deploy(shared_server: str, api_password: str) -> Iterator[Callable[..., Deployed]]:
+    """Makes a deployment with a name of its own; by default Prefect checks the parameters of an order as well."""
     from prefect.utilities.callables import parameter_schema
 
     from flows.generate_report import generate_report
 
     with SyncPrefectClient(shared_server, auth_string=api_password) as client:
 
-        def made() -> Deployed:
+        def made(*, checks_parameters: bool = True) -> Deployed:
             name = f"webhook-{uuid.uuid4().hex[:8]}"
             client.create_deployment(
                 flow_id=client.create_flow(generate_report),
                 name=name,
                 parameter_openapi_schema=parameter_schema(generate_report).model_dump(),
-                enforce_parameter_schema=True,
+                enforce_parameter_schema=checks_parameters,
             )
             return Deployed(shared_server, f"generate_report/{name}", client)
 

@@ -1,4 +1,4 @@
-"""A thousand hostile requests, and a burst of honest ones."""
+"""Hundreds of hostile requests, and a burst of honest ones."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _oddities() -> list[bytes]:
     ]
 
 
-def test_a_thousand_hostile_requests_do_nothing(process: Any) -> None:
+def test_hundreds_of_hostile_requests_do_nothing(process: Any) -> None:
     captured = _signed(HONEST, delivery="msg_captured")
     json_type = {"content-type": "application/json"}
 
@@ -121,41 +121,42 @@ def test_a_thousand_hostile_requests_do_nothing(process: Any) -> None:
     assert replay(0) == 202
     runs = len(process.deployed.runs())
     dice = random.Random(4)
-    requests = [_hostile(number, dice) for number in range(900)]
+    requests = [_hostile(number, dice) for number in range(600)]
     slow = (
         b"POST /webhooks/reports HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
     )
     # Prefect has eight seconds for an answer: a few at a time ask it, so that a busy machine gives it in time.
     with ThreadPoolExecutor(50) as slow_pool, ThreadPoolExecutor(16) as pool, ThreadPoolExecutor(4) as few:
         # What it holds once every path has been gone is what it may hold.
-        statuses = Counter(pool.map(send, requests[:300]))
+        statuses = Counter(pool.map(send, requests[:200]))
         before = process.memory
         dripping = [slow_pool.submit(_raw, process.url, slow, seconds=30) for _ in range(50)]
-        statuses += Counter(pool.map(send, requests[300:]))
-        replays = Counter(few.map(replay, range(50)))
+        statuses += Counter(pool.map(send, requests[200:]))
+        replays = Counter(few.map(replay, range(20)))
         statuses += Counter(pool.map(lambda sent: _raw(process.url, sent), _oddities() * 3))
         statuses += Counter(future.result() for future in dripping)
     grown = process.memory - before
 
-    assert sum(statuses.values()) + sum(replays.values()) >= 1_000
+    assert sum(statuses.values()) + sum(replays.values()) == 697
     assert set(replays) == {202}
     assert not [status for status in statuses if status >= 500 or status in (200, 202)], statuses
     assert {400, 401, 403, 404, 405, 408, 413, 415, 422} <= set(statuses), statuses
     assert len(process.deployed.runs()) == runs
-    assert grown < 24 * 2**20, f"{grown / 2**20:.1f} MiB more than after the first 300"
+    assert grown < 16 * 2**20, f"{grown / 2**20:.1f} MiB more than after the first 200"
     assert process.http.get(process.url + "/readyz").status_code == 200
     print(f"{dict(statuses)}; {before / 2**20:.1f} MiB and {grown / 2**20:+.1f} MiB")
 
 
-def test_a_burst_of_fifty_honest_deliveries_is_fifty_flow_runs(process: Any) -> None:
+def test_a_burst_of_honest_deliveries_is_a_flow_run_each(process: Any) -> None:
     before = {run.id for run in process.deployed.runs()}
-    waiting = [f"msg_burst_{number}" for number in range(50)]
+    # Each is sent twice, so four times as many are under way as the receiver asks Prefect at once.
+    waiting = [f"msg_burst_{number}" for number in range(20)]
     given: dict[str, set[str]] = {delivery: set() for delivery in waiting}
 
     def send(delivery: str) -> tuple[str, Any]:
         return delivery, process.order({"environment": "production", "name": delivery}, delivery=delivery)
 
-    with ThreadPoolExecutor(50) as pool:
+    with ThreadPoolExecutor(40) as pool:
         # Everyone sends twice, as senders do whose first answer got lost.
         answers = list(pool.map(send, waiting * 2))
         for _ in range(20):
@@ -171,4 +172,4 @@ def test_a_burst_of_fifty_honest_deliveries_is_fifty_flow_runs(process: Any) -> 
     new = [run for run in process.deployed.runs() if run.id not in before]
     assert sorted(run.name for run in new if run.parameters["name"] in given) == sorted(run.name for run in new)
     assert {str(run.id) for run in new} == {run for runs in given.values() for run in runs}
-    assert len(new) == 50
+    assert len(new) == 20

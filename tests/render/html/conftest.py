@@ -139,7 +139,7 @@ def _agent(number: int, runs: int, say: Say, status: str, passed: bool | None) -
     return _row(REPORT_TABLES["agent_report_details"], say, **known)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_page() -> Callable[..., Page]:
     """``make_page(say, agents=3, runs=3, …)``: a page in which every text is ``say(name of the field)``."""
 
