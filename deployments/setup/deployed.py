@@ -68,6 +68,8 @@ class Deployed:
             "tags": (sorted(deployment.tags), sorted(known.tags)),
             "entrypoint": (deployment.entrypoint, known.entrypoint),
             "parameters": (deployment.parameters, known.parameters),
+            # That of an earlier version of the flow lacks what has been added since.
+            "form": (self._file.form_of(deployment), known.parameter_openapi_schema),
             "work pool": (deployment.work_pool.name, known.work_pool_name),
             "job variables": (deployment.work_pool.job_variables, known.job_variables),
             "pull steps": (deployment.pull or self._file.pull, known.pull_steps),

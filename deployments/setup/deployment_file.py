@@ -10,8 +10,8 @@ from typing import Annotated, Any, Self
 import yaml
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.events import DeploymentEventTrigger
-from prefect.utilities.callables import parameter_schema_from_entrypoint
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from prefect.utilities.callables import ParameterSchema, parameter_schema_from_entrypoint
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from deployments.setup.names import POOL
 from tasks.errors import ConfigurationError
@@ -86,6 +86,11 @@ class DeploymentFile(_Strict):
     name: str | None = None
     pull: Annotated[list[Step], Field(min_length=1)]
     deployments: list[Deployment]
+    _forms: dict[str, ParameterSchema] = PrivateAttr(default_factory=dict)
+
+    def form_of(self, deployment: Deployment) -> dict[str, Any]:
+        """The JSON schema of the parameters of its flow, from which the UI makes its form."""
+        return self._forms[deployment.entrypoint].model_dump(mode="json", exclude_unset=True)
 
 
 def template_variables(settings: Settings) -> dict[str, str]:
@@ -116,14 +121,15 @@ def load_deployment_file(path: Path, settings: Settings) -> DeploymentFile:
         raise ConfigurationError(f"{shown}: {describe_validation(error)}") from None
     names = [deployment.name for deployment in file.deployments]
     # Several deployments are of one flow, of which to find the parameters takes a tenth of a second.
-    parameters: dict[str, Collection[str]] = {}
+    forms: dict[str, ParameterSchema] = {}
     for deployment in file.deployments:
         where = f"{shown}: deployment {deployment.name!r}:"
-        if deployment.entrypoint not in parameters:
-            parameters[deployment.entrypoint] = _parameters(deployment.entrypoint, path.parent, where)
-        _check(deployment, parameters[deployment.entrypoint], where)
+        if deployment.entrypoint not in forms:
+            forms[deployment.entrypoint] = _read_form(deployment.entrypoint, path.parent, where)
+        _check(deployment, forms[deployment.entrypoint].properties, where)
         if names.count(deployment.name) > 1:
             raise ConfigurationError(f"{shown}: deployment {deployment.name!r} is there twice")
+    file._forms = forms
     return file
 
 
@@ -140,14 +146,14 @@ def _filled(value: Any, variables: Mapping[str, str], shown: str) -> Any:
     return _VARIABLE.sub(lambda found: variables[found[1]], value)
 
 
-def _parameters(entrypoint: str, folder: Path, where: str) -> Collection[str]:
+def _read_form(entrypoint: str, folder: Path, where: str) -> ParameterSchema:
     """What the flow at ``entrypoint`` takes."""
     path, colon, function = entrypoint.rpartition(":")
     missing = f"{where} entrypoint: {entrypoint!r}"
     if not colon or not (folder / path).is_file():
         raise ConfigurationError(f"{missing}: there is no such file")
     try:
-        return parameter_schema_from_entrypoint(f"{folder / path}:{function}").properties
+        return parameter_schema_from_entrypoint(f"{folder / path}:{function}")
     except ValueError:
         raise ConfigurationError(f"{missing}: there is no function {function!r} in it") from None
 

@@ -58,8 +58,9 @@ class Terminal:
         from there Python notices it when something is typed."""
         while b"Stopped" not in self.shown[self._read :]:
             self.answer("\x03")
-            while select.select([self._file], [], [], 3)[0] and self._more():
-                pass
+            while select.select([self._file], [], [], 20)[0]:
+                if not self._more():
+                    return self.end()
         return self.end()
 
     def end(self) -> tuple[int, str]:

@@ -23,6 +23,7 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.events import emit_event
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.utilities.callables import ParameterSchema
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 from prefect_sqlalchemy import SqlAlchemyConnector
 from pydantic import SecretStr
@@ -171,7 +172,9 @@ def _delete_deployment(client: SyncPrefectClient) -> None:
 
 def _retag_deployment(client: SyncPrefectClient) -> None:
     deployment = client.read_deployment_by_name("generate_report/on-demand")
-    client.update_deployment(deployment.id, DeploymentUpdate(tags=["other"]))
+    # With the form that an earlier version of the flow had.
+    older = ParameterSchema(properties={"environment": {"type": "string"}}).model_dump()
+    client.update_deployment(deployment.id, DeploymentUpdate(tags=["other"], parameter_openapi_schema=older))
 
 
 def _reparametrise_deployment(client: SyncPrefectClient) -> None:
@@ -220,7 +223,7 @@ def _unlock_pool(client: SyncPrefectClient) -> None:
 _CHANGES: list[tuple[Callable[[SyncPrefectClient], None], str, str, str]] = [
     (_delete_limit, "missing", "limit on the tag llm", "10 judge calls"),
     (_delete_deployment, "missing", "deployment generate_report/nightly", ""),
-    (_retag_deployment, "different", "deployment generate_report/on-demand", "tags"),
+    (_retag_deployment, "different", "deployment generate_report/on-demand", "tags, form"),
     (_delete_automation, "missing", "automation 'agent-report: killed runs are marked crashed'", ""),
     (_pause_automation, "different", "automation 'agent-report: reports of crashed runs are marked failed'", "enabled"),
     (_delete_trigger, "different", "deployment generate_report/on-webhook", "triggers"),
