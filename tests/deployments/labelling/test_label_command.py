@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import sqlite3
 import sys
 import time
@@ -39,6 +40,8 @@ class Terminal:
         self._child, self._file = pty.fork()
         if self._child == 0:
             os.chdir(command.folder)
+            # As in a person's shell: where the tests run in the background, Ctrl-C is ignored, and so it would be here.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execve(_COMMAND, [str(_COMMAND), *arguments], environment)
 
     def ask(self) -> str:
@@ -58,7 +61,7 @@ class Terminal:
         from there Python notices it when something is typed."""
         while b"Stopped" not in self.shown[self._read :]:
             self.answer("\x03")
-            while select.select([self._file], [], [], 20)[0]:
+            while select.select([self._file], [], [], 3)[0]:
                 if not self._more():
                     return self.end()
         return self.end()
