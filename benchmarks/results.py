@@ -32,10 +32,10 @@ _REPORTS = (
     (100, 10, 2.0, 3.0, 3),
     (100, 0, 2.0, 3.0, 3),
     (1000, 10, 2.0, 3.0, 1),
-    (1000, 0, 2.0, 3.0, 3),
+    (1000, 0, 2.0, 3.0, 1),
     (14, 100, 0.5, 0.5, 3),
     (100, 100, 0.5, 0.5, 3),
-    (1000, 100, 0.5, 0.5, 3),
+    (1000, 100, 0.5, 0.5, 1),
 )
 Trees = Mapping[str, Path]
 
@@ -97,7 +97,7 @@ def measure_reports(trees: Trees, rounds: int | None) -> list[str]:
     """Whole reports, on a Prefect server of their own."""
     lines = [
         "Reports on N agents of 20 runs with a trace each; source, Jaeger and judge are in a process of their own.",
-        "Median of three, of 1,000 agents at limit 10 one. CPU is that of the flow, an agent.",
+        "Median of three; one report each of 1,000 agents. CPU is that of the flow, an agent.",
         "",
         "| agents | limit | judge, team | commit | report | of which call for issues | our CPU an agent "
         "| server's CPU an agent | task runs | peak memory | calls in flight |",
