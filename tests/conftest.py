@@ -77,10 +77,11 @@ _TOGETHER = {
     "test_clients.py": "a team's server",
     "deployments/local/": "servers of their own",
     "flows/test_shared_server.py": "servers of their own",
+    # Reports of other processes, which start a server each.
+    "flows/test_secrets.py": "secrets",
+    "flows/test_two_processes.py": "two processes",
     "render/html/": "a browser",
 }
-# Flows in processes with servers of their own.
-_ALONE = ("tests/flows/test_secrets.py", "tests/flows/test_two_processes.py")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -95,8 +96,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             file = super()._split_scope(nodeid)
             if group := next((group for start, group in _TOGETHER.items() if file.startswith(f"tests/{start}")), None):
                 return group
-            if file in _ALONE:
-                return file
             if file.startswith("tests/flows/"):
                 return "flows to i" if file < "tests/flows/test_j" else "flows from j"
             return file

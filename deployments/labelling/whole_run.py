@@ -26,7 +26,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class WholeRun:
-    """A run as the source has it, redacted: ``texts`` before what happened (task, what is given), ``timeline`` in their
+    """A run as the source has it, redacted: ``texts`` before what happened (task, what is given), the ``timeline`` in
     order, ``ending`` after it (response, error); each text under its heading. ``instructions`` are those that the agent
     was given ("" where they are not known)."""
 

@@ -7,7 +7,7 @@ import shlex
 import socket
 import uuid
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,11 +141,8 @@ def _warehouse(settings: dict[str, str], place: Place, postgres: Postgres) -> tu
 
 
 def _has_unfinished(url: str) -> bool:
-    warehouse = open_warehouse(url)
-    try:
+    with closing(open_warehouse(url)) as warehouse:
         return bool(warehouse.load_unfinished())
-    finally:
-        warehouse.close()
 
 
 def _url(port: int) -> str:

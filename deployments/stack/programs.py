@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 
 import httpx
 
@@ -33,17 +32,24 @@ _FLOW_RUN_SECONDS = 150.0
 _SECRETS = "AGENT_REPORT_WEBHOOK_SECRETS"
 
 
+def _open_client() -> httpx.Client:
+    # A connection is not kept: the process at its other end may be gone by the next time.
+    return httpx.Client(timeout=1, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+
+
 @dataclass(frozen=True, slots=True)
 class Programs:
     """What runs in ``place``; ``start`` names this start of the stack.
 
-    ``api`` is the Prefect server's API, and ``password`` its password.
+    ``api`` is the Prefect server's API, and ``password`` its password. ``http`` asks whether children are ready,
+    several times a second: a client takes longer to make than to use.
     """
 
     place: Place
     start: str
     api: str
     password: str = field(repr=False)
+    http: httpx.Client = field(default_factory=_open_client, repr=False, compare=False)
 
     def keeper(self) -> Program:
         """Ends what is left when the stack is killed."""
@@ -80,7 +86,7 @@ class Programs:
             server_command(listener, self.place.home),
             self._marked({**base_environment(), **settings}),
             self.place.folder,
-            lambda _: _answers(f"{self.api}/ready"),
+            lambda _: _answers(self.http, f"{self.api}/ready"),
             descriptors=(listener.fileno(),),
         )
 
@@ -92,7 +98,7 @@ class Programs:
             _python("deployments.demo.services", str(self.place.demo), *ports),
             self._marked(base_environment()),
             self.place.folder,
-            lambda _: all(_answers(url, ok=False) for url in (jaeger, judge)),
+            lambda _: all(_answers(self.http, url, ok=False) for url in (jaeger, judge)),
             stop_signal=None,
         )
 
@@ -114,7 +120,7 @@ class Programs:
             _python("prefect", *arguments),
             self._marked(worker_environment(self.place.home, self._client, settings), _WORKER_PART),
             self.place.folder,
-            lambda since: _has_worker(self.api, self.password, since),
+            lambda since: _has_worker(self.http, self.api, self.password, since),
             before_stop=lambda worker, hurry: self._end_flow_runs(worker, say, hurry),
         )
 
@@ -140,7 +146,7 @@ class Programs:
             _python("deployments.cli", "webhook", "--port", url.rpartition(":")[2]),
             self._marked({**client_environment(self.place.home, self._client, settings), _SECRETS: known}),
             self.place.folder,
-            lambda _: _answers(f"{url}/readyz"),
+            lambda _: _answers(self.http, f"{url}/readyz"),
             stop_seconds=15,
         )
 
@@ -166,28 +172,21 @@ def _at_once(since: datetime) -> bool:
     return True
 
 
-@cache
-def _client() -> httpx.Client:
-    # Children are asked several times a second until they are ready, and a client takes longer to make than to use. A
-    # connection is not kept: the process at its other end may be gone by the next time.
-    return httpx.Client(timeout=1, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
-
-
-def _answers(url: str, *, ok: bool = True) -> bool:
+def _answers(http: httpx.Client, url: str, *, ok: bool = True) -> bool:
     try:
-        status = _client().get(url).status_code
+        status = http.get(url).status_code
     except httpx.HTTPError:
         return False
     return status == httpx.codes.OK or not ok
 
 
-def _has_worker(api: str, password: str, since: datetime) -> bool:
+def _has_worker(http: httpx.Client, api: str, password: str, since: datetime) -> bool:
     url, body = (
         f"{api}/work_pools/{POOL}/workers/filter",
         {"workers": {"last_heartbeat_time": {"after_": since.isoformat()}}},
     )
     try:
-        answer = _client().post(url, json=body, headers=authorization(password))
+        answer = http.post(url, json=body, headers=authorization(password))
     except httpx.HTTPError:
         return False
     return answer.status_code == httpx.codes.OK and any(row["name"] == _WORKER for row in answer.json())
