@@ -48,7 +48,7 @@ def report_from(make_world: Callable[..., Any], monkeypatch: pytest.MonkeyPatch)
     world = make_world()
     made: list[int] = []
 
-    def make(url: str, sample: Sample, columns: Columns = "new") -> Tables:
+    def make(url: str, sample: Sample, columns: Columns = "new", *, by_flow: bool = False) -> Tables:
         made.append(len(made))
         engine = sa.create_engine(url)
         order = _ORDERS[engine.dialect.name]
@@ -57,7 +57,7 @@ def report_from(make_world: Callable[..., Any], monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("AGENT_REPORT_SOURCE_URL", url)
         monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", f"sqlite:///{world.folder / f'warehouse-{made[-1]}.db'}")
         monkeypatch.setenv("AGENT_REPORT_PARQUET_URL", str(world.folder / f"parquet-{made[-1]}"))
-        report = world.report_directly()
+        report = world.report() if by_flow else world.report_directly()
         agents = world.warehouse.load_agents(report["id"])
         assert (report["status"], report["team_error"]) == ("completed", None)
         assert sorted(row["status"] for row in agents) == ["evaluated"] * 13 + ["no_runs"]
@@ -80,6 +80,15 @@ def _differing(one: Tables, other: Tables) -> set[str]:
         for row, same in zip(rows, other[table], strict=False):
             found |= {f"{table}.{key}" for key in row.keys() - _OWN if row[key] != same[key]}
     return found
+
+
+def test_a_report_that_tests_make_directly_is_the_one_that_the_flow_makes(
+    report_from: Callable[..., Tables], full_sample: Sample, tmp_path: Path
+) -> None:
+    """A step that the flow has and ``report_directly`` lacks shows here."""
+    directly = report_from(f"sqlite:///{tmp_path / 'one.db'}", full_sample)
+    by_flow = report_from(f"sqlite:///{tmp_path / 'other.db'}", full_sample, by_flow=True)
+    assert _differing(directly, by_flow) == set()
 
 
 def test_sqlite_and_postgresql_give_the_same_report(
