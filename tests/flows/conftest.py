@@ -25,13 +25,19 @@ from tasks.warehouse.sql import Warehouse, open_warehouse
 
 
 @pytest.fixture(scope="session")
-def prefect_api(at_server: Callable[[str], AbstractContextManager[None]], api_password: str) -> Iterator[None]:
-    """One embedded server for all flows of the tests."""
+def flows_server(api_password: str) -> Iterator[str]:
+    """The API's URL of one embedded server for all flows of the tests."""
     home = Path(os.environ["PREFECT_HOME"])
     with prefect_server(home, password=api_password) as url:
         wait_until_healthy(url, home)
-        with at_server(url):
-            yield
+        yield url
+
+
+@pytest.fixture(scope="module")
+def prefect_api(flows_server: str, at_server: Callable[[str], AbstractContextManager[None]]) -> Iterator[None]:
+    """That server is configured, until the tests of the module end: those of other folders have none."""
+    with at_server(flows_server):
+        yield
 
 
 @pytest.fixture(scope="session")

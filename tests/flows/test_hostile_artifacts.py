@@ -21,6 +21,7 @@ from tasks.settings import ReportOptions
 _ui = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "make_screenshots.py"))
 _browser_only = pytest.mark.skipif(_ui["find_chromium"]() is None, reason="there is no Chromium on this machine")
 _WIDTHLESS = str.maketrans("", "", "\u2060\ufeff")
+_SHOWS = r"text => document.body.innerText.replace(/[\u2060\ufeff]/g, '').includes(text)"
 
 
 def _attacks(url: str) -> list[str]:
@@ -95,9 +96,10 @@ def _look(page: Any, url: str, report: dict[str, Any], version: str, trap: Loopb
         places |= {f"{name} key": f"{base}/artifacts/key/{artifact['key']}"}
     for name, place in places.items():
         page.goto(place)
-        # The run's page without its artifacts has the environment; every other has a key of an artifact.
-        words = "env2" if name == "run" else "report-1"
-        page.wait_for_function(f"document.body.innerText.includes({words!r})")
+        # The run's page without its artifacts has the environment; every other has a key of an artifact, which those
+        # that are looked into show before their text.
+        words = {"run": "env2", "table": f"<img src={trap.url}/env>", "markdown": f"<img src={trap.url}/a>"}
+        page.wait_for_function(_SHOWS, arg=words.get(name, "report-1"))
         assert (f"{url}/v2/" in page.url) is (version == "v2"), page.url
         page.wait_for_timeout(300)
         seen.texts[name] = page.inner_text("body").translate(_WIDTHLESS)
