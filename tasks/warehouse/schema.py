@@ -56,10 +56,18 @@ REPORT_TABLES = {
 
 
 def arrow_type(column: Column[Any]) -> pa.DataType:
-    """The Arrow type of a column: int64, float64, string, bool, timestamp[us, UTC], or its nested type."""
+    """The Arrow type of a column: int64, float64, string, bool, timestamp[us, UTC], or its nested type.
+
+    Raises:
+        TypeError: for a type that no column of ours has.
+    """
     if isinstance(column.type, Clean):
         return column.type.arrow_type
-    return pa.bool_() if isinstance(column.type, sa.Boolean) else pa.int64()
+    if isinstance(column.type, sa.Boolean):
+        return pa.bool_()
+    if isinstance(column.type, sa.Integer):
+        return pa.int64()
+    raise TypeError(f"The column {column.name} has no Arrow type: {column.type!r}")
 
 
 def arrow_schema(table: Table) -> pa.Schema:

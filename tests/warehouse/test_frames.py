@@ -128,6 +128,18 @@ def test_views_come_as_frames_too(warehouse_url: str, filled: str, name: str) ->
     assert len(frame) == {"judge_costs": 0, "failing_agents": 0, "criterion_history": 4}.get(name, 4)
 
 
+def test_the_view_of_failing_agents_gives_why_as_text(warehouse_url: str, warehouse: Warehouse) -> None:
+    report_id = warehouse.create_report({"environment": "prod"})
+    agents: list[dict[str, Any]] = [
+        {"agent_id": "1", "agent_name": "a", "status": "evaluated", "score": 3.0, "passed": False},
+        {"agent_id": "2", "agent_name": "b", "status": "failed"},
+    ]
+    warehouse.write_report(report_id, {"status": "completed"}, agents, [], [])
+    failing = read_view(warehouse_url, "failing_agents", "prod")
+    assert failing["why"].tolist() == ["fails", "not judged"]
+    assert str(failing["why"].dtype) == "string"
+
+
 def test_a_view_that_does_not_exist_is_refused(warehouse_url: str) -> None:
     with pytest.raises(WarehouseError, match="No view nope: there are latest_agent_scores"):
         read_view(warehouse_url, "nope")

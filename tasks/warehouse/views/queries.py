@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select
 from sqlalchemy.sql.selectable import CTE
 
-from tasks.warehouse.columns import Real, UtcTime, Whole
+from tasks.warehouse.columns import Real, Text, UtcTime, Whole
 from tasks.warehouse.schema import agent_report_details as details
 from tasks.warehouse.schema import criterion_scores as criteria
 from tasks.warehouse.schema import judge_calls, reports
@@ -23,6 +23,10 @@ def _real(expression: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def _whole(expression: ColumnElement[Any]) -> ColumnElement[Any]:
     return sa.type_coerce(expression, Whole())
+
+
+def _text(expression: ColumnElement[Any]) -> ColumnElement[Any]:
+    return sa.type_coerce(expression, Text())
 
 
 def _time(expression: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -286,10 +290,12 @@ def select_failing_agents() -> Select[Any]:
             details.c.success_rate,
             details.c.success_rate_low,
             details.c.success_rate_high,
-            sa.case(
-                (details.c.status == "failed", "not judged"),
-                (details.c.passed == sa.false(), "fails"),
-                else_="too close",
+            _text(
+                sa.case(
+                    (details.c.status == "failed", "not judged"),
+                    (details.c.passed == sa.false(), "fails"),
+                    else_="too close",
+                )
             ).label("why"),
         )
         .select_from(streak)
