@@ -4,11 +4,11 @@ from __future__ import annotations
 
 TEXTS = {
     "init": """\
-Look at your agents' runs, write the settings for them, and estimate the first report.
+Look at your agents' runs, write the settings for them, and estimate the cost of the first report.
 
-Takes a database, files (JSONL, JSON, CSV, Parquet, OTLP) or a trace store; says what it found, proposes how its columns
-map to agents and runs, and writes `.env` and, where needed, `source.yaml`. Existing files are never changed. The source
-is only read, and the judge is not called.
+Takes a database, files (JSONL, JSON, CSV, Parquet, OTLP) or a trace store; shows what it found, proposes how its
+columns map to agents and runs, and writes `.env` and, where needed, `source.yaml`. Existing files are never changed.
+The source is only read, and the judge is not called.
 
 Exit code 0: there are runs to judge, 1: there are none, or the source cannot be read, 2: invalid input.
 
@@ -49,8 +49,8 @@ Example: `agent-report watch 12`""",
     "compare": """\
 Show what got significantly better or worse between two reports.
 
-Compares score, criteria, success rate, completion rate, duration and cost of the team and of every agent, with 95 %
-intervals.
+Compares score, criteria, success rate, completion rate, duration and cost of the team and of every agent, with 95%
+confidence intervals.
 
 Example: `agent-report compare 12 17`, or `agent-report compare --last 2 --environment production`""",
     "check": """\
@@ -65,8 +65,8 @@ Example: `agent-report check --environment staging --min-score 7 --no-worse-than
     "issues": """\
 List what to fix first: the open issues of all environments, or of one.
 
-An issue is a failure mode across runs and agents, with what to change. It is new, ongoing or back; one that a later
-report looked for and did not find is gone.
+An issue is a failure mode across runs and agents, with what to change. It is new, ongoing, or back (found again after
+it was gone); one that a later report looked for and did not find is gone.
 
 Example: `agent-report issues --environment production`, or `agent-report issues --report 12`""",
     "close": """\
@@ -78,24 +78,24 @@ Reopen issues that were closed or marked as not an issue.
 
 Example: `agent-report reopen i-3f9a2c`""",
     "not-an-issue": """\
-Mark issues as not an issue: what they describe is as it should be. No report lists them until they are reopened.
+Mark issues as not an issue: what they describe is expected behavior. No report lists them until they are reopened.
 
 Example: `agent-report not-an-issue i-3f9a2c --note "the policy allows it"`""",
     "judge": """\
 Judge one run by itself: whether it did its task, which criteria it meets, and what went wrong.
 
-The judge reads its task, calls, results and final response, without what the agent said along the way. The verdict is
-stored in the table `run_verdicts` and belongs to no report. What was paid for before is not paid for again.
+The judge reads the run's task, tool calls, results and final response, but not the agent's messages in between. The
+verdict is stored in the table `run_verdicts` and belongs to no report. An answer that was already paid for is reused.
 
-Exit code 0: there is a verdict, 1: the judge gave none that can be used, 2: invalid input (nothing was spent).
+Exit code 0: there is a verdict, 1: the judge gave no usable verdict, 2: invalid input (nothing was spent).
 
 Example: `agent-report judge 4711 --environment production --agent billing-bot`""",
     "label": """\
 Label runs of a report by hand, to measure the judge.
 
-Draws runs at random, more of those on which the judge's verdict is in doubt, and asks of each: did it do its task? Then
-whether it passes each criterion. Each answer is stored immediately; to continue where you stopped, run the same command
-again.
+Draws runs at random, favoring those on which the judge's verdict is in doubt. For each run, it asks whether the run did
+its task, then whether it passes each criterion. Each answer is stored immediately; to continue where you stopped, run
+the same command again.
 
 Exit code 0: done or stopped with q, 1: stopped with Ctrl-C, 2: invalid input.
 
@@ -103,16 +103,17 @@ Example: `agent-report label 12 --count 30 --labeler ana`, or `agent-report labe
     "agreement": """\
 Show how well the judge agrees with people, and the success rate corrected for the judge's errors.
 
-Uses all labels on the report's environment for the same judge model (see `agent-report label`), and the outcomes that
-the source states.
+Uses all labels on the report's environment for the same judge model (see `agent-report label`), and the outcomes
+recorded in the source.
 
 Example: `agent-report agreement --environment production`""",
     "align": """\
 Write guidance for the judge from people's labels, measure it, and adopt it if it helps.
 
-The judge's model writes at most a page from runs on which it and people disagree. The judge is then asked again about
-labelled runs that were not used, without and with the guidance and some labelled examples; the guidance is adopted only
-if kappa of judge and people rises. It is a file that you can edit; AGENT_REPORT_JUDGE_GUIDANCE names it for reports.
+The judge model writes up to a page of guidance from runs on which it and people disagree. It then judges other labelled
+runs twice: without the guidance, and with it and some labelled examples. The guidance is adopted only if the kappa
+between judge and people rises. The guidance is a file that you can edit; reports use the file that
+AGENT_REPORT_JUDGE_GUIDANCE names.
 
 Exit code 0: adopted, 1: not adopted or failed, 2: invalid input (nothing was spent).
 

@@ -125,7 +125,7 @@ def _print(console: Console, reading: StoredReport, results: list[RuleResult], *
     for result in results:
         if result.state == "broken":
             console.print(one_line(result.line, "red"), soft_wrap=True)
-    for state, title in (("cannot_tell", "Cannot tell: "), ("not_applied", "Not applied: ")):
+    for state, title in (("cannot_tell", "Undecided: "), ("not_applied", "Not applied: ")):
         for result in results:
             if result.state == state:
                 style = "red" if result.breaks(strict=strict) else "yellow"

@@ -119,7 +119,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
             if any(_change(subject, metric) for subject in subjects)
         ),
         Column("Cost a run", _both(subjects, "avg_cost_usd"), rank=1, justify="right"),
-        Column("Found from", _detectable(subjects, rate), rank=2, justify="right"),
+        Column("Detectable", _detectable(subjects, rate), rank=2, justify="right"),
     ]  # fmt: skip
     print_table(console, columns)
     for subject in subjects:
@@ -136,8 +136,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         listed = Text(", ").join(one_line(name, "yellow") for name in names[:_MOST_NAMES])
         console.print(Text.assemble(listed, f"{more}: ", one_line(said)))
     console.print(
-        Text("Intervals are of 95 %; p is corrected for all that was compared. Found from: a change of the "
-             f"{metric_title(rate)} this large is found in 80 of 100 cases. {HOLDS_FOR}", "dim")
+        Text("Intervals are 95% confidence intervals; p-values are corrected for the number of comparisons. "
+             f"Detectable: the change of the {metric_title(rate)} that is found in 80 of 100 cases. {HOLDS_FOR}", "dim")
     )  # fmt: skip
 
 

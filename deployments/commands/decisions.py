@@ -28,9 +28,9 @@ def issues(
     environment
         Only issues of this environment.
     report
-        Instead: the issues of the report with this id.
+        Only the issues of the report with this id.
     all
-        Also issues that are gone, closed or not an issue.
+        Include issues that are gone, closed or marked as not an issue.
     json
         Show as JSON.
     """
@@ -50,11 +50,11 @@ def close(issue_ids: _Ids, /, *, environment: str | None = None, by: str | None 
     issue_ids
         Ids of the issues (see `agent-report issues`).
     environment
-        Environment of the issues; required if more than one has an issue of this id.
+        Environment of the issues; required if more than one has an issue with this id.
     by
         Name of the person who decides; by default your login name.
     note
-        Why, for others.
+        The reason, for other people to read.
     """
     return _decide(issue_ids, "closed", environment, by, note)
 
@@ -69,11 +69,11 @@ def reopen(
     issue_ids
         Ids of the issues (see `agent-report issues --all`).
     environment
-        Environment of the issues; required if more than one has an issue of this id.
+        Environment of the issues; required if more than one has an issue with this id.
     by
         Name of the person who decides; by default your login name.
     note
-        Why, for others.
+        The reason, for other people to read.
     """
     return _decide(issue_ids, "open", environment, by, note)
 
@@ -88,11 +88,11 @@ def not_an_issue(
     issue_ids
         Ids of the issues (see `agent-report issues`).
     environment
-        Environment of the issues; required if more than one has an issue of this id.
+        Environment of the issues; required if more than one has an issue with this id.
     by
         Name of the person who decides; by default your login name.
     note
-        Why, for others.
+        The reason, for other people to read.
     """
     return _decide(issue_ids, "not_an_issue", environment, by, note)
 

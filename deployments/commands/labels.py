@@ -53,7 +53,7 @@ def label(
     port
         With `--serve`: port of the page; 0: any free one.
     source
-        Read the runs from the source again, to show them whole; --no-source shows the excerpts of the report.
+        Read the runs from the source again, to show them in full; --no-source shows the excerpts of the report.
     json
         With `--csv`: print only `{"report_id": …, "labels": [{…}], "empty_lines": …}`, with the stored labels.
     """
@@ -83,7 +83,7 @@ def align(
     Parameters
     ----------
     report_id
-        Id of the report whose labelled runs the guidance is written from, and measured on.
+        Id of the report whose labelled runs are used to write and measure the guidance.
     examples
         How many labelled runs the judge is shown as examples, 0 to 20.
     seed
@@ -121,7 +121,7 @@ def agreement(
     environment
         Instead of an id: the newest completed report on this environment.
     examples
-        Show the runs on which the judge and people disagree, too: what the judge answered, with its quotes, and what
+        Also show the runs on which the judge and people disagree: what the judge answered, with its quotes, and what
         people answered.
     json
         Show as JSON.

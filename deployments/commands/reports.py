@@ -72,7 +72,7 @@ def run(
     filter_model
         Only runs that used this model.
     unit
-        What counts as a run: run, or session for a conversation (all runs with one session_id).
+        What counts as a run: run, or session for a conversation (all runs with the same session_id).
     agents
         Only these agents, by name or id (id:12).
     max_concurrent_evals
@@ -86,8 +86,8 @@ def run(
     judge_samples
         Number of times to ask each question; scores are averages, shown with their spread.
     judge_runs
-        How runs get verdicts: `together`, in the question about the agent; `each`, in one call for every run without
-        a verdict, which does not see what the agent said along the way; or `off`, which implies holistic scoring.
+        How runs get verdicts: `together`, in the question about the agent; `each`, in a separate call for each
+        run that has no verdict yet, without the agent's messages in between; or `off`, which implies holistic scoring.
     scoring
         How agents are scored: by the share of `runs` that pass each criterion, or by the judge (`holistic`).
     max_report_cost_usd
@@ -97,7 +97,7 @@ def run(
     fresh
         Pay for new judge answers even if the same question was answered before.
     publish_verdicts
-        Write the verdicts on runs back to Phoenix, Langfuse or MLflow, where the runs were read.
+        Write the verdicts on runs back to Phoenix, Langfuse or MLflow, if the runs were read from there.
     dry_run
         Show agents, runs, and estimated tokens and cost, without calling the judge.
     json

@@ -55,7 +55,7 @@ def prune(
     Parameters
     ----------
     keep
-        Keep reports that ended since this time: a duration such as 90d, or a time such as 2026-01-31T08:00:00Z.
+        Keep reports that ended after this time: a duration such as 90d, or a time such as 2026-01-31T08:00:00Z.
     keep_last
         Number of completed reports to keep per environment, regardless of age.
     environment

@@ -31,7 +31,7 @@ _MOST_PROBLEMS = 3
 
 def print_look(console: Console, look: Look) -> None:
     """The source, its tables, and the proposed mapping."""
-    console.print(Text.assemble(("Found ", "bold"), one_line(look.shown), f": {look.known}" if look.known else ""))
+    console.print(Text.assemble(("Source ", "bold"), one_line(look.shown), f": {look.known}" if look.known else ""))
     roles = _roles(look)
     ordered = sorted(look.tables, key=lambda table: (table.name not in roles, table.name))
     for table in ordered[:_MOST_TABLES]:

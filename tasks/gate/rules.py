@@ -70,8 +70,8 @@ class RuleResult:
 
 
 def count_states(results: Sequence[RuleResult]) -> str:
-    """The number of results by state: "2 broken, 1 undecided, 13 held"; "0 held" when there are none."""
-    words: dict[State, str] = {"broken": "broken", "cannot_tell": "undecided", "held": "held"}
+    """The number of results by state: "2 broken, 1 undecided, 13 passed"; "0 passed" when there are none."""
+    words: dict[State, str] = {"broken": "broken", "cannot_tell": "undecided", "held": "passed"}
     counts = Counter(result.state for result in results)
     return ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state] or state == "held")
 

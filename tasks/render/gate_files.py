@@ -45,7 +45,7 @@ def render_junit(report: ReportRow, results: Sequence[RuleResult], *, strict: bo
 
 
 def _said(result: RuleResult) -> str:
-    prefix = {"cannot_tell": "cannot tell: ", "not_applied": "not applied: "}
+    prefix = {"cannot_tell": "undecided: ", "not_applied": "not applied: "}
     return prefix.get(result.state, "") + result.message
 
 
@@ -66,7 +66,7 @@ def render_summary(report: ReportRow, results: Sequence[RuleResult], *, strict: 
         ]
         if len(broken) > _MOST_LINES:
             lines.append(f"| | | and {len(broken) - _MOST_LINES} more |")
-    for title, state in (("Cannot tell", "cannot_tell"), ("Not applied", "not_applied")):
+    for title, state in (("Undecided", "cannot_tell"), ("Not applied", "not_applied")):
         said = [result for result in results if result.state == state and result not in broken]
         if not said:
             continue

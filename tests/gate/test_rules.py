@@ -336,13 +336,13 @@ def test_files_show_what_cannot_be_told_and_strict_makes_it_a_failure() -> None:
         (suite,) = ET.fromstring(render_junit(report_row(5), findings, strict=strict))
         return [[(child.tag, child.get("message")) for child in case] for case in suite]
 
-    undecided, none = "cannot tell: 75% of 20 runs completed", "not applied: no run"
+    undecided, none = "undecided: 75% of 20 runs completed", "not applied: no run"
     assert cases(strict=False) == [[("skipped", undecided)], [("skipped", none)]]
     assert cases(strict=True) == [[("failure", undecided)], [("skipped", none)]]
     text = render_summary(report_row(5), findings)
     assert "passed" in text
-    assert "Cannot tell (1):\n\n- min-completion-rate, agent-1: 75% of 20 runs completed" in text
-    assert "| min-completion-rate | agent-1 | cannot tell: 75%" in render_summary(report_row(5), findings, strict=True)
+    assert "Undecided (1):\n\n- min-completion-rate, agent-1: 75% of 20 runs completed" in text
+    assert "| min-completion-rate | agent-1 | undecided: 75%" in render_summary(report_row(5), findings, strict=True)
 
 
 def test_two_agents_of_one_name_are_two_cases() -> None:
@@ -368,7 +368,7 @@ def test_the_summary_is_a_table_whose_cells_nothing_leaves() -> None:
     assert len(rows) == 2 + 3
     assert "<b>" not in text
     assert "\\|" in text
-    assert ": not passed, 3 broken, 1 held" in text.splitlines()[0]
+    assert ": not passed, 3 broken, 1 passed" in text.splitlines()[0]
     assert "no-worse-than, agent-2: no score" in text
 
 

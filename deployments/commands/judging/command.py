@@ -30,8 +30,8 @@ def judge(
     environment
         Environment of the run.
     agent
-        Agent of the run, by name or id (id:12): faster where an environment has many, required where several agents
-        have a run of this id.
+        Agent of the run, by name or id (id:12): faster if the environment has many agents, required if several agents
+        have a run with this id.
     criteria
         YAML file with the keys team, default and agents, or a preset's name.
     judge_model
