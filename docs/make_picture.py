@@ -12,6 +12,7 @@ from rich.text import Text
 
 from deployments.demo.command import print_time
 from deployments.terminal.report_view import print_report
+from tasks.warehouse.comparisons import load_comparison
 from tasks.warehouse.sql import open_warehouse
 
 _ROOT = Path(__file__).parents[1]
@@ -71,8 +72,8 @@ def main() -> None:
     agents = warehouse.load_agents(report["id"])
     console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, highlight=False)
     console.print(Text.assemble(("$ ", "green"), ("agent-report demo", "bold")))
-    issues = warehouse.load_issues(report["id"])
-    print_report(console, report, agents, warehouse.load_criteria(report["id"]), issues=issues)
+    criteria, issues = warehouse.load_criteria(report["id"]), warehouse.load_issues(report["id"])
+    print_report(console, report, agents, criteria, load_comparison(warehouse, report["id"]), issues)
     console.print()
     print_time(console, report, agents)
     svg = console.export_svg(
