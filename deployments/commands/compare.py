@@ -22,6 +22,7 @@ from tasks.wording.counts import counted, is_are
 
 _MOST_NAMES = 3
 _STYLES = {"worse": "bold red", "better": "green", "not_comparable": "yellow"}
+_DETECTABLE = "Detectable"
 _METRICS = (
     ("Score", "score"),
     ("Success", "success_rate"),
@@ -119,9 +120,9 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
             if any(_change(subject, metric) for subject in subjects)
         ),
         Column("Cost a run", _both(subjects, "avg_cost_usd"), rank=1, justify="right"),
-        Column("Detectable", _detectable(subjects, rate), rank=2, justify="right"),
+        Column(_DETECTABLE, _detectable(subjects, rate), rank=2, justify="right"),
     ]  # fmt: skip
-    print_table(console, columns)
+    shown = print_table(console, columns)
     for subject in subjects:
         for change in clear_changes(subject):
             line = Text.assemble(one_line(subject.agent_name, _STYLES[change.verdict]), f" {change.verdict}: ")
@@ -135,16 +136,17 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         listed = Text(", ").join(one_line(name, "yellow") for name in names[:_MOST_NAMES])
         console.print(Text.assemble(listed, f"{more}: ", one_line(said)))
-    console.print(
-        Text("Intervals are 95% confidence intervals; p-values are corrected for the number of comparisons. "
-             f"Detectable: the change of the {metric_title(rate)} that is found in 80 of 100 cases. {HOLDS_FOR}", "dim")
-    )  # fmt: skip
+    notes = ["Intervals are 95% confidence intervals; p-values are corrected for the number of comparisons."]
+    if _DETECTABLE in shown:
+        notes.append(f"{_DETECTABLE}: the change of the {metric_title(rate)} that is found in 80 of 100 cases.")
+    console.print(Text(" ".join([*notes, HOLDS_FOR]), "dim"))
 
 
 def _verdict(subject: AgentComparison) -> Text:
     if subject.presence in ("new", "gone"):
         return Text(subject.presence, "yellow")
-    return Text(subject.verdict.replace("_", " "), _STYLES.get(subject.verdict, ""))
+    words = {"no_change": "no clear change"}.get(subject.verdict, subject.verdict.replace("_", " "))
+    return Text(words, _STYLES.get(subject.verdict, ""))
 
 
 def _change(subject: AgentComparison, metric: str) -> Change | None:

@@ -188,8 +188,11 @@ class Column:
     folded_width: int = _FOLDED_WIDTH
 
 
-def print_table(console: Console, columns: Sequence[Column]) -> None:
-    """Print the columns that fit, always the first. A cell that folds continues on the next line."""
+def print_table(console: Console, columns: Sequence[Column]) -> tuple[str, ...]:
+    """Print the columns that fit, always the first. A cell that folds continues on the next line.
+
+    Returns the titles of the columns printed.
+    """
     shown = list(columns)
     while len(shown) > 1:
         # The last of those with the highest rank.
@@ -202,6 +205,7 @@ def print_table(console: Console, columns: Sequence[Column]) -> None:
     console.print()
     console.print(_table(shown))
     console.print()
+    return tuple(column.title for column in shown)
 
 
 def _table(columns: Sequence[Column], *, folded: bool = False) -> Table:

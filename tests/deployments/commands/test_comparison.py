@@ -62,6 +62,21 @@ def test_compare_prints_the_worst_first_and_no_control_characters(agent_report: 
     assert "If runs are independent of each other" in " ".join(out.split())
 
 
+@pytest.mark.parametrize(("columns", "times"), [("400", 2), ("60", 0)])
+def test_compare_explains_only_columns_that_fit(
+    agent_report: Command, monkeypatch: pytest.MonkeyPatch, columns: str, times: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    _, out, _ = agent_report("compare", "1", "2")
+    assert out.count("Detectable") == times
+
+
+def test_compare_does_not_say_that_nothing_changed_where_none_was_found(agent_report: Command) -> None:
+    _, out, _ = agent_report("compare", "1", "2")
+    [line] = [line for line in out.splitlines() if line.startswith("agent-2 ")]
+    assert "no clear change" in line
+
+
 def test_a_remark_on_several_agents_is_made_once_with_their_names() -> None:
     reason = "report 1 has no verdicts on runs, so its success is not known"
     change = Change(metric="success_rate", verdict="not_comparable", reason=reason)
