@@ -56,7 +56,7 @@ Example: `agent-report compare 12 17`, or `agent-report compare --last 2 --envir
     "check": """\
 Check a report against release rules, for CI pipelines.
 
-Prints one line for every rule that is broken or undecided.
+Prints one line for every rule that is broken, undecided or could not be applied.
 
 Exit code 0: no rule is broken, 1: a rule is broken (always for a failed or cancelled report; with `--strict` also
 if a rule is undecided or could not be applied), 2: invalid input.

@@ -34,10 +34,10 @@ def generate_report(
 
     Args:
         environment: The environment whose agents are reported on, by its name in the source.
-        name: A name for the report, for people. May stay empty.
-        criteria: What to judge against. As it stands: accuracy, reliability and efficiency.
+        name: A display name for the report. May be empty.
+        criteria: What to judge against. By default: accuracy, reliability and efficiency.
         options: How to make the report. An empty field takes the worker's setting, or else the default that it names.
-        report_id: The id of a report that was killed, to resume it; its stored parameters hold. Empty: a new report.
+        report_id: The id of a report that was killed, to resume it; its stored parameters apply. Empty: a new report.
 
     Returns:
         The report's id in the warehouse.

@@ -77,9 +77,9 @@ def check(
     min_score
         Minimum score, 0 to 10, of the team and of every agent. An agent with runs but no score breaks the rule.
     min_success_rate
-        Minimum success rate, 0 to 1, of every agent: of the runs that did their task, by the source's own outcomes or
-        the judge's verdicts. Broken if the whole 95% interval is below it; undecided if the interval contains it, or
-        if no run has a verdict.
+        Minimum success rate, 0 to 1, of every agent: the share of its runs that did their task, by the source's own
+        outcomes or the judge's verdicts. Broken if the whole 95% interval is below it; undecided if the interval
+        contains it, or if no run has a verdict.
     min_completion_rate
         Minimum completion rate, 0 to 1, of every agent with finished runs. Broken if the whole 95% interval is below
         it or the runs could not be read; undecided if the interval contains it.

@@ -118,7 +118,8 @@ class TeamCriteria(BaseModel):
     criteria: TeamRubric = Field(
         default_factory=default_team_rubric,
         title="Criteria for the team",
-        description=f"{_ENTRIES} Weights are relative to each other; a score of 0 to 10 passes from the threshold on.",
+        description=f"{_ENTRIES} Weights are relative to each other; a score (0 to 10) at or above the threshold "
+        "passes.",
         json_schema_extra=_form(1, default_team_rubric()),
     )
 
