@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 
-from deployments.setup.deployment_file import ConcurrencyLimit, Deployment, Schedule, Step
+from deployments.setup.deployment_file import ConcurrencyLimit, Deployment, Step
+from deployments.setup.schedules import build
 
 
 class _PullSteps:
@@ -32,8 +32,8 @@ class _PullSteps:
         return self._steps
 
 
-def deploy(deployment: Deployment, pull: Sequence[Step]) -> None:
-    """Create it, or update the one of its name; schedules of one that has none in the file stay.
+def deploy(deployment: Deployment, pull: Sequence[Step], parameters: Mapping[str, Any], *, is_new: bool) -> None:
+    """Create it with its schedules, or update the one of its name and leave the schedules of that alone.
 
     The folder of prefect.yaml has to be the current one.
     """
@@ -46,7 +46,7 @@ def deploy(deployment: Deployment, pull: Sequence[Step]) -> None:
         description=deployment.description,
         version=deployment.version,
         tags=deployment.tags,
-        parameters=deployment.parameters,
+        parameters=dict(parameters),
         paused=deployment.paused,
         concurrency_limit=_limit(deployment.concurrency_limit),
         triggers=[*deployment.triggers],
@@ -56,9 +56,9 @@ def deploy(deployment: Deployment, pull: Sequence[Step]) -> None:
         **given,
     )
     made.storage = _PullSteps(pull)
-    # Prefect sends what was set, and an empty list removes the schedules that were added in the UI.
-    made.model_fields_set.discard("schedules")
-    made.apply(schedules=[_schedule(schedule) for schedule in deployment.schedules] or None)
+    # Prefect sends what was set. Schedules that it gets replace all that there are, and the paused ones start again.
+    made.model_fields_set.difference_update({"schedules"} if deployment.paused is not None else {"schedules", "paused"})
+    made.apply(schedules=[build(schedule).model_dump() for schedule in deployment.schedules] if is_new else None)
 
 
 def _limit(limit: ConcurrencyLimit | None) -> ConcurrencyLimitConfig | None:
@@ -69,12 +69,3 @@ def _limit(limit: ConcurrencyLimit | None) -> ConcurrencyLimitConfig | None:
         collision_strategy=ConcurrencyLimitStrategy(limit.collision_strategy),
         grace_period_seconds=limit.grace_period_seconds,
     )
-
-
-def _schedule(schedule: Schedule) -> dict[str, Any]:
-    return {
-        "schedule": CronSchedule(cron=schedule.cron, timezone=schedule.timezone),
-        "active": schedule.active,
-        **({"parameters": schedule.parameters} if schedule.parameters else {}),
-        **({"slug": schedule.slug} if schedule.slug else {}),
-    }

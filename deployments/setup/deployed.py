@@ -9,12 +9,13 @@ from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 
 from deployments.setup.deploy import deploy
 from deployments.setup.deployment_file import Deployment, load_deployment_file
+from deployments.setup.parameters import merge
 from deployments.setup.piece import Found
+from deployments.setup.schedules import compare, remark
 from tasks.errors import DeployError, scrub
 from tasks.settings import Settings
 
@@ -37,27 +38,33 @@ class Deployed:
         # Entrypoints, and the version of a clone, are those of the file's folder.
         with chdir(self._path.parent):
             for deployment in self._file.deployments:
-                if not self._state(client, deployment).is_due:
+                known = _read(client, deployment)
+                if known is not None and not any(self._differences(client, deployment, known)):
                     continue
                 try:
-                    deploy(deployment, deployment.pull or self._file.pull)
+                    self._deploy(client, deployment, known)
                 except Exception as error:
                     said = scrub(" ".join(f"{type(error).__name__}: {error}".split()))
                     raise DeployError(f"deployment {full_name(deployment)}: {said[:1000]}") from error
 
+    def _deploy(self, client: SyncPrefectClient, deployment: Deployment, known: DeploymentResponse | None) -> None:
+        pull = deployment.pull or self._file.pull
+        deploy(deployment, pull, self._parameters(deployment, known), is_new=known is None)
+        if known is not None:
+            compare(deployment.schedules, known.schedules).apply(client, known)
+
+    def _parameters(self, deployment: Deployment, known: DeploymentResponse | None) -> dict[str, Any]:
+        return merge(deployment.parameters, known.parameters if known else {}, self._file.form_of(deployment))
+
     def _state(self, client: SyncPrefectClient, deployment: Deployment) -> Found:
-        name = full_name(deployment)
-        what = f"deployment {name}"
-        try:
-            known = client.read_deployment_by_name(name)
-        except ObjectNotFound:
+        what = f"deployment {full_name(deployment)}"
+        known = _read(client, deployment)
+        if known is None:
             return Found(what, "missing")
         wrong = list(self._differences(client, deployment, known))
         if wrong:
             return Found(what, "different", f"in its {', '.join(wrong)}")
-        # A person paused it in the UI, on purpose.
-        idle = [schedule for schedule in known.schedules if not schedule.active]
-        return Found(what, "there", "its schedule is paused" if idle or known.paused else "")
+        return Found(what, "there", remark(deployment.schedules, known))
 
     def _differences(
         self, client: SyncPrefectClient, deployment: Deployment, known: DeploymentResponse
@@ -67,16 +74,12 @@ class Deployed:
             "description": (deployment.description, known.description),
             "tags": (sorted(deployment.tags), sorted(known.tags)),
             "entrypoint": (deployment.entrypoint, known.entrypoint),
-            "parameters": (deployment.parameters, known.parameters),
+            "parameters": (self._parameters(deployment, known), known.parameters),
             # That of an earlier version of the flow lacks what has been added since.
             "form": (self._file.form_of(deployment), known.parameter_openapi_schema),
             "work pool": (deployment.work_pool.name, known.work_pool_name),
             "job variables": (deployment.work_pool.job_variables, known.job_variables),
             "pull steps": (deployment.pull or self._file.pull, known.pull_steps),
-            "schedules": (
-                sorted((schedule.cron, schedule.timezone) for schedule in deployment.schedules),
-                sorted(_cron(schedule.schedule) for schedule in known.schedules),
-            ),
             "concurrency limit": (
                 limit and (limit.limit, limit.collision_strategy),
                 known.global_concurrency_limit
@@ -84,6 +87,8 @@ class Deployed:
             ),
         }
         yield from (name for name, (wanted, found) in pairs.items() if wanted != found)
+        if compare(deployment.schedules, known.schedules):
+            yield "schedules"
         if deployment.triggers and not self._has_triggers(client, deployment, known):
             yield "triggers"
 
@@ -108,5 +113,8 @@ def full_name(deployment: Deployment) -> str:
     return f"{deployment.entrypoint.rpartition(':')[2]}/{deployment.name}"
 
 
-def _cron(schedule: object) -> tuple[str, str]:
-    return (schedule.cron, schedule.timezone or "UTC") if isinstance(schedule, CronSchedule) else ("", "")
+def _read(client: SyncPrefectClient, deployment: Deployment) -> DeploymentResponse | None:
+    try:
+        return client.read_deployment_by_name(full_name(deployment))
+    except ObjectNotFound:
+        return None

@@ -33,7 +33,6 @@ class Schedule(_Strict):
     timezone: str = "UTC"
     active: bool = True
     parameters: dict[str, Any] = Field(default_factory=dict)
-    slug: str | None = None
 
     @model_validator(mode="after")
     def _is_a_cron(self) -> Self:
