@@ -149,13 +149,18 @@ def open_draft(draft: ReportDraft, plan: ReportPlan, agents: Sequence[Agent], ju
 
 
 def judge_width(plan: ReportPlan) -> int:
-    """Threads that judge: as many as the LLM limit allows; those of an unlimited report come as they are needed."""
+    """Judge calls at once at the most."""
     return plan.judges_at_once or _UNBOUNDED
+
+
+def most_evaluations(plan: ReportPlan) -> int:
+    """Evaluations in flight at the most; the threads of an unlimited report come as they are needed."""
+    return plan.evaluations_at_once or _UNBOUNDED
 
 
 def judge_threads(plan: ReportPlan) -> int:
     """Threads for them: with one alone Prefect warns of a dead-lock at every agent, which cannot be here."""
-    return max(2, judge_width(plan))
+    return max(2, most_evaluations(plan))
 
 
 def _runs_name(parameters: dict[str, Any]) -> str:

@@ -74,13 +74,22 @@ def fetch_runs(agents: Sequence[Agent], rubrics: Rubrics, plan: ReportPlan) -> l
 
 @step(_traces_name)
 def fetch_traces(
-    agents: Sequence[Agent], runs: Sequence[list[AgentRuns | ReadFailure]], plan: ReportPlan
+    agents: Sequence[Agent], runs: Sequence[list[AgentRuns | ReadFailure]], plan: ReportPlan, place: int = 0
 ) -> list[Evidence | ReadFailure]:
-    """The traces of ``runs`` (in a list of one), and with them all that is known of each of ``agents``, redacted."""
+    """The traces of ``runs`` (in a list of one), and with them all that is known of each of ``agents``, redacted.
+
+    ``place`` is that of the batch among all, from 0: the first ones are done first.
+    """
     clients = current_clients()
     store = clients.source().trace_store() or clients.jaeger(plan.options.max_concurrent_runs)
     evidence = batch.read_evidence(
-        store, agents, unquoted(runs[0]), clients.prices(), clients.redactor(), now=plan.evidence_until
+        store,
+        agents,
+        unquoted(runs[0]),
+        clients.prices(),
+        clients.redactor(),
+        now=plan.evidence_until,
+        turn=lambda: clients.turns().take(place),
     )
     return quoted(evidence)
 
@@ -114,7 +123,10 @@ def _map_batches(
         runs = readers.map(fetch_runs, {"agents": chosen, "rubrics": own, "plan": unmapped(quoted(plan))})
         # A future that is a parameter itself is asked after at the API by every task run, one in a list is not.
         waiting = [[future] for future in runs]
-        evidence = readers.map(fetch_traces, {"agents": chosen, "runs": waiting, "plan": unmapped(quoted(plan))})
+        places = list(range(start, start + len(turn)))
+        evidence = readers.map(
+            fetch_traces, {"agents": chosen, "runs": waiting, "plan": unmapped(quoted(plan)), "place": places}
+        )
         yield from map(Reading, turn, runs, evidence)
 
 

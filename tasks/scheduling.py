@@ -15,7 +15,7 @@ from prefect.task_runners import ConcurrentTaskRunner
 from tasks.bridge.prefect_api import api_answers
 from tasks.bridge.quoting import quoted, unquoted
 from tasks.errors import AgentReportError, PrefectApiError, scrub
-from tasks.evaluating import evaluate_agent, evaluate_evidence, evaluate_team, judge_runs, judge_width
+from tasks.evaluating import evaluate_agent, evaluate_evidence, evaluate_team, judge_runs, judge_width, most_evaluations
 from tasks.evidence.ids import random_place
 from tasks.evidence.types import Agent, AgentId, Evidence, RunId
 from tasks.judge.agent import judge_agent
@@ -53,7 +53,8 @@ class RunsDue(NamedTuple):
 
 
 class EvaluationQueue:
-    """Submits ``evaluate_agent`` as evidence arrives, never more at once than the LLM limit allows.
+    """Submits ``evaluate_agent`` as evidence arrives: as many at once as the LLM limit allows, and a few more that get
+    their questions ready.
 
     A task that waits in a runner for a slow trace would hold a slot, so agents wait here. The team's call needs all
     evidence and takes longest: while evidence is being read one slot is kept free for it, and it goes first then.
@@ -65,6 +66,7 @@ class EvaluationQueue:
         self._draft = draft
         self._runner = judges
         self._width = judge_width(plan)
+        self._most = most_evaluations(plan)
         self._events: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._ready: deque[Ready] = deque()
         self._runs_due: deque[RunsDue] = deque()
@@ -127,8 +129,7 @@ class EvaluationQueue:
         return lambda future: self._events.put(lambda: handle(*args, future))
 
     def _submit(self) -> None:
-        kept_for_the_team = 1 if self._expected and self._width > 1 else 0
-        while self._in_flight < self._width - kept_for_the_team and self._judge.stop.kind is None:
+        while self._in_flight < self._most_in_flight() and self._judge.stop.kind is None:
             if self._team_is_due and not self._expected:
                 self._submit_team()
             elif self._ready:
@@ -138,6 +139,12 @@ class EvaluationQueue:
             else:
                 return
             self._in_flight += 1
+
+    def _most_in_flight(self) -> int:
+        left = self._in_flight + len(self._ready) + len(self._runs_due) + self._expected
+        # Towards the end nothing is to be ahead of the team's call, which takes longest.
+        most = self._width if self._team_is_due and left <= 2 * self._width else self._most
+        return most - 1 if self._expected and self._width > 1 else most
 
     def _submit_team(self) -> None:
         self._team_is_due = False

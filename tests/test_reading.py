@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +18,8 @@ from deployments.demo.sample import build_sample
 from tasks.bridge.quoting import unquoted
 from tasks.connecting import open_clients
 from tasks.errors import RefusedError
-from tasks.evidence.types import Evidence
-from tasks.reading import fetch_runs, fetch_traces
+from tasks.evidence.types import Agent, Evidence
+from tasks.reading import fetch_runs, fetch_traces, read_evidence
 from tasks.report.plan import build_window
 from tasks.settings import ReportOptions
 from tasks.sources.batch import ReadFailure
@@ -187,3 +189,34 @@ def test_names_stay(database: sqlite3.Connection, read: Read) -> None:
     evidence = read()
     assert isinstance(evidence, Evidence)
     assert evidence.agent.name == "bob@example.com"
+
+
+def test_what_a_batch_has_read_waits_for_the_batches_before_it(database: sqlite3.Connection) -> None:
+    until = NOW + timedelta(days=1)
+    options = ReportOptions()
+    window = build_window(options, until)
+    plan: Any = SimpleNamespace(id=1, options=options, evidence_until=until, window=window)
+    with open_clients() as clients, ThreadPoolExecutor() as pool:
+        agents = clients.source().load_agents("demo", window)[:1]
+        runs = unquoted(fetch_runs.fn(agents, {agent.id: {} for agent in agents}, plan))
+        with clients.turns().take(0):
+            reading = pool.submit(copy_context().run, fetch_traces.fn, agents, [runs], plan, 3)
+            while clients.turns()._waiting != [3]:
+                assert not reading.done()
+        assert len(unquoted(reading.result(60))) == 1
+
+
+def test_batches_are_numbered_in_their_order_across_turns() -> None:
+    mapped: list[tuple[str, dict[str, Any]]] = []
+
+    class Runner:
+        def map(self, task: Any, parameters: dict[str, Any]) -> list[object]:
+            mapped.append((task.name, parameters))
+            return [object() for _ in parameters["agents"]]
+
+    agents = [Agent(id=str(number), name=str(number), environment="demo") for number in range(120)]
+    plan: Any = SimpleNamespace(options=ReportOptions(max_concurrent_runs=2))
+    runner: Any = Runner()
+    readings = read_evidence(runner, agents, {agent.id: {} for agent in agents}, plan)
+    assert [agent for reading in readings for agent in reading.agents] == agents
+    assert [parameters["place"] for _, parameters in mapped if "place" in parameters] == [[0, 1], [2]]

@@ -15,6 +15,10 @@ from tasks.sources.source import Window
 from tasks.wording.since import parse_since
 
 
+# To so many judge calls at once, one evaluation more is in flight.
+_CALLS_TO_ONE_AHEAD = 4
+
+
 class ReportPlan(BaseModel):
     """One report before there is anything in it. ``started_at`` is the flow's first statement; times are UTC.
 
@@ -40,6 +44,16 @@ class ReportPlan(BaseModel):
         """Judge calls of this report at once: as asked for, within the server's limit; 0: unlimited."""
         bounds = [bound for bound in (self.options.max_concurrent_evals, self.server_limit) if bound]
         return min(bounds, default=0)
+
+    @property
+    def evaluations_at_once(self) -> int:
+        """Evaluations of this report in flight at once; 0: unlimited.
+
+        Some more than its judge calls, within the server's limit: they get their questions ready, or every slot would
+        be empty for as long as that takes.
+        """
+        most = self.judges_at_once + self.judges_at_once // _CALLS_TO_ONE_AHEAD
+        return min(most, self.server_limit or most)
 
     @property
     def window(self) -> Window:

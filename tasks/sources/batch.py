@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -61,20 +62,22 @@ def read_evidence(
     hide: Redactor | None,
     *,
     now: datetime,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> list[Evidence | ReadFailure]:
     """All that is known of each agent, redacted, in the order of ``agents``; ``runs`` are what ``read_runs`` gave.
 
     The faults of a ``store`` are states of traces; without one every trace is unavailable. ``now`` (aware) decides
-    which traces may still be on their way.
+    which traces may still be on their way. What has been read is worked on within ``turn()``.
     """
     evidence: list[Evidence | ReadFailure] = []
     for group in _groups(agents, runs):
         every = [run for _, found in group if isinstance(found, AgentRuns) for run in found.runs]
         traces = store.find_traces(every, now=now) if store else None
-        evidence += [
-            found if isinstance(found, ReadFailure) else _attempt(hide, _build, agent, found, traces, prices, hide)
-            for agent, found in group
-        ]
+        with turn():
+            evidence += [
+                found if isinstance(found, ReadFailure) else _attempt(hide, _build, agent, found, traces, prices, hide)
+                for agent, found in group
+            ]
     return evidence
 
 
