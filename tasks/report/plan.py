@@ -14,7 +14,6 @@ from tasks.settings import ReportOptions
 from tasks.sources.source import Window
 from tasks.wording.since import parse_since
 
-
 # To so many judge calls at once, one evaluation more is in flight.
 _CALLS_TO_ONE_AHEAD = 4
 

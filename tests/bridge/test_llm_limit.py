@@ -18,6 +18,16 @@ from tasks.judge.rubric import Criteria
 from tasks.report.plan import ReportPlan
 from tasks.settings import ReportOptions
 
+PLAN = ReportPlan(
+    id=1,
+    environment="prod",
+    name="",
+    criteria=Criteria(),
+    options=ReportOptions(max_concurrent_evals=0),
+    evidence_until=datetime.now(UTC),
+    started_at=datetime.now(UTC),
+)
+
 
 @pytest.fixture
 def client(shared_server: str, at_server: Callable[[str], AbstractContextManager[None]]) -> Iterator[SyncPrefectClient]:
@@ -87,19 +97,21 @@ def test_more_than_the_limit_is_said_and_the_limit_holds(client: SyncPrefectClie
         assert "limit of 4 on the tag llm" in said
     assert _said(4) == []
     assert _judging(5) == 4
-    plan = ReportPlan(
-        id=1,
-        environment="prod",
-        name="",
-        criteria=Criteria(),
-        options=ReportOptions(max_concurrent_evals=0),
-        evidence_until=datetime.now(UTC),
-        started_at=datetime.now(UTC),
-    )
-    assert plan.judges_at_once == 0
-    assert plan.model_copy(update={"server_limit": 4}).judges_at_once == 4
-    wide = plan.model_copy(update={"server_limit": 4, "options": ReportOptions(max_concurrent_evals=3)})
+    assert PLAN.judges_at_once == 0
+    assert PLAN.model_copy(update={"server_limit": 4}).judges_at_once == 4
+    wide = PLAN.model_copy(update={"server_limit": 4, "options": ReportOptions(max_concurrent_evals=3)})
     assert wide.judges_at_once == 3
+
+
+@pytest.mark.parametrize(
+    ("wanted", "server", "evaluations"),
+    [(0, None, 0), (1, None, 1), (10, None, 12), (10, 10, 10), (10, 11, 11), (20, 10, 10), (0, 8, 8)],
+)
+def test_evaluations_ahead_of_the_judge_calls_stay_within_the_servers_limit(
+    wanted: int, server: int | None, evaluations: int
+) -> None:
+    options = ReportOptions(max_concurrent_evals=wanted)
+    assert PLAN.model_copy(update={"options": options, "server_limit": server}).evaluations_at_once == evaluations
 
 
 def test_a_process_with_a_server_of_its_own_needs_none(client: SyncPrefectClient) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from deployments.demo.sample import Sample
 from tasks.evidence.types import Agent
 from tasks.reading import split_batches
 
+CLAIMED = "SELECT count(*) FROM judge_calls WHERE status = 'claimed'"
 AGENTS = [Agent(id=str(number), name=f"agent {number}", environment="demo") for number in range(1, 1201)]
 
 
@@ -93,12 +96,32 @@ def test_the_team_is_asked_before_the_agents_that_wait(make_world: Callable[...,
     assert asked.index("team") <= 2
 
 
+def test_questions_are_ready_before_their_slot_is_free_and_the_limit_holds(make_world: Callable[..., Any]) -> None:
+    """A call that waits for a slot has claimed its answer in the warehouse, which needs its prompt."""
+    database: list[Path] = []
+    claimed: list[int] = []
+
+    def respond(payload: dict[str, Any], request: Request) -> Response | None:
+        # Until one more than the limit is under way, or never.
+        deadline = time.monotonic() + 60
+        while not any(count > 4 for count in claimed) and time.monotonic() < deadline:
+            with sqlite3.connect(database[0]) as connection:
+                claimed.append(connection.execute(CLAIMED).fetchone()[0])
+            time.sleep(0.05)
+        return None
+
+    world = make_world(respond=respond, full=True)
+    database.append(world.folder / "warehouse.db")
+    report = world.report(max_concurrent_evals=4)
+    assert report["status"] == "completed"
+    assert max(claimed) == 5
+    assert world.judge.most_in_flight == 4
+
+
 def test_an_agent_that_cannot_be_read_fails_alone_and_its_task_run_shows_why(
     make_world: Callable[..., Any], sample: Sample
 ) -> None:
     """Two agents a batch: the one beside it is evaluated."""
-    import sqlite3
-
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
