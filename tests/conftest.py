@@ -10,7 +10,6 @@ import socket
 import tempfile
 import threading
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -54,19 +53,13 @@ def pytest_collection(session: pytest.Session) -> Iterator[Any]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest folders first, and give every test a unique id: pytest-xdist runs one test an id."""
+    """Put the longest folders first."""
 
     def place(item: pytest.Item) -> int:
         folder = str(item.path.parent.relative_to(_TESTS))
         return next((at for at, name in enumerate(_LONGEST_FIRST) if folder.startswith(name)), len(_LONGEST_FIRST))
 
     items.sort(key=place)
-    counts = Counter(item.nodeid for item in items)
-    for item in items:
-        if counts[item.nodeid] > 1:
-            # schemathesis leaves the operation out of the id. pytest has no public way to set it.
-            item._id = item.id.with_params(item.name.partition("[")[2].removesuffix("]"))
-    assert len({item.nodeid for item in items}) == len(items)
 
 
 # What shares a server or a browser, which take seconds to start: one worker runs it. The rest of the flows is for two.
