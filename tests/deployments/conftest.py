@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -129,9 +130,20 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def write_label_report() -> Callable[..., str]:
-    """Writes a report that people can label, as the first of a warehouse in this folder, and returns its URL."""
-    return _write_report
+def write_label_report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Writes a report that people can label, as the first of a warehouse in this folder, and returns its URL.
+
+    With ``verdicts`` the judge finds that the runs of every other agent did their task, and that the others did not.
+    """
+    made: dict[bool, Path] = {}
+
+    def write(folder: Path, *, verdicts: bool = True) -> str:
+        if verdicts not in made:
+            made[verdicts] = tmp_path_factory.mktemp("label_report") / "warehouse.db"
+            _write_report(made[verdicts], verdicts=verdicts)
+        return f"sqlite:///{shutil.copy(made[verdicts], folder / 'warehouse.db')}"
+
+    return write
 
 
 def _verdict(passed: bool) -> dict[str, Any]:
@@ -157,13 +169,9 @@ def _telemetry(**values: Any) -> dict[str, Any]:
     return numbers | counts | {"tool_calls": [call], "tool_calls_left_out": 2} | values
 
 
-def _write_report(folder: Path, agents: int = 6, runs: int = 3, *, verdicts: bool = True) -> str:
-    """A report (id 1) of agents with two criteria, every other passed; the URL of its warehouse.
-
-    With ``verdicts`` the judge finds that the runs of every other agent did their task, and that the others did not.
-    """
-    url = f"sqlite:///{folder / 'warehouse.db'}"
-    warehouse = open_warehouse(url)
+def _write_report(path: Path, agents: int = 6, runs: int = 3, *, verdicts: bool) -> None:
+    """A warehouse with a report (id 1) of agents with two criteria, every other passed."""
+    warehouse = open_warehouse(f"sqlite:///{path}")
     report_id = warehouse.create_report({"environment": "prod", "evidence_until": datetime.now(UTC)})
     details, criteria, rows = [], [], []
     for agent in range(1, agents + 1):
@@ -212,4 +220,3 @@ def _write_report(folder: Path, agents: int = 6, runs: int = 3, *, verdicts: boo
     warehouse.write_report(report_id, values, details, criteria, rows)
     warehouse.create_report({"environment": "prod"})
     warehouse.close()
-    return url

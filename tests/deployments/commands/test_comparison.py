@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -24,14 +25,11 @@ Command = Callable[..., tuple[int, str, str]]
 _WORLD = World((Truth(0.9), Truth(0.95)))
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+@pytest.fixture(scope="module")
+def five_reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Reports 1 and 2 of prod, the second's first agent fell; 3 of staging; 4 that is not done; 5 that failed."""
-    monkeypatch.chdir(tmp_path)
-    url = f"sqlite:///{tmp_path}/w.db"
-    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url)
-    monkeypatch.delenv("AGENT_REPORT_SOURCE_URL", raising=False)
-    opened = open_warehouse(url)
+    path = tmp_path_factory.mktemp("five_reports") / "w.db"
+    opened = open_warehouse(f"sqlite:///{path}")
     rng = np.random.default_rng(1)
     store(opened, _hostile(_WORLD.report(rng, 1)))
     store(opened, _hostile(_WORLD.changed(0, completion_rate=0.1).report(rng, 2)))
@@ -42,7 +40,18 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     )
     opened.create_report({"environment": "prod"})
     opened.end_report(opened.create_report({"environment": "prod"}), "failed", "the source was gone")
-    return opened
+    opened.close()
+    return path
+
+
+@pytest.fixture
+def warehouse(five_reports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    """A copy of the five reports."""
+    monkeypatch.chdir(tmp_path)
+    url = f"sqlite:///{shutil.copy(five_reports, tmp_path)}"
+    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", url)
+    monkeypatch.delenv("AGENT_REPORT_SOURCE_URL", raising=False)
+    return open_warehouse(url)
 
 
 def _hostile(reading: StoredReport) -> StoredReport:

@@ -59,32 +59,48 @@ def test_a_report_that_ends_with_its_process_just_after_it_was_read_has_ended(
     assert [json.loads(line)["status"] for line in out.splitlines()] == ["pending", "cancelled"]
 
 
-def test_a_report_in_progress_is_followed_to_its_end(warehouse: Warehouse, tmp_path: Path, write: Write) -> None:
+def test_a_report_in_progress_is_followed_to_its_end(
+    warehouse: Warehouse, agent_report: AgentReport, write: Write
+) -> None:
+    report_id = write(status="pending", owner=current_owner())
+    steps = iter(
+        [
+            lambda: warehouse.record_progress(
+                report_id, progress=40, status="generating_agents", current_step="Evaluated 1/2"
+            ),
+            lambda: warehouse.end_report(report_id, "failed", "no money"),
+        ]
+    )
+
+    def go_on(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if statement.startswith("SELECT") and "FROM reports" in statement:
+            next(steps, lambda: None)()
+
+    with _after_each_statement(go_on):
+        code, out, _ = agent_report("watch", str(report_id), "--json")
+    first, second, last = (json.loads(line) for line in out.splitlines())
+    assert first["status"] == "pending"
+    assert (second["progress"], second["current_step"]) == (40, "Evaluated 1/2")
+    assert (last["status"], last["error"]) == ("failed", "no money")
+    assert code == 1
+
+
+def test_lines_come_as_they_happen_and_ctrl_c_leaves_the_report_alone(
+    warehouse: Warehouse, tmp_path: Path, write: Write
+) -> None:
     report_id = write(status="pending", owner=current_owner())
     with _started(tmp_path, "watch", str(report_id), "--json") as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         assert json.loads(process.stdout.readline())["status"] == "pending"
         warehouse.record_progress(report_id, progress=40, status="generating_agents", current_step="Evaluated 1/2")
-        line = json.loads(process.stdout.readline())
-        assert (line["progress"], line["current_step"]) == (40, "Evaluated 1/2")
-        warehouse.end_report(report_id, "failed", "no money")
-        last = json.loads(process.stdout.readline())
-        assert (last["status"], last["error"]) == ("failed", "no money")
-        assert process.wait(30) == 1
-
-
-def test_ctrl_c_leaves_the_report_alone(warehouse: Warehouse, tmp_path: Path, write: Write) -> None:
-    report_id = write(status="pending", owner=current_owner())
-    with _started(tmp_path, "watch", str(report_id)) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert "0 %  pending" in process.stdout.readline()
+        assert json.loads(process.stdout.readline())["progress"] == 40
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
         assert f"Report {report_id} is still running" in process.stderr.read()
     row = warehouse.load_report(report_id)
     assert row is not None
-    assert row["status"] == "pending"
+    assert row["status"] == "generating_agents"
 
 
 def test_a_report_that_is_discarded_is_said_to_be_gone(

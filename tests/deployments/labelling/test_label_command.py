@@ -98,6 +98,37 @@ def labelled(command: Any, write_label_report: Callable[..., str]) -> Any:
     return command
 
 
+@pytest.fixture
+def here(labelled: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The same, for commands that run in this process."""
+    monkeypatch.chdir(labelled.folder)
+    monkeypatch.setenv("COLUMNS", "220")
+    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", f"sqlite:///{labelled.folder}/warehouse.db")
+    return labelled
+
+
+@pytest.fixture
+def walk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, LabelOrder], str]:
+    """What is on the terminal of a walk in this process, whose answers are typed before they are asked for."""
+
+    def run(keys: str, order: LabelOrder) -> str:
+        terminal, inside = pty.openpty()
+        os.write(terminal, keys.encode())
+        with (
+            ThreadPoolExecutor(1) as pool,
+            os.fdopen(os.dup(inside), encoding="utf-8") as stdin,
+            os.fdopen(inside, "w", encoding="utf-8") as stdout,
+            monkeypatch.context() as patch,
+        ):
+            screen = pool.submit(_read_to_the_end, terminal)
+            patch.setattr(sys, "stdin", stdin)
+            patch.setattr(sys, "stdout", stdout)
+            assert run_label(order) == 0
+        return screen.result()
+
+    return run
+
+
 def _stored(command: Any) -> list[tuple[Any, ...]]:
     with sqlite3.connect(command.folder / "warehouse.db") as connection:
         rows = connection.execute(
@@ -108,9 +139,8 @@ def _stored(command: Any) -> list[tuple[Any, ...]]:
     return rows
 
 
-def test_a_walk_that_is_interrupted_goes_on_where_it_was(labelled: Any) -> None:
-    walk = ("label", "1", "--count", "2", "--labeler", "ana")
-    first = Terminal(labelled, *walk)
+def test_a_walk_that_is_interrupted_goes_on_where_it_was(here: Any, walk: Callable[..., str]) -> None:
+    first = Terminal(here, "label", "1", "--count", "2", "--labeler", "ana")
     screen = first.ask()
     assert "2 runs of 2 agents, 6 questions for ana, 0 answered before" in screen
     assert "Task: " in _bare(screen)
@@ -123,7 +153,7 @@ def test_a_walk_that_is_interrupted_goes_on_where_it_was(labelled: Any) -> None:
     screen = _bare(first.ask())
     assert "[2/6] accuracy: What accuracy is" in screen
     # Stored at once, and not when the walk is over.
-    assert [row[2:7] for row in _stored(labelled)] == [("(success)", None, 0, "ana", "too slow")]
+    assert [row[2:7] for row in _stored(here)] == [("(success)", None, 0, "ana", "too slow")]
     first.answer("?\n")
     assert "goes back" in first.ask()
     first.answer("p\n")
@@ -138,49 +168,29 @@ def test_a_walk_that_is_interrupted_goes_on_where_it_was(labelled: Any) -> None:
     assert code == 1
     assert "Stopped: 2 answers stored; 4 unanswered" in screen
     assert "Traceback" not in screen
-    assert [row[2:5] for row in _stored(labelled)] == [("(success)", None, 0), ("accuracy", None, 0)]
+    assert [row[2:5] for row in _stored(here)] == [("(success)", None, 0), ("accuracy", None, 0)]
 
-    second = Terminal(labelled, *walk)
-    screen = second.ask()
+    screen, _, rest = _bare(walk("s\nq\n", LabelOrder(1, count=2, labeler="ana"))).partition(_PROMPT.decode())
     assert "2 answered before" in screen
     assert "[3/6]" in screen
-    second.answer("s\n")
-    second.ask()
-    second.answer("q\n")
-    code, screen = second.end()
-    assert code == 0
+    screen = rest.rpartition(_PROMPT.decode())[2]
     # At the end the judge's verdict on this run stands beside this person's; nothing of the run that is open.
     (line,) = [line for line in screen.splitlines() if " accuracy " in line]
     assert re.search(r"accuracy +fails +(passes|fails)", line)
     assert re.search(r"Did it do its task\? +no +(yes|no \(wrong amount\))", screen)
     assert "Stopped: 0 answers stored; 4 unanswered" in screen
     # The judge's verdict on this very run: no score.
-    rows = _stored(labelled)
+    rows = _stored(here)
     assert {row[7] for row in rows} == {None}
     assert {row[8] for row in rows} == {int(int(row[0]) % 2) for row in rows}
     assert {row[9] for row in rows} == {1}
 
 
-def test_everything_answered_asks_nothing_and_another_person_is_asked_anew(
-    here: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def walk(keys: str, labeler: str, **order: Any) -> str:
-        """What is on the terminal of a walk in this process, whose answers are typed before they are asked for."""
-        terminal, inside = pty.openpty()
-        os.write(terminal, keys.encode())
-        with (
-            ThreadPoolExecutor(1) as pool,
-            os.fdopen(os.dup(inside), encoding="utf-8") as stdin,
-            os.fdopen(inside, "w", encoding="utf-8") as stdout,
-            monkeypatch.context() as patch,
-        ):
-            screen = pool.submit(_read_to_the_end, terminal)
-            patch.setattr(sys, "stdin", stdin)
-            patch.setattr(sys, "stdout", stdout)
-            assert run_label(LabelOrder(1, count=1, agents=["id:1"], labeler=labeler, **order)) == 0
-        return screen.result()
+def test_everything_answered_asks_nothing_and_another_person_is_asked_anew(here: Any, walk: Callable[..., str]) -> None:
+    def ask(keys: str, labeler: str, **order: Any) -> str:
+        return walk(keys, LabelOrder(1, count=1, agents=["id:1"], labeler=labeler, **order))
 
-    screen = walk("y\ny\nn\n", "ana", blind=False)
+    screen = ask("y\ny\nn\n", "ana", blind=False)
     assert "The judge: yes" in screen
     # What an agent is called, and what it wrote, moves no cursor and is no markup.
     assert "[bold red]evil[/] �[2J" in screen
@@ -190,10 +200,10 @@ def test_everything_answered_asks_nothing_and_another_person_is_asked_anew(
     assert "3 tool calls" in screen
     assert "Done: 3 answers stored." in _bare(screen)
     assert re.search(r"tone +fails +passes", _bare(screen))
-    again = _bare(walk("", "ana"))
+    again = _bare(ask("", "ana"))
     assert "Done: 0 answers stored." in again
     assert _PROMPT.decode() not in again
-    other = _bare(walk("\x04", "ben"))
+    other = _bare(ask("\x04", "ben"))
     assert "0 answered before" in other
     assert "Stopped: 0 answers stored" in other
 
@@ -222,15 +232,6 @@ _REFUSED: list[tuple[LabelOrder, str]] = [
     (LabelOrder(1, csv=Path("a.csv"), template=Path("b.csv")), "exclude each other"),
     (LabelOrder(1, csv=Path("nope.csv")), r"nope\.csv cannot be read"),
 ]
-
-
-@pytest.fixture
-def here(labelled: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The same, for commands that run in this process."""
-    monkeypatch.chdir(labelled.folder)
-    monkeypatch.setenv("COLUMNS", "220")
-    monkeypatch.setenv("AGENT_REPORT_WAREHOUSE_URL", f"sqlite:///{labelled.folder}/warehouse.db")
-    return labelled
 
 
 @pytest.mark.parametrize(("order", "says"), _REFUSED, ids=[says for _, says in _REFUSED])
