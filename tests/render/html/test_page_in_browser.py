@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,38 @@ from axe_playwright_python.sync_playwright import Axe
 from tasks.render.html.html import render_html
 from tasks.render.html.page import Page
 
-_LOOKS = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}},
-    "print": {"viewport": {"width": 794, "height": 1123}},
-}
+_PHONE, _PAPER = {"width": 390, "height": 844}, {"width": 794, "height": 1123}
 _WORDS = "The tool said no and the agent went on as if it had said yes. "
+_OPEN_ALL = "document.querySelectorAll('details').forEach(item => { item.open = true })"
+# Colours are most of axe's work. An element with the tags and classes of an earlier one, in it and around it, has its
+# colours (the styles count cells of a row and odd items of a list): it is emptied and keeps its place.
+_COLOUR_RULES = ("color-contrast", "link-in-text-block")
+_LEAVE_OUT_REPEATS = """() => {
+    const own = (element, place) => [
+        element.tagName, element.tagName === "TD" ? place : element.tagName === "LI" ? place % 2 : "",
+        ...[...element.attributes].map(({name, value}) => ["class", "role"].includes(name) ? name + value : name),
+        [...element.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim()),
+    ].join(" ");
+    const shape = (element, place) => `<${own(element, place)}${[...element.children].map(shape).join("")}>`;
+    const seen = new Set();
+    const walk = (element, path) => [...element.children].forEach((child, place) => {
+        const key = path + shape(child, place);
+        if (seen.has(key)) {
+            child.replaceChildren();
+            child.style.setProperty("display", "none", "important");
+        } else {
+            seen.add(key);
+            walk(child, `${path}${own(child, place)} > `);
+        }
+    });
+    walk(document.body, "");
+}"""
+_KINDS = """() => [...new Set([...document.body.querySelectorAll("*")].map(element => {
+    const path = [];
+    for (; element !== document.body; element = element.parentElement)
+        path.push(`${element.tagName}.${element.className.baseVal ?? element.className}`);
+    return path.join(" ");
+}))].sort()"""
 
 
 @pytest.fixture(scope="module")
@@ -36,21 +61,9 @@ def _open(browser: Any, place: str, **context: Any) -> Any:
     return page
 
 
-@pytest.mark.parametrize("look", _LOOKS)
-def test_axe_finds_nothing_serious(look: str, place: str, browser: Any) -> None:
-    page = _open(browser, place, bypass_csp=True, **_LOOKS[look])
-    if look == "print":
-        page.emulate_media(media="print")
-    page.evaluate("document.querySelectorAll('details').forEach(item => { item.open = true })")
-    if look != "light":
-        # Every agent is open with light colours only; otherwise one that fails and one that passes are.
-        page.evaluate(
-            """[...document.querySelectorAll("details.agent")].filter((_, place) => ![1, 3].includes(place))
-                .forEach(item => { item.open = false })"""
-        )
-        assert page.locator("details.agent[open] .chip").count() > 2
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    found = [
+def _violations(page: Any, **options: Any) -> list[tuple[Any, ...]]:
+    found = Axe().run(page, options={"resultTypes": ["violations"], **options}).response["violations"]
+    return [
         (
             item["id"],
             item["impact"],
@@ -61,8 +74,60 @@ def test_axe_finds_nothing_serious(look: str, place: str, browser: Any) -> None:
         for item in found
         if item["impact"] in ("serious", "critical", "moderate")
     ]
-    assert not found
+
+
+@pytest.fixture(scope="module")
+def still(place: str, browser: Any) -> Iterator[Any]:
+    """The page, for tests that only read it."""
+    page = _open(browser, place)
+    yield page
     page.context.close()
+
+
+@pytest.fixture(scope="module")
+def colours(place: str, browser: Any) -> Iterator[Any]:
+    """The page with every kind of element open, few of each."""
+    page = _open(browser, place, bypass_csp=True)
+    page.evaluate(_OPEN_ALL)
+    kinds = page.evaluate(_KINDS)
+    page.evaluate(_LEAVE_OUT_REPEATS)
+    assert page.evaluate(_KINDS) == kinds
+    yield page
+    page.context.close()
+
+
+@pytest.mark.parametrize("look", ["screen", "phone", "print"])
+def test_axe_finds_nothing_serious(look: str, place: str, browser: Any) -> None:
+    """But for colours, see below; on a dark screen nothing else is different."""
+    sizes = {"phone": {"viewport": _PHONE}, "print": {"viewport": _PAPER}}
+    page = _open(browser, place, bypass_csp=True, **sizes.get(look, {}))
+    page.emulate_media(media="print" if look == "print" else "screen")
+    page.evaluate(_OPEN_ALL)
+    if look != "screen":
+        # Every agent is open on a screen; otherwise one that fails and one that passes are.
+        page.evaluate(
+            """[...document.querySelectorAll("details.agent")].filter((_, place) => ![1, 3].includes(place))
+                .forEach(item => { item.open = false })"""
+        )
+        assert page.locator("details.agent[open] .chip").count() > 2
+    assert not _violations(page, rules={rule: {"enabled": False} for rule in _COLOUR_RULES})
+    page.context.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "media", "viewport"),
+    [
+        ("light", "screen", {"width": 1280, "height": 720}),
+        ("dark", "screen", {"width": 1280, "height": 720}),
+        ("light", "screen", _PHONE),
+        ("light", "print", _PAPER),
+    ],
+    ids=["light", "dark", "phone", "print"],
+)
+def test_axe_finds_no_colours_that_are_hard_to_read(scheme: Any, media: Any, viewport: Any, colours: Any) -> None:
+    colours.set_viewport_size(viewport)
+    colours.emulate_media(color_scheme=scheme, media=media)
+    assert not _violations(colours, runOnly=_COLOUR_RULES)
 
 
 def test_nothing_is_wider_than_a_phone(
@@ -70,11 +135,12 @@ def test_nothing_is_wider_than_a_phone(
 ) -> None:
     long = tmp_path / "long.html"
     long.write_text(render_html(make_page(lambda name: name.replace("_", "") * 20, agents=3)))
+    page = _open(browser, place, viewport=_PHONE)
     for uri in (place, long.as_uri()):
-        page = _open(browser, uri, viewport={"width": 390, "height": 844})
-        page.evaluate("document.querySelectorAll('details').forEach(item => { item.open = true })")
+        page.goto(uri)
+        page.evaluate(_OPEN_ALL)
         assert page.evaluate("document.documentElement.scrollWidth") == 390
-        page.context.close()
+    page.context.close()
 
 
 def test_on_a_phone_no_name_breaks_within_a_word_and_what_goes_on_has_a_shadow(
@@ -87,8 +153,8 @@ def test_on_a_phone_no_name_breaks_within_a_word_and_what_goes_on_has_a_shadow(
             span["name"] = "agent_execution_engine.execute"
     path = tmp_path / "phone.html"
     path.write_text(render_html(report))
-    page = _open(browser, path.as_uri(), viewport={"width": 390, "height": 844})
-    page.evaluate("document.querySelectorAll('details').forEach(item => { item.open = true })")
+    page = _open(browser, path.as_uri(), viewport=_PHONE)
+    page.evaluate(_OPEN_ALL)
     lines = "name => { const range = document.createRange(); range.selectNodeContents(name); "
     lines += "return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size }"
     assert page.locator(".tools code").first.evaluate(lines) == 1
@@ -98,13 +164,11 @@ def test_on_a_phone_no_name_breaks_within_a_word_and_what_goes_on_has_a_shadow(
     page.context.close()
 
 
-def test_headings_are_in_order(place: str, browser: Any) -> None:
-    page = _open(browser, place)
-    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(head => +head.tagName[1])")
+def test_headings_are_in_order(still: Any) -> None:
+    levels = still.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(head => +head.tagName[1])")
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
-    page.context.close()
 
 
 def test_the_table_sorts_by_keyboard_and_says_so(place: str, browser: Any) -> None:
@@ -155,20 +219,18 @@ def test_a_citation_leads_to_the_excerpt_of_its_run(place: str, browser: Any) ->
     assert page.locator(f"#{run}").evaluate("run => run.open && run.closest('details.agent').id") == "a2"
     assert page.get_by_text("response_excerpt", exact=False).locator("visible=true").count() > 0
     # So does a link from the outside into a section that is closed.
-    other = _open(browser, f"{place}#r3-3001")
+    other = page.context.new_page()
+    other.goto(f"{place}#r3-3001")
     assert other.locator("#r3-3001").evaluate("run => run.open && run.closest('details.agent').open")
-    for one in (page, other):
-        one.context.close()
+    page.context.close()
 
 
-def test_every_link_leads_somewhere(place: str, browser: Any) -> None:
-    page = _open(browser, place)
+def test_every_link_leads_somewhere(still: Any) -> None:
     lost = """[...document.querySelectorAll("a[href^='#']")]
         .filter(link => !document.getElementById(link.getAttribute("href").slice(1)))"""
-    assert page.evaluate(f"{lost}.length") == 0
-    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(found => found.id)")
+    assert still.evaluate(f"{lost}.length") == 0
+    ids = still.evaluate("[...document.querySelectorAll('[id]')].map(found => found.id)")
     assert len(ids) == len(set(ids))
-    page.context.close()
 
 
 def test_the_theme_follows_the_system_until_it_is_chosen(place: str, browser: Any) -> None:
@@ -200,8 +262,8 @@ def test_on_paper_it_is_a_report_and_not_a_book(
     sheets = page.pdf(prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page\b", sheets)) <= most
     # A reader who wants more of an agent opens it first.
-    page.evaluate("document.querySelectorAll('details.agent').forEach(item => { item.open = true })")
     if agents == 14:
+        page.evaluate("[...document.querySelectorAll('details.agent')].slice(-2).forEach(item => { item.open = true })")
         more = page.pdf(prefer_css_page_size=True)
         assert len(re.findall(rb"/Type\s*/Page\b", more)) > len(re.findall(rb"/Type\s*/Page\b", sheets))
     page.context.close()
