@@ -54,10 +54,11 @@ def test_commands_that_label_prints_work_as_printed(beside: Any, run_here: Calla
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(row | {"passed": "yes"} for row in rows)
-    taken = beside.run(*shlex.split(printed)[1:])
+    taken = run_here(*shlex.split(printed)[1:])
     assert taken.code == 0, taken.err
-    (then,) = re.findall(r"`(.+)`", taken.out)
-    measured = run_here(*shlex.split(then)[1:])
+    # This process was started elsewhere: the places stand in front.
+    then = shlex.split(re.findall(r"`(.+)`", taken.out)[0])
+    measured = run_here(*then[then.index("agreement") :])
     assert measured.code == 0, measured.err
     assert "by 1 person" in measured.out
 

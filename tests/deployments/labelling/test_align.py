@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -57,8 +58,15 @@ class _Endpoint:
         return Response(body=json.dumps(completion(json.dumps(answer), model=_MODEL)).encode())
 
 
+@pytest.fixture(scope="module")
+def labelled_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("labelled")
+    _write_report(folder)
+    return folder / "warehouse.db"
+
+
 @pytest.fixture
-def labelled(command: Any) -> Any:
+def labelled(command: Any, labelled_warehouse: Path) -> Any:
     """A source of 24 runs of two agents, a report in which the judge passes all of them, and labels of all."""
     lines = []
     for run in range(_RUNS):
@@ -70,7 +78,7 @@ def labelled(command: Any) -> Any:
         )  # fmt: skip
     source = command.folder / "runs.jsonl"
     source.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
-    _write_report(command.folder)
+    shutil.copy(labelled_warehouse, command.folder)
     return command
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,36 +41,35 @@ class Served:
         return [(one.run_id, one.criterion, one.passed, one.judge_passed, one.judge_on_run) for one in labels]
 
 
-@pytest.fixture
-def serve(tmp_path: Path, write_label_report: Callable[..., str]) -> Iterator[Callable[..., Served]]:
-    ended: list[Callable[[], None]] = []
-
-    def start(*, blind: bool = True, count: int = 3) -> Served:
-        report = LabelledReport(open_warehouse(write_label_report(tmp_path)), 1)
-        chosen = choose_runs(report.agents, report.criteria, report.runs, count=count, seed=0, only={"1", "2"})
-        secret = new_secret()
-        listener = listen(0)
-        server = open_server(
-            LabellingPage(report, chosen, "ana", blind=blind, base=base_path(secret)), secret, listener
-        )
+@contextmanager
+def _serving(url: str, *, blind: bool = True, count: int = 3) -> Iterator[Served]:
+    report = LabelledReport(open_warehouse(url), 1)
+    chosen = choose_runs(report.agents, report.criteria, report.runs, count=count, seed=0, only={"1", "2"})
+    secret = new_secret()
+    with listen(0) as listener, httpx.Client(trust_env=False, timeout=_SECONDS) as http:
+        page = LabellingPage(report, chosen, "ana", blind=blind, base=base_path(secret))
+        server = open_server(page, secret, listener)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
-        http = httpx.Client(trust_env=False, timeout=_SECONDS)
-
-        def end() -> None:
-            http.close()
-            server.should_exit = True
-            thread.join(_SECONDS)
-            listener.close()
-            report.warehouse.close()
-
-        ended.append(end)
         port = listener.getsockname()[1]
-        return Served(f"http://127.0.0.1:{port}{base_path(secret)}", port, http, report)
+        yield Served(f"http://127.0.0.1:{port}{base_path(secret)}", port, http, report)
+        http.close()
+        server.should_exit = True
+        thread.join(_SECONDS)
+    report.warehouse.close()
 
-    yield start
-    for end in ended:
-        end()
+
+@pytest.fixture
+def serve(tmp_path: Path, write_label_report: Callable[..., str]) -> Iterator[Callable[..., Served]]:
+    with ExitStack() as stack:
+        yield lambda **how: stack.enter_context(_serving(write_label_report(tmp_path), **how))
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory, write_label_report: Callable[..., str]) -> Iterator[Served]:
+    """One page for all tests in which nothing is stored."""
+    with _serving(write_label_report(tmp_path_factory.mktemp("untouched"))) as served:
+        yield served
 
 
 def test_answers_are_stored_and_the_judges_verdicts_are_shown_at_the_end(serve: Callable[..., Served]) -> None:
@@ -134,16 +134,15 @@ _BEYOND = ("/{secret}/run/99", "/{secret}/run/0", "/{secret}/run/x", "/{secret}/
 
 
 @pytest.mark.parametrize("path", [*_WITHOUT, *_BEYOND])
-def test_without_the_secret_there_is_nothing(serve: Callable[..., Served], path: str) -> None:
-    served = serve()
-    secret = base_of(served).strip("/")
-    url = f"http://127.0.0.1:{served.port}" + path.format(secret=secret, wrong=secret[:-1] + "é")
+def test_without_the_secret_there_is_nothing(untouched: Served, path: str) -> None:
+    secret = base_of(untouched).strip("/")
+    url = f"http://127.0.0.1:{untouched.port}" + path.format(secret=secret, wrong=secret[:-1] + "é")
     for method in ("GET", "POST"):
-        answer = served.http.request(method, url, data={"answer-0": "yes"} if method == "POST" else None)
+        answer = untouched.http.request(method, url, data={"answer-0": "yes"} if method == "POST" else None)
         assert answer.status_code in (404, 405), answer.text
         assert "accuracy" not in answer.text
         assert secret not in answer.text
-    assert served.stored() == []
+    assert untouched.stored() == []
 
 
 @pytest.mark.parametrize(
@@ -180,16 +179,13 @@ def test_requests_of_other_pages_are_refused_with_the_secret_too(
         ("answer-0=yes", "text/plain", "is no form"),
     ],
 )
-def test_a_form_with_anything_wrong_stores_nothing(
-    serve: Callable[..., Served], body: str, kind: str | None, why: str
-) -> None:
-    served = serve()
+def test_a_form_with_anything_wrong_stores_nothing(untouched: Served, body: str, kind: str | None, why: str) -> None:
     headers = {"content-type": kind or "application/x-www-form-urlencoded"}
-    answer = served.http.post(f"{served.link}run/1", content=body.encode(), headers=headers)
+    answer = untouched.http.post(f"{untouched.link}run/1", content=body.encode(), headers=headers)
     assert answer.status_code == 400
     assert answer.headers["content-type"].startswith("text/plain")
     assert why in answer.text
-    assert served.stored() == []
+    assert untouched.stored() == []
 
 
 def test_a_port_that_is_taken_is_named(serve: Callable[..., Served]) -> None:
