@@ -43,7 +43,7 @@ class Reports:
         scene = self._make_scene(agents, report_id=report_id, night=night)
         failing = find_failing_runs(scene.evidences, scene.evaluations)
         known = load_known_issues(self.warehouse.database, "prod", before=report_id)
-        search = judge_issues(self._judge, failing, known, timeout_seconds=20)
+        search = judge_issues(self._judge, failing, known, timeout_seconds=120)
         assert search.error is None
         rows = build_issue_rows(scene, search)
         self.warehouse.write_report(report_id, {"status": "completed"}, [], [], [], rows)
