@@ -104,7 +104,7 @@ class Clients:
         return source
 
     def turns(self) -> Turns:
-        """Who waits to work on what was read."""
+        """The order in which batches of evidence are worked on."""
         from tasks.sources.turns import Turns
 
         return self._once("turns", Turns)

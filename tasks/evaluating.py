@@ -23,7 +23,7 @@ from tasks.judge.budget import Budget, describe_unknown_price
 from tasks.judge.criteria.computed import add_computed
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.criteria.function import load_functions
-from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.limiter import RateLimiter, StopSignal
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.issues.judging import IssueSearch, judge_issues
@@ -68,6 +68,7 @@ def judging(plan: ReportPlan) -> Iterator[Judge]:
         report_id=plan.id,
         fresh_since=plan.fresh_since,
         guidance=find_guidance(clients.settings.judge_guidance),
+        slots=RateLimiter(plan.judges_at_once),
     )
     judge = replace(judge, budget=Budget(plan.options.max_report_cost_usd, _spent_usd(plan, judge)))
     _warn_of_unknown_price(judge)
@@ -149,7 +150,7 @@ def open_draft(draft: ReportDraft, plan: ReportPlan, agents: Sequence[Agent], ju
 
 
 def judge_width(plan: ReportPlan) -> int:
-    """Judge calls at once at the most."""
+    """Evaluations that may ask at once."""
     return plan.judges_at_once or _UNBOUNDED
 
 

@@ -74,11 +74,11 @@ def fetch_runs(agents: Sequence[Agent], rubrics: Rubrics, plan: ReportPlan) -> l
 
 @step(_traces_name)
 def fetch_traces(
-    agents: Sequence[Agent], runs: Sequence[list[AgentRuns | ReadFailure]], plan: ReportPlan, place: int = 0
+    agents: Sequence[Agent], runs: Sequence[list[AgentRuns | ReadFailure]], plan: ReportPlan, batch_number: int = 0
 ) -> list[Evidence | ReadFailure]:
     """The traces of ``runs`` (in a list of one), and with them all that is known of each of ``agents``, redacted.
 
-    ``place`` is that of the batch among all, from 0: the first ones are done first.
+    ``batch_number`` counts from 0: of what has been read, the first batches are worked on first.
     """
     clients = current_clients()
     store = clients.source().trace_store() or clients.jaeger(plan.options.max_concurrent_runs)
@@ -89,7 +89,7 @@ def fetch_traces(
         clients.prices(),
         clients.redactor(),
         now=plan.evidence_until,
-        turn=lambda: clients.turns().take(place),
+        turn=lambda: clients.turns().take(batch_number),
     )
     return quoted(evidence)
 
@@ -117,17 +117,15 @@ def _map_batches(
     # A runner starts tasks in the order they came in: with the runs of all batches first, no evidence would be there
     # until the last runs are.
     for start in range(0, len(batches), width):
-        turn = batches[start : start + width]
-        chosen = [quoted(agents) for agents in turn]
-        own = [quoted({agent.id: rubrics[agent.id] for agent in agents}) for agents in turn]
+        group = batches[start : start + width]
+        chosen = [quoted(agents) for agents in group]
+        own = [quoted({agent.id: rubrics[agent.id] for agent in agents}) for agents in group]
         runs = readers.map(fetch_runs, {"agents": chosen, "rubrics": own, "plan": unmapped(quoted(plan))})
         # A future that is a parameter itself is asked after at the API by every task run, one in a list is not.
         waiting = [[future] for future in runs]
-        places = list(range(start, start + len(turn)))
-        evidence = readers.map(
-            fetch_traces, {"agents": chosen, "runs": waiting, "plan": unmapped(quoted(plan)), "place": places}
-        )
-        yield from map(Reading, turn, runs, evidence)
+        parameters = {"agents": chosen, "runs": waiting, "plan": unmapped(quoted(plan))}
+        evidence = readers.map(fetch_traces, parameters | {"batch_number": [*range(start, start + len(group))]})
+        yield from map(Reading, group, runs, evidence)
 
 
 def split_batches(agents: Sequence[Agent], width: int) -> list[Sequence[Agent]]:

@@ -53,11 +53,12 @@ class RunsDue(NamedTuple):
 
 
 class EvaluationQueue:
-    """Submits ``evaluate_agent`` as evidence arrives: as many at once as the LLM limit allows, and a few more that get
-    their questions ready.
+    """Submits ``evaluate_agent`` as evidence arrives: as many at once as may ask the judge, and some more that prepare
+    their questions.
 
     A task that waits in a runner for a slow trace would hold a slot, so agents wait here. The team's call needs all
-    evidence and takes longest: while evidence is being read one slot is kept free for it, and it goes first then.
+    evidence and takes longest. With two rounds of agents left, or fewer, a slot is kept free for it; with more, it is
+    next when all evidence is there, behind those that are ready.
     """
 
     def __init__(self, plan: ReportPlan, judge: Judge, draft: ReportDraft, judges: ConcurrentTaskRunner[Any]) -> None:
@@ -142,7 +143,7 @@ class EvaluationQueue:
 
     def _most_in_flight(self) -> int:
         left = self._in_flight + len(self._ready) + len(self._runs_due) + self._expected
-        # Towards the end nothing is to be ahead of the team's call, which takes longest.
+        # Who has a question ready would go before the team.
         most = self._width if self._team_is_due and left <= 2 * self._width else self._most
         return most - 1 if self._expected and self._width > 1 else most
 

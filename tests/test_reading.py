@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -201,8 +202,11 @@ def test_what_a_batch_has_read_waits_for_the_batches_before_it(database: sqlite3
         runs = unquoted(fetch_runs.fn(agents, {agent.id: {} for agent in agents}, plan))
         with clients.turns().take(0):
             reading = pool.submit(copy_context().run, fetch_traces.fn, agents, [runs], plan, 3)
+            deadline = time.monotonic() + 60
             while clients.turns()._waiting != [3]:
                 assert not reading.done()
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
         assert len(unquoted(reading.result(60))) == 1
 
 
@@ -219,4 +223,4 @@ def test_batches_are_numbered_in_their_order_across_turns() -> None:
     runner: Any = Runner()
     readings = read_evidence(runner, agents, {agent.id: {} for agent in agents}, plan)
     assert [agent for reading in readings for agent in reading.agents] == agents
-    assert [parameters["place"] for _, parameters in mapped if "place" in parameters] == [[0, 1], [2]]
+    assert [parameters["batch_number"] for _, parameters in mapped if "batch_number" in parameters] == [[0, 1], [2]]

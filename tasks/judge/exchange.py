@@ -16,7 +16,7 @@ from tasks.judge.call_context import CallContext, Spent
 from tasks.judge.claims import claimed
 from tasks.judge.cut_off import describe_cut_prompt, ended_by_context, is_spent_on_reasoning, was_prompt_cut
 from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.limiter import RateLimiter, StopSignal
 from tasks.judge.endpoint.model_limits import Bounds, bounds_from, count_of_prompt, is_count_of_tokens
 from tasks.judge.endpoint.reply import Reply
 from tasks.judge.endpoint.schema import follows
@@ -61,11 +61,21 @@ class Judge:
     report_id: int | None = None
     fresh_since: datetime | None = None
     guidance: Guidance | None = None
+    slots: RateLimiter = field(default_factory=lambda: RateLimiter(0))
 
-    def ask(self, question: Question, *, deadline: float, spent: Spent, sample: int = 0) -> tuple[JudgeAnswer, bool]:
+    def prepare(self, question: Question) -> Draft | None:
+        """``question`` made to fit, for ``ask``; None if it cannot be, which ``ask`` finds out again."""
+        with suppress(ContextLengthError):
+            return self._fit(question.guided_by(self.guidance), sample=0)
+        return None
+
+    def ask(
+        self, question: Question, *, deadline: float, spent: Spent, sample: int = 0, draft: Draft | None = None
+    ) -> tuple[JudgeAnswer, bool]:
         """A usable answer, and whether it came from the ledger. ``spent`` is filled in also when this raises.
 
-        ``sample`` counts from 0: the same question asked again is another answer.
+        ``sample`` counts from 0: the same question asked again is another answer. ``draft`` is what ``prepare`` made of
+        the question for the first.
 
         Raises:
             BudgetError: there is no money for the call.
@@ -84,12 +94,12 @@ class Judge:
             fresh_since=self.fresh_since,
             spent=spent,
         )
-        drafts: list[Draft] = []
+        drafts = [draft] if draft is not None else []
 
         def most_usd() -> float | None:
             # What cannot fit is found out again, and said, once the claim is held.
             with suppress(ContextLengthError):
-                drafts[:] = drafts or [self._fit(question, call)]
+                drafts[:] = drafts or [self._fit(question, sample)]
             return self._most_usd(drafts[0]) if drafts else self.most_usd(self.evidence_tokens)
 
         with claimed(self.ledger, call, most_usd) as held:
@@ -124,7 +134,7 @@ class Judge:
         if question.asks in ("scores", "words"):
             return answer
         with suppress(ContextLengthError):
-            shown = self._fit(question, call).shown
+            shown = self._fit(question, call.sample).shown
             known = {verdict.label for verdict in answer.run_verdicts}
             missing = [label for label in shown.labels if label not in known]
             verdicts = read_verdicts({}, missing, question.rubric, question.labelled_runs)
@@ -145,7 +155,7 @@ class Judge:
                 self._notice_schema(reply, draft)
             outcome, answer, has_more_room = "usable", None, False
             try:
-                answer = _use(reply, question, draft)
+                answer = question.parse_reply(reply, draft.shown.labels)
                 problems = answer.to_repair
             except UnusableAnswerError as error:
                 problems = error.problems
@@ -237,7 +247,7 @@ class Judge:
         correction = 1.0
         refused = ""
         for refusal in range(_MOST_REFUSALS + 1):
-            draft = drafts[0] if drafts and not refusal else self._fit(question, call, correction, refused)
+            draft = drafts[0] if drafts and not refusal else self._fit(question, call.sample, correction, refused)
             try:
                 return draft, self._call(question, draft, call, claim)
             except ContextLengthError as error:
@@ -279,7 +289,7 @@ class Judge:
         # Nothing new: it should have fitted into what is known.
         return correction if tighter or not known.holds(prompt, draft.output_tokens) else correction * _CORRECTION
 
-    def _fit(self, question: Question, call: CallContext, correction: float = 1.0, refused: str = "") -> Draft:
+    def _fit(self, question: Question, sample: int, correction: float = 1.0, refused: str = "") -> Draft:
         try:
             return fit(
                 question,
@@ -288,7 +298,7 @@ class Judge:
                 factor=self.scale.factor * correction,
                 most_output_tokens=self.client.max_output_tokens,
                 added_tokens=self._added_tokens(question),
-                rotation=question.rotation(call.sample, self.samples),
+                rotation=question.rotation(sample, self.samples),
             )
         except ContextLengthError as error:
             raise ContextLengthError(f"{error} (last: {refused})" if refused else str(error)) from None
@@ -385,13 +395,3 @@ class Judge:
             agent_id=call.agent_id,
             sample=call.sample,
         )
-
-
-def _use(reply: Reply, question: Question, draft: Draft) -> JudgeAnswer:
-    cut_off = reply.finish_reason == "length"
-    try:
-        return question.parse(reply.usable_text(), draft.shown.labels, cut_off=cut_off)
-    except UnusableAnswerError:
-        if not cut_off:
-            raise
-        raise UnusableAnswerError(["the answer was cut off at its length limit; keep it shorter"]) from None

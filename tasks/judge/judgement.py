@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from tasks.judge.answer import CriterionAnswer, JudgeAnswer
 from tasks.judge.call_context import Spent
 from tasks.judge.evaluation import AgentStatus, Evaluation
 from tasks.judge.exchange import Judge
-from tasks.judge.question import Question
+from tasks.judge.question import Draft, Question
 from tasks.judge.runs.each import JudgedRuns
 from tasks.judge.runs.parsing import UNANSWERED
 from tasks.judge.runs.scoring import combine_samples
@@ -38,21 +39,42 @@ def judge_question(
 
     ``parts`` ask for verdicts on the runs that have no room in the answer to ``question``. ``inclusion_of`` gives the
     probability (0 to 1) with which a run was drawn. Of several samples the first is asked alone, so that the others
-    find its prompt in the endpoint's cache; one that fails is left out with a warning. ``timeout_seconds`` counts from
-    now and bounds everything: waiting, calls, retries. ``judged`` has verdicts on the runs from before, with what these
-    cost; a question that then fails leaves them, and what is counted from them.
+    find its prompt in the endpoint's cache; one that fails is left out with a warning. ``timeout_seconds`` starts when
+    one of the judge's slots is free and bounds all that follows: waiting, calls, retries. ``judged`` has verdicts on
+    the runs from before, with what these cost; a question that then fails leaves them, and what is counted from them.
     """
-    deadline = time.monotonic() + timeout_seconds
     spent = Spent()
     if judged is not None:
         spent.include(judged.spent)
+    draft = judge.prepare(question) if judge.slots.is_full else None
+    try:
+        with judge.slots.slot(math.inf, judge.stop):
+            deadline = time.monotonic() + timeout_seconds
+            return _evaluate(judge, question, parts, draft, inclusion_of, judged, deadline=deadline, spent=spent)
+    except JudgingEndedError as error:
+        return _unanswered(question, _status(error, spent), str(error), spent, judged, inclusion_of)
+
+
+def _evaluate(
+    judge: Judge,
+    question: Question,
+    parts: Sequence[Question],
+    draft: Draft | None,
+    inclusion_of: Callable[[RunId], float],
+    judged: JudgedRuns | None,
+    *,
+    deadline: float,
+    spent: Spent,
+) -> Evaluation:
+    """As ``judge_question``, in its slot."""
     answers: list[JudgeAnswer] = []
     run_verdicts: list[list[RunVerdict]] = []
     missing: list[str] = []
     lost: list[str] = []
     for sample in range(judge.samples):
         try:
-            answer, _ = judge.ask(question, deadline=deadline, spent=spent, sample=sample)
+            first = draft if sample == 0 else None
+            answer, _ = judge.ask(question, deadline=deadline, spent=spent, sample=sample, draft=first)
         except UnusableAnswerError as error:
             missing.append(str(error))
             continue

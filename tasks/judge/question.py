@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tasks.errors import ContextLengthError
+from tasks.errors import ContextLengthError, UnusableAnswerError
 from tasks.evidence.types import AgentId
 from tasks.judge.answer import JudgeAnswer, build_schema, parse_answer, parse_verdicts, parse_words
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.model_limits import Bounds
+from tasks.judge.endpoint.reply import Reply
 from tasks.judge.issues.answer import IssueKeys, build_issues_schema, parse_issues
 from tasks.judge.prompt.citations import LabelledRuns
 from tasks.judge.prompt.fence import Fence
@@ -90,6 +91,16 @@ class Question:
         if self.asks == "words":
             return parse_words(text, self.rubric, self.labelled_runs, cut_off=cut_off)
         return parse_verdicts(text, self.rubric, self.labelled_runs, labels, cut_off=cut_off)
+
+    def parse_reply(self, reply: Reply, labels: Sequence[str]) -> JudgeAnswer:
+        """As ``parse``, of a reply of the endpoint, of which the answer may have been cut off at its length limit."""
+        cut_off = reply.finish_reason == "length"
+        try:
+            return self.parse(reply.usable_text(), labels, cut_off=cut_off)
+        except UnusableAnswerError:
+            if not cut_off:
+                raise
+            raise UnusableAnswerError(["the answer was cut off at its length limit; keep it shorter"]) from None
 
     def rotation(self, sample: int, samples: int) -> float:
         """From which part (0 to 1) on its runs are shown in ``sample`` (from 0) of ``samples``.

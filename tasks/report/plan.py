@@ -14,8 +14,8 @@ from tasks.settings import ReportOptions
 from tasks.sources.source import Window
 from tasks.wording.since import parse_since
 
-# To so many judge calls at once, one evaluation more is in flight.
-_CALLS_TO_ONE_AHEAD = 4
+# One extra evaluation for every four concurrent judge calls.
+_CALLS_PER_EXTRA_EVALUATION = 4
 
 
 class ReportPlan(BaseModel):
@@ -46,13 +46,14 @@ class ReportPlan(BaseModel):
 
     @property
     def evaluations_at_once(self) -> int:
-        """Evaluations of this report in flight at once; 0: unlimited.
+        """Evaluations of this report in progress at once; 0: unlimited.
 
-        Some more than its judge calls, within the server's limit: they get their questions ready, or every slot would
-        be empty for as long as that takes.
+        Without a limit of the server some more than may ask: their questions are ready when a slot is free. The
+        server's limit counts evaluations, and one that only waits would take the place of another report's.
         """
-        most = self.judges_at_once + self.judges_at_once // _CALLS_TO_ONE_AHEAD
-        return min(most, self.server_limit or most)
+        if self.server_limit:
+            return self.judges_at_once
+        return self.judges_at_once + self.judges_at_once // _CALLS_PER_EXTRA_EVALUATION
 
     @property
     def window(self) -> Window:

@@ -1,4 +1,4 @@
-"""Whose evidence is worked on next: that of the batch that comes first."""
+"""The order in which batches of evidence are worked on."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 
 class Turns:
-    """A lock that of all who wait for it goes to the one with the lowest number.
+    """A lock that is granted to the waiter with the lowest number.
 
-    Threads share one interpreter. Were all batches worked on at the same pace, all would be whole at the very end, and
-    the judge would wait until then: of 100 agents at a limit of 10 the first call began 1.5 s later.
+    Threads share one interpreter: if all batches were worked on at the same pace, all would end together, and the judge
+    would wait for the last (the first call of 100 agents at a limit of 10 began 1.5 s later).
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Turns:
 
     @contextmanager
     def take(self, number: int) -> Iterator[None]:
-        """Hold the lock; waits for it behind every lower ``number``."""
+        """Hold the lock; waits behind every lower ``number``."""
         with self._changed:
             self._waiting.append(number)
             try:
@@ -29,6 +29,8 @@ class Turns:
                 self._taken = True
             finally:
                 self._waiting.remove(number)
+                # One that gives up may have been the next.
+                self._changed.notify_all()
         try:
             yield
         finally:

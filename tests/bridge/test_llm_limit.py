@@ -105,11 +105,9 @@ def test_more_than_the_limit_is_said_and_the_limit_holds(client: SyncPrefectClie
 
 @pytest.mark.parametrize(
     ("wanted", "server", "evaluations"),
-    [(0, None, 0), (1, None, 1), (10, None, 12), (10, 10, 10), (10, 11, 11), (20, 10, 10), (0, 8, 8)],
+    [(0, None, 0), (1, None, 1), (4, None, 5), (10, None, 12), (10, 10, 10), (10, 20, 10), (20, 10, 10), (0, 8, 8)],
 )
-def test_evaluations_ahead_of_the_judge_calls_stay_within_the_servers_limit(
-    wanted: int, server: int | None, evaluations: int
-) -> None:
+def test_no_evaluation_waits_in_a_slot_of_the_server(wanted: int, server: int | None, evaluations: int) -> None:
     options = ReportOptions(max_concurrent_evals=wanted)
     assert PLAN.model_copy(update={"options": options, "server_limit": server}).evaluations_at_once == evaluations
 

@@ -7,9 +7,9 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from deployments.demo.judge import is_team
@@ -18,7 +18,6 @@ from deployments.demo.sample import Sample
 from tasks.evidence.types import Agent
 from tasks.reading import split_batches
 
-CLAIMED = "SELECT count(*) FROM judge_calls WHERE status = 'claimed'"
 AGENTS = [Agent(id=str(number), name=f"agent {number}", environment="demo") for number in range(1, 1201)]
 
 
@@ -96,25 +95,31 @@ def test_the_team_is_asked_before_the_agents_that_wait(make_world: Callable[...,
     assert asked.index("team") <= 2
 
 
-def test_questions_are_ready_before_their_slot_is_free_and_the_limit_holds(make_world: Callable[..., Any]) -> None:
-    """A call that waits for a slot has claimed its answer in the warehouse, which needs its prompt."""
-    database: list[Path] = []
-    claimed: list[int] = []
+def test_more_are_in_progress_than_may_ask(make_world: Callable[..., Any], api_headers: dict[str, str]) -> None:
+    """One more than four has its question ready, and four calls at once is the most that the judge gets."""
+    from prefect.settings import PREFECT_API_URL
+
+    url = f"{PREFECT_API_URL.value()}/task_runs/count"
+    running = {"task_runs": {"state": {"type": {"any_": ["RUNNING"]}}, "name": {"like_": "evaluate "}}}
+
+    def count() -> int:
+        return int(httpx.post(url, json=running, headers=api_headers, trust_env=False).json())
+
+    before = count()
+    seen: list[int] = []
 
     def respond(payload: dict[str, Any], request: Request) -> Response | None:
-        # Until one more than the limit is under way, or never.
+        # Task runs are on the server some time after they began.
         deadline = time.monotonic() + 60
-        while not any(count > 4 for count in claimed) and time.monotonic() < deadline:
-            with sqlite3.connect(database[0]) as connection:
-                claimed.append(connection.execute(CLAIMED).fetchone()[0])
-            time.sleep(0.05)
+        while max(seen, default=0) <= 4 and time.monotonic() < deadline:
+            seen.append(count() - before)
+            time.sleep(0.1)
         return None
 
     world = make_world(respond=respond, full=True)
-    database.append(world.folder / "warehouse.db")
     report = world.report(max_concurrent_evals=4)
     assert report["status"] == "completed"
-    assert max(claimed) == 5
+    assert max(seen) == 5
     assert world.judge.most_in_flight == 4
 
 

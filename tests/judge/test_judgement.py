@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,6 +16,7 @@ import pytest
 from deployments.demo.judge import completion
 from deployments.demo.loopback import Response
 from tasks.evidence.prices import RunPrices
+from tasks.judge.endpoint.limiter import RateLimiter
 from tasks.judge.judgement import judge_question
 from tasks.judge.prompt.citations import LabelledRuns
 from tasks.judge.prompt.selection import RenderedEvidence
@@ -99,3 +103,43 @@ def test_an_endpoint_that_fails_the_first_is_not_asked_for_the_others(ask: Make,
     judge, server = ask(Response(400, b'{"error": {"message": "no"}}'))
     evaluation = judge_question(judge, question, timeout_seconds=20)
     assert (evaluation.status, len(server.requests)) == ("failed", 1)
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_who_waits_for_a_slot_has_its_question_ready_and_loses_no_time(
+    judging: Make, sample: Make, question: Question
+) -> None:
+    """It waits for longer than it may take."""
+    judge, server = judging(sample(8), slots=RateLimiter(1))
+    rendered: list[int] = []
+
+    def render(budget_tokens: int, rotation: float) -> RenderedEvidence:
+        rendered.append(len(server.requests))
+        return question.render(budget_tokens, rotation)
+
+    with ThreadPoolExecutor() as pool:
+        with judge.slots.slot(math.inf, judge.stop):
+            asked = replace(question, render=render)
+            evaluating = pool.submit(judge_question, judge, asked, timeout_seconds=5)
+            _wait_until(lambda: bool(rendered))
+            time.sleep(5.2)
+            assert server.requests == []
+            assert not evaluating.done()
+        assert evaluating.result(60).status == "evaluated"
+    # What was prepared is what was asked.
+    assert set(rendered) == {0}
+
+
+def test_when_judging_ends_who_waits_for_a_slot_was_not_started(judging: Make, question: Question) -> None:
+    judge, server = judging(slots=RateLimiter(1))
+    with ThreadPoolExecutor() as pool, judge.slots.slot(math.inf, judge.stop):
+        evaluating = pool.submit(judge_question, judge, question, timeout_seconds=60)
+        judge.stop.end("quota", "no credit")
+        evaluation = evaluating.result(60)
+    assert (evaluation.status, evaluation.error, server.requests) == ("not_started", "no credit", [])

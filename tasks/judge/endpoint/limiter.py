@@ -155,9 +155,14 @@ class RateLimiter:
         """Calls that have begun and not ended."""
         return self._in_flight
 
+    @property
+    def is_full(self) -> bool:
+        """Whether who comes now has to wait for another one's end."""
+        return self._in_flight + 1 > self._width
+
     @contextmanager
     def slot(self, deadline: float, stop: StopSignal) -> Iterator[Permit]:
-        """Hold one permit; waits for it until ``deadline``.
+        """Hold one permit; waits for it until ``deadline`` (``math.inf``: no bound).
 
         Raises:
             DeadlineError: no permit came free in time, or none can, as the endpoint is held back for longer.
@@ -217,7 +222,7 @@ class RateLimiter:
                 if pause <= 0:
                     return
                 left = min(left, pause)
-            waiter.changed.wait(left)
+            waiter.changed.wait(min(left, threading.TIMEOUT_MAX))
 
     def _hold(self, seconds: float) -> None:
         self._held_until = max(self._held_until, time.monotonic() + seconds)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tasks.errors import AgentReportError
+from tasks.errors import AgentReportError, JudgingEndedError
 from tasks.evidence.types import Agent, Evidence, Run, RunId, Trace
 from tasks.judge.call_context import Spent
 from tasks.judge.criteria.criterion import Criterion
@@ -82,16 +83,20 @@ def judge_each(
 ) -> JudgedRuns:
     """A verdict on each of these runs of an agent, one after the other; one that could not be judged has the reason.
 
-    ``timeout_seconds`` counts from now and bounds all of them together.
+    ``timeout_seconds`` counts from when one of the judge's slots is free, and bounds all of them together.
     """
-    deadline = time.monotonic() + timeout_seconds
     wanted = frozenset(run_ids)
+    labelled = [labelled_run for labelled_run in label_runs(evidence) if labelled_run.run.id in wanted]
     spent = Spent()
-    verdicts = [
-        judge_run(judge, evidence.agent, labelled_run, rubric, deadline=deadline, spent=spent)
-        for labelled_run in label_runs(evidence)
-        if labelled_run.run.id in wanted
-    ]
+    try:
+        with judge.slots.slot(math.inf, judge.stop):
+            deadline = time.monotonic() + timeout_seconds
+            verdicts = [
+                judge_run(judge, evidence.agent, labelled_run, rubric, deadline=deadline, spent=spent)
+                for labelled_run in labelled
+            ]
+    except JudgingEndedError as error:
+        verdicts = [RunVerdict(run.run.id, _LABEL, None, problem=str(error)) for run in labelled]
     return JudgedRuns(tuple(verdicts), spent)
 
 

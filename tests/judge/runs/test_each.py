@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +16,7 @@ from tasks.evidence.types import Agent, Evidence, Run
 from tasks.judge.agent import judge_agent
 from tasks.judge.call_context import Spent
 from tasks.judge.criteria.criterion import Criterion
+from tasks.judge.endpoint.limiter import RateLimiter
 from tasks.judge.prompt.citations import Citation
 from tasks.judge.prompt.selection import label_runs
 from tasks.judge.question import compose
@@ -143,3 +146,16 @@ def test_a_call_of_unknown_cost_is_not_a_reuse(
         )
     assert [one.reused for one in found] == [False, True, False]
     assert [one.cost_usd for one in found[1:]] == [0.0, None]
+
+
+def test_when_judging_ends_runs_that_wait_for_a_slot_have_the_reason(
+    judging: Callable[..., Any], make_evidence: Callable[..., Evidence], make_run: Callable[..., Run]
+) -> None:
+    judge, server = judging(slots=RateLimiter(1))
+    evidence = make_evidence([make_run(2), make_run(3)])
+    with ThreadPoolExecutor() as pool, judge.slots.slot(math.inf, judge.stop):
+        judged = pool.submit(judge_each, judge, evidence, ["2", "3"], _RUBRIC, timeout_seconds=60)
+        judge.stop.end("quota", "no credit")
+        found = judged.result(60)
+    assert [(verdict.run_id, verdict.problem) for verdict in found.verdicts] == [("2", "no credit"), ("3", "no credit")]
+    assert (found.spent.calls, server.requests) == (0, [])
