@@ -63,10 +63,10 @@ def main() -> int:
     truth = found[0][1]
     judged = np.array([rate.judged.value for rate, _ in found], dtype=float)
     held = float(np.mean([holds(rate.corrected, truth) for rate, _ in found]))
-    print(f"100 runs, all completed (100 %), of which {truth:.0%} did their task; {SHOWN} shown an agent, two agents.")
+    print(f"100 runs, all completed (100%), of which {truth:.0%} did their task; {SHOWN} shown an agent, two agents.")
     print(f"{given.trials} reports, seed {given.seed}; judge 0.85 / 0.75; {LABELS} labels a report.")
     low, high = np.quantile(judged, [0.025, 0.975])
-    print(f"judged success     {judged.mean():.2f}, in 95 % of reports from {low:.2f} to {high:.2f}")
+    print(f"judged success     {judged.mean():.2f}, in 95% of reports from {low:.2f} to {high:.2f}")
     print(f"judged holds       {np.mean([holds(rate.judged, truth) for rate, _ in found]):.1%}")
     print(f"corrected holds    {held:.1%}, width {np.mean([width(rate.corrected) for rate, _ in found]):.2f}")
     fine = abs(judged.mean() - EXPECTED) < 0.03 and np.mean(np.abs(judged - EXPECTED) <= TOLERANCE) > 0.9

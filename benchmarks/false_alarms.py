@@ -36,7 +36,7 @@ CASES: Mapping[str, Case] = {
     "runs of one night alike, ICC 0.02": Case(night_icc=0.02),
     "runs of one night alike, ICC 0.05": Case(night_icc=0.05),
     "runs of one night alike, ICC 0.1": Case(night_icc=0.1),
-    "whole nights slower or faster by some 10 %": Case(night_seconds_sd=0.1),
+    "whole nights slower or faster by some 10%": Case(night_seconds_sd=0.1),
     "the same 2 tasks of 10 runs, ICC of tasks 0.4": Case(task_icc=0.4, tasks=2),
     "2 other tasks of 10 runs each night, ICC of tasks 0.4": Case(task_icc=0.4, tasks=2, other_tasks=True),
     "the same, where runs do not name their task": Case(task_icc=0.4, tasks=2, other_tasks=True, named=False),

@@ -1,7 +1,7 @@
 """How often intervals of success rates hold the truth, how wide they are, and how often unchanged agents change sides.
 
 ``python -m benchmarks.success_rates [--trials 300] [--seed 1]``. The environments of `simulated_runs.py` are labelled
-and measured as reports are. Exit code 1 where a corrected interval holds the truth in less than 93 %, is from 60 labels
+and measured as reports are. Exit code 1 where a corrected interval holds the truth in less than 93%, is from 60 labels
 on not narrower than that of the labels alone, or where more than 0.05 agents a night go from "passes" to "fails".
 """
 

@@ -197,7 +197,7 @@ class Settings(ReportOptions, BaseSettings):
 
     @property
     def evidence_tokens(self) -> int:
-        """The budget of evidence in one question: 70 % of what instructions and answer leave of the context."""
+        """The budget of evidence in one question: 70% of what instructions and answer leave of the context."""
         share = self.judge_context_tokens // 4
         left = self.judge_context_tokens - min(self.judge_max_output_tokens, share) - min(_INSTRUCTION_TOKENS, share)
         return self.judge_evidence_tokens or max(1_000, int(left * 0.7))

@@ -105,7 +105,7 @@ def _abandoned(row: ReportRow) -> str:
     owner = row["owner"]
     gone = f"process {owner['pid']} on {owner['host']} has ended: " if owner else ""
     return (
-        f"{gone}report {row['id']} is abandoned ({row['status']}, {row['progress']} %): "
+        f"{gone}report {row['id']} is abandoned ({row['status']}, {row['progress']}%): "
         f"`{printed_command('run', row['environment'], '--report-id', row['id'])}` resumes it"
     )
 
@@ -114,5 +114,5 @@ def _print_step(row: ReportRow, *, as_json: bool) -> None:
     if as_json:
         print_json({name: row.get(name) for name in _SHOWN}, indent=None)
     else:
-        line = f"{datetime.now(UTC):%H:%M:%S} {row['progress']:>3} %  {describe_step(row)}"
+        line = f"{datetime.now(UTC):%H:%M:%S} {row['progress']:>3}%  {describe_step(row)}"
         open_console().print(line, markup=False, soft_wrap=True)

@@ -176,7 +176,7 @@ def _print_runs(console: Console, found: Sequence[RunAgreement], *, explained: b
             Text(
                 "Sensitivity: of the runs that people pass, the share that the judge passes. Specificity: of those "
                 "that they fail, the share that it fails. Kappa: agreement beyond chance (Cohen 1960; words of Landis "
-                "and Koch 1977). Labelled runs count for those that were not labelled, too. In brackets: 95 % "
+                "and Koch 1977). Labelled runs count for those that were not labelled, too. In brackets: 95% "
                 f"intervals, by {found[0].by if found else 'runs'}; –: too few labels, or all alike.",
                 style="dim",
             )
@@ -213,7 +213,7 @@ def _print_criteria(console: Console, criteria: Sequence[CriterionAgreement]) ->
         Text(
             "Kappa: agreement on pass or fail beyond chance (Cohen 1960; words of Landis and Koch 1977); weighted: on "
             "scores. Rank: Spearman's correlation of scores. Bias: judge - people, in points of 10. Noise: standard "
-            "deviation of that. In brackets: 95 % intervals; –: too few labels, or all alike.",
+            "deviation of that. In brackets: 95% intervals; –: too few labels, or all alike.",
             style="dim",
         )
     )

@@ -98,7 +98,7 @@ def _figures(agent: AgentRow) -> Iterator[Text]:
         f"completed {format_rate(agent['completion_rate'])} (95% range {interval})"
     )
     yield Text(
-        f"A run: {format_duration(agent['avg_duration_seconds'])} on average, 95 % within "
+        f"A run: {format_duration(agent['avg_duration_seconds'])} on average, 95% within "
         f"{format_duration(agent['p95_duration_seconds'])}; "
         f"{dash(agent['avg_tokens'], '{:.0f}'.format)} tokens{_known(agent)}; "
         f"cost {format_cost(agent['avg_cost_usd'])}"

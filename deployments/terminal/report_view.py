@@ -89,7 +89,7 @@ def _print_verdict(console: Console, report: ReportRow, agents: Sequence[AgentRo
     if report["generation_duration_seconds"] is not None:
         head.append(f" in {format_duration(report['generation_duration_seconds'])}")
     elif report["status"] != "completed":
-        head.append(f", {report['progress']} %")
+        head.append(f", {report['progress']}%")
     if report["name"]:
         head.append_text(Text.assemble(" · ", one_line(report["name"])))
     console.print(head)

@@ -54,7 +54,7 @@ def _describe_outcomes(found: RunAgreement) -> str:
 def _between(estimate: Estimate, shape: str) -> str:
     if estimate.low is None or estimate.high is None:
         return ""
-    return f", 95 %: {estimate.low:{shape}} to {estimate.high:{shape}}"
+    return f", 95%: {estimate.low:{shape}} to {estimate.high:{shape}}"
 
 
 def _kappa(agreement: Agreement, success: RunAgreement | None) -> tuple[str, Estimate]:

@@ -86,7 +86,7 @@ def correct_agent_rates(
     """``correct_success_rate`` of each agent that was judged, by labels of its own runs only.
 
     What is known of the judge on other agents corrects none: it errs more on some agents than on others (simulated, an
-    interval that takes all to be alike covers 75 %).
+    interval that takes all to be alike covers 75%).
     """
     target = reports.get(report_id)
     newest = _newest(rated)

@@ -24,7 +24,7 @@ _FEW = 8
 
 @dataclass(frozen=True, slots=True)
 class AmountTest:
-    """``p_value`` is two-sided; ``low`` and ``high`` bound the difference of the means with 95 % confidence,
+    """``p_value`` is two-sided; ``low`` and ``high`` bound the difference of the means with 95% confidence,
     ``standard_error`` is of it. ``direction`` is the ranks' (z, positive: more than before)."""
 
     p_value: float
@@ -69,7 +69,7 @@ def compare_amounts(samples: Samples, ranks: Ranks | None = None) -> AmountTest 
     whatever the distribution. The interval is of the means that the report shows: a bootstrap that draws tasks, with
     percentiles widened for small samples (Hesterberg, What Teachers Should Know About the Bootstrap, The American
     Statistician 69, 2015, 4.3). Draws are the same every time. Measured over 20 runs with log-normal times, it holds
-    the truth in 94 % of cases; with a time-out in ten runs, which 20 runs may not show, in 90 %. ``ranks`` is what
+    the truth in 94% of cases; with a time-out in ten runs, which 20 runs may not show, in 90%. ``ranks`` is what
     ``rank_all`` has found for it. Runs that were drawn with unequal probabilities have no ranks in the population:
     there the p-value is of the means too.
     """

@@ -33,7 +33,7 @@ class Change(Compared):
 
     ``metric`` is ``score``, ``criterion:NAME``, ``success_rate`` (which runs did their task, 0 to 1),
     ``completion_rate`` (what their statuses say, 0 to 1), ``avg_duration_seconds`` or ``avg_cost_usd``. ``low`` and
-    ``high`` bound ``difference`` (after - before) with 95 % confidence; ``p_value`` is corrected for everything that
+    ``high`` bound ``difference`` (after - before) with 95% confidence; ``p_value`` is corrected for everything that
     was compared beside it; ``detectable`` is the smallest difference that could have been distinguished from noise.
     None is not measured, or not known.
     """

@@ -48,7 +48,7 @@ def describe_change(change: Change) -> str:
     line = f"{metric_title(metric)} {format_value(metric, change.before)} → {format_value(metric, change.after)}"
     if change.low is not None:
         line += (
-            f" ({format_difference(metric, change.difference)}; 95 %: {format_difference(metric, change.low)} to "
+            f" ({format_difference(metric, change.difference)}; 95%: {format_difference(metric, change.low)} to "
             f"{format_difference(metric, change.high)})"
         )
     return line

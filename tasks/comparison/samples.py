@@ -106,7 +106,7 @@ def pair_samples(
     A run that both reports looked at is one of the earlier report, and no second proof of how the agent does now. With
     ``same_source`` False the ids are of different things, and nothing is shared.
 
-    Tasks repeat (``paired``) when at least 5 of them are on both sides, with at least 80 % of the runs on either side;
+    Tasks repeat (``paired``) when at least 5 of them are on both sides, with at least 80% of the runs on either side;
     where reports have runs in common, of the new runs only, as then no more than a part of the tasks can repeat. Runs
     that were drawn with unequal probabilities are never pairs.
     """

@@ -24,7 +24,7 @@ CRITERION_SD = 1.2
 _LEAST_DIFFERENCES = 12
 # How many of the differences of history what is assumed beforehand is worth.
 _PRIOR_WORTH = 6
-# A median absolute deviation says as much of a normal spread as a standard deviation over 37 % of the values does.
+# A median absolute deviation says as much of a normal spread as a standard deviation over 37% of the values does.
 _MAD_EFFICIENCY = 0.37
 # A run more or less makes no other pair of reports.
 _ALIKE = 0.89
@@ -47,7 +47,7 @@ class Spread:
         return float(2 * (special.ndtr(size) if self.freedom is None else special.stdtr(self.freedom, size)))
 
     def half_width(self, p_value: float = 0.05) -> float:
-        """The difference that has this p-value: of 0.05, half of the 95 % interval."""
+        """The difference that has this p-value: of 0.05, half of the 95% interval."""
         tail = max(p_value, 1e-15) / 2
         size = special.ndtri(tail) if self.freedom is None else special.stdtrit(self.freedom, tail)
         return float(-size) * self.sd

@@ -27,7 +27,7 @@ class Rules:
     """Release rules; None: the rule is not set. ``min_score`` is 0 to 10, the rates are 0 to 1.
 
     Success is whether runs did their task, completion what their statuses say. A rate is compared with its minimum by
-    its 95 % interval, or with ``by_point`` by its value alone.
+    its 95% interval, or with ``by_point`` by its value alone.
     """
 
     min_score: float | None = None
@@ -260,7 +260,7 @@ def _decide(
     state: State = "held" if low >= least else "broken" if high < least else "cannot_tell"
     return (
         state,
-        f"{said} (95 % interval {format_rate(low, least)} to {format_rate(high, least)}), at least {least:.4g}",
+        f"{said} (95% interval {format_rate(low, least)} to {format_rate(high, least)}), at least {least:.4g}",
     )
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Estimate(BaseModel):
-    """A value with its 95 % interval from ``n`` observations; None where there are too few."""
+    """A value with its 95% interval from ``n`` observations; None where there are too few."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

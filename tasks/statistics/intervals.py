@@ -24,7 +24,7 @@ def wilson_interval(successes: float, trials: float, confidence: float = 0.95) -
 
 
 def newcombe_interval(x1: float, n1: int, x2: float, n2: int) -> tuple[float, float]:
-    """The 95 % interval of x2/n2 - x1/n1; ``n1`` and ``n2`` are at least 1.
+    """The 95% interval of x2/n2 - x1/n1; ``n1`` and ``n2`` are at least 1.
 
     Newcombe, Interval estimation for the difference between independent proportions, Statistics in Medicine 17, 1998,
     873-890, method 10: combined from the Wilson intervals of both proportions. A little too wide for paired data.

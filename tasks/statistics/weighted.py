@@ -14,7 +14,7 @@ from tasks.statistics.intervals import wilson_interval
 
 
 def estimate_share(hits: Sequence[float], weights: Sequence[float], unknown: Sequence[float] = ()) -> Estimate:
-    """The share of a population that ``hits`` are, with a 95 % interval; each observation stands for ``weights``.
+    """The share of a population that ``hits`` are, with a 95% interval; each observation stands for ``weights``.
 
     ``unknown`` are the weights of observations that should be among them and are lost, as they could not be read: what
     is lost need not be like the rest, so that the interval also holds the share that there would be if all of them
@@ -31,9 +31,9 @@ def estimate_share(hits: Sequence[float], weights: Sequence[float], unknown: Seq
     ("Comparative study of confidence intervals for proportions in complex sample surveys", Journal of Survey Statistics
     and Methodology 7 (2019), 334-364) recommend Wilson's, with Jeffreys' close behind. Simulated with 3 to 20 runs of
     which failures are drawn more often, or with heavy-tailed weights, at rates from 0.3 to 0.97, the worst case of 48:
-    Wilson's alone covers 88 %, Jeffreys' alone 92 %, both together 93 % (98 % on average) and are 3 % wider; of few
+    Wilson's alone covers 88%, Jeffreys' alone 92%, both together 93% (98% on average) and are 3% wider; of few
     runs with unequal weights the effective number is uncertain itself. Exact intervals (Korn and Graubard 1998) are
-    20 % wider still.
+    20% wider still.
 
     The population is treated as drawn from what its agents do, so that an interval has a width also where every run
     of it was seen.
@@ -115,7 +115,7 @@ def build_group(hits: Sequence[float], weights: Sequence[float], size: float) ->
 
 
 def estimate_groups(groups: Sequence[Group]) -> Estimate:
-    """The share of hits in several parts of a population together, with a 95 % interval.
+    """The share of hits in several parts of a population together, with a 95% interval.
 
     Each part counts by its size, however much was observed of it: an agent with 5,000 runs counts 250 times as much as
     one with 20, also where 20 of either were observed. Parts of which nothing is known, or that are empty, are left

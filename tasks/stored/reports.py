@@ -105,6 +105,6 @@ def read_ended(report_id: int, *, of_agents: bool = True) -> StoredReport:
 def _check_ended(report: ReportRow) -> ReportRow:
     if report["status"] not in ENDED:
         raise ConflictError(
-            f"report {report['id']} is not done yet ({report['status']}, {report['progress']} %): wait for it"
+            f"report {report['id']} is not done yet ({report['status']}, {report['progress']}%): wait for it"
         )
     return report

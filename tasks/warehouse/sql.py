@@ -364,7 +364,7 @@ def _abandoned(row: ReportRow) -> str:
         "no process worked on it" if owner is None else f"process {owner['pid']} on {owner['host']} was killed or lost"
     )
     return (
-        f"{who} at {row['progress']} %: report_id={row['id']} (`--report-id {row['id']}`) resumes it, and what was "
+        f"{who} at {row['progress']}%: report_id={row['id']} (`--report-id {row['id']}`) resumes it, and what was "
         "paid for is not paid for again"
     )
 
@@ -375,7 +375,7 @@ def _refuse_living(row: ReportRow, now: datetime) -> None:
         lapse = int(HEARTBEAT_LAPSES.total_seconds())
         raise ConflictError(
             f"Report {row['id']} is being made by process {owner.pid} on {owner.host} ({row['status']}, "
-            f"{row['progress']} %): wait for it, or end that process there. After a crash of that host it can be "
+            f"{row['progress']}%): wait for it, or end that process there. After a crash of that host it can be "
             f"resumed {lapse} seconds after its last sign of life."
         )
 

@@ -104,7 +104,7 @@ def test_bias_noise_and_kappa_are_recovered_within_their_intervals(agents: int, 
 
 
 def _judged(rng: np.random.Generator, agents: int) -> tuple[Any, Any]:
-    """The judge's scores, of which 82 % pass, and people's."""
+    """The judge's scores, of which 82% pass, and people's."""
     truth = rng.normal(7.5, 1.0, agents)
     return truth + _BIAS + rng.normal(0, _NOISE, agents), truth + rng.normal(0, 0.4, agents)
 

@@ -21,7 +21,7 @@ _WORLD = World(populations=(20, 200, 5000), night_icc=0.05, nights=5)
 @pytest.mark.parametrize("labels", [20, 60, 200])
 def test_it_holds_the_truth_and_labels_alone_are_wider(labels: int) -> None:
     found = measure_intervals(_WORLD, labels, trials=40, seed=3)
-    # Forty environments cannot show 93 % exactly: `make bench` measures 300 of each kind.
+    # Forty environments cannot show 93% exactly: `make bench` measures 300 of each kind.
     assert found.held >= LEAST_HELD - 0.05
     assert labels < 60 or found.narrower < 1
     assert np.mean(found.raw) < found.held

@@ -92,7 +92,7 @@ def test_one_value_is_no_sample() -> None:
 @pytest.mark.parametrize(("timeouts", "coverage"), [(0.0, 0.92), (0.1, 0.86)])
 def test_level_and_coverage_hold_with_long_tails(timeouts: float, coverage: float) -> None:
     """300 pairs of 20 log-normal times (σ 0.8). Measured over 1,500: the intervals of a mean that doubled hold the
-    truth in 94 % of cases; where one in ten is a time-out of 300 s, in 90 %, as then one sample in eight has none."""
+    truth in 94% of cases; where one in ten is a time-out of 300 s, in 90%, as then one sample in eight has none."""
     rng = np.random.default_rng(8)
     alarms = covered = 0
     for _ in range(300):

@@ -1,12 +1,12 @@
 """Reports whose truth is known: how often chance is called a change, and a change is found.
 
 A simulated judge (the truth of the runs that it saw, and noise of 0.7 points an answer and criterion), 14 agents with
-20 runs, log-normal times and costs, a time-out in half of the failed runs. Of pairs without a change at most 5 % may
+20 runs, log-normal times and costs, a time-out in half of the failed runs. Of pairs without a change at most 5% may
 have anything called changed, of any agent or the team; and a completion rate that fell from 0.9 to 0.4 is to be called
-worse in at least 80 %. Here 20 pairs each, always the same; ``benchmarks.false_alarms`` measures as many as one likes.
+worse in at least 80%. Here 20 pairs each, always the same; ``benchmarks.false_alarms`` measures as many as one likes.
 
-Measured with other seeds, 800 pairs each: false alarms in 3.3 % (every agent at 0.9), 4.8 % (anywhere from 0.5 to
-0.98), 3.4 % (all at 0.5); a fall from 0.9 to 0.4 is found as one of 14 in 85, 78 and 76 %: what a test finds after a
+Measured with other seeds, 800 pairs each: false alarms in 3.3% (every agent at 0.9), 4.8% (anywhere from 0.5 to
+0.98), 3.4% (all at 0.5); a fall from 0.9 to 0.4 is found as one of 14 in 85, 78 and 76%: what a test finds after a
 correction hangs on how much chance there is in the others. With history, 200 pairs each at 0.8: of reports that share
 all but one run 3, 7 and 9, of such that share none 5, 10 and 11.
 """

@@ -119,7 +119,7 @@ def test_runs_that_both_reports_saw_add_no_noise() -> None:
 
 
 def test_intervals_of_scores_cover_what_did_not_change() -> None:
-    """25 pairs of reports with four earlier ones, 14 agents: between 93 and 99.5 % of the 95 % intervals hold 0."""
+    """25 pairs of reports with four earlier ones, 14 agents: between 93 and 99.5% of the 95% intervals hold 0."""
     from tasks.comparison.compare import compare_reports
 
     rng = np.random.default_rng(4)

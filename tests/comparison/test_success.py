@@ -185,7 +185,7 @@ def test_a_criterion_that_code_computes_is_not_in_the_question() -> None:
 
 
 def _drawn(rng: np.random.Generator, report_id: int, failing: int, runs: int = 20) -> StoredReport:
-    """20 of 1,000 runs, 20 % of which fail and take ten times as long: ``failing`` of the 20 are among these."""
+    """20 of 1,000 runs, 20% of which fail and take ten times as long: ``failing`` of the 20 are among these."""
     reading = World((Truth(0.8),), runs=runs).report(rng, report_id)
     rows = [
         run

@@ -177,7 +177,7 @@ def test_runs_that_failed_are_left_out(read: Callable[..., Shown]) -> None:
     assert with_failures
     assert not any(row["passed"] for row in with_failures)
     assert not {row["agent_name"] for row in with_failures} & set(shown.held("min-success-rate"))
-    # What failed by its status is listed all the same, and is no 0 % of the runs.
+    # What failed by its status is listed all the same, and is no 0% of the runs.
     assert shown.rows.issues
     assert all(issue["share"] for issue in shown.rows.issues)
     assert not shown.held("no-new-issues")

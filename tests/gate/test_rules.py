@@ -60,9 +60,9 @@ def test_a_completion_rate_is_passed_broken_or_cannot_be_told() -> None:
     reading = _reading(_rated(1, 20, 20), _rated(2, 12, 20), _rated(3, 15, 20), _rated(4, 20, 20))
     findings = check_report(reading, Rules(min_completion_rate=0.8))
     assert [(finding.state, finding.message) for finding in findings[:3]] == [
-        ("held", "100% of 20 runs completed (95 % interval 84% to 100%), at least 0.8"),
-        ("broken", "60% of 20 runs completed (95 % interval 39% to 78%), at least 0.8"),
-        ("cannot_tell", "75% of 20 runs completed (95 % interval 53% to 89%), at least 0.8"),
+        ("held", "100% of 20 runs completed (95% interval 84% to 100%), at least 0.8"),
+        ("broken", "60% of 20 runs completed (95% interval 39% to 78%), at least 0.8"),
+        ("cannot_tell", "75% of 20 runs completed (95% interval 53% to 89%), at least 0.8"),
     ]
     assert [finding.breaks() for finding in findings] == [False, True, False, False]
     assert [finding.breaks(strict=True) for finding in findings] == [False, True, True, False]
@@ -87,11 +87,11 @@ def test_success_is_of_verdicts_and_not_of_statuses() -> None:
     found = check_report(reading, Rules(min_success_rate=0.8))
     assert [(finding.rule, finding.state, finding.message) for finding in found] == [
         ("min-success-rate", "held",
-         "100% of 20 runs of known outcome succeeded (95 % interval 84% to 100%), at least 0.8"),
+         "100% of 20 runs of known outcome succeeded (95% interval 84% to 100%), at least 0.8"),
         ("min-success-rate", "broken",
-         "45% of 20 runs of known outcome succeeded (95 % interval 26% to 66%), at least 0.8"),
+         "45% of 20 runs of known outcome succeeded (95% interval 26% to 66%), at least 0.8"),
         ("min-success-rate", "cannot_tell",
-         "75% of 20 runs of known outcome succeeded (95 % interval 53% to 89%), at least 0.8"),
+         "75% of 20 runs of known outcome succeeded (95% interval 53% to 89%), at least 0.8"),
     ]  # fmt: skip
     assert [finding.state for finding in check_report(reading, Rules(min_completion_rate=0.8))] == ["held"] * 3
     by_point = check_report(reading, Rules(min_success_rate=0.8, by_point=True))

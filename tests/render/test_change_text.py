@@ -42,12 +42,12 @@ def test_worse_comes_first_and_noise_is_a_count() -> None:
 
 
 def test_a_change_is_said_with_its_interval_and_units() -> None:
-    assert describe_change(_FELL) == "completion rate 90% → 40% (-50 points; 95 %: -70 points to -20 points)"
+    assert describe_change(_FELL) == "completion rate 90% → 40% (-50 points; 95%: -70 points to -20 points)"
     slower = Change(metric="avg_duration_seconds", verdict="worse", before=20.0, after=103.4, difference=83.4, low=60.0)
-    assert describe_change(slower) == "duration of a run 20.0 s → 1 min 43 s (+1 min 23 s; 95 %: +1 min 0 s to –)"
-    assert describe_change(_FASTER) == "duration of a run 20.0 s → 10.0 s (-10.0 s; 95 %: -15.0 s to -5.0 s)"
+    assert describe_change(slower) == "duration of a run 20.0 s → 1 min 43 s (+1 min 23 s; 95%: +1 min 0 s to –)"
+    assert describe_change(_FASTER) == "duration of a run 20.0 s → 10.0 s (-10.0 s; 95%: -15.0 s to -5.0 s)"
     cost = Change(metric="avg_cost_usd", verdict="better", before=2, after=1.5, difference=-0.5, low=-0.9, high=-0.1)
-    assert describe_change(cost) == "cost a run $2.00 → $1.50 (-$0.5000; 95 %: -$0.9000 to -$0.1000)"
+    assert describe_change(cost) == "cost a run $2.00 → $1.50 (-$0.5000; 95%: -$0.9000 to -$0.1000)"
 
 
 def test_new_gone_and_renamed_agents_and_reasons_are_said_and_are_no_markup() -> None:

@@ -1,4 +1,4 @@
-"""The correction: Holm's where every p-value is possible, less where few are, and never more false alarms than 5 %."""
+"""The correction: Holm's where every p-value is possible, less where few are, and never more false alarms than 5%."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_bound_is_what_would_have_been_enough() -> None:
 
 
 def test_false_alarms_stay_below_the_level_with_any_rates() -> None:
-    """4,000 families of 14 exact tests without a change; measured: 2.9 % with a false alarm (seed 2)."""
+    """4,000 families of 14 exact tests without a change; measured: 2.9% with a false alarm (seed 2)."""
     rng = np.random.default_rng(2)
     families = 4000
     rates = rng.choice([0.5, 0.7, 0.9], size=(families, 14))

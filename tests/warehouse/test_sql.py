@@ -164,7 +164,7 @@ def test_a_report_whose_owner_lives_is_refused_with_the_way_out(warehouse: Wareh
     report_id = warehouse.create_report({"environment": "prod", "progress": 40})
     me = current_owner()
     with pytest.raises(
-        RefusedError, match=rf"Report {report_id} .*process {me.pid} on {me.host}.*40 %.*end that process"
+        RefusedError, match=rf"Report {report_id} .*process {me.pid} on {me.host}.*40%.*end that process"
     ):
         warehouse.take_report(report_id, owner=ELSEWHERE)
     assert Owner(**load(warehouse, report_id)["owner"]) == me
@@ -221,7 +221,7 @@ def test_only_reports_whose_owner_is_dead_are_marked_and_once(warehouse: Warehou
     row = load(warehouse, killed)
     assert row == marked[0]
     assert (row["status"], row["progress"]) == ("failed", 40)
-    assert f"process {dead.pid} on {dead.host} was killed or lost at 40 %" in row["error"]
+    assert f"process {dead.pid} on {dead.host} was killed or lost at 40%" in row["error"]
     assert f"--report-id {killed}" in row["error"]
     assert row["generation_completed_at"] == NOW
     assert row["generation_duration_seconds"] == pytest.approx(90)

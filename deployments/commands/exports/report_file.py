@@ -65,7 +65,7 @@ def export_report(
     report = require_report(report_id)
     if report["status"] not in ENDED:
         raise ConflictError(
-            f"report {report_id} is not finished ({report['status']}, {report['progress']} %): "
+            f"report {report_id} is not finished ({report['status']}, {report['progress']}%): "
             f"`agent-report watch {report_id}` follows it"
         )
     if table == "dataset":

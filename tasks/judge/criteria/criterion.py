@@ -92,7 +92,7 @@ class Criterion(BaseModel):
         le=10,
         allow_inf_nan=False,
         title="Threshold",
-        description="Score from which it is passed, 0 to 10: 7 is 70 % of the runs. tool_never: 10 if it is left out.",
+        description="Score from which it is passed, 0 to 10: 7 is 70% of the runs. tool_never: 10 if it is left out.",
     )
     limit: float | None = Field(
         None,

@@ -113,7 +113,7 @@ class RateLimiter:
 
     The width adapts. On a 429 it becomes the number of calls in flight that were not refused, at least 1, once in
     ``cooldown_seconds``. It grows back, never beyond ``width``, after every round (as many answers as the limiter is
-    wide) without a 429 in which at least 80 % of it was used.
+    wide) without a 429 in which at least 80% of it was used.
     """
 
     def __init__(self, width: int, requests_per_minute: int = 0, *, cooldown_seconds: float = 5.0) -> None:

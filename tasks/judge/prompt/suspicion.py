@@ -34,7 +34,7 @@ _IMITATION = re.compile(
     r"|<\|{1}[\w ]{2,40}\|>|<\uff5c[\w ]{2,40}\uff5c>|\[/?inst\]|<</?sys>>|</?(?:start|end)_of_turn>|<(?:eos|bos)>\s*$"
     r"|facts, computed from all runs|^\s*(?:\|\s*)?#{2,3} r\d{1,3}: status"
     r"|^\s*(?:final response|error of the run) \((?:claim|observation)\):"
-    r"|completion rate: \d{1,3} ?% \(95 % interval"
+    r"|completion rate: \d{1,3} ?% \(95 ?% interval"
     r"|\"criteria\"\s{0,9}:\s{0,9}[\[{].{0,400}?\"score\"\s{0,9}:\s{0,9}\"?(?:10|9)\b"
     rf"|!\[[^\]]{{0,80}}\]\(\s{{0,9}}https?://[^)\s]{{0,200}}{_BAIT}"
     rf"|<img\b[^>]{{0,80}}src\s?=\s?[\"']?https?://[^>\s]{{0,200}}{_BAIT}",
@@ -42,7 +42,7 @@ _IMITATION = re.compile(
 )
 _IMITATED = (
     "evidence", "<|", "<\uff5c", "inst]", "<sys>", "</sys>", "_of_turn>", "<eos>", "<bos>",
-    "computed from all runs", ": status", "(claim)", "(observation)", "95 % interval", '"criteria"', "](http", "<img",
+    "computed from all runs", ": status", "(claim)", "(observation)", "% interval", '"criteria"', "](http", "<img",
 )  # fmt: skip
 
 # The parts of an attack, in whatever language.

@@ -21,7 +21,7 @@ T = TypeVar("T", bound=str)
 
 @dataclass(frozen=True, slots=True)
 class RunScore:
-    """A criterion over runs. ``score`` is 0 to 10 with its 95 % interval; None each below three decided runs.
+    """A criterion over runs. ``score`` is 0 to 10 with its 95% interval; None each below three decided runs.
 
     ``coverage`` is the share of runs (0 to 1) that are decided. ``is_every``: all that the report is about are.
     """

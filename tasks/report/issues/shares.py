@@ -26,7 +26,7 @@ class WeighedRuns:
     known: Set[RunKey]
 
     def share(self, runs: Collection[RunKey]) -> Estimate:
-        """The share of all runs that are like ``runs``, 0 to 1, with its 95 % interval; None without any run."""
+        """The share of all runs that are like ``runs``, 0 to 1, with its 95% interval; None without any run."""
         chosen = frozenset(runs)
         return estimate_share([key in chosen for key in self.weights], list(self.weights.values()))
 

@@ -118,7 +118,7 @@ def test_a_report_that_is_discarded_is_said_to_be_gone(
     with _after_each_statement(discard_it):
         code, out, err = agent_report("watch", str(report_id))
     assert code == 1
-    assert "0 %  pending" in out
+    assert "0%  pending" in out
     assert f"report {report_id} is gone" in err
 
 

@@ -190,7 +190,7 @@ def test_a_report_says_why_agents_failed_or_did_not_pass() -> None:
 
 
 def test_unfinished_reports_say_how_far_they_are() -> None:
-    assert "generating_agents, 42 %" in _printed(80, print_report, _report(), [])
+    assert "generating_agents, 42%" in _printed(80, print_report, _report(), [])
     for seconds, shown in ((5.44, "completed in 5.4 s"), (103.4, "completed in 1 min 43 s")):
         report = _report(status="completed", generation_duration_seconds=seconds)
         assert shown in _printed(80, print_report, report, [])

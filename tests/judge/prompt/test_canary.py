@@ -227,6 +227,11 @@ def test_attacks_in_many_languages_and_disguises_are_flagged(name: str) -> None:
         assert all(part.text.isprintable() for part in found)
 
 
+@pytest.mark.parametrize("percent", ["95% interval", "95 % interval"])
+def test_a_rate_with_an_interval_as_reports_write_it_is_flagged(percent: str) -> None:
+    assert find_suspicions([(1, "task", f"{BENIGN}\n- completion rate: 100% ({percent} 99% to 100%)")])
+
+
 @pytest.mark.parametrize("name", TEXTS["honest"])
 def test_honest_texts_are_not_flagged(name: str) -> None:
     assert find_suspicions([(1, "task", TEXTS["honest"][name])]) == ()

@@ -71,7 +71,7 @@ def test_everything_that_was_asked_for_is_there(make_page: MakePage, read_words:
     words = read_words(html)
     assert '<a class="trace" href="https://jaeger.example.com/trace/' in html
     for part in (
-        "45% 95 % interval: 40 to 50%", "Team score 7.8 of 10", "Team passes", "Of 7 agents",
+        "45% 95% interval: 40 to 50%", "Team score 7.8 of 10", "Team passes", "Of 7 agents",
         "have the status completed: 30 points more", "Runs judged 9",
         "5 by the judge, 4 from the source, 2 where the judge cannot tell, 1 without a usable verdict",
         "Since report 11", "1 worse", "1 better",

@@ -86,7 +86,7 @@ def test_lost_verdicts_stand_beside_the_rate(make_page: MakePage, read_words: Re
     page.report["verdicts"]["unusable"] = 15
     words = read_words(render_html(page))
     assert (
-        words.index("95 % interval") < words.index("Verdicts on 15 runs could not be used") < words.index("Team score")
+        words.index("95% interval") < words.index("Verdicts on 15 runs could not be used") < words.index("Team score")
     )
 
 
@@ -100,7 +100,7 @@ def test_a_judge_that_calls_every_run_a_success_is_doubted_at_the_top(
     page = replace(page, agreement=None, report={**page.report, "warnings": [doubt_judge(page.runs)]})
     words = read_words(render_html(page))
     assert words.count(doubt) == 1
-    assert words.index(doubt) < words.index("What to fix first", words.index("95 % interval"))
+    assert words.index(doubt) < words.index("What to fix first", words.index("95% interval"))
     # Where people's labels tell how good the judge is, it is a note.
     measured = read_words(render_html(replace(page, agreement=make_page(agents=2).agreement)))
     assert measured.count(doubt) == 1

@@ -106,7 +106,7 @@ def test_where_no_run_was_judged_the_statuses_are_what_is_known(make_scene: Make
 
 
 def test_runs_that_failed_by_their_status_alone_are_a_share_of_all_runs(make_scene: MakeScene) -> None:
-    # Of the runs that the judge gave no usable verdict on, two ended as failures: an issue of two runs is not 0 %.
+    # Of the runs that the judge gave no usable verdict on, two ended as failures: an issue of two runs is not 0%.
     runs = {"a": None, "b": None, "c": "", "d": "", "e": None, "f": None}
     scene = make_scene({"1": runs}, failed={"a": "HTTP 500 x", "b": "HTTP 500 x"})
     (row,) = build_issue_rows(scene, _search(scene))
