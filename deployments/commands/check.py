@@ -134,7 +134,7 @@ def _print(console: Console, reading: StoredReport, results: list[RuleResult], *
         console.print(Text.assemble(("Note: ", "yellow"), note), soft_wrap=True)
     passed = not any(result.breaks(strict=strict) for result in results)
     verdict = Text("passed", "bold green") if passed else Text("not passed", "bold red")
-    tail = f", {count_states(results)}"
+    tail = f": {count_states(results)}"
     if not passed and all(result.state != "broken" for result in results):
         tail += " (--strict)"
     console.print(

@@ -70,8 +70,8 @@ class RuleResult:
 
 
 def count_states(results: Sequence[RuleResult]) -> str:
-    """The number of results by state: "2 broken, 1 undecided, 13 passed"; "0 passed" when there are none."""
-    words: dict[State, str] = {"broken": "broken", "cannot_tell": "undecided", "held": "passed"}
+    """The number of results by state: "2 broken, 1 undecided, 13 met"; "0 met" when there are none."""
+    words: dict[State, str] = {"broken": "broken", "cannot_tell": "undecided", "held": "met"}
     counts = Counter(result.state for result in results)
     return ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state] or state == "held")
 

@@ -56,7 +56,7 @@ def _clean(text: str) -> str:
 def render_summary(report: ReportRow, results: Sequence[RuleResult], *, strict: bool = False) -> str:
     """The step summary: what holds, a table of what breaks the gate, what is undecided and what was not applied."""
     broken = [result for result in results if result.breaks(strict=strict)]
-    verdict = f"{'not passed' if broken else 'passed'}, {count_states(results)}"
+    verdict = f"{'not passed' if broken else 'passed'}: {count_states(results)}"
     lines = [f"## agent-report: report {report['id']} on {escape(report['environment'])}: {verdict}", ""]
     if broken:
         lines += ["| Rule | Who | What |", "|---|---|---|"]

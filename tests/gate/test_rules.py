@@ -368,7 +368,7 @@ def test_the_summary_is_a_table_whose_cells_nothing_leaves() -> None:
     assert len(rows) == 2 + 3
     assert "<b>" not in text
     assert "\\|" in text
-    assert ": not passed, 3 broken, 1 passed" in text.splitlines()[0]
+    assert ": not passed: 3 broken, 1 met" in text.splitlines()[0]
     assert "no-worse-than, agent-2: no score" in text
 
 

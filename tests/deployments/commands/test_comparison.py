@@ -78,6 +78,8 @@ def test_compare_explains_only_columns_that_fit(
     monkeypatch.setenv("COLUMNS", columns)
     _, out, _ = agent_report("compare", "1", "2")
     assert out.count("Detectable") == times
+    explained = "Detectable: the smallest change in completion rate that is detected in 80 of 100 cases."
+    assert (explained in " ".join(out.split())) is bool(times)
 
 
 def test_compare_does_not_say_that_nothing_changed_where_none_was_found(agent_report: Command) -> None:
@@ -162,7 +164,7 @@ def test_a_gate_that_holds_exits_0(agent_report: Command) -> None:
     arguments = ("check", "--environment", "staging", "--max-failed", "0", "--no-worse-than", "last", "--strict")
     code, out, _ = agent_report(*arguments)
     assert code == 1
-    assert "not passed, 1 passed (--strict)" in out
+    assert ": not passed: 1 met (--strict)" in out
 
 
 def test_what_cannot_be_told_exits_0_and_1_when_strict(agent_report: Command) -> None:
@@ -170,7 +172,7 @@ def test_what_cannot_be_told_exits_0_and_1_when_strict(agent_report: Command) ->
     code, out, _ = agent_report(*gate)
     assert code == 0
     assert "Undecided: min-completion-rate: agent-2: " in out
-    assert "passed, 2 undecided, 0 passed" in out
+    assert ": passed: 2 undecided, 0 met" in out
     code, out, _ = agent_report(*gate, "--strict", "--json")
     found = json.loads(out)
     assert (code, found["passed"], found["strict"]) == (1, False, True)

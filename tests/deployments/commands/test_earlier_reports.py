@@ -105,4 +105,4 @@ def test_their_success_is_undecided_at_the_gate(agent_report: Command) -> None:
     assert "Undecided: min-success-rate: billing-bot: no success rate (at least 0.5): no run has a verdict" in out
     assert agent_report("check", "1", *gate, "--strict")[0] == 1
     code, out, _ = agent_report("check", "1", "--min-completion-rate", "0.25")
-    assert (code, "2 passed" in out) == (0, True)
+    assert (code, ": passed: 2 met" in out) == (0, True)
