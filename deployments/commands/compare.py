@@ -138,7 +138,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         console.print(Text.assemble(listed, f"{more}: ", one_line(said)))
     notes = ["Intervals are 95% confidence intervals; p-values are corrected for the number of comparisons."]
     if _DETECTABLE in shown:
-        notes.append(f"{_DETECTABLE}: the change of the {metric_title(rate)} that is found in 80 of 100 cases.")
+        notes.append(f"{_DETECTABLE}: the smallest change in {metric_title(rate)} that is detected in 80 of 100 cases.")
     console.print(Text(" ".join([*notes, HOLDS_FOR]), "dim"))
 
 

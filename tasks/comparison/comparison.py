@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from tasks.evidence.types import AgentId
 
 HOLDS_FOR = (
-    "If runs are independent of each other, at most 5 of 100 comparisons report a change where there is none. It is "
-    "more if the runs of one night resemble each other (in simulations 15, 32 and 55 of 100, at an intraclass "
-    "correlation of 0.02, 0.05 and 0.1), or if whole nights are slower or faster (9 of 100)."
+    "If runs are independent of each other, at most 5 of 100 comparisons report a change where there is none. The "
+    "rate is higher if the runs of one night resemble each other (in simulations 15, 32 and 55 of 100, at an "
+    "intraclass correlation of 0.02, 0.05 and 0.1), or if whole nights are slower or faster (9 of 100)."
 )
 """For what the promise of a comparison holds; docs/reference/comparison-accuracy.md says how it was simulated."""
 

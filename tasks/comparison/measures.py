@@ -103,7 +103,7 @@ def success_draft(measured: Measured, reason: str | None, *, by_task: bool) -> D
     ``reason`` it is not comparable."""
     samples = measured.success
     if not samples.measured and reason is None:
-        reason = f"no run with a known outcome {'before' if not samples.before else 'now'}"
+        reason = f"success is not known of any run {'before' if not samples.before else 'now'}"
     return _rate("success_rate", [samples], reason, "", by_task=by_task)
 
 

@@ -111,7 +111,7 @@ def test_outcomes_and_verdicts_are_not_compared() -> None:
 def test_an_agent_without_verdicts_has_no_success_to_compare() -> None:
     before, after = _pair()
     comparison = compare_reports(_judged(before), _judged(after, {"1": 0.8, "2": 0.5}))
-    assert _change(comparison.agents[2]).reason == "no run with a known outcome now"
+    assert _change(comparison.agents[2]).reason == "success is not known of any run now"
     assert [_change(agent).verdict for agent in comparison.agents[:2]] == ["no_change", "no_change"]
     known = [run["succeeded"] for run in _judged(after, {"1": 0.8, "2": 0.5}).runs if run["agent_id"] != "3"]
     assert _change(comparison.team).after == pytest.approx(np.mean(known))
