@@ -53,13 +53,14 @@ def pytest_collection(session: pytest.Session) -> Iterator[Any]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest folders first."""
+    """Put the longest folders first; every id has to be unique, as pytest-xdist runs one test an id."""
 
     def place(item: pytest.Item) -> int:
         folder = str(item.path.parent.relative_to(_TESTS))
         return next((at for at, name in enumerate(_LONGEST_FIRST) if folder.startswith(name)), len(_LONGEST_FIRST))
 
     items.sort(key=place)
+    assert len({item.nodeid for item in items}) == len(items)
 
 
 # What shares a server or a browser, which take seconds to start: one worker runs it. The rest of the flows is for two.

@@ -155,12 +155,13 @@ class Watched:
             os._exit(0)
 for arguments in {calls}:
     if child := os.fork():
-        os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, arguments
         continue
     sys.stderr = Watched(sys.stderr)
     cli.main(arguments)
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=120)
+    assert ended.returncode == 0, ended.stderr
     assert ended.stdout == len(calls) * "set()\n", ended.stderr
     assert re.fullmatch(r"(Starting .* …\n?)(Estimating .* …\n?)(Starting .* …\n?)", ended.stderr)
 

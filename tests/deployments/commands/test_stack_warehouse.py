@@ -56,9 +56,20 @@ def test_commands_that_label_prints_work_as_printed(beside: Any, run_here: Calla
         writer.writerows(row | {"passed": "yes"} for row in rows)
     taken = run_here(*shlex.split(printed)[1:])
     assert taken.code == 0, taken.err
-    # This process was started elsewhere: the places stand in front.
+    # This process was started elsewhere: the places stand in front, and the command works where there is no stack.
     then = shlex.split(re.findall(r"`(.+)`", taken.out)[0])
-    measured = run_here(*then[then.index("agreement") :])
+    start = then.index("agreement")
+    *places, program = then[:start]
+    state = json.loads(Place(beside.folder / DEFAULT_FOLDER).state.read_text(encoding="utf-8"))
+    assert places == [
+        f"AGENT_REPORT_WAREHOUSE_URL={state['warehouse']}",
+        f"AGENT_REPORT_PARQUET_URL={state['parquet']}",
+    ]
+    assert program == "agent-report"
+    elsewhere = beside.folder / "elsewhere"
+    elsewhere.mkdir()
+    assert run_here(*then[start:], folder=elsewhere).code != 0
+    measured = run_here(*then[start:], folder=elsewhere, **dict(place.split("=", 1) for place in places))
     assert measured.code == 0, measured.err
     assert "by 1 person" in measured.out
 
