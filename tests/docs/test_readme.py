@@ -20,6 +20,8 @@ def test_it_opens_with_what_it_is_and_the_picture_of_the_demo(readme: Any) -> No
     # Those of the agents, and the team's.
     assert len(verdicts) == 13 + 1
     assert picture.count(">no_runs") == 1
+    # What comes before the README's text has to be short.
+    assert "Needs&#160;attention" not in picture
 
 
 def test_it_shows_how_to_get_start_and_install_it(readme: Any) -> None:
