@@ -10,7 +10,6 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.deployments.runner import RunnerDeployment
 
 from deployments.setup.deployment_file import ConcurrencyLimit, Deployment, Step
-from deployments.setup.schedules import build
 
 
 class _PullSteps:
@@ -32,8 +31,8 @@ class _PullSteps:
         return self._steps
 
 
-def deploy(deployment: Deployment, pull: Sequence[Step], parameters: Mapping[str, Any], *, is_new: bool) -> None:
-    """Create it with its schedules, or update the one of its name and leave the schedules of that alone.
+def deploy(deployment: Deployment, pull: Sequence[Step], parameters: Mapping[str, Any]) -> None:
+    """Create it without its schedules, or update the one of its name and leave the schedules of that alone.
 
     The folder of prefect.yaml has to be the current one.
     """
@@ -58,7 +57,7 @@ def deploy(deployment: Deployment, pull: Sequence[Step], parameters: Mapping[str
     made.storage = _PullSteps(pull)
     # Prefect sends what was set. Schedules that it gets replace all that there are, and the paused ones start again.
     made.model_fields_set.difference_update({"schedules"} if deployment.paused is not None else {"schedules", "paused"})
-    made.apply(schedules=[build(schedule).model_dump() for schedule in deployment.schedules] if is_new else None)
+    made.apply()
 
 
 def _limit(limit: ConcurrencyLimit | None) -> ConcurrencyLimitConfig | None:

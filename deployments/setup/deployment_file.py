@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -38,6 +40,12 @@ class Schedule(_Strict):
     def _is_a_cron(self) -> Self:
         CronSchedule(cron=self.cron, timezone=self.timezone)
         return self
+
+    @property
+    def digest(self) -> str:
+        """Of its time and parameters, without what is not given: it stays when a later version has further keys."""
+        content = self.model_dump(mode="json", exclude={"active"}, exclude_defaults=True)
+        return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class ConcurrencyLimit(_Strict):
@@ -167,3 +175,10 @@ def _check(deployment: Deployment, known: Collection[str], where: str) -> None:
         for name, value in parameters.items():
             if name not in known:
                 raise ConfigurationError(f"{where} {place}.{name}: {value!r}: the flow has no such parameter")
+    digests = [schedule.digest for schedule in deployment.schedules]
+    for i, schedule in enumerate(deployment.schedules):
+        if schedule.digest in digests[:i]:
+            raise ConfigurationError(
+                f"{where} schedules.{i}: {schedule.cron!r} ({schedule.timezone}) is there twice with the same "
+                "parameters: remove one of them"
+            )

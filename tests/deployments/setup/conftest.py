@@ -41,8 +41,9 @@ def _strip(client: SyncPrefectClient) -> None:
             client.delete_block_document(document.id)
     with suppress(ObjectNotFound):
         client.delete_work_pool("agent-report")
-    with suppress(ObjectNotFound):
-        client.delete_variable_by_name("agent_report_env")
+    for name in ("agent_report_env", "agent_report_deployed"):
+        with suppress(ObjectNotFound):
+            client.delete_variable_by_name(name)
     with suppress(ObjectNotFound):
         client.delete_global_concurrency_limit_by_name("tag:llm")
 

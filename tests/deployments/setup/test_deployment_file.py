@@ -43,6 +43,22 @@ def test_the_file_of_this_repository_is_accepted(settings: Settings) -> None:
     assert limits["on-webhook"].collision_strategy == "ENQUEUE"
 
 
+def test_schedules_that_differ_in_time_zone_or_parameters_are_two(settings: Settings, tmp_path: Path) -> None:
+    shutil.copytree(_ROOT / "flows", tmp_path / "flows")
+    content = yaml.safe_load((_ROOT / "prefect.yaml").read_text(encoding="utf-8"))
+    schedules = [{"timezone": "UTC"}, {"timezone": "Asia/Tokyo"}, {"parameters": {"name": "x"}}]
+    content["deployments"][0]["schedules"] = [{"cron": "0 2 * * *"} | further for further in schedules]
+    (tmp_path / "prefect.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    read = load_deployment_file(tmp_path / "prefect.yaml", settings).deployments[0].schedules
+    assert len({schedule.digest for schedule in read}) == 3
+
+
+def test_a_digest_stays_as_it_was_recorded() -> None:
+    # With another, the first setup after an upgrade would take every schedule for changed.
+    assert Schedule(cron="0 2 * * *").digest == Schedule(cron="0 2 * * *", timezone="UTC", active=False).digest
+    assert Schedule(cron="0 2 * * *").digest == "584aacfa3eb9"
+
+
 def test_the_event_can_give_every_parameter_of_the_flow(settings: Settings) -> None:
     file = load_deployment_file(_ROOT / "prefect.yaml", settings)
     (trigger,) = next(deployment.triggers for deployment in file.deployments if deployment.name == "on-webhook")
@@ -61,6 +77,11 @@ _CHANGES: dict[str, tuple[Change, list[str]]] = {
     "key of the file": (lambda content: content.update(deployment=[]), ["deployment", "Extra inputs"]),
     "key of a deployment": (_first("schedulez", []), ["deployments.0.schedulez"]),
     "key of a schedule": (_first("schedules", [{"crom": "0 2 * * *"}]), ["schedules.0.cron", "crom"]),
+    "slug of a schedule": (_first("schedules", [{"cron": "0 2 * * *", "slug": "mine"}]), ["schedules.0.slug"]),
+    "schedule twice": (
+        _first("schedules", [{"cron": "0 2 * * *"}, {"cron": "0 2 * * *", "timezone": "UTC", "active": False}]),
+        ["nightly", "schedules.1", "'0 2 * * *' (UTC)", "twice", "remove one"],
+    ),
     "no cron": (_first("schedules", [{"cron": "at night"}]), ["at night"]),
     "no time zone": (_first("schedules", [{"cron": "0 2 * * *", "timezone": "Mars/Base"}]), ["Mars/Base"]),
     "key of a limit": (_first("concurrency_limit", {"limit": 1, "strategy": "ENQUEUE"}), ["strategy", "ENQUEUE"]),

@@ -33,4 +33,11 @@ FORM = {
     ],
 )
 def test_the_file_comes_before_what_a_person_set(known: dict[str, Any], merged: dict[str, Any]) -> None:
-    assert merge({"name": "Nightly"}, known, FORM) == merged
+    assert merge({"name": "Nightly"}, known, FORM, deployed=["name"]) == merged
+
+
+def test_what_is_removed_from_the_file_is_removed_and_what_a_person_set_is_not() -> None:
+    known = {"name": "Nightly", "options": {"fresh": True}}
+    assert merge({}, known, FORM, deployed=["name"]) == {"options": {"fresh": True}}
+    # Of an earlier version it is unknown which ones the file had.
+    assert merge({}, known, FORM, deployed=()) == known

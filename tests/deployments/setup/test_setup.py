@@ -19,8 +19,6 @@ from prefect.client.schemas.actions import (
     WorkPoolCreate,
     WorkPoolUpdate,
 )
-from prefect.client.schemas.responses import DeploymentResponse
-from prefect.client.schemas.schedules import CronSchedule
 from prefect.events import emit_event
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -34,7 +32,6 @@ from deployments.local.runner import drain
 from deployments.setup.blocks import Blocks
 from deployments.setup.deployed import Deployed
 from deployments.setup.llm_limit import LlmLimit
-from deployments.setup.schedules import when
 from tasks.errors import DeployError, RefusedError
 from tasks.settings import read_settings
 
@@ -52,7 +49,6 @@ _MADE = {
     "automation 'agent-report: killed runs are marked crashed'",
     "automation 'agent-report: reports of crashed runs are marked failed'",
 }
-_WEEKLY = CronSchedule(cron="0 6 * * 1", timezone="UTC")
 _NOTIFY = "automation 'agent-report: somebody hears of failed reports and agents below their threshold'"
 
 
@@ -254,92 +250,6 @@ def test_changes_are_reported_and_reverted(
     # Only what is due is deployed: what a person paused stays so.
     assert found["deployment reconcile_reports/reconcile-reports"].detail == "its schedule is paused"
     client.update_deployment_schedule(reconcile.id, reconcile.schedules[0].id, active=True)
-
-
-def test_a_deployment_without_schedules_keeps_what_a_person_scheduled(
-    story: dict[str, Any], client: SyncPrefectClient, run_setup: Callable[..., Any]
-) -> None:
-    deployment = client.read_deployment_by_name("generate_report/on-demand")
-    (made,) = client.create_deployment_schedules(deployment.id, [(_WEEKLY, True)])
-    # `up` starts nothing while setup finds something different.
-    assert "deployment generate_report/on-demand" in _states(run_setup())["there"]
-    kept = client.read_deployment_by_name("generate_report/on-demand").schedules
-    client.delete_deployment_schedule(deployment.id, made.id)
-    assert [schedule.schedule for schedule in kept] == [_WEEKLY]
-
-
-def _make_older(client: SyncPrefectClient, name: str, **changed: Any) -> DeploymentResponse:
-    """As an earlier version deployed it: with another description, and schedules without a slug."""
-    deployment = client.read_deployment_by_name(name)
-    for schedule in deployment.schedules:
-        client.delete_deployment_schedule(deployment.id, schedule.id)
-    client.update_deployment(deployment.id, DeploymentUpdate(description="Older.", **changed))
-    client.create_deployment_schedules(deployment.id, [(schedule.schedule, True) for schedule in deployment.schedules])
-    return client.read_deployment_by_name(name)
-
-
-def test_an_upgrade_keeps_what_a_person_paused_scheduled_and_set(
-    story: dict[str, Any], client: SyncPrefectClient, run_setup: Callable[..., Any]
-) -> None:
-    names = ("generate_report/nightly", "reconcile_reports/reconcile-reports", "generate_report/on-demand")
-    nightly, reconcile = _make_older(client, names[0]), _make_older(client, names[1])
-    client.update_deployment_schedule(nightly.id, nightly.schedules[0].id, schedule=_WEEKLY)
-    client.update_deployment_schedule(reconcile.id, reconcile.schedules[0].id, active=False)
-    fewer = {"options": {"runs_per_agent": 5}}
-    _make_older(client, names[2], parameters={**fewer, "dropped": "which the flow no longer takes"}, paused=True)
-
-    assert {f"deployment {name}" for name in names} <= _states(run_setup())["updated"]
-    details = {found.what: found.detail for _, found in run_setup(check=True)}
-    nightly, reconcile, on_demand = (client.read_deployment_by_name(name) for name in names)
-    (weekly,), (paused,) = nightly.schedules, reconcile.schedules
-    client.delete_deployment_schedule(nightly.id, weekly.id)
-    client.update_deployment_schedule(reconcile.id, paused.id, active=True)
-    client.update_deployment(on_demand.id, DeploymentUpdate(parameters={}, paused=False))
-    run_setup()
-
-    assert weekly.schedule == _WEEKLY
-    assert "was changed on the server, to 0 6 * * 1 UTC" in details[f"deployment {names[0]}"]
-    assert not paused.active
-    assert details[f"deployment {names[1]}"] == "its schedule is paused"
-    assert (on_demand.parameters, on_demand.paused) == (fewer, True)
-    assert details[f"deployment {names[2]}"] == "it is paused"
-    # One that a person deletes is that of the file again.
-    (schedule,) = client.read_deployment_by_name(names[0]).schedules
-    assert when(schedule) == ("0 2 * * *", "UTC")
-
-
-def test_a_schedule_that_changes_in_the_file_changes_and_stays_paused(
-    story: dict[str, Any], client: SyncPrefectClient, tmp_path: Path
-) -> None:
-    (tmp_path / "own.py").write_text("from prefect import flow\n\n\n@flow\ndef own():\n    pass\n", encoding="utf-8")
-
-    def deployed(*crons: str) -> DeploymentResponse:
-        deployment = {
-            "name": "changing",
-            "description": "Its schedule changes.",
-            "entrypoint": "own.py:own",
-            "work_pool": {"name": "agent-report"},
-            "schedules": [{"cron": cron} for cron in crons],
-        }
-        file = tmp_path / "prefect.yaml"
-        file.write_text(json.dumps({"pull": [{"step": {}}], "deployments": [deployment]}), encoding="utf-8")
-        Deployed(file, read_settings()).make(client)
-        return client.read_deployment_by_name("own/changing")
-
-    first = deployed("0 1 * * *")
-    (schedule,) = first.schedules
-    client.update_deployment_schedule(first.id, schedule.id, active=False)
-    (own,) = client.create_deployment_schedules(first.id, [(_WEEKLY, True)])
-    states = [
-        {when(schedule): schedule.active for schedule in deployed(*crons).schedules}
-        for crons in (["0 3 * * *"], ["0 3 * * *", "0 4 * * *"], [])
-    ]
-    client.delete_deployment(first.id)
-    assert states == [
-        {when(own): True, ("0 3 * * *", "UTC"): False},
-        {when(own): True, ("0 3 * * *", "UTC"): False, ("0 4 * * *", "UTC"): True},
-        {when(own): True},
-    ]
 
 
 def test_a_deployment_that_the_server_refuses_is_named_in_one_line(
