@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from prefect import unmapped
@@ -82,6 +83,8 @@ def fetch_traces(
     """
     clients = current_clients()
     store = clients.source().trace_store() or clients.jaeger(plan.options.max_concurrent_runs)
+    # Without a limit there is no slot to fill early: what counts is when the last batch is there, for the team.
+    turns = clients.turns() if plan.judges_at_once else None
     evidence = batch.read_evidence(
         store,
         agents,
@@ -89,7 +92,7 @@ def fetch_traces(
         clients.prices(),
         clients.redactor(),
         now=plan.evidence_until,
-        turn=lambda: clients.turns().take(batch_number),
+        turn=lambda: turns.take(batch_number) if turns else nullcontext(),
     )
     return quoted(evidence)
 

@@ -57,7 +57,7 @@ def read() -> Read:
         until = NOW + timedelta(days=1)
         options = ReportOptions(**given)
         window = build_window(options, until)
-        plan: Any = SimpleNamespace(id=1, options=options, evidence_until=until, window=window)
+        plan: Any = SimpleNamespace(id=1, options=options, evidence_until=until, window=window, judges_at_once=10)
         with open_clients() as clients:
             agents = [agent for agent in clients.source().load_agents("demo", window) if agent.id == "1"]
             runs = unquoted(fetch_runs.fn(agents, {agent.id: {} for agent in agents}, plan))
@@ -192,21 +192,28 @@ def test_names_stay(database: sqlite3.Connection, read: Read) -> None:
     assert evidence.agent.name == "bob@example.com"
 
 
-def test_what_a_batch_has_read_waits_for_the_batches_before_it(database: sqlite3.Connection) -> None:
+@pytest.mark.parametrize("judges_at_once", [10, 0])
+def test_with_a_limit_what_a_batch_has_read_waits_for_the_batches_before_it(
+    judges_at_once: int, database: sqlite3.Connection
+) -> None:
     until = NOW + timedelta(days=1)
     options = ReportOptions()
     window = build_window(options, until)
-    plan: Any = SimpleNamespace(id=1, options=options, evidence_until=until, window=window)
+    plan: Any = SimpleNamespace(
+        id=1, options=options, evidence_until=until, window=window, judges_at_once=judges_at_once
+    )
     with open_clients() as clients, ThreadPoolExecutor() as pool:
         agents = clients.source().load_agents("demo", window)[:1]
         runs = unquoted(fetch_runs.fn(agents, {agent.id: {} for agent in agents}, plan))
         with clients.turns().take(0):
             reading = pool.submit(copy_context().run, fetch_traces.fn, agents, [runs], plan, 3)
             deadline = time.monotonic() + 60
-            while clients.turns()._waiting != [3]:
+            while judges_at_once and clients.turns()._waiting != [3]:
                 assert not reading.done()
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
+            if not judges_at_once:
+                reading.result(60)
         assert len(unquoted(reading.result(60))) == 1
 
 
