@@ -207,10 +207,8 @@ def test_with_a_limit_what_a_batch_has_read_waits_for_the_batches_before_it(
         runs = unquoted(fetch_runs.fn(agents, {agent.id: {} for agent in agents}, plan))
         with clients.turns().take(0):
             reading = pool.submit(copy_context().run, fetch_traces.fn, agents, [runs], plan, 3)
-            deadline = time.monotonic() + 60
             while judges_at_once and clients.turns()._waiting != [3]:
                 assert not reading.done()
-                assert time.monotonic() < deadline
                 time.sleep(0.01)
             if not judges_at_once:
                 reading.result(60)

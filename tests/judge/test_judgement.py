@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -105,29 +106,24 @@ def test_an_endpoint_that_fails_the_first_is_not_asked_for_the_others(ask: Make,
     assert (evaluation.status, len(server.requests)) == ("failed", 1)
 
 
-def _wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_who_waits_for_a_slot_has_its_question_ready_and_loses_no_time(
     judging: Make, sample: Make, question: Question
 ) -> None:
     """It waits for longer than it may take."""
     judge, server = judging(sample(8), slots=RateLimiter(1))
     rendered: list[int] = []
+    is_ready = threading.Event()
 
     def render(budget_tokens: int, rotation: float) -> RenderedEvidence:
         rendered.append(len(server.requests))
+        is_ready.set()
         return question.render(budget_tokens, rotation)
 
     with ThreadPoolExecutor() as pool:
         with judge.slots.slot(math.inf, judge.stop):
             asked = replace(question, render=render)
             evaluating = pool.submit(judge_question, judge, asked, timeout_seconds=5)
-            _wait_until(lambda: bool(rendered))
+            assert is_ready.wait(60)
             time.sleep(5.2)
             assert server.requests == []
             assert not evaluating.done()
