@@ -78,7 +78,7 @@ class EvaluationQueue:
         self._traced: list[PrefectFuture[Any]] = []
         self._expected = 0
         self._in_flight = 0
-        self._team_is_due = self._awaits_team = bool(draft.chosen)
+        self._team_is_due = bool(draft.chosen)
         self._logger = get_run_logger()
 
     def evaluate(self, readings: Sequence[Reading]) -> Iterator[int]:
@@ -144,7 +144,7 @@ class EvaluationQueue:
     def _most_in_flight(self) -> int:
         left = self._in_flight + len(self._ready) + len(self._runs_due) + self._expected
         # The team's question takes longest to prepare: an agent that is ahead would take its slot.
-        most = self._width if self._awaits_team and left <= 2 * self._width else self._most
+        most = self._width if self._draft.team is None and left <= 2 * self._width else self._most
         return most - 1 if self._expected and self._width > 1 else most
 
     def _submit_team(self) -> None:
@@ -264,7 +264,6 @@ class EvaluationQueue:
 
     def _judged(self, ready: Ready | None, future: PrefectFuture[Any]) -> None:
         self._in_flight -= 1
-        self._awaits_team = self._awaits_team and ready is not None
         agent = ready.agent if ready else None
         try:
             state = _final(future)

@@ -47,7 +47,7 @@ class Deployed:
                 if known is not None and not any(self._differences(client, deployment, known, record)):
                     continue
                 try:
-                    self._deploy(client, deployment, known, records)
+                    self._deploy(client, deployment, known, record, records)
                 except Exception as error:
                     said = scrub(" ".join(f"{type(error).__name__}: {error}".split()))
                     raise DeployError(f"deployment {full_name(deployment)}: {said[:1000]}") from error
@@ -57,10 +57,10 @@ class Deployed:
         client: SyncPrefectClient,
         deployment: Deployment,
         known: DeploymentResponse | None,
+        record: Record | None,
         records: Records,
     ) -> None:
         name = full_name(deployment)
-        record = records.find(name, known)
         deploy(deployment, deployment.pull or self._file.pull, self._parameters(deployment, known, record))
         made = known or client.read_deployment_by_name(name)
         ids = _compare(deployment, made, record).apply(client, made)
