@@ -10,9 +10,8 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,18 +124,13 @@ def marked_sample() -> Sample:
 
 
 @pytest.fixture
-def source_url(postgres_server: sa.URL, marked_sample: Sample) -> Iterator[sa.URL]:
+def source_url(make_database: Callable[[], AbstractContextManager[sa.URL]], marked_sample: Sample) -> Iterator[sa.URL]:
     """The sample in a PostgreSQL database of its own: the warehouse may not be in the source's."""
-    name = f"source_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    engine = sa.create_engine(postgres_server.set(database=name))
-    marked_sample.write(engine)
-    engine.dispose()
-    yield engine.url
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    with make_database() as url:
+        engine = sa.create_engine(url)
+        marked_sample.write(engine)
+        engine.dispose()
+        yield url
 
 
 def _header(request: Request, name: str) -> str:
