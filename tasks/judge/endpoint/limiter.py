@@ -109,20 +109,28 @@ class RateLimiter:
 
     At most ``width`` calls are in flight (0: no bound until the endpoint sets one), and at most
     ``requests_per_minute`` start (0: no bound), retries too. Who waits is let in by deadline, the nearest first, so a
-    call that was refused keeps its turn. Times are of ``time.monotonic``.
+    call that was refused keeps its turn. Times are of ``clock``.
 
     The width adapts. On a 429 it becomes the number of calls in flight that were not refused, at least 1, once in
     ``cooldown_seconds``. It grows back, never beyond ``width``, after every round (as many answers as the limiter is
     wide) without a 429 in which at least 80% of it was used.
     """
 
-    def __init__(self, width: int, requests_per_minute: int = 0, *, cooldown_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        width: int,
+        requests_per_minute: int = 0,
+        *,
+        cooldown_seconds: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._lock = threading.Lock()
         self._waiting: list[_Waiter] = []
         self._most = width or math.inf
         self._width = self._most
         self._spacing = _spacing(requests_per_minute)
         self._cooldown = cooldown_seconds
+        self._clock = clock
         self._in_flight = 0
         self._started = 0
         self._next_start = 0.0
@@ -176,7 +184,7 @@ class RateLimiter:
                 self._in_flight += 1
                 self._started += 1
                 self._busiest = max(self._busiest, self._in_flight)
-                self._next_start = max(self._next_start, time.monotonic()) + self._spacing
+                self._next_start = max(self._next_start, self._clock()) + self._spacing
                 permit = Permit(self, self._started)
             finally:
                 self._waiting.remove(waiter)
@@ -208,7 +216,7 @@ class RateLimiter:
     def _wait_for_place(self, waiter: _Waiter, stop: StopSignal) -> None:
         while True:
             stop.check()
-            now = time.monotonic()
+            now = self._clock()
             left = waiter.deadline - now
             if left <= 0:
                 raise DeadlineError("no judge call could start in the time for this agent")
@@ -225,7 +233,7 @@ class RateLimiter:
             waiter.changed.wait(min(left, threading.TIMEOUT_MAX))
 
     def _hold(self, seconds: float) -> None:
-        self._held_until = max(self._held_until, time.monotonic() + seconds)
+        self._held_until = max(self._held_until, self._clock() + seconds)
         for waiter in self._waiting:
             if waiter.deadline > self._held_until:
                 break
@@ -235,7 +243,7 @@ class RateLimiter:
         with self._lock:
             if retry_after_seconds is not None:
                 self._hold(retry_after_seconds)
-            now = time.monotonic()
+            now = self._clock()
             if permit.number > self._shrunk_after:
                 if now < self._cooling_until:
                     return
@@ -256,7 +264,7 @@ class RateLimiter:
     def _note_answer(self) -> None:
         with self._lock:
             self._has_answered = True
-            if self._width >= self._most or time.monotonic() < self._cooling_until:
+            if self._width >= self._most or self._clock() < self._cooling_until:
                 return
             self._answers += 1
             if self._answers < int(self._width):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -11,6 +12,17 @@ import pytest
 
 from tasks.errors import DeadlineError, JudgingEndedError
 from tasks.judge.endpoint.limiter import Permit, RateLimiter, StopSignal
+
+
+class Clock:
+    """A time that only the test moves on."""
+
+    def __init__(self) -> None:
+        # Deadlines of what has no clock of its own are of this one.
+        self.seconds = time.monotonic()
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
 class Meter:
@@ -170,9 +182,11 @@ def test_a_wider_gate_lets_in_who_waits() -> None:
         waiting.result(timeout=3)
 
 
-def _take(limiter: RateLimiter, calls: int, stack: ExitStack) -> list[Permit]:
+def _take(
+    limiter: RateLimiter, calls: int, stack: ExitStack, clock: Callable[[], float] = time.monotonic
+) -> list[Permit]:
     """Places of calls that are in flight until the stack is closed; there must be room for all of them."""
-    return [stack.enter_context(limiter.slot(time.monotonic() + 2, StopSignal())) for _ in range(calls)]
+    return [stack.enter_context(limiter.slot(clock() + 2, StopSignal())) for _ in range(calls)]
 
 
 def _answer_rounds(limiter: RateLimiter, rounds: int) -> list[int]:
@@ -186,9 +200,9 @@ def _answer_rounds(limiter: RateLimiter, rounds: int) -> list[int]:
     return widths
 
 
-def _shrink(limiter: RateLimiter, in_flight: int, refused: int) -> None:
+def _shrink(limiter: RateLimiter, in_flight: int, refused: int, clock: Callable[[], float] = time.monotonic) -> None:
     with ExitStack() as stack:
-        for permit in _take(limiter, in_flight, stack)[:refused]:
+        for permit in _take(limiter, in_flight, stack, clock)[:refused]:
             permit.refused()
 
 
@@ -218,14 +232,52 @@ def test_what_was_answered_during_a_burst_of_refusals_was_not_refused() -> None:
 
 
 def test_it_shrinks_once_in_a_cooldown() -> None:
-    limiter = RateLimiter(10, cooldown_seconds=0.3)
-    _shrink(limiter, 10, 2)
+    clock = Clock()
+    limiter = RateLimiter(10, cooldown_seconds=5, clock=clock)
+    _shrink(limiter, 10, 2, clock)
     assert limiter.width == 8
-    _shrink(limiter, 8, 3)
+    clock.seconds += 4.9
+    _shrink(limiter, 8, 3, clock)
     assert limiter.width == 8
-    time.sleep(0.31)
-    _shrink(limiter, 8, 3)
+    clock.seconds += 0.2
+    _shrink(limiter, 8, 3, clock)
     assert limiter.width == 5
+
+
+def test_an_endpoint_of_four_at_once_refuses_few() -> None:
+    """Calls of a second, as many at once as the limiter lets in: a burst at first, then one in ten at the most."""
+    refused = _ask_in_rounds(lambda _, asked: min(4, asked), 200, round_seconds=1.0)
+    assert 6 < refused <= 6 + 200 / 10
+
+
+def test_an_endpoint_of_five_in_a_window_refuses_few() -> None:
+    """Five may begin within two rounds."""
+    begun: list[float] = []
+
+    def accept(now: float, asked: int) -> int:
+        room = min(asked, 5 - sum(now - at < 2 for at in begun))
+        begun.extend([now] * room)
+        return room
+
+    assert _ask_in_rounds(accept, 200, round_seconds=1.0) <= 200 / 5
+
+
+def _ask_in_rounds(accept: Callable[[float, int], int], calls: int, round_seconds: float) -> int:
+    """How many calls are refused until ``calls`` are answered; ``accept`` is how many get in of those that ask."""
+    clock, answered, refused = Clock(), 0, 0
+    limiter = RateLimiter(10, clock=clock)
+    while answered < calls:
+        with ExitStack() as stack:
+            permits = _take(limiter, limiter.width, stack, clock)
+            room = accept(clock.seconds, len(permits))
+            for permit in permits[room:]:
+                permit.refused(round_seconds)
+            clock.seconds += round_seconds
+            for permit in permits[:room]:
+                permit.answered()
+        answered += room
+        refused += len(permits) - room
+    return refused
 
 
 def test_who_is_answered_while_it_cools_does_not_widen_it() -> None:

