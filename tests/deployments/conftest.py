@@ -48,7 +48,8 @@ class Command:
     def environment(self, **variables: str) -> dict[str, str]:
         """Only what a process needs, and ``variables``."""
         home = {"HOME": str(self.folder), "PREFECT_HOME": str(self.folder / "prefect"), "DO_NOT_TRACK": "1"}
-        return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **home, **variables}
+        kept = {name: os.environ[name] for name in ("PATH", "SSL_CERT_FILE")}
+        return {**kept, "LANG": "C.UTF-8", **home, **variables}
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """The running command."""

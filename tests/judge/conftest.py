@@ -222,15 +222,6 @@ def serve() -> Iterator[Callable[..., SimulatedJudge]]:
         yield start
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing here is encrypted, and reading the certificates costs each client 50 ms."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("SSL_CERT_FILE", raising=False)
-        environment.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("certificates")))
-        yield
-
-
 @pytest.fixture
 def make_client() -> Iterator[Callable[..., JudgeClient]]:
     """``make_client(server.base_url, width=…, …)``: a client with a real SDK, quick to retry."""
