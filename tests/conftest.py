@@ -31,7 +31,7 @@ from tasks.warehouse.migrations import VERSION_TABLE
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="prefect-")
 # Of the servers that fixtures start: it is given to them, and every client here and in a child process has it.
 os.environ["PREFECT_API_AUTH_STRING"] = _PASSWORD = "password-of-the-tests"
-# Nothing here leaves the machine or is encrypted: reading certifi's certificates takes each client longer than a request.
+# Nothing here is encrypted, and certifi's certificates take each client longer to read than a request takes.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "one_certificate.pem")
 quiet_prefect()
 calm_collector()
