@@ -70,9 +70,8 @@ def log_in(page: Page, ui_url: str, password: str) -> None:
     page.add_init_script(f"localStorage.setItem('prefect-password', {json.dumps(kept)})")
 
 
-def open_form(page: Page, ui_url: str) -> None:
+def open_form(page: Page) -> None:
     """From the UI's first page to the form of ``on-demand``, as a person gets there who looks for it."""
-    page.goto(ui_url)
     page.get_by_role("link", name="Deployments", exact=True).click()
     page.get_by_role("link", name="on-demand").first.click()
     page.get_by_role("button", name="Run", exact=True).click()
@@ -126,7 +125,12 @@ def open_artifact(page: Page, run_url: str, kind: str) -> None:
             raise TimeoutError(f"there is no artifact of the kind {kind} after {_START_SECONDS} s")
     # Not by a click, which is lost when the list is drawn again just then.
     address = card.get_attribute("href")
-    page.goto(f"{run_url.partition('/runs/')[0].removesuffix('/v2')}{address}")
+    show_artifact(page, f"{run_url.partition('/runs/')[0].removesuffix('/v2')}{address}", kind)
+
+
+def show_artifact(page: Page, address: str, kind: str) -> None:
+    """Go to the page of an artifact of this kind."""
+    page.goto(address)
     expect(page.get_by_role("tab", name="Raw")).to_be_visible(timeout=30_000)
     # The content comes after what is around it.
     if (last := {"markdown": "Every agent", "table": "Page 1 of"}.get(kind)) is not None:
@@ -152,7 +156,7 @@ def main(ui_url: str, password: str) -> None:
     """Write ``form.png``, ``progress.png`` and ``report.png`` in ``docs/images``."""
     with open_browser() as page:
         log_in(page, ui_url, password)
-        open_form(page, ui_url)
+        open_form(page)
         fill_in(page, "demo", "Weekly")
         page.get_by_label("name (Optional)").scroll_into_view_if_needed()
         page.mouse.move(600, 400)

@@ -148,7 +148,7 @@ def watched(up: Up) -> dict[str, Any]:
     ):
         page.on("requestfinished", lambda request: seen["hosts"].add(urlsplit(request.url).netloc))
         _ui["log_in"](page, up.state["ui"], up.password)
-        _ui["open_form"](page, up.state["ui"])
+        _ui["open_form"](page)
         seen["form"] = page.inner_text("main")
         _ui["fill_in"](page, "demo", "Weekly")
         run_url = _ui["submit"](page)
@@ -156,13 +156,15 @@ def watched(up: Up) -> dict[str, Any]:
         # An open page asks for news all the time: none is open until there is progress to see.
         page.goto("about:blank")
         up.until(is_judging.is_set)
-        [progress] = up.artifacts(seen["run"], "progress")
-        page.goto(f"{up.state['ui']}/artifacts/artifact/{progress['id']}")
+        # Each look at a page takes a second of the browser: it is opened when it has something to show.
+        up.until(lambda: "Evaluated" in _artifact(up, seen["run"], "progress")["description"])
+        page.goto(f"{up.state['ui']}/artifacts/artifact/{_artifact(up, seen['run'], 'progress')['id']}")
         seen["agents"] = _ui["wait_for_agents"](page, least=1)
         watched_progress.set()
         page.goto("about:blank")
         up.completes(seen["run"])
-        _ui["open_artifact"](page, run_url, "markdown")
+        address = f"{run_url.partition('/runs/')[0]}/artifacts/artifact/{_artifact(up, seen['run'], 'markdown')['id']}"
+        _ui["show_artifact"](page, address, "markdown")
         seen["report"] = page.inner_text("main")
         seen["links"] = [link.get_attribute("href") for link in page.locator("main a").all()]
         page.goto(run_url)
@@ -182,6 +184,11 @@ def watched(up: Up) -> dict[str, Any]:
     with closing(open_warehouse(up.state["warehouse"])) as warehouse:
         seen["row"] = warehouse.find_report(seen["run"])
     return seen
+
+
+def _artifact(up: Up, flow_run: str, kind: str) -> dict[str, Any]:
+    [found] = up.artifacts(flow_run, kind)
+    return dict(found)
 
 
 def _refused(up: Up) -> str:
@@ -284,7 +291,16 @@ def test_commands_in_its_folder_use_its_server(up: Up, run_here: Callable[..., A
     """A report that is run beside it, and setup, which is given its URL."""
     known = psutil.Process(up.state["children"]["worker"]).environ()
     names = ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_JUDGE_MODEL", "OPENAI_BASE_URL", "OPENAI_API_KEY")
-    made = up.command.run("run", "demo", "--agents", "sql-analyst", **{name: known[name] for name in names})
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        with temporary_settings(restore_defaults={PREFECT_API_URL, PREFECT_API_AUTH_STRING}):
+            made = run_here(
+                *("run", "demo", "--agents", "sql-analyst", "--runs-per-agent", "3"),
+                folder=up.command.folder,
+                **{name: known[name] for name in names},
+            )
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
     assert made.code == 0, made.printed
     runs = up.api.post("/flow_runs/filter", json={}).json()
     beside = [run for run in runs if run["name"] == "report on demo" and run["deployment_id"] is None]
