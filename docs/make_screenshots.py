@@ -144,6 +144,9 @@ def wait_for_agents(page: Page, *, least: int) -> int:
     """Wait on the progress artifact's page until this many agents are evaluated; how many they are now."""
     deadline = time.monotonic() + _REPORT_SECONDS
     while time.monotonic() < deadline:
+        # The text comes after the page is loaded.
+        with suppress(PlaywrightTimeoutError):
+            page.get_by_text(_EVALUATED).first.wait_for(timeout=5_000)
         found = _EVALUATED.search(page.inner_text("body"))
         if found and int(found[1]) >= least:
             return int(found[1])
