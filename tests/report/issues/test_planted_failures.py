@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from openai import OpenAI
 
 from deployments.demo.judge import SimulatedJudge
 from tasks.evidence.prices import RunPrices
@@ -29,11 +30,10 @@ Agents = Mapping[str, Mapping[str, str | None]]
 class Reports:
     """An environment's reports, one after the other, by one judge, in one warehouse."""
 
-    def __init__(self, warehouse: Warehouse, server: SimulatedJudge, make_scene: MakeScene) -> None:
+    def __init__(self, warehouse: Warehouse, server: SimulatedJudge, endpoint: OpenAI, make_scene: MakeScene) -> None:
         self.warehouse = warehouse
         self.server = server
         self._make_scene = make_scene
-        endpoint = open_endpoint(server.base_url, "sk-key-of-a-test")
         client = JudgeClient(openai=endpoint, limiter=RateLimiter(0), model="simulated-judge")
         self._judge = Judge(client, SqlLedger(warehouse.database), RunPrices(), StopSignal())
 
@@ -53,8 +53,11 @@ class Reports:
 @pytest.fixture
 def reports(tmp_path: Path, make_scene: MakeScene) -> Iterator[Reports]:
     warehouse = open_warehouse(f"sqlite:///{tmp_path}/warehouse.db")
-    with SimulatedJudge(agent_seconds=0, team_seconds=0) as server:
-        yield Reports(warehouse, server, make_scene)
+    with (
+        SimulatedJudge(agent_seconds=0, team_seconds=0) as server,
+        open_endpoint(server.base_url, "sk-key-of-a-test") as endpoint,
+    ):
+        yield Reports(warehouse, server, endpoint, make_scene)
     warehouse.close()
 
 
