@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from tasks.warehouse.nested import check_text, clean_float, clean_int, clean_text, fit
+from tasks.warehouse.nested import check_text, clean_float, clean_int, clean_text, make_fitter
 
 _JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
@@ -130,18 +129,23 @@ class Nested(Clean):
     def __init__(self, arrow_type: pa.DataType) -> None:
         super().__init__()
         self.arrow_type = arrow_type
+        # Made once for a column: asking Arrow about its type costs more than most values.
+        self._fit = make_fitter(arrow_type)
+        self._fit_stored = make_fitter(arrow_type, drop_unknown=True)
+        self._holds_map = _holds_map(arrow_type)
 
     def clean(self, value: Any) -> Any:
-        return value.value if isinstance(value, Cleaned) else fit(value, self.arrow_type)
+        return value.value if isinstance(value, Cleaned) else self._fit(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return fit(value, self.arrow_type, drop_unknown=True)
+        return self._fit_stored(value)
 
     def to_parquet(self, value: Any) -> Any:
-        return _pairs(self.clean(value), self.arrow_type)
+        cleaned = self.clean(value)
+        return _pairs(cleaned, self.arrow_type) if self._holds_map else cleaned
 
     def from_parquet(self, value: Any) -> Any:
-        return fit(value, self.arrow_type, drop_unknown=True)
+        return self._fit_stored(value)
 
 
 class FreeJson(Clean):
@@ -161,7 +165,6 @@ class FreeJson(Clean):
         return None if value is None else json.loads(value)
 
 
-@lru_cache(maxsize=64)
 def _holds_map(arrow_type: Any) -> bool:
     if isinstance(arrow_type, pa.MapType):
         return True

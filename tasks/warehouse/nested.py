@@ -1,11 +1,10 @@
-"""Nested values: the Arrow type of a pydantic model, and a value fitted to its Arrow type."""
+"""Nested values: the Arrow type of a pydantic model, and what fits a value to its Arrow type."""
 
 from __future__ import annotations
 
 import math
 import types
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, Literal, Union, get_args, get_origin
 
 import pyarrow as pa
@@ -91,25 +90,18 @@ def clean_int(value: int) -> int | None:
     return number if -_INT64 <= number < _INT64 else None
 
 
-def fit(value: Any, arrow_type: pa.DataType, *, drop_unknown: bool = False) -> Any:
-    """``value`` in plain dicts and lists with exactly the fields of ``arrow_type``; absent ones are None.
+def make_fitter(arrow_type: pa.DataType, *, drop_unknown: bool = False) -> Callable[[Any], Any]:
+    """A function that gives a value in plain dicts and lists with exactly the fields of ``arrow_type``.
 
-    Structs and maps come from mappings or pydantic models (maps also from pairs), lists from lists and tuples.
-
-    Raises:
-        TypeError, ValueError: for a value that does not fit, and for a field that the type does not know (unless
-            ``drop_unknown``, which is for what is stored: there numbers stand for text too), naming it.
+    Absent fields are None. Structs and maps come from mappings or pydantic models (maps also from pairs), lists from
+    lists and tuples. The function raises TypeError or ValueError for a value that does not fit, and for a field that
+    the type does not know (unless ``drop_unknown``, which is for what is stored: there numbers stand for text too),
+    naming it.
     """
-    return _fitter(arrow_type, drop_unknown)(value)
-
-
-# One function per type, made once: asking Arrow for the kind of each value's type took most of the time of a write.
-@lru_cache(maxsize=256)
-def _fitter(arrow_type: Any, drop_unknown: bool) -> Callable[[Any], Any]:
     if pa.types.is_struct(arrow_type):
         return _struct_fitter(arrow_type, drop_unknown)
     if pa.types.is_map(arrow_type):
-        fit_item = _fitter(arrow_type.item_type, drop_unknown)
+        fit_item = make_fitter(arrow_type.item_type, drop_unknown=drop_unknown)
 
         def fit_map(value: Any) -> Any:
             pairs = value.items() if isinstance(value, Mapping) else value
@@ -117,7 +109,7 @@ def _fitter(arrow_type: Any, drop_unknown: bool) -> Callable[[Any], Any]:
 
         return fit_map
     if pa.types.is_list(arrow_type):
-        fit_element = _fitter(arrow_type.value_type, drop_unknown)
+        fit_element = make_fitter(arrow_type.value_type, drop_unknown=drop_unknown)
 
         def fit_list(value: Any) -> Any:
             if value is not None and not isinstance(value, list | tuple):
@@ -148,7 +140,7 @@ def _fitter(arrow_type: Any, drop_unknown: bool) -> Callable[[Any], Any]:
 
 def _struct_fitter(arrow_type: Any, drop_unknown: bool) -> Callable[[Any], Any]:
     fields = [arrow_type.field(index) for index in range(arrow_type.num_fields)]
-    fitters = [(field.name, _fitter(field.type, drop_unknown)) for field in fields]
+    fitters = [(field.name, make_fitter(field.type, drop_unknown=drop_unknown)) for field in fields]
     names = {field.name for field in fields}
 
     def fit_struct(value: Any) -> Any:
