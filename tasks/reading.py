@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from prefect import unmapped
@@ -53,10 +53,13 @@ def _traces_name(parameters: dict[str, Any]) -> str:
 
 
 @step(_runs_name)
-def fetch_runs(agents: Sequence[Agent], rubrics: Rubrics, plan: ReportPlan) -> list[AgentRuns | ReadFailure]:
+def fetch_runs(
+    agents: Sequence[Agent], rubrics: Rubrics, plan: ReportPlan, batch_number: int = 0
+) -> list[AgentRuns | ReadFailure]:
     """The newest runs of each of ``agents`` up to ``evidence_until``, or a sample of a window's, redacted.
 
-    The criteria of ``rubrics`` that code computes are counted over all runs as they go by.
+    The criteria of ``rubrics`` that code computes are counted over all runs as they go by. ``batch_number`` counts from
+    0: of what has been read, the first batches are worked on first.
     """
     clients = current_clients()
     redactor = clients.redactor()
@@ -69,6 +72,7 @@ def fetch_runs(agents: Sequence[Agent], rubrics: Rubrics, plan: ReportPlan) -> l
             redactor,
             prices=clients.prices(),
             make_visitor=lambda agent: visit_runs(rubrics[agent.id], functions, redactor.redact if redactor else str),
+            turn=_turn(plan, batch_number),
         )
     )
 
@@ -79,12 +83,10 @@ def fetch_traces(
 ) -> list[Evidence | ReadFailure]:
     """The traces of ``runs`` (in a list of one), and with them all that is known of each of ``agents``, redacted.
 
-    ``batch_number`` counts from 0: of what has been read, the first batches are worked on first.
+    ``batch_number`` is as for ``fetch_runs``.
     """
     clients = current_clients()
     store = clients.source().trace_store() or clients.jaeger(plan.options.max_concurrent_runs)
-    # Without a limit there is no slot to fill early: what counts is when the last batch is there, for the team.
-    turns = clients.turns() if plan.judges_at_once else None
     evidence = batch.read_evidence(
         store,
         agents,
@@ -92,9 +94,20 @@ def fetch_traces(
         clients.prices(),
         clients.redactor(),
         now=plan.evidence_until,
-        turn=lambda: turns.take(batch_number) if turns else nullcontext(),
+        turn=_turn(plan, batch_number),
     )
     return quoted(evidence)
+
+
+def _turn(plan: ReportPlan, batch_number: int) -> Callable[[], AbstractContextManager[None]]:
+    """What has been read is worked on in the order of the batches.
+
+    Without a limit there is no slot to fill early: what counts is when the last batch is there, for the team.
+    """
+    if not plan.judges_at_once:
+        return nullcontext
+    turns = current_clients().turns()
+    return lambda: turns.take(batch_number)
 
 
 class Reading(NamedTuple):
@@ -119,15 +132,17 @@ def _map_batches(
     batches = split_batches(agents, width)
     # A runner starts tasks in the order they came in: with the runs of all batches first, no evidence would be there
     # until the last runs are.
-    for start in range(0, len(batches), width):
-        group = batches[start : start + width]
+    size = max(1, width // 4)
+    for start in range(0, len(batches), size):
+        group = batches[start : start + size]
         chosen = [quoted(agents) for agents in group]
         own = [quoted({agent.id: rubrics[agent.id] for agent in agents}) for agents in group]
-        runs = readers.map(fetch_runs, {"agents": chosen, "rubrics": own, "plan": unmapped(quoted(plan))})
+        numbers = [*range(start, start + len(group))]
+        parameters = {"agents": chosen, "plan": unmapped(quoted(plan)), "batch_number": numbers}
+        runs = readers.map(fetch_runs, parameters | {"rubrics": own})
         # A future that is a parameter itself is asked after at the API by every task run, one in a list is not.
         waiting = [[future] for future in runs]
-        parameters = {"agents": chosen, "runs": waiting, "plan": unmapped(quoted(plan))}
-        evidence = readers.map(fetch_traces, parameters | {"batch_number": [*range(start, start + len(group))]})
+        evidence = readers.map(fetch_traces, parameters | {"runs": waiting})
         yield from map(Reading, group, runs, evidence)
 
 

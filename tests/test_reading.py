@@ -204,28 +204,31 @@ def test_with_a_limit_what_a_batch_has_read_waits_for_the_batches_before_it(
     )
     with open_clients() as clients, ThreadPoolExecutor() as pool:
         agents = clients.source().load_agents("demo", window)[:1]
-        runs = unquoted(fetch_runs.fn(agents, {agent.id: {} for agent in agents}, plan))
-        with clients.turns().take(0):
-            reading = pool.submit(copy_context().run, fetch_traces.fn, agents, [runs], plan, 3)
-            while judges_at_once and clients.turns()._waiting != [3]:
-                assert not reading.done()
-                time.sleep(0.01)
-            if not judges_at_once:
-                reading.result(60)
-        assert len(unquoted(reading.result(60))) == 1
+        rubrics: Any = {agent.id: {} for agent in agents}
+        runs = unquoted(fetch_runs.fn(agents, rubrics, plan))
+        for work in ((fetch_runs.fn, agents, rubrics, plan, 3), (fetch_traces.fn, agents, [runs], plan, 3)):
+            with clients.turns().take(0):
+                reading = pool.submit(copy_context().run, *work)
+                while judges_at_once and clients.turns()._waiting != [3]:
+                    assert not reading.done()
+                    time.sleep(0.01)
+                if not judges_at_once:
+                    reading.result(60)
+            assert len(unquoted(reading.result(60))) == 1
 
 
-def test_batches_are_numbered_in_their_order_across_turns() -> None:
-    mapped: list[tuple[str, dict[str, Any]]] = []
+def test_traces_of_the_first_batches_come_before_the_runs_of_the_last() -> None:
+    mapped: list[tuple[str, list[int]]] = []
 
     class Runner:
         def map(self, task: Any, parameters: dict[str, Any]) -> list[object]:
-            mapped.append((task.name, parameters))
+            mapped.append((task.name, parameters["batch_number"]))
             return [object() for _ in parameters["agents"]]
 
-    agents = [Agent(id=str(number), name=str(number), environment="demo") for number in range(120)]
-    plan: Any = SimpleNamespace(options=ReportOptions(max_concurrent_runs=2))
+    agents = [Agent(id=str(number), name=str(number), environment="demo") for number in range(12)]
+    plan: Any = SimpleNamespace(options=ReportOptions(max_concurrent_runs=8))
     runner: Any = Runner()
     readings = read_evidence(runner, agents, {agent.id: {} for agent in agents}, plan)
     assert [agent for reading in readings for agent in reading.agents] == agents
-    assert [parameters["batch_number"] for _, parameters in mapped if "batch_number" in parameters] == [[0, 1], [2]]
+    groups = [[0, 1], [2, 3], [4, 5]]
+    assert mapped == [(name, group) for group in groups for name in ("fetch_runs", "fetch_traces")]

@@ -41,17 +41,20 @@ def read_runs(
     *,
     prices: RunPrices | None = None,
     make_visitor: MakeVisitor = lambda _: None,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> list[AgentRuns | ReadFailure]:
     """The runs of each agent, redacted, in the order of ``agents``: with ``window.since`` a sample of all.
 
-    A visitor that ``make_visitor`` gives for an agent is shown every run of the population, as the source has it.
+    A visitor that ``make_visitor`` gives for an agent is shown every run of the population, as the source has it. What
+    has been read is worked on within ``turn()``.
 
     Raises:
         RefusedError: the source cannot filter by model, or knows no sessions.
     """
     prices = prices or RunPrices({})
     found = RunFinder(source, prices, make_visitor, hide).find(agents, window)
-    return [_attempt(hide, _finish, found[agent.id], prices, hide) for agent in agents]
+    with turn():
+        return [_attempt(hide, _finish, found[agent.id], prices, hide) for agent in agents]
 
 
 def read_evidence(
