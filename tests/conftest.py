@@ -36,7 +36,7 @@ os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "one_certificate.pem")
 quiet_prefect()
 calm_collector()
 
-pytest_plugins = ["tests.scheduling"]
+pytest_plugins = ["tests.scheduling", "tests.servers"]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -155,38 +155,6 @@ def at_server() -> Callable[[str], AbstractContextManager[None]]:
                 drain()
 
     return at
-
-
-@pytest.fixture(scope="session")
-def shared_server(postgres_server: sa.URL) -> Iterator[str]:
-    """The API's URL of a Prefect server as a team shares it, on PostgreSQL; not what ``PREFECT_API_URL`` says."""
-    with _database(postgres_server) as database, _team_server(database) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def prefect_database(postgres_server: sa.URL) -> Iterator[str]:
-    """The URL (``postgresql+asyncpg://…``) of a fresh database for servers of the module's own: the first migrates it.
-
-    There is no template to copy: to make one, a whole server would have to start, and migrations are a sixth of that.
-    """
-    with _database(postgres_server) as database:
-        yield _for_prefect(database)
-
-
-@contextmanager
-def _team_server(database: sa.URL) -> Iterator[str]:
-    from deployments.local.prefect_server import prefect_server, wait_until_healthy
-
-    home = Path(tempfile.mkdtemp(prefix="shared-"))
-    with prefect_server(home, password=_PASSWORD, database_url=_for_prefect(database)) as url:
-        wait_until_healthy(url, home)
-        yield url
-    shutil.rmtree(home, ignore_errors=True)
-
-
-def _for_prefect(database: sa.URL) -> str:
-    return database.set(drivername="postgresql+asyncpg", password="").render_as_string(hide_password=False)
 
 
 class RawServer:

@@ -80,13 +80,14 @@ class Target:
     @property
     def orders(self) -> int:
         """Flow runs and events that order something."""
+        runs = self.post("/flow_runs/filter", flow_runs={"deployment_id": {"any_": [self.deployment]}})
         event = {"event": {"name": ["agent-report.requested"]}}
-        return len(self.post("/flow_runs/filter")) + int(self.post("/events/filter", filter=event)["total"])
+        return len(runs) + int(self.post("/events/filter", filter=event)["total"])
 
 
 @pytest.fixture(scope="module")
 def target(
-    team_server: Any, at_server: Callable[[str], AbstractContextManager[None]], api_headers: dict[str, str]
+    killable_server: Any, at_server: Callable[[str], AbstractContextManager[None]], api_headers: dict[str, str]
 ) -> Target:
     from prefect import flow
     from prefect.client.orchestration import get_client
@@ -95,9 +96,10 @@ def target(
     def attacked() -> None:
         """Runs nothing: it has no worker."""
 
-    with at_server(team_server.api), get_client(sync_client=True) as client:
+    killable_server.start()
+    with at_server(killable_server.api), get_client(sync_client=True) as client:
         deployment = client.create_deployment(flow_id=client.create_flow(attacked), name="attacked")
-    return Target(team_server.api, api_headers, str(deployment))
+    return Target(killable_server.api, api_headers, str(deployment))
 
 
 @pytest.fixture(scope="module")

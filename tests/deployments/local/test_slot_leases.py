@@ -118,11 +118,11 @@ def test_a_server_that_starts_frees_the_slots_that_nobody_leases(
 ) -> None:
     monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
     # A person's own limit may be taken without a lease; the slots of a rate limit come back by themselves.
-    limits: dict[str, dict[str, float]] = {"tag:llm": {}, "mine": {}, "tag:rate": {"slot_decay_per_second": 1e-6}}
+    limits: dict[str, dict[str, float]] = {"tag:lost": {}, "mine": {}, "tag:rate": {"slot_decay_per_second": 1e-6}}
     with httpx.Client(base_url=team_server.api, headers=api_headers) as client:
         for name, more in limits.items():
             client.post("/v2/concurrency_limits/", json={"name": name, "limit": 5} | more).raise_for_status()
-        taken = client.post("/v2/concurrency_limits/increment-with-lease", json={"slots": 1, "names": ["tag:llm"]})
+        taken = client.post("/v2/concurrency_limits/increment-with-lease", json={"slots": 1, "names": ["tag:lost"]})
         # As when a server dies after it took slots and before it wrote who has them.
         for name in limits:
             client.patch(f"/v2/concurrency_limits/{name}", json={"active_slots": 4}).raise_for_status()
@@ -140,5 +140,5 @@ def test_a_server_that_starts_frees_the_slots_that_nobody_leases(
         assert [active(name) for name in limits] == [1, 4, 4]
         lease = {"lease_id": taken.json()["lease_id"]}
         client.post("/v2/concurrency_limits/decrement-with-lease", json=lease).raise_for_status()
-        assert active("tag:llm") == 0
-    assert "tag:llm had 4 slots taken and 1 leased" in (home / "agent-report-server.log").read_text()
+        assert active("tag:lost") == 0
+    assert "tag:lost had 4 slots taken and 1 leased" in (home / "agent-report-server.log").read_text()
