@@ -86,6 +86,7 @@ def test_a_killed_report_is_taken_up_and_pays_only_for_what_is_missing(
     assert printed["report"]["known_cost_usd"] == pytest.approx(known)
     assert printed["report"]["cost_usd"] == (None if dead else pytest.approx(known))
     assert len(world.warehouse.list_reports()) == 1
+    # The process alone was killed.
     _, alive = psutil.wait_procs(servers, timeout=10)
     assert not [server for server in alive if server.is_running() and server.status() != psutil.STATUS_ZOMBIE]
 

@@ -1,4 +1,7 @@
-"""The embedded Prefect server ends with its parent, however that ends, and a server that is gone is noticed."""
+"""The embedded Prefect server answers its own process alone, and a server that is gone is noticed.
+
+That it ends with its parent when that is killed is in tests/flows/test_take_up.py.
+"""
 
 from __future__ import annotations
 
@@ -27,36 +30,10 @@ from deployments.local.prefect_server import (
 )
 from deployments.local.runner import drain, prefect_api
 
-_PARENT = """
-import sys, time
-from pathlib import Path
-from deployments.local.prefect_server import prefect_server, wait_until_healthy
-home = Path(sys.argv[1])
-with prefect_server(home) as url:
-    wait_until_healthy(url, home)
-    print(url, flush=True)
-    time.sleep(600)
-"""
 
-
-def test_the_server_ends_when_its_parent_is_killed_alone(tmp_path: Path) -> None:
-    parent = subprocess.Popen(
-        [sys.executable, "-c", _PARENT, str(tmp_path / "home")], stdout=subprocess.PIPE, encoding="utf-8"
-    )
-    assert parent.stdout is not None
-    url = parent.stdout.readline().strip()
-    assert httpx.get(f"{url}/health", trust_env=False).json() is True
-    # Only this computer may ask it.
-    servers = psutil.Process(parent.pid).children(recursive=True)
+def test_only_this_computer_may_ask_it(own_server: tuple[str, Path]) -> None:
+    servers = [process for process in psutil.Process().children() if str(own_server[1]) in process.cmdline()]
     assert {connection.laddr.ip for server in servers for connection in server.net_connections("tcp")} == {"127.0.0.1"}
-
-    parent.kill()
-    parent.communicate()
-
-    _, alive = psutil.wait_procs(servers, timeout=15)
-    assert not [server for server in alive if server.status() != psutil.STATUS_ZOMBIE]
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{url}/health", trust_env=False)
 
 
 def test_a_server_that_has_ended_is_noticed_and_its_log_named(tmp_path: Path) -> None:

@@ -69,13 +69,16 @@ def post(bare_server: str, api_headers: dict[str, str]) -> Post:
 
 @pytest.fixture(scope="module")
 def eventually() -> Callable[..., Any]:
-    """``eventually(ask)``: what ``ask`` gives, as soon as it is something; fails after four minutes."""
+    """``eventually(ask)``: what ``ask`` gives, as soon as it is something; fails after four minutes.
 
-    def wait(ask: Callable[[], Any], seconds: float = 240) -> Any:
+    It asks ``every`` half second: each time costs the server as much as a small page.
+    """
+
+    def wait(ask: Callable[[], Any], seconds: float = 240, every: float = 0.5) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := ask()):
             assert time.monotonic() < deadline, "it did not happen"
-            time.sleep(0.5)
+            time.sleep(every)
         return found
 
     return wait

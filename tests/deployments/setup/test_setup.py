@@ -403,21 +403,12 @@ def test_a_block_that_notifies_is_found_and_used(
 
 
 def test_the_command_says_the_same_in_lines_and_as_json(
-    story: dict[str, Any],
-    bare_server: str,
-    command: Any,
-    run_here: Callable[..., Any],
-    client: SyncPrefectClient,
-    api_password: str,
+    story: dict[str, Any], run_here: Callable[..., Any], client: SyncPrefectClient
 ) -> None:
+    """In a process of its own it is run by the stack."""
     _delete_limit(client)
-    # In a process of its own, and on its own settings: no secret is given, so the blocks of the others are left alone.
-    missing = command.run(
-        *("setup", "--check"),
-        PREFECT_API_URL=bare_server,
-        PREFECT_API_AUTH_STRING=api_password,
-        AGENT_REPORT_ENVIRONMENT="demo",
-    )
+    # No secret is given, so the blocks of the others are left alone.
+    missing = run_here("setup", "--check", AGENT_REPORT_ENVIRONMENT="demo")
     assert missing.code == 1, missing.err
     assert "missing   limit on the tag llm: 10 judge calls at once" in missing.out.splitlines()
     made = run_here("setup")

@@ -88,7 +88,7 @@ def team(
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_API_URL": bare_server,
             "PREFECT_API_AUTH_STRING": os.environ["PREFECT_API_AUTH_STRING"],
-            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
             "AGENT_REPORT_PARQUET_URL": str(folder / "parquet"),
             "AGENT_REPORT_JAEGER_URL": jaeger.url,
             "OPENAI_BASE_URL": judge.base_url,
@@ -255,7 +255,8 @@ def test_an_event_takes_a_report_up_from_the_ledger_by_the_blocks_and_shows_no_s
 def test_a_run_whose_heartbeat_is_missing_is_marked_crashed(
     team: Team, client: SyncPrefectClient, eventually: Callable[..., Any]
 ) -> None:
-    assert eventually(lambda: _end_of(client, team.killed_run)) == "CRASHED"
+    # A minute and a half after the last one.
+    assert eventually(lambda: _end_of(client, team.killed_run), every=3) == "CRASHED"
     state = client.read_flow_run(team.killed_run).state
     assert state is not None
     assert "No heartbeat" in str(state.message)

@@ -11,7 +11,8 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 SECRETS = {"AGENT_REPORT_WEBHOOK_SECRETS": json.dumps(["whsec_" + "bmV3" * 8])}
-API = {"PREFECT_API_URL": "http://127.0.0.1:1/api"}
+API_URL = "http://127.0.0.1:1/api"
+API = {"PREFECT_API_URL": API_URL}
 
 
 @pytest.mark.parametrize(
@@ -40,9 +41,9 @@ def test_it_does_not_start_without_what_it_needs(
     assert "hunter2" not in line
 
 
-def test_a_port_that_is_taken_is_said_so(command: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        ended = command.run("webhook", "--port", str(listener.getsockname()[1]), **API, **SECRETS)
+def test_a_port_that_is_taken_is_said_so(run_here: Callable[..., Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, temporary_settings({PREFECT_API_URL: API_URL}):
+        ended = run_here("webhook", "--port", str(listener.getsockname()[1]), **API, **SECRETS)
     assert ended.code == 1
     assert len(ended.err.splitlines()) == 1
     assert "--port" in ended.err
