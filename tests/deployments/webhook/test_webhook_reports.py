@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,7 +44,7 @@ def test_a_run_without_a_report_has_a_status(receiver: Any, deployed: Any, order
 
 
 def test_a_report_is_shown_as_the_command_shows_it(
-    receiver: Any, ordered: dict[str, Any], tmp_path: Any, command: Any
+    receiver: Any, ordered: dict[str, Any], tmp_path: Any, run_here: Callable[..., Any]
 ) -> None:
     url = receiver.warehouse_url
     warehouse = open_warehouse(url)
@@ -65,7 +66,7 @@ def test_a_report_is_shown_as_the_command_shows_it(
     warehouse.write_report(second, {"status": "completed"}, [], [], [], [issue])
     warehouse.close()
     shown = receiver.show(run_id).json()
-    ended = command.run("show", str(second), "--json", AGENT_REPORT_WAREHOUSE_URL=url)
+    ended = run_here("show", str(second), "--json", AGENT_REPORT_WAREHOUSE_URL=url)
     assert {key: shown[key] for key in ("report", "agents", "issues")} == json.loads(ended.out)
     assert shown["report"]["name"] == "zweit 😀"
     assert [row["title"] for row in shown["issues"]] == ["refunds without consent"]
