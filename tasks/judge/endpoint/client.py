@@ -14,6 +14,9 @@ from typing import Any, Literal, cast
 
 import httpx2
 import openai
+
+# The SDK imports them when they are first used, which would be in a report's time.
+import openai.resources.chat.completions.completions
 from openai import APIConnectionError, APIStatusError, APITimeoutError
 
 from tasks.errors import ContextLengthError, DeadlineError, EndpointError, JudgeError, scrub
@@ -65,7 +68,7 @@ def open_endpoint(
     http = BoundedHttp(base_url=base_url, follow_redirects=False, headers={"Accept-Encoding": "identity"})
     http.event_hooks = {"request": [leave_out]}
     bound_time(http)
-    client = openai.OpenAI(
+    return openai.OpenAI(
         # An endpoint may want no key; the SDK wants one all the same.
         api_key=key or "none",
         base_url=base_url,
@@ -74,9 +77,6 @@ def open_endpoint(
         default_headers=sent,
         default_query=query,
     )
-    # The SDK imports half a second of modules when this is first used: here, rather than in the first call's time.
-    _ = client.chat.completions.with_streaming_response
-    return client
 
 
 @dataclass(slots=True)
