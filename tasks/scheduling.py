@@ -79,6 +79,7 @@ class EvaluationQueue:
         self._expected = 0
         self._in_flight = 0
         self._team_is_due = bool(draft.chosen)
+        self._team_has_asked = False
         self._logger = get_run_logger()
 
     def evaluate(self, readings: Sequence[Reading]) -> Iterator[int]:
@@ -87,7 +88,10 @@ class EvaluationQueue:
         ``readings`` has every chosen agent once. When judging ends early, what has not started is left out; what is in
         flight is still waited for.
         """
-        with self._judge.stop.listening(lambda: self._events.put(None)):
+        with (
+            self._judge.stop.listening(lambda: self._events.put(None)),
+            self._judge.slots.announcing_full(lambda: self._events.put(None)),
+        ):
             try:
                 yield from self._judge_all(readings)
             except BaseException:
@@ -144,8 +148,15 @@ class EvaluationQueue:
     def _most_in_flight(self) -> int:
         left = self._in_flight + len(self._ready) + len(self._runs_due) + self._expected
         # The team's question takes longest to prepare: an agent that is ahead would take its slot.
-        most = self._width if self._draft.team is None and left <= 2 * self._width else self._most
+        most = self._width if not self._has_team_asked() and left <= 2 * self._width else self._most
         return most - 1 if self._expected and self._width > 1 else most
+
+    def _has_team_asked(self) -> bool:
+        """Whether what is submitted now cannot take the team's slot."""
+        if not self._team_is_due and self._in_flight <= self._width and self._judge.slots.is_full:
+            # Everything in flight has a slot, and so has the team.
+            self._team_has_asked = True
+        return self._team_has_asked or self._draft.team is not None
 
     def _submit_team(self) -> None:
         self._team_is_due = False
@@ -292,7 +303,7 @@ class EvaluationQueue:
         if self._judge.stop.kind is not None:
             return
         if ready is None:
-            self._team_is_due = True
+            self._team_is_due, self._team_has_asked = True, False
         else:
             self._ready.append(ready)
 

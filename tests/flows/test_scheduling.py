@@ -97,8 +97,14 @@ def test_the_team_is_asked_before_the_agents_that_wait(width: int, make_world: C
     assert asked.index("team") <= width - 1
 
 
-def test_more_are_in_progress_than_may_ask(make_world: Callable[..., Any], api_headers: dict[str, str]) -> None:
-    """One more than four has its question ready, and four calls at once is the most that the judge gets."""
+@pytest.mark.parametrize("width", [4, 7])
+def test_more_are_in_progress_than_may_ask(
+    width: int, make_world: Callable[..., Any], api_headers: dict[str, str]
+) -> None:
+    """One more than four has its question ready, and four calls at once is the most that the judge gets.
+
+    Seven are two rounds of all agents and the team: one more has its question ready as soon as the team has asked.
+    """
     from prefect.settings import PREFECT_API_URL
 
     url = f"{PREFECT_API_URL.value()}/task_runs/count"
@@ -110,16 +116,16 @@ def test_more_are_in_progress_than_may_ask(make_world: Callable[..., Any], api_h
     def respond(payload: dict[str, Any], request: Request) -> Response | None:
         # Task runs are on the server some time after they began.
         deadline = time.monotonic() + 60
-        while max(seen, default=0) <= 4 and time.monotonic() < deadline:
+        while max(seen, default=0) <= width and time.monotonic() < deadline:
             seen.append(httpx.post(url, json=running, headers=api_headers, trust_env=False).json())
             time.sleep(0.1)
         return None
 
     world = make_world(respond=respond, full=True)
-    report = world.report(max_concurrent_evals=4)
+    report = world.report(max_concurrent_evals=width)
     assert report["status"] == "completed"
-    assert max(seen) == 5
-    assert world.judge.most_in_flight == 4
+    assert max(seen) == width + 1
+    assert world.judge.most_in_flight == width
 
 
 def test_an_agent_that_cannot_be_read_fails_alone_and_its_task_run_shows_why(

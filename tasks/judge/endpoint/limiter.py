@@ -126,6 +126,7 @@ class RateLimiter:
     ) -> None:
         self._lock = threading.Lock()
         self._waiting: list[_Waiter] = []
+        self._listeners: list[Callable[[], None]] = []
         self._most = width or math.inf
         self._width = self._most
         self._spacing = _spacing(requests_per_minute)
@@ -169,6 +170,17 @@ class RateLimiter:
         return self._in_flight + 1 > self._width
 
     @contextmanager
+    def announcing_full(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Call ``wake`` whenever the last permit is taken; it must not use the limiter."""
+        with self._lock:
+            self._listeners.append(wake)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listeners.remove(wake)
+
+    @contextmanager
     def slot(self, deadline: float, stop: StopSignal) -> Iterator[Permit]:
         """Hold one permit; waits for it until ``deadline`` (``math.inf``: no bound).
 
@@ -184,6 +196,9 @@ class RateLimiter:
                 self._in_flight += 1
                 self._started += 1
                 self._busiest = max(self._busiest, self._in_flight)
+                if self.is_full:
+                    for wake in self._listeners:
+                        wake()
                 self._next_start = max(self._next_start, self._clock()) + self._spacing
                 permit = Permit(self, self._started)
             finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -466,3 +467,15 @@ def test_many_threads_leave_nobody_behind() -> None:
             future.result()
     assert (meter.entered, meter.inside) == (600, 0)
     assert meter.most <= 7
+
+
+def test_who_listens_is_woken_when_the_last_permit_is_taken() -> None:
+    limiter, woken, stop = RateLimiter(2), list[int](), StopSignal()
+    with limiter.announcing_full(lambda: woken.append(limiter.in_flight)), limiter.slot(math.inf, stop):
+        assert woken == []
+        with limiter.slot(math.inf, stop):
+            assert woken == [2]
+        with limiter.slot(math.inf, stop):
+            assert woken == [2, 2]
+    with limiter.slot(math.inf, stop), limiter.slot(math.inf, stop):
+        assert woken == [2, 2]
