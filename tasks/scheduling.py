@@ -266,7 +266,7 @@ class EvaluationQueue:
     def _fail(self, ready: Ready, failure: ReadFailure) -> None:
         """Record the failure, and have the agent's task run show it: at once, as it takes no call of the judge."""
         self._miss(ready.agent, f"its runs could not be read ({failure.reason})")
-        self._draft.evaluations[ready.agent.id] = Evaluation(ready.agent.id, "failed", error=failure.reason)
+        self._draft.keep_agent(Evaluation(ready.agent.id, "failed", error=failure.reason), ready.agent.id)
         self._ready.appendleft(ready)
 
     def _miss(self, agent: Agent, why: str) -> None:
@@ -325,7 +325,7 @@ class EvaluationQueue:
         if evaluation.agent_id is None:
             self._draft.team = evaluation
         else:
-            self._draft.evaluations[evaluation.agent_id] = evaluation
+            self._draft.keep_agent(evaluation, evaluation.agent_id)
         if evaluation.status == "failed":
             whose = f"Agent {agent.name}" if agent else "The team's judgement"
             self._logger.warning("%s failed: %s", whose, evaluation.error)

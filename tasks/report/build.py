@@ -57,11 +57,20 @@ class ReportDraft:
     judge_settings: dict[str, Any] = field(default_factory=dict)
     evidence: dict[AgentId, Evidence] = field(default_factory=dict)
     evaluations: dict[AgentId, Evaluation] = field(default_factory=dict)
+    run_rows: dict[AgentId, list[RunRow]] = field(default_factory=dict)
+    """Those of agents that ``keep_agent`` was given."""
     team: Evaluation | None = None
     ending: Ending | None = None
     issues: IssueSearch | None = None
     warnings: list[str] = field(default_factory=list)
     redacted: bool = True
+
+    def keep_agent(self, evaluation: Evaluation, agent_id: AgentId) -> None:
+        """Keep an agent's evaluation, which is final, and make the rows of its runs: most of the report's rows, made
+        while other agents are judged."""
+        self.evaluations[agent_id] = evaluation
+        if agent_id in self.evidence:
+            self.run_rows[agent_id] = _build_run_rows(self.evidence[agent_id], evaluation)
 
     @property
     def chosen_agents(self) -> list[Agent]:
@@ -149,19 +158,26 @@ def _issues(plan: ReportPlan, draft: ReportDraft, evaluations: Mapping[AgentId, 
 
 
 def _runs(draft: ReportDraft) -> list[RunRow]:
-    rows = []
+    rows: list[RunRow] = []
     for agent in draft.agents:
-        if (evidence := draft.evidence.get(agent.id)) is None:
-            continue
-        evaluation = draft.evaluations.get(agent.id)
-        verdicts = _run_verdicts(draft, agent.id)
-        computed = evaluation.run_checks if evaluation else {}
-        rows += [build_run_row(evidence, run, verdicts.get(run.id), computed.get(run.id)) for run in evidence.runs]
+        if (own := draft.run_rows.get(agent.id)) is not None:
+            rows += own
+        elif (evidence := draft.evidence.get(agent.id)) is not None:
+            rows += _build_run_rows(evidence, draft.evaluations.get(agent.id))
     return rows
 
 
+def _build_run_rows(evidence: Evidence, evaluation: Evaluation | None) -> list[RunRow]:
+    verdicts = _verdicts_of(evaluation)
+    computed = evaluation.run_checks if evaluation else {}
+    return [build_run_row(evidence, run, verdicts.get(run.id), computed.get(run.id)) for run in evidence.runs]
+
+
 def _run_verdicts(draft: ReportDraft, agent_id: AgentId) -> Verdicts:
-    evaluation = draft.evaluations.get(agent_id)
+    return _verdicts_of(draft.evaluations.get(agent_id))
+
+
+def _verdicts_of(evaluation: Evaluation | None) -> Verdicts:
     return {verdict.run_id: verdict for verdict in evaluation.run_verdicts} if evaluation else {}
 
 

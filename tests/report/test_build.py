@@ -25,6 +25,7 @@ from tasks.evidence.types import (
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.ledger import Paid
 from tasks.judge.rubric import Criteria
+from tasks.judge.runs.verdict import RunVerdict
 from tasks.render.markdown import Links, render_markdown
 from tasks.report.build import Ending, ReportDraft, build_rows
 from tasks.report.plan import ReportPlan
@@ -165,6 +166,18 @@ def _seen(agent: Agent, *statuses: str) -> Evidence:
         for n, s in enumerate(statuses)
     ]
     return build_evidence(agent, AgentRuns(runs=tuple(runs)), (), RunPrices())
+
+
+def test_rows_of_runs_are_made_when_their_agent_is_kept() -> None:
+    agents = [Agent(id=str(number), name=f"agent {number}", environment="demo") for number in (1, 2)]
+    draft = ReportDraft(agents=agents, chosen=frozenset("12"), evidence={a.id: _seen(a, "completed") for a in agents})
+    verdict = RunVerdict(draft.evidence["2"].runs[0].id, "it did", "yes")
+    draft.keep_agent(_good(2, 8.0, run_verdicts=(verdict,)), "2")
+    (made,) = draft.run_rows["2"]
+    assert made["verdict"] == "yes"
+    first, second = build_rows(_plan(), draft).runs
+    assert (first["agent_id"], first["verdict"]) == ("1", None)
+    assert second is made
 
 
 def test_where_no_run_has_a_status_that_counts_the_report_fails_and_names_the_statuses() -> None:
