@@ -10,7 +10,7 @@ def count_slots_at_start(app: ASGIApp) -> ASGIApp:
     """``app``, which counts the slots taken of every limit before its first request.
 
     Prefect counts them in its database; those of leases that a killed server lost would be taken forever.
-    (tests/deployments/local/test_slot_leases.py)
+    (tests/flows/test_shared_server.py)
     """
     from deployments.local.slot_leases import count_slots
 

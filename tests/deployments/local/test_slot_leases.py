@@ -1,4 +1,7 @@
-"""Leases outlive the server that gave them, and a server that starts frees the slots that are not leased."""
+"""Leases outlive the server that gave them.
+
+That a server that starts frees the slots that are not leased is in tests/flows/test_shared_server.py.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,14 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 from prefect.server.concurrency.lease_storage import ConcurrencyLimitLeaseMetadata
 from prefect.server.concurrency.lease_storage.filesystem import ConcurrencyLeaseStorage as PrefectsOnDisk
 from prefect.settings import PREFECT_HOME, temporary_settings
 from prefect.types._concurrency import ConcurrencyLeaseHolder
 
-from deployments.local.prefect_server import prefect_server, wait_until_healthy
 from deployments.local.slot_leases import ConcurrencyLeaseStorage
 
 _LIMIT = uuid4()
@@ -111,34 +111,3 @@ def test_a_lease_whose_file_stays_can_be_ended_again(
     file.rmdir()
     asyncio.run(storage.revoke_lease(lease))
     assert storage.slots() == {}
-
-
-def test_a_server_that_starts_frees_the_slots_that_nobody_leases(
-    team_server: Any, monkeypatch: pytest.MonkeyPatch, api_password: str, api_headers: dict[str, str]
-) -> None:
-    monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
-    # A person's own limit may be taken without a lease; the slots of a rate limit come back by themselves.
-    limits: dict[str, dict[str, float]] = {"tag:lost": {}, "mine": {}, "tag:rate": {"slot_decay_per_second": 1e-6}}
-    with httpx.Client(base_url=team_server.api, headers=api_headers) as client:
-        for name, more in limits.items():
-            client.post("/v2/concurrency_limits/", json={"name": name, "limit": 5} | more).raise_for_status()
-        taken = client.post("/v2/concurrency_limits/increment-with-lease", json={"slots": 1, "names": ["tag:lost"]})
-        # As when a server dies after it took slots and before it wrote who has them.
-        for name in limits:
-            client.patch(f"/v2/concurrency_limits/{name}", json={"active_slots": 4}).raise_for_status()
-    # The next server finds what the first has left in its home and its database. That one need not end for it.
-    home = team_server.home
-    with (
-        prefect_server(home, password=api_password, database_url=team_server.database_url) as url,
-        httpx.Client(base_url=url, headers=api_headers) as client,
-    ):
-        wait_until_healthy(url, home)
-
-        def active(name: str) -> int:
-            return int(client.get(f"/v2/concurrency_limits/{name}").json()["active_slots"])
-
-        assert [active(name) for name in limits] == [1, 4, 4]
-        lease = {"lease_id": taken.json()["lease_id"]}
-        client.post("/v2/concurrency_limits/decrement-with-lease", json=lease).raise_for_status()
-        assert active("tag:lost") == 0
-    assert "tag:lost had 4 slots taken and 1 leased" in (home / "agent-report-server.log").read_text()
