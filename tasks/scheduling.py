@@ -57,8 +57,8 @@ class EvaluationQueue:
     their questions.
 
     A task that waits in a runner for a slow trace would hold a slot, so agents wait here. The team's call needs all
-    evidence and takes longest. With two rounds of agents left, or fewer, a slot is kept free for it; with more, it is
-    next when all evidence is there, behind those that are ready.
+    evidence and takes longest. With two rounds of agents left, or fewer, a slot is kept free for it, and no agent is
+    ahead until it has asked; with more, it is next when all evidence is there, behind those that are ready.
     """
 
     def __init__(self, plan: ReportPlan, judge: Judge, draft: ReportDraft, judges: ConcurrentTaskRunner[Any]) -> None:
