@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from tasks.redaction.redactor import Hook, Redactor
     from tasks.sources.jaeger.client import JaegerClient
     from tasks.sources.source import Source
-    from tasks.sources.turns import Turns
     from tasks.warehouse.ledger.sql_ledger import SqlLedger
     from tasks.warehouse.patience import Patience
     from tasks.warehouse.sql import Warehouse
@@ -102,12 +101,6 @@ class Clients:
             )
         self._close_with(source.close)
         return source
-
-    def turns(self) -> Turns:
-        """The order in which batches of evidence are worked on."""
-        from tasks.sources.turns import Turns
-
-        return self._once("turns", Turns)
 
     def redactor(self) -> Redactor | None:
         """What replaces secrets and personal data in agents' texts; None when ``AGENT_REPORT_REDACT`` is off.

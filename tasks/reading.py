@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from prefect import unmapped
@@ -22,8 +23,11 @@ from tasks.report.plan import ReportPlan
 from tasks.sources import batch
 from tasks.sources.batch import ReadFailure
 from tasks.sources.source import Window
+from tasks.sources.turns import Turns
 
 _MOST_AGENTS = 50
+# Not a parameter of its tasks: it holds a lock.
+_turns: ContextVar[Turns | None] = ContextVar("turns", default=None)
 Rubrics = Mapping[AgentId, Mapping[str, Criterion]]
 """The criteria of each agent, by its id."""
 
@@ -72,7 +76,7 @@ def fetch_runs(
             redactor,
             prices=clients.prices(),
             make_visitor=lambda agent: visit_runs(rubrics[agent.id], functions, redactor.redact if redactor else str),
-            turn=_turn(plan, batch_number),
+            turn=_turn(batch_number),
         )
     )
 
@@ -94,20 +98,29 @@ def fetch_traces(
         clients.prices(),
         clients.redactor(),
         now=plan.evidence_until,
-        turn=_turn(plan, batch_number),
+        turn=_turn(batch_number),
     )
     return quoted(evidence)
 
 
-def _turn(plan: ReportPlan, batch_number: int) -> Callable[[], AbstractContextManager[None]]:
-    """What has been read is worked on in the order of the batches.
+@contextmanager
+def taking_turns(plan: ReportPlan) -> Iterator[Turns | None]:
+    """Tasks that are submitted within the block work on what they have read in the order of the batches.
 
-    Without a limit there is no slot to fill early: what counts is when the last batch is there, for the team.
+    None without a limit of judge calls: there is no slot to fill early then, and what counts is when the last batch is
+    there, for the team.
     """
-    if not plan.judges_at_once:
-        return nullcontext
-    turns = current_clients().turns()
-    return lambda: turns.take(batch_number)
+    turns = Turns() if plan.judges_at_once else None
+    token = _turns.set(turns)
+    try:
+        yield turns
+    finally:
+        _turns.reset(token)
+
+
+def _turn(batch_number: int) -> Callable[[], AbstractContextManager[None]]:
+    turns = _turns.get()
+    return nullcontext if turns is None else lambda: turns.take(batch_number)
 
 
 class Reading(NamedTuple):
@@ -122,7 +135,8 @@ def read_evidence(
     readers: ConcurrentTaskRunner[Any], agents: Sequence[Agent], rubrics: Rubrics, plan: ReportPlan
 ) -> list[Reading]:
     """``fetch_runs`` and ``fetch_traces`` mapped over batches of ``agents``, each of which has one of ``rubrics``."""
-    return list(_map_batches(readers, agents, rubrics, plan))
+    with taking_turns(plan):
+        return list(_map_batches(readers, agents, rubrics, plan))
 
 
 def _map_batches(
@@ -132,9 +146,8 @@ def _map_batches(
     batches = split_batches(agents, width)
     # A runner starts tasks in the order they came in: with the runs of all batches first, no evidence would be there
     # until the last runs are.
-    size = max(1, width // 4)
-    for start in range(0, len(batches), size):
-        group = batches[start : start + size]
+    for start in range(0, len(batches), width):
+        group = batches[start : start + width]
         chosen = [quoted(agents) for agents in group]
         own = [quoted({agent.id: rubrics[agent.id] for agent in agents}) for agents in group]
         numbers = [*range(start, start + len(group))]

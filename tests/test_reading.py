@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from tasks.bridge.quoting import unquoted
 from tasks.connecting import open_clients
 from tasks.errors import RefusedError
 from tasks.evidence.types import Agent, Evidence
-from tasks.reading import fetch_runs, fetch_traces, read_evidence
+from tasks.reading import fetch_runs, fetch_traces, read_evidence, taking_turns
 from tasks.report.plan import build_window
 from tasks.settings import ReportOptions
 from tasks.sources.batch import ReadFailure
@@ -202,22 +203,22 @@ def test_with_a_limit_what_a_batch_has_read_waits_for_the_batches_before_it(
     plan: Any = SimpleNamespace(
         id=1, options=options, evidence_until=until, window=window, judges_at_once=judges_at_once
     )
-    with open_clients() as clients, ThreadPoolExecutor() as pool:
+    with open_clients() as clients, taking_turns(plan) as turns, ThreadPoolExecutor() as pool:
         agents = clients.source().load_agents("demo", window)[:1]
         rubrics: Any = {agent.id: {} for agent in agents}
         runs = unquoted(fetch_runs.fn(agents, rubrics, plan))
         for work in ((fetch_runs.fn, agents, rubrics, plan, 3), (fetch_traces.fn, agents, [runs], plan, 3)):
-            with clients.turns().take(0):
+            with turns.take(0) if turns else nullcontext():
                 reading = pool.submit(copy_context().run, *work)
-                while judges_at_once and clients.turns()._waiting != [3]:
+                if turns is None:
+                    reading.result(60)
+                while turns and turns._waiting != [3]:
                     assert not reading.done()
                     time.sleep(0.01)
-                if not judges_at_once:
-                    reading.result(60)
             assert len(unquoted(reading.result(60))) == 1
 
 
-def test_traces_of_the_first_batches_come_before_the_runs_of_the_last() -> None:
+def test_batches_are_numbered_in_their_order_and_the_first_traces_come_before_the_last_runs() -> None:
     mapped: list[tuple[str, list[int]]] = []
 
     class Runner:
@@ -225,10 +226,9 @@ def test_traces_of_the_first_batches_come_before_the_runs_of_the_last() -> None:
             mapped.append((task.name, parameters["batch_number"]))
             return [object() for _ in parameters["agents"]]
 
-    agents = [Agent(id=str(number), name=str(number), environment="demo") for number in range(12)]
-    plan: Any = SimpleNamespace(options=ReportOptions(max_concurrent_runs=8))
+    agents = [Agent(id=str(number), name=str(number), environment="demo") for number in range(120)]
+    plan: Any = SimpleNamespace(options=ReportOptions(max_concurrent_runs=2), judges_at_once=10)
     runner: Any = Runner()
     readings = read_evidence(runner, agents, {agent.id: {} for agent in agents}, plan)
     assert [agent for reading in readings for agent in reading.agents] == agents
-    groups = [[0, 1], [2, 3], [4, 5]]
-    assert mapped == [(name, group) for group in groups for name in ("fetch_runs", "fetch_traces")]
+    assert mapped == [(name, group) for group in ([0, 1], [2]) for name in ("fetch_runs", "fetch_traces")]
