@@ -8,7 +8,6 @@ import os
 import pty
 import re
 import select
-import signal
 import sqlite3
 import sys
 import time
@@ -40,8 +39,6 @@ class Terminal:
         self._child, self._file = pty.fork()
         if self._child == 0:
             os.chdir(command.folder)
-            # As in a person's shell: where the tests run in the background, Ctrl-C is ignored, and so it would be here.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execve(_COMMAND, [str(_COMMAND), *arguments], environment)
 
     def ask(self) -> str:
