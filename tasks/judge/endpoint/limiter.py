@@ -7,7 +7,7 @@ import threading
 import time
 from bisect import insort
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,13 +23,39 @@ _FIRST_STEP = 0.2
 StopKind = Literal["endpoint", "warehouse", "fail_fast", "timeout", "cancelled"]
 
 
+class Listeners:
+    """Functions that are called when something happens."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wakes: list[Callable[[], None]] = []
+
+    @contextmanager
+    def listening(self, wake: Callable[[], None]) -> Iterator[None]:
+        """``wake`` is one of them within the block."""
+        with self._lock:
+            self._wakes.append(wake)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wakes.remove(wake)
+
+    def wake_all(self) -> None:
+        """Call them all, in the order in which they came."""
+        with self._lock:
+            wakes = list(self._wakes)
+        for wake in wakes:
+            wake()
+
+
 class StopSignal:
     """Ends a report's judging, once and for one reason; every call that waits in a limiter then gives up."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ended: tuple[StopKind, str] | None = None
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners = Listeners()
 
     @property
     def kind(self) -> StopKind | None:
@@ -45,9 +71,7 @@ class StopSignal:
         """End judging; the first reason stays."""
         with self._lock:
             self._ended = self._ended or (kind, reason)
-            listeners = list(self._listeners)
-        for wake in listeners:
-            wake()
+        self._listeners.wake_all()
 
     def check(self) -> None:
         """Raise JudgingEndedError when judging has ended."""
@@ -70,16 +94,9 @@ class StopSignal:
             ended.wait(seconds)
         self.check()
 
-    @contextmanager
-    def listening(self, wake: Callable[[], None]) -> Iterator[None]:
+    def listening(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
         """Call ``wake`` when judging ends."""
-        with self._lock:
-            self._listeners.append(wake)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._listeners.remove(wake)
+        return self._listeners.listening(wake)
 
 
 class Permit:
@@ -126,7 +143,7 @@ class RateLimiter:
     ) -> None:
         self._lock = threading.Lock()
         self._waiting: list[_Waiter] = []
-        self._listeners: list[Callable[[], None]] = []
+        self._when_full = Listeners()
         self._most = width or math.inf
         self._width = self._most
         self._spacing = _spacing(requests_per_minute)
@@ -169,16 +186,9 @@ class RateLimiter:
         """Whether who comes now has to wait for another one's end."""
         return self._in_flight + 1 > self._width
 
-    @contextmanager
-    def announcing_full(self, wake: Callable[[], None]) -> Iterator[None]:
+    def announcing_full(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
         """Call ``wake`` whenever the last permit is taken; it must not use the limiter."""
-        with self._lock:
-            self._listeners.append(wake)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._listeners.remove(wake)
+        return self._when_full.listening(wake)
 
     @contextmanager
     def slot(self, deadline: float, stop: StopSignal) -> Iterator[Permit]:
@@ -197,8 +207,7 @@ class RateLimiter:
                 self._started += 1
                 self._busiest = max(self._busiest, self._in_flight)
                 if self.is_full:
-                    for wake in self._listeners:
-                        wake()
+                    self._when_full.wake_all()
                 self._next_start = max(self._next_start, self._clock()) + self._spacing
                 permit = Permit(self, self._started)
             finally:
