@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -132,7 +132,7 @@ class Nested(Clean):
         # Made once for a column: asking Arrow about its type costs more than most values.
         self._fit = make_fitter(arrow_type)
         self._fit_stored = make_fitter(arrow_type, drop_unknown=True)
-        self._holds_map = _holds_map(arrow_type)
+        self._pair = _make_pairer(arrow_type)
 
     def clean(self, value: Any) -> Any:
         return value.value if isinstance(value, Cleaned) else self._fit(value)
@@ -142,7 +142,7 @@ class Nested(Clean):
 
     def to_parquet(self, value: Any) -> Any:
         cleaned = self.clean(value)
-        return _pairs(cleaned, self.arrow_type) if self._holds_map else cleaned
+        return cleaned if self._pair is None else self._pair(cleaned)
 
     def from_parquet(self, value: Any) -> Any:
         return self._fit_stored(value)
@@ -165,25 +165,26 @@ class FreeJson(Clean):
         return None if value is None else json.loads(value)
 
 
-def _holds_map(arrow_type: Any) -> bool:
+def _make_pairer(arrow_type: Any) -> Callable[[Any], Any] | None:
+    """What gives a value with its maps as lists of pairs, which is how pyarrow takes them; None for a type without."""
     if isinstance(arrow_type, pa.MapType):
-        return True
-    return pa.types.is_nested(arrow_type) and any(_holds_map(field.type) for field in _fields(arrow_type))
-
-
-def _pairs(value: Any, arrow_type: pa.DataType) -> Any:
-    """``value`` with its maps as lists of pairs, which is how pyarrow takes them."""
-    if value is None or not _holds_map(arrow_type):
-        return value
-    if isinstance(arrow_type, pa.MapType):
-        return [(key, _pairs(item, arrow_type.item_type)) for key, item in value.items()]
+        pair_item = _make_pairer(arrow_type.item_type) or (lambda item: item)
+        return lambda value: None if value is None else [(key, pair_item(item)) for key, item in value.items()]
     if isinstance(arrow_type, pa.ListType):
-        return [_pairs(item, arrow_type.value_type) for item in value]
-    return {field.name: _pairs(value[field.name], field.type) for field in _fields(arrow_type)}
+        if (pair_element := _make_pairer(arrow_type.value_type)) is None:
+            return None
+        return lambda value: None if value is None else [pair_element(item) for item in value]
+    if not pa.types.is_struct(arrow_type):
+        return None
+    fields = [arrow_type.field(index) for index in range(arrow_type.num_fields)]
+    pairers = {field.name: pair for field in fields if (pair := _make_pairer(field.type)) is not None}
+    if not pairers:
+        return None
 
+    def pair_struct(value: Any) -> Any:
+        return value and {name: pairers[name](item) if name in pairers else item for name, item in value.items()}
 
-def _fields(arrow_type: Any) -> list[pa.Field[Any]]:
-    return [arrow_type.field(index) for index in range(arrow_type.num_fields)]
+    return pair_struct
 
 
 def _clean_json(value: Any) -> Any:
