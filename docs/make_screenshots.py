@@ -2,7 +2,7 @@
 
 ``python docs/make_screenshots.py http://127.0.0.1:4200 agent-report-data/stack/prefect-password``, with the UI of a
 server that has ``on-demand``.
-The tests do the same in the same browser.
+The tests go the same way in the same browser, but for the list of a run's artifacts.
 """
 
 from __future__ import annotations

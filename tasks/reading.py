@@ -26,7 +26,7 @@ from tasks.sources.source import Window
 from tasks.sources.turns import Turns
 
 _MOST_AGENTS = 50
-# Not a parameter of its tasks: it holds a lock.
+# Not a parameter of the tasks: it holds a lock.
 _turns: ContextVar[Turns | None] = ContextVar("turns", default=None)
 Rubrics = Mapping[AgentId, Mapping[str, Criterion]]
 """The criteria of each agent, by its id."""
@@ -107,8 +107,8 @@ def fetch_traces(
 def taking_turns(plan: ReportPlan) -> Iterator[Turns | None]:
     """Tasks that are submitted within the block work on what they have read in the order of the batches.
 
-    None without a limit of judge calls: there is no slot to fill early then, and what counts is when the last batch is
-    there, for the team.
+    Yields their turns, or None without a limit of judge calls: there is no slot to fill early then, and what counts is
+    when the last batch is there, for the team.
     """
     turns = Turns() if plan.judges_at_once else None
     token = _turns.set(turns)
@@ -118,8 +118,13 @@ def taking_turns(plan: ReportPlan) -> Iterator[Turns | None]:
         _turns.reset(token)
 
 
+def current_turns() -> Turns | None:
+    """The turns of the block that this task was submitted in; None outside one."""
+    return _turns.get()
+
+
 def _turn(batch_number: int) -> Callable[[], AbstractContextManager[None]]:
-    turns = _turns.get()
+    turns = current_turns()
     return nullcontext if turns is None else lambda: turns.take(batch_number)
 
 

@@ -79,7 +79,7 @@ class EvaluationQueue:
         self._expected = 0
         self._in_flight = 0
         self._team_is_due = bool(draft.chosen)
-        self._team_has_asked = False
+        self._team_held_slot = False
         self._logger = get_run_logger()
 
     def evaluate(self, readings: Sequence[Reading]) -> Iterator[int]:
@@ -148,15 +148,15 @@ class EvaluationQueue:
     def _most_in_flight(self) -> int:
         left = self._in_flight + len(self._ready) + len(self._runs_due) + self._expected
         # The team's question takes longest to prepare: an agent that is ahead would take its slot.
-        most = self._width if not self._has_team_asked() and left <= 2 * self._width else self._most
+        most = self._width if not self._team_holds_slot() and left <= 2 * self._width else self._most
         return most - 1 if self._expected and self._width > 1 else most
 
-    def _has_team_asked(self) -> bool:
-        """Whether what is submitted now cannot take the team's slot."""
+    def _team_holds_slot(self) -> bool:
+        """Whether the team has its slot, or has had it: what is submitted now cannot take it."""
         if not self._team_is_due and self._in_flight <= self._width and self._judge.slots.is_full:
             # Everything in flight has a slot, and so has the team.
-            self._team_has_asked = True
-        return self._team_has_asked or self._draft.team is not None
+            self._team_held_slot = True
+        return self._team_held_slot or self._draft.team is not None
 
     def _submit_team(self) -> None:
         self._team_is_due = False
@@ -266,7 +266,7 @@ class EvaluationQueue:
     def _fail(self, ready: Ready, failure: ReadFailure) -> None:
         """Record the failure, and have the agent's task run show it: at once, as it takes no call of the judge."""
         self._miss(ready.agent, f"its runs could not be read ({failure.reason})")
-        self._draft.keep_agent(Evaluation(ready.agent.id, "failed", error=failure.reason), ready.agent.id)
+        self._draft.keep_evaluation(ready.agent.id, Evaluation(ready.agent.id, "failed", error=failure.reason))
         self._ready.appendleft(ready)
 
     def _miss(self, agent: Agent, why: str) -> None:
@@ -303,7 +303,7 @@ class EvaluationQueue:
         if self._judge.stop.kind is not None:
             return
         if ready is None:
-            self._team_is_due, self._team_has_asked = True, False
+            self._team_is_due, self._team_held_slot = True, False
         else:
             self._ready.append(ready)
 
@@ -325,7 +325,7 @@ class EvaluationQueue:
         if evaluation.agent_id is None:
             self._draft.team = evaluation
         else:
-            self._draft.keep_agent(evaluation, evaluation.agent_id)
+            self._draft.keep_evaluation(evaluation.agent_id, evaluation)
         if evaluation.status == "failed":
             whose = f"Agent {agent.name}" if agent else "The team's judgement"
             self._logger.warning("%s failed: %s", whose, evaluation.error)

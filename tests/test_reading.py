@@ -21,10 +21,11 @@ from tasks.bridge.quoting import unquoted
 from tasks.connecting import open_clients
 from tasks.errors import RefusedError
 from tasks.evidence.types import Agent, Evidence
-from tasks.reading import fetch_runs, fetch_traces, read_evidence, taking_turns
+from tasks.reading import current_turns, fetch_runs, fetch_traces, read_evidence, taking_turns
 from tasks.report.plan import build_window
 from tasks.settings import ReportOptions
 from tasks.sources.batch import ReadFailure
+from tasks.sources.turns import Turns
 
 KEY = "sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z"
 NOW = datetime.now(UTC)
@@ -218,17 +219,24 @@ def test_with_a_limit_what_a_batch_has_read_waits_for_the_batches_before_it(
             assert len(unquoted(reading.result(60))) == 1
 
 
-def test_batches_are_numbered_in_their_order_and_the_first_traces_come_before_the_last_runs() -> None:
+@pytest.mark.parametrize("judges_at_once", [10, 0])
+def test_batches_are_in_order_and_the_first_traces_come_before_the_last_runs(judges_at_once: int) -> None:
     mapped: list[tuple[str, list[int]]] = []
+    turns: list[Turns | None] = []
 
     class Runner:
         def map(self, task: Any, parameters: dict[str, Any]) -> list[object]:
             mapped.append((task.name, parameters["batch_number"]))
+            turns.append(current_turns())
             return [object() for _ in parameters["agents"]]
 
     agents = [Agent(id=str(number), name=str(number), environment="demo") for number in range(120)]
-    plan: Any = SimpleNamespace(options=ReportOptions(max_concurrent_runs=2), judges_at_once=10)
+    plan: Any = SimpleNamespace(options=ReportOptions(max_concurrent_runs=2), judges_at_once=judges_at_once)
     runner: Any = Runner()
     readings = read_evidence(runner, agents, {agent.id: {} for agent in agents}, plan)
     assert [agent for reading in readings for agent in reading.agents] == agents
     assert mapped == [(name, group) for group in ([0, 1], [2]) for name in ("fetch_runs", "fetch_traces")]
+    # A report has turns of its own, and only where there is a limit.
+    assert len(set(turns)) == 1
+    assert (turns[0] is not None) is bool(judges_at_once)
+    assert current_turns() is None

@@ -58,16 +58,16 @@ class ReportDraft:
     evidence: dict[AgentId, Evidence] = field(default_factory=dict)
     evaluations: dict[AgentId, Evaluation] = field(default_factory=dict)
     run_rows: dict[AgentId, list[RunRow]] = field(default_factory=dict)
-    """Those of agents that ``keep_agent`` was given."""
+    """The rows of runs of every agent whose evaluation was kept."""
     team: Evaluation | None = None
     ending: Ending | None = None
     issues: IssueSearch | None = None
     warnings: list[str] = field(default_factory=list)
     redacted: bool = True
 
-    def keep_agent(self, evaluation: Evaluation, agent_id: AgentId) -> None:
-        """Keep an agent's evaluation, which is final, and make the rows of its runs: most of the report's rows, made
-        while other agents are judged."""
+    def keep_evaluation(self, agent_id: AgentId, evaluation: Evaluation) -> None:
+        """Keep an agent's evaluation, and make the rows of its runs: most of the report's rows, made while other agents
+        are judged."""
         self.evaluations[agent_id] = evaluation
         if agent_id in self.evidence:
             self.run_rows[agent_id] = _build_run_rows(self.evidence[agent_id], evaluation)

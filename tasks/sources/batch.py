@@ -46,7 +46,7 @@ def read_runs(
     """The runs of each agent, redacted, in the order of ``agents``: with ``window.since`` a sample of all.
 
     A visitor that ``make_visitor`` gives for an agent is shown every run of the population, as the source has it. What
-    has been read is worked on within ``turn()``.
+    has been read is redacted and checked within ``turn()``, a person's own functions included.
 
     Raises:
         RefusedError: the source cannot filter by model, or knows no sessions.

@@ -124,7 +124,7 @@ def _report_directly(criteria: Criteria, options: ReportOptions) -> int:
             draft.chosen_agents, unquoted(fetch_traces.fn(draft.chosen_agents, [runs], plan)), strict=True
         ):
             if isinstance(evidence, ReadFailure):
-                draft.evaluations[agent.id] = Evaluation(agent.id, "failed", error=evidence.reason)
+                draft.keep_evaluation(agent.id, Evaluation(agent.id, "failed", error=evidence.reason))
                 continue
             draft.evidence[agent.id] = evidence
             rubric, finished = draft.rubrics[agent.id], [run.id for run in evidence.finished_runs]
@@ -133,7 +133,7 @@ def _report_directly(criteria: Criteria, options: ReportOptions) -> int:
                 judged = judge_each(judge, evidence, finished, rubric, timeout_seconds=seconds)
             if not finished:
                 missing[agent.name] = "no finished run"
-            draft.evaluations[agent.id] = evaluate_evidence(judge, evidence, rubric, plan, judged)
+            draft.keep_evaluation(agent.id, evaluate_evidence(judge, evidence, rubric, plan, judged))
         draft.team = judge_team(judge, draft.known_evidence, missing, plan.criteria.team, timeout_seconds=seconds)
         draft.issues = find_issues.fn(plan, draft)
         rows = write_report.fn(plan, draft)

@@ -168,11 +168,11 @@ def _seen(agent: Agent, *statuses: str) -> Evidence:
     return build_evidence(agent, AgentRuns(runs=tuple(runs)), (), RunPrices())
 
 
-def test_rows_of_runs_are_made_when_their_agent_is_kept() -> None:
+def test_rows_of_runs_are_made_when_their_agents_evaluation_is_kept() -> None:
     agents = [Agent(id=str(number), name=f"agent {number}", environment="demo") for number in (1, 2)]
     draft = ReportDraft(agents=agents, chosen=frozenset("12"), evidence={a.id: _seen(a, "completed") for a in agents})
     verdict = RunVerdict(draft.evidence["2"].runs[0].id, "it did", "yes")
-    draft.keep_agent(_good(2, 8.0, run_verdicts=(verdict,)), "2")
+    draft.keep_evaluation("2", _good(2, 8.0, run_verdicts=(verdict,)))
     (made,) = draft.run_rows["2"]
     assert made["verdict"] == "yes"
     first, second = build_rows(_plan(), draft).runs

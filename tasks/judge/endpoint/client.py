@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 import httpx2
 import openai
 
-# The SDK imports them when they are first used, which would be in a report's time.
+# The SDK would import these modules at the first call, in a report's time.
 import openai.resources.chat.completions.completions
 from openai import APIConnectionError, APIStatusError, APITimeoutError
 

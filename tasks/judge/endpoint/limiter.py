@@ -126,7 +126,8 @@ class RateLimiter:
 
     At most ``width`` calls are in flight (0: no bound until the endpoint sets one), and at most
     ``requests_per_minute`` start (0: no bound), retries too. Who waits is let in by deadline, the nearest first, so a
-    call that was refused keeps its turn. Times are of ``clock``.
+    call that was refused keeps its turn. Deadlines and holds are times of ``clock``; waiting takes real seconds, so
+    another clock than ``time.monotonic`` is for tests.
 
     The width adapts. On a 429 it becomes the number of calls in flight that were not refused, at least 1, once in
     ``cooldown_seconds``. It grows back, never beyond ``width``, after every round (as many answers as the limiter is
@@ -187,7 +188,10 @@ class RateLimiter:
         return self._in_flight + 1 > self._width
 
     def announcing_full(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        """Call ``wake`` whenever the last permit is taken; it must not use the limiter."""
+        """Call ``wake`` whenever the last permit is taken; not when the limiter narrows and is full by that.
+
+        ``wake`` runs under the limiter's lock: it must return at once, not raise, and take no permit.
+        """
         return self._when_full.listening(wake)
 
     @contextmanager
