@@ -34,7 +34,7 @@ os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="prefect-")
 os.environ["PREFECT_API_AUTH_STRING"] = _PASSWORD = "password-of-the-tests"
 # Nothing here is encrypted, and certifi's certificates take each client longer to read than a request takes.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "one_certificate.pem")
-# Of tests that run in the background a shell ignores Ctrl-C, and so would the commands that they start.
+# A shell makes what it starts in the background ignore Ctrl-C, and the commands that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 quiet_prefect()
 calm_collector()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -48,8 +49,7 @@ class Command:
     def environment(self, **variables: str) -> dict[str, str]:
         """Only what a process needs, and ``variables``."""
         home = {"HOME": str(self.folder), "PREFECT_HOME": str(self.folder / "prefect"), "DO_NOT_TRACK": "1"}
-        kept = {name: os.environ[name] for name in ("PATH", "SSL_CERT_FILE")}
-        return {**kept, "LANG": "C.UTF-8", **home, **variables}
+        return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **home, **variables}
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """The running command."""
@@ -87,10 +87,7 @@ def command(tmp_path: Path) -> Command:
 def run_here(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Ended]:
-    """``command.run`` in this process, which has imported all that is slow, there or in another ``folder``.
-
-    Reports need a process of their own.
-    """
+    """``command.run`` in this process, which has imported all that is slow, there or in another ``folder``."""
 
     def run(*arguments: str, folder: Path = command.folder, **variables: str) -> Ended:
         monkeypatch.chdir(folder)
@@ -98,9 +95,13 @@ def run_here(
             monkeypatch.delenv(name)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        # A command sets variables for the processes that it starts.
-        with mock.patch.dict(os.environ), pytest.raises(SystemExit) as ended:
-            main(arguments)
+        interrupt = signal.getsignal(signal.SIGINT)
+        try:
+            # A command sets variables for the processes that it starts.
+            with mock.patch.dict(os.environ), pytest.raises(SystemExit) as ended:
+                main(arguments)
+        finally:
+            signal.signal(signal.SIGINT, interrupt)
         printed = capsys.readouterr()
         return Ended(int(ended.value.code or 0), printed.out, printed.err)
 

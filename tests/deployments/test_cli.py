@@ -69,7 +69,8 @@ _REFUSED: dict[str, tuple[list[str], dict[str, str], int, str]] = {
 
 
 # What a process of its own decides: whether Prefect's settings are read right, and that stdout stays empty. One that
-# has started a server when it fails is in tests/flows/test_secrets.py.
+# has started a server when it fails, and ends all the same, is in tests/flows/test_secrets.py (an unreachable
+# warehouse).
 _APART = ("Prefect home is a file",)
 
 

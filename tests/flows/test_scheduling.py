@@ -103,7 +103,7 @@ def test_more_are_in_progress_than_may_ask(
 ) -> None:
     """One more than four has its question ready, and four calls at once is the most that the judge gets.
 
-    Seven are two rounds of all agents and the team: one more has its question ready as soon as the team has asked.
+    At seven at once all agents and the team are two rounds: one more has its question ready once the team has its slot.
     """
     from prefect.settings import PREFECT_API_URL
 

@@ -208,7 +208,7 @@ def closed_port() -> Iterator[int]:
 def test_a_warehouse_that_cannot_be_reached_is_one_line_without_its_password(
     marked_sample: Sample, closed_port: int, tmp_path: Path
 ) -> None:
-    """Of a source test_cli has the same, but in a process that starts no server, which has to end as well."""
+    """tests/deployments/test_cli.py has the same of a source, but without a server: here that has to end as well."""
     marked_sample.write_sqlite(tmp_path / "source.db")
     ended = _run(
         tmp_path,

@@ -291,16 +291,12 @@ def test_commands_in_its_folder_use_its_server(up: Up, run_here: Callable[..., A
     """A report that is run beside it, and setup, which is given its URL."""
     known = psutil.Process(up.state["children"]["worker"]).environ()
     names = ("AGENT_REPORT_SOURCE_URL", "AGENT_REPORT_JUDGE_MODEL", "OPENAI_BASE_URL", "OPENAI_API_KEY")
-    interrupt = signal.getsignal(signal.SIGINT)
-    try:
-        with temporary_settings(restore_defaults={PREFECT_API_URL, PREFECT_API_AUTH_STRING}):
-            made = run_here(
-                *("run", "demo", "--agents", "sql-analyst", "--runs-per-agent", "3"),
-                folder=up.command.folder,
-                **{name: known[name] for name in names},
-            )
-    finally:
-        signal.signal(signal.SIGINT, interrupt)
+    with temporary_settings(restore_defaults={PREFECT_API_URL, PREFECT_API_AUTH_STRING}):
+        made = run_here(
+            *("run", "demo", "--agents", "sql-analyst", "--runs-per-agent", "3"),
+            folder=up.command.folder,
+            **{name: known[name] for name in names},
+        )
     assert made.code == 0, made.printed
     runs = up.api.post("/flow_runs/filter", json={}).json()
     beside = [run for run in runs if run["name"] == "report on demo" and run["deployment_id"] is None]
