@@ -246,8 +246,8 @@ def test_it_shrinks_once_in_a_cooldown() -> None:
 
 
 def test_an_endpoint_of_four_at_once_refuses_few() -> None:
-    """Calls of a second, as many at once as the limiter lets in: a burst at first, then one in ten at the most."""
-    refused = _ask_in_rounds(lambda _, asked: min(4, asked), 200, round_seconds=1.0)
+    """As many at once as the limiter lets in: a burst is refused at first, then one in ten at the most."""
+    refused = _ask_in_rounds(lambda _, asked: min(4, asked), 200)
     assert 6 < refused <= 6 + 200 / 10
 
 
@@ -260,10 +260,10 @@ def test_an_endpoint_of_five_in_a_window_refuses_few() -> None:
         begun.extend([now] * room)
         return room
 
-    assert _ask_in_rounds(accept, 200, round_seconds=1.0) <= 200 / 5
+    assert _ask_in_rounds(accept, 200) <= 200 / 5
 
 
-def _ask_in_rounds(accept: Callable[[float, int], int], calls: int, round_seconds: float) -> int:
+def _ask_in_rounds(accept: Callable[[float, int], int], calls: int) -> int:
     """How many calls are refused until ``calls`` are answered; ``accept`` is how many get in of those that ask."""
     clock, answered, refused = Clock(), 0, 0
     limiter = RateLimiter(10, clock=clock)
@@ -272,8 +272,8 @@ def _ask_in_rounds(accept: Callable[[float, int], int], calls: int, round_second
             permits = _take(limiter, limiter.width, stack, clock)
             room = accept(clock.seconds, len(permits))
             for permit in permits[room:]:
-                permit.refused(round_seconds)
-            clock.seconds += round_seconds
+                permit.refused(1)
+            clock.seconds += 1
             for permit in permits[:room]:
                 permit.answered()
         answered += room
