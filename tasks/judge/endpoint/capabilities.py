@@ -15,8 +15,6 @@ from tasks.judge.endpoint.refusals.refusal import Refusal
 
 logger = logging.getLogger(__name__)
 
-# An endpoint checks a request before it generates, so it refuses sooner than this.
-_REFUSES_WITHIN_SECONDS = 0.5
 # An answer that is cut off at less than this share of its limit was cut off by something else.
 _EARLY = 0.75
 
@@ -25,10 +23,12 @@ class Capabilities:
     """The form in which one model at one base URL can be asked; shared by all threads, one per process.
 
     It starts with everything and gives up what refusals name, for good; each step is logged once. A poor answer takes
-    nothing away: one that does not follow the schema adds the schema as text.
+    nothing away: one that does not follow the schema adds the schema as text. An endpoint checks a request before it
+    generates: a call that was not refused within ``refuses_within_seconds`` is taken not to be.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, refuses_within_seconds: float = 0.5) -> None:
+        self._refuses_within_seconds = refuses_within_seconds
         self._changed = threading.Condition()
         self._form = Form()
         self._proven = False
@@ -46,14 +46,14 @@ class Capabilities:
         return self._proven and form == self._form
 
     def wait_turn(self) -> None:
-        """Wait, half a second for each form at most, while another call finds out whether the newest form is taken."""
+        """Wait while another call finds out whether the newest form is taken; it has ``refuses_within_seconds`` for it."""
         with self._changed:
             while self._trying:
                 now = time.monotonic()
                 if self._tried_since is None:
                     self._tried_since = now
                     return
-                left = self._tried_since + _REFUSES_WITHIN_SECONDS - now
+                left = self._tried_since + self._refuses_within_seconds - now
                 if left <= 0:
                     self._trying = False
                     self._changed.notify_all()
@@ -65,6 +65,13 @@ class Capabilities:
         with self._changed:
             if form in (self._form, replace(self._form, explained=False)) and not self._proven:
                 self._proven, self._trying = True, False
+                self._changed.notify_all()
+
+    def gave_up(self, form: Form) -> None:
+        """A call in this form has failed for good, so nobody waits for its result any longer."""
+        with self._changed:
+            if form == self._form:
+                self._trying = False
                 self._changed.notify_all()
 
     def ignored(self) -> None:

@@ -191,7 +191,11 @@ class JudgeClient:
                         held = self._slow_down(permit, failure, call)
                     # Before the slot is given back, so that no call slips through in between that does not know it yet.
                     call.said = self._describe(failure)
-                    following = self._handle(form, failure, call)
+                    try:
+                        following = self._handle(form, failure, call)
+                    except JudgeError:
+                        self.capabilities.gave_up(form)
+                        raise
                 if following == "pause" and not held:
                     stop.wait(self._pause(failure, call), deadline)
         except JudgeError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -341,6 +342,14 @@ def test_an_answer_lets_those_who_wait_go() -> None:
         assert not waiting.done()
         capabilities.answered(capabilities.form)
         waiting.result()
+
+
+def test_nobody_waits_for_a_call_that_has_failed_for_good(serve: Serve, make_client: MakeClient) -> None:
+    server = serve(takes())
+    client = make_client(server.base_url, capabilities=Capabilities(refuses_within_seconds=math.inf))
+    for _ in range(2):
+        with pytest.raises(EndpointError):
+            ask(client)
 
 
 def test_a_refusal_of_an_older_form_changes_nothing_more() -> None:
