@@ -122,9 +122,9 @@ def test_who_waits_for_a_slot_has_its_question_ready_and_loses_no_time(
     with ThreadPoolExecutor() as pool:
         with judge.slots.slot(math.inf, judge.stop):
             asked = replace(question, render=render)
-            evaluating = pool.submit(judge_question, judge, asked, timeout_seconds=5)
+            evaluating = pool.submit(judge_question, judge, asked, timeout_seconds=3)
             assert is_ready.wait(60)
-            time.sleep(5.2)
+            time.sleep(3.2)
             assert server.requests == []
             assert not evaluating.done()
         assert evaluating.result(60).status == "evaluated"

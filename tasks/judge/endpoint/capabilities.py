@@ -67,11 +67,11 @@ class Capabilities:
                 self._proven, self._trying = True, False
                 self._changed.notify_all()
 
-    def gave_up(self, form: Form) -> None:
-        """A call in this form has failed for good, so nobody waits for its result any longer."""
+    def undecided(self, form: Form) -> None:
+        """A call in this form has ended without showing whether the form is taken: the next one finds out."""
         with self._changed:
             if form == self._form:
-                self._trying = False
+                self._tried_since = None
                 self._changed.notify_all()
 
     def ignored(self) -> None:

@@ -193,9 +193,8 @@ class JudgeClient:
                     call.said = self._describe(failure)
                     try:
                         following = self._handle(form, failure, call)
-                    except JudgeError:
-                        self.capabilities.gave_up(form)
-                        raise
+                    finally:
+                        self.capabilities.undecided(form)
                 if following == "pause" and not held:
                     stop.wait(self._pause(failure, call), deadline)
         except JudgeError as error:

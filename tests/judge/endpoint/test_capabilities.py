@@ -344,8 +344,12 @@ def test_an_answer_lets_those_who_wait_go() -> None:
         waiting.result()
 
 
-def test_nobody_waits_for_a_call_that_has_failed_for_good(serve: Serve, make_client: MakeClient) -> None:
-    server = serve(takes())
+@pytest.mark.parametrize("status", [400, 500])
+def test_after_a_call_that_has_failed_the_next_one_goes_at_once(
+    status: int, serve: Serve, make_client: MakeClient
+) -> None:
+    """With HTTP 500 the next one is the same call's next attempt."""
+    server = serve(error(400, "response_format is not supported"), error(status, "no"))
     client = make_client(server.base_url, capabilities=Capabilities(refuses_within_seconds=math.inf))
     for _ in range(2):
         with pytest.raises(EndpointError):
