@@ -23,7 +23,8 @@ from tasks.judge.budget import Budget, describe_unknown_price
 from tasks.judge.criteria.computed import add_computed
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.criteria.function import load_functions
-from tasks.judge.endpoint.limiter import RateLimiter, StopSignal
+from tasks.judge.endpoint.limiter import RateLimiter
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.judge.evaluation import Evaluation
 from tasks.judge.exchange import Judge
 from tasks.judge.issues.judging import IssueSearch, judge_issues

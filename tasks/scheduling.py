@@ -134,6 +134,7 @@ class EvaluationQueue:
         return lambda future: self._events.put(lambda: handle(*args, future))
 
     def _submit(self) -> None:
+        self._notice_team_slot()
         while self._in_flight < self._most_in_flight() and self._judge.stop.kind is None:
             if self._team_is_due and not self._expected:
                 self._submit_team()
@@ -148,15 +149,15 @@ class EvaluationQueue:
     def _most_in_flight(self) -> int:
         left = self._in_flight + len(self._ready) + len(self._runs_due) + self._expected
         # The team's question takes longest to prepare: an agent that is ahead would take its slot.
-        most = self._width if not self._team_holds_slot() and left <= 2 * self._width else self._most
+        most = self._width if not self._team_held_slot and left <= 2 * self._width else self._most
         return most - 1 if self._expected and self._width > 1 else most
 
-    def _team_holds_slot(self) -> bool:
-        """Whether the team has its slot, or has had it: what is submitted now cannot take it."""
-        if not self._team_is_due and self._in_flight <= self._width and self._judge.slots.is_full:
-            # Everything in flight has a slot, and so has the team.
+    def _notice_team_slot(self) -> None:
+        """Note whether the team has its slot, or has had it: what is submitted from then on cannot take it."""
+        # With every slot taken and no more in flight than slots, the team has one.
+        all_hold = self._in_flight <= self._width and self._judge.slots.is_full
+        if self._draft.team is not None or (not self._team_is_due and all_hold):
             self._team_held_slot = True
-        return self._team_held_slot or self._draft.team is not None
 
     def _submit_team(self) -> None:
         self._team_is_due = False

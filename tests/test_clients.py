@@ -21,7 +21,8 @@ from tasks.clients import Clients, current_clients, find_clients
 from tasks.connecting import open_clients
 from tasks.errors import ConfigurationError, RefusedError
 from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.endpoint.limiter import DeadlineError, StopSignal
+from tasks.judge.endpoint.limiter import DeadlineError
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.settings import NO_ENV_FILE, ReportOptions, read_settings
 
 _ports = itertools.count(20_001)

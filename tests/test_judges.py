@@ -18,8 +18,8 @@ from tasks.connecting import open_clients
 from tasks.errors import ConfigurationError, EndpointError
 from tasks.evidence.prices import RunPrices, Tokens
 from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.reply import Reply
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.settings import ReportOptions, read_settings
 
 KEY = "key-of-the-endpoint-0123456789"

@@ -6,7 +6,7 @@ import time
 
 from deployments.doctor.finding import Finding
 from tasks.clients import Clients
-from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.settings import ReportOptions
 from tasks.wording.counts import counted
 from tasks.wording.durations import format_duration

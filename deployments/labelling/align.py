@@ -181,7 +181,7 @@ def _load(report: ReportRow, warehouse: Warehouse) -> _Labelled:
 
 def _prepare(clients: Clients, report: ReportRow, split: Split, in_force: Guidance | None) -> _Work:
     from tasks.judge.budget import Budget
-    from tasks.judge.endpoint.limiter import StopSignal
+    from tasks.judge.endpoint.stop_signal import StopSignal
     from tasks.judge.exchange import Judge
     from tasks.stored.rereading import reread_evidence, reread_plan
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tasks.errors import BudgetError
-from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.stop_signal import StopSignal
 
 
 class Reservation:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tasks.evidence.types import AgentId
-from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.judge.prompt.instructions import Kind
 
 

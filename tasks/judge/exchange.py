@@ -16,12 +16,13 @@ from tasks.judge.call_context import CallContext, Spent
 from tasks.judge.claims import claimed
 from tasks.judge.cut_off import describe_cut_prompt, ended_by_context, is_spent_on_reasoning, was_prompt_cut
 from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.endpoint.limiter import RateLimiter, StopSignal
+from tasks.judge.endpoint.limiter import RateLimiter
 from tasks.judge.endpoint.model_limits import Bounds, bounds_from, count_of_prompt, is_count_of_tokens
 from tasks.judge.endpoint.reply import Reply
 from tasks.judge.endpoint.schema import follows
 from tasks.judge.endpoint.stated_limits import StatedLimits, read_stated_limits
 from tasks.judge.endpoint.stated_price import StatedPrice
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.judge.ledger import Claim, Ledger, PaidAnswer, fingerprint
 from tasks.judge.prompt.instructions import PROMPT_VERSION
 from tasks.judge.prompt.prompts import build_repair

@@ -11,7 +11,7 @@ from tasks.errors import ConflictError, NotFoundError, SourceError
 from tasks.evidence.types import Agent, AgentRuns, Run
 from tasks.judge.budget import Budget
 from tasks.judge.call_context import Spent
-from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.judge.exchange import Judge
 from tasks.judge.ledger import fingerprint
 from tasks.judge.prompt.selection import label_runs

@@ -20,7 +20,8 @@ from tasks.evidence.prices import RunPrices
 from tasks.evidence.types import Agent, AgentRuns, Evidence, Run
 from tasks.judge.criteria.criterion import Criterion
 from tasks.judge.endpoint.client import JudgeClient, open_endpoint
-from tasks.judge.endpoint.limiter import RateLimiter, StopSignal
+from tasks.judge.endpoint.limiter import RateLimiter
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.judge.exchange import Judge
 from tasks.judge.ledger import Claim, PaidAnswer, unknown_cost
 from tasks.judge.prompt.citations import LabelledRun, LabelledRuns

@@ -17,7 +17,7 @@ import pytest
 from tasks.errors import DeadlineError, JudgingEndedError, WarehouseError
 from tasks.judge.call_context import CallContext
 from tasks.judge.claims import claimed, growing_pauses
-from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.judge.ledger import Claim, PaidAnswer
 
 Enter = Callable[..., AbstractContextManager[PaidAnswer | Claim]]

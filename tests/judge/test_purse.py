@@ -13,7 +13,7 @@ import pytest
 
 from tasks.errors import BudgetError, JudgingEndedError
 from tasks.judge.budget import Budget
-from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.stop_signal import StopSignal
 
 
 def spend(budget: Budget, most: float | None, cost: float) -> None:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from deployments.local.postgres import embedded_postgres
 from tasks.errors import JudgingEndedError, WarehouseError
-from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.judge.ledger import Claim, PaidAnswer
 from tasks.warehouse.engine import Database
 from tasks.warehouse.ledger.patient_ledger import PatientLedger

@@ -46,7 +46,7 @@ class Capabilities:
         return self._proven and form == self._form
 
     def wait_turn(self) -> None:
-        """Wait while another call finds out whether the newest form is taken; it has ``refuses_within_seconds`` for it."""
+        """Wait while another call finds out whether the newest form is taken, ``refuses_within_seconds`` at most."""
         with self._changed:
             while self._trying:
                 now = time.monotonic()

@@ -29,12 +29,13 @@ from tasks.judge.endpoint.capabilities import Capabilities
 from tasks.judge.endpoint.faults.fault import Cause, recognise
 from tasks.judge.endpoint.faults.table import ENDINGS, FAULTS, REMEDIES, why_judging_ends
 from tasks.judge.endpoint.form import LIMIT, Form
-from tasks.judge.endpoint.limiter import Permit, RateLimiter, StopSignal
+from tasks.judge.endpoint.limiter import Permit, RateLimiter
 from tasks.judge.endpoint.model_limits import Bounds, ModelLimits
 from tasks.judge.endpoint.refusals.refusal import Refusal, read_refusal, without_echo
 from tasks.judge.endpoint.refusals.stated import read_stated_refusal
 from tasks.judge.endpoint.reply import Reply, read_reply, unread_reply
 from tasks.judge.endpoint.stated_limits import read_stated_limits
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.wire.body import EncodingError, LargeBodyError
 from tasks.wire.deadline import bound_time, exchange_within
 from tasks.wire.route import describe_cause

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from tasks.errors import WarehouseError
-from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.judge.ledger import Claim, PaidAnswer
 from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.patience import ENDING_SECONDS, Patience

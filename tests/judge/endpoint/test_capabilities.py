@@ -20,9 +20,9 @@ from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.faults.fault import recognise
 from tasks.judge.endpoint.faults.table import FAULTS, REMEDIES
 from tasks.judge.endpoint.form import Form
-from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.refusals.refusal import read_refusal
 from tasks.judge.endpoint.reply import Reply
+from tasks.judge.endpoint.stop_signal import StopSignal
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
 SCHEMA = {"type": "object", "properties": {"wörd": {"type": "string"}}, "required": ["wörd"]}

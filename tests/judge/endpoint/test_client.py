@@ -18,8 +18,8 @@ from deployments.demo.judge import SimulatedJudge, completion
 from deployments.demo.loopback import Response
 from tasks.errors import DeadlineError, EndpointError, JudgingEndedError
 from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.reply import Reply
+from tasks.judge.endpoint.stop_signal import StopSignal
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
@@ -363,7 +363,7 @@ def test_a_reply_that_is_too_long_is_a_problem(serve: Serve, make_client: MakeCl
     assert "longer than 8,388,608 bytes" in ask(make_client(server.base_url)).problem
 
 
-def test_a_limit_without_retry_after_narrows_the_gate_and_holds_nobody_else(
+def test_a_limit_without_retry_after_narrows_the_limiter_and_holds_nobody_else(
     serve: Serve, make_client: MakeClient
 ) -> None:
     server = serve(error(429), "x")

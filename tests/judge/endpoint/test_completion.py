@@ -14,8 +14,8 @@ from deployments.demo.judge import SimulatedJudge
 from deployments.demo.loopback import Response
 from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.completion import read_completion
-from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.refusals.stated import read_stated_refusal
+from tasks.judge.endpoint.stop_signal import StopSignal
 
 Serve = Callable[..., SimulatedJudge]
 MakeClient = Callable[..., JudgeClient]

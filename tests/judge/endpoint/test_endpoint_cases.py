@@ -15,8 +15,8 @@ from deployments.demo.loopback import Response
 from tasks.errors import ContextLengthError, EndpointError
 from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.form import Form
-from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.reply import Reply
+from tasks.judge.endpoint.stop_signal import StopSignal
 
 _FILE = Path(__file__).parents[2] / "fixtures" / "endpoint_cases.json"
 CASES = {case["case"]: case["answers"] for case in json.loads(_FILE.read_text(encoding="utf-8"))}

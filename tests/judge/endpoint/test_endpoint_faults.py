@@ -15,8 +15,8 @@ from deployments.demo.judge import SimulatedJudge, completion
 from deployments.demo.loopback import Response
 from tasks.errors import DeadlineError, EndpointError
 from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.reply import Reply
+from tasks.judge.endpoint.stop_signal import StopSignal
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "The secret evidence."}]
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}

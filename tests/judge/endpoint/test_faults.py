@@ -16,9 +16,9 @@ from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.faults.fault import Cause, Example, Fault, recognise
 from tasks.judge.endpoint.faults.table import FAULTS, why_judging_ends
 from tasks.judge.endpoint.form import Form
-from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.refusals.refusal import Refusal
 from tasks.judge.endpoint.reply import Reply
+from tasks.judge.endpoint.stop_signal import StopSignal
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
 SCHEMA = {

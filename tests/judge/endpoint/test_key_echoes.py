@@ -12,8 +12,8 @@ from deployments.demo.judge import SimulatedJudge, completion
 from deployments.demo.loopback import Response
 from tasks.errors import DeadlineError, EndpointError
 from tasks.judge.endpoint.client import JudgeClient
-from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.reply import Reply
+from tasks.judge.endpoint.stop_signal import StopSignal
 
 KEY = "sk-secret-0123456789abcdef"
 Serve = Callable[..., SimulatedJudge]

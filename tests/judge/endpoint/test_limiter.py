@@ -12,7 +12,8 @@ from contextlib import ExitStack
 import pytest
 
 from tasks.errors import DeadlineError, JudgingEndedError
-from tasks.judge.endpoint.limiter import Permit, RateLimiter, StopSignal
+from tasks.judge.endpoint.limiter import Permit, RateLimiter
+from tasks.judge.endpoint.stop_signal import StopSignal
 
 
 class Clock:
@@ -148,32 +149,7 @@ def test_after_the_end_nobody_enters() -> None:
         stop.wait(0, time.monotonic() + 5)
 
 
-def test_the_first_reason_stays() -> None:
-    stop = StopSignal()
-    stop.check()
-    assert (stop.kind, stop.reason) == (None, None)
-    stop.end("fail_fast", "first")
-    stop.end("timeout", "second")
-    assert (stop.kind, stop.reason) == ("fail_fast", "first")
-
-
-def test_listeners_are_told_once_and_only_while_they_listen() -> None:
-    stop, heard = StopSignal(), []
-    with stop.listening(lambda: heard.append("early")):
-        pass
-    with stop.listening(lambda: heard.append("now")):
-        stop.end("cancelled", "stopped")
-    stop.end("cancelled", "again")
-    assert heard == ["now"]
-
-
-def test_a_wait_that_cannot_end_in_time_is_not_begun() -> None:
-    started = time.monotonic()
-    with pytest.raises(DeadlineError, match="before the endpoint may be asked again"):
-        StopSignal().wait(10, started + 5)
-
-
-def test_a_wider_gate_lets_in_who_waits() -> None:
+def test_a_wider_limiter_lets_in_who_waits() -> None:
     limiter = RateLimiter(1)
     with ThreadPoolExecutor(1) as pool, limiter.slot(time.monotonic() + 5, StopSignal()):
         waiting = pool.submit(_enter, limiter)
@@ -320,7 +296,7 @@ def test_after_a_refusal_within_a_round_the_round_begins_anew() -> None:
             assert limiter.width == width
 
 
-def test_a_wide_gate_grows_by_a_twentieth() -> None:
+def test_a_wide_limiter_grows_by_a_twentieth() -> None:
     limiter = RateLimiter(100, cooldown_seconds=0)
     _shrink(limiter, 100, 40)
     assert _answer_rounds(limiter, 2) == [63, 66]

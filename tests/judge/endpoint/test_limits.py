@@ -15,8 +15,9 @@ import pytest
 from deployments.demo.judge import SimulatedJudge, completion
 from deployments.demo.loopback import Request, Response
 from tasks.judge.endpoint.client import JudgeClient, open_endpoint
-from tasks.judge.endpoint.limiter import RateLimiter, StopSignal
+from tasks.judge.endpoint.limiter import RateLimiter
 from tasks.judge.endpoint.reply import Reply
+from tasks.judge.endpoint.stop_signal import StopSignal
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
 SCHEMA = {"type": "object", "properties": {}}
@@ -124,7 +125,7 @@ def test_a_failing_endpoint_is_asked_as_widely_as_before(endpoint: Endpoint) -> 
     assert limiter.width == 10
 
 
-def test_answers_widen_the_gate_again(endpoint: Endpoint) -> None:
+def test_answers_widen_the_limiter_again(endpoint: Endpoint) -> None:
     left = [Response(429, b"{}", headers={"Retry-After-Ms": "5"}, delay_seconds=0.001)]
     server = endpoint(lambda payload, request: left.pop() if left else Response(body=DONE, delay_seconds=0.001))
     limiter = RateLimiter(4, cooldown_seconds=0)

@@ -16,8 +16,8 @@ from deployments.demo.loopback import Response
 from tasks.errors import ContextLengthError, DeadlineError, EndpointError, JudgeError
 from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.endpoint.form import Form
-from tasks.judge.endpoint.limiter import StopSignal
 from tasks.judge.endpoint.reply import Reply
+from tasks.judge.endpoint.stop_signal import StopSignal
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
 SCHEMA = {"type": "object", "properties": {"score": {"type": ["number", "null"]}}, "additionalProperties": False}

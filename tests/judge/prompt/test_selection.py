@@ -225,7 +225,7 @@ def test_the_budget_holds_whatever_the_runs_are(
     kind: str, count: int, make_run: MakeRun, make_evidence: MakeEvidence, rubric: dict[str, Criterion]
 ) -> None:
     random_ = random.Random(3)
-    size = 5_000_000 // count
+    size = 2_000_000 // count
     text = {
         "prose": lambda: prose(random_, size),
         "hex": lambda: " ".join(random_.randbytes(1000).hex() for _ in range(size // 2000 + 1)),

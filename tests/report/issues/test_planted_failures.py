@@ -12,7 +12,8 @@ from openai import OpenAI
 from deployments.demo.judge import SimulatedJudge
 from tasks.evidence.prices import RunPrices
 from tasks.judge.endpoint.client import JudgeClient, open_endpoint
-from tasks.judge.endpoint.limiter import RateLimiter, StopSignal
+from tasks.judge.endpoint.limiter import RateLimiter
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.judge.exchange import Judge
 from tasks.judge.issues.judging import judge_issues
 from tasks.report.issues.failing_runs import find_failing_runs

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from tasks.errors import WarehouseError
 from tasks.judge.call_context import CallContext
 from tasks.judge.claims import claimed
-from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.judge.ledger import Claim, Ledger, Paid, PaidAnswer
 from tasks.warehouse.engine import connect_database
 from tasks.warehouse.ledger.sql_ledger import SqlLedger

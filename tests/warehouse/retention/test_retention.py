@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from tasks.judge.call_context import CallContext
 from tasks.judge.claims import claimed
-from tasks.judge.endpoint.limiter import StopSignal
+from tasks.judge.endpoint.stop_signal import StopSignal
 from tasks.judge.ledger import PaidAnswer
 from tasks.warehouse.ledger.sql_ledger import SqlLedger
 from tasks.warehouse.owner import Owner, current_owner
