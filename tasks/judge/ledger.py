@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -131,7 +131,10 @@ class Ledger(Protocol):
 
 
 def fingerprint(parts: dict[str, Any]) -> str:
-    """SHA-256 (hex) over the canonical JSON of ``parts``: sorted keys, no white space, ASCII, times as ISO UTC."""
+    """SHA-256 (hex) over the canonical JSON of ``parts``: sorted keys, no white space, ASCII, times as ISO UTC.
+
+    Models and dataclasses are objects of their fields.
+    """
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_plain)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
@@ -140,6 +143,8 @@ def _plain(value: object) -> object:
     # Not model_dump(mode="json"): that refuses the lone surrogates which agents' texts can hold.
     if isinstance(value, BaseModel):
         return value.model_dump(mode="python")
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     raise TypeError(f"{type(value).__name__} has no canonical form")

@@ -143,7 +143,7 @@ def test_an_endpoint_that_fails_costs_nothing_that_is_known(asking: Asking, ques
     [(None, False), (Response(drop=True), False), (Response(503, b"{}"), True)],
     ids=["an unknown cost", "nothing came back", "an error"],
 )
-def test_what_may_have_been_paid_is_taken_from_the_purse(
+def test_what_may_have_been_paid_is_taken_from_the_budget(
     first: Response | None, left: bool, asking: Asking, make_reply: Make, question: Question, good: str, soon: float
 ) -> None:
     judge, _ = asking(first or make_reply("{}", usage=None), make_reply(good))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 
 from tasks.evidence.types import AgentId
 from tasks.judge.issues.answer import IssueKeys
@@ -39,7 +38,7 @@ def build_issues_question(failing: Sequence[FailingRun], known: Sequence[KnownIs
         rubric={},
         digest=fingerprint(
             {
-                "runs": [asdict(run) for run in failing],
+                "runs": list(failing),
                 "known": [[issue.id, issue.title, issue.description] for issue in offered],
             }
         ),
