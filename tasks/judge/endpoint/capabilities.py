@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +25,7 @@ class Capabilities:
 
     It starts with everything and gives up what refusals name, for good; each step is logged once. A poor answer takes
     nothing away: one that does not follow the schema adds the schema as text. An endpoint checks a request before it
-    generates: a call that was not refused within ``refuses_within_seconds`` is taken not to be.
+    generates: a form that was not refused within ``refuses_within_seconds`` counts as accepted.
     """
 
     def __init__(self, refuses_within_seconds: float = 0.5) -> None:
@@ -33,7 +34,8 @@ class Capabilities:
         self._form = Form()
         self._proven = False
         # After a refusal, one call tries the next form and the others wait for its result.
-        self._trying = False
+        self._untried = False
+        self._trial: object | None = None
         self._tried_since: float | None = None
 
     @property
@@ -45,33 +47,45 @@ class Capabilities:
         """Whether this is the form of now, and a call was answered in it."""
         return self._proven and form == self._form
 
-    def wait_turn(self) -> None:
-        """Wait while another call finds out whether the newest form is taken, ``refuses_within_seconds`` at most."""
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """One attempt in the newest form: the first tries the form, and others wait until it is known to be accepted.
+
+        When the attempt ends without showing that, the next one tries. No one waits longer than
+        ``refuses_within_seconds`` after the first trial of a form.
+        """
+        trial = self._wait_turn()
+        try:
+            yield
+        finally:
+            with self._changed:
+                if trial is not None and trial is self._trial:
+                    self._trial = None
+                    self._changed.notify_all()
+
+    def _wait_turn(self) -> object | None:
+        """The trial that this attempt is, or None: nothing has to be tried."""
         with self._changed:
-            while self._trying:
+            while self._untried:
                 now = time.monotonic()
                 if self._tried_since is None:
                     self._tried_since = now
-                    return
                 left = self._tried_since + self._refuses_within_seconds - now
                 if left <= 0:
-                    self._trying = False
+                    self._untried = False
                     self._changed.notify_all()
+                elif self._trial is None:
+                    self._trial = object()
+                    return self._trial
                 else:
                     self._changed.wait(left)
+            return None
 
     def answered(self, form: Form) -> None:
         """A call in this form was answered, however well: the form is taken."""
         with self._changed:
             if form in (self._form, replace(self._form, explained=False)) and not self._proven:
-                self._proven, self._trying = True, False
-                self._changed.notify_all()
-
-    def undecided(self, form: Form) -> None:
-        """A call in this form has ended without showing whether the form is taken: the next one finds out."""
-        with self._changed:
-            if form == self._form:
-                self._tried_since = None
+                self._proven, self._untried = True, False
                 self._changed.notify_all()
 
     def ignored(self) -> None:
@@ -124,7 +138,7 @@ class Capabilities:
                 return None
             if form == self._form:
                 self._form, self._proven = following, False
-                self._trying, self._tried_since = True, None
+                self._untried, self._trial, self._tried_since = True, None, None
                 self._changed.notify_all()
                 logger.warning(
                     "From now on, the judge's endpoint is called %s. It said: %s", _change(form, following), said

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
@@ -171,8 +172,9 @@ class JudgeClient:
         try:
             while True:
                 call.attempts += 1
-                self.capabilities.wait_turn()
-                with self.limiter.slot(deadline, stop) as permit:
+                # A form of its own shows nothing about the one that all share.
+                turn = self.capabilities.turn() if call.form is None else nullcontext()
+                with turn, self.limiter.slot(deadline, stop) as permit:
                     form, call.tier = call.form or self.capabilities.form, self.tier.current
                     held = False
                     try:
@@ -192,10 +194,7 @@ class JudgeClient:
                         held = self._slow_down(permit, failure, call)
                     # Before the slot is given back, so that no call slips through in between that does not know it yet.
                     call.said = self._describe(failure)
-                    try:
-                        following = self._handle(form, failure, call)
-                    finally:
-                        self.capabilities.undecided(form)
+                    following = self._handle(form, failure, call)
                 if following == "pause" and not held:
                     stop.wait(self._pause(failure, call), deadline)
         except JudgeError as error:

@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from tasks.errors import DeadlineError
-from tasks.judge.endpoint.stop_signal import Listeners, StopSignal
+from tasks.judge.endpoint.listeners import Listeners
+from tasks.judge.endpoint.stop_signal import StopSignal
 
 _HIGH_USE = 0.8
 # What a clean round adds: a twentieth, or a fifth of a permit where the limiter is narrow. So a width that the endpoint

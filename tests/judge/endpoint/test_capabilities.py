@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +25,8 @@ from tasks.judge.endpoint.stop_signal import StopSignal
 
 MESSAGES = [{"role": "system", "content": "Judge."}, {"role": "user", "content": "Evidence."}]
 SCHEMA = {"type": "object", "properties": {"wörd": {"type": "string"}}, "required": ["wörd"]}
+# Seconds; longer than a test waits for a result.
+_LONG = 100.0
 PARAMETERS = {"max_completion_tokens": 8000, "temperature": 0.5}
 Serve = Callable[..., SimulatedJudge]
 MakeClient = Callable[..., JudgeClient]
@@ -321,36 +322,47 @@ def test_calls_at_once_find_out_together(serve: Serve, make_client: MakeClient) 
     assert ask(client).attempts == 1
 
 
-def test_who_waits_for_a_trial_that_never_ends_goes_after_all() -> None:
-    capabilities = Capabilities()
-    capabilities.wait_turn()
-    refused(capabilities, Form(), 400, "no", "response_format")
-    capabilities.wait_turn()
-    # The one who tries never comes back; the others go after all, and together.
-    with ThreadPoolExecutor(5) as pool:
-        list(pool.map(lambda _: capabilities.wait_turn(), range(5)))
+def take_turn(capabilities: Capabilities) -> None:
+    with capabilities.turn():
+        pass
 
 
-def test_an_answer_lets_those_who_wait_go() -> None:
+def test_attempts_that_wait_for_a_trial_without_an_end_go_after_all() -> None:
     capabilities = Capabilities()
     refused(capabilities, Form(), 400, "no", "response_format")
-    capabilities.wait_turn()
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(capabilities.wait_turn)
+    with capabilities.turn(), ThreadPoolExecutor(5) as pool:
+        list(pool.map(take_turn, [capabilities] * 5))
+
+
+def test_an_answer_ends_the_wait_for_a_trial() -> None:
+    capabilities = Capabilities(_LONG)
+    refused(capabilities, Form(), 400, "no", "response_format")
+    with ThreadPoolExecutor(1) as pool, capabilities.turn():
+        waiting = pool.submit(take_turn, capabilities)
         capabilities.answered(Form())
         time.sleep(0.05)
         assert not waiting.done()
         capabilities.answered(capabilities.form)
-        waiting.result()
+        waiting.result(60)
+
+
+def test_after_a_trial_that_shows_nothing_the_next_attempt_tries() -> None:
+    capabilities = Capabilities(_LONG)
+    refused(capabilities, Form(), 400, "no", "response_format")
+    with ThreadPoolExecutor(2) as pool:
+        with capabilities.turn():
+            waiting = [pool.submit(take_turn, capabilities) for _ in range(2)]
+            time.sleep(0.05)
+            assert not any(each.done() for each in waiting)
+        for each in waiting:
+            each.result(60)
 
 
 @pytest.mark.parametrize("status", [400, 500])
-def test_after_a_call_that_has_failed_the_next_one_goes_at_once(
-    status: int, serve: Serve, make_client: MakeClient
-) -> None:
-    """With HTTP 500 the next one is the same call's next attempt."""
+def test_a_failed_trial_delays_no_attempt(status: int, serve: Serve, make_client: MakeClient) -> None:
+    """With HTTP 500 the next attempt is of the same call."""
     server = serve(error(400, "response_format is not supported"), error(status, "no"))
-    client = make_client(server.base_url, capabilities=Capabilities(refuses_within_seconds=math.inf))
+    client = make_client(server.base_url, capabilities=Capabilities(_LONG))
     for _ in range(2):
         with pytest.raises(EndpointError):
             ask(client)

@@ -19,7 +19,7 @@ def test_the_first_reason_stays() -> None:
     assert (stop.kind, stop.reason) == ("fail_fast", "first")
 
 
-def test_listeners_are_told_once_and_only_while_they_listen() -> None:
+def test_listeners_are_woken_once_and_only_while_they_listen() -> None:
     stop, heard = StopSignal(), []
     with stop.listening(lambda: heard.append("early")):
         pass

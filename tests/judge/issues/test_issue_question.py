@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from tasks.judge.issues.failing_run import FailingRun
 from tasks.judge.issues.found_issue import RunKey
 from tasks.judge.issues.known_issue import KnownIssue
@@ -74,3 +76,18 @@ def test_an_unchanged_night_is_the_same_question() -> None:
     first, again = (build_issues_question([_run(1, 1)], [KnownIssue("i-1", "T", 1, last)]) for last in (2, 3))
     assert first.digest == again.digest
     assert first.digest != build_issues_question([_run(1, 2)], [KnownIssue("i-1", "T", 1, 2)]).digest
+
+
+def test_a_new_version_asks_the_same_question() -> None:
+    """Under another digest, every answer that was paid for would be paid for again."""
+    run = FailingRun(
+        RunKey("1", "1-1"),
+        "agent-1",
+        datetime(2026, 3, 1, 12, tzinfo=UTC),
+        failure_mode="books too early",
+        quotes=("I have booked it now", "\ud800"),
+        step="book_flight",
+        checks=("accuracy",),
+    )
+    question = build_issues_question([run], [KnownIssue("i-1", "Loops", 2, 5, description="It calls.")])
+    assert question.digest == "dfcd2e51b711e1453b106dffdcf4748af5c6a0fde28ab604c8f6c53e0e62c3af"
