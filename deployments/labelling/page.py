@@ -17,7 +17,7 @@ from tasks.calibration.judging import RunKey
 from tasks.calibration.label_sample import RunToLabel
 from tasks.calibration.labels import Label
 from tasks.errors import UsageError
-from tasks.render.html.untrusted_text import finalize, said
+from tasks.render.html.untrusted_text import finalize, untrusted
 from tasks.report.rows import SUCCESS_QUESTION, RunRow
 from tasks.wire.trace_pages import NO_PAGES, TracePages
 from tasks.wording.counts import counted
@@ -96,7 +96,7 @@ class LabellingPage:
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
         )
-        environment.filters |= {"said": said, "counted": counted}
+        environment.filters |= {"untrusted": untrusted, "counted": counted}
         self._template = environment.get_template("labelling.html")
 
     def first_open(self) -> str:

@@ -19,7 +19,7 @@ from tasks.render.html import charts
 from tasks.render.html.overview import build_overview
 from tasks.render.html.page import Page
 from tasks.render.html.section import Detail, build_sections
-from tasks.render.html.untrusted_text import finalize, named, said, shown_id
+from tasks.render.html.untrusted_text import finalize, named, shown_id, untrusted
 from tasks.render.success_text import format_interval, points_between
 from tasks.wording import formats
 from tasks.wording.counts import counted
@@ -98,7 +98,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters |= {
-        "said": said,
+        "untrusted": untrusted,
         "named": named,
         "id": shown_id,
         "pct": charts.percent,

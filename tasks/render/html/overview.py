@@ -41,8 +41,8 @@ class Overview:
     verdicts on runs come from ("" without any), ``trust`` what to know of the judge where people have not labelled (""
     where they have, or it judged no run).
 
-    Where the judge failed for all agents, ``outage`` says why; otherwise ``unjudged`` has those whose judging failed,
-    by their error.
+    Where the judge failed for all agents, ``outage`` explains why; otherwise ``unjudged`` has those whose judging
+    failed, by their error.
 
     ``paper`` has the anchors of the agents that a printer gets with more than their line of the table: of the
     ``paper_wanted`` that need attention, or became worse or better, the first.

@@ -34,7 +34,7 @@ class HistoryPoint:
 
 @dataclass(frozen=True, slots=True)
 class JudgingStats:
-    """What the ledger says of one report: answers that were paid for it, by outcome, and what they took.
+    """What the ledger records of one report: the answers paid for it, by outcome, and what they took.
 
     Times are seconds of single answers, None where there is none; ``attempts`` counts retries as well.
     """
@@ -51,9 +51,9 @@ class Page:
     """One report as a page. Rows are those of ``reports``, ``agent_report_details``, ``criterion_scores``,
     ``report_runs``; ``history`` is by agent id, that of the team under None, the oldest first, this report the last.
 
-    Without ``comparison``, ``agreement`` or ``judging`` the page says that there is none; of an agreement that could
-    not be measured ``agreement_error`` says why. ``trace_pages`` has no template
-    when no trace can be linked. ``issues`` are rows of ``report_issues``, the most important first.
+    Without ``comparison``, ``agreement`` or ``judging`` the page states that there is none; where an agreement could
+    not be measured, ``agreement_error`` is the reason. ``trace_pages`` has no template when no trace can be linked.
+    ``issues`` are rows of ``report_issues``, the most important first.
     """
 
     report: ReportRow

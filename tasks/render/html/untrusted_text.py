@@ -36,18 +36,18 @@ def show_hidden(text: str) -> str:
     return _BIDI.sub(lambda found: f"[U+{ord(found[0]):04X}]", _INVALID.sub("\ufffd", text))
 
 
-def said(text: object, limit: int = LONGEST) -> Markup:
-    """What an agent, a judge or a trace said, escaped and isolated from the direction of what is around it."""
+def untrusted(text: object, limit: int = LONGEST) -> Markup:
+    """Text of an agent, a judge or a trace: escaped, and isolated from the writing direction of what is around it."""
     return Markup(f"<bdi>{escape(tame(str(text), limit))}</bdi>")  # noqa: S704 - the text is escaped
 
 
 def shown_id(text: str) -> Markup:
-    """The id of an agent or a run: a number as it is, another as ``said``, in at most 60 characters."""
-    return escape(text) if whole_number(text) is not None else said(text, _SHOWN_ID)
+    """The id of an agent or a run: a number as it is, another as ``untrusted``, in at most 60 characters."""
+    return escape(text) if whole_number(text) is not None else untrusted(text, _SHOWN_ID)
 
 
 def named(text: object, limit: int = LONGEST) -> Markup:
-    """As ``said``, of a name of parts (``grant_access``): a line that has to end in it ends between two of them."""
+    """As ``untrusted``, for a name of parts (``grant_access``): a line that has to break in it breaks between two."""
     parts = _PARTS.split(tame(str(text), limit))
     return Markup("<bdi>{}</bdi>").format(Markup("<wbr>").join(parts))
 

@@ -25,13 +25,13 @@ from tasks.wire.trace_pages import find_trace_pages
 
 _NOW = datetime(2026, 11, 25, 14, 46, tzinfo=UTC)
 _RUN = 7
-Say = Callable[[str], str]
+TextOf = Callable[[str], str]
 
 
-def _fill(kind: pa.DataType, name: str, say: Say) -> Any:
-    """A value of an Arrow type, every text in it ``say(name)``."""
+def _fill(kind: pa.DataType, name: str, text_of: TextOf) -> Any:
+    """A value of an Arrow type, every text in it ``text_of(name)``."""
     if pa.types.is_string(kind):
-        return say(name)
+        return text_of(name)
     if pa.types.is_boolean(kind):
         return True
     if pa.types.is_integer(kind):
@@ -41,19 +41,19 @@ def _fill(kind: pa.DataType, name: str, say: Say) -> Any:
     if pa.types.is_timestamp(kind):
         return _NOW
     if pa.types.is_list(kind):
-        return [_fill(kind.value_type, name, say)]
+        return [_fill(kind.value_type, name, text_of)]
     if pa.types.is_map(kind):
-        return {say(f"{name}.key"): _fill(kind.item_type, name, say)}
+        return {text_of(f"{name}.key"): _fill(kind.item_type, name, text_of)}
     assert pa.types.is_struct(kind), kind
     return {
-        kind.field(index).name: _fill(kind.field(index).type, f"{name}.{kind.field(index).name}", say)
+        kind.field(index).name: _fill(kind.field(index).type, f"{name}.{kind.field(index).name}", text_of)
         for index in range(kind.num_fields)
     }
 
 
-def _row(table: Table, say: Say, **known: Any) -> dict[str, Any]:
+def _row(table: Table, text_of: TextOf, **known: Any) -> dict[str, Any]:
     row = {
-        column.name: _fill(arrow_type(column), f"{table.name}.{column.name}", say)
+        column.name: _fill(arrow_type(column), f"{table.name}.{column.name}", text_of)
         for column in table.columns
         if column.name not in known
     }
@@ -69,11 +69,11 @@ def _history(score: float | None) -> tuple[HistoryPoint, ...]:
     return tuple(points)
 
 
-def _spans(count: int, say: Say) -> list[dict[str, Any]]:
+def _spans(count: int, text_of: TextOf) -> list[dict[str, Any]]:
     kinds = ("agent", "llm", "tool", "other")
     return [
         {
-            "name": say("span"),
+            "name": text_of("span"),
             "kind": kinds[number % 4],
             "depth": min(number, 9),
             "start_seconds": number * 0.5,
@@ -84,11 +84,11 @@ def _spans(count: int, say: Say) -> list[dict[str, Any]]:
     ]
 
 
-def _citation(run_id: int, say: Say) -> dict[str, Any]:
-    return {"run_id": str(run_id), "label": "R1", "span_id": "", "quote": say("quote")}
+def _citation(run_id: int, text_of: TextOf) -> dict[str, Any]:
+    return {"run_id": str(run_id), "label": "R1", "span_id": "", "quote": text_of("quote")}
 
 
-def _agent(number: int, runs: int, say: Say, status: str, passed: bool | None) -> dict[str, Any]:
+def _agent(number: int, runs: int, text_of: TextOf, status: str, passed: bool | None) -> dict[str, Any]:
     first = number * 1000
     low, high = wilson_interval(15, 20) or (None, None)
     judged = status == "evaluated"
@@ -112,45 +112,52 @@ def _agent(number: int, runs: int, say: Say, status: str, passed: bool | None) -
         "success_rate_shrunk": 0.4 + number / 1000 if runs else None,
         "verdicts": {"from_source": 1, "from_judge": 1, "cannot_tell": 0, "unusable": 1, "not_judged": 0},
         "avg_cost_usd": None if number % 3 == 0 else 0.0123,
-        "strengths": [say("strength")] * 2,
-        "weaknesses": [say("weakness")] * 3,
-        "recommendations": [say("recommendation")] * 3,
+        "strengths": [text_of("strength")] * 2,
+        "weaknesses": [text_of("weakness")] * 3,
+        "recommendations": [text_of("recommendation")] * 3,
         "tool_usage": [
-            {"name": say("tool"), "calls": 20 - place, "errors": place, "duration_seconds": 1.5} for place in range(6)
+            {"name": text_of("tool"), "calls": 20 - place, "errors": place, "duration_seconds": 1.5}
+            for place in range(6)
         ],
         "failure_patterns": [
             {
-                "pattern": say("pattern"),
+                "pattern": text_of("pattern"),
                 "count": 5,
                 "run_ids": [str(first + 1), str(first + 2)],
-                "example": say("example"),
+                "example": text_of("example"),
             }
         ],
         "contradictions": [
-            {"claim": _citation(first, say), "observation": _citation(first + 1, say), "text": say("contradiction")}
+            {
+                "claim": _citation(first, text_of),
+                "observation": _citation(first + 1, text_of),
+                "text": text_of("contradiction"),
+            }
         ],
-        "suspicions": [{"run_id": str(first), "place": say("place"), "text": say("suspicion")}],
+        "suspicions": [{"run_id": str(first), "place": text_of("place"), "text": text_of("suspicion")}],
         "traces": {"complete": runs, "partial": 0, "pending": 0, "missing": 0, "unavailable": 0},
     }
     for place, name in enumerate(("best_run", "typical_run", "worst_run")):
         known[name] = {
-            "run_id": str(first + place), "status": "failed", "reason": say("reason"), "duration_seconds": 7.5
+            "run_id": str(first + place), "status": "failed", "reason": text_of("reason"), "duration_seconds": 7.5
         }  # fmt: skip
-    return _row(REPORT_TABLES["agent_report_details"], say, **known)
+    return _row(REPORT_TABLES["agent_report_details"], text_of, **known)
 
 
 @pytest.fixture(scope="session")
 def make_page() -> Callable[..., Page]:
-    """``make_page(say, agents=3, runs=3, …)``: a page in which every text is ``say(name of the field)``."""
+    """``make_page(text_of, agents=3, runs=3, …)``: a page in which every text is ``text_of(name of the field)``."""
 
-    def make(say: Say = lambda name: name, *, agents: int = 4, runs: int = 3, spans: int = 6, **fields: Any) -> Page:
+    def make(
+        text_of: TextOf = lambda name: name, *, agents: int = 4, runs: int = 3, spans: int = 6, **fields: Any
+    ) -> Page:
         states = ["evaluated", "evaluated", "evaluated", "failed", "no_runs", "not_started", "skipped_budget"]
         passes = [True, False, None]
         details = [
             _agent(
                 number,
                 runs,
-                say,
+                text_of,
                 states[number % 7] if agents < 50 else "evaluated",
                 passes[number % 7 % 3 if agents < 50 else number % 3],
             )
@@ -159,10 +166,10 @@ def make_page() -> Callable[..., Page]:
         criteria = [
             _row(
                 REPORT_TABLES["criterion_scores"],
-                say,
+                text_of,
                 report_id=12,
                 agent_id=str(number) if number else None,
-                criterion=say(f"criterion {place}"),
+                criterion=text_of(f"criterion {place}"),
                 weight=0.4,
                 threshold=7.0,
                 score=None if place == 2 else 6.0 + place,
@@ -172,7 +179,9 @@ def make_page() -> Callable[..., Page]:
                 supported=place > 0,
                 unstable=place == 0,
                 scores=[6.0, 8.0],
-                examples=[_citation((number or 1) * 1000 + cited, say) | {"text": say("text")} for cited in range(3)],
+                examples=[
+                    _citation((number or 1) * 1000 + cited, text_of) | {"text": text_of("text")} for cited in range(3)
+                ],
             )
             for number in range(agents + 1)
             for place in range(3)
@@ -180,7 +189,7 @@ def make_page() -> Callable[..., Page]:
         shown = [
             _row(
                 REPORT_TABLES["report_runs"],
-                say,
+                text_of,
                 report_id=12,
                 agent_id=str(number),
                 run_id=str(number * 1000 + place),
@@ -189,18 +198,18 @@ def make_page() -> Callable[..., Page]:
                 verdict=["no", None, None][place % 3],
                 trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
                 telemetry={"spans": spans},
-                waterfall=_spans(spans, say) if place in (1, 2) else None,
+                waterfall=_spans(spans, text_of) if place in (1, 2) else None,
             )
             for number in range(1, agents + 1)
             for place in range(runs)
         ]
         report = _row(
             REPORT_TABLES["reports"],
-            say,
+            text_of,
             id=12,
             status="completed",
-            parameters={"options": {"since": say("since"), "filter_model": say("model"), "runs_per_agent": 20}},
-            judge_settings={"parameters": {say("key"): say("value")}, say("setting"): say("value")},
+            parameters={"options": {"since": text_of("since"), "filter_model": text_of("model"), "runs_per_agent": 20}},
+            judge_settings={"parameters": {text_of("key"): text_of("value")}, text_of("setting"): text_of("value")},
             team_score=7.8,
             agents_failed=1,
             total_agents=agents,
@@ -213,8 +222,8 @@ def make_page() -> Callable[..., Page]:
             total_runs_analyzed=agents * runs,
         )
         change = Change(
-            metric=f"criterion:{say('metric')}", verdict="worse", before=7.0, after=5.0, difference=-2.0, low=-3.0,
-            high=-1.0, p_value=0.01, detectable=0.9, method=say("method"), reason=say("reason"),
+            metric=f"criterion:{text_of('metric')}", verdict="worse", before=7.0, after=5.0, difference=-2.0, low=-3.0,
+            high=-1.0, p_value=0.01, detectable=0.9, method=text_of("method"), reason=text_of("reason"),
         )  # fmt: skip
         rate = Change(
             metric="completion_rate", verdict="no_change", difference=0.05, low=-0.2, high=0.3, detectable=0.37
@@ -223,31 +232,31 @@ def make_page() -> Callable[..., Page]:
         compared = [
             AgentComparison(
                 agent_id=row["agent_id"],
-                agent_name=say("name"),
-                baseline_name=say("old name"),
+                agent_name=text_of("name"),
+                baseline_name=text_of("old name"),
                 presence=presences[place % 3],  # type: ignore[arg-type]
                 verdict="worse" if place == 0 else "better" if place == 1 else "no_change",
-                reason=say("reason"),
+                reason=text_of("reason"),
                 changes=(change, rate) if place < 2 else (rate,),
             )
             for place, row in enumerate(details)
         ]
         compared.append(
-            AgentComparison(agent_id="9", agent_name=say("gone"), presence="gone", verdict="not_comparable")
+            AgentComparison(agent_id="9", agent_name=text_of("gone"), presence="gone", verdict="not_comparable")
         )
         comparison = Comparison(
             baseline_id=11,
             report_id=12,
             baseline_created_at=_NOW - timedelta(weeks=1),
-            team=AgentComparison(agent_id=None, agent_name=say("team"), verdict="worse", changes=(change,)),
+            team=AgentComparison(agent_id=None, agent_name=text_of("team"), verdict="worse", changes=(change,)),
             agents=tuple(compared),
         )
         kappa = Estimate(value=0.61, low=0.4, high=0.8, n=40)
         agreement = Agreement(
-            environment=say("environment"), labels=40, labelers=2, last_labeled_at=_NOW,
-            criteria=(CriterionAgreement(criterion=say("criterion"), weighted_kappa=kappa, bias=kappa),),
-            runs=(RunAgreement(question=say("question"), kappa=kappa, sensitivity=kappa, specificity=kappa),),
-            success_rate=kappa, corrected_success_rate=kappa, warnings=(say("warning"),),
+            environment=text_of("environment"), labels=40, labelers=2, last_labeled_at=_NOW,
+            criteria=(CriterionAgreement(criterion=text_of("criterion"), weighted_kappa=kappa, bias=kappa),),
+            runs=(RunAgreement(question=text_of("question"), kappa=kappa, sensitivity=kappa, specificity=kappa),),
+            success_rate=kappa, corrected_success_rate=kappa, warnings=(text_of("warning"),),
         )  # fmt: skip
         known: dict[str, Any] = {
             "comparison": comparison,
@@ -256,7 +265,7 @@ def make_page() -> Callable[..., Page]:
             "issues": [
                 _row(
                     REPORT_TABLES["report_issues"],
-                    say,
+                    text_of,
                     report_id=12,
                     issue_id=f"i-{place}",
                     agent_ids=[row["agent_id"] for row in details[:2]],
@@ -268,7 +277,7 @@ def make_page() -> Callable[..., Page]:
                 )
                 for place in range(5)
             ],
-            "judging": JudgingStats({say("outcome"): 4}, 5, 1.5, 3.0, 100),
+            "judging": JudgingStats({text_of("outcome"): 4}, 5, 1.5, 3.0, 100),
             "trace_pages": find_trace_pages("jaeger+https://jaeger.example.com"),
         }
         return Page(report, details, criteria, shown, **(known | fields))

@@ -76,18 +76,18 @@ def test_a_browser_runs_none_of_it(
     asked: set[str] = set()
     attacks = {name: ATTACKS[name].replace("alert(1)", f"alert({list(ATTACKS).index(name)})") for name in names}
 
-    def say(name: str) -> str:
+    def text_of(name: str) -> str:
         asked.add(name)
         return f"{''.join(attacks.values())}{name}"
 
-    html = render_html(make_page(say, agents=3))
+    html = render_html(make_page(text_of, agents=3))
     assert len(asked) >= 60
     # In most places none of them is cut off.
     for attack in attacks.values():
         assert html.count(str(escape(tame(attack, 50 if len(attack) > LONGEST else LONGEST)).partition("…")[0])) > 200
     # The escaping has to hold alone: the policy, which would stop all of it, is left out here.
     page, seen = _open(browser, html, tmp_path, bypass_csp=True)
-    # A dialog says which of them it was.
+    # A dialog names which of them it was.
     assert seen["dialogs"] == []
     assert page.evaluate("window.__pwned") is None
     assert seen["errors"] == []

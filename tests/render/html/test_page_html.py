@@ -25,10 +25,10 @@ def test_a_hundred_agents_stay_below_a_megabyte(make_page: MakePage, read_words:
     long = "The agent asked for the same invoice again although its answer had been there before. " * 8
     names = ("name", "criterion", "tool", "model", "status", "state", "place", "key", "span")
 
-    def say(field: str) -> str:
+    def text_of(field: str) -> str:
         return field[-16:] if any(name in field for name in names) else f"{field}: {long}"
 
-    page = make_page(say, agents=100, runs=20, spans=40)
+    page = make_page(text_of, agents=100, runs=20, spans=40)
     for row in page.agents:
         if int(row["agent_id"]) % 5:
             row.update(contradictions=[], suspicions=[], warnings=[], redactions={}, citations_dropped=0)
@@ -105,9 +105,7 @@ def test_what_became_worse_is_counted_and_told_also_where_the_reports_differ(
     assert "cores cannot be compared" not in words
 
 
-def test_where_nothing_is_comparable_no_change_is_not_said_to_be_noise(
-    make_page: MakePage, read_words: ReadWords
-) -> None:
+def test_where_nothing_is_comparable_no_change_is_not_called_noise(make_page: MakePage, read_words: ReadWords) -> None:
     page = make_page(agents=2)
     assert page.comparison is not None
     agents = [
@@ -121,7 +119,7 @@ def test_where_nothing_is_comparable_no_change_is_not_said_to_be_noise(
     assert "No agent's change" not in words
 
 
-def test_an_agreement_that_could_not_be_measured_is_not_said_to_be_none(
+def test_an_agreement_that_could_not_be_measured_is_not_shown_as_none(
     make_page: MakePage, read_words: ReadWords
 ) -> None:
     words = read_words(render_html(replace(make_page(), agreement=None, agreement_error="no such table: <labels>")))
@@ -142,7 +140,7 @@ def test_an_unknown_cost_is_unknown_and_never_zero(make_page: MakePage, read_wor
     assert "Cost of judging at least $0.25" in read_words(render_html(page))
 
 
-def test_without_comparison_agreement_history_and_jaeger_it_says_so(make_page: MakePage, read_words: ReadWords) -> None:
+def test_missing_comparison_agreement_history_and_jaeger_are_named(make_page: MakePage, read_words: ReadWords) -> None:
     page = make_page(agents=2, comparison=None, agreement=None, history={}, judging=None, trace_pages=TracePages())
     html = render_html(page)
     words = read_words(html)
@@ -211,7 +209,7 @@ def test_traces_are_a_list_and_none_are_not_told(make_page: MakePage, read_words
     assert html.count("Traces:") == 1
 
 
-def test_the_strip_of_runs_says_its_order_and_its_colours(make_page: MakePage, read_words: ReadWords) -> None:
+def test_the_strip_of_runs_shows_its_order_and_its_colours(make_page: MakePage, read_words: ReadWords) -> None:
     words = read_words(render_html(make_page(agents=1)))
     assert re.search(r"Success\s+Completion\s+oldest of 3 runs read\s+newest", words)
     assert re.search(r"Runs that did their task: yes\s+no\s+not known\s+unfinished", words)
@@ -223,7 +221,7 @@ def test_names_of_tools_break_between_their_parts_and_stay_harmless(make_page: M
     assert "grant_<wbr>access.&lt;b&gt;&amp;now" in render_html(page)
 
 
-def test_a_printer_gets_the_agents_that_need_work_or_changed_and_says_so(
+def test_a_printer_gets_the_agents_that_need_attention_or_changed_and_states_that(
     make_page: MakePage, read_words: ReadWords
 ) -> None:
     page = make_page(agents=7)
@@ -291,7 +289,7 @@ def test_a_waterfall_that_is_cut_keeps_what_took_the_time() -> None:
     assert build_waterfall(None, None, 3) is None
 
 
-def test_who_was_not_looked_at_is_not_said_to_need_no_work(make_page: MakePage) -> None:
+def test_agents_that_were_not_judged_are_not_counted_as_good(make_page: MakePage) -> None:
     page = make_page(agents=4)
 
     def headline(error: str | None, *states: tuple[str, bool | None]) -> str:

@@ -171,7 +171,7 @@ def test_headings_are_in_order(still: Any) -> None:
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-def test_the_table_sorts_by_keyboard_and_says_so(place: str, browser: Any) -> None:
+def test_the_table_sorts_by_keyboard_and_announces_it(place: str, browser: Any) -> None:
     page = _open(browser, place)
     head = page.locator("table.agents thead")
 
@@ -253,11 +253,11 @@ def test_on_paper_it_is_a_report_and_not_a_book(
     """With twice as many agents that need attention as fit, and long words of the judge in every place."""
     path = tmp_path / "report.html"
 
-    def say(field: str) -> str:
+    def text_of(field: str) -> str:
         short = any(word in field for word in ("name", "criterion", "tool", "model", "status", "state"))
         return field[-16:] if short else f"{field[-12:]}: {_WORDS * 4}"
 
-    path.write_text(render_html(make_page(say, agents=agents, runs=20)))
+    path.write_text(render_html(make_page(text_of, agents=agents, runs=20)))
     page = _open(browser, path.as_uri())
     sheets = page.pdf(prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page\b", sheets)) <= most

@@ -1,4 +1,4 @@
-"""What the page of a report says of success: verdicts on runs, what is too close to call, what to fix first."""
+"""What the page of a report shows of success: verdicts on runs, what is too close to call, what to fix first."""
 
 from __future__ import annotations
 
