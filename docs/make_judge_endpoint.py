@@ -48,7 +48,7 @@ def _signs(fault: Fault) -> str:
     """How a row is recognised, in a sentence."""
     enough = [f"HTTP {_numbers(fault.alone_statuses)}"] * bool(fault.alone_statuses)
     among = f"HTTP {_numbers(fault.statuses)}" if fault.statuses else "any status"
-    signs = ["a message like those below"] * (fault.words is not None or fault.says is not None)
+    signs = ["a message like those below"] * (fault.words is not None or fault.matches is not None)
     signs += ["the name of the parameter"] * (fault.param is not None)
     signs += ["a code such as " + ", ".join(f"`{name}`" for name in sorted(fault.names)[:4])] * bool(fault.names)
     signs += ["a limit of a day or longer, unless it states when to retry"] * fault.per_day

@@ -122,13 +122,13 @@ class Capabilities:
         cause: Cause,
         refusal: Refusal,
         parameters: Mapping[str, Any],
-        said: str,
+        reason: str,
     ) -> Form | None:
         """Learn from the refusal of a call in this form; the form in which every call can be asked now, or None.
 
-        ``parameters`` are what is sent as far as it is taken, ``said`` is the refusal as one line for the log, without
-        secrets. A refusal that does not name the format (``unnamed``), and one with HTTP 500, costs a format only while
-        no call was answered in this form.
+        ``parameters`` are what is sent as far as it is taken, ``reason`` is the refusal as one line for the log,
+        without secrets. A refusal that does not name the format (``unnamed``), and one with HTTP 500, costs a format
+        only while no call was answered in this form.
         """
         with self._changed:
             if self.is_proven(form) and (cause == "unnamed" or refusal.status >= 500):
@@ -141,7 +141,7 @@ class Capabilities:
                 self._untried, self._trial, self._tried_since = True, None, None
                 self._changed.notify_all()
                 logger.warning(
-                    "From now on, the judge's endpoint is called %s. It said: %s", _change(form, following), said
+                    "From now on, the judge's endpoint is called %s. It returned: %s", _change(form, following), reason
                 )
                 return following
             # Another call was refused first, and there is a newer form already.

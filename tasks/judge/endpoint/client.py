@@ -97,7 +97,7 @@ class _Call:
     regenerated: bool = False
     form: Form | None = None
     tier: str = ""
-    said: str = ""
+    last_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,18 +193,18 @@ class JudgeClient:
                         failure = reply
                         held = self._slow_down(permit, failure, call)
                     # Before the slot is given back, so that no call slips through in between that does not know it yet.
-                    call.said = self._describe(failure)
+                    call.last_error = self._describe(failure)
                     following = self._handle(form, failure, call)
                 if following == "pause" and not held:
                     stop.wait(self._pause(failure, call), deadline)
         except JudgeError as error:
-            late = call.said and isinstance(error, DeadlineError)
-            raised = DeadlineError(f"{error} (last: {call.said})") if late else error
+            late = call.last_error and isinstance(error, DeadlineError)
+            raised = DeadlineError(f"{error} (last: {call.last_error})") if late else error
             raised.unanswered = call.unanswered
             raise raised from None
 
     def _slow_down(self, permit: Permit, refusal: Refusal, call: _Call) -> bool:
-        """Tell the limiter of a limit; whether the limiter now holds everybody back, this call included."""
+        """Report a limit to the limiter; whether it now holds all calls back, this one included."""
         cause = next(recognise(refusal, FAULTS)).cause
         if cause not in ("wait", "loading") or self.tier.is_refused(call.tier, refusal):
             return False
@@ -226,10 +226,10 @@ class JudgeClient:
         if isinstance(failure, APIConnectionError):
             return self._count_failure(call)
         if self.tier.is_refused(call.tier, failure):
-            self.tier.give_up(call.said)
+            self.tier.give_up(call.last_error)
             return "again"
         if self._named_extra(failure):
-            raise EndpointError(f"{_REFUSED}: {call.said}")
+            raise EndpointError(f"{_REFUSED}: {call.last_error}")
         for fault in recognise(failure, FAULTS):
             if fault.cause in REMEDIES:
                 if self._remedied(form, fault.cause, failure, call):
@@ -238,14 +238,14 @@ class JudgeClient:
                 if self._end(fault.cause, failure, call):
                     return "pause"
             elif fault.cause == "length":
-                raise ContextLengthError(f"{_REFUSED}: {call.said}", failure.words, failure.figures)
+                raise ContextLengthError(f"{_REFUSED}: {call.last_error}", failure.words, failure.figures)
             elif fault.cause in ("wait", "loading"):
                 return "pause"
             elif fault.cause == "server":
                 return self._count_failure(call)
             else:
                 break
-        raise EndpointError(f"{_REFUSED}: {call.said}")
+        raise EndpointError(f"{_REFUSED}: {call.last_error}")
 
     def _remedied(self, form: Form, cause: Cause, refusal: Refusal, call: _Call) -> bool:
         """Whether the endpoint only refused how it was asked, and can be asked otherwise."""
@@ -257,12 +257,12 @@ class JudgeClient:
                 return True
         if cause == "limit" and self._lower_limit(form, refusal, call):
             return True
-        # An answer that the endpoint itself found invalid says little where others were good: only this call differs.
+        # An answer that the endpoint itself found invalid proves little where others were good: only this call differs.
         if call.form is not None or (cause == "generation" and self.capabilities.is_proven(form)):
             following = form.after(cause, refusal, call.parameters)
             call.form = following or call.form
             return following is not None
-        return self.capabilities.refused(form, cause, refusal, call.parameters, call.said) is not None
+        return self.capabilities.refused(form, cause, refusal, call.parameters, call.last_error) is not None
 
     def _lower_limit(self, form: Form, refusal: Refusal, call: _Call) -> bool:
         """Whether a lower limit of answers is stated that holds one; every call keeps to it from now on."""
@@ -283,18 +283,18 @@ class JudgeClient:
         if answered and refusal.status not in (401, 404):
             # Moderation and firewalls refuse what stands in one agent's texts with a 403 too: that agent must not end
             # everybody's judging.
-            raise EndpointError(f"{_REFUSED}: {call.said}")
+            raise EndpointError(f"{_REFUSED}: {call.last_error}")
         if answered and not call.doubted:
             call.doubted = True
             return True
-        reason = f"{why_judging_ends(cause, refusal, self.key_name)}: {call.said}"
+        reason = f"{why_judging_ends(cause, refusal, self.key_name)}: {call.last_error}"
         call.stop.end("endpoint", reason)
         raise EndpointError(reason)
 
     def _count_failure(self, call: _Call) -> Literal["pause"]:
         call.failures += 1
         if call.failures >= self.max_attempts:
-            raise EndpointError(f"the judge's endpoint failed {counted(call.failures, 'time')}: {call.said}")
+            raise EndpointError(f"the judge's endpoint failed {counted(call.failures, 'time')}: {call.last_error}")
         return "pause"
 
     def _pause(self, failure: Refusal | APIConnectionError, call: _Call) -> float:
@@ -309,7 +309,7 @@ class JudgeClient:
         return pause * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
 
     def _shortest_pause(self, attempts: int) -> float:
-        # An endpoint that says "Retry-After: 0" and stays limited would be asked hundreds of times a second.
+        # An endpoint that sends "Retry-After: 0" and stays limited would be asked hundreds of times a second.
         return self.first_backoff_seconds * min(1.0, 0.1 * attempts)
 
     def _send(self, form: Form, call: _Call) -> Reply | Refusal:

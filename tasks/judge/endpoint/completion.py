@@ -37,7 +37,7 @@ _FENCE = re.compile(r"\s*`{3,9}\w{0,9}\s*|\s*`{3,9}\s*\Z")
 class Completion:
     """What a model answered; ``text`` is "" when it is empty, ``reasoned`` whether there was reasoning beside it.
 
-    ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it does not say. The
+    ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it gives none. The
     rest is as the endpoint sent it, of any type.
     """
 
@@ -196,7 +196,7 @@ def _why_incomplete(data: Mapping[str, Any]) -> object:
 def _streamed(text: str) -> Mapping[str, Any]:
     """The completion that the events of a stream add up to, though none was asked for.
 
-    An event that is no part of a completion, such as an error, is what the reply says.
+    An event that is no part of a completion, such as an error, is taken for the whole reply.
     """
     merged: dict[str, Any] = {}
     parts: dict[str, list[str]] = {}
@@ -212,16 +212,16 @@ def _streamed(text: str) -> Mapping[str, Any]:
             finish_reason = choice.get("finish_reason") or finish_reason
             part = choice.get("message") or choice.get("delta") or {"content": choice.get("text")}
             for name in ("content", "refusal", *_REASONING):
-                said = part.get(name)
-                said = said if isinstance(said, str) else _content_text(said) if name == "content" else ""
-                parts.setdefault(name, []).append(said)
+                piece = part.get(name)
+                piece = piece if isinstance(piece, str) else _content_text(piece) if name == "content" else ""
+                parts.setdefault(name, []).append(piece)
             for call in part.get("tool_calls") or []:
                 arguments = (call.get("function") or {}).get("arguments")
                 calls.setdefault(call.get("index"), []).append(arguments if isinstance(arguments, str) else "")
     if not parts:
         raise ValueError("no choice")
-    message: dict[str, Any] = {name: "".join(said) for name, said in parts.items()}
-    message["tool_calls"] = [{"function": {"arguments": "".join(said)}} for said in calls.values()]
+    message: dict[str, Any] = {name: "".join(pieces) for name, pieces in parts.items()}
+    message["tool_calls"] = [{"function": {"arguments": "".join(pieces)}} for pieces in calls.values()]
     return merged | {"choices": [{"message": message, "finish_reason": finish_reason}]}
 
 

@@ -22,7 +22,7 @@ _FIRST_STEP = 0.2
 
 
 class Permit:
-    """One call's permit behind the limiter; tells the limiter how the endpoint took the call."""
+    """One call's permit behind the limiter; reports to the limiter how the endpoint took the call."""
 
     def __init__(self, limiter: RateLimiter, number: int) -> None:
         self._limiter = limiter
@@ -33,7 +33,7 @@ class Permit:
         self._limiter._note_answer()
 
     def refused(self, retry_after_seconds: float | None = None) -> None:
-        """The endpoint said 429; ``retry_after_seconds`` holds back everything behind the limiter, None nothing."""
+        """The endpoint returned 429; ``retry_after_seconds`` holds back everything behind the limiter, None nothing."""
         self._limiter._note_refusal(self, retry_after_seconds)
 
 
@@ -147,7 +147,7 @@ class RateLimiter:
                 self._wake_first()
 
     def hold(self, seconds: float) -> None:
-        """Start no call for ``seconds``: the endpoint said Retry-After. A hold never gets shorter."""
+        """Start no call for ``seconds``: the endpoint sent Retry-After. A hold never gets shorter."""
         with self._lock:
             self._hold(seconds)
 
@@ -201,7 +201,7 @@ class RateLimiter:
                 self._shrunk_in_flight = self._in_flight
                 self._shrunk_refused = 0
                 self._cooling_until = now + self._cooldown
-            # The refusals of one burst come one by one: each says that there was room for one fewer of those that
+            # The refusals of one burst come one by one: each shows that there was room for one fewer of those that
             # were in flight. What has been answered meanwhile was not refused and counts as room.
             self._shrunk_refused += 1
             room = self._shrunk_in_flight - self._shrunk_refused

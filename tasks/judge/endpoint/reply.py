@@ -15,13 +15,13 @@ _LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back for one call. Tokens are None when the endpoint did not say; ``text`` is "" without content.
+    """What came back for one call. Tokens are None when the endpoint gave no count; ``text`` is "" without content.
 
-    ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it does not say.
+    ``finish_reason`` is ``length`` or ``content_filter`` whatever the endpoint calls it; "" when it gives none.
     ``unanswered`` attempts before it were sent and may be charged, though nothing came back. ``cost_usd`` is what the
     endpoint states; few do. ``only_reasoned``: there is no text, but there was reasoning; ``reasoning_tokens`` are
     those of ``completion_tokens`` that were. ``read_tokens`` is the prompt with what came from a cache, of endpoints
-    that count that beside it too. ``service_tier`` is the one it was answered in; "" when the endpoint does not say.
+    that count that beside it too. ``service_tier`` is the one it was answered in; "" when that is not stated.
     """
 
     text: str
@@ -71,31 +71,31 @@ class Reply:
 
 
 def read_reply(body: bytes, model: str, latency_seconds: float, attempts: int) -> Reply:
-    """The completion in ``body``; its ``problem`` says why there is none. ``model`` is what was asked for."""
+    """The completion in ``body``; its ``problem`` is why there is none. ``model`` is what was asked for."""
     try:
-        said = read_completion(body)
+        completion = read_completion(body)
     except ValueError:
         start = " ".join(body[:200].decode("utf-8", "replace").split())[:60]
         what = "HTML" if start.lower().startswith(("<!doctype", "<html")) else f"{start!r}"
         problem = f"the endpoint answered with {what}, not with a completion (is OPENAI_BASE_URL right?)"
         return unread_reply(problem, model, attempts)
-    usage = read_usage(said.usage)
+    usage = read_usage(completion.usage)
     return Reply(
-        text=said.text,
-        finish_reason=said.finish_reason,
-        refusal=said.refusal if isinstance(said.refusal, str) else "",
-        model=_name(said.model) or model,
+        text=completion.text,
+        finish_reason=completion.finish_reason,
+        refusal=completion.refusal if isinstance(completion.refusal, str) else "",
+        model=_name(completion.model) or model,
         prompt_tokens=usage.prompt,
         # An answer of no tokens was not counted.
-        completion_tokens=None if said.text and usage.completion == 0 else usage.completion,
+        completion_tokens=None if completion.text and usage.completion == 0 else usage.completion,
         cached_tokens=usage.cached,
         latency_seconds=latency_seconds,
         attempts=attempts,
         cost_usd=usage.cost_usd,
-        only_reasoned=said.reasoned and not said.text.strip(),
+        only_reasoned=completion.reasoned and not completion.text.strip(),
         reasoning_tokens=usage.reasoning,
         read_tokens=usage.read,
-        service_tier=_service_tier(said),
+        service_tier=_service_tier(completion),
     )
 
 
@@ -106,10 +106,10 @@ def _name(value: object) -> str:
     return "".join(char for char in value[:_LONGEST_NAME] if char.isprintable()).strip()
 
 
-def _service_tier(said: Completion) -> str:
+def _service_tier(completion: Completion) -> str:
     """As OpenAI states it, and Groq, or in the usage, as proxies hand on Anthropic's."""
-    in_usage = said.usage.get("service_tier") if isinstance(said.usage, Mapping) else None
-    stated = (said.service_tier, in_usage)
+    in_usage = completion.usage.get("service_tier") if isinstance(completion.usage, Mapping) else None
+    stated = (completion.service_tier, in_usage)
     return next((tier[:_LONGEST_TIER] for tier in stated if isinstance(tier, str) and tier), "")
 
 

@@ -1,6 +1,6 @@
-"""What an endpoint's words say about length: its limits, what it counted, and whether prompt or answer are too long.
+"""What an endpoint's words state about length: its limits, what it counted, and whether prompt or answer are too long.
 
-There are hundreds of wordings, so none is known as a whole. A number means what the nearest noun says (context, prompt,
+There are hundreds of wordings, so none is known as a whole. A number is what the nearest noun names (context, prompt,
 answer, both together), and is a limit or a count by the words before it ("at most", "exceeds" / "requested", "got").
 """
 
@@ -140,7 +140,7 @@ _OUTPUT_TOO_LARGE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class StatedLimits:
-    """What a refusal for length says, in tokens as the endpoint counts them; None is not stated.
+    """The lengths that a refusal states, in tokens as the endpoint counts them; None is not stated.
 
     ``refused`` is what has to become smaller: the ``prompt``, or the ``output`` limit alone. ``context_tokens`` holds
     prompt and answer together, ``most_prompt_tokens`` and ``most_output_tokens`` bound one of them. ``prompt_tokens``
@@ -165,7 +165,7 @@ class StatedLimits:
 
 
 def read_stated_limits(words: str, body: object = None) -> StatedLimits | None:
-    """What an error's ``words``, and the numbers and codes beside them in ``body``, say about length.
+    """What an error's ``words``, and the numbers and codes beside them in ``body``, state about length.
 
     None when they are about something else, such as a limit of calls or tokens in a minute.
     """

@@ -11,8 +11,8 @@ _OUTPUT_TO_INPUT = 20
 class StatedPrice:
     """What a call can cost at the most, going by the dearest call so far; shared by the threads of a report.
 
-    A cost and two counts do not tell the price of input from that of output. An output token is taken to cost 20 times
-    an input token, which errs on the dear side: a call is bounded by its output limit, which few answers reach.
+    A cost and two counts do not separate the prices of input and output. An output token is taken to cost 20 times an
+    input token, which errs on the dear side: a call is bounded by its output limit, which few answers reach.
     """
 
     def __init__(self) -> None:

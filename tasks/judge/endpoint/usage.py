@@ -1,4 +1,4 @@
-"""What a call used, in the words of whichever endpoint answered it: tokens and cost, unknown where it did not say."""
+"""What a call used, in the words of whichever endpoint answered it: tokens and cost, unknown where it gives none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TICKS_PER_USD = 10**10
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call, None where the endpoint did not say; ``cached`` are those of ``prompt`` read from a cache.
+    """Tokens of one call, None where the endpoint gave no count; ``cached`` are those of ``prompt`` read from a cache.
 
     ``cost_usd`` is what the endpoint states; few do. ``reasoning`` is the part of ``completion`` that was reasoning,
     ``read`` the prompt with all that came from a cache, whether ``prompt`` holds that or not.
@@ -39,7 +39,7 @@ def read_usage(usage: object) -> Usage:
     """The usage in the ``usage`` of a reply."""
     if not isinstance(usage, Mapping):
         return Usage()
-    # There is no prompt of no tokens: some count none, and say 0.
+    # There is no prompt of no tokens: some count none, and report 0.
     prompt = _first(usage, _PROMPT)
     cached = next(_cached(usage), None)
     if prompt is not None and "prompt_tokens" not in usage and "input_tokens_details" not in usage:

@@ -116,7 +116,7 @@ def test_instructions_that_are_missing_are_made() -> None:
     first, second = Form(rung="prompt").messages(MESSAGES[1:], SCHEMA)
     assert (first["role"], second) == ("system", MESSAGES[1])
     assert json.loads(first["content"].rpartition("\n")[2]) == SCHEMA
-    # OpenAI refuses json_object when the messages do not say JSON.
+    # OpenAI refuses json_object when the messages do not mention JSON.
     assert "JSON" in first["content"]
 
 
@@ -141,7 +141,7 @@ def test_the_messages_that_were_given_are_not_changed() -> None:
         ("Unsupported request", {}),
     ],
 )
-def test_a_rung_goes_when_the_error_says_so(status: int, message: str, fields: dict[str, Any]) -> None:
+def test_a_rung_goes_when_the_error_names_it(status: int, message: str, fields: dict[str, Any]) -> None:
     capabilities = Capabilities()
     assert refused(capabilities, Form(), status, message, fields.get("param"))
     assert capabilities.form == Form(rung="json_object")

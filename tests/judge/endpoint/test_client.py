@@ -34,7 +34,7 @@ def error(status: int, message: str = "no", headers: dict[str, str] | None = Non
 
 
 def http(body: bytes, *, status: str = "200 OK", headers: str = "", length: int | None = None) -> bytes:
-    """A reply in bytes; ``length`` is what its Content-Length says."""
+    """A reply in bytes; ``length`` is what its Content-Length states."""
     size = len(body) if length is None else length
     return (
         f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{headers}Content-Length: {size}\r\n\r\n".encode()
@@ -111,7 +111,7 @@ def test_retry_after_may_be_a_date(serve: Serve, make_client: MakeClient) -> Non
         "Mon, 01 Jan 0001 00:00:00 +2359",
     ],
 )
-def test_a_retry_after_that_says_nothing_is_a_common_backoff(value: str, serve: Serve, make_client: MakeClient) -> None:
+def test_an_unreadable_retry_after_is_a_common_backoff(value: str, serve: Serve, make_client: MakeClient) -> None:
     server = serve(error(429, headers={"Retry-After": value}), "x")
     client = make_client(server.base_url)
     if "9999 23:59:59 -" in value:
@@ -351,7 +351,7 @@ def test_a_reply_that_is_empty_or_breaks_off_is_tried_again(length: int, serve: 
     assert (reply.text, reply.attempts, reply.unanswered) == ("{}", 2, 1)
 
 
-def test_a_server_that_failed_is_asked_again_when_it_says(serve: Serve, make_client: MakeClient) -> None:
+def test_a_server_that_failed_is_asked_again_when_it_asks(serve: Serve, make_client: MakeClient) -> None:
     server = serve(Response(500, b"", headers={"Retry-After": "0.01"}), "{}")
     # Without the header, the first pause is longer than the time for all.
     assert ask(make_client(server.base_url, first_backoff_seconds=0.05, call_timeout_seconds=5)).attempts == 2
@@ -377,7 +377,7 @@ def test_a_limit_without_retry_after_narrows_the_limiter_and_holds_nobody_else(
     assert client.limiter.width == 1
 
 
-def test_an_overloaded_endpoint_that_says_when_holds_everybody_and_narrows_nothing(
+def test_an_overloaded_endpoint_that_states_when_holds_everybody_and_narrows_nothing(
     serve: Serve, make_client: MakeClient
 ) -> None:
     server = serve(error(503, headers={"Retry-After-Ms": "300"}), "x")

@@ -205,12 +205,12 @@ def test_what_another_request_helps_against(
     # Each step is logged once, with the endpoint's words.
     steps = [record.getMessage() for record in caplog.records if record.name.startswith("tasks.judge.endpoint")]
     assert len(steps) == attempts - 1 - (fault.cause == "generation")
-    said = (
+    words = (
         "accepts at most 4,096 tokens"
         if "4096" in example.words
-        else f"It said: HTTP {example.status}: {example.words[:20]}"
+        else f"It returned: HTTP {example.status}: {example.words[:20]}"
     )
-    assert all(said in step for step in steps)
+    assert all(words in step for step in steps)
     # Nothing else is given up.
     form, last = client.capabilities.form, sent(server)[-1]
     if fault.cause not in ("format", "unnamed", "generation"):

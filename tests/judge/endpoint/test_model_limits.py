@@ -30,7 +30,7 @@ from tasks.judge.endpoint.stated_limits import StatedLimits, read_stated_limits
         ("maximum context length is 192 tokens. However, your request has 9000 input tokens", Bounds(8192)),
     ],
 )
-def test_what_a_refusal_says_of_the_model(words: str, expected: Bounds) -> None:
+def test_what_a_refusal_shows_of_the_model(words: str, expected: Bounds) -> None:
     assert bounds_from(read_stated_limits(words), 9000, 8000) == expected
 
 

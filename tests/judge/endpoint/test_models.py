@@ -37,10 +37,10 @@ def test_the_table_is_the_sdks() -> None:
 )
 @pytest.mark.parametrize("base_url", [OPENAI, "https://proxy.example/v1"])
 def test_a_model_that_goes_is_named_with_its_date(model: str, base_url: str) -> None:
-    said = warning(model, base_url) or ""
-    assert repr(model) in said
-    assert "2027-01-14" in said
-    assert "\n" not in said
+    text = warning(model, base_url) or ""
+    assert repr(model) in text
+    assert "2027-01-14" in text
+    assert "\n" not in text
 
 
 @pytest.mark.parametrize("model", [DEFAULT_JUDGE_MODEL, "gpt-5.4-mini-2026-03-17", "gpt-5.2-pro"])

@@ -17,7 +17,7 @@ CASES = json.loads((Path(__file__).parents[2] / "fixtures" / "endpoint_refusals.
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['cause']}-{case['server']}-{case['status']}")
-def test_what_a_real_server_says(case: dict[str, Any]) -> None:
+def test_what_a_real_server_returns(case: dict[str, Any]) -> None:
     text = case["body"] if isinstance(case["body"], str) else json.dumps(case["body"])
     if case["status"] == 200:
         stated = read_stated_refusal(text.encode(), {})

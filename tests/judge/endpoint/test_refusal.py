@@ -147,7 +147,7 @@ SHAPES = {
     "XML": (b'<?xml version="1.0"?><Error><Code>X</Code><Message>No.</Message></Error>', "No.", None),
     "events": (b'event: error\ndata: {"error": {"message": "No.", "code": "c"}}\n\ndata: [DONE]\n', "No.", CODE),
     "no UTF-8": (b"\xff\xfeNo", "\ufffd\ufffdNo", None),
-    "said twice": ({"error": {"message": "No."}, "message": "No."}, "No.", None),
+    "stated twice": ({"error": {"message": "No."}, "message": "No."}, "No.", None),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a reply says beside its text: who answered, why the answer ended, and that it is no completion at all."""
+"""What a reply states beside its text: who answered, why the answer ended, and that it is no completion at all."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_judge_that_names_no_model_is_the_one_that_was_asked(model: Any) -> No
 
 
 @pytest.mark.parametrize(
-    ("said", "read_as"),
+    ("reason", "read_as"),
     [
         ("stop", "stop"),
         ("length", "length"),
@@ -93,5 +93,5 @@ def test_a_judge_that_names_no_model_is_the_one_that_was_asked(model: Any) -> No
         (3, ""),
     ],
 )
-def test_why_an_answer_ended_has_one_name(said: Any, read_as: str) -> None:
-    assert read(completion("x", finish_reason=said)).finish_reason == read_as
+def test_why_an_answer_ended_has_one_name(reason: Any, read_as: str) -> None:
+    assert read(completion("x", finish_reason=reason)).finish_reason == read_as

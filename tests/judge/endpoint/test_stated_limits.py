@@ -1,4 +1,4 @@
-"""What endpoints say about length, in the words of more than forty servers and proxies."""
+"""What endpoints state about length, in the words of more than forty servers and proxies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def stated(found: StatedLimits | None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("wording", WORDINGS, ids=[wording["server"] for wording in WORDINGS])
-def test_what_it_says_is_read(wording: dict[str, Any]) -> None:
+def test_what_is_stated_is_read(wording: dict[str, Any]) -> None:
     found = read_stated_limits(wording["words"], wording.get("body"))
     refused = {"refused": wording["refused"]} if wording["refused"] else {}
     assert stated(found) == refused | wording["stated"]

@@ -1,4 +1,4 @@
-"""What a call used, in the words of each endpoint; what is not said is unknown, and never 0."""
+"""What a call used, in the words of each endpoint; what is not stated is unknown, and never 0."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tasks.judge.endpoint.access.secret_values import Secrets
 HEADERS = "AGENT_REPORT_JUDGE_HEADERS"
 ENTRA = "AGENT_REPORT_JUDGE_ENTRA_SCOPE"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
-# Those that frame the message, or say what is in it and how the reply may come.
+# Those that frame the message, or describe its content and the accepted forms of the reply.
 _OWNED = frozenset(
     {
         "accept",
@@ -153,9 +153,9 @@ class EntraToken:
         try:
             token = self._provide()
         except Exception as error:  # noqa: BLE001 - credentials raise what their libraries raise
-            said = scrub(str(error).partition("\n")[0])[:200]
+            detail = scrub(str(error).partition("\n")[0])[:200]
             raise EndpointError(
-                f"no token of Microsoft Entra for {scrub(self._scope)} ({ENTRA}): {type(error).__name__}: {said}"
+                f"no token of Microsoft Entra for {scrub(self._scope)} ({ENTRA}): {type(error).__name__}: {detail}"
             ) from None
         if token != self._last:
             self._secrets.add(token, "token")

@@ -19,7 +19,7 @@ class BoundedHttp(openai.DefaultHttpxClient):
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """As the SDK's client does; reading the reply raises ReadError where it is too long or oddly encoded.
 
-        Of an error's body only what can be read is: its status says enough.
+        An error's body is read as far as it can be: its status is enough.
         """
         response = super().send(request, **options)
         encoding = response.headers.pop("content-encoding", "")

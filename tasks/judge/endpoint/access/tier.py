@@ -46,14 +46,14 @@ class ServiceTier:
         """
         if tier != FLEX:
             return False
-        status, said = refusal.status, refusal.words.lower()
+        status, words = refusal.status, refusal.words.lower()
         if status == _NO_CAPACITY:
             return True
         if status in (429, 503):
-            return "resource_unavailable" in refusal.names or _UNAVAILABLE.search(said) is not None
-        return status in (400, 403, 404, 422) and (refusal.param == TIER or _NAMED.search(said) is not None)
+            return "resource_unavailable" in refusal.names or _UNAVAILABLE.search(words) is not None
+        return status in (400, 403, 404, 422) and (refusal.param == TIER or _NAMED.search(words) is not None)
 
-    def give_up(self, said: str) -> None:
+    def give_up(self, reason: str) -> None:
         """Ask in the standard tier from now on; the first call that does so logs it."""
         with self._lock:
             if not self._current:
@@ -63,6 +63,6 @@ class ServiceTier:
                 "its price",
                 EXTRA,
                 self._current,
-                said,
+                reason,
             )
             self._current = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.judge.endpoint.faults.fault import Example, Fault, said
+from tasks.judge.endpoint.faults.fault import Example, Fault, any_of
 
 _REFUSING = frozenset({400, 401, 402, 403, 404, 409, 412, 422, 429, 500, 502, 503})
 
@@ -23,7 +23,7 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
         what="https endpoint called over http",
         next="Judging ends. `OPENAI_BASE_URL` must start with `https://`.",
         statuses=frozenset({400, 403, 426, 497}),
-        words=said(
+        words=any_of(
             r"plain http request was sent to https|http request to an https server|speaking plain http",
             r"https (?:is )?required|(?:requires?|must use|only over) https",
         ),
@@ -70,7 +70,7 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
                 "1301",
             }
         ),
-        words=said(
+        words=any_of(
             r"moderation|moderated|\bflagged\b|content[-_ ]?(?:management[-_ ])?(?:policy|filter)",
             r"usage (?:polic|guideline)|safety_check",
             r"guardrails?[^.]{0,30} (?:intervened|blocked|failed)|blocked by[^.]{0,40}guardrail",
@@ -150,7 +150,7 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
                 "30001",
             }
         ),
-        words=said(
+        words=any_of(
             r"credit balance is too low",
             r"(?:insufficient|not enough|negative|low) (?:account |remaining |available )?(?:balance|credit|fund)",
             r"(?:out of|no more|no remaining|used all(?: available)?|purchase|requires more|buy more) credits?\b",
@@ -253,7 +253,7 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
                 "2049",
             }
         ),
-        words=said(
+        words=any_of(
             r"(?:incorrect|invalid|wrong|expired|missing|no) (?:api|access|subscription)[-_ ]?(?:key|token)",
             r"api[-_ ]?key[^.]{0,30}(?:not valid|invalid|expired|missing|not found|required|incorrect|revoked)",
             r"invalid authentication|authentication (?:fails|failed|required)|no auth credentials",
@@ -306,7 +306,7 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
                 "30003",
             }
         ),
-        words=said(
+        words=any_of(
             r"model.{0,120}?(?:does not exist|doesn't exist|not exist\b|not found|is unknown|decommissioned)",
             r"model.{0,120}?(?:(?:has been|was) (?:deprecated|retired|removed)|not supported by any provider)",
             r"model.{0,120}?(?:unavailable in your region|blocked at the (?:project|organization)|is not loaded)",
@@ -351,7 +351,7 @@ ACCOUNT_FAULTS: tuple[Fault, ...] = (
         next="Judging ends, as above. If the endpoint has answered calls before, a 500 or 503 is retried as a server "
         "error, and any other status fails only this agent.",
         statuses=frozenset({400, 403, 404, 429, 500, 503}),
-        words=said(
+        words=any_of(
             r"(?:plan|subscription)[^.]{0,40} not (?:yet )?(?:include|support)[^.]{0,20} (?:access|model)",
             r"no available channels? for model",
             r"\N{CJK UNIFIED IDEOGRAPH-65E0}\N{CJK UNIFIED IDEOGRAPH-53EF}\N{CJK UNIFIED IDEOGRAPH-7528}"

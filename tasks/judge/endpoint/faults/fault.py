@@ -39,7 +39,7 @@ _FIXED = re.compile(r"(?:model|messages?)(?![a-z_])", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What a real server says: ``status`` and ``words``, with the code and the parameter that it names, if any."""
+    """What a real server returns: ``status`` and ``words``, with the code and the parameter that it names, if any."""
 
     server: str
     status: int
@@ -53,7 +53,7 @@ class Fault:
     """A row of the table: ``what`` is wrong as a title, and what is done ``next`` as sentences, both for the docs.
 
     A refusal is this when its status is among ``statuses`` (empty: any) and it has one of ``names`` (codes and types,
-    lower case), or its words match ``words``, or ``says`` reads it so, or its parameter matches ``param``. A row
+    lower case), or its words match ``words``, or ``matches`` accepts it, or its parameter matches ``param``. A row
     without these is recognised by the status alone, and of ``per_day`` rows by a limit of a day. ``alone_statuses`` are
     enough by themselves. ``named`` rows concern a part of the request; of those that match, the one that the refusal
     names first comes first.
@@ -66,7 +66,7 @@ class Fault:
     statuses: frozenset[int] = frozenset()
     names: frozenset[str] = frozenset()
     words: re.Pattern[str] | None = None
-    says: Callable[[Refusal], bool] | None = None
+    matches: Callable[[Refusal], bool] | None = None
     param: re.Pattern[str] | None = None
     alone_statuses: frozenset[int] = frozenset()
     named: bool = False
@@ -78,14 +78,14 @@ class Fault:
             return 0
         if (self.statuses and refusal.status not in self.statuses) or (self.per_day and not refusal.per_day):
             return None
-        if not self.names and self.words is None and self.says is None and self.param is None:
+        if not self.names and self.words is None and self.matches is None and self.param is None:
             return None if self.alone_statuses else 0
         if not self.names.isdisjoint(refusal.names) or (self.param and self.param.match(refusal.param)):
             return 0
         if (self.named or self.cause == "unnamed") and _FIXED.match(refusal.param):
             return None
-        if self.says is not None:
-            return 0 if self.says(refusal) else None
+        if self.matches is not None:
+            return 0 if self.matches(refusal) else None
         match = self.words.search(refusal.words[:_MOST_READ]) if self.words else None
         return 1 + match.start() if match else None
 
@@ -114,6 +114,6 @@ def _groups(table: Sequence[Fault]) -> Iterator[tuple[bool, list[Fault]]]:
         yield True, named
 
 
-def said(*parts: str) -> re.Pattern[str]:
-    """Words that match any of ``parts``, in any case."""
+def any_of(*parts: str) -> re.Pattern[str]:
+    """A pattern for words that match any of ``parts``, in any case."""
     return re.compile("|".join(parts), re.IGNORECASE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tasks.judge.endpoint.faults.fault import Example, Fault, said
+from tasks.judge.endpoint.faults.fault import Example, Fault, any_of
 from tasks.judge.endpoint.refusals.refusal import Refusal
 from tasks.judge.endpoint.stated_limits import read_stated_limits
 
@@ -48,7 +48,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
                 "1261",
             }
         ),
-        says=_is_too_long,
+        matches=_is_too_long,
         examples=(
             Example(
                 "OpenAI",
@@ -89,7 +89,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         what="Prompt exceeds the tokens-per-minute limit",
         next="The question is shortened, as above, because waiting does not help.",
         statuses=frozenset({429}),
-        words=said(r"request too large"),
+        words=any_of(r"request too large"),
         examples=(
             Example(
                 "OpenAI",
@@ -105,7 +105,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         next="The instructions move to the start of the user message; the response format does not change.",
         statuses=frozenset({400, 404, 422, 500, 501}),
         param=re.compile(r"messages?[.\[].{0,60}role"),
-        words=said(
+        words=any_of(
             r"developer instruction is not enabled|roles (?:must alternate|(?:should|must) be alternating)",
             r"system[ _](?:role|message|prompt|instruction)s?[^.]{0,20}(?:not|n't|un)[ -]?(?:support|allow|enabl)",
             r"(?:not support|unsupported|unexpected|invalid|unknown|got|only)[^.]{0,40}"
@@ -140,7 +140,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         next="The question is asked once more; if that fails too, it is asked in the next simpler response format.",
         statuses=frozenset({400, 422, 424, 500, 502}),
         names=frozenset({"json_validate_failed", "output_parse_failed", "json_parse_failed"}),
-        words=said(
+        words=any_of(
             r"failed to (?:generate|validate) (?:valid |a valid )?json",
             r"generated (?:json|output)[^.]{0,40}(?:match|valid)",
             r"failed to parse (?:the )?(?:model|generated|output|input at pos)|output that could not be parsed",
@@ -168,7 +168,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         next="The keyword is removed from the schema: `additionalProperties`, `minimum` and `maximum`, `strict`, or "
         "a list of types. Code still checks each answer against them.",
         statuses=frozenset({400, 422, 500, 501}),
-        words=said(
+        words=any_of(
             r"additional_?properties|['\"`](?:minimum|maximum)['\"`]|properties (?:maximum|minimum)",
             r"(?:keyword|field|property|constraint)s?:? (?:minimum|maximum)\b|(?:minimum|maximum) (?:is|are) not",
             r"['\"`.]strict\b|cannot start list|lists? of types|type arrays?|['\"`]type['\"`] must be a string",
@@ -217,7 +217,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         statuses=_FORMAT_STATUSES,
         named=True,
         param=_FORMAT_PARAM,
-        words=said(
+        words=any_of(
             r"response[_ -]?(?:format|schema|mime_?type)|json_schema|json_object|json[ -]mode|structured[ _-]?output",
             r"guided|grammar|controlled generation|output_config|xgrammar|outlines|handle the requested parameters",
             r"(?:invalid|unsupported|complex|json) schema|schema[^.]{0,60}(?:too |not support|unsupport|invalid|fail)",
@@ -260,7 +260,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         statuses=frozenset({400, 422, 500}),
         named=True,
         param=re.compile(r"max_(?:completion_|new_|output_)?tokens\b"),
-        words=said(
+        words=any_of(
             r"\bmax_?(?:completion_?|new_?|output_?)?tokens\b|max output tokens",
             r"max(?:imum)? tokens (?:of|you requested)",
         ),
@@ -296,7 +296,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         statuses=frozenset({400, 422, 500}),
         named=True,
         param=re.compile(r"temperature\b"),
-        words=said(r"\btemperature\b"),
+        words=any_of(r"\btemperature\b"),
         examples=(
             Example(
                 "OpenAI",
@@ -314,7 +314,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         what="Streaming required",
         next="The answer is requested as a stream, and its events are assembled.",
         statuses=frozenset({400, 422}),
-        words=said(r"only supports? stream|stream(?:ing)? (?:must be|is required|should be)|non-streaming calls"),
+        words=any_of(r"only supports? stream|stream(?:ing)? (?:must be|is required|should be)|non-streaming calls"),
         examples=(
             Example(
                 "DashScope",
@@ -335,7 +335,7 @@ REQUEST_FAULTS: tuple[Fault, ...] = (
         what="Unspecified unsupported parameter",
         next="The next simpler response format is tried, unless a call has already been answered in the current one.",
         statuses=frozenset({400, 422}),
-        words=said(
+        words=any_of(
             rf"^$|^(?!.{{0,300}}?{_OTHERS}).{{0,300}}?(?:unsupported|not support|unrecognized|not permitted"
             r"|unknown (?:parameter|field|argument))",
             r"^(?:http )?(?:400:? ?|422:? ?)?(?:bad request|invalid request|unprocessable (?:entity|content)"

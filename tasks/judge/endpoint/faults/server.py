@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.judge.endpoint.faults.fault import Example, Fault, said
+from tasks.judge.endpoint.faults.fault import Example, Fault, any_of
 
 SERVER_FAULTS: tuple[Fault, ...] = (
     Fault(
@@ -22,7 +22,7 @@ SERVER_FAULTS: tuple[Fault, ...] = (
                 "service_unavailable",
             }
         ),
-        words=said(
+        words=any_of(
             r"^loading model|model.{0,80}? (?:is|still|currently|being) (?:\w+ )?(?:loading|loaded now|warming up)\b",
             r"model.{0,80}? being loaded\b",
             r"(?:server|service|model|engine|system)[^.]{0,40}(?:overloaded|not ready|at capacity|starting up|is busy)",
@@ -49,7 +49,7 @@ SERVER_FAULTS: tuple[Fault, ...] = (
         alone_statuses=frozenset({429}),
         statuses=frozenset({400, 403, 500, 502}),
         names=frozenset({"throttlingexception", "too_many_requests", "rate_limit_exceeded", "rate_limit_error"}),
-        words=said(r"\brate exceeded|throttl|too many requests|rate limit (?:exceeded|reached)|being rate limited"),
+        words=any_of(r"\brate exceeded|throttl|too many requests|rate limit (?:exceeded|reached)|being rate limited"),
         examples=(
             Example("OpenAI", 429, "Rate limit reached for gpt-x on requests per min (RPM). Please try again in 6ms."),
             Example(
@@ -91,7 +91,7 @@ SERVER_FAULTS: tuple[Fault, ...] = (
         what="Model crashed",
         next="The call is retried like after a server error.",
         statuses=frozenset({400, 424}),
-        words=said(r"\bhas crashed\b|process has terminated|encountered an unexpected error|try your request again"),
+        words=any_of(r"\bhas crashed\b|process has terminated|encountered an unexpected error|try your request again"),
         examples=(
             Example("LM Studio", 400, "The model has crashed without additional information. (Exit code: 6)"),
             Example("Bedrock", 424, "The system encountered an unexpected error during processing."),

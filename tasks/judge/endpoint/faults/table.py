@@ -1,4 +1,4 @@
-"""The table: what an endpoint says, and what is done then. ``docs/make_judge_endpoint.py`` prints it.
+"""The table: what an endpoint returns, and what is done then. ``docs/make_judge_endpoint.py`` prints it.
 
 The rows stand in the order in which they are tried. Where the remedy of a row is used up (there is no simpler format
 left), the next row that matches counts.

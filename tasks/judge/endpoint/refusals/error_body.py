@@ -64,7 +64,7 @@ _TYPES = ("type", "error_type", "__type", "status")
 _PARAMS = ("param", "parameter", "field")
 _NO_NAMES = frozenset({"", "error", "none", "null", "failure", "0"})
 _MOST_SPACES_OF_A_NAME = 4
-# What a moderation says beside its words.
+# Keys of a moderation beside its words.
 _MARKS = frozenset({"flagged_input", "reasons"})
 _DELAYS = ("retryDelay", "retry_delay", "retry_after", "retryAfter", "retry_after_seconds", "estimated_time")
 _DURATION = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*s?\s*")
@@ -78,7 +78,7 @@ _OPENING, _CLOSING = "{[(", "}])"
 
 @dataclass(slots=True)
 class ErrorBody:
-    """What an error's body says; everything is "", empty or None where it says nothing.
+    """The contents of an error's body; what it lacks is "", empty or None.
 
     ``words`` is one line. ``code``, ``type`` and ``param`` are the first of their kind, ``names`` all codes and types
     in lower case, with the keys that mark a moderation. ``figures`` are whole numbers by their names, ``statuses`` the
@@ -111,19 +111,19 @@ class ErrorBody:
         text = _INPUT.sub("", text[:_MOST_TO_SEARCH])
         before, inner, after = _split_at_data(text)
         if inner is None:
-            self._say(text)
+            self._add_words(text)
             return
-        self._say(before.rstrip(" -:\r\n\t"))
+        self._add_words(before.rstrip(" -:\r\n\t"))
         self.read(inner, levels - 1)
-        self._say(after)
+        self._add_words(after)
 
     def _read_object(self, value: Mapping[Any, Any], levels: int) -> None:
-        said = value.get("msg", value.get("message"))
-        if isinstance(value.get("loc"), list | tuple) and isinstance(said, str):
+        message = value.get("msg", value.get("message"))
+        if isinstance(value.get("loc"), list | tuple) and isinstance(message, str):
             # One of a list of validation errors: where, and what.
             path = ".".join(str(part)[:100] for part in value["loc"][:_MOST_PARTS] if part != "body")
             self.param = self.param or path
-            self._say(f"{path}: {said}")
+            self._add_words(f"{path}: {message}")
             return
         self._read_names(value)
         for key in (*_TEXTS, *_NESTED):
@@ -152,7 +152,7 @@ class ErrorBody:
         """Keep ``value`` among the names; the first that there was."""
         text = _short(value)
         if text.count(" ") > _MOST_SPACES_OF_A_NAME:
-            self._say(text)
+            self._add_words(text)
             return first
         if re.fullmatch(r"[45]\d\d", text):
             self.statuses.append(int(text))
@@ -162,7 +162,7 @@ class ErrorBody:
         self.names.add(text.lower())
         return first or text
 
-    def _say(self, text: str) -> None:
+    def _add_words(self, text: str) -> None:
         line = "".join(char if char.isprintable() else " " for char in text[:_MOST_OF_A_TEXT])
         line = " ".join(line.split())
         if line and line not in self.words and len(self.words) < _MOST_WORDS:
@@ -170,7 +170,7 @@ class ErrorBody:
 
 
 def read_error_body(body: bytes) -> ErrorBody:
-    """What ``body`` says: JSON, events (SSE), HTML, XML or plain text; nothing when it is empty."""
+    """The contents of ``body``: JSON, events (SSE), HTML, XML or plain text; nothing when it is empty."""
     found = ErrorBody()
     text = body[:_MOST_BYTES].decode("utf-8", "replace").strip().lstrip("\ufeff")
     data = load_json(text)

@@ -122,7 +122,7 @@ def _is_per_day(found: ErrorBody, seconds: float | None) -> bool:
         return True
     if seconds is not None:
         return False
-    # Google says the same of a minute's quota as OpenAI of an empty account.
+    # Google uses the same words for a minute's quota as OpenAI for an empty account.
     spent = _SPENT.search(found.words) is not None and "resource_exhausted" not in found.names
     return spent or _PER_DAY.search(" ".join((found.words, *found.names))) is not None
 
@@ -136,7 +136,7 @@ def _phrase(status: int) -> str:
 
 def _retry_seconds(found: ErrorBody, headers: Mapping[str, str]) -> float | None:
     """The header decides, then the fields and the words, then when the limits start again."""
-    for seconds in (retry_after_seconds(headers), found.retry_seconds, _said_seconds(found.words)):
+    for seconds in (retry_after_seconds(headers), found.retry_seconds, _stated_seconds(found.words)):
         if seconds is not None:
             return seconds
     waits = [read_duration(headers.get(reset, "")) for left, reset in _RESETS if headers.get(left, "").strip() == "0"]
@@ -146,7 +146,7 @@ def _retry_seconds(found: ErrorBody, headers: Mapping[str, str]) -> float | None
     return _until_reset(headers)
 
 
-def _said_seconds(words: str) -> float | None:
+def _stated_seconds(words: str) -> float | None:
     """How long the words ask to wait."""
     for match in _AGAIN.finditer(words):
         if (seconds := read_duration(words[match.end() : match.end() + 60])) is not None:

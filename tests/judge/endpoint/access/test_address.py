@@ -88,12 +88,12 @@ _REFUSED = {
 def test_what_is_certainly_wrong_is_refused_with_what_to_write(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_address(text)
-    said = str(caught.value)
-    assert said.startswith("wrong setting: OPENAI_BASE_URL")
-    assert _REFUSED[text] in said
+    message = str(caught.value)
+    assert message.startswith("wrong setting: OPENAI_BASE_URL")
+    assert _REFUSED[text] in message
 
 
-@pytest.mark.parametrize("text", [text for text, said in _REFUSED.items() if said.startswith("write http")])
+@pytest.mark.parametrize("text", [text for text, message in _REFUSED.items() if message.startswith("write http")])
 def test_what_is_to_be_written_is_accepted(text: str) -> None:
     if not _REFUSED[text].endswith("api-version="):
         read_address(_REFUSED[text].removeprefix("write "))

@@ -47,7 +47,7 @@ def test_openai_wants_a_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "said"),
+    ("headers", "message"),
     [
         ({"Host": "hush"}, "Host is set by this program"),
         ({"content-TYPE": "hush"}, "content-TYPE is set by this program"),
@@ -64,10 +64,10 @@ def test_openai_wants_a_key() -> None:
         ({"X-A": "hush", "x-a": "b"}, "x-a is given twice"),
     ],
 )
-def test_a_header_that_cannot_be_sent_is_refused_and_its_value_not_shown(headers: dict[str, str], said: str) -> None:
+def test_a_header_that_cannot_be_sent_is_refused_and_its_value_not_shown(headers: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^wrong setting: AGENT_REPORT_JUDGE_HEADERS: ") as caught:
         authenticate(_OTHER, _KEY, headers, None, Secrets())
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "hush" not in str(caught.value)
     assert "hüsh" not in str(caught.value)
 

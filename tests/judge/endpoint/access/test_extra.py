@@ -25,7 +25,7 @@ def test_what_endpoints_take_beside_the_question_is_taken(extra: dict[str, Any])
 
 
 @pytest.mark.parametrize(
-    ("extra", "said"),
+    ("extra", "message"),
     [
         ({"model": "x"}, "set AGENT_REPORT_JUDGE_MODEL"),
         ({"max_tokens": 5}, "set AGENT_REPORT_JUDGE_MAX_OUTPUT_TOKENS"),
@@ -38,10 +38,10 @@ def test_what_endpoints_take_beside_the_question_is_taken(extra: dict[str, Any])
         ({"provider": {"max_price": [float("nan")]}}, "NaN or Infinity"),
     ],
 )
-def test_what_is_ours_is_refused(extra: dict[str, Any], said: str) -> None:
+def test_what_is_ours_is_refused(extra: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^wrong setting: AGENT_REPORT_JUDGE_EXTRA: ") as caught:
         check_extra(extra)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
