@@ -27,7 +27,7 @@ _REASONS = ("reasoning", "rationale", "explanation", "justification", "reason")
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A citation, and what the judge says that it shows."""
+    """A citation, and what it shows according to the judge."""
 
     citation: Citation
     text: str
@@ -57,7 +57,7 @@ class JudgeAnswer:
 
     ``run_verdicts`` are on the runs that were shown. ``shown`` is what was shown for it; None when it came from the
     ledger, which does not keep that. ``warnings`` are what was odd about its call, ``problems`` why it is no whole
-    answer: it was cut off, or does not hold together. ``lost`` says how many verdicts cannot be used, where these are
+    answer: it was cut off, or does not hold together. ``lost`` states how many verdicts cannot be used, where these are
     more than half.
     """
 

@@ -36,7 +36,7 @@ class Budget:
     comes to less, as a rule: who finds too little left waits for what the calls under way leave over, in the order of
     coming. Once a call has been refused all later ones are: which agents are judged must not hang on which is the
     cheapest. A call whose maximum is unknown (None) has to be alone: all that is left is held back for it. What
-    it came to may tell the price of the next.
+    it came to may show the price of the next.
     """
 
     def __init__(self, limit_usd: float = 0.0, spent_usd: float = 0.0) -> None:

@@ -21,8 +21,8 @@ class Evaluation:
 
     ``prompt_tokens``, ``completion_tokens`` and ``cost_usd`` are what was paid for it in this report: 0 when the
     answer was ``reused``, None when unknown; ``known_cost_usd`` is the part that is known. ``calls`` counts replies,
-    useless ones too, ``samples`` the answers that were used. ``sampling`` says which runs the judge saw when it did
-    not see all of them ("" otherwise); ``runs_shown`` is None when none were shown.
+    useless ones too, ``samples`` the answers that were used. ``sampling`` describes which runs the judge saw when it
+    did not see all of them ("" otherwise); ``runs_shown`` is None when none were shown.
     ``run_verdicts`` are on the runs that the judge was shown, empty for the team. ``run_checks`` are the computed
     criteria by run: all finished runs of an agent that has any.
     """

@@ -98,7 +98,7 @@ class Judge:
         drafts = [draft] if draft is not None else []
 
         def most_usd() -> float | None:
-            # What cannot fit is found out again, and said, once the claim is held.
+            # What cannot fit is found out again, and reported, once the claim is held.
             with suppress(ContextLengthError):
                 drafts[:] = drafts or [self._fit(question, sample)]
             return self._most_usd(drafts[0]) if drafts else self.most_usd(self.evidence_tokens)
@@ -277,7 +277,7 @@ class Judge:
         return follow_up(question, draft, turns, self._bounds, factor=self.scale.factor, added_tokens=added)
 
     def _learn(self, draft: Draft, stated: StatedLimits | None, correction: float) -> float:
-        """Note what a refusal says of the model; by how much this question's estimate is off beside the scale's."""
+        """Note what a refusal shows of the model; by how much this question's estimate is off beside the scale's."""
         factor = self.scale.factor * correction
         prompt = draft.estimated * factor
         known = self._bounds
@@ -306,7 +306,7 @@ class Judge:
 
     @property
     def _bounds(self) -> Bounds:
-        """What the settings say of the model, and what was learned."""
+        """The model's limits, by the settings and by what was learned."""
         return self.client.limits.bounds.within(Bounds(context_tokens=self.context_tokens))
 
     def _added_tokens(self, question: Question) -> int:
@@ -342,7 +342,7 @@ class Judge:
             # A reply that is no completion is no answer, and its cost is unknown.
             claim.lose(reply.unanswered + (not reply.paid), most_usd)
         call.spent.add(reply.prompt_tokens, reply.completion_tokens, cost)
-        # The count of a prompt that was cut says nothing of the tokenizer.
+        # The count of a prompt that was cut teaches nothing about the tokenizer.
         if not was_prompt_cut(reply, draft.estimated * min(1.0, self.scale.factor)):
             self.scale.learn(draft.estimated, reply.prompt_tokens)
         return reply

@@ -19,14 +19,14 @@ from tasks.judge.question import Question
 from tasks.judge.rubric import TeamCriteria, in_order
 
 _LEAST_RUN_TOKENS = 150
-# What the facts of all agents may take of the budget before they are written in less detail: runs say more.
+# What the facts of all agents may take of the budget before they are written in less detail: runs show more.
 _FACTS_SHARE = 0.7
 
 
 def build_team_question(
     evidences: Sequence[Evidence], without_evidence: Mapping[str, str], criteria: TeamCriteria
 ) -> Question:
-    """The question about the team; ``without_evidence`` says by agent name why it has none.
+    """The question about the team; ``without_evidence`` holds by agent name why it has none.
 
     An agent without a finished run has none either, and is listed once.
     """

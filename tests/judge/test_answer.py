@@ -57,7 +57,7 @@ def test_a_usable_answer_is_read_whole(rubric: dict[str, Criterion], make_answer
 
 
 @pytest.mark.parametrize("case", ANSWERS, ids=[case["name"] for case in ANSWERS])
-def test_every_answer_of_the_table_is_read_or_says_why_not(case: dict[str, Any], rubric: dict[str, Criterion]) -> None:
+def test_every_answer_of_the_table_is_read_or_refused(case: dict[str, Any], rubric: dict[str, Criterion]) -> None:
     def read() -> JudgeAnswer:
         return parse(case["answer"], rubric, cut_off=case.get("cut_off", False))
 
@@ -132,7 +132,7 @@ def test_two_different_answers_are_not_chosen_from(rubric: dict[str, Criterion],
         parse(f"The agent suggests {high}. I say {low}", rubric)
 
 
-def test_a_key_that_comes_twice_is_refused_unless_it_says_the_same(rubric: dict[str, Criterion]) -> None:
+def test_a_key_that_comes_twice_is_refused_unless_both_are_the_same(rubric: dict[str, Criterion]) -> None:
     text = '{"criteria": {"accuracy": {"score": 3, "score": %s}, "care": {"score": 5}}}'
     with pytest.raises(UnusableAnswerError, match="'score' comes twice"):
         parse(text % 9, rubric)
@@ -251,7 +251,7 @@ def test_a_contradiction_names_claim_and_observation(rubric: dict[str, Criterion
         {"observation_label": None},
     ],
     ids=[
-        "not said",
+        "not in the text",
         "an observation as a claim",
         "the task as a claim",
         "a claim as an observation",

@@ -108,14 +108,14 @@ def test_big_agents_are_judged_within_the_budget_and_by_near_estimates(
         assert evidence >= budget * 0.6
         if turn:
             assert estimated == pytest.approx(counted, rel=0.15)
-        assert (evaluation.runs_shown, evaluation.sampling) == said_in(messages)
+        assert (evaluation.runs_shown, evaluation.sampling) == shown_in(messages)
 
 
-def said_in(messages: list[dict[str, str]]) -> tuple[int, str]:
-    """How many runs there are in a request, and what it says of the sample ("" of all)."""
+def shown_in(messages: list[dict[str, str]]) -> tuple[int, str]:
+    """How many runs there are in a request, and what it states of the sample ("" of all)."""
     evidence = messages[1]["content"]
-    said = re.findall(r"^## Runs shown: (.+)$", evidence, re.MULTILINE)[0]
-    return len(re.findall(r"^### R\d+: ", evidence, re.MULTILINE)), "" if said.startswith("all ") else said
+    runs_shown = re.findall(r"^## Runs shown: (.+)$", evidence, re.MULTILINE)[0]
+    return len(re.findall(r"^### R\d+: ", evidence, re.MULTILINE)), "" if runs_shown.startswith("all ") else runs_shown
 
 
 def test_a_context_that_is_not_stated_is_found_by_halving(
@@ -139,15 +139,15 @@ def test_a_context_that_is_not_stated_is_found_by_halving(
         judge = make_judge(make_client(server.base_url), evidence_tokens=budget)
         evaluation = judge_agent(judge, big["words"], rubric, timeout_seconds=60)
         asked = [json.loads(request.body)["messages"] for request in server.requests]
-        return evaluation, [len(messages[1]["content"]) for messages in asked], said_in(asked[-1])
+        return evaluation, [len(messages[1]["content"]) for messages in asked], shown_in(asked[-1])
 
-    evaluation, (first, second), said = judged(80_000)
+    evaluation, (first, second), shown = judged(80_000)
     assert evaluation.status == "evaluated"
     assert second == pytest.approx(0.45 * first, rel=0.1)
-    assert (evaluation.runs_shown, evaluation.sampling) == said
-    evaluation, (first, second), said = judged(26_000, 7_000)
-    assert (evaluation.runs_shown, evaluation.sampling) == said, "what was sent in the end, not what was meant to be"
-    assert said[0] < 20
+    assert (evaluation.runs_shown, evaluation.sampling) == shown
+    evaluation, (first, second), shown = judged(26_000, 7_000)
+    assert (evaluation.runs_shown, evaluation.sampling) == shown, "what was sent in the end, not what was meant to be"
+    assert shown[0] < 20
     evaluation, sizes, _ = judged(3_000)
     assert (evaluation.status, evaluation.score) == ("failed", None)
     assert sizes == sorted(sizes, reverse=True)

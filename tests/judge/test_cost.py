@@ -103,7 +103,7 @@ def test_one_unknown_part_makes_the_sum_unknown(
 
 
 @pytest.mark.parametrize(
-    ("asked", "said", "cost"),
+    ("asked", "stated", "cost"),
     [
         ("gpt-5.4-mini", "the-proxy's-name", 0.002),
         ("gpt-5.4-mini", "dear", 0.2),
@@ -112,7 +112,7 @@ def test_one_unknown_part_makes_the_sum_unknown(
 )
 def test_the_cost_is_that_of_the_model_that_answered(
     asked: str,
-    said: str,
+    stated: str,
     cost: float | None,
     serve: Serve,
     make_client: Callable[..., JudgeClient],
@@ -122,12 +122,12 @@ def test_the_cost_is_that_of_the_model_that_answered(
     soon: float,
 ) -> None:
     prices = RunPrices({"gpt-5.4-mini": {"input": 1, "output": 10}, "dear": {"input": 100, "output": 1000}})
-    server = serve(completion(good, model=said, usage=usage(1000, 100)))
+    server = serve(completion(good, model=stated, usage=usage(1000, 100)))
     judge = make_judge(make_client(server.base_url, model=asked), prices=prices)
     spent = Spent()
     judge.ask(question, deadline=soon, spent=spent)
     assert spent.cost_usd == (None if cost is None else pytest.approx(cost))
-    assert judge.ledger.answers[0].model == said
+    assert judge.ledger.answers[0].model == stated
 
 
 def test_an_endpoint_that_fails_costs_nothing_that_is_known(asking: Asking, question: Question, soon: float) -> None:
@@ -168,8 +168,8 @@ def ask_until_the_limit(judge: Judge, question: Question, soon: float, spent: Sp
 def test_the_cost_that_the_endpoint_states_is_that_of_an_unknown_price(
     prices: Any, cost: float, asking: Asking, question: Question, good: str, soon: float
 ) -> None:
-    said = completion(good, model="a-model-of-mine", usage=usage(1000, 100) | {"cost": 0.02})
-    judge, _ = asking(said, prices=RunPrices(prices))
+    response = completion(good, model="a-model-of-mine", usage=usage(1000, 100) | {"cost": 0.02})
+    judge, _ = asking(response, prices=RunPrices(prices))
     judge = replace(judge, client=replace(judge.client, model="a-model-of-mine"))
     spent = Spent()
     judge.ask(question, deadline=soon, spent=spent)
@@ -180,8 +180,8 @@ def test_the_cost_that_the_endpoint_states_is_that_of_an_unknown_price(
 def test_a_limit_is_kept_by_the_costs_that_the_endpoint_states(
     asking: Asking, question: Question, good: str, soon: float
 ) -> None:
-    said = completion(good, model="a-model-of-mine", usage=usage(1000, 4000) | {"cost": 0.02})
-    judge, server = asking(said, prices=RunPrices(), budget=Budget(0.1))
+    response = completion(good, model="a-model-of-mine", usage=usage(1000, 4000) | {"cost": 0.02})
+    judge, server = asking(response, prices=RunPrices(), budget=Budget(0.1))
     judge = replace(judge, client=replace(judge.client, model="a-model-of-mine"))
     spent = Spent()
     ask_until_the_limit(judge, question, soon, spent)
@@ -193,8 +193,8 @@ def test_a_limit_is_kept_by_the_costs_that_the_endpoint_states(
 def test_a_limit_ends_with_the_first_call_that_states_no_cost(
     stated: Any, asking: Asking, question: Question, good: str, soon: float
 ) -> None:
-    said = completion(good, model="a-model-of-mine", usage=usage(1000, 100) | stated)
-    judge, server = asking(said, prices=RunPrices(), budget=Budget(10.0))
+    response = completion(good, model="a-model-of-mine", usage=usage(1000, 100) | stated)
+    judge, server = asking(response, prices=RunPrices(), budget=Budget(10.0))
     judge = replace(judge, client=replace(judge.client, model="a-model-of-mine"))
     judge.ask(question, deadline=soon, spent=Spent())
     with pytest.raises(BudgetError, match="AGENT_REPORT_PRICES"):
@@ -213,7 +213,7 @@ def test_hidden_reasoning_is_paid_for_and_reaches_the_limit(
     assert 0.08 <= (spent.cost_usd or 0) <= 0.2
 
 
-def test_a_claim_says_what_the_call_under_way_can_cost(
+def test_a_claim_holds_what_the_call_under_way_can_cost(
     asking: Asking, make_reply: Make, question: Question, good: str, soon: float, memory_ledger: Any
 ) -> None:
     seen: list[float] = []

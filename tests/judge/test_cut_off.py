@@ -34,7 +34,7 @@ def reasoned(tokens: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("given", "expected"),
     [
         (reply("", completion_tokens=8000, **reasoned(8000)), True),
         (reply("", completion_tokens=8000), True),
@@ -52,12 +52,12 @@ def reasoned(tokens: int) -> dict[str, Any]:
         (reply("", completion_tokens=0), False),
     ],
 )
-def test_whether_reasoning_took_the_whole_limit(said: Reply, expected: bool) -> None:
-    assert is_spent_on_reasoning(said) is expected
+def test_whether_reasoning_took_the_whole_limit(given: Reply, expected: bool) -> None:
+    assert is_spent_on_reasoning(given) is expected
 
 
 @pytest.mark.parametrize(
-    ("said", "context"),
+    ("given", "context"),
     [
         (reply('{"a', prompt_tokens=3496, completion_tokens=600), 4096),
         (reply('{"a', prompt_tokens=3495, completion_tokens=600), 4095),
@@ -70,8 +70,8 @@ def test_whether_reasoning_took_the_whole_limit(said: Reply, expected: bool) -> 
         (reply('{"a', completion_tokens=600), None),
     ],
 )
-def test_the_context_that_ended_an_answer(said: Reply, context: int | None) -> None:
-    assert ended_by_context(said, 8000) == context
+def test_the_context_that_ended_an_answer(given: Reply, context: int | None) -> None:
+    assert ended_by_context(given, 8000) == context
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,10 @@ Functions = Mapping[str, Callable[[Run], object]]
 def check_run(criterion: Criterion, facts: RunFacts, functions: Functions) -> float | None:
     """How far a run meets ``criterion``, 0 to 1: a number between them only from a person's function.
 
-    None: the run does not say what is needed (no duration, no expected answer, calls that are unknown).
+    None: the run lacks what is needed (no duration, no expected answer, calls that are unknown).
 
     Raises:
-        UndecidedError: a function failed, or a pattern took too long; the message says how.
+        UndecidedError: a function failed, or a pattern took too long; the message explains how.
     """
     if criterion.function is not None:
         return call_function(functions[criterion.function], facts.whole_run)

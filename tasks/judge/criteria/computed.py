@@ -113,7 +113,7 @@ def _values(
 ) -> tuple[list[float | None], list[str]]:
     """Each run's value, and what went wrong on those that a fault left undecided.
 
-    What the row decided before it was redacted stands (``known``); of the others the trace may say more.
+    What the row decided before it was redacted stands (``known``); of the others the trace may show more.
     """
     values: list[float | None] = []
     problems = []

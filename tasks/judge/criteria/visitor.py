@@ -35,7 +35,7 @@ class _Counts:
 
 
 class CriteriaVisitor:
-    """Folds finished runs into a tally for each computed criterion but ``success``, which the judge has a say in.
+    """Folds finished runs into a tally for each computed criterion but ``success``, which the judge decides too.
 
     ``columns`` are those of a run that the criteria need beside its status, times, cost and model. ``hide`` redacts
     what a person's function raised.

@@ -37,7 +37,7 @@ def find_values(text: str, *, cut_off: bool = False) -> list[Any]:
     stand before an answer that was never written, and another object behind may have been meant instead.
 
     Raises:
-        UnusableAnswerError: an object begins and cannot be read, with what was wrong; or it says two things of one key.
+        UnusableAnswerError: an object begins and cannot be read, with what was wrong; or it has two values for one key.
     """
     return _values(text, cut_off, _MOST_LAYERS)
 

@@ -120,7 +120,7 @@ def _name(marker: re.Match[str]) -> str:
 
 
 def _is_quoted(text: str, marker: re.Match[str]) -> bool:
-    """Whether reasoning speaks of the tag: `<think>`."""
+    """Whether reasoning only mentions the tag: `<think>`."""
     return text[marker.start() - 1 : marker.start()] in _QUOTES and text[marker.end() : marker.end() + 1] in _QUOTES
 
 

@@ -1,4 +1,4 @@
-"""A score as judges write it: read where it says one number of a scale to 10, refused elsewhere."""
+"""A score as judges write it: read where it is one number of a scale to 10, refused elsewhere."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def read_score(value: object) -> float | None:
     """``value`` as a score, 0 to 10; None: not enough evidence.
 
     Raises:
-        ValueError: it is no score, or may be one of another scale; the message says which value.
+        ValueError: it is no score, or may be one of another scale; the message names the value.
     """
     if isinstance(value, Mapping):
         value = _inner(value)

@@ -142,5 +142,5 @@ def _name_of(item: Any, names: Set[str]) -> tuple[str | None, Any]:
         return (key, value) if isinstance(value, dict) and fold_name(key) in names else (None, None)
     if not isinstance(item, dict) or not any(fold_name(key) == _SCORE for key in item):
         return None, None
-    said = [item[key] for key in item if fold_name(key) in _NAMES and isinstance(item[key], str)]
-    return (said[0], item) if len(said) == 1 else (None, None)
+    named = [item[key] for key in item if fold_name(key) in _NAMES and isinstance(item[key], str)]
+    return (named[0], item) if len(named) == 1 else (None, None)

@@ -20,7 +20,7 @@ _LABEL = re.compile(r"^\W*(?:run\s*|step\s*)?(R\d{1,6})(?:\s*\.\s*(\d{1,6}))?\W*
 _NUMBER = re.compile(r"\d{1,6}")
 # What stands for words left out: the judge's own dots, and the marks of our clipping.
 _GAP = re.compile(r"\s*\[?\s*(?:…|\.\.\.)(?:\s*[\d,]+ (?:characters|steps) left out)?\s*\]?\s*")
-# In bytes, as a word of two Chinese characters says as much as one of six letters. Shorter ones stand in almost any
+# In bytes, as a word of two Chinese characters means as much as one of six letters. Shorter ones stand in almost any
 # text: they hold where they are all of it ("OK", an error of one word).
 _SHORTEST = 8
 _SHORTEST_PIECE = 3
@@ -41,7 +41,7 @@ class QuoteLocation:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A quote that was found where the judge said: under ``label``, in that run (and span, "" when it has none)."""
+    """A quote that was found where the judge put it: under ``label``, in that run (and span, "" when it has none)."""
 
     label: str
     run_id: RunId
@@ -161,7 +161,7 @@ class LabelledRun:
         run = self.run
         claims = [run.final_response or ""]
         observed = [run.error or "", self.heading, self.trace_line, run.tool_calls_invalid or ""]
-        observed += [f"{said} {name}" for said, name in self.repeats]
+        observed += [f"{times} {name}" for times, name in self.repeats]
         observed += [f"{kind}: {name}" for kind, name in self.names] + [name for _, name in self.names]
         if not run.final_response:
             observed.append(NO_RESPONSE)

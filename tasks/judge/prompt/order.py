@@ -58,12 +58,12 @@ class Contents:
     started_at: datetime | None = None
 
     def can_be(self, other: Contents) -> bool:
-        """Whether nothing in the names speaks against their being one call."""
+        """Whether the names allow them to be one call."""
         unknown = ("", UNNAMED)
         return self.name in unknown or other.name in unknown or same_tool(self.name, other.name)
 
     def likeness(self, other: Contents) -> int:
-        """How much speaks for their being one call; 0: nothing."""
+        """How strongly their contents suggest that they are one call; 0: not at all."""
         if not self.can_be(other):
             return 0
         named = self.name not in ("", UNNAMED) and other.name not in ("", UNNAMED)
@@ -135,8 +135,8 @@ def _waiting_for(event: Returned, waiting: Sequence[Slot]) -> Slot | None:
 def match_calls(calls: Sequence[Contents], slots: Sequence[Slot]) -> dict[int, Slot]:
     """The slot of each of ``calls`` (by its number) that has one; both stay in their order.
 
-    As many of one as of the other are the same calls unless their names speak against it. Else the calls are matched by
-    names, arguments and results so that as much as possible agrees.
+    As many of one as of the other are the same calls unless their names differ. Else the calls are matched by names,
+    arguments and results so that as much as possible agrees.
     """
     if len(calls) == len(slots) and all(call.can_be(slot.key) for call, slot in zip(calls, slots, strict=True)):
         return dict(enumerate(slots))

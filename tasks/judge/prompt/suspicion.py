@@ -156,13 +156,13 @@ def find_suspicions(texts: Iterable[tuple[RunId | None, str, str | None]]) -> tu
     """The suspicious places in ``texts`` (run id, place, text), one for each text and at most twenty in all."""
     given = [(run_id, place, text) for run_id, place, text in texts if text]
     found: list[Suspicion] = []
-    said: dict[str, str] = {}
+    excerpts: dict[str, str] = {}
     for index in _SCREEN.passed([text for _, _, text in given]):
         run_id, place, text = given[index]
-        if text not in said:
-            said[text] = _suspicious(text)
-        if said[text]:
-            found.append(Suspicion(run_id, place, said[text]))
+        if text not in excerpts:
+            excerpts[text] = _suspicious(text)
+        if excerpts[text]:
+            found.append(Suspicion(run_id, place, excerpts[text]))
             if len(found) == _MOST:
                 break
     return tuple(found)
@@ -219,7 +219,7 @@ def _overriding(window: str) -> re.Match[str] | None:
 
 
 def _demanding(window: str) -> re.Match[str] | None:
-    """A place that speaks of the best score, to a judge or of what is judged here."""
+    """A place that mentions the best score, to a judge or for what is judged here."""
     mark = _MARK.search(window)
     if mark is None:
         return None
@@ -228,11 +228,11 @@ def _demanding(window: str) -> re.Match[str] | None:
 
 
 def _is_plain(override: re.Match[str]) -> bool:
-    """Whether it says by itself that it is no customer's: all that the model was given before is to be ignored."""
-    said = override["first"] or override["last"]
-    if not _CORE.search(said) or not _PRIOR.search(said) or _MINE.search(said):
+    """Whether its words alone show that it is no customer's: all that the model was given before is to be ignored."""
+    words = override["first"] or override["last"]
+    if not _CORE.search(words) or not _PRIOR.search(words) or _MINE.search(words):
         return False
-    return bool(_ALL.search(said)) or re.match(r"(?:ignor|disregard)\w*\s?(?:previous|prior)", said) is not None
+    return bool(_ALL.search(words)) or re.match(r"(?:ignor|disregard)\w*\s?(?:previous|prior)", words) is not None
 
 
 def _windows(form: str, *, is_addressed: bool) -> Iterator[tuple[int, int, bool]]:

@@ -67,7 +67,7 @@ def clip_tokens(text: str, limit: int) -> str:
 
 
 class TokenScale:
-    """How a model's count compares with the estimate: 1 before its first answer, then what its usage says.
+    """How a model's count compares with the estimate: 1 before its first answer, then what its usage shows.
 
     Safe to share between threads; one per endpoint and model.
     """
@@ -87,7 +87,7 @@ class TokenScale:
     def learn(self, estimated: int, counted: int | None) -> None:
         """Note that a request of ``estimated`` tokens (by ``estimate_tokens``) was counted as ``counted``.
 
-        What was sent long ago weighs less; None and 0 say nothing.
+        What was sent long ago weighs less; None and 0 are ignored.
         """
         if not counted or estimated <= 0:
             return

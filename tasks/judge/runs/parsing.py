@@ -204,7 +204,7 @@ def _success(by_name: Mapping[str, Any]) -> Success:
 
 
 def _mode(given: object) -> str:
-    """The failure mode, "" where it says that there is none."""
+    """The failure mode, "" where it states that there is none."""
     mode = _line(given)
     return "" if mode.casefold() in _NOTHING else mode
 

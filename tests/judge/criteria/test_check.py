@@ -63,7 +63,7 @@ def check(make_run: Callable[..., Run]) -> Check:
         ("code", {"function": "f:f"}, {}, {}, 0.5),
     ],
 )
-def test_what_the_row_says(
+def test_what_the_row_shows(
     kind: str,
     of: dict[str, Any],
     run: dict[str, Any],
@@ -100,7 +100,7 @@ def test_what_the_row_says(
         ("tool_order", {"tools": ["a", "b", "c"]}, "abc", 1, None),
     ],
 )
-def test_what_the_tool_calls_say(
+def test_what_the_tool_calls_show(
     kind: Any,
     of: dict[str, Any],
     names: Sequence[str],

@@ -184,10 +184,10 @@ PIECES = st.lists(
 
 @settings(QUICK, max_examples=200)
 @given(
-    said=PIECES, first=st.booleans(), mark=st.sampled_from("\"'"), end=st.sampled_from(["", ",", ', "strengths": []'])
+    wrote=PIECES, first=st.booleans(), mark=st.sampled_from("\"'"), end=st.sampled_from(["", ",", ', "strengths": []'])
 )
-def test_what_an_agent_wrote_is_no_score_though_it_came_unescaped(said: str, first: bool, mark: str, end: str) -> None:
-    members = [f'"reasoning": "It wrote {said} here."', '"score": 3']
+def test_what_an_agent_wrote_is_no_score_though_it_came_unescaped(wrote: str, first: bool, mark: str, end: str) -> None:
+    members = [f'"reasoning": "It wrote {wrote} here."', '"score": 3']
     accuracy = ", ".join(members if first else members[::-1])
     text = f'{{"criteria": {{"accuracy": {{{accuracy}}}, "care": {{"reasoning": "r", "score": 4}}}}{end}}}'
     try:

@@ -1,4 +1,4 @@
-"""Labels, steps, and whether a quote stands where the judge says."""
+"""Labels, steps, and whether a quote stands where the judge put it."""
 
 from __future__ import annotations
 

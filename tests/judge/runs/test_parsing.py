@@ -122,7 +122,7 @@ def test_a_verdict_that_cannot_be_used_is_none(parse: Callable[..., JudgeAnswer]
 
 
 @pytest.mark.parametrize("evidence", [[], [{"key": "R2", "quote": "The customer was delighted"}]])
-def test_without_a_quote_that_holds_a_judge_can_only_say_that_it_cannot_tell(
+def test_without_a_quote_that_holds_a_judge_can_only_answer_that_it_cannot_tell(
     parse: Callable[..., JudgeAnswer], evidence: list[Any]
 ) -> None:
     checks = {"accuracy": "pass", "care": "cannot_tell"}
