@@ -26,8 +26,8 @@ TEAM = "team"
 class Rules:
     """Release rules; None: the rule is not set. ``min_score`` is 0 to 10, the rates are 0 to 1.
 
-    Success is whether runs did their task, completion what their statuses say. A rate is compared with its minimum by
-    its 95% interval, or with ``by_point`` by its value alone.
+    Success is whether runs did their task, completion what their statuses report. A rate is compared with its minimum
+    by its 95% interval, or with ``by_point`` by its value alone.
     """
 
     min_score: float | None = None
@@ -155,9 +155,9 @@ def _at_least(
     agent_id: AgentId | None = None,
     verdicts: VerdictCountsRow | None = None,
 ) -> RuleResult:
-    said = f"score {format_score(score, least)}, at least {format_threshold(least)}"
+    message = f"score {format_score(score, least)}, at least {format_threshold(least)}"
     state, why = _by_value(score, least, 10, verdicts)
-    return RuleResult("min-score", name, state, said + why, agent_id)
+    return RuleResult("min-score", name, state, message + why, agent_id)
 
 
 def _by_value(value: float, least: float, most: float, verdicts: VerdictCountsRow | None) -> tuple[State, str]:
@@ -196,8 +196,8 @@ def _completion(reading: StoredReport, row: AgentRow, rules: Rules, least: float
     if interval is None:
         known = reading.runs_of(agent_id)
         interval = wilson_interval(sum(bool(run["completed"]) for run in known), len(known))
-    state, said = _decide(rate, interval, rules, least, f"{over} completed")
-    return RuleResult(rule, name, state, said, agent_id)
+    state, message = _decide(rate, interval, rules, least, f"{over} completed")
+    return RuleResult(rule, name, state, message, agent_id)
 
 
 def _success(row: AgentRow, rules: Rules, least: float) -> RuleResult:
@@ -207,23 +207,23 @@ def _success(row: AgentRow, rules: Rules, least: float) -> RuleResult:
         why = "no run has a verdict, and completion is not success"
         if verdicts is not None and verdicts["cannot_tell"] + verdicts["unusable"]:
             why = f"{verdicts['cannot_tell']} verdicts cannot tell, {verdicts['unusable']} are not usable"
-        said = f"no success rate (at least {least:.4g}): {why}"
-        return RuleResult(rule, name, "cannot_tell", said, agent_id)
+        message = f"no success rate (at least {least:.4g}): {why}"
+        return RuleResult(rule, name, "cannot_tell", message, agent_id)
     if rate is None:
         return _without_rate(rule, "success", row, rules, least, "its evaluation failed")
     known = verdicts["from_source"] + verdicts["from_judge"] if verdicts else None
     over = f" of {counted(known, 'run')} of known outcome" if known else ""
     interval = _bounds(row["success_rate_low"], row["success_rate_high"])
-    state, said = _decide(rate, interval, rules, least, f"{over} succeeded")
+    state, message = _decide(rate, interval, rules, least, f"{over} succeeded")
     if rules.by_point:
         state, why = _by_value(rate, least, 1, verdicts)
-        said += why
+        message += why
     elif verdicts and verdicts["unusable"]:
-        said += f"; {verdicts['unusable']} verdicts could not be used"
+        message += f"; {verdicts['unusable']} verdicts could not be used"
     if state == "held" and verdicts and verdicts["from_judge"] and _exceeds_completion(row):
         state = "cannot_tell"
-        said += f", but only {format_rate(row['completion_rate'])} completed: the judge calls failures a success"
-    return RuleResult(rule, name, state, said, agent_id)
+        message += f", but only {format_rate(row['completion_rate'])} completed: the judge calls failures a success"
+    return RuleResult(rule, name, state, message, agent_id)
 
 
 def _exceeds_completion(row: AgentRow) -> bool:
@@ -251,16 +251,16 @@ def _decide(
     rate: float, interval: tuple[float, float] | None, rules: Rules, least: float, what: str
 ) -> tuple[State, str]:
     """Whether a rate keeps its minimum, by its interval or by its value alone, and the same in words."""
-    said = f"{format_rate(rate, least)}{what}"
+    measured = f"{format_rate(rate, least)}{what}"
     if rules.by_point:
-        return "held" if rate >= least else "broken", f"{said}, at least {least:.4g}"
+        return "held" if rate >= least else "broken", f"{measured}, at least {least:.4g}"
     if interval is None:
-        return "cannot_tell", f"{said}, at least {least:.4g}: the number of runs is unknown"
+        return "cannot_tell", f"{measured}, at least {least:.4g}: the number of runs is unknown"
     low, high = interval
     state: State = "held" if low >= least else "broken" if high < least else "cannot_tell"
     return (
         state,
-        f"{said} (95% interval {format_rate(low, least)} to {format_rate(high, least)}), at least {least:.4g}",
+        f"{measured} (95% interval {format_rate(low, least)} to {format_rate(high, least)}), at least {least:.4g}",
     )
 
 
@@ -311,10 +311,10 @@ def _no_new_issues(reading: StoredReport) -> Iterator[RuleResult]:
         return
     for row in fresh:
         runs = f"{counted(row['runs_affected'], 'run')} of {counted(len(row['agent_ids']), 'agent')}"
-        said = f"{row['state']}: {row['title']} ({runs}, issue {row['issue_id']})"
+        message = f"{row['state']}: {row['title']} ({runs}, issue {row['issue_id']})"
         if report["issues_error"]:
-            said += "; the judge did not group the failing runs, so it may be an earlier issue in other words"
-        yield RuleResult(rule, "report", "cannot_tell" if report["issues_error"] else "broken", said)
+            message += "; the judge did not group the failing runs, so it may be an earlier issue in other words"
+        yield RuleResult(rule, "report", "cannot_tell" if report["issues_error"] else "broken", message)
     if fresh:
         return
     verdicts = report["verdicts"]
@@ -324,8 +324,8 @@ def _no_new_issues(reading: StoredReport) -> Iterator[RuleResult]:
     elif not verdicts or not (verdicts["from_judge"] or verdicts["from_source"]):
         yield RuleResult(rule, "report", "cannot_tell", "of no run is it known whether it did its task")
     elif unusable := verdicts["unusable"]:
-        said = f"no issue is new or back, but verdicts on {counted(unusable, 'run')} could not be used"
-        yield RuleResult(rule, "report", "cannot_tell", said)
+        message = f"no issue is new or back, but verdicts on {counted(unusable, 'run')} could not be used"
+        yield RuleResult(rule, "report", "cannot_tell", message)
     else:
         yield RuleResult(rule, "report", "held", "no issue is new or back")
 

@@ -29,13 +29,13 @@ def render_junit(report: ReportRow, results: Sequence[RuleResult], *, strict: bo
         whose = "" if agent_id is None else f" (id:{agent_id})"
         found = list(group)
         case = TestCase(_clean(f"{rule}: {subject}{whose}"), f"{_CLASS}.{rule}", 0.0)
-        broken = [_said(result) for result in found if result.breaks(strict=strict)]
+        broken = [_describe(result) for result in found if result.breaks(strict=strict)]
         if broken:
             failure = Failure(_clean(broken[0]), rule)
             failure.text = _clean("\n".join(broken))
             case.result = [failure]
         elif all(result.state != "held" for result in found):
-            case.result = [Skipped(_clean(_said(found[0])))]
+            case.result = [Skipped(_clean(_describe(found[0])))]
         suite.add_testcase(case)
     xml: Any = JUnitXml("agent-report check")
     xml.add_testsuite(suite)
@@ -44,7 +44,7 @@ def render_junit(report: ReportRow, results: Sequence[RuleResult], *, strict: bo
     return text
 
 
-def _said(result: RuleResult) -> str:
+def _describe(result: RuleResult) -> str:
     prefix = {"cannot_tell": "undecided: ", "not_applied": "not applied: "}
     return prefix.get(result.state, "") + result.message
 
@@ -61,18 +61,18 @@ def render_summary(report: ReportRow, results: Sequence[RuleResult], *, strict: 
     if broken:
         lines += ["| Rule | Who | What |", "|---|---|---|"]
         lines += [
-            f"| {result.rule} | {escape(_clean(result.subject))} | {escape(_clean(_said(result)))} |"
+            f"| {result.rule} | {escape(_clean(result.subject))} | {escape(_clean(_describe(result)))} |"
             for result in broken[:_MOST_LINES]
         ]
         if len(broken) > _MOST_LINES:
             lines.append(f"| | | and {len(broken) - _MOST_LINES} more |")
     for title, state in (("Undecided", "cannot_tell"), ("Not applied", "not_applied")):
-        said = [result for result in results if result.state == state and result not in broken]
-        if not said:
+        listed = [result for result in results if result.state == state and result not in broken]
+        if not listed:
             continue
-        lines += [*([""] if lines[-1] else []), f"{title} ({len(said)}):", ""]
+        lines += [*([""] if lines[-1] else []), f"{title} ({len(listed)}):", ""]
         lines += [
             f"- {result.rule}, {escape(_clean(result.subject))}: {escape(_clean(result.message))}"
-            for result in said[:_MOST_LINES]
+            for result in listed[:_MOST_LINES]
         ]
     return "\n".join(lines) + "\n\n"

@@ -132,7 +132,7 @@ def render_markdown(
     """The report in short: verdict, what to fix first, summary, what changed, the worst agents, all agents.
 
     ``changed`` are the lines of ``render_changed``; empty where there is nothing to compare with. ``agreement_note``
-    says how far the judge agrees with people (``describe_agreement``), as plain text. ``comparison`` puts agents that
+    is how far the judge agrees with people (``describe_agreement``), as plain text. ``comparison`` puts agents that
     got worse first.
     """
     report, links = rows.report, links or Links()
@@ -224,7 +224,7 @@ def describe_runs(report: ReportRow) -> str:
 def _worst(row: AgentRow, criteria: Sequence[CriterionRow], trace: str, *, twice: bool) -> list[str]:
     need = build_need(row, (found for found in criteria if found["agent_id"] == row["agent_id"]))
     failed = f"{escape(', '.join(need.failed))}. " if need.failed else f"{STAYS_CLOSE}. " if twice else ""
-    success = f"{said}; " if (said := describe_success(row)) and row["success_rate"] is not None else ""
+    success = f"{rates}; " if (rates := describe_success(row)) and row["success_rate"] is not None else ""
     score = f"{success}score {format_score(row['score'])}" if success else format_score(row["score"])
     lines = [f"- **{escape(row['agent_name'])}** {score}: {failed}{escape(need.why)}{trace}"]
     lines += [f"    - Error: {escape(need.error)}"] if need.error else []
@@ -308,9 +308,9 @@ def agents_table(rows: ReportRows, comparison: Comparison | None = None) -> list
 def _cells(row: AgentRow, criteria: Sequence[CriterionRow], outage: Outage | None) -> dict[str, str]:
     need = build_need(row, (found for found in criteria if found["agent_id"] == row["agent_id"]))
     needy = needs_attention(row)
-    said = need.why if needy else cut(row["reasoning"] or row["error"] or "")
+    summary = need.why if needy else cut(row["reasoning"] or row["error"] or "")
     if outage is not None and row["status"] in ("failed", "not_started"):
-        said = outage.headline if row["status"] == "failed" else ""
+        summary = outage.headline if row["status"] == "failed" else ""
     return {
         "agent": literal(cut(row["agent_name"], _MOST_NAME)),
         "verdict": describe_state(row),
@@ -322,7 +322,7 @@ def _cells(row: AgentRow, criteria: Sequence[CriterionRow], outage: Outage | Non
         "cost a run": "–" if not row.get("runs_analyzed") else format_cost(row.get("avg_cost_usd")),
         "verdicts on runs": describe_verdicts(row["verdicts"]),
         "judging": format_cost(row["judge_cost_usd"]),
-        "summary": literal(said),
+        "summary": literal(summary),
         "error": literal(need.error if needy else ""),
         "first": literal(need.advice if needy else ""),
     }

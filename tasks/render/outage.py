@@ -14,15 +14,15 @@ _QUOTA = "Top up the account, or set another OPENAI_API_KEY"
 _MODEL = "Check AGENT_REPORT_JUDGE_MODEL and OPENAI_BASE_URL, which usually ends in /v1"
 # How errors of the judge's client begin, and what one adds that ran out of time. Others are about sources or answers.
 _OF_THE_JUDGE = re.compile(r"^the judge's (?:endpoint|quota)\b|\(last: |not with a completion \(is OPENAI_BASE_URL")
-# The first that is found in an error says what was wrong. Refused calls come first, as the endpoint's own words follow:
-# a 403 of moderation says nothing about the key.
+# The first that is found in an error is what went wrong. Refused calls come first, as the endpoint's own words follow:
+# a 403 of moderation has nothing to do with the key.
 _KINDS = (
     (
         r"^the judge's endpoint refused the call",
         "The judge refused every call",
         "Check AGENT_REPORT_JUDGE_MODEL and the endpoint's settings",
     ),
-    # Endpoints say each of these with many statuses: of a quota also with 400, 403 and 429.
+    # Endpoints report each of these with many statuses: a used-up quota also with 400, 403 and 429.
     (r"^the judge's endpoint does not accept the key", "The judge refused the key", _KEY),
     (r"^the judge's quota is used up", "The judge's quota is used up", _QUOTA),
     (r"^the judge's endpoint does not know this", "The judge's endpoint does not know the model or the path", _MODEL),

@@ -171,7 +171,7 @@ def test_without_a_stored_interval_the_runs_give_it() -> None:
 
 
 def test_14_good_agents_hardly_ever_stop_a_release() -> None:
-    """Every agent at 0.9 with 20 runs, a gate of 0.8: exactly, by what the gate says of every number of successes."""
+    """Every agent at 0.9 with 20 runs, a gate of 0.8: exactly, by the verdict on every number of successes."""
 
     def stopped(rules: Rules, truth: float) -> float:
         one = sum(
@@ -303,7 +303,7 @@ def _findings() -> list[RuleResult]:
     ]
 
 
-def test_junit_is_well_formed_and_says_what_is_broken_whatever_names_hold() -> None:
+def test_junit_is_well_formed_and_states_what_is_broken_whatever_names_hold() -> None:
     text = render_junit(report_row(5, environment=_HOSTILE), _findings())
     suites = ET.fromstring(text)
     assert suites.tag == "testsuites"

@@ -41,7 +41,7 @@ def test_worse_comes_first_and_noise_is_a_count() -> None:
     assert [agent.agent_name for agent in worst_first(comparison.agents)] == ["fallen", "fast", "calm", "quiet"]
 
 
-def test_a_change_is_said_with_its_interval_and_units() -> None:
+def test_a_change_is_described_with_its_interval_and_units() -> None:
     assert describe_change(_FELL) == "completion rate 90% → 40% (-50 points; 95%: -70 points to -20 points)"
     slower = Change(metric="avg_duration_seconds", verdict="worse", before=20.0, after=103.4, difference=83.4, low=60.0)
     assert describe_change(slower) == "duration of a run 20.0 s → 1 min 43 s (+1 min 23 s; 95%: +1 min 0 s to –)"
@@ -50,7 +50,7 @@ def test_a_change_is_said_with_its_interval_and_units() -> None:
     assert describe_change(cost) == "cost a run $2.00 → $1.50 (-$0.5000; 95%: -$0.9000 to -$0.1000)"
 
 
-def test_new_gone_and_renamed_agents_and_reasons_are_said_and_are_no_markup() -> None:
+def test_new_gone_and_renamed_agents_and_reasons_are_shown_and_are_no_markup() -> None:
     evil = "<img src=x onerror=alert(1)> [x](javascript:1)"
     comparison = _comparison(
         _agent(evil, presence="new"),

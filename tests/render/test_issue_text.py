@@ -14,7 +14,7 @@ _LOST = {"from_judge": 0, "from_source": 0, "cannot_tell": 0, "unusable": 12, "n
 
 
 @pytest.mark.parametrize(
-    ("report", "states", "said"),
+    ("report", "states", "start"),
     [
         ({"verdicts": _JUDGED}, ["new"], ""),
         ({"verdicts": _JUDGED}, ["gone"], "No run that was judged failed."),
@@ -47,8 +47,8 @@ _LOST = {"from_judge": 0, "from_source": 0, "cannot_tell": 0, "unusable": 12, "n
         ),
     ],
 )
-def test_what_is_said_of_the_search(report: dict[str, Any], states: list[str], said: str) -> None:
+def test_how_the_search_is_described(report: dict[str, Any], states: list[str], start: str) -> None:
     rows = [cast(IssueRow, {"state": state}) for state in states]
     found = describe_search(cast(ReportRow, {"status": "completed", **report}), rows)
-    assert found.startswith(said)
-    assert bool(found) == bool(said)
+    assert found.startswith(start)
+    assert bool(found) == bool(start)

@@ -33,7 +33,7 @@ _NEEDY = {
 
 
 def _shown(agents: Sequence[dict[str, Any]], criteria: Sequence[dict[str, Any]] = (), **report: Any) -> dict[str, str]:
-    """What each surface says, as plain text."""
+    """What each surface shows, as plain text."""
     empty = dict.fromkeys(agent_report_details.columns.keys())
     details = [empty | {"agent_id": str(n), "agent_name": f"bot-{n}"} | row for n, row in enumerate(agents, start=1)]
     scores = [dict.fromkeys(criterion_scores.columns.keys()) | {"examples": []} | row for row in criteria]

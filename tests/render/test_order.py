@@ -13,7 +13,7 @@ from benchmarks.simulated_reports import report_row
 from deployments.terminal.report_view import print_report
 from tasks.comparison.comparison import AgentComparison, Comparison
 from tasks.render.html.page import Page
-from tasks.render.html.section import STATES as SAID
+from tasks.render.html.section import STATES as SECTION_STATES
 from tasks.render.html.section import Detail, build_sections
 from tasks.render.markdown import agents_table, render_markdown
 from tasks.render.order import STATES, STAYS_CLOSE, needs_attention, worst_agents_first
@@ -91,7 +91,7 @@ def test_the_success_that_is_expected_of_an_agent_decides_before_its_score() -> 
 
 
 def test_every_state_has_its_words() -> None:
-    assert tuple(SAID) == STATES
+    assert tuple(SECTION_STATES) == STATES
 
 
 def test_an_agent_that_stays_too_close_to_call_needs_attention() -> None:
