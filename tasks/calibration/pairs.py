@@ -1,4 +1,4 @@
-"""Two opinions on the same thing, pair by pair, and the figures that say how far they agree."""
+"""Two opinions on the same thing, pair by pair, and the figures for how far they agree."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Repeat:
 
 
 def compare_repeats(criterion: str, repeats: Sequence[Repeat]) -> CriterionAgreement:
-    """How far opinions on the same questions agree; questions with one opinion say nothing, and are left out.
+    """How far opinions on the same questions agree; questions with one opinion are left out.
 
     Kappas are over all ordered pairs of each question's opinions, weighed so that a question with m of them counts m
     (the coincidences of Krippendorff 2004, ch. 11; on pass and fail Scott's pi). n is the number of questions.

@@ -45,7 +45,7 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A change without its verdict; ``test`` is None when there is nothing to test, and ``change`` says why."""
+    """A change without its verdict; ``test`` is None when there is nothing to test, and ``change`` holds the reason."""
 
     change: Change
     test: Test | None = None

@@ -66,7 +66,7 @@ def _parameters(report: ReportRow, key: str) -> dict[str, Any]:
 def judge_reasons(baseline: StoredReport, report: StoredReport) -> tuple[str, ...]:
     """Why no score of the two can be compared, one for each thing about the judge that differs; empty when none does.
 
-    Of reports that do not say what decided their judge's answers (made before schema 0002) at least the model counts.
+    Reports made before schema 0002 do not record what decided their judge's answers; of these the model is compared.
     """
     before, after = baseline.report, report.report
     settings = [row.get("judge_settings") or {} for row in (before, after)]
@@ -76,7 +76,7 @@ def judge_reasons(baseline: StoredReport, report: StoredReport) -> tuple[str, ..
         if before.get("judge_fingerprint") == after.get("judge_fingerprint"):
             return ()
         unknown = baseline.id if not settings[0] else report.id
-        return (f"report {unknown} does not say how its judge was set",)
+        return (f"report {unknown} does not record how its judge was set",)
     known = [(key, _JUDGE.get(key, key)) for key in sorted({*settings[0], *settings[1]})]
     return tuple(
         _differs(title, settings[0].get(key), settings[1].get(key))
@@ -156,7 +156,7 @@ def tasks_reason(samples: Samples) -> str | None:
 
 
 def tasks_differ(count: int, total: int) -> str:
-    """What a comparison says as a whole when the tasks of ``count`` of its ``total`` agents differ."""
+    """The reason of a comparison as a whole when the tasks of ``count`` of its ``total`` agents differ."""
     whose = f"{count} of {total} agents" if total > 1 else "the agent"
     return f"other tasks of {whose}: a change there cannot be distinguished from the effect of the tasks"
 

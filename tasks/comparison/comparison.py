@@ -14,7 +14,7 @@ HOLDS_FOR = (
     "rate is higher if the runs of one night resemble each other (in simulations 15, 32 and 55 of 100, at an "
     "intraclass correlation of 0.02, 0.05 and 0.1), or if whole nights are slower or faster (9 of 100)."
 )
-"""For what the promise of a comparison holds; docs/reference/comparison-accuracy.md says how it was simulated."""
+"""For what the promise of a comparison holds; docs/reference/comparison-accuracy.md describes the simulations."""
 
 Verdict = Literal["better", "worse", "no_change", "not_comparable"]
 """``no_change``: none that could be distinguished from noise."""
@@ -32,7 +32,7 @@ class Change(Compared):
     """One metric of one agent, or of the team, before and after.
 
     ``metric`` is ``score``, ``criterion:NAME``, ``success_rate`` (which runs did their task, 0 to 1),
-    ``completion_rate`` (what their statuses say, 0 to 1), ``avg_duration_seconds`` or ``avg_cost_usd``. ``low`` and
+    ``completion_rate`` (what their statuses report, 0 to 1), ``avg_duration_seconds`` or ``avg_cost_usd``. ``low`` and
     ``high`` bound ``difference`` (after - before) with 95% confidence; ``p_value`` is corrected for everything that
     was compared beside it; ``detectable`` is the smallest difference that could have been distinguished from noise.
     None is not measured, or not known.
@@ -70,8 +70,8 @@ class AgentComparison(Compared):
 class Comparison(Compared):
     """Report ``report_id`` against ``baseline_id``.
 
-    ``reasons`` say in what the two differ as a whole (judge, agents asked for, model of the runs). What that leaves
-    comparable, the verdicts say: another judge leaves the runs, another choice of agents all but the team.
+    ``reasons`` state in what the two differ as a whole (judge, agents asked for, model of the runs). What that leaves
+    comparable, the verdicts show: another judge leaves the runs, another choice of agents all but the team.
     """
 
     baseline_id: int

@@ -36,8 +36,8 @@ _NOTHING_NEW = "no new runs"
 class Measured:
     """What the runs of one agent give: which completed, which succeeded, and what is known of each of ``AMOUNTS``.
 
-    ``tests`` has those that can be tested, once ``measure_amounts`` has filled it in. ``reason`` says why the runs of
-    the two reports cannot be compared at all; None: they can. ``success_reason`` is the same of their success alone.
+    ``tests`` has those that can be tested, once ``measure_amounts`` has filled it in. ``reason`` is why the runs of
+    the two reports cannot be compared at all; None: they can. ``success_reason`` is the same for their success alone.
     ``shown`` has what the reports show by metric, where that is of all runs of a population and the runs here are a
     sample of it.
     """

@@ -17,7 +17,7 @@ Rubrics = tuple[Mapping[str, CriterionRow], Mapping[str, CriterionRow]]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the judge said of an agent, or of the team, in both reports: scores, criteria by name, the reports' ids,
+    """The judge's results for an agent, or for the team, in both reports: scores, criteria by name, the reports' ids,
     and the noise that comes from which runs there were."""
 
     scores: tuple[float | None, float | None]

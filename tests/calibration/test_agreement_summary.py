@@ -18,7 +18,7 @@ def _agreement(**fields: object) -> Agreement:
 
 
 @pytest.mark.parametrize("agreement", [None, Agreement(environment="demo")])
-def test_without_labels_it_says_how_to_get_them(agreement: Agreement | None) -> None:
+def test_without_labels_it_explains_how_to_get_them(agreement: Agreement | None) -> None:
     assert describe_agreement(agreement, 12) == (
         "not compared with people's labels yet: by public benchmarks, about three of ten verdicts “success” on agents' "
         "trajectories are wrong; to measure this judge, run agent-report label 12"

@@ -90,7 +90,7 @@ def test_worse_counts_before_better_before_no_change() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "reason"),
     [
         ({"model": "other"}, "other judge's model: m before, other now"),
         ({"prompt_version": 4}, "other version of the judge's prompt: 3 before, 4 now"),
@@ -98,23 +98,23 @@ def test_worse_counts_before_better_before_no_change() -> None:
         ({"parameters": {"temperature": 1}}, "other parameters of the judge"),
     ],
 )
-def test_scores_of_another_judge_are_not_comparable_but_runs_are(settings: dict[str, Any], said: str) -> None:
+def test_scores_of_another_judge_are_not_comparable_but_runs_are(settings: dict[str, Any], reason: str) -> None:
     before, after = _pair(later=_WORLD.changed(0, completion_rate=0.1))
     comparison = compare_reports(before, _with(after, judge_settings=after.report["judge_settings"] | settings))
-    assert said in comparison.reasons[0]
+    assert reason in comparison.reasons[0]
     for metric in ("score", "criterion:accuracy"):
         assert set(_verdicts(comparison, metric)) == {"not_comparable"}
-        assert said in (_change(comparison.agents[0], metric).reason or "")
+        assert reason in (_change(comparison.agents[0], metric).reason or "")
     assert comparison.agents[0].verdict == "worse"
     assert _change(comparison.agents[0], "completion_rate").verdict == "worse"
 
 
-def test_a_report_that_does_not_say_how_its_judge_was_set_is_comparable_by_its_fingerprint_only() -> None:
+def test_a_report_that_does_not_record_how_its_judge_was_set_is_comparable_by_its_fingerprint_only() -> None:
     before, after = _pair()
     old = _with(before, judge_settings=None)
     assert compare_reports(old, after).reasons == ()
     other = _with(old, judge_fingerprint="other")
-    assert compare_reports(other, after).reasons == ("report 1 does not say how its judge was set",)
+    assert compare_reports(other, after).reasons == ("report 1 does not record how its judge was set",)
     assert "judge's model" in compare_reports(_with(other, judge_model="n"), after).reasons[0]
 
 
@@ -127,18 +127,18 @@ def _rubric(reading: StoredReport, agent_id: str | None, **values: Any) -> Store
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "reason"),
     [
         ({"weight": 0.9}, "weight of accuracy"),
         ({"threshold": 9.0}, "threshold of accuracy: 7.0 before, 9.0 now"),
         ({"criterion": "tone"}, "without accuracy"),
     ],
 )
-def test_only_the_agent_with_another_rubric_is_not_comparable(values: dict[str, Any], said: str) -> None:
+def test_only_the_agent_with_another_rubric_is_not_comparable(values: dict[str, Any], reason: str) -> None:
     before, after = _pair()
     comparison = compare_reports(before, _rubric(after, "2", **values))
     assert _verdicts(comparison, "score") == ["no_change", "no_change", "not_comparable", "no_change"]
-    assert said in (_change(comparison.agents[1], "score").reason or "")
+    assert reason in (_change(comparison.agents[1], "score").reason or "")
     assert _change(comparison.agents[1], "completion_rate").verdict == "no_change"
     team = compare_reports(before, _rubric(after, None, **values))
     assert _verdicts(team, "score")[0] == "not_comparable"
@@ -175,7 +175,7 @@ def test_runs_of_another_model_only_are_not_comparable_at_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "reason"),
     [
         ("failed", "its evaluation failed"),
         ("no_runs", "it had no finished run"),
@@ -184,12 +184,12 @@ def test_runs_of_another_model_only_are_not_comparable_at_all() -> None:
         ("skipped_budget", "it was not judged, for the limit on cost"),
     ],
 )
-def test_an_agent_without_a_score_has_none_to_compare(status: str, said: str) -> None:
+def test_an_agent_without_a_score_has_none_to_compare(status: str, reason: str) -> None:
     before, after = _pair()
     missing = _details(after, lambda row: row | {"status": status, "score": None} if row["agent_id"] == "1" else row)
     agent = compare_reports(before, missing).agents[0]
     assert _change(agent, "score").verdict == "not_comparable"
-    assert _change(agent, "score").reason == f"no score in report 2: {said}"
+    assert _change(agent, "score").reason == f"no score in report 2: {reason}"
     assert _change(agent, "completion_rate").verdict == "no_change"
 
 
@@ -243,7 +243,7 @@ def test_between_environments_only_names_match() -> None:
     assert _change(comparison.agents[0], "score").before == before.details[2]["score"]
 
 
-def test_a_report_over_some_agents_only_says_so() -> None:
+def test_a_report_over_some_agents_only_has_that_as_its_reason() -> None:
     before, after = _pair()
     some = _with(before, parameters=before.report["parameters"] | {"options": {"agents": ["agent-1"]}})
     comparison = compare_reports(some, after)

@@ -31,7 +31,7 @@ def test_without_anything_known_it_is_assumed() -> None:
     assert noise.spread(criterion=True, samples=(4, 4), runs=_NONE).sd == pytest.approx(CRITERION_SD / 2**0.5)
 
 
-def test_history_says_how_far_scores_move() -> None:
+def test_history_shows_how_far_scores_move() -> None:
     moved = measure_noise([], _history(np.random.default_rng(1), 0.4)).moved
     assert moved is not None
     assert moved[1] == 70
@@ -50,7 +50,7 @@ def test_agents_that_really_changed_do_not_hide_in_history_as_noise() -> None:
     assert shaken[0] < 1.15 * calm[0]
 
 
-def test_reports_that_share_most_runs_say_nothing_of_two_that_share_none() -> None:
+def test_reports_that_share_most_runs_are_no_evidence_on_two_that_share_none() -> None:
     """Scores of ten reports of the newest 20 runs each, one of them new each time: they hardly move from one to the
     next, and from a report to the one that is 20 later as far as they do."""
     rows = [
@@ -100,7 +100,7 @@ def test_little_history_is_not_believed() -> None:
     assert 0 < measure_noise([], much).spread(criterion=False, samples=(1, 1), runs=_NONE).sd < 0.5
 
 
-def test_several_answers_say_how_far_the_judge_agrees_with_itself() -> None:
+def test_several_answers_show_how_far_the_judge_agrees_with_itself() -> None:
     world = World((Truth(0.5),) * 14, judge_sd=1.5, samples=3)
     rng = np.random.default_rng(3)
     readings = [world.report(rng, report_id) for report_id in (1, 2)]

@@ -82,21 +82,21 @@ def test_verdicts_of_another_prompt_are_not_comparable_outcomes_of_the_source_ar
     before, after = (_judged(reading, source=source) for reading in _pair())
     other = _with(after, judge_settings=after.report["judge_settings"] | {"prompt_version": 4})
     comparison = compare_reports(before, other)
-    said = "other version of the judge's prompt: 3 before, 4 now"
-    assert comparison.reasons == (said,)
+    reason = "other version of the judge's prompt: 3 before, 4 now"
+    assert comparison.reasons == (reason,)
     assert set(_verdicts(comparison)) == {"no_change" if comparable else "not_comparable"}
-    assert _change(comparison.agents[0]).reason == (None if comparable else said)
+    assert _change(comparison.agents[0]).reason == (None if comparable else reason)
     assert _change(comparison.agents[0], "completion_rate").verdict == "no_change"
 
 
 def test_a_report_without_verdicts_is_named() -> None:
     before, after = _pair()
     comparison = compare_reports(before, _judged(after))
-    said = "report 1 has no verdicts on runs, so its success is not known"
-    assert comparison.reasons == (said,)
+    reason = "report 1 has no verdicts on runs, so its success is not known"
+    assert comparison.reasons == (reason,)
     for subject in (comparison.team, *comparison.agents):
         change = _change(subject)
-        assert (change.verdict, change.before, change.reason) == ("not_comparable", None, said)
+        assert (change.verdict, change.before, change.reason) == ("not_comparable", None, reason)
         assert subject.verdict == "no_change"
     assert "success_rate" not in {change.metric for change in compare_reports(before, after).team.changes}
 
@@ -136,11 +136,11 @@ def test_a_judge_that_leaves_out_what_failed_makes_no_agent_better() -> None:
         return compare_reports(before, StoredReport(after.report, details, after.criteria, known)).agents[1]
 
     assert lost > 4
-    said = f"{lost} of 20 verdicts in report 2 could not be used"
+    reason = f"{lost} of 20 verdicts in report 2 could not be used"
     for metric in ("success_rate", "score"):
         assert (_change(compare(lost), metric).verdict, _change(compare(lost), metric).reason) == (
             "not_comparable",
-            said,
+            reason,
         )
     assert _change(compare(lost), "completion_rate").verdict == "no_change"
     # One in ten is no more than chance.
