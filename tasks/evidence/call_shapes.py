@@ -32,7 +32,7 @@ _ERRORS = ("error", "errortext", "errormessage", "toolerror", "exception")
 _ERROR_FLAGS = ("iserror", "toolcallerror")
 _SUCCESS_FLAGS = ("success", "ok")
 _STATES = ("status", "state")
-# Without any of these, nothing says how a call ended but its result and its error.
+# Without any of these, only the result and the error show how a call ended.
 _ENDING_KEYS = frozenset({*_ERROR_FLAGS, *_SUCCESS_FLAGS, *_STATES, "type", "partkind", "contenttype", "response"})
 _FAILED = frozenset({"error", "failed", "failure", "outputerror"})
 _IDS = ("toolcallid", "callid", "tooluseid", "toolid", "id")
@@ -81,7 +81,7 @@ class CallPart:
 
     @property
     def has_outcome(self) -> bool:
-        """Whether it says how the call ended."""
+        """Whether it shows how the call ended."""
         return self.result is not None or self.error is not None
 
 
@@ -226,7 +226,7 @@ def _is_call_kind(kind: str) -> bool:
 
 
 def _outcome(value: Any) -> tuple[str | None, bool]:
-    """A result as text, and whether it says itself that the call failed; the texts of content blocks without them."""
+    """A result as text, and whether it marks the call as failed itself; the texts of content blocks without them."""
     if isinstance(value, dict):
         plain = _plain_keys(value)
         flag = next((plain[key] for key in _ERROR_FLAGS if isinstance(plain.get(key), bool)), None)
@@ -271,8 +271,8 @@ def _error(plain: Mapping[str, Any], result: str | None, *, failed: bool) -> str
             break
     if value is True:
         return result or "error"
-    said = read_filled(_text(value)) if value else None
-    return said or (result or "error" if failed else None)
+    text = read_filled(_text(value)) if value else None
+    return text or (result or "error" if failed else None)
 
 
 def _plain_keys(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ LONGEST_EXAMPLE = 500
 
 _PARTS = re.compile(
     r"""
-    # A status code says what failed, so it stays: 500 and 404 are two failures.
+    # A status code identifies the failure, so it stays: 500 and 404 are two failures.
     (?P<kept> \b (?: HTTP (?:/\d(?:\.\d)?)? | status (?:[ _-]?code)? | code | errno | sqlstate )
             \s* [:=]? \s* \d{3,5} \b
         | \b [45]\d\d (?= \s
@@ -73,7 +73,7 @@ def group_failures(failed: Sequence[Run], traces: Mapping[RunId, Trace]) -> tupl
 
 
 def find_error(run: Run, trace: Trace | None) -> str:
-    """Why ``run`` failed, as far as it says: never empty."""
+    """Why ``run`` failed, as far as it is known: never empty."""
     if run.error:
         return run.error
     for call in reversed(run.tool_calls):

@@ -88,26 +88,26 @@ class LeftOut:
 
     def sentences(self) -> list[str]:
         """What was left out and why, each reason in a sentence; empty when nothing was."""
-        said = []
+        sentences = []
         if self.statuses:
             subject = counted(self.statuses.total(), "run is", "runs are")
-            said.append(f"{subject} {FOR_STATUS[0]}{_listed(self.statuses)}")
+            sentences.append(f"{subject} {FOR_STATUS[0]}{_listed(self.statuses)}")
         if self.unknown_statuses:
             subject = counted(self.unknown_statuses.total(), "run is", "runs are")
             what = f"{subject} {FOR_STATUS[1]}{_listed(self.unknown_statuses)}"
-            said.append(f"{what} (statuses in AGENT_REPORT_SOURCE_MAPPING gives a word its meaning)")
+            sentences.append(f"{what} (statuses in AGENT_REPORT_SOURCE_MAPPING gives a word its meaning)")
         if self.ending_later:
             subject = counted(self.ending_later, "finished run is", "finished runs are")
             why = "is duration_seconds in seconds, and are the dates in UTC?"
-            said.append(f"{subject} left out for ending in the future, as {self._example} ({why})")
+            sentences.append(f"{subject} left out for ending in the future, as {self._example} ({why})")
         if self.starting_later:
             subject = counted(self.starting_later, "run is", "runs are")
             last = f", the last{_at(self._latest_start)}" if self._latest_start else ""
-            said.append(f"{subject} left out for starting in the future{last} (are the dates in UTC?)")
+            sentences.append(f"{subject} left out for starting in the future{last} (are the dates in UTC?)")
         if self.ended_since:
             subject = counted(self.ended_since, "run is", "runs are")
-            said.append(f"{subject} left out for ending after the moment up to which the report looks")
-        return said
+            sentences.append(f"{subject} left out for ending after the moment up to which the report looks")
+        return sentences
 
     def short(self) -> str:
         """The statuses with their numbers of runs, for a cell of a table; "" when nothing was left out."""

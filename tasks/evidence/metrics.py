@@ -189,7 +189,7 @@ def _costs(runs: Iterable[Run], traces: Mapping[RunId, Trace], prices: RunPrices
             continue
         trace = traces.get(run.id)
         models = _models(run, trace)
-        # A trace of several models does not say which tokens were whose.
+        # A trace of several models leaves open which tokens were whose.
         model = models[0] if len(models) == 1 else None
         cost = prices.cost_usd(model, run_tokens(run, trace), run.started_at)
         if cost is not None:

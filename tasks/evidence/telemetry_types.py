@@ -1,4 +1,4 @@
-"""The types of what one run's trace says."""
+"""The types of what one run's trace shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tasks.evidence.fact import Fact
 class SpanCall(Fact):
     """One tool call in a trace, in order of start. Offsets are from the start of the run's part of the trace.
 
-    A call that the messages of an LLM call alone tell of has no duration and starts when it was asked for.
+    A call that only the messages of an LLM call mention has no duration and starts when it was asked for.
     """
 
     name: str
@@ -47,11 +47,11 @@ class CriticalPath(Fact):
 
 
 class TelemetrySummary(Fact):
-    """What one run's trace says. Times in LLM, tools and other are interval unions, never sums.
+    """What one run's trace shows. Times in LLM, tools and other are interval unions, never sums.
 
     Not measured is not zero: without spans of LLM calls, ``llm_calls`` and ``llm_seconds`` are None, and token counts
-    are None when no span carried any. ``tool_calls_from`` says where the tool calls stand: in spans of their own, or
-    without those in the messages of LLM calls (then ``tool_seconds`` is None). It is None when the trace does not say
+    are None when no span carried any. ``tool_calls_from`` is where the tool calls stand: in spans of their own, or
+    without those in the messages of LLM calls (then ``tool_seconds`` is None). It is None when the trace does not show
     which tools were called, and then having no tool calls here means nothing.
     """
 

@@ -30,7 +30,7 @@ Outcome = Literal["completed", "failed", "unfinished"]
 
 
 class Agent(Fact):
-    """One agent of an environment, as its row says. Columns that the source lacks are None."""
+    """One agent of an environment, as its row describes it. Columns that the source lacks are None."""
 
     id: AgentId
     name: str
@@ -42,7 +42,7 @@ class Agent(Fact):
 
 
 class ToolCall(Fact):
-    """One call of a tool as the run's row (not its trace) says; arguments and result are text (JSON where it was)."""
+    """A call of a tool as the run's row (not its trace) has it; arguments and result are text (JSON where it was)."""
 
     name: str
     arguments: str | None = None
@@ -82,7 +82,7 @@ class Run(Fact):
     cost_usd: float | None = Field(None, description="By the source; comes before the price list.")
     model_name: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
-    tool_calls_known: bool = Field(False, description="Whether the source says which tools were called, or that none.")
+    tool_calls_known: bool = Field(False, description="Whether the source records which tools were called, if any.")
     tool_calls_invalid: str | None = Field(None, description="The column's text, when it was not what it should be.")
     execution_steps: str | None = Field(None, description="The column's text as it is.")
     messages: str | None = Field(None, description="The column's text as it is.")
@@ -162,9 +162,9 @@ class RunRef(Fact):
 class AgentTelemetry(Fact):
     """Means over the runs with a complete or partial trace; None where there is none.
 
-    A trace need not say everything: the means and sums of LLM calls, of tool calls, of their times and of tokens are
+    A trace need not hold everything: the means and sums of LLM calls, of tool calls, of their times and of tokens are
     over as many runs as ``runs_with_llm_calls``, ``runs_with_tool_calls``, ``runs_with_tool_times`` and
-    ``runs_with_tokens`` say.
+    ``runs_with_tokens`` count.
     """
 
     runs_with_trace: int = 0

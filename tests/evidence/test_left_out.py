@@ -79,6 +79,7 @@ def test_clocks_may_differ_by_seconds() -> None:
 
 
 def test_many_and_long_statuses_are_cut(make_run: MakeRun) -> None:
-    (said,) = LeftOut().add(_runs(make_run, *(f"status {number:02}" for number in range(12)), "x" * 5000)).sentences()
-    assert "5 other statuses (5)" in said
-    assert len(said) < 500
+    statuses = (f"status {number:02}" for number in range(12))
+    (sentence,) = LeftOut().add(_runs(make_run, *statuses, "x" * 5000)).sentences()
+    assert "5 other statuses (5)" in sentence
+    assert len(sentence) < 500

@@ -121,7 +121,7 @@ def test_costs_are_each_runs_own() -> None:
     assert evidence.metrics.runs_with_cost == 4
 
 
-def test_what_the_source_says_of_a_cost_comes_before_the_price_list() -> None:
+def test_a_cost_of_the_source_comes_before_the_price_list() -> None:
     priced = {"model_name": "gpt-4o", "input_tokens": 1_000_000, "output_tokens": 0}
     runs = (make_run(3, cost_usd=0.5, **priced), make_run(2, cost_usd=0.0, **priced), make_run(1, **priced))
     evidence = build_evidence(AGENT, AgentRuns(runs=runs), [], RunPrices())
@@ -277,11 +277,11 @@ def test_telemetry_is_the_mean_over_runs_with_a_trace() -> None:
     assert found.models == ("b", "a")
 
 
-def test_means_are_over_the_runs_whose_trace_says_it() -> None:
-    said = {"llm_calls": 3, "llm_seconds": 4.0, "tool_seconds": 1.0, "tool_calls": (span("a", 1),), "input_tokens": 7}
+def test_means_are_over_the_runs_whose_trace_records_it() -> None:
+    known = {"llm_calls": 3, "llm_seconds": 4.0, "tool_seconds": 1.0, "tool_calls": (span("a", 1),), "input_tokens": 7}
     messages = {"tool_calls_from": "messages", "tool_calls": (span("a", 1), span("a", 1)), "tool_seconds": None}
     silent = {"llm_calls": None, "llm_seconds": None, "tool_seconds": None, "tool_calls_from": None}
-    traces = [make_trace(1, **said), make_trace(2, **{**said, **messages}), make_trace(3, **silent)]
+    traces = [make_trace(1, **known), make_trace(2, **{**known, **messages}), make_trace(3, **silent)]
     found = metrics_of([make_run(number) for number in (3, 2, 1)], traces).telemetry
     assert (found.runs_with_trace, found.runs_with_llm_calls, found.runs_with_tool_calls) == (3, 2, 2)
     assert (found.avg_llm_calls, found.avg_llm_seconds, found.avg_tool_calls) == (3, 4, 1.5)
@@ -298,7 +298,7 @@ def test_tokens_are_known_of_some_runs() -> None:
     assert metrics_of([make_run(1)]).runs_with_tokens == 0
 
 
-def test_the_best_run_is_not_praised_for_what_its_trace_does_not_say() -> None:
+def test_the_best_run_is_not_praised_for_what_its_trace_does_not_show() -> None:
     best = metrics_of([make_run(1)], [make_trace(1, tool_calls_from="messages", tool_calls=(span("a", 1),))]).best_run
     assert best is not None
     assert "without a known tool error" in best.reason

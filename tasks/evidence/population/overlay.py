@@ -20,7 +20,7 @@ def use_population(metrics: Metrics, population: Population, means: Mapping[str,
     """``metrics`` of a sample with the figures of the whole population in their place.
 
     What runs are like inside (tools, telemetry, the runs that stand out) stays the sample's. ``means`` are estimates
-    of what no row of the population says, such as tokens that only traces know.
+    of what no row of the population holds, such as tokens that only traces know.
     """
     low, high = wilson_interval(population.completed, population.runs) or (None, None)
     figures = {name: getattr(population, name) for name in _FIGURES}

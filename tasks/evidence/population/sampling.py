@@ -165,7 +165,7 @@ def allot(counts: Sequence[int], draws: int) -> list[int]:
 
 
 def _failure_draws(failed: int, completed: int, size: int) -> int:
-    """How many of the sample are failures: their share of the runs, and at least a quarter, as they say what to fix."""
+    """How many of the sample are failures: their share of the runs, at least a quarter, as they show what to fix."""
     if not failed or not completed:
         return min(failed, size)
     share = size * failed / (failed + completed)

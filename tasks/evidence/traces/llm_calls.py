@@ -53,10 +53,10 @@ class LlmCalls:
 
     @cached_property
     def usage(self) -> Usage:
-        """The tokens of all calls; None where no span says.
+        """The tokens of all calls; None where no span reports them.
 
-        Of a call they are its innermost view's, and what that lacks the next one's further out. Where no LLM span says
-        its tokens, those of the topmost spans that sum up what is below them.
+        Of a call they are its innermost view's, and what that lacks the next one's further out. Where no LLM span has
+        tokens, those of the topmost spans that sum up what is below them.
         """
         of_calls = {index: _filled(self._usages[view] for view in group) for group in self.groups for index in group}
         counted = [of_calls[group[0]] for group in self.groups]
@@ -70,7 +70,7 @@ class LlmCalls:
                 continue
             lower = _sum(chained[child] for child in below)
             chained[index] = _filled((lower, self._found[index].usage()))
-            # What no call below says of itself is counted here, and once.
+            # What no call below reports itself is counted here, and once.
             counted.append(_unless(chained[index], lower))
         found = _sum(counted)
         return found if found.known else _sum(self._totals())
@@ -178,7 +178,7 @@ class LlmCalls:
 
 
 def scope_of(span: Span) -> str:
-    """The instrumentation that wrote ``span``, "" when it does not say."""
+    """The instrumentation that wrote ``span``, "" when it does not name it."""
     scope = span.tags.get("otel.scope.name") or span.tags.get("otel.library.name")
     return scope if isinstance(scope, str) else ""
 

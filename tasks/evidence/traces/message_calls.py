@@ -24,7 +24,7 @@ class Turn(NamedTuple):
 
 
 class MessageCall(NamedTuple):
-    """A tool call that only messages tell of: when it was asked for, but not how long it took.
+    """A tool call that only messages mention: when it was asked for, but not how long it took.
 
     ``error`` only where a message states one: a result that reads like an error is a result.
     """
@@ -93,7 +93,7 @@ class _Conversation(NamedTuple):
 
 
 def _begin(messages: Sequence[Message]) -> object:
-    """What tells conversations apart: the first words of a user, which every input of one repeats."""
+    """What distinguishes conversations: the first words of a user, which every input of one repeats."""
     spoken = (message.text for message in messages if message.role in ("user", "human") and message.text)
     return next(spoken, messages[0] if messages else None)
 

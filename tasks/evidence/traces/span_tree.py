@@ -111,7 +111,7 @@ def cut_run(tree: SpanTree, tag: str, run_id: RunId) -> tuple[SpanTree, int, int
 def cut_at(tree: SpanTree, span_id: str, *, shared: bool = False) -> tuple[SpanTree, int]:
     """The part of a trace that hangs below the span ``span_id``, and the orphans left outside that may belong to it.
 
-    ``shared`` says that other runs are in the trace: then orphans may be theirs. Where the span itself is not there
+    ``shared`` means that other runs are in the trace: then orphans may be theirs. Where the span itself is not there
     yet, the part is what has it for a parent, as orphans. Without either there are no spans.
     """
     own = [index for index, span in enumerate(tree.spans) if span.span_id == span_id]

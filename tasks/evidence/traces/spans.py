@@ -37,7 +37,7 @@ class SpanEvent(NamedTuple):
 class Span:
     """One span. Times are whole microseconds since 1970; ``parent_id`` None is a root (or a parent in another trace).
 
-    ``follows`` says that the parent did not wait for it (FOLLOWS_FROM). ``exception`` is the last exception event as
+    ``follows`` means that the parent did not wait for it (FOLLOWS_FROM). ``exception`` is the last exception event as
     ``type: message``; ``error`` is the status alone, as an exception can be handled. ``events`` are those with a name.
     ``resource`` are the other attributes of the service (in Jaeger the tags of its process).
     """
@@ -361,7 +361,7 @@ def _span_id(value: object) -> str | None:
 
 
 def _hex_id(value: object, size: int) -> object:
-    """An id of ``size`` bytes as hex: OTLP says hex, protobuf's own JSON base64, and Jaeger has answered both."""
+    """An id of ``size`` bytes as hex: OTLP uses hex, protobuf's own JSON base64, and Jaeger has returned both."""
     if not isinstance(value, str) or len(value) == size * 2:
         return value
     if len(value) == -(-size // 3) * 4:

@@ -1,4 +1,4 @@
-"""What one run's trace says, short enough to travel: a ``TelemetrySummary`` from spans. Pure, and linear in them."""
+"""What one run's trace shows, short enough to travel: a ``TelemetrySummary`` from spans. Pure, and linear in them."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ CallsFrom: TypeAlias = Literal["spans", "messages"] | None
 
 
 class ToolCall(NamedTuple):
-    """One tool call. ``duration_us`` is None and ``span_id`` empty where only messages tell of it."""
+    """One tool call. ``duration_us`` is None and ``span_id`` empty where only messages mention it."""
 
     name: str
     start_us: int
@@ -37,7 +37,7 @@ class ToolCalls:
 
     Of tool spans of the same tool inside each other the outermost is the call, and what it lacks the others fill in; so
     do its views beside it (``groups``, see ``views``). Without tool spans the messages of LLM calls are read.
-    ``read_from`` is None when neither they nor their reasons to stop say whether tools were called.
+    ``read_from`` is None when neither they nor their stop reasons show whether tools were called.
     """
 
     def __init__(self, classified: ClassifiedSpans, llm_calls: LlmCalls) -> None:

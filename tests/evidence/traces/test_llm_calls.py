@@ -41,7 +41,7 @@ def test_the_librarys_own_span_beside_the_instrumentations_is_the_same_call(
     ]
     summary = summarize(spans)
     assert (summary.llm_calls, summary.llm_seconds) == (1, 7)
-    # The innermost is nearest to the provider; what it does not say the other does.
+    # The innermost is nearest to the provider; what it does not hold the other does.
     assert (summary.input_tokens, summary.output_tokens, summary.cached_tokens) == (100, 10, 40)
 
 
@@ -179,7 +179,7 @@ def test_the_messages_of_another_view_are_read_too(make_span: MakeSpan, chat: Ma
         ({}, None),
     ],
 )
-def test_no_tool_call_is_known_only_where_a_call_says_so(
+def test_no_tool_call_is_known_only_where_a_call_shows_it(
     chat: MakeSpan, tags: dict[str, Any], read_from: str | None
 ) -> None:
     summary = summarize([chat("a", tags=tags)])

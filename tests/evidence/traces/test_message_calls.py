@@ -1,4 +1,4 @@
-"""Tool calls that only the messages of LLM calls tell of: each once, with its result."""
+"""Tool calls that only the messages of LLM calls mention: each once, with its result."""
 
 from __future__ import annotations
 

@@ -239,7 +239,7 @@ def test_the_critical_path_adds_up_to_the_root(make_span: MakeSpan, llm: MakeSpa
     assert summarize(spans).critical_path == CriticalPath(llm_seconds=3, tool_seconds=5, other_seconds=2)
 
 
-def test_what_is_wrong_with_a_trace_is_said(make_span: MakeSpan) -> None:
+def test_what_is_wrong_with_a_trace_is_reported(make_span: MakeSpan) -> None:
     spans = [make_span("a"), make_span("a"), make_span("b", "c"), make_span("c", "b"), make_span("d", "gone")]
     summary = summarize(spans)
     assert (summary.spans, summary.roots, summary.orphans) == (4, 1, 2)

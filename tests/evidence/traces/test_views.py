@@ -18,7 +18,7 @@ def test_no_views_are_no_calls() -> None:
 @pytest.mark.parametrize(
     ("one", "another", "calls"),
     [
-        # By the provider's id, whatever the times and tokens say.
+        # By the provider's id, whatever the times and tokens are.
         (View(0, 9, WRAPPER, "msg_1", (100, 11)), View(1, 8, SDK, "msg_1", (100, 10)), 1),
         (View(0, 9, WRAPPER, "msg_1"), View(20, 29, SDK, "msg_1"), 1),
         (View(0, 9, SDK, "msg_1"), View(1, 8, SDK, "msg_1"), 2),
@@ -31,7 +31,7 @@ def test_no_views_are_no_calls() -> None:
         (View(0, 9, WRAPPER, None, (100, 10)), View(1, 8, SDK, None, (100, 11)), 2),
         (View(0, 9, WRAPPER), View(1, 8, SDK), 2),
         (View(0, 9, WRAPPER, "msg_1", (100, 10)), View(1, 8, SDK, "msg_2", (100, 10)), 2),
-        # Without a scope nothing says who wrote a span.
+        # Without a scope it is unknown what wrote a span.
         (View(0, 9, "", None, (100, 10)), View(1, 8, SDK, None, (100, 10)), 2),
         (View(0, 9, "", "msg_1"), View(1, 8, SDK, "msg_1"), 2),
     ],

@@ -1,7 +1,7 @@
 """What a span is (a call of an LLM or a tool, an agent, anything else) and holds, whichever convention it follows.
 
 ``convention`` is the interface, a module of ``standards``, ``frameworks`` or ``platforms`` one convention, ``catalog``
-the list of them. CONTRIBUTING.md says how to add one.
+the list of them. CONTRIBUTING.md explains how to add one.
 """
 
 from tasks.evidence.traces.conventions.agent_names import AgentMark

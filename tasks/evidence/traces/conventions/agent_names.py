@@ -20,7 +20,7 @@ _LONGEST = 120
 
 
 class AgentMark(NamedTuple):
-    """That a span is the run of an agent; ``name`` is empty where the span does not say whose.
+    """That a span is the run of an agent; ``name`` is empty where the span does not name the agent.
 
     A workflow is a span around agents, which is an agent itself where it holds none.
     """

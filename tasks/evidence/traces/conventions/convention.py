@@ -1,7 +1,7 @@
-"""What a convention of spans says about a span, and the parts that it is made of.
+"""What a convention of spans reads from a span, and the parts that it is made of.
 
 A convention is data (the attributes by which its spans are recognised) and small functions, each of which reads one
-part of a span and answers None where the span does not say.
+part of a span and returns None where the span does not hold it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Convention:
     """Of a tool call, as text (JSON where it was)."""
     result: ReadText = _no_text
     failure: ReadText = _no_text
-    """Why the span failed, where the convention says it elsewhere than in the span's status."""
+    """Why the span failed, where the convention records it elsewhere than in the span's status."""
     model: ReadText = _no_text
     """The model that answered rather than the one that was asked for."""
     usage: ReadUsage = _no_usage

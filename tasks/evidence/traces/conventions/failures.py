@@ -14,7 +14,7 @@ _WRITTEN_STATUS = "status='error'"
 
 
 def failure_in(result: str | None) -> str | None:
-    """What went wrong in a tool's call according to its ``result``; None when it does not say that anything did.
+    """What went wrong in a tool's call according to its ``result``; None when it reports no failure.
 
     Only the marks that frameworks put there count: ``isError`` of MCP, ``is_error``, and the status of a LangChain
     ToolMessage. A tool is free to return the word "error".

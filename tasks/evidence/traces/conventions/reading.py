@@ -17,7 +17,7 @@ from tasks.evidence.traces.spans import Span
 class SpanReading:
     """What ``span`` is and holds.
 
-    ``kind`` is "other" and ``convention`` None when no convention says what the span is. ``name`` is the tool's for a
+    ``kind`` is "other" and ``convention`` None when no convention recognises the span. ``name`` is the tool's for a
     tool, else None.
     """
 
@@ -56,11 +56,11 @@ class SpanReading:
         return None if written is None else tool_content(written)
 
     def call_id(self) -> str | None:
-        """The id that the model gave the call of a tool, None when the span does not say."""
+        """The id that the model gave the call of a tool, None when the span does not hold it."""
         return self._first(self._readers.call_id)
 
     def usage(self) -> Usage:
-        """The tokens that an LLM's span says it took."""
+        """The tokens that an LLM's span reports."""
         return sound(filled(read(self.span) for read in self._readers.usage))
 
     def totals(self) -> Usage:

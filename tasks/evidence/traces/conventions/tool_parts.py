@@ -22,7 +22,7 @@ class ToolRequest(NamedTuple):
 
 
 class ToolAnswer(NamedTuple):
-    """What a tool's call gave back to the model. ``failed`` is None where the message does not say."""
+    """What a tool's call gave back to the model. ``failed`` is None where the message leaves it open."""
 
     id: str | None
     name: str | None = None
@@ -108,7 +108,7 @@ def _of_object(value: dict[Any, Any], depth: int) -> Iterator[Part]:
 
 
 def _called(call: object, depth: int) -> Iterator[Part]:
-    """An entry of a list of tool calls: a request whatever it says that it is."""
+    """An entry of a list of tool calls: a request, whatever its type."""
     if not isinstance(call, dict):
         return
     if request := _request(call) or _named(call):
@@ -163,7 +163,7 @@ def _answer(value: dict[Any, Any]) -> ToolAnswer | None:
             answer = _answered(inner)
             response = inner.get("response")
             if key.startswith("function") and isinstance(response, dict) and response.get("error"):
-                # Gemini's own way to say that a function failed.
+                # Gemini's own way to report that a function failed.
                 answer = answer._replace(failed=True)
             return answer
     types = _types(value)
@@ -176,7 +176,7 @@ def _answer(value: dict[Any, Any]) -> ToolAnswer | None:
 
 
 def _of_role(value: dict[Any, Any]) -> Iterator[ToolAnswer]:
-    """A message whose role alone says that it answers a tool call."""
+    """A message that only its role marks as the answer to a tool call."""
     extra = value.get("additional_kwargs")
     answer = _answered({**extra, **value} if isinstance(extra, dict) else value)
     if answer.id or answer.name or answer.result:
@@ -189,7 +189,7 @@ def _answered(value: dict[Any, Any]) -> ToolAnswer:
     result = next((value[key] for key in _RESULTS if value.get(key) is not None), None)
     failed = _failed(value)
     if isinstance(result, dict) and "value" in result and isinstance(result.get("type"), str):
-        # The AI SDK says with the value what it is: text, json, error-text, error-json.
+        # The AI SDK gives the type with the value: text, json, error-text, error-json.
         failed = True if result["type"].startswith("error") else failed
         result = result["value"]
     text = None if isinstance(result, bool) else result_text(result)
@@ -197,7 +197,7 @@ def _answered(value: dict[Any, Any]) -> ToolAnswer:
 
 
 def _failed(value: dict[Any, Any]) -> bool | None:
-    """Whether an answer says that its call failed; None where it says nothing."""
+    """Whether an answer reports that its call failed; None where it leaves it open."""
     if value.get("error") or _types(value) & {"tool-error", "retry-prompt"}:
         return True
     for key in ("is_error", "isError", "error"):

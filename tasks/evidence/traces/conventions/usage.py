@@ -9,7 +9,7 @@ from tasks.evidence.traces.conventions.values import dig, first_count
 
 
 class Usage(NamedTuple):
-    """Tokens of one LLM call or of several; None where no span says. Cached tokens are part of the input tokens."""
+    """Tokens of one or several LLM calls; None where no span has them. Cached tokens are part of the input tokens."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -47,7 +47,7 @@ _REASONING_DETAILS = ("reasoning_tokens", "reasoning", "reasoningTokens")
 def usage_of(reported: object, *, cached_apart: bool | None = None) -> Usage:
     """The tokens of a usage object as OpenAI, Anthropic, Gemini, Bedrock, LangChain or the AI SDK name its fields.
 
-    Anything else is unknown. ``cached_apart`` says whether the input leaves out what was cached, as in Anthropic's own
+    Anything else is unknown. ``cached_apart``: whether the input leaves out what was cached, as in Anthropic's own
     objects, which are recognised where it is None.
     """
     if not isinstance(reported, dict):
@@ -83,7 +83,7 @@ def sound(usage: Usage) -> Usage:
     """``usage`` without what cannot be.
 
     A prompt has tokens: where it has 0 and so has the answer, the call failed or the stream carried no usage, and
-    nothing is known. More cached tokens than input tokens say that the input leaves the cached ones out.
+    nothing is known. More cached tokens than input tokens mean that the input leaves the cached ones out.
     """
     given, made, cached, reasoning = usage
     if not given:

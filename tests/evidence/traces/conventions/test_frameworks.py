@@ -297,7 +297,7 @@ def test_spans_are_classified(make_span: MakeSpan, operation: str, tags: dict[st
             None,
             None,
         ),
-        # ADK's status says what kind of error it is, its result the reason.
+        # ADK's status names the kind of error, its result the reason.
         (
             {
                 "error": True,

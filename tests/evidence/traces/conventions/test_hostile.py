@@ -14,7 +14,7 @@ from benchmarks.span_reading import load_recordings
 from tasks.evidence.traces.conventions import SpanReading, read
 from tasks.evidence.traces.spans import Span, SpanEvent
 
-# What says of which kind a span is stays as it is, or nothing else would be read.
+# What shows the kind of a span stays as it is, or nothing else would be read.
 _KEPT = frozenset(
     {
         "otel.scope.name",

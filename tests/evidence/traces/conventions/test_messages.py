@@ -187,7 +187,7 @@ def test_an_answer_is_read_in_every_form(message: Any, name: str | None, error: 
     assert bool(found.failed) == (error is not None)
 
 
-def test_geminis_answers_say_error_by_a_key() -> None:
+def test_geminis_answers_report_an_error_by_a_key() -> None:
     def answered(response: dict[str, Any]) -> Any:
         (found,) = read_messages({"parts": [{"functionResponse": {"name": "book", "id": "c1", "response": response}}]})
         return found.answers

@@ -43,7 +43,7 @@ def _output(span: Span) -> dict[str, Any]:
 
 
 def _meta(span: Span) -> Any:
-    """What the provider said about the first reply; older generators list it beside the replies."""
+    """The provider's metadata of the first reply; older generators list it beside the replies."""
     output = _output(span)
     return dig(output, "replies", 0, "meta") or dig(output, "replies", 0, "_meta") or dig(output, "meta", 0)
 

@@ -45,7 +45,7 @@ def _usage(span: Span) -> Usage:
 
 
 def _buckets(reported: Mapping[str, Any]) -> Usage:
-    """Langfuse's own names: what was cached is a bucket beside the input, unless the total says that it lies inside."""
+    """Langfuse's own names: what was cached is a bucket beside the input, unless the total shows that it is inside."""
     given, made, cached = count(reported.get("input")), count(reported.get("output")), first_count(reported, _CACHED)
     reasoning = first_count(reported, _REASONING)
     apart = (cached or 0) + (first_count(reported, _WRITTEN) or 0)

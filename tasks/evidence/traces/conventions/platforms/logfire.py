@@ -1,4 +1,4 @@
-"""Pydantic Logfire: the message template of a span says what it is; arguments are attributes of their own.
+"""Pydantic Logfire: the message template of a span identifies its kind; arguments are attributes of their own.
 
 ``logfire/_internal/integrations/openai_agents.py`` and ``llm_providers/openai.py``.
 """

@@ -119,7 +119,7 @@ def _response_id(span: Span) -> str | None:
 
 
 def _is_node(span: Span) -> bool:
-    """Whether LangGraph's metadata says that this is a node of a graph."""
+    """Whether LangGraph's metadata marks this as a node of a graph."""
     metadata = span.tags.get("metadata")
     return isinstance(metadata, str) and '"langgraph_node"' in metadata
 

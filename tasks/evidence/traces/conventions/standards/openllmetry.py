@@ -23,7 +23,7 @@ def _kind(span: Span) -> SpanKind | None:
         # LlamaIndex: the step of a workflow that calls a tool.
         return "tool"
     if marked is not None:
-        # A task can be anything, an LLM call too: its operation says what.
+        # A task can be anything, an LLM call too: its operation shows what.
         return _KINDS.get(str(marked), None if "gen_ai.operation.name" in tags else "other")
     return "llm" if tags.get("llm.request.type") is not None else None
 

@@ -53,7 +53,7 @@ _ROLES = {"gen_ai.system.message", "gen_ai.user.message", "gen_ai.assistant.mess
 
 def _kind(span: Span) -> SpanKind | None:
     """By the operation. A span's name begins with it and is fixed at the start, while other instrumentations overwrite
-    the attribute on what is the current span: where they differ, a tool or an agent is what the name says."""
+    the attribute on what is the current span: where they differ, the name decides for a tool or an agent."""
     named = span.tags.get("gen_ai.operation.name")
     by_name = _KINDS.get(span.operation.partition(" ")[0])
     if by_name in ("tool", "agent") and named is not None:
@@ -62,7 +62,7 @@ def _kind(span: Span) -> SpanKind | None:
 
 
 def _kind_by_parts(span: Span) -> SpanKind | None:
-    """Older instrumentations (``call_llm`` of Google's ADK) give a model and its usage without saying what they do."""
+    """Older instrumentations (``call_llm`` of Google's ADK) give a model and its usage without an operation."""
     tags = span.tags
     if "gen_ai.tool.name" in tags:
         return "tool"
