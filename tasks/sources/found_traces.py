@@ -24,7 +24,7 @@ CutRun = Callable[[SpanTree, Run], tuple[SpanTree, int, int]]
 
 @dataclass(frozen=True, slots=True)
 class TraceLookup:
-    """What asking for one trace came to: its spans, or why there are none (``asked`` False: the store did not say)."""
+    """The answer about one trace: its spans, or why there are none (``asked`` False: the store did not answer)."""
 
     trace_id: str | None
     spans: Sequence[Span] = ()

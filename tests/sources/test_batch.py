@@ -147,7 +147,7 @@ def test_computed_criteria_are_counted_over_every_run_of_a_window_and_shown_on_t
     [agent] = [agent for agent in reader.load_agents("demo", WINDOW) if agent.id == "1"]
     rubric = {
         "judged": Criterion(),
-        "says": Criterion(kind="response_matches", pattern="^jane@"),
+        "answers": Criterion(kind="response_matches", pattern="^jane@"),
         "calls": Criterion(kind="max_tool_calls", limit=100),
         "own": Criterion(kind="code", function="my:check"),
     }
@@ -171,8 +171,8 @@ def test_computed_criteria_are_counted_over_every_run_of_a_window_and_shown_on_t
     assert found.population is not None
     assert len(found.runs) == 4 < found.population.runs == finished
     whole = CriterionTally(runs=finished, decided=finished, passed=finished, total=finished)
-    assert found.tallies == {"says": whole, "calls": whole, "own": whole}
-    assert found.checks == {run.id: {"says": 1.0, "calls": 1.0, "own": 1.0} for run in found.runs}
+    assert found.tallies == {"answers": whole, "calls": whole, "own": whole}
+    assert found.checks == {run.id: {"answers": 1.0, "calls": 1.0, "own": 1.0} for run in found.runs}
     # Redacted everywhere else; each run was shown once.
     assert {run.final_response for run in found.runs} == {"[e-mail address]"}
     assert len(seen) == finished

@@ -23,7 +23,7 @@ from tasks.sources.source import Scanned, Skipped, Window
 
 
 class Entry(NamedTuple):
-    """A run in an index: its id as the source has it, and the value that says when it started."""
+    """A run in an index: its id as the source has it, and the value that holds its start."""
 
     raw_id: Any
     started: Any
@@ -129,7 +129,7 @@ def read_scanned(
 
 
 def describe_unreadable(rows: int, example: str) -> str:
-    """What a report says of so many ``rows`` whose start cannot be read, at least one."""
+    """The warning of a report about so many ``rows`` whose start cannot be read, at least one."""
     rows_are = "1 row is" if rows == 1 else f"{rows} rows are"
     return f"{rows_are} left out because it is unknown when the run started: {example}"
 

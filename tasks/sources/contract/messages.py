@@ -26,7 +26,7 @@ _RESPONSES = ("output", "choices", "response")
 
 
 def fill_from_messages(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """``row`` (of a run, by the contract's names) with what its ``messages`` say in the columns that are empty.
+    """``row`` (of a run, by the contract's names) with its empty columns filled from its ``messages``.
 
     The task is the first text of a user, or the last of several in a row; the final response is the last text of the
     agent, unless a tool call comes after it. Steps are a JSON array of ``{role, content}`` in order, without the

@@ -1,4 +1,4 @@
-"""Records of the kind ``signal``: whether a run did its task, where they say it clearly."""
+"""Records of the kind ``signal``: whether a run did its task, where they show it clearly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def fill_from_signals(row: Row, signals: Sequence[Row]) -> Row:
     """``row`` (of a run) with ``succeeded`` of its ``signals``, where it has no such value of its own.
 
     Signals that are an outcome by their name or source come first, then checks, then what users say. Of the first
-    group that has a clear yes or no, all have to agree; a number between is not clear. Other signals say nothing.
+    group that has a clear yes or no, all have to agree; a number between is not clear. Other signals do not count.
     """
     if read_flag(row.get("succeeded")) is not None:
         return row

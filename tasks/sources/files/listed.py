@@ -54,7 +54,7 @@ class ListedFiles(fsspec.AbstractFileSystem):  # type: ignore[misc] # fsspec has
         return opened
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """What the file's own file system says of it."""
+        """What the file's own file system reports about it."""
         file = self._listed[self._strip_protocol(path)]
         return {**file.files.info(file.path), "name": path}
 

@@ -51,7 +51,7 @@ class DataFile:
 
     @property
     def delimiter(self) -> str | None:
-        """The delimiter that the name tells: a tab of ``.tsv``, None where it has to be found."""
+        """The delimiter that the name implies: a tab of ``.tsv``, None where it has to be found."""
         return "\t" if ".tsv" in Path(self.path).suffixes[-2:] else None
 
 

@@ -30,7 +30,7 @@ def build_query(connection: duckdb.DuckDBPyConnection, files: Sequence[DataFile]
     arrays are JSON. Of CSV, everything is text.
 
     Raises:
-        SourceError: a file that is not what its name says, with the line where that is known.
+        SourceError: a file that is not what its name promises, with the line where that is known.
         duckdb.Error: another file that cannot be read.
     """
     queries = list(_queries(connection, sorted(files, key=_kind), names))

@@ -39,7 +39,7 @@ class JaegerResponse:
 
     ``found``: JSON, in ``objects`` (one, or one per line of a stream) · ``not_found``: the endpoint is there, the thing
     asked for is not · ``absent``: there is no such endpoint · ``fault``: everything else. ``reason`` holds no secret.
-    Of a fault, ``down`` says that the server itself fails (5xx, no connection, no answer in time), ``slow`` that it
+    Of a fault, ``down`` means that the server itself fails (5xx, no connection, no answer in time), ``slow`` that it
     took too long, ``large`` that the answer is longer than is read, ``final`` that asking for anything else is as
     useless (credentials, a wrong base path), and ``retry_after_seconds`` how long it asks to be left alone.
     """
@@ -232,7 +232,7 @@ class JaegerHttp:
         return self.refusal(path, response, message)
 
     def refusal(self, path: str, response: httpx.Response, message: str) -> JaegerResponse:
-        """What an answer means that is neither a result nor says that there is none; ``message`` holds no secret."""
+        """What an answer means that neither is a result nor reports that there is none; ``message`` holds no secret."""
         status = response.status_code
         reason = f"HTTP {status} at {_endpoint(path)}" + (f": {message}" if message else "")
         if status in (401, 403):

@@ -24,8 +24,7 @@ _SEPARATORS = str.maketrans("", "", "_- .")
 def read_score(row: Mapping[str, Any]) -> dict[str, str] | None:
     """The name, value and source of a score, by the contract's names; None without a name or a value.
 
-    The value of a category is its word. The source of a score that does not say by its name that it is of success is
-    empty.
+    The value of a category is its word. The source of a score is empty where its name does not stand for success.
     """
     name = read_filled(row.get("name"))
     worded = str(row.get("data_type") or "").upper() in ("CATEGORICAL", "TEXT")

@@ -27,7 +27,7 @@ class MlflowAssessments:
         return f"MLflow at {self._api.base_url}"
 
     def write(self, notes: Sequence[Note]) -> Written:
-        """Write ``notes``, trace by trace: new ones, and those that say something else than before."""
+        """Write ``notes``, trace by trace: new ones, and those that differ from before."""
         missing = 0
         for trace_id in dict.fromkeys(note.trace_id for note in notes):
             of_trace = [note for note in notes if note.trace_id == trace_id]

@@ -1,7 +1,7 @@
 """Spans as MLflow's server gives them: OTLP under protobuf's own names, or in older versions a file of MLflow's.
 
 MLflow reads what other instrumentations wrote and adds its own attributes. Those are left out again, so that a span
-says the same wherever it was sent.
+reads the same wherever it was sent.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
 def read_spans(raw_spans: object, info: Mapping[str, Any], experiment: str) -> list[Span]:
     """The spans of one trace, whose ``info`` holds its tags and metadata.
 
-    Their service is what the trace's tags say, or else ``experiment``.
+    Their service is the one that the trace's tags name, or else ``experiment``.
     """
     tags, metadata = _texts(info.get("tags")), _texts(info.get("trace_metadata"))
-    # MLflow makes tags of what the resource says.
-    said = {"service.name": tags.get("service.name") or experiment}
-    said |= {name: tags[name] for name in _ENVIRONMENT if name in tags}
-    resource = {"attributes": [{"key": key, "value": {"stringValue": value}} for key, value in said.items()]}
+    # MLflow makes tags of the resource's attributes.
+    attributes = {"service.name": tags.get("service.name") or experiment}
+    attributes |= {name: tags[name] for name in _ENVIRONMENT if name in tags}
+    resource = {"attributes": [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()]}
     spans = [_otlp(raw) for raw in dicts(raw_spans)]
     found = parse_v3([{"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}])
     every = [span for each in found.values() for span in each]

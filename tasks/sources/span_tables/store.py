@@ -64,7 +64,7 @@ class SignalTable:
 class SpanTable:
     """A table of spans: its name, the columns of the trace's id and of the start, those that are read, and how.
 
-    ``columns`` that are not there are left out; ``needed`` have to be. ``marked`` says that the table holds the spans
+    ``columns`` that are not there are left out; ``needed`` have to be. ``marked`` means that the table holds the spans
     of every service, so that traces without an agent's span are passed over.
     """
 

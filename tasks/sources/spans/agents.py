@@ -33,7 +33,7 @@ _HINTS = ("gen_ai.agent.name", "traceloop.workflow.name", "gen_ai.workflow.name"
 class AgentRun:
     """A run in a trace: the id of its span (of one that is not there yet, where ``span`` is -1), and whose it is.
 
-    ``name`` is empty where no span says it. ``agents`` are the positions of the agent's own spans in the run, ``span``
+    ``name`` is empty where no span gives it. ``agents`` are the positions of the agent's own spans in the run, ``span``
     is the outermost; ``parent`` is the place of the run that started it in the list of runs.
     """
 

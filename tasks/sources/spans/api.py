@@ -1,4 +1,4 @@
-"""The JSON API of a store of spans: one request, bounded and retried, that gives an object or says why not."""
+"""The JSON API of a store of spans: one request, bounded and retried, that gives an object or the reason why not."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class _Exchange(JaegerHttp):
         message = self.redacted(_message(found, body))
         if status in (404, 405, 501):
             kind: Any = "absent" if found is None else "not_found"
-            said = f": {message}" if message else ""
-            return JaegerResponse(kind, reason=f"HTTP {status} at {self.base_url}{path}{said}", status=status)
+            detail = f": {message}" if message else ""
+            return JaegerResponse(kind, reason=f"HTTP {status} at {self.base_url}{path}{detail}", status=status)
         return self.refusal(path, response, message)
 
 
@@ -71,7 +71,7 @@ class StoreApi:
         Raises:
             LargeAnswerError: it is longer than is read.
             BadRequestError: the request is refused as such (400, 422).
-            SourceError: there is none; says why, without credentials.
+            SourceError: there is none; the message explains why, without credentials.
         """
         return self._object(self._exchange.get(path, params))
 

@@ -33,7 +33,7 @@ _UNKNOWN = "unknown_service"
 
 
 class Place(NamedTuple):
-    """Where a run was, as far as its spans say: empty where they do not."""
+    """Where a run was, by its spans: empty where they leave it open."""
 
     deployment: str
     project: str
@@ -45,7 +45,7 @@ class Place(NamedTuple):
         return self.deployment or self.project or self.service or DEFAULT_ENVIRONMENT
 
     def filled_from(self, other: Place) -> Place:
-        """What this does not say as ``other`` says it."""
+        """This place, with its empty parts filled from ``other``."""
         return Place(*(own or theirs for own, theirs in zip(self, other, strict=True)))
 
 
@@ -64,7 +64,7 @@ def service_of(spans: Iterable[Span]) -> str:
 
 
 def session_of(spans: Iterable[Span]) -> str | None:
-    """The conversation that a run is a part of, None where no span says."""
+    """The conversation that a run is a part of, None where no span names one."""
     return _first(spans, _SESSIONS)
 
 

@@ -55,7 +55,7 @@ class Listing:
     without_runs: int
     warnings: tuple[str, ...] = ()
     look_back: str = ""
-    """What to say of an agent that has fewer runs than were asked for; empty where no run can be missing."""
+    """The warning for an agent that has fewer runs than were asked for; empty where no run can be missing."""
 
 
 def list_runs(

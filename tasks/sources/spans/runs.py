@@ -1,6 +1,6 @@
 """The runs of agents in whole traces, as rows of the contract.
 
-``find_trace_runs`` says cheaply which runs a trace holds, ``build_run_row`` reads one: most runs of a long listing are
+``find_trace_runs`` finds cheaply which runs a trace holds, ``build_run_row`` reads one: most runs of a long listing are
 passed over.
 """
 
@@ -127,7 +127,7 @@ def read_model(run: TraceRun) -> str | None:
 
 
 class _Part:
-    """What the spans of a run say."""
+    """What the spans of a run hold."""
 
     def __init__(self, run: TraceRun) -> None:
         self.tree, *_ = cut_trace_run(run.tree, run)
@@ -178,7 +178,7 @@ def build_run_row(run: TraceRun) -> Row:
         "final_response": None if ended is None else response_of(part.own, turns),
         "error": error,
         "tool_calls": _tool_calls(calls),
-        "execution_steps": write_json(said) if (said := conversation_of(turns, calls)) else None,
+        "execution_steps": write_json(steps) if (steps := conversation_of(turns, calls)) else None,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cost_usd": _cost(part),
@@ -193,7 +193,7 @@ def build_run_row(run: TraceRun) -> Row:
 
 
 def build_agent_row(run: TraceRun) -> Row:
-    """What the spans of ``run`` say of its agent: id, name, description, and its instructions for a prompt."""
+    """What the spans of ``run`` record about its agent: id, name, description, and its instructions for a prompt."""
     part = _Part(run)
     row: dict[str, Any] = {"id": run.agent_id, "name": run.agent_name}
     row["description"] = _first([reading.span for reading in part.own], _DESCRIPTIONS)

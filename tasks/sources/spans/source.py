@@ -158,7 +158,7 @@ class TraceSource:
     def fetch_runs_of(self, agents: Sequence[Agent], window: Window) -> dict[AgentId, AgentRuns | SourceError]:
         """The runs of each agent in ``window``, newest first; none for an agent that has none in it.
 
-        Warnings say when a bound left out runs that may be the agent's.
+        A warning reports that a bound left out runs that may be the agent's.
         """
         try:
             listing = self._list(window)

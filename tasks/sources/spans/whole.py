@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tasks.evidence.traces.spans import Span
 
-# Clocks of hosts differ, and stores sort by what clocks said.
+# Clocks of hosts differ, and stores sort by what clocks showed.
 _SLACK_US = 60 * 1_000_000
 
 

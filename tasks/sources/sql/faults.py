@@ -55,7 +55,7 @@ def is_fault_of_query(error: DBAPIError) -> bool:
 
 
 def name_alternatives(connection: Connection, query: str, reason: str) -> str:
-    """What may be meant by the column or table that ``reason`` says is not there; "" where that is not known.
+    """What may be meant by the column or table that ``reason`` reports as missing; "" where that is not known.
 
     The connection's transaction is rolled back, as PostgreSQL takes no query after a wrong one.
     """

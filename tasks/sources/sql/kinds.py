@@ -1,4 +1,4 @@
-"""Kinds of columns: what a database says of the type of a result's column, as far as reading depends on it."""
+"""Kinds of columns: what a database reports about the type of a result's column, as far as reading depends on it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 Kind = Literal["text", "number", "uuid", "bytes", "moment", "naive moment", "interval", "json", "nested", "other"]
 """number: whole or decimal · moment: a time with a zone · naive moment: one without, in UTC · nested: an array or a
-record · other: everything else, and whatever the database does not say."""
+record · other: everything else, and whatever the database leaves open."""
 
 # Type ids of PostgreSQL, which are the same in every database.
 _POSTGRESQL: Mapping[object, Kind] = {

@@ -70,7 +70,7 @@ class Relation:
         return named(quoted_name(self.names[name], quote=True))
 
     def exact(self, name: str) -> ColumnElement[Any]:
-        """The column for telling its values apart: MySQL takes texts that differ in their case for equal."""
+        """The column for distinguishing its values: MySQL takes texts that differ in their case for equal."""
         return func.hex(self.raw(name)) if self.dialect in ("mysql", "mariadb") else self.raw(name)
 
     def value(self, name: str, raw: ColumnElement[Any] | None = None) -> ColumnElement[Any]:

@@ -63,7 +63,7 @@ def _read(runs: Relation, name: str, *, whole: bool) -> list[ColumnElement[Any]]
 
 
 def _joined(row: dict[str, Any]) -> Row:
-    """``row`` with the last lines of its error behind the beginning: that of a traceback says what failed."""
+    """``row`` with the last lines of its error behind the beginning: that of a traceback shows what failed."""
     if (end := row.pop("error_end", None)) is not None:
         lines = (read_text(end) or "").partition("\n")[2]
         row["error"] = f"{read_text(row['error'])}\n{lines}" if lines else row["error"]

@@ -34,7 +34,7 @@ class Tables(Protocol):
         ...
 
     def of_environment(self, environment: str) -> Iterable[ColumnElement[bool]]:
-        """The conditions that a run is of ``environment``; none where its agent says that."""
+        """The conditions that a run is of ``environment``; none where its agent defines it."""
         ...
 
 

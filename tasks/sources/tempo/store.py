@@ -25,7 +25,7 @@ _MOST_FOUND = 500
 _LONGEST_SEARCH = 24 * 3600
 # Without a start: twice as long as Tempo keeps traces by default.
 _OLDEST = 30 * 24 * 3600
-# Around what the search says of a trace: by this time blocks are chosen, not spans.
+# Around the time that the search gives for a trace: it selects blocks, not spans.
 _MARGIN = 3600
 _LOADED_AT_ONCE = 8
 _EVERYTHING = "{ }"

@@ -109,7 +109,7 @@ def test_a_trace_that_runs_share_is_asked_for_once(
         assert jaeger.requests[-1].count("traceID") == 1
 
 
-def test_old_traces_are_found_by_saying_when_they_ran(
+def test_old_traces_are_found_by_the_time_of_their_run(
     make_trace: MakeTrace, make_run: MakeRun, open_client: OpenClient, now: datetime
 ) -> None:
     with SimulatedJaeger([make_trace(1, 1)]) as jaeger:

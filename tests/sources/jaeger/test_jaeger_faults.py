@@ -54,7 +54,7 @@ def test_many_fat_traces_do_not_make_jaeger_look_down(
     assert _states(later) == ["complete"]
 
 
-def test_answers_between_failures_say_that_jaeger_is_well(
+def test_answers_between_failures_show_that_jaeger_is_well(
     make_team: MakeTeam, open_client: OpenClient, now: datetime
 ) -> None:
     traces, agents = make_team(8, 3)

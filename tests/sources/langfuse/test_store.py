@@ -142,7 +142,7 @@ def test_times_are_honoured_and_a_trace_that_began_before_is_none(loopback_api_o
 
 
 @pytest.mark.parametrize("version", [3, 4])
-def test_spans_say_what_the_convention_says(loopback_api_of: ApiOf, version: int) -> None:
+def test_spans_are_read_as_the_convention_defines(loopback_api_of: ApiOf, version: int) -> None:
     store = LangfuseStore(loopback_api_of(_Langfuse(2, version=version), user=_KEYS))
     trace_id = f"{2:032x}"
     spans = store.fetch([trace_id, "order-1"])[trace_id]
@@ -171,7 +171,7 @@ def test_right_keys_are_taken(loopback_api_of: ApiOf) -> None:
     LangfuseStore(loopback_api_of(_Langfuse(1), user=_KEYS)).check()
 
 
-def test_an_empty_page_is_the_last_whatever_the_number_of_pages_is_said_to_be(api_of: ApiOf) -> None:
+def test_an_empty_page_is_the_last_whatever_number_of_pages_is_reported(api_of: ApiOf) -> None:
     asked: Counter[str] = Counter()
 
     def answer(request: httpx.Request) -> httpx.Response:

@@ -87,7 +87,7 @@ def test_a_verdict_is_an_assessment_and_replaces_the_one_before(mlflow: _Mlflow,
     assert notes.write([_note("yes"), _note("yes", span_id="b" * 16)]) == Written(2, 0)
     assert [one["feedback"]["value"] for one in mlflow.assessments] == ["yes", "yes", "yes"]
     assert mlflow.assessments[0]["source"]["source_id"] == "ann", "what a person wrote stays"
-    assert mlflow.asked == {"GET": 2, "POST": 2, "PATCH": 1}, "one that says the same is not sent again"
+    assert mlflow.asked == {"GET": 2, "POST": 2, "PATCH": 1}, "an unchanged one is not sent again"
 
 
 def test_a_trace_that_is_gone_is_counted(mlflow: _Mlflow, notes: NoteStore) -> None:

@@ -145,7 +145,7 @@ def test_what_is_too_long_in_one_answer_is_asked_for_in_parts(api_of: ApiOf) -> 
 
 
 @pytest.mark.parametrize("has_batches", [True, False])
-def test_spans_say_what_the_convention_says(api_of: ApiOf, has_batches: bool) -> None:
+def test_spans_are_read_as_the_convention_defines(api_of: ApiOf, has_batches: bool) -> None:
     (spans,) = MlflowStore(api_of(_Mlflow(1, has_batches=has_batches))).traces(None, _UNTIL)
     summary = summarize(spans)
     assert [(call.name, call.error) for call in summary.tool_calls] == [("book", "no rooms")]

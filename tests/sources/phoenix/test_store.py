@@ -1,4 +1,4 @@
-"""Phoenix's API, spoken by a function: pages, batches, old versions, and what its spans say."""
+"""Phoenix's API, spoken by a function: pages, batches, old versions, and its spans."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_what_is_too_long_in_one_answer_is_asked_for_in_parts(api_of: ApiOf) -> 
     assert sum(len(spans) for spans in store.traces(None, _START + timedelta(days=9))) == 120
 
 
-def test_spans_say_what_the_convention_says(api_of: ApiOf) -> None:
+def test_spans_are_read_as_the_convention_defines(api_of: ApiOf) -> None:
     store = PhoenixStore(api_of(_Phoenix(1)))
     trace_id = f"{1:032x}"
     summary = summarize(store.fetch([trace_id])[trace_id])

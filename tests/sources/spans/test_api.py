@@ -1,4 +1,4 @@
-"""Requests to a store's API: what comes back, what is tried again, and what an error says."""
+"""Requests to a store's API: what comes back, what is tried again, and what an error shows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_busy_store_is_asked_again(api_of: ApiOf) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "reason"),
     [
         (httpx.Response(401, json={"message": "bad key s3cret-word"}), "credentials refused"),
         (httpx.Response(400, json={"detail": "no such filter"}), "no such filter"),
@@ -49,8 +49,8 @@ def test_a_busy_store_is_asked_again(api_of: ApiOf) -> None:
         (httpx.Response(302, headers={"location": "https://login.example/"}), "AGENT_REPORT_SOURCE_URL"),
     ],
 )
-def test_an_error_says_why_and_no_secret(api_of: ApiOf, answer: httpx.Response, said: str) -> None:
-    with pytest.raises(SourceError, match=said.replace("?", r"\?")) as error:
+def test_an_error_gives_the_reason_and_no_secret(api_of: ApiOf, answer: httpx.Response, reason: str) -> None:
+    with pytest.raises(SourceError, match=reason.replace("?", r"\?")) as error:
         api_of(lambda _: answer).get("/x")
     assert "s3cret" not in str(error.value)
 

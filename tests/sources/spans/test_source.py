@@ -80,13 +80,13 @@ def test_agents_of_several_services_with_one_name_have_the_service_with_it(
     assert [agent.name for agent in agents] == ["LangGraph (back office)", "LangGraph (shop)", "travel"]
 
 
-def test_a_store_without_agents_says_how_many_traces_it_has(make_store: MakeStore, make_span: MakeSpans) -> None:
+def test_a_store_without_agents_reports_how_many_traces_it_has(make_store: MakeStore, make_span: MakeSpans) -> None:
     source = _source(make_store([[make_span("a", operation="GET /", start=NOW.timestamp() - 60)]]))
     with pytest.raises(NotFoundError, match=r"no trace with an agent .* is in the store \(1 trace without"):
         source.load_agents("production", _window())
 
 
-def test_a_run_has_what_its_spans_say(make_store: MakeStore, make_spans: MakeSpans) -> None:
+def test_a_run_has_what_its_spans_record(make_store: MakeStore, make_spans: MakeSpans) -> None:
     spans = make_spans(7, NOW - timedelta(hours=1), tags={"gen_ai.conversation.id": "c-1"})
     (run,) = _runs(_source(make_store([spans])), "shop", _window())["shop/shop/travel"].runs
     assert run.id == f"{7:032x}-a"
@@ -151,7 +151,7 @@ def test_one_model_is_found_behind_newer_runs_of_another(make_store: MakeStore, 
     assert [run.model_name for run in found.runs] == ["old"]
 
 
-def test_a_window_without_a_start_says_when_it_leaves_runs_out(make_store: MakeStore, make_spans: MakeSpans) -> None:
+def test_a_window_without_a_start_warns_when_it_leaves_runs_out(make_store: MakeStore, make_spans: MakeSpans) -> None:
     recent, old = make_spans(1, NOW - timedelta(days=1)), make_spans(2, NOW - timedelta(days=60))
     (found,) = _runs(_source(make_store([recent, old])), "shop", _window()).values()
     assert len(found.runs) == 1
@@ -162,7 +162,7 @@ def test_a_window_without_a_start_says_when_it_leaves_runs_out(make_store: MakeS
     assert (len(found.runs), found.warnings) == (2, ())
 
 
-def test_a_store_that_cannot_say_what_is_older_fails_no_report(make_store: MakeStore, make_spans: MakeSpans) -> None:
+def test_a_store_that_does_not_know_what_is_older_fails_no_report(make_store: MakeStore, make_spans: MakeSpans) -> None:
     store = make_store([make_spans(1, NOW - timedelta(days=1))])
     store.reaches_back = False
     (found,) = _runs(_source(store), "shop", _window()).values()

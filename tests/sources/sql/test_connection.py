@@ -267,15 +267,15 @@ def test_a_password_that_the_server_repeats_is_not_shown(postgres_url: str) -> N
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         'connection failed: connection to server at "::1", port 5432 failed: FATAL:  password authentication failed for'
         ' user "reader"',
         "(1045, \"Access denied for user 'reader'@'localhost' (using password: YES)\")",
     ],
 )
-def test_a_refused_login_is_one_sentence(said: str) -> None:
-    reason = explain(OperationalError(None, None, Exception(said)), sa.make_url("postgresql://reader:x@host/db"))
+def test_a_refused_login_is_one_sentence(message: str) -> None:
+    reason = explain(OperationalError(None, None, Exception(message)), sa.make_url("postgresql://reader:x@host/db"))
     assert reason == "it refuses the login; check user and password in AGENT_REPORT_SOURCE_URL"
 
 

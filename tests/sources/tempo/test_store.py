@@ -159,7 +159,7 @@ def test_a_version_that_does_not_know_nil_is_asked_for_every_trace(loopback_api_
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_spans_say_what_the_convention_says(loopback_api_of: ApiOf, version: int) -> None:
+def test_spans_are_read_as_the_convention_defines(loopback_api_of: ApiOf, version: int) -> None:
     with _store(loopback_api_of(_Tempo(1, version=version))) as store:
         (spans,) = store.traces(_START, _UNTIL)
     summary = summarize(spans)
