@@ -16,11 +16,11 @@ from tasks.redaction.plain_values import (
     SPACE,
     is_mixed,
     is_name,
+    is_no_secret,
     is_path,
     is_random,
     is_sentence,
     is_wordy,
-    says_nothing,
     turns,
 )
 
@@ -67,7 +67,7 @@ Check = Callable[[str, "re.Match[str]", str], bool]
 
 
 def find_beside(label: str, name: str, offset: int, check: Check, need: Need = Need.NOTHING) -> Find:
-    """A value beside a name that ends as ``name`` says; its anchor is ``offset`` characters into the name.
+    """A value beside a name that ends with ``name``; its anchor is ``offset`` characters into the name.
 
     ``check`` is called with the text, the match and the value.
     """
@@ -90,7 +90,7 @@ def find_beside(label: str, name: str, offset: int, check: Check, need: Need = N
             before = text[max(0, start - 40) : start]
             if "<" not in before or not (_NAMED_BEFORE if match["close"] else _ELEMENT_BEFORE).search(before):
                 return None
-        if says_nothing(text, begin, end) or is_path(value) or value.startswith("-----BEGIN"):
+        if is_no_secret(text, begin, end) or is_path(value) or value.startswith("-----BEGIN"):
             return None
         if match["quote"] and is_sentence(value):
             return None
@@ -301,7 +301,7 @@ def find_below(label: str, name: str, offset: int) -> Find:
 
 
 def find_in_prose(label: str, name: str, offset: int, check: Callable[[str], bool]) -> Find:
-    """``the password for bob is hunter2``: a value behind "is", quoted or such as ``check`` says."""
+    """``the password for bob is hunter2``: a value behind "is", quoted or such as ``check`` accepts."""
     pattern = re.compile(
         rf"(?i:{name})(?: \(?(?i:for|of|to) [^\n\x00:.]{{1,40}}?)?"
         r"(?:'s| (?i:is|was|ist|lautet|es|est|becomes|has been (?:re)?set to|set to|changed to))(?i: now)?:? "
@@ -315,7 +315,7 @@ def find_in_prose(label: str, name: str, offset: int, check: Callable[[str], boo
         start = match.start("value")
         value = match["value"].rstrip(".,;:!?)")
         if not check(value) and not (
-            match["quote"] and match["closed"] and not says_nothing(text, start, start + len(value))
+            match["quote"] and match["closed"] and not is_no_secret(text, start, start + len(value))
         ):
             return None
         return start, start + len(value), label

@@ -1,7 +1,7 @@
 """Numbers of people and their money in agents' texts: payment cards, bank accounts, social security, phones.
 
-A cheap look at the whole text finds where such a number can begin; python-stdnum and phonenumbers then say whether it
-is one. They are dear (50 µs a number), so of a text full of numbers only some are asked about; the rest go by their
+A cheap look at the whole text finds where such a number can begin; python-stdnum and phonenumbers then check whether
+it is one. They are dear (50 µs a number), so of a text full of numbers only some are asked about; the rest go by their
 shape.
 """
 

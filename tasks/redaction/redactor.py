@@ -85,7 +85,7 @@ class Redactor:
         """``texts`` with placeholders, None where None was; adds to ``counts`` how many of each label were written.
 
         Many at once cost less than one by one. How many numbers are looked up is bounded for each of the ``groups``
-        that the texts are of (runs, say). NUL becomes U+FFFD.
+        that the texts are of (such as runs). NUL becomes U+FFFD.
 
         Raises:
             RedactionError: the hook failed.

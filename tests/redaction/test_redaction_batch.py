@@ -126,7 +126,7 @@ def test_half_a_secret_does_not_survive_the_cut_of_a_span_s_text(secret: str, pa
         assert part[:4] not in shown
 
 
-def test_a_summary_says_how_much_of_a_text_it_leaves_out() -> None:
+def test_a_summary_states_how_much_of_a_text_it_leaves_out() -> None:
     text = "".join(chr(97 + number % 26) for number in range(2000))
     assert summarize([_span(1, **{"input.value": text})]).tool_calls[0].arguments == clip_end(text, TEXT_LIMIT)
 
