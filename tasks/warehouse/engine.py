@@ -200,7 +200,7 @@ def _sqlite_engine(url: URL, *, begin: str, **pool: Any) -> Engine:
     engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True, **_JSON, **pool)
 
     # The driver opens transactions on its own, late and always deferred: a read that then wants to write fails as
-    # busy at once, however long the time-out. So the driver is set to keep out, and we say BEGIN.
+    # busy at once, however long the time-out. So the driver is set to keep out, and we send BEGIN.
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None

@@ -132,7 +132,7 @@ class StagedFiles:
     def remove(self) -> None:
         """Remove what was not published."""
         for temporary in self._pending:
-            with suppress(Exception):  # The error that brought us here is the one to tell.
+            with suppress(Exception):  # The error that brought us here is the one to report.
                 self._files.rm_file(temporary)
 
 
@@ -153,7 +153,7 @@ def write_file(url: str, names: Sequence[str], content: bytes) -> str:
             files.pipe_file(temporary, content)
             files.mv(temporary, final)
         except Exception:
-            with suppress(Exception):  # The error that brought us here is the one to tell.
+            with suppress(Exception):  # The error that brought us here is the one to report.
                 files.rm_file(temporary)
             raise
         return final if "file" in _protocols(files) else str(files.unstrip_protocol(final))
@@ -331,7 +331,7 @@ def _to_current(table: Table, stored: pa.Table) -> pa.Table:
 
 
 def open_folder(url: str) -> tuple[Any, str]:
-    """The fsspec file system behind ``url``, and the path there; whatever either raises, ``translate_errors`` says."""
+    """The fsspec file system behind ``url``, and the path there; ``translate_errors`` reports what either raises."""
     files, root = fsspec.core.url_to_fs(url)
     return files, str(root).rstrip("/") or "/"
 

@@ -47,7 +47,7 @@ ENDED = ("completed", "failed", "cancelled")
 """The statuses in which a report has ended."""
 
 LEASE = ("owner", "heartbeat")
-"""Columns of ``reports`` that say who is working on it: NULL as soon as it has ended, and so in every file."""
+"""Columns of ``reports`` that show which process works on it: NULL as soon as it has ended, and so in every file."""
 
 REPORT_TABLES = {
     table.name: table for table in (reports, agent_report_details, criterion_scores, report_runs, report_issues)

@@ -182,7 +182,7 @@ class Warehouse:
         self._update_running(report_id, values)
 
     def beat(self, report_id: int) -> None:
-        """Say that the report's owner lives. A report that has ended, or is gone, stays as it is."""
+        """Record that the report's owner lives. A report that has ended, or is gone, stays as it is."""
         self._update_running(report_id, {"heartbeat": datetime.now(UTC)})
 
     def take_report(
@@ -192,7 +192,7 @@ class Warehouse:
 
         One whose owner is dead goes on where it was: progress and parameters stay. One that has ended starts again:
         status pending, progress 0, no error; its old agents, criteria and runs stay readable until it is written.
-        Of several who take at the same time one wins. ``values`` are written along (the new flow run's id, say).
+        Of several who take at the same time one wins. ``values`` are written along (such as the new flow run's id).
 
         Raises:
             RefusedError: when there is no such report, or its owner lives.
@@ -229,12 +229,12 @@ class Warehouse:
         issues: Sequence[Values] = (),
         owner: Owner | None = None,
     ) -> None:
-        """Replace everything the report says, in one transaction that ends in its final status.
+        """Replace everything the report holds, in one transaction that ends in its final status.
 
         ``report`` needs a ``status`` that ends it; columns that are not in it keep their values. It may be a function
         that makes such a row from the stored one: it is called when everything else is written, so that the report can
-        say how long it took. The others are all the rows of their tables (a missing column is NULL, the report's id is
-        filled in). The same call again leaves the same rows. Comparisons with what a report said before go.
+        record how long it took. The others are all the rows of their tables (a missing column is NULL, the report's id
+        is filled in). The same call again leaves the same rows. Comparisons with its old rows go.
 
         Args:
             owner: When given, the write is refused if another process has taken the report up meanwhile.

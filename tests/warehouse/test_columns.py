@@ -119,7 +119,7 @@ def test_times_sort_as_times(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "reason"),
     [
         ({"created_at": datetime(2026, 3, 1)}, "a time with a zone expected"),  # noqa: DTZ001
         ({"created_at": "2026-03-01"}, "a time with a zone expected"),
@@ -133,8 +133,8 @@ def test_times_sort_as_times(warehouse: Warehouse) -> None:
         ({"colour": "red"}, "reports has no column colour"),
     ],
 )
-def test_values_that_have_no_place_are_refused(warehouse: Warehouse, values: dict[str, Any], said: str) -> None:
-    with pytest.raises(WarehouseError, match=said):
+def test_values_that_have_no_place_are_refused(warehouse: Warehouse, values: dict[str, Any], reason: str) -> None:
+    with pytest.raises(WarehouseError, match=reason):
         stored(warehouse, **values)
     assert warehouse.list_reports() == []
 

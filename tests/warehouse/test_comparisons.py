@@ -93,7 +93,7 @@ def test_history_is_of_reports_that_were_judged_alike(warehouse: Warehouse) -> N
     assert {score.report_id for score in rows} == {first, second}
     assert len(rows) == 2 * (2 + 2 * 3)
     assert {score.criterion for score in rows} == {None, "accuracy", "efficiency", "reliability"}
-    # Of which runs says how far two of them may have moved.
+    # The runs of two scores show how far they may have moved.
     reading = load_stored_report(warehouse, first)
     assert reading is not None
     runs = {agent: {run["run_id"] for run in reading.runs_of(agent)} for agent in ("1", "2")}
@@ -166,7 +166,7 @@ def test_what_changed_is_told_since_the_last_comparable_report_whatever_was_comp
     assert _told(warehouse, first) is None
 
 
-def test_a_report_that_is_written_again_has_no_comparison_of_what_it_said_before(warehouse: Warehouse) -> None:
+def test_a_report_that_is_written_again_has_no_comparison_of_its_old_rows(warehouse: Warehouse) -> None:
     ids = [_store(warehouse) for _ in range(3)]
     _compare(warehouse, ids[0], ids[1])
     _compare(warehouse, ids[1], ids[2])

@@ -36,7 +36,7 @@ def test_every_spelling_of_postgresql_goes_by_psycopg(scheme: str, postgres_url:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "reason"),
     [
         ("mysql://root:s3cret@db/x", r"cannot be kept in mysql.*sqlite:///.*postgresql://"),
         ("sqlite://", r"needs a file"),
@@ -46,8 +46,8 @@ def test_every_spelling_of_postgresql_goes_by_psycopg(scheme: str, postgres_url:
         ("postgresql+asyncpg://me:s3cret@db/x", r"postgresql\+asyncpg"),
     ],
 )
-def test_urls_of_other_kinds_are_refused(url: str, said: str) -> None:
-    with pytest.raises(RefusedError, match=said) as caught:
+def test_urls_of_other_kinds_are_refused(url: str, reason: str) -> None:
+    with pytest.raises(RefusedError, match=reason) as caught:
         open_warehouse(url)
     assert "s3cret" not in str(caught.value)
 

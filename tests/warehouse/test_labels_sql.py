@@ -205,7 +205,7 @@ def test_outcomes_of_the_source_need_no_label(warehouse: Warehouse) -> None:
     assert load_agreement(_report(warehouse, runs=[_run(1, "a", "yes")]), warehouse) is None
 
 
-def test_how_stable_another_judge_is_says_nothing_of_this_one(warehouse: Warehouse) -> None:
+def test_the_stability_of_another_judge_does_not_count_for_this_one(warehouse: Warehouse) -> None:
     other, ours = _report(warehouse, samples=True, judge_model="judge-0"), _report(warehouse)
     _store(warehouse, replace(_LABEL, report_id=other, judge_model="judge-0"))
     found = load_agreement(ours, warehouse)

@@ -130,7 +130,7 @@ def test_a_migration_that_is_interrupted_leaves_nothing_behind(warehouse_url: st
     assert open_warehouse(warehouse_url).create_report({"environment": "prod"}) == 1
 
 
-def test_runs_of_an_earlier_schema_completed_as_their_status_says(warehouse_url: str, bring_to: BringTo) -> None:
+def test_runs_of_an_earlier_schema_completed_by_their_status(warehouse_url: str, bring_to: BringTo) -> None:
     bring_to(warehouse_url, "0001")
     statuses = {1: "completed", 2: " Completed", 3: "failed", 4: "timeout", 5: "error", 6: "running", 7: "cancelled"}
     with connect_database(warehouse_url).writing() as connection:

@@ -14,7 +14,7 @@ from tasks.warehouse.owner import Owner, current_owner, is_alive
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def test_this_process_lives_whatever_its_heartbeat_says() -> None:
+def test_this_process_lives_however_old_its_heartbeat_is() -> None:
     assert is_alive(current_owner(), NOW - timedelta(days=1), NOW)
     assert is_alive(current_owner(), None, NOW)
 

@@ -13,7 +13,7 @@ from tasks.warehouse.pages import has_page, page_place, write_page_file
 from tasks.warehouse.parquet import list_files, read_parquet, write_parquet
 
 
-def test_a_page_is_where_it_is_said_to_be_and_is_replaced(tmp_path: Path) -> None:
+def test_a_page_is_at_its_place_and_is_replaced(tmp_path: Path) -> None:
     url = str(tmp_path / "parquet")
     assert not has_page(url, "prod/eu", 12)
     place = write_page_file(url, "prod/eu", 12, "<p>é</p>")

@@ -162,7 +162,7 @@ def test_files_that_are_not_published_leave_no_trace(parquet_url: str, written: 
 def test_a_value_that_does_not_fit_leaves_the_old_files(tmp_path: Path, written: Rows) -> None:
     write_parquet(str(tmp_path), "prod", 1, written)
     before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
-    for name, rows, said in (
+    for name, rows, reason in (
         (
             "report_runs",
             [{"agent_id": "1", "run_id": 7, "status": "completed"}],
@@ -179,7 +179,7 @@ def test_a_value_that_does_not_fit_leaves_the_old_files(tmp_path: Path, written:
         ("report_runs", [{"report_id": 2}], "report 2"),
         ("judge_calls", [], "No Parquet table judge_calls"),
     ):
-        with pytest.raises(WarehouseError, match=said):
+        with pytest.raises(WarehouseError, match=reason):
             write_parquet(str(tmp_path), "prod", 1, {**written, name: rows})
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
 
@@ -321,7 +321,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, written: Rows) ->
         write_parquet(f"{tmp_path}/file/data", "prod", 1, written)
 
 
-def test_a_broken_file_is_said_to_be(tmp_path: Path, written: Rows) -> None:
+def test_a_broken_file_is_reported_as_broken(tmp_path: Path, written: Rows) -> None:
     write_parquet(str(tmp_path), "prod", 1, written)
     (tmp_path / "report_runs" / "prod" / "1.parquet").write_bytes(b"broken")
     with pytest.raises(WarehouseError, match="cannot be read"):

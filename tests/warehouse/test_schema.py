@@ -60,14 +60,14 @@ def test_a_file_that_is_created_at_once_is_as_one_that_went_through_every_revisi
                 for kind, name, *_ in made
                 if kind == "table"
             }
-        # The statement of a table has a column where the revision put it; an index and a view are what it says.
-        said = {(kind, name, of, kind != "table" and " ".join(str(sql).split())) for kind, name, of, sql in made}
-        found.append((version, tables, said))
+        # The statement of a table has a column where the revision put it; an index and a view are compared whole.
+        statements = {(kind, name, of, kind != "table" and " ".join(str(sql).split())) for kind, name, of, sql in made}
+        found.append((version, tables, statements))
     assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("is_migrated", [False, True])
-def test_ids_count_up_for_good_where_the_metadata_says_so(
+def test_ids_count_up_for_good_where_the_metadata_asks_for_it(
     sqlite_url: str, migrated_file: Path, is_migrated: bool
 ) -> None:
     """Alembic's comparison does not look at this option of SQLite."""

@@ -120,8 +120,8 @@ class SqlLedger:
         process by now. Then it becomes an ``unanswered`` call, whose cost is not known, and the next caller gets a
         claim. ``most_usd`` is only called for a claim, outside of any transaction.
 
-        ``moment`` (now, when it is not given) tells a claim from others: the same call with the same moment, after one
-        of which it is not known whether it was committed, finds its own claim.
+        ``moment`` (now, when it is not given) distinguishes a claim from others: the same call with the same moment,
+        after one of which it is not known whether it was committed, finds its own claim.
 
         That report ``report_id`` took an answer which another one paid for is noted: the answer is kept as long as
         either of them is.
@@ -176,7 +176,7 @@ class SqlLedger:
     def spent_usd(self, report_id: int, most_usd: float = 0.0) -> float:
         """What was spent on a report's answers; 0 without any.
 
-        What is not known (of unanswered calls, say) counts as the most that it can be, and ``most_usd`` where the
+        An unknown cost (such as an unanswered call's) counts as the most that it can be, and ``most_usd`` where the
         ledger does not have that either, as it is of an earlier version.
         """
         counted = sa.func.coalesce(judge_calls.c.cost_usd, judge_calls.c.most_usd, most_usd)
@@ -210,7 +210,7 @@ class SqlLedger:
 
         A usable one turns the row of ``claim`` into its own. An unusable one, and one whose claim was released, gets a
         row of its own; then the claim goes on, for a call of up to its ``most_usd``. ``moment`` is when the answer
-        arrived (now, when it is not given); ``again`` says that the same was tried before and may have been committed.
+        arrived (now, when it is not given); ``again`` means that the same was tried before and may have been committed.
         """
         moment = moment or datetime.now(UTC)
         values: dict[str, Any] = {**answer.model_dump(), "status": _ANSWERED, "created_at": moment}

@@ -116,7 +116,7 @@ class Retention:
 
     def remove_answers(self) -> int:
         """Remove the paid answers that nothing needs although their report is gone, and claims without a holder; how
-        many went. With a rule for one environment none, as an answer alone does not say of which it is.
+        many went. With a rule for one environment none, as an answer does not record its environment.
 
         Raises:
             WarehouseError: the warehouse cannot be written.

@@ -33,7 +33,7 @@ class StoredFile:
 
 
 def list_stored(url: str, environments: Iterable[str]) -> list[StoredFile]:
-    """The files of these environments' reports, whatever SQL says of them; empty where there is no folder.
+    """The files of these environments' reports, whatever SQL holds about them; empty where there is no folder.
 
     What has a name of another kind is none of ours, and left out, as is a folder that is a link to another place.
 

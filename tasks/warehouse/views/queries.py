@@ -14,7 +14,7 @@ from tasks.warehouse.schema import criterion_scores as criteria
 from tasks.warehouse.schema import judge_calls, reports
 
 NOT_LOOKED_AT = ("not_started", "skipped_budget")
-"""Statuses of an agent that a report left out: they say nothing of the agent, and hide nothing of what is known."""
+"""Statuses of an agent that a report left out: they show nothing about the agent, and hide nothing of what is known."""
 
 
 def _real(expression: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -1,4 +1,4 @@
-"""The views: what is in a database is what the definitions say, and each says what its documentation promises."""
+"""The views: those in a database match their definitions, and each shows what its documentation promises."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _criterion(agent_id: str | None, score: float | None, name: str = "accuracy"
 
 
 @pytest.mark.parametrize("name", list(VIEWS))
-def test_what_is_in_the_database_is_what_the_definition_says(warehouse: Warehouse, name: str) -> None:
+def test_what_is_in_the_database_matches_the_definition(warehouse: Warehouse, name: str) -> None:
     """PostgreSQL keeps a view in words of its own: there the definition is made into a view as well, and both asked."""
     view = VIEWS[name]
     with warehouse.database.writing() as connection:
