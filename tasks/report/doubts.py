@@ -1,4 +1,4 @@
-"""What speaks against a judge's verdicts on runs, before a person has looked at any: they are all alike, or call runs a
+"""What casts doubt on a judge's verdicts on runs, before a person has looked at any: they are all alike, or call runs a
 success that did not complete."""
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ def doubt_judge(runs: Iterable[RunRow]) -> str:
     if len(judged) < _LEAST_RUNS or len(answers) > 1:
         return ""
     if answers == {"no"}:
-        said, other = f"The judge called none of {len(judged):,} runs a success", "a success"
+        finding, other = f"The judge called none of {len(judged):,} runs a success", "a success"
     else:
-        said, other = f"The judge called all {len(judged):,} runs a success", "a failure"
+        finding, other = f"The judge called all {len(judged):,} runs a success", "a failure"
         if failed := sum(run["completed"] is False for run in judged):
-            said += f", also {'the one' if failed == 1 else f'the {failed:,}'} that did not complete"
-    return f"{said}. Whether it would notice {other} is not known: label some runs before you rely on its verdicts."
+            finding += f", also {'the one' if failed == 1 else f'the {failed:,}'} that did not complete"
+    return f"{finding}. Whether it would notice {other} is not known: label some runs before you rely on its verdicts."
 
 
 def doubt_successes(runs: Iterable[RunRow]) -> str:

@@ -71,7 +71,7 @@ def effective_share(hits: Floats, keys: Keys, weights: Floats | None = None) -> 
         return share, 1.0
     residuals = np.bincount(codes, weights * (hits - share), groups) / total
     variance = float((residuals**2).sum() * groups / (groups - 1))
-    # Equal hits say nothing about the variance.
+    # Equal hits show nothing about the variance.
     worth = share * (1 - share) / variance if variance > 0 else 1.0 * groups
     few = (special.ndtri(0.975) / special.stdtrit(groups - 1, 0.975)) ** 2
     return share, float(min(worth, most) * few)

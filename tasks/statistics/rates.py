@@ -54,7 +54,7 @@ def design_effect(*sides: Mapping[Hashable, Sequence[float]]) -> float:
         free_between += len(groups) - 1
         free_within += sum(len(group) for group in groups) - len(groups)
     if not free_within or not free_between:
-        # Runs of one single task: nothing says how alike other tasks are, and no correction could.
+        # Runs of one single task: how alike other tasks are is unknown, and no correction could help.
         return 1.0
     typical = sum(size * size for size in sizes) / sum(sizes)
     square_between, square_within = between / free_between, within / free_within

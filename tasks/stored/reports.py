@@ -76,7 +76,7 @@ def compare_stored(
 
 
 def compare_followers(report_id: int) -> list[int]:
-    """Compare the later reports with a report that was made again, as what was found before went with what it said; the
+    """Compare the later reports with a report that was made again, as its old comparisons went with its old rows; the
     ids of those reports.
 
     Raises:

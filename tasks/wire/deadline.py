@@ -110,7 +110,7 @@ def _addresses(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        # Connecting says why.
+        # Connecting fails with the reason.
         return [host]
     return [*dict.fromkeys(str(place[4][0]) for place in found)]
 

@@ -55,7 +55,7 @@ def find_trace_pages(
     else of Jaeger at ``jaeger_url``; there are none where that is no store with a page of its own.
 
     Raises:
-        ConfigurationError: ``trace_url`` is none of these; the message says why, without its credentials.
+        ConfigurationError: ``trace_url`` is none of these; the message explains why, without its credentials.
     """
     if trace_url.lower() == _OFF:
         return TracePages()

@@ -35,7 +35,7 @@ def clip_middle(text: str | None, limit: int) -> str:
 
 
 def clip_end(text: str, limit: int) -> str:
-    """``text``, or its first ``limit`` characters and a mark that says how many were left out.
+    """``text``, or its first ``limit`` characters and a mark that shows how many were left out.
 
     NUL, which PostgreSQL cannot store, becomes the replacement character. A text that was clipped before is clipped
     again, and its mark counts all that is left out.

@@ -128,9 +128,9 @@ def test_doubts_about_the_teams_judgement_stand_in_the_report() -> None:
         None, "evaluated", score=7.0, citations_dropped=3, warnings=("1 of 3 samples are missing: no reply in time",)
     )
     rows = build_rows(_plan(), draft)
-    for said in ("1 of 3 samples are missing: no reply in time", "3 citations did not hold and were dropped"):
-        assert f"The team's judgement: {said}" in rows.report["warnings"]
-        assert said in render_markdown(rows)
+    for warning in ("1 of 3 samples are missing: no reply in time", "3 citations did not hold and were dropped"):
+        assert f"The team's judgement: {warning}" in rows.report["warnings"]
+        assert warning in render_markdown(rows)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def _runs(*parts: tuple[int, str | None, bool]) -> list[RunRow]:
 
 
 @pytest.mark.parametrize(
-    ("runs", "said"),
+    ("runs", "beginning"),
     [
         (
             _runs((40, "yes", True)),
@@ -41,16 +41,16 @@ def _runs(*parts: tuple[int, str | None, bool]) -> list[RunRow]:
             _runs((40, "no", True)),
             f"The judge called none of 40 runs a success. Whether it would notice a success {_UNKNOWN}",
         ),
-        # It can tell runs from each other, or there are too few that it decided.
+        # The judge distinguishes runs, or there are too few that it decided.
         (_runs((39, "yes", True), (1, "no", True)), ""),
         (_runs((9, "yes", True), (5, "cannot_tell", True), (5, None, False)), ""),
         ([], ""),
     ],
 )
-def test_a_judge_that_answers_the_same_on_every_run(runs: list[RunRow], said: str) -> None:
+def test_a_judge_that_answers_the_same_on_every_run(runs: list[RunRow], beginning: str) -> None:
     found = doubt_judge(runs)
-    assert found.startswith(said)
-    assert bool(found) == bool(said)
+    assert found.startswith(beginning)
+    assert bool(found) == bool(beginning)
 
 
 def test_a_success_of_a_run_that_did_not_complete() -> None:

@@ -58,7 +58,7 @@ def test_what_is_lost_may_have_been_anything() -> None:
     assert estimate_share([], [], unknown=[1.0] * 6) == Estimate()
 
 
-def test_one_run_that_stands_for_almost_all_says_little() -> None:
+def test_one_run_that_stands_for_almost_all_shows_little() -> None:
     found = estimate_share([True, *[False] * 19], [1e6, *[1.0] * 19])
     assert found.low is not None
     assert found.high is not None

@@ -65,6 +65,6 @@ def test_a_bomb_takes_no_more_than_the_limit() -> None:
     ],
     ids=["no gzip", "cut", "empty"],
 )
-def test_a_body_that_is_not_what_it_says(encoded: bytes, why: str) -> None:
+def test_a_body_that_is_not_what_its_encoding_promises(encoded: bytes, why: str) -> None:
     with pytest.raises(BodyError, match=why):
         list(decode_body(pieces(encoded), "gzip", 1_000_000))

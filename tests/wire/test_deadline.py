@@ -98,7 +98,7 @@ def test_a_proxy_that_trickles_too(library: Any) -> None:
 
 @pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
 def test_a_handshake_that_never_ends_has_what_is_left(library: Any) -> None:
-    """The server accepts, and says nothing of TLS: the deadline is all that ends it."""
+    """The server accepts, and never answers the handshake: the deadline is all that ends it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with library.Client(timeout=600, trust_env=False, verify=ssl.create_default_context()) as client:

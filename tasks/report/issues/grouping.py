@@ -19,11 +19,11 @@ _EMPTY_WORDS = frozenset(
 )
 
 Mode = frozenset[str]
-"""The words of a failure mode without those that say nothing; empty where there is none."""
+"""The words of a failure mode without those that mean nothing; empty where there is none."""
 
 
 def read_mode(text: str) -> Mode:
-    """The words of a failure mode, or of an error's pattern; "not" and "no" say nothing of which failure it is."""
+    """The words of a failure mode, or of an error's pattern; "not" and "no" do not identify the failure."""
     return frozenset(_WORD.findall(text.casefold())) - _EMPTY_WORDS
 
 
