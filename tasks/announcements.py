@@ -1,4 +1,4 @@
-"""Events that say how a report ended, for automations: send a notification, start a flow run. They hold no secrets."""
+"""Events about the end of a report, for automations: send a notification, start a flow run. They hold no secrets."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def compare_two(report_id: int, baseline_id: int | None) -> Comparison:
 
 @step("publish the comparison")
 def publish_comparison(comparison: Comparison) -> list[str]:
-    """A markdown artifact that says what changed; the names of the agents that got worse."""
+    """A markdown artifact that shows what changed; the names of the agents that got worse."""
     text = "\n".join([f"# Report {comparison.report_id}", "", *render_changed(comparison)]) + "\n"
     description = f"Report {comparison.report_id} against {comparison.baseline_id}"
     key = f"comparison-{comparison.report_id}-{comparison.baseline_id}"

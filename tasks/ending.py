@@ -1,4 +1,4 @@
-"""Ending a report: its rows say how, whichever way the flow is left."""
+"""Ending a report: its rows record how it ended, whichever way the flow is left."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The one tree of exceptions. A message names the thing, the value and the way out, and never holds a secret.
 
-Each class says how a command that it ends exits: ``exit_code``, and the word before its message on stderr.
+Each class defines how a command that it ends exits: ``exit_code``, and the word before its message on stderr.
 """
 
 import re

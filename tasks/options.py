@@ -37,7 +37,7 @@ def _checked_since(value: str) -> str:
     return value
 
 
-def _say_defaults(schema: dict[str, Any]) -> None:
+def _describe_defaults(schema: dict[str, Any]) -> None:
     """Name each field's default in its description, and leave the field empty.
 
     A form sends all that it shows: its defaults would count as given, and win over the worker's settings without the
@@ -54,7 +54,7 @@ def _say_defaults(schema: dict[str, Any]) -> None:
 class ReportOptions(BaseModel):
     """How a report is made. An empty field takes the worker's setting, or else its default."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_say_defaults)
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_describe_defaults)
 
     judge_model: str = Field(
         DEFAULT_JUDGE_MODEL,

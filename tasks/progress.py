@@ -40,7 +40,7 @@ class Progress:
         self._artifact: UUID | None = None
         self._complained: set[str] = set()
         self._logger = get_run_logger()
-        # The context says which flow run the artifact belongs to.
+        # The context holds the flow run that the artifact belongs to.
         self._thread = threading.Thread(
             target=contextvars.copy_context().run, args=(self._work,), name="progress", daemon=True
         )
@@ -66,18 +66,18 @@ class Progress:
 
     def reading(self, agents: int) -> None:
         """The agents are known, their runs and traces are being read."""
-        self._say(5, "generating_team", f"Reading runs and traces of {counted(agents, 'agent')}")
+        self._announce(5, "generating_team", f"Reading runs and traces of {counted(agents, 'agent')}")
 
     def evaluated(self, done: int, total: int) -> None:
         """``done`` of ``total`` agents have an evaluation, or a reason why not."""
         share = done / total if total else 1.0
         progress = _EVIDENCE + (_JUDGED - _EVIDENCE) * share
         step = f"Evaluated {done}/{counted(total, 'agent')}"
-        self._say(progress, "generating_agents", step if done < total else f"{step}, waiting for the team's")
+        self._announce(progress, "generating_agents", step if done < total else f"{step}, waiting for the team's")
 
     def writing(self) -> None:
         """Everything is judged, the report is being written."""
-        self._say(95, "generating_agents", "Writing the report")
+        self._announce(95, "generating_agents", "Writing the report")
 
     def ended(self, rows: ReportRows) -> None:
         """The report is written, and with it its row; the artifact ends as it does."""
@@ -86,7 +86,7 @@ class Progress:
         step = report["current_step"]
         self._last = (progress, f"{step}: {report['error']}" if report["error"] else step or "")
 
-    def _say(self, progress: float, status: str, step: str) -> None:
+    def _announce(self, progress: float, status: str, step: str) -> None:
         with self._changed:
             self._latest = (progress, status, step)
             self._reached = progress

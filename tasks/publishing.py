@@ -114,15 +114,15 @@ def publish_verdicts(plan: ReportPlan, draft: ReportDraft, rows: ReportRows) -> 
         return ""
     inner = (run.id for found in draft.evidence.values() for run in found.runs if run.parent_run_id)
     try:
-        said = write_notes(
+        message = write_notes(
             current_clients().source().note_store(), build_notes(rows.runs, inner, plan.id, plan.options.judge_model)
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, the report is written
-        said = f"The verdicts could not be published: {scrub(str(error) or type(error).__name__)}"
-        get_run_logger().warning("Report %s: %s", plan.id, said)
-        return said
-    get_run_logger().info("Report %s: %s", plan.id, said)
-    return said
+        message = f"The verdicts could not be published: {scrub(str(error) or type(error).__name__)}"
+        get_run_logger().warning("Report %s: %s", plan.id, message)
+        return message
+    get_run_logger().info("Report %s: %s", plan.id, message)
+    return message
 
 
 @step("publish the report on {plan.environment}")

@@ -68,7 +68,7 @@ def _serve(make_database: MakeDatabase, password: str) -> Iterator[TeamServer]:
 
 @pytest.fixture(scope="session")
 def shared_server(make_database: MakeDatabase, api_password: str) -> Iterator[str]:
-    """The API's URL of a server that is never killed; not what ``PREFECT_API_URL`` says."""
+    """The API's URL of a server that is never killed; not the one in ``PREFECT_API_URL``."""
     for server in _serve(make_database, api_password):
         yield server.api
 

@@ -219,12 +219,12 @@ def test_headers_can_come_from_a_block(
             with open_clients() as clients:
                 found.append(clients.judge_client(ReportOptions()).openai.default_headers["x-tenant"])
         assert found == ["of the block", "of the object"]
-        for name, said in (("judge-headers-3", "must hold a JSON object"), ("nobodys", "no Secret block named")):
+        for name, reason in (("judge-headers-3", "must hold a JSON object"), ("nobodys", "no Secret block named")):
             monkeypatch.setenv("AGENT_REPORT_JUDGE_HEADERS_BLOCK", name)
             wrong = pytest.raises(ConfigurationError, match="AGENT_REPORT_JUDGE_HEADERS_BLOCK")
             with open_clients() as clients, wrong as caught:
                 clients.judge_client(ReportOptions())
-            assert said in str(caught.value)
+            assert reason in str(caught.value)
             assert "hush" not in str(caught.value)
 
 

@@ -34,7 +34,7 @@ def test_no_other_module_extends_the_tree() -> None:
 
 
 def test_a_refusal_is_raised_as_what_is_wrong() -> None:
-    """The base class says nothing: one of its subclasses is raised."""
+    """The base class explains nothing: one of its subclasses is raised."""
     assert not [
         str(path.relative_to(_ROOT))
         for top in ("flows", "tasks", "deployments")

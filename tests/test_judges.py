@@ -237,8 +237,8 @@ def test_openrouter_gets_its_routing_and_states_its_cost(serve: Serve, ask: Ask)
 
 
 def test_a_refused_field_of_the_users_own_costs_no_format_and_is_named(serve: Serve, ask: Ask) -> None:
-    refused = {"error": {"message": "Unsupported parameter: 'reasoning_effort' is not supported with this model."}}
-    server = serve(lambda _: answer(refused, 400))
+    body = {"error": {"message": "Unsupported parameter: 'reasoning_effort' is not supported with this model."}}
+    server = serve(lambda _: answer(body, 400))
     with pytest.raises(EndpointError, match=r"AGENT_REPORT_JUDGE_EXTRA sends reasoning_effort"):
         ask(OPENAI_BASE_URL=f"{server.url}/v1", AGENT_REPORT_JUDGE_EXTRA='{"reasoning_effort": "low"}')
     assert len(server.requests) == 1
@@ -279,9 +279,7 @@ def test_flex_falls_back_to_the_standard_tier_for_good(
     assert caplog.text.count("asks for the service tier flex") == 1
 
 
-def test_the_tier_of_a_reply_is_the_one_that_was_asked_for_when_the_endpoint_states_none(
-    serve: Serve, ask: Ask
-) -> None:
+def test_the_tier_of_a_reply_is_the_one_that_was_asked_for_when_the_endpoint_names_none(serve: Serve, ask: Ask) -> None:
     server = serve(lambda _: answer())
     settings = {"OPENAI_BASE_URL": f"{server.url}/v1", "AGENT_REPORT_JUDGE_EXTRA": '{"service_tier": "flex"}'}
     assert ask(**settings).service_tier == "flex"

@@ -82,9 +82,9 @@ def test_a_failure_is_a_sentence_without_secrets(
 ) -> None:
     for status in (401, 422):
         url = f"phoenix+http://user:{_SECRET}@127.0.0.1:{phoenix(status).server_port}"
-        said = publish(url, publish_verdicts=True)
-        assert said.startswith(f"The verdicts could not be published: HTTP {status}")
-        assert _SECRET not in said
+        message = publish(url, publish_verdicts=True)
+        assert message.startswith(f"The verdicts could not be published: HTTP {status}")
+        assert _SECRET not in message
 
 
 def test_a_source_that_keeps_no_verdicts_is_refused_before_anything_is_paid(

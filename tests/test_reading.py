@@ -1,4 +1,4 @@
-"""Nothing leaves the tasks that read without having been redacted, and the settings that say how."""
+"""Nothing leaves the tasks that read without having been redacted, and the settings that choose how."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_warnings_and_errors_that_quote_a_row_do_not_give_it_away(database: sqli
     assert "sk-" not in failure.reason
 
 
-def test_off_only_when_the_setting_says_so(
+def test_off_only_when_the_setting_is_off(
     database: sqlite3.Connection, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_clients() as clients:

@@ -86,7 +86,7 @@ def test_options_that_are_read_back_are_those_that_were_given() -> None:
     options = ReportOptions(since="7d", fresh=False)
     assert options.model_dump(mode="json") == {"since": "7d", "fresh": False}
     assert ReportOptions.model_validate(options.model_dump()).model_fields_set == {"since", "fresh"}
-    # What is stored with a report is all of them, whatever the settings say when it is resumed.
+    # What is stored with a report is all of them, whatever the settings are when it is resumed.
     assert set(read_settings().options(options).model_dump()) == set(ReportOptions.model_fields)
 
 

@@ -31,7 +31,7 @@ def server_of_its_own() -> Iterator[None]:
 def find_limit(width: int) -> int | None:
     """The limit that a shared server has on the tag; None when there is none, or it could not be asked.
 
-    Says in the run's log when nothing there bounds the ``width`` (0: unlimited) judge calls of each report, and when
+    Warns in the run's log when nothing there bounds the ``width`` (0: unlimited) judge calls of each report, and when
     it bounds them to fewer than were asked for.
     """
     if _own_server.get() or not PREFECT_API_URL.value():

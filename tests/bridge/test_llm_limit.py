@@ -1,4 +1,4 @@
-"""A run says when the server that it shares has no limit on the tag, and only then."""
+"""A run warns when the server that it shares has no limit on the tag, and only then."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _judging(width: int) -> int | None:
     return find_limit(width)
 
 
-def _said(width: int = 10) -> list[str]:
+def _warnings(width: int = 10) -> list[str]:
     heard = _Heard()
     logger = logging.getLogger("prefect.flow_runs")
     logger.addHandler(heard)
@@ -73,29 +73,29 @@ def _said(width: int = 10) -> list[str]:
 
 
 def test_it_names_the_command_that_makes_the_limit(client: SyncPrefectClient) -> None:
-    (said,) = _said(7)
-    assert "there is no limit on the tag llm" in said
-    assert "`agent-report setup`" in said
-    assert "`prefect concurrency-limit create llm 7`" in said
-    (said,) = _said(0)
-    assert "unlimited" in said
-    assert "create llm 10`" in said
+    (warning,) = _warnings(7)
+    assert "there is no limit on the tag llm" in warning
+    assert "`agent-report setup`" in warning
+    assert "`prefect concurrency-limit create llm 7`" in warning
+    (warning,) = _warnings(0)
+    assert "unlimited" in warning
+    assert "create llm 10`" in warning
 
 
 def test_a_limit_is_enough_while_it_is_active(client: SyncPrefectClient) -> None:
     client.upsert_global_concurrency_limit_by_name(LIMIT_NAME, 10)
-    assert _said() == []
+    assert _warnings() == []
     client.update_global_concurrency_limit(LIMIT_NAME, GlobalConcurrencyLimitUpdate(active=False))
-    assert "not active" in _said()[0]
+    assert "not active" in _warnings()[0]
 
 
-def test_more_than_the_limit_is_said_and_the_limit_holds(client: SyncPrefectClient) -> None:
+def test_more_than_the_limit_is_reported_and_the_limit_holds(client: SyncPrefectClient) -> None:
     client.upsert_global_concurrency_limit_by_name(LIMIT_NAME, 4)
     for width, named in ((5, "max_concurrent_evals=5"), (0, "max_concurrent_evals=0 (unlimited)")):
-        (said,) = _said(width)
-        assert named in said
-        assert "limit of 4 on the tag llm" in said
-    assert _said(4) == []
+        (warning,) = _warnings(width)
+        assert named in warning
+        assert "limit of 4 on the tag llm" in warning
+    assert _warnings(4) == []
     assert _judging(5) == 4
     assert PLAN.judges_at_once == 0
     assert PLAN.model_copy(update={"server_limit": 4}).judges_at_once == 4
@@ -114,5 +114,5 @@ def test_no_evaluation_waits_in_a_slot_of_the_server(wanted: int, server: int | 
 
 def test_a_process_with_a_server_of_its_own_needs_none(client: SyncPrefectClient) -> None:
     with server_of_its_own():
-        assert _said() == []
-    assert len(_said()) == 1
+        assert _warnings() == []
+    assert len(_warnings()) == 1
