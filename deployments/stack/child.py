@@ -18,7 +18,7 @@ _LOG_BYTES = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a child runs. ``is_ready`` tells whether it works, given when it was started; it is called often."""
+    """What a child runs. ``is_ready`` returns whether it works, given when it was started; it is called often."""
 
     name: str
     command: Sequence[str]
@@ -30,7 +30,7 @@ class Program:
     stop_seconds: float = 10.0
     user: str | None = None
     before_stop: Callable[[int | None, Callable[[], bool]], None] | None = None
-    """Called before it is stopped, with its process, if any, and a function that tells whether to hurry."""
+    """Called before it is stopped, with its process, if any, and a function that returns whether to hurry."""
     descriptors: Sequence[int] = ()
     """Open files that it inherits under the same numbers."""
 
@@ -58,12 +58,12 @@ class GivenUpError(Exception):
 class Child:
     """A program and its process; ``tend`` it several times a second. ``logs`` is a folder, each child has a file there.
 
-    ``say`` gets a line when it ends and when it is back.
+    ``announce`` gets a line when it ends and when it is back.
     """
 
     program: Program
     logs: Path
-    say: Callable[[str], None]
+    announce: Callable[[str], None]
     patience: Patience = Patience()
     is_ready: bool = False
     _process: subprocess.Popen[bytes] | None = None
@@ -119,7 +119,7 @@ class Child:
             if self.program.is_ready(self._started):
                 self.is_ready = True
                 if self._deaths:
-                    self.say(f"{self.program.name} is back")
+                    self.announce(f"{self.program.name} is back")
             elif now - self._started_at > self.patience.ready_seconds:
                 self.kill()
                 self._ended(now, f"did not begin its work within {self.patience.ready_seconds:g} s")
@@ -131,12 +131,12 @@ class Child:
         while now - self._deaths[0] > self.patience.seconds:
             self._deaths.popleft()
         count = len(self._deaths)
-        said = f"{self.program.name} {how}; its log is {self.log}"
+        line = f"{self.program.name} {how}; its log is {self.log}"
         if count >= self.patience.deaths:
-            raise GivenUpError(f"{said}; that makes {counted(count, 'time')} within {self.patience.seconds:g} s")
+            raise GivenUpError(f"{line}; that makes {counted(count, 'time')} within {self.patience.seconds:g} s")
         wait = min(self.patience.first_wait * 2 ** (count - 1), self.patience.longest_wait)
         self._due_at = now + wait
-        self.say(f"{said}; it is started again")
+        self.announce(f"{line}; it is started again")
 
     def ask_to_stop(self) -> None:
         """Ask it to stop, without waiting for it."""
@@ -156,7 +156,7 @@ class Child:
         deadline = time.monotonic() + self.program.stop_seconds
         while self._process is not None and self._process.poll() is None:
             if hurry() or time.monotonic() > deadline:
-                self.say(f"{self.program.name} did not stop by itself and is killed")
+                self.announce(f"{self.program.name} did not stop by itself and is killed")
                 self.kill()
             time.sleep(0.02)
         self._close()

@@ -73,21 +73,21 @@ def run_up(*, demo: bool, folder: Path, port: int, webhook_port: int) -> None:
         with suppress(OSError):
             console.print(what, soft_wrap=True)
 
-    def say(line: str) -> None:
+    def announce(line: str) -> None:
         show(one_line(line))
 
     with take_place(folder) as place, shutdown_by_signal() as shutdown, suppress(StoppedError), ExitStack() as context:
         if left := end_marked(place.folder):
-            say(f"Ended {counted(left, 'process', 'processes')} that an earlier stack in this folder had left")
+            announce(f"Ended {counted(left, 'process', 'processes')} that an earlier stack in this folder had left")
         listener = context.enter_context(listen(port))
         if port not in (0, port_of(listener)):
-            say(f"Port {port} is taken: the Prefect server is on {port_of(listener)}")
+            announce(f"Port {port} is taken: the Prefect server is on {port_of(listener)}")
         receiver_port = free_port(webhook_port)
         if webhook_port not in (0, receiver_port):
-            say(f"Port {webhook_port} is taken: the webhook receiver is on {receiver_port}")
-        supervisor = context.enter_context(Supervisor(place.logs, shutdown, say))
-        context.callback(say, "Stopping")
-        stack = _start(supervisor, place, listener, _url(receiver_port), settings, say)
+            announce(f"Port {webhook_port} is taken: the webhook receiver is on {receiver_port}")
+        supervisor = context.enter_context(Supervisor(place.logs, shutdown, announce))
+        context.callback(announce, "Stopping")
+        stack = _start(supervisor, place, listener, _url(receiver_port), settings, announce)
         for line in (*_overview(stack), *_next_steps(stack)):
             show(line)
         supervisor.watch(lambda: place.write_state(_state(stack, supervisor)))
@@ -99,12 +99,12 @@ def _start(
     listener: socket.socket,
     webhooks: str,
     settings: dict[str, str] | None,
-    say: Callable[[str], None],
+    announce: Callable[[str], None],
 ) -> _Stack:
     """Start everything in order, without ``settings`` with the demo's services, and return when all are ready."""
     api = f"{_url(port_of(listener))}/api"
     programs = Programs(place, uuid.uuid4().hex, api, keep_secret(place.password))
-    say("Starting PostgreSQL and the Prefect server, and setting it up")
+    announce("Starting PostgreSQL and the Prefect server, and setting it up")
     supervisor.start(programs.keeper())
     postgres = prepare_postgres(place.postgres)
     children = [supervisor.start(programs.postgres(postgres))]
@@ -117,8 +117,8 @@ def _start(
     children.append(supervisor.start(programs.server(listener, postgres.database("prefect", "asyncpg"))))
     # Its imports take as long as the server's; what it asks waits for the answer.
     supervisor.run(programs.setup(stack.settings))
-    say("Starting a worker and the webhook receiver")
-    children.append(supervisor.start(programs.worker(stack.settings, say)))
+    announce("Starting a worker and the webhook receiver")
+    children.append(supervisor.start(programs.worker(stack.settings, announce)))
     children.append(supervisor.start(programs.receiver(stack.settings, webhooks)))
     try:
         # What a stack that was killed left unfinished: the events of its end died with it. Not as a run of the
@@ -126,7 +126,7 @@ def _start(
         if not stack.warehouse or _has_unfinished(stack.warehouse):
             supervisor.run(programs.reconcile(stack.settings))
     except (StackError, WarehouseError) as error:
-        say(str(error))
+        announce(str(error))
     supervisor.wait_until_ready(*children)
     return stack
 
@@ -174,7 +174,7 @@ def _overview(stack: _Stack) -> list[Text]:
         "UI password": f"the whole line in {stack.place.password}",
         "Prefect API": stack.api,
         "Webhooks": f"{stack.webhooks}/webhooks/reports",
-        "Warehouse": stack.warehouse or "yours, as AGENT_REPORT_WAREHOUSE_URL or _BLOCK says",
+        "Warehouse": stack.warehouse or "yours, set by AGENT_REPORT_WAREHOUSE_URL or _BLOCK",
         "Parquet": stack.settings["AGENT_REPORT_PARQUET_URL"],
         "Logs": str(stack.place.logs),
     }

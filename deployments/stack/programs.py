@@ -112,7 +112,7 @@ class Programs:
         environment = self._marked(worker_environment(self.place.home, self._client, settings))
         return Program("reconcile", _python("flows.reconcile_reports"), environment, self.place.folder, _at_once)
 
-    def worker(self, settings: Mapping[str, str], say: Callable[[str], None]) -> Program:
+    def worker(self, settings: Mapping[str, str], announce: Callable[[str], None]) -> Program:
         """Runs flows, which inherit its environment."""
         arguments = ["worker", "start", "--pool", POOL, "--type", "process", "--name", _WORKER]
         return Program(
@@ -121,10 +121,10 @@ class Programs:
             self._marked(worker_environment(self.place.home, self._client, settings), _WORKER_PART),
             self.place.folder,
             lambda since: _has_worker(self.http, self.api, self.password, since),
-            before_stop=lambda worker, hurry: self._end_flow_runs(worker, say, hurry),
+            before_stop=lambda worker, hurry: self._end_flow_runs(worker, announce, hurry),
         )
 
-    def _end_flow_runs(self, worker: int | None, say: Callable[[str], None], hurry: Callable[[], bool]) -> None:
+    def _end_flow_runs(self, worker: int | None, announce: Callable[[str], None], hurry: Callable[[], bool]) -> None:
         # Asked to stop, the worker kills its flow runs at once. Asked themselves, while the server and the databases
         # are there, they keep paid answers and record their end. Meanwhile the worker must not start others.
         if worker is not None:
@@ -132,7 +132,7 @@ class Programs:
         try:
             which = self.place.folder, self.start, _WORKER_PART
             if count := len(find_marked(*which, spare=worker)):
-                say(f"Ending {counted(count, 'flow run')}: waiting for judge calls in flight (Ctrl-C: at once)")
+                announce(f"Ending {counted(count, 'flow run')}: waiting for judge calls in flight (Ctrl-C: at once)")
                 end_marked(*which, spare=worker, seconds=_FLOW_RUN_SECONDS, hurry=hurry)
         finally:
             if worker is not None:

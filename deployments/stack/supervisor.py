@@ -60,11 +60,16 @@ class Supervisor:
     """The children of one stack; ``logs`` is a folder. A context manager that stops them at its end."""
 
     def __init__(
-        self, logs: Path, shutdown: ShutdownRequest, say: Callable[[str], None], *, patience: Patience | None = None
+        self,
+        logs: Path,
+        shutdown: ShutdownRequest,
+        announce: Callable[[str], None],
+        *,
+        patience: Patience | None = None,
     ) -> None:
         self._logs = logs
         self._shutdown = shutdown
-        self._say = say
+        self._announce = announce
         self._patience = patience or Patience()
         self.children: list[Child] = []
         logs.mkdir(parents=True, exist_ok=True)
@@ -78,7 +83,7 @@ class Supervisor:
 
     def start(self, program: Program) -> Child:
         """Start a child; from now on it is restarted when it ends."""
-        child = Child(program, self._logs, self._say, self._patience)
+        child = Child(program, self._logs, self._announce, self._patience)
         child.start()
         self.children.append(child)
         return child

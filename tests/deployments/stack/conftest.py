@@ -70,7 +70,7 @@ class Up:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What its file for other programs says."""
+        """What its file for other programs holds."""
         return dict(json.loads((self.folder / "stack.json").read_text()))
 
     def until(self, holds: Callable[[], bool], seconds: float = _REPORT_SECONDS) -> None:

@@ -87,17 +87,17 @@ def test_a_source_that_is_not_there_is_refused_before_anything_starts(
 
 
 @pytest.mark.parametrize(
-    ("variable", "said"),
+    ("variable", "message"),
     [
         ("AGENT_REPORT_MAX_CONCURENT_EVALS", "did you mean AGENT_REPORT_MAX_CONCURRENT_EVALS?"),
         ("AGENT_REPORT_XQJ", "docs/reference/settings.md lists all settings"),
     ],
 )
 def test_a_mistyped_setting_is_refused_with_the_nearest(
-    variable: str, said: str, here: Path, monkeypatch: pytest.MonkeyPatch
+    variable: str, message: str, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, "3")
-    with pytest.raises(RefusedError, match=f"there is no {variable}: {re.escape(said)}"):
+    with pytest.raises(RefusedError, match=f"there is no {variable}: {re.escape(message)}"):
         read_settings()
     monkeypatch.delenv(variable)
     read_settings()

@@ -24,7 +24,7 @@ _SOON = Patience(deaths=3, first_wait=0.01, ready_seconds=20)
 
 
 @pytest.fixture
-def said() -> list[str]:
+def announced() -> list[str]:
     return []
 
 
@@ -45,11 +45,11 @@ def program(tmp_path: Path) -> Callable[..., Program]:
 
 
 def test_what_ends_again_and_again_ends_the_rest(
-    tmp_path: Path, said: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
+    tmp_path: Path, announced: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
     log = tmp_path / "logs" / "bad.log"
     expected = f"bad ended (exit code 3); its log is {log}"
-    with Supervisor(tmp_path / "logs", shutdown, said.append, patience=_SOON) as supervisor:
+    with Supervisor(tmp_path / "logs", shutdown, announced.append, patience=_SOON) as supervisor:
         good = supervisor.start(program("good", _SLEEP))
         assert good.pid is not None
         process = psutil.Process(good.pid)
@@ -57,31 +57,31 @@ def test_what_ends_again_and_again_ends_the_rest(
         with pytest.raises(StackError, match=r"exit code 3.*; that makes 3 times within 120 s"):
             supervisor.watch(lambda: None)
         assert process.is_running()
-    assert said == [f"{expected}; it is started again"] * 2
+    assert announced == [f"{expected}; it is started again"] * 2
     assert log.read_text() == "why\n" * 3
     assert not process.is_running()
 
 
 def test_old_deaths_are_forgotten(
-    tmp_path: Path, said: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
+    tmp_path: Path, announced: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
     def look() -> None:
-        if said.count("short is back") == 3:
+        if announced.count("short is back") == 3:
             shutdown.ask()
 
     patience = Patience(deaths=2, seconds=0.3, first_wait=0.01)
-    with Supervisor(tmp_path / "logs", shutdown, said.append, patience=patience) as supervisor:
+    with Supervisor(tmp_path / "logs", shutdown, announced.append, patience=patience) as supervisor:
         supervisor.start(program("short", "import time; time.sleep(0.5)"))
         with pytest.raises(StoppedError):
             supervisor.watch(look)
-    assert [line.split(";")[0] for line in said[:2]] == ["short ended (exit code 0)", "short is back"]
+    assert [line.split(";")[0] for line in announced[:2]] == ["short ended (exit code 0)", "short is back"]
 
 
 def test_one_that_does_not_begin_its_work_has_ended(
-    tmp_path: Path, said: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
+    tmp_path: Path, announced: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
     patience = Patience(deaths=1, ready_seconds=0.3)
-    with Supervisor(tmp_path / "logs", shutdown, said.append, patience=patience) as supervisor:
+    with Supervisor(tmp_path / "logs", shutdown, announced.append, patience=patience) as supervisor:
         idle = supervisor.start(program("idle", _SLEEP, is_ready=lambda _: False))
         with pytest.raises(StackError, match=r"idle did not begin its work within 0\.3 s; its log is"):
             supervisor.wait_until_ready(idle)
@@ -89,27 +89,27 @@ def test_one_that_does_not_begin_its_work_has_ended(
 
 @pytest.mark.parametrize("asked", [1, 2])
 def test_one_that_does_not_stop_is_killed_when_its_time_is_over_or_there_is_hurry(
-    tmp_path: Path, said: list[str], shutdown: ShutdownRequest, program: Callable[..., Program], asked: int
+    tmp_path: Path, announced: list[str], shutdown: ShutdownRequest, program: Callable[..., Program], asked: int
 ) -> None:
-    with Supervisor(tmp_path / "logs", shutdown, said.append) as supervisor:
+    with Supervisor(tmp_path / "logs", shutdown, announced.append) as supervisor:
         child = supervisor.start(program("stubborn", _STUBBORN, stop_seconds=1.0 if asked == 1 else 60.0))
         while "on" not in child.log.read_text():
             time.sleep(0.02)
         for _ in range(asked):
             shutdown.ask()
-    assert said == ["stubborn did not stop by itself and is killed"]
+    assert announced == ["stubborn did not stop by itself and is killed"]
 
 
 def test_children_stop_in_reverse_and_what_comes_before_the_end_of_one_is_done(
-    tmp_path: Path, said: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
+    tmp_path: Path, announced: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
     tells = "import atexit, os; atexit.register(lambda: open('order', 'a').write({!r})); print('on', flush=True)"
     code = f"{tells}; os.read(0, 1)"
 
     def before(pid: int | None, hurry: Callable[[], bool]) -> None:
-        said.append(f"{pid} {psutil.pid_exists(pid or 0)} {hurry()} {(tmp_path / 'order').exists()}")
+        announced.append(f"{pid} {psutil.pid_exists(pid or 0)} {hurry()} {(tmp_path / 'order').exists()}")
 
-    with Supervisor(tmp_path / "logs", shutdown, said.append) as supervisor:
+    with Supervisor(tmp_path / "logs", shutdown, announced.append) as supervisor:
         children = [
             supervisor.start(program("first", code.format("first "), stop_signal=None)),
             supervisor.start(program("second", code.format("second "), stop_signal=None, before_stop=before)),
@@ -117,15 +117,15 @@ def test_children_stop_in_reverse_and_what_comes_before_the_end_of_one_is_done(
         pid = children[1].pid
         while not all(child.log.read_text() for child in children):
             time.sleep(0.02)
-    assert said == [f"{pid} True False False"]
+    assert announced == [f"{pid} True False False"]
     assert (tmp_path / "order").read_text() == "second first "
 
 
-def test_a_program_that_fails_is_said_with_its_log_and_one_that_hangs_is_ended(
-    tmp_path: Path, said: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
+def test_a_program_that_fails_is_reported_with_its_log_and_one_that_hangs_is_ended(
+    tmp_path: Path, announced: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
     patience = Patience(run_seconds=0.5)
-    with Supervisor(tmp_path / "logs", shutdown, said.append, patience=patience) as supervisor:
+    with Supervisor(tmp_path / "logs", shutdown, announced.append, patience=patience) as supervisor:
         supervisor.run(program("fine", "pass"))
         with pytest.raises(StackError, match=r"wrong ended \(exit code 4\); its log is .*wrong\.log"):
             supervisor.run(program("wrong", "raise SystemExit(4)"))
@@ -137,9 +137,9 @@ def test_a_program_that_fails_is_said_with_its_log_and_one_that_hangs_is_ended(
 
 
 def test_a_long_log_makes_room(
-    tmp_path: Path, said: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
+    tmp_path: Path, announced: list[str], shutdown: ShutdownRequest, program: Callable[..., Program]
 ) -> None:
-    with Supervisor(tmp_path / "logs", shutdown, said.append) as supervisor:
+    with Supervisor(tmp_path / "logs", shutdown, announced.append) as supervisor:
         log = tmp_path / "logs" / "chatty.log"
         log.write_bytes(b"x" * 10_000_001)
         supervisor.start(program("chatty", "print('new')"))
@@ -149,7 +149,7 @@ def test_a_long_log_makes_room(
     assert (tmp_path / "logs" / "chatty.log.1").stat().st_size == 10_000_001
 
 
-def test_ends_are_said_in_words() -> None:
+def test_ends_are_described_in_words() -> None:
     assert how_it_ended(1) == "ended (exit code 1)"
     assert how_it_ended(-signal.SIGSEGV) == "was killed (SIGSEGV)"
     assert how_it_ended(-250) == "was killed (signal 250)"
