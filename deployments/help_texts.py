@@ -1,4 +1,4 @@
-"""What ``--help`` says about each command. It is here, since a listing must not import the commands."""
+"""The help text of each command, apart from the commands: a listing must not import them."""
 
 from __future__ import annotations
 

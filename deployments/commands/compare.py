@@ -132,10 +132,10 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
             console.print(line)
     for line_of_rest in count_rest(sort_changes(comparison)):
         console.print(f"{line_of_rest[0].upper()}{line_of_rest[1:]}.")
-    for said, names in _remarks(subjects).items():
+    for remark, names in _remarks(subjects).items():
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         listed = Text(", ").join(one_line(name, "yellow") for name in names[:_MOST_NAMES])
-        console.print(Text.assemble(listed, f"{more}: ", one_line(said)))
+        console.print(Text.assemble(listed, f"{more}: ", one_line(remark)))
     notes = ["Intervals are 95% confidence intervals; p-values are corrected for the number of comparisons."]
     if _DETECTABLE in shown:
         notes.append(f"{_DETECTABLE}: the smallest change in {metric_title(rate)} that is detected in 80 of 100 cases.")
@@ -178,12 +178,12 @@ def _remarks(subjects: Sequence[AgentComparison]) -> dict[str, list[str]]:
     """What else is to be known of subjects, each remark once with the names of those that it is about."""
     remarks: dict[str, list[str]] = {}
     for subject in subjects:
-        if said := _said(subject):
-            remarks.setdefault(said, []).append(subject.agent_name)
+        if remark := _remark(subject):
+            remarks.setdefault(remark, []).append(subject.agent_name)
     return remarks
 
 
-def _said(subject: AgentComparison) -> str:
+def _remark(subject: AgentComparison) -> str:
     """What else is to be known of a subject: renamed, and why something of it could not be compared."""
     if subject.presence in ("new", "gone"):
         return ""

@@ -147,7 +147,7 @@ def estimate_report(order: Order, *, provisional: bool = False) -> Row:
         "prompt_tokens": total.prompt_tokens,
         "completion_tokens": total.completion_tokens,
         "cost_usd": prices.cost_usd(options.judge_model, tokens, datetime.now(UTC), settings.service_tier),
-        "warnings": [*warnings, *(hide.redact(said) if hide else said for said in left_out.sentences())],
+        "warnings": [*warnings, *(hide.redact(sentence) if hide else sentence for sentence in left_out.sentences())],
         "nothing_to_judge": bool(left_out) and not asked and not missing,
     }
 

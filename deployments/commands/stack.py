@@ -69,7 +69,7 @@ def doctor(*, yes: Flag = False, no_judge: Flag = False, json: Flag = False) -> 
 
     found = []
     with ExitStack() as stack:
-        # A wrong setting is what the first line says.
+        # The first line reports a wrong setting.
         with suppress(ConfigurationError):
             stack.enter_context(stack_warehouse())
         for finding in examine(ask=may_call(yes=yes, no_judge=no_judge)):

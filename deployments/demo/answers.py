@@ -55,7 +55,7 @@ def _see(text: str) -> _Seen:
     repeats = _REPEATS.search(text)
     duration = _DURATION.search(text)
     total = int(runs[1]) if runs else 0
-    # The facts need not say how many ended as completed; the failures that they list are those that did not.
+    # The facts may omit how many ended as completed; the failures that they list are those that did not.
     failed = sum(int(count) for count, _ in _FAILURE.findall(text))
     return _Seen(
         runs=total,

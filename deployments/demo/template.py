@@ -13,7 +13,7 @@ _LETTERS = "abcdefghkmnpqrstuvwxyz"
 
 
 class Words:
-    """The values of one run. ``variables`` is what the data files say under ``vars``:
+    """The values of one run. ``variables`` is what the data files hold under ``vars``:
 
     a list (one of it), a text (``#`` is a digit, ``?`` a letter), ``{min, max, decimals}`` (a number),
     ``{days: [a, b]}`` (a date so many days from ``now``), ``{time: [a, b]}`` (a time so many minutes from it).

@@ -172,9 +172,9 @@ def _judge_failed(run: ShownRun) -> Verdict:
 
 def _find_denial(run: ShownRun) -> tuple[Passage, str, str] | None:
     """What was observed that the response does not admit: where, the words, and the failure mode; None without."""
-    said = run.response.text if run.response else ""
+    response = run.response.text if run.response else ""
     for pattern, admits, mode in _DENIALS:
-        if re.search(admits, said, re.IGNORECASE):
+        if re.search(admits, response, re.IGNORECASE):
             continue
         for passage in run.passages:
             if passage.is_observed and (found := re.search(pattern, passage.text)):

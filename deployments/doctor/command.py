@@ -91,7 +91,7 @@ def _ask_judge(clients: Clients, ask: Callable[[str], bool] | None, limit_second
         yield Finding("judge call", "skipped", "the judge was not called", "`agent-report doctor --yes` calls it once")
         return
     call: Check = partial(call_judge, clients, limit_seconds=limit_seconds)
-    # Its own deadline first: the message says more.
+    # Its own deadline first: its message has more detail.
     yield from run_checks({"judge call": call}, limit_seconds=limit_seconds + 5)
 
 
@@ -113,7 +113,7 @@ def _ask_user(question: str) -> bool:
 def print_finding(console: Console, finding: Finding) -> None:
     """Print one line."""
     advice = f" → {finding.advice}" if finding.advice else ""
-    said = one_line(fill_in_program(f"{finding.detail}{advice}"))
+    detail = one_line(fill_in_program(f"{finding.detail}{advice}"))
     state = (f"{_WORDS[finding.state]:<7}", _COLOURS[finding.state])
-    text = Text.assemble(state, f"{finding.what:<11}", said)
+    text = Text.assemble(state, f"{finding.what:<11}", detail)
     console.print(text, soft_wrap=True)

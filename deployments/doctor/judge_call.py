@@ -41,16 +41,16 @@ def call_judge(clients: Clients, *, limit_seconds: float) -> list[Finding]:
     )
     if not reply.paid:
         return [Finding("judge call", "failed", reply.problem, "compare OPENAI_BASE_URL with your endpoint's manual")]
-    said = f"{reply.model} answered in {format_duration(reply.latency_seconds)}"
+    summary = f"{reply.model} answered in {format_duration(reply.latency_seconds)}"
     if reply.prompt_tokens is not None and reply.completion_tokens is not None:
-        said += f" ({counted(reply.prompt_tokens + reply.completion_tokens, 'token')})"
+        summary += f" ({counted(reply.prompt_tokens + reply.completion_tokens, 'token')})"
     if not reply.text.strip():
         return [
             Finding(
                 "judge call",
                 "note",
-                f"{said}, but without text ({reply.finish_reason or 'no reason given'})",
+                f"{summary}, but without text ({reply.finish_reason or 'no reason given'})",
                 "a model that reasons at length needs AGENT_REPORT_JUDGE_EXTRA to reason less",
             )
         ]
-    return [Finding("judge call", "ok", said)]
+    return [Finding("judge call", "ok", summary)]

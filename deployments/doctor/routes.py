@@ -21,12 +21,12 @@ def check_routes(settings: Settings, environment: Mapping[str, str], api_url: st
     """
     if not any(environment.get(name) or environment.get(name.lower()) for name in _VARIABLES):
         return [Finding("proxies", "ok", "none is set; every connection is direct")]
-    said = []
+    routes = []
     for name, url in _places(settings, api_url).items():
         route = describe_route(url, environment).strip(" ()")
-        said.append(f"{name} {route}" if route else f"no proxy for {_SPOKEN.get(name, name)}")
+        routes.append(f"{name} {route}" if route else f"no proxy for {_SPOKEN.get(name, name)}")
     excepted = next((environment[name] for name in NO_PROXY if environment.get(name)), "")
-    detail = "; ".join(said) + (f"; NO_PROXY={excepted}" if excepted else "")
+    detail = "; ".join(routes) + (f"; NO_PROXY={excepted}" if excepted else "")
     return [Finding("proxies", "ok", detail)]
 
 

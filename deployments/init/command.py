@@ -128,7 +128,7 @@ def _place(given: str | None, settings: Settings) -> Place:
 def _source_settings(url: str, mapping: Path | None, preset: str) -> Iterator[None]:
     """Within the block, the settings lead to the source that was found; all others are as they were.
 
-    What ``.env`` says of another source must not apply to this one, and a variable that is empty would not hide it: so
+    The settings of another source in ``.env`` must not apply to this one, and an empty variable would not hide them: so
     the rest of the file is read here.
     """
     before = dict(os.environ)
@@ -185,7 +185,7 @@ def _estimate(environment: str, console: Console, *, as_json: bool) -> Mapping[s
     if not as_json:
         # What is left out is shown above; here it is the reason where nothing can be judged.
         shown = () if estimate["nothing_to_judge"] else FOR_STATUS
-        others = [said for said in estimate["warnings"] if not any(phrase in said for phrase in shown)]
+        others = [text for text in estimate["warnings"] if not any(phrase in text for phrase in shown)]
         print_estimate(console, {**estimate, "warnings": others})
     return estimate
 

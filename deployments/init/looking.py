@@ -32,7 +32,7 @@ def _as_is(text: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Look:
     """A source as it was found. ``shown`` names it without credentials; ``proposal`` is None where none is needed, and
-    ``known`` says why; ``preset`` is for AGENT_REPORT_SOURCE_PRESET, ``redact`` for the values that are shown."""
+    ``known`` explains why; ``preset`` is for AGENT_REPORT_SOURCE_PRESET, ``redact`` for the values that are shown."""
 
     shown: str
     tables: Sequence[Table] = ()

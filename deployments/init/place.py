@@ -149,7 +149,7 @@ def _start(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(_READ_BYTES)
     except OSError:
-        # The reader of the files says what is wrong with this one.
+        # The reader of the files reports what is wrong with this one.
         return b""
 
 

@@ -161,7 +161,7 @@ def print_files(console: Console, files: Sequence[WrittenFile], *, is_overridden
 
 
 def next_steps(survey: Survey, files: Sequence[WrittenFile], judge_problem: str) -> list[str]:
-    """What to do next, in order; ``judge_problem`` says why the judge cannot be called yet, or is empty."""
+    """What to do next, in order; ``judge_problem`` is why the judge cannot be called yet, or empty."""
     steps = []
     if files[-1].is_beside:
         steps.append(f"rename {files[-1].path.name} to {ENV_FILE}, to use the new settings")

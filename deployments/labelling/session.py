@@ -58,13 +58,13 @@ class LabellingSession:
         before = sum(question.key in self.known for question in self.questions)
         runs = len({(q.key[0], q.key[1]) for q in self.questions})
         agents = len({q.key[0] for q in self.questions})
-        self._say(
+        self._print(
             f"Report {self.report.report['id']} on {self.report.report['environment']}: {counted(runs, 'run')} of "
             f"{counted(agents, 'agent')}, {counted(total, 'question')} for {self.labeler}, {before} answered before."
         )
-        self._say(HELP)
+        self._print(HELP)
         if self.blind:
-            self._say("The judge's verdicts are shown beside yours at the end.")
+            self._print("The judge's verdicts are shown beside yours at the end.")
         try:
             self._ask_all()
         except (KeyboardInterrupt, EOFError) as stop:
@@ -84,7 +84,7 @@ class LabellingSession:
                 return
             if answer.kind == "back":
                 if position == 0:
-                    self._say("This is the first question.")
+                    self._print("This is the first question.")
                 position = max(0, position - 1)
                 continue
             if answer.kind == "skip":
@@ -116,9 +116,9 @@ class LabellingSession:
             head.append_text(Text.assemble(": ", one_line(question.meaning)))
         self.console.print(head)
         if not self.blind:
-            self._say(f"The judge: {describe_judge(question)}")
+            self._print(f"The judge: {describe_judge(question)}")
         if (label := self.known.get(question.key)) is not None:
-            self._say(f"Your answer so far: {describe_label(label)}")
+            self._print(f"Your answer so far: {describe_label(label)}")
         while True:
             try:
                 line = input("y, n, s, b, q, ? > ")
@@ -126,9 +126,9 @@ class LabellingSession:
                 line = "\0"
             answer = parse_entry(line)
             if answer.kind == "help":
-                self._say(HELP)
+                self._print(HELP)
             elif answer.kind == "unclear":
-                self._say(answer.note or "")
+                self._print(answer.note or "")
             else:
                 return answer
 
@@ -178,7 +178,7 @@ class LabellingSession:
             if text:
                 self.console.print(Text.assemble((f"{title}: ", "bold"), plain(text)))
         if not (run["task_excerpt"] or run["response_excerpt"]):
-            self._say("The report has no excerpt of the task or response.")
+            self._print("The report has no excerpt of the task or response.")
         for line in describe_calls(run):
             self.console.print(line)
 
@@ -198,10 +198,10 @@ class LabellingSession:
         left = ""
         if open_ones:
             left = f"; {open_ones} unanswered, run the same command to resume"
-        self._say(
+        self._print(
             f"{how}: {answers} stored{left}. `{printed_command('agreement', report_id)}` shows how well the "
             "judge and people agree."
         )
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self.console.print(plain(text))

@@ -45,7 +45,7 @@ _IDLE_SERVICES = {
 
 
 def client_settings(url: str, password: str) -> dict[str, str]:
-    """The variables that let a process use our server at ``url``, whatever the environment says of Prefect's API."""
+    """The variables that let a process use our server at ``url``, whatever the environment sets for Prefect's API."""
     return {
         "PREFECT_API_URL": url,
         "PREFECT_API_AUTH_STRING": password,
@@ -173,7 +173,7 @@ def prefect_server(home: Path, *, password: str = "", database_url: str = "", po
             env=without_prefect() | server_settings(home, password, database_url),
             # Prefect reads settings from files in the folder that it is started in, too.
             cwd=home,
-            # Ctrl-C is for the command: it still needs its server to say that it was cancelled.
+            # Ctrl-C is for the command: it still needs its server to record that it was cancelled.
             start_new_session=True,
         )
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"

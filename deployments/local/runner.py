@@ -54,7 +54,7 @@ def quiet_prefect() -> None:
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_FLOW_RUNS_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_TASK_RUNS_LEVEL", "CRITICAL")
-    # A line for each of 300 task runs, sent to the API, says nothing that the task runs do not say.
+    # A line for each of 300 task runs, sent to the API, adds nothing to what the task runs show.
     os.environ.setdefault("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "WARNING")
     # Prefect's own threads log whole events when the API is unreachable for a moment; the report states the result.
     os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
@@ -191,7 +191,7 @@ def _report_of(order: Order, flow_runs: Sequence[str]) -> int | None:
 
 
 def _has_ended(report_id: int) -> bool:
-    """Whether the report's row tells how it ended; a warehouse that fails in the middle leaves one that does not."""
+    """Whether the report's row records how it ended; a warehouse that fails in the middle leaves one that does not."""
     from tasks.clients import current_clients
     from tasks.warehouse.schema import ENDED
 

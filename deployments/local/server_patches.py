@@ -26,7 +26,7 @@ def count_slots_at_start(app: ASGIApp) -> ASGIApp:
 
 
 def hint_retries(app: ASGIApp) -> ASGIApp:
-    """``app``, whose 503 answers, which mean that SQLite is busy, say when to retry.
+    """``app``, whose 503 answers (SQLite is busy) state when to retry.
 
     SQLite is free again within milliseconds. Without the hint Prefect's client waits 2 s, then 4 s, and every task run
     of the process that waits for a tag's slot waits behind it. Measured with a limit on the tag: 14 agents took 17 to

@@ -49,8 +49,8 @@ class Deployed:
                 try:
                     self._deploy(client, deployment, known, record, records)
                 except Exception as error:
-                    said = scrub(" ".join(f"{type(error).__name__}: {error}".split()))
-                    raise DeployError(f"deployment {full_name(deployment)}: {said[:1000]}") from error
+                    reason = scrub(" ".join(f"{type(error).__name__}: {error}".split()))
+                    raise DeployError(f"deployment {full_name(deployment)}: {reason[:1000]}") from error
 
     def _deploy(
         self,

@@ -30,7 +30,7 @@ _SHOWN_ID = 40
 def print_agent(
     console: Console, report: ReportRow, agent: AgentRow, criteria: Sequence[CriterionRow], runs: Sequence[RunRow]
 ) -> None:
-    """Everything that report ``report`` says of one agent.
+    """Everything that ``report`` shows of one agent.
 
     Args:
         agent: Its row of ``agent_report_details``.
@@ -275,6 +275,6 @@ def _success_column(runs: Sequence[RunRow]) -> Iterator[Column]:
 
 def _remark(marks: Sequence[str], run: RunRow) -> str:
     """What went wrong in a run, what it is an example of, and its error unless that names it already; "" of none."""
-    error, said = run["error"], "; ".join(marks)
+    error, marked = run["error"], "; ".join(marks)
     mode = run["failure_mode"] if run["succeeded"] is False else None
-    return "; ".join(filter(None, [mode, said, "" if error and error in said else error]))
+    return "; ".join(filter(None, [mode, marked, "" if error and error in marked else error]))

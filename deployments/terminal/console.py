@@ -75,7 +75,7 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 
 
 def open_console(*, stderr: bool = False) -> Console:
-    """The console for people: as wide as COLUMNS says, else as the terminal, also where the output goes to a pipe.
+    """The console for people: COLUMNS wide, else as wide as the terminal, also where the output goes to a pipe.
 
     At least 20 characters wide.
     """
@@ -126,7 +126,7 @@ class _WorkflowLog(io.TextIOBase):
         return self._file.fileno()
 
     def flush(self) -> None:
-        # Also called when this is collected, by when pytest, say, has closed the other one.
+        # Also called when this is collected: by then pytest, for one, has closed the other one.
         if not self._file.closed:
             self._file.flush()
 

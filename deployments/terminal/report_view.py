@@ -132,7 +132,7 @@ def _print_outage(console: Console, outage: Outage) -> None:
 
 
 def _print_unjudged(console: Console, agents: Sequence[AgentRow], outage: Outage | None) -> None:
-    """The agents whose judging failed, by their error; nothing of an outage, which has said it."""
+    """The agents whose judging failed, by their error; nothing in an outage, which is explained above."""
     from tasks.render.outage import group_unjudged
 
     groups = [] if outage is not None else group_unjudged(agents)

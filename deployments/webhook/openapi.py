@@ -37,7 +37,7 @@ class RunShown(BaseModel):
     flow_run_id: UUID
     flow_run_name: str
     status: str = Field(description="Type of its state in Prefect, such as scheduled, running, completed, failed.")
-    message: str = Field(description="What the state says, such as why it failed.")
+    message: str = Field(description="The state's message, such as why it failed.")
     api_url: str = Field(description="The flow run in Prefect's API.")
     ui_url: str = Field(description="The flow run in Prefect's UI.")
 
@@ -117,7 +117,7 @@ def _order() -> Part:
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(ReportOrder)}}},
         "responses": {
-            "200": _answer("An event of GitHub on which no report is made; `detail` says why.", Answer),
+            "200": _answer("An event of GitHub on which no report is made; `detail` explains why.", Answer),
             "202": _answer(
                 "The flow run is created.",
                 Accepted,

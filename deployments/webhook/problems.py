@@ -30,7 +30,7 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    type: str = Field(description="about:blank: the status says what kind of problem it is.")
+    type: str = Field(description="about:blank: the status identifies the kind of problem.")
     title: str = Field(description="The status in words.")
     status: int = Field(ge=400, le=599, description="The HTTP status.")
     detail: str = Field(description="What is wrong with this request, and what to do.")
@@ -86,4 +86,4 @@ async def answer_http_error(_: Request, error: Exception) -> JSONResponse:
 
 async def answer_failure(_: Request, __: Exception) -> JSONResponse:
     """An unexpected error. The answer has nothing of the exception, which is in the log."""
-    return problem_response(ProblemError(500, "The receiver failed; its log says how. Sending it again is safe."))
+    return problem_response(ProblemError(500, "The receiver failed; its log has details. Sending it again is safe."))

@@ -145,7 +145,7 @@ class FlowRuns:
                 ) from None
             raise _unavailable(f"Prefect answers with status {status}.") from None
         except (httpx.HTTPError, OSError, RuntimeError, ValueError) as error:
-            # ValueError: what stands in for Prefect does not speak as it does.
+            # ValueError: what stands in for Prefect does not answer as it does.
             raise _unavailable(f"Prefect cannot be reached ({type(error).__name__}).") from None
 
 
@@ -154,7 +154,7 @@ def _unavailable(why: str) -> ProblemError:
 
 
 def _order(parameters: dict[str, Any]) -> str:
-    """What was ordered, to tell it from another order. The run's parameters hold what the deployment adds as well."""
+    """What was ordered, to compare it with another order. The run's parameters also hold what the deployment adds."""
     return _digest(json.dumps(parameters, sort_keys=True))
 
 

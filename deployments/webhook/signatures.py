@@ -29,7 +29,7 @@ _ID = re.compile(r"[!-\-/-~]{1,200}")
 _TIMESTAMP = re.compile(r"[0-9]{1,11}")
 _GITHUB_SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
 _LONGEST_SIGNATURES = 2_000
-# The library's, for the sentence that says why; it is the library that decides.
+# The library's, for the message that explains a refusal; it is the library that decides.
 _TOLERANCE_SECONDS = 300
 
 

@@ -66,8 +66,8 @@ def _print(console: Console, found: SingleVerdict) -> None:
     if verdict.success is None:
         console.print(Text.assemble(("No usable verdict: ", "red"), one_line(verdict.problem)), soft_wrap=True)
     else:
-        said, style = _SUCCESS[verdict.success]
-        console.print(Text.assemble((f"{said[0].upper()}{said[1:]}", style), "." if not verdict.unstable else
+        text, style = _SUCCESS[verdict.success]
+        console.print(Text.assemble((f"{text[0].upper()}{text[1:]}", style), "." if not verdict.unstable else
                                     "; the judge's samples disagree."))  # fmt: skip
     if verdict.failure_mode:
         step = f", perhaps at {verdict.step}" if verdict.step else ""

@@ -240,7 +240,7 @@ def _value_fit(place: Table, column: Column, name: str) -> float:
         # Rather a text inside it.
         return 0.75
     if name in _ANSWERS and count > _FEW * 2 and distinct <= _FEW and max(len(str(v)) for v in column.values) < _WORD:
-        # A word of a few is a status, say.
+        # A word that is one of a few may be a status.
         return 0.3
     if name in ("started_at", "completed_at") and column.kind == "number":
         return 1.0 if min(float(value) for value in column.values) > _EARLIEST_EPOCH else 0.0

@@ -35,7 +35,7 @@ _JUDGED = {"task", "final_response", "messages", "tool_calls", "execution_steps"
 _OWN_STATUS = "if one has, write `<column> AS status`"
 _SURE_ENVIRONMENT = 0.5
 _SURE_TEXT = 0.7
-_SAID = ("task", "final_response")
+_TEXTS = ("task", "final_response")
 _DIVISORS = (({"ms", "millis", "milliseconds", "msec"}, "1000.0"), ({"cents"}, "100.0"))
 
 CountValues = Callable[[Table, str], Mapping[str, int]]
@@ -131,8 +131,8 @@ def propose(tables: Sequence[Table], dialect: str, count_values: CountValues, no
         guesses.pop("environment", None)
     parts = find_parts(runs, guesses, tables, dialect)
     if "messages" in parts:
-        # The conversation says what was asked; a title does not.
-        guesses = {name: guess for name, guess in guesses.items() if name not in _SAID or guess.score >= _SURE_TEXT}
+        # The conversation shows what was asked; a title does not.
+        guesses = {name: guess for name, guess in guesses.items() if name not in _TEXTS or guess.score >= _SURE_TEXT}
     for name, guess in guesses.items():
         if name not in columns and name != "environment":
             columns[name] = _converted(name, guess.column)
@@ -140,8 +140,8 @@ def propose(tables: Sequence[Table], dialect: str, count_values: CountValues, no
     if not columns.keys() & {"started_at", "completed_at"}:
         columns["started_at"] = _literal(now.isoformat(sep=" ", timespec="seconds"))
         notes.append(
-            "no column says when a run started, so all count as started now; periods such as 7d mean nothing; "
-            "if one does, write `<column> AS started_at`"
+            "no column has the start of a run, so all count as started now; periods such as 7d mean nothing; "
+            "if one has, write `<column> AS started_at`"
         )
     status = guesses.get("status")
     words = (count_values(runs, columns["status"]) or Counter(map(str, status.column.values))) if status else {}

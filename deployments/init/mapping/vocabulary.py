@@ -52,12 +52,12 @@ def _pairs(first: str, second: str, score: float) -> dict[str, float]:
     return {f"{one}_{other}": score for one in first.split() for other in second.split()}
 
 
-_SAID = "text message utterance"
+_MESSAGE_WORDS = "text message utterance"
 _TOKENS_IN = _pairs("input prompt in", "tokens tokens_count", 0.95) | _pairs("tokens", "in input prompt", 0.95)
 _TOKENS_OUT = _pairs("output completion out", "tokens tokens_count", 0.95) | _pairs(
     "tokens", "out output completion", 0.95
 )
-_ANSWERED = "response answer reply output"
+_ANSWER_WORDS = "response answer reply output"
 
 RUN_FIELDS: Mapping[str, Field] = {
     "id": Field(
@@ -127,7 +127,7 @@ RUN_FIELDS: Mapping[str, Field] = {
     "task": Field(
         _pairs(
             "user customer human client caller initial original",
-            f"{_SAID} question input prompt request query ask",
+            f"{_MESSAGE_WORDS} question input prompt request query ask",
             0.9,
         )
         | {"utterance": 0.9, "inbound": 0.6}
@@ -141,7 +141,7 @@ RUN_FIELDS: Mapping[str, Field] = {
         _NO_PROSE,
     ),
     "final_response": Field(
-        _pairs("agent bot assistant ai model llm final", f"{_SAID} {_ANSWERED}", 0.92)
+        _pairs("agent bot assistant ai model llm final", f"{_MESSAGE_WORDS} {_ANSWER_WORDS}", 0.92)
         | {"outbound": 0.6}
         | _ranked(
             "final_response response answer reply output final_answer final_output completion assistant_message result"
