@@ -22,7 +22,7 @@ COMMAND = Path(sys.executable).with_name("agent-report")
 _KEY = "sk-planted-key-0123456789"
 _POSTGRES = "postgresql+psycopg://someone:hunter2@127.0.0.1:1/nothing"
 
-# name: (arguments, environment, exit code, what the line says); SOURCE stands for the URL of a source.
+# name: (arguments, environment, exit code, part of the line); SOURCE stands for the URL of a source.
 _REFUSED: dict[str, tuple[list[str], dict[str, str], int, str]] = {
     "unknown option": (["run", "demo", "--nope"], {}, 2, "--nope"),
     "unknown command": (["nope"], {}, 2, "nope"),
@@ -94,9 +94,9 @@ def refuse(command: Any, run_here: Callable[..., Any], source: Path) -> Callable
 
 @pytest.mark.parametrize("name", list(_REFUSED))
 def test_what_is_wrong_is_one_line_without_secrets(refuse: Callable[[str], Any], name: str) -> None:
-    ended, (_, _, code, says) = refuse(name), _REFUSED[name]
+    ended, (_, _, code, message) = refuse(name), _REFUSED[name]
     assert ended.code == code, ended.err
-    assert says in ended.err
+    assert message in ended.err
     assert ended.out == ""
     lines = [line for line in ended.err.splitlines() if "UserWarning" not in line and not line.startswith("  ")]
     if re.fullmatch(r"Starting (Prefect and )?a report on \S+ …", lines[0]):

@@ -44,7 +44,7 @@ def _make(warehouse: Warehouse) -> int:
     return report_id
 
 
-def test_nine_weeks_come_before_the_first_report_and_say_that_they_are_samples(warehouse: Warehouse) -> None:
+def test_nine_weeks_come_before_the_first_report_and_are_marked_as_samples(warehouse: Warehouse) -> None:
     with open_past(warehouse, SIMULATED_JUDGE_MODEL) as past:
         report_id = _make(warehouse)
         past.write(report_id)

@@ -95,12 +95,12 @@ def test_of_many_calls_the_first_are_shown_and_the_rest_counted(stored_run: Any)
         ),
     ],
 )
-def test_what_a_trace_does_not_say_is_unknown(parts: dict[str, Any], heading: str) -> None:
+def test_what_a_trace_does_not_record_is_unknown(parts: dict[str, Any], heading: str) -> None:
     telemetry = {"tool_calls": [], "tool_calls_left_out": 0, "errors": 0, "wall_seconds": 4.0, "tool_calls_from": None}
     assert heading in _shown({"telemetry": telemetry | parts})
 
 
-def test_no_call_anywhere_is_said(stored_run: Any) -> None:
+def test_no_call_anywhere_is_stated(stored_run: Any) -> None:
     row = stored_run()
     assert row["tool_calls"] is None
     assert "No trace of this run, and no tool call in the source." in _shown(row)

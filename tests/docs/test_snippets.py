@@ -168,7 +168,7 @@ def test_mappings_make_any_database_a_source(pages: dict[str, Any], tmp_path: Pa
     assert "Thanks" in (two.execution_steps or "")
 
 
-def test_json_of_the_contract_is_read_as_it_says(pages: dict[str, Any]) -> None:
+def test_json_of_the_contract_is_read_as_documented(pages: dict[str, Any]) -> None:
     calls, steps, messages = pages["docs/reference/source-contract.md"].of_language("json")
     row = {"id": "r", "status": "ok", "started_at": "2026-03-01"}
     started = datetime(2026, 3, 1, tzinfo=UTC)
@@ -178,8 +178,8 @@ def test_json_of_the_contract_is_read_as_it_says(pages: dict[str, Any]) -> None:
 
     [call] = read(tool_calls=calls).tool_calls
     assert (call.name, call.arguments, call.result, call.error) == ("search", '{"query":"refund"}', "2 pages", None)
-    said = [(step.kind, step.text) for step in build_steps(read(execution_steps=steps), None)]
-    assert said == [("said", "I look it up."), ("heard", "Thanks, and the date?")]
+    built = [(step.kind, step.text) for step in build_steps(read(execution_steps=steps), None)]
+    assert built == [("said", "I look it up."), ("heard", "Thanks, and the date?")]
     run = read(messages=messages)
     assert (run.task, run.final_response) == ("Where is my money?", "It was refunded on Monday.")
     [call] = run.tool_calls

@@ -82,7 +82,7 @@ def test_compare_explains_only_columns_that_fit(
     assert (explained in " ".join(out.split())) is bool(times)
 
 
-def test_compare_does_not_say_that_nothing_changed_where_none_was_found(agent_report: Command) -> None:
+def test_compare_does_not_claim_that_nothing_changed_where_none_was_found(agent_report: Command) -> None:
     _, out, _ = agent_report("compare", "1", "2")
     [line] = [line for line in out.splitlines() if line.startswith("agent-2 ")]
     assert "no clear change" in line
@@ -117,7 +117,7 @@ def test_reports_of_two_environments_are_compared_when_told(agent_report: Comman
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["compare"], "two ids"),
         (["compare", "1"], "two ids"),
@@ -148,11 +148,11 @@ def test_reports_of_two_environments_are_compared_when_told(agent_report: Comman
         (["check", "2", "--max-failed", "0", "--summary", "nope/x.md"], "--summary nope/x.md cannot be written"),
     ],
 )
-def test_what_is_wrong_is_refused_in_one_line(agent_report: Command, arguments: list[str], said: str) -> None:
+def test_what_is_wrong_is_refused_in_one_line(agent_report: Command, arguments: list[str], message: str) -> None:
     code, out, err = agent_report(*arguments)
     assert code == 2
     assert out == ""
-    assert said in err
+    assert message in err
     assert len(err.strip().splitlines()) == 1
 
 
@@ -211,7 +211,7 @@ def test_check_as_json(agent_report: Command) -> None:
     assert found["notes"] == []
 
 
-def test_check_says_of_a_judge_that_its_verdicts_are_all_alike(agent_report: Command, warehouse: Warehouse) -> None:
+def test_check_notes_a_judge_whose_verdicts_are_all_alike(agent_report: Command, warehouse: Warehouse) -> None:
     with warehouse.database.writing() as connection:
         connection.execute(sa.update(report_runs).where(report_runs.c.report_id == 2).values(verdict="yes"))
     _, out, _ = agent_report("check", "2", "--min-score", "1")

@@ -62,7 +62,7 @@ def test_nothing_is_asked_and_nothing_written(command: Any, run_here: Callable[.
     assert list(command.folder.iterdir()) == []
 
 
-def test_a_model_that_no_run_is_of_is_said(own_source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_without_runs_is_noted(own_source: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def printed(*options: str) -> str:
         with pytest.raises(SystemExit) as ended:
             cli.main(["run", "demo", "--dry-run", *options])

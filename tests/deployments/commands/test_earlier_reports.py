@@ -88,10 +88,10 @@ def test_two_of_before_are_compared_by_completion(agent_report: Command, warehou
 def test_what_cannot_be_compared_with_them_is_named(agent_report: Command) -> None:
     code, out, _ = agent_report("compare", "2", "3")
     assert code == 0
-    said = " ".join(out.split())
-    assert "Note: other version of the judge's prompt: " in said
-    assert "Note: report 2 has no verdicts on runs, so its success is not known" in said
-    assert "success rate not comparable: report 2 has no verdicts on runs" in said
+    printed = " ".join(out.split())
+    assert "Note: other version of the judge's prompt: " in printed
+    assert "Note: report 2 has no verdicts on runs, so its success is not known" in printed
+    assert "success rate not comparable: report 2 has no verdicts on runs" in printed
     code, out, _ = agent_report("compare", "2", "3", "--json")
     team = {change["metric"]: change for change in json.loads(out)["team"]["changes"]}
     assert (team["success_rate"]["before"], team["success_rate"]["after"]) == (None, 0.6)

@@ -60,12 +60,12 @@ def test_the_list_has_every_filter(agent_report: AgentReport, write: Write) -> N
     assert "No report matches" in agent_report("list", "--name", "nope")[1]
 
 
-def test_an_empty_warehouse_says_what_makes_a_report(agent_report: AgentReport) -> None:
+def test_an_empty_warehouse_leads_to_the_command_that_makes_a_report(agent_report: AgentReport) -> None:
     assert "agent-report run ENVIRONMENT" in agent_report("list")[1]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["list", "--since", "yesterday"], "yesterday"),
         (["list", "--limit", "0"], "--limit 0: must be from 1 to 1000000"),
@@ -84,14 +84,14 @@ def test_an_empty_warehouse_says_what_makes_a_report(agent_report: AgentReport) 
     ],
 )
 def test_what_is_wrong_is_refused_in_a_line(
-    agent_report: AgentReport, arguments: list[str], says: str, write: Write
+    agent_report: AgentReport, arguments: list[str], message: str, write: Write
 ) -> None:
     write()
     write(status="pending")
     code, out, err = agent_report(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("Refused: ")
-    assert says in err
+    assert message in err
     assert len(err.splitlines()) == 1
 
 
@@ -102,9 +102,7 @@ def test_the_statuses_to_filter_by_are_those_that_there_are() -> None:
 # show
 
 
-def test_the_first_page_says_what_needs_work_and_against_which_thresholds(
-    agent_report: AgentReport, write: Write
-) -> None:
+def test_the_first_page_shows_what_needs_attention_and_the_thresholds(agent_report: AgentReport, write: Write) -> None:
     code, out, _ = agent_report("show", str(write()))
     assert code == 0
     assert "Team: 6.5 of 10, fails" in out
@@ -115,7 +113,7 @@ def test_the_first_page_says_what_needs_work_and_against_which_thresholds(
     assert "Since report" not in out
 
 
-def test_the_first_page_says_what_changed(warehouse: Warehouse, agent_report: AgentReport, write: Write) -> None:
+def test_the_first_page_shows_what_changed(warehouse: Warehouse, agent_report: AgentReport, write: Write) -> None:
     before, after = write(), write()
     better = Change(metric="criterion:accuracy", verdict="better", before=7.0, after=9.0)
     worse = Change(metric="completion_rate", verdict="worse", before=0.9, after=0.4)
@@ -136,7 +134,7 @@ def test_the_first_page_says_what_changed(warehouse: Warehouse, agent_report: Ag
     assert "Since report" not in agent_report("show", str(before))[1]
 
 
-def test_a_failed_report_says_why(warehouse: Warehouse, agent_report: AgentReport, write: Write) -> None:
+def test_a_failed_report_shows_why(warehouse: Warehouse, agent_report: AgentReport, write: Write) -> None:
     report_id = write(status="failed")
     error = "the judge's quota is used up: HTTP 429: no quota"
     with warehouse.database.writing() as connection:

@@ -30,7 +30,7 @@ def test_a_report_that_has_ended_is_shown_at_once(agent_report: AgentReport, wri
     assert json.loads(out)["status"] == "cancelled"
 
 
-def test_a_report_that_nobody_works_on_is_said_to_be_so(agent_report: AgentReport, write: Write) -> None:
+def test_a_report_that_no_process_works_on_is_reported(agent_report: AgentReport, write: Write) -> None:
     dead = Owner(host="elsewhere", pid=7, process_started=1.0)
     report_id = write(status="generating_agents", owner=dead, heartbeat=NOW - timedelta(minutes=2))
     code, _, err = agent_report("watch", str(report_id))
@@ -103,7 +103,7 @@ def test_lines_come_as_they_happen_and_ctrl_c_leaves_the_report_alone(
     assert row["status"] == "generating_agents"
 
 
-def test_a_report_that_is_discarded_is_said_to_be_gone(
+def test_a_report_that_is_discarded_is_reported_as_gone(
     warehouse: Warehouse, agent_report: AgentReport, write: Write
 ) -> None:
     report_id = write(status="pending", owner=current_owner())

@@ -79,7 +79,7 @@ def warehouse_url(folder: Path) -> str:
     return f"sqlite:///{folder / 'warehouse.db'}"
 
 
-def test_it_ends_in_a_printed_report_that_says_what_is_simulated(demo: Any) -> None:
+def test_it_ends_in_a_printed_report_that_names_what_is_simulated(demo: Any) -> None:
     _, ended, _ = demo
     assert ended.code == 0, ended.err
     assert ended.err == "Starting the demo: a sample environment, a simulated Jaeger and a judge …\n"
@@ -106,11 +106,11 @@ def test_the_command_it_names_shows_the_report_again(demo: Any, run_here: Callab
     shown = run_here(*again[5].split(), folder=command.folder, COLUMNS="80", **variables)
     assert shown.code == 0, shown.err
     # The commands that both name differ: those of the demo set the warehouse first.
-    said, again_said = (
+    printed, printed_again = (
         [line.rstrip() for line in text.splitlines() if "agent-report issues" not in line]
         for text in (ended.out, shown.out.strip())
     )
-    assert said[: len(again_said)] == again_said
+    assert printed[: len(printed_again)] == printed_again
     # The folder is the one of this warehouse: nothing in it is left of reports that are gone.
     pruned = run_here("prune", "--keep", "1s", "--keep-last", "10", folder=command.folder, **variables)
     assert "there are no leftovers" in pruned.out

@@ -1,4 +1,4 @@
-"""``doctor`` says of every connection whether it works, without creating anything or showing a secret."""
+"""``doctor`` shows of every connection whether it works, without creating anything or showing a secret."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def otlp_folder(tmp_path: Path) -> Path:
 
 
 def _request(number: int) -> dict[str, Any]:
-    said = {"openinference.span.kind": "AGENT", "input.value": f"Do {number}", "output.value": f"Did {number}"}
+    attributes = {"openinference.span.kind": "AGENT", "input.value": f"Do {number}", "output.value": f"Did {number}"}
     begun = (int(STARTED.timestamp()) + number * 60) * 10**9
     span = {
         "traceId": f"{number + 1:032x}",
@@ -123,7 +123,7 @@ def _request(number: int) -> dict[str, Any]:
         "name": "planner",
         "startTimeUnixNano": str(begun),
         "endTimeUnixNano": str(begun + 5 * 10**9),
-        "attributes": _attributes(said),
+        "attributes": _attributes(attributes),
         "status": {"code": 1},
     }
     resource = {"attributes": _attributes({"service.name": "shop", "deployment.environment.name": "prod"})}

@@ -180,14 +180,14 @@ def test_otlp_files(init: Init, otlp_folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_store_is_listed_once(init: Init) -> None:
-    said = {"openinference.span.kind": "AGENT", "input.value": "Do it", "output.value": "Did it"}
+    attributes = {"openinference.span.kind": "AGENT", "input.value": "Do it", "output.value": "Did it"}
     span = {
         "traceID": "1" * 32,
         "spanID": "2" * 16,
         "operationName": "planner",
         "startTime": int((time.time() - 3600) * 1_000_000),
         "duration": 5_000_000,
-        "tags": [{"key": key, "type": "string", "value": value} for key, value in said.items()],
+        "tags": [{"key": key, "type": "string", "value": value} for key, value in attributes.items()],
         "processID": "p1",
     }
     trace = {"traceID": "1" * 32, "spans": [span], "processes": {"p1": {"serviceName": "shop", "tags": []}}}

@@ -31,8 +31,8 @@ def _write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def test_conversations_without_anything_else(tmp_path: Path, query_files: Query) -> None:
-    said = (("user", "q"), ("assistant", "a"))
-    rows = [{"messages": [{"role": role, "content": f"{text}{n}"} for role, text in said]} for n in range(3)]
+    turns = (("user", "q"), ("assistant", "a"))
+    rows = [{"messages": [{"role": role, "content": f"{text}{n}"} for role, text in turns]} for n in range(3)]
     path = _write_lines(tmp_path / "chat.jsonl", rows)
     look = _look(path)
     assert look.proposal is not None

@@ -1,4 +1,4 @@
-"""``label`` and ``agreement`` as a person uses them, on a terminal; and what they say where there is none."""
+"""``label`` and ``agreement`` as a person uses them, on a terminal; and what they print where there is none."""
 
 from __future__ import annotations
 
@@ -231,10 +231,10 @@ _REFUSED: list[tuple[LabelOrder, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("order", "says"), _REFUSED, ids=[says for _, says in _REFUSED])
-def test_what_is_wrong_is_refused(here: Any, monkeypatch: pytest.MonkeyPatch, order: LabelOrder, says: str) -> None:
+@pytest.mark.parametrize(("order", "message"), _REFUSED, ids=[message for _, message in _REFUSED])
+def test_what_is_wrong_is_refused(here: Any, monkeypatch: pytest.MonkeyPatch, order: LabelOrder, message: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("7\n"))
-    with pytest.raises(RefusedError, match=says):
+    with pytest.raises(RefusedError, match=message):
         run_label(order)
     assert _stored(here) == []
 

@@ -120,7 +120,7 @@ def test_words_for_passed(report: LabelledReport, tmp_path: Path, word: str, pas
 
 
 @pytest.mark.parametrize(
-    ("lines", "says"),
+    ("lines", "message"),
     [
         ("id:3,301,accuracy,11,,,\n", "line 2, column score: '11' is not a number from 0 to 10"),
         ("id:3,301,accuracy,nan,,,\n", "column score: 'nan'"),
@@ -147,8 +147,8 @@ def test_words_for_passed(report: LabelledReport, tmp_path: Path, word: str, pas
         ("", "has no labels"),
     ],
 )
-def test_what_is_wrong_is_named(report: LabelledReport, tmp_path: Path, lines: str, says: str) -> None:
-    with pytest.raises(RefusedError, match=says):
+def test_what_is_wrong_is_named(report: LabelledReport, tmp_path: Path, lines: str, message: str) -> None:
+    with pytest.raises(RefusedError, match=message):
         _read(report, tmp_path, _HEAD + lines)
 
 
@@ -160,7 +160,7 @@ def test_every_wrong_line_is_named_up_to_twenty(report: LabelledReport, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"", "is empty"),
         (b"agent,criterion,scor\n", "line 1: unknown columns: 'scor'; the column score or passed is missing"),
@@ -173,8 +173,8 @@ def test_every_wrong_line_is_named_up_to_twenty(report: LabelledReport, tmp_path
         (b"agent,criterion,score\n" + b"x" * 200_000, "line 2 is not CSV: field larger"),
     ],
 )
-def test_files_that_are_none(report: LabelledReport, tmp_path: Path, data: bytes, says: str) -> None:
-    with pytest.raises(RefusedError, match=says):
+def test_files_that_are_none(report: LabelledReport, tmp_path: Path, data: bytes, message: str) -> None:
+    with pytest.raises(RefusedError, match=message):
         _read(report, tmp_path, data)
 
 

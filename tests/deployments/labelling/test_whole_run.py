@@ -61,9 +61,9 @@ def test_a_run_is_shown_whole_and_in_order(report: LabelledReport, tmp_path: Pat
     assert dict(whole.ending) == {"Response": "Changed."}
     titles = [moment.title for moment in whole.timeline]
     assert any("called look_up" in title for title in titles)
-    said = [place for place, moment in enumerate(whole.timeline) if moment.text == "I look it up."]
+    spoken = [place for place, moment in enumerate(whole.timeline) if moment.text == "I look it up."]
     heard = [place for place, moment in enumerate(whole.timeline) if moment.text == "Yes, change it."]
-    assert said < heard
+    assert spoken < heard
     page = LabellingPage(report, chosen, "ana", blind=True, base="/s/", whole=found.runs).render(0, "n")
     assert "x" * 3000 in page
     assert "called look_up" in page

@@ -133,7 +133,7 @@ def test_a_page_of_another_origin_orders_nothing(page: Page, evil: str, target: 
         for path in ("/api/events/in", "/api/events/out", "/api/logs/out")
         for message in ('{type: "auth", token: null}',)
     }
-    # Before it is accepted: nothing is read by it, whatever the page says first.
+    # Before it is accepted: nothing is read by it, whatever the page sends first.
     assert set(sockets.values()) == {"refused (closed 1006)"}
     create = f"{target.api}/deployments/{target.deployment}/create_flow_run"
     _attempt(page, "no-cors create_flow_run", f"blob({json.dumps(create)}, {json.dumps(_ORDER)})")

@@ -36,12 +36,12 @@ def test_what_was_written_is_there_when_it_starts_again(short_folder: Path) -> N
         engine.connect()
 
 
-def test_one_that_does_not_start_is_said_with_its_log(short_folder: Path) -> None:
+def test_one_that_does_not_start_is_reported_with_its_log(short_folder: Path) -> None:
     data = short_folder / "data"
     data.mkdir()
     (data / "PG_VERSION").write_text("9.6\n")
-    said = f"{data} did not start; its log is {data / 'log'}"
-    with pytest.raises(PostgresError, match=said), embedded_postgres(data):
+    message = f"{data} did not start; its log is {data / 'log'}"
+    with pytest.raises(PostgresError, match=message), embedded_postgres(data):
         pass
 
 

@@ -43,7 +43,7 @@ def test_a_server_that_has_ended_is_noticed_and_its_log_named(tmp_path: Path) ->
         wait_until_healthy(f"http://127.0.0.1:{port}/api", tmp_path)
 
 
-def test_a_home_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "home").touch()
     with pytest.raises(PrefectServerError, match="PREFECT_HOME"), prefect_server(tmp_path / "home"):
         pass
@@ -122,7 +122,7 @@ _THEIRS = {
 def test_settings_for_another_server_are_not_ours_and_the_last_task_runs_are_stored(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    # A file of settings in the folder, and a profile, say the same as the environment.
+    # A file of settings in the folder, and a profile, set the same as the environment.
     (tmp_path / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in _THEIRS.items()))
     profile = "".join(f"{name} = '{value}'\n" for name, value in _THEIRS.items())
     (home / "profiles.toml").write_text(f'active = "theirs"\n[profiles.theirs]\n{profile}')

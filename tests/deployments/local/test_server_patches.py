@@ -23,7 +23,7 @@ def _answering(status: int) -> ASGIApp:
 
 
 @pytest.mark.parametrize(("status", "hints"), [(503, {"0.1", "true"}), (200, {None}), (429, {None}), (500, {None})])
-def test_only_503_answers_say_when_to_retry(status: int, hints: set[str | None]) -> None:
+def test_only_503_answers_state_when_to_retry(status: int, hints: set[str | None]) -> None:
     answer = TestClient(hint_retries(_answering(status))).get("/")
     assert answer.status_code == status
     assert {answer.headers.get("retry-after"), answer.headers.get("prefect-maintenance")} == hints

@@ -44,7 +44,7 @@ def _lease(storage: PrefectsOnDisk | ConcurrencyLeaseStorage, seconds: float = 6
     return asyncio.run(storage.create_lease([_LIMIT], timedelta(seconds=seconds), metadata)).id
 
 
-def test_a_lease_outlives_its_process_with_all_that_it_says(start: Callable[[], ConcurrencyLeaseStorage]) -> None:
+def test_a_lease_outlives_its_process_with_all_that_it_holds(start: Callable[[], ConcurrencyLeaseStorage]) -> None:
     before = start()
     kept, over, revoked = _lease(before, slots=2), _lease(before, seconds=-1), _lease(before)
     asyncio.run(before.revoke_lease(revoked))

@@ -109,7 +109,7 @@ _CHANGES: dict[str, tuple[Change, list[str]]] = {
 
 @pytest.mark.parametrize("name", list(_CHANGES))
 def test_what_is_wrong_is_named_in_one_line(name: str, settings: Settings, tmp_path: Path) -> None:
-    change, says = _CHANGES[name]
+    change, words = _CHANGES[name]
     shutil.copytree(_ROOT / "flows", tmp_path / "flows")
     content = yaml.safe_load((_ROOT / "prefect.yaml").read_text(encoding="utf-8"))
     change(content)
@@ -119,7 +119,7 @@ def test_what_is_wrong_is_named_in_one_line(name: str, settings: Settings, tmp_p
         load_deployment_file(file, settings)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("prefect.yaml")
-    for word in says:
+    for word in words:
         assert word in str(caught.value)
 
 

@@ -96,13 +96,13 @@ def story(post: Callable[..., Any], run_setup: Callable[..., Any]) -> dict[str, 
 
 def _states(lines: Any) -> dict[str, set[str]]:
     """By state or word, of which pieces."""
-    said: dict[str, set[str]] = {}
+    pieces: dict[str, set[str]] = {}
     for word, found in lines:
-        said.setdefault(word, set()).add(found.what)
-    return said
+        pieces.setdefault(word, set()).add(found.what)
+    return pieces
 
 
-def test_a_check_says_what_is_missing_and_changes_nothing(story: dict[str, Any]) -> None:
+def test_a_check_names_what_is_missing_and_changes_nothing(story: dict[str, Any]) -> None:
     assert _states(story["before"]) == {"missing": _MADE, "skipped": {_NOTIFY}, "warning": {"source"}}
     assert not story["untouched"]["deployments"]
     assert not story["untouched"]["automations"]
@@ -145,9 +145,9 @@ def test_blocks_hold_the_values_and_runs_are_told_to_use_them(story: dict[str, A
     }
 
 
-def test_no_secret_is_in_what_is_said_nor_in_what_the_server_shows(story: dict[str, Any]) -> None:
-    said = [found.what + found.detail for name in ("before", "first", "second", "after") for _, found in story[name]]
-    assert not [line for line in said if KEY in line or PASSWORD in line]
+def test_no_secret_is_printed_nor_shown_by_the_server(story: dict[str, Any]) -> None:
+    printed = [found.what + found.detail for name in ("before", "first", "second", "after") for _, found in story[name]]
+    assert not [line for line in printed if KEY in line or PASSWORD in line]
     shown = json.dumps({name: rows for name, rows in story["made"].items() if name != "blocks"})
     assert KEY not in shown
     assert PASSWORD not in shown
@@ -305,7 +305,7 @@ def test_a_pool_of_an_earlier_version_is_migrated_with_what_a_person_has_set_in_
     "order",
     [{"command": "touch owned"}, {"env": {"PYTHONPATH": "/tmp"}}, {"env.PYTHONPATH": "x"}, {"working_dir": "/tmp"}],
 )
-def test_a_flow_run_says_nothing_of_its_command_environment_or_folder(
+def test_a_flow_run_sets_neither_command_nor_environment_nor_folder(
     story: dict[str, Any], client: SyncPrefectClient, order: dict[str, Any]
 ) -> None:
     template = client.read_work_pool("agent-report").base_job_template
@@ -344,8 +344,8 @@ def test_a_block_that_a_setting_names_is_used_and_never_written(
 ) -> None:
     Secret(value="their own").save("agent-report-of-theirs", overwrite=True)
     monkeypatch.setenv("AGENT_REPORT_JUDGE_KEY_BLOCK", "agent-report-of-theirs")
-    said = _states(run_setup())
-    assert "block agent-report-of-theirs" in said["there"]
+    states = _states(run_setup())
+    assert "block agent-report-of-theirs" in states["there"]
     own: Any = Secret.load("agent-report-of-theirs")
     assert own.get() == "their own"
     monkeypatch.setenv("AGENT_REPORT_JUDGE_KEY_BLOCK", "nobodys")
@@ -402,7 +402,7 @@ def test_a_block_that_notifies_is_found_and_used(
     assert json.loads(request.body)["text"].startswith("agent-report: demo completed|Report 2 has something")
 
 
-def test_the_command_says_the_same_in_lines_and_as_json(
+def test_the_command_prints_the_same_in_lines_and_as_json(
     story: dict[str, Any], run_here: Callable[..., Any], client: SyncPrefectClient
 ) -> None:
     """In a process of its own it is run by the stack."""
@@ -429,7 +429,7 @@ def test_the_command_says_the_same_in_lines_and_as_json(
 
 
 @pytest.mark.parametrize(
-    ("api", "source", "code", "says"),
+    ("api", "source", "code", "message"),
     [
         (None, "sqlite:///station.db", 2, "PREFECT_API_URL"),
         ("http://admin:hunter2@127.0.0.1:1/api", "sqlite:///station.db", 1, "PREFECT_API_URL"),
@@ -437,12 +437,12 @@ def test_the_command_says_the_same_in_lines_and_as_json(
     ],
 )
 def test_what_is_wrong_is_one_line(
-    run_here: Callable[..., Any], api: str | None, source: str, code: int, says: str
+    run_here: Callable[..., Any], api: str | None, source: str, code: int, message: str
 ) -> None:
     with temporary_settings({PREFECT_API_URL: api}) if api else temporary_settings(restore_defaults={PREFECT_API_URL}):
         ended = run_here("setup", AGENT_REPORT_SOURCE_URL=source)
     assert ended.code == code
-    assert says in ended.err
+    assert message in ended.err
     assert len(ended.err.splitlines()) == 1
     assert "hunter2" not in ended.printed
 

@@ -1,4 +1,4 @@
-"""What a real server returns after setup is what prefect.yaml says, and what is due is scheduled.
+"""What a real server returns after setup is what prefect.yaml states, and what is due is scheduled.
 
 After test_setup, whose last setup has left everything as it should be.
 """
@@ -47,7 +47,7 @@ def test_there_are_these_and_no_others(content: dict[str, Any], deployed: dict[s
 
 
 @pytest.mark.parametrize("name", _NAMES)
-def test_what_the_api_returns_is_what_the_file_says(
+def test_what_the_api_returns_is_what_the_file_states(
     content: dict[str, Any], deployed: dict[str, Any], post: Callable[..., Any], name: str
 ) -> None:
     written = next(row for row in content["deployments"] if row["name"] == name)

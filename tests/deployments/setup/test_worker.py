@@ -183,7 +183,7 @@ class Cancelled:
     run_id: UUID
     judge: SimulatedJudge
     asked: int
-    """How often, when the report said that it was cancelled."""
+    """How often, when the report recorded that it was cancelled."""
     row: dict[str, Any]
 
 
@@ -244,10 +244,10 @@ def test_an_event_takes_a_report_up_from_the_ledger_by_the_blocks_and_shows_no_s
     assert kept is not None
     assert (kept["status"], kept["agents_evaluated"]) == ("completed", 4)
     # The log is whole a little after the run's end.
-    log = eventually(lambda: (said := _messages(post, run_id)) and "Finished in state" in said and said)
-    said = [line for line in log.splitlines() if "limit on the tag llm" in line]
-    assert len(said) == 1
-    assert "`prefect concurrency-limit create llm 1`" in said[0]
+    log = eventually(lambda: (text := _messages(post, run_id)) and "Finished in state" in text and text)
+    lines = [line for line in log.splitlines() if "limit on the tag llm" in line]
+    assert len(lines) == 1
+    assert "`prefect concurrency-limit create llm 1`" in lines[0]
     assert KEY not in team.log
     assert KEY not in str(post("/flow_runs/filter")) + str(post("/events/filter"))
 

@@ -100,14 +100,14 @@ def test_a_second_one_in_its_folder_is_refused(up: Up, run_here: Callable[..., A
     assert re.search(rf"another `\S*agent-report up` runs in {up.folder} \(process {up.state['pid']}\)", words)
 
 
-def test_what_is_killed_is_said_and_comes_back(up: Up) -> None:
+def test_what_is_killed_is_announced_and_comes_back(up: Up) -> None:
     api = up.state["api"]
     before = up.state["children"]
     assert list(before) == ["keeper", "postgres", "demo", "server", "worker", "receiver"]
     for name, pid in before.items():
         os.kill(pid, signal.SIGKILL)
-        said = f"{name} was killed (SIGKILL); its log is {up.folder / 'logs' / name}.log; it is started again\n"
-        up.until(lambda said=said: said in up.text)  # type: ignore[misc]
+        line = f"{name} was killed (SIGKILL); its log is {up.folder / 'logs' / name}.log; it is started again\n"
+        up.until(lambda line=line: line in up.text)  # type: ignore[misc]
         if name == "postgres":
             # What comes after it would end once more without it.
             up.until(lambda: "postgres is back\n" in up.text)
@@ -205,7 +205,7 @@ def _refused(up: Up) -> str:
 
 
 @_in_browser
-def test_the_form_says_what_everything_is_and_fills_in_no_option(watched: dict[str, Any], up: Up) -> None:
+def test_the_form_explains_everything_and_fills_in_no_option(watched: dict[str, Any], up: Up) -> None:
     for words in ("by its name in the source", "The team's goal", "Judge model", "Default: gpt-5.4-mini.", "Ask again"):
         assert words in watched["form"]
     parameters = up.api.get(f"/flow_runs/{watched['run']}").json()["parameters"]
@@ -239,7 +239,7 @@ def test_progress_is_seen_in_the_middle_and_ends_at_the_end(watched: dict[str, A
 
 
 @_in_browser
-def test_the_report_says_verdict_worst_agents_and_where_it_is(watched: dict[str, Any], up: Up) -> None:
+def test_the_report_shows_verdict_worst_agents_and_where_it_is(watched: dict[str, Any], up: Up) -> None:
     text = watched["report"]
     assert "Weekly: " in text
     assert "of 10, " in text
@@ -266,7 +266,7 @@ def test_a_failed_agent_is_seen_without_opening_logs(watched: dict[str, Any], up
 
 
 @_in_browser
-def test_the_log_is_a_dozen_lines_that_say_what_happened(watched: dict[str, Any], up: Up) -> None:
+def test_the_log_is_a_dozen_lines_that_state_what_happened(watched: dict[str, Any], up: Up) -> None:
     number = watched["row"]["id"]
     logs = up.post("/logs/filter", {"logs": {"flow_run_id": {"any_": [watched["run"]]}}})
     text = "\n".join(row["message"] for row in logs)

@@ -173,7 +173,7 @@ def test_what_folds_takes_no_columns_room() -> None:
     assert "2" * 20 not in _printed(60, print_table, columns)
 
 
-def test_a_report_says_why_agents_failed_or_did_not_pass() -> None:
+def test_a_report_shows_why_agents_failed_or_did_not_pass() -> None:
     agents = [
         _agent("good", weaknesses=["slow"]),
         _agent("weak", passed=False, weaknesses=["5 runs timed out"], reasoning="Often late."),
@@ -189,7 +189,7 @@ def test_a_report_says_why_agents_failed_or_did_not_pass() -> None:
     assert "([red]m)" in printed
 
 
-def test_unfinished_reports_say_how_far_they_are() -> None:
+def test_unfinished_reports_show_how_far_they_are() -> None:
     assert "generating_agents, 42%" in _printed(80, print_report, _report(), [])
     for seconds, shown in ((5.44, "completed in 5.4 s"), (103.4, "completed in 1 min 43 s")):
         report = _report(status="completed", generation_duration_seconds=seconds)

@@ -43,7 +43,7 @@ WIDE = {
 
 @dataclass
 class Running:
-    """A receiver, what it has logged, and requests to it that are signed as the arguments say."""
+    """A receiver, what it has logged, and requests to it that are signed as the arguments ask."""
 
     url: str
     http: httpx.Client = field(repr=False)

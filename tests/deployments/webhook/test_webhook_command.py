@@ -16,7 +16,7 @@ API = {"PREFECT_API_URL": API_URL}
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         (API, "AGENT_REPORT_WEBHOOK_SECRETS"),
         ({**API, "AGENT_REPORT_WEBHOOK_SECRETS": "hunter2"}, "AGENT_REPORT_WEBHOOK_SECRETS"),
@@ -29,7 +29,7 @@ API = {"PREFECT_API_URL": API_URL}
     ],
 )
 def test_it_does_not_start_without_what_it_needs(
-    run_here: Callable[..., Any], settings: dict[str, str], said: str
+    run_here: Callable[..., Any], settings: dict[str, str], message: str
 ) -> None:
     with temporary_settings({PREFECT_API_URL: settings.get("PREFECT_API_URL")}):
         ended = run_here("webhook", "--port", "0", **settings)
@@ -37,11 +37,11 @@ def test_it_does_not_start_without_what_it_needs(
     assert ended.out == ""
     (line,) = ended.err.splitlines()
     assert line.startswith("Refused: ")
-    assert said in line
+    assert message in line
     assert "hunter2" not in line
 
 
-def test_a_port_that_is_taken_is_said_so(run_here: Callable[..., Any]) -> None:
+def test_a_port_that_is_taken_is_reported(run_here: Callable[..., Any]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, temporary_settings({PREFECT_API_URL: API_URL}):
         ended = run_here("webhook", "--port", str(listener.getsockname()[1]), **API, **SECRETS)
     assert ended.code == 1

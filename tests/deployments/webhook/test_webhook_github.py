@@ -38,7 +38,7 @@ def test_a_deployment_that_succeeded_orders_a_report_once(receiver: Any, deploye
     assert other.json()["flow_run_id"] != answer.json()["flow_run_id"]
 
 
-def test_a_dispatch_orders_what_its_payload_says(receiver: Any, deployed: Any) -> None:
+def test_a_dispatch_orders_what_its_payload_states(receiver: Any, deployed: Any) -> None:
     body = {"action": "agent-report.requested", "client_payload": {"environment": "staging", "name": "x"}}
     answer = receiver.order_github(body, "repository_dispatch", delivery="d-1")
     assert _parameters(deployed, answer) == {"environment": "staging", "name": "x"}
@@ -92,7 +92,7 @@ def test_other_events_are_answered_and_do_nothing(receiver: Any, deployed: Any, 
         ("deployment_status", _deployment(deployment={"payload": {"agent_report": {"environment": "secret"}}}), 403),
     ],
 )
-def test_an_event_of_ours_that_lacks_something_says_what(receiver: Any, event: str, body: Any, status: int) -> None:
+def test_an_event_of_ours_that_lacks_something_explains_what(receiver: Any, event: str, body: Any, status: int) -> None:
     answer = receiver.order_github(body, event)
     assert answer.status_code == status
     assert answer.json()["detail"]

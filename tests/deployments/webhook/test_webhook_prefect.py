@@ -136,7 +136,7 @@ def test_urls_hold_no_credentials() -> None:
     )
 
 
-def test_a_prefect_that_is_not_there_is_said_so_and_waited_for(start_receiver: Any) -> None:
+def test_a_prefect_that_is_not_there_is_reported_and_waited_for(start_receiver: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         gone = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
     with start_receiver(gone) as running:
@@ -149,7 +149,7 @@ def test_a_prefect_that_is_not_there_is_said_so_and_waited_for(start_receiver: A
         assert running.http.get(running.url + "/healthz").status_code == 200
 
 
-def test_a_deployment_that_is_missing_is_said_so_until_it_is_there(deployed: Any, start_receiver: Any) -> None:
+def test_a_deployment_that_is_missing_is_reported_until_it_is_there(deployed: Any, start_receiver: Any) -> None:
     name = f"late-{uuid.uuid4().hex[:6]}"
     with start_receiver(deployed.api_url, AGENT_REPORT_WEBHOOK_DEPLOYMENT=f"generate_report/{name}") as running:
         delivery = "msg_late"

@@ -29,7 +29,7 @@ def open_to_all(deploy: Any, tmp_path_factory: pytest.TempPathFactory, serve_in:
         yield running
 
 
-def test_made_up_requests_are_answered_as_the_document_says(open_to_all: Any) -> None:
+def test_made_up_requests_are_answered_as_documented(open_to_all: Any) -> None:
     """Signed and unsigned, of all operations of the document; some of the signed orders are real ones."""
     ended = subprocess.run(
         # Without the suite's settings, which leave the plugin of schemathesis out.

@@ -149,7 +149,7 @@ def test_a_body_that_is_no_utf8_is_400() -> None:
 
 
 @pytest.mark.parametrize(
-    ("standard", "github", "said"),
+    ("standard", "github", "message"),
     [
         ([], [], "AGENT_REPORT_WEBHOOK_SECRETS"),
         ([NEW, "whsec_hunter2-hunter2-hunter2-hunter2"], [], "SECRETS.1"),
@@ -160,10 +160,10 @@ def test_a_body_that_is_no_utf8_is_400() -> None:
         ([NEW], ["bmV3" * 8], "GITHUB_SECRETS.0"),
     ],
 )
-def test_no_secret_or_a_weak_one_is_refused_unshown(standard: list[str], github: list[str], said: str) -> None:
+def test_no_secret_or_a_weak_one_is_refused_unshown(standard: list[str], github: list[str], message: str) -> None:
     with pytest.raises(RefusedError) as caught:
         _signatures(standard=standard, github=github)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert "bmV3" not in str(caught.value)
 

@@ -39,10 +39,10 @@ def test_a_file_that_exists_is_replaced_only_with_force(
     for name, kind in (("thesis.txt", "json"), ("runs.csv", "csv"), ("report.json", "json")):
         out = tmp_path / name
         out.write_text("dear", encoding="utf-8")
-        code, printed, said = agent_report("export", report_id, "--format", kind, "--out", str(out))
+        code, printed, errors = agent_report("export", report_id, "--format", kind, "--out", str(out))
         assert (code, printed) == (2, "")
-        assert str(out) in said
-        assert "--force" in said
+        assert str(out) in errors
+        assert "--force" in errors
         assert out.read_text(encoding="utf-8") == "dear"
         assert agent_report("export", report_id, "--format", kind, "--out", str(out), "--force") == (0, "", "")
         assert "good-bot" in out.read_text(encoding="utf-8")

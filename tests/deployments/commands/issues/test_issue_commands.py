@@ -104,16 +104,16 @@ def test_people_decide(agent_report: AgentReport, report: int, warehouse: Wareho
 def test_what_cannot_be_decided_is_refused_and_nothing_is_recorded(
     agent_report: AgentReport, report: int, warehouse: Warehouse
 ) -> None:
-    code, _, said = agent_report("close", "i-aaaaaa", "i-999999")
+    code, _, errors = agent_report("close", "i-aaaaaa", "i-999999")
     assert code == 2
-    assert "there is no issue 'i-999999'" in said
+    assert "there is no issue 'i-999999'" in errors
     assert agent_report("close", "other")[0] == 2
     assert agent_report("close", "i-aaaaaa", "--by", " ")[0] == 2
     assert agent_report("close", "i-aaaaaa", "--environment", "staging")[0] == 2
     other = warehouse.create_report({"environment": "staging"})
     warehouse.write_report(other, {"status": "completed"}, [], [], [], [_issue("i-aaaaaa")])
-    code, _, said = agent_report("close", "i-aaaaaa")
-    assert (code, "several environments (prod, staging)" in said) == (2, True)
+    code, _, errors = agent_report("close", "i-aaaaaa")
+    assert (code, "several environments (prod, staging)" in errors) == (2, True)
     assert load_decisions(warehouse.database, "prod") == {}
     assert agent_report("close", "i-aaaaaa", "--environment", "staging")[0] == 0
     assert load_decisions(warehouse.database, "staging").keys() == {"i-aaaaaa"}

@@ -72,7 +72,7 @@ def test_a_run_is_judged_once_and_belongs_to_no_report(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("nosuch", "--environment", "demo"), "there is no run nosuch in the environment 'demo'"),
         (("1", "--environment", "nowhere"), "nowhere"),
@@ -81,13 +81,13 @@ def test_a_run_is_judged_once_and_belongs_to_no_report(
     ],
 )
 def test_what_cannot_be_judged_is_refused_before_anything_is_spent(
-    run_here: Command, source: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+    run_here: Command, source: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     with SimulatedJudge(agent_seconds=0) as judge:
         ended = run_here("judge", *arguments, **_settings(source, judge, tmp_path))
         assert judge.requests == []
     assert ended.code == 2
-    assert said in ended.err
+    assert message in ended.err
 
 
 def test_a_run_that_has_not_finished_is_refused(run_here: Command, source: Path, run_id: str, tmp_path: Path) -> None:
