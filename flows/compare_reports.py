@@ -10,7 +10,7 @@ from tasks.connecting import open_clients
 
 @flow(name="compare_reports", flow_run_name="compare report {report_id}")
 def compare_reports(report_id: int, baseline_id: int | None = None) -> list[str]:
-    """Say what got better or worse between two reports, beyond what noise explains.
+    """Compare two reports: what got better or worse, beyond what noise explains.
 
     Args:
         report_id: The report in question, by its id in the warehouse.

@@ -44,7 +44,7 @@ def generate_report(
 
     Raises:
         RefusedError: something asked for is wrong; nothing was paid and no row is left.
-        ReportFailedError: the report ended as ``failed``; its rows say why.
+        ReportFailedError: the report ended as ``failed``; its rows record why.
     """
     started_at = datetime.now(UTC)
     with open_clients():
