@@ -21,7 +21,7 @@ from tasks.report.stored_report import StoredReport
 
 @dataclass(frozen=True)
 class Case:
-    """How the pairs of one case come about; values are those of ``World``. ``named``: whether runs say their task."""
+    """How the pairs of one case come about; values are those of ``World``. ``named``: whether runs name their task."""
 
     night_icc: float = 0.0
     task_icc: float = 0.0

@@ -1,9 +1,9 @@
 """Kills reports while they are being judged: ``python -m benchmarks.kills [KILLS] [--seed N] [--each 2]``.
 
 Every report is killed (SIGKILL, at a random moment after its first judge call) ``--each`` times and resumed by its id,
-on SQLite and PostgreSQL in turn. Prints a line a report: calls that reached the endpoint, calls in the ledger, what the
-report says that they cost, and how many questions were asked again although their answer was stored. Exits 1 when they
-do not agree. Prefect's server, the source, Jaeger and the judge live on in processes of their own.
+on SQLite and PostgreSQL in turn. Prints a line a report: calls that reached the endpoint, calls in the ledger, their
+cost in the report, and how many questions were asked again although their answer was stored. Exits 1 when they do not
+agree. Prefect's server, the source, Jaeger and the judge live on in processes of their own.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PATIENCE_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one report: calls at the endpoint, and what ledger and report say of them."""
+    """What happened to one report: calls at the endpoint, and what ledger and report record of them."""
 
     warehouse: str
     kills: int
@@ -160,7 +160,7 @@ def killed_in_time(others: Services, process: subprocess.Popen[str], chance: ran
 
 
 def look(warehouse: Warehouse, kind: str, kills: int, asked: int) -> Outcome:
-    """What ledger and report say."""
+    """What ledger and report record."""
     with warehouse.database.reading() as connection:
         rows = connection.execute(sa.select(judge_calls)).mappings().all()
     answered = [row for row in rows if row["status"] == "answered"]

@@ -202,7 +202,7 @@ def _read_sections() -> dict[str, str]:
 
 
 def _write_sections(sections: Mapping[str, str]) -> None:
-    head = "# Results of the benchmarks\n\nMade by `make bench`; each section says on which commit and machine.\n"
+    head = "# Results of the benchmarks\n\nMade by `make bench`; each section names the commit and the machine.\n"
     order = [title for title, _ in _SECTIONS.values() if title in sections]
     text = head + "".join(f"\n## {title}\n\n{sections[title]}\n" for title in order)
     made = _RESULTS.with_suffix(".making")

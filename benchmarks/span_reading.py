@@ -1,7 +1,7 @@
 """How well the spans of real instrumentations are read: ``python -m benchmarks.span_reading [--all]``.
 
 The recordings are of one scripted story, by many frameworks and client libraries under their instrumentations, as a
-real Jaeger answered them; the truth says what is in them. Prints a row for each recording that is not read right, or
+real Jaeger answered them; the truth states what is in them. Prints a row for each recording that is not read right, or
 for every one, and a total; fails when a row is wrong that ``UNREADABLE`` does not explain.
 """
 
@@ -25,10 +25,10 @@ UNREADABLE: Mapping[str, str] = {
     "ai-sdk5-generateText__own": "AI SDK 5 wrote no cached tokens: it has ai.usage.cachedInputTokens since 6.",
     "crewai__openinference-crewai": "The recording is shortened where the crew's output has its token_usage and model.",
 }
-"""Recordings that cannot be read as the truth says, and why."""
+"""Recordings that cannot be read as the truth has them, and why."""
 
-# A count that nothing states must be None. A trace does not say that it knows all tools, errors or repeats: there
-# an unknown truth is not compared.
+# A count that nothing states must be None. A trace does not record whether it has all tools, errors or repeats:
+# there an unknown truth is not compared.
 _COUNTS = ("llm_calls", "input_tokens", "output_tokens", "cached_tokens")
 
 
@@ -73,7 +73,7 @@ def differences(recording: Recording) -> dict[str, tuple[Any, Any]]:
 
 
 def read_fields(spans: list[Span]) -> dict[str, Any]:
-    """What the summary of ``spans`` says, in the fields of the truth, and ``errors``."""
+    """The summary of ``spans``, in the fields of the truth, and ``errors``."""
     summary = summarize(spans)
     return {
         "llm_calls": summary.llm_calls,

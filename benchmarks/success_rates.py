@@ -104,7 +104,7 @@ def report_of(shown: Shown) -> JudgedReport:
 
 
 def ratings_of(report: JudgedReport, shown: Shown, labelled: Codes) -> list[PairedRating]:
-    """What people say of these runs: the truth."""
+    """People's verdicts on these runs: the truth."""
     ratings = []
     keys = list(report.runs)
     for index in labelled:
