@@ -44,7 +44,7 @@ class Capabilities:
         return self._form
 
     def is_proven(self, form: Form) -> bool:
-        """Whether this is the form of now, and a call was answered in it."""
+        """Whether this is the current form and a call was answered in it."""
         return self._proven and form == self._form
 
     @contextmanager
