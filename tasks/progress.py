@@ -66,18 +66,18 @@ class Progress:
 
     def reading(self, agents: int) -> None:
         """The agents are known, their runs and traces are being read."""
-        self._announce(5, "generating_team", f"Reading runs and traces of {counted(agents, 'agent')}")
+        self._advance(5, "generating_team", f"Reading runs and traces of {counted(agents, 'agent')}")
 
     def evaluated(self, done: int, total: int) -> None:
         """``done`` of ``total`` agents have an evaluation, or a reason why not."""
         share = done / total if total else 1.0
         progress = _EVIDENCE + (_JUDGED - _EVIDENCE) * share
         step = f"Evaluated {done}/{counted(total, 'agent')}"
-        self._announce(progress, "generating_agents", step if done < total else f"{step}, waiting for the team's")
+        self._advance(progress, "generating_agents", step if done < total else f"{step}, waiting for the team's")
 
     def writing(self) -> None:
         """Everything is judged, the report is being written."""
-        self._announce(95, "generating_agents", "Writing the report")
+        self._advance(95, "generating_agents", "Writing the report")
 
     def ended(self, rows: ReportRows) -> None:
         """The report is written, and with it its row; the artifact ends as it does."""
@@ -86,7 +86,7 @@ class Progress:
         step = report["current_step"]
         self._last = (progress, f"{step}: {report['error']}" if report["error"] else step or "")
 
-    def _announce(self, progress: float, status: str, step: str) -> None:
+    def _advance(self, progress: float, status: str, step: str) -> None:
         with self._changed:
             self._latest = (progress, status, step)
             self._reached = progress

@@ -153,7 +153,7 @@ class EvaluationQueue:
         return most - 1 if self._expected and self._width > 1 else most
 
     def _notice_team_slot(self) -> None:
-        """Note when the team first has its slot: what is submitted later cannot take it."""
+        """Note that the team has its slot, or is done: what is submitted from then on cannot take it."""
         # With every slot taken and no more in flight than slots, the team has one.
         all_hold = self._in_flight <= self._width and self._judge.slots.is_full
         if self._draft.team is not None or (not self._team_is_due and all_hold):

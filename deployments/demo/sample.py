@@ -143,7 +143,7 @@ def _play_runs(
 
 
 def _twists(spec: Mapping[str, Any], count: int, rng: random.Random) -> list[Twist]:
-    """One for each run: failures, wrong claims and loops by the shares of the data file, at random places."""
+    """One for each run: failures, wrong claims and loops in the shares that the data file sets, at random places."""
     failing = round(count * (1 - spec["success"])) if spec["failures"] else 0
     pool = [failure for failure in spec["failures"] for _ in range(failure["weight"])]
     twists = [Twist(failure=pool[place * len(pool) // failing]) for place in range(failing)]

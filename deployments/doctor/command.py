@@ -113,7 +113,7 @@ def _ask_user(question: str) -> bool:
 def print_finding(console: Console, finding: Finding) -> None:
     """Print one line."""
     advice = f" → {finding.advice}" if finding.advice else ""
-    detail = one_line(fill_in_program(f"{finding.detail}{advice}"))
+    message = one_line(fill_in_program(f"{finding.detail}{advice}"))
     state = (f"{_WORDS[finding.state]:<7}", _COLOURS[finding.state])
-    text = Text.assemble(state, f"{finding.what:<11}", detail)
+    text = Text.assemble(state, f"{finding.what:<11}", message)
     console.print(text, soft_wrap=True)

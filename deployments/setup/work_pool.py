@@ -36,9 +36,9 @@ _RUN_ENVIRONMENT = {
 class Pool:
     """The pool of this name, with ``environment`` among the variables that its runs get.
 
-    A process pool is locked: a flow run whose job variables set its command, its environment or its folder is refused,
-    as it runs with all that its worker may do. A pool of another type (docker, kubernetes) keeps everything that a
-    person has set in it.
+    A process pool is locked: job variables that set the command, the environment or the folder of a flow run are
+    refused by the API or ignored by the worker, as the flow run may do all that its worker may. A pool of another type
+    (docker, kubernetes) keeps everything that a person has set in it.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:

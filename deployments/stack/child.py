@@ -18,7 +18,7 @@ _LOG_BYTES = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a child runs. ``is_ready`` returns whether it works, given when it was started; it is called often."""
+    """What a child runs. ``is_ready`` gets the time of its start and returns whether it works; it is called often."""
 
     name: str
     command: Sequence[str]

@@ -174,7 +174,7 @@ def _overview(stack: _Stack) -> list[Text]:
         "UI password": f"the whole line in {stack.place.password}",
         "Prefect API": stack.api,
         "Webhooks": f"{stack.webhooks}/webhooks/reports",
-        "Warehouse": stack.warehouse or "yours, set by AGENT_REPORT_WAREHOUSE_URL or _BLOCK",
+        "Warehouse": stack.warehouse or "yours (AGENT_REPORT_WAREHOUSE_URL or AGENT_REPORT_WAREHOUSE_BLOCK)",
         "Parquet": stack.settings["AGENT_REPORT_PARQUET_URL"],
         "Logs": str(stack.place.logs),
     }

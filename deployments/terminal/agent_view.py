@@ -30,7 +30,7 @@ _SHOWN_ID = 40
 def print_agent(
     console: Console, report: ReportRow, agent: AgentRow, criteria: Sequence[CriterionRow], runs: Sequence[RunRow]
 ) -> None:
-    """Everything that ``report`` shows of one agent.
+    """Everything that ``report`` shows about one agent.
 
     Args:
         agent: Its row of ``agent_report_details``.

@@ -37,7 +37,7 @@ class RunShown(BaseModel):
     flow_run_id: UUID
     flow_run_name: str
     status: str = Field(description="Type of its state in Prefect, such as scheduled, running, completed, failed.")
-    message: str = Field(description="The state's message, such as why it failed.")
+    message: str = Field(description="The message of its state in Prefect, for example why the flow run failed.")
     api_url: str = Field(description="The flow run in Prefect's API.")
     ui_url: str = Field(description="The flow run in Prefect's UI.")
 

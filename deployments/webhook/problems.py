@@ -86,4 +86,4 @@ async def answer_http_error(_: Request, error: Exception) -> JSONResponse:
 
 async def answer_failure(_: Request, __: Exception) -> JSONResponse:
     """An unexpected error. The answer has nothing of the exception, which is in the log."""
-    return problem_response(ProblemError(500, "The receiver failed; its log has details. Sending it again is safe."))
+    return problem_response(ProblemError(500, "The receiver failed; see its log. Sending the request again is safe."))

@@ -89,7 +89,7 @@ class Repeat:
 
 
 def compare_repeats(criterion: str, repeats: Sequence[Repeat]) -> CriterionAgreement:
-    """How far opinions on the same questions agree; questions with one opinion are left out.
+    """How far opinions on the same questions agree; a single opinion cannot show agreement, and is left out.
 
     Kappas are over all ordered pairs of each question's opinions, weighed so that a question with m of them counts m
     (the coincidences of Krippendorff 2004, ch. 11; on pass and fail Scott's pi). n is the number of questions.

@@ -66,7 +66,8 @@ def _parameters(report: ReportRow, key: str) -> dict[str, Any]:
 def judge_reasons(baseline: StoredReport, report: StoredReport) -> tuple[str, ...]:
     """Why no score of the two can be compared, one for each thing about the judge that differs; empty when none does.
 
-    Reports made before schema 0002 do not record what decided their judge's answers; of these the model is compared.
+    Reports made before schema 0002 do not record the settings of their judge: with another model, or without the same
+    fingerprint, they are not comparable.
     """
     before, after = baseline.report, report.report
     settings = [row.get("judge_settings") or {} for row in (before, after)]
@@ -76,7 +77,7 @@ def judge_reasons(baseline: StoredReport, report: StoredReport) -> tuple[str, ..
         if before.get("judge_fingerprint") == after.get("judge_fingerprint"):
             return ()
         unknown = baseline.id if not settings[0] else report.id
-        return (f"report {unknown} does not record how its judge was set",)
+        return (f"report {unknown} does not record the settings of its judge",)
     known = [(key, _JUDGE.get(key, key)) for key in sorted({*settings[0], *settings[1]})]
     return tuple(
         _differs(title, settings[0].get(key), settings[1].get(key))
@@ -156,7 +157,7 @@ def tasks_reason(samples: Samples) -> str | None:
 
 
 def tasks_differ(count: int, total: int) -> str:
-    """The reason of a comparison as a whole when the tasks of ``count`` of its ``total`` agents differ."""
+    """The reason that a comparison gives as a whole when the tasks of ``count`` of its ``total`` agents differ."""
     whose = f"{count} of {total} agents" if total > 1 else "the agent"
     return f"other tasks of {whose}: a change there cannot be distinguished from the effect of the tasks"
 

@@ -32,9 +32,10 @@ class Change(Compared):
     """One metric of one agent, or of the team, before and after.
 
     ``metric`` is ``score``, ``criterion:NAME``, ``success_rate`` (which runs did their task, 0 to 1),
-    ``completion_rate`` (what their statuses report, 0 to 1), ``avg_duration_seconds`` or ``avg_cost_usd``. ``low`` and
-    ``high`` bound ``difference`` (after - before) with 95% confidence; ``p_value`` is corrected for everything that
-    was compared beside it; ``detectable`` is the smallest difference that could have been distinguished from noise.
+    ``completion_rate`` (which completed, by their statuses, 0 to 1), ``avg_duration_seconds`` or ``avg_cost_usd``.
+    ``low`` and ``high`` bound ``difference`` (after - before) with 95% confidence; ``p_value`` is corrected for
+    everything that was compared beside it; ``detectable`` is the smallest difference that could have been
+    distinguished from noise.
     None is not measured, or not known.
     """
 
@@ -70,7 +71,7 @@ class AgentComparison(Compared):
 class Comparison(Compared):
     """Report ``report_id`` against ``baseline_id``.
 
-    ``reasons`` state in what the two differ as a whole (judge, agents asked for, model of the runs). What that leaves
+    ``reasons`` state how the two differ as a whole (judge, agents asked for, model of the runs). What that leaves
     comparable, the verdicts show: another judge leaves the runs, another choice of agents all but the team.
     """
 

@@ -24,7 +24,8 @@ CRITERION_SD = 1.2
 _LEAST_DIFFERENCES = 12
 # How many of the differences of history what is assumed beforehand is worth.
 _PRIOR_WORTH = 6
-# Of a normal spread, a median absolute deviation is as good an estimate as a standard deviation over 37% of the values.
+# Of normally distributed values, a median absolute deviation is as good an estimate of the spread as a standard
+# deviation over 37% of them.
 _MAD_EFFICIENCY = 0.37
 # A run more or less makes no other pair of reports.
 _ALIKE = 0.89
@@ -121,9 +122,9 @@ def measure_noise(readings: Sequence[StoredReport], history: Sequence[ScoreRow],
     """The noise from the several answers in ``readings`` and from the scores of earlier comparable reports.
 
     ``factor`` is how much other runs make of the difference between the two that are compared (``variance_factor``).
-    Reports that have more runs in common move less: such a pair is no evidence on these, and each is compared with the
-    next one that has as many others. A score that was reused (the same answer, from the ledger) carries no noise, and
-    is left out.
+    Reports that have more runs in common move less: such a pair is no measure of the noise of these two, and each is
+    compared with the next one that has as many others. A reused score (the same answer, from the ledger) is no new
+    measurement, and is left out.
     """
     answers = [
         scores for reading in readings for row in reading.criteria if (scores := row["scores"]) and len(scores) > 1
@@ -146,8 +147,8 @@ def _pooled(answers: Sequence[Sequence[float]]) -> float | None:
 def _moved(rows: Sequence[ScoreRow], factor: float) -> tuple[float, int] | None:
     """The robust standard deviation of the moves from one report to a later one, and their number; None without any.
 
-    The median's share holds whatever few agents really changed; the tenth largest of a hundred shows some agents
-    that move more than most, which a median over all does not see: the larger of both counts.
+    The median is right whatever few agents really changed; the tenth largest of a hundred shows that some agents move
+    more than most, which the median does not: the larger of both counts.
     """
     series: dict[tuple[AgentId | None, str | None], list[ScoreRow]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.report_id):

@@ -23,8 +23,8 @@ class KnownCalls:
 def known_calls(run: Run, trace: Trace | None = None) -> KnownCalls:
     """The calls of ``run``: its row's, which are whole; its trace's where the row has none, or fewer.
 
-    Without a call, the row's are whole where the row records calls at all (``Run.tool_calls_known``), and the trace's
-    where the trace is complete and records them.
+    Without a call, the row's are whole where the row has a list of calls, even an empty one (``Run.tool_calls_known``),
+    and the trace's where the trace is complete and shows which tools were called.
     """
     telemetry = trace.telemetry if trace is not None else None
     spans = telemetry.tool_calls if telemetry is not None else ()

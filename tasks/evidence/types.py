@@ -82,7 +82,7 @@ class Run(Fact):
     cost_usd: float | None = Field(None, description="By the source; comes before the price list.")
     model_name: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
-    tool_calls_known: bool = Field(False, description="Whether the source records which tools were called, if any.")
+    tool_calls_known: bool = Field(False, description="Whether the source records the calls, or that there were none.")
     tool_calls_invalid: str | None = Field(None, description="The column's text, when it was not what it should be.")
     execution_steps: str | None = Field(None, description="The column's text as it is.")
     messages: str | None = Field(None, description="The column's text as it is.")

@@ -26,8 +26,8 @@ TEAM = "team"
 class Rules:
     """Release rules; None: the rule is not set. ``min_score`` is 0 to 10, the rates are 0 to 1.
 
-    Success is whether runs did their task, completion what their statuses report. A rate is compared with its minimum
-    by its 95% interval, or with ``by_point`` by its value alone.
+    Success is whether runs did their task, completion whether they completed, by their statuses. A rate is compared
+    with its minimum by its 95% interval, or with ``by_point`` by its value alone.
     """
 
     min_score: float | None = None

@@ -1,4 +1,4 @@
-"""What a reply's counts show of limits that no one stated: a prompt that was cut, an answer that ran out of room."""
+"""What a reply's counts show about limits that no one stated: a prompt that was cut, an answer that ran out of room."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _NOT_SHOWN: Any = {
 
 
 def digest_evidence(evidence: Evidence) -> str:
-    """SHA-256 over all that could be shown of the evidence: of a run that is still going, only that it is."""
+    """SHA-256 over all that could be shown of the evidence: of a run in progress, only that it is in progress."""
     finished = evidence.finished_runs
     known = {run.id for run in finished}
     canonical = evidence.model_copy(

@@ -277,7 +277,7 @@ class Judge:
         return follow_up(question, draft, turns, self._bounds, factor=self.scale.factor, added_tokens=added)
 
     def _learn(self, draft: Draft, stated: StatedLimits | None, correction: float) -> float:
-        """Note what a refusal shows of the model; by how much this question's estimate is off beside the scale's."""
+        """Note what a refusal shows about the model; by how much this question's estimate is off beside the scale's."""
         factor = self.scale.factor * correction
         prompt = draft.estimated * factor
         known = self._bounds
@@ -342,7 +342,7 @@ class Judge:
             # A reply that is no completion is no answer, and its cost is unknown.
             claim.lose(reply.unanswered + (not reply.paid), most_usd)
         call.spent.add(reply.prompt_tokens, reply.completion_tokens, cost)
-        # The count of a prompt that was cut teaches nothing about the tokenizer.
+        # The count of a prompt that was cut is no measure of the tokenizer.
         if not was_prompt_cut(reply, draft.estimated * min(1.0, self.scale.factor)):
             self.scale.learn(draft.estimated, reply.prompt_tokens)
         return reply

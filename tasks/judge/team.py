@@ -26,7 +26,7 @@ _FACTS_SHARE = 0.7
 def build_team_question(
     evidences: Sequence[Evidence], without_evidence: Mapping[str, str], criteria: TeamCriteria
 ) -> Question:
-    """The question about the team; ``without_evidence`` holds by agent name why it has none.
+    """The question about the team; ``without_evidence`` maps the name of each agent without evidence to why.
 
     An agent without a finished run has none either, and is listed once.
     """

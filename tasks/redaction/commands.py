@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from tasks.redaction.kinds import PASSWORD, Find, Rule, Span
-from tasks.redaction.plain_values import is_no_secret, is_path
+from tasks.redaction.plain_values import is_path, is_placeholder
 
 _VALUE = r"(?P<value>[^\s\"'`\\\x00]{1,200})"
 _OPEN = r"(?:\\{0,3}[\"'`])?"
@@ -87,7 +87,7 @@ _PORTS = re.compile(r"\d{1,5}:\d{1,5}")
 
 def _password(text: str, match: re.Match[str]) -> Span | None:
     start, end = match.span("value")
-    if text[start] == "-" or is_no_secret(text, start, end) or is_path(text[start:end]):
+    if text[start] == "-" or is_placeholder(text, start, end) or is_path(text[start:end]):
         return None
     value = text[start:end]
     if "(" not in value and "[" not in value:

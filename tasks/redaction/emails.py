@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tasks.redaction.kinds import EMAIL, PASSWORD, TOKEN, Rule, Span, words
-from tasks.redaction.plain_values import is_no_secret, is_random
+from tasks.redaction.plain_values import is_placeholder, is_random
 
 _LONGEST_LOCAL = 64
 _LOCAL_REVERSED = re.compile(r"[\w.+-]*")
@@ -51,7 +51,7 @@ def find_at(text: str, at: int) -> Span | None:
         ):
             if not password and is_random(user):
                 return begin + 3, at - len(colon), TOKEN
-            if not password or is_no_secret(text, at - len(password), at) or text.startswith("@sha256:", at):
+            if not password or is_placeholder(text, at - len(password), at) or text.startswith("@sha256:", at):
                 return None
             if password == _NO_PASSWORD and len(user) >= 16:
                 return begin + 3, begin + 3 + len(user), TOKEN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tasks.redaction.kinds import PASSWORD, TOKEN, Rule, Span, words
-from tasks.redaction.plain_values import DIGIT, is_mixed, is_no_secret, is_wordy, turns
+from tasks.redaction.plain_values import DIGIT, is_mixed, is_placeholder, is_wordy, turns
 
 _QUOTE = r"(?:\\{0,3}[\"'`]|%22|%27|&quot;|&#34;|\\{1,2}u002[27])"
 _SPACE = r"(?: |\+|%20|\\{1,2}u0020)"
@@ -96,7 +96,7 @@ def _find_pairs(text: str, start: int) -> Span | None:
 
 
 def _is_session(name: str, value: str) -> bool:
-    if len(value) < 6 or is_no_secret(value, 0, len(value)):
+    if len(value) < 6 or is_placeholder(value, 0, len(value)):
         return False
     if len(value) >= 24 or (len(value) >= 8 and is_mixed(value) and not is_wordy(value)):
         return True

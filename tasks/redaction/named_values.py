@@ -16,8 +16,8 @@ from tasks.redaction.plain_values import (
     SPACE,
     is_mixed,
     is_name,
-    is_no_secret,
     is_path,
+    is_placeholder,
     is_random,
     is_sentence,
     is_wordy,
@@ -90,7 +90,7 @@ def find_beside(label: str, name: str, offset: int, check: Check, need: Need = N
             before = text[max(0, start - 40) : start]
             if "<" not in before or not (_NAMED_BEFORE if match["close"] else _ELEMENT_BEFORE).search(before):
                 return None
-        if is_no_secret(text, begin, end) or is_path(value) or value.startswith("-----BEGIN"):
+        if is_placeholder(text, begin, end) or is_path(value) or value.startswith("-----BEGIN"):
             return None
         if match["quote"] and is_sentence(value):
             return None
@@ -315,7 +315,7 @@ def find_in_prose(label: str, name: str, offset: int, check: Callable[[str], boo
         start = match.start("value")
         value = match["value"].rstrip(".,;:!?)")
         if not check(value) and not (
-            match["quote"] and match["closed"] and not is_no_secret(text, start, start + len(value))
+            match["quote"] and match["closed"] and not is_placeholder(text, start, start + len(value))
         ):
             return None
         return start, start + len(value), label

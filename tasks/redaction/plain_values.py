@@ -48,7 +48,7 @@ _NOTHING = words(
 _LONGEST_NOTHING = 20
 
 
-def is_no_secret(text: str, start: int, end: int) -> bool:
+def is_placeholder(text: str, start: int, end: int) -> bool:
     """Whether what stands there is no secret itself: a placeholder, a mask, a variable, a word about a secret."""
     value = text[start:end]
     if value.isalnum() and not value.isalpha():

@@ -14,8 +14,8 @@ _QUOTA = "Top up the account, or set another OPENAI_API_KEY"
 _MODEL = "Check AGENT_REPORT_JUDGE_MODEL and OPENAI_BASE_URL, which usually ends in /v1"
 # How errors of the judge's client begin, and what one adds that ran out of time. Others are about sources or answers.
 _OF_THE_JUDGE = re.compile(r"^the judge's (?:endpoint|quota)\b|\(last: |not with a completion \(is OPENAI_BASE_URL")
-# The first that is found in an error is what went wrong. Refused calls come first, as the endpoint's own words follow:
-# a 403 of moderation has nothing to do with the key.
+# The first pattern that an error matches decides what went wrong. Refused calls come first, as the endpoint's own words
+# follow: a 403 of moderation has nothing to do with the key.
 _KINDS = (
     (
         r"^the judge's endpoint refused the call",

@@ -24,7 +24,7 @@ CutRun = Callable[[SpanTree, Run], tuple[SpanTree, int, int]]
 
 @dataclass(frozen=True, slots=True)
 class TraceLookup:
-    """The answer about one trace: its spans, or why there are none (``asked`` False: the store did not answer)."""
+    """One trace's spans, or why there are none (``asked`` False: the store was not asked, or failed)."""
 
     trace_id: str | None
     spans: Sequence[Span] = ()

@@ -76,8 +76,8 @@ def compare_stored(
 
 
 def compare_followers(report_id: int) -> list[int]:
-    """Compare the later reports with a report that was made again, as its old comparisons went with its old rows; the
-    ids of those reports.
+    """Compare the later reports with a report that was made again, which deleted the comparisons of before; the ids of
+    those reports.
 
     Raises:
         RefusedError: there is no such report.

@@ -234,7 +234,7 @@ class Warehouse:
         ``report`` needs a ``status`` that ends it; columns that are not in it keep their values. It may be a function
         that makes such a row from the stored one: it is called when everything else is written, so that the report can
         record how long it took. The others are all the rows of their tables (a missing column is NULL, the report's id
-        is filled in). The same call again leaves the same rows. Comparisons with its old rows go.
+        is filled in). The same call again leaves the same rows. Comparisons with its old rows are deleted.
 
         Args:
             owner: When given, the write is refused if another process has taken the report up meanwhile.

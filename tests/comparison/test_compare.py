@@ -114,7 +114,7 @@ def test_a_report_that_does_not_record_how_its_judge_was_set_is_comparable_by_it
     old = _with(before, judge_settings=None)
     assert compare_reports(old, after).reasons == ()
     other = _with(old, judge_fingerprint="other")
-    assert compare_reports(other, after).reasons == ("report 1 does not record how its judge was set",)
+    assert compare_reports(other, after).reasons == ("report 1 does not record the settings of its judge",)
     assert "judge's model" in compare_reports(_with(other, judge_model="n"), after).reasons[0]
 
 

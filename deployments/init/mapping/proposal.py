@@ -140,8 +140,8 @@ def propose(tables: Sequence[Table], dialect: str, count_values: CountValues, no
     if not columns.keys() & {"started_at", "completed_at"}:
         columns["started_at"] = _literal(now.isoformat(sep=" ", timespec="seconds"))
         notes.append(
-            "no column has the start of a run, so all count as started now; periods such as 7d mean nothing; "
-            "if one has, write `<column> AS started_at`"
+            "no column was found for the start of a run, so all count as started now, and periods such as 7d have no "
+            "effect; if a column holds it, write `<column> AS started_at`"
         )
     status = guesses.get("status")
     words = (count_values(runs, columns["status"]) or Counter(map(str, status.column.values))) if status else {}

@@ -52,17 +52,17 @@ class GuessedStatuses:
 
     def sentences(self) -> list[str]:
         """What was chosen for which words and why, and what follows; empty without a guess."""
-        found = []
+        sentences = []
         for meaning, words in self.meanings.items():
             likely = [word for word in words if word not in self.unknown]
             if likely:
-                found.append(f"{named(likely)}: counted as {meaning}, the usual meaning.")
+                sentences.append(f"{named(likely)}: counted as {meaning}, the usual meaning.")
         if self.unknown:
-            found.append(f"{named(self.unknown)}: counted as unfinished, because the meaning is unknown.")
+            sentences.append(f"{named(self.unknown)}: counted as unfinished, because the meaning is unknown.")
         if self.left_out:
             share = f"{self.left_out:,} of {counted(self.runs, 'run')}"
-            found.append(f"As unfinished, {share} would be left out, which changes the completion rate.")
-        return found
+            sentences.append(f"As unfinished, {share} would be left out, which changes the completion rate.")
+        return sentences
 
 
 def guess_statuses(words: Mapping[str, int], *, is_counted: bool = True) -> GuessedStatuses:

@@ -178,7 +178,7 @@ class LlmCalls:
 
 
 def scope_of(span: Span) -> str:
-    """The instrumentation that wrote ``span``, "" when it does not name it."""
+    """The instrumentation that wrote ``span``, "" when the span does not name it."""
     scope = span.tags.get("otel.scope.name") or span.tags.get("otel.library.name")
     return scope if isinstance(scope, str) else ""
 

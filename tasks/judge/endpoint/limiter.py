@@ -22,7 +22,7 @@ _FIRST_STEP = 0.2
 
 
 class Permit:
-    """One call's permit behind the limiter; reports to the limiter how the endpoint took the call."""
+    """One call's permit behind the limiter; reports to the limiter how the endpoint responded to the call."""
 
     def __init__(self, limiter: RateLimiter, number: int) -> None:
         self._limiter = limiter

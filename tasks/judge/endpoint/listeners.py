@@ -1,4 +1,4 @@
-"""Threads that wait for something to happen."""
+"""Functions that are called when something happens, such as those that wake waiting threads."""
 
 from __future__ import annotations
 

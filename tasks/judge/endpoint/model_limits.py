@@ -120,7 +120,7 @@ def is_count_of_tokens(counted: float, estimated: float) -> bool:
 
 
 def bounds_from(stated: StatedLimits | None, prompt_tokens: float, output_tokens: int) -> Bounds:
-    """What a refusal of a prompt of about ``prompt_tokens`` and an answer of ``output_tokens`` shows of the model.
+    """What a refusal of a prompt of about ``prompt_tokens`` and an answer of ``output_tokens`` shows about the model.
 
     Where no limit is stated, half of what was refused is a guess; a further refusal halves it again.
     """

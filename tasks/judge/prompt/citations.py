@@ -161,7 +161,7 @@ class LabelledRun:
         run = self.run
         claims = [run.final_response or ""]
         observed = [run.error or "", self.heading, self.trace_line, run.tool_calls_invalid or ""]
-        observed += [f"{times} {name}" for times, name in self.repeats]
+        observed += [f"{heading} {name}" for heading, name in self.repeats]
         observed += [f"{kind}: {name}" for kind, name in self.names] + [name for _, name in self.names]
         if not run.final_response:
             observed.append(NO_RESPONSE)

@@ -135,8 +135,8 @@ def _waiting_for(event: Returned, waiting: Sequence[Slot]) -> Slot | None:
 def match_calls(calls: Sequence[Contents], slots: Sequence[Slot]) -> dict[int, Slot]:
     """The slot of each of ``calls`` (by its number) that has one; both stay in their order.
 
-    As many of one as of the other are the same calls unless their names differ. Else the calls are matched by names,
-    arguments and results so that as much as possible agrees.
+    As many of one as of the other are the same calls unless their names rule it out. Else the calls are matched by
+    names, arguments and results so that as much as possible agrees.
     """
     if len(calls) == len(slots) and all(call.can_be(slot.key) for call, slot in zip(calls, slots, strict=True)):
         return dict(enumerate(slots))

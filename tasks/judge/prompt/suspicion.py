@@ -229,10 +229,10 @@ def _demanding(window: str) -> re.Match[str] | None:
 
 def _is_plain(override: re.Match[str]) -> bool:
     """Whether its words alone show that it is no customer's: all that the model was given before is to be ignored."""
-    words = override["first"] or override["last"]
-    if not _CORE.search(words) or not _PRIOR.search(words) or _MINE.search(words):
+    phrase = override["first"] or override["last"]
+    if not _CORE.search(phrase) or not _PRIOR.search(phrase) or _MINE.search(phrase):
         return False
-    return bool(_ALL.search(words)) or re.match(r"(?:ignor|disregard)\w*\s?(?:previous|prior)", words) is not None
+    return bool(_ALL.search(phrase)) or re.match(r"(?:ignor|disregard)\w*\s?(?:previous|prior)", phrase) is not None
 
 
 def _windows(form: str, *, is_addressed: bool) -> Iterator[tuple[int, int, bool]]:

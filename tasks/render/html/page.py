@@ -34,7 +34,7 @@ class HistoryPoint:
 
 @dataclass(frozen=True, slots=True)
 class JudgingStats:
-    """What the ledger records of one report: the answers paid for it, by outcome, and what they took.
+    """What the ledger records about one report: the answers paid for it, by outcome, and what they took.
 
     Times are seconds of single answers, None where there is none; ``attempts`` counts retries as well.
     """

@@ -37,7 +37,8 @@ def show_hidden(text: str) -> str:
 
 
 def untrusted(text: object, limit: int = LONGEST) -> Markup:
-    """Text of an agent, a judge or a trace: escaped, and isolated from the writing direction of what is around it."""
+    """``text``, which is of an agent, a judge or a trace and so untrusted, made safe: escaped, cut, and isolated from
+    the writing direction of what is around it."""
     return Markup(f"<bdi>{escape(tame(str(text), limit))}</bdi>")  # noqa: S704 - the text is escaped
 
 

@@ -121,7 +121,7 @@ def _rest(scene: IssueScene, runs: Sequence[RunKey], weighed: WeighedRuns) -> Is
 
 
 def _gone(scene: IssueScene, issue: KnownIssue, weighed: WeighedRuns) -> IssueRow:
-    """None of its agents' runs shows it: the interval shows how often it can still happen."""
+    """None of its agents' runs shows it: the interval bounds how often it can still happen."""
     share = weighed.share(())
     return {
         "report_id": scene.report_id,

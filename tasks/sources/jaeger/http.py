@@ -232,7 +232,7 @@ class JaegerHttp:
         return self.refusal(path, response, message)
 
     def refusal(self, path: str, response: httpx.Response, message: str) -> JaegerResponse:
-        """What an answer means that neither is a result nor reports that there is none; ``message`` holds no secret."""
+        """What an answer means that is neither a result nor the absence of one; ``message`` holds no secret."""
         status = response.status_code
         reason = f"HTTP {status} at {_endpoint(path)}" + (f": {message}" if message else "")
         if status in (401, 403):

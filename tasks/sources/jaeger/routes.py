@@ -84,11 +84,11 @@ class TraceRoutes:
         self._until = float("inf")
         if listed.kind in ("found", "not_found"):
             return listed, Routes(batch=True, single=True, search="v1")
-        if listed.kind == "fault" and _is_not_found(listed):
+        if listed.kind == "fault" and _mentions_not_found(listed):
             # Some stores behind gRPC report an unknown id as an internal error.
             return listed, Routes(batch=True, single=True, search="v1")
         one = self._ask(f"/api/traces/{_NOBODY}", times)
-        single = one.kind in ("found", "not_found") or (one.kind == "fault" and _is_not_found(one))
+        single = one.kind in ("found", "not_found") or (one.kind == "fault" and _mentions_not_found(one))
         if one.kind == "fault" and not single:
             return one, None
         if listed.kind == "fault":
@@ -124,5 +124,5 @@ def search_v3(service: str, attributes: dict[str, str], window: TraceWindow, dep
     return params
 
 
-def _is_not_found(answer: JaegerResponse) -> bool:
+def _mentions_not_found(answer: JaegerResponse) -> bool:
     return "not found" in answer.reason.lower() and answer.status >= 500

@@ -25,7 +25,7 @@ _MOST_FOUND = 500
 _LONGEST_SEARCH = 24 * 3600
 # Without a start: twice as long as Tempo keeps traces by default.
 _OLDEST = 30 * 24 * 3600
-# Around the time that the search gives for a trace: it selects blocks, not spans.
+# Added on both sides of the time that the search gives for a trace: a request's times select blocks, not spans.
 _MARGIN = 3600
 _LOADED_AT_ONCE = 8
 _EVERYTHING = "{ }"

@@ -19,7 +19,7 @@ class BoundedHttp(openai.DefaultHttpxClient):
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """As the SDK's client does; reading the reply raises ReadError where it is too long or oddly encoded.
 
-        An error's body is read as far as it can be: its status is enough.
+        An error's body that cannot be read to its end is cut there without an exception: its status is enough.
         """
         response = super().send(request, **options)
         encoding = response.headers.pop("content-encoding", "")

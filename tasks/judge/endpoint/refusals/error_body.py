@@ -64,7 +64,7 @@ _TYPES = ("type", "error_type", "__type", "status")
 _PARAMS = ("param", "parameter", "field")
 _NO_NAMES = frozenset({"", "error", "none", "null", "failure", "0"})
 _MOST_SPACES_OF_A_NAME = 4
-# Keys of a moderation beside its words.
+# Keys that only a moderation's error has.
 _MARKS = frozenset({"flagged_input", "reasons"})
 _DELAYS = ("retryDelay", "retry_delay", "retry_after", "retryAfter", "retry_after_seconds", "estimated_time")
 _DURATION = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*s?\s*")

@@ -53,7 +53,7 @@ _ROLES = {"gen_ai.system.message", "gen_ai.user.message", "gen_ai.assistant.mess
 
 def _kind(span: Span) -> SpanKind | None:
     """By the operation. A span's name begins with it and is fixed at the start, while other instrumentations overwrite
-    the attribute on what is the current span: where they differ, the name decides for a tool or an agent."""
+    the attribute on what is the current span: where the name is that of a tool or an agent, it decides."""
     named = span.tags.get("gen_ai.operation.name")
     by_name = _KINDS.get(span.operation.partition(" ")[0])
     if by_name in ("tool", "agent") and named is not None:
