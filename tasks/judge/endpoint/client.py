@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
@@ -172,9 +171,7 @@ class JudgeClient:
         try:
             while True:
                 call.attempts += 1
-                # A form of its own shows nothing about the one that all share.
-                turn = self.capabilities.turn() if call.form is None else nullcontext()
-                with turn, self.limiter.slot(deadline, stop) as permit:
+                with self.capabilities.turn(), self.limiter.slot(deadline, stop) as permit:
                     form, call.tier = call.form or self.capabilities.form, self.tier.current
                     held = False
                     try:
