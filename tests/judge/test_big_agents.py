@@ -17,10 +17,10 @@ from deployments.demo.loopback import Response
 from tasks.evidence.types import Evidence, Run, ToolCall
 from tasks.judge.agent import judge_agent
 from tasks.judge.criteria.criterion import Criterion
-from tasks.judge.endpoint.client import JudgeClient
 from tasks.judge.exchange import Judge
 from tasks.judge.prompt.tokens import estimate_tokens
 
+Judging = Callable[..., tuple[Judge, SimulatedJudge]]
 WORDS = [
     "the",
     "customer",
@@ -85,13 +85,10 @@ def big(make_run: Callable[..., Run], make_evidence: Callable[..., Evidence]) ->
 def test_big_agents_are_judged_within_the_budget_and_by_near_estimates(
     budget: int,
     big: dict[str, Evidence],
-    serve: Callable[..., SimulatedJudge],
-    make_client: Callable[..., JudgeClient],
-    make_judge: Callable[..., Judge],
+    judging: Judging,
     rubric: dict[str, Criterion],
 ) -> None:
-    server = serve(reply)
-    judge = make_judge(make_client(server.base_url), evidence_tokens=budget)
+    judge, server = judging(reply, evidence_tokens=budget)
     for turn, name in enumerate(["words", "hex", "words", "hex"]):
         factor = judge.scale.factor
         evaluation = judge_agent(replace(judge, report_id=turn), big[name], rubric, timeout_seconds=60)
@@ -120,9 +117,7 @@ def shown_in(messages: list[dict[str, str]]) -> tuple[int, str]:
 
 def test_a_context_that_is_not_stated_is_found_by_halving(
     big: dict[str, Evidence],
-    serve: Callable[..., SimulatedJudge],
-    make_client: Callable[..., JudgeClient],
-    make_judge: Callable[..., Judge],
+    judging: Judging,
     rubric: dict[str, Criterion],
 ) -> None:
     def bounded(limit: int) -> Callable[..., Response]:
@@ -135,8 +130,7 @@ def test_a_context_that_is_not_stated_is_found_by_halving(
         return respond
 
     def judged(limit: int, budget: int = 20_000) -> tuple[Any, list[int], tuple[int, str]]:
-        server = serve(bounded(limit))
-        judge = make_judge(make_client(server.base_url), evidence_tokens=budget)
+        judge, server = judging(bounded(limit), evidence_tokens=budget)
         evaluation = judge_agent(judge, big["words"], rubric, timeout_seconds=60)
         asked = [json.loads(request.body)["messages"] for request in server.requests]
         return evaluation, [len(messages[1]["content"]) for messages in asked], shown_in(asked[-1])
